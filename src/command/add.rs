@@ -1,0 +1,53 @@
+//! `STOCK.ADD key delta [TOKEN t]`
+
+use super::args::{is, token, units, Args};
+use super::commit::{commit_and_tidy, open, view};
+use super::error::CommandError;
+use super::reply::{available, ok, on_hand, refuse};
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::ops::add::decide;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.ADD",
+    summary: "Books a restock, or a write-off of units that nobody holds.",
+    complexity: "O(1)",
+    since: "0.1.0",
+    arity: -3,
+    access: Access::Write,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::integer("delta"), Arg::string("token").after("TOKEN").optional()],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let delta = units(args.required()?)?;
+    if delta == 0 {
+        return Err(CommandError::line("ERR delta must not be 0"));
+    }
+    let mut given = None;
+    if let Some(option) = args.next() {
+        if !is(option, "TOKEN") {
+            return Err(CommandError::SYNTAX);
+        }
+        given = Some(token(args.of_option()?)?);
+        if !args.is_empty() {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    match decide(&view(call, handle), delta, given) {
+        Ok(change) => {
+            commit_and_tidy(call, handle, &change);
+            let pool = call.keys.pool(handle);
+            ok(call.out, 3);
+            call.out.int(on_hand(pool));
+            call.out.int(available(pool));
+        }
+        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `STOCK.AMEND key order qty`
+
+use super::args::{quantity, Args};
+use super::commit::{commit_and_tidy, open, view};
+use super::error::CommandError;
+use super::journal::Answer;
+use super::reply::{available, ok, refuse};
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::ops::amend::decide;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.AMEND",
+    summary: "Changes the quantity of a hold; more is checked like a new reservation, less is always given back.",
+    complexity: "O(L) where L is the number of limits of the pool.",
+    since: "0.1.0",
+    arity: 4,
+    access: Access::Write,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::ORDER, Arg::integer("qty")],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let order = args.order()?;
+    let qty = quantity(args.required()?)?;
+    args.end()?;
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    match decide(&view(call, handle), order, qty) {
+        Ok(change) => {
+            commit_and_tidy(call, handle, &change);
+            call.journal.answer = Some(Answer::Amended);
+            ok(call.out, 3);
+            call.out.int(qty);
+            call.out.int(available(call.keys.pool(handle)));
+        }
+        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+    }
+    Ok(())
+}

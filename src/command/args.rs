@@ -1,0 +1,264 @@
+//! A cursor over the arguments of a call. What it hands out has been checked against its bounds.
+
+use super::error::CommandError;
+use crate::core::attributes::{Attributes, Rejected};
+use crate::core::ids::{is_id, is_name};
+use crate::core::ops::reserve::Hold;
+use crate::core::quantity::MAX_UNITS;
+use crate::core::time::{MAX_AHEAD_MS, MAX_SECONDS};
+
+/// A result of parsing.
+pub type Parsed<T> = Result<T, CommandError>;
+
+const NOT_A_NUMBER: CommandError = CommandError::line("ERR value is not an integer or out of range");
+const BAD_EXPIRE: CommandError = CommandError::line("ERR invalid expire time: 1 to 3650 days ahead");
+
+/// A strict decimal as Redis reads it: no sign `+`, no leading zero, no space.
+#[must_use]
+pub fn integer(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] => return (!negative).then_some(0),
+        [b'1'..=b'9', ..] => {}
+        _ => return None,
+    }
+    digits.iter().try_fold(0i64, |n, &byte| {
+        let digit = i64::from(byte.wrapping_sub(b'0'));
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        let n = n.checked_mul(10)?;
+        if negative {
+            n.checked_sub(digit)
+        } else {
+            n.checked_add(digit)
+        }
+    })
+}
+
+/// Whether an argument is this word, in any case.
+#[must_use]
+pub fn is(argument: &[u8], word: &str) -> bool {
+    argument.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// The arguments that are left.
+#[derive(Clone, Copy, Debug)]
+pub struct Args<'a> {
+    rest: &'a [&'a [u8]],
+}
+
+impl<'a> Args<'a> {
+    /// The arguments behind the command's name.
+    #[must_use]
+    pub fn new(all: &'a [&'a [u8]]) -> Self {
+        Self { rest: all.get(1..).unwrap_or(&[]) }
+    }
+
+    /// How many are left.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Whether none is left.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The next one, if there is one.
+    pub fn next(&mut self) -> Option<&'a [u8]> {
+        let (&first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(first)
+    }
+
+    /// The next one, which the command cannot do without.
+    ///
+    /// # Errors
+    /// There is none: the number of arguments is wrong.
+    pub fn required(&mut self) -> Parsed<&'a [u8]> {
+        self.next().ok_or(CommandError::Arity)
+    }
+
+    /// The argument of an option.
+    ///
+    /// # Errors
+    /// There is none: a syntax error.
+    pub fn of_option(&mut self) -> Parsed<&'a [u8]> {
+        self.next().ok_or(CommandError::SYNTAX)
+    }
+
+    /// Nothing may follow.
+    ///
+    /// # Errors
+    /// Something does.
+    pub fn end(&self) -> Parsed<()> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(CommandError::Arity)
+        }
+    }
+
+    /// Everything that is left.
+    pub fn take_rest(&mut self) -> &'a [&'a [u8]] {
+        std::mem::take(&mut self.rest)
+    }
+
+    /// An order id.
+    ///
+    /// # Errors
+    /// Missing, empty or too long.
+    pub fn order(&mut self) -> Parsed<&'a [u8]> {
+        checked_id(self.required()?, CommandError::line("ERR invalid order id: 1 to 128 bytes"))
+    }
+
+    /// Everything behind FOR: dimensions with their values.
+    ///
+    /// # Errors
+    /// Odd, too many, a bad name or value, a dimension twice.
+    pub fn attributes(&mut self) -> Parsed<Attributes<'a>> {
+        let pairs = self.take_rest();
+        if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
+            return Err(CommandError::SYNTAX);
+        }
+        let mut attributes = Attributes::default();
+        for pair in pairs.chunks_exact(2) {
+            let &[name, value] = pair else { return Err(CommandError::SYNTAX) };
+            if !is_name(name) {
+                return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
+            }
+            let value = checked_id(value, CommandError::line("ERR invalid dimension value: 1 to 128 bytes"))?;
+            attributes.add(name, value).map_err(|rejected| match rejected {
+                Rejected::TooMany => CommandError::line("ERR too many dimensions: at most 16"),
+                Rejected::Twice => CommandError::line("ERR a dimension stands twice"),
+            })?;
+        }
+        Ok(attributes)
+    }
+
+    /// The time behind EX, PX or PXAT, when `option` is one of these words.
+    ///
+    /// # Errors
+    /// Missing or out of bounds.
+    pub fn hold(&mut self, option: &[u8], now_ms: i64) -> Parsed<Option<Hold>> {
+        let hold = if is(option, "EX") {
+            let seconds = bounded(self.of_option()?, 1..=MAX_SECONDS, BAD_EXPIRE)?;
+            Hold::For(seconds.saturating_mul(1_000))
+        } else if is(option, "PX") {
+            Hold::For(bounded(self.of_option()?, 1..=MAX_AHEAD_MS, BAD_EXPIRE)?)
+        } else if is(option, "PXAT") {
+            let latest = now_ms.saturating_add(MAX_AHEAD_MS);
+            Hold::Until(bounded(self.of_option()?, 1..=latest, BAD_EXPIRE)?)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(hold))
+    }
+}
+
+/// An order id, value or token.
+///
+/// # Errors
+/// The given one, when it is empty or too long.
+pub fn checked_id(bytes: &[u8], error: CommandError) -> Parsed<&[u8]> {
+    if is_id(bytes) {
+        Ok(bytes)
+    } else {
+        Err(error)
+    }
+}
+
+/// A token.
+///
+/// # Errors
+/// It is empty or too long.
+pub fn token(bytes: &[u8]) -> Parsed<&[u8]> {
+    checked_id(bytes, CommandError::line("ERR invalid token: 1 to 128 bytes"))
+}
+
+/// An integer within bounds.
+///
+/// # Errors
+/// It is no integer (Redis's own text), or outside (the given one).
+pub fn bounded(bytes: &[u8], bounds: std::ops::RangeInclusive<i64>, outside: CommandError) -> Parsed<i64> {
+    let n = integer(bytes).ok_or(NOT_A_NUMBER)?;
+    if bounds.contains(&n) {
+        Ok(n)
+    } else {
+        Err(outside)
+    }
+}
+
+/// A quantity: 1 to 2^53 - 1.
+///
+/// # Errors
+/// It is not.
+pub fn quantity(bytes: &[u8]) -> Parsed<i64> {
+    bounded(bytes, 1..=MAX_UNITS, CommandError::line("ERR quantity is out of range: 1 to 9007199254740991"))
+}
+
+/// A sum: between -(2^53 - 1) and 2^53 - 1.
+///
+/// # Errors
+/// It is not.
+pub fn units(bytes: &[u8]) -> Parsed<i64> {
+    let outside = CommandError::line("ERR value is out of range: -9007199254740991 to 9007199254740991");
+    bounded(bytes, -MAX_UNITS..=MAX_UNITS, outside)
+}
+
+/// Sets an option that may stand once.
+///
+/// # Errors
+/// It stands twice: a syntax error.
+pub fn once<T>(slot: &mut Option<T>, value: T) -> Parsed<()> {
+    if slot.replace(value).is_some() {
+        return Err(CommandError::SYNTAX);
+    }
+    Ok(())
+}
+
+/// Sets a flag that may stand once.
+///
+/// # Errors
+/// It stands twice: a syntax error.
+pub fn flag(slot: &mut bool) -> Parsed<()> {
+    if std::mem::replace(slot, true) {
+        return Err(CommandError::SYNTAX);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_strict() {
+        for (text, value) in [
+            ("0", Some(0)),
+            ("-1", Some(-1)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("-0", None),
+            ("+1", None),
+            ("01", None),
+            (" 1", None),
+            ("1 ", None),
+            ("", None),
+            ("-", None),
+            ("1.0", None),
+            ("1e3", None),
+        ] {
+            assert_eq!(integer(text.as_bytes()), value, "{text}");
+        }
+        assert_eq!(integer(&[b'1', 0]), None);
+        assert_eq!(integer(&[b'1', 0xff]), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! `STOCK.CHECK key qty [FOR dim value …]`
+
+use super::args::{is, quantity, Args};
+use super::commit::{no_pool, terms};
+use super::error::CommandError;
+use super::reply::{ok, refuse};
+use super::spec::{Access, Arg, Call, Keys, Spec, FOR};
+use crate::core::change::{Change, OrderRef};
+use crate::core::ops::reserve::{place, Hold, Reserve};
+use crate::core::view::View;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.CHECK",
+    summary: "Tells what STOCK.RESERVE of a new order would answer, and changes nothing.",
+    complexity: "O(L) where L is the number of limits of the pool.",
+    since: "0.1.0",
+    arity: -3,
+    access: Access::Read,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::integer("qty"), FOR],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let qty = quantity(args.required()?)?;
+    let mut attributes = Default::default();
+    if let Some(option) = args.next() {
+        if !is(option, "FOR") {
+            return Err(CommandError::SYNTAX);
+        }
+        attributes = args.attributes()?;
+    }
+    let Some(handle) = call.keys.open(key)? else {
+        no_pool(call, key);
+        return Ok(());
+    };
+    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let nobody = OrderRef { id: &[], hash: 0, slot: None };
+    let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
+    match place(&view, nobody, request) {
+        Ok(Change::Reserved { qty, deadline_ms, .. }) => {
+            let left = view.available().map_or(-1, |units| units.saturating_sub(qty).max(0));
+            ok(call.out, 4);
+            call.out.int(qty);
+            call.out.int(left);
+            call.out.int(deadline_ms);
+        }
+        Ok(_) => {}
+        Err(refusal) => {
+            refuse(call.out, key, view.pool, &refusal)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Opening pools and changing them. [`commit`] is the only place of this crate that changes a pool on behalf of a call.
+
+use super::error::CommandError;
+use super::host::Handle;
+use super::journal::{Answer, Note};
+use super::spec::Call;
+use crate::core::change::Change;
+use crate::core::codec::effect;
+use crate::core::ids::Bytes;
+use crate::core::ops::{expire, free};
+use crate::core::pool::Stamp;
+use crate::core::time::Clock;
+use crate::core::view::View;
+use crate::core::{Terms, DUE_PER_WRITE};
+
+/// The time and the defaults of a call.
+#[must_use]
+pub fn terms(call: &Call<'_>) -> Terms {
+    Terms { clock: call.env.clock, defaults: call.env.defaults }
+}
+
+/// A pool as a write sees it.
+#[must_use]
+pub fn view<'v>(call: &'v Call<'_>, handle: Handle) -> View<'v> {
+    View::of_write(call.keys.pool(handle), terms(call))
+}
+
+/// Opens a pool for a write and returns what is due first. `None`: there is none, and NOPOOL has been answered.
+///
+/// # Errors
+/// The key holds another type.
+pub fn open(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
+    let Some(handle) = call.keys.open(key)? else {
+        no_pool(call, key);
+        return Ok(None);
+    };
+    let clock = call.env.clock;
+    return_due(call, handle, clock, DUE_PER_WRITE);
+    Ok(Some(handle))
+}
+
+/// Answers NOPOOL.
+pub fn no_pool(call: &mut Call<'_>, key: &[u8]) {
+    call.journal.answer = Some(Answer::NoPool);
+    call.out.array(2);
+    call.out.status("NOPOOL");
+    call.out.bulk(key);
+}
+
+/// Returns up to `most` due holds, in order of deadline. How many.
+pub fn return_due(call: &mut Call<'_>, handle: Handle, clock: Clock, most: usize) -> usize {
+    let mut returned = 0;
+    while returned < most {
+        let pool = call.keys.pool(handle);
+        let Some(slot) = expire::next_due(pool, clock) else { break };
+        return_hold(call, handle, slot);
+        returned = returned.saturating_add(1);
+    }
+    returned
+}
+
+/// Returns one hold.
+pub fn return_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
+    let terms = terms(call);
+    let pool = call.keys.pool(handle);
+    // A copy, since the record changes under the change; short ids need no allocation.
+    let Some(id) = pool.order_at(slot).map(|o| Bytes::clone(&o.id)) else { return };
+    let change = expire::change(pool, &terms, slot, id.as_slice());
+    commit(call, handle, &change);
+}
+
+/// Makes a change: writes it down as an effect, applies it, notes what is to be announced.
+pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
+    let now_ms = call.env.clock.now_ms;
+    let pool = call.keys.pool_mut(handle);
+    let fresh = change.kind().is_some() && pool.needs_epoch(call.env.reign);
+    // 0 is what a pool has before its first change.
+    let new_epoch = fresh.then(|| (call.env.entropy)().max(1));
+    let changed = call.journal.of(handle);
+    if changed.effect.is_empty() {
+        effect::begin(&mut changed.effect, now_ms, pool.seq());
+    }
+    effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
+    let stamp = Stamp { now_ms, reign: call.env.reign, new_epoch };
+    if let Some((kind, edge)) = pool.commit(&stamp, change) {
+        changed.notes.push(Note { kind, edge });
+    }
+}
+
+/// Frees a few records of what is over, beside a change.
+pub fn tidy(call: &mut Call<'_>, handle: Handle, most: usize) {
+    let freed = free::plan(call.keys.pool(handle), &terms(call), most);
+    if !freed.is_empty() {
+        commit(call, handle, &Change::Freed(freed));
+    }
+}
+
+/// Makes a call's change, and frees a little.
+pub fn commit_and_tidy(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
+    commit(call, handle, change);
+    tidy(call, handle, free::PER_WRITE);
+}

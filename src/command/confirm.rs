@@ -1,0 +1,96 @@
+//! `STOCK.CONFIRM key order [QTY n] [LATE [SINCE unix-ms] [FOR dim value …]]`
+
+use super::args::{bounded, flag, is, once, quantity, Args, Parsed};
+use super::commit::{commit, commit_and_tidy, open, terms, view};
+use super::error::CommandError;
+use super::journal::Answer;
+use super::reply::{ok, refuse};
+use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, FOR};
+use crate::core::change::Change;
+use crate::core::ids::Bytes;
+use crate::core::ops::confirm::{decide, Confirm, Late};
+use crate::core::ops::expire;
+use crate::core::quantity::MAX_UNITS;
+use crate::core::view::View;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.CONFIRM",
+    summary: "Turns a hold into a sale; with LATE also one that has expired or was lost, if stock and limits still allow it.",
+    complexity: "O(1); with LATE O(L) where L is the number of limits of the pool.",
+    since: "0.1.0",
+    arity: -3,
+    access: Access::GiveBack,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::ORDER, Arg::integer("n").after("QTY").optional(), LATE],
+    run,
+};
+
+const LATE: Arg = Arg::new("late", ArgKind::Block(LATE_PARTS)).optional();
+const LATE_PARTS: &[Arg] = &[
+    Arg::word("late", "LATE"),
+    Arg::new("unix-time-milliseconds", ArgKind::UnixTime).after("SINCE").optional(),
+    FOR,
+];
+
+fn parse<'a>(args: &mut Args<'a>) -> Parsed<Confirm<'a>> {
+    let order = args.order()?;
+    let (mut qty, mut since_ms, mut attributes, mut late) = (None, None, None, false);
+    while let Some(option) = args.next() {
+        if is(option, "QTY") {
+            once(&mut qty, quantity(args.of_option()?)?)?;
+        } else if is(option, "LATE") {
+            flag(&mut late)?;
+        } else if is(option, "SINCE") {
+            let outside = CommandError::line("ERR invalid SINCE: a Unix time in milliseconds, at least 1");
+            once(&mut since_ms, bounded(args.of_option()?, 1..=MAX_UNITS, outside)?)?;
+        } else if is(option, "FOR") {
+            attributes = Some(args.attributes()?);
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    if !late && (since_ms.is_some() || attributes.is_some()) {
+        return Err(CommandError::SYNTAX);
+    }
+    Ok(Confirm { order, qty, late: late.then_some(Late { since_ms, attributes }) })
+}
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let request = parse(&mut args)?;
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let pool = call.keys.pool(handle);
+    // A hold that is due but was not among those returned: LATE is decided as if it had been.
+    let slot = request.late.as_ref().and_then(|_| pool.order_ref(request.order).slot);
+    let due = slot.filter(|&slot| expire::is_due(pool, slot, call.env.clock));
+    let decision = match due {
+        Some(slot) => decide(&View::without_hold(pool, terms(call), slot), request),
+        None => decide(&view(call, handle), request),
+    };
+    let change = match decision {
+        Ok(change) => change,
+        Err(refusal) => {
+            call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?);
+            return Ok(());
+        }
+    };
+    let (answer, sold) = match &change {
+        Change::Confirmed { qty, .. } => (Answer::Confirmed, *qty),
+        Change::Late { qty, .. } | Change::LatePlaced { qty, .. } => (Answer::Late, *qty),
+        _ => return Ok(()),
+    };
+    if let (Some(slot), Change::Late { order, .. }) = (due, &change) {
+        let id = Bytes::new(order.id);
+        let expired = expire::change(call.keys.pool(handle), &terms(call), slot, id.as_slice());
+        commit(call, handle, &expired);
+    }
+    commit_and_tidy(call, handle, &change);
+    call.journal.answer = Some(answer);
+    ok(call.out, 3);
+    call.out.int(sold);
+    call.out.int(call.keys.pool(handle).sold());
+    Ok(())
+}

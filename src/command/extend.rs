@@ -1,0 +1,50 @@
+//! `STOCK.EXTEND key order EX|PX|PXAT t`
+
+use super::args::Args;
+use super::commit::{commit_and_tidy, open, view};
+use super::error::CommandError;
+use super::journal::Answer;
+use super::reply::{ok, refuse};
+use super::spec::{Access, Arg, Call, Keys, Spec, HOLD};
+use crate::core::change::Change;
+use crate::core::ops::extend::{decide, Extension};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.EXTEND",
+    summary: "Moves the deadline of a hold, never to an earlier time.",
+    complexity: "O(log N) where N is the number of different deadlines of open holds.",
+    since: "0.1.0",
+    arity: 5,
+    access: Access::GiveBack,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::ORDER, HOLD],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let order = args.order()?;
+    let option = args.required()?;
+    let hold = args.hold(option, call.env.clock.now_ms)?.ok_or(CommandError::SYNTAX)?;
+    args.end()?;
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let deadline_ms = match decide(&view(call, handle), order, hold) {
+        Ok(Extension::Unchanged(deadline_ms)) => deadline_ms,
+        Ok(Extension::Later(change)) => {
+            commit_and_tidy(call, handle, &change);
+            let Change::Extended { deadline_ms, .. } = change else { return Ok(()) };
+            deadline_ms
+        }
+        Err(refusal) => {
+            call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?);
+            return Ok(());
+        }
+    };
+    call.journal.answer = Some(Answer::Extended);
+    ok(call.out, 2);
+    call.out.int(deadline_ms);
+    Ok(())
+}

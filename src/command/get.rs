@@ -1,0 +1,80 @@
+//! `STOCK.GET key`
+
+use super::args::Args;
+use super::commit::terms;
+use super::error::CommandError;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::change::OnHand;
+use crate::core::order::State;
+use crate::core::view::View;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.GET",
+    summary: "Everything there is to know of a pool, as a write would find it.",
+    complexity: "O(1)",
+    since: "0.1.0",
+    arity: 2,
+    access: Access::Read,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    args.end()?;
+    let Some(handle) = call.keys.open(key)? else {
+        call.out.nil();
+        return Ok(());
+    };
+    let terms = terms(call);
+    let view = View::of_read(call.keys.pool(handle), terms);
+    let pool = view.pool;
+    let out = &mut *call.out;
+    out.map(20);
+    out.bulk(b"on_hand");
+    match pool.on_hand() {
+        OnHand::Units(units) => out.int(units),
+        OnHand::Unlimited => out.nil(),
+    }
+    let available = view.available();
+    let times = pool.times();
+    let seconds = |ms: Option<i64>, default: i64| ms.unwrap_or(default).checked_div(1_000).unwrap_or(0);
+    let mut field = |name: &str, value: i64| {
+        out.bulk(name.as_bytes());
+        out.int(value);
+    };
+    field("reserved", view.reserved());
+    field("safety", pool.safety());
+    field("available", view.shown_available());
+    field("shortfall", available.map_or(0, |units| units.saturating_neg().max(0)));
+    field("sold", pool.sold());
+    field("out", pool.out());
+    field("suspended", i64::from(pool.is_suspended()));
+    field("unlimited", i64::from(available.is_none()));
+    field("next_deadline_ms", view.next_deadline_ms().unwrap_or(0));
+    field("seq", i64::try_from(pool.seq()).unwrap_or(i64::MAX));
+    field("limits", pool.limits().len() as i64);
+    field("alert", pool.alert());
+    field("hold_seconds", seconds(times.hold_ms, terms.defaults.hold_ms));
+    field("retain_seconds", seconds(times.retain_ms, terms.defaults.retain_ms));
+    field("retain_paid_seconds", seconds(times.retain_paid_ms, terms.defaults.retain_paid_ms));
+    field("memory_bytes", i64::try_from(pool.memory_bytes()).unwrap_or(i64::MAX));
+    out.bulk(b"epoch");
+    out.bulk(format!("{:016x}", pool.epoch()).as_bytes());
+    out.bulk(b"events");
+    match pool.events() {
+        Some(stream) => out.bulk(stream),
+        None => out.nil(),
+    }
+    out.bulk(b"orders");
+    out.map(State::ALL.len());
+    for (state, count) in State::ALL.iter().zip(view.counts()) {
+        out.bulk(state.word().as_bytes());
+        out.int(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    Ok(())
+}

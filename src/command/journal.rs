@@ -1,0 +1,142 @@
+//! What one call has changed, for the shell to replicate, signal and announce after the change.
+
+use super::host::Handle;
+use crate::core::change::{Edge, Kind};
+
+/// The kinds of answers that are counted for `INFO stock`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Answer {
+    /// Nothing that is counted (reads, settings).
+    Other,
+    /// Units were reserved.
+    Reserved,
+    /// A hold was confirmed.
+    Confirmed,
+    /// A hold was confirmed after its deadline.
+    Late,
+    /// A hold was released.
+    Released,
+    /// A hold was amended.
+    Amended,
+    /// A deadline was moved.
+    Extended,
+    /// Units were returned after payment.
+    Returned,
+    /// The same call had been made before.
+    Exists,
+    /// Not enough stock.
+    SoldOut,
+    /// A purchase limit was reached.
+    Limited,
+    /// The order is over.
+    Closed,
+    /// The hold was over.
+    Expired,
+    /// Paid already.
+    AlreadyConfirmed,
+    /// Not paid yet.
+    StillReserved,
+    /// The pool is suspended.
+    Suspended,
+    /// No such order.
+    NoOrder,
+    /// No such pool.
+    NoPool,
+    /// The call was an error (CONFLICT, NODIM, ERR).
+    Error,
+}
+
+impl Answer {
+    /// Every counted answer with its name in `INFO stock`.
+    pub const NAMES: [(Answer, &'static str); 18] = [
+        (Answer::Reserved, "reserved"),
+        (Answer::Confirmed, "confirmed"),
+        (Answer::Late, "late"),
+        (Answer::Released, "released"),
+        (Answer::Amended, "amended"),
+        (Answer::Extended, "extended"),
+        (Answer::Returned, "returned"),
+        (Answer::Exists, "exists"),
+        (Answer::SoldOut, "soldout"),
+        (Answer::Limited, "limited"),
+        (Answer::Closed, "closed"),
+        (Answer::Expired, "expired"),
+        (Answer::AlreadyConfirmed, "already_confirmed"),
+        (Answer::StillReserved, "still_reserved"),
+        (Answer::Suspended, "suspended"),
+        (Answer::NoOrder, "noorder"),
+        (Answer::NoPool, "nopool"),
+        (Answer::Error, "error"),
+    ];
+    /// How many kinds there are, `Other` included.
+    pub const COUNT: usize = 19;
+}
+
+/// One change of a pool, as it is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What happened.
+    pub kind: Kind,
+    /// Which edge of availability it crossed.
+    pub edge: Option<Edge>,
+}
+
+/// What happened to one pool in this call.
+#[derive(Debug)]
+pub struct Changed {
+    /// Which pool.
+    pub handle: Handle,
+    /// The effect, resolved and encoded (`core::codec::effect`): what goes to the log and the replicas.
+    pub effect: Vec<u8>,
+    /// The changes in the order in which they happened.
+    pub notes: Vec<Note>,
+}
+
+/// What one call has changed. Buffers are kept from call to call.
+#[derive(Debug, Default)]
+pub struct Journal {
+    changed: Vec<Changed>,
+    live: usize,
+    /// What was answered, for the totals.
+    pub answer: Option<Answer>,
+    /// The call itself is what the log must hold (effect and load forms).
+    pub verbatim: bool,
+    /// Effects that did not fit the state they were applied to.
+    pub divergences: u64,
+}
+
+impl Journal {
+    /// Forgets the last call.
+    pub fn clear(&mut self) {
+        self.live = 0;
+        self.answer = None;
+        self.verbatim = false;
+        self.divergences = 0;
+    }
+
+    /// The pools that this call changed, in the order of their first change.
+    #[must_use]
+    pub fn changed(&self) -> &[Changed] {
+        self.changed.get(..self.live).unwrap_or(&[])
+    }
+
+    /// The record of one pool, made where it is missing.
+    pub fn of(&mut self, handle: Handle) -> &mut Changed {
+        let live = self.live;
+        let at = self.changed.iter().take(live).position(|c| c.handle == handle);
+        let at = at.unwrap_or_else(|| {
+            if let Some(spare) = self.changed.get_mut(live) {
+                spare.handle = handle;
+                spare.effect.clear();
+                spare.notes.clear();
+            } else {
+                self.changed.push(Changed { handle, effect: Vec::new(), notes: Vec::new() });
+            }
+            self.live = live.saturating_add(1);
+            live
+        });
+        #[allow(clippy::indexing_slicing, reason = "`at` is below `live`, which is at most the length")]
+        &mut self.changed[at]
+    }
+}

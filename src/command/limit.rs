@@ -1,0 +1,115 @@
+//! `STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS] [MISSING REFUSE|ALLOW] [FOR value …]`
+
+use super::args::{is, once, Args, Parsed};
+use super::commit::{commit_and_tidy, open, view};
+use super::error::CommandError;
+use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
+use super::reply::refuse;
+use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, COUNT_WHAT, FOR_VALUES, PER};
+use crate::core::change::LimitSet;
+use crate::core::ids::Bytes;
+use crate::core::limit::{Count, Missing};
+use crate::core::ops::limit::decide_set;
+use crate::core::window::Window;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.LIMIT",
+    summary: "Sets a purchase limit for each value of some dimensions, or an override of it.",
+    complexity: "O(log N) where N is the number of overrides of the limit.",
+    since: "0.1.0",
+    arity: -4,
+    access: Access::Write,
+    fast: false,
+    keys: Keys::First,
+    inserts: false,
+    args: &[
+        Arg::KEY,
+        Arg::string("by"),
+        Arg::new("cap", ArgKind::OneOf(&[Arg::integer("max"), Arg::word("unlimited", "UNLIMITED")])),
+        PER,
+        Arg::string("offset").after("TZ").optional(),
+        COUNT_WHAT,
+        Arg::new("missing", ArgKind::OneOf(&[Arg::word("refuse", "REFUSE"), Arg::word("allow", "ALLOW")]))
+            .after("MISSING")
+            .optional(),
+        FOR_VALUES,
+    ],
+    run,
+};
+
+/// `UNITS` or `ORDERS`.
+///
+/// # Errors
+/// It is neither.
+pub fn count(word: &[u8]) -> Parsed<Count> {
+    if is(word, "UNITS") {
+        Ok(Count::Units)
+    } else if is(word, "ORDERS") {
+        Ok(Count::Orders)
+    } else {
+        Err(CommandError::SYNTAX)
+    }
+}
+
+fn missing(word: &[u8]) -> Parsed<Missing> {
+    if is(word, "REFUSE") {
+        Ok(Missing::Refuse)
+    } else if is(word, "ALLOW") {
+        Ok(Missing::Allow)
+    } else {
+        Err(CommandError::SYNTAX)
+    }
+}
+
+/// The values behind FOR, as many as the limit has dimensions.
+///
+/// # Errors
+/// More, fewer, or out of bounds.
+pub fn override_of(named: &Named<'_>, args: &mut Args<'_>) -> Parsed<Bytes> {
+    let given = args.take_rest();
+    if given.len() != named.len() {
+        return pattern(named, &[]);
+    }
+    let given: arrayvec::ArrayVec<Option<&[u8]>, 4> = given.iter().map(|value| any(value)).collect();
+    pattern(named, &given)
+}
+
+fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
+    let named = dimensions(args.required()?)?;
+    let cap = cap(args.required()?)?;
+    let (mut per, mut tz, mut what, mut without, mut special) = (None, None, None, None, None);
+    while let Some(option) = args.next() {
+        if is(option, "PER") {
+            once(&mut per, window(args.of_option()?)?)?;
+        } else if is(option, "TZ") {
+            once(&mut tz, offset(args.of_option()?)?)?;
+        } else if is(option, "COUNT") {
+            once(&mut what, count(args.of_option()?)?)?;
+        } else if is(option, "MISSING") {
+            once(&mut without, missing(args.of_option()?)?)?;
+        } else if is(option, "FOR") {
+            special = Some(override_of(&named, args)?);
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    let identity = identity(&named, per.unwrap_or(Window::Life), what.unwrap_or(Count::Units));
+    Ok(LimitSet { identity, offset_min: tz, missing: without, pattern: special, cap })
+}
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let request = parse(&mut args)?;
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    match decide_set(&view(call, handle), request) {
+        Ok(change) => {
+            if let Some(change) = change {
+                commit_and_tidy(call, handle, &change);
+            }
+            call.out.status("OK");
+        }
+        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The words of limits, as LIMIT, UNLIMIT and the policy share them.
+
+use super::args::{checked_id, integer, is, Parsed};
+use super::error::CommandError;
+use crate::core::ids::{is_name, Bytes};
+use crate::core::limit::{push_value, Cap, Identity, TupleBuf, MAX_DIMENSIONS};
+use crate::core::quantity::MAX_UNITS;
+use crate::core::time::{MAX_OFFSET_MIN, MAX_SECONDS};
+use crate::core::window::Window;
+use arrayvec::ArrayVec;
+
+/// Dimensions as a caller named them, in that order.
+pub type Named<'a> = ArrayVec<&'a [u8], MAX_DIMENSIONS>;
+
+/// `user`, `region+user`, or `*`.
+///
+/// # Errors
+/// A bad name, one twice, or too many.
+pub fn dimensions(by: &[u8]) -> Parsed<Named<'_>> {
+    let mut named = Named::new();
+    if by == b"*" {
+        return Ok(named);
+    }
+    for name in by.split(|&b| b == b'+') {
+        add_dimension(&mut named, name)?;
+    }
+    Ok(named)
+}
+
+/// Adds one dimension.
+///
+/// # Errors
+/// A bad name, one twice, or too many.
+pub fn add_dimension<'a>(named: &mut Named<'a>, name: &'a [u8]) -> Parsed<()> {
+    if !is_name(name) {
+        return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
+    }
+    if named.contains(&name) {
+        return Err(CommandError::line("ERR a dimension stands twice"));
+    }
+    named.try_push(name).map_err(|_| CommandError::line("ERR a limit combines at most 4 dimensions"))
+}
+
+/// The dimensions as a limit keeps them: sorted.
+#[must_use]
+pub fn sorted(named: &Named<'_>) -> ArrayVec<Bytes, MAX_DIMENSIONS> {
+    let mut dims: ArrayVec<Bytes, MAX_DIMENSIONS> = named.iter().map(|name| Bytes::new(name)).collect();
+    dims.sort_unstable();
+    dims
+}
+
+/// The pattern of an override: one value for each dimension, in the order in which these were named; `None` stands for any.
+///
+/// # Errors
+/// Not as many values as dimensions, none at all, or a value out of bounds.
+pub fn pattern(named: &Named<'_>, given: &[Option<&[u8]>]) -> Parsed<Bytes> {
+    if given.len() != named.len() || named.is_empty() {
+        return Err(CommandError::line("ERR an override takes one value for each dimension of the limit"));
+    }
+    for value in given.iter().flatten() {
+        checked_id(value, CommandError::line("ERR invalid dimension value: 1 to 128 bytes"))?;
+    }
+    let mut pairs: ArrayVec<(&[u8], Option<&[u8]>), MAX_DIMENSIONS> =
+        named.iter().copied().zip(given.iter().copied()).collect();
+    pairs.sort_unstable_by_key(|&(name, _)| name);
+    let mut buf = TupleBuf::new();
+    let last = pairs.len().saturating_sub(1);
+    for (at, (_, value)) in pairs.iter().enumerate() {
+        push_value(&mut buf, value.unwrap_or(&[]), at == last);
+    }
+    Ok(Bytes::new(&buf))
+}
+
+/// A `*` among the values of an override stands for any.
+#[must_use]
+pub fn any(value: &[u8]) -> Option<&[u8]> {
+    (value != b"*").then_some(value)
+}
+
+/// `ORDER`, `HOUR`, `DAY`, `WEEK`, `MONTH`, or a number of seconds.
+///
+/// # Errors
+/// It is none of these.
+pub fn window(word: &[u8]) -> Parsed<Window> {
+    let words = [
+        ("ORDER", Window::Order),
+        ("HOUR", Window::Hour),
+        ("DAY", Window::Day),
+        ("WEEK", Window::Week),
+        ("MONTH", Window::Month),
+    ];
+    if let Some((_, window)) = words.iter().find(|(name, _)| is(word, name)) {
+        return Ok(*window);
+    }
+    let seconds = integer(word).filter(|n| (1..=MAX_SECONDS).contains(n));
+    let seconds = seconds.and_then(|n| u32::try_from(n).ok());
+    seconds
+        .map(Window::Seconds)
+        .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH or 1 to 315360000 seconds"))
+}
+
+/// The word of a window in a policy; `None` = the pool's whole life.
+#[must_use]
+pub const fn window_word(window: Window) -> Option<&'static str> {
+    match window {
+        Window::Order => Some("order"),
+        Window::Hour => Some("hour"),
+        Window::Day => Some("day"),
+        Window::Week => Some("week"),
+        Window::Month => Some("month"),
+        Window::Life | Window::Seconds(_) => None,
+    }
+}
+
+/// `+hh:mm` or `-hh:mm`, up to 18:00, in minutes.
+///
+/// # Errors
+/// It is not.
+pub fn offset(text: &[u8]) -> Parsed<i32> {
+    let error = CommandError::line("ERR invalid time offset: +hh:mm or -hh:mm, up to 18:00");
+    let &[sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] = text else { return Err(error) };
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i32::from(byte.wrapping_sub(b'0')));
+    let (Some(h1), Some(h2), Some(m1), Some(m2)) = (digit(h1), digit(h2), digit(m1), digit(m2)) else {
+        return Err(error);
+    };
+    let pair = |tens: i32, ones: i32| tens.saturating_mul(10).saturating_add(ones);
+    let minutes = pair(h1, h2).saturating_mul(60).saturating_add(pair(m1, m2));
+    if pair(m1, m2) > 59 || minutes > MAX_OFFSET_MIN {
+        return Err(error);
+    }
+    Ok(if sign == b'-' { minutes.saturating_neg() } else { minutes })
+}
+
+/// An offset as [`offset`] reads it.
+#[must_use]
+pub fn offset_text(offset_min: i32) -> String {
+    let sign = if offset_min < 0 { '-' } else { '+' };
+    let minutes = offset_min.unsigned_abs();
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// A number, or `UNLIMITED`.
+///
+/// # Errors
+/// It is neither, or out of bounds.
+pub fn cap(word: &[u8]) -> Parsed<Cap> {
+    if is(word, "UNLIMITED") {
+        return Ok(Cap::Unlimited);
+    }
+    let outside = CommandError::line("ERR max is out of range: 0 to 9007199254740991, or UNLIMITED");
+    super::args::bounded(word, 0..=MAX_UNITS, outside).map(Cap::At)
+}
+
+/// A limit's name from its parts.
+#[must_use]
+pub fn identity(named: &Named<'_>, window: Window, count: crate::core::limit::Count) -> Identity {
+    Identity { dims: sorted(named), window, count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_read_and_written() {
+        for (text, minutes) in [("+00:00", 0), ("+08:00", 480), ("-03:30", -210), ("+18:00", 1080)] {
+            assert_eq!(offset(text.as_bytes()).ok(), Some(minutes));
+            assert_eq!(offset_text(minutes), text);
+        }
+        for bad in ["08:00", "+8:00", "+18:01", "+00:60", "+19:00", "+0a:00", "", "+08:00 "] {
+            assert!(offset(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert_eq!(offset(b"-00:00").ok(), Some(0));
+    }
+
+    #[test]
+    fn patterns_follow_the_names_as_given() {
+        let named = dimensions(b"group+area").unwrap_or_default();
+        let p = pattern(&named, &[Some(b"vip"), None]).unwrap_or_default();
+        // Sorted: area (any), group (vip, bare since last).
+        assert_eq!(p.as_slice(), b"\0vip");
+    }
+}

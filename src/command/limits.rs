@@ -1,0 +1,60 @@
+//! `STOCK.LIMITS key`
+
+use super::args::Args;
+use super::error::CommandError;
+use super::limit_text::offset_text;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::limit::{values, Missing};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.LIMITS",
+    summary: "Every limit of a pool with its overrides.",
+    complexity: "O(N) where N is the number of limits and overrides.",
+    since: "0.1.0",
+    arity: 2,
+    access: Access::Read,
+    fast: false,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    args.end()?;
+    let Some(handle) = call.keys.open(key)? else {
+        call.out.nil();
+        return Ok(());
+    };
+    let limits = call.keys.pool(handle).limits();
+    let out = &mut *call.out;
+    out.array(limits.len());
+    for limit in limits {
+        out.map(5);
+        out.bulk(b"limit");
+        out.bulk(limit.text.as_bytes());
+        out.bulk(b"max");
+        out.int(limit.base.shown());
+        out.bulk(b"tz");
+        out.bulk(offset_text(limit.offset_min).as_bytes());
+        out.bulk(b"missing");
+        out.bulk(match limit.missing {
+            Missing::Refuse => b"refuse",
+            Missing::Allow => b"allow",
+        });
+        out.bulk(b"overrides");
+        out.array(limit.overrides.len());
+        let dims = limit.identity.dims.len();
+        for (pattern, cap) in limit.overrides.iter() {
+            out.array(2);
+            out.array(dims);
+            for value in values(pattern.as_slice(), dims) {
+                out.bulk(if value.is_empty() { b"*" } else { value });
+            }
+            out.int(cap.shown());
+        }
+    }
+    Ok(())
+}

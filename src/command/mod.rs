@@ -1,0 +1,51 @@
+//! From bytes to a typed call, to the core, to an answer. One file per command; no Redis, no unsafe.
+//!
+//! A command's way: `args` (a cursor over the arguments) → the command's own `parse` → `commit::open` (key, due holds) →
+//! `core::ops::…::decide` → `commit::commit` (the one place that changes a pool) → `reply`.
+
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic
+)]
+
+pub mod args;
+pub mod commit;
+pub mod error;
+pub mod host;
+pub mod journal;
+pub mod limit_text;
+pub mod policy_json;
+pub mod reply;
+pub mod spec;
+mod table;
+
+mod add;
+mod amend;
+mod available;
+mod check;
+mod confirm;
+mod effect;
+mod extend;
+mod get;
+mod give_back;
+mod limit;
+mod limits;
+mod load;
+mod order;
+mod orders;
+mod policy;
+mod release;
+mod reserve;
+mod set;
+mod setpolicy;
+mod suspend;
+mod sweep;
+mod unlimit;
+mod usage;
+mod verify;
+
+pub use table::TABLE;

@@ -1,0 +1,58 @@
+//! `STOCK.ORDER key order`
+
+use super::args::Args;
+use super::commit::terms;
+use super::error::CommandError;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::order::State;
+use crate::core::view::View;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.ORDER",
+    summary: "Where an order stands, and the attributes by which limits counted it.",
+    complexity: "O(L) where L is the number of limits that counted the order.",
+    since: "0.1.0",
+    arity: 3,
+    access: Access::Read,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::ORDER],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let id = args.order()?;
+    args.end()?;
+    let Some(handle) = call.keys.open(key)? else {
+        call.out.nil();
+        return Ok(());
+    };
+    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let Some((order, state)) = view.known(view.pool.order_ref(id)) else {
+        call.out.nil();
+        return Ok(());
+    };
+    let attributes = view.pool.counted_attributes(order);
+    let out = &mut *call.out;
+    out.map(5);
+    out.bulk(b"state");
+    out.bulk(state.word().as_bytes());
+    for (name, value) in [
+        ("qty", order.qty),
+        ("returned", order.returned()),
+        ("deadline_ms", if state == State::Reserved { order.time_ms } else { 0 }),
+    ] {
+        out.bulk(name.as_bytes());
+        out.int(value);
+    }
+    out.bulk(b"for");
+    out.map(attributes.len());
+    for (name, value) in attributes {
+        out.bulk(name);
+        out.bulk(value);
+    }
+    Ok(())
+}

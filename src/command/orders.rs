@@ -1,0 +1,96 @@
+//! `STOCK.ORDERS key cursor [STATE s] [COUNT n]`
+
+use super::args::{bounded, integer, is, once, Args, Parsed};
+use super::commit::terms;
+use super::error::CommandError;
+use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use crate::core::order::{Order, State};
+use crate::core::view::View;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.ORDERS",
+    summary: "Walks through the orders of a pool with a cursor: order and state in turn.",
+    complexity: "O(1) for every call. O(N) for a whole walk, where N is the number of orders.",
+    since: "0.1.0",
+    arity: -3,
+    access: Access::Read,
+    fast: false,
+    keys: Keys::First,
+    inserts: false,
+    args: &[
+        Arg::KEY,
+        Arg::integer("cursor"),
+        Arg::new("state", ArgKind::OneOf(STATES)).after("STATE").optional(),
+        Arg::integer("n").after("COUNT").optional(),
+    ],
+    run,
+};
+
+const STATES: &[Arg] = &[
+    Arg::word("reserved", "RESERVED"),
+    Arg::word("confirmed", "CONFIRMED"),
+    Arg::word("returned", "RETURNED"),
+    Arg::word("released", "RELEASED"),
+    Arg::word("expired", "EXPIRED"),
+];
+
+/// How many records one call looks at beyond the orders that it finds: a state that is rare must not make it slow.
+const LOOK: u32 = 10;
+
+fn state(word: &[u8]) -> Parsed<State> {
+    let found = State::ALL.into_iter().find(|s| is(word, s.word()));
+    found.ok_or(CommandError::line("ERR unknown state: reserved, confirmed, returned, released or expired"))
+}
+
+/// The state of an order in a walk: as a write would find it, so that the states add up to what GET counts.
+fn listed(view: &View<'_>, slot: u32, order: &Order) -> Option<State> {
+    match view.state(order)? {
+        State::Expired if order.state == State::Reserved && !view.would_return(slot) => Some(State::Reserved),
+        state => Some(state),
+    }
+}
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let cursor = integer(args.required()?).and_then(|n| u32::try_from(n).ok());
+    let cursor = cursor.ok_or(CommandError::line("ERR invalid cursor"))?;
+    let (mut only, mut count) = (None, None);
+    while let Some(option) = args.next() {
+        if is(option, "STATE") {
+            once(&mut only, state(args.of_option()?)?)?;
+        } else if is(option, "COUNT") {
+            let outside = CommandError::line("ERR COUNT is out of range: 1 to 10000");
+            once(&mut count, bounded(args.of_option()?, 1..=10_000, outside)?)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    let Some(handle) = call.keys.open(key)? else {
+        call.out.nil();
+        return Ok(());
+    };
+    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let count = usize::try_from(count.unwrap_or(10)).unwrap_or(10);
+    let span = view.pool.order_span();
+    let last = cursor.saturating_add((count as u32).saturating_mul(LOOK)).min(span);
+    let mut found: Vec<(&[u8], State)> = Vec::new();
+    let mut at = cursor;
+    while at < last && found.len() < count {
+        if let Some(order) = view.pool.order_at(at) {
+            if let Some(state) = listed(&view, at, order).filter(|s| only.is_none_or(|only| only == *s)) {
+                found.push((order.id.as_slice(), state));
+            }
+        }
+        at = at.saturating_add(1);
+    }
+    let next = if at >= span { 0 } else { at };
+    call.out.array(2);
+    call.out.bulk(next.to_string().as_bytes());
+    call.out.array(found.len().saturating_mul(2));
+    for (id, state) in found {
+        call.out.bulk(id);
+        call.out.bulk(state.word().as_bytes());
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! `STOCK.POLICY key`
+
+use super::args::Args;
+use super::error::CommandError;
+use super::policy_json;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::ops::policy::current;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.POLICY",
+    summary: "The policy of a pool as JSON that STOCK.SETPOLICY takes.",
+    complexity: "O(N) where N is the size of the policy.",
+    since: "0.1.0",
+    arity: 2,
+    access: Access::Read,
+    fast: false,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    args.end()?;
+    match call.keys.open(key)? {
+        Some(handle) => call.out.bulk(policy_json::write(&current(call.keys.pool(handle))).as_bytes()),
+        None => call.out.nil(),
+    }
+    Ok(())
+}

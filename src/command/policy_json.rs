@@ -1,0 +1,284 @@
+//! The policy as JSON. Unknown fields are refused; values that are not UTF-8 are `{"base64": "…"}`.
+
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::args::Parsed;
+use super::error::CommandError;
+use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, window_word, Named};
+use crate::core::ids::{Bytes, MAX_STREAM};
+use crate::core::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
+use crate::core::policy::{Policy, PolicyLimit};
+use crate::core::quantity::MAX_UNITS;
+use crate::core::time::MAX_SECONDS;
+use crate::core::window::Window;
+
+/// The longest text of a policy, in bytes.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyText {
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    hold: Option<i64>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    retain: Option<i64>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    retain_paid: Option<i64>,
+    #[serde(default)]
+    safety: i64,
+    #[serde(default)]
+    alert: i64,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    events: Option<ValueText>,
+    #[serde(default)]
+    limits: Vec<LimitText>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct LimitText {
+    by: Vec<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    max: Option<MaxText>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    per: Option<PerText>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    tz: Option<String>,
+    #[serde(default)]
+    count: CountText,
+    #[serde(default)]
+    missing: MissingText,
+    #[serde(default)]
+    overrides: Vec<OverrideText>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct OverrideText {
+    #[serde(rename = "for")]
+    values: Vec<ValueText>,
+    max: MaxText,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum MaxText {
+    Units(i64),
+    Word(UnlimitedText),
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum UnlimitedText {
+    Unlimited,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum PerText {
+    Seconds(u32),
+    Word(String),
+}
+
+#[derive(Deserialize, Serialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum CountText {
+    #[default]
+    Units,
+    Orders,
+}
+
+#[derive(Deserialize, Serialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum MissingText {
+    #[default]
+    Refuse,
+    Allow,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum ValueText {
+    Text(String),
+    Bytes(Base64Text),
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Base64Text {
+    base64: String,
+}
+
+/// `null` is no value: a field is there or it is not.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl ValueText {
+    fn bytes(&self) -> Parsed<Vec<u8>> {
+        match self {
+            Self::Text(text) => Ok(text.as_bytes().to_vec()),
+            Self::Bytes(Base64Text { base64 }) => {
+                STANDARD.decode(base64).map_err(|_| CommandError::line("ERR invalid policy: a value is not base64"))
+            }
+        }
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.into()),
+            Err(_) => Self::Bytes(Base64Text { base64: STANDARD.encode(bytes) }),
+        }
+    }
+}
+
+fn within(n: i64, least: i64, most: i64) -> Parsed<i64> {
+    if (least..=most).contains(&n) {
+        Ok(n)
+    } else {
+        Err(CommandError::line("ERR invalid policy: a number is out of range"))
+    }
+}
+
+fn span_ms(seconds: Option<i64>) -> Parsed<Option<i64>> {
+    seconds.map(|n| within(n, 1, MAX_SECONDS).map(|n| n.saturating_mul(1_000))).transpose()
+}
+
+fn cap(max: &MaxText) -> Parsed<Cap> {
+    match max {
+        MaxText::Units(n) => within(*n, 0, MAX_UNITS).map(Cap::At),
+        MaxText::Word(UnlimitedText::Unlimited) => Ok(Cap::Unlimited),
+    }
+}
+
+/// Reads a policy. `utc_offset_min` holds where a limit does not say.
+///
+/// # Errors
+/// Not JSON, an unknown field, or a value out of bounds. The text names the place, never the caller's bytes.
+pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
+    if text.len() > MAX_TEXT {
+        return Err(CommandError::line("ERR invalid policy: longer than 4 MiB"));
+    }
+    let text: PolicyText = serde_json::from_slice(text).map_err(|error| {
+        let what = if error.is_data() { "unknown or doubled field, or wrong type or value" } else { "no valid JSON" };
+        let (line, column) = (error.line(), error.column());
+        CommandError::Line(format!("ERR invalid policy: {what} at line {line} column {column}").into())
+    })?;
+    let events = text.events.as_ref().map(ValueText::bytes).transpose()?;
+    if events.as_ref().is_some_and(|name| !(1..=MAX_STREAM).contains(&name.len())) {
+        return Err(CommandError::line("ERR invalid policy: events takes a name of 1 to 512 bytes"));
+    }
+    if text.limits.len() > MAX_LIMITS {
+        return Err(CommandError::line("ERR too many limits in one pool: at most 32"));
+    }
+    let mut limits: Vec<PolicyLimit> = Vec::with_capacity(text.limits.len());
+    for given in &text.limits {
+        let limit = limit(given, utc_offset_min)?;
+        if limits.iter().any(|l| l.identity == limit.identity) {
+            return Err(CommandError::line("ERR invalid policy: a limit stands twice"));
+        }
+        limits.push(limit);
+    }
+    Ok(Policy {
+        hold_ms: span_ms(text.hold)?,
+        retain_ms: span_ms(text.retain)?,
+        retain_paid_ms: span_ms(text.retain_paid)?,
+        safety: within(text.safety, -MAX_UNITS, MAX_UNITS)?,
+        alert: within(text.alert, 0, MAX_UNITS)?,
+        events: events.as_deref().map(Bytes::new),
+        limits,
+    })
+}
+
+fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
+    let mut named = Named::new();
+    for name in &text.by {
+        add_dimension(&mut named, name.as_bytes())?;
+    }
+    let window = match &text.per {
+        None => Window::Life,
+        Some(PerText::Seconds(n)) => Window::Seconds(within(i64::from(*n), 1, MAX_SECONDS)?.unsigned_abs() as u32),
+        // Seconds are a number in JSON; as a word they would have two spellings.
+        Some(PerText::Word(word)) if word.bytes().all(|b| b.is_ascii_lowercase()) => window(word.as_bytes())?,
+        Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: per is no known window")),
+    };
+    let count = match text.count {
+        CountText::Units => Count::Units,
+        CountText::Orders => Count::Orders,
+    };
+    let missing = match text.missing {
+        MissingText::Refuse => Missing::Refuse,
+        MissingText::Allow => Missing::Allow,
+    };
+    if text.overrides.len() > MAX_OVERRIDES {
+        return Err(CommandError::line("ERR too many overrides in one limit: at most 10000"));
+    }
+    let mut overrides = Overrides::default();
+    for given in &text.overrides {
+        let values: Vec<Vec<u8>> = given.values.iter().map(ValueText::bytes).collect::<Parsed<_>>()?;
+        let values: Vec<Option<&[u8]>> = values.iter().map(|v| any(v)).collect();
+        if !overrides.set(pattern(&named, &values)?, named.len(), cap(&given.max)?) {
+            return Err(CommandError::line("ERR invalid policy: an override stands twice"));
+        }
+    }
+    Ok(PolicyLimit {
+        identity: identity(&named, window, count),
+        offset_min: text.tz.as_ref().map_or(Ok(utc_offset_min), |tz| offset(tz.as_bytes()))?,
+        missing,
+        base: text.max.as_ref().map_or(Ok(Cap::Unlimited), cap)?,
+        overrides,
+    })
+}
+
+fn max_text(cap: Cap) -> MaxText {
+    match cap {
+        Cap::At(max) => MaxText::Units(max),
+        Cap::Unlimited => MaxText::Word(UnlimitedText::Unlimited),
+    }
+}
+
+/// Writes a policy as [`read`] takes it.
+#[must_use]
+pub fn write(policy: &Policy) -> String {
+    let seconds = |ms: Option<i64>| ms.map(|ms| ms.checked_div(1_000).unwrap_or(0));
+    let limits = policy.limits.iter().map(|limit| {
+        let dims = limit.identity.dims.len();
+        let overrides = limit.overrides.iter().map(|(pattern, cap)| OverrideText {
+            values: values(pattern.as_slice(), dims)
+                .map(|value| ValueText::of(if value.is_empty() { b"*" } else { value }))
+                .collect(),
+            max: max_text(cap),
+        });
+        LimitText {
+            by: limit.identity.dims.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
+            max: Some(max_text(limit.base)),
+            per: match limit.identity.window {
+                Window::Seconds(n) => Some(PerText::Seconds(n)),
+                window => window_word(window).map(|word| PerText::Word(word.into())),
+            },
+            tz: Some(offset_text(limit.offset_min)),
+            count: match limit.identity.count {
+                Count::Units => CountText::Units,
+                Count::Orders => CountText::Orders,
+            },
+            missing: match limit.missing {
+                Missing::Refuse => MissingText::Refuse,
+                Missing::Allow => MissingText::Allow,
+            },
+            overrides: overrides.collect(),
+        }
+    });
+    let text = PolicyText {
+        hold: seconds(policy.hold_ms),
+        retain: seconds(policy.retain_ms),
+        retain_paid: seconds(policy.retain_paid_ms),
+        safety: policy.safety,
+        alert: policy.alert,
+        events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
+        limits: limits.collect(),
+    };
+    // Strings and numbers only: there is nothing that could fail.
+    serde_json::to_string(&text).unwrap_or_default()
+}

@@ -1,0 +1,136 @@
+//! Answers. Refusals are data; what means that the caller has a bug is an error.
+
+use super::error::CommandError;
+use super::host::Out;
+use super::journal::Answer;
+use crate::core::change::OnHand;
+use crate::core::limit::values;
+use crate::core::order::State;
+use crate::core::pool::Pool;
+use crate::core::refusal::{Bound, Conflict, Refusal};
+
+/// Begins `[OK, …]` of so many elements.
+pub fn ok(out: &mut dyn Out, len: usize) {
+    out.array(len);
+    out.status("OK");
+}
+
+/// on_hand in an answer: -1 where it is not counted.
+#[must_use]
+pub fn on_hand(pool: &Pool) -> i64 {
+    match pool.on_hand() {
+        OnHand::Units(units) => units,
+        OnHand::Unlimited => -1,
+    }
+}
+
+/// available after a change: never below 0, -1 for any quantity.
+#[must_use]
+pub fn available(pool: &Pool) -> i64 {
+    pool.available().map_or(-1, |units| units.max(0))
+}
+
+/// What `INFO stock` counts.
+const fn counted(refusal: &Refusal) -> Answer {
+    match refusal {
+        Refusal::Exists { .. } | Refusal::Added { .. } => Answer::Exists,
+        Refusal::Closed(_) => Answer::Closed,
+        Refusal::Expired => Answer::Expired,
+        Refusal::Confirmed => Answer::AlreadyConfirmed,
+        Refusal::Reserved => Answer::StillReserved,
+        Refusal::Suspended => Answer::Suspended,
+        Refusal::NoOrder => Answer::NoOrder,
+        Refusal::SoldOut { .. } => Answer::SoldOut,
+        Refusal::Limited { .. } => Answer::Limited,
+        Refusal::Conflict(_) | Refusal::NoDim(_) | Refusal::Bound(_) => Answer::Error,
+    }
+}
+
+/// Answers a refusal. What it counts as.
+///
+/// # Errors
+/// It means that the caller has a bug.
+pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> Result<Answer, CommandError> {
+    let mut word = |word: &'static str, len: usize| {
+        out.array(len);
+        out.status(word);
+        out.bulk(key);
+    };
+    match refusal {
+        Refusal::Exists { state, qty, returned, deadline_ms } => {
+            word("EXISTS", 6);
+            exists(out, state.word(), *qty, *returned, *deadline_ms);
+        }
+        Refusal::Added { delta } => {
+            word("EXISTS", 6);
+            exists(out, "added", *delta, 0, 0);
+        }
+        Refusal::Closed(state) => {
+            word("CLOSED", 3);
+            out.bulk(State::word(*state).as_bytes());
+        }
+        Refusal::Expired => word("EXPIRED", 2),
+        Refusal::Confirmed => word("CONFIRMED", 2),
+        Refusal::Reserved => word("RESERVED", 2),
+        Refusal::Suspended => word("SUSPENDED", 2),
+        Refusal::NoOrder => word("NOORDER", 2),
+        Refusal::SoldOut { available } => {
+            word("SOLDOUT", 3);
+            out.int(*available);
+        }
+        Refusal::Limited { limit, value, used, max, resets_ms } => {
+            word("LIMITED", 7);
+            let limit = pool.limits().get(*limit);
+            out.bulk(limit.map_or("", |l| &l.text).as_bytes());
+            let dims = limit.map_or(0, |l| l.identity.dims.len());
+            out.array(dims);
+            for value in values(value.as_slice(), dims) {
+                out.bulk(value);
+            }
+            for n in [used, max, resets_ms] {
+                out.int(*n);
+            }
+        }
+        Refusal::Conflict(conflict) => return Err(CommandError::line(conflict_text(*conflict))),
+        Refusal::NoDim(limit) => {
+            let text = pool.limits().get(*limit).map_or("", |l| &l.text);
+            // The text holds dimension names only, which are plain words.
+            return Err(CommandError::Line(
+                format!("NODIM the limit {text} needs a dimension that the call does not carry").into(),
+            ));
+        }
+        Refusal::Bound(bound) => return Err(CommandError::line(bound_text(*bound))),
+    }
+    Ok(counted(refusal))
+}
+
+fn exists(out: &mut dyn Out, state: &str, qty: i64, returned: i64, deadline_ms: i64) {
+    out.bulk(state.as_bytes());
+    out.int(qty);
+    out.int(returned);
+    out.int(deadline_ms);
+}
+
+const fn conflict_text(conflict: Conflict) -> &'static str {
+    match conflict {
+        Conflict::Quantity => "CONFLICT the quantity differs from what the order has",
+        Conflict::Partial => "CONFLICT the order was sent with and without PARTIAL",
+        Conflict::Attributes => "CONFLICT the attributes differ from those the order was sent with",
+        Conflict::MoreThanHeld => "CONFLICT the quantity is more than the order holds",
+        Conflict::MoreThanLeft => "CONFLICT the quantity is more than is left to return",
+        Conflict::Token => "CONFLICT the token was used with other content",
+        Conflict::AllReturned => "CONFLICT everything was returned under other tokens",
+    }
+}
+
+const fn bound_text(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Orders => "ERR the pool remembers as many orders as stock.pool-max-orders allows",
+        Bound::DeadlineOver => "ERR invalid expire time: it is over already",
+        Bound::Sum => "ERR a sum would leave the range -9007199254740991 to 9007199254740991",
+        Bound::Tokens => "ERR too many return tokens for one order: at most 1000",
+        Bound::Limits => "ERR too many limits in one pool: at most 32",
+        Bound::Overrides => "ERR too many overrides in one limit: at most 10000",
+        Bound::Unlimited => "ERR the pool is unlimited: there is no on_hand to add to",
+    }
+}

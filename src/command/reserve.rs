@@ -1,0 +1,64 @@
+//! `STOCK.RESERVE key order qty [EX|PX|PXAT t] [PARTIAL] [FOR dim value …]`
+
+use super::args::{flag, is, once, quantity, Args, Parsed};
+use super::commit::{commit_and_tidy, open, view};
+use super::error::CommandError;
+use super::journal::Answer;
+use super::reply::{available, ok, refuse};
+use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
+use crate::core::change::Change;
+use crate::core::ops::reserve::{decide, Hold, Reserve};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.RESERVE",
+    summary: "Holds units for an order until a deadline, if stock and every purchase limit allow it.",
+    complexity: "O(L) where L is the number of limits of the pool.",
+    since: "0.1.0",
+    arity: -4,
+    access: Access::Write,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::ORDER, Arg::integer("qty"), HOLD.optional(), Arg::word("partial", "PARTIAL").optional(), FOR],
+    run,
+};
+
+fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Reserve<'a>> {
+    let order = args.order()?;
+    let qty = quantity(args.required()?)?;
+    let mut hold = None;
+    let mut partial = false;
+    let mut attributes = Default::default();
+    while let Some(option) = args.next() {
+        if let Some(given) = args.hold(option, now_ms)? {
+            once(&mut hold, given)?;
+        } else if is(option, "PARTIAL") {
+            flag(&mut partial)?;
+        } else if is(option, "FOR") {
+            attributes = args.attributes()?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    Ok(Reserve { order, qty, hold: hold.unwrap_or(Hold::Default), partial, attributes })
+}
+
+fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let request = parse(&mut args, call.env.clock.now_ms)?;
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    match decide(&view(call, handle), request) {
+        Ok(change) => {
+            commit_and_tidy(call, handle, &change);
+            let Change::Reserved { qty, deadline_ms, .. } = change else { return Ok(()) };
+            call.journal.answer = Some(Answer::Reserved);
+            ok(call.out, 4);
+            call.out.int(qty);
+            call.out.int(available(call.keys.pool(handle)));
+            call.out.int(deadline_ms);
+        }
+        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+    }
+    Ok(())
+}

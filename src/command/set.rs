@@ -1,0 +1,70 @@
+//! `STOCK.SET key on_hand|UNLIMITED [NX|XX]`
+
+use super::args::{is, once, units, Args};
+use super::commit::{commit, commit_and_tidy, open};
+use super::error::CommandError;
+use super::reply::refuse;
+use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use crate::core::change::{Change, OnHand};
+use crate::core::ops::set::decide;
+use crate::core::pool::Pool;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.SET",
+    summary: "Creates a pool, or corrects what is on hand; open holds stay.",
+    complexity: "O(1)",
+    since: "0.1.0",
+    arity: -3,
+    access: Access::Write,
+    fast: true,
+    keys: Keys::First,
+    inserts: true,
+    args: &[
+        Arg::KEY,
+        Arg::new("on_hand", ArgKind::OneOf(&[Arg::integer("units"), Arg::word("unlimited", "UNLIMITED")])),
+        Arg::new("condition", ArgKind::OneOf(&[Arg::word("nx", "NX"), Arg::word("xx", "XX")])).optional(),
+    ],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let amount = args.required()?;
+    let on_hand = if is(amount, "UNLIMITED") { OnHand::Unlimited } else { OnHand::Units(units(amount)?) };
+    let mut must_exist = None;
+    while let Some(option) = args.next() {
+        if is(option, "NX") {
+            once(&mut must_exist, false)?;
+        } else if is(option, "XX") {
+            once(&mut must_exist, true)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    // A key that is not there has nothing due; one that is there is opened as by every write.
+    if call.keys.open(key)?.is_none() {
+        if must_exist == Some(true) {
+            call.out.nil();
+            return Ok(());
+        }
+        let salt = (call.env.entropy)();
+        let handle = call.keys.create(key, Pool::new(salt));
+        commit(call, handle, &Change::Created { salt, on_hand });
+        call.out.status("OK");
+        return Ok(());
+    }
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    if must_exist == Some(false) {
+        call.out.nil();
+        return Ok(());
+    }
+    match decide(call.keys.pool(handle), on_hand) {
+        Ok(change) => {
+            commit_and_tidy(call, handle, &change);
+            call.out.status("OK");
+        }
+        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+    }
+    Ok(())
+}

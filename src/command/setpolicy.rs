@@ -1,0 +1,41 @@
+//! `STOCK.SETPOLICY key json`
+
+use super::args::Args;
+use super::commit::{commit_and_tidy, open};
+use super::error::CommandError;
+use super::policy_json;
+use super::reply::refuse;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::ops::policy::decide;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.SETPOLICY",
+    summary: "Replaces the whole policy of a pool, all or nothing; a limit that stays keeps its usage.",
+    complexity: "O(N) where N is the size of the policy.",
+    since: "0.1.0",
+    arity: 3,
+    access: Access::Write,
+    fast: false,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::string("json")],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let policy = policy_json::read(args.required()?, call.env.defaults.utc_offset_min)?;
+    args.end()?;
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    match decide(call.keys.pool(handle), policy) {
+        Ok(change) => {
+            if let Some(change) = change {
+                commit_and_tidy(call, handle, &change);
+            }
+            call.out.status("OK");
+        }
+        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+    }
+    Ok(())
+}

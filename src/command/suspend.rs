@@ -1,0 +1,40 @@
+//! `STOCK.SUSPEND key`, `STOCK.RESUME key`
+
+use super::args::Args;
+use super::commit::{commit_and_tidy, open};
+use super::error::CommandError;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::ops::suspend::decide;
+
+pub const SUSPEND: Spec = Spec {
+    name: "STOCK.SUSPEND",
+    summary: "Stops everything that takes units; what finishes orders or gives back goes on.",
+    complexity: "O(1)",
+    since: "0.1.0",
+    arity: 2,
+    access: Access::GiveBack,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY],
+    run: |call| run(call, true),
+};
+
+pub const RESUME: Spec = Spec {
+    name: "STOCK.RESUME",
+    summary: "Restarts what STOCK.SUSPEND stopped.",
+    run: |call| run(call, false),
+    ..SUSPEND
+};
+
+fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    args.end()?;
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    if let Some(change) = decide(call.keys.pool(handle), suspended) {
+        commit_and_tidy(call, handle, &change);
+    }
+    call.out.status("OK");
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! The one table of all commands: registration, `COMMAND DOCS`, the README's check and the tests are fed from it.
+
+use super::spec::Spec;
+use super::{
+    add, amend, available, check, confirm, effect, extend, get, give_back, limit, limits, load, order, orders, policy,
+    release, reserve, set, setpolicy, suspend, sweep, unlimit, usage, verify,
+};
+
+/// Every command, in the order of the README.
+pub static TABLE: &[Spec] = &[
+    reserve::SPEC,
+    confirm::SPEC,
+    release::SPEC,
+    amend::SPEC,
+    extend::SPEC,
+    give_back::SPEC,
+    set::SPEC,
+    add::SPEC,
+    suspend::SUSPEND,
+    suspend::RESUME,
+    setpolicy::SPEC,
+    sweep::SPEC,
+    limit::SPEC,
+    unlimit::SPEC,
+    limits::SPEC,
+    usage::SPEC,
+    get::SPEC,
+    available::SPEC,
+    check::SPEC,
+    order::SPEC,
+    orders::SPEC,
+    policy::SPEC,
+    verify::SPEC,
+    effect::SPEC,
+    load::SPEC,
+];

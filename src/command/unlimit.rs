@@ -1,0 +1,51 @@
+//! `STOCK.UNLIMIT key by [PER window] [COUNT UNITS|ORDERS] [FOR value …]`
+
+use super::args::{is, once, Args};
+use super::commit::{commit_and_tidy, open};
+use super::error::CommandError;
+use super::limit::{count, override_of};
+use super::limit_text::{dimensions, identity, window};
+use super::spec::{Access, Arg, Call, Keys, Spec, COUNT_WHAT, FOR_VALUES, PER};
+use crate::core::limit::Count;
+use crate::core::ops::limit::decide_removed;
+use crate::core::window::Window;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.UNLIMIT",
+    summary: "Removes a limit with its usage, or one override of it.",
+    complexity: "O(log N) where N is the number of overrides of the limit; usage is freed step by step.",
+    since: "0.1.0",
+    arity: -3,
+    access: Access::GiveBack,
+    fast: false,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::string("by"), PER, COUNT_WHAT, FOR_VALUES],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let named = dimensions(args.required()?)?;
+    let (mut per, mut what, mut special) = (None, None, None);
+    while let Some(option) = args.next() {
+        if is(option, "PER") {
+            once(&mut per, window(args.of_option()?)?)?;
+        } else if is(option, "COUNT") {
+            once(&mut what, count(args.of_option()?)?)?;
+        } else if is(option, "FOR") {
+            special = Some(override_of(&named, &mut args)?);
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    let identity = identity(&named, per.unwrap_or(Window::Life), what.unwrap_or(Count::Units));
+    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let change = decide_removed(call.keys.pool(handle), &identity, special);
+    if let Some(change) = &change {
+        commit_and_tidy(call, handle, change);
+    }
+    call.out.int(i64::from(change.is_some()));
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! `STOCK.USAGE key [FOR dim value …]`
+
+use super::args::{is, Args};
+use super::commit::terms;
+use super::error::CommandError;
+use super::spec::{Access, Arg, Call, Keys, Spec, FOR};
+use crate::core::limit::TupleBuf;
+use crate::core::view::View;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.USAGE",
+    summary: "What somebody has used of each limit that applies, and what remains.",
+    complexity: "O(L) where L is the number of limits of the pool.",
+    since: "0.1.0",
+    arity: -2,
+    access: Access::Read,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, FOR],
+    run,
+};
+
+struct Line<'p> {
+    limit: &'p str,
+    used: i64,
+    max: i64,
+    remaining: i64,
+    resets_ms: i64,
+}
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let mut attributes = Default::default();
+    if let Some(option) = args.next() {
+        if !is(option, "FOR") {
+            return Err(CommandError::SYNTAX);
+        }
+        attributes = args.attributes()?;
+    }
+    let Some(handle) = call.keys.open(key)? else {
+        call.out.nil();
+        return Ok(());
+    };
+    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let mut buf = TupleBuf::new();
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for limit in view.pool.limits() {
+        let Some(tuple) = limit.tuple(&attributes, &mut buf) else { continue };
+        let (used, window_ms) = if limit.keeps_usage() { view.usage_of(limit, tuple) } else { (0, 0) };
+        let cap = limit.cap(tuple);
+        lines.push(Line {
+            limit: &limit.text,
+            used,
+            max: cap.shown(),
+            remaining: cap.left(used).unwrap_or(-1),
+            resets_ms: limit.identity.window.end_ms(window_ms, limit.offset_min),
+        });
+    }
+    let out = &mut *call.out;
+    out.array(lines.len());
+    for line in lines {
+        out.map(5);
+        out.bulk(b"limit");
+        out.bulk(line.limit.as_bytes());
+        for (name, value) in [
+            ("used", line.used),
+            ("max", line.max),
+            ("remaining", line.remaining),
+            ("resets_ms", line.resets_ms),
+        ] {
+            out.bulk(name.as_bytes());
+            out.int(value);
+        }
+    }
+    Ok(())
+}

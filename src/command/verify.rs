@@ -1,0 +1,40 @@
+//! `STOCK.VERIFY key`
+
+use super::args::Args;
+use super::error::CommandError;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::verify::verify;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.VERIFY",
+    summary: "Recomputes every sum, counter and index of a pool from its orders. Slow.",
+    complexity: "O(N log N) where N is the number of orders.",
+    since: "0.1.0",
+    arity: 2,
+    access: Access::Read,
+    fast: false,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    args.end()?;
+    let Some(handle) = call.keys.open(key)? else {
+        call.out.nil();
+        return Ok(());
+    };
+    let lines = verify(call.keys.pool(handle));
+    if lines.is_empty() {
+        call.out.status("OK");
+        return Ok(());
+    }
+    call.out.array(lines.len());
+    for line in lines {
+        call.out.bulk(line.as_bytes());
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Parts that snapshots and effects share.
+
+use super::wire::{put, put_bytes, put_optional, put_signed, Read, Reader};
+use super::Damage;
+use crate::core::change::OnHand;
+use crate::core::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
+use crate::core::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS};
+use crate::core::pool::Times;
+use crate::core::quantity::MAX_UNITS;
+use crate::core::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
+use crate::core::window::Window;
+
+/// The longest tuple of values.
+const MAX_TUPLE: usize = MAX_DIMENSIONS * (MAX_ID + 1);
+
+pub fn put_on_hand(out: &mut Vec<u8>, on_hand: OnHand) {
+    put_optional(out, if let OnHand::Units(units) = on_hand { Some(units) } else { None });
+}
+
+pub fn on_hand(reader: &mut Reader<'_>) -> Read<OnHand> {
+    Ok(reader.optional(-MAX_UNITS..=MAX_UNITS)?.map_or(OnHand::Unlimited, OnHand::Units))
+}
+
+pub fn put_cap(out: &mut Vec<u8>, cap: Cap) {
+    put_optional(out, if let Cap::At(max) = cap { Some(max) } else { None });
+}
+
+pub fn cap(reader: &mut Reader<'_>) -> Read<Cap> {
+    Ok(reader.optional(0..=MAX_UNITS)?.map_or(Cap::Unlimited, Cap::At))
+}
+
+pub fn put_times(out: &mut Vec<u8>, times: Times) {
+    for ms in [times.hold_ms, times.retain_ms, times.retain_paid_ms] {
+        put_optional(out, ms);
+    }
+}
+
+pub fn times(reader: &mut Reader<'_>) -> Read<Times> {
+    let mut span = || reader.optional(1..=MAX_AHEAD_MS);
+    Ok(Times { hold_ms: span()?, retain_ms: span()?, retain_paid_ms: span()? })
+}
+
+pub fn put_events(out: &mut Vec<u8>, events: Option<&Bytes>) {
+    out.push(u8::from(events.is_some()));
+    if let Some(events) = events {
+        put_bytes(out, events.as_slice());
+    }
+}
+
+pub fn events(reader: &mut Reader<'_>) -> Read<Option<Bytes>> {
+    let events = reader.optional_bytes(MAX_STREAM)?;
+    if events.as_ref().is_some_and(|e| e.as_slice().is_empty()) {
+        return Err(Damage("a stream has no name"));
+    }
+    Ok(events)
+}
+
+fn window_code(window: Window) -> u8 {
+    match window {
+        Window::Order => 0,
+        Window::Life => 1,
+        Window::Hour => 2,
+        Window::Day => 3,
+        Window::Week => 4,
+        Window::Month => 5,
+        Window::Seconds(_) => 6,
+    }
+}
+
+pub fn put_identity(out: &mut Vec<u8>, identity: &Identity) {
+    put(out, identity.dims.len() as u64);
+    for dim in &identity.dims {
+        put_bytes(out, dim.as_slice());
+    }
+    out.push(window_code(identity.window));
+    if let Window::Seconds(n) = identity.window {
+        put(out, u64::from(n));
+    }
+    out.push(u8::from(identity.count == Count::Orders));
+}
+
+pub fn identity(reader: &mut Reader<'_>) -> Read<Identity> {
+    let mut dims = arrayvec::ArrayVec::<Bytes, MAX_DIMENSIONS>::new();
+    for _ in 0..reader.number()?.min(MAX_DIMENSIONS.saturating_add(1) as u64) {
+        let name = reader.bytes(MAX_NAME)?;
+        if !is_name(name) {
+            return Err(Damage("a dimension has no proper name"));
+        }
+        let dim = Bytes::new(name);
+        if dims.last().is_some_and(|last| *last >= dim) {
+            return Err(Damage("dimensions are not sorted"));
+        }
+        dims.try_push(dim).map_err(|_| Damage("a limit has too many dimensions"))?;
+    }
+    let window = match reader.byte()? {
+        0 => Window::Order,
+        1 => Window::Life,
+        2 => Window::Hour,
+        3 => Window::Day,
+        4 => Window::Week,
+        5 => Window::Month,
+        6 => Window::Seconds(u32::try_from(reader.number()?).map_err(|_| Damage("a window is too long"))?),
+        _ => return Err(Damage("a window is of no known kind")),
+    };
+    if matches!(window, Window::Seconds(n) if !(1..=MAX_SECONDS).contains(&i64::from(n))) {
+        return Err(Damage("a window is out of bounds"));
+    }
+    let count = if reader.flag()? { Count::Orders } else { Count::Units };
+    Ok(Identity { dims, window, count })
+}
+
+pub fn put_offset(out: &mut Vec<u8>, offset_min: i32) {
+    put_signed(out, i64::from(offset_min));
+}
+
+pub fn offset(reader: &mut Reader<'_>) -> Read<i32> {
+    let most = i64::from(MAX_OFFSET_MIN);
+    Ok(reader.within(-most..=most)? as i32)
+}
+
+pub fn put_missing(out: &mut Vec<u8>, missing: Missing) {
+    out.push(u8::from(missing == Missing::Allow));
+}
+
+pub fn missing(reader: &mut Reader<'_>) -> Read<Missing> {
+    Ok(if reader.flag()? { Missing::Allow } else { Missing::Refuse })
+}
+
+/// A tuple of so many values; in a pattern a value may be empty and stands for any.
+pub fn tuple(reader: &mut Reader<'_>, dims: usize, pattern: bool) -> Read<Bytes> {
+    let bytes = reader.bytes(MAX_TUPLE)?;
+    let mut rest = bytes;
+    for at in 1..=dims {
+        let value = if at == dims {
+            rest
+        } else {
+            let (&len, tail) = rest.split_first().ok_or(Damage("a value is missing"))?;
+            let (value, tail) = tail.split_at_checked(usize::from(len)).ok_or(Damage("a value ends too early"))?;
+            rest = tail;
+            value
+        };
+        if value.len() > MAX_ID || (value.is_empty() && !pattern) {
+            return Err(Damage("a value is empty or too long"));
+        }
+    }
+    if dims == 0 && !bytes.is_empty() {
+        return Err(Damage("a value has no dimension"));
+    }
+    debug_assert_eq!(values(bytes, dims).count(), dims);
+    Ok(Bytes::new(bytes))
+}
+
+pub fn put_override(out: &mut Vec<u8>, pattern: &Bytes, cap: Cap) {
+    put_bytes(out, pattern.as_slice());
+    put_cap(out, cap);
+}
+
+pub fn add_override(reader: &mut Reader<'_>, overrides: &mut Overrides, dims: usize) -> Read<()> {
+    let pattern = tuple(reader, dims, true)?;
+    let cap = cap(reader)?;
+    if overrides.len() >= crate::core::limit::MAX_OVERRIDES {
+        return Err(Damage("a limit has too many overrides"));
+    }
+    if !overrides.set(pattern, dims, cap) {
+        return Err(Damage("an override stands twice"));
+    }
+    Ok(())
+}

@@ -1,0 +1,390 @@
+//! Chunks back into a pool. The bytes may come from anybody (RESTORE): each bound is checked before memory is taken, every sum,
+//! index and list is made anew, and what contradicts itself is refused.
+
+use super::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
+use super::record;
+use super::save::STATES;
+use super::wire::{Read, Reader};
+use super::Damage;
+use crate::core::change::OnHand;
+use crate::core::ids::Bytes;
+use crate::core::limit::{Cap, Limit, Overrides, MAX_DIMENSIONS, MAX_LIMITS};
+use crate::core::order::{Extra, Order, ReturnContent, ReturnToken, State, MAX_TOKENS};
+use crate::core::pool::{EndedEpoch, Pool, MAX_EPOCHS};
+use crate::core::quantity::MAX_UNITS;
+use crate::core::table::{Links, List};
+use crate::core::usage::{Place, RestoredEntry};
+
+/// Builds a pool from its chunks.
+pub struct Loader {
+    pool: Pool,
+    /// The kind of the last record: kinds stand in the order of their numbers.
+    last: u8,
+    /// What the header says is held; the orders must agree.
+    reserved: i64,
+    /// How many units and orders of each entry its orders explain.
+    counted: Vec<i64>,
+    /// The order whose tokens follow.
+    tokens_of: Option<u32>,
+    last_time_ms: i64,
+    last_finished: bool,
+    finished: bool,
+}
+
+impl Default for Loader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn damage<T>(text: &'static str) -> Read<T> {
+    Err(Damage(text))
+}
+
+impl Loader {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            pool: Pool::new(0),
+            last: 0,
+            reserved: 0,
+            counted: Vec::new(),
+            tokens_of: None,
+            last_time_ms: i64::MIN,
+            last_finished: false,
+            finished: false,
+        }
+    }
+
+    /// Takes the next chunk.
+    ///
+    /// # Errors
+    /// It is damaged. The loader is of no use any more.
+    pub fn feed(&mut self, chunk: &[u8]) -> Read<()> {
+        let mut reader = Reader::new(chunk);
+        while !reader.is_empty() {
+            if self.finished {
+                return damage("something follows the end");
+            }
+            let kind = reader.byte()?;
+            let in_order = match (self.last, kind) {
+                (0, record::HEADER) => true,
+                (0, _) | (_, record::HEADER) => false,
+                (record::LIMIT | record::OVERRIDE, record::LIMIT | record::OVERRIDE) => true,
+                (record::ORDER | record::RETURN, record::ORDER | record::RETURN) => true,
+                (last, kind) => kind >= last,
+            };
+            if !in_order {
+                return damage("records are out of order");
+            }
+            self.last = kind;
+            self.record(kind, &mut reader)?;
+        }
+        Ok(())
+    }
+
+    /// The pool.
+    ///
+    /// # Errors
+    /// It is incomplete, or contradicts itself.
+    pub fn finish(self) -> Read<Pool> {
+        if !self.finished {
+            return damage("the end is missing");
+        }
+        Ok(self.pool)
+    }
+
+    fn record(&mut self, kind: u8, reader: &mut Reader<'_>) -> Read<()> {
+        match kind {
+            record::HEADER => self.header(reader),
+            record::EPOCH => self.epoch(reader),
+            record::LIMIT => self.limit(reader),
+            record::OVERRIDE => {
+                let Some(limit) = self.pool.limits.last_mut() else { return damage("an override has no limit") };
+                let dims = limit.identity.dims.len();
+                add_override(reader, &mut limit.overrides, dims)
+            }
+            record::TOKEN => self.token(reader),
+            record::USAGE => self.usage(reader),
+            record::LEFT => self.orphan(reader, Place::Indexed),
+            record::FLOATING => self.orphan(reader, Place::Floating),
+            record::ORDER => self.order(reader),
+            record::RETURN => self.returned(reader),
+            record::END => self.end(reader),
+            _ => damage("a record is of no known kind"),
+        }
+    }
+
+    fn header(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let pool = &mut self.pool;
+        pool.salt.0 = reader.number()?;
+        match on_hand(reader)? {
+            OnHand::Units(units) => pool.on_hand = units,
+            OnHand::Unlimited => pool.unlimited = true,
+        }
+        pool.suspended = reader.flag()?;
+        pool.safety = reader.bounded()?;
+        pool.alert = reader.within(0..=MAX_UNITS)?;
+        self.reserved = reader.within(0..=MAX_UNITS)?;
+        pool.sold = reader.bounded()?;
+        pool.out = reader.bounded()?;
+        pool.times = times(reader)?;
+        pool.events = events(reader)?;
+        pool.epoch = reader.number()?;
+        pool.seq = reader.number()?;
+        pool.freed_placed_ms = reader.within(0..=MAX_UNITS)?;
+        pool.next_limit = reader.small()?.max(1);
+        // What the orders do not explain is what forgotten ones have sold: orders are subtracted as they come.
+        pool.sold_before = pool.sold;
+        Ok(())
+    }
+
+    fn epoch(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let ended = EndedEpoch { epoch: reader.number()?, seq: reader.number()?, out: reader.bounded()? };
+        if self.pool.ended.len() >= MAX_EPOCHS {
+            return damage("there are too many epochs");
+        }
+        self.pool.ended.push(ended);
+        Ok(())
+    }
+
+    fn limit(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let id = reader.small()?;
+        let set_ms = reader.within(0..=MAX_UNITS)?;
+        let identity = identity(reader)?;
+        let offset_min = offset(reader)?;
+        let missing = missing(reader)?;
+        let base = cap(reader)?;
+        let limits = &mut self.pool.limits;
+        if id == 0 || id >= self.pool.next_limit || limits.iter().any(|l| l.id == id || l.identity == identity) {
+            return damage("a limit stands twice or is newer than the pool");
+        }
+        if limits.len() >= MAX_LIMITS {
+            return damage("there are too many limits");
+        }
+        limits.push(Limit {
+            id,
+            set_ms,
+            text: identity.text().into(),
+            identity,
+            offset_min,
+            missing,
+            base,
+            overrides: Overrides::default(),
+            entries: List::default(),
+            oldest_window_ms: i64::MAX,
+        });
+        Ok(())
+    }
+
+    fn token(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let token = reader.id()?;
+        let delta = reader.bounded()?;
+        let forget_ms = reader.within(0..=MAX_UNITS)?;
+        if delta == 0 || self.pool.tokens.find(self.pool.salt, token).is_some() {
+            return damage("a token stands twice or says nothing");
+        }
+        self.pool.tokens.add(self.pool.salt, token, delta, forget_ms);
+        Ok(())
+    }
+
+    fn usage(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let place = reader.small()? as usize;
+        let salt = self.pool.salt;
+        let Some(limit) = self.pool.limits.get_mut(place) else { return damage("usage has no limit") };
+        let value = tuple(reader, limit.identity.dims.len(), false)?;
+        let window_ms = reader.bounded()?;
+        let used = reader.within(0..=MAX_UNITS)?;
+        let id = limit.id;
+        if self.pool.usage.find(salt.usage(id, value.as_slice()), id, value.as_slice()).is_some() {
+            return damage("usage stands twice");
+        }
+        let entry = RestoredEntry { value, window_ms, used, limit: id, place: Place::Indexed };
+        self.pool.usage.restore(salt, Some(limit), entry);
+        self.counted.push(0);
+        Ok(())
+    }
+
+    /// An entry of a limit that is gone, or of a window that is over.
+    fn orphan(&mut self, reader: &mut Reader<'_>, place: Place) -> Read<()> {
+        let salt = self.pool.salt;
+        let limit = reader.small()?;
+        let living = self.pool.limits.iter().find(|l| l.id == limit).map(|l| l.identity.dims.len());
+        let value = match living {
+            Some(_) if place == Place::Indexed => return damage("usage of a living limit is called left"),
+            Some(dims) => tuple(reader, dims, false)?,
+            None => Bytes::new(reader.bytes(MAX_DIMENSIONS * 129)?),
+        };
+        let window_ms = reader.bounded()?;
+        let used = reader.within(0..=MAX_UNITS)?;
+        if limit == 0 || limit >= self.pool.next_limit {
+            return damage("usage is of a limit that never was");
+        }
+        if place == Place::Indexed
+            && self.pool.usage.find(salt.usage(limit, value.as_slice()), limit, value.as_slice()).is_some()
+        {
+            return damage("usage stands twice");
+        }
+        self.pool.usage.restore(salt, None, RestoredEntry { value, window_ms, used, limit, place });
+        self.counted.push(0);
+        Ok(())
+    }
+
+    fn order(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let flags = reader.byte()?;
+        let Some(&state) = STATES.get(usize::from(flags & 7)) else { return damage("a state is unknown") };
+        let [partial, shrunk, has_extra, vouched] = [3, 4, 5, 6].map(|bit| flags >> bit & 1 == 1);
+        let id = reader.id()?;
+        let qty = reader.within(0..=MAX_UNITS)?;
+        let asked = if shrunk { reader.within(0..=MAX_UNITS)? } else { qty };
+        let placed_ms = reader.within(0..=MAX_UNITS)?;
+        let time_ms = placed_ms.saturating_add(reader.bounded()?);
+        let mut fingerprint = [0; 8];
+        for byte in &mut fingerprint {
+            *byte = reader.byte()?;
+        }
+        let limits_below = reader.small()?;
+        let mut shares = smallvec::SmallVec::<[u32; 4]>::new();
+        for _ in 0..reader.number()? {
+            if shares.len() >= MAX_LIMITS {
+                return damage("an order has too many shares");
+            }
+            shares.push(self.share(reader, &shares)?);
+        }
+        let returned = if has_extra { reader.within(0..=qty)? } else { 0 };
+        let fits = match state {
+            State::Reserved | State::Expired => qty > 0 && !has_extra,
+            State::Released => !has_extra,
+            State::Confirmed => qty > 0 && returned < qty && !vouched,
+            State::Returned => qty > 0 && returned == qty,
+        };
+        if !fits || flags & 0x80 != 0 || (shrunk && asked == qty) || limits_below > self.pool.next_limit {
+            return damage("an order contradicts its state");
+        }
+        if time_ms < 0 || time_ms > MAX_UNITS {
+            return damage("a time is out of bounds");
+        }
+        let order_ref = self.pool.order_ref(id);
+        if order_ref.slot.is_some() {
+            return damage("an order stands twice");
+        }
+        let (hash, pool) = (order_ref.hash, &mut self.pool);
+        let extra = has_extra.then(|| Box::new(Extra { returned, tokens: Vec::new(), vouched }));
+        let order = Order {
+            id: Bytes::new(id),
+            qty,
+            asked,
+            time_ms,
+            placed_ms,
+            fingerprint: u64::from_le_bytes(fingerprint),
+            extra,
+            shares,
+            links: Links::default(),
+            limits_below,
+            state,
+            partial,
+        };
+        let finished = state != State::Reserved;
+        if (finished, time_ms) < (self.last_finished, self.last_time_ms) {
+            return damage("orders are not in order of time");
+        }
+        (self.last_finished, self.last_time_ms) = (finished, time_ms);
+        match state {
+            State::Reserved => {
+                pool.reserved = pool.reserved.saturating_add(qty);
+                if pool.reserved > MAX_UNITS {
+                    return damage("a sum is out of bounds");
+                }
+            }
+            State::Confirmed | State::Returned => {
+                pool.sold_before = pool.sold_before.saturating_sub(qty.saturating_sub(returned));
+            }
+            State::Released | State::Expired => {}
+        }
+        self.explain(&order)?;
+        self.tokens_of = crate::core::ops::restore_order(&mut self.pool, hash, order);
+        Ok(())
+    }
+
+    /// Reads a share: an entry that is there, and no second one of the same limit.
+    fn share(&mut self, reader: &mut Reader<'_>, before: &[u32]) -> Read<u32> {
+        // A loaded table numbers its entries in the order of the file.
+        let at = reader.small()?;
+        let entries = &mut self.pool.usage.entries;
+        let Some(limit) = entries.get(at).map(|e| e.limit) else { return damage("a share has no usage") };
+        if before.iter().any(|&other| entries.get(other).is_some_and(|e| e.limit == limit)) {
+            return damage("an order has two shares of a limit");
+        }
+        let Some(entry) = entries.get_mut(at) else { return damage("a share has no usage") };
+        entry.refs = entry.refs.checked_add(1).ok_or(Damage("usage has too many orders"))?;
+        Ok(at)
+    }
+
+    /// Adds what an order that still holds units must have in its usage: no less than that can be used.
+    fn explain(&mut self, order: &Order) -> Read<()> {
+        if order.state != State::Reserved {
+            return Ok(());
+        }
+        for &at in &order.shares {
+            let Some(entry) = self.pool.usage.entries.get(at) else { continue };
+            if entry.place == Place::Floating {
+                continue;
+            }
+            let Some(limit) = self.pool.limits.iter().find(|l| l.id == entry.limit) else { continue };
+            if !limit.keeps_usage() {
+                continue;
+            }
+            let Some(counted) = self.counted.get_mut(at as usize) else { continue };
+            *counted = counted.saturating_add(limit.amount(order.qty));
+            if *counted > entry.used {
+                return damage("usage is less than its orders");
+            }
+        }
+        Ok(())
+    }
+
+    fn returned(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let token = reader.id()?;
+        let content = ReturnContent {
+            qty: reader.within(1..=MAX_UNITS)?,
+            keep_usage: reader.flag()?,
+            no_restock: reader.flag()?,
+        };
+        let Some(slot) = self.tokens_of else { return damage("a token has no order") };
+        let mut whole = true;
+        crate::core::ops::restore_extra(&mut self.pool, slot, |extra| {
+            let known = extra.tokens.iter().any(|t| t.token.as_slice() == token);
+            let sum: i64 = extra.tokens.iter().fold(content.qty, |sum, t| sum.saturating_add(t.content.qty));
+            whole = !known && extra.tokens.len() < MAX_TOKENS && sum <= extra.returned;
+            if whole {
+                extra.tokens.push(ReturnToken { token: Bytes::new(token), content });
+            }
+        });
+        if whole {
+            Ok(())
+        } else {
+            damage("return tokens contradict the order")
+        }
+    }
+
+    fn end(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let (entries, orders) = (reader.number()?, reader.number()?);
+        let pool = &self.pool;
+        if entries != pool.usage.entries.len() as u64 || orders != pool.orders.len() as u64 {
+            return damage("records are missing");
+        }
+        if pool.reserved != self.reserved {
+            return damage("the sum of the holds is not what is reserved");
+        }
+        if pool.limits.iter().any(|l| matches!(l.base, Cap::At(max) if max < 0)) {
+            return damage("a limit is below 0");
+        }
+        let mut entries = (0..pool.usage.entries.span()).filter_map(|at| pool.usage.entries.get(at));
+        if entries.any(|e| e.refs == 0 && (e.used == 0 || e.place == Place::Floating)) {
+            return damage("usage that counts nothing");
+        }
+        self.finished = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! A pool as chunks of records, in an order that depends on its state alone.
+
+use super::fields::{put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times};
+use super::record;
+use super::wire::{put, put_bytes, put_signed};
+use crate::core::limit::Limit;
+use crate::core::order::{Order, State};
+use crate::core::pool::Pool;
+use crate::core::table::NONE;
+use crate::core::usage::Entry;
+
+/// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64 KiB.
+const CHUNK: usize = 32 * 1024;
+
+struct Chunks<'s> {
+    buffer: Vec<u8>,
+    sink: &'s mut dyn FnMut(&[u8]),
+}
+
+impl Chunks<'_> {
+    fn record(&mut self, kind: u8) -> &mut Vec<u8> {
+        if self.buffer.len() >= CHUNK {
+            self.flush();
+        }
+        self.buffer.push(kind);
+        &mut self.buffer
+    }
+
+    fn flush(&mut self) {
+        if !self.buffer.is_empty() {
+            (self.sink)(&self.buffer);
+            self.buffer.clear();
+        }
+    }
+}
+
+/// Hands the pool over in chunks of at most 64 KiB: header, ended epochs, limits with their overrides, tokens, usage, orders
+/// (open holds by deadline, then the finished ones by when they are forgotten), end.
+pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
+    let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
+    header(pool, chunks.record(record::HEADER));
+    for ended in &pool.ended {
+        let out = chunks.record(record::EPOCH);
+        put(out, ended.epoch);
+        put(out, ended.seq);
+        put_signed(out, ended.out);
+    }
+    for limit in &pool.limits {
+        put_limit(limit, chunks.record(record::LIMIT));
+        for (pattern, cap) in limit.overrides.iter() {
+            put_override(chunks.record(record::OVERRIDE), pattern, cap);
+        }
+    }
+    for token in pool.tokens.iter() {
+        let out = chunks.record(record::TOKEN);
+        put_bytes(out, token.token.as_slice());
+        put_signed(out, token.delta);
+        put_signed(out, token.forget_ms);
+    }
+    let ordinals = usage(pool, &mut chunks);
+    let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
+    for slot in lists {
+        order(&pool.orders[slot], &ordinals, &mut chunks);
+    }
+    let out = chunks.record(record::END);
+    put(out, pool.usage.entries.len() as u64);
+    put(out, pool.orders.len() as u64);
+    chunks.flush();
+}
+
+fn header(pool: &Pool, out: &mut Vec<u8>) {
+    put(out, pool.salt.0);
+    put_on_hand(out, pool.on_hand());
+    out.push(u8::from(pool.suspended));
+    put_signed(out, pool.safety);
+    put_signed(out, pool.alert);
+    put_signed(out, pool.reserved);
+    put_signed(out, pool.sold);
+    put_signed(out, pool.out);
+    put_times(out, pool.times);
+    put_events(out, pool.events.as_ref());
+    put(out, pool.epoch);
+    put(out, pool.seq);
+    put_signed(out, pool.freed_placed_ms);
+    put(out, u64::from(pool.next_limit));
+}
+
+fn put_limit(limit: &Limit, out: &mut Vec<u8>) {
+    put(out, u64::from(limit.id));
+    put_signed(out, limit.set_ms);
+    put_identity(out, &limit.identity);
+    put_offset(out, limit.offset_min);
+    put_missing(out, limit.missing);
+    super::fields::put_cap(out, limit.base);
+}
+
+/// Writes the usage entries; tells for each record number which one in the file it is.
+fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
+    let entries = &pool.usage.entries;
+    let mut ordinals = vec![NONE; entries.span() as usize];
+    let mut next = 0u32;
+    let mut write = |at: u32, kind: u8, limit: u32, chunks: &mut Chunks<'_>| {
+        let entry: &Entry = &entries[at];
+        let out = chunks.record(kind);
+        put(out, u64::from(limit));
+        put_bytes(out, entry.value.as_slice());
+        put_signed(out, entry.window_ms);
+        put_signed(out, entry.used);
+        if let Some(ordinal) = ordinals.get_mut(at as usize) {
+            *ordinal = next;
+        }
+        next = next.saturating_add(1);
+    };
+    for (place, limit) in pool.limits.iter().enumerate() {
+        for at in limit.entries.iter(entries) {
+            write(at, record::USAGE, place as u32, chunks);
+        }
+    }
+    for at in pool.usage.left.iter(entries) {
+        write(at, record::LEFT, entries[at].limit, chunks);
+    }
+    for at in pool.usage.floating.iter(entries) {
+        write(at, record::FLOATING, entries[at].limit, chunks);
+    }
+    ordinals
+}
+
+fn order(order: &Order, ordinals: &[u32], chunks: &mut Chunks<'_>) {
+    let out = chunks.record(record::ORDER);
+    let extra = order.extra.as_deref();
+    let shrunk = order.asked != order.qty;
+    let flags = order.state as u8
+        | u8::from(order.partial) << 3
+        | u8::from(shrunk) << 4
+        | u8::from(extra.is_some()) << 5
+        | u8::from(extra.is_some_and(|e| e.vouched)) << 6;
+    out.push(flags);
+    put_bytes(out, order.id.as_slice());
+    put_signed(out, order.qty);
+    if shrunk {
+        put_signed(out, order.asked);
+    }
+    put_signed(out, order.placed_ms);
+    // Mostly a short span after the placing.
+    put_signed(out, order.time_ms.saturating_sub(order.placed_ms));
+    out.extend_from_slice(&order.fingerprint.to_le_bytes());
+    put(out, u64::from(order.limits_below));
+    put(out, order.shares.len() as u64);
+    for &at in &order.shares {
+        put(out, u64::from(ordinals.get(at as usize).copied().unwrap_or(NONE)));
+    }
+    let Some(extra) = extra else { return };
+    put_signed(out, extra.returned);
+    for token in &extra.tokens {
+        let out = chunks.record(record::RETURN);
+        put_bytes(out, token.token.as_slice());
+        put_signed(out, token.content.qty);
+        out.push(u8::from(token.content.keep_usage));
+        out.push(u8::from(token.content.no_restock));
+    }
+}
+
+/// The states by their numbers in the encoding.
+pub const STATES: [State; 5] = State::ALL;

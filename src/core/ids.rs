@@ -1,0 +1,115 @@
+//! Identifiers that callers choose: bytes of bounded length, stored without an allocation where they are short.
+
+use std::fmt;
+
+/// The longest order id, dimension value or token, in bytes.
+pub const MAX_ID: usize = 128;
+/// The longest dimension name, in bytes.
+pub const MAX_NAME: usize = 32;
+/// The longest name of an events stream, in bytes.
+pub const MAX_STREAM: usize = 512;
+
+const INLINE: usize = 22;
+
+/// Bytes of 24 bytes' size when they are at most 22 long, and a box beyond that.
+#[derive(Clone)]
+pub enum Bytes {
+    /// Short ones, in place.
+    Inline {
+        /// How many of `data` count.
+        len: u8,
+        /// The bytes; the rest is 0.
+        data: [u8; INLINE],
+    },
+    /// Long ones.
+    Boxed(Box<[u8]>),
+}
+
+impl Bytes {
+    /// A copy of these bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        let mut data = [0; INLINE];
+        match data.get_mut(..bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                Self::Inline { len: bytes.len() as u8, data }
+            }
+            None => Self::Boxed(bytes.into()),
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Inline { len, data } => data.get(..usize::from(*len)).unwrap_or(data),
+            Self::Boxed(bytes) => bytes,
+        }
+    }
+
+    /// What it owns beyond its own size.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Inline { .. } => 0,
+            Self::Boxed(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Self::Inline { len: 0, data: [0; INLINE] }
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+impl Eq for Bytes {}
+impl PartialOrd for Bytes {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Bytes {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_slice().cmp(other.as_slice())
+    }
+}
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.as_slice().escape_ascii())
+    }
+}
+
+/// Whether these bytes can be an order id, a dimension value or a token.
+#[must_use]
+pub fn is_id(bytes: &[u8]) -> bool {
+    (1..=MAX_ID).contains(&bytes.len())
+}
+
+/// Whether these bytes can be a dimension name: `[a-z0-9_.-]{1,32}`.
+#[must_use]
+pub fn is_name(bytes: &[u8]) -> bool {
+    (1..=MAX_NAME).contains(&bytes.len())
+        && bytes.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_long_bytes_keep_their_content() {
+        for len in [0, 1, 21, 22, 23, 128] {
+            let bytes = vec![7u8; len];
+            assert_eq!(Bytes::new(&bytes).as_slice(), bytes);
+        }
+        assert_eq!(size_of::<Bytes>(), 24);
+        assert!(is_name(b"a.b_c-9") && !is_name(b"A") && !is_name(b"") && !is_name(&[b'a'; 33]));
+    }
+}

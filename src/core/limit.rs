@@ -1,0 +1,329 @@
+//! A purchase limit: at most so many units (or orders) for each value of some dimensions, per window.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use arrayvec::ArrayVec;
+
+use super::attributes::Attributes;
+use super::ids::{Bytes, MAX_ID};
+use super::table::List;
+use super::window::Window;
+
+/// The most limits in a pool.
+pub const MAX_LIMITS: usize = 32;
+/// The most dimensions that one limit combines.
+pub const MAX_DIMENSIONS: usize = 4;
+/// The most overrides in one limit.
+pub const MAX_OVERRIDES: usize = 10_000;
+
+/// How much is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// Any quantity.
+    Unlimited,
+    /// At most this, 0 to [`super::quantity::MAX_UNITS`].
+    At(i64),
+}
+
+impl Cap {
+    /// As answers show it: -1 for unlimited.
+    #[must_use]
+    pub const fn shown(self) -> i64 {
+        match self {
+            Self::Unlimited => -1,
+            Self::At(max) => max,
+        }
+    }
+
+    /// How much more is allowed beside what is used, never below 0. `None` = any quantity.
+    #[must_use]
+    pub const fn left(self, used: i64) -> Option<i64> {
+        match self {
+            Self::Unlimited => None,
+            Self::At(max) if max > used => Some(max.saturating_sub(used)),
+            Self::At(_) => Some(0),
+        }
+    }
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Count {
+    /// Units.
+    Units,
+    /// Orders, whatever their quantity.
+    Orders,
+}
+
+/// What happens to a call that does not carry a dimension of the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is an error, so that a limit cannot be dodged.
+    Refuse,
+    /// It passes uncounted.
+    Allow,
+}
+
+/// What tells one limit of a pool from another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// The dimensions, sorted by name; none = everyone together.
+    pub dims: ArrayVec<Bytes, MAX_DIMENSIONS>,
+    /// The window.
+    pub window: Window,
+    /// What is counted.
+    pub count: Count,
+}
+
+impl Identity {
+    /// As answers name it: `region+user/day/units`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for dim in &self.dims {
+            if !text.is_empty() {
+                text.push('+');
+            }
+            text.extend(dim.as_slice().iter().map(|&b| char::from(b)));
+        }
+        if text.is_empty() {
+            text.push('*');
+        }
+        let window = match self.window {
+            Window::Order => "order",
+            Window::Life => "life",
+            Window::Hour => "hour",
+            Window::Day => "day",
+            Window::Week => "week",
+            Window::Month => "month",
+            Window::Seconds(_) => "",
+        };
+        text.push('/');
+        text.push_str(window);
+        if let Window::Seconds(n) = self.window {
+            let _ = write!(text, "{n}");
+        }
+        text.push_str(match self.count {
+            Count::Units => "/units",
+            Count::Orders => "/orders",
+        });
+        text
+    }
+}
+
+/// Values of a limit's dimensions, in their order, as one string of bytes: each value behind its length, the last bare.
+/// An empty value stands for any (overrides only).
+pub type TupleBuf = ArrayVec<u8, { MAX_DIMENSIONS * (MAX_ID + 1) }>;
+
+/// Writes one value of a tuple; the length goes first unless it is the last.
+pub fn push_value(buf: &mut TupleBuf, value: &[u8], last: bool) {
+    if !last {
+        buf.push(value.len() as u8);
+    }
+    // Values are at most 128 bytes and at most four: it always fits.
+    let _ = buf.try_extend_from_slice(value);
+}
+
+/// The values of a tuple of so many dimensions.
+pub fn values(tuple: &[u8], dims: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = tuple;
+    (0..dims).map(move |at| {
+        if at.saturating_add(1) == dims {
+            return rest;
+        }
+        let Some((&len, tail)) = rest.split_first() else { return rest };
+        let (value, tail) = tail.split_at_checked(usize::from(len)).unwrap_or((tail, &[]));
+        rest = tail;
+        value
+    })
+}
+
+/// What is different for some values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    by_pattern: BTreeMap<Bytes, Cap>,
+    /// How many overrides have exactly these dimensions exact (bit 3 = the first dimension).
+    shapes: [u32; 16],
+}
+
+/// The shapes of overrides from the most exact to the least; among equals the one exact in the earlier dimension first.
+const PRECEDENCE: [u8; 16] =
+    [0b1111, 0b1110, 0b1101, 0b1011, 0b0111, 0b1100, 0b1010, 0b1001, 0b0110, 0b0101, 0b0011, 0b1000, 0b0100, 0b0010, 0b0001, 0];
+
+fn shape_of(pattern: &[u8], dims: usize) -> u8 {
+    values(pattern, dims).zip([8u8, 4, 2, 1]).filter(|(v, _)| !v.is_empty()).fold(0, |shape, (_, bit)| shape | bit)
+}
+
+impl Overrides {
+    /// Sets one; whether it is new.
+    pub fn set(&mut self, pattern: Bytes, dims: usize, cap: Cap) -> bool {
+        let shape = shape_of(pattern.as_slice(), dims);
+        let new = self.by_pattern.insert(pattern, cap).is_none();
+        if new {
+            if let Some(n) = self.shapes.get_mut(usize::from(shape)) {
+                *n = n.saturating_add(1);
+            }
+        }
+        new
+    }
+
+    /// Removes one; whether it was there.
+    pub fn remove(&mut self, pattern: &Bytes, dims: usize) -> bool {
+        let there = self.by_pattern.remove(pattern).is_some();
+        if there {
+            if let Some(n) = self.shapes.get_mut(usize::from(shape_of(pattern.as_slice(), dims))) {
+                *n = n.saturating_sub(1);
+            }
+        }
+        there
+    }
+
+    /// The one of this very pattern.
+    #[must_use]
+    pub fn get(&self, pattern: &Bytes) -> Option<Cap> {
+        self.by_pattern.get(pattern).copied()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_pattern.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_pattern.is_empty()
+    }
+
+    /// Patterns and caps in order of the pattern's bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, Cap)> {
+        self.by_pattern.iter().map(|(pattern, &cap)| (pattern, cap))
+    }
+
+    fn find(&self, tuple: &[u8], dims: usize) -> Option<Cap> {
+        for shape in PRECEDENCE {
+            if self.shapes.get(usize::from(shape)).is_none_or(|&n| n == 0) {
+                continue;
+            }
+            let mut pattern = TupleBuf::new();
+            for (at, value) in values(tuple, dims).enumerate() {
+                let exact = (shape << at) & 0b1000 != 0;
+                push_value(&mut pattern, if exact { value } else { &[] }, at.saturating_add(1) == dims);
+            }
+            if let Some(&cap) = self.by_pattern.get(&Bytes::new(&pattern)) {
+                return Some(cap);
+            }
+        }
+        None
+    }
+}
+
+/// A limit of a pool.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// Names it for the pool's life; larger = set later.
+    pub id: u32,
+    /// When it was set, Unix ms.
+    pub set_ms: i64,
+    /// What tells it from the others.
+    pub identity: Identity,
+    /// Offset of its windows from UTC, in minutes.
+    pub offset_min: i32,
+    /// What happens without its dimensions.
+    pub missing: Missing,
+    /// What holds where no override does.
+    pub base: Cap,
+    /// What is different for some values.
+    pub overrides: Overrides,
+    /// Its usage entries, in the order in which their windows were begun.
+    pub entries: List,
+    /// The window of the first entry in the list, kept here to spare a look at it; `i64::MAX` without entries.
+    pub oldest_window_ms: i64,
+    /// Its name in answers.
+    pub text: Box<str>,
+}
+
+impl Limit {
+    /// The values of its dimensions that a call carries, as a tuple. `None` when one is missing.
+    pub fn tuple<'b>(&self, attributes: &'b Attributes<'_>, buf: &'b mut TupleBuf) -> Option<&'b [u8]> {
+        match self.identity.dims.as_slice() {
+            [] => Some(&[]),
+            [one] => attributes.get(one.as_slice()),
+            many => {
+                buf.clear();
+                for (at, dim) in many.iter().enumerate() {
+                    push_value(buf, attributes.get(dim.as_slice())?, at.saturating_add(1) == many.len());
+                }
+                Some(buf)
+            }
+        }
+    }
+
+    /// What holds for these values.
+    #[must_use]
+    pub fn cap(&self, tuple: &[u8]) -> Cap {
+        if self.overrides.is_empty() {
+            return self.base;
+        }
+        self.overrides.find(tuple, self.identity.dims.len()).unwrap_or(self.base)
+    }
+
+    /// When its current window began, Unix ms.
+    #[must_use]
+    pub fn window_ms(&self, now_ms: i64) -> i64 {
+        self.identity.window.start_ms(now_ms, self.offset_min)
+    }
+
+    /// How much an order of this quantity counts.
+    #[must_use]
+    pub const fn amount(&self, qty: i64) -> i64 {
+        match self.identity.count {
+            Count::Units => qty,
+            Count::Orders => 1,
+        }
+    }
+
+    /// Whether it keeps usage (a cap on one order does not).
+    #[must_use]
+    pub fn keeps_usage(&self) -> bool {
+        self.identity.window != Window::Order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(values: &[&[u8]]) -> Bytes {
+        let mut buf = TupleBuf::new();
+        for (at, value) in values.iter().enumerate() {
+            push_value(&mut buf, value, at + 1 == values.len());
+        }
+        Bytes::new(&buf)
+    }
+
+    #[test]
+    fn the_most_exact_override_wins() {
+        let mut o = Overrides::default();
+        o.set(pattern(&[b"", b""]), 2, Cap::At(1));
+        o.set(pattern(&[b"", b"u"]), 2, Cap::At(2));
+        assert_eq!(o.find(pattern(&[b"g", b"u"]).as_slice(), 2), Some(Cap::At(2)));
+        o.set(pattern(&[b"g", b""]), 2, Cap::At(3));
+        assert_eq!(o.find(pattern(&[b"g", b"u"]).as_slice(), 2), Some(Cap::At(3)));
+        o.set(pattern(&[b"g", b"u"]), 2, Cap::Unlimited);
+        assert_eq!(o.find(pattern(&[b"g", b"u"]).as_slice(), 2), Some(Cap::Unlimited));
+        assert_eq!(o.find(pattern(&[b"x", b"y"]).as_slice(), 2), Some(Cap::At(1)));
+        assert!(o.remove(&pattern(&[b"", b""]), 2));
+        assert_eq!(o.find(pattern(&[b"x", b"y"]).as_slice(), 2), None);
+    }
+
+    #[test]
+    fn precedence_is_by_exactness_then_by_place() {
+        for pair in PRECEDENCE.windows(2) {
+            let [a, b] = pair else { continue };
+            assert!(a.count_ones() > b.count_ones() || (a.count_ones() == b.count_ones() && a > b));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! CONFIRM: a hold is paid. With LATE also one that has expired, or one that the pool has lost.
+
+use crate::core::attributes::Attributes;
+use crate::core::change::{Change, OrderRef, Recount};
+use crate::core::order::{Order, State};
+use crate::core::pool::{Pool, Sums};
+use crate::core::refusal::{Conflict, Refusal};
+use crate::core::view::View;
+
+use super::place::Placed;
+use super::{place, record, recount, reserve};
+
+/// The call.
+#[derive(Clone, Debug)]
+pub struct Confirm<'a> {
+    /// The caller's id.
+    pub order: &'a [u8],
+    /// So many units only; the rest is given back.
+    pub qty: Option<i64>,
+    /// The payment is to be honoured even when the hold is over.
+    pub late: Option<Late<'a>>,
+}
+
+/// What LATE says of the order.
+#[derive(Clone, Debug, Default)]
+pub struct Late<'a> {
+    /// When it was placed, Unix ms: vouches for an order that the pool does not know.
+    pub since_ms: Option<i64>,
+    /// Who buys.
+    pub attributes: Option<Attributes<'a>>,
+}
+
+/// What CONFIRM would do. Holds that are due have been returned before, also the named one.
+///
+/// # Errors
+/// Why not.
+pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refusal> {
+    let order = view.pool.order_ref(call.order);
+    let Some((known, state)) = view.known(order) else {
+        return match call {
+            Confirm { qty: Some(qty), late: Some(Late { since_ms: Some(since_ms), attributes }), .. } => {
+                lost(view, order, qty, since_ms, attributes.unwrap_or_default())
+            }
+            _ => Err(Refusal::NoOrder),
+        };
+    };
+    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
+    match (state, call.late) {
+        (State::Reserved, _) => {
+            let qty = call.qty.unwrap_or(known.qty);
+            if qty > known.qty {
+                return Err(Refusal::Conflict(Conflict::MoreThanHeld));
+            }
+            sale_fits(view.pool, known.qty, qty)?;
+            Ok(Change::Confirmed { order, qty, forget_ms })
+        }
+        (State::Expired, Some(late)) => expired(view, order, known, call.qty, late),
+        (State::Expired, None) => Err(Refusal::Expired),
+        (State::Released, _) => Err(Refusal::Closed(state)),
+        (State::Confirmed | State::Returned, _) => {
+            if call.qty.is_some_and(|qty| qty != known.qty) {
+                return Err(Refusal::Conflict(Conflict::Quantity));
+            }
+            Err(reserve::exists(known, state))
+        }
+    }
+}
+
+fn expired<'a>(
+    view: &View<'_>,
+    order: OrderRef<'a>,
+    known: &Order,
+    qty: Option<i64>,
+    late: Late<'_>,
+) -> Result<Change<'a>, Refusal> {
+    let qty = qty.unwrap_or(known.qty);
+    if qty > known.qty {
+        return Err(Refusal::Conflict(Conflict::MoreThanHeld));
+    }
+    if late.attributes.is_some_and(|a| view.pool.salt.attributes(&a) != known.fingerprint) {
+        return Err(Refusal::Conflict(Conflict::Attributes));
+    }
+    if view.pool.suspended {
+        return Err(Refusal::Suspended);
+    }
+    if let Some(available) = view.available().filter(|&a| a < qty) {
+        return Err(Refusal::SoldOut { available: available.max(0) });
+    }
+    let recount = recount::decide(view, known, qty, false)?;
+    sale_fits(view.pool, 0, qty)?;
+    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
+    Ok(Change::Late { order, qty, recount, forget_ms })
+}
+
+fn lost<'a>(
+    view: &View<'_>,
+    order: OrderRef<'a>,
+    qty: i64,
+    since_ms: i64,
+    attributes: Attributes<'a>,
+) -> Result<Change<'a>, Refusal> {
+    let since_ms = since_ms.min(view.terms.clock.now_ms);
+    if has_forgotten(view, since_ms) {
+        return Err(Refusal::NoOrder);
+    }
+    place::room(view, order)?;
+    let (qty, shares) = place::fit(view, &attributes, qty, false, |limit| limit.set_ms <= since_ms)?;
+    sale_fits(view.pool, 0, qty)?;
+    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
+    Ok(Change::LatePlaced { order, qty, placed_ms: since_ms, attributes, shares, forget_ms })
+}
+
+/// How many forgotten orders are looked at before the pool errs on the safe side.
+const LOOK: usize = 128;
+
+/// Whether an order that was placed at or after `since_ms` may have been forgotten: then the one in question may have been it.
+fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
+    let pool = view.pool;
+    let slots = pool.finished.iter(&pool.orders);
+    let mut forgotten = slots.map(|slot| &pool.orders[slot]).take_while(|o| view.is_forgotten(o));
+    pool.freed_placed_ms >= since_ms
+        || forgotten.by_ref().take(LOOK).any(|o| o.placed_ms >= since_ms)
+        || forgotten.next().is_some()
+}
+
+fn sale_fits(pool: &Pool, held: i64, qty: i64) -> Result<(), Refusal> {
+    pool.fits(&Sums { on_hand: qty.saturating_neg(), reserved: held.saturating_neg(), sold: qty, out: qty })
+}
+
+fn sell(pool: &mut Pool, qty: i64) {
+    if !pool.unlimited {
+        pool.on_hand = pool.on_hand.saturating_sub(qty);
+    }
+    pool.sold = pool.sold.saturating_add(qty);
+    pool.out = pool.out.saturating_add(qty);
+}
+
+/// Sells `qty` units of a hold and gives the rest back.
+pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget_ms: i64) {
+    let Some(slot) = order.slot else { return };
+    let held = pool.orders[slot].qty;
+    let rest = held.saturating_sub(qty);
+    if rest > 0 {
+        record::uncount(pool, slot, rest, false, now_ms);
+    }
+    pool.reserved = pool.reserved.saturating_sub(held);
+    sell(pool, qty);
+    pool.orders[slot].qty = qty;
+    record::turn(pool, slot, State::Confirmed, forget_ms);
+}
+
+/// Takes the units of an expired order again and sells them.
+pub fn apply_late(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: &Recount, forget_ms: i64) {
+    let Some(slot) = order.slot else { return };
+    recount::apply(pool, slot, qty, counted);
+    sell(pool, qty);
+    pool.orders[slot].qty = qty;
+    record::turn(pool, slot, State::Confirmed, forget_ms);
+}
+
+/// Sells units to an order that the pool did not know.
+pub fn apply_late_placed(pool: &mut Pool, placed: &Placed<'_, '_>, forget_ms: i64) {
+    sell(pool, placed.qty);
+    place::apply(pool, placed, State::Confirmed, forget_ms);
+}

@@ -1,0 +1,41 @@
+//! The return of holds that nobody paid, in order of deadline.
+
+use crate::core::change::{Change, OrderRef};
+use crate::core::order::State;
+use crate::core::pool::Pool;
+use crate::core::time::Clock;
+use crate::core::Terms;
+
+use super::record;
+
+/// The record of the hold that is to be returned next, if one is due.
+#[must_use]
+pub fn next_due(pool: &Pool, clock: Clock) -> Option<u32> {
+    let deadline_ms = pool.holds.next_ms()?;
+    if !clock.is_due(deadline_ms) {
+        return None;
+    }
+    pool.holds.first()
+}
+
+/// Whether this record is a hold whose deadline has passed.
+#[must_use]
+pub fn is_due(pool: &Pool, slot: u32, clock: Clock) -> bool {
+    pool.order_at(slot).is_some_and(|o| o.state == State::Reserved && clock.is_due(o.time_ms))
+}
+
+/// The return of one hold.
+#[must_use]
+pub fn change<'a>(pool: &Pool, terms: &Terms, slot: u32, id: &'a [u8]) -> Change<'a> {
+    let order = OrderRef { id, hash: pool.salt.order(id), slot: Some(slot) };
+    Change::Expired { order, forget_ms: pool.forget_ms(State::Expired, terms) }
+}
+
+/// Gives the units back.
+pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
+    let Some(slot) = order.slot else { return };
+    let qty = pool.orders[slot].qty;
+    record::uncount(pool, slot, qty, true, now_ms);
+    pool.reserved = pool.reserved.saturating_sub(qty);
+    record::turn(pool, slot, State::Expired, forget_ms);
+}

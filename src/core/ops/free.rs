@@ -1,0 +1,65 @@
+//! Freeing the memory of what is over: only inside replicated changes, a bounded piece at a time.
+
+use crate::core::change::Freed;
+use crate::core::pool::Pool;
+use crate::core::time::SLACK_MS;
+use crate::core::Terms;
+
+use super::record;
+
+/// How many records of each kind a write frees beside its own change: more than it can add.
+pub const PER_WRITE: usize = 4;
+
+/// What could be freed now, at most `most` of each kind.
+#[must_use]
+pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
+    let now_ms = terms.clock.now_ms;
+    let over = |time_ms: i64| now_ms >= time_ms.saturating_add(SLACK_MS);
+    let finished = pool.finished.iter(&pool.orders).take(most);
+    let mut freed = Freed {
+        orders: finished.take_while(|&slot| over(pool.orders[slot].time_ms)).count() as u32,
+        tokens: pool.tokens.iter().take(most).take_while(|t| over(t.forget_ms)).count() as u32,
+        left: pool.usage.left.len().min(most) as u32,
+        ..Freed::default()
+    };
+    for (at, limit) in pool.limits.iter().enumerate() {
+        if limit.oldest_window_ms == i64::MAX || !limit.identity.window.rolls() {
+            continue;
+        }
+        let current_ms = limit.window_ms(now_ms.saturating_sub(SLACK_MS));
+        let stale = pool.usage.stale(limit, current_ms, most);
+        if stale > 0 {
+            freed.pruned.push((at as u8, stale as u32));
+        }
+    }
+    freed
+}
+
+/// When there will be something to free, Unix ms; at once where removed limits left something.
+#[must_use]
+pub fn next_ms(pool: &Pool) -> Option<i64> {
+    if !pool.usage.left.is_empty() {
+        return Some(0);
+    }
+    let token = pool.tokens.iter().next().map(|t| t.forget_ms);
+    let windows = pool.limits.iter().filter(|l| l.oldest_window_ms != i64::MAX && l.identity.window.rolls());
+    let window = windows.map(|l| l.identity.window.end_ms(l.oldest_window_ms, l.offset_min)).min();
+    let next = [pool.finished.next_ms(), token, window].into_iter().flatten().min()?;
+    Some(next.saturating_add(SLACK_MS))
+}
+
+/// Frees it.
+pub fn apply(pool: &mut Pool, freed: &Freed) {
+    let salt = pool.salt;
+    for _ in 0..freed.orders {
+        let Some(slot) = pool.finished.first() else { break };
+        record::remove(pool, slot);
+    }
+    pool.tokens.free(salt, freed.tokens as usize);
+    pool.usage.clear_left(salt, freed.left as usize);
+    for &(at, n) in &freed.pruned {
+        if let Some(limit) = pool.limits.get_mut(usize::from(at)) {
+            pool.usage.prune(salt, limit, n as usize);
+        }
+    }
+}

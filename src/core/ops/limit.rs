@@ -1,0 +1,87 @@
+//! LIMIT and UNLIMIT: one limit, or one override of it.
+
+use crate::core::change::{Change, LimitSet};
+use crate::core::ids::Bytes;
+use crate::core::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
+use crate::core::policy::PolicyLimit;
+use crate::core::pool::Pool;
+use crate::core::refusal::{Bound, Refusal};
+use crate::core::view::View;
+
+/// What LIMIT would do; `None` when nothing differs. What a new limit leaves open is resolved here.
+///
+/// # Errors
+/// A bound is reached.
+pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'static>>, Refusal> {
+    let pool = view.pool;
+    match pool.limits.iter().find(|l| l.identity == set.identity) {
+        Some(limit) => {
+            let adds = set.pattern.as_ref().is_some_and(|p| limit.overrides.get(p).is_none());
+            if adds && limit.overrides.len() >= MAX_OVERRIDES {
+                return Err(Refusal::Bound(Bound::Overrides));
+            }
+            let same_cap = match &set.pattern {
+                Some(pattern) => limit.overrides.get(pattern) == Some(set.cap),
+                None => limit.base == set.cap,
+            };
+            let same_offset = set.offset_min.is_none_or(|o| o == limit.offset_min);
+            if same_cap && same_offset && set.missing.is_none_or(|m| m == limit.missing) {
+                return Ok(None);
+            }
+        }
+        None if pool.limits.len() >= MAX_LIMITS => return Err(Refusal::Bound(Bound::Limits)),
+        None => {
+            set.offset_min.get_or_insert(view.terms.defaults.utc_offset_min);
+            set.missing.get_or_insert(Missing::Refuse);
+        }
+    }
+    Ok(Some(Change::LimitSet(Box::new(set))))
+}
+
+/// Sets it.
+pub fn apply_set(pool: &mut Pool, set: &LimitSet, now_ms: i64) {
+    let at = pool.limits.iter().position(|l| l.identity == set.identity).unwrap_or_else(|| {
+        let wanted = PolicyLimit {
+            identity: set.identity.clone(),
+            offset_min: 0,
+            missing: Missing::Refuse,
+            base: Cap::Unlimited,
+            overrides: Overrides::default(),
+        };
+        let limit = super::policy::fresh(pool, &wanted, now_ms);
+        pool.limits.push(limit);
+        pool.limits.len().saturating_sub(1)
+    });
+    let Some(limit) = pool.limits.get_mut(at) else { return };
+    limit.offset_min = set.offset_min.unwrap_or(limit.offset_min);
+    limit.missing = set.missing.unwrap_or(limit.missing);
+    match &set.pattern {
+        Some(pattern) => {
+            limit.overrides.set(pattern.clone(), limit.identity.dims.len(), set.cap);
+        }
+        None => limit.base = set.cap,
+    }
+}
+
+/// What UNLIMIT would do; `None` when there is nothing to remove.
+#[must_use]
+pub fn decide_removed(pool: &Pool, identity: &Identity, pattern: Option<Bytes>) -> Option<Change<'static>> {
+    let limit = pool.limits.iter().find(|l| l.identity == *identity)?;
+    if pattern.as_ref().is_some_and(|p| limit.overrides.get(p).is_none()) {
+        return None;
+    }
+    Some(Change::LimitRemoved { id: limit.id, pattern })
+}
+
+/// Removes it.
+pub fn apply_removed(pool: &mut Pool, id: u32, pattern: Option<&Bytes>) {
+    let Some(at) = pool.limits.iter().position(|l| l.id == id) else { return };
+    if let Some(pattern) = pattern {
+        if let Some(limit) = pool.limits.get_mut(at) {
+            limit.overrides.remove(pattern, limit.identity.dims.len());
+        }
+        return;
+    }
+    let limit = pool.limits.remove(at);
+    pool.usage.take_over(limit.entries);
+}

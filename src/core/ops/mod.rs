@@ -1,0 +1,39 @@
+//! What can be done to a pool, one operation per file. `decide` reads only and gives a change or a refusal; `apply` makes the
+//! change and cannot fail. Both sides of replication run the same `apply`.
+
+pub mod add;
+pub mod amend;
+pub mod confirm;
+pub mod expire;
+pub mod extend;
+pub mod free;
+pub mod give_back;
+pub mod limit;
+pub mod place;
+pub mod policy;
+mod record;
+pub mod recount;
+pub mod release;
+pub mod reserve;
+pub mod set;
+pub mod suspend;
+
+use super::order::{Extra, Order};
+use super::pool::Pool;
+
+/// Loading: puts an order that was checked into its tables. Its record's number when it has tokens to follow.
+pub fn restore_order(pool: &mut Pool, hash: u64, order: Order) -> Option<u32> {
+    let has_extra = order.extra.is_some();
+    let id = order.id.clone();
+    let order_ref = super::change::OrderRef { id: id.as_slice(), hash, slot: None };
+    record::insert(pool, order_ref, order);
+    if !has_extra {
+        return None;
+    }
+    pool.order_ref(id.as_slice()).slot
+}
+
+/// Loading: adds what few orders have.
+pub fn restore_extra(pool: &mut Pool, slot: u32, change: impl FnOnce(&mut Extra)) {
+    record::with_extra(pool, slot, change);
+}

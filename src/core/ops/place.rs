@@ -1,0 +1,147 @@
+//! Taking units for an order that the pool does not know: do stock and limits allow it, and where is it counted.
+
+use smallvec::SmallVec;
+
+use crate::core::attributes::Attributes;
+use crate::core::change::{OrderRef, Shares};
+use crate::core::ids::Bytes;
+use crate::core::limit::{Count, Limit, Missing, TupleBuf};
+use crate::core::order::{Order, State};
+use crate::core::pool::Pool;
+use crate::core::quantity::sum;
+use crate::core::refusal::{Bound, Refusal};
+use crate::core::table::Links;
+use crate::core::usage::Share;
+use crate::core::view::View;
+
+use super::record;
+
+/// Whether one more order fits into the pool's memory.
+///
+/// # Errors
+/// [`Bound::Orders`].
+pub fn room(view: &View<'_>, order: OrderRef<'_>) -> Result<(), Refusal> {
+    let full = view.pool.orders.len() >= view.terms.defaults.max_orders as usize;
+    if full && order.slot.is_none() {
+        return Err(Refusal::Bound(Bound::Orders));
+    }
+    Ok(())
+}
+
+/// What stock and limits grant of `qty`: all of it, or with `partial` as much as possible. `applies` says which limits count.
+///
+/// # Errors
+/// The first of: suspended, a dimension missing, sold out, limited.
+pub fn fit(
+    view: &View<'_>,
+    attributes: &Attributes<'_>,
+    qty: i64,
+    partial: bool,
+    applies: impl Fn(&Limit) -> bool,
+) -> Result<(i64, Shares), Refusal> {
+    let pool = view.pool;
+    if pool.suspended {
+        return Err(Refusal::Suspended);
+    }
+    let mut buf = TupleBuf::new();
+    for (at, limit) in pool.limits.iter().enumerate() {
+        if limit.missing == Missing::Refuse && applies(limit) && limit.tuple(attributes, &mut buf).is_none() {
+            return Err(Refusal::NoDim(at));
+        }
+    }
+    let least = if partial { 1 } else { qty };
+    let mut granted = qty;
+    if let Some(available) = view.available() {
+        if available < least {
+            return Err(Refusal::SoldOut { available: available.max(0) });
+        }
+        granted = granted.min(available);
+    }
+    let mut most_used = 0;
+    let mut shares = Shares::new();
+    for (at, limit) in pool.limits.iter().enumerate() {
+        if !applies(limit) {
+            continue;
+        }
+        let Some(tuple) = limit.tuple(attributes, &mut buf) else { continue };
+        let hash = pool.salt.usage(limit.id, tuple);
+        let entry = pool.usage.find(hash, limit.id, tuple);
+        let (used, window_ms) = if limit.keeps_usage() { view.used(limit, entry) } else { (0, 0) };
+        let left = check(limit, at, tuple, used, window_ms, least)?;
+        if limit.identity.count == Count::Units {
+            granted = left.map_or(granted, |left| granted.min(left));
+        }
+        most_used = most_used.max(used);
+        shares.push(Share { limit: at as u8, window_ms, hash, entry });
+    }
+    if sum(most_used, granted).is_none() {
+        return Err(Refusal::Bound(Bound::Sum));
+    }
+    Ok((granted, shares))
+}
+
+/// Whether a limit leaves room for at least this many units (or for one order). What it leaves; `None` = any quantity.
+///
+/// # Errors
+/// [`Refusal::Limited`].
+pub fn check(limit: &Limit, at: usize, tuple: &[u8], used: i64, window_ms: i64, least: i64) -> Result<Option<i64>, Refusal> {
+    let cap = limit.cap(tuple);
+    let left = cap.left(used);
+    if left.is_some_and(|left| left < limit.amount(least)) {
+        return Err(Refusal::Limited {
+            limit: at,
+            value: Bytes::new(tuple),
+            used,
+            max: cap.shown(),
+            resets_ms: limit.identity.window.end_ms(window_ms, limit.offset_min),
+        });
+    }
+    Ok(left)
+}
+
+/// A new order, decided.
+pub struct Placed<'c, 'a> {
+    /// Its id.
+    pub order: OrderRef<'a>,
+    /// Units asked for.
+    pub asked: i64,
+    /// Units granted.
+    pub qty: i64,
+    /// Less was enough.
+    pub partial: bool,
+    /// Unix ms.
+    pub placed_ms: i64,
+    /// Of the attributes.
+    pub fingerprint: u64,
+    /// As sent.
+    pub attributes: &'c Attributes<'a>,
+    /// Where it counts.
+    pub shares: &'c Shares,
+}
+
+/// Counts a new order and remembers it.
+pub fn apply(pool: &mut Pool, placed: &Placed<'_, '_>, state: State, time_ms: i64) {
+    let mut buf = TupleBuf::new();
+    let mut shares = SmallVec::new();
+    for share in placed.shares {
+        let Some(limit) = pool.limits.get_mut(usize::from(share.limit)) else { continue };
+        let Some(tuple) = limit.tuple(placed.attributes, &mut buf) else { continue };
+        let amount = if limit.keeps_usage() { limit.amount(placed.qty) } else { 0 };
+        shares.push(pool.usage.count(pool.salt, limit, share, tuple, amount));
+    }
+    let order = Order {
+        id: Bytes::new(placed.order.id),
+        qty: placed.qty,
+        asked: placed.asked,
+        time_ms,
+        placed_ms: placed.placed_ms,
+        fingerprint: placed.fingerprint,
+        extra: None,
+        shares,
+        links: Links::default(),
+        limits_below: pool.next_limit,
+        state,
+        partial: placed.partial,
+    };
+    record::insert(pool, placed.order, order);
+}

@@ -1,0 +1,92 @@
+//! SETPOLICY: the whole policy, all or nothing. A limit that stays keeps its age and its usage.
+
+use crate::core::change::Change;
+use crate::core::limit::Limit;
+use crate::core::policy::{Policy, PolicyLimit};
+use crate::core::pool::{sellable, Pool, Times};
+use crate::core::quantity::difference;
+use crate::core::refusal::{Bound, Refusal};
+use crate::core::table::List;
+
+/// What SETPOLICY would do; `None` when nothing differs.
+///
+/// # Errors
+/// [`Bound::Sum`], by the new safety.
+pub fn decide(pool: &Pool, policy: Policy) -> Result<Option<Change<'static>>, Refusal> {
+    if policy == current(pool) {
+        return Ok(None);
+    }
+    let sellable = sellable(pool.on_hand, policy.safety);
+    if !pool.unlimited && sellable.is_none_or(|units| difference(units, pool.reserved).is_none()) {
+        return Err(Refusal::Bound(Bound::Sum));
+    }
+    Ok(Some(Change::Policy(Box::new(policy))))
+}
+
+/// Replaces the policy.
+pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
+    pool.times = Times { hold_ms: policy.hold_ms, retain_ms: policy.retain_ms, retain_paid_ms: policy.retain_paid_ms };
+    pool.safety = policy.safety;
+    pool.alert = policy.alert;
+    pool.events.clone_from(&policy.events);
+    let mut old = std::mem::take(&mut pool.limits);
+    for wanted in &policy.limits {
+        let kept = old.iter().position(|l| l.identity == wanted.identity);
+        let limit = match kept {
+            Some(at) => {
+                let mut limit = old.swap_remove(at);
+                limit.offset_min = wanted.offset_min;
+                limit.missing = wanted.missing;
+                limit.base = wanted.base;
+                limit.overrides.clone_from(&wanted.overrides);
+                limit
+            }
+            None => fresh(pool, wanted, now_ms),
+        };
+        pool.limits.push(limit);
+    }
+    // In order of age, so that what they leave has the same order everywhere.
+    old.sort_by_key(|l| l.id);
+    for limit in old {
+        pool.usage.take_over(limit.entries);
+    }
+}
+
+/// A limit that begins to count now.
+pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
+    let id = pool.next_limit;
+    pool.next_limit = id.saturating_add(1);
+    Limit {
+        id,
+        set_ms: now_ms,
+        text: wanted.identity.text().into(),
+        identity: wanted.identity.clone(),
+        offset_min: wanted.offset_min,
+        missing: wanted.missing,
+        base: wanted.base,
+        overrides: wanted.overrides.clone(),
+        entries: List::default(),
+        oldest_window_ms: i64::MAX,
+    }
+}
+
+/// The policy as it is.
+#[must_use]
+pub fn current(pool: &Pool) -> Policy {
+    let limits = pool.limits.iter().map(|l| PolicyLimit {
+        identity: l.identity.clone(),
+        offset_min: l.offset_min,
+        missing: l.missing,
+        base: l.base,
+        overrides: l.overrides.clone(),
+    });
+    Policy {
+        hold_ms: pool.times.hold_ms,
+        retain_ms: pool.times.retain_ms,
+        retain_paid_ms: pool.times.retain_paid_ms,
+        safety: pool.safety,
+        alert: pool.alert,
+        events: pool.events.clone(),
+        limits: limits.collect(),
+    }
+}

@@ -1,0 +1,74 @@
+//! Counting an order that the pool knows anew, in the current windows: AMEND up and LATE.
+
+use crate::core::change::Recount;
+use crate::core::limit::Limit;
+use crate::core::order::Order;
+use crate::core::pool::Pool;
+use crate::core::quantity::sum;
+use crate::core::refusal::{Bound, Refusal};
+use crate::core::usage::{Entry, Share};
+use crate::core::view::View;
+
+use super::place;
+
+/// The share of an order in a limit that counted it.
+fn share_of<'p>(pool: &'p Pool, order: &Order, limit: &Limit) -> Option<(u32, &'p Entry)> {
+    if limit.id >= order.limits_below {
+        return None;
+    }
+    let mut shares = order.shares.iter().filter_map(|&at| pool.usage.entries.get(at).map(|e| (at, e)));
+    shares.find(|(_, e)| e.limit == limit.id)
+}
+
+/// Whether the limits that counted the order allow it to have `total` units now. `holds`: it counts with its quantity already,
+/// which is given back first.
+///
+/// # Errors
+/// [`Refusal::Limited`].
+pub fn decide(view: &View<'_>, order: &Order, total: i64, holds: bool) -> Result<Recount, Refusal> {
+    let mut recount = Recount::new();
+    for (at, limit) in view.pool.limits.iter().enumerate() {
+        let Some((own, entry)) = share_of(view.pool, order, limit) else { continue };
+        let tuple = entry.value.as_slice();
+        if !limit.keeps_usage() {
+            place::check(limit, at, tuple, 0, 0, total)?;
+            continue;
+        }
+        let current = view.pool.usage.find(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
+        let (mut used, window_ms) = view.used(limit, current);
+        if holds && current == Some(own) && entry.window_ms == window_ms {
+            used = used.saturating_sub(limit.amount(order.qty)).max(0);
+        }
+        place::check(limit, at, tuple, used, window_ms, total)?;
+        if sum(used, total).is_none() {
+            return Err(Refusal::Bound(Bound::Sum));
+        }
+        recount.push((limit.id, window_ms));
+    }
+    Ok(recount)
+}
+
+/// Counts the order with `qty` units where `decide` said.
+pub fn apply(pool: &mut Pool, slot: u32, qty: i64, recount: &Recount) {
+    let salt = pool.salt;
+    for &(id, window_ms) in recount {
+        let Some(place) = pool.limits.iter().position(|l| l.id == id) else { continue };
+        let Some(order) = pool.orders.get(slot) else { return };
+        let entries = &pool.usage.entries;
+        let of_limit = |at: u32| entries.get(at).is_some_and(|e| e.limit == id);
+        let Some(nth) = order.shares.iter().position(|&at| of_limit(at)) else { continue };
+        let Some(&old) = order.shares.get(nth) else { continue };
+        let value = entries[old].value.clone();
+        pool.usage.release_ref(salt, &mut pool.limits, old);
+        let tuple = value.as_slice();
+        let hash = salt.usage(id, tuple);
+        let entry = pool.usage.find(hash, id, tuple);
+        let share = Share { limit: place as u8, window_ms, hash, entry };
+        let Some(limit) = pool.limits.get_mut(place) else { continue };
+        let amount = limit.amount(qty);
+        let fresh = pool.usage.count(salt, limit, &share, tuple, amount);
+        if let Some(kept) = pool.orders[slot].shares.get_mut(nth) {
+            *kept = fresh;
+        }
+    }
+}

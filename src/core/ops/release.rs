@@ -1,0 +1,61 @@
+//! RELEASE: a hold is given up. Remembered also when it comes before its order.
+
+use crate::core::change::{Change, OrderRef};
+use crate::core::ids::Bytes;
+use crate::core::order::{Order, State};
+use crate::core::pool::Pool;
+use crate::core::refusal::Refusal;
+use crate::core::table::Links;
+use crate::core::view::View;
+
+use super::{place, record, reserve};
+
+/// What RELEASE would do. Holds that are due have been returned before, also the named one.
+/// [`Change::Cancelled`] is answered as NOORDER.
+///
+/// # Errors
+/// Why not.
+pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusal> {
+    let order = view.pool.order_ref(order);
+    let forget_ms = view.pool.forget_ms(State::Released, &view.terms);
+    match view.known(order) {
+        // Where no more fits, nothing is remembered: giving back must not fail.
+        None if place::room(view, order).is_err() => Err(Refusal::NoOrder),
+        None => Ok(Change::Cancelled { order, forget_ms }),
+        Some((_, State::Reserved | State::Expired)) => Ok(Change::Released { order, forget_ms }),
+        Some((known, State::Released)) => Err(reserve::exists(known, State::Released)),
+        Some((_, State::Confirmed)) => Err(Refusal::Confirmed),
+        Some((_, State::Returned)) => Err(Refusal::Closed(State::Returned)),
+    }
+}
+
+/// Gives the units back, if it still holds them.
+pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
+    let Some(slot) = order.slot else { return };
+    let record = &pool.orders[slot];
+    if record.state == State::Reserved {
+        let qty = record.qty;
+        record::uncount(pool, slot, qty, true, now_ms);
+        pool.reserved = pool.reserved.saturating_sub(qty);
+    }
+    record::turn(pool, slot, State::Released, forget_ms);
+}
+
+/// Remembers that this order is not to be taken any more.
+pub fn apply_cancelled(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
+    let cancelled = Order {
+        id: Bytes::new(order.id),
+        qty: 0,
+        asked: 0,
+        time_ms: forget_ms,
+        placed_ms: now_ms,
+        fingerprint: 0,
+        extra: None,
+        shares: smallvec::SmallVec::new(),
+        links: Links::default(),
+        limits_below: pool.next_limit,
+        state: State::Released,
+        partial: false,
+    };
+    record::insert(pool, order, cancelled);
+}

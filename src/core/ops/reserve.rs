@@ -1,0 +1,113 @@
+//! RESERVE: hold units for an order until a deadline.
+
+use crate::core::attributes::Attributes;
+use crate::core::change::{Change, OrderRef};
+use crate::core::order::{Order, State};
+use crate::core::pool::{Pool, Sums};
+use crate::core::refusal::{Bound, Conflict, Refusal};
+use crate::core::view::View;
+
+use super::place::{self, Placed};
+
+/// How long a hold lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// As the policy says.
+    Default,
+    /// So many ms from now.
+    For(i64),
+    /// Until this Unix time in ms.
+    Until(i64),
+}
+
+impl Hold {
+    /// The deadline, Unix ms.
+    #[must_use]
+    pub fn deadline_ms(self, view: &View<'_>) -> i64 {
+        let now_ms = view.terms.clock.now_ms;
+        match self {
+            Self::Default => now_ms.saturating_add(view.pool.times.hold_ms.unwrap_or(view.terms.defaults.hold_ms)),
+            Self::For(ms) => now_ms.saturating_add(ms),
+            Self::Until(at_ms) => at_ms,
+        }
+    }
+}
+
+/// The call.
+#[derive(Clone, Debug)]
+pub struct Reserve<'a> {
+    /// The caller's id.
+    pub order: &'a [u8],
+    /// Units wanted.
+    pub qty: i64,
+    /// How long.
+    pub hold: Hold,
+    /// Less is enough, at least 1.
+    pub partial: bool,
+    /// Who buys.
+    pub attributes: Attributes<'a>,
+}
+
+/// What RESERVE would do.
+///
+/// # Errors
+/// Why not.
+pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
+    let order = view.pool.order_ref(call.order);
+    match view.known(order) {
+        Some((record, state)) => Err(retry(view, &call, record, state)),
+        None => place(view, order, call),
+    }
+}
+
+/// What RESERVE of an order that is not known would do.
+///
+/// # Errors
+/// Why not.
+pub fn place<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
+    let deadline_ms = call.hold.deadline_ms(view);
+    if deadline_ms <= view.terms.clock.now_ms {
+        return Err(Refusal::Bound(Bound::DeadlineOver));
+    }
+    place::room(view, order)?;
+    let (qty, shares) = place::fit(view, &call.attributes, call.qty, call.partial, |_| true)?;
+    view.pool.fits(&Sums { reserved: qty, ..Sums::default() })?;
+    Ok(Change::Reserved {
+        order,
+        asked: call.qty,
+        qty,
+        partial: call.partial,
+        deadline_ms,
+        attributes: call.attributes,
+        shares,
+    })
+}
+
+fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order, state: State) -> Refusal {
+    if matches!(state, State::Released | State::Expired) {
+        return Refusal::Closed(state);
+    }
+    if record.asked != call.qty {
+        return Refusal::Conflict(Conflict::Quantity);
+    }
+    if record.partial != call.partial {
+        return Refusal::Conflict(Conflict::Partial);
+    }
+    if record.fingerprint != view.pool.salt.attributes(&call.attributes) {
+        return Refusal::Conflict(Conflict::Attributes);
+    }
+    exists(record, state)
+}
+
+/// The answer to a call that was made before.
+#[must_use]
+pub fn exists(record: &Order, state: State) -> Refusal {
+    let deadline_ms = if state == State::Reserved { record.time_ms } else { 0 };
+    Refusal::Exists { state, qty: record.qty, returned: record.returned(), deadline_ms }
+}
+
+/// Holds the units.
+pub fn apply(pool: &mut Pool, placed: &Placed<'_, '_>, deadline_ms: i64) {
+    pool.reserved = pool.reserved.saturating_add(placed.qty);
+    place::apply(pool, placed, State::Reserved, deadline_ms);
+}

@@ -1,0 +1,143 @@
+//! What a pool remembers of one order.
+
+use smallvec::SmallVec;
+
+use super::ids::Bytes;
+use super::table::{Linked, Links};
+
+/// The most return tokens in one order.
+pub const MAX_TOKENS: usize = 1_000;
+
+/// Where an order stands in one pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// Holds units until a deadline.
+    Reserved = 0,
+    /// Paid, also when partly returned.
+    Confirmed = 1,
+    /// Paid and all of it returned.
+    Returned = 2,
+    /// Given back by the caller, or cancelled before it was known.
+    Released = 3,
+    /// Given back since nobody paid.
+    Expired = 4,
+}
+
+impl State {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Reserved, Self::Confirmed, Self::Returned, Self::Released, Self::Expired];
+
+    /// The word of answers and events.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Confirmed => "confirmed",
+            Self::Returned => "returned",
+            Self::Released => "released",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Whether it was paid: remembered for `retain_paid`.
+    #[must_use]
+    pub const fn is_paid(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Returned)
+    }
+}
+
+/// One partial return, so that its retry is recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnToken {
+    /// The caller's token.
+    pub token: Bytes,
+    /// Its content.
+    pub content: ReturnContent,
+}
+
+/// What makes two returns the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReturnContent {
+    /// Units.
+    pub qty: i64,
+    /// The units stay counted in the limits.
+    pub keep_usage: bool,
+    /// The goods do not come back.
+    pub no_restock: bool,
+}
+
+/// What few orders have.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// Units that came back after payment.
+    pub returned: i64,
+    /// The partial returns.
+    pub tokens: Vec<ReturnToken>,
+    /// It was forgotten when it came back: what it had is what the caller said.
+    pub vouched: bool,
+}
+
+/// What a pool remembers of one order.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The caller's id.
+    pub id: Bytes,
+    /// Units held or bought; for a finished order what it had last.
+    pub qty: i64,
+    /// Units first asked for.
+    pub asked: i64,
+    /// While reserved the deadline, then the moment from which it is forgotten; Unix ms. Fixed when it is finished: a later
+    /// policy neither shortens nor revives it.
+    pub time_ms: i64,
+    /// When it was placed, Unix ms.
+    pub placed_ms: i64,
+    /// Keyed hash of the attributes as first sent.
+    pub fingerprint: u64,
+    /// What few orders have.
+    pub extra: Option<Box<Extra>>,
+    /// The usage entries in which it is (or was) counted, in the order of the limits of that time.
+    pub shares: SmallVec<[u32; 4]>,
+    /// Its neighbours in the timeline.
+    pub links: Links,
+    /// Limits with this id or a larger one are newer than the order.
+    pub limits_below: u32,
+    /// Where it stands.
+    pub state: State,
+    /// Whether it asked for less to be enough.
+    pub partial: bool,
+}
+
+impl Order {
+    /// Units that came back after payment.
+    #[must_use]
+    pub fn returned(&self) -> i64 {
+        self.extra.as_ref().map_or(0, |e| e.returned)
+    }
+
+    /// Whether it lives on what the caller said of it.
+    #[must_use]
+    pub fn vouched(&self) -> bool {
+        self.extra.as_ref().is_some_and(|e| e.vouched)
+    }
+
+    /// What it owns beyond its own size.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let shares = if self.shares.spilled() { self.shares.capacity().saturating_mul(size_of::<u32>()) } else { 0 };
+        let extra = self.extra.as_ref().map_or(0, |e| {
+            let tokens = e.tokens.capacity().saturating_mul(size_of::<ReturnToken>());
+            size_of::<Extra>().saturating_add(tokens)
+        });
+        self.id.heap_bytes().saturating_add(shares).saturating_add(extra)
+    }
+}
+
+impl Linked for Order {
+    fn links(&self) -> Links {
+        self.links
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}

@@ -1,0 +1,9 @@
+//! The tables that a pool is made of. Each grows and shrinks in small steps: no call ever pays for all records.
+
+pub mod index;
+pub mod list;
+pub mod slab;
+
+pub use index::Index;
+pub use list::{Linked, Links, List};
+pub use slab::{Slab, NONE};

@@ -1,0 +1,98 @@
+//! Tokens of ADD, so that a retried delivery is not booked twice.
+
+use super::hash::Salt;
+use super::ids::Bytes;
+use super::table::{Index, Linked, Links, List, Slab};
+
+/// A token of ADD with its content.
+#[derive(Clone, Debug)]
+pub struct AddToken {
+    /// The caller's token.
+    pub token: Bytes,
+    /// Its delta.
+    pub delta: i64,
+    /// From when it is forgotten, Unix ms.
+    pub forget_ms: i64,
+    links: Links,
+}
+
+impl Linked for AddToken {
+    fn links(&self) -> Links {
+        self.links
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+/// The tokens of a pool.
+#[derive(Clone, Debug, Default)]
+pub struct Tokens {
+    slab: Slab<AddToken>,
+    index: Index,
+    order: List,
+    heap_bytes: usize,
+}
+
+impl Tokens {
+    /// A token that was used before, also when it is over and only its memory is left.
+    #[must_use]
+    pub fn find(&self, salt: Salt, token: &[u8]) -> Option<(u32, &AddToken)> {
+        let at = self.index.find(salt.token(token), |at| self.slab.get(at).is_some_and(|t| t.token.as_slice() == token))?;
+        self.slab.get(at).map(|t| (at, t))
+    }
+
+    /// Remembers one, in place of an older use of it.
+    pub fn add(&mut self, salt: Salt, token: &[u8], delta: i64, forget_ms: i64) {
+        if let Some((at, _)) = self.find(salt, token) {
+            self.remove(salt, at);
+        }
+        let record = AddToken { token: Bytes::new(token), delta, forget_ms, links: Links::default() };
+        self.heap_bytes = self.heap_bytes.saturating_add(record.token.heap_bytes());
+        let at = self.slab.insert(record);
+        let slab = &self.slab;
+        self.index.insert(salt.token(token), at, |other| salt.token(slab[other].token.as_slice()));
+        self.order.push(&mut self.slab, at);
+    }
+
+    fn remove(&mut self, salt: Salt, at: u32) {
+        self.order.unlink(&mut self.slab, at);
+        let slab = &self.slab;
+        let hash_of = |other: u32| salt.token(slab[other].token.as_slice());
+        self.index.remove(hash_of(at), at, hash_of);
+        if let Some(record) = self.slab.remove(at) {
+            self.heap_bytes = self.heap_bytes.saturating_sub(record.token.heap_bytes());
+        }
+    }
+
+    /// Frees the oldest `n`.
+    pub fn free(&mut self, salt: Salt, n: usize) {
+        for _ in 0..n {
+            let Some(at) = self.order.first() else { break };
+            self.remove(salt, at);
+        }
+    }
+
+    /// All, from the oldest.
+    pub fn iter(&self) -> impl Iterator<Item = &AddToken> {
+        self.order.iter(&self.slab).filter_map(|at| self.slab.get(at))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    /// The bytes taken.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.slab.bytes().saturating_add(self.index.bytes()).saturating_add(self.heap_bytes)
+    }
+}

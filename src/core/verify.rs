@@ -1,0 +1,162 @@
+//! Is it all true: every sum, counter, list and index of a pool, recomputed from its orders. Slow on purpose.
+
+use super::order::State;
+use super::pool::Pool;
+use super::table::{List, NONE};
+use super::usage::Place;
+
+/// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At most 100.
+#[must_use]
+pub fn verify(pool: &Pool) -> Vec<String> {
+    let mut report = Report { lines: Vec::new() };
+    orders(pool, &mut report);
+    usage(pool, &mut report);
+    limits(pool, &mut report);
+    report.lines
+}
+
+struct Report {
+    lines: Vec<String>,
+}
+
+impl Report {
+    fn equal<T: PartialEq + std::fmt::Display>(&mut self, what: &str, is: T, should: T) {
+        if is != should {
+            self.say(format!("{what} is {is}, should be {should}"));
+        }
+    }
+
+    fn say(&mut self, line: String) {
+        if self.lines.len() < 100 {
+            self.lines.push(line);
+        }
+    }
+}
+
+fn orders(pool: &Pool, report: &mut Report) {
+    let mut reserved = 0i64;
+    let mut sold = pool.sold_before;
+    let mut counts = [0u32; 5];
+    let mut heap = 0usize;
+    let mut listed = 0usize;
+    let lists: [(&str, Vec<u32>, &[State]); 2] = [
+        ("of holds", pool.holds.iter(&pool.orders).collect(), &[State::Reserved]),
+        ("of finished orders", pool.finished.iter(&pool.orders).collect(), FINISHED),
+    ];
+    for (name, slots, states) in &lists {
+        let mut last_ms = i64::MIN;
+        listed = listed.saturating_add(slots.len());
+        for &slot in slots {
+            let Some(order) = pool.orders.get(slot) else {
+                report.say(format!("the list {name} names an order that is not there"));
+                continue;
+            };
+            if !states.contains(&order.state) {
+                report.say(format!("the list {name} holds an order that is {}", order.state.word()));
+            }
+            if let Some(count) = counts.get_mut(order.state as usize) {
+                *count = count.saturating_add(1);
+            }
+            if order.time_ms < last_ms {
+                report.say(format!("the list {name} is not in order of time"));
+            }
+            last_ms = order.time_ms;
+            heap = heap.saturating_add(order.heap_bytes());
+            match order.state {
+                State::Reserved => {
+                    reserved = reserved.saturating_add(order.qty);
+                }
+                State::Confirmed | State::Returned => {
+                    sold = sold.saturating_add(order.qty.saturating_sub(order.returned()));
+                    let whole = order.returned() >= order.qty;
+                    report.equal("an order being returned", order.state == State::Returned, whole);
+                }
+                State::Released | State::Expired => {}
+            }
+            let found = pool.order_ref(order.id.as_slice()).slot;
+            report.equal("the index of an order", found.unwrap_or(NONE), slot);
+        }
+    }
+    report.equal("the number of listed orders", listed, pool.orders.len());
+    report.equal("the number of indexed orders", pool.order_index.len(), pool.orders.len());
+    report.equal("reserved", pool.reserved, reserved);
+    report.equal("sold", pool.sold, sold);
+    report.equal("the memory of orders", pool.orders_heap, heap);
+    for (state, (is, should)) in State::ALL.iter().zip(pool.counts.iter().zip(counts)) {
+        report.equal(&format!("the count of {} orders", state.word()), *is, should);
+    }
+}
+
+const FINISHED: &[State] = &[State::Confirmed, State::Returned, State::Released, State::Expired];
+
+fn usage(pool: &Pool, report: &mut Report) {
+    let span = pool.usage.entries.span() as usize;
+    let mut refs = vec![0u32; span];
+    let mut held = vec![0i64; span];
+    for slot in pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders)) {
+        let Some(order) = pool.orders.get(slot) else { continue };
+        for &at in &order.shares {
+            let Some(entry) = pool.usage.entries.get(at) else {
+                report.say("an order has a share that is not there".into());
+                continue;
+            };
+            if let Some(n) = refs.get_mut(at as usize) {
+                *n = n.saturating_add(1);
+            }
+            let limit = pool.limits.iter().find(|l| l.id == entry.limit);
+            let amount = limit.filter(|l| l.keeps_usage()).map_or(0, |l| l.amount(order.qty));
+            if order.state == State::Reserved {
+                if let Some(sum) = held.get_mut(at as usize) {
+                    *sum = sum.saturating_add(amount);
+                }
+            }
+        }
+    }
+    let mut listed = 0usize;
+    let mut indexed = 0usize;
+    let mut check = |list: &List, place: Place, limit: Option<u32>, report: &mut Report| {
+        for at in list.iter(&pool.usage.entries) {
+            listed = listed.saturating_add(1);
+            let Some(entry) = pool.usage.entries.get(at) else { continue };
+            if entry.place != place || limit.is_some_and(|id| id != entry.limit) {
+                report.say("usage is in a list of others".into());
+            }
+            report.equal("the orders of a usage", entry.refs, refs.get(at as usize).copied().unwrap_or(0));
+            let tuple = entry.value.as_slice();
+            let found = pool.usage.find(pool.salt.usage(entry.limit, tuple), entry.limit, tuple);
+            if place == Place::Indexed {
+                indexed = indexed.saturating_add(1);
+                report.equal("the index of a usage", found.unwrap_or(NONE), at);
+                let least = held.get(at as usize).copied().unwrap_or(0);
+                if entry.used < least {
+                    report.say(format!("a usage is {}, its open holds alone are {least}", entry.used));
+                }
+            } else if found == Some(at) {
+                report.say("usage of a window that is over is in the index".into());
+            }
+            if entry.refs == 0 && (entry.used == 0 || place == Place::Floating) {
+                report.say("usage that counts nothing is kept".into());
+            }
+        }
+    };
+    for limit in &pool.limits {
+        check(&limit.entries, Place::Indexed, Some(limit.id), report);
+        let first = limit.entries.first().and_then(|at| pool.usage.entries.get(at));
+        report.equal("the first window of a limit", limit.oldest_window_ms, first.map_or(i64::MAX, |e| e.window_ms));
+    }
+    check(&pool.usage.left, Place::Indexed, None, report);
+    check(&pool.usage.floating, Place::Floating, None, report);
+    report.equal("the number of listed usages", listed, pool.usage.entries.len());
+    report.equal("the number of indexed usages", pool.usage.indexed(), indexed);
+}
+
+fn limits(pool: &Pool, report: &mut Report) {
+    for limit in &pool.limits {
+        if limit.id >= pool.next_limit {
+            report.say("a limit is newer than the pool".into());
+        }
+        if pool.limits.iter().filter(|l| l.identity == limit.identity).count() > 1 {
+            report.say("a limit stands twice".into());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! When which pool has something to do without traffic: a hold that falls due, or memory to be freed.
+//!
+//! A hint, never the truth: keys are renamed, deleted and replaced without a word to us, so what is found here is looked at
+//! again before anything happens. What must hold is only that each pool stands in here at or before its time. Plain data:
+//! no server, no clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::value::Value;
+use crate::core::Defaults;
+
+/// A pool whose time has come but which had nothing to do is looked at again after this long: a guard against spinning.
+const AGAIN_MS: i64 = 100;
+
+/// Entries of one database, in order of time.
+type Times = BTreeSet<(i64, Box<[u8]>)>;
+
+/// The agenda of all databases.
+pub struct Agenda {
+    databases: BTreeMap<i32, Times>,
+    /// Entries of flushed databases, to be freed little by little.
+    discarded: Vec<Times>,
+}
+
+impl Agenda {
+    /// Nothing to do.
+    pub const fn new() -> Self {
+        Self {
+            databases: BTreeMap::new(),
+            discarded: Vec::new(),
+        }
+    }
+
+    /// Follows a pool after a call. `changed`: the call has changed it.
+    ///
+    /// On the usual way nothing is done: where the pool stands in here at an earlier time than it needs, it stays there until that
+    /// time comes. So a pool with steady traffic costs one entry and one look per hold time, not one per call.
+    pub fn follow(
+        &mut self,
+        db: i32,
+        key: &[u8],
+        value: &mut Value,
+        now_ms: i64,
+        defaults: &Defaults,
+        changed: bool,
+    ) {
+        let next = value.pool.next_wake_ms(defaults);
+        let next = next.map(|at| {
+            if changed {
+                at
+            } else {
+                at.max(now_ms.saturating_add(AGAIN_MS))
+            }
+        });
+        match (value.wake_ms, next) {
+            (None, None) => return,
+            (Some(known), Some(at)) if known > now_ms && at >= known => return,
+            (Some(known), None) if known > now_ms => return,
+            _ => {}
+        }
+        self.replace(db, key, value, next);
+    }
+
+    /// Notes a pool that may not stand in here, or under another name.
+    pub fn place(&mut self, db: i32, key: &[u8], value: &mut Value, defaults: &Defaults) {
+        let next = value.pool.next_wake_ms(defaults);
+        self.replace(db, key, value, next);
+    }
+
+    fn replace(&mut self, db: i32, key: &[u8], value: &mut Value, next: Option<i64>) {
+        if let Some(known) = value.wake_ms {
+            self.remove(db, known, key);
+        }
+        if let Some(at) = next {
+            self.insert(db, at, key);
+        }
+        value.wake_ms = next;
+    }
+
+    /// Notes a key at a time.
+    pub fn insert(&mut self, db: i32, at_ms: i64, key: &[u8]) {
+        self.databases
+            .entry(db)
+            .or_default()
+            .insert((at_ms, key.into()));
+    }
+
+    /// Removes an entry; false where there was none.
+    pub fn remove(&mut self, db: i32, at_ms: i64, key: &[u8]) -> bool {
+        self.databases
+            .get_mut(&db)
+            .is_some_and(|times| times.remove(&(at_ms, key.into())))
+    }
+
+    /// The earliest entry whose time has come: database, time, key.
+    pub fn first_due(&self, now_ms: i64) -> Option<(i32, i64, Box<[u8]>)> {
+        let first = self
+            .databases
+            .iter()
+            .filter_map(|(&db, times)| Some((db, times.first()?)));
+        let (db, (at_ms, key)) = first.min_by_key(|(_, entry)| entry.0)?;
+        (*at_ms <= now_ms).then(|| (db, *at_ms, key.clone()))
+    }
+
+    /// Whether something is due.
+    pub fn is_due(&self, now_ms: i64) -> bool {
+        self.databases
+            .values()
+            .any(|times| times.first().is_some_and(|entry| entry.0 <= now_ms))
+    }
+
+    /// Two databases have changed places.
+    pub fn swap(&mut self, one: i32, other: i32) {
+        let (first, second) = (self.databases.remove(&one), self.databases.remove(&other));
+        self.databases.extend(first.map(|times| (other, times)));
+        self.databases.extend(second.map(|times| (one, times)));
+    }
+
+    /// One database (or, without a number, all of them) is empty now.
+    pub fn discard(&mut self, db: Option<i32>) {
+        match db {
+            Some(db) => self.discarded.extend(self.databases.remove(&db)),
+            None => self
+                .discarded
+                .extend(std::mem::take(&mut self.databases).into_values()),
+        }
+    }
+
+    /// Frees some of what was discarded; true while there is more.
+    pub fn free_some(&mut self, count: usize) -> bool {
+        let Some(times) = self.discarded.last_mut() else {
+            return false;
+        };
+        for _ in 0..count {
+            if times.pop_first().is_none() {
+                self.discarded.pop();
+                break;
+            }
+        }
+        !self.discarded.is_empty()
+    }
+
+    /// Whether there is something to free.
+    pub fn has_discarded(&self) -> bool {
+        !self.discarded.is_empty()
+    }
+}

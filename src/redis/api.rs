@@ -1,0 +1,211 @@
+//! Calling the server: contexts, strings and the few questions that several modules ask.
+//!
+//! The interface is a set of function pointers, which the server fills in at load. `api!` calls one; a pointer that every
+//! supported server has is checked once, at load ([`missing`]), so that no call site needs an answer for its absence.
+
+use std::marker::PhantomData;
+use std::os::raw::c_int;
+
+use redis_module::raw;
+
+/// Calls a function of the server's interface by name. Unsafe: the arguments must be what that function asks for.
+macro_rules! api {
+    ($name:ident($($arg:expr),* $(,)?)) => {
+        match redis_module::raw::$name {
+            Some(function) => function($($arg),*),
+            None => $crate::redis::api::absent(stringify!($name)),
+        }
+    };
+}
+
+/// Which of the functions in use (beside the optional ones, which are looked at where they are called) this server lacks.
+macro_rules! first_absent {
+    ($($name:ident),* $(,)?) => {{
+        let mut absent = None;
+        $(
+            // SAFETY: the pointers are written once, before this, by the thread that runs this.
+            let function = unsafe { redis_module::raw::$name };
+            if function.is_none() {
+                absent = Some(stringify!($name));
+            }
+        )*
+        absent
+    }};
+}
+
+/// The name of a function that this module needs and the server does not have.
+pub fn missing() -> Option<&'static str> {
+    first_absent!(
+        RedisModule_Alloc,
+        RedisModule_AvoidReplicaTraffic,
+        RedisModule_Call,
+        RedisModule_CallReplyInteger,
+        RedisModule_CallReplyType,
+        RedisModule_CloseKey,
+        RedisModule_CreateCommand,
+        RedisModule_CreateDataType,
+        RedisModule_CreateString,
+        RedisModule_DigestAddStringBuffer,
+        RedisModule_DigestEndSequence,
+        RedisModule_EmitAOF,
+        RedisModule_EventLoopAdd,
+        RedisModule_EventLoopDel,
+        RedisModule_Free,
+        RedisModule_FreeCallReply,
+        RedisModule_FreeString,
+        RedisModule_GetClientId,
+        RedisModule_GetCommand,
+        RedisModule_GetContextFlags,
+        RedisModule_GetDetachedThreadSafeContext,
+        RedisModule_GetRandomBytes,
+        RedisModule_GetSelectedDb,
+        RedisModule_InfoAddFieldCString,
+        RedisModule_InfoAddFieldLongLong,
+        RedisModule_InfoAddFieldULongLong,
+        RedisModule_InfoAddSection,
+        RedisModule_IsIOError,
+        RedisModule_KeyType,
+        RedisModule_LoadConfigs,
+        RedisModule_LoadStringBuffer,
+        RedisModule_LoadUnsigned,
+        RedisModule_Log,
+        RedisModule_LogIOError,
+        RedisModule_Milliseconds,
+        RedisModule_ModuleTypeGetType,
+        RedisModule_ModuleTypeGetValue,
+        RedisModule_ModuleTypeSetValue,
+        RedisModule_NotifyKeyspaceEvent,
+        RedisModule_OpenKey,
+        RedisModule_Realloc,
+        RedisModule_RegisterInfoFunc,
+        RedisModule_RegisterNumericConfig,
+        RedisModule_RegisterStringConfig,
+        RedisModule_Replicate,
+        RedisModule_ReplicateVerbatim,
+        RedisModule_ReplyWithArray,
+        RedisModule_ReplyWithError,
+        RedisModule_ReplyWithLongLong,
+        RedisModule_ReplyWithMap,
+        RedisModule_ReplyWithNull,
+        RedisModule_ReplyWithSimpleString,
+        RedisModule_ReplyWithStringBuffer,
+        RedisModule_SaveStringBuffer,
+        RedisModule_SaveUnsigned,
+        RedisModule_Scan,
+        RedisModule_ScanCursorCreate,
+        RedisModule_ScanCursorDestroy,
+        RedisModule_SelectDb,
+        RedisModule_SetCommandInfo,
+        RedisModule_SetModuleOptions,
+        RedisModule_SignalModifiedKey,
+        RedisModule_StringPtrLen,
+        RedisModule_SubscribeToKeyspaceEvents,
+        RedisModule_SubscribeToServerEvent,
+        RedisModule_WrongArity,
+    )
+}
+
+/// A function was called that [`missing`] should have reported at load.
+#[cold]
+pub fn absent(name: &str) -> ! {
+    panic!("{name} is missing")
+}
+
+/// The context of one callback. It is made from the pointer that the server hands in, and lives no longer.
+#[derive(Clone, Copy)]
+pub struct Ctx<'c> {
+    raw: *mut raw::RedisModuleCtx,
+    callback: PhantomData<&'c ()>,
+}
+
+impl<'c> Ctx<'c> {
+    /// Takes the pointer of a callback.
+    ///
+    /// # Safety
+    /// The pointer is a live context for as long as `'c`.
+    pub unsafe fn new(raw: *mut raw::RedisModuleCtx) -> Self {
+        Self {
+            raw,
+            callback: PhantomData,
+        }
+    }
+
+    /// The pointer, for `api!`.
+    pub fn raw(self) -> *mut raw::RedisModuleCtx {
+        self.raw
+    }
+
+    /// What the server says about this context (`REDISMODULE_CTX_FLAGS_*`). Not cheap: it looks at memory limits.
+    pub fn flags(self) -> u32 {
+        // SAFETY: the context is live.
+        let flags = unsafe { api!(RedisModule_GetContextFlags(self.raw)) };
+        flags as u32
+    }
+
+    /// The selected database.
+    pub fn db(self) -> i32 {
+        // SAFETY: the context is live.
+        unsafe { api!(RedisModule_GetSelectedDb(self.raw)) }
+    }
+
+    /// Selects a database; false where there is none of this number.
+    pub fn select(self, db: i32) -> bool {
+        // SAFETY: the context is live.
+        unsafe { api!(RedisModule_SelectDb(self.raw, db)) == OK }
+    }
+
+    /// Whether the client behind this context is the one that replays the append-only file.
+    pub fn is_log_reader(self) -> bool {
+        // SAFETY: the context is live.
+        unsafe { api!(RedisModule_GetClientId(self.raw)) == u64::MAX }
+    }
+}
+
+/// The success of the server's functions.
+pub const OK: c_int = raw::REDISMODULE_OK as c_int;
+/// Their failure.
+pub const ERR: c_int = raw::REDISMODULE_ERR as c_int;
+
+/// The bytes of a string of the server.
+///
+/// # Safety
+/// The string is live, and is not changed or freed for as long as `'s`.
+pub unsafe fn bytes<'s>(string: *const raw::RedisModuleString) -> &'s [u8] {
+    let mut len = 0;
+    // SAFETY: the string is live; the server writes its length and keeps its bytes in place.
+    unsafe {
+        let start = api!(RedisModule_StringPtrLen(string, &mut len));
+        std::slice::from_raw_parts(start.cast(), len)
+    }
+}
+
+/// A new string of the server, to be freed by its owner.
+pub fn string(bytes: &[u8]) -> *mut raw::RedisModuleString {
+    // SAFETY: without a context the string belongs to the caller; the bytes are copied.
+    unsafe {
+        api!(RedisModule_CreateString(
+            std::ptr::null_mut(),
+            bytes.as_ptr().cast(),
+            bytes.len()
+        ))
+    }
+}
+
+/// The time in Unix ms. Where the server has read the clock already for the running command (Redis 7.2), it is that time.
+pub fn now_ms() -> i64 {
+    // SAFETY: no arguments.
+    unsafe {
+        match raw::RedisModule_CachedMicroseconds {
+            Some(cached) => cached() / 1000,
+            None => api!(RedisModule_Milliseconds()),
+        }
+    }
+}
+
+/// A random number from the server's generator, which is seeded from the operating system.
+pub fn random() -> u64 {
+    let mut bytes = [0_u8; 8];
+    // SAFETY: the buffer has the length that is named.
+    unsafe { api!(RedisModule_GetRandomBytes(bytes.as_mut_ptr(), bytes.len())) };
+    u64::from_ne_bytes(bytes)
+}

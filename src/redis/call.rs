@@ -1,0 +1,157 @@
+//! One command's way through the shell: borrow the arguments, run the handler, then do what its journal asks for.
+
+use redis_module::raw;
+
+use super::api::{self, Ctx};
+use super::keyspace::{Keys, OpenKey};
+use super::reply::{self, Reply};
+use super::{notify, replicate, state};
+use crate::command::host::{Env, Origin};
+use crate::command::journal::{Answer, Journal};
+use crate::command::spec::{Access, Call, Spec};
+use crate::core::change::Kind;
+use crate::core::time::Clock;
+use crate::core::Defaults;
+
+/// A call with more arguments than this does not leave its buffers behind.
+const KEPT_ARGUMENTS: usize = 4_096;
+
+/// Buffers of one call, kept for the next one so that a call allocates nothing.
+#[derive(Default)]
+pub struct Scratch {
+    /// The arguments, borrowed for as long as the call runs; empty between calls, whatever the lifetime says.
+    args: Vec<&'static [u8]>,
+    open: Vec<OpenKey>,
+    journal: Journal,
+}
+
+/// Runs one command.
+pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]) {
+    let now_ms = api::now_ms();
+    let (mut scratch, clock, defaults, reign) = state::with(|state| {
+        let scratch = state.take_scratch();
+        (
+            scratch,
+            state.clock(now_ms),
+            state.settings.defaults(),
+            state.reign,
+        )
+    });
+    // SAFETY: the server keeps the arguments alive and in place until the command returns; `Scratch` forgets them before that, and
+    // handlers, which take a `Call` of any lifetime, cannot keep them.
+    scratch
+        .args
+        .extend(argv.iter().map(|&arg| unsafe { api::bytes(arg) }));
+    let env = Env {
+        clock,
+        defaults,
+        reign,
+        entropy: &api::random,
+        origin: origin(spec, ctx),
+    };
+    let answer = answer(spec, ctx, argv, &env, &mut scratch);
+    let journal = &scratch.journal;
+    notify::announce(ctx, &scratch.open, journal);
+    let expired = if env.origin == Origin::Client {
+        count_expired(journal)
+    } else {
+        0
+    };
+    state::with(|state| {
+        state.count_answer(answer);
+        state.totals.expired = state.totals.expired.wrapping_add(expired);
+        if journal.divergences > 0 {
+            state.count_divergences(journal.divergences);
+        }
+    });
+    scratch.clear();
+    state::with(|state| state.give_scratch(scratch));
+}
+
+/// Runs the handler and what must follow while its keys are open.
+fn answer(
+    spec: &'static Spec,
+    ctx: Ctx<'_>,
+    argv: &[*mut raw::RedisModuleString],
+    env: &Env<'_>,
+    scratch: &mut Scratch,
+) -> Answer {
+    let Scratch {
+        args,
+        open,
+        journal,
+    } = scratch;
+    journal.clear();
+    let mut keys = Keys::new(ctx, spec.access, argv, args, open);
+    let mut out = Reply(ctx);
+    let result = (spec.run)(&mut Call {
+        args,
+        env,
+        keys: &mut keys,
+        journal,
+        out: &mut out,
+    });
+    if spec.access != Access::Read {
+        // Also when the answer is an error: due holds may have been returned before it was found.
+        replicate::propagate(ctx, &keys, journal);
+        follow_up(ctx, &mut keys, env.clock, &env.defaults);
+    }
+    match result {
+        Ok(()) => journal.answer.unwrap_or(Answer::Other),
+        Err(error) => {
+            reply::error(ctx, &error);
+            Answer::Error
+        }
+    }
+}
+
+/// Brings the gauges and the agenda up to date with the pools of a call.
+fn follow_up(ctx: Ctx<'_>, keys: &mut Keys<'_>, clock: Clock, defaults: &Defaults) {
+    let db = ctx.db();
+    keys.keep_load();
+    state::with(|state| {
+        keys.each_value(|key, name, value| {
+            if key.touched {
+                value.recount();
+            }
+            state
+                .agenda
+                .follow(db, name, value, clock.now_ms, defaults, key.touched);
+        });
+    });
+}
+
+/// Where a call comes from. Only effect and load forms ask, and asking is not cheap.
+fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
+    if spec.access != Access::Log {
+        return Origin::Client;
+    }
+    let flags = ctx.flags();
+    let import = state::with(|state| state.import_flag);
+    // The append-only file is read by a client of its own, which has the largest id. The flag for loading alone is no proof: real
+    // clients are served, too, while a replica loads a data set beside the one in use.
+    let from_file = flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 && ctx.is_log_reader();
+    if from_file || flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | import) != 0 {
+        Origin::Log
+    } else {
+        Origin::Client
+    }
+}
+
+fn count_expired(journal: &Journal) -> u64 {
+    let notes = journal
+        .changed()
+        .iter()
+        .flat_map(|changed| changed.notes.iter());
+    notes.filter(|note| note.kind == Kind::Expired).count() as u64
+}
+
+impl Scratch {
+    /// Forgets the call.
+    fn clear(&mut self) {
+        self.args.clear();
+        self.open.clear();
+        self.args.shrink_to(KEPT_ARGUMENTS);
+        self.open.shrink_to(KEPT_ARGUMENTS);
+    }
+}

@@ -1,0 +1,102 @@
+//! Registering the commands from the table.
+
+use std::ffi::{CStr, CString};
+use std::os::raw::c_int;
+
+use redis_module::raw;
+
+use super::api::{self, Ctx};
+use super::{docs, trampoline};
+use crate::command::spec::{Access, Keys, Spec};
+use crate::command::TABLE;
+
+/// Registers every command of the table.
+pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
+    let own_category = add_category(ctx);
+    for (index, spec) in TABLE.iter().enumerate() {
+        let entry = trampoline::entry_of(index).ok_or("more commands than entries")?;
+        register_one(ctx, spec, entry, own_category)
+            .ok_or_else(|| format!("the command {} cannot be registered", spec.name))?;
+    }
+    Ok(())
+}
+
+fn register_one(
+    ctx: Ctx<'_>,
+    spec: &Spec,
+    entry: trampoline::Entry,
+    own_category: bool,
+) -> Option<()> {
+    let name = CString::new(spec.name).ok()?;
+    let (first, last, step) = range(spec.keys);
+    let flags = flags(spec).as_ptr();
+    // SAFETY: the context is live; the strings are copied; the entry fits.
+    let command = unsafe {
+        let created = api!(RedisModule_CreateCommand(
+            ctx.raw(),
+            name.as_ptr(),
+            Some(entry),
+            flags,
+            first,
+            last,
+            step
+        ));
+        if created != api::OK {
+            return None;
+        }
+        api!(RedisModule_GetCommand(ctx.raw(), name.as_ptr()))
+    };
+    let done = !command.is_null()
+        && docs::describe(command, spec)
+        && categorize(command, spec, own_category);
+    done.then_some(())
+}
+
+/// The flags, as the server spells them. What only gives back goes on when memory is out.
+fn flags(spec: &Spec) -> &'static CStr {
+    match (spec.access, spec.fast) {
+        (Access::Read, true) => c"readonly fast",
+        (Access::Read, false) => c"readonly",
+        (Access::Write, true) => c"write deny-oom fast",
+        (Access::Write, false) => c"write deny-oom",
+        (Access::GiveBack, true) => c"write fast",
+        (Access::GiveBack, false) | (Access::Log, _) => c"write",
+    }
+}
+
+/// Where the keys are, as clients of old learn it; counted keys they learn from the key specs only.
+fn range(keys: Keys) -> (c_int, c_int, c_int) {
+    match keys {
+        Keys::First => (1, 1, 1),
+        Keys::All => (1, -1, 1),
+        Keys::Counted(_) => (0, 0, 0),
+    }
+}
+
+/// Adds the category `@stock`, where the server lets modules add any (Redis 7.4, Valkey 8.1).
+fn add_category(ctx: Ctx<'_>) -> bool {
+    // SAFETY: the context is live; the name is copied.
+    unsafe {
+        raw::RedisModule_AddACLCategory
+            .is_some_and(|add| add(ctx.raw(), c"stock".as_ptr()) == api::OK)
+    }
+}
+
+/// Puts a command into its categories, where the server lets modules do so (Redis 7.2). Older servers derive them from the flags.
+fn categorize(command: *mut raw::RedisModuleCommand, spec: &Spec, own_category: bool) -> bool {
+    let access = if spec.access == Access::Read {
+        "read"
+    } else {
+        "write"
+    };
+    let speed = if spec.fast { "fast" } else { "slow" };
+    let own = if own_category { " stock" } else { "" };
+    let Ok(categories) = CString::new(format!("{access} {speed}{own}")) else {
+        return false;
+    };
+    // SAFETY: the command came from the server; the text is copied.
+    unsafe {
+        raw::RedisModule_SetCommandACLCategories
+            .is_none_or(|set| set(command, categories.as_ptr()) == api::OK)
+    }
+}

@@ -1,0 +1,238 @@
+//! The data type of our keys: how the server saves, loads, copies, weighs and frees them.
+//!
+//! All of it may run in a forked child (snapshots, rewrites) or while another data set is being served (a replica's diskless
+//! load), and freeing may run on any thread: so nothing here touches the state of the process except the gauges.
+
+use std::os::raw::{c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use redis_module::raw;
+
+use super::api::Ctx;
+use super::log;
+use super::trampoline::guarded;
+use super::value::Value;
+use crate::core::codec::{self, Loader};
+
+/// The type, once it is registered.
+pub static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(null_mut());
+
+/// Nine characters, as the server wants it; they are part of every RDB file and never change.
+const NAME: &std::ffi::CStr = c"stockpool";
+
+/// Behind each chunk that a value is saved in comes another one, or none.
+const MORE: u64 = 1;
+/// The end of a value.
+const END: u64 = 0;
+
+/// Registers the type.
+pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
+    let mut methods = raw::RedisModuleTypeMethods {
+        // The version of this structure up to `copy2`, which Redis 7.0 knows.
+        version: 4,
+        rdb_load: Some(rdb_load),
+        rdb_save: Some(rdb_save),
+        aof_rewrite: Some(aof_rewrite),
+        mem_usage: None,
+        digest: Some(digest),
+        free: Some(free),
+        aux_load: None,
+        aux_save: None,
+        aux_save_triggers: 0,
+        free_effort: None,
+        unlink: None,
+        copy: None,
+        defrag: None,
+        mem_usage2: Some(mem_usage),
+        free_effort2: Some(free_effort),
+        unlink2: None,
+        copy2: Some(copy),
+        aux_save2: None,
+    };
+    // SAFETY: the context is live; the server copies the methods.
+    let kind = unsafe {
+        api!(RedisModule_CreateDataType(
+            ctx.raw(),
+            NAME.as_ptr(),
+            codec::VERSION,
+            &mut methods
+        ))
+    };
+    TYPE.store(kind, Ordering::Relaxed);
+    if kind.is_null() {
+        return Err("the data type stockpool cannot be registered".into());
+    }
+    Ok(())
+}
+
+/// The value of an open key, or null where it holds something else or nothing.
+///
+/// # Safety
+/// The key is a live handle or null.
+pub unsafe fn value_of(key: *mut raw::RedisModuleKey) -> *mut Value {
+    // SAFETY: both take null as well; a value of our type is ours.
+    unsafe {
+        let kind = api!(RedisModule_ModuleTypeGetType(key));
+        if kind.is_null() || kind != TYPE.load(Ordering::Relaxed) {
+            return null_mut();
+        }
+        api!(RedisModule_ModuleTypeGetValue(key)).cast()
+    }
+}
+
+/// The pool behind a callback's value.
+///
+/// # Safety
+/// The pointer came from the server, which got it from `Value::boxed`, and nothing changes the value meanwhile.
+unsafe fn value<'v>(value: *const c_void) -> &'v Value {
+    // SAFETY: see above.
+    unsafe { &*value.cast() }
+}
+
+unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
+    guarded(null_mut(), || match load(io, version) {
+        Ok(value) => Box::into_raw(value).cast(),
+        Err(why) => {
+            // SAFETY: the handle is live for the callback.
+            unsafe { log::io_warning(io, &why) };
+            null_mut()
+        }
+    })
+}
+
+fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<Value>, String> {
+    if version > codec::VERSION {
+        return Err(format!(
+            "stock: this value is encoded in version {version}; this module reads up to version {}: load a newer module",
+            codec::VERSION
+        ));
+    }
+    let mut loader = Loader::new();
+    while next_chunk(io, &mut loader)? {}
+    let pool = loader
+        .finish()
+        .map_err(|damage| format!("stock: damaged value: {damage}"))?;
+    Ok(Value::boxed(pool))
+}
+
+/// Reads one chunk; false at the end. The length in the payload is checked against the payload by the server, and what it
+/// claims about the pool by the loader.
+fn next_chunk(io: *mut raw::RedisModuleIO, loader: &mut Loader) -> Result<bool, String> {
+    // SAFETY: the handle is live for the callback.
+    let mark = unsafe { api!(RedisModule_LoadUnsigned(io)) };
+    ensure_read(io)?;
+    if mark != MORE {
+        return if mark == END {
+            Ok(false)
+        } else {
+            Err("stock: damaged value: neither a chunk nor the end".into())
+        };
+    }
+    let mut len = 0;
+    // SAFETY: the handle is live; the server writes the length.
+    let start = unsafe { api!(RedisModule_LoadStringBuffer(io, &mut len)) };
+    if start.is_null() {
+        return Err("stock: damaged value: it ends too early".into());
+    }
+    // SAFETY: the server allocated so many bytes, and they are ours until freed.
+    let fed = loader.feed(unsafe { std::slice::from_raw_parts(start.cast(), len) });
+    // SAFETY: ours, see above.
+    unsafe { api!(RedisModule_Free(start.cast())) };
+    ensure_read(io)?;
+    fed.map_err(|damage| format!("stock: damaged value: {damage}"))?;
+    Ok(true)
+}
+
+fn ensure_read(io: *mut raw::RedisModuleIO) -> Result<(), String> {
+    // SAFETY: the handle is live for the callback.
+    if unsafe { api!(RedisModule_IsIOError(io)) } != 0 {
+        return Err("stock: damaged value: it cannot be read to its end".into());
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, pool: *mut c_void) {
+    // SAFETY: the handle and the value are live for the callback.
+    guarded((), || unsafe {
+        codec::save(&value(pool).pool, &mut |chunk| {
+            api!(RedisModule_SaveUnsigned(io, MORE));
+            api!(RedisModule_SaveStringBuffer(
+                io,
+                chunk.as_ptr().cast(),
+                chunk.len()
+            ));
+        });
+        api!(RedisModule_SaveUnsigned(io, END));
+    });
+}
+
+unsafe extern "C" fn aof_rewrite(
+    io: *mut raw::RedisModuleIO,
+    key: *mut raw::RedisModuleString,
+    pool: *mut c_void,
+) {
+    let command = c"STOCK.LOAD".as_ptr();
+    // SAFETY: the handle, the key and the value are live for the callback; the formats match their arguments.
+    guarded((), || unsafe {
+        codec::save(&value(pool).pool, &mut |chunk| {
+            let (start, len) = (chunk.as_ptr(), chunk.len());
+            api!(RedisModule_EmitAOF(
+                io,
+                command,
+                c"scb".as_ptr(),
+                key,
+                c"MORE".as_ptr(),
+                start,
+                len
+            ));
+        });
+        api!(RedisModule_EmitAOF(
+            io,
+            command,
+            c"sc".as_ptr(),
+            key,
+            c"END".as_ptr()
+        ));
+    });
+}
+
+unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, pool: *mut c_void) {
+    // SAFETY: the handle and the value are live for the callback.
+    guarded((), || unsafe {
+        codec::save(&value(pool).pool, &mut |chunk| {
+            api!(RedisModule_DigestAddStringBuffer(
+                digest,
+                chunk.as_ptr().cast(),
+                chunk.len()
+            ));
+        });
+        api!(RedisModule_DigestEndSequence(digest));
+    });
+}
+
+unsafe extern "C" fn free(value: *mut c_void) {
+    // SAFETY: the server gives up the value it got from `Box::into_raw`.
+    guarded((), || drop(unsafe { Box::from_raw(value.cast::<Value>()) }));
+}
+
+unsafe extern "C" fn mem_usage(
+    _: *mut raw::RedisModuleKeyOptCtx,
+    pool: *const c_void,
+    _samples: usize,
+) -> usize {
+    // SAFETY: the value is live for the callback.
+    guarded(0, || unsafe { value(pool) }.memory_bytes())
+}
+
+unsafe extern "C" fn free_effort(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) -> usize {
+    // SAFETY: the value is live for the callback.
+    guarded(1, || unsafe { value(pool) }.pool.free_effort().max(1))
+}
+
+unsafe extern "C" fn copy(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) -> *mut c_void {
+    // SAFETY: the value is live for the callback.
+    guarded(null_mut(), || {
+        Box::into_raw(Value::boxed(unsafe { value(pool) }.pool.copy())).cast()
+    })
+}

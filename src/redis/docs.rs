@@ -1,0 +1,180 @@
+//! What `COMMAND INFO` and `COMMAND DOCS` say of a command: the table's description in the server's structures.
+
+use std::ffi::CString;
+use std::os::raw::c_char;
+use std::ptr::{null, null_mut};
+
+use redis_module::raw;
+
+use super::api;
+use crate::command::spec::{Access, Arg, ArgKind, Keys, Spec};
+
+/// The layout of the structures below, by which the server knows how to read them.
+static VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfoVersion {
+    version: 1,
+    sizeof_historyentry: size_of::<raw::RedisModuleCommandHistoryEntry>(),
+    sizeof_keyspec: size_of::<raw::RedisModuleCommandKeySpec>(),
+    sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
+};
+
+/// Describes a command to the server, which copies everything.
+pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
+    let mut room = Room::default();
+    let mut key_specs = [key_spec(spec), empty_key_spec()];
+    let info = raw::RedisModuleCommandInfo {
+        version: &VERSION,
+        summary: room.text(spec.summary),
+        complexity: room.text(spec.complexity),
+        since: room.text(spec.since),
+        history: null_mut(),
+        tips: null(),
+        arity: spec.arity,
+        key_specs: key_specs.as_mut_ptr(),
+        args: room.args(spec.args),
+    };
+    // SAFETY: the command came from the server; everything that the description points at lives until the end of this function.
+    unsafe { api!(RedisModule_SetCommandInfo(command, &info)) == api::OK }
+}
+
+/// Where the keys are, and what happens to them.
+fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
+    let writes = if spec.inserts {
+        raw::REDISMODULE_CMD_KEY_INSERT
+    } else {
+        raw::REDISMODULE_CMD_KEY_UPDATE
+    };
+    let flags = match spec.access {
+        Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
+        Access::Write | Access::GiveBack => {
+            raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | writes
+        }
+        Access::Log => raw::REDISMODULE_CMD_KEY_RW | writes,
+    };
+    let mut described = raw::RedisModuleCommandKeySpec {
+        flags: flags.into(),
+        ..empty_key_spec()
+    };
+    described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+    described.bs.index.pos = match spec.keys {
+        Keys::First | Keys::All => 1,
+        Keys::Counted(at) => at.into(),
+    };
+    // Keys stand together: a step other than 1 is computed wrongly by many servers.
+    let (range, keystep) = (
+        raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE,
+        1,
+    );
+    match spec.keys {
+        Keys::First | Keys::All => {
+            let lastkey = if spec.keys == Keys::All { -1 } else { 0 };
+            described.find_keys_type = range;
+            described.fk.range = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
+                lastkey,
+                keystep,
+                limit: 0,
+            };
+        }
+        Keys::Counted(_) => {
+            let (keynumidx, firstkey) = (0, 1);
+            described.find_keys_type =
+                raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
+            described.fk.keynum = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_2 {
+                keynumidx,
+                firstkey,
+                keystep,
+            };
+        }
+    }
+    described
+}
+
+/// The end of a list of key specs.
+fn empty_key_spec() -> raw::RedisModuleCommandKeySpec {
+    // SAFETY: a structure of integers, of unions of integers, and of pointers that may be null.
+    unsafe { std::mem::zeroed() }
+}
+
+/// What the descriptions point at. Vectors are not touched any more once a pointer to their content is handed out.
+#[derive(Default)]
+struct Room {
+    texts: Vec<CString>,
+    lists: Vec<Vec<raw::RedisModuleCommandArg>>,
+}
+
+impl Room {
+    fn text(&mut self, text: &str) -> *const c_char {
+        let text = CString::new(text).unwrap_or_default();
+        let start = text.as_ptr();
+        self.texts.push(text);
+        start
+    }
+
+    fn args(&mut self, args: &[Arg]) -> *mut raw::RedisModuleCommandArg {
+        if args.is_empty() {
+            return null_mut();
+        }
+        let mut list: Vec<_> = args.iter().map(|arg| self.arg(arg)).collect();
+        list.push(end_of_args());
+        let start = list.as_mut_ptr();
+        self.lists.push(list);
+        start
+    }
+
+    fn arg(&mut self, arg: &Arg) -> raw::RedisModuleCommandArg {
+        let (kind, subargs) = match arg.kind {
+            ArgKind::Key => (
+                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
+                null_mut(),
+            ),
+            ArgKind::String => (
+                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
+                null_mut(),
+            ),
+            ArgKind::Integer => (
+                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
+                null_mut(),
+            ),
+            ArgKind::UnixTime => (
+                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME,
+                null_mut(),
+            ),
+            ArgKind::Token => (
+                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,
+                null_mut(),
+            ),
+            ArgKind::OneOf(args) => (
+                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF,
+                self.args(args),
+            ),
+            ArgKind::Block(args) => (
+                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK,
+                self.args(args),
+            ),
+        };
+        let optional = if arg.optional {
+            raw::REDISMODULE_CMD_ARG_OPTIONAL
+        } else {
+            0
+        };
+        let multiple = if arg.multiple {
+            raw::REDISMODULE_CMD_ARG_MULTIPLE
+        } else {
+            0
+        };
+        raw::RedisModuleCommandArg {
+            name: self.text(arg.name),
+            type_: kind,
+            key_spec_index: if arg.kind == ArgKind::Key { 0 } else { -1 },
+            token: arg.token.map_or(null(), |token| self.text(token)),
+            flags: (optional | multiple) as _,
+            subargs,
+            ..end_of_args()
+        }
+    }
+}
+
+/// The end of a list of arguments.
+fn end_of_args() -> raw::RedisModuleCommandArg {
+    // SAFETY: a structure of integers and of pointers that may be null.
+    unsafe { std::mem::zeroed() }
+}

@@ -1,0 +1,139 @@
+//! What the server tells of itself.
+
+use std::os::raw::c_void;
+
+use redis_module::raw;
+
+use super::api::{self, Ctx};
+use super::trampoline::guarded;
+use super::{log, state, sweep};
+
+/// Asks the server to tell; false where it does not know one of the events.
+pub fn subscribe(ctx: Ctx<'_>) -> bool {
+    let events: [(u64, raw::RedisModuleEventCallback); 6] = [
+        (
+            raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
+            Some(on_role),
+        ),
+        (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
+        (raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD, Some(on_async_load)),
+        (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
+        (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
+        (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
+    ];
+    events.into_iter().all(|(id, callback)| {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: the context is live; the callbacks fit.
+        unsafe {
+            api!(RedisModule_SubscribeToServerEvent(
+                ctx.raw(),
+                event,
+                callback
+            )) == api::OK
+        }
+    })
+}
+
+unsafe extern "C" fn on_role(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    what: u64,
+    _: *mut c_void,
+) {
+    guarded((), || {
+        if what == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER {
+            promoted();
+        }
+        state::with(|state| state.loads.clear());
+    });
+}
+
+/// A new reign: another history may go on elsewhere. Confirmations that the old primary lost may be repeated during the grace.
+fn promoted() {
+    let reign = state::with(|state| {
+        state.reign = state.reign.saturating_add(1);
+        state.begin_grace();
+        state.rescan.want();
+        state.reign
+    });
+    log::notice(&format!(
+        "primary from now on (reign {reign} of this process)"
+    ));
+}
+
+unsafe extern "C" fn on_loading(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    what: u64,
+    _: *mut c_void,
+) {
+    guarded((), || {
+        state::with(|state| {
+            state.loads.clear();
+            if what == raw::REDISMODULE_SUBEVENT_LOADING_ENDED
+                || what == raw::REDISMODULE_SUBEVENT_LOADING_FAILED
+            {
+                state.begin_grace();
+                state.rescan.want();
+            }
+        });
+    });
+}
+
+unsafe extern "C" fn on_async_load(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    what: u64,
+    _: *mut c_void,
+) {
+    guarded((), || {
+        if what == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
+            state::with(|state| {
+                state.agenda.discard(None);
+                state.rescan.want();
+            });
+        }
+    });
+}
+
+unsafe extern "C" fn on_flush(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    what: u64,
+    info: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: the server passes this structure with this event.
+        let info = unsafe { info.cast::<raw::RedisModuleFlushInfoV1>().as_ref() };
+        if let Some(info) = info.filter(|_| what == raw::REDISMODULE_SUBEVENT_FLUSHDB_END) {
+            let db = (info.dbnum >= 0).then_some(info.dbnum);
+            state::with(|state| state.agenda.discard(db));
+        }
+    });
+}
+
+unsafe extern "C" fn on_swap(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    _: u64,
+    info: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: the server passes this structure with this event.
+        if let Some(info) = unsafe { info.cast::<raw::RedisModuleSwapDbInfoV1>().as_ref() } {
+            state::with(|state| {
+                state.agenda.swap(info.dbnum_first, info.dbnum_second);
+                state.rescan.disturb();
+            });
+        }
+    });
+}
+
+unsafe extern "C" fn on_cron(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    _: u64,
+    _: *mut c_void,
+) {
+    guarded((), sweep::tick);
+}

@@ -1,0 +1,117 @@
+//! `INFO stock`.
+
+use std::ffi::{CStr, CString};
+use std::os::raw::c_int;
+
+use redis_module::raw;
+
+use super::trampoline::guarded;
+use super::{api, state, value};
+use crate::command::journal::Answer;
+
+/// Registers the section.
+pub fn register(ctx: api::Ctx<'_>) -> bool {
+    // SAFETY: the context is live; the callback fits.
+    unsafe { api!(RedisModule_RegisterInfoFunc(ctx.raw(), Some(on_info))) == api::OK }
+}
+
+unsafe extern "C" fn on_info(info: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
+    // A crash report is written by a signal handler, which must find no lock and no borrow in its way.
+    if for_crash_report == 0 {
+        guarded((), || Section { info }.write());
+    }
+}
+
+struct Section {
+    info: *mut raw::RedisModuleInfoCtx,
+}
+
+impl Section {
+    fn write(&self) {
+        // SAFETY: the handle is live; without a name of its own the section is called as the module.
+        if unsafe { api!(RedisModule_InfoAddSection(self.info, c"".as_ptr())) } != api::OK {
+            return;
+        }
+        self.count(c"pools", value::POOLS.get());
+        self.count(c"open_holds", value::OPEN_HOLDS.get());
+        self.count(c"remembered_orders", value::REMEMBERED.get());
+        self.count(c"memory_bytes", value::MEMORY_BYTES.get());
+        self.totals();
+        self.background();
+        self.count(c"evicting_maxmemory_policy", u64::from(evicts()));
+    }
+
+    /// One total per answer, then what happened without one.
+    fn totals(&self) {
+        let (answers, expired, divergences, steps) = state::with(|state| {
+            let totals = &state.totals;
+            (
+                totals.answers,
+                totals.expired,
+                totals.divergences,
+                totals.clock_steps,
+            )
+        });
+        for (answer, name) in Answer::NAMES {
+            let name = CString::new(format!("answered_{name}")).unwrap_or_default();
+            self.count(
+                &name,
+                answers.get(answer as usize).copied().unwrap_or_default(),
+            );
+        }
+        self.count(c"holds_expired", expired);
+        self.count(c"divergences", divergences);
+        self.count(c"clock_steps", steps);
+    }
+
+    fn background(&self) {
+        let now_ms = api::now_ms();
+        let (lag_ms, due, rescans, searching, reign, grace) = state::with(|state| {
+            let due = state.agenda.is_due(now_ms);
+            let (rescans, searching) = (state.rescan.finished, state.rescan.is_wanted());
+            (
+                state.sweep.lag_ms,
+                due,
+                rescans,
+                searching,
+                state.reign,
+                state.in_grace(),
+            )
+        });
+        self.signed(c"sweep_lag_ms", lag_ms);
+        self.count(c"sweep_pending", u64::from(due));
+        self.count(c"rescans", rescans);
+        self.count(c"rescan_in_progress", u64::from(searching));
+        self.count(c"reign", reign);
+        self.count(c"failover_grace", u64::from(grace));
+    }
+
+    fn count(&self, name: &CStr, value: u64) {
+        // SAFETY: the handle is live; the name is copied.
+        unsafe {
+            api!(RedisModule_InfoAddFieldULongLong(
+                self.info,
+                name.as_ptr(),
+                value
+            ))
+        };
+    }
+
+    fn signed(&self, name: &CStr, value: i64) {
+        // SAFETY: the handle is live; the name is copied.
+        unsafe {
+            api!(RedisModule_InfoAddFieldLongLong(
+                self.info,
+                name.as_ptr(),
+                value
+            ))
+        };
+    }
+}
+
+/// Whether the server may throw keys away when memory runs short: it would throw away stock.
+pub fn evicts() -> bool {
+    // SAFETY: without a context the server answers for itself.
+    let flags = unsafe { api!(RedisModule_GetContextFlags(std::ptr::null_mut())) };
+    flags as u32 & raw::REDISMODULE_CTX_FLAGS_EVICT != 0
+}

@@ -1,0 +1,236 @@
+//! The keys of one call, opened through the server.
+
+use std::sync::atomic::Ordering;
+
+use redis_module::raw;
+
+use super::api::{self, Ctx};
+use super::data_type;
+use super::state;
+use super::value::Value;
+use crate::command::host::{Handle, Keyspace, WrongType};
+use crate::command::spec::Access;
+use crate::core::codec::Loader;
+use crate::core::pool::Pool;
+
+/// A key that a call has opened.
+pub struct OpenKey {
+    key: *mut raw::RedisModuleKey,
+    /// Its name, borrowed from the call's arguments.
+    pub name: *mut raw::RedisModuleString,
+    value: *mut Value,
+    /// The pool was handed out to be changed.
+    pub touched: bool,
+    /// The key was made by this call.
+    pub created: bool,
+}
+
+/// The keys of one call. They are closed when it is dropped, also by a panic.
+pub struct Keys<'c> {
+    ctx: Ctx<'c>,
+    writes: bool,
+    argv: &'c [*mut raw::RedisModuleString],
+    args: &'c [&'static [u8]],
+    open: &'c mut Vec<OpenKey>,
+    /// Where the search for the next key begins: keys are mostly opened in the order of the arguments.
+    next: usize,
+    load: Option<(usize, Option<Loader>)>,
+}
+
+impl<'c> Keys<'c> {
+    /// None open yet. The arguments are the bytes of `argv`.
+    pub fn new(
+        ctx: Ctx<'c>,
+        access: Access,
+        argv: &'c [*mut raw::RedisModuleString],
+        args: &'c [&'static [u8]],
+        open: &'c mut Vec<OpenKey>,
+    ) -> Self {
+        open.clear();
+        Self {
+            ctx,
+            writes: access != Access::Read,
+            argv,
+            args,
+            open,
+            next: 1,
+            load: None,
+        }
+    }
+
+    /// The keys that were opened.
+    pub fn opened(&self) -> &[OpenKey] {
+        self.open
+    }
+
+    /// A key by its handle.
+    pub fn at(&self, handle: Handle) -> Option<&OpenKey> {
+        self.open.get(handle.0)
+    }
+
+    /// Every key that holds a pool, with its name.
+    pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut Value)) {
+        for key in self.open.iter() {
+            if !key.value.is_null() {
+                // SAFETY: the name is an argument of the running call; the value is held by the open key, and each
+                // value is open once (see `open`), so this is the only reference.
+                unsafe { work(key, api::bytes(key.name), &mut *key.value) };
+            }
+        }
+    }
+
+    /// Puts back a load that goes on in later calls.
+    pub fn keep_load(&mut self) {
+        if let Some((at, Some(loader))) = self.load.take() {
+            if let Some(key) = self.args.get(at) {
+                let db = self.ctx.db();
+                state::with(|state| state.loads.put(db, key, loader));
+            }
+        }
+    }
+
+    /// Which argument this key is: by place where the slice is the argument itself, by content otherwise.
+    fn find(&mut self, key: &[u8]) -> Option<usize> {
+        let same = |arg: &&[u8]| std::ptr::eq(arg.as_ptr(), key.as_ptr()) && arg.len() == key.len();
+        let ahead = self
+            .args
+            .iter()
+            .skip(self.next)
+            .position(same)
+            .map(|at| at.saturating_add(self.next));
+        let found = ahead.or_else(|| {
+            self.args
+                .iter()
+                .skip(1)
+                .position(|arg| *arg == key)
+                .map(|at| at.saturating_add(1))
+        })?;
+        self.next = found.saturating_add(1);
+        Some(found)
+    }
+
+    /// Where a key of this name is open for writing.
+    fn already(&self, key: &[u8]) -> Option<usize> {
+        // SAFETY: the names are arguments of the running call.
+        self.open
+            .iter()
+            .position(|open| unsafe { api::bytes(open.name) } == key)
+    }
+
+    /// Opens the key that is this argument and looks at what it holds.
+    fn open_argument(&mut self, at: usize) -> Result<Option<usize>, WrongType> {
+        let Some(&name) = self.argv.get(at) else {
+            return Ok(None);
+        };
+        let mode = if self.writes {
+            raw::REDISMODULE_READ | raw::REDISMODULE_WRITE
+        } else {
+            raw::REDISMODULE_READ
+        };
+        // SAFETY: the context and the name are live; the handle is closed in `drop`.
+        let key = unsafe { api!(RedisModule_OpenKey(self.ctx.raw(), name, mode as i32)) };
+        if key.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the handle is live.
+        let value = unsafe { data_type::value_of(key) };
+        // SAFETY: as above.
+        if value.is_null()
+            && unsafe { api!(RedisModule_KeyType(key)) } != raw::REDISMODULE_KEYTYPE_EMPTY as i32
+        {
+            // SAFETY: the handle is live, and not used again.
+            unsafe { api!(RedisModule_CloseKey(key)) };
+            return Err(WrongType);
+        }
+        let last = self.open.len();
+        self.open.push(OpenKey {
+            key,
+            name,
+            value,
+            touched: false,
+            created: false,
+        });
+        Ok(Some(last))
+    }
+}
+
+impl Keyspace for Keys<'_> {
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, WrongType> {
+        let already = if self.writes { self.already(key) } else { None };
+        let at = match already {
+            Some(at) => Some(at),
+            None => match self.find(key) {
+                Some(argument) => self.open_argument(argument)?,
+                None => None,
+            },
+        };
+        Ok(at
+            .filter(|&at| self.open.get(at).is_some_and(|open| !open.value.is_null()))
+            .map(Handle))
+    }
+
+    fn pool(&self, handle: Handle) -> &Pool {
+        let value = self
+            .open
+            .get(handle.0)
+            .map_or(std::ptr::null_mut(), |open| open.value);
+        assert!(!value.is_null(), "a handle of another call");
+        // SAFETY: the open key holds the value, and nothing changes it while `self` is borrowed.
+        unsafe { &(*value).pool }
+    }
+
+    fn pool_mut(&mut self, handle: Handle) -> &mut Pool {
+        assert!(self.writes, "a read that writes");
+        let open = self
+            .open
+            .get_mut(handle.0)
+            .filter(|open| !open.value.is_null());
+        let Some(open) = open else {
+            panic!("a handle of another call")
+        };
+        open.touched = true;
+        // SAFETY: the open key holds the value; it is open once, so `&mut self` makes this the only reference.
+        unsafe { &mut (*open.value).pool }
+    }
+
+    fn create(&mut self, key: &[u8], pool: Pool) -> Handle {
+        if self.already(key).is_none() {
+            let _: Result<_, WrongType> = self.open(key);
+        }
+        let at = self.already(key);
+        let Some((at, open)) = at.and_then(|at| Some((at, self.open.get_mut(at)?))) else {
+            panic!("a key that was not declared")
+        };
+        let value = Box::into_raw(Value::boxed(pool));
+        let kind = data_type::TYPE.load(Ordering::Relaxed);
+        // SAFETY: the key is open for writing; the server takes the value over, and frees one that it replaces.
+        let set = unsafe { api!(RedisModule_ModuleTypeSetValue(open.key, kind, value.cast())) };
+        assert!(set == api::OK, "a read that creates");
+        open.value = value;
+        open.touched = true;
+        open.created = true;
+        Handle(at)
+    }
+
+    fn loader(&mut self, key: &[u8]) -> &mut Option<Loader> {
+        let at = self.find(key).unwrap_or_default();
+        if !self.load.as_ref().is_some_and(|load| load.0 == at) {
+            self.keep_load();
+            let db = self.ctx.db();
+            self.load = Some((at, state::with(|state| state.loads.take(db, key))));
+        }
+        &mut self.load.get_or_insert_with(|| (at, None)).1
+    }
+}
+
+impl Drop for Keys<'_> {
+    /// Closes the keys; the names stay, for what is announced afterwards.
+    fn drop(&mut self) {
+        for open in self.open.iter_mut() {
+            // SAFETY: each handle came from `RM_OpenKey` and is closed once.
+            unsafe { api!(RedisModule_CloseKey(open.key)) };
+            open.key = std::ptr::null_mut();
+            open.value = std::ptr::null_mut();
+        }
+    }
+}

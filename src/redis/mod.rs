@@ -1,0 +1,145 @@
+//! The shell: everything that touches the server's C interface, and the only place with `unsafe`.
+//!
+//! Read in this order: `api` (calling C), `allocator`, `log`, `state` (what the process keeps), `value` and `data_type` (what
+//! a key holds), `keyspace` and `reply` (what a command may do), `trampoline` and `call` (one command's way), `replicate`
+//! and `notify` (what follows a change), `agenda`, `sweep` and `rescan` (due holds without traffic), `events` (what the
+//! server tells), `config`, `info`, `commands` and `docs` (what the server is told).
+//!
+//! C callbacks delegate at once to safe code and let no panic out. Nothing here decides anything about stock.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::undocumented_unsafe_blocks,
+    unsafe_op_in_unsafe_fn
+)]
+
+#[macro_use]
+mod api;
+mod agenda;
+mod allocator;
+mod call;
+mod commands;
+mod config;
+mod data_type;
+mod docs;
+mod events;
+mod info;
+mod keyspace;
+mod load;
+mod log;
+mod notify;
+mod options;
+mod replicate;
+mod reply;
+mod rescan;
+mod state;
+mod sweep;
+mod trampoline;
+mod value;
+
+use std::os::raw::c_int;
+
+use redis_module::raw;
+
+use api::Ctx;
+
+/// The name: prefix of the parameters (`stock.hold-seconds`) and of the `INFO` section.
+const NAME: &std::ffi::CStr = c"stock";
+
+/// Where the server begins.
+///
+/// # Safety
+/// Called by the server, once, with a live context and its arguments.
+#[no_mangle]
+pub unsafe extern "C" fn RedisModule_OnLoad(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // First of all, before anything is allocated: this fills in the server's functions, its allocator among them.
+    // SAFETY: the context is live; the name is copied.
+    if unsafe {
+        raw::Export_RedisModule_Init(
+            ctx,
+            NAME.as_ptr(),
+            version(),
+            raw::REDISMODULE_APIVER_1 as c_int,
+        )
+    } != api::OK
+    {
+        return api::ERR;
+    }
+    trampoline::log_panics();
+    trampoline::guarded(api::ERR, || {
+        // SAFETY: what the server hands in is live until we return.
+        let (ctx, argv) = unsafe { (Ctx::new(ctx), strings(argv, argc)) };
+        match load(ctx, &argv) {
+            Ok(()) => api::OK,
+            Err(why) => {
+                log::warning(&format!("redis-stock is not loaded: {why}"));
+                api::ERR
+            }
+        }
+    })
+}
+
+/// Registers everything. What may fail for reasons of the user comes first: a load that fails after the server has been given callbacks
+/// for events would leave it with pointers into a library that is gone.
+fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
+    if let Some(name) = api::missing() {
+        return Err(format!(
+            "this server has no {name}; Redis 7.0 or Valkey 8.0 is the oldest that works"
+        ));
+    }
+    if !allocator::is_usable() {
+        return Err("this server's allocator does not align to 16 bytes".into());
+    }
+    config::register(ctx, args)?;
+    commands::register(ctx)?;
+    data_type::register(ctx)?;
+    options::set(ctx);
+    log::use_context(sweep::set_up(ctx)?);
+    if info::register(ctx) && notify::subscribe(ctx) && events::subscribe(ctx) {
+        greet();
+        Ok(())
+    } else {
+        Err("the server refuses to tell of its events".into())
+    }
+}
+
+fn greet() {
+    log::notice(concat!("redis-stock ", env!("CARGO_PKG_VERSION")));
+    if info::evicts() {
+        log::warning("maxmemory-policy may evict keys, and stock with them: set it to noeviction");
+    }
+}
+
+/// The version as one number: 1.2.3 is 10203.
+fn version() -> c_int {
+    let parts = [
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        env!("CARGO_PKG_VERSION_MINOR"),
+        env!("CARGO_PKG_VERSION_PATCH"),
+    ];
+    parts
+        .iter()
+        .fold(0, |sum, part| sum * 100 + part.parse().unwrap_or(0))
+}
+
+/// The bytes of the load's arguments.
+///
+/// # Safety
+/// `argv` are `argc` live strings.
+unsafe fn strings<'s>(argv: *mut *mut raw::RedisModuleString, argc: c_int) -> Vec<&'s [u8]> {
+    if argv.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: see above.
+    unsafe {
+        std::slice::from_raw_parts(argv, argc as usize)
+            .iter()
+            .map(|&arg| api::bytes(arg))
+            .collect()
+    }
+}

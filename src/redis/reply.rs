@@ -1,0 +1,104 @@
+//! Answers.
+
+use super::api::Ctx;
+use crate::command::error::CommandError;
+use crate::command::host::Out;
+
+/// The longest word or event name that is passed on; longer ones are cut (there are none).
+const WORD: usize = 64;
+
+/// Writes the answer of one call, in the client's protocol version.
+pub struct Reply<'c>(pub Ctx<'c>);
+
+impl Out for Reply<'_> {
+    fn array(&mut self, len: usize) {
+        // SAFETY: the context is live.
+        unsafe { api!(RedisModule_ReplyWithArray(self.0.raw(), len as _)) };
+    }
+
+    fn map(&mut self, len: usize) {
+        // SAFETY: the context is live.
+        unsafe { api!(RedisModule_ReplyWithMap(self.0.raw(), len as _)) };
+    }
+
+    fn int(&mut self, value: i64) {
+        // SAFETY: the context is live.
+        unsafe { api!(RedisModule_ReplyWithLongLong(self.0.raw(), value)) };
+    }
+
+    fn status(&mut self, word: &'static str) {
+        let word = Word::new(word);
+        // SAFETY: the context is live; the word ends in NUL and is copied.
+        unsafe {
+            api!(RedisModule_ReplyWithSimpleString(
+                self.0.raw(),
+                word.as_ptr()
+            ))
+        };
+    }
+
+    fn bulk(&mut self, bytes: &[u8]) {
+        // SAFETY: the context is live; the bytes are copied.
+        unsafe {
+            api!(RedisModule_ReplyWithStringBuffer(
+                self.0.raw(),
+                bytes.as_ptr().cast(),
+                bytes.len()
+            ))
+        };
+    }
+
+    fn nil(&mut self) {
+        // SAFETY: the context is live.
+        unsafe { api!(RedisModule_ReplyWithNull(self.0.raw())) };
+    }
+}
+
+/// Answers an error.
+pub fn error(ctx: Ctx<'_>, error: &CommandError) {
+    match error {
+        // SAFETY: the context is live.
+        CommandError::Arity => unsafe {
+            api!(RedisModule_WrongArity(ctx.raw()));
+        },
+        CommandError::Line(text) => line(ctx, text),
+    }
+}
+
+/// Answers an error line.
+pub fn line(ctx: Ctx<'_>, text: &str) {
+    let text = std::ffi::CString::new(text).unwrap_or_else(|_| c"ERR internal error".into());
+    // SAFETY: the context is live; the text ends in NUL and is copied.
+    unsafe { api!(RedisModule_ReplyWithError(ctx.raw(), text.as_ptr())) };
+}
+
+/// A short text with a NUL behind it, without allocating.
+pub struct Word([u8; WORD]);
+
+impl Word {
+    /// Of this text.
+    pub fn new(text: &str) -> Self {
+        let mut word = [0; WORD];
+        // The last byte stays NUL.
+        for (to, from) in word.iter_mut().take(WORD - 1).zip(text.bytes()) {
+            *to = from;
+        }
+        Self(word)
+    }
+
+    /// For C.
+    pub fn as_ptr(&self) -> *const std::os::raw::c_char {
+        self.0.as_ptr().cast()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_ends_in_nul() {
+        assert_eq!(&Word::new("OK").0[..3], b"OK\0");
+        assert_eq!(Word::new(&"x".repeat(100)).0[WORD - 1], 0);
+    }
+}

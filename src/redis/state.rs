@@ -1,0 +1,164 @@
+//! What the process keeps between calls.
+//!
+//! The server runs commands, events and every other callback that comes here on its main thread, so the state is local to
+//! that thread: no lock, and no `unsafe` to explain. Another thread that came here by mistake would find a state of its
+//! own, empty. (Values may be freed on other threads; `value` keeps to atomic gauges for that reason.)
+//!
+//! Borrows are short and never held while the server is called: any call may run other modules, which may call our commands.
+
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::time::{Duration, Instant};
+
+use super::agenda::Agenda;
+use super::call::Scratch;
+use super::config::Settings;
+use super::load::Loads;
+use super::log;
+use super::rescan::Rescan;
+use super::sweep::Sweep;
+use crate::command::journal::Answer;
+use crate::core::time::Clock;
+
+/// A clock that goes back by more than this has been set, and is worth a count in `INFO`.
+const CLOCK_STEP_MS: i64 = 1_000;
+
+/// Between two log lines about divergences.
+const DIVERGENCE_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Totals since the start.
+pub struct Totals {
+    /// By [`Answer`].
+    pub answers: [u64; Answer::COUNT],
+    /// Holds that were returned because their deadline passed.
+    pub expired: u64,
+    /// Effects that did not fit the state they met.
+    pub divergences: u64,
+    /// How often the clock went back.
+    pub clock_steps: u64,
+}
+
+/// The state.
+pub struct State {
+    /// The parameters.
+    pub settings: Settings,
+    /// Which reign as primary it is; from 1.
+    pub reign: u64,
+    /// For `INFO`.
+    pub totals: Totals,
+    /// When which pool has something to do.
+    pub agenda: Agenda,
+    /// The background sweep.
+    pub sweep: Sweep,
+    /// The search for pools that the agenda may not know.
+    pub rescan: Rescan,
+    /// Pools that arrive in pieces.
+    pub loads: Loads,
+    /// The context flag that marks a slot import's client, where the server has one.
+    pub import_flag: u32,
+    last_ms: i64,
+    grace_since: Option<Instant>,
+    divergence_logged: Option<Instant>,
+    spare: Vec<Box<Scratch>>,
+}
+
+thread_local! {
+    // Not dropped at exit: the server is ending, and freeing a large agenda would only delay it.
+    static STATE: ManuallyDrop<RefCell<State>> = const { ManuallyDrop::new(RefCell::new(State::new())) };
+}
+
+/// Works on the state. Must not call the server.
+pub fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
+    STATE.with(|state| work(&mut state.borrow_mut()))
+}
+
+impl State {
+    const fn new() -> Self {
+        Self {
+            settings: Settings::new(),
+            reign: 1,
+            totals: Totals {
+                answers: [0; Answer::COUNT],
+                expired: 0,
+                divergences: 0,
+                clock_steps: 0,
+            },
+            agenda: Agenda::new(),
+            sweep: Sweep::new(),
+            rescan: Rescan::new(),
+            loads: Loads::new(),
+            import_flag: 0,
+            last_ms: 0,
+            grace_since: None,
+            divergence_logged: None,
+            spare: Vec::new(),
+        }
+    }
+
+    /// The clock of one call; counts steps back.
+    pub fn clock(&mut self, now_ms: i64) -> Clock {
+        if now_ms < self.last_ms.saturating_sub(CLOCK_STEP_MS) {
+            self.totals.clock_steps = self.totals.clock_steps.saturating_add(1);
+        }
+        self.last_ms = now_ms;
+        Clock {
+            now_ms,
+            grace: self.in_grace(),
+        }
+    }
+
+    /// The time of the last call.
+    pub fn last_ms(&self) -> i64 {
+        self.last_ms
+    }
+
+    /// From now on no hold becomes due for as long as `failover-grace-ms` says.
+    pub fn begin_grace(&mut self) {
+        self.grace_since = Some(Instant::now());
+    }
+
+    /// Whether the grace after a promotion or restart lasts. Measured by the steady clock: a step of the wall clock neither
+    /// ends nor extends it.
+    pub fn in_grace(&mut self) -> bool {
+        let Some(since) = self.grace_since else {
+            return false;
+        };
+        let lasts = since.elapsed() < self.settings.grace();
+        if !lasts {
+            self.grace_since = None;
+        }
+        lasts
+    }
+
+    /// Counts what one call answered.
+    pub fn count_answer(&mut self, answer: Answer) {
+        if let Some(total) = self.totals.answers.get_mut(answer as usize) {
+            *total = total.wrapping_add(1);
+        }
+    }
+
+    /// Counts divergences and logs them once in a while.
+    pub fn count_divergences(&mut self, count: u64) {
+        self.totals.divergences = self.totals.divergences.wrapping_add(count);
+        if self
+            .divergence_logged
+            .is_none_or(|at| at.elapsed() >= DIVERGENCE_LOG_INTERVAL)
+        {
+            self.divergence_logged = Some(Instant::now());
+            let total = self.totals.divergences;
+            log::warning(&format!(
+                "{total} replayed effects so far did not fit the pool they met: this data set differs from its source"
+            ));
+        }
+    }
+
+    /// Buffers for one call. Calls nest (a command may be run by another module in the middle of ours), so there may be several.
+    pub fn take_scratch(&mut self) -> Box<Scratch> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Gives them back.
+    pub fn give_scratch(&mut self, scratch: Box<Scratch>) {
+        self.spare.push(scratch);
+    }
+}

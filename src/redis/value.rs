@@ -1,0 +1,102 @@
+//! What a key of our type holds: a pool, and what the shell notes beside it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::core::pool::Pool;
+
+/// A sum over all pools of the process, also those on their way in or out.
+///
+/// Values are freed on whichever thread the server likes (UNLINK, FLUSHALL ASYNC), so the gauges are atomic; nothing is
+/// ordered by them.
+pub struct Gauge(AtomicU64);
+
+/// How many pools.
+pub static POOLS: Gauge = Gauge(AtomicU64::new(0));
+/// How many open holds.
+pub static OPEN_HOLDS: Gauge = Gauge(AtomicU64::new(0));
+/// How many orders are remembered.
+pub static REMEMBERED: Gauge = Gauge(AtomicU64::new(0));
+/// How much memory they take.
+pub static MEMORY_BYTES: Gauge = Gauge(AtomicU64::new(0));
+
+impl Gauge {
+    /// The sum.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Replaces one part of the sum.
+    fn change(&self, before: u64, after: u64) {
+        if before != after {
+            self.0
+                .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The value of a key.
+pub struct Value {
+    /// The pool.
+    pub pool: Pool,
+    /// Under which time the agenda knows this key. A hint of this process: not saved, not copied, not compared.
+    pub wake_ms: Option<i64>,
+    counted: Counted,
+}
+
+/// What this value has put into the gauges.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    pools: u64,
+    open_holds: u64,
+    remembered: u64,
+    memory_bytes: u64,
+}
+
+impl Value {
+    /// A value, as the server keeps it.
+    pub fn boxed(pool: Pool) -> Box<Self> {
+        let mut value = Box::new(Self {
+            pool,
+            wake_ms: None,
+            counted: Counted::default(),
+        });
+        value.recount();
+        value
+    }
+
+    /// Brings the gauges up to date after a change.
+    pub fn recount(&mut self) {
+        self.count(Counted {
+            pools: 1,
+            open_holds: self.pool.open_holds(),
+            remembered: self.pool.remembered(),
+            memory_bytes: self.memory_bytes() as u64,
+        });
+    }
+
+    /// What it takes, the box included.
+    pub fn memory_bytes(&self) -> usize {
+        let beside = std::mem::size_of::<Self>() - std::mem::size_of::<Pool>();
+        self.pool.memory_bytes().saturating_add(beside)
+    }
+
+    fn count(&mut self, now: Counted) {
+        POOLS.change(self.counted.pools, now.pools);
+        OPEN_HOLDS.change(self.counted.open_holds, now.open_holds);
+        REMEMBERED.change(self.counted.remembered, now.remembered);
+        MEMORY_BYTES.change(self.counted.memory_bytes, now.memory_bytes);
+        self.counted = now;
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.count(Counted::default());
+    }
+}
+
+/// Values may be freed on another thread than the one that made them.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Value>();
+};

@@ -1,0 +1,5 @@
+//! Model tests.
+mod generate;
+mod reference;
+mod reply;
+mod selftest;

@@ -1,0 +1,195 @@
+//! The tools of the tests: servers, a client, and what both sides say.
+
+// Every concern uses its own part of this.
+#![allow(dead_code)]
+
+pub mod client;
+pub mod clock;
+pub mod server;
+pub mod value;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use client::Client;
+pub use server::Server;
+pub use value::{fits, status_word, Value};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Calls `probe` until it has something, for a minute at most.
+#[track_caller]
+pub fn poll<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    poll(what, || condition().then_some(()));
+}
+
+/// Unix time in ms, of the clock that the server reads too.
+pub fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock")
+        .as_millis() as i64
+}
+
+/// Lets the clock pass a deadline.
+pub fn pass(deadline_ms: i64) {
+    while now_ms() <= deadline_ms {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The fields of one section of INFO.
+#[track_caller]
+pub fn info(client: &mut Client, section: &str) -> HashMap<String, String> {
+    client
+        .call(&["INFO", section])
+        .text()
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_string(), value.trim().to_string()))
+        .collect()
+}
+
+/// A counter of the module's own section of INFO.
+#[track_caller]
+pub fn stock_info(client: &mut Client, name: &str) -> i64 {
+    let fields = info(client, "stock");
+    let value = fields
+        .get(&format!("stock_{name}"))
+        .unwrap_or_else(|| panic!("no {name} in INFO stock: {fields:?}"));
+    value
+        .parse()
+        .unwrap_or_else(|_| panic!("{name} is {value}"))
+}
+
+impl Client {
+    /// What two servers with the same data agree on.
+    #[track_caller]
+    pub fn digest<K: AsRef<[u8]>>(&mut self, key: K) -> String {
+        let answer = self.call(&[b"DEBUG", &b"DIGEST-VALUE"[..], key.as_ref()]);
+        answer.items()[0].text()
+    }
+
+    /// STOCK.VERIFY has nothing to say.
+    #[track_caller]
+    pub fn verify<K: AsRef<[u8]>>(&mut self, key: K) {
+        let answer = self.call(&[b"STOCK.VERIFY", key.as_ref()]);
+        assert_eq!(answer.to_string(), "OK", "VERIFY");
+    }
+
+    /// One field of STOCK.GET, as text.
+    #[track_caller]
+    pub fn get(&mut self, key: &str, field: &str) -> String {
+        self.call(&["STOCK.GET", key]).field(field).to_string()
+    }
+
+    /// One field of STOCK.ORDER, as text.
+    #[track_caller]
+    pub fn order(&mut self, key: &str, order: &str, field: &str) -> String {
+        self.call(&["STOCK.ORDER", key, order])
+            .field(field)
+            .to_string()
+    }
+
+    /// Several fields of STOCK.GET in one text: `on_hand=10 reserved=2`.
+    #[track_caller]
+    pub fn expect_pool(&mut self, key: &str, expected: &str) {
+        let map = self.call(&["STOCK.GET", key]);
+        let found: Vec<String> = expected
+            .split_whitespace()
+            .map(|pair| pair.split_once('=').expect("field=value").0)
+            .map(|name| format!("{name}={}", map.field(name)))
+            .collect();
+        assert_eq!(found.join(" "), expected, "STOCK.GET {key}");
+    }
+
+    /// Speaks RESP3 from here on.
+    pub fn resp3(mut self) -> Client {
+        self.expect("HELLO 3", "{*}");
+        self
+    }
+
+    /// Runs the commands in one transaction; nil when a watched key has changed.
+    #[track_caller]
+    pub fn transaction(&mut self, lines: &[&str]) -> Value {
+        self.expect("MULTI", "OK");
+        for line in lines {
+            self.expect(line, "QUEUED");
+        }
+        self.say("EXEC")
+    }
+
+    /// Whether a transaction that watches `key` survives what `meanwhile` does through another client.
+    #[track_caller]
+    pub fn watch_survives(&mut self, key: &str, meanwhile: impl FnOnce()) -> bool {
+        self.expect(&format!("WATCH {key}"), "OK");
+        meanwhile();
+        self.transaction(&["PING"]) != Value::Nil
+    }
+
+    /// Stops the background work of the server, so that due holds stay until a command meets them.
+    #[track_caller]
+    pub fn pause_background(&mut self) {
+        self.expect("DEBUG PAUSE-CRON 1", "OK");
+    }
+
+    #[track_caller]
+    pub fn resume_background(&mut self) {
+        self.expect("DEBUG PAUSE-CRON 0", "OK");
+    }
+}
+
+/// Keyspace notifications of all databases, in the order in which they came.
+pub struct Events {
+    listener: Client,
+}
+
+impl Events {
+    /// Listens to the classes of `flags` (as notify-keyspace-events), of which E must be one.
+    #[track_caller]
+    pub fn listen(server: &Server, flags: &str) -> Events {
+        server
+            .client()
+            .expect(&format!("CONFIG SET notify-keyspace-events {flags}"), "OK");
+        let mut listener = server.client();
+        listener.send(&["PSUBSCRIBE", "__keyevent@*", "marker"]);
+        listener.read();
+        listener.read();
+        Events { listener }
+    }
+
+    /// What came since the last call: `event key`, one text each.
+    #[track_caller]
+    pub fn take(&mut self, server: &Server) -> Vec<String> {
+        server.client().expect("PUBLISH marker here", "1");
+        let mut found = Vec::new();
+        while let Some(event) = self.next() {
+            found.push(event);
+        }
+        found
+    }
+
+    /// Waits for the next event; None for the marker.
+    #[track_caller]
+    pub fn next(&mut self) -> Option<String> {
+        let message = self.listener.read();
+        let parts = message.items();
+        let (channel, key) = (parts[2].text(), parts[3].text());
+        let event = channel
+            .split_once("__:")
+            .map(|(_, event)| event.to_string());
+        event.map(|event| format!("{event} {key}"))
+    }
+}

@@ -1,0 +1,386 @@
+//! Starts, stops, pauses and kills servers, each in a fresh directory, and reads their logs.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::clock::Clock;
+use super::{info, poll, wait_until};
+
+/// What no log of a server that lives may hold, whatever the test was about.
+const DISASTERS: [&str; 5] = [
+    "ASSERTION FAILED",
+    "crashed by signal",
+    "panicked",
+    "BUG REPORT START",
+    "Guru Meditation",
+];
+
+/// Ports given out so far: two servers of one run never get the same.
+static PORTS: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+
+pub struct Server {
+    dir: TempDir,
+    args: Vec<String>,
+    port: Option<u16>,
+    clock: Option<Clock>,
+    child: Child,
+    /// The test ended the process itself, so its end is no failure.
+    ended: bool,
+}
+
+impl Server {
+    /// A server with the module, on a unix socket only.
+    pub fn start() -> Server {
+        Server::with(&[])
+    }
+
+    pub fn with(args: &[&str]) -> Server {
+        Server::launch(args, None, None)
+    }
+
+    /// A server that others can replicate from or to. It sends no pings to its replicas, so that every byte
+    /// of the replication stream comes from a command.
+    pub fn on_port(args: &[&str]) -> Server {
+        let quiet = [
+            "--repl-ping-replica-period",
+            "3600",
+            "--repl-diskless-sync-delay",
+            "0",
+        ];
+        let all: Vec<&str> = quiet.iter().chain(args).copied().collect();
+        Server::launch(&all, Some(free_port()), None)
+    }
+
+    /// A server that lives at the time `now_ms` until `set_clock` moves it. Its background work stands still.
+    pub fn at_time(now_ms: i64, args: &[&str]) -> Server {
+        let server = Server::launch(args, None, Some(Clock::at(now_ms)));
+        server.client().pause_background();
+        server
+    }
+
+    #[track_caller]
+    pub fn set_clock(&self, now_ms: i64) {
+        self.clock
+            .as_ref()
+            .expect("a server with a clock of its own")
+            .set(now_ms);
+    }
+
+    /// A replica of `primary`, in sync with it.
+    pub fn replica_of(primary: &Server, args: &[&str]) -> Server {
+        let replica = Server::on_port(args);
+        replica.follow(primary);
+        replica
+    }
+
+    /// What a server says that refuses to start with `args`.
+    #[track_caller]
+    pub fn refuses(args: &[&str]) -> String {
+        let dir = tempfile::Builder::new()
+            .prefix("stock-")
+            .tempdir()
+            .expect("a directory");
+        let args: Vec<String> = args.iter().map(|a| a.to_string()).collect();
+        let mut child = spawn(dir.path(), &args, None, None);
+        let log = || {
+            let bytes = fs::read(dir.path().join("log")).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let ended = poll("the server refuses, or starts", || {
+            if child
+                .try_wait()
+                .expect("the state of the process")
+                .is_some()
+            {
+                return Some(true);
+            }
+            Client::unix(&dir.path().join("socket")).ok().map(|_| false)
+        });
+        let _ = child.kill();
+        let _ = child.wait();
+        let log = log();
+        assert!(ended, "the server started with {args:?}:\n{log}");
+        for disaster in DISASTERS {
+            assert!(!log.contains(disaster), "{disaster} in the log:\n{log}");
+        }
+        log
+    }
+
+    fn launch(args: &[&str], port: Option<u16>, clock: Option<Clock>) -> Server {
+        let dir = tempfile::Builder::new()
+            .prefix("stock-")
+            .tempdir()
+            .expect("a directory");
+        let args: Vec<String> = args.iter().map(|a| a.to_string()).collect();
+        let child = spawn(dir.path(), &args, port, clock.as_ref());
+        let mut server = Server {
+            dir,
+            args,
+            port,
+            clock,
+            child,
+            ended: false,
+        };
+        server.wait_until_ready();
+        server
+    }
+
+    fn wait_until_ready(&mut self) {
+        poll("the server answers PING", || {
+            if let Some(status) = self.child.try_wait().expect("the state of the process") {
+                self.ended = true;
+                panic!("the server ended at its start ({status}):\n{}", self.log());
+            }
+            let mut client = Client::unix(&self.socket()).ok()?;
+            let answer = client.try_call(&["PING"]).ok()?;
+            (answer.to_string() == "PONG").then_some(())
+        });
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    #[track_caller]
+    pub fn port(&self) -> u16 {
+        self.port.expect("a server that was started on a port")
+    }
+
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        match Client::unix(&self.socket()) {
+            Ok(client) => client,
+            Err(error) => panic!("no connection: {error}\n{}", self.log()),
+        }
+    }
+
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.dir.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// How many bytes the append-only files hold, once what is buffered has been written.
+    pub fn aof_bytes(&self) -> u64 {
+        let mut client = self.client();
+        let info = info(&mut client, "persistence");
+        assert_eq!(info.get("aof_buffer_length").map(String::as_str), Some("0"));
+        let Ok(files) = fs::read_dir(self.dir.path().join("appendonlydir")) else {
+            return 0;
+        };
+        files
+            .map(|f| f.expect("a file").metadata().expect("its size").len())
+            .sum()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("the state of the process")
+            .is_none()
+    }
+
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status()
+            .expect("kill runs");
+        assert!(done.success(), "kill -{name}");
+    }
+
+    /// Stops the process as a hung machine would, until `thaw`.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    pub fn terminate(&mut self) {
+        self.ended = true;
+        self.signal("TERM");
+    }
+
+    /// Waits for the end of a process that was told to end.
+    pub fn wait_for_end(&mut self) {
+        wait_until("the server ends", || {
+            self.child
+                .try_wait()
+                .expect("the state of the process")
+                .is_some()
+        });
+    }
+
+    pub fn kill(&mut self) {
+        self.ended = true;
+        self.child.kill().expect("kill");
+        self.child.wait().expect("its end");
+    }
+
+    /// Starts the process again in the same directory, after `kill` or `terminate`.
+    pub fn start_again(&mut self) {
+        assert!(!self.is_running());
+        let _ = fs::remove_file(self.socket());
+        self.child = spawn(self.dir.path(), &self.args, self.port, self.clock.as_ref());
+        self.ended = false;
+        self.wait_until_ready();
+    }
+
+    /// SHUTDOWN in the form given (`SAVE`, `NOSAVE`), and a new start on the same files.
+    pub fn restart(&mut self, how: &str) {
+        self.ended = true;
+        let _ = self.client().try_call(&["SHUTDOWN", how]);
+        self.wait_for_end();
+        self.start_again();
+    }
+
+    /// Makes this server a replica of `primary` and waits until it has everything.
+    #[track_caller]
+    pub fn follow(&self, primary: &Server) {
+        let port = primary.port().to_string();
+        self.client()
+            .expect(&format!("REPLICAOF 127.0.0.1 {port}"), "OK*");
+        self.wait_for_link();
+        self.catch_up(primary);
+    }
+
+    pub fn wait_for_link(&self) {
+        let mut client = self.client();
+        wait_until("the replica is connected", || {
+            info(&mut client, "replication")
+                .get("master_link_status")
+                .map(String::as_str)
+                == Some("up")
+        });
+    }
+
+    /// Waits until this replica has applied what `primary` has sent so far.
+    #[track_caller]
+    pub fn catch_up(&self, primary: &Server) {
+        let goal = primary.offset();
+        let mut client = self.client();
+        wait_until("the replica catches up", || {
+            let info = info(&mut client, "replication");
+            let at: i64 = info
+                .get("slave_repl_offset")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(-1);
+            at >= goal
+        });
+    }
+
+    /// The replication offset: how many bytes of effects this server has sent.
+    pub fn offset(&self) -> i64 {
+        let info = info(&mut self.client(), "replication");
+        info["master_repl_offset"].parse().expect("an offset")
+    }
+
+    #[track_caller]
+    fn assert_healthy(&mut self) {
+        let log = self.log();
+        let alive = self.is_running();
+        for disaster in DISASTERS {
+            assert!(!log.contains(disaster), "{disaster} in the log:\n{log}");
+        }
+        assert!(alive || self.ended, "the server ended by itself:\n{log}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(40)..];
+            eprintln!(
+                "--- end of the log of a server ---\n{}\n---",
+                tail.join("\n")
+            );
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            return;
+        }
+        let healthy = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.assert_healthy();
+        }));
+        // A killed process leaves nothing behind, also when it is frozen.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Err(panic) = healthy {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+fn spawn(dir: &Path, args: &[String], port: Option<u16>, clock: Option<&Clock>) -> Child {
+    let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
+    let log: File = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join("log"))
+        .expect("a log file");
+    let errors = log.try_clone().expect("the log file once more");
+    let mut command = Command::new(program);
+    command
+        .current_dir(dir)
+        .args(["--dir", "."])
+        .args(["--unixsocket", "socket"])
+        .args(["--port", &port.unwrap_or(0).to_string()])
+        .args(["--bind", "127.0.0.1"])
+        .args(["--save", ""])
+        .args(["--enable-debug-command", "yes"])
+        .args(["--appendfsync", "no"])
+        .args(args)
+        .arg("--loadmodule")
+        .arg(module())
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors)
+        .envs(clock.into_iter().flat_map(Clock::environment));
+    command
+        .spawn()
+        .unwrap_or_else(|error| panic!("the server does not start: {error}"))
+}
+
+/// The module under test: STOCK_MODULE, or the library that cargo built beside this test.
+fn module() -> OsString {
+    if let Some(path) = std::env::var_os("STOCK_MODULE") {
+        return path;
+    }
+    let exe = std::env::current_exe().expect("the path of this test");
+    let path = exe.with_file_name("libredis_stock.so");
+    assert!(
+        path.exists(),
+        "no module at {}: set STOCK_MODULE",
+        path.display()
+    );
+    path.into_os_string()
+}
+
+fn free_port() -> u16 {
+    let mut given = PORTS.lock().unwrap_or_else(|e| e.into_inner());
+    let given = given.get_or_insert_with(HashSet::new);
+    loop {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().expect("its number").port();
+        // A cluster bus would take port + 10000.
+        if port < 55_000 && given.insert(port) {
+            return port;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,174 @@
+//! Inside transactions, inside scripts, and the shapes of both protocols.
+
+use crate::harness::{pass, Server, Value};
+
+#[test]
+fn in_a_transaction() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 10", "OK");
+    let answers = c.transaction(&[
+        "STOCK.RESERVE k a 4",
+        "STOCK.RESERVE k b 7",
+        "STOCK.CONFIRM k a",
+        "STOCK.RESERVE k a 5",
+        "STOCK.AVAILABLE k",
+        "INCR sales",
+    ]);
+    let shown: Vec<String> = answers.items().iter().map(Value::to_string).collect();
+    assert!(shown[0].starts_with("[OK, 4, 6, "), "{}", shown[0]);
+    assert_eq!(&shown[1..3], ["[SOLDOUT, k, 6]", "[OK, 4, 4]"]);
+    assert!(shown[3].starts_with("-CONFLICT "), "{}", shown[3]);
+    assert_eq!(&shown[4..], ["[6]", "1"]);
+    // A wrong arity is found when the command is queued.
+    c.expect("MULTI", "OK");
+    c.expect("STOCK.RESERVE k", "-ERR wrong number of arguments *");
+    c.expect("EXEC", "-EXECABORT *");
+    c.expect("MULTI", "OK");
+    c.expect("STOCK.RESERVE k z 1", "QUEUED");
+    c.expect("DISCARD", "OK");
+    c.expect("STOCK.ORDER k z", "nil");
+    c.verify("k");
+}
+
+#[test]
+fn in_a_script() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 10", "OK");
+    let script = "local r = redis.call('STOCK.RESERVE', KEYS[1], ARGV[1], ARGV[2])
+        local word = type(r[1]) == 'table' and r[1].ok or r[1]
+        if word == 'OK' then redis.call('SET', KEYS[2], r[2]) end
+        return {word, r[3]}";
+    let mut buy = |order: &str, qty: &str| {
+        c.call(&["EVAL", script, "2", "k", "flag", order, qty])
+            .to_string()
+    };
+    assert_eq!(buy("a", "4"), "[OK, 6]");
+    assert_eq!(buy("b", "7"), "[SOLDOUT, 6]");
+    assert_eq!(buy("c", "6"), "[OK, 0]");
+    c.expect("GET flag", "\"6\"");
+    let raised = c.call(&[
+        "EVAL",
+        "return redis.call('STOCK.RESERVE', KEYS[1], 'a', 5)",
+        "1",
+        "k",
+    ]);
+    assert!(raised.error().starts_with("CONFLICT "), "{raised}");
+    let caught = "local r = redis.pcall('STOCK.RESERVE', KEYS[1], 'a', 5); return r['err']";
+    assert!(c
+        .call(&["EVAL", caught, "1", "k"])
+        .text()
+        .starts_with("CONFLICT "));
+    // Reads, but no writes, where only reads are allowed.
+    let read = "return redis.call('STOCK.AVAILABLE', KEYS[1])";
+    assert_eq!(c.call(&["EVAL_RO", read, "1", "k"]).to_string(), "[0]");
+    let write = "return redis.call('STOCK.RELEASE', KEYS[1], 'a')";
+    assert!(c.call(&["EVAL_RO", write, "1", "k"]).is_error());
+    let map = "redis.setresp(3); local m = redis.call('STOCK.GET', KEYS[1]); return m.map.reserved";
+    assert_eq!(c.call(&["EVAL", map, "1", "k"]).to_string(), "10");
+    c.verify("k");
+}
+
+/// Within a script or a transaction time stands still: what was held when it began is held until it ends.
+#[test]
+fn a_hold_in_a_long_script() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 10", "OK");
+    let due = c.expect("STOCK.RESERVE k a 4 PX 30", "[OK, *]").items()[3].int();
+    pass(due);
+    let script = "local r = redis.call('STOCK.CONFIRM', KEYS[1], 'a'); return r[1]";
+    c.expect("STOCK.AVAILABLE k", "[10]");
+    assert_eq!(c.call(&["EVAL", script, "1", "k"]).to_string(), "EXPIRED");
+    c.verify("k");
+}
+
+#[test]
+fn shapes_of_both_protocols() {
+    let server = Server::start();
+    let mut two = server.client();
+    let mut three = server.client().resp3();
+    two.script(
+        "STOCK.SET k 10
+         STOCK.LIMIT k user 5
+         STOCK.RESERVE k o 2 FOR user u => [OK, 2, 8, *]",
+    );
+    for line in ["STOCK.GET k", "STOCK.ORDER k o"] {
+        let (flat, map) = (two.say(line), three.say(line));
+        assert!(
+            two.last_raw().starts_with(b"*") && three.last_raw().starts_with(b"%"),
+            "{line}"
+        );
+        assert!(
+            matches!(flat, Value::Array(_)) && matches!(map, Value::Map(_)),
+            "{line}"
+        );
+        let names = |v: &Value| v.pairs().into_iter().map(|(k, _)| k).collect::<Vec<_>>();
+        assert_eq!(names(&flat), names(&map));
+    }
+    for line in ["STOCK.LIMITS k", "STOCK.USAGE k FOR user u"] {
+        assert!(
+            matches!(two.say(line).items()[0], Value::Array(_)),
+            "{line}"
+        );
+        assert!(
+            matches!(three.say(line).items()[0], Value::Map(_)),
+            "{line}"
+        );
+    }
+    // What decides is an array in both, and missing things are the nil of the protocol.
+    for line in [
+        "STOCK.RESERVE k o 2 FOR user u",
+        "STOCK.RESERVE k p 9 FOR user u",
+        "STOCK.ORDERS k 0",
+    ] {
+        assert_eq!(two.say(line).to_string(), three.say(line).to_string());
+        assert!(three.last_raw().starts_with(b"*"));
+    }
+    for line in [
+        "STOCK.ORDER k none",
+        "STOCK.GET none",
+        "STOCK.SET none 5 XX",
+        "STOCK.POLICY none",
+    ] {
+        two.expect(line, "nil");
+        assert!(matches!(two.last_raw(), b"$-1\r\n" | b"*-1\r\n"), "{line}");
+        three.expect(line, "nil");
+        assert_eq!(three.last_raw(), b"_\r\n", "{line}");
+    }
+    two.expect("STOCK.SET k 10", "OK");
+    assert_eq!(two.last_raw(), b"+OK\r\n");
+    // Quantities are integers, names are strings.
+    let answer = three.say("STOCK.RESERVE k q 3 FOR user u");
+    assert!(
+        answer.items()[1..]
+            .iter()
+            .all(|v| matches!(v, Value::Int(_))),
+        "{answer}"
+    );
+    let limited = three.say("STOCK.RESERVE k r 3 FOR user u");
+    let items = limited.items();
+    assert_eq!(items.len(), 7, "{limited}");
+    assert_eq!(items[1], Value::Bulk(b"k".to_vec()));
+    assert!(matches!(items[3], Value::Array(_)));
+    assert!(
+        items[4..].iter().all(|v| matches!(v, Value::Int(_))),
+        "{limited}"
+    );
+    three.expect("STOCK.CHECK k 3 FOR user u", "[LIMITED, *]");
+    assert_eq!(three.get("k", "suspended"), "0");
+}
+
+#[test]
+fn pipelines() {
+    let server = Server::start();
+    let mut c = server.client();
+    let mut calls = vec![crate::args!["STOCK.SET", "k", 100_000]];
+    calls.extend((0..5_000).map(|i| crate::args!["STOCK.RESERVE", "k", format!("o{i}"), 1]));
+    calls.extend((0..5_000).map(|i| crate::args!["STOCK.CONFIRM", "k", format!("o{i}")]));
+    let answers = c.pipeline(&calls);
+    assert_eq!(answers.len(), 10_001);
+    assert_eq!(answers[10_000].to_string(), "[OK, 1, 5000]");
+    c.verify("k");
+}

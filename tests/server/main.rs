@@ -1,0 +1,35 @@
+//! Tests of the module in a real server.
+
+mod harness;
+
+// The model that tests/model compares with the code; here it is compared with a server.
+#[path = "../model/generate.rs"]
+mod generate;
+#[allow(dead_code)]
+#[path = "../model/reference.rs"]
+mod reference;
+#[allow(dead_code)]
+#[path = "../model/reply.rs"]
+mod reply;
+
+mod arguments;
+mod clock;
+mod expiry;
+mod history;
+mod inside;
+mod limit_bounds;
+mod limits;
+mod manners;
+mod memory;
+mod model_on_server;
+mod notices;
+mod options;
+mod persistence;
+mod policy;
+mod reading;
+mod refusals;
+mod replication;
+mod selling;
+mod states;
+mod stock;
+mod tools;

@@ -1,0 +1,101 @@
+//! What pools cost, what happens when memory runs out, and how they are freed.
+
+use crate::args;
+use crate::harness::{now_ms, pass, stock_info, wait_until, Server};
+
+#[test]
+fn a_type_of_its_own() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.script(
+        "STOCK.SET k 10
+         TYPE k => stockpool
+         SCAN 0 TYPE stockpool => *[k]*",
+    );
+    assert!(!c.say("OBJECT ENCODING k").is_error());
+    let small = c.say("MEMORY USAGE k").int();
+    assert!(small > 0);
+    let calls: Vec<_> = (0..1000)
+        .map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PARTIAL"])
+        .collect();
+    c.expect("STOCK.SET k 1000", "OK");
+    c.pipeline(&calls);
+    let big = c.say("MEMORY USAGE k").int();
+    assert!(
+        big > small + 1000 * 32,
+        "{small} bytes, then {big} with 1,000 orders"
+    );
+    assert!(big < small + 1000 * 2000, "{big} bytes for 1,000 orders");
+    c.expect("UNLINK k", "1");
+    c.expect("EXISTS k", "0");
+}
+
+/// With the memory full, what takes units is refused, and what finishes an order or gives units back goes on.
+#[test]
+fn when_memory_is_full() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.pause_background();
+    c.script(
+        "STOCK.SET k 100
+         STOCK.RESERVE k a 1 => [OK, *]
+         STOCK.RESERVE k b 1 => [OK, *]
+         STOCK.RESERVE k due 1 PX 20 => [OK, *]",
+    );
+    pass(now_ms() + 20);
+    c.script(
+        "CONFIG SET maxmemory 1
+         STOCK.RESERVE k c 1 => -OOM *
+         STOCK.SWEEP k => 1
+         STOCK.CONFIRM k a => [OK, *]
+         STOCK.RELEASE k b => [OK, *]
+         STOCK.RETURN k a => [OK, *]
+         STOCK.AVAILABLE k => [100]
+         STOCK.CHECK k 1 => [OK, *]
+         CONFIG SET maxmemory 0
+         STOCK.RESERVE k c 1 => [OK, *]
+         STOCK.VERIFY k",
+    );
+}
+
+/// Pools of a flash sale are freed without anybody waiting for it.
+#[test]
+fn big_pools_are_freed_aside() {
+    let server = Server::start();
+    let mut c = server.client();
+    for how in [
+        "UNLINK k",
+        "DEL k",
+        "FLUSHALL ASYNC",
+        "FLUSHDB",
+        "RENAME small k",
+    ] {
+        c.script(
+            "STOCK.SET k UNLIMITED
+             STOCK.SET small 5",
+        );
+        let calls: Vec<_> = (0..20_000)
+            .map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1])
+            .collect();
+        c.pipeline(&calls);
+        assert!(!c.say(how).is_error());
+        if how.starts_with("RENAME") {
+            c.expect("STOCK.AVAILABLE k", "[5]");
+        } else {
+            c.expect("STOCK.GET k", "nil");
+        }
+    }
+    c.expect("FLUSHALL", "OK");
+    wait_until("everything is freed", || stock_info(&mut c, "pools") == 0);
+    c.expect("MEMORY DOCTOR", "*");
+}
+
+/// A server that evicts keys loses pools: it is told so.
+#[test]
+fn an_evicting_policy_is_warned_of() {
+    let server = Server::with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let warned = |log: &str| log.contains("maxmemory-policy") || log.contains("evict");
+    let log = server.log();
+    assert!(warned(&log), "no warning in the log:\n{log}");
+    assert!(!warned(&Server::start().log()));
+}

@@ -1,0 +1,86 @@
+//! The reference model and a real server answer the same, call by call, on a clock that both go by.
+
+use crate::generate::{Generator, START_MS};
+use crate::harness::{Client, Server, Value};
+use crate::reference::{Config, Reference};
+use crate::reply::{same_for, Reply};
+
+fn reply(value: Value) -> Reply {
+    let all = |items: Vec<Value>| items.into_iter().map(reply).collect();
+    match value {
+        Value::Nil => Reply::Nil,
+        Value::Int(n) => Reply::Int(n),
+        Value::Status(text) => Reply::Status(String::from_utf8_lossy(&text).into_owned()),
+        Value::Bulk(bytes) | Value::Other(bytes) => Reply::Bulk(bytes),
+        Value::Error(text) => Reply::Error(String::from_utf8_lossy(&text).into_owned()),
+        Value::Array(items) => Reply::Array(all(items)),
+        Value::Map(pairs) => Reply::Map(
+            pairs
+                .into_iter()
+                .map(|(k, v)| (reply(k), reply(v)))
+                .collect(),
+        ),
+        other => panic!("a reply of a kind that no command has: {other}"),
+    }
+}
+
+fn shown(argv: &[Vec<u8>]) -> String {
+    let words: Vec<String> = argv.iter().map(|a| a.escape_ascii().to_string()).collect();
+    words.join(" ")
+}
+
+/// Reloads or rewrites everything now and then: what is loaded must go on as if nothing had happened.
+fn interrupt(c: &mut Client, n: usize) {
+    match n % 3 {
+        0 => c.expect("DEBUG RELOAD", "OK"),
+        1 => c.expect("DEBUG LOADAOF", "OK"),
+        _ => c.expect("PING", "PONG"),
+    };
+}
+
+fn compare(seed: u64, resp3: bool) {
+    let server = Server::at_time(START_MS, &["--appendonly", "yes"]);
+    let mut c = server.client();
+    if resp3 {
+        c = c.resp3();
+    }
+    let mut model = Reference::new(Config::default());
+    let mut generator = Generator::new(seed);
+    let mut recent = Vec::new();
+    for n in 1..=5_000 {
+        let step = generator.next();
+        let now = generator.now_ms();
+        server.set_clock(now);
+        let expected = model.call(now, &step.argv);
+        let answer = c.call(&step.argv);
+        recent.push(format!("at {now}: {} => {answer}", shown(&step.argv)));
+        let found = reply(answer);
+        if !same_for(&step.argv[0], &expected, &found) {
+            let tail = &recent[recent.len().saturating_sub(25)..];
+            panic!(
+                "seed {seed}, call {n}: the model says {expected:?}\n{}",
+                tail.join("\n")
+            );
+        }
+        if n % 250 == 0 {
+            interrupt(&mut c, n / 250);
+            for key in model.keys() {
+                c.verify(key);
+            }
+        }
+    }
+}
+
+#[test]
+fn seeds_in_resp2() {
+    for seed in [1, 2] {
+        compare(seed, false);
+    }
+}
+
+#[test]
+fn seeds_in_resp3() {
+    for seed in [3, 4] {
+        compare(seed, true);
+    }
+}

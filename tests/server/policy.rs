@@ -1,0 +1,385 @@
+//! SETPOLICY and POLICY: the whole policy of a pool as JSON, all or nothing.
+
+use serde_json::{json, Value as Json};
+
+use crate::args;
+use crate::harness::{pass, Client, Server};
+
+fn policy(c: &mut Client, key: &str) -> Json {
+    let text = c.call(&["STOCK.POLICY", key]).text();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[track_caller]
+fn set(c: &mut Client, key: &str, policy: &Json) {
+    let text = policy.to_string();
+    let answer = c.call(&["STOCK.SETPOLICY", key, &text]);
+    assert_eq!(answer.to_string(), "OK", "SETPOLICY {text}");
+}
+
+#[track_caller]
+fn refused(c: &mut Client, key: &str, text: &[u8]) {
+    let before = c.digest(key);
+    let answer = c.call(&args!["STOCK.SETPOLICY", key, text]);
+    let shown = String::from_utf8_lossy(text);
+    assert!(
+        answer.to_string().starts_with("-ERR "),
+        "{shown}\n  answered {answer}"
+    );
+    assert_eq!(
+        c.digest(key),
+        before,
+        "a refused policy changed something: {shown}"
+    );
+}
+
+#[test]
+fn a_new_pool_has_the_defaults() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 10", "OK");
+    assert_eq!(
+        policy(&mut c, "k"),
+        json!({"safety": 0, "alert": 0, "limits": []})
+    );
+    c.expect("STOCK.POLICY no", "nil");
+    c.expect("STOCK.SETPOLICY no {}", "[NOPOOL, no]");
+    c.expect("EXISTS no", "0");
+    c.expect_pool(
+        "k",
+        "safety=0 alert=0 limits=0 hold_seconds=900 retain_seconds=86400",
+    );
+    c.expect_pool("k", "retain_paid_seconds=604800");
+}
+
+#[test]
+fn every_field_comes_back() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 100", "OK");
+    let full = json!({
+        "hold": 60, "retain": 100, "retain_paid": 200, "safety": 5, "alert": 10, "events": "{k}events",
+        "limits": [
+            {"by": ["user"], "max": 2, "per": "day", "tz": "+08:00", "count": "units", "missing": "refuse",
+             "overrides": [{"for": ["vip7"], "max": 10}, {"for": ["boss"], "max": "unlimited"}]},
+            {"by": [], "max": 50, "per": 3600, "tz": "-03:30", "count": "orders", "missing": "allow",
+             "overrides": []},
+            {"by": ["group", "user"], "max": "unlimited", "per": "order", "tz": "+00:00", "count": "units",
+             "missing": "allow", "overrides": [{"for": ["x", "*"], "max": 0}]},
+        ],
+    });
+    set(&mut c, "k", &full);
+    c.expect_pool(
+        "k",
+        "hold_seconds=60 retain_seconds=100 retain_paid_seconds=200 safety=5 alert=10",
+    );
+    c.expect_pool("k", "limits=3 available=95 events={k}events");
+    let shown = policy(&mut c, "k");
+    for field in ["hold", "retain", "retain_paid", "safety", "alert", "events"] {
+        assert_eq!(shown[field], full[field], "{field}");
+    }
+    // What POLICY shows is accepted, and setting it again shows the same.
+    set(&mut c, "k", &shown);
+    assert_eq!(policy(&mut c, "k"), shown);
+    set(&mut c, "k", &full);
+    assert_eq!(policy(&mut c, "k"), shown);
+    c.verify("k");
+    for (i, limit) in full["limits"]
+        .as_array()
+        .expect("limits")
+        .iter()
+        .enumerate()
+    {
+        let got = &shown["limits"][i];
+        for field in ["by", "max", "tz", "count", "missing"] {
+            let default = json!(if field == "max" { "unlimited" } else { "" });
+            let found = got.get(field).unwrap_or(&default);
+            assert_eq!(found, &limit[field], "{field} of limit {i}");
+        }
+        let rest = got
+            .get("overrides")
+            .and_then(Json::as_array)
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(
+            rest.len(),
+            limit["overrides"].as_array().map_or(0, Vec::len)
+        );
+    }
+    let texts = c.say("STOCK.LIMITS k");
+    let texts: Vec<String> = texts
+        .items()
+        .iter()
+        .map(|m| m.field("limit").text())
+        .collect();
+    assert_eq!(
+        texts,
+        ["user/day/units", "*/3600/orders", "group+user/order/units"]
+    );
+}
+
+/// An absent field is its default: a policy is set as a whole.
+#[test]
+fn absent_fields_are_defaults() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 100", "OK");
+    set(
+        &mut c,
+        "k",
+        &json!({"hold": 60, "safety": 7, "alert": 3, "limits": [{"by": ["user"], "max": 1}]}),
+    );
+    set(&mut c, "k", &json!({}));
+    assert_eq!(
+        policy(&mut c, "k"),
+        json!({"safety": 0, "alert": 0, "limits": []})
+    );
+    c.expect_pool("k", "hold_seconds=900 safety=0 limits=0 available=100");
+    set(&mut c, "k", &json!({"limits": [{"by": ["user"]}]}));
+    c.expect("STOCK.RESERVE k o 50 FOR user u", "[OK, *]");
+    set(&mut c, "k", &json!({"safety": -20}));
+    c.expect("STOCK.AVAILABLE k", "[70]");
+    c.expect("STOCK.RESERVE k p 70", "[OK, 70, 0, *]");
+    c.expect_pool("k", "on_hand=100 reserved=120 safety=-20 shortfall=0");
+    c.verify("k");
+}
+
+#[test]
+fn a_limit_that_stays_keeps_its_usage() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.script(
+        "STOCK.SET k 100
+         STOCK.LIMIT k user 5
+         STOCK.LIMIT k region 5
+         STOCK.RESERVE k o 4 FOR user u region r => [OK, *]",
+    );
+    set(
+        &mut c,
+        "k",
+        &json!({"limits": [
+            {"by": ["region"], "max": 9, "per": "day"},
+            {"by": ["user"], "max": 9},
+        ]}),
+    );
+    c.script(
+        "STOCK.RESERVE k p 6 FOR user u region r => [LIMITED, k, user/life/units, [u], 4, 9, 0]
+         STOCK.RESERVE k p 5 FOR user u region r => [OK, *]
+         STOCK.RELEASE k o => [OK, 4, *]
+         STOCK.RESERVE k q 5 FOR user u region r => [LIMITED, k, region/day/units, [r], 5, 9, *]
+         STOCK.RESERVE k q 4 FOR user u region r => [OK, *]
+         STOCK.VERIFY k",
+    );
+}
+
+#[test]
+fn what_is_not_a_policy() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 100", "OK");
+    set(
+        &mut c,
+        "k",
+        &json!({"safety": 3, "limits": [{"by": ["user"], "max": 1}]}),
+    );
+    let limit = |text: &str| format!("{{\"limits\":[{text}]}}");
+    let mut bad: Vec<String> = [
+        "",
+        " ",
+        "null",
+        "[]",
+        "5",
+        "\"x\"",
+        "{",
+        "{}}",
+        "{}x",
+        "{\"safety\":}",
+        "{'safety':1}",
+        "{\"unknown\":1}",
+        "{\"Safety\":1}",
+        "{\"safety\":1,\"safety\":2}",
+        "{\"safety\":\"1\"}",
+        "{\"safety\":1.5}",
+        "{\"safety\":9007199254740992}",
+        "{\"safety\":-9007199254740992}",
+        "{\"safety\":99999999999999999999999999}",
+        "{\"safety\":null}",
+        "{\"alert\":-1}",
+        "{\"alert\":9007199254740992}",
+        "{\"hold\":0}",
+        "{\"hold\":-1}",
+        "{\"hold\":315360001}",
+        "{\"retain\":0}",
+        "{\"retain\":315360001}",
+        "{\"retain_paid\":0}",
+        "{\"retain_paid\":315360001}",
+        "{\"events\":5}",
+        "{\"events\":\"\"}",
+        "{\"limits\":{}}",
+        "{\"limits\":[5]}",
+        "{\"limits\":[null]}",
+    ]
+    .map(String::from)
+    .to_vec();
+    bad.push(format!("{{\"events\":\"{}\"}}", "e".repeat(513)));
+    bad.extend(
+        [
+            "{\"by\":\"user\"}", "{\"by\":[\"User\"]}", "{\"by\":[\"\"]}", "{\"by\":[5]}",
+            "{\"by\":[\"user\",\"user\"]}", "{\"by\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}",
+            "{\"by\":[\"u\"],\"max\":-1}", "{\"by\":[\"u\"],\"max\":\"many\"}", "{\"by\":[\"u\"],\"per\":\"year\"}",
+            "{\"by\":[\"u\"],\"per\":0}", "{\"by\":[\"u\"],\"per\":-5}", "{\"by\":[\"u\"],\"tz\":\"Z\"}",
+            "{\"by\":[\"u\"],\"tz\":8}", "{\"by\":[\"u\"],\"count\":\"things\"}",
+            "{\"by\":[\"u\"],\"missing\":\"maybe\"}", "{\"by\":[\"u\"],\"extra\":1}",
+            "{\"by\":[\"u\"],\"overrides\":[{\"for\":[],\"max\":1}]}",
+            "{\"by\":[\"u\"],\"overrides\":[{\"for\":[\"a\",\"b\"],\"max\":1}]}",
+            "{\"by\":[\"u\"],\"overrides\":[{\"for\":[\"\"],\"max\":1}]}",
+            "{\"by\":[\"u\"],\"overrides\":[{\"for\":[{\"base64\":\"*\"}],\"max\":1}]}",
+            "{\"by\":[\"u\"],\"overrides\":[{\"for\":[{\"base64\":\"YQ==\",\"x\":1}],\"max\":1}]}",
+            "{\"by\":[\"u\"],\"overrides\":[{\"for\":[\"a\"],\"max\":1},{\"for\":[\"a\"],\"max\":2}]}",
+            "{\"by\":[\"u\"],\"overrides\":[{\"for\":[\"a\"],\"max\":1,\"x\":2}]}",
+            // The same limit twice, in whatever order its dimensions stand.
+            "{\"by\":[\"a\",\"b\"]},{\"by\":[\"b\",\"a\"]}",
+        ]
+        .map(limit),
+    );
+    let many: Vec<String> = (0..33).map(|i| format!("{{\"by\":[\"d{i}\"]}}")).collect();
+    bad.push(limit(&many.join(",")));
+    bad.push(limit(&format!(
+        "{{\"by\":[\"u\"],\"overrides\":[{{\"for\":[\"{}\"],\"max\":1}}]}}",
+        "x".repeat(129)
+    )));
+    for text in &bad {
+        refused(&mut c, "k", text.as_bytes());
+    }
+    refused(&mut c, "k", b"{\"events\":\"\xff\"}");
+    refused(&mut c, "k", b"{\"safety\":1}\0");
+    refused(&mut c, "k", "[".repeat(100_000).as_bytes());
+    refused(&mut c, "k", "{\"limits\":".repeat(50_000).as_bytes());
+    let mut long = b"{\"safety\":4".to_vec();
+    long.resize(4 << 20, b' ');
+    long.extend_from_slice(b"}");
+    refused(&mut c, "k", &long);
+    long.pop();
+    long.pop();
+    long.push(b'}');
+    assert_eq!(
+        c.call(&args!["STOCK.SETPOLICY", "k", long]).to_string(),
+        "OK"
+    );
+    c.expect_pool("k", "safety=4 limits=0");
+    c.verify("k");
+}
+
+/// Values that are no text travel as base64, in and out.
+#[test]
+fn values_that_are_not_utf8() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 100", "OK");
+    let ok = c.call(&args!["STOCK.LIMIT", "k", "user", 4, "FOR", b"\xff\x00"]);
+    assert_eq!(ok.to_string(), "OK");
+    let shown = policy(&mut c, "k");
+    assert_eq!(
+        shown["limits"][0]["overrides"][0]["for"][0],
+        json!({"base64": "/wA="})
+    );
+    set(&mut c, "k", &json!({}));
+    set(&mut c, "k", &shown);
+    assert_eq!(policy(&mut c, "k"), shown);
+    let limited = c.call(&args![
+        "STOCK.RESERVE",
+        "k",
+        "o",
+        5,
+        "FOR",
+        "user",
+        b"\xff\x00"
+    ]);
+    assert_eq!(
+        limited.to_string(),
+        "[LIMITED, k, user/life/units, [\\xff\\x00], 0, 4, 0]"
+    );
+    // A value that reads like JSON, or that a JSON text must escape.
+    for odd in [
+        "{\"base64\":\"YQ==\"}",
+        "\"\\\u{1}\u{7f}\u{2028}",
+        "\u{10FFFF}ü",
+    ] {
+        c.call(&args!["STOCK.LIMIT", "k", "user", 3, "FOR", odd]);
+        let shown = policy(&mut c, "k");
+        set(&mut c, "k", &shown);
+        assert_eq!(policy(&mut c, "k"), shown);
+        let limited = c.call(&args!["STOCK.CHECK", "k", 9, "FOR", "user", odd]);
+        assert_eq!(limited.items()[5].int(), 3);
+    }
+    c.verify("k");
+}
+
+/// Limits set one by one read as the same policy as limits set by JSON.
+#[test]
+fn limits_and_policy_are_one() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.script(
+        "STOCK.SET a 100
+         STOCK.SET b 100
+         STOCK.LIMIT a user+region 5 PER WEEK TZ +01:00 MISSING ALLOW
+         STOCK.LIMIT a user+region 9 PER WEEK FOR u *
+         STOCK.LIMIT a * UNLIMITED COUNT ORDERS",
+    );
+    set(
+        &mut c,
+        "b",
+        &json!({"limits": [
+            {"by": ["user", "region"], "max": 5, "per": "week", "tz": "+01:00", "missing": "allow",
+             "overrides": [{"for": ["u", "*"], "max": 9}]},
+            {"by": [], "max": "unlimited", "count": "orders"},
+        ]}),
+    );
+    assert_eq!(policy(&mut c, "a"), policy(&mut c, "b"));
+    assert_eq!(
+        policy(&mut c, "a")["limits"][0]["by"],
+        json!(["region", "user"])
+    );
+    assert_eq!(
+        policy(&mut c, "a")["limits"][0]["overrides"][0]["for"],
+        json!(["*", "u"])
+    );
+}
+
+/// The policy in force when a hold was made decided its deadline; the one in force when an order finished decides
+/// how long it is remembered.
+#[test]
+fn hold_and_retain_of_the_pool() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 10", "OK");
+    set(&mut c, "k", &json!({"hold": 1}));
+    let deadline = c.expect("STOCK.RESERVE k o 1", "[OK, *]").items()[3].int();
+    set(&mut c, "k", &json!({"hold": 500}));
+    assert_eq!(c.order("k", "o", "deadline_ms"), deadline.to_string());
+    pass(deadline);
+    c.expect("STOCK.CONFIRM k o", "[EXPIRED, k]");
+    c.verify("k");
+}
+
+/// Low stock, safety and what is on hand are kept apart.
+#[test]
+fn safety_is_never_sold() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 10", "OK");
+    set(&mut c, "k", &json!({"safety": 4}));
+    c.script(
+        "STOCK.RESERVE k a 7 => [SOLDOUT, k, 6]
+         STOCK.RESERVE k a 6 => [OK, 6, 0, *]
+         STOCK.CONFIRM k a => [OK, 6, 6]
+         STOCK.AVAILABLE k => [0]",
+    );
+    c.expect_pool("k", "on_hand=4 safety=4 available=0 shortfall=0");
+    set(&mut c, "k", &json!({"safety": 9}));
+    c.expect_pool("k", "available=0 shortfall=5");
+    set(&mut c, "k", &json!({"safety": 0}));
+    c.expect("STOCK.RESERVE k b 4", "[OK, 4, 0, *]");
+    c.verify("k");
+}
