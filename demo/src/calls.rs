@@ -4,24 +4,14 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, Result};
 use redis::{Client, Cmd, Connection, ConnectionLike, ErrorKind, RedisError, RedisResult, Value};
 
+use crate::answer::{parse, Answer};
 use crate::scenario::{Order, Plan, Scenario};
 
 const TRIES: u32 = 5;
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    Ok(Vec<i64>),
-    Exists { state: String, qty: i64 },
-    SoldOut { available: i64 },
-    Limited { limit: String, used: i64, max: i64 },
-    Closed { state: String },
-    NoOrder,
-    Other(String),
-}
 
 pub struct Reply {
     pub answer: Answer,
@@ -48,7 +38,15 @@ pub struct Caller {
 impl Caller {
     pub fn new(client: &Client, start: Instant) -> Result<Self> {
         let (main, twin) = (Some(connect(client)?), Some(connect(client)?));
-        Ok(Self { client: client.clone(), main, twin, start, calls: 0, reconnects: 0, latencies: Vec::new() })
+        Ok(Self {
+            client: client.clone(),
+            main,
+            twin,
+            start,
+            calls: 0,
+            reconnects: 0,
+            latencies: Vec::new(),
+        })
     }
 
     fn now(&self) -> u64 {
@@ -61,20 +59,32 @@ impl Caller {
         let mut resent = false;
         if lose {
             // Whether it is sent or not: to the caller both look alike.
-            let _ = self.main().and_then(|main| main.send_packed_command(&cmd.get_packed_command()));
+            let _ = self
+                .main()
+                .and_then(|main| main.send_packed_command(&cmd.get_packed_command()));
             self.main = None;
             self.calls += 1;
             resent = true;
         }
         for attempt in 0..TRIES {
             self.calls += 1;
-            match self.main().and_then(|main| main.req_command(cmd)).and_then(Value::extract_error) {
+            match self
+                .main()
+                .and_then(|main| main.req_command(cmd))
+                .and_then(Value::extract_error)
+            {
                 Ok(value) => {
                     let got = self.now();
                     if !resent {
-                        self.latencies.push((got - sent).min(u64::from(u32::MAX)) as u32);
+                        self.latencies
+                            .push((got - sent).min(u64::from(u32::MAX)) as u32);
                     }
-                    return Ok(Reply { answer: parse(value)?, sent, got, resent });
+                    return Ok(Reply {
+                        answer: parse(value)?,
+                        sent,
+                        got,
+                        resent,
+                    });
                 }
                 Err(error) if may_repeat(&error) => {
                     self.main = None;
@@ -98,13 +108,32 @@ impl Caller {
             Ok((first, second)) => {
                 let (first, second) = (parse(first)?, parse(second)?);
                 // Either may have been first; the one that took the units is the order's answer.
-                let (answer, other) = if matches!(second, Answer::Ok(_)) { (second, first) } else { (first, second) };
-                Ok((Reply { answer, sent, got, resent: false }, Some(other)))
+                let (answer, other) = if matches!(second, Answer::Ok(_)) {
+                    (second, first)
+                } else {
+                    (first, second)
+                };
+                Ok((
+                    Reply {
+                        answer,
+                        sent,
+                        got,
+                        resent: false,
+                    },
+                    Some(other),
+                ))
             }
             Err(error) if may_repeat(&error) => {
                 self.main = None;
                 let again = self.call(cmd, false)?;
-                Ok((Reply { sent, resent: true, ..again }, None))
+                Ok((
+                    Reply {
+                        sent,
+                        resent: true,
+                        ..again
+                    },
+                    None,
+                ))
             }
             Err(error) => bail!("{}: {error}", describe(cmd)),
         }
@@ -113,7 +142,7 @@ impl Caller {
     fn exchange(&mut self, packed: &[u8]) -> RedisResult<(Value, Value)> {
         let mut twin = match self.twin.take() {
             Some(twin) => twin,
-            None => open(&self.client)?,
+            None => connect(&self.client)?,
         };
         let main = self.main()?;
         main.send_packed_command(packed)?;
@@ -130,18 +159,14 @@ impl Caller {
             Some(main) => main,
             None => {
                 self.reconnects += 1;
-                open(&self.client)?
+                connect(&self.client)?
             }
         };
         Ok(self.main.insert(main))
     }
 }
 
-pub fn connect(client: &Client) -> Result<Connection> {
-    open(client).context("connecting to the server")
-}
-
-fn open(client: &Client) -> RedisResult<Connection> {
+pub fn connect(client: &Client) -> RedisResult<Connection> {
     let connection = client.get_connection_with_timeout(Duration::from_secs(5))?;
     connection.set_read_timeout(Some(READ_TIMEOUT))?;
     connection.set_write_timeout(Some(READ_TIMEOUT))?;
@@ -151,16 +176,25 @@ fn open(client: &Client) -> RedisResult<Connection> {
 fn may_repeat(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()
-        || matches!(error.kind(), ErrorKind::TryAgain | ErrorKind::BusyLoadingError)
+        || matches!(
+            error.kind(),
+            ErrorKind::TryAgain | ErrorKind::BusyLoadingError
+        )
 }
 
 pub fn reserve(sale: &Scenario, order: &Order, plan: Plan) -> Cmd {
     let mut cmd = redis::cmd("STOCK.RESERVE");
-    cmd.arg(&sale.pool_of(order).key).arg(&order.id).arg(order.qty);
+    cmd.arg(&sale.pool_of(order).key)
+        .arg(&order.id)
+        .arg(order.qty);
     if let Plan::Expire { px } = plan {
         cmd.arg("PX").arg(px);
     }
-    cmd.arg("FOR").arg(sale.dims[0]).arg(order.who[0]).arg(sale.dims[1]).arg(order.who[1]);
+    cmd.arg("FOR")
+        .arg(sale.dims[0])
+        .arg(order.who[0])
+        .arg(sale.dims[1])
+        .arg(order.who[1]);
     cmd
 }
 
@@ -195,57 +229,4 @@ pub fn describe(cmd: &Cmd) -> String {
         })
         .collect();
     words.join(" ")
-}
-
-fn parse(value: Value) -> Result<Answer> {
-    let Value::Array(items) = value else { bail!("a decision is an array, not {value:?}") };
-    let int = |at: usize| -> Result<i64> {
-        match items.get(at) {
-            Some(Value::Int(n)) => Ok(*n),
-            other => bail!("an integer should be at {at}, not {other:?}, in {items:?}"),
-        }
-    };
-    let text = |at: usize| match items.get(at) {
-        Some(Value::BulkString(bytes)) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        Some(Value::SimpleString(text)) => Ok(text.clone()),
-        Some(Value::Okay) => Ok("OK".to_owned()),
-        other => bail!("a text should be at {at}, not {other:?}, in {items:?}"),
-    };
-    Ok(match text(0)?.as_str() {
-        "OK" => Answer::Ok((1..items.len()).map(int).collect::<Result<_>>()?),
-        "EXISTS" => Answer::Exists { state: text(2)?, qty: int(3)? },
-        "SOLDOUT" => Answer::SoldOut { available: int(2)? },
-        "LIMITED" => Answer::Limited { limit: text(2)?, used: int(4)?, max: int(5)? },
-        "CLOSED" => Answer::Closed { state: text(2)? },
-        "NOORDER" => Answer::NoOrder,
-        _ => Answer::Other(format!("{items:?}")),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bulk(text: &str) -> Value {
-        Value::BulkString(text.as_bytes().to_vec())
-    }
-
-    #[test]
-    fn answers_are_read_by_their_status_word() {
-        let limited = vec![
-            bulk("LIMITED"),
-            bulk("key"),
-            bulk("user/day/units"),
-            Value::Array(vec![bulk("7")]),
-            Value::Int(2),
-            Value::Int(2),
-            Value::Int(0),
-        ];
-        let limit = "user/day/units".to_owned();
-        assert_eq!(parse(Value::Array(limited)).unwrap(), Answer::Limited { limit, used: 2, max: 2 });
-        let taken = vec![Value::Okay, Value::Int(2), Value::Int(5), Value::Int(9)];
-        assert_eq!(parse(Value::Array(taken)).unwrap(), Answer::Ok(vec![2, 5, 9]));
-        assert!(parse(Value::Array(vec![bulk("SOLDOUT"), bulk("key")])).is_err());
-        assert!(parse(Value::Okay).is_err());
-    }
 }

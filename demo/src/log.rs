@@ -34,6 +34,21 @@ pub struct Entry {
     pub end: End,
 }
 
+impl Entry {
+    pub fn new(order: u32) -> Self {
+        let (soldout, limited, repeats) = (0, [0; RULES], 0);
+        Self {
+            order,
+            soldout,
+            limited,
+            repeats,
+            from: None,
+            until: u64::MAX,
+            end: End::Waiting,
+        }
+    }
+}
+
 /// Answers that the contract does not allow.
 #[derive(Default)]
 pub struct Faults {

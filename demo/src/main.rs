@@ -1,8 +1,10 @@
 //! Replays a sale against the redis-stock module through many connections, and proves that it came out right: what the
 //! clients were told adds up, unit for unit, to what the server has.
 
+mod answer;
 mod calls;
 mod flash;
+mod judge;
 mod log;
 mod peaks;
 mod progress;
@@ -18,7 +20,7 @@ mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{ensure, Result};
 use clap::Parser;
@@ -38,7 +40,11 @@ struct Args {
     #[arg(long, env = "REDIS_SERVER", default_value = "redis-server")]
     server: String,
     /// The module to load into it
-    #[arg(long, value_name = "SO", default_value = "target/release/libredis_stock.so")]
+    #[arg(
+        long,
+        value_name = "SO",
+        default_value = "target/release/libredis_stock.so"
+    )]
     module: PathBuf,
     /// Use this running server (with the module, not a cluster) instead of starting one
     #[arg(long)]
@@ -82,31 +88,57 @@ fn run(args: &Args, server: &mut Option<Server>) -> Result<bool> {
         Some(file) => replay::scenario(file, &prefix, seed)?,
         None => flash::scenario(args.buyers, args.stock, &prefix, seed),
     };
-    println!("{}\n{} pools, {} connections, seed {seed}", sale.title, sale.pools.len(), args.connections);
+    println!(
+        "{}\n{} pools, {} connections, seed {seed}",
+        sale.title,
+        sale.pools.len(),
+        args.connections
+    );
 
     let url = match &args.url {
         Some(url) => url.clone(),
-        None => server.insert(Server::start(&args.server, &args.module)?).url(),
+        None => server
+            .insert(Server::start(&args.server, &args.module)?)
+            .url(),
     };
     let client = Client::open(url)?;
-    let mut con = calls::connect(&client)?;
-    con.set_read_timeout(Some(Duration::from_secs(120)))?;
-    ensure!(shop::has_module(&mut con)?, "the server does not have the module redis-stock");
+    let mut con = shop::connect(&client)?;
+    ensure!(
+        shop::has_module(&mut con)?,
+        "the server does not have the module redis-stock"
+    );
     let day = Day::of_server(&mut con)?;
     let bar = progress::bar("opening", 2 * sale.pools.len() as u64);
     shop::open(&mut con, &sale, day, &bar)?;
     bar.finish();
 
-    let mut sold = rounds::sell(&sale, &client, &mut con, args.connections.into(), seed)?;
+    let mut sold = rounds::sell(&sale, &client, args.connections.into(), seed)?;
+    // A server may close a connection that was idle during the sale.
+    let mut con = shop::connect(&client)?;
     let tallies = tally::by_pool(&sale, &sold.outcome.entries);
-    let evidence = Evidence { sale: &sale, sold: &sold, tallies: &tallies, same_day: day.is_still(&mut con)? };
+    let evidence = Evidence {
+        sale: &sale,
+        sold: &sold,
+        tallies: &tallies,
+        same_day: day.is_still(&mut con)?,
+    };
     let bar = progress::bar("proving", evidence.calls());
     let checks = proof::prove(&evidence, &mut con, &bar)?;
     bar.finish();
-    println!("\n{}", report::sale(&sale, &tally::total(&tallies), &mut sold));
+    println!(
+        "\n{}",
+        report::sale(&sale, &tally::total(&tallies), &mut sold)
+    );
     println!("\n{}", report::proof(&checks));
     let proven = checks.iter().all(|check| check.failures.count == 0);
-    println!("\n{}", if proven { "PROVEN: the sale came out right." } else { "NOT PROVEN: see above." });
+    println!(
+        "\n{}",
+        if proven {
+            "PROVEN: the sale came out right."
+        } else {
+            "NOT PROVEN: see above."
+        }
+    );
     // Where the proof failed on a server in use, the pools stay for whoever looks into it.
     if proven && args.url.is_some() {
         shop::remove(&mut con, &sale)?;

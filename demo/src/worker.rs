@@ -9,9 +9,11 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use redis::{Client, Cmd};
 
-use crate::calls::{self, Answer, Caller, Reply};
+use crate::answer::Answer;
+use crate::calls::{self, Caller, Reply};
+use crate::judge;
 use crate::log::{End, Entry, Faults, Outcome};
-use crate::scenario::{Click, Order, Plan, Scenario, LIMITS, RULES};
+use crate::scenario::{Click, Order, Plan, Scenario};
 
 /// How many orders a worker has in flight: reserved and not yet paid, or waiting to ask again.
 const DEPTH: usize = 64;
@@ -28,12 +30,25 @@ pub struct Round<'a> {
     pub seed: u64,
 }
 
-pub fn run(round: &Round, client: &Client, connections: usize, start: Instant, bar: &ProgressBar) -> Result<Outcome> {
+pub fn run(
+    round: &Round,
+    client: &Client,
+    connections: usize,
+    start: Instant,
+    bar: &ProgressBar,
+) -> Result<Outcome> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let one = |number: usize| -> Result<Outcome> {
         let caller = Caller::new(client, start)?;
         let rng = SmallRng::seed_from_u64(round.seed.wrapping_add(number as u64));
-        let mut worker = Worker { round, caller, rng, entries: vec![], pending: vec![], faults: Faults::default() };
+        let mut worker = Worker {
+            round,
+            caller,
+            rng,
+            entries: vec![],
+            pending: vec![],
+            faults: Faults::default(),
+        };
         worker.work(&next, &stop, bar)?;
         Ok(worker.outcome())
     };
@@ -41,10 +56,17 @@ pub fn run(round: &Round, client: &Client, connections: usize, start: Instant, b
     std::thread::scope(|scope| -> Result<()> {
         let (one, stop) = (&one, &stop);
         // One worker's error ends the demo: the others need not go on.
-        let guarded = move |number| one(number).inspect_err(|_| stop.store(true, Ordering::Relaxed));
-        let threads: Vec<_> = (0..connections).map(|number| scope.spawn(move || guarded(number))).collect();
+        let guarded =
+            move |number| one(number).inspect_err(|_| stop.store(true, Ordering::Relaxed));
+        let threads: Vec<_> = (0..connections)
+            .map(|number| scope.spawn(move || guarded(number)))
+            .collect();
         for thread in threads {
-            all.merge(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            all.merge(
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
+            );
         }
         Ok(())
     })?;
@@ -66,22 +88,16 @@ impl<'a> Worker<'a> {
         while !stop.load(Ordering::Relaxed) {
             let order = self.round.orders.get(next.fetch_add(1, Ordering::Relaxed));
             if let Some(order) = order {
-                self.entries.push(Entry {
-                    order: *order,
-                    soldout: 0,
-                    limited: [0; RULES],
-                    repeats: 0,
-                    from: None,
-                    until: u64::MAX,
-                    end: End::Waiting,
-                });
+                self.entries.push(Entry::new(*order));
                 self.ask(self.entries.len() - 1, true)?;
                 bar.inc(1);
             } else if self.pending.is_empty() {
                 break;
             }
             while self.pending.len() > DEPTH || (order.is_none() && !self.pending.is_empty()) {
-                let at = self.pending.swap_remove(self.rng.random_range(0..self.pending.len()));
+                let at = self
+                    .pending
+                    .swap_remove(self.rng.random_range(0..self.pending.len()));
                 self.go_on(at)?;
             }
         }
@@ -89,8 +105,19 @@ impl<'a> Worker<'a> {
     }
 
     fn outcome(self) -> Outcome {
-        let Caller { calls, reconnects, latencies, .. } = self.caller;
-        Outcome { entries: self.entries, calls, reconnects, latencies, faults: self.faults }
+        let Caller {
+            calls,
+            reconnects,
+            latencies,
+            ..
+        } = self.caller;
+        Outcome {
+            entries: self.entries,
+            calls,
+            reconnects,
+            latencies,
+            faults: self.faults,
+        }
     }
 
     fn order(&self, at: usize) -> &'a Order {
@@ -116,13 +143,21 @@ impl<'a> Worker<'a> {
 
     fn ask(&mut self, at: usize, first: bool) -> Result<()> {
         let (order, plan) = (self.order(at), self.plan(at));
-        let click = if first && !self.round.waiting_list { order.click } else { Click::Once };
+        let click = if first && !self.round.waiting_list {
+            order.click
+        } else {
+            Click::Once
+        };
         let cmd = calls::reserve(self.round.sale, order, plan);
         let reply = match click {
             Click::Double => {
                 let (reply, other) = self.caller.call_twice(&cmd)?;
-                if let Some(other) = other {
-                    self.judge_double(at, &cmd, &reply, &other);
+                match other {
+                    Some(other) if !judge::double(order, plan, &reply.answer, &other) => {
+                        self.wrong(at, &cmd, &other);
+                    }
+                    Some(Answer::Exists { .. }) => self.entries[at].repeats += 1,
+                    _ => {}
                 }
                 reply
             }
@@ -154,41 +189,7 @@ impl<'a> Worker<'a> {
     /// Takes the answer to a reservation into the entry.
     fn decided(&mut self, at: usize, cmd: &Cmd, reply: &Reply) -> Result<()> {
         let (order, plan) = (self.order(at), self.plan(at));
-        let pool = self.round.sale.pool_of(order);
-        let hold = if let Plan::Expire { px } = plan { reply.sent + u64::from(px) * 1000 } else { u64::MAX };
-        let entry = &mut self.entries[at];
-        let fits = match &reply.answer {
-            Answer::Ok(words) => {
-                (entry.end, entry.from, entry.until) = (End::Held, Some(reply.got), hold);
-                words.len() == 3 && words[0] == order.qty && words[1] >= 0
-            }
-            Answer::Exists { state, qty } if reply.resent => {
-                (entry.end, entry.from, entry.until) = (End::Held, Some(reply.got), hold);
-                state == "reserved" && *qty == order.qty
-            }
-            // The first copy took the units, and a short hold ran out before the second one came.
-            Answer::Closed { state } if reply.resent && hold < reply.got => {
-                entry.end = End::Held;
-                state == "expired"
-            }
-            Answer::SoldOut { available } => {
-                entry.soldout += 1;
-                entry.end = End::SoldOut;
-                (0..order.qty).contains(available)
-            }
-            Answer::Limited { limit, used, max } => {
-                entry.end = End::Limited;
-                match self.round.sale.limit_texts().iter().position(|text| text == limit) {
-                    Some(at) => {
-                        entry.limited[at] += 1;
-                        *max == pool.max[at] && used + LIMITS[at].share(order.qty) > *max && used <= max
-                    }
-                    None => false,
-                }
-            }
-            _ => false,
-        };
-        if !fits {
+        if !judge::reservation(self.round.sale, order, plan, reply, &mut self.entries[at]) {
             self.wrong(at, cmd, &reply.answer);
         } else if reply.resent && matches!(self.entries[at].end, End::SoldOut | End::Limited) {
             self.withdraw(at)?;
@@ -196,27 +197,12 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Of a double click at most one copy takes units. The other one says that it exists, or was refused before.
-    fn judge_double(&mut self, at: usize, cmd: &Cmd, reply: &Reply, other: &Answer) {
-        let (order, plan) = (self.order(at), self.plan(at));
-        let fits = match (&reply.answer, other) {
-            (Answer::Ok(_), Answer::Exists { state, qty }) => {
-                self.entries[at].repeats += 1;
-                state == "reserved" && *qty == order.qty
-            }
-            (Answer::Ok(_), Answer::Closed { state }) => matches!(plan, Plan::Expire { .. }) && state == "expired",
-            (_, Answer::SoldOut { .. } | Answer::Limited { .. }) => true,
-            _ => false,
-        };
-        if !fits {
-            self.wrong(at, cmd, other);
-        }
-    }
-
     fn withdraw(&mut self, at: usize) -> Result<()> {
         let cmd = calls::release(self.round.sale, self.order(at));
         match self.caller.call(&cmd, false)?.answer {
-            Answer::Ok(words) if !words.is_empty() => self.entries[at].end = End::Withdrawn(words[0]),
+            Answer::Ok(words) if !words.is_empty() => {
+                self.entries[at].end = End::Withdrawn(words[0])
+            }
             Answer::NoOrder | Answer::Exists { .. } => self.entries[at].end = End::Withdrawn(0),
             answer => self.wrong(at, &cmd, &answer),
         }
@@ -226,7 +212,10 @@ impl<'a> Worker<'a> {
     fn confirm(&mut self, at: usize) -> Result<()> {
         let order = self.order(at);
         let cmd = calls::confirm(self.round.sale, order);
-        if self.finish(at, &cmd, "confirmed", order.qty, order.qty)?.is_some() {
+        if self
+            .finish(at, &cmd, "confirmed", order.qty, order.qty)?
+            .is_some()
+        {
             self.entries[at].end = End::Confirmed;
             if let Plan::Return { .. } = self.plan(at) {
                 self.pending.push(at);
@@ -248,7 +237,11 @@ impl<'a> Worker<'a> {
     fn give_back(&mut self, at: usize, qty: i64, token: bool) -> Result<()> {
         let order = self.order(at);
         let cmd = calls::give_back(self.round.sale, order, token.then_some(qty));
-        let state = if qty == order.qty { "returned" } else { "confirmed" };
+        let state = if qty == order.qty {
+            "returned"
+        } else {
+            "confirmed"
+        };
         if let Some(sent) = self.finish(at, &cmd, state, qty, order.qty)? {
             self.entries[at].end = End::Returned(qty);
             self.entries[at].until = sent;
@@ -257,12 +250,22 @@ impl<'a> Worker<'a> {
     }
 
     /// A call that must succeed with `moved` units, and leave the order in `state` with `qty`. Answers when it was sent.
-    fn finish(&mut self, at: usize, cmd: &Cmd, state: &str, moved: i64, qty: i64) -> Result<Option<u64>> {
+    fn finish(
+        &mut self,
+        at: usize,
+        cmd: &Cmd,
+        state: &str,
+        moved: i64,
+        qty: i64,
+    ) -> Result<Option<u64>> {
         let draw = self.rng.random_range(0..100);
         let reply = self.caller.call(cmd, draw < LOST)?;
         let fits = match &reply.answer {
             Answer::Ok(words) => words.first() == Some(&moved),
-            Answer::Exists { state: is, qty: has } => reply.resent && is == state && *has == qty,
+            Answer::Exists {
+                state: is,
+                qty: has,
+            } => reply.resent && is == state && *has == qty,
             _ => false,
         };
         if !fits {
@@ -280,7 +283,10 @@ impl<'a> Worker<'a> {
         let reply = self.caller.call(cmd, false)?;
         let overdue = self.entries[at].until < reply.got;
         match &reply.answer {
-            Answer::Exists { state: is, qty: has } if is == state && *has == qty => self.entries[at].repeats += 1,
+            Answer::Exists {
+                state: is,
+                qty: has,
+            } if is == state && *has == qty => self.entries[at].repeats += 1,
             Answer::Closed { state } if overdue && state == "expired" => {}
             answer => self.wrong(at, cmd, answer),
         }
@@ -289,6 +295,7 @@ impl<'a> Worker<'a> {
 
     fn wrong(&mut self, at: usize, cmd: &Cmd, answer: &Answer) {
         self.entries[at].end = End::Wrong;
-        self.faults.add(format!("{} answered {answer:?}", calls::describe(cmd)));
+        self.faults
+            .add(format!("{} answered {answer:?}", calls::describe(cmd)));
     }
 }

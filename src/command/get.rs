@@ -34,7 +34,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let view = View::of_read(call.keys.pool(handle), terms);
     let pool = view.pool;
     let out = &mut *call.out;
-    out.map(20);
+    out.map(19);
     out.bulk(b"on_hand");
     match pool.on_hand() {
         OnHand::Units(units) => out.int(units),
@@ -62,7 +62,6 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     field("hold_seconds", seconds(times.hold_ms, terms.defaults.hold_ms));
     field("retain_seconds", seconds(times.retain_ms, terms.defaults.retain_ms));
     field("retain_paid_seconds", seconds(times.retain_paid_ms, terms.defaults.retain_paid_ms));
-    field("memory_bytes", i64::try_from(pool.memory_bytes()).unwrap_or(i64::MAX));
     out.bulk(b"epoch");
     out.bulk(format!("{:016x}", pool.epoch()).as_bytes());
     out.bulk(b"events");

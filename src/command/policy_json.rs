@@ -3,6 +3,7 @@
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::args::Parsed;
 use super::error::CommandError;
@@ -161,11 +162,15 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     if text.len() > MAX_TEXT {
         return Err(CommandError::line("ERR invalid policy: longer than 4 MiB"));
     }
-    let text: PolicyText = serde_json::from_slice(text).map_err(|error| {
+    let bytes = text;
+    let text: PolicyText = serde_json::from_slice(bytes).map_err(|error| {
         let what = if error.is_data() { "unknown or doubled field, or wrong type or value" } else { "no valid JSON" };
         let (line, column) = (error.line(), error.column());
         CommandError::Line(format!("ERR invalid policy: {what} at line {line} column {column}").into())
     })?;
+    if !serde_json::from_slice(bytes).is_ok_and(|value| is_named(&value)) {
+        return Err(CommandError::line("ERR invalid policy: an array stands where an object belongs"));
+    }
     let events = text.events.as_ref().map(ValueText::bytes).transpose()?;
     if events.as_ref().is_some_and(|name| !(1..=MAX_STREAM).contains(&name.len())) {
         return Err(CommandError::line("ERR invalid policy: events takes a name of 1 to 512 bytes"));
@@ -190,6 +195,16 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
         events: events.as_deref().map(Bytes::new),
         limits,
     })
+}
+
+/// Whether fields have their names: serde reads an array for an object as well, field by field.
+fn is_named(policy: &Value) -> bool {
+    let empty = Vec::new();
+    let items = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).unwrap_or(&empty).clone();
+    let value = |v: &Value| v.is_string() || v.is_object();
+    let special = |o: &Value| o.is_object() && items(o, "for").iter().all(value);
+    let limit = |l: &Value| l.is_object() && items(l, "overrides").iter().all(special);
+    policy.is_object() && policy.get("events").is_none_or(value) && items(policy, "limits").iter().all(limit)
 }
 
 fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {

@@ -86,11 +86,11 @@ impl Usage {
     }
 
     /// What is used in the window that is current when one began at `current_ms`, and when that window began: an entry that lies
-    /// ahead (the clock stepped back) is the current one.
+    /// ahead (the clock stepped back) is the current one, unless all of it was given back.
     #[must_use]
     pub fn used(&self, entry: Option<u32>, current_ms: i64) -> (i64, i64) {
         match entry.and_then(|at| self.entries.get(at)) {
-            Some(e) if e.window_ms >= current_ms => (e.used, e.window_ms),
+            Some(e) if e.used > 0 && e.window_ms >= current_ms => (e.used, e.window_ms),
             _ => (0, current_ms),
         }
     }

@@ -104,7 +104,8 @@ impl<'p> View<'p> {
             let orders = self.due.iter().map(|&slot| &self.pool.orders[slot]);
             orders.filter(|o| o.shares.contains(&entry)).map(|o| limit.amount(o.qty)).sum()
         });
-        (used.saturating_sub(back).max(0), window_ms)
+        let used = used.saturating_sub(back).max(0);
+        (used, if used == 0 { current_ms } else { window_ms })
     }
 
     /// The usage of a value, by its tuple.

@@ -79,9 +79,10 @@ impl Window {
         }
     }
 
-    /// When the window that began at `start_ms` ends, in ms. 0 = never.
+    /// When the window that holds `at_ms` ends, in ms. 0 = never.
     #[must_use]
-    pub fn end_ms(self, start_ms: i64, offset_min: i32) -> i64 {
+    pub fn end_ms(self, at_ms: i64, offset_min: i32) -> i64 {
+        let start_ms = self.start_ms(at_ms, offset_min);
         match self {
             Self::Order | Self::Life => 0,
             Self::Hour => start_ms + HOUR_MS,

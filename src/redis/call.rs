@@ -30,6 +30,9 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     let now_ms = api::now_ms();
     let (mut scratch, clock, defaults, reign) = state::with(|state| {
         let scratch = state.take_scratch();
+        if let Some(own) = &mut state.sweep.call {
+            own.ran = true;
+        }
         (
             scratch,
             state.clock(now_ms),
@@ -57,15 +60,16 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     } else {
         0
     };
+    let divergences = journal.divergences;
+    scratch.clear();
     state::with(|state| {
         state.count_answer(answer);
         state.totals.expired = state.totals.expired.wrapping_add(expired);
-        if journal.divergences > 0 {
-            state.count_divergences(journal.divergences);
+        if divergences > 0 {
+            state.count_divergences(divergences);
         }
+        state.give_scratch(scratch);
     });
-    scratch.clear();
-    state::with(|state| state.give_scratch(scratch));
 }
 
 /// Runs the handler and what must follow while its keys are open.
@@ -114,9 +118,13 @@ fn follow_up(ctx: Ctx<'_>, keys: &mut Keys<'_>, clock: Clock, defaults: &Default
             if key.touched {
                 value.recount();
             }
+            let now_ms = clock.now_ms;
             state
                 .agenda
-                .follow(db, name, value, clock.now_ms, defaults, key.touched);
+                .follow(db, name, value, now_ms, defaults, key.touched);
+            if let Some(own) = &mut state.sweep.call {
+                own.wake_ms = value.wake_ms;
+            }
         });
     });
 }

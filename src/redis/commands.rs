@@ -1,6 +1,6 @@
 //! Registering the commands from the table.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::os::raw::c_int;
 
 use redis_module::raw;
@@ -29,14 +29,14 @@ fn register_one(
 ) -> Option<()> {
     let name = CString::new(spec.name).ok()?;
     let (first, last, step) = range(spec.keys);
-    let flags = flags(spec).as_ptr();
+    let flags = CString::new(flags(spec)).ok()?;
     // SAFETY: the context is live; the strings are copied; the entry fits.
     let command = unsafe {
         let created = api!(RedisModule_CreateCommand(
             ctx.raw(),
             name.as_ptr(),
             Some(entry),
-            flags,
+            flags.as_ptr(),
             first,
             last,
             step
@@ -52,19 +52,24 @@ fn register_one(
     done.then_some(())
 }
 
-/// The flags, as the server spells them. What only gives back goes on when memory is out.
-fn flags(spec: &Spec) -> &'static CStr {
-    match (spec.access, spec.fast) {
-        (Access::Read, true) => c"readonly fast",
-        (Access::Read, false) => c"readonly",
-        (Access::Write, true) => c"write deny-oom fast",
-        (Access::Write, false) => c"write deny-oom",
-        (Access::GiveBack, true) => c"write fast",
-        (Access::GiveBack, false) | (Access::Log, _) => c"write",
-    }
+/// The flags, as the server spells them. What only gives back goes on when memory is out. A cluster routes by key specs only where
+/// the keys stand at fixed places: counted keys it asks for (`getkeys-api`, see `positions`).
+fn flags(spec: &Spec) -> String {
+    let access = match spec.access {
+        Access::Read => "readonly",
+        Access::Write => "write deny-oom",
+        Access::GiveBack | Access::Log => "write",
+    };
+    let fast = if spec.fast { " fast" } else { "" };
+    let asked = if matches!(spec.keys, Keys::Counted(_)) {
+        " getkeys-api"
+    } else {
+        ""
+    };
+    format!("{access}{fast}{asked}")
 }
 
-/// Where the keys are, as clients of old learn it; counted keys they learn from the key specs only.
+/// Where the keys are, as clients of old learn it; counted keys they learn from the key specs, or ask for.
 fn range(keys: Keys) -> (c_int, c_int, c_int) {
     match keys {
         Keys::First => (1, 1, 1),

@@ -185,10 +185,11 @@ unsafe extern "C" fn set(
 ) -> c_int {
     guarded(api::ERR, || {
         state::with(|state| {
-            if let Some(number) = state.settings.numbers.get_mut(place as usize) {
-                *number = value;
-            }
-            if matches!(place as usize, RETAIN_SECONDS | RETAIN_PAID_SECONDS) {
+            let Some(number) = state.settings.numbers.get_mut(place as usize) else {
+                return;
+            };
+            let before = std::mem::replace(number, value);
+            if before != value && matches!(place as usize, RETAIN_SECONDS | RETAIN_PAID_SECONDS) {
                 // Memory may be due for freeing earlier than the agenda knows.
                 state.rescan.want();
             }

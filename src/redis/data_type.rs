@@ -1,7 +1,8 @@
 //! The data type of our keys: how the server saves, loads, copies, weighs and frees them.
 //!
-//! All of it may run in a forked child (snapshots, rewrites) or while another data set is being served (a replica's diskless
-//! load), and freeing may run on any thread: so nothing here touches the state of the process except the gauges.
+//! Most of it may run in a forked child (snapshots, rewrites) or while another data set is being served (a replica's diskless
+//! load), and freeing may run on any thread: so nothing here touches the state of the process except the gauges. Only `unlink`
+//! does, which is for keys of the data set in use, on the main thread.
 
 use std::os::raw::{c_int, c_void};
 use std::ptr::null_mut;
@@ -9,8 +10,9 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 
-use super::api::Ctx;
+use super::api::{self, Ctx};
 use super::log;
+use super::state;
 use super::trampoline::guarded;
 use super::value::Value;
 use crate::core::codec::{self, Loader};
@@ -46,7 +48,7 @@ pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
         defrag: None,
         mem_usage2: Some(mem_usage),
         free_effort2: Some(free_effort),
-        unlink2: None,
+        unlink2: Some(unlink),
         copy2: Some(copy),
         aux_save2: None,
     };
@@ -211,6 +213,19 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, pool: *mut c_vo
     });
 }
 
+/// A key loses its value (DEL, RENAME, expiry, eviction, overwriting; not FLUSHALL): the agenda forgets it. On a primary a stale entry would
+/// go when its time comes, but on a replica, which sweeps nothing, they would pile up.
+unsafe extern "C" fn unlink(key: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) {
+    // SAFETY: the handle and the value are live for the callback.
+    guarded((), || unsafe {
+        if let Some(at_ms) = value(pool).wake_ms {
+            let name = api::bytes(api!(RedisModule_GetKeyNameFromOptCtx(key)));
+            let db = api!(RedisModule_GetDbIdFromOptCtx(key));
+            state::with(|state| state.agenda.remove(db, at_ms, name));
+        }
+    });
+}
+
 unsafe extern "C" fn free(value: *mut c_void) {
     // SAFETY: the server gives up the value it got from `Box::into_raw`.
     guarded((), || drop(unsafe { Box::from_raw(value.cast::<Value>()) }));
@@ -231,8 +246,9 @@ unsafe extern "C" fn free_effort(_: *mut raw::RedisModuleKeyOptCtx, pool: *const
 }
 
 unsafe extern "C" fn copy(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) -> *mut c_void {
-    // SAFETY: the value is live for the callback.
     guarded(null_mut(), || {
-        Box::into_raw(Value::boxed(unsafe { value(pool) }.pool.copy())).cast()
+        // SAFETY: the value is live for the callback.
+        let pool = unsafe { value(pool) }.pool.copy();
+        Box::into_raw(Value::boxed(pool)).cast()
     })
 }

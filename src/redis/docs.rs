@@ -36,22 +36,26 @@ pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
     unsafe { api!(RedisModule_SetCommandInfo(command, &info)) == api::OK }
 }
 
-/// Where the keys are, and what happens to them.
-fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
+/// What happens to the keys (`REDISMODULE_CMD_KEY_*`).
+pub fn key_flags(spec: &Spec) -> u32 {
     let writes = if spec.inserts {
         raw::REDISMODULE_CMD_KEY_INSERT
     } else {
         raw::REDISMODULE_CMD_KEY_UPDATE
     };
-    let flags = match spec.access {
+    match spec.access {
         Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
         Access::Write | Access::GiveBack => {
             raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | writes
         }
         Access::Log => raw::REDISMODULE_CMD_KEY_RW | writes,
-    };
+    }
+}
+
+/// Where the keys are, and what happens to them.
+fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
     let mut described = raw::RedisModuleCommandKeySpec {
-        flags: flags.into(),
+        flags: key_flags(spec).into(),
         ..empty_key_spec()
     };
     described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;

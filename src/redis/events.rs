@@ -5,8 +5,9 @@ use std::os::raw::c_void;
 use redis_module::raw;
 
 use super::api::{self, Ctx};
+use super::state::{self, State};
 use super::trampoline::guarded;
-use super::{log, state, sweep};
+use super::{log, sweep};
 
 /// Asks the server to tell; false where it does not know one of the events.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
@@ -67,17 +68,24 @@ unsafe extern "C" fn on_loading(
     what: u64,
     _: *mut c_void,
 ) {
-    guarded((), || {
-        state::with(|state| {
-            state.loads.clear();
-            if what == raw::REDISMODULE_SUBEVENT_LOADING_ENDED
-                || what == raw::REDISMODULE_SUBEVENT_LOADING_FAILED
-            {
+    guarded((), || state::with(|state| loading(state, what)));
+}
+
+/// After a load the agenda is made anew. A load from disk may have lost the latest confirmations, as a promotion may, and is
+/// followed by a grace; one from the primary has not.
+fn loading(state: &mut State, what: u64) {
+    state.loads.clear();
+    match what {
+        raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED => {
+            state.rescan.want();
+            if state.loading_from_disk {
                 state.begin_grace();
-                state.rescan.want();
             }
-        });
-    });
+        }
+        start => {
+            state.loading_from_disk = start != raw::REDISMODULE_SUBEVENT_LOADING_REPL_START;
+        }
+    }
 }
 
 unsafe extern "C" fn on_async_load(

@@ -134,10 +134,9 @@ impl<'c> Keys<'c> {
         }
         // SAFETY: the handle is live.
         let value = unsafe { data_type::value_of(key) };
-        // SAFETY: as above.
-        if value.is_null()
-            && unsafe { api!(RedisModule_KeyType(key)) } != raw::REDISMODULE_KEYTYPE_EMPTY as i32
-        {
+        // SAFETY: the handle is live.
+        let kind = unsafe { api!(RedisModule_KeyType(key)) };
+        if value.is_null() && kind != raw::REDISMODULE_KEYTYPE_EMPTY as i32 {
             // SAFETY: the handle is live, and not used again.
             unsafe { api!(RedisModule_CloseKey(key)) };
             return Err(WrongType);
@@ -214,12 +213,12 @@ impl Keyspace for Keys<'_> {
 
     fn loader(&mut self, key: &[u8]) -> &mut Option<Loader> {
         let at = self.find(key).unwrap_or_default();
-        if !self.load.as_ref().is_some_and(|load| load.0 == at) {
+        if self.load.as_ref().is_none_or(|load| load.0 != at) {
             self.keep_load();
             let db = self.ctx.db();
             self.load = Some((at, state::with(|state| state.loads.take(db, key))));
         }
-        &mut self.load.get_or_insert_with(|| (at, None)).1
+        &mut self.load.get_or_insert((at, None)).1
     }
 }
 

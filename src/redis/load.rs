@@ -8,9 +8,12 @@ use crate::core::codec::Loader;
 /// A load that has got no piece for this long was abandoned by its sender.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// The loads under way, by database and key.
+/// Database and key.
+type Place = (i32, Box<[u8]>);
+
+/// The loads under way, with the time of their last piece.
 pub struct Loads {
-    under_way: BTreeMap<(i32, Box<[u8]>), (Instant, Loader)>,
+    under_way: BTreeMap<Place, (Instant, Loader)>,
 }
 
 impl Loads {

@@ -1,7 +1,7 @@
 //! The shell: everything that touches the server's C interface, and the only place with `unsafe`.
 //!
 //! Read in this order: `api` (calling C), `allocator`, `log`, `state` (what the process keeps), `value` and `data_type` (what
-//! a key holds), `keyspace` and `reply` (what a command may do), `trampoline` and `call` (one command's way), `replicate`
+//! a key holds), `keyspace` and `reply` (what a command may do), `trampoline`, `positions` and `call` (one command's way), `replicate`
 //! and `notify` (what follows a change), `agenda`, `sweep` and `rescan` (due holds without traffic), `events` (what the
 //! server tells), `config`, `info`, `commands` and `docs` (what the server is told).
 //!
@@ -30,6 +30,7 @@ mod load;
 mod log;
 mod notify;
 mod options;
+mod positions;
 mod replicate;
 mod reply;
 mod rescan;
@@ -71,17 +72,18 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
         return api::ERR;
     }
     trampoline::log_panics();
+    log::use_context(ctx);
     trampoline::guarded(api::ERR, || {
         // SAFETY: what the server hands in is live until we return.
         let (ctx, argv) = unsafe { (Ctx::new(ctx), strings(argv, argc)) };
-        match load(ctx, &argv) {
-            Ok(()) => api::OK,
-            Err(why) => {
-                log::warning(&format!("redis-stock is not loaded: {why}"));
-                api::ERR
-            }
-        }
+        load(ctx, &argv).map_or_else(give_up, |()| api::OK)
     })
+}
+
+fn give_up(why: String) -> c_int {
+    log::warning(&format!("redis-stock is not loaded: {why}"));
+    log::use_context(std::ptr::null_mut());
+    api::ERR
 }
 
 /// Registers everything. What may fail for reasons of the user comes first: a load that fails after the server has been given callbacks

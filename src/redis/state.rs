@@ -56,10 +56,12 @@ pub struct State {
     pub loads: Loads,
     /// The context flag that marks a slot import's client, where the server has one.
     pub import_flag: u32,
+    /// The load under way reads our own files.
+    pub loading_from_disk: bool,
     last_ms: i64,
     grace_since: Option<Instant>,
     divergence_logged: Option<Instant>,
-    spare: Vec<Box<Scratch>>,
+    spare: Vec<Scratch>,
 }
 
 thread_local! {
@@ -88,6 +90,7 @@ impl State {
             rescan: Rescan::new(),
             loads: Loads::new(),
             import_flag: 0,
+            loading_from_disk: false,
             last_ms: 0,
             grace_since: None,
             divergence_logged: None,
@@ -105,11 +108,6 @@ impl State {
             now_ms,
             grace: self.in_grace(),
         }
-    }
-
-    /// The time of the last call.
-    pub fn last_ms(&self) -> i64 {
-        self.last_ms
     }
 
     /// From now on no hold becomes due for as long as `failover-grace-ms` says.
@@ -130,8 +128,11 @@ impl State {
         lasts
     }
 
-    /// Counts what one call answered.
+    /// Counts what one call answered. The background's own calls answer nobody.
     pub fn count_answer(&mut self, answer: Answer) {
+        if self.sweep.call.is_some() {
+            return;
+        }
         if let Some(total) = self.totals.answers.get_mut(answer as usize) {
             *total = total.wrapping_add(1);
         }
@@ -153,12 +154,12 @@ impl State {
     }
 
     /// Buffers for one call. Calls nest (a command may be run by another module in the middle of ours), so there may be several.
-    pub fn take_scratch(&mut self) -> Box<Scratch> {
+    pub fn take_scratch(&mut self) -> Scratch {
         self.spare.pop().unwrap_or_default()
     }
 
     /// Gives them back.
-    pub fn give_scratch(&mut self, scratch: Box<Scratch>) {
+    pub fn give_scratch(&mut self, scratch: Scratch) {
         self.spare.push(scratch);
     }
 }

@@ -29,8 +29,6 @@ const HOLDS_PER_CALL: i64 = 256;
 const FREED_PER_SLICE: usize = 2_000;
 /// When a pool in a slot that is not ours is looked at again.
 const FOREIGN_MS: i64 = 10_000;
-/// When a pool is looked at again whose sweep the server refused.
-const REFUSED_MS: i64 = 1_000;
 
 const COMMAND: &CStr = c"STOCK.SWEEP";
 
@@ -45,8 +43,19 @@ const BUSY: u32 = raw::REDISMODULE_CTX_FLAGS_LOADING
 pub struct Sweep {
     pump: Option<Pump>,
     running: bool,
+    /// Set while the command that runs is the background's own.
+    pub call: Option<OwnCall>,
     /// How late the last due hold was returned by the background.
     pub lag_ms: i64,
+}
+
+/// A call of the background.
+#[derive(Clone, Copy, Default)]
+pub struct OwnCall {
+    /// The command has begun: the server did not refuse it.
+    pub ran: bool,
+    /// Under which time the agenda knows the pool after it.
+    pub wake_ms: Option<i64>,
 }
 
 /// What turns the event loop.
@@ -63,6 +72,7 @@ impl Sweep {
         Self {
             pump: None,
             running: false,
+            call: None,
             lag_ms: 0,
         }
     }
@@ -163,12 +173,10 @@ fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
             return false;
         };
         match sweep_pool(ctx, db, &key) {
-            Swept::Done(returned) => done(db, at_ms, &key, now_ms, returned),
+            Swept::Done(what) => done(db, at_ms, &key, now_ms, what),
             Swept::Foreign => postpone(db, at_ms, &key, now_ms.saturating_add(FOREIGN_MS)),
-            Swept::Refused => {
-                postpone(db, at_ms, &key, now_ms.saturating_add(REFUSED_MS));
-                return false;
-            }
+            // All writes are refused, not just this one: the next cron tries again.
+            Swept::Refused => return false,
         }
         if Instant::now() >= until {
             return true;
@@ -176,14 +184,14 @@ fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
     }
 }
 
-/// The call has moved the entry to the pool's next time. Where it still stands, the key holds no pool any more, or one that stands
-/// in here under another time.
-fn done(db: i32, at_ms: i64, key: &[u8], now_ms: i64, returned: i64) {
+/// The call has moved the entry to the pool's next time, which may be the same one. Otherwise an entry that is still there is of no use:
+/// the key holds no pool any more, or one that stands in here under another time.
+fn done(db: i32, at_ms: i64, key: &[u8], now_ms: i64, done: Done) {
     state::with(|state| {
-        if at_ms <= state.last_ms() {
+        if done.wake_ms != Some(at_ms) {
             state.agenda.remove(db, at_ms, key);
         }
-        if returned > 0 {
+        if done.returned > 0 {
             state.sweep.lag_ms = now_ms.saturating_sub(at_ms);
         }
     });
@@ -198,40 +206,64 @@ fn postpone(db: i32, at_ms: i64, key: &[u8], until_ms: i64) {
 
 /// How a sweep ended.
 enum Swept {
-    /// It ran; so many holds were returned.
-    Done(i64),
+    /// It ran.
+    Done(Done),
     /// The slot of the key is not ours.
     Foreign,
     /// The server refuses writes.
     Refused,
 }
 
-/// Sweeps one pool as a script would: replicated (`!`), in script mode (`S`).
+/// What a sweep did.
+#[derive(Default)]
+struct Done {
+    /// So many holds were returned.
+    returned: i64,
+    /// Under which time the agenda knows the pool now.
+    wake_ms: Option<i64>,
+}
+
+/// Sweeps one pool.
 fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
     /// `EPERM`, by which the server says that a key is not in its slots.
     const NOT_PERMITTED: i32 = 1;
     if !ctx.select(db) {
-        return Swept::Done(0);
+        return Swept::Done(Done::default());
     }
-    // SAFETY: the context is live; the format matches the arguments; the reply is freed.
+    state::with(|state| state.sweep.call = Some(OwnCall::default()));
+    let (returned, why) = call(ctx, key);
+    let own = state::with(|state| state.sweep.call.take()).unwrap_or_default();
+    if own.ran {
+        Swept::Done(Done {
+            returned,
+            wake_ms: own.wake_ms,
+        })
+    } else if why == Some(NOT_PERMITTED) {
+        Swept::Foreign
+    } else {
+        Swept::Refused
+    }
+}
+
+/// Runs the command as a script would: replicated (`!`), in script mode (`S`), with errors as replies (`E`; without it a refusal
+/// crashes Valkey 9.1). How many holds were returned, and the `errno` that is left where the server refused.
+fn call(ctx: Ctx<'_>, key: &[u8]) -> (i64, Option<i32>) {
+    let (name, format) = (COMMAND.as_ptr(), c"!SEbcl".as_ptr());
+    let (start, len, count) = (key.as_ptr(), key.len(), c"COUNT".as_ptr());
+    // SAFETY: the context is live; the format matches the arguments; the reply is ours until it is freed.
     unsafe {
-        let (start, len, count) = (key.as_ptr(), key.len(), c"COUNT".as_ptr());
         let reply = api!(RedisModule_Call(
             ctx.raw(),
-            COMMAND.as_ptr(),
-            c"!Sbcl".as_ptr(),
+            name,
+            format,
             start,
             len,
             count,
             HOLDS_PER_CALL
         ));
+        let why = std::io::Error::last_os_error().raw_os_error();
         if reply.is_null() {
-            let why = std::io::Error::last_os_error().raw_os_error();
-            return if why == Some(NOT_PERMITTED) {
-                Swept::Foreign
-            } else {
-                Swept::Refused
-            };
+            return (0, why);
         }
         let is_integer =
             api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_INTEGER as c_int;
@@ -241,6 +273,6 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
             0
         };
         api!(RedisModule_FreeCallReply(reply));
-        Swept::Done(returned)
+        (returned, why)
     }
 }

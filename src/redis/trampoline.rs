@@ -6,7 +6,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use redis_module::raw;
 
 use super::api::{self, Ctx};
-use super::{call, log, reply};
+use super::{call, log, positions, reply};
 use crate::command::spec::Spec;
 use crate::command::TABLE;
 
@@ -40,7 +40,9 @@ unsafe extern "C" fn entry<const INDEX: usize>(
 
 fn enter(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]) {
     let done = guarded(false, || {
-        call::run(spec, ctx, argv);
+        if !positions::answered(spec, ctx, argv) {
+            call::run(spec, ctx, argv);
+        }
         true
     });
     if !done {

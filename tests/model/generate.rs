@@ -73,6 +73,8 @@ pub struct Generator {
     rng: SmallRng,
     profile: Profile,
     now_ms: i64,
+    /// The latest time so far.
+    latest_ms: i64,
     /// What is to come before anything new is made up.
     queue: VecDeque<Step>,
     /// By pool: the orders, those named least recently first.
@@ -96,6 +98,7 @@ impl Generator {
             rng: SmallRng::seed_from_u64(seed),
             profile,
             now_ms: START_MS,
+            latest_ms: START_MS,
             queue: VecDeque::new(),
             orders: [(0..ORDERS).collect(), (0..ORDERS).collect()],
             reserved: Default::default(),
@@ -122,14 +125,17 @@ impl Generator {
     pub fn next(&mut self) -> Step {
         if let Some(step) = self.queue.pop_front() {
             self.now_ms += step.advance_ms;
+            self.latest_ms = self.latest_ms.max(self.now_ms);
             return step;
         }
         if self.profile.backlogs && self.rng.random_ratio(1, 2500) {
             self.plan_backlog();
             return self.next();
         }
-        let advance_ms = self.advance();
+        // Not further back than a pool promises to stand.
+        let advance_ms = self.advance().max(self.latest_ms - 59_000 - self.now_ms);
         self.now_ms += advance_ms;
+        self.latest_ms = self.latest_ms.max(self.now_ms);
         if advance_ms > 10_000 {
             // Most of the orders are forgotten now.
             for place in 0..POOLS.len() {
@@ -168,7 +174,7 @@ impl Generator {
             963..975 => self.reach_an_edge(),
             975..977 => self.rng.random_range(HOUR_MS..9 * DAY_MS),
             990..998 if self.profile.steps_back => -self.rng.random_range(1..4000),
-            998 if self.profile.steps_back => -self.rng.random_range(4000..2 * DAY_MS),
+            998 if self.profile.steps_back => -self.rng.random_range(4000..50_000),
             _ => 1,
         }
     }

@@ -1,5 +1,8 @@
-//! Model tests.
+//! The rules of selling against a naive reference that shares no code with them.
+
+mod agreement;
 mod generate;
+mod host;
 mod reference;
 mod reply;
 mod selftest;

@@ -23,6 +23,8 @@ use crate::reply::Reply;
 pub const MAX_QTY: i128 = 9_007_199_254_740_991;
 /// 3,650 days.
 const MAX_AHEAD_MS: i128 = 3650 * 86_400_000;
+/// How far the clock may step back before what was over may be gone for good.
+const SLACK_MS: i128 = 60_000;
 const MAX_SECONDS: i128 = 315_360_000;
 /// How many due holds a write returns before it does its own work.
 const DUE_PER_WRITE: usize = 128;
@@ -122,8 +124,9 @@ impl Reference {
     /// The pool as a write or a read at `now` finds it: without what is over, due holds returned.
     fn view(&self, now: i128, key: &[u8]) -> Option<Pool> {
         let mut pool = self.pools.get(key)?.clone();
-        pool.forget(now, &self.config);
+        pool.forget(now);
         pool.return_due(now, DUE_PER_WRITE);
+        pool.fix_memory(&self.config);
         Some(pool)
     }
 
@@ -139,6 +142,7 @@ impl Reference {
         };
         let mut next = pool.clone();
         let mut answer = operation(&mut next, &self.config);
+        next.fix_memory(&self.config);
         if answer.is_ok() {
             match next.within_bounds() {
                 true => pool = next,
@@ -195,7 +199,7 @@ struct Order {
     partial: bool,
     attributes: Attributes,
     /// The dimensions that limits looked at when it was placed.
-    counted: BTreeSet<Bytes>,
+    counted: BTreeSet<u64>,
     charges: Vec<Charge>,
     deadline_ms: i128,
     /// When it arrived at that deadline, among the others of the pool.
@@ -203,6 +207,8 @@ struct Order {
     placed_ms: i128,
     placed_seq: i64,
     changed_ms: i128,
+    /// From when it is forgotten: fixed by the policy of its last change.
+    forget_ms: Option<i128>,
     tokens: BTreeMap<Bytes, ReturnToken>,
     /// Made by a return that vouched for an order which the pool did not know.
     vouched: bool,
@@ -243,6 +249,8 @@ struct ReturnToken {
 struct AddToken {
     delta: i128,
     at_ms: i128,
+    /// From when it is forgotten.
+    forget_ms: Option<i128>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -266,6 +274,9 @@ struct Pool {
     limits: Vec<Limit>,
     orders: BTreeMap<Bytes, Order>,
     add_tokens: BTreeMap<Bytes, AddToken>,
+    /// Orders and tokens that are forgotten, unless the clock steps back within [`SLACK_MS`].
+    over_orders: BTreeMap<Bytes, Order>,
+    over_tokens: BTreeMap<Bytes, AddToken>,
     /// The latest placement among the orders that are forgotten.
     forgotten_ms: Option<i128>,
     seq: i64,
@@ -317,39 +328,58 @@ impl Pool {
         }
     }
 
-    /// Drops finished orders past their time, old tokens, and usage of windows that are over.
-    fn forget(&mut self, now: i128, config: &Config) {
-        let mut orders = std::mem::take(&mut self.orders);
-        orders.retain(|_, order| {
-            let forgotten = self
-                .retain_ms(order.state, config)
-                .is_some_and(|retain_ms| now >= order.changed_ms + retain_ms);
-            if forgotten {
-                self.forgotten_ms = self.forgotten_ms.max(Some(order.placed_ms));
+    /// Fixes how long what has just been finished is remembered.
+    fn fix_memory(&mut self, config: &Config) {
+        let orders: Vec<_> = self.orders.keys().cloned().collect();
+        for id in orders {
+            let order = &self.orders[&id];
+            if order.forget_ms.is_none() {
+                let forget_ms = self.retain_ms(order.state, config).map(|ms| order.changed_ms + ms);
+                self.known(&id).forget_ms = forget_ms;
             }
-            !forgotten
-        });
-        self.orders = orders;
-
-        let retain_paid_ms = self.retain_ms(State::Confirmed, config).unwrap_or(0);
-        self.add_tokens
-            .retain(|_, token| now < token.at_ms + retain_paid_ms);
-
-        for limit in &mut self.limits {
-            let start = limit.window.start(limit.tz_min, now);
-            limit.usage.retain(|_, usage| usage.window_start >= start);
         }
-        for order in self.orders.values_mut() {
-            for charge in &mut order.charges {
-                let current = self
-                    .limits
-                    .iter()
-                    .find(|limit| limit.id == charge.limit)
-                    .and_then(|limit| limit.usage.get(&charge.values))
-                    .map(|usage| usage.window_start);
-                if charge.window_start != current {
-                    charge.window_start = None;
-                }
+        let retain_paid_ms = self.retain_ms(State::Confirmed, config).unwrap_or(0);
+        for token in self.add_tokens.values_mut() {
+            token.forget_ms.get_or_insert(token.at_ms + retain_paid_ms);
+        }
+    }
+
+    /// Sets aside what is over: finished orders past their time, old tokens, usage of past windows. What was set aside
+    /// comes back where the clock has stepped back, unless something newer took its place.
+    fn forget(&mut self, now: i128) {
+        for (id, order) in std::mem::take(&mut self.over_orders) {
+            let gone = order.forget_ms.is_none_or(|at_ms| now >= at_ms + SLACK_MS);
+            if gone || self.orders.contains_key(&id) {
+                self.forgotten_ms = self.forgotten_ms.max(Some(order.placed_ms));
+            } else {
+                self.orders.insert(id, order);
+            }
+        }
+        for (id, order) in std::mem::take(&mut self.orders) {
+            match order.forget_ms.is_some_and(|at_ms| now >= at_ms) {
+                true => self.over_orders.insert(id, order),
+                false => self.orders.insert(id, order),
+            };
+        }
+        for (name, token) in std::mem::take(&mut self.over_tokens) {
+            self.add_tokens.entry(name).or_insert(token);
+        }
+        for (name, token) in std::mem::take(&mut self.add_tokens) {
+            match token.forget_ms.is_some_and(|at_ms| now >= at_ms) {
+                true => self.over_tokens.insert(name, token),
+                false => self.add_tokens.insert(name, token),
+            };
+        }
+        for limit in &mut self.limits {
+            for (values, usage) in std::mem::take(&mut limit.over_usage) {
+                limit.usage.entry(values).or_insert(usage);
+            }
+            let start = limit.window.start(limit.tz_min, now);
+            for (values, usage) in std::mem::take(&mut limit.usage) {
+                match usage.window_start >= start {
+                    true => limit.usage.insert(values, usage),
+                    false => limit.over_usage.insert(values, usage),
+                };
             }
         }
     }
@@ -375,6 +405,7 @@ impl Pool {
         let order = self.known(id);
         order.state = State::Expired;
         order.changed_ms = now;
+            order.forget_ms = None;
         self.change();
     }
 
@@ -455,10 +486,12 @@ impl Pool {
             };
             let amount = how_much(limit, charge);
             charge.amount -= amount;
-            if charge.window_start.is_some() {
-                let usage = limit.usage.get_mut(&charge.values).expect("it is counted");
+            let counted = limit.usage.get_mut(&charge.values);
+            if let Some(usage) = counted.filter(|usage| Some(usage.window_start) == charge.window_start) {
                 usage.used -= amount;
             }
+            // Nothing used is no usage: it holds no window.
+            limit.usage.retain(|_, usage| usage.used > 0);
         }
         self.orders.insert(id.to_vec(), order);
     }
@@ -684,6 +717,8 @@ struct Limit {
     allow_missing: bool,
     overrides: Overrides,
     usage: BTreeMap<Vec<Bytes>, Usage>,
+    /// Usage of windows that are over, unless the clock steps back within [`SLACK_MS`].
+    over_usage: BTreeMap<Vec<Bytes>, Usage>,
     set_ms: i128,
     set_seq: i64,
 }
@@ -933,6 +968,7 @@ impl Reference {
             let order = pool.known(&id);
             order.state = State::Released;
             order.changed_ms = now;
+            order.forget_ms = None;
             pool.change();
             Ok(ok(&[int(back), pool.shown_available()]))
         })
@@ -1033,6 +1069,7 @@ impl Reference {
                 order.state = State::Returned;
             }
             order.changed_ms = now;
+            order.forget_ms = None;
             pool.units_come_back(back, no_restock);
             pool.change();
             Ok(ok(&[int(back), pool.shown_available(), int(pool.sold)]))
@@ -1056,6 +1093,7 @@ fn finished(pool: &Pool, now: i128, state: State, qty: i128, attributes: Attribu
         placed_ms: now,
         placed_seq: pool.seq,
         changed_ms: now,
+        forget_ms: None,
         tokens: BTreeMap::new(),
         vouched: false,
     }
@@ -1077,7 +1115,7 @@ fn reserve_new(
     let order = Order {
         asked,
         partial,
-        counted: dims_of(pool, &places),
+        counted: limits_at(pool, &places),
         charges: pool.charge(now, attributes, qty, &places),
         deadline_ms,
         arrival: pool.next_serial(),
@@ -1087,9 +1125,8 @@ fn reserve_new(
     Ok(ok(&[int(qty), pool.shown_available(), int(deadline_ms)]))
 }
 
-fn dims_of(pool: &Pool, places: &[usize]) -> BTreeSet<Bytes> {
-    let limits = places.iter().map(|&place| &pool.limits[place]);
-    limits.flat_map(|limit| limit.dims.clone()).collect()
+fn limits_at(pool: &Pool, places: &[usize]) -> BTreeSet<u64> {
+    places.iter().map(|&place| pool.limits[place].id).collect()
 }
 
 /// A hold becomes a sale of this quantity.
@@ -1098,6 +1135,7 @@ fn pay(pool: &mut Pool, now: i128, id: &[u8], qty: i128) -> Reply {
     order.qty = qty;
     order.state = State::Confirmed;
     order.changed_ms = now;
+            order.forget_ms = None;
     pool.units_leave(qty);
     pool.change();
     ok(&[int(qty), int(pool.sold)])
@@ -1143,17 +1181,15 @@ fn confirm_unknown(
     since_ms: i128,
     attributes: Attributes,
 ) -> Answer {
-    if pool
-        .forgotten_ms
-        .is_some_and(|placed_ms| placed_ms >= since_ms)
-    {
+    let over = pool.over_orders.values().map(|order| order.placed_ms).max();
+    if pool.forgotten_ms.max(over).is_some_and(|placed_ms| placed_ms >= since_ms) {
         return Err(refusal("NOORDER", key));
     }
     pool.refuse_too_many_orders(config)?;
     let older = |limit: &Limit| limit.set_ms <= since_ms;
     let (qty, places) = pool.judge(now, key, &attributes, qty, false, older)?;
     let order = Order {
-        counted: dims_of(pool, &places),
+        counted: limits_at(pool, &places),
         charges: pool.charge(now, &attributes, qty, &places),
         placed_ms: since_ms,
         ..finished(pool, now, State::Confirmed, qty, attributes)
@@ -1174,9 +1210,8 @@ fn open_order(pool: &Pool, now: i128, key: &[u8], id: &[u8]) -> Result<(), Reply
 }
 
 /// AMEND up: the new total is checked as if it were placed now, with the order's own share given back; then it counts
-/// in the current windows. A limit of orders is checked the same way, and its usage stays as it is.
+/// in the current windows.
 fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty: i128) -> Result<(), Reply> {
-    let limits_before = pool.limits.clone();
     pool.uncharge(id, |_, charge| charge.amount);
     let mut charges = pool.orders[id].charges.clone();
     // Limits that are removed no longer look; the others in the order in which they were set.
@@ -1199,17 +1234,8 @@ fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty: i128) -> 
             .iter()
             .position(|limit| limit.id == charge.limit);
         let limit = &mut pool.limits[place.expect("it is still there")];
-        match limit.count {
-            Count::Units => {
-                charge.amount = qty;
-                charge.window_start = limit.count_usage(now, &charge.values, qty);
-            }
-            Count::Orders => {
-                charge.amount = 1;
-                let before = limits_before.iter().find(|before| before.id == limit.id);
-                limit.usage = before.expect("it was there").usage.clone();
-            }
-        }
+        charge.amount = limit.amount(qty);
+        charge.window_start = limit.count_usage(now, &charge.values, charge.amount);
     }
     pool.known(id).charges = charges;
     Ok(())
@@ -1329,7 +1355,7 @@ impl Reference {
                 if pool.add_tokens.len() >= config.max_orders {
                     return Err(error("the pool has too many tokens"));
                 }
-                pool.add_tokens.insert(name, AddToken { delta, at_ms: now });
+                pool.add_tokens.insert(name, AddToken { delta, at_ms: now, forget_ms: None });
             }
             pool.on_hand = Some(on_hand + delta);
             pool.out -= delta;
@@ -1356,8 +1382,9 @@ impl Reference {
         let Some(mut pool) = self.pools.get(&key).cloned() else {
             return Err(refusal("NOPOOL", &key));
         };
-        pool.forget(now, &self.config);
+        pool.forget(now);
         let returned = pool.return_due(now, count);
+        pool.fix_memory(&self.config);
         if returned > 0 {
             self.pools.insert(key, pool);
         }
@@ -1385,6 +1412,7 @@ impl Reference {
                     Some(old) => Limit {
                         id: old.id,
                         usage: old.usage,
+                        over_usage: old.over_usage,
                         set_ms: old.set_ms,
                         set_seq: old.set_seq,
                         ..limit
@@ -1571,6 +1599,7 @@ fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &Config) -> L
         allow_missing: false,
         overrides: BTreeMap::new(),
         usage: BTreeMap::new(),
+        over_usage: BTreeMap::new(),
         set_ms: 0,
         set_seq: 0,
     }
@@ -1794,7 +1823,8 @@ impl Reference {
                 int(reserved().map(|order| order.deadline_ms).min().unwrap_or(0)),
             ),
             ("epoch", Reply::bulk("0000000000000000")),
-            ("seq", Reply::Int(pool.seq)),
+            // The number of the last change that has been made; what a write would return first is not yet one.
+            ("seq", Reply::Int(self.pools[&key].seq)),
             ("limits", int(pool.limits.len() as i128)),
             ("alert", int(policy.alert)),
             (
@@ -1862,8 +1892,13 @@ impl Reference {
         let id = args.id()?;
         args.end()?;
         let pool = self.view(now, &key);
-        let Some(order) = pool.and_then(|pool| pool.orders.get(&id).cloned()) else {
+        let Some(pool) = pool else { return Ok(Reply::Nil) };
+        let Some(order) = pool.orders.get(&id) else {
             return Ok(Reply::Nil);
+        };
+        let looked = |dim: &Bytes| {
+            let limits = pool.limits.iter().filter(|limit| order.counted.contains(&limit.id));
+            limits.flat_map(|limit| &limit.dims).any(|other| other == dim)
         };
         let state = order.state_at(now);
         let deadline_ms = if state == State::Reserved {
@@ -1874,7 +1909,7 @@ impl Reference {
         let counted = order
             .attributes
             .iter()
-            .filter(|(dim, _)| order.counted.contains(*dim));
+            .filter(|(dim, _)| looked(dim));
         let counted = counted.map(|(dim, value)| (Reply::bulk(dim), Reply::bulk(value)));
         Ok(map(vec![
             ("state", Reply::bulk(state.name())),

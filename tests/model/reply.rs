@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// One reply, in the shapes that RESP3 has and that the commands use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     Int(i64),
     Status(String),
@@ -15,6 +15,20 @@ pub enum Reply {
     Map(Vec<(Reply, Reply)>),
     /// The whole text, its first word (`ERR`, `CONFLICT`, `NODIM`, `WRONGTYPE`) included.
     Error(String),
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Reply::Int(n) => write!(f, "{n}"),
+            Reply::Status(word) => write!(f, "{word}"),
+            Reply::Bulk(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            Reply::Nil => write!(f, "nil"),
+            Reply::Array(items) => f.debug_list().entries(items).finish(),
+            Reply::Map(pairs) => f.debug_map().entries(pairs.iter().map(|(k, v)| (k, v))).finish(),
+            Reply::Error(text) => write!(f, "-{text}"),
+        }
+    }
 }
 
 impl Reply {

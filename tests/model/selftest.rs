@@ -445,7 +445,7 @@ fn seq_counts_every_change_and_only_changes() {
     }
     shop.now_ms += 2;
     // Two holds are due: a read sees them, a refused write leaves them behind.
-    shop.field("GET k", "seq", "13");
+    shop.field("GET k", "seq", "11");
     shop.says("CONFIRM k nobody", "NOORDER k");
     shop.now_ms -= 2;
     shop.field("GET k", "seq", "13");

@@ -5,8 +5,9 @@ use std::time::Instant;
 use crate::args;
 use crate::harness::{info, now_ms, pass, wait_until, Client, Events, Server};
 
-/// Makes pool `k` with one hold of 4 units that falls due in `ms`; answers the deadline and the digest.
+/// Makes a new pool `k` with one hold of 4 units that falls due in `ms`; answers the deadline and the digest.
 fn held(c: &mut Client, ms: i64) -> (i64, String) {
+    c.expect("DEL k", "*");
     c.expect("STOCK.SET k 10", "OK");
     let deadline = c
         .expect(&format!("STOCK.RESERVE k o 4 PX {ms}"), "[OK, 4, 6, *]")
@@ -168,7 +169,7 @@ fn after_the_key_changed_its_life() {
     c.expect("SET k text", "OK");
     pass(now_ms() + 350);
     c.expect("GET k", "text");
-    held_again(&mut c);
+    held(&mut c, 150);
     c.script(
         "STOCK.SET other 3
          RENAME other k",
@@ -180,32 +181,24 @@ fn after_the_key_changed_its_life() {
     c.verify("k");
 }
 
-fn held_again(c: &mut Client) {
-    c.expect("DEL k", "1");
-    held(c, 150);
-}
-
 /// While writes are paused nothing is written, and nothing breaks.
 #[test]
 fn while_clients_are_paused() {
     let server = Server::start();
     let mut c = server.client();
+    c.pause_background();
     let (deadline, digest) = held(&mut c, 100);
     c.expect("CLIENT PAUSE 60000 WRITE", "OK");
+    c.resume_background();
     pass(deadline + 400);
     assert_eq!(c.digest("k"), digest, "a paused server does not write");
     c.expect_pool("k", "reserved=0 available=10");
     c.expect("STOCK.CHECK k 10", "[OK, 10, 0, *]");
     c.expect("CLIENT UNPAUSE", "OK");
     comes_back(&mut c, "k", &digest);
-    let (_, digest) = held_in_new_pool(&mut c);
+    let (_, digest) = held(&mut c, 100);
     c.expect("CLIENT PAUSE 500 ALL", "OK");
     comes_back(&mut c, "k", &digest);
-}
-
-fn held_in_new_pool(c: &mut Client) -> (i64, String) {
-    c.expect("DEL k", "1");
-    held(c, 100)
 }
 
 #[test]
@@ -213,6 +206,7 @@ fn a_replica_does_not_expire_by_itself() {
     let primary = Server::on_port(&[]);
     let replica = Server::replica_of(&primary, &[]);
     let mut c = primary.client();
+    c.pause_background();
     let (deadline, digest) = held(&mut c, 300);
     replica.catch_up(&primary);
     let mut r = replica.client();
@@ -225,6 +219,7 @@ fn a_replica_does_not_expire_by_itself() {
     assert_eq!(r.order("k", "o", "state"), "expired");
     assert_eq!(r.digest("k"), digest);
     primary.thaw();
+    c.resume_background();
     comes_back(&mut c, "k", &digest);
     replica.catch_up(&primary);
     assert_eq!(r.digest("k"), c.digest("k"));
@@ -235,6 +230,7 @@ fn a_replica_does_not_expire_by_itself() {
 fn after_a_promotion() {
     let mut primary = Server::on_port(&[]);
     let replica = Server::replica_of(&primary, &[]);
+    primary.client().pause_background();
     let (deadline, digest) = held(&mut primary.client(), 400);
     replica.catch_up(&primary);
     primary.kill();
@@ -251,11 +247,13 @@ fn during_a_failover() {
     let a = Server::on_port(&[]);
     let b = Server::replica_of(&a, &[]);
     let mut c = a.client();
-    let (deadline, digest) = held(&mut c, 600);
+    c.pause_background();
+    let (deadline, digest) = held(&mut c, 300);
     b.catch_up(&a);
     b.freeze();
     c.expect("SET something new", "OK");
     c.expect("FAILOVER TIMEOUT 1500", "OK");
+    c.resume_background();
     pass(deadline + 300);
     assert_eq!(c.digest("k"), digest, "a paused server does not write");
     // It gives up, and the primary goes on as before.
@@ -265,12 +263,13 @@ fn during_a_failover() {
     b.catch_up(&a);
     assert_eq!(b.client().digest("k"), c.digest("k"));
     // Once more, and this time the replica takes over while holds are due.
-    c.expect("DEL k", "1");
+    c.pause_background();
     let (deadline, digest) = held(&mut c, 300);
     b.catch_up(&a);
     b.freeze();
     c.expect("SET something else", "OK");
     c.expect("FAILOVER", "OK");
+    c.resume_background();
     pass(deadline + 100);
     b.thaw();
     wait_until("the replica is promoted", || {
@@ -288,7 +287,7 @@ fn during_a_shutdown() {
     let mut a = Server::on_port(&["--appendonly", "yes", "--shutdown-timeout", "20"]);
     let b = Server::replica_of(&a, &[]);
     let mut c = a.client();
-    let (deadline, digest) = held(&mut c, 500);
+    let (deadline, digest) = held(&mut c, 1_500);
     b.catch_up(&a);
     b.freeze();
     c.expect("SET something new", "OK");
@@ -346,6 +345,7 @@ fn the_grace_after_a_restart() {
 fn the_grace_after_a_promotion() {
     let mut primary = Server::on_port(&[]);
     let replica = Server::replica_of(&primary, &["--stock.failover-grace-ms", "60000"]);
+    primary.client().pause_background();
     let (deadline, digest) = held(&mut primary.client(), 300);
     replica.catch_up(&primary);
     primary.kill();
@@ -367,6 +367,7 @@ fn the_grace_after_a_promotion() {
 fn release_within_the_grace() {
     let mut primary = Server::on_port(&[]);
     let replica = Server::replica_of(&primary, &["--stock.failover-grace-ms", "60000"]);
+    primary.client().pause_background();
     let (deadline, _) = held(&mut primary.client(), 200);
     replica.catch_up(&primary);
     primary.kill();

@@ -184,7 +184,12 @@ fn dump_and_restore() {
             "the same bytes on another server"
         );
         d.verify("copy");
-        let map = |c: &mut Client, key: &str| c.call(&["STOCK.GET", key]).to_string();
+        let map = |c: &mut Client, key: &str| {
+            let mut pairs = c.call(&["STOCK.GET", key]).pairs();
+            // What a value costs depends on how it grew.
+            pairs.retain(|(name, _)| !name.starts_with("memory"));
+            pairs
+        };
         assert_eq!(map(&mut d, "copy"), map(&mut c, pool));
         // The first change after RESTORE opens a new epoch.
         let epoch = d.get("copy", "epoch");

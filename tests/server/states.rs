@@ -320,8 +320,8 @@ fn due_holds_read_as_expired() {
     c.expect("STOCK.CHECK k 10", "[OK, 10, 0, *]");
     assert_eq!(c.order("k", "o", "state"), "expired");
     assert_eq!(c.order("k", "o", "deadline_ms"), "0");
-    c.expect("STOCK.ORDERS k 0", "[\"0\", [o, expired]]");
-    c.expect("STOCK.ORDERS k 0 STATE reserved", "[\"0\", []]");
+    c.expect("STOCK.ORDERS k 0", "[*, [o, expired]]");
+    c.expect("STOCK.ORDERS k 0 STATE reserved", "[*, []]");
     assert_eq!(c.digest("k"), before, "reads change nothing");
     c.expect("STOCK.SWEEP k", "1");
     c.expect("STOCK.SWEEP k", "0");

@@ -1,7 +1,7 @@
 //! What the shop does with its stock: SET, ADD, SUSPEND, RESUME, SWEEP.
 
 use crate::args;
-use crate::harness::{now_ms, pass, Server, Value};
+use crate::harness::{now_ms, pass, status_word, Server, Value};
 
 const MAX: i64 = 9_007_199_254_740_991;
 
@@ -264,11 +264,13 @@ fn sweep_is_bounded() {
     let mut c = server.client();
     c.pause_background();
     c.expect("STOCK.SET k 5000", "OK");
-    let at = now_ms() + 500;
+    let at = now_ms() + 2_000;
     let calls: Vec<_> = (0..2500)
         .map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PXAT", at])
         .collect();
-    c.pipeline(&calls);
+    for answer in c.pipeline(&calls) {
+        assert_eq!(status_word(&answer), "OK");
+    }
     c.expect("STOCK.SWEEP k", "0");
     pass(at);
     c.script(

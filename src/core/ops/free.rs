@@ -51,15 +51,16 @@ pub fn next_ms(pool: &Pool) -> Option<i64> {
 /// Frees it.
 pub fn apply(pool: &mut Pool, freed: &Freed) {
     let salt = pool.salt;
-    for _ in 0..freed.orders {
-        let Some(slot) = pool.finished.first() else { break };
-        record::remove(pool, slot);
-    }
-    pool.tokens.free(salt, freed.tokens as usize);
-    pool.usage.clear_left(salt, freed.left as usize);
+    // Usage first: an order's end may free entries too, and the numbers count what the lists held when it was planned.
     for &(at, n) in &freed.pruned {
         if let Some(limit) = pool.limits.get_mut(usize::from(at)) {
             pool.usage.prune(salt, limit, n as usize);
         }
     }
+    pool.usage.clear_left(salt, freed.left as usize);
+    for _ in 0..freed.orders {
+        let Some(slot) = pool.finished.first() else { break };
+        record::remove(pool, slot);
+    }
+    pool.tokens.free(salt, freed.tokens as usize);
 }

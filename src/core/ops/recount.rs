@@ -35,9 +35,12 @@ pub fn decide(view: &View<'_>, order: &Order, total: i64, holds: bool) -> Result
             continue;
         }
         let current = view.pool.usage.find(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
-        let (mut used, window_ms) = view.used(limit, current);
+        let (mut used, mut window_ms) = view.used(limit, current);
         if holds && current == Some(own) && entry.window_ms == window_ms {
             used = used.saturating_sub(limit.amount(order.qty)).max(0);
+            if used == 0 {
+                window_ms = limit.window_ms(view.terms.clock.now_ms);
+            }
         }
         place::check(limit, at, tuple, used, window_ms, total)?;
         if sum(used, total).is_none() {

@@ -61,10 +61,17 @@ impl Server {
     }
 
     /// A server that lives at the time `now_ms` until `set_clock` moves it. Its background work stands still.
-    pub fn at_time(now_ms: i64, args: &[&str]) -> Server {
-        let server = Server::launch(args, None, Some(Clock::at(now_ms)));
-        server.client().pause_background();
-        server
+    /// None where the server asks for the time so rarely (Valkey 9, in its cron only) that a test cannot move it.
+    pub fn at_time(now_ms: i64, args: &[&str]) -> Option<Server> {
+        let server = Server::launch(args, None, Some(Clock::at(now_ms - 5_000)));
+        let mut client = server.client();
+        client.pause_background();
+        server.set_clock(now_ms);
+        let follows = client.say("TIME").items()[0].text() == (now_ms / 1000).to_string();
+        if !follows {
+            eprintln!("skipped: this server keeps the time by itself");
+        }
+        follows.then_some(server)
     }
 
     #[track_caller]
@@ -103,7 +110,9 @@ impl Server {
             {
                 return Some(true);
             }
-            Client::unix(&dir.path().join("socket")).ok().map(|_| false)
+            // The socket is there before the module is loaded; only an answer says that the server started.
+            let mut client = Client::unix(&dir.path().join("socket")).ok()?;
+            client.try_call(&["PING"]).ok().map(|_| false)
         });
         let _ = child.kill();
         let _ = child.wait();

@@ -1,0 +1,109 @@
+//! The core, through the command layer, against the reference: answer by answer, with a moving clock. Beside it a replica
+//! that only sees effects, at other times and with other parameters, and a server that restarts now and then.
+
+use redis_stock::command::host::Origin;
+
+use crate::generate::{Generator, Profile, START_MS};
+use crate::host::Host;
+use crate::reference::{Config, Reference};
+use crate::reply::same_for;
+
+struct Counts {
+    calls: u64,
+    changes: u64,
+}
+
+fn show(argv: &[Vec<u8>]) -> String {
+    argv.iter().map(|a| a.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// One history. Panics with all that is needed to repeat it.
+fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
+    let mut generator = Generator::with(seed, profile);
+    let mut reference = Reference::new(Config::default());
+    let mut host = Host::new(seed);
+    let mut replica = Host::new(seed ^ 0xabcd);
+    replica.defaults.retain_ms = 1;
+    replica.defaults.hold_ms = 7;
+    replica.defaults.utc_offset_min = -300;
+    let mut counts = Counts { calls: 0, changes: 0 };
+    let mut now_ms = START_MS;
+    let mut recent: Vec<String> = Vec::new();
+    for step in 0..steps {
+        let next = generator.next();
+        now_ms += next.advance_ms;
+        recent.push(format!("{now_ms} {}", show(&next.argv)));
+        let before = reference.changes();
+        let expected = reference.call(now_ms, &next.argv);
+        let changed = reference.changes() != before;
+        let (answer, effects) = host.call(now_ms, Origin::Client, &next.argv);
+        let told = || {
+            let last = recent.iter().rev().take(12).rev().cloned().collect::<Vec<_>>().join("\n  ");
+            format!("seed {seed}, step {step}\n  {last}\nreference {expected:?}\n     answer {answer:?}")
+        };
+        assert!(same_for(&next.argv[0], &expected, &answer), "the answers differ: {}", told());
+        // A sweep may free memory alone, which nobody can see.
+        let frees = next.argv[0].eq_ignore_ascii_case(b"STOCK.SWEEP");
+        assert!(changed || frees || effects.is_empty(), "what changes nothing replicates nothing: {}", told());
+        assert!(!changed || !effects.is_empty(), "what changes is replicated: {}", told());
+        counts.calls += 1;
+        counts.changes += u64::from(changed);
+        for effect in effects {
+            replica.call(now_ms + 86_400_000 * 40, Origin::Log, &effect);
+        }
+        if step % 64 == 0 {
+            assert_eq!(host.verify(), Vec::<String>::new(), "{}", told());
+            assert_eq!(host.state(), replica.state(), "primary and replica differ: {}", told());
+        }
+        if step % 257 == 0 {
+            let before = host.state();
+            host.reload();
+            assert_eq!(host.state(), before, "a load changes the state: {}", told());
+            assert_eq!(host.verify(), Vec::<String>::new(), "{}", told());
+            host.reign += 1;
+        }
+        if step % 331 == 0 {
+            replica.reload();
+        }
+        if recent.len() > 4_000 {
+            recent.drain(..2_000);
+        }
+    }
+    counts
+}
+
+fn campaign(name: &str, first_seed: u64, steps: u64, profile: Profile) {
+    let total: u64 = std::env::var("STOCK_MODEL_OPS").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    let seeds = total.div_ceil(steps);
+    let mut sum = Counts { calls: 0, changes: 0 };
+    for seed in first_seed..first_seed + seeds {
+        let counts = run(seed, steps, profile);
+        sum.calls += counts.calls;
+        sum.changes += counts.changes;
+    }
+    let share = 100 * sum.changes / sum.calls;
+    println!("{name}: {} calls over {seeds} seeds from {first_seed}, {share} % changed the state", sum.calls);
+    assert!(share >= 20, "too few calls change anything");
+}
+
+const PLAIN: Profile = Profile { steps_back: false, backlogs: false, retain_changes: false };
+
+#[test]
+fn plain_histories_agree() {
+    campaign("plain", 1, 2_000, PLAIN);
+}
+
+#[test]
+fn histories_with_changing_memory_agree() {
+    campaign("retain", 10_001, 2_000, Profile { retain_changes: true, ..PLAIN });
+}
+
+#[test]
+fn histories_with_backlogs_agree() {
+    campaign("backlogs", 20_001, 4_000, Profile { backlogs: true, retain_changes: true, ..PLAIN });
+}
+
+#[test]
+fn histories_with_clock_steps_agree() {
+    campaign("steps", 30_001, 2_000, Profile { steps_back: true, backlogs: true, retain_changes: true });
+}

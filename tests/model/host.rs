@@ -1,0 +1,209 @@
+//! The command layer on plain maps: the same code as in the server, without a server.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use redis_stock::command::error::CommandError;
+use redis_stock::command::host::{Env, Handle, Keyspace, Origin, Out, WrongType};
+use redis_stock::command::journal::Journal;
+use redis_stock::command::spec::Call;
+use redis_stock::command::TABLE;
+use redis_stock::core::codec::{save, Loader};
+use redis_stock::core::pool::Pool;
+use redis_stock::core::time::Clock;
+use redis_stock::core::verify::verify;
+use redis_stock::core::Defaults;
+
+use crate::reply::Reply;
+
+/// Keys and pools.
+#[derive(Default)]
+pub struct Keys {
+    names: BTreeMap<Vec<u8>, usize>,
+    pools: Vec<Pool>,
+    loading: BTreeMap<Vec<u8>, Option<Loader>>,
+}
+
+impl Keyspace for Keys {
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, WrongType> {
+        Ok(self.names.get(key).map(|&at| Handle(at)))
+    }
+    fn pool(&self, handle: Handle) -> &Pool {
+        &self.pools[handle.0]
+    }
+    fn pool_mut(&mut self, handle: Handle) -> &mut Pool {
+        &mut self.pools[handle.0]
+    }
+    fn create(&mut self, key: &[u8], pool: Pool) -> Handle {
+        if let Some(&at) = self.names.get(key) {
+            self.pools[at] = pool;
+            return Handle(at);
+        }
+        self.names.insert(key.to_vec(), self.pools.len());
+        self.pools.push(pool);
+        Handle(self.pools.len() - 1)
+    }
+    fn loader(&mut self, key: &[u8]) -> &mut Option<Loader> {
+        self.loading.entry(key.to_vec()).or_default()
+    }
+}
+
+/// Collects an answer as a tree.
+#[derive(Default)]
+struct Tree {
+    done: Vec<Reply>,
+    open: Vec<(Reply, usize)>,
+}
+
+impl Tree {
+    fn add(&mut self, reply: Reply) {
+        match self.open.last_mut() {
+            None => self.done.push(reply),
+            Some((Reply::Array(items), _)) => items.push(reply),
+            Some((Reply::Map(pairs), left)) => {
+                if *left % 2 == 0 {
+                    pairs.push((reply, Reply::Nil));
+                } else if let Some(last) = pairs.last_mut() {
+                    last.1 = reply;
+                }
+            }
+            Some(_) => unreachable!(),
+        }
+        if let Some((_, left)) = self.open.last_mut() {
+            *left -= 1;
+        }
+        self.close();
+    }
+
+    fn close(&mut self) {
+        while self.open.last().is_some_and(|(_, left)| *left == 0) {
+            if let Some((reply, _)) = self.open.pop() {
+                self.add(reply);
+            }
+        }
+    }
+}
+
+impl Out for Tree {
+    fn array(&mut self, len: usize) {
+        self.open.push((Reply::Array(Vec::new()), len));
+        self.close();
+    }
+    fn map(&mut self, len: usize) {
+        self.open.push((Reply::Map(Vec::new()), len * 2));
+        self.close();
+    }
+    fn int(&mut self, value: i64) {
+        self.add(Reply::Int(value));
+    }
+    fn status(&mut self, word: &'static str) {
+        self.add(Reply::Status(word.into()));
+    }
+    fn bulk(&mut self, bytes: &[u8]) {
+        self.add(Reply::Bulk(bytes.to_vec()));
+    }
+    fn nil(&mut self) {
+        self.add(Reply::Nil);
+    }
+}
+
+/// A server of one process: keys, parameters, chance.
+pub struct Host {
+    pub keys: Keys,
+    pub defaults: Defaults,
+    pub reign: u64,
+    chance: Cell<u64>,
+    journal: Journal,
+}
+
+impl Host {
+    pub fn new(seed: u64) -> Self {
+        let chance = Cell::new(seed | 1);
+        Self { keys: Keys::default(), defaults: Defaults::default(), reign: 1, chance, journal: Journal::default() }
+    }
+
+    /// Runs a call as the server does. The answer, and what it would replicate.
+    pub fn call(&mut self, now_ms: i64, origin: Origin, argv: &[Vec<u8>]) -> (Reply, Vec<Vec<Vec<u8>>>) {
+        let args: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
+        let name = args.first().map(|n| n.to_ascii_uppercase()).unwrap_or_default();
+        let Some(spec) = TABLE.iter().find(|s| s.name.as_bytes() == name) else {
+            return (Reply::Error("ERR unknown command".into()), Vec::new());
+        };
+        let arity = i32::try_from(args.len()).unwrap_or(i32::MAX);
+        if (spec.arity >= 0 && arity != spec.arity) || arity < -spec.arity {
+            return (Reply::Error("ERR wrong number of arguments".into()), Vec::new());
+        }
+        self.journal.clear();
+        let mut tree = Tree::default();
+        let chance = &self.chance;
+        let entropy = || {
+            chance.set(chance.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+            chance.get()
+        };
+        let env = Env {
+            clock: Clock { now_ms, grace: false },
+            defaults: self.defaults,
+            reign: self.reign,
+            entropy: &entropy,
+            origin,
+        };
+        let mut call = Call {
+            args: &args,
+            env: &env,
+            keys: &mut self.keys,
+            journal: &mut self.journal,
+            out: &mut tree,
+        };
+        let result = (spec.run)(&mut call);
+        assert_eq!(self.journal.divergences, 0, "what the primary did fits: {name:?}");
+        let mut replicated = Vec::new();
+        if origin == Origin::Client {
+            for changed in self.journal.changed() {
+                let key = self.keys.names.iter().find(|(_, &at)| at == changed.handle.0).map(|(k, _)| k.clone());
+                replicated.push(vec![b"STOCK.EFFECT".to_vec(), key.unwrap_or_default(), changed.effect.clone()]);
+            }
+        }
+        let reply = match result {
+            Ok(()) => {
+                assert!(tree.open.is_empty() && tree.done.len() == 1, "one whole answer: {argv:?}");
+                tree.done.remove(0)
+            }
+            Err(error) => {
+                assert!(tree.open.is_empty() && tree.done.is_empty(), "an error comes before any answer");
+                Reply::Error(match error {
+                    CommandError::Arity => "ERR wrong number of arguments".into(),
+                    CommandError::Line(line) => line.into_owned(),
+                })
+            }
+        };
+        (reply, replicated)
+    }
+
+    /// Every difference that VERIFY finds.
+    pub fn verify(&self) -> Vec<String> {
+        self.keys.names.values().flat_map(|&at| verify(&self.keys.pools[at])).collect()
+    }
+
+    /// The state as bytes, key by key.
+    pub fn state(&self) -> BTreeMap<Vec<u8>, Vec<Vec<u8>>> {
+        let bytes = |pool: &Pool| {
+            let mut chunks = Vec::new();
+            save(pool, &mut |chunk| chunks.push(chunk.to_vec()));
+            chunks
+        };
+        self.keys.names.iter().map(|(name, &at)| (name.clone(), bytes(&self.keys.pools[at]))).collect()
+    }
+
+    /// A restart: every pool through its encoding.
+    pub fn reload(&mut self) {
+        for pool in &mut self.keys.pools {
+            let mut loader = Loader::new();
+            save(pool, &mut |chunk| {
+                if let Err(damage) = loader.feed(chunk) {
+                    panic!("what was saved is read: {damage}");
+                }
+            });
+            *pool = loader.finish().unwrap_or_else(|damage| panic!("what was saved is whole: {damage}"));
+        }
+    }
+}
