@@ -82,8 +82,8 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     }
     effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     let stamp = Stamp { now_ms, reign: call.env.reign, new_epoch };
-    if let Some((kind, edge)) = pool.commit(&stamp, change) {
-        changed.notes.push(Note { kind, edge });
+    if let Some((kind, edges)) = pool.commit(&stamp, change) {
+        changed.notes.push(Note { kind, edges });
     }
 }
 

@@ -15,7 +15,8 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CONFIRM",
-    summary: "Turns a hold into a sale; with LATE also one that has expired or was lost, if stock and limits still allow it.",
+    summary:
+        "Turns a hold into a sale; with LATE also one that has expired or was lost, if stock and limits still allow it.",
     complexity: "O(1); with LATE O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -3,
@@ -28,11 +29,8 @@ pub const SPEC: Spec = Spec {
 };
 
 const LATE: Arg = Arg::new("late", ArgKind::Block(LATE_PARTS)).optional();
-const LATE_PARTS: &[Arg] = &[
-    Arg::word("late", "LATE"),
-    Arg::new("unix-time-milliseconds", ArgKind::UnixTime).after("SINCE").optional(),
-    FOR,
-];
+const LATE_PARTS: &[Arg] =
+    &[Arg::word("late", "LATE"), Arg::new("unix-time-milliseconds", ArgKind::UnixTime).after("SINCE").optional(), FOR];
 
 fn parse<'a>(args: &mut Args<'a>) -> Parsed<Confirm<'a>> {
     let order = args.order()?;

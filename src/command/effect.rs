@@ -62,8 +62,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         match effect.next(pool) {
             Ok(None) => break,
             Ok(Some(step)) if step.fits => {
-                if let Some((kind, edge)) = pool.commit(&step.stamp, &step.change) {
-                    changed.notes.push(Note { kind, edge });
+                if let Some((kind, edges)) = pool.commit(&step.stamp, &step.change) {
+                    changed.notes.push(Note { kind, edges });
                 }
             }
             Ok(Some(step)) => {

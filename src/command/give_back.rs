@@ -12,7 +12,8 @@ use crate::core::ops::give_back::{decide, Part, Return};
 pub const SPEC: Spec = Spec {
     name: "STOCK.RETURN",
     summary: "Takes paid units back, all that is left or a part of them.",
-    complexity: "O(L) where L is the number of limits of the pool; with QTY also O(T) where T is the order's return tokens.",
+    complexity:
+        "O(L) where L is the number of limits of the pool; with QTY also O(T) where T is the order's return tokens.",
     since: "0.1.0",
     arity: -3,
     access: Access::GiveBack,

@@ -1,7 +1,7 @@
 //! What one call has changed, for the shell to replicate, signal and announce after the change.
 
 use super::host::Handle;
-use crate::core::change::{Edge, Kind};
+use crate::core::change::{Edges, Kind};
 
 /// The kinds of answers that are counted for `INFO stock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,8 @@ impl Answer {
 pub struct Note {
     /// What happened.
     pub kind: Kind,
-    /// Which edge of availability it crossed.
-    pub edge: Option<Edge>,
+    /// Which edges of availability it crossed.
+    pub edges: Edges,
 }
 
 /// What happened to one pool in this call.

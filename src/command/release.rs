@@ -11,6 +11,7 @@ use crate::core::ops::expire;
 use crate::core::ops::release::decide;
 use crate::core::order::State;
 use crate::core::refusal::Refusal;
+use crate::core::time::Clock;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RELEASE",
@@ -33,8 +34,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     args.end()?;
     let Some(handle) = open(call, key)? else { return Ok(()) };
     let pool = call.keys.pool(handle);
-    // A hold that is due but was not among those returned expires now, by itself, and is then closed.
-    if let Some(slot) = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, call.env.clock)) {
+    // A hold that is due but was not among those returned (or not returned, within the grace) expires now, by itself, and
+    // is then closed.
+    let clock = Clock::at(call.env.clock.now_ms);
+    if let Some(slot) = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock)) {
         return_hold(call, handle, slot);
     }
     let change = match decide(&view(call, handle), order) {

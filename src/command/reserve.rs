@@ -19,7 +19,14 @@ pub const SPEC: Spec = Spec {
     fast: true,
     keys: Keys::First,
     inserts: false,
-    args: &[Arg::KEY, Arg::ORDER, Arg::integer("qty"), HOLD.optional(), Arg::word("partial", "PARTIAL").optional(), FOR],
+    args: &[
+        Arg::KEY,
+        Arg::ORDER,
+        Arg::integer("qty"),
+        HOLD.optional(),
+        Arg::word("partial", "PARTIAL").optional(),
+        FOR,
+    ],
     run,
 };
 

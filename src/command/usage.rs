@@ -64,12 +64,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         out.map(5);
         out.bulk(b"limit");
         out.bulk(line.limit.as_bytes());
-        for (name, value) in [
-            ("used", line.used),
-            ("max", line.max),
-            ("remaining", line.remaining),
-            ("resets_ms", line.resets_ms),
-        ] {
+        for (name, value) in
+            [("used", line.used), ("max", line.max), ("remaining", line.remaining), ("resets_ms", line.resets_ms)]
+        {
             out.bulk(name.as_bytes());
             out.int(value);
         }

@@ -295,6 +295,22 @@ pub enum Edge {
     Low,
 }
 
+/// The edges that one change crossed: a large step down may cross two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// Whether there is any stock at all.
+    pub stock: Option<Edge>,
+    /// Whether it fell to the alert.
+    pub low: Option<Edge>,
+}
+
+impl Edges {
+    /// The edges, the one that matters most first.
+    pub fn iter(self) -> impl Iterator<Item = Edge> {
+        [self.stock, self.low].into_iter().flatten()
+    }
+}
+
 impl Edge {
     /// The keyspace notification.
     #[must_use]

@@ -148,8 +148,10 @@ pub struct Overrides {
 }
 
 /// The shapes of overrides from the most exact to the least; among equals the one exact in the earlier dimension first.
-const PRECEDENCE: [u8; 16] =
-    [0b1111, 0b1110, 0b1101, 0b1011, 0b0111, 0b1100, 0b1010, 0b1001, 0b0110, 0b0101, 0b0011, 0b1000, 0b0100, 0b0010, 0b0001, 0];
+const PRECEDENCE: [u8; 16] = [
+    0b1111, 0b1110, 0b1101, 0b1011, 0b0111, 0b1100, 0b1010, 0b1001, 0b0110, 0b0101, 0b0011, 0b1000, 0b0100, 0b0010,
+    0b0001, 0,
+];
 
 fn shape_of(pattern: &[u8], dims: usize) -> u8 {
     values(pattern, dims).zip([8u8, 4, 2, 1]).filter(|(v, _)| !v.is_empty()).fold(0, |shape, (_, bit)| shape | bit)

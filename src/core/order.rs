@@ -121,12 +121,12 @@ impl Order {
         self.extra.as_ref().is_some_and(|e| e.vouched)
     }
 
-    /// What it owns beyond its own size.
+    /// What it owns beyond its own size, about: by length, so that a copy counts the same.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let shares = if self.shares.spilled() { self.shares.capacity().saturating_mul(size_of::<u32>()) } else { 0 };
+        let shares = if self.shares.spilled() { self.shares.len().saturating_mul(size_of::<u32>()) } else { 0 };
         let extra = self.extra.as_ref().map_or(0, |e| {
-            let tokens = e.tokens.capacity().saturating_mul(size_of::<ReturnToken>());
+            let tokens = e.tokens.len().saturating_mul(size_of::<ReturnToken>());
             size_of::<Extra>().saturating_add(tokens)
         });
         self.id.heap_bytes().saturating_add(shares).saturating_add(extra)

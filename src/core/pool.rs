@@ -3,18 +3,18 @@
 //! A pool changes in one place only, [`Pool::commit`], which cannot fail: whether a change is right was decided before
 //! (`ops`), or by the primary.
 
-use super::change::{Change, Edge, Freed, Kind, OnHand, OrderRef};
+use super::change::{Change, Edge, Edges, Freed, Kind, OnHand, OrderRef};
 use super::hash::Salt;
 use super::ids::Bytes;
 use super::limit::{values, Limit};
 use super::ops;
 use super::order::{Order, State};
+use super::quantity::{difference, sum};
+use super::refusal::{Bound, Refusal};
 use super::table::{Index, Slab};
 use super::timeline::Timeline;
 use super::token::Tokens;
 use super::usage::Usage;
-use super::quantity::{difference, sum};
-use super::refusal::{Bound, Refusal};
 use super::Terms;
 
 /// How many ended epochs a pool keeps.
@@ -361,7 +361,7 @@ impl Pool {
     }
 
     /// Makes a change: the only place that does. How it is announced, if it is.
-    pub fn commit(&mut self, stamp: &Stamp, change: &Change<'_>) -> Option<(Kind, Option<Edge>)> {
+    pub fn commit(&mut self, stamp: &Stamp, change: &Change<'_>) -> Option<(Kind, Edges)> {
         let now_ms = stamp.now_ms;
         let Some(kind) = change.kind() else {
             if let Change::Freed(freed) = change {
@@ -428,7 +428,7 @@ impl Pool {
             }
             Change::Freed(_) => {}
         }
-        Some((kind, self.edge(before)))
+        Some((kind, self.edges(before)))
     }
 
     fn begin(&mut self, stamp: &Stamp) {
@@ -445,18 +445,16 @@ impl Pool {
         self.seq = self.seq.saturating_add(1);
     }
 
-    fn edge(&self, before: Option<i64>) -> Option<Edge> {
+    fn edges(&self, before: Option<i64>) -> Edges {
         let before = before.unwrap_or(i64::MAX);
         let after = self.available().unwrap_or(i64::MAX);
-        if before > 0 && after <= 0 {
-            Some(Edge::SoldOut)
-        } else if before <= 0 && after > 0 {
-            Some(Edge::Restocked)
-        } else if self.alert > 0 && before > self.alert && after <= self.alert {
-            Some(Edge::Low)
-        } else {
-            None
-        }
+        let stock = match (before > 0, after > 0) {
+            (true, false) => Some(Edge::SoldOut),
+            (false, true) => Some(Edge::Restocked),
+            _ => None,
+        };
+        let low = self.alert > 0 && before > self.alert && after <= self.alert;
+        Edges { stock, low: low.then_some(Edge::Low) }
     }
 
     fn set_on_hand(&mut self, on_hand: OnHand) {

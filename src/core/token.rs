@@ -38,7 +38,8 @@ impl Tokens {
     /// A token that was used before, also when it is over and only its memory is left.
     #[must_use]
     pub fn find(&self, salt: Salt, token: &[u8]) -> Option<(u32, &AddToken)> {
-        let at = self.index.find(salt.token(token), |at| self.slab.get(at).is_some_and(|t| t.token.as_slice() == token))?;
+        let at =
+            self.index.find(salt.token(token), |at| self.slab.get(at).is_some_and(|t| t.token.as_slice() == token))?;
         self.slab.get(at).map(|t| (at, t))
     }
 

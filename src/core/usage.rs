@@ -80,9 +80,8 @@ impl Usage {
     /// The current entry of a value.
     #[must_use]
     pub fn find(&self, hash: u64, limit: u32, tuple: &[u8]) -> Option<u32> {
-        self.index.find(hash, |at| {
-            self.entries.get(at).is_some_and(|e| e.limit == limit && e.value.as_slice() == tuple)
-        })
+        self.index
+            .find(hash, |at| self.entries.get(at).is_some_and(|e| e.limit == limit && e.value.as_slice() == tuple))
     }
 
     /// What is used in the window that is current when one began at `current_ms`, and when that window began: an entry that lies
@@ -121,9 +120,19 @@ impl Usage {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the fields of an entry, from two places")]
-    fn add(&mut self, salt: Salt, limit: &mut Limit, value: Bytes, window_ms: i64, used: i64, refs: u32, hash: u64) -> u32 {
+    fn add(
+        &mut self,
+        salt: Salt,
+        limit: &mut Limit,
+        value: Bytes,
+        window_ms: i64,
+        used: i64,
+        refs: u32,
+        hash: u64,
+    ) -> u32 {
         self.heap_bytes = self.heap_bytes.saturating_add(value.heap_bytes());
-        let entry = Entry { value, window_ms, used, limit: limit.id, refs, place: Place::Indexed, links: Links::default() };
+        let entry =
+            Entry { value, window_ms, used, limit: limit.id, refs, place: Place::Indexed, links: Links::default() };
         let at = self.entries.insert(entry);
         let entries = &self.entries;
         self.index.insert(hash, at, |other| hash_of(salt, &entries[other]));
@@ -254,7 +263,15 @@ impl Usage {
             (_, place) => {
                 self.heap_bytes = self.heap_bytes.saturating_add(entry.value.heap_bytes());
                 let RestoredEntry { value, window_ms, used, limit, .. } = entry;
-                let at = self.entries.insert(Entry { value, window_ms, used, limit, refs: 0, place, links: Links::default() });
+                let at = self.entries.insert(Entry {
+                    value,
+                    window_ms,
+                    used,
+                    limit,
+                    refs: 0,
+                    place,
+                    links: Links::default(),
+                });
                 if place == Place::Indexed {
                     let entries = &self.entries;
                     self.index.insert(hash, at, |other| hash_of(salt, &entries[other]));

@@ -155,4 +155,3 @@ impl<'p> View<'p> {
 
 /// How many orders that are over one read looks at.
 const FORGOTTEN_PER_READ: usize = 1_000;
-

@@ -1,15 +1,16 @@
 //! When which pool has something to do without traffic: a hold that falls due, or memory to be freed.
 //!
-//! A hint, never the truth: keys are renamed, deleted and replaced without a word to us, so what is found here is looked at
-//! again before anything happens. What must hold is only that each pool stands in here at or before its time. Plain data:
-//! no server, no clock.
+//! A hint, never the truth: keys are renamed, deleted and replaced without a word to us, so what is found
+//! here is looked at again before anything happens. What must hold is only that each pool stands in here at
+//! or before its time. Plain data: no server, no clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::value::Value;
 use crate::core::Defaults;
 
-/// A pool whose time has come but which had nothing to do is looked at again after this long: a guard against spinning.
+/// A pool whose time has come but which had nothing to do is looked at again after this long: a guard against
+/// spinning.
 const AGAIN_MS: i64 = 100;
 
 /// Entries of one database, in order of time.
@@ -25,40 +26,20 @@ pub struct Agenda {
 impl Agenda {
     /// Nothing to do.
     pub const fn new() -> Self {
-        Self {
-            databases: BTreeMap::new(),
-            discarded: Vec::new(),
-        }
+        Self { databases: BTreeMap::new(), discarded: Vec::new() }
     }
 
     /// Follows a pool after a call. `changed`: the call has changed it.
     ///
-    /// On the usual way nothing is done: where the pool stands in here at an earlier time than it needs, it stays there until that
-    /// time comes. So a pool with steady traffic costs one entry and one look per hold time, not one per call.
-    pub fn follow(
-        &mut self,
-        db: i32,
-        key: &[u8],
-        value: &mut Value,
-        now_ms: i64,
-        defaults: &Defaults,
-        changed: bool,
-    ) {
+    /// On the usual way nothing is done: where the pool stands in here at an earlier time than it needs, it
+    /// stays there until that time comes. So a pool with steady traffic costs one entry and one look per hold
+    /// time, not one per call.
+    pub fn follow(&mut self, db: i32, key: &[u8], value: &mut Value, now_ms: i64, defaults: &Defaults, changed: bool) {
         let next = value.pool.next_wake_ms(defaults);
-        let next = next.map(|at| {
-            if changed {
-                at
-            } else {
-                at.max(now_ms.saturating_add(AGAIN_MS))
-            }
-        });
-        match (value.wake_ms, next) {
-            (None, None) => return,
-            (Some(known), Some(at)) if known > now_ms && at >= known => return,
-            (Some(known), None) if known > now_ms => return,
-            _ => {}
+        let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(AGAIN_MS)) });
+        if !may_stay(value.wake_ms, next, now_ms) {
+            self.replace(db, key, value, next);
         }
-        self.replace(db, key, value, next);
     }
 
     /// Notes a pool that may not stand in here, or under another name.
@@ -79,34 +60,24 @@ impl Agenda {
 
     /// Notes a key at a time.
     pub fn insert(&mut self, db: i32, at_ms: i64, key: &[u8]) {
-        self.databases
-            .entry(db)
-            .or_default()
-            .insert((at_ms, key.into()));
+        self.databases.entry(db).or_default().insert((at_ms, key.into()));
     }
 
     /// Removes an entry; false where there was none.
     pub fn remove(&mut self, db: i32, at_ms: i64, key: &[u8]) -> bool {
-        self.databases
-            .get_mut(&db)
-            .is_some_and(|times| times.remove(&(at_ms, key.into())))
+        self.databases.get_mut(&db).is_some_and(|times| times.remove(&(at_ms, key.into())))
     }
 
     /// The earliest entry whose time has come: database, time, key.
     pub fn first_due(&self, now_ms: i64) -> Option<(i32, i64, Box<[u8]>)> {
-        let first = self
-            .databases
-            .iter()
-            .filter_map(|(&db, times)| Some((db, times.first()?)));
+        let first = self.databases.iter().filter_map(|(&db, times)| Some((db, times.first()?)));
         let (db, (at_ms, key)) = first.min_by_key(|(_, entry)| entry.0)?;
         (*at_ms <= now_ms).then(|| (db, *at_ms, key.clone()))
     }
 
     /// Whether something is due.
     pub fn is_due(&self, now_ms: i64) -> bool {
-        self.databases
-            .values()
-            .any(|times| times.first().is_some_and(|entry| entry.0 <= now_ms))
+        self.databases.values().any(|times| times.first().is_some_and(|entry| entry.0 <= now_ms))
     }
 
     /// Two databases have changed places.
@@ -120,9 +91,7 @@ impl Agenda {
     pub fn discard(&mut self, db: Option<i32>) {
         match db {
             Some(db) => self.discarded.extend(self.databases.remove(&db)),
-            None => self
-                .discarded
-                .extend(std::mem::take(&mut self.databases).into_values()),
+            None => self.discarded.extend(std::mem::take(&mut self.databases).into_values()),
         }
     }
 
@@ -143,5 +112,78 @@ impl Agenda {
     /// Whether there is something to free.
     pub fn has_discarded(&self) -> bool {
         !self.discarded.is_empty()
+    }
+}
+
+/// Whether what the agenda knows of a pool still does: it stands there at or before the time it needs, and
+/// that entry has not come up yet.
+fn may_stay(known: Option<i64>, next: Option<i64>, now_ms: i64) -> bool {
+    match (known, next) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some(known), None) => known > now_ms,
+        (Some(known), Some(next)) => known > now_ms && known <= next,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_stays_while_it_is_early_enough_and_has_not_come_up() {
+        let now_ms = 100;
+        assert!(may_stay(None, None, now_ms));
+        assert!(!may_stay(None, Some(500), now_ms));
+        assert!(may_stay(Some(200), Some(200), now_ms));
+        assert!(may_stay(Some(200), Some(500), now_ms), "looked at again at 200");
+        assert!(may_stay(Some(200), None, now_ms), "found idle at 200");
+        assert!(!may_stay(Some(500), Some(200), now_ms), "would be late");
+        assert!(!may_stay(Some(100), Some(100), now_ms), "due: the sweep may be taking it out right now");
+        assert!(!may_stay(Some(50), None, now_ms));
+    }
+
+    #[test]
+    fn the_earliest_entry_of_all_databases_comes_first() {
+        let mut agenda = Agenda::new();
+        agenda.insert(0, 300, b"a");
+        agenda.insert(5, 200, b"b");
+        agenda.insert(0, 200, b"c");
+        assert!(!agenda.is_due(199));
+        assert_eq!(agenda.first_due(199), None);
+        assert_eq!(agenda.first_due(200), Some((0, 200, b"c".as_slice().into())));
+        assert!(agenda.remove(0, 200, b"c"));
+        assert!(!agenda.remove(0, 200, b"c"));
+        assert_eq!(agenda.first_due(1000), Some((5, 200, b"b".as_slice().into())));
+    }
+
+    #[test]
+    fn swapped_databases_keep_their_entries() {
+        let mut agenda = Agenda::new();
+        agenda.insert(0, 1, b"a");
+        agenda.swap(0, 3);
+        assert_eq!(agenda.first_due(1), Some((3, 1, b"a".as_slice().into())));
+        agenda.insert(0, 0, b"b");
+        agenda.swap(3, 0);
+        assert_eq!(agenda.first_due(1), Some((3, 0, b"b".as_slice().into())));
+    }
+
+    #[test]
+    fn a_flushed_database_is_forgotten_at_once_and_freed_little_by_little() {
+        let mut agenda = Agenda::new();
+        for key in 0..10_u8 {
+            agenda.insert(0, 1, &[key]);
+        }
+        agenda.insert(1, 1, b"other");
+        agenda.discard(Some(0));
+        assert_eq!(agenda.first_due(1), Some((1, 1, b"other".as_slice().into())));
+        agenda.discard(None);
+        assert!(!agenda.is_due(1));
+        let mut slices = 0;
+        while agenda.free_some(4) {
+            slices += 1;
+        }
+        assert!(!agenda.has_discarded());
+        assert!(slices >= 2);
     }
 }

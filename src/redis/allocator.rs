@@ -1,8 +1,10 @@
-//! The global allocator: the server's inside the server, so that `maxmemory`, `INFO memory` and `MEMORY USAGE` see every byte;
-//! the system's elsewhere (unit tests, benches, fuzzers, tools that only link the library).
+//! The global allocator: the server's inside the server, so that `maxmemory`, `INFO memory` and `MEMORY
+//! USAGE` see every byte; the system's elsewhere (unit tests, benches, fuzzers, tools that only link the
+//! library).
 //!
-//! Which one is decided at each call by whether the server has filled its function pointer in. That happens once, as the very
-//! first step of loading and before any of our code allocates; so memory is always freed by the allocator it came from.
+//! Which one is decided at each call by whether the server has filled its function pointer in. That happens
+//! once, as the very first step of loading and before any of our code allocates; so memory is always freed by
+//! the allocator it came from.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -16,8 +18,9 @@ struct ServerAllocator;
 /// The server's allocators align to this, for sizes that are multiples of it ([`is_usable`] checks it).
 const NATIVE_ALIGN: usize = 16;
 
-// SAFETY: every method keeps to the contract of `GlobalAlloc`: blocks are as large and as aligned as asked for, and go back to the
-// allocator from which they came (see above). The server's functions do not unwind; where memory runs out they end the process.
+// SAFETY: every method keeps to the contract of `GlobalAlloc`: blocks are as large and as aligned as asked
+// for, and go back to the allocator from which they came (see above). The server's functions do not unwind;
+// where memory runs out they end the process.
 unsafe impl GlobalAlloc for ServerAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the pointer is written once, before anything is allocated.
@@ -28,10 +31,7 @@ unsafe impl GlobalAlloc for ServerAllocator {
             },
             // SAFETY: as above; the block has room for the largest shift.
             Some(alloc) => unsafe {
-                shift_up(
-                    alloc(layout.size().saturating_add(layout.align())).cast(),
-                    layout.align(),
-                )
+                shift_up(alloc(layout.size().saturating_add(layout.align())).cast(), layout.align())
             },
             // SAFETY: handed on.
             None => unsafe { System.alloc(layout) },
@@ -57,7 +57,8 @@ unsafe impl GlobalAlloc for ServerAllocator {
             Some(realloc) if layout.align() <= NATIVE_ALIGN => unsafe {
                 realloc(block.cast(), padded(size, layout.align())).cast()
             },
-            // SAFETY: the server's `realloc` would not keep the shift, so the block is copied; the sizes are the caller's.
+            // SAFETY: the server's `realloc` would not keep the shift, so the block is copied; the sizes are
+            // the caller's.
             Some(_) => unsafe {
                 let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
                 std::ptr::copy_nonoverlapping(block, moved, layout.size().min(size));
@@ -75,8 +76,8 @@ const fn padded(size: usize, align: usize) -> usize {
     size.saturating_add(align - 1) & !(align - 1)
 }
 
-/// The first aligned place behind the block's start, with the distance written in the byte-wide gap before it (8 bytes at least,
-/// since blocks are aligned to 8 and the place is always behind the start).
+/// The first aligned place behind the block's start, with the distance written in the byte-wide gap before it
+/// (8 bytes at least, since blocks are aligned to 8 and the place is always behind the start).
 ///
 /// # Safety
 /// The block has room for one more `align` than is used, and is aligned to 8.
@@ -99,8 +100,8 @@ unsafe fn shift_down(place: *mut u8) -> *mut u8 {
     unsafe { place.sub(place.cast::<usize>().sub(1).read()) }
 }
 
-/// Whether the server's allocator aligns as is assumed here. One that prepends a header to each block (the C library's without
-/// `malloc_size`) does not, and the module refuses to load.
+/// Whether the server's allocator aligns as is assumed here. One that prepends a header to each block (the C
+/// library's without `malloc_size`) does not, and the module refuses to load.
 pub fn is_usable() -> bool {
     [16_usize, 32, 48, 112].into_iter().all(|size| {
         // SAFETY: allocated and freed at once, by the server, which has been found to have both functions.

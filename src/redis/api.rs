@@ -1,14 +1,16 @@
 //! Calling the server: contexts, strings and the few questions that several modules ask.
 //!
-//! The interface is a set of function pointers, which the server fills in at load. `api!` calls one; a pointer that every
-//! supported server has is checked once, at load ([`missing`]), so that no call site needs an answer for its absence.
+//! The interface is a set of function pointers, which the server fills in at load. `api!` calls one; a
+//! pointer that every supported server has is checked once, at load ([`missing`]), so that no call site needs
+//! an answer for its absence.
 
 use std::marker::PhantomData;
 use std::os::raw::c_int;
 
 use redis_module::raw;
 
-/// Calls a function of the server's interface by name. Unsafe: the arguments must be what that function asks for.
+/// Calls a function of the server's interface by name. Unsafe: the arguments must be what that function asks
+/// for.
 macro_rules! api {
     ($name:ident($($arg:expr),* $(,)?)) => {
         match redis_module::raw::$name {
@@ -18,7 +20,8 @@ macro_rules! api {
     };
 }
 
-/// Which of the functions in use (beside the optional ones, which are looked at where they are called) this server lacks.
+/// Which of the functions in use (beside the optional ones, which are looked at where they are called) this
+/// server lacks.
 macro_rules! first_absent {
     ($($name:ident),* $(,)?) => {{
         let mut absent = None;
@@ -128,10 +131,7 @@ impl<'c> Ctx<'c> {
     /// # Safety
     /// The pointer is a live context for as long as `'c`.
     pub unsafe fn new(raw: *mut raw::RedisModuleCtx) -> Self {
-        Self {
-            raw,
-            callback: PhantomData,
-        }
+        Self { raw, callback: PhantomData }
     }
 
     /// The pointer, for `api!`.
@@ -139,7 +139,8 @@ impl<'c> Ctx<'c> {
         self.raw
     }
 
-    /// What the server says about this context (`REDISMODULE_CTX_FLAGS_*`). Not cheap: it looks at memory limits.
+    /// What the server says about this context (`REDISMODULE_CTX_FLAGS_*`). Not cheap: it looks at memory
+    /// limits.
     pub fn flags(self) -> u32 {
         // SAFETY: the context is live.
         let flags = unsafe { api!(RedisModule_GetContextFlags(self.raw)) };
@@ -186,16 +187,11 @@ pub unsafe fn bytes<'s>(string: *const raw::RedisModuleString) -> &'s [u8] {
 /// A new string of the server, to be freed by its owner.
 pub fn string(bytes: &[u8]) -> *mut raw::RedisModuleString {
     // SAFETY: without a context the string belongs to the caller; the bytes are copied.
-    unsafe {
-        api!(RedisModule_CreateString(
-            std::ptr::null_mut(),
-            bytes.as_ptr().cast(),
-            bytes.len()
-        ))
-    }
+    unsafe { api!(RedisModule_CreateString(std::ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())) }
 }
 
-/// The time in Unix ms. Where the server has read the clock already for the running command (Redis 7.2), it is that time.
+/// The time in Unix ms. Where the server has read the clock already for the running command (Redis 7.2), it
+/// is that time.
 pub fn now_ms() -> i64 {
     // SAFETY: no arguments.
     unsafe {

@@ -1,4 +1,5 @@
-//! One command's way through the shell: borrow the arguments, run the handler, then do what its journal asks for.
+//! One command's way through the shell: borrow the arguments, run the handler, then do what its journal asks
+//! for.
 
 use redis_module::raw;
 
@@ -33,33 +34,16 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
         if let Some(own) = &mut state.sweep.call {
             own.ran = true;
         }
-        (
-            scratch,
-            state.clock(now_ms),
-            state.settings.defaults(),
-            state.reign,
-        )
+        (scratch, state.clock(now_ms), state.settings.defaults(), state.reign)
     });
-    // SAFETY: the server keeps the arguments alive and in place until the command returns; `Scratch` forgets them before that, and
-    // handlers, which take a `Call` of any lifetime, cannot keep them.
-    scratch
-        .args
-        .extend(argv.iter().map(|&arg| unsafe { api::bytes(arg) }));
-    let env = Env {
-        clock,
-        defaults,
-        reign,
-        entropy: &api::random,
-        origin: origin(spec, ctx),
-    };
+    // SAFETY: the server keeps the arguments alive and in place until the command returns; `Scratch` forgets
+    // them before that, and handlers, which take a `Call` of any lifetime, cannot keep them.
+    scratch.args.extend(argv.iter().map(|&arg| unsafe { api::bytes(arg) }));
+    let env = Env { clock, defaults, reign, entropy: &api::random, origin: origin(spec, ctx) };
     let answer = answer(spec, ctx, argv, &env, &mut scratch);
     let journal = &scratch.journal;
     notify::announce(ctx, &scratch.open, journal);
-    let expired = if env.origin == Origin::Client {
-        count_expired(journal)
-    } else {
-        0
-    };
+    let expired = if env.origin == Origin::Client { count_expired(journal) } else { 0 };
     let divergences = journal.divergences;
     scratch.clear();
     state::with(|state| {
@@ -80,24 +64,13 @@ fn answer(
     env: &Env<'_>,
     scratch: &mut Scratch,
 ) -> Answer {
-    let Scratch {
-        args,
-        open,
-        journal,
-    } = scratch;
+    let Scratch { args, open, journal } = scratch;
     journal.clear();
     let mut keys = Keys::new(ctx, spec.access, argv, args, open);
     let mut out = Reply(ctx);
-    let result = (spec.run)(&mut Call {
-        args,
-        env,
-        keys: &mut keys,
-        journal,
-        out: &mut out,
-    });
+    let result = (spec.run)(&mut Call { args, env, keys: &mut keys, journal, out: &mut out });
     if spec.access != Access::Read {
-        // Also when the answer is an error: due holds may have been returned before it was found.
-        replicate::propagate(ctx, &keys, journal);
+        replicate::propagate(ctx, &keys, journal, result.is_err());
         follow_up(ctx, &mut keys, env.clock, &env.defaults);
     }
     match result {
@@ -119,11 +92,9 @@ fn follow_up(ctx: Ctx<'_>, keys: &mut Keys<'_>, clock: Clock, defaults: &Default
                 value.recount();
             }
             let now_ms = clock.now_ms;
-            state
-                .agenda
-                .follow(db, name, value, now_ms, defaults, key.touched);
+            state.agenda.follow(db, name, value, now_ms, defaults, key.touched);
             if let Some(own) = &mut state.sweep.call {
-                own.wake_ms = value.wake_ms;
+                own.wake_ms.get_or_insert(value.wake_ms);
             }
         });
     });
@@ -136,8 +107,9 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
     }
     let flags = ctx.flags();
     let import = state::with(|state| state.import_flag);
-    // The append-only file is read by a client of its own, which has the largest id. The flag for loading alone is no proof: real
-    // clients are served, too, while a replica loads a data set beside the one in use.
+    // The append-only file is read by a client of its own, which has the largest id. The flag for loading
+    // alone is no proof: real clients are served, too, while a replica loads a data set beside the one in
+    // use.
     let from_file = flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 && ctx.is_log_reader();
     if from_file || flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | import) != 0 {
         Origin::Log
@@ -147,10 +119,7 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
 }
 
 fn count_expired(journal: &Journal) -> u64 {
-    let notes = journal
-        .changed()
-        .iter()
-        .flat_map(|changed| changed.notes.iter());
+    let notes = journal.changed().iter().flat_map(|changed| changed.notes.iter());
     notes.filter(|note| note.kind == Kind::Expired).count() as u64
 }
 

@@ -21,39 +21,26 @@ pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn register_one(
-    ctx: Ctx<'_>,
-    spec: &Spec,
-    entry: trampoline::Entry,
-    own_category: bool,
-) -> Option<()> {
+fn register_one(ctx: Ctx<'_>, spec: &Spec, entry: trampoline::Entry, own_category: bool) -> Option<()> {
     let name = CString::new(spec.name).ok()?;
     let (first, last, step) = range(spec.keys);
     let flags = CString::new(flags(spec)).ok()?;
     // SAFETY: the context is live; the strings are copied; the entry fits.
     let command = unsafe {
-        let created = api!(RedisModule_CreateCommand(
-            ctx.raw(),
-            name.as_ptr(),
-            Some(entry),
-            flags.as_ptr(),
-            first,
-            last,
-            step
-        ));
+        let created =
+            api!(RedisModule_CreateCommand(ctx.raw(), name.as_ptr(), Some(entry), flags.as_ptr(), first, last, step));
         if created != api::OK {
             return None;
         }
         api!(RedisModule_GetCommand(ctx.raw(), name.as_ptr()))
     };
-    let done = !command.is_null()
-        && docs::describe(command, spec)
-        && categorize(command, spec, own_category);
+    let done = !command.is_null() && docs::describe(command, spec) && categorize(command, spec, own_category);
     done.then_some(())
 }
 
-/// The flags, as the server spells them. What only gives back goes on when memory is out. A cluster routes by key specs only where
-/// the keys stand at fixed places: counted keys it asks for (`getkeys-api`, see `positions`).
+/// The flags, as the server spells them. What only gives back goes on when memory is out. A cluster routes by
+/// key specs only where the keys stand at fixed places: counted keys it asks for (`getkeys-api`, see
+/// `positions`).
 fn flags(spec: &Spec) -> String {
     let access = match spec.access {
         Access::Read => "readonly",
@@ -61,11 +48,7 @@ fn flags(spec: &Spec) -> String {
         Access::GiveBack | Access::Log => "write",
     };
     let fast = if spec.fast { " fast" } else { "" };
-    let asked = if matches!(spec.keys, Keys::Counted(_)) {
-        " getkeys-api"
-    } else {
-        ""
-    };
+    let asked = if matches!(spec.keys, Keys::Counted(_)) { " getkeys-api" } else { "" };
     format!("{access}{fast}{asked}")
 }
 
@@ -81,27 +64,18 @@ fn range(keys: Keys) -> (c_int, c_int, c_int) {
 /// Adds the category `@stock`, where the server lets modules add any (Redis 7.4, Valkey 8.1).
 fn add_category(ctx: Ctx<'_>) -> bool {
     // SAFETY: the context is live; the name is copied.
-    unsafe {
-        raw::RedisModule_AddACLCategory
-            .is_some_and(|add| add(ctx.raw(), c"stock".as_ptr()) == api::OK)
-    }
+    unsafe { raw::RedisModule_AddACLCategory.is_some_and(|add| add(ctx.raw(), c"stock".as_ptr()) == api::OK) }
 }
 
-/// Puts a command into its categories, where the server lets modules do so (Redis 7.2). Older servers derive them from the flags.
+/// Puts a command into its categories, where the server lets modules do so (Redis 7.2). Older servers derive
+/// them from the flags.
 fn categorize(command: *mut raw::RedisModuleCommand, spec: &Spec, own_category: bool) -> bool {
-    let access = if spec.access == Access::Read {
-        "read"
-    } else {
-        "write"
-    };
+    let access = if spec.access == Access::Read { "read" } else { "write" };
     let speed = if spec.fast { "fast" } else { "slow" };
     let own = if own_category { " stock" } else { "" };
     let Ok(categories) = CString::new(format!("{access} {speed}{own}")) else {
         return false;
     };
     // SAFETY: the command came from the server; the text is copied.
-    unsafe {
-        raw::RedisModule_SetCommandACLCategories
-            .is_none_or(|set| set(command, categories.as_ptr()) == api::OK)
-    }
+    unsafe { raw::RedisModule_SetCommandACLCategories.is_none_or(|set| set(command, categories.as_ptr()) == api::OK) }
 }

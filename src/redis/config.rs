@@ -1,7 +1,8 @@
 //! The parameters: `CONFIG GET/SET stock.*`, lines in redis.conf, and arguments of `loadmodule`.
 //!
-//! An argument of `loadmodule` (`hold-seconds 600`) replaces the default of its parameter. A line in redis.conf
-//! (`stock.hold-seconds 600`) and CONFIG SET go before it, so that what CONFIG REWRITE wrote holds after a restart.
+//! An argument of `loadmodule` (`hold-seconds 600`) replaces the default of its parameter. A line in
+//! redis.conf (`stock.hold-seconds 600`) and CONFIG SET go before it, so that what CONFIG REWRITE wrote holds
+//! after a restart.
 
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_longlong, c_void};
@@ -33,36 +34,11 @@ const MOST_SECONDS: i64 = 315_360_000;
 
 /// The parameters that are numbers.
 static NUMBERS: [Number; 5] = [
-    Number {
-        name: c"hold-seconds",
-        default: 900,
-        least: 1,
-        most: MOST_SECONDS,
-    },
-    Number {
-        name: c"retain-seconds",
-        default: 86_400,
-        least: 1,
-        most: MOST_SECONDS,
-    },
-    Number {
-        name: c"retain-paid-seconds",
-        default: 604_800,
-        least: 1,
-        most: MOST_SECONDS,
-    },
-    Number {
-        name: c"pool-max-orders",
-        default: 10_000_000,
-        least: 1,
-        most: 4_000_000_000,
-    },
-    Number {
-        name: c"failover-grace-ms",
-        default: 0,
-        least: 0,
-        most: 86_400_000,
-    },
+    Number { name: c"hold-seconds", default: 900, least: 1, most: MOST_SECONDS },
+    Number { name: c"retain-seconds", default: 86_400, least: 1, most: MOST_SECONDS },
+    Number { name: c"retain-paid-seconds", default: 604_800, least: 1, most: MOST_SECONDS },
+    Number { name: c"pool-max-orders", default: 10_000_000, least: 1, most: 4_000_000_000 },
+    Number { name: c"failover-grace-ms", default: 0, least: 0, most: 86_400_000 },
 ];
 
 /// The one that is a text.
@@ -82,11 +58,7 @@ pub struct Settings {
 impl Settings {
     /// The defaults.
     pub const fn new() -> Self {
-        Self {
-            numbers: [900, 86_400, 604_800, 10_000_000, 0],
-            utc_offset_min: 0,
-            utc_offset: null_mut(),
-        }
+        Self { numbers: [900, 86_400, 604_800, 10_000_000, 0], utc_offset_min: 0, utc_offset: null_mut() }
     }
 
     /// For the core.
@@ -114,7 +86,8 @@ pub fn register(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
         let default = given.numbers[index];
         let place = index as *mut c_void;
         let (least, most, flags) = (number.least, number.most, raw::REDISMODULE_CONFIG_DEFAULT);
-        // SAFETY: the context is live; the strings are copied; the callbacks fit and take the index as their data.
+        // SAFETY: the context is live; the strings are copied; the callbacks fit and take the index as their
+        // data.
         let done = unsafe {
             api!(RedisModule_RegisterNumericConfig(
                 ctx.raw(),
@@ -131,8 +104,7 @@ pub fn register(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
         };
         ensure(done)?;
     }
-    let default =
-        std::ffi::CString::new(given.utc_offset).map_err(|_| "a parameter cannot be registered")?;
+    let default = std::ffi::CString::new(given.utc_offset).map_err(|_| "a parameter cannot be registered")?;
     let flags = raw::REDISMODULE_CONFIG_DEFAULT;
     // SAFETY: as above.
     ensure(unsafe {
@@ -165,16 +137,7 @@ fn ensure(done: c_int) -> Result<(), String> {
 }
 
 unsafe extern "C" fn get(_: *const c_char, place: *mut c_void) -> c_longlong {
-    guarded(0, || {
-        state::with(|state| {
-            state
-                .settings
-                .numbers
-                .get(place as usize)
-                .copied()
-                .unwrap_or_default()
-        })
-    })
+    guarded(0, || state::with(|state| state.settings.numbers.get(place as usize).copied().unwrap_or_default()))
 }
 
 unsafe extern "C" fn set(
@@ -199,9 +162,7 @@ unsafe extern "C" fn set(
 }
 
 unsafe extern "C" fn get_offset(_: *const c_char, _: *mut c_void) -> *mut raw::RedisModuleString {
-    guarded(null_mut(), || {
-        state::with(|state| state.settings.utc_offset)
-    })
+    guarded(null_mut(), || state::with(|state| state.settings.utc_offset))
 }
 
 unsafe extern "C" fn set_offset(
@@ -260,17 +221,12 @@ struct Arguments {
 
 impl Arguments {
     fn parse(args: &[&[u8]]) -> Result<Self, String> {
-        let mut given = Self {
-            numbers: NUMBERS.each_ref().map(|number| number.default),
-            utc_offset: UTC_OFFSET_DEFAULT.into(),
-        };
+        let mut given =
+            Self { numbers: NUMBERS.each_ref().map(|number| number.default), utc_offset: UTC_OFFSET_DEFAULT.into() };
         for pair in args.chunks(2) {
-            let name = String::from_utf8_lossy(pair.first().copied().unwrap_or_default())
-                .to_ascii_lowercase();
+            let name = String::from_utf8_lossy(pair.first().copied().unwrap_or_default()).to_ascii_lowercase();
             let name = name.strip_prefix("stock.").unwrap_or(&name);
-            let value = pair
-                .get(1)
-                .ok_or_else(|| format!("the argument {name} has no value"))?;
+            let value = pair.get(1).ok_or_else(|| format!("the argument {name} has no value"))?;
             given.take(name, value)?;
         }
         Ok(given)
@@ -279,23 +235,56 @@ impl Arguments {
     fn take(&mut self, name: &str, value: &[u8]) -> Result<(), String> {
         let text = std::str::from_utf8(value).unwrap_or_default();
         if name.as_bytes() == UTC_OFFSET.to_bytes() {
-            offset_minutes(value)
-                .ok_or("the argument utc-offset must be +hh:mm or -hh:mm, up to 18:00")?;
+            offset_minutes(value).ok_or("the argument utc-offset must be +hh:mm or -hh:mm, up to 18:00")?;
             self.utc_offset = text.into();
             return Ok(());
         }
-        let index = NUMBERS
-            .iter()
-            .position(|number| number.name.to_bytes() == name.as_bytes());
+        let index = NUMBERS.iter().position(|number| number.name.to_bytes() == name.as_bytes());
         let index = index.ok_or_else(|| format!("the argument {name} is not known"))?;
         let Number { least, most, .. } = NUMBERS[index];
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| (least..=most).contains(number));
-        self.numbers[index] = number.ok_or_else(|| {
-            format!("the argument {name} must be a number from {least} to {most}")
-        })?;
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        self.numbers[index] =
+            number.ok_or_else(|| format!("the argument {name} must be a number from {least} to {most}"))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_signed_hours_and_minutes() {
+        assert_eq!(offset_minutes(b"+00:00"), Some(0));
+        assert_eq!(offset_minutes(b"+08:00"), Some(480));
+        assert_eq!(offset_minutes(b"-05:30"), Some(-330));
+        assert_eq!(offset_minutes(b"+18:00"), Some(1080));
+        assert_eq!(offset_minutes(b"-18:00"), Some(-1080));
+        for wrong in ["", "08:00", "+8:00", "+08:60", "+18:01", "+19:00", "+0800", "+08:00 ", "Z", "+ab:cd"] {
+            assert_eq!(offset_minutes(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn arguments_replace_defaults() {
+        let given = Arguments::parse(&[b"Hold-Seconds", b"60", b"stock.utc-offset", b"+08:00"]);
+        assert_eq!(given, Ok(Arguments { numbers: [60, 86_400, 604_800, 10_000_000, 0], utc_offset: "+08:00".into() }));
+        assert_eq!(Arguments::parse(&[]).map(|given| given.numbers), Ok(Settings::new().numbers));
+    }
+
+    #[test]
+    fn unknown_and_wrong_arguments_are_refused_by_name() {
+        let wrong: [&[&[u8]]; 5] = [
+            &[b"hold-second", b"60"],
+            &[b"hold-seconds"],
+            &[b"hold-seconds", b"0"],
+            &[b"hold-seconds", b"1x"],
+            &[b"hold-seconds", b"315360001"],
+        ];
+        for args in wrong {
+            let why = Arguments::parse(args).err().unwrap_or_default();
+            assert!(why.contains("hold-second"), "{why}");
+        }
+        assert!(Arguments::parse(&[b"utc-offset", b"8"]).is_err());
     }
 }

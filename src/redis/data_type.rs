@@ -1,8 +1,9 @@
 //! The data type of our keys: how the server saves, loads, copies, weighs and frees them.
 //!
-//! Most of it may run in a forked child (snapshots, rewrites) or while another data set is being served (a replica's diskless
-//! load), and freeing may run on any thread: so nothing here touches the state of the process except the gauges. Only `unlink`
-//! does, which is for keys of the data set in use, on the main thread.
+//! Most of it may run in a forked child (snapshots, rewrites) or while another data set is being served (a
+//! replica's diskless load), and freeing may run on any thread: so nothing here touches the state of the
+//! process except the gauges. Only `unlink` does, which is for keys of the data set in use, on the main
+//! thread.
 
 use std::os::raw::{c_int, c_void};
 use std::ptr::null_mut;
@@ -53,14 +54,7 @@ pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
         aux_save2: None,
     };
     // SAFETY: the context is live; the server copies the methods.
-    let kind = unsafe {
-        api!(RedisModule_CreateDataType(
-            ctx.raw(),
-            NAME.as_ptr(),
-            codec::VERSION,
-            &mut methods
-        ))
-    };
+    let kind = unsafe { api!(RedisModule_CreateDataType(ctx.raw(), NAME.as_ptr(), codec::VERSION, &mut methods)) };
     TYPE.store(kind, Ordering::Relaxed);
     if kind.is_null() {
         return Err("the data type stockpool cannot be registered".into());
@@ -86,7 +80,8 @@ pub unsafe fn value_of(key: *mut raw::RedisModuleKey) -> *mut Value {
 /// The pool behind a callback's value.
 ///
 /// # Safety
-/// The pointer came from the server, which got it from `Value::boxed`, and nothing changes the value meanwhile.
+/// The pointer came from the server, which got it from `Value::boxed`, and nothing changes the value
+/// meanwhile.
 unsafe fn value<'v>(value: *const c_void) -> &'v Value {
     // SAFETY: see above.
     unsafe { &*value.cast() }
@@ -112,24 +107,18 @@ fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<Value>, Strin
     }
     let mut loader = Loader::new();
     while next_chunk(io, &mut loader)? {}
-    let pool = loader
-        .finish()
-        .map_err(|damage| format!("stock: damaged value: {damage}"))?;
+    let pool = loader.finish().map_err(|damage| format!("stock: damaged value: {damage}"))?;
     Ok(Value::boxed(pool))
 }
 
-/// Reads one chunk; false at the end. The length in the payload is checked against the payload by the server, and what it
-/// claims about the pool by the loader.
+/// Reads one chunk; false at the end. The length in the payload is checked against the payload by the server,
+/// and what it claims about the pool by the loader.
 fn next_chunk(io: *mut raw::RedisModuleIO, loader: &mut Loader) -> Result<bool, String> {
     // SAFETY: the handle is live for the callback.
     let mark = unsafe { api!(RedisModule_LoadUnsigned(io)) };
     ensure_read(io)?;
     if mark != MORE {
-        return if mark == END {
-            Ok(false)
-        } else {
-            Err("stock: damaged value: neither a chunk nor the end".into())
-        };
+        return if mark == END { Ok(false) } else { Err("stock: damaged value: neither a chunk nor the end".into()) };
     }
     let mut len = 0;
     // SAFETY: the handle is live; the server writes the length.
@@ -159,43 +148,21 @@ unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, pool: *mut c_void) {
     guarded((), || unsafe {
         codec::save(&value(pool).pool, &mut |chunk| {
             api!(RedisModule_SaveUnsigned(io, MORE));
-            api!(RedisModule_SaveStringBuffer(
-                io,
-                chunk.as_ptr().cast(),
-                chunk.len()
-            ));
+            api!(RedisModule_SaveStringBuffer(io, chunk.as_ptr().cast(), chunk.len()));
         });
         api!(RedisModule_SaveUnsigned(io, END));
     });
 }
 
-unsafe extern "C" fn aof_rewrite(
-    io: *mut raw::RedisModuleIO,
-    key: *mut raw::RedisModuleString,
-    pool: *mut c_void,
-) {
+unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: *mut raw::RedisModuleString, pool: *mut c_void) {
     let command = c"STOCK.LOAD".as_ptr();
     // SAFETY: the handle, the key and the value are live for the callback; the formats match their arguments.
     guarded((), || unsafe {
         codec::save(&value(pool).pool, &mut |chunk| {
             let (start, len) = (chunk.as_ptr(), chunk.len());
-            api!(RedisModule_EmitAOF(
-                io,
-                command,
-                c"scb".as_ptr(),
-                key,
-                c"MORE".as_ptr(),
-                start,
-                len
-            ));
+            api!(RedisModule_EmitAOF(io, command, c"scb".as_ptr(), key, c"MORE".as_ptr(), start, len));
         });
-        api!(RedisModule_EmitAOF(
-            io,
-            command,
-            c"sc".as_ptr(),
-            key,
-            c"END".as_ptr()
-        ));
+        api!(RedisModule_EmitAOF(io, command, c"sc".as_ptr(), key, c"END".as_ptr()));
     });
 }
 
@@ -203,18 +170,15 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, pool: *mut c_vo
     // SAFETY: the handle and the value are live for the callback.
     guarded((), || unsafe {
         codec::save(&value(pool).pool, &mut |chunk| {
-            api!(RedisModule_DigestAddStringBuffer(
-                digest,
-                chunk.as_ptr().cast(),
-                chunk.len()
-            ));
+            api!(RedisModule_DigestAddStringBuffer(digest, chunk.as_ptr().cast(), chunk.len()));
         });
         api!(RedisModule_DigestEndSequence(digest));
     });
 }
 
-/// A key loses its value (DEL, RENAME, expiry, eviction, overwriting; not FLUSHALL): the agenda forgets it. On a primary a stale entry would
-/// go when its time comes, but on a replica, which sweeps nothing, they would pile up.
+/// A key loses its value (DEL, RENAME, expiry, eviction, overwriting; not FLUSHALL): the agenda forgets it.
+/// On a primary a stale entry would go when its time comes, but on a replica, which sweeps nothing, they
+/// would pile up.
 unsafe extern "C" fn unlink(key: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) {
     // SAFETY: the handle and the value are live for the callback.
     guarded((), || unsafe {
@@ -231,11 +195,7 @@ unsafe extern "C" fn free(value: *mut c_void) {
     guarded((), || drop(unsafe { Box::from_raw(value.cast::<Value>()) }));
 }
 
-unsafe extern "C" fn mem_usage(
-    _: *mut raw::RedisModuleKeyOptCtx,
-    pool: *const c_void,
-    _samples: usize,
-) -> usize {
+unsafe extern "C" fn mem_usage(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void, _samples: usize) -> usize {
     // SAFETY: the value is live for the callback.
     guarded(0, || unsafe { value(pool) }.memory_bytes())
 }

@@ -1,4 +1,5 @@
-//! What `COMMAND INFO` and `COMMAND DOCS` say of a command: the table's description in the server's structures.
+//! What `COMMAND INFO` and `COMMAND DOCS` say of a command: the table's description in the server's
+//! structures.
 
 use std::ffi::CString;
 use std::os::raw::c_char;
@@ -32,61 +33,43 @@ pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
         key_specs: key_specs.as_mut_ptr(),
         args: room.args(spec.args),
     };
-    // SAFETY: the command came from the server; everything that the description points at lives until the end of this function.
+    // SAFETY: the command came from the server; everything that the description points at lives until the end
+    // of this function.
     unsafe { api!(RedisModule_SetCommandInfo(command, &info)) == api::OK }
 }
 
 /// What happens to the keys (`REDISMODULE_CMD_KEY_*`).
 pub fn key_flags(spec: &Spec) -> u32 {
-    let writes = if spec.inserts {
-        raw::REDISMODULE_CMD_KEY_INSERT
-    } else {
-        raw::REDISMODULE_CMD_KEY_UPDATE
-    };
+    let writes = if spec.inserts { raw::REDISMODULE_CMD_KEY_INSERT } else { raw::REDISMODULE_CMD_KEY_UPDATE };
     match spec.access {
         Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
-        Access::Write | Access::GiveBack => {
-            raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | writes
-        }
+        Access::Write | Access::GiveBack => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | writes,
         Access::Log => raw::REDISMODULE_CMD_KEY_RW | writes,
     }
 }
 
 /// Where the keys are, and what happens to them.
 fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
-    let mut described = raw::RedisModuleCommandKeySpec {
-        flags: key_flags(spec).into(),
-        ..empty_key_spec()
-    };
+    let mut described = raw::RedisModuleCommandKeySpec { flags: key_flags(spec).into(), ..empty_key_spec() };
     described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
     described.bs.index.pos = match spec.keys {
         Keys::First | Keys::All => 1,
         Keys::Counted(at) => at.into(),
     };
     // Keys stand together: a step other than 1 is computed wrongly by many servers.
-    let (range, keystep) = (
-        raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE,
-        1,
-    );
+    let (range, keystep) = (raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE, 1);
     match spec.keys {
         Keys::First | Keys::All => {
             let lastkey = if spec.keys == Keys::All { -1 } else { 0 };
             described.find_keys_type = range;
-            described.fk.range = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
-                lastkey,
-                keystep,
-                limit: 0,
-            };
+            described.fk.range =
+                raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 { lastkey, keystep, limit: 0 };
         }
         Keys::Counted(_) => {
             let (keynumidx, firstkey) = (0, 1);
-            described.find_keys_type =
-                raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
-            described.fk.keynum = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_2 {
-                keynumidx,
-                firstkey,
-                keystep,
-            };
+            described.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
+            described.fk.keynum =
+                raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_2 { keynumidx, firstkey, keystep };
         }
     }
     described
@@ -98,7 +81,8 @@ fn empty_key_spec() -> raw::RedisModuleCommandKeySpec {
     unsafe { std::mem::zeroed() }
 }
 
-/// What the descriptions point at. Vectors are not touched any more once a pointer to their content is handed out.
+/// What the descriptions point at. Vectors are not touched any more once a pointer to their content is handed
+/// out.
 #[derive(Default)]
 struct Room {
     texts: Vec<CString>,
@@ -126,45 +110,16 @@ impl Room {
 
     fn arg(&mut self, arg: &Arg) -> raw::RedisModuleCommandArg {
         let (kind, subargs) = match arg.kind {
-            ArgKind::Key => (
-                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
-                null_mut(),
-            ),
-            ArgKind::String => (
-                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
-                null_mut(),
-            ),
-            ArgKind::Integer => (
-                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
-                null_mut(),
-            ),
-            ArgKind::UnixTime => (
-                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME,
-                null_mut(),
-            ),
-            ArgKind::Token => (
-                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,
-                null_mut(),
-            ),
-            ArgKind::OneOf(args) => (
-                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF,
-                self.args(args),
-            ),
-            ArgKind::Block(args) => (
-                raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK,
-                self.args(args),
-            ),
+            ArgKind::Key => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY, null_mut()),
+            ArgKind::String => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING, null_mut()),
+            ArgKind::Integer => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER, null_mut()),
+            ArgKind::UnixTime => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME, null_mut()),
+            ArgKind::Token => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN, null_mut()),
+            ArgKind::OneOf(args) => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF, self.args(args)),
+            ArgKind::Block(args) => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK, self.args(args)),
         };
-        let optional = if arg.optional {
-            raw::REDISMODULE_CMD_ARG_OPTIONAL
-        } else {
-            0
-        };
-        let multiple = if arg.multiple {
-            raw::REDISMODULE_CMD_ARG_MULTIPLE
-        } else {
-            0
-        };
+        let optional = if arg.optional { raw::REDISMODULE_CMD_ARG_OPTIONAL } else { 0 };
+        let multiple = if arg.multiple { raw::REDISMODULE_CMD_ARG_MULTIPLE } else { 0 };
         raw::RedisModuleCommandArg {
             name: self.text(arg.name),
             type_: kind,

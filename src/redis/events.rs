@@ -12,10 +12,7 @@ use super::{log, sweep};
 /// Asks the server to tell; false where it does not know one of the events.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
     let events: [(u64, raw::RedisModuleEventCallback); 6] = [
-        (
-            raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
-            Some(on_role),
-        ),
+        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(on_role)),
         (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
         (raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD, Some(on_async_load)),
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
@@ -25,22 +22,11 @@ pub fn subscribe(ctx: Ctx<'_>) -> bool {
     events.into_iter().all(|(id, callback)| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         // SAFETY: the context is live; the callbacks fit.
-        unsafe {
-            api!(RedisModule_SubscribeToServerEvent(
-                ctx.raw(),
-                event,
-                callback
-            )) == api::OK
-        }
+        unsafe { api!(RedisModule_SubscribeToServerEvent(ctx.raw(), event, callback)) == api::OK }
     })
 }
 
-unsafe extern "C" fn on_role(
-    _: *mut raw::RedisModuleCtx,
-    _: raw::RedisModuleEvent,
-    what: u64,
-    _: *mut c_void,
-) {
+unsafe extern "C" fn on_role(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, what: u64, _: *mut c_void) {
     guarded((), || {
         if what == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER {
             promoted();
@@ -49,7 +35,8 @@ unsafe extern "C" fn on_role(
     });
 }
 
-/// A new reign: another history may go on elsewhere. Confirmations that the old primary lost may be repeated during the grace.
+/// A new reign: another history may go on elsewhere. Confirmations that the old primary lost may be repeated
+/// during the grace.
 fn promoted() {
     let reign = state::with(|state| {
         state.reign = state.reign.saturating_add(1);
@@ -57,22 +44,15 @@ fn promoted() {
         state.rescan.want();
         state.reign
     });
-    log::notice(&format!(
-        "primary from now on (reign {reign} of this process)"
-    ));
+    log::notice(&format!("primary from now on (reign {reign} of this process)"));
 }
 
-unsafe extern "C" fn on_loading(
-    _: *mut raw::RedisModuleCtx,
-    _: raw::RedisModuleEvent,
-    what: u64,
-    _: *mut c_void,
-) {
+unsafe extern "C" fn on_loading(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, what: u64, _: *mut c_void) {
     guarded((), || state::with(|state| loading(state, what)));
 }
 
-/// After a load the agenda is made anew. A load from disk may have lost the latest confirmations, as a promotion may, and is
-/// followed by a grace; one from the primary has not.
+/// After a load the agenda is made anew. A load from disk may have lost the latest confirmations, as a
+/// promotion may, and is followed by a grace; one from the primary has not.
 fn loading(state: &mut State, what: u64) {
     state.loads.clear();
     match what {
@@ -88,12 +68,7 @@ fn loading(state: &mut State, what: u64) {
     }
 }
 
-unsafe extern "C" fn on_async_load(
-    _: *mut raw::RedisModuleCtx,
-    _: raw::RedisModuleEvent,
-    what: u64,
-    _: *mut c_void,
-) {
+unsafe extern "C" fn on_async_load(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, what: u64, _: *mut c_void) {
     guarded((), || {
         if what == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
             state::with(|state| {
@@ -104,12 +79,7 @@ unsafe extern "C" fn on_async_load(
     });
 }
 
-unsafe extern "C" fn on_flush(
-    _: *mut raw::RedisModuleCtx,
-    _: raw::RedisModuleEvent,
-    what: u64,
-    info: *mut c_void,
-) {
+unsafe extern "C" fn on_flush(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, what: u64, info: *mut c_void) {
     guarded((), || {
         // SAFETY: the server passes this structure with this event.
         let info = unsafe { info.cast::<raw::RedisModuleFlushInfoV1>().as_ref() };
@@ -120,12 +90,7 @@ unsafe extern "C" fn on_flush(
     });
 }
 
-unsafe extern "C" fn on_swap(
-    _: *mut raw::RedisModuleCtx,
-    _: raw::RedisModuleEvent,
-    _: u64,
-    info: *mut c_void,
-) {
+unsafe extern "C" fn on_swap(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, info: *mut c_void) {
     guarded((), || {
         // SAFETY: the server passes this structure with this event.
         if let Some(info) = unsafe { info.cast::<raw::RedisModuleSwapDbInfoV1>().as_ref() } {
@@ -137,11 +102,6 @@ unsafe extern "C" fn on_swap(
     });
 }
 
-unsafe extern "C" fn on_cron(
-    _: *mut raw::RedisModuleCtx,
-    _: raw::RedisModuleEvent,
-    _: u64,
-    _: *mut c_void,
-) {
+unsafe extern "C" fn on_cron(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, _: *mut c_void) {
     guarded((), sweep::tick);
 }

@@ -45,19 +45,11 @@ impl Section {
     fn totals(&self) {
         let (answers, expired, divergences, steps) = state::with(|state| {
             let totals = &state.totals;
-            (
-                totals.answers,
-                totals.expired,
-                totals.divergences,
-                totals.clock_steps,
-            )
+            (totals.answers, totals.expired, totals.divergences, totals.clock_steps)
         });
         for (answer, name) in Answer::NAMES {
             let name = CString::new(format!("answered_{name}")).unwrap_or_default();
-            self.count(
-                &name,
-                answers.get(answer as usize).copied().unwrap_or_default(),
-            );
+            self.count(&name, answers.get(answer as usize).copied().unwrap_or_default());
         }
         self.count(c"holds_expired", expired);
         self.count(c"divergences", divergences);
@@ -69,14 +61,7 @@ impl Section {
         let (lag_ms, due, rescans, searching, reign, grace) = state::with(|state| {
             let due = state.agenda.is_due(now_ms);
             let (rescans, searching) = (state.rescan.finished, state.rescan.is_wanted());
-            (
-                state.sweep.lag_ms,
-                due,
-                rescans,
-                searching,
-                state.reign,
-                state.in_grace(),
-            )
+            (state.sweep.lag_ms, due, rescans, searching, state.reign, state.in_grace())
         });
         self.signed(c"sweep_lag_ms", lag_ms);
         self.count(c"sweep_pending", u64::from(due));
@@ -88,24 +73,12 @@ impl Section {
 
     fn count(&self, name: &CStr, value: u64) {
         // SAFETY: the handle is live; the name is copied.
-        unsafe {
-            api!(RedisModule_InfoAddFieldULongLong(
-                self.info,
-                name.as_ptr(),
-                value
-            ))
-        };
+        unsafe { api!(RedisModule_InfoAddFieldULongLong(self.info, name.as_ptr(), value)) };
     }
 
     fn signed(&self, name: &CStr, value: i64) {
         // SAFETY: the handle is live; the name is copied.
-        unsafe {
-            api!(RedisModule_InfoAddFieldLongLong(
-                self.info,
-                name.as_ptr(),
-                value
-            ))
-        };
+        unsafe { api!(RedisModule_InfoAddFieldLongLong(self.info, name.as_ptr(), value)) };
     }
 }
 

@@ -47,15 +47,7 @@ impl<'c> Keys<'c> {
         open: &'c mut Vec<OpenKey>,
     ) -> Self {
         open.clear();
-        Self {
-            ctx,
-            writes: access != Access::Read,
-            argv,
-            args,
-            open,
-            next: 1,
-            load: None,
-        }
+        Self { ctx, writes: access != Access::Read, argv, args, open, next: 1, load: None }
     }
 
     /// The keys that were opened.
@@ -72,8 +64,8 @@ impl<'c> Keys<'c> {
     pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut Value)) {
         for key in self.open.iter() {
             if !key.value.is_null() {
-                // SAFETY: the name is an argument of the running call; the value is held by the open key, and each
-                // value is open once (see `open`), so this is the only reference.
+                // SAFETY: the name is an argument of the running call; the value is held by the open key, and
+                // each value is open once (see `open`), so this is the only reference.
                 unsafe { work(key, api::bytes(key.name), &mut *key.value) };
             }
         }
@@ -92,19 +84,9 @@ impl<'c> Keys<'c> {
     /// Which argument this key is: by place where the slice is the argument itself, by content otherwise.
     fn find(&mut self, key: &[u8]) -> Option<usize> {
         let same = |arg: &&[u8]| std::ptr::eq(arg.as_ptr(), key.as_ptr()) && arg.len() == key.len();
-        let ahead = self
-            .args
-            .iter()
-            .skip(self.next)
-            .position(same)
-            .map(|at| at.saturating_add(self.next));
-        let found = ahead.or_else(|| {
-            self.args
-                .iter()
-                .skip(1)
-                .position(|arg| *arg == key)
-                .map(|at| at.saturating_add(1))
-        })?;
+        let ahead = self.args.iter().skip(self.next).position(same).map(|at| at.saturating_add(self.next));
+        let found =
+            ahead.or_else(|| self.args.iter().skip(1).position(|arg| *arg == key).map(|at| at.saturating_add(1)))?;
         self.next = found.saturating_add(1);
         Some(found)
     }
@@ -112,9 +94,7 @@ impl<'c> Keys<'c> {
     /// Where a key of this name is open for writing.
     fn already(&self, key: &[u8]) -> Option<usize> {
         // SAFETY: the names are arguments of the running call.
-        self.open
-            .iter()
-            .position(|open| unsafe { api::bytes(open.name) } == key)
+        self.open.iter().position(|open| unsafe { api::bytes(open.name) } == key)
     }
 
     /// Opens the key that is this argument and looks at what it holds.
@@ -122,11 +102,7 @@ impl<'c> Keys<'c> {
         let Some(&name) = self.argv.get(at) else {
             return Ok(None);
         };
-        let mode = if self.writes {
-            raw::REDISMODULE_READ | raw::REDISMODULE_WRITE
-        } else {
-            raw::REDISMODULE_READ
-        };
+        let mode = if self.writes { raw::REDISMODULE_READ | raw::REDISMODULE_WRITE } else { raw::REDISMODULE_READ };
         // SAFETY: the context and the name are live; the handle is closed in `drop`.
         let key = unsafe { api!(RedisModule_OpenKey(self.ctx.raw(), name, mode as i32)) };
         if key.is_null() {
@@ -142,13 +118,7 @@ impl<'c> Keys<'c> {
             return Err(WrongType);
         }
         let last = self.open.len();
-        self.open.push(OpenKey {
-            key,
-            name,
-            value,
-            touched: false,
-            created: false,
-        });
+        self.open.push(OpenKey { key, name, value, touched: false, created: false });
         Ok(Some(last))
     }
 }
@@ -163,16 +133,11 @@ impl Keyspace for Keys<'_> {
                 None => None,
             },
         };
-        Ok(at
-            .filter(|&at| self.open.get(at).is_some_and(|open| !open.value.is_null()))
-            .map(Handle))
+        Ok(at.filter(|&at| self.open.get(at).is_some_and(|open| !open.value.is_null())).map(Handle))
     }
 
     fn pool(&self, handle: Handle) -> &Pool {
-        let value = self
-            .open
-            .get(handle.0)
-            .map_or(std::ptr::null_mut(), |open| open.value);
+        let value = self.open.get(handle.0).map_or(std::ptr::null_mut(), |open| open.value);
         assert!(!value.is_null(), "a handle of another call");
         // SAFETY: the open key holds the value, and nothing changes it while `self` is borrowed.
         unsafe { &(*value).pool }
@@ -180,15 +145,11 @@ impl Keyspace for Keys<'_> {
 
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool {
         assert!(self.writes, "a read that writes");
-        let open = self
-            .open
-            .get_mut(handle.0)
-            .filter(|open| !open.value.is_null());
-        let Some(open) = open else {
-            panic!("a handle of another call")
-        };
+        let open = self.open.get_mut(handle.0).filter(|open| !open.value.is_null());
+        let Some(open) = open else { panic!("a handle of another call") };
         open.touched = true;
-        // SAFETY: the open key holds the value; it is open once, so `&mut self` makes this the only reference.
+        // SAFETY: the open key holds the value; it is open once, so `&mut self` makes this the only
+        // reference.
         unsafe { &mut (*open.value).pool }
     }
 
@@ -202,7 +163,8 @@ impl Keyspace for Keys<'_> {
         };
         let value = Box::into_raw(Value::boxed(pool));
         let kind = data_type::TYPE.load(Ordering::Relaxed);
-        // SAFETY: the key is open for writing; the server takes the value over, and frees one that it replaces.
+        // SAFETY: the key is open for writing; the server takes the value over, and frees one that it
+        // replaces.
         let set = unsafe { api!(RedisModule_ModuleTypeSetValue(open.key, kind, value.cast())) };
         assert!(set == api::OK, "a read that creates");
         open.value = value;

@@ -1,4 +1,5 @@
-//! Pools that arrive in pieces (`STOCK.LOAD`): from an append-only file without RDB preamble, or from a slot import.
+//! Pools that arrive in pieces (`STOCK.LOAD`): from an append-only file without RDB preamble, or from a slot
+//! import.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,22 +20,17 @@ pub struct Loads {
 impl Loads {
     /// None.
     pub const fn new() -> Self {
-        Self {
-            under_way: BTreeMap::new(),
-        }
+        Self { under_way: BTreeMap::new() }
     }
 
     /// Takes a load out, to go on with it.
     pub fn take(&mut self, db: i32, key: &[u8]) -> Option<Loader> {
-        self.under_way
-            .remove(&(db, key.into()))
-            .map(|(_, loader)| loader)
+        self.under_way.remove(&(db, key.into())).map(|(_, loader)| loader)
     }
 
     /// Puts it back, for the next piece.
     pub fn put(&mut self, db: i32, key: &[u8], loader: Loader) {
-        self.under_way
-            .insert((db, key.into()), (Instant::now(), loader));
+        self.under_way.insert((db, key.into()), (Instant::now(), loader));
     }
 
     /// Their source is gone.

@@ -47,12 +47,7 @@ fn line(level: Level, text: &str) {
     // SAFETY: the strings end in NUL; the text is an argument of "%s", never the format.
     unsafe {
         if let Some(log) = raw::RedisModule_Log {
-            log(
-                CONTEXT.load(Ordering::Relaxed),
-                level.word().as_ptr(),
-                c"%s".as_ptr(),
-                text.as_ptr(),
-            );
+            log(CONTEXT.load(Ordering::Relaxed), level.word().as_ptr(), c"%s".as_ptr(), text.as_ptr());
         }
     }
 }
@@ -64,25 +59,12 @@ fn line(level: Level, text: &str) {
 pub unsafe fn io_warning(io: *mut raw::RedisModuleIO, text: &str) {
     let text = printable(text);
     // SAFETY: as in `line`; the handle is live.
-    unsafe {
-        api!(RedisModule_LogIOError(
-            io,
-            Level::Warning.word().as_ptr(),
-            c"%s".as_ptr(),
-            text.as_ptr()
-        ))
-    };
+    unsafe { api!(RedisModule_LogIOError(io, Level::Warning.word().as_ptr(), c"%s".as_ptr(), text.as_ptr())) };
 }
 
 /// The text as one line of ASCII: whatever else is in it becomes `?`.
 fn printable(text: &str) -> CString {
-    let clean = text.bytes().map(|byte| {
-        if byte == b' ' || byte.is_ascii_graphic() {
-            byte
-        } else {
-            b'?'
-        }
-    });
+    let clean = text.bytes().map(|byte| if byte == b' ' || byte.is_ascii_graphic() { byte } else { b'?' });
     CString::new(clean.collect::<Vec<u8>>()).unwrap_or_default()
 }
 

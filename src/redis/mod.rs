@@ -1,18 +1,14 @@
 //! The shell: everything that touches the server's C interface, and the only place with `unsafe`.
 //!
-//! Read in this order: `api` (calling C), `allocator`, `log`, `state` (what the process keeps), `value` and `data_type` (what
-//! a key holds), `keyspace` and `reply` (what a command may do), `trampoline`, `positions` and `call` (one command's way), `replicate`
-//! and `notify` (what follows a change), `agenda`, `sweep` and `rescan` (due holds without traffic), `events` (what the
-//! server tells), `config`, `info`, `commands` and `docs` (what the server is told).
+//! Read in this order: `api` (calling C), `allocator`, `log`, `state` (what the process keeps), `value` and
+//! `data_type` (what a key holds), `keyspace` and `reply` (what a command may do), `trampoline`, `positions`
+//! and `call` (one command's way), `replicate` and `notify` (what follows a change), `agenda`, `sweep` and
+//! `rescan` (due holds without traffic), `events` (what the server tells), `config`, `info`, `commands` and
+//! `docs` (what the server is told).
 //!
 //! C callbacks delegate at once to safe code and let no panic out. Nothing here decides anything about stock.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::undocumented_unsafe_blocks,
-    unsafe_op_in_unsafe_fn
-)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
 
 #[macro_use]
 mod api;
@@ -58,16 +54,10 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    // First of all, before anything is allocated: this fills in the server's functions, its allocator among them.
-    // SAFETY: the context is live; the name is copied.
-    if unsafe {
-        raw::Export_RedisModule_Init(
-            ctx,
-            NAME.as_ptr(),
-            version(),
-            raw::REDISMODULE_APIVER_1 as c_int,
-        )
-    } != api::OK
+    // First of all, before anything is allocated: this fills in the server's functions, its allocator among
+    // them. SAFETY: the context is live; the name is copied.
+    if unsafe { raw::Export_RedisModule_Init(ctx, NAME.as_ptr(), version(), raw::REDISMODULE_APIVER_1 as c_int) }
+        != api::OK
     {
         return api::ERR;
     }
@@ -86,13 +76,11 @@ fn give_up(why: String) -> c_int {
     api::ERR
 }
 
-/// Registers everything. What may fail for reasons of the user comes first: a load that fails after the server has been given callbacks
-/// for events would leave it with pointers into a library that is gone.
+/// Registers everything. What may fail for reasons of the user comes first: a load that fails after the
+/// server has been given callbacks for events would leave it with pointers into a library that is gone.
 fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     if let Some(name) = api::missing() {
-        return Err(format!(
-            "this server has no {name}; Redis 7.0 or Valkey 8.0 is the oldest that works"
-        ));
+        return Err(format!("this server has no {name}; Redis 7.0 or Valkey 8.0 is the oldest that works"));
     }
     if !allocator::is_usable() {
         return Err("this server's allocator does not align to 16 bytes".into());
@@ -119,14 +107,8 @@ fn greet() {
 
 /// The version as one number: 1.2.3 is 10203.
 fn version() -> c_int {
-    let parts = [
-        env!("CARGO_PKG_VERSION_MAJOR"),
-        env!("CARGO_PKG_VERSION_MINOR"),
-        env!("CARGO_PKG_VERSION_PATCH"),
-    ];
-    parts
-        .iter()
-        .fold(0, |sum, part| sum * 100 + part.parse().unwrap_or(0))
+    let parts = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
+    parts.iter().fold(0, |sum, part| sum * 100 + part.parse().unwrap_or(0))
 }
 
 /// The bytes of the load's arguments.
@@ -138,10 +120,5 @@ unsafe fn strings<'s>(argv: *mut *mut raw::RedisModuleString, argc: c_int) -> Ve
         return Vec::new();
     }
     // SAFETY: see above.
-    unsafe {
-        std::slice::from_raw_parts(argv, argc as usize)
-            .iter()
-            .map(|&arg| api::bytes(arg))
-            .collect()
-    }
+    unsafe { std::slice::from_raw_parts(argv, argc as usize).iter().map(|&arg| api::bytes(arg)).collect() }
 }

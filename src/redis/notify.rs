@@ -12,8 +12,8 @@ use super::rescan;
 use super::trampoline::guarded;
 use crate::command::journal::Journal;
 
-/// Announces the changes of one call: each change, then the edge that it crossed. The keys are closed by now, since whoever listens
-/// may do as he likes with them.
+/// Announces the changes of one call: each change, then the edges that it crossed. The keys are closed by now,
+/// since whoever listens may do as he likes with them.
 pub fn announce(ctx: Ctx<'_>, keys: &[OpenKey], journal: &Journal) {
     for changed in journal.changed() {
         let Some(key) = keys.get(changed.handle.0) else {
@@ -21,7 +21,7 @@ pub fn announce(ctx: Ctx<'_>, keys: &[OpenKey], journal: &Journal) {
         };
         for note in &changed.notes {
             event(ctx, key.name, note.kind.event());
-            if let Some(edge) = note.edge {
+            for edge in note.edges.iter() {
                 event(ctx, key.name, edge.event());
             }
         }
@@ -32,27 +32,14 @@ fn event(ctx: Ctx<'_>, key: *mut raw::RedisModuleString, name: &str) {
     let class = raw::REDISMODULE_NOTIFY_MODULE as c_int;
     let name = Word::new(name);
     // SAFETY: the context and the key's name are live; the event's name ends in NUL.
-    unsafe {
-        api!(RedisModule_NotifyKeyspaceEvent(
-            ctx.raw(),
-            class,
-            name.as_ptr(),
-            key
-        ))
-    };
+    unsafe { api!(RedisModule_NotifyKeyspaceEvent(ctx.raw(), class, name.as_ptr(), key)) };
 }
 
 /// Asks the server to tell of keys that appear without a command of ours.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
     let class = raw::REDISMODULE_NOTIFY_GENERIC as c_int;
     // SAFETY: the context is live; the callback fits.
-    unsafe {
-        api!(RedisModule_SubscribeToKeyspaceEvents(
-            ctx.raw(),
-            class,
-            Some(on_event)
-        )) == api::OK
-    }
+    unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(ctx.raw(), class, Some(on_event))) == api::OK }
 }
 
 /// After these a value may stand under a name that the agenda does not know.
@@ -67,9 +54,7 @@ unsafe extern "C" fn on_event(
     // SAFETY: what the server hands in is live until we return.
     let (ctx, event) = unsafe { (Ctx::new(ctx), CStr::from_ptr(event)) };
     if ARRIVALS.contains(&event) {
-        guarded((), || {
-            rescan::look_at(ctx, key, |value, name| rescan::note(ctx, name, value))
-        });
+        guarded((), || rescan::look_at(ctx, key, |value, name| rescan::note(ctx, name, value)));
     }
     api::OK
 }

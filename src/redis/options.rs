@@ -7,19 +7,17 @@ use redis_module::raw;
 use super::api::Ctx;
 use super::state;
 
-/// Valkey 9: keys may arrive in a slot before the slot is ours. Without it the server refuses `CLUSTER MIGRATESLOTS`.
+/// Valkey 9: keys may arrive in a slot before the slot is ours. Without it the server refuses `CLUSTER
+/// MIGRATESLOTS`.
 const HANDLE_SLOT_MIGRATION: u32 = 1 << 5;
 /// Valkey 9: the context flag of the client that imports a slot. The bit means something else on Redis.
 const SLOT_IMPORT_CLIENT: u32 = 1 << 25;
 
-/// Sets the options: read errors are handled (a truncated RESTORE fails instead of ending the server), a replica may load beside the data
-/// set in use, and a key that was opened for writing and left alone does not disturb WATCH.
+/// Sets the options: read errors are handled (a truncated RESTORE fails instead of ending the server), a
+/// replica may load beside the data set in use, and a key that was opened for writing and left alone does not
+/// disturb WATCH.
 pub fn set(ctx: Ctx<'_>) {
-    let slots = if migrates_slots() {
-        HANDLE_SLOT_MIGRATION
-    } else {
-        0
-    };
+    let slots = if migrates_slots() { HANDLE_SLOT_MIGRATION } else { 0 };
     let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
         | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED
         | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD
@@ -31,7 +29,8 @@ pub fn set(ctx: Ctx<'_>) {
     }
 }
 
-/// Whether this is a Valkey that migrates slots key by key. It must be a Valkey, since Redis gives the same bits other meanings.
+/// Whether this is a Valkey that migrates slots key by key. It must be a Valkey, since Redis gives the same
+/// bits other meanings.
 fn migrates_slots() -> bool {
     // SAFETY: no arguments.
     let known = unsafe { raw::RedisModule_GetModuleOptionsAll.map_or(0, |all| all()) };
@@ -43,8 +42,5 @@ fn is_valkey() -> bool {
     let mut function: *mut std::os::raw::c_void = std::ptr::null_mut();
     let place: *mut *mut std::os::raw::c_void = &mut function;
     // SAFETY: the server writes one pointer, where it knows the name.
-    unsafe {
-        raw::RedisModule_GetApi
-            .is_some_and(|get| get(c"ValkeyModule_Alloc".as_ptr(), place.cast()) == 0)
-    }
+    unsafe { raw::RedisModule_GetApi.is_some_and(|get| get(c"ValkeyModule_Alloc".as_ptr(), place.cast()) == 0) }
 }

@@ -1,7 +1,7 @@
 //! Where the keys of a call are, for a cluster that asks.
 //!
-//! Servers route a call by the place of its keys only where the places are fixed. For counted keys they run the command itself in a
-//! mode in which it does nothing but name them.
+//! Servers route a call by the place of its keys only where the places are fixed. For counted keys they run
+//! the command itself in a mode in which it does nothing but name them.
 
 use std::os::raw::c_int;
 
@@ -26,26 +26,17 @@ pub fn answered(spec: &Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString])
     let flags = docs::key_flags(spec) as c_int;
     for place in places(at, count.unwrap_or_default(), argv.len()) {
         // SAFETY: the context is live and asks for positions.
-        unsafe {
-            api!(RedisModule_KeyAtPosWithFlags(
-                ctx.raw(),
-                place as c_int,
-                flags
-            ))
-        };
+        unsafe { api!(RedisModule_KeyAtPosWithFlags(ctx.raw(), place as c_int, flags)) };
     }
     true
 }
 
-/// The places of so many keys behind their number; none where the number is no number, or there are not so many arguments.
+/// The places of so many keys behind their number; none where the number is no number, or there are not so
+/// many arguments.
 fn places(at: usize, count: &[u8], arguments: usize) -> std::ops::Range<usize> {
     let first = at.saturating_add(1);
-    let count: Option<usize> = std::str::from_utf8(count)
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let end = count
-        .and_then(|count| first.checked_add(count))
-        .filter(|&end| end <= arguments);
+    let count: Option<usize> = std::str::from_utf8(count).ok().and_then(|text| text.parse().ok());
+    let end = count.and_then(|count| first.checked_add(count)).filter(|&end| end <= arguments);
     first..end.unwrap_or(first)
 }
 
@@ -61,14 +52,7 @@ mod tests {
 
     #[test]
     fn a_wrong_count_names_no_keys() {
-        for count in [
-            b"5".as_slice(),
-            b"",
-            b"-1",
-            b"x",
-            b"18446744073709551615",
-            b"\xff",
-        ] {
+        for count in [b"5".as_slice(), b"", b"-1", b"x", b"18446744073709551615", b"\xff"] {
             assert!(places(2, count, 7).is_empty());
         }
     }

@@ -29,23 +29,12 @@ impl Out for Reply<'_> {
     fn status(&mut self, word: &'static str) {
         let word = Word::new(word);
         // SAFETY: the context is live; the word ends in NUL and is copied.
-        unsafe {
-            api!(RedisModule_ReplyWithSimpleString(
-                self.0.raw(),
-                word.as_ptr()
-            ))
-        };
+        unsafe { api!(RedisModule_ReplyWithSimpleString(self.0.raw(), word.as_ptr())) };
     }
 
     fn bulk(&mut self, bytes: &[u8]) {
         // SAFETY: the context is live; the bytes are copied.
-        unsafe {
-            api!(RedisModule_ReplyWithStringBuffer(
-                self.0.raw(),
-                bytes.as_ptr().cast(),
-                bytes.len()
-            ))
-        };
+        unsafe { api!(RedisModule_ReplyWithStringBuffer(self.0.raw(), bytes.as_ptr().cast(), bytes.len())) };
     }
 
     fn nil(&mut self) {

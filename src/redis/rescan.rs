@@ -1,5 +1,5 @@
-//! Finding pools that the agenda may not know: after a load, a promotion, a change of the retention. The whole key space is
-//! walked in short slices, while clients are served.
+//! Finding pools that the agenda may not know: after a load, a promotion, a change of the retention. The
+//! whole key space is walked in short slices, while clients are served.
 
 use std::os::raw::{c_int, c_void};
 use std::time::Instant;
@@ -15,7 +15,8 @@ use super::value::Value;
 /// So many buckets are walked between two looks at the clock.
 const STEPS: usize = 32;
 
-/// Looks at a key without a trace: no last access, no statistics, no event, no lazy expiry (where the server knows how).
+/// Looks at a key without a trace: no last access, no statistics, no event, no lazy expiry (where the server
+/// knows how).
 const QUIETLY: u32 = raw::REDISMODULE_READ
     | raw::REDISMODULE_OPEN_KEY_NOTOUCH
     | raw::REDISMODULE_OPEN_KEY_NONOTIFY
@@ -41,11 +42,7 @@ struct Position {
 impl Rescan {
     /// None wanted.
     pub const fn new() -> Self {
-        Self {
-            wanted: false,
-            under_way: None,
-            finished: 0,
-        }
+        Self { wanted: false, under_way: None, finished: 0 }
     }
 
     /// A search from the start is wanted, whatever is under way.
@@ -76,20 +73,11 @@ pub fn advance(ctx: Ctx<'_>, until: Instant) -> bool {
         }
         for _ in 0..STEPS {
             // SAFETY: the context and the cursor are live; the callback fits.
-            let more = unsafe {
-                api!(RedisModule_Scan(
-                    ctx.raw(),
-                    position.cursor,
-                    Some(on_key),
-                    std::ptr::null_mut()
-                ))
-            };
+            let more =
+                unsafe { api!(RedisModule_Scan(ctx.raw(), position.cursor, Some(on_key), std::ptr::null_mut())) };
             if more == 0 {
                 free(position.cursor);
-                position = Position {
-                    cursor: cursor(),
-                    db: position.db.saturating_add(1),
-                };
+                position = Position { cursor: cursor(), db: position.db.saturating_add(1) };
                 break;
             }
         }
@@ -112,10 +100,7 @@ fn position() -> Option<Position> {
     if let Some(old) = under_way {
         free(old.cursor);
     }
-    Some(Position {
-        cursor: cursor(),
-        db: 0,
-    })
+    Some(Position { cursor: cursor(), db: 0 })
 }
 
 fn finish(position: Position) {
@@ -160,13 +145,10 @@ pub fn note(ctx: Ctx<'_>, name: &[u8], value: &mut Value) {
 }
 
 /// Opens a key quietly and works on it if it is a pool.
-pub fn look_at(
-    ctx: Ctx<'_>,
-    name: *mut raw::RedisModuleString,
-    work: impl FnOnce(&mut Value, &[u8]),
-) {
-    // SAFETY: the context and the name are live; the handle is closed here. The value is not open elsewhere: this runs between
-    // commands, or while the server tells of an arrival, which it never does while a command of ours has keys open.
+pub fn look_at(ctx: Ctx<'_>, name: *mut raw::RedisModuleString, work: impl FnOnce(&mut Value, &[u8])) {
+    // SAFETY: the context and the name are live; the handle is closed here. The value is not open elsewhere:
+    // this runs between commands, or while the server tells of an arrival, which it never does while a
+    // command of ours has keys open.
     unsafe {
         let key = api!(RedisModule_OpenKey(ctx.raw(), name, QUIETLY as c_int));
         if key.is_null() {

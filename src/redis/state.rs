@@ -1,10 +1,12 @@
 //! What the process keeps between calls.
 //!
-//! The server runs commands, events and every other callback that comes here on its main thread, so the state is local to
-//! that thread: no lock, and no `unsafe` to explain. Another thread that came here by mistake would find a state of its
-//! own, empty. (Values may be freed on other threads; `value` keeps to atomic gauges for that reason.)
+//! The server runs commands, events and every other callback that comes here on its main thread, so the state
+//! is local to that thread: no lock, and no `unsafe` to explain. Another thread that came here by mistake
+//! would find a state of its own, empty. (Values may be freed on other threads; `value` keeps to atomic
+//! gauges for that reason.)
 //!
-//! Borrows are short and never held while the server is called: any call may run other modules, which may call our commands.
+//! Borrows are short and never held while the server does anything by which other modules may run (opening
+//! keys, replicating, announcing): those may call our commands.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -69,7 +71,7 @@ thread_local! {
     static STATE: ManuallyDrop<RefCell<State>> = const { ManuallyDrop::new(RefCell::new(State::new())) };
 }
 
-/// Works on the state. Must not call the server.
+/// Works on the state. Must not call what may call back.
 pub fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
     STATE.with(|state| work(&mut state.borrow_mut()))
 }
@@ -79,12 +81,7 @@ impl State {
         Self {
             settings: Settings::new(),
             reign: 1,
-            totals: Totals {
-                answers: [0; Answer::COUNT],
-                expired: 0,
-                divergences: 0,
-                clock_steps: 0,
-            },
+            totals: Totals { answers: [0; Answer::COUNT], expired: 0, divergences: 0, clock_steps: 0 },
             agenda: Agenda::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),
@@ -104,10 +101,7 @@ impl State {
             self.totals.clock_steps = self.totals.clock_steps.saturating_add(1);
         }
         self.last_ms = now_ms;
-        Clock {
-            now_ms,
-            grace: self.in_grace(),
-        }
+        Clock { now_ms, grace: self.in_grace() }
     }
 
     /// From now on no hold becomes due for as long as `failover-grace-ms` says.
@@ -115,8 +109,8 @@ impl State {
         self.grace_since = Some(Instant::now());
     }
 
-    /// Whether the grace after a promotion or restart lasts. Measured by the steady clock: a step of the wall clock neither
-    /// ends nor extends it.
+    /// Whether the grace after a promotion or restart lasts. Measured by the steady clock: a step of the wall
+    /// clock neither ends nor extends it.
     pub fn in_grace(&mut self) -> bool {
         let Some(since) = self.grace_since else {
             return false;
@@ -141,10 +135,7 @@ impl State {
     /// Counts divergences and logs them once in a while.
     pub fn count_divergences(&mut self, count: u64) {
         self.totals.divergences = self.totals.divergences.wrapping_add(count);
-        if self
-            .divergence_logged
-            .is_none_or(|at| at.elapsed() >= DIVERGENCE_LOG_INTERVAL)
-        {
+        if self.divergence_logged.is_none_or(|at| at.elapsed() >= DIVERGENCE_LOG_INTERVAL) {
             self.divergence_logged = Some(Instant::now());
             let total = self.totals.divergences;
             log::warning(&format!(
@@ -153,7 +144,8 @@ impl State {
         }
     }
 
-    /// Buffers for one call. Calls nest (a command may be run by another module in the middle of ours), so there may be several.
+    /// Buffers for one call. Calls nest (a command may be run by another module in the middle of ours), so
+    /// there may be several.
     pub fn take_scratch(&mut self) -> Scratch {
         self.spare.pop().unwrap_or_default()
     }

@@ -1,13 +1,14 @@
 //! Returning due holds of pools without traffic.
 //!
-//! The server must never be made to write while it is paused or a replica: an assertion would end it. So nothing is written
-//! from here. The sweep calls our own `STOCK.SWEEP` through the server in script mode, which refuses where a client's script
-//! would be refused (on a replica, with too few replicas, after a disk error, in a slot that is not ours), after asking
-//! whether replicas may be written to at all.
+//! The server must never be made to write while it is paused or a replica: an assertion would end it. So
+//! nothing is written from here. The sweep calls our own `STOCK.SWEEP` through the server in script mode,
+//! which refuses where a client's script would be refused (on a replica, with too few replicas, after a disk
+//! error, in a slot that is not ours), after asking whether replicas may be written to at all.
 //!
-//! The server's cron (ten times a second) starts it. The rest follows in slices of a millisecond, one per turn of the event
-//! loop, between which clients are served: for that a socket that is always readable is put into the event loop while there
-//! is work. (One-shot callbacks would not do: the server runs those that are added meanwhile in the same turn.)
+//! The server's cron (ten times a second) starts it. The rest follows in slices of a millisecond, one per
+//! turn of the event loop, between which clients are served: for that a socket that is always readable is put
+//! into the event loop while there is work. (One-shot callbacks would not do: the server runs those that are
+//! added meanwhile in the same turn.)
 
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
@@ -32,7 +33,8 @@ const FOREIGN_MS: i64 = 10_000;
 
 const COMMAND: &CStr = c"STOCK.SWEEP";
 
-/// What may not be interrupted by a write: a load, a script, a transaction; and a forked child writes nothing.
+/// What may not be interrupted by a write: a load, a script, a transaction; and a forked child writes
+/// nothing.
 const BUSY: u32 = raw::REDISMODULE_CTX_FLAGS_LOADING
     | raw::REDISMODULE_CTX_FLAGS_ASYNC_LOADING
     | raw::REDISMODULE_CTX_FLAGS_LUA
@@ -54,8 +56,9 @@ pub struct Sweep {
 pub struct OwnCall {
     /// The command has begun: the server did not refuse it.
     pub ran: bool,
-    /// Under which time the agenda knows the pool after it.
-    pub wake_ms: Option<i64>,
+    /// Under which time the agenda knows the pool after it. Set once: whoever listens to what the call
+    /// announces may run further commands on other pools.
+    pub wake_ms: Option<Option<i64>>,
 }
 
 /// What turns the event loop.
@@ -69,30 +72,17 @@ struct Pump {
 impl Sweep {
     /// Not set up.
     pub const fn new() -> Self {
-        Self {
-            pump: None,
-            running: false,
-            call: None,
-            lag_ms: 0,
-        }
+        Self { pump: None, running: false, call: None, lag_ms: 0 }
     }
 }
 
 /// Sets the pump up, at load. It gets a context of its own, outside any call.
 pub fn set_up(ctx: Ctx<'_>) -> Result<*mut raw::RedisModuleCtx, String> {
-    let (readable, mut writer) =
-        UnixStream::pair().map_err(|why| format!("no socket pair: {why}"))?;
-    std::io::Write::write_all(&mut writer, b"!")
-        .map_err(|why| format!("the socket pair does not work: {why}"))?;
+    let (readable, mut writer) = UnixStream::pair().map_err(|why| format!("no socket pair: {why}"))?;
+    std::io::Write::write_all(&mut writer, b"!").map_err(|why| format!("the socket pair does not work: {why}"))?;
     // SAFETY: the context is live; the new one lives as long as the process, as the module does.
     let ctx = unsafe { api!(RedisModule_GetDetachedThreadSafeContext(ctx.raw())) };
-    state::with(|state| {
-        state.sweep.pump = Some(Pump {
-            ctx,
-            readable,
-            _writer: writer,
-        })
-    });
+    state::with(|state| state.sweep.pump = Some(Pump { ctx, readable, _writer: writer }));
     Ok(ctx)
 }
 
@@ -101,26 +91,14 @@ pub fn tick() {
     let now_ms = api::now_ms();
     let start = state::with(|state| {
         state.loads.tidy();
-        let work =
-            state.rescan.is_wanted() || state.agenda.has_discarded() || state.agenda.is_due(now_ms);
-        let pump = state
-            .sweep
-            .pump
-            .as_ref()
-            .map(|pump| pump.readable.as_raw_fd());
+        let work = state.rescan.is_wanted() || state.agenda.has_discarded() || state.agenda.is_due(now_ms);
+        let pump = state.sweep.pump.as_ref().map(|pump| pump.readable.as_raw_fd());
         pump.filter(|_| work && !state.sweep.running)
     });
     if let Some(fd) = start {
         let mask = raw::REDISMODULE_EVENTLOOP_READABLE as c_int;
         // SAFETY: the descriptor stays open; the callback fits.
-        let added = unsafe {
-            api!(RedisModule_EventLoopAdd(
-                fd,
-                mask,
-                Some(on_turn),
-                std::ptr::null_mut()
-            ))
-        };
+        let added = unsafe { api!(RedisModule_EventLoopAdd(fd, mask, Some(on_turn), std::ptr::null_mut())) };
         state::with(|state| state.sweep.running = added == api::OK);
     }
 }
@@ -160,12 +138,10 @@ fn slice(ctx: Ctx<'_>) -> bool {
 fn may_write(flags: u32) -> bool {
     // SAFETY: no arguments.
     let paused = unsafe { api!(RedisModule_AvoidReplicaTraffic()) } != 0;
-    flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0
-        && !paused
-        && !state::with(|state| state.in_grace())
+    flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && !paused && !state::with(|state| state.in_grace())
 }
 
-/// Sweeps pools whose time has come, the latest first, until the deadline; true while there are more.
+/// Sweeps pools whose time has come, the most overdue first, until the deadline; true while there are more.
 fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
     loop {
         let now_ms = api::now_ms();
@@ -184,8 +160,9 @@ fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
     }
 }
 
-/// The call has moved the entry to the pool's next time, which may be the same one. Otherwise an entry that is still there is of no use:
-/// the key holds no pool any more, or one that stands in here under another time.
+/// The call has moved the entry to the pool's next time, which may be the same one. Otherwise an entry that
+/// is still there is of no use: the key holds no pool any more, or one that stands in here under another
+/// time.
 fn done(db: i32, at_ms: i64, key: &[u8], now_ms: i64, done: Done) {
     state::with(|state| {
         if done.wake_ms != Some(at_ms) {
@@ -234,10 +211,7 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
     let (returned, why) = call(ctx, key);
     let own = state::with(|state| state.sweep.call.take()).unwrap_or_default();
     if own.ran {
-        Swept::Done(Done {
-            returned,
-            wake_ms: own.wake_ms,
-        })
+        Swept::Done(Done { returned, wake_ms: own.wake_ms.flatten() })
     } else if why == Some(NOT_PERMITTED) {
         Swept::Foreign
     } else {
@@ -245,33 +219,21 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
     }
 }
 
-/// Runs the command as a script would: replicated (`!`), in script mode (`S`), with errors as replies (`E`; without it a refusal
-/// crashes Valkey 9.1). How many holds were returned, and the `errno` that is left where the server refused.
+/// Runs the command as a script would: replicated (`!`), in script mode (`S`), with errors as replies (`E`;
+/// without it a refusal crashes Valkey 9.1). How many holds were returned, and the `errno` that is left where
+/// the server refused.
 fn call(ctx: Ctx<'_>, key: &[u8]) -> (i64, Option<i32>) {
     let (name, format) = (COMMAND.as_ptr(), c"!SEbcl".as_ptr());
     let (start, len, count) = (key.as_ptr(), key.len(), c"COUNT".as_ptr());
     // SAFETY: the context is live; the format matches the arguments; the reply is ours until it is freed.
     unsafe {
-        let reply = api!(RedisModule_Call(
-            ctx.raw(),
-            name,
-            format,
-            start,
-            len,
-            count,
-            HOLDS_PER_CALL
-        ));
+        let reply = api!(RedisModule_Call(ctx.raw(), name, format, start, len, count, HOLDS_PER_CALL));
         let why = std::io::Error::last_os_error().raw_os_error();
         if reply.is_null() {
             return (0, why);
         }
-        let is_integer =
-            api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_INTEGER as c_int;
-        let returned = if is_integer {
-            api!(RedisModule_CallReplyInteger(reply))
-        } else {
-            0
-        };
+        let is_integer = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_INTEGER as c_int;
+        let returned = if is_integer { api!(RedisModule_CallReplyInteger(reply)) } else { 0 };
         api!(RedisModule_FreeCallReply(reply));
         (returned, why)
     }

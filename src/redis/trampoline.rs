@@ -11,14 +11,10 @@ use crate::command::spec::Spec;
 use crate::command::TABLE;
 
 /// A command as the server calls it.
-pub type Entry = unsafe extern "C" fn(
-    *mut raw::RedisModuleCtx,
-    *mut *mut raw::RedisModuleString,
-    c_int,
-) -> c_int;
+pub type Entry = unsafe extern "C" fn(*mut raw::RedisModuleCtx, *mut *mut raw::RedisModuleString, c_int) -> c_int;
 
-/// The C function of the command at this place of the table. The server tells a C function neither which command it is nor
-/// lets it carry data, so each command gets a function of its own, made by the compiler.
+/// The C function of the command at this place of the table. The server tells a C function neither which
+/// command it is nor lets it carry data, so each command gets a function of its own, made by the compiler.
 unsafe extern "C" fn entry<const INDEX: usize>(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
@@ -28,12 +24,7 @@ unsafe extern "C" fn entry<const INDEX: usize>(
         return api::ERR;
     };
     // SAFETY: what the server hands in is live until we return.
-    let (ctx, argv) = unsafe {
-        (
-            Ctx::new(ctx),
-            std::slice::from_raw_parts(argv, argc as usize),
-        )
-    };
+    let (ctx, argv) = unsafe { (Ctx::new(ctx), std::slice::from_raw_parts(argv, argc as usize)) };
     enter(spec, ctx, argv);
     api::OK
 }
@@ -46,27 +37,22 @@ fn enter(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]
         true
     });
     if !done {
-        reply::line(
-            ctx,
-            "ERR internal error: please report it with the server's log",
-        );
+        reply::line(ctx, "ERR internal error: please report it with the server's log");
     }
 }
 
-/// Runs the body of a callback. A panic ends here: it is logged by the hook, and the callback answers `otherwise`.
+/// Runs the body of a callback. A panic ends here: it is logged by the hook, and the callback answers
+/// `otherwise`.
 pub fn guarded<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
 }
 
-/// Lets panics write one line into the server's log. No backtrace: making one allocates a lot, and has crashed a server that
-/// would have lived on.
+/// Lets panics write one line into the server's log. No backtrace: making one allocates a lot, and has
+/// crashed a server that would have lived on.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_text().unwrap_or("no message");
-        let place = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
         log::warning(&format!("internal error at {place}: {message}"));
     }));
 }
@@ -79,10 +65,7 @@ trait PayloadText {
 impl PayloadText for std::panic::PanicHookInfo<'_> {
     fn payload_as_text(&self) -> Option<&str> {
         let payload = self.payload();
-        payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
     }
 }
 

@@ -6,8 +6,8 @@ use crate::core::pool::Pool;
 
 /// A sum over all pools of the process, also those on their way in or out.
 ///
-/// Values are freed on whichever thread the server likes (UNLINK, FLUSHALL ASYNC), so the gauges are atomic; nothing is
-/// ordered by them.
+/// Values are freed on whichever thread the server likes (UNLINK, FLUSHALL ASYNC), so the gauges are atomic;
+/// nothing is ordered by them.
 pub struct Gauge(AtomicU64);
 
 /// How many pools.
@@ -28,8 +28,7 @@ impl Gauge {
     /// Replaces one part of the sum.
     fn change(&self, before: u64, after: u64) {
         if before != after {
-            self.0
-                .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+            self.0.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
         }
     }
 }
@@ -38,7 +37,8 @@ impl Gauge {
 pub struct Value {
     /// The pool.
     pub pool: Pool,
-    /// Under which time the agenda knows this key. A hint of this process: not saved, not copied, not compared.
+    /// Under which time the agenda knows this key. A hint of this process: not saved, not copied, not
+    /// compared.
     pub wake_ms: Option<i64>,
     counted: Counted,
 }
@@ -55,11 +55,7 @@ struct Counted {
 impl Value {
     /// A value, as the server keeps it.
     pub fn boxed(pool: Pool) -> Box<Self> {
-        let mut value = Box::new(Self {
-            pool,
-            wake_ms: None,
-            counted: Counted::default(),
-        });
+        let mut value = Box::new(Self { pool, wake_ms: None, counted: Counted::default() });
         value.recount();
         value
     }

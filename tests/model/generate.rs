@@ -22,9 +22,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const MAX_QTY: i64 = 9_007_199_254_740_991;
 const ORDERS: usize = 12;
 const OFFSETS: [&str; 6] = ["+00:00", "+08:00", "-05:30", "+05:45", "+18:00", "-18:00"];
-const WINDOWS: [&str; 10] = [
-    "ORDER", "HOUR", "DAY", "WEEK", "MONTH", "1", "2", "10", "60", "3600",
-];
+const WINDOWS: [&str; 10] = ["ORDER", "HOUR", "DAY", "WEEK", "MONTH", "1", "2", "10", "60", "3600"];
 const BYS: [&[&str]; 8] = [
     &["user"],
     &["user"],
@@ -61,11 +59,7 @@ pub struct Profile {
 
 impl Default for Profile {
     fn default() -> Self {
-        Profile {
-            steps_back: true,
-            backlogs: true,
-            retain_changes: true,
-        }
+        Profile { steps_back: true, backlogs: true, retain_changes: true }
     }
 }
 
@@ -247,11 +241,7 @@ impl Generator {
             let odd: [&[u8]; 5] = [b"*", b"FOR", b"EX", b"\xff\x00\r\n", b"u 1"];
             return self.one_of(&odd).to_vec();
         }
-        let which = if self.chance(8) {
-            self.rng.random_range(0..3)
-        } else {
-            like % 3
-        };
+        let which = if self.chance(8) { self.rng.random_range(0..3) } else { like % 3 };
         let letter = &dim[..1];
         let count = if dim == "user" { 3 } else { 2 };
         format!("{letter}{}", which % count).into_bytes()
@@ -444,11 +434,7 @@ impl Generator {
         argv.push(order_id(order));
         let mut options = Vec::new();
         if self.chance(65) {
-            let qty = if self.chance(70) {
-                decimal(1)
-            } else {
-                self.qty_of(order)
-            };
+            let qty = if self.chance(70) { decimal(1) } else { self.qty_of(order) };
             options.push(vec![self.word("QTY"), qty]);
             let token = self.one_of(&["t1", "t2", "t3", "t4", "t5", "t6"]);
             options.push(vec![self.word("TOKEN"), token.into()]);
@@ -467,11 +453,7 @@ impl Generator {
     }
 
     fn set(&mut self) -> Vec<Vec<u8>> {
-        let key = if self.chance(4) {
-            CROWDED
-        } else {
-            self.pool().1
-        };
+        let key = if self.chance(4) { CROWDED } else { self.pool().1 };
         let mut argv = self.start("STOCK.SET", key);
         argv.push(match self.rng.random_range(0..100) {
             0..80 => decimal(self.rng.random_range(0..70)),
@@ -562,11 +544,7 @@ impl Generator {
     }
 
     fn limit(&mut self) -> Vec<Vec<u8>> {
-        let key = if self.chance(5) {
-            CROWDED
-        } else {
-            self.pool().1
-        };
+        let key = if self.chance(5) { CROWDED } else { self.pool().1 };
         let mut argv = self.start("STOCK.LIMIT", key);
         let known = self.limits.len();
         let (by, mut options) = match known > 0 && self.chance(40) {
@@ -592,11 +570,7 @@ impl Generator {
             options.push(vec![self.word("TZ"), offset.into()]);
         }
         if by == ["group"] && self.chance(90) || self.chance(20) {
-            let missing = if by == ["group"] || self.chance(70) {
-                "ALLOW"
-            } else {
-                "REFUSE"
-            };
+            let missing = if by == ["group"] || self.chance(70) { "ALLOW" } else { "REFUSE" };
             options.push(vec![self.word("MISSING"), self.word(missing)]);
         }
         self.push_shuffled(&mut argv, options);
@@ -771,41 +745,28 @@ impl Generator {
         let mut argv = match self.rng.random_range(0..13) {
             0 => words(&["STOCK.RESERVE", key, "o1", bad, "FOR", "user", "u1"]),
             1 => words(&["STOCK.AMEND", key, "o1", bad]),
-            2 => words(&[
-                "STOCK.RESERVE",
-                key,
-                "o1",
-                "1",
-                "PX",
-                bad,
-                "FOR",
-                "user",
-                "u1",
-            ]),
+            2 => words(&["STOCK.RESERVE", key, "o1", "1", "PX", bad, "FOR", "user", "u1"]),
             3 => words(&["STOCK.CHECK", key, bad]),
             4 => words(&["STOCK.CONFIRM", key, "o1", "QTY", bad]),
             5 => words(&["STOCK.RETURN", key, "o1", "QTY", bad, "TOKEN", "t1"]),
             6 => words(&["STOCK.RELEASE", key, self.one_of(&["", long.as_str()])]),
-            7 => words(&[
-                "STOCK.SWEEP",
-                key,
-                "COUNT",
-                self.one_of(&["0", "100001", "-1"]),
-            ]),
-            8 => words(&[
-                "STOCK.LIMIT",
-                key,
-                "user",
-                self.one_of(&["-1", "01", "none"]),
-            ]),
+            7 => words(&["STOCK.SWEEP", key, "COUNT", self.one_of(&["0", "100001", "-1"])]),
+            8 => words(&["STOCK.LIMIT", key, "user", self.one_of(&["-1", "01", "none"])]),
             9 => {
                 let texts = [
-                    "", "{", "[]", "{\"hold\":0}", "{\"hold\":315360001}", "{\"colour\":1}",
-                    "{\"limits\":[{\"max\":1}]}", "{\"limits\":[{\"by\":[\"user\"],\"per\":\"year\"}]}",
+                    "",
+                    "{",
+                    "[]",
+                    "{\"hold\":0}",
+                    "{\"hold\":315360001}",
+                    "{\"colour\":1}",
+                    "{\"limits\":[{\"max\":1}]}",
+                    "{\"limits\":[{\"by\":[\"user\"],\"per\":\"year\"}]}",
                     "{\"limits\":[{\"by\":[\"user\"]},{\"by\":[\"user\"],\"max\":1}]}",
                     "{\"limits\":[{\"by\":[\"a\",\"b\"],\"overrides\":[{\"for\":[\"x\"],\"max\":1}]}]}",
                     "{\"limits\":[{\"by\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}]}",
-                    "{\"limits\":[{\"by\":[\"User\"]}]}", "{\"alert\":-1}",
+                    "{\"limits\":[{\"by\":[\"User\"]}]}",
+                    "{\"alert\":-1}",
                     "{\"limits\":[{\"by\":[\"user\"],\"tz\":\"+18:01\"}]}",
                 ];
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
@@ -815,17 +776,7 @@ impl Generator {
                     &["STOCK.RESERVE", key, "o1", "1", "EX", "1", "PX", "1"],
                     &["STOCK.RESERVE", key, "o1", "1", "PARTIAL", "PARTIAL"],
                     &["STOCK.RESERVE", key, "o1", "1", "FOR"],
-                    &[
-                        "STOCK.RESERVE",
-                        key,
-                        "o1",
-                        "1",
-                        "FOR",
-                        "user",
-                        "u1",
-                        "user",
-                        "u1",
-                    ],
+                    &["STOCK.RESERVE", key, "o1", "1", "FOR", "user", "u1", "user", "u1"],
                     &["STOCK.RESERVE", key, "o1", "1", "FOR", "User", "u1"],
                     &["STOCK.RESERVE", key, "o1", "1", "LATE"],
                     &["STOCK.RESERVE", key, "o1", "1", "EX", "315360001"],
@@ -863,12 +814,7 @@ impl Generator {
         self.push(0, words(&["STOCK.SET", CROWDED, on_hand]));
         self.push(0, words(&["STOCK.RESUME", CROWDED]));
         let mut policy = json!({ "hold": 2, "limits": [] });
-        policy["retain"] = if self.profile.retain_changes {
-            self.one_of(&[1, 5, 100])
-        } else {
-            5
-        }
-        .into();
+        policy["retain"] = if self.profile.retain_changes { self.one_of(&[1, 5, 100]) } else { 5 }.into();
         policy["retain_paid"] = 10.into();
         if self.chance(60) {
             policy["limits"] = json!([{ "by": ["user"], "max": 200, "per": "hour" }, { "by": [], "max": 350, "per": "day", "count": "orders" }]);
@@ -937,15 +883,7 @@ impl Generator {
             25 => words(&["STOCK.EXTEND", &id, "EX", "2"]),
             26 => words(&["STOCK.RETURN", &id]),
             27..29 => words(&["STOCK.RESERVE", &id, "2", "FOR", "user", &user]),
-            29 => words(&[
-                "STOCK.RESERVE",
-                "fresh",
-                "1",
-                "PARTIAL",
-                "FOR",
-                "user",
-                &user,
-            ]),
+            29 => words(&["STOCK.RESERVE", "fresh", "1", "PARTIAL", "FOR", "user", &user]),
             30 => words(&["STOCK.ADD", "-250"]),
             31 => words(&["STOCK.SET", "7", "NX"]),
             32 => words(&["STOCK.SWEEP", "COUNT", self.one_of(&["1", "5", "130"])]),

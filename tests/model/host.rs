@@ -147,13 +147,8 @@ impl Host {
             entropy: &entropy,
             origin,
         };
-        let mut call = Call {
-            args: &args,
-            env: &env,
-            keys: &mut self.keys,
-            journal: &mut self.journal,
-            out: &mut tree,
-        };
+        let mut call =
+            Call { args: &args, env: &env, keys: &mut self.keys, journal: &mut self.journal, out: &mut tree };
         let result = (spec.run)(&mut call);
         assert_eq!(self.journal.divergences, 0, "what the primary did fits: {name:?}");
         let mut replicated = Vec::new();
@@ -177,6 +172,18 @@ impl Host {
             }
         };
         (reply, replicated)
+    }
+
+    /// Another one in the same state.
+    pub fn twin(&self) -> Self {
+        let keys = Keys { names: self.keys.names.clone(), pools: self.keys.pools.clone(), loading: BTreeMap::new() };
+        Self {
+            keys,
+            defaults: self.defaults,
+            reign: self.reign,
+            chance: self.chance.clone(),
+            journal: Journal::default(),
+        }
     }
 
     /// Every difference that VERIFY finds.

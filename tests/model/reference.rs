@@ -46,13 +46,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config {
-            hold_s: 900,
-            retain_s: 86_400,
-            retain_paid_s: 604_800,
-            max_orders: 10_000_000,
-            utc_offset_minutes: 0,
-        }
+        Config { hold_s: 900, retain_s: 86_400, retain_paid_s: 604_800, max_orders: 10_000_000, utc_offset_minutes: 0 }
     }
 }
 
@@ -65,10 +59,7 @@ pub struct Reference {
 
 impl Reference {
     pub fn new(config: Config) -> Self {
-        Reference {
-            config,
-            pools: BTreeMap::new(),
-        }
+        Reference { config, pools: BTreeMap::new() }
     }
 
     /// How many changes all pools have seen: the sum of their `seq`.
@@ -131,12 +122,7 @@ impl Reference {
     }
 
     /// Runs an operation on an existing pool, and keeps what it changed.
-    fn write(
-        &mut self,
-        now: i128,
-        key: &[u8],
-        operation: impl FnOnce(&mut Pool, &Config) -> Answer,
-    ) -> Answer {
+    fn write(&mut self, now: i128, key: &[u8], operation: impl FnOnce(&mut Pool, &Config) -> Answer) -> Answer {
         let Some(mut pool) = self.view(now, key) else {
             return Err(words(&[Reply::bulk("NOPOOL"), Reply::bulk(key)]));
         };
@@ -169,13 +155,7 @@ enum State {
 }
 
 impl State {
-    const ALL: [State; 5] = [
-        State::Reserved,
-        State::Confirmed,
-        State::Returned,
-        State::Released,
-        State::Expired,
-    ];
+    const ALL: [State; 5] = [State::Reserved, State::Confirmed, State::Returned, State::Released, State::Expired];
 
     fn name(self) -> &'static str {
         match self {
@@ -295,11 +275,7 @@ impl Pool {
     }
 
     fn reserved(&self) -> i128 {
-        self.orders
-            .values()
-            .filter(|order| order.state == State::Reserved)
-            .map(|order| order.qty)
-            .sum()
+        self.orders.values().filter(|order| order.state == State::Reserved).map(|order| order.qty).sum()
     }
 
     /// What can be reserved now, negative where something is missing; none where there is no end.
@@ -319,9 +295,7 @@ impl Pool {
         let policy = &self.policy;
         match state {
             State::Reserved => None,
-            State::Released | State::Expired => {
-                Some(policy.retain_s.unwrap_or(config.retain_s.into()) * 1000)
-            }
+            State::Released | State::Expired => Some(policy.retain_s.unwrap_or(config.retain_s.into()) * 1000),
             State::Confirmed | State::Returned => {
                 Some(policy.retain_paid_s.unwrap_or(config.retain_paid_s.into()) * 1000)
             }
@@ -405,7 +379,7 @@ impl Pool {
         let order = self.known(id);
         order.state = State::Expired;
         order.changed_ms = now;
-            order.forget_ms = None;
+        order.forget_ms = None;
         self.change();
     }
 
@@ -450,25 +424,14 @@ impl Pool {
     // --- usage ---
 
     /// Counts units of an order with the limits at these places, in their current windows.
-    fn charge(
-        &mut self,
-        now: i128,
-        attributes: &Attributes,
-        qty: i128,
-        places: &[usize],
-    ) -> Vec<Charge> {
+    fn charge(&mut self, now: i128, attributes: &Attributes, qty: i128, places: &[usize]) -> Vec<Charge> {
         places
             .iter()
             .map(|&place| {
                 let limit = &mut self.limits[place];
                 let values = limit.values(attributes).expect("the limit applies");
                 let amount = limit.amount(qty);
-                Charge {
-                    limit: limit.id,
-                    window_start: limit.count_usage(now, &values, amount),
-                    values,
-                    amount,
-                }
+                Charge { limit: limit.id, window_start: limit.count_usage(now, &values, amount), values, amount }
             })
             .collect()
     }
@@ -477,11 +440,7 @@ impl Pool {
     fn uncharge(&mut self, id: &[u8], how_much: impl Fn(&Limit, &Charge) -> i128) {
         let mut order = self.orders.remove(id).expect("the order is known");
         for charge in &mut order.charges {
-            let Some(limit) = self
-                .limits
-                .iter_mut()
-                .find(|limit| limit.id == charge.limit)
-            else {
+            let Some(limit) = self.limits.iter_mut().find(|limit| limit.id == charge.limit) else {
                 continue;
             };
             let amount = how_much(limit, charge);
@@ -528,11 +487,7 @@ impl Pool {
     }
 
     fn sold_out(&self, key: &[u8]) -> Reply {
-        words(&[
-            Reply::bulk("SOLDOUT"),
-            Reply::bulk(key),
-            self.shown_available(),
-        ])
+        words(&[Reply::bulk("SOLDOUT"), Reply::bulk(key), self.shown_available()])
     }
 
     fn refuse_suspended(&self, key: &[u8]) -> Result<(), Reply> {
@@ -552,11 +507,7 @@ impl Pool {
     // --- taking units ---
 
     /// Which of these limits look at an order with these attributes; an error where one misses a dimension.
-    fn applicable(
-        &self,
-        attributes: &Attributes,
-        which: impl Fn(&Limit) -> bool,
-    ) -> Result<Vec<usize>, Reply> {
+    fn applicable(&self, attributes: &Attributes, which: impl Fn(&Limit) -> bool) -> Result<Vec<usize>, Reply> {
         let mut places = Vec::new();
         for (place, limit) in self.limits.iter().enumerate() {
             if !which(limit) {
@@ -734,27 +685,13 @@ impl Limit {
 
     /// Everything that a policy says about it.
     fn settings(&self) -> impl PartialEq + '_ {
-        let Limit {
-            max,
-            tz_min,
-            allow_missing,
-            overrides,
-            ..
-        } = self;
+        let Limit { max, tz_min, allow_missing, overrides, .. } = self;
         (self.id, max, tz_min, allow_missing, overrides)
     }
 
     fn text(&self) -> String {
-        let dims: Vec<_> = self
-            .dims
-            .iter()
-            .map(|dim| String::from_utf8_lossy(dim))
-            .collect();
-        let dims = if dims.is_empty() {
-            "*".into()
-        } else {
-            dims.join("+")
-        };
+        let dims: Vec<_> = self.dims.iter().map(|dim| String::from_utf8_lossy(dim)).collect();
+        let dims = if dims.is_empty() { "*".into() } else { dims.join("+") };
         let count = match self.count {
             Count::Units => "units",
             Count::Orders => "orders",
@@ -764,18 +701,13 @@ impl Limit {
 
     /// The values of its dimensions, where all are given.
     fn values(&self, attributes: &Attributes) -> Option<Vec<Bytes>> {
-        self.dims
-            .iter()
-            .map(|dim| attributes.get(dim).cloned())
-            .collect()
+        self.dims.iter().map(|dim| attributes.get(dim).cloned()).collect()
     }
 
     /// The max for these values: that of the most exact override, else the base.
     fn max_for(&self, values: &[Bytes]) -> Option<i128> {
         let matches = |pattern: &[Option<Bytes>]| {
-            let same = |(one, value): (&Option<Bytes>, &Bytes)| {
-                one.as_ref().is_none_or(|one| one == value)
-            };
+            let same = |(one, value): (&Option<Bytes>, &Bytes)| one.as_ref().is_none_or(|one| one == value);
             pattern.iter().zip(values).all(same)
         };
         self.overrides
@@ -809,8 +741,7 @@ impl Limit {
     }
 
     fn allows(&self, values: &[Bytes], qty: i128) -> bool {
-        self.max_for(values)
-            .is_none_or(|max| self.used(values) + self.amount(qty) <= max)
+        self.max_for(values).is_none_or(|max| self.used(values) + self.amount(qty) <= max)
     }
 
     /// The largest quantity up to `qty` that it allows; `allows` has said that there is one.
@@ -826,10 +757,7 @@ impl Limit {
         if self.window == Window::Order {
             return None;
         }
-        let fresh = Usage {
-            window_start: self.window.start(self.tz_min, now),
-            used: 0,
-        };
+        let fresh = Usage { window_start: self.window.start(self.tz_min, now), used: 0 };
         let usage = self.usage.entry(values.to_vec()).or_insert(fresh);
         usage.used += amount;
         Some(usage.window_start)
@@ -880,9 +808,7 @@ impl Reference {
             }
             pool.refuse_too_many_orders(config)?;
             let deadline_ms = match options.deadline_ms {
-                Some(deadline_ms) if deadline_ms <= now => {
-                    return Err(error("the deadline is over"))
-                }
+                Some(deadline_ms) if deadline_ms <= now => return Err(error("the deadline is over")),
                 Some(deadline_ms) => deadline_ms,
                 None => now + pool.policy.hold_s.unwrap_or(config.hold_s.into()) * 1000,
             };
@@ -901,16 +827,7 @@ impl Reference {
             None => match (options.late, options.qty, options.since_ms) {
                 (true, Some(qty), Some(since_ms)) => {
                     let attributes = options.attributes.unwrap_or_default();
-                    confirm_unknown(
-                        pool,
-                        config,
-                        now,
-                        &key,
-                        &id,
-                        qty,
-                        since_ms.min(now),
-                        attributes,
-                    )
+                    confirm_unknown(pool, config, now, &key, &id, qty, since_ms.min(now), attributes)
                 }
                 _ => Err(refusal("NOORDER", &key)),
             },
@@ -1027,11 +944,7 @@ impl Reference {
         let token = match (options.qty, options.token) {
             (None, None) if !late => None,
             (Some(qty), Some(name)) => {
-                let content = ReturnToken {
-                    qty,
-                    keep_usage,
-                    no_restock,
-                };
+                let content = ReturnToken { qty, keep_usage, no_restock };
                 Some((name, content))
             }
             _ => return Err(syntax()),
@@ -1043,15 +956,12 @@ impl Reference {
                         return Err(refusal("NOORDER", &key));
                     };
                     pool.refuse_too_many_orders(config)?;
-                    let mut order =
-                        finished(pool, now, State::Returned, content.qty, Attributes::new());
+                    let mut order = finished(pool, now, State::Returned, content.qty, Attributes::new());
                     order.vouched = true;
                     pool.orders.insert(id.clone(), order);
                 }
                 Some(State::Reserved) => return Err(refusal("RESERVED", &key)),
-                Some(state @ (State::Expired | State::Released)) => {
-                    return Err(closed(&key, state))
-                }
+                Some(state @ (State::Expired | State::Released)) => return Err(closed(&key, state)),
                 Some(State::Confirmed | State::Returned) => {
                     return_known(pool, &key, &id, token.as_ref(), late, keep_usage)?;
                 }
@@ -1135,7 +1045,7 @@ fn pay(pool: &mut Pool, now: i128, id: &[u8], qty: i128) -> Reply {
     order.qty = qty;
     order.state = State::Confirmed;
     order.changed_ms = now;
-            order.forget_ms = None;
+    order.forget_ms = None;
     pool.units_leave(qty);
     pool.change();
     ok(&[int(qty), int(pool.sold)])
@@ -1216,11 +1126,7 @@ fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty: i128) -> 
     let mut charges = pool.orders[id].charges.clone();
     // Limits that are removed no longer look; the others in the order in which they were set.
     charges.retain(|charge| pool.limits.iter().any(|limit| limit.id == charge.limit));
-    charges.sort_by_key(|charge| {
-        pool.limits
-            .iter()
-            .position(|limit| limit.id == charge.limit)
-    });
+    charges.sort_by_key(|charge| pool.limits.iter().position(|limit| limit.id == charge.limit));
     for charge in &charges {
         let limit = pool.limits.iter().find(|limit| limit.id == charge.limit);
         let limit = limit.expect("it is still there");
@@ -1229,10 +1135,7 @@ fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty: i128) -> 
         }
     }
     for charge in &mut charges {
-        let place = pool
-            .limits
-            .iter()
-            .position(|limit| limit.id == charge.limit);
+        let place = pool.limits.iter().position(|limit| limit.id == charge.limit);
         let limit = &mut pool.limits[place.expect("it is still there")];
         charge.amount = limit.amount(qty);
         charge.window_start = limit.count_usage(now, &charge.values, charge.amount);
@@ -1306,11 +1209,7 @@ impl Reference {
             if options.xx {
                 return Ok(Reply::Nil);
             }
-            let pool = Pool {
-                on_hand,
-                seq: 1,
-                ..Pool::default()
-            };
+            let pool = Pool { on_hand, seq: 1, ..Pool::default() };
             self.pools.insert(key, pool);
             return Ok(status_ok());
         };
@@ -1404,10 +1303,7 @@ impl Reference {
         self.write(now, &key, |pool, _| {
             let mut limits = Vec::new();
             for limit in wanted {
-                let old = pool
-                    .limits
-                    .iter()
-                    .find(|old| old.identity() == limit.identity());
+                let old = pool.limits.iter().find(|old| old.identity() == limit.identity());
                 limits.push(match old.cloned() {
                     Some(old) => Limit {
                         id: old.id,
@@ -1417,19 +1313,11 @@ impl Reference {
                         set_seq: old.set_seq,
                         ..limit
                     },
-                    None => Limit {
-                        id: pool.next_serial(),
-                        set_ms: now,
-                        set_seq: pool.seq + 1,
-                        ..limit
-                    },
+                    None => Limit { id: pool.next_serial(), set_ms: now, set_seq: pool.seq + 1, ..limit },
                 });
             }
             let same_limits = limits.len() == pool.limits.len()
-                && limits
-                    .iter()
-                    .zip(&pool.limits)
-                    .all(|(a, b)| a.settings() == b.settings());
+                && limits.iter().zip(&pool.limits).all(|(a, b)| a.settings() == b.settings());
             if !same_limits || pool.policy != policy {
                 pool.policy = policy;
                 pool.limits = limits;
@@ -1452,16 +1340,12 @@ fn parse_policy(json: &Value, config: &Config) -> Option<(Policy, Vec<Limit>)> {
             "safety" => policy.safety = json_number(value, -MAX_QTY, MAX_QTY)?,
             "alert" => policy.alert = json_number(value, 0, MAX_QTY)?,
             "events" => {
-                policy.events =
-                    Some(json_bytes(value).filter(|bytes| (1..=512).contains(&bytes.len()))?);
+                policy.events = Some(json_bytes(value).filter(|bytes| (1..=512).contains(&bytes.len()))?);
             }
             "limits" => {
                 for one in value.as_array()? {
                     let limit = parse_json_limit(one, config)?;
-                    if limits
-                        .iter()
-                        .any(|other| other.identity() == limit.identity())
-                    {
+                    if limits.iter().any(|other| other.identity() == limit.identity()) {
                         return None;
                     }
                     limits.push(limit);
@@ -1484,9 +1368,8 @@ fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
         match name.as_str() {
             "by" => {
                 let names = value.as_array()?.iter();
-                let names: Vec<Bytes> = names
-                    .map(|name| name.as_str().map(|name| name.as_bytes().to_vec()))
-                    .collect::<Option<_>>()?;
+                let names: Vec<Bytes> =
+                    names.map(|name| name.as_str().map(|name| name.as_bytes().to_vec())).collect::<Option<_>>()?;
                 if !valid_by(&names) {
                     return None;
                 }
@@ -1526,12 +1409,7 @@ fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
         if one.keys().any(|name| name != "for" && name != "max") {
             return None;
         }
-        let values: Vec<Bytes> = one
-            .get("for")?
-            .as_array()?
-            .iter()
-            .map(json_bytes)
-            .collect::<Option<_>>()?;
+        let values: Vec<Bytes> = one.get("for")?.as_array()?.iter().map(json_bytes).collect::<Option<_>>()?;
         let pattern = override_pattern(&by, &values).ok()?;
         let max = one.get("max").map_or(Some(None), json_max)?;
         if limit.overrides.insert(pattern, max).is_some() {
@@ -1560,10 +1438,7 @@ fn json_bytes(value: &Value) -> Option<Bytes> {
         return Some(text.as_bytes().to_vec());
     }
     let object = value.as_object()?;
-    let text = object
-        .get("base64")
-        .filter(|_| object.len() == 1)?
-        .as_str()?;
+    let text = object.get("base64").filter(|_| object.len() == 1)?.as_str()?;
     base64::engine::general_purpose::STANDARD.decode(text).ok()
 }
 
@@ -1615,10 +1490,7 @@ impl Reference {
             false => Some(within(number(&word)?, 0, MAX_QTY)?),
         };
         let options = args.options(now, &["PER", "TZ", "COUNT=", "MISSING", "FOR="])?;
-        let (window, count) = (
-            options.per.unwrap_or(Window::Life),
-            options.count_what.unwrap_or(Count::Units),
-        );
+        let (window, count) = (options.per.unwrap_or(Window::Life), options.count_what.unwrap_or(Count::Units));
         let pattern = match &options.values {
             Some(values) => Some(override_pattern(&by, values)?),
             None => None,
@@ -1626,16 +1498,11 @@ impl Reference {
         let mut dims = by;
         dims.sort();
         self.write(now, &key, |pool, config| {
-            let place = pool
-                .limits
-                .iter()
-                .position(|limit| limit.is(&dims, window, count));
+            let place = pool.limits.iter().position(|limit| limit.is(&dims, window, count));
             let is_new = place.is_none();
             let place = match place {
                 Some(place) => place,
-                None if pool.limits.len() >= 32 => {
-                    return Err(error("the pool has too many limits"))
-                }
+                None if pool.limits.len() >= 32 => return Err(error("the pool has too many limits")),
                 None => {
                     let id = pool.next_serial();
                     pool.limits.push(Limit {
@@ -1671,10 +1538,7 @@ impl Reference {
         let key = args.key()?;
         let by = args.by()?;
         let options = args.options(now, &["PER", "COUNT=", "FOR="])?;
-        let (window, count) = (
-            options.per.unwrap_or(Window::Life),
-            options.count_what.unwrap_or(Count::Units),
-        );
+        let (window, count) = (options.per.unwrap_or(Window::Life), options.count_what.unwrap_or(Count::Units));
         let pattern = match &options.values {
             Some(values) => Some(override_pattern(&by, values)?),
             None => None,
@@ -1682,11 +1546,7 @@ impl Reference {
         let mut dims = by;
         dims.sort();
         self.write(now, &key, |pool, _| {
-            let Some(place) = pool
-                .limits
-                .iter()
-                .position(|limit| limit.is(&dims, window, count))
-            else {
+            let Some(place) = pool.limits.iter().position(|limit| limit.is(&dims, window, count)) else {
                 return Ok(Reply::Int(0));
             };
             match pattern {
@@ -1712,9 +1572,7 @@ impl Reference {
         };
         let limits = pool.limits.iter().map(|limit| {
             let overrides = limit.overrides.iter().map(|(pattern, max)| {
-                let values = pattern
-                    .iter()
-                    .map(|one| Reply::bulk(one.as_deref().unwrap_or(b"*")));
+                let values = pattern.iter().map(|one| Reply::bulk(one.as_deref().unwrap_or(b"*")));
                 Reply::Array(vec![Reply::Array(values.collect()), int(max.unwrap_or(-1))])
             });
             map(vec![
@@ -1789,17 +1647,9 @@ impl Reference {
         let Some(pool) = self.view(now, &key) else {
             return Ok(Reply::Nil);
         };
-        let reserved = || {
-            pool.orders
-                .values()
-                .filter(|order| order.state == State::Reserved)
-        };
+        let reserved = || pool.orders.values().filter(|order| order.state == State::Reserved);
         let orders = State::ALL.map(|state| {
-            let count = pool
-                .orders
-                .values()
-                .filter(|order| order.state == state)
-                .count();
+            let count = pool.orders.values().filter(|order| order.state == state).count();
             (state.name(), int(count as i128))
         });
         let policy = &pool.policy;
@@ -1809,40 +1659,22 @@ impl Reference {
             ("reserved", int(pool.reserved())),
             ("safety", int(policy.safety)),
             ("available", pool.shown_available()),
-            (
-                "shortfall",
-                int(pool.available().map_or(0, |units| (-units).max(0))),
-            ),
+            ("shortfall", int(pool.available().map_or(0, |units| (-units).max(0)))),
             ("sold", int(pool.sold)),
             ("out", int(pool.out)),
             ("orders", map(orders.to_vec())),
             ("suspended", int(pool.suspended.into())),
             ("unlimited", int(pool.on_hand.is_none().into())),
-            (
-                "next_deadline_ms",
-                int(reserved().map(|order| order.deadline_ms).min().unwrap_or(0)),
-            ),
+            ("next_deadline_ms", int(reserved().map(|order| order.deadline_ms).min().unwrap_or(0))),
             ("epoch", Reply::bulk("0000000000000000")),
             // The number of the last change that has been made; what a write would return first is not yet one.
             ("seq", Reply::Int(self.pools[&key].seq)),
             ("limits", int(pool.limits.len() as i128)),
             ("alert", int(policy.alert)),
-            (
-                "hold_seconds",
-                int(policy.hold_s.unwrap_or(config.hold_s.into())),
-            ),
-            (
-                "retain_seconds",
-                int(policy.retain_s.unwrap_or(config.retain_s.into())),
-            ),
-            (
-                "retain_paid_seconds",
-                int(policy.retain_paid_s.unwrap_or(config.retain_paid_s.into())),
-            ),
-            (
-                "events",
-                Reply::bulk(policy.events.as_deref().unwrap_or(b"")),
-            ),
+            ("hold_seconds", int(policy.hold_s.unwrap_or(config.hold_s.into()))),
+            ("retain_seconds", int(policy.retain_s.unwrap_or(config.retain_s.into()))),
+            ("retain_paid_seconds", int(policy.retain_paid_s.unwrap_or(config.retain_paid_s.into()))),
+            ("events", Reply::bulk(policy.events.as_deref().unwrap_or(b""))),
         ]))
     }
 
@@ -1854,10 +1686,7 @@ impl Reference {
         if keys.len() > 10_000 {
             return Err(error("too many keys"));
         }
-        let shown = keys.iter().map(|key| {
-            self.view(now, key)
-                .map_or(Reply::Nil, |pool| pool.shown_available())
-        });
+        let shown = keys.iter().map(|key| self.view(now, key).map_or(Reply::Nil, |pool| pool.shown_available()));
         Ok(Reply::Array(shown.collect()))
     }
 
@@ -1871,16 +1700,7 @@ impl Reference {
         pool.refuse_too_many_orders(&self.config)?;
         let deadline_ms = now + pool.policy.hold_s.unwrap_or(self.config.hold_s.into()) * 1000;
         // No order has an empty id.
-        let answer = reserve_new(
-            &mut pool,
-            now,
-            &key,
-            b"",
-            qty,
-            false,
-            &attributes,
-            deadline_ms,
-        )?;
+        let answer = reserve_new(&mut pool, now, &key, b"", qty, false, &attributes, deadline_ms)?;
         match pool.within_bounds() {
             true => Ok(answer),
             false => Err(error("a sum would be out of range")),
@@ -1901,15 +1721,8 @@ impl Reference {
             limits.flat_map(|limit| &limit.dims).any(|other| other == dim)
         };
         let state = order.state_at(now);
-        let deadline_ms = if state == State::Reserved {
-            order.deadline_ms
-        } else {
-            0
-        };
-        let counted = order
-            .attributes
-            .iter()
-            .filter(|(dim, _)| looked(dim));
+        let deadline_ms = if state == State::Reserved { order.deadline_ms } else { 0 };
+        let counted = order.attributes.iter().filter(|(dim, _)| looked(dim));
         let counted = counted.map(|(dim, value)| (Reply::bulk(dim), Reply::bulk(value)));
         Ok(map(vec![
             ("state", Reply::bulk(state.name())),
@@ -1951,11 +1764,7 @@ impl Reference {
             "alert": policy.alert as i64,
             "limits": pool.limits.iter().map(limit_to_json).collect::<Vec<_>>(),
         });
-        let seconds = [
-            ("hold", policy.hold_s),
-            ("retain", policy.retain_s),
-            ("retain_paid", policy.retain_paid_s),
-        ];
+        let seconds = [("hold", policy.hold_s), ("retain", policy.retain_s), ("retain_paid", policy.retain_paid_s)];
         for (name, value) in seconds {
             if let Some(value) = value {
                 json[name] = (value as i64).into();
@@ -1975,13 +1784,10 @@ impl Reference {
 }
 
 fn limit_to_json(limit: &Limit) -> Value {
-    let max_to_json =
-        |max: Option<i128>| max.map_or("unlimited".into(), |max| Value::from(max as i64));
+    let max_to_json = |max: Option<i128>| max.map_or("unlimited".into(), |max| Value::from(max as i64));
     let by = limit.dims.iter().map(|dim| bytes_to_json(dim));
     let overrides = limit.overrides.iter().map(|(pattern, max)| {
-        let values = pattern
-            .iter()
-            .map(|one| bytes_to_json(one.as_deref().unwrap_or(b"*")));
+        let values = pattern.iter().map(|one| bytes_to_json(one.as_deref().unwrap_or(b"*")));
         json!({ "for": values.collect::<Vec<_>>(), "max": max_to_json(*max) })
     });
     let mut json = json!({
@@ -2022,9 +1828,7 @@ fn status_ok() -> Reply {
 }
 
 fn map(fields: Vec<(&str, Reply)>) -> Reply {
-    let fields = fields
-        .into_iter()
-        .map(|(name, value)| (Reply::bulk(name), value));
+    let fields = fields.into_iter().map(|(name, value)| (Reply::bulk(name), value));
     Reply::Map(fields.collect())
 }
 
@@ -2033,11 +1837,7 @@ fn refusal(word: &str, key: &[u8]) -> Reply {
 }
 
 fn closed(key: &[u8], state: State) -> Reply {
-    words(&[
-        Reply::bulk("CLOSED"),
-        Reply::bulk(key),
-        Reply::bulk(state.name()),
-    ])
+    words(&[Reply::bulk("CLOSED"), Reply::bulk(key), Reply::bulk(state.name())])
 }
 
 fn error(text: &str) -> Reply {
@@ -2121,10 +1921,7 @@ impl Args<'_> {
         if text == b"*" {
             return Ok(Vec::new());
         }
-        let names: Vec<Bytes> = text
-            .split(|byte| *byte == b'+')
-            .map(<[u8]>::to_vec)
-            .collect();
+        let names: Vec<Bytes> = text.split(|byte| *byte == b'+').map(<[u8]>::to_vec).collect();
         match valid_by(&names) {
             true => Ok(names),
             false => Err(error("these are no dimensions")),
@@ -2143,9 +1940,7 @@ impl Args<'_> {
                 "PX" | "PXAT" => "EX",
                 word => word,
             };
-            let as_allowed = allowed
-                .iter()
-                .find(|name| name.split('=').next() == Some(group));
+            let as_allowed = allowed.iter().find(|name| name.split('=').next() == Some(group));
             let as_allowed = as_allowed.ok_or_else(syntax)?;
             if !seen.insert(group.to_owned()) {
                 return Err(syntax());
@@ -2165,9 +1960,7 @@ impl Args<'_> {
                 "XX" => options.xx = true,
                 "STATE" => {
                     let name = self.next()?.to_ascii_lowercase();
-                    let state = State::ALL
-                        .into_iter()
-                        .find(|state| state.name().as_bytes() == name);
+                    let state = State::ALL.into_iter().find(|state| state.name().as_bytes() == name);
                     options.state = Some(state.ok_or_else(syntax)?);
                 }
                 "COUNT" => match as_allowed.trim_start_matches("COUNT=") {
@@ -2183,12 +1976,11 @@ impl Args<'_> {
                     options.tz_min = Some(offset.ok_or_else(|| error("this is no offset"))?);
                 }
                 "MISSING" => {
-                    options.allow_missing =
-                        Some(match self.next()?.to_ascii_uppercase().as_slice() {
-                            b"REFUSE" => false,
-                            b"ALLOW" => true,
-                            _ => return Err(syntax()),
-                        });
+                    options.allow_missing = Some(match self.next()?.to_ascii_uppercase().as_slice() {
+                        b"REFUSE" => false,
+                        b"ALLOW" => true,
+                        _ => return Err(syntax()),
+                    });
                 }
                 "FOR" if *as_allowed == "FOR=" => {
                     options.values = Some(std::mem::take(&mut self.rest).to_vec());
@@ -2197,10 +1989,7 @@ impl Args<'_> {
                 _ => return Err(syntax()),
             }
         }
-        if options
-            .deadline_ms
-            .is_some_and(|deadline_ms| deadline_ms > now + MAX_AHEAD_MS)
-        {
+        if options.deadline_ms.is_some_and(|deadline_ms| deadline_ms > now + MAX_AHEAD_MS) {
             return Err(error("the deadline lies too far ahead"));
         }
         Ok(options)
@@ -2239,10 +2028,7 @@ impl Args<'_> {
                 return Err(error("this is no dimension"));
             }
             identifier(&pair[1])?;
-            if attributes
-                .insert(pair[0].clone(), pair[1].clone())
-                .is_some()
-            {
+            if attributes.insert(pair[0].clone(), pair[1].clone()).is_some() {
                 return Err(syntax());
             }
         }
@@ -2256,10 +2042,7 @@ fn number(text: &[u8]) -> Result<i128, Reply> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let canonical = match digits {
         b"0" => digits.len() == text.len(),
-        _ => {
-            digits.first().is_some_and(|digit| *digit != b'0')
-                && digits.iter().all(u8::is_ascii_digit)
-        }
+        _ => digits.first().is_some_and(|digit| *digit != b'0') && digits.iter().all(u8::is_ascii_digit),
     };
     if !canonical || digits.len() > 19 {
         return Err(invalid());
@@ -2284,8 +2067,7 @@ fn identifier(bytes: &[u8]) -> Result<(), Reply> {
 }
 
 fn valid_dim(name: &[u8]) -> bool {
-    let valid =
-        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(byte);
+    let valid = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(byte);
     (1..=32).contains(&name.len()) && name.iter().all(valid)
 }
 

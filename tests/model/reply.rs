@@ -49,14 +49,12 @@ impl Reply {
     /// The value of a key, in a map or in the flat array that RESP2 makes of it.
     pub fn field(&self, name: &str) -> Option<&Reply> {
         match self {
-            Reply::Map(pairs) => pairs
-                .iter()
-                .find(|(key, _)| key.bytes() == Some(name.as_bytes()))
-                .map(|(_, value)| value),
-            Reply::Array(items) => items
-                .chunks_exact(2)
-                .find(|pair| pair[0].bytes() == Some(name.as_bytes()))
-                .map(|pair| &pair[1]),
+            Reply::Map(pairs) => {
+                pairs.iter().find(|(key, _)| key.bytes() == Some(name.as_bytes())).map(|(_, value)| value)
+            }
+            Reply::Array(items) => {
+                items.chunks_exact(2).find(|pair| pair[0].bytes() == Some(name.as_bytes())).map(|pair| &pair[1])
+            }
             _ => None,
         }
     }
@@ -66,9 +64,7 @@ impl Reply {
         match self {
             Reply::Error(text) => text.split(' ').next().map(str::to_owned),
             Reply::Array(items) => items.first().and_then(Reply::word),
-            _ => self
-                .bytes()
-                .map(|b| String::from_utf8_lossy(b).into_owned()),
+            _ => self.bytes().map(|b| String::from_utf8_lossy(b).into_owned()),
         }
     }
 }
@@ -84,9 +80,7 @@ pub fn same(a: &Reply, b: &Reply) -> bool {
         (Reply::Map(map), Reply::Array(flat)) | (Reply::Array(flat), Reply::Map(map)) => {
             flat.len() % 2 == 0 && same_map(map, &pairs(flat))
         }
-        (Reply::Array(x), Reply::Array(y)) => {
-            x.len() == y.len() && x.iter().zip(y).all(|(p, q)| same(p, q))
-        }
+        (Reply::Array(x), Reply::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(p, q)| same(p, q)),
         _ => a.bytes().is_some() && a.bytes() == b.bytes(),
     }
 }
@@ -109,17 +103,13 @@ pub fn same_for(command: &[u8], a: &Reply, b: &Reply) -> bool {
 }
 
 fn pairs(flat: &[Reply]) -> Vec<(Reply, Reply)> {
-    flat.chunks_exact(2)
-        .map(|pair| (pair[0].clone(), pair[1].clone()))
-        .collect()
+    flat.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
 
 fn same_map(a: &[(Reply, Reply)], b: &[(Reply, Reply)]) -> bool {
     a.len() == b.len()
         && a.iter().all(|(key, value)| {
-            b.iter().any(|(other, theirs)| {
-                same(key, other) && (key.bytes() == Some(b"epoch") || same(value, theirs))
-            })
+            b.iter().any(|(other, theirs)| same(key, other) && (key.bytes() == Some(b"epoch") || same(value, theirs)))
         })
 }
 
@@ -149,9 +139,7 @@ fn policy(reply: &Reply) -> Option<Value> {
     for (name, default) in [("safety", 0.into()), ("alert", 0.into())] {
         fields.entry(name).or_insert(default);
     }
-    let limits = fields
-        .entry("limits")
-        .or_insert_with(|| Value::Array(Vec::new()));
+    let limits = fields.entry("limits").or_insert_with(|| Value::Array(Vec::new()));
     for limit in limits.as_array_mut()? {
         let limit = limit.as_object_mut()?;
         for (name, default) in [
@@ -206,20 +194,18 @@ fn without_empty(reply: &Reply) -> Reply {
         Reply::Array(flat) => pairs(flat),
         _ => return reply.clone(),
     };
-    let fields = fields
-        .into_iter()
-        .map(|(name, value)| match (name.bytes(), value) {
-            (Some(b"orders"), Reply::Map(mut states)) => {
-                states.retain(|(_, count)| *count != Reply::Int(0));
-                (name, Reply::Map(states))
-            }
-            (Some(b"orders"), Reply::Array(flat)) => {
-                let mut states = pairs(&flat);
-                states.retain(|(_, count)| *count != Reply::Int(0));
-                (name, Reply::Map(states))
-            }
-            (Some(b"events"), Reply::Nil) => (name, Reply::bulk("")),
-            (_, value) => (name, value),
-        });
+    let fields = fields.into_iter().map(|(name, value)| match (name.bytes(), value) {
+        (Some(b"orders"), Reply::Map(mut states)) => {
+            states.retain(|(_, count)| *count != Reply::Int(0));
+            (name, Reply::Map(states))
+        }
+        (Some(b"orders"), Reply::Array(flat)) => {
+            let mut states = pairs(&flat);
+            states.retain(|(_, count)| *count != Reply::Int(0));
+            (name, Reply::Map(states))
+        }
+        (Some(b"events"), Reply::Nil) => (name, Reply::bulk("")),
+        (_, value) => (name, value),
+    });
     Reply::Map(fields.collect())
 }

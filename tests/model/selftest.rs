@@ -1,7 +1,10 @@
-//! Tests of the reference model itself. What they expect is written from the contract, by hand, not from the model:
-//! they are a second opinion on both.
+//! The contract in tables: the state table cell by cell, windows, overrides, give-back, LATE, tokens, bounds. What they expect
+//! is written from the contract by hand. Each call goes to the reference and to the core: a second opinion on both.
+
+use redis_stock::command::host::Origin;
 
 use crate::generate::{Generator, Profile, START_MS};
+use crate::host::Host;
 use crate::reference::{Config, Reference};
 use crate::reply::{same, same_for, Reply};
 
@@ -10,19 +13,22 @@ const NEW_YEAR_MS: i64 = 1_767_225_600_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// A model with a clock, spoken to in text.
-#[derive(Clone)]
+/// The reference and the core with one clock, spoken to in text.
 struct Shop {
     model: Reference,
+    core: Host,
     now_ms: i64,
+}
+
+impl Clone for Shop {
+    fn clone(&self) -> Self {
+        Shop { model: self.model.clone(), core: self.core.twin(), now_ms: self.now_ms }
+    }
 }
 
 impl Shop {
     fn at(now_ms: i64) -> Self {
-        Shop {
-            model: Reference::new(Config::default()),
-            now_ms,
-        }
+        Shop { model: Reference::new(Config::default()), core: Host::new(1), now_ms }
     }
 
     /// A shop with one pool `k`.
@@ -33,12 +39,13 @@ impl Shop {
     }
 
     fn call(&mut self, text: &str) -> Reply {
-        let mut argv: Vec<Vec<u8>> = text
-            .split(' ')
-            .map(|word| word.as_bytes().to_vec())
-            .collect();
+        let mut argv: Vec<Vec<u8>> = text.split(' ').map(|word| word.as_bytes().to_vec()).collect();
         argv[0] = format!("STOCK.{}", text.split(' ').next().unwrap_or("")).into_bytes();
-        self.model.call(self.now_ms, &argv)
+        let expected = self.model.call(self.now_ms, &argv);
+        let (answer, _) = self.core.call(self.now_ms, Origin::Client, &argv);
+        assert!(same_for(&argv[0], &expected, &answer), "{text}: reference {expected:?}, core {answer:?}");
+        assert_eq!(self.core.verify(), Vec::<String>::new(), "{text}");
+        expected
     }
 
     #[track_caller]
@@ -83,9 +90,7 @@ fn show(reply: &Reply) -> String {
         Reply::Error(_) => format!("-{}", reply.word().unwrap_or_default()),
         Reply::Array(items) => items.iter().map(inner).collect::<Vec<_>>().join(" "),
         Reply::Map(pairs) => {
-            let pairs = pairs
-                .iter()
-                .map(|(key, value)| format!("{}={}", inner(key), inner(value)));
+            let pairs = pairs.iter().map(|(key, value)| format!("{}={}", inner(key), inner(value)));
             pairs.collect::<Vec<_>>().join(" ")
         }
         _ => String::from_utf8_lossy(reply.bytes().unwrap_or_default()).into_owned(),
@@ -125,16 +130,8 @@ fn order_in(state: &str) -> Shop {
         "expired" => &["RESERVE k o 4 PX 10000 FOR user u"],
         "released" => &["RESERVE k o 4 PX 10000 FOR user u", "RELEASE k o"],
         "confirmed" => &["RESERVE k o 4 PX 10000 FOR user u", "CONFIRM k o"],
-        "partly returned" => &[
-            "RESERVE k o 4 PX 10000 FOR user u",
-            "CONFIRM k o",
-            "RETURN k o QTY 1 TOKEN t",
-        ],
-        "returned" => &[
-            "RESERVE k o 4 PX 10000 FOR user u",
-            "CONFIRM k o",
-            "RETURN k o",
-        ],
+        "partly returned" => &["RESERVE k o 4 PX 10000 FOR user u", "CONFIRM k o", "RETURN k o QTY 1 TOKEN t"],
+        "returned" => &["RESERVE k o 4 PX 10000 FOR user u", "CONFIRM k o", "RETURN k o"],
         _ => unreachable!("no such state"),
     };
     for call in calls {
@@ -368,10 +365,7 @@ fn a_hold_expires_exactly_at_its_deadline() {
 #[test]
 fn a_refused_retry_never_moves_the_deadline_and_a_late_pxat_is_answered_by_the_state() {
     let mut shop = order_in("reserved");
-    shop.says(
-        "RESERVE k o 4 PXAT 5 FOR user u",
-        "EXISTS k reserved 4 0 1010000",
-    );
+    shop.says("RESERVE k o 4 PXAT 5 FOR user u", "EXISTS k reserved 4 0 1010000");
     shop.says("RESERVE k p 4 PXAT 1000000 FOR user u", "-ERR");
     shop.says("RESERVE k p 4 PXAT 1000001 FOR user u", "OK 4 2 1000001");
     shop.says("RESERVE k q 1 EX 315360000", "OK 1 1 315361000000");
@@ -603,10 +597,7 @@ fn sums_stay_within_their_bounds() {
     shop.says("ADD k 1", "-ERR");
     shop.says("SET k 9007199254740992", "-ERR");
     shop.says("SET k UNLIMITED", "OK");
-    shop.says(
-        "RESERVE k o 9007199254740991",
-        "OK 9007199254740991 -1 1900000",
-    );
+    shop.says("RESERVE k o 9007199254740991", "OK 9007199254740991 -1 1900000");
     shop.says("RESERVE k p 1", "-ERR");
     shop.says("CONFIRM k o", "OK 9007199254740991 9007199254740991");
     shop.says("RESERVE k p 1", "OK 1 -1 1900000");
@@ -632,19 +623,10 @@ fn refusals_come_in_order() {
     shop.says("LIMIT k region 3", "OK");
     shop.says("RESERVE k o 11 FOR user u", "-NODIM");
     shop.says("RESERVE k o 11 FOR user u region r", "SOLDOUT k 10");
-    shop.says(
-        "RESERVE k o 4 FOR user u region r",
-        "LIMITED k user/life/units [u] 0 2 0",
-    );
+    shop.says("RESERVE k o 4 FOR user u region r", "LIMITED k user/life/units [u] 0 2 0");
     shop.says("RESERVE k o 2 FOR user u region r", "OK 2 8 1900000");
-    shop.says(
-        "RESERVE k p 2 FOR user v region r",
-        "LIMITED k region/life/units [r] 2 3 0",
-    );
-    shop.says(
-        "CHECK k 2 FOR user v region r",
-        "LIMITED k region/life/units [r] 2 3 0",
-    );
+    shop.says("RESERVE k p 2 FOR user v region r", "LIMITED k region/life/units [r] 2 3 0");
+    shop.says("CHECK k 2 FOR user v region r", "LIMITED k region/life/units [r] 2 3 0");
     shop.says("CHECK k 1 FOR user v region r", "OK 1 7 1900000");
     shop.says("LIMIT k user 2 MISSING ALLOW", "OK");
     shop.says("RESERVE k p 1 FOR region r", "OK 1 7 1900000");
@@ -658,31 +640,13 @@ fn partial_takes_what_stock_and_limits_allow() {
     shop.says("LIMIT k user 6", "OK");
     shop.says("LIMIT k region 8 PER DAY", "OK");
     shop.says("LIMIT k user 2 COUNT ORDERS", "OK");
-    shop.says(
-        "RESERVE k a 50 PARTIAL FOR user u region r",
-        "OK 6 4 1900000",
-    );
-    shop.says(
-        "RESERVE k a 50 PARTIAL FOR user u region r",
-        "EXISTS k reserved 6 0 1900000",
-    );
-    shop.says(
-        "RESERVE k b 50 PARTIAL FOR user v region r",
-        "OK 2 2 1900000",
-    );
-    shop.says(
-        "RESERVE k c 50 PARTIAL FOR user u region r",
-        "LIMITED k user/life/units [u] 6 6 0",
-    );
+    shop.says("RESERVE k a 50 PARTIAL FOR user u region r", "OK 6 4 1900000");
+    shop.says("RESERVE k a 50 PARTIAL FOR user u region r", "EXISTS k reserved 6 0 1900000");
+    shop.says("RESERVE k b 50 PARTIAL FOR user v region r", "OK 2 2 1900000");
+    shop.says("RESERVE k c 50 PARTIAL FOR user u region r", "LIMITED k user/life/units [u] 6 6 0");
     let end_ms = DAY_MS;
-    shop.says(
-        "RESERVE k c 50 PARTIAL FOR user v region r",
-        &format!("LIMITED k region/day/units [r] 8 8 {end_ms}"),
-    );
-    shop.says(
-        "RESERVE k c 50 PARTIAL FOR user v region s",
-        "OK 2 0 1900000",
-    );
+    shop.says("RESERVE k c 50 PARTIAL FOR user v region r", &format!("LIMITED k region/day/units [r] 8 8 {end_ms}"));
+    shop.says("RESERVE k c 50 PARTIAL FOR user v region s", "OK 2 0 1900000");
     shop.says("RESERVE k d 1 PARTIAL FOR user v region s", "SOLDOUT k 0");
 }
 
@@ -720,10 +684,7 @@ fn the_most_exact_override_wins() {
     shop.says("RESERVE k o 9 FOR group vip user boss", "OK 9 991 1900000");
     shop.says("UNLIMIT k user+group PER DAY FOR boss vip", "1");
     shop.says("UNLIMIT k user+group PER DAY FOR boss vip", "0");
-    shop.usage(
-        "USAGE k FOR user boss group vip",
-        &[&format!("9/4/0/{DAY_MS}")],
-    );
+    shop.usage("USAGE k FOR user boss group vip", &[&format!("9/4/0/{DAY_MS}")]);
 }
 
 #[test]
@@ -731,19 +692,10 @@ fn an_override_without_a_base_implies_an_unlimited_one() {
     let mut shop = Shop::with_stock(1_000_000, "10");
     shop.says("LIMIT k user 1 FOR thief", "OK");
     shop.says("RESERVE k o 5 FOR user u", "OK 5 5 1900000");
-    shop.says(
-        "RESERVE k p 2 FOR user thief",
-        "LIMITED k user/life/units [thief] 0 1 0",
-    );
-    shop.says(
-        "LIMITS k",
-        "[limit=user/life/units max=-1 tz=+00:00 missing=refuse overrides=[[[thief] 1]]]",
-    );
+    shop.says("RESERVE k p 2 FOR user thief", "LIMITED k user/life/units [thief] 0 1 0");
+    shop.says("LIMITS k", "[limit=user/life/units max=-1 tz=+00:00 missing=refuse overrides=[[[thief] 1]]]");
     shop.says("UNLIMIT k user FOR thief", "1");
-    shop.says(
-        "LIMITS k",
-        "[limit=user/life/units max=-1 tz=+00:00 missing=refuse overrides=[]]",
-    );
+    shop.says("LIMITS k", "[limit=user/life/units max=-1 tz=+00:00 missing=refuse overrides=[]]");
     shop.usage("USAGE k FOR user u", &["5/-1/-1/0"]);
     shop.says("UNLIMIT k user", "1");
     shop.says("LIMITS k", "");
@@ -758,16 +710,10 @@ fn order_windows_compare_the_order_itself() {
         shop.call(&format!("RESERVE k {order} 3 FOR user u"));
     }
     shop.says("AVAILABLE k", "91");
-    shop.says(
-        "RESERVE k d 4 FOR user u",
-        "LIMITED k user/order/units [u] 0 3 0",
-    );
+    shop.says("RESERVE k d 4 FOR user u", "LIMITED k user/order/units [u] 0 3 0");
     shop.says("AMEND k a 4", "LIMITED k user/order/units [u] 0 3 0");
     shop.says("LIMIT k * 0 PER ORDER COUNT ORDERS", "OK");
-    shop.says(
-        "RESERVE k d 3 FOR user u",
-        "LIMITED k */order/orders [] 0 0 0",
-    );
+    shop.says("RESERVE k d 3 FOR user u", "LIMITED k */order/orders [] 0 0 0");
     shop.usage("USAGE k FOR user u", &["0/3/3/0", "0/0/0/0"]);
 }
 
@@ -777,24 +723,15 @@ fn window(window: &str, tz: &str, first_ms: i64, end_ms: i64) {
     for at_ms in [first_ms, first_ms + 1, end_ms - 1] {
         let mut shop = Shop::with_stock(at_ms, "10");
         shop.says(&format!("LIMIT k user 1 PER {window} TZ {tz}"), "OK");
-        shop.says(
-            "RESERVE k o 1 EX 99000000 FOR user u",
-            &format!("OK 1 9 {}", at_ms + 99_000_000_000),
-        );
+        shop.says("RESERVE k o 1 EX 99000000 FOR user u", &format!("OK 1 9 {}", at_ms + 99_000_000_000));
         shop.usage("USAGE k FOR user u", &[&format!("1/1/0/{end_ms}")]);
         for now_ms in [first_ms, end_ms - 1] {
             shop.now_ms = now_ms;
             let name = window.to_lowercase();
-            shop.says(
-                "CHECK k 1 FOR user u",
-                &format!("LIMITED k user/{name}/units [u] 1 1 {end_ms}"),
-            );
+            shop.says("CHECK k 1 FOR user u", &format!("LIMITED k user/{name}/units [u] 1 1 {end_ms}"));
         }
         shop.now_ms = end_ms;
-        shop.says(
-            "CHECK k 1 FOR user u",
-            &format!("OK 1 8 {}", end_ms + 900_000),
-        );
+        shop.says("CHECK k 1 FOR user u", &format!("OK 1 8 {}", end_ms + 900_000));
     }
 }
 
@@ -802,54 +739,19 @@ fn window(window: &str, tz: &str, first_ms: i64, end_ms: i64) {
 fn windows_begin_and_end_where_the_calendar_says() {
     window("HOUR", "+00:00", NEW_YEAR_MS, NEW_YEAR_MS + HOUR_MS);
     // Half past, by an offset of half an hour.
-    window(
-        "HOUR",
-        "+05:30",
-        NEW_YEAR_MS + HOUR_MS / 2,
-        NEW_YEAR_MS + HOUR_MS * 3 / 2,
-    );
+    window("HOUR", "+05:30", NEW_YEAR_MS + HOUR_MS / 2, NEW_YEAR_MS + HOUR_MS * 3 / 2);
     window("DAY", "+00:00", NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS);
     // A day of Beijing begins at 16:00 UTC of the day before; one of New York's winter at 05:00 UTC.
-    window(
-        "DAY",
-        "+08:00",
-        NEW_YEAR_MS - 8 * HOUR_MS,
-        NEW_YEAR_MS + 16 * HOUR_MS,
-    );
-    window(
-        "DAY",
-        "-05:00",
-        NEW_YEAR_MS + 5 * HOUR_MS,
-        NEW_YEAR_MS + 29 * HOUR_MS,
-    );
+    window("DAY", "+08:00", NEW_YEAR_MS - 8 * HOUR_MS, NEW_YEAR_MS + 16 * HOUR_MS);
+    window("DAY", "-05:00", NEW_YEAR_MS + 5 * HOUR_MS, NEW_YEAR_MS + 29 * HOUR_MS);
     // 2026-01-05 is a Monday.
-    window(
-        "WEEK",
-        "+00:00",
-        NEW_YEAR_MS + 4 * DAY_MS,
-        NEW_YEAR_MS + 11 * DAY_MS,
-    );
-    window(
-        "WEEK",
-        "+18:00",
-        NEW_YEAR_MS + 4 * DAY_MS - 18 * HOUR_MS,
-        NEW_YEAR_MS + 11 * DAY_MS - 18 * HOUR_MS,
-    );
+    window("WEEK", "+00:00", NEW_YEAR_MS + 4 * DAY_MS, NEW_YEAR_MS + 11 * DAY_MS);
+    window("WEEK", "+18:00", NEW_YEAR_MS + 4 * DAY_MS - 18 * HOUR_MS, NEW_YEAR_MS + 11 * DAY_MS - 18 * HOUR_MS);
     window("MONTH", "+00:00", NEW_YEAR_MS, NEW_YEAR_MS + 31 * DAY_MS);
-    window(
-        "MONTH",
-        "+00:00",
-        NEW_YEAR_MS + 31 * DAY_MS,
-        NEW_YEAR_MS + 59 * DAY_MS,
-    );
+    window("MONTH", "+00:00", NEW_YEAR_MS + 31 * DAY_MS, NEW_YEAR_MS + 59 * DAY_MS);
     window("MONTH", "+00:00", NEW_YEAR_MS - 31 * DAY_MS, NEW_YEAR_MS);
     // February 2028 has 29 days; it begins 365 + 365 + 31 days after 2026 does.
-    window(
-        "MONTH",
-        "+00:00",
-        NEW_YEAR_MS + 761 * DAY_MS,
-        NEW_YEAR_MS + 790 * DAY_MS,
-    );
+    window("MONTH", "+00:00", NEW_YEAR_MS + 761 * DAY_MS, NEW_YEAR_MS + 790 * DAY_MS);
     window(
         "MONTH",
         "-05:30",
@@ -863,24 +765,13 @@ fn windows_begin_and_end_where_the_calendar_says() {
 
 #[test]
 fn a_server_wide_offset_is_fixed_into_a_limit() {
-    let config = Config {
-        utc_offset_minutes: 480,
-        ..Config::default()
-    };
-    let mut shop = Shop {
-        model: Reference::new(config),
-        now_ms: NEW_YEAR_MS,
-    };
+    let config = Config { utc_offset_minutes: 480, ..Config::default() };
+    let mut shop = Shop { model: Reference::new(config), core: Host::new(1), now_ms: NEW_YEAR_MS };
+    shop.core.defaults.utc_offset_min = 480;
     shop.says("SET k 10", "OK");
     shop.says("LIMIT k user 1 PER DAY", "OK");
-    shop.usage(
-        "USAGE k FOR user u",
-        &[&format!("0/1/1/{}", NEW_YEAR_MS + 16 * HOUR_MS)],
-    );
-    shop.says(
-        "LIMITS k",
-        "[limit=user/day/units max=1 tz=+08:00 missing=refuse overrides=[]]",
-    );
+    shop.usage("USAGE k FOR user u", &[&format!("0/1/1/{}", NEW_YEAR_MS + 16 * HOUR_MS)]);
+    shop.says("LIMITS k", "[limit=user/day/units max=1 tz=+08:00 missing=refuse overrides=[]]");
 }
 
 #[test]
@@ -911,10 +802,7 @@ fn amend_counts_as_a_new_reservation_made_now() {
     let mut shop = Shop::with_stock(NEW_YEAR_MS, "100");
     shop.says("LIMIT k user 5 PER DAY", "OK");
     shop.call("RESERVE k a 3 EX 999999 FOR user u");
-    shop.says(
-        "AMEND k a 6",
-        &format!("LIMITED k user/day/units [u] 0 5 {next_ms}"),
-    );
+    shop.says("AMEND k a 6", &format!("LIMITED k user/day/units [u] 0 5 {next_ms}"));
     shop.says("AMEND k a 5", "OK 5 95");
     shop.says("AMEND k a 4", "OK 4 96");
     shop.usage("USAGE k FOR user u", &[&format!("4/5/1/{next_ms}")]);
@@ -923,10 +811,7 @@ fn amend_counts_as_a_new_reservation_made_now() {
     shop.says("AMEND k a 3", "OK 3 97");
     shop.usage("USAGE k FOR user u", &[&format!("0/5/5/{after_ms}")]);
     shop.call("RESERVE k b 2 EX 999999 FOR user u");
-    shop.says(
-        "AMEND k a 4",
-        &format!("LIMITED k user/day/units [u] 2 5 {after_ms}"),
-    );
+    shop.says("AMEND k a 4", &format!("LIMITED k user/day/units [u] 2 5 {after_ms}"));
     shop.says("AMEND k b 1", "OK 1 96");
     // Up: the whole new quantity counts in the new window, and goes back there.
     shop.says("AMEND k a 4", "OK 4 95");
@@ -951,10 +836,7 @@ fn count_orders_counts_one_until_the_last_unit_is_back() {
     for order in ["a", "b"] {
         shop.call(&format!("RESERVE k {order} 5 FOR user u"));
     }
-    shop.says(
-        "RESERVE k c 1 FOR user u",
-        "LIMITED k user/life/orders [u] 2 2 0",
-    );
+    shop.says("RESERVE k c 1 FOR user u", "LIMITED k user/life/orders [u] 2 2 0");
     shop.says("AMEND k a 6", "OK 6 89");
     shop.says("RELEASE k b", "OK 5 94");
     used(&mut shop, 1);
@@ -980,10 +862,7 @@ fn returns_give_usage_and_goods_back_unless_told() {
     shop.usage("USAGE k FOR user u", &["4/9/5/0"]);
     shop.field("GET k", "out", "5");
     // A token's content is the quantity, KEEPUSAGE and NORESTOCK.
-    shop.says(
-        "RETURN k o QTY 2 TOKEN b NORESTOCK",
-        "EXISTS k confirmed 6 3 0",
-    );
+    shop.says("RETURN k o QTY 2 TOKEN b NORESTOCK", "EXISTS k confirmed 6 3 0");
     shop.says("RETURN k o QTY 2 TOKEN b", "-CONFLICT");
     shop.says("RETURN k o QTY 1 TOKEN a", "-CONFLICT");
     shop.says("RETURN k o QTY 1 TOKEN b NORESTOCK", "-CONFLICT");
@@ -1033,10 +912,7 @@ fn windows_only_roll_forward() {
     shop.now_ms = NEW_YEAR_MS - 1;
     shop.usage("USAGE k FOR user u", &[&format!("3/5/2/{next_ms}")]);
     shop.call("RESERVE k b 2 EX 999999 FOR user u");
-    shop.says(
-        "CHECK k 1 FOR user u",
-        &format!("LIMITED k user/day/units [u] 5 5 {next_ms}"),
-    );
+    shop.says("CHECK k 1 FOR user u", &format!("LIMITED k user/day/units [u] 5 5 {next_ms}"));
     shop.now_ms = NEW_YEAR_MS;
     shop.usage("USAGE k FOR user u", &[&format!("5/5/0/{next_ms}")]);
 }
@@ -1049,19 +925,13 @@ fn a_change_of_offset_cuts_the_windows_anew() {
     // By +08:00 today began at 16:00 UTC, after the usage's window did: that is over.
     let mut later = shop.clone();
     later.says("LIMIT k user 5 PER DAY TZ +08:00", "OK");
-    later.usage(
-        "USAGE k FOR user u",
-        &[&format!("0/5/5/{}", NEW_YEAR_MS + 40 * HOUR_MS)],
-    );
+    later.usage("USAGE k FOR user u", &[&format!("0/5/5/{}", NEW_YEAR_MS + 40 * HOUR_MS)]);
     // At 04:00 UTC today by -05:00 began at 05:00 UTC of the day before, earlier than the usage's window did: it counts.
     let mut early = Shop::with_stock(NEW_YEAR_MS + 4 * HOUR_MS, "100");
     early.says("LIMIT k user 5 PER DAY", "OK");
     early.call("RESERVE k a 3 EX 999999 FOR user u");
     early.says("LIMIT k user 5 PER DAY TZ -05:00", "OK");
-    early.usage(
-        "USAGE k FOR user u",
-        &[&format!("3/5/2/{}", NEW_YEAR_MS + 5 * HOUR_MS)],
-    );
+    early.usage("USAGE k FOR user u", &[&format!("3/5/2/{}", NEW_YEAR_MS + 5 * HOUR_MS)]);
 }
 
 // --- LATE ---
@@ -1086,10 +956,7 @@ fn late_takes_the_units_again_if_stock_and_limits_still_allow() {
 
     shop.says("UNLIMIT k *", "1");
     shop.says("RESERVE k p 1 FOR user u", "OK 1 4 1900001");
-    shop.says(
-        "CONFIRM k o LATE",
-        "LIMITED k user/hour/units [u] 1 4 3600000",
-    );
+    shop.says("CONFIRM k o LATE", "LIMITED k user/hour/units [u] 1 4 3600000");
     shop.says("RESERVE k q 1 FOR user v", "OK 1 3 1900001");
     shop.says("CONFIRM k o LATE", "SOLDOUT k 3");
     shop.says("CONFIRM k o", "EXPIRED k");
@@ -1112,10 +979,7 @@ fn late_of_an_unknown_order_needs_to_be_placed_after_all_that_is_forgotten() {
     shop.says("CONFIRM k lost LATE SINCE 1000001", "NOORDER k");
     shop.says("CONFIRM k lost LATE QTY 1", "NOORDER k");
     shop.says("CONFIRM k lost LATE QTY 1 SINCE 1000001", "OK 1 1");
-    shop.says(
-        "CONFIRM k lost LATE QTY 1 SINCE 1000001",
-        "EXISTS k confirmed 1 0 0",
-    );
+    shop.says("CONFIRM k lost LATE QTY 1 SINCE 1000001", "EXISTS k confirmed 1 0 0");
     shop.says("RESERVE k lost 1", "EXISTS k confirmed 1 0 0");
     // Its SINCE is when it was placed: forgotten, it moves the horizon to there.
     shop.now_ms += 1000;
@@ -1135,20 +999,11 @@ fn late_of_an_unknown_order_ignores_limits_set_after_since() {
     shop.now_ms += 10;
     shop.says("LIMIT k region 0", "OK");
     shop.says("CONFIRM k a LATE QTY 1 SINCE 1000009", "-NODIM");
-    shop.says(
-        "CONFIRM k a LATE QTY 3 SINCE 1000009 FOR user u",
-        "LIMITED k user/life/units [u] 0 2 0",
-    );
+    shop.says("CONFIRM k a LATE QTY 3 SINCE 1000009 FOR user u", "LIMITED k user/life/units [u] 0 2 0");
     shop.says("CONFIRM k a LATE QTY 2 SINCE 1000009 FOR user u", "OK 2 2");
     shop.says("CONFIRM k b LATE QTY 2 SINCE 1000010 FOR user v", "-NODIM");
-    shop.says(
-        "CONFIRM k b LATE QTY 2 SINCE 1000010 FOR user v region r",
-        "LIMITED k region/life/units [r] 0 0 0",
-    );
-    shop.says(
-        "CONFIRM k b LATE QTY 9 SINCE 999999 FOR user u",
-        "SOLDOUT k 8",
-    );
+    shop.says("CONFIRM k b LATE QTY 2 SINCE 1000010 FOR user v region r", "LIMITED k region/life/units [r] 0 0 0");
+    shop.says("CONFIRM k b LATE QTY 9 SINCE 999999 FOR user u", "SOLDOUT k 8");
     shop.says("CONFIRM k b LATE QTY 8 SINCE 999999", "OK 8 10");
     shop.usage("USAGE k FOR user u region r", &["2/2/0/0", "0/0/0/0"]);
 }
@@ -1164,10 +1019,7 @@ fn a_policy_replaces_everything_and_keeps_the_usage_of_limits_that_stay() {
     let policy = "{\"hold\":5,\"safety\":1,\"limits\":[{\"by\":[\"store\"],\"max\":1,\"missing\":\"allow\"},\
                   {\"by\":[\"user\"],\"max\":9,\"overrides\":[{\"for\":[{\"base64\":\"/wA=\"}],\"max\":\"unlimited\"}]}]}";
     shop.says(&format!("SETPOLICY k {policy}"), "OK");
-    shop.usage(
-        "USAGE k FOR user u region r store s",
-        &["0/1/1/0", "2/9/7/0"],
-    );
+    shop.usage("USAGE k FOR user u region r store s", &["0/1/1/0", "2/9/7/0"]);
     shop.field("GET k", "hold_seconds", "5");
     shop.field("GET k", "retain_seconds", "86400");
     shop.says("RESERVE k p 1 FOR user u", "OK 1 96 1005000");
@@ -1177,27 +1029,13 @@ fn a_policy_replaces_everything_and_keeps_the_usage_of_limits_that_stay() {
          \"count\":\"units\",\"missing\":\"allow\",\"overrides\":[]},{\"by\":[\"user\"],\"max\":9,\"tz\":\"+00:00\",\
          \"count\":\"units\",\"missing\":\"refuse\",\"overrides\":[{\"for\":[{\"base64\":\"/wA=\"}],\"max\":\"unlimited\"}]}]}",
     );
-    assert!(
-        same_for(b"stock.policy", &said, &expected),
-        "{}",
-        show(&said)
-    );
+    assert!(same_for(b"stock.policy", &said, &expected), "{}", show(&said));
     let before = shop.call("GET k");
     shop.says(&format!("SETPOLICY k {}", show(&said)), "OK");
-    assert!(
-        same(&before, &shop.call("GET k")),
-        "the same policy changes nothing"
-    );
+    assert!(same(&before, &shop.call("GET k")), "the same policy changes nothing");
     shop.says("SETPOLICY k {}", "OK");
     shop.field("GET k", "limits", "0");
-    for bad in [
-        "{",
-        "1",
-        "{\"x\":1}",
-        "{\"hold\":0}",
-        "{\"limits\":[{}]}",
-        "{\"limits\":[{\"by\":[],\"max\":-1}]}",
-    ] {
+    for bad in ["{", "1", "{\"x\":1}", "{\"hold\":0}", "{\"limits\":[{}]}", "{\"limits\":[{\"by\":[],\"max\":-1}]}"] {
         shop.says(&format!("SETPOLICY k {bad}"), "-ERR");
     }
 }
@@ -1207,29 +1045,17 @@ fn a_policy_replaces_everything_and_keeps_the_usage_of_limits_that_stay() {
 #[test]
 fn replies_compare_as_the_tests_need_it() {
     let map = |epoch: &str, seq: i64| {
-        Reply::Map(vec![
-            (Reply::bulk("epoch"), Reply::bulk(epoch)),
-            (Reply::bulk("seq"), Reply::Int(seq)),
-        ])
+        Reply::Map(vec![(Reply::bulk("epoch"), Reply::bulk(epoch)), (Reply::bulk("seq"), Reply::Int(seq))])
     };
     assert!(same(&map("a", 1), &map("b", 1)));
     assert!(!same(&map("a", 1), &map("a", 2)));
     let flat = |words: &[&str]| Reply::Array(words.iter().map(Reply::bulk).collect());
     assert!(same(&Reply::Status("x".into()), &Reply::bulk("x")));
-    assert!(same(
-        &Reply::Error("ERR a".into()),
-        &Reply::Error("ERR b".into())
-    ));
-    assert!(!same(
-        &Reply::Error("ERR a".into()),
-        &Reply::Error("NODIM a".into())
-    ));
+    assert!(same(&Reply::Error("ERR a".into()), &Reply::Error("ERR b".into())));
+    assert!(!same(&Reply::Error("ERR a".into()), &Reply::Error("NODIM a".into())));
     assert!(!same(&Reply::Error("ERR".into()), &Reply::bulk("ERR")));
     let listing = |words: &[&str]| Reply::Array(vec![Reply::bulk("0"), flat(words)]);
-    let (one, other) = (
-        listing(&["a", "x", "b", "y"]),
-        listing(&["b", "y", "a", "x"]),
-    );
+    let (one, other) = (listing(&["a", "x", "b", "y"]), listing(&["b", "y", "a", "x"]));
     assert!(same_for(b"STOCK.ORDERS", &one, &other));
     assert!(!same(&one, &other));
     assert!(!same_for(b"STOCK.ORDERS", &one, &listing(&["a", "x"])));
@@ -1260,10 +1086,7 @@ fn share_of_changes(profile: Profile) -> usize {
 #[test]
 fn enough_of_the_generated_calls_change_something() {
     assert!(share_of_changes(Profile::default()) >= 40);
-    let ordinary = Profile {
-        backlogs: false,
-        ..Profile::default()
-    };
+    let ordinary = Profile { backlogs: false, ..Profile::default() };
     assert!(share_of_changes(ordinary) >= 35);
 }
 

@@ -11,10 +11,7 @@ const CALLS: &[(&str, usize)] = &[
     ("STOCK.RESERVE k o 2 EX 60 PARTIAL FOR user u region r", 4),
     ("STOCK.RESERVE k o 2 PX 60000", 4),
     ("STOCK.RESERVE k o 2 PXAT 1", 4),
-    (
-        "STOCK.CONFIRM k o QTY 1 LATE SINCE 5 FOR user u region r",
-        3,
-    ),
+    ("STOCK.CONFIRM k o QTY 1 LATE SINCE 5 FOR user u region r", 3),
     ("STOCK.RELEASE k o", 3),
     ("STOCK.AMEND k o 3", 4),
     ("STOCK.EXTEND k o PX 5000", 5),
@@ -26,10 +23,7 @@ const CALLS: &[(&str, usize)] = &[
     ("STOCK.RESUME k", 2),
     ("STOCK.SETPOLICY k {\"safety\":1}", 3),
     ("STOCK.SWEEP k COUNT 5", 2),
-    (
-        "STOCK.LIMIT k user+region 5 PER DAY TZ +08:00 COUNT UNITS MISSING ALLOW FOR u r",
-        4,
-    ),
+    ("STOCK.LIMIT k user+region 5 PER DAY TZ +08:00 COUNT UNITS MISSING ALLOW FOR u r", 4),
     ("STOCK.UNLIMIT k user+region PER DAY COUNT UNITS FOR u r", 3),
     ("STOCK.LIMITS k", 2),
     ("STOCK.USAGE k FOR user u", 2),
@@ -56,34 +50,20 @@ fn proper(answer: &Value, shown: &dyn Fn() -> String) {
     let known = ["ERR", "WRONGTYPE", "CONFLICT", "NODIM"].contains(&code);
     assert!(ascii && known && text.len() < 300, "{}: -{text}", shown());
     for sent in ["INJECTED", "%n", "zzzz"] {
-        assert!(
-            !text.contains(sent),
-            "{}: the error echoes the caller: {text}",
-            shown()
-        );
+        assert!(!text.contains(sent), "{}: the error echoes the caller: {text}", shown());
     }
 }
 
 #[track_caller]
 pub fn survive(c: &mut Client, call: &[Vec<u8>]) -> Value {
     let shown = || {
-        let parts = call
-            .iter()
-            .take(20)
-            .map(|a| a[..a.len().min(40)].escape_ascii().to_string());
+        let parts = call.iter().take(20).map(|a| a[..a.len().min(40)].escape_ascii().to_string());
         parts.collect::<Vec<_>>().join(" ")
     };
-    let Ok(answer) = c.try_call(call) else {
-        panic!("{}: the server hung up", shown())
-    };
+    let Ok(answer) = c.try_call(call) else { panic!("{}: the server hung up", shown()) };
     proper(&answer, &shown);
     let ping = c.call(&["PING"]);
-    assert_eq!(
-        ping.to_string(),
-        "PONG",
-        "{}: not one reply: {answer}",
-        shown()
-    );
+    assert_eq!(ping.to_string(), "PONG", "{}: not one reply: {answer}", shown());
     answer
 }
 
@@ -120,10 +100,7 @@ fn wrong_types_are_told() {
             let mut call = words(call);
             call[1] = key.as_bytes().to_vec();
             let answer = survive(&mut c, &call);
-            assert!(
-                answer.to_string().starts_with("-WRONGTYPE "),
-                "{key}: {answer}"
-            );
+            assert!(answer.to_string().starts_with("-WRONGTYPE "), "{key}: {answer}");
         }
     }
     c.expect("GET k", "v");
@@ -164,10 +141,7 @@ fn every_arity() {
             let answer = survive(&mut c, &full[..len]);
             if len < *least {
                 let text = answer.to_string();
-                assert!(
-                    text.starts_with("-ERR wrong number of arguments"),
-                    "{call} / {len}: {text}"
-                );
+                assert!(text.starts_with("-ERR wrong number of arguments"), "{call} / {len}: {text}");
             }
         }
         let mut more = full.clone();
@@ -301,11 +275,7 @@ fn the_wire() {
     c.send_raw(b"STOCK.SET k 10\r\nSTOCK.RESERVE k o 2\r\n");
     assert_eq!(c.read().to_string(), "OK");
     assert_eq!(c.read().items()[1].int(), 2);
-    for piece in [
-        &b"*2\r\n$15\r\nSTOCK.AVAIL"[..],
-        b"ABLE\r\n$1\r",
-        b"\nk\r\n",
-    ] {
+    for piece in [&b"*2\r\n$15\r\nSTOCK.AVAIL"[..], b"ABLE\r\n$1\r", b"\nk\r\n"] {
         c.send_raw(piece);
     }
     assert_eq!(c.read().to_string(), "[8]");

@@ -70,20 +70,11 @@ fn memory_to_the_millisecond() {
         server.set_clock(MONDAY + ms);
         for order in ["released", "never", "expired", "paid", "back"] {
             let found = c.say(&format!("STOCK.ORDER k {order}")).to_string();
-            assert_eq!(
-                found != "nil",
-                known.contains(&order),
-                "{order} at {ms}: {found}"
-            );
+            assert_eq!(found != "nil", known.contains(&order), "{order} at {ms}: {found}");
         }
         c.verify("k");
     };
-    at(
-        &server,
-        &mut c,
-        9_999,
-        &["released", "never", "expired", "paid", "back"],
-    );
+    at(&server, &mut c, 9_999, &["released", "never", "expired", "paid", "back"]);
     at(&server, &mut c, 10_000, &["expired", "paid", "back"]);
     at(&server, &mut c, 13_999, &["expired", "paid", "back"]);
     at(&server, &mut c, 14_000, &["paid", "back"]);
@@ -103,36 +94,16 @@ fn memory_to_the_millisecond() {
 fn edges_of_windows() {
     for (window, tz, start, end) in [
         ("HOUR", "+00:00", MONDAY + 5 * HOUR, MONDAY + 6 * HOUR),
-        (
-            "HOUR",
-            "+05:30",
-            MONDAY + 5 * HOUR + HOUR / 2,
-            MONDAY + 6 * HOUR + HOUR / 2,
-        ),
+        ("HOUR", "+05:30", MONDAY + 5 * HOUR + HOUR / 2, MONDAY + 6 * HOUR + HOUR / 2),
         ("DAY", "+00:00", MONDAY, MONDAY + DAY),
         ("DAY", "+08:00", MONDAY - 8 * HOUR, MONDAY + 16 * HOUR),
         ("DAY", "-18:00", MONDAY + 18 * HOUR, MONDAY + 42 * HOUR),
         ("WEEK", "+00:00", MONDAY, MONDAY + 7 * DAY),
-        (
-            "WEEK",
-            "+08:00",
-            MONDAY - 8 * HOUR,
-            MONDAY + 7 * DAY - 8 * HOUR,
-        ),
+        ("WEEK", "+08:00", MONDAY - 8 * HOUR, MONDAY + 7 * DAY - 8 * HOUR),
         ("MONTH", "+00:00", MONDAY - DAY, MONDAY + 30 * DAY),
-        (
-            "MONTH",
-            "-03:00",
-            MONDAY - DAY + 3 * HOUR,
-            MONDAY + 30 * DAY + 3 * HOUR,
-        ),
+        ("MONTH", "-03:00", MONDAY - DAY + 3 * HOUR, MONDAY + 30 * DAY + 3 * HOUR),
         ("600", "+05:45", MONDAY, MONDAY + 600_000),
-        (
-            "7",
-            "+00:00",
-            MONDAY - MONDAY % 7000,
-            MONDAY - MONDAY % 7000 + 7000,
-        ),
+        ("7", "+00:00", MONDAY - MONDAY % 7000, MONDAY - MONDAY % 7000 + 7000),
     ] {
         let Some((server, mut c)) = server(start - 1) else {
             return;
@@ -141,24 +112,15 @@ fn edges_of_windows() {
         let text = format!("user/{}/units", window.to_lowercase());
         let what = format!("{window} {tz}");
         c.expect("STOCK.RESERVE k before 5 EX 9999999 FOR user u", "[OK, *]");
-        c.expect(
-            "STOCK.RESERVE k more 1 EX 9999999 FOR user u",
-            &format!("[LIMITED, k, {text}, [u], 5, 5, {start}]"),
-        );
+        c.expect("STOCK.RESERVE k more 1 EX 9999999 FOR user u", &format!("[LIMITED, k, {text}, [u], 5, 5, {start}]"));
         server.set_clock(start);
         c.expect("STOCK.RESERVE k first 2 EX 9999999 FOR user u", "[OK, *]");
         server.set_clock(end - 1);
         c.expect("STOCK.RESERVE k second 3 EX 9999999 FOR user u", "[OK, *]");
-        c.expect(
-            "STOCK.RESERVE k third 1 EX 9999999 FOR user u",
-            &format!("[LIMITED, k, {text}, [u], 5, 5, {end}]"),
-        );
+        c.expect("STOCK.RESERVE k third 1 EX 9999999 FOR user u", &format!("[LIMITED, k, {text}, [u], 5, 5, {end}]"));
         // What was counted in a window that is over does not come back to this one.
         c.expect("STOCK.RELEASE k before", "[OK, 5, *]");
-        c.expect(
-            "STOCK.RESERVE k third 1 EX 9999999 FOR user u",
-            "[LIMITED, *]",
-        );
+        c.expect("STOCK.RESERVE k third 1 EX 9999999 FOR user u", "[LIMITED, *]");
         server.set_clock(end);
         c.expect("STOCK.RESERVE k third 5 EX 9999999 FOR user u", "[OK, *]");
         let used = c.say("STOCK.USAGE k FOR user u");
@@ -231,10 +193,7 @@ fn expired_stays_expired() {
     server.set_clock(MONDAY);
     c.expect("STOCK.CONFIRM k a", "[EXPIRED, k]");
     c.expect("STOCK.AVAILABLE k", "[1000]");
-    c.expect(
-        "STOCK.RESERVE k b 1 PX 1000",
-        &format!("[OK, 1, 999, {}]", MONDAY + 1000),
-    );
+    c.expect("STOCK.RESERVE k b 1 PX 1000", &format!("[OK, 1, 999, {}]", MONDAY + 1000));
     c.verify("k");
 }
 
@@ -245,10 +204,7 @@ fn far_deadlines() {
         return;
     };
     let far = MONDAY + 3_650 * DAY;
-    c.expect(
-        &format!("STOCK.RESERVE k a 1 PXAT {far}"),
-        &format!("[OK, 1, 999, {far}]"),
-    );
+    c.expect(&format!("STOCK.RESERVE k a 1 PXAT {far}"), &format!("[OK, 1, 999, {far}]"));
     c.expect(&format!("STOCK.RESERVE k b 1 PXAT {}", far + 1), "-ERR *");
     c.expect(&format!("STOCK.EXTEND k a PXAT {}", far + 1), "-ERR *");
     c.expect("STOCK.RESERVE k b 1 PX 315360000001", "-ERR *");

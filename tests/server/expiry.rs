@@ -9,10 +9,7 @@ use crate::harness::{info, now_ms, pass, wait_until, Client, Events, Server};
 fn held(c: &mut Client, ms: i64) -> (i64, String) {
     c.expect("DEL k", "*");
     c.expect("STOCK.SET k 10", "OK");
-    let deadline = c
-        .expect(&format!("STOCK.RESERVE k o 4 PX {ms}"), "[OK, 4, 6, *]")
-        .items()[3]
-        .int();
+    let deadline = c.expect(&format!("STOCK.RESERVE k o 4 PX {ms}"), "[OK, 4, 6, *]").items()[3].int();
     (deadline, c.digest("k"))
 }
 
@@ -118,11 +115,7 @@ fn after_reload_and_flush() {
     c.expect("STOCK.SET k 10", "OK");
     let digest = c.digest("k");
     pass(now_ms() + 300);
-    assert_eq!(
-        c.digest("k"),
-        digest,
-        "a new pool of that name has no old holds"
-    );
+    assert_eq!(c.digest("k"), digest, "a new pool of that name has no old holds");
     c.expect("FLUSHALL ASYNC", "OK");
     let (_, digest) = held(&mut c, 100);
     comes_back(&mut c, "k", &digest);
@@ -146,11 +139,7 @@ fn after_rename_copy_move_and_swap() {
          SWAPDB 2 6",
     );
     let payload = c.call(&["DUMP", "renamed"]).bytes().to_vec();
-    assert_eq!(
-        c.call(&args!["RESTORE", "restored", 0, payload])
-            .to_string(),
-        "OK"
-    );
+    assert_eq!(c.call(&args!["RESTORE", "restored", 0, payload]).to_string(), "OK");
     for key in ["renamed", "copied", "restored"] {
         comes_back(&mut c, key, &digest);
     }
@@ -272,9 +261,7 @@ fn during_a_failover() {
     c.resume_background();
     pass(deadline + 100);
     b.thaw();
-    wait_until("the replica is promoted", || {
-        info(&mut b.client(), "replication")["role"] == "master"
-    });
+    wait_until("the replica is promoted", || info(&mut b.client(), "replication")["role"] == "master");
     comes_back(&mut b.client(), "k", &digest);
     a.wait_for_link();
     a.catch_up(&b);
@@ -296,11 +283,7 @@ fn during_a_shutdown() {
     assert!(a.is_running(), "it waits for its replica:\n{}", a.log());
     b.thaw();
     a.wait_for_end();
-    assert!(
-        a.log().contains("bye bye") || a.log().contains("exit"),
-        "{}",
-        a.log()
-    );
+    assert!(a.log().contains("bye bye") || a.log().contains("exit"), "{}", a.log());
     a.start_again();
     comes_back(&mut a.client(), "k", &digest);
 }
@@ -329,13 +312,8 @@ fn the_grace_after_a_restart() {
          STOCK.EXTEND k more EX 100 => [OK, *]",
     );
     let digest = c.digest("k");
-    assert!(
-        now_ms() - started < 2_000,
-        "this machine is too slow for the test"
-    );
-    wait_until("the hold comes back after the grace", || {
-        c.digest("k") != digest
-    });
+    assert!(now_ms() - started < 2_000, "this machine is too slow for the test");
+    wait_until("the hold comes back after the grace", || c.digest("k") != digest);
     assert!(now_ms() - started > 2_000, "it came within the grace");
     c.expect_pool("k", "on_hand=9 reserved=1 sold=1");
     c.verify("k");
@@ -388,15 +366,9 @@ fn two_hundred_thousand_at_once() {
     c.expect("STOCK.SET k UNLIMITED", "OK");
     let at = now_ms() + 30_000;
     let begun = Instant::now();
-    let calls: Vec<_> = (0..HOLDS)
-        .map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PXAT", at])
-        .collect();
+    let calls: Vec<_> = (0..HOLDS).map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PXAT", at]).collect();
     c.pipeline(&calls);
-    assert!(
-        now_ms() < at,
-        "200,000 reservations took {:?}",
-        begun.elapsed()
-    );
+    assert!(now_ms() < at, "200,000 reservations took {:?}", begun.elapsed());
     assert_eq!(c.get("k", "reserved"), HOLDS.to_string());
     pass(at);
     let (mut waits, begun) = (Vec::new(), Instant::now());
@@ -406,18 +378,11 @@ fn two_hundred_thousand_at_once() {
             c.expect("PING", "PONG");
             waits.push(sent.elapsed());
         }
-        assert!(
-            begun.elapsed().as_secs() < 60,
-            "{} left",
-            c.get("k", "reserved")
-        );
+        assert!(begun.elapsed().as_secs() < 60, "{} left", c.get("k", "reserved"));
     }
     waits.sort();
     let (typical, worst) = (waits[waits.len() * 95 / 100], waits[waits.len() - 1]);
-    assert!(
-        typical.as_millis() < 20,
-        "95% of PINGs took up to {typical:?}"
-    );
+    assert!(typical.as_millis() < 20, "95% of PINGs took up to {typical:?}");
     assert!(worst.as_millis() < 300, "a PING took {worst:?}");
     c.expect("STOCK.SWEEP k", "0");
     c.verify("k");
@@ -433,14 +398,7 @@ fn many_pools() {
     let mut calls = Vec::new();
     for i in 0..2_000 {
         calls.push(args!["STOCK.SET", format!("pool{i}"), 10]);
-        calls.push(args![
-            "STOCK.RESERVE",
-            format!("pool{i}"),
-            "o",
-            1,
-            "PXAT",
-            at
-        ]);
+        calls.push(args!["STOCK.RESERVE", format!("pool{i}"), "o", 1, "PXAT", at]);
     }
     c.pipeline(&calls);
     let mut back = std::collections::HashSet::new();

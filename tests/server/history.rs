@@ -15,10 +15,7 @@ pub struct History {
 
 impl History {
     pub fn new(seed: u64, shortest_ms: i64) -> History {
-        History {
-            rng: SmallRng::seed_from_u64(seed),
-            shortest_ms,
-        }
+        History { rng: SmallRng::seed_from_u64(seed), shortest_ms }
     }
 
     fn pick(&mut self, n: usize) -> usize {
@@ -56,20 +53,12 @@ impl History {
         match self.pick(40) {
             0..=12 => {
                 let partial = if self.pick(4) == 0 { "PARTIAL" } else { "" };
-                format!(
-                    "STOCK.RESERVE {k} {o} {qty} {} {partial} {}",
-                    self.hold(),
-                    self.buyer()
-                )
+                format!("STOCK.RESERVE {k} {o} {qty} {} {partial} {}", self.hold(), self.buyer())
             }
             13..=17 => format!("STOCK.CONFIRM {k} {o}"),
             18 => format!("STOCK.CONFIRM {k} {o} QTY {qty}"),
             19 => format!("STOCK.CONFIRM {k} {o} LATE"),
-            20 => format!(
-                "STOCK.CONFIRM {k} {o} QTY {qty} LATE SINCE {} {}",
-                now_ms(),
-                self.buyer()
-            ),
+            20 => format!("STOCK.CONFIRM {k} {o} QTY {qty} LATE SINCE {} {}", now_ms(), self.buyer()),
             21..=23 => format!("STOCK.RELEASE {k} {o}"),
             24..=25 => format!("STOCK.AMEND {k} {o} {qty}"),
             26 => format!("STOCK.EXTEND {k} {o} PX {}", 2 * self.shortest_ms.max(50)),
@@ -85,11 +74,7 @@ impl History {
             36 => format!("STOCK.UNLIMIT {k} * PER 5"),
             37 => format!("STOCK.SET {k} {}", 50 + self.pick(50)),
             38 => {
-                let word = if self.pick(3) == 0 {
-                    "SUSPEND"
-                } else {
-                    "RESUME"
-                };
+                let word = if self.pick(3) == 0 { "SUSPEND" } else { "RESUME" };
                 format!("STOCK.{word} {k}")
             }
             _ => format!("STOCK.SETPOLICY {k} {}", self.policy()),

@@ -40,26 +40,15 @@ fn in_a_script() {
         local word = type(r[1]) == 'table' and r[1].ok or r[1]
         if word == 'OK' then redis.call('SET', KEYS[2], r[2]) end
         return {word, r[3]}";
-    let mut buy = |order: &str, qty: &str| {
-        c.call(&["EVAL", script, "2", "k", "flag", order, qty])
-            .to_string()
-    };
+    let mut buy = |order: &str, qty: &str| c.call(&["EVAL", script, "2", "k", "flag", order, qty]).to_string();
     assert_eq!(buy("a", "4"), "[OK, 6]");
     assert_eq!(buy("b", "7"), "[SOLDOUT, 6]");
     assert_eq!(buy("c", "6"), "[OK, 0]");
     c.expect("GET flag", "\"6\"");
-    let raised = c.call(&[
-        "EVAL",
-        "return redis.call('STOCK.RESERVE', KEYS[1], 'a', 5)",
-        "1",
-        "k",
-    ]);
+    let raised = c.call(&["EVAL", "return redis.call('STOCK.RESERVE', KEYS[1], 'a', 5)", "1", "k"]);
     assert!(raised.error().starts_with("CONFLICT "), "{raised}");
     let caught = "local r = redis.pcall('STOCK.RESERVE', KEYS[1], 'a', 5); return r['err']";
-    assert!(c
-        .call(&["EVAL", caught, "1", "k"])
-        .text()
-        .starts_with("CONFLICT "));
+    assert!(c.call(&["EVAL", caught, "1", "k"]).text().starts_with("CONFLICT "));
     // Reads, but no writes, where only reads are allowed.
     let read = "return redis.call('STOCK.AVAILABLE', KEYS[1])";
     assert_eq!(c.call(&["EVAL_RO", read, "1", "k"]).to_string(), "[0]");
@@ -96,42 +85,21 @@ fn shapes_of_both_protocols() {
     );
     for line in ["STOCK.GET k", "STOCK.ORDER k o"] {
         let (flat, map) = (two.say(line), three.say(line));
-        assert!(
-            two.last_raw().starts_with(b"*") && three.last_raw().starts_with(b"%"),
-            "{line}"
-        );
-        assert!(
-            matches!(flat, Value::Array(_)) && matches!(map, Value::Map(_)),
-            "{line}"
-        );
+        assert!(two.last_raw().starts_with(b"*") && three.last_raw().starts_with(b"%"), "{line}");
+        assert!(matches!(flat, Value::Array(_)) && matches!(map, Value::Map(_)), "{line}");
         let names = |v: &Value| v.pairs().into_iter().map(|(k, _)| k).collect::<Vec<_>>();
         assert_eq!(names(&flat), names(&map));
     }
     for line in ["STOCK.LIMITS k", "STOCK.USAGE k FOR user u"] {
-        assert!(
-            matches!(two.say(line).items()[0], Value::Array(_)),
-            "{line}"
-        );
-        assert!(
-            matches!(three.say(line).items()[0], Value::Map(_)),
-            "{line}"
-        );
+        assert!(matches!(two.say(line).items()[0], Value::Array(_)), "{line}");
+        assert!(matches!(three.say(line).items()[0], Value::Map(_)), "{line}");
     }
     // What decides is an array in both, and missing things are the nil of the protocol.
-    for line in [
-        "STOCK.RESERVE k o 2 FOR user u",
-        "STOCK.RESERVE k p 9 FOR user u",
-        "STOCK.ORDERS k 0",
-    ] {
+    for line in ["STOCK.RESERVE k o 2 FOR user u", "STOCK.RESERVE k p 9 FOR user u", "STOCK.ORDERS k 0"] {
         assert_eq!(two.say(line).to_string(), three.say(line).to_string());
         assert!(three.last_raw().starts_with(b"*"));
     }
-    for line in [
-        "STOCK.ORDER k none",
-        "STOCK.GET none",
-        "STOCK.SET none 5 XX",
-        "STOCK.POLICY none",
-    ] {
+    for line in ["STOCK.ORDER k none", "STOCK.GET none", "STOCK.SET none 5 XX", "STOCK.POLICY none"] {
         two.expect(line, "nil");
         assert!(matches!(two.last_raw(), b"$-1\r\n" | b"*-1\r\n"), "{line}");
         three.expect(line, "nil");
@@ -141,23 +109,55 @@ fn shapes_of_both_protocols() {
     assert_eq!(two.last_raw(), b"+OK\r\n");
     // Quantities are integers, names are strings.
     let answer = three.say("STOCK.RESERVE k q 3 FOR user u");
-    assert!(
-        answer.items()[1..]
-            .iter()
-            .all(|v| matches!(v, Value::Int(_))),
-        "{answer}"
-    );
+    assert!(answer.items()[1..].iter().all(|v| matches!(v, Value::Int(_))), "{answer}");
     let limited = three.say("STOCK.RESERVE k r 3 FOR user u");
     let items = limited.items();
     assert_eq!(items.len(), 7, "{limited}");
     assert_eq!(items[1], Value::Bulk(b"k".to_vec()));
     assert!(matches!(items[3], Value::Array(_)));
-    assert!(
-        items[4..].iter().all(|v| matches!(v, Value::Int(_))),
-        "{limited}"
-    );
+    assert!(items[4..].iter().all(|v| matches!(v, Value::Int(_))), "{limited}");
     three.expect("STOCK.CHECK k 3 FOR user u", "[LIMITED, *]");
     assert_eq!(three.get("k", "suspended"), "0");
+}
+
+/// Clients that cache on their side hear of changes, and of nothing else.
+#[test]
+fn client_side_caching() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 10", "OK");
+    c.expect("STOCK.RESERVE k o 2 PX 60000", "[OK, *]");
+    let mut cache = server.client().resp3();
+    cache.expect("CLIENT TRACKING ON", "OK");
+    cache.expect("STOCK.AVAILABLE k", "[8]");
+    for quiet in ["STOCK.RESERVE k o 2", "STOCK.RESERVE k p 99", "STOCK.RELEASE no o", "STOCK.GET k"] {
+        c.say(quiet);
+        cache.expect("PING", "PONG");
+    }
+    c.expect("STOCK.RELEASE k o", "[OK, *]");
+    cache.send(&["PING"]);
+    let mut heard = [cache.read().to_string(), cache.read().to_string()];
+    heard.sort();
+    assert_eq!(heard, [">invalidate, [k]<", "PONG"]);
+    // Also of a hold that comes back by itself.
+    c.expect("STOCK.RESERVE k q 2 PX 300", "[OK, *]");
+    cache.expect("STOCK.AVAILABLE k", "[8]");
+    assert_eq!(cache.read().to_string(), ">invalidate, [k]<");
+    cache.expect("STOCK.AVAILABLE k", "[10]");
+}
+
+/// A script that promises not to write may read only.
+#[test]
+fn scripts_without_writes() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET k 10", "OK");
+    let script = |call: &str| format!("#!lua flags=no-writes\nreturn redis.call({call})");
+    let read = c.call(&["EVAL", &script("'STOCK.AVAILABLE', KEYS[1]"), "1", "k"]);
+    assert_eq!(read.to_string(), "[10]");
+    let write = c.call(&["EVAL", &script("'STOCK.RESERVE', KEYS[1], 'o', 1"), "1", "k"]);
+    assert!(write.is_error(), "{write}");
+    c.expect("STOCK.AVAILABLE k", "[10]");
 }
 
 #[test]

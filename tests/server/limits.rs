@@ -18,14 +18,9 @@ fn pool(c: &mut Client) {
 /// used, max, remaining and resets_ms of one limit.
 fn usage(c: &mut Client, limit: &str, who: &str) -> String {
     let all = c.say(&format!("STOCK.USAGE k FOR {who}"));
-    let map = all
-        .items()
-        .iter()
-        .find(|m| m.field("limit").text() == limit)
-        .unwrap_or_else(|| panic!("no {limit} in {all}"));
-    ["used", "max", "remaining"]
-        .map(|f| map.field(f).to_string())
-        .join(" ")
+    let map =
+        all.items().iter().find(|m| m.field("limit").text() == limit).unwrap_or_else(|| panic!("no {limit} in {all}"));
+    ["used", "max", "remaining"].map(|f| map.field(f).to_string()).join(" ")
 }
 
 #[test]
@@ -71,11 +66,8 @@ fn identity() {
          STOCK.LIMIT k * 10 PER ORDER",
     );
     let limits = c.say("STOCK.LIMITS k");
-    let texts: Vec<String> = limits
-        .items()
-        .iter()
-        .map(|m| format!("{} {}", m.field("limit").text(), m.field("max")))
-        .collect();
+    let texts: Vec<String> =
+        limits.items().iter().map(|m| format!("{} {}", m.field("limit").text(), m.field("max"))).collect();
     assert_eq!(
         texts,
         [
@@ -129,21 +121,14 @@ fn when_windows_reset() {
     let server = Server::start();
     let mut c = server.client();
     pool(&mut c);
-    for (tz, offset) in [
-        ("+00:00", 0),
-        ("+08:00", 8 * 60),
-        ("-03:30", -(3 * 60 + 30)),
-    ] {
+    for (tz, offset) in [("+00:00", 0), ("+08:00", 8 * 60), ("-03:30", -(3 * 60 + 30))] {
         let offset = offset * 60_000;
         let local = now_ms() + offset;
         let day = local.div_euclid(DAY);
         // 1970-01-01 was a Thursday, and weeks begin on Monday.
         let week = (day + 3).div_euclid(7) * 7 - 3 + 7;
         for (window, resets) in [
-            (
-                "HOUR",
-                (local.div_euclid(3_600_000) + 1) * 3_600_000 - offset,
-            ),
+            ("HOUR", (local.div_euclid(3_600_000) + 1) * 3_600_000 - offset),
             ("DAY", (day + 1) * DAY - offset),
             ("WEEK", week * DAY - offset),
             ("MONTH", next_month(day) * DAY - offset),
@@ -152,16 +137,9 @@ fn when_windows_reset() {
         ] {
             let text = format!("user/{}/units", window.to_lowercase());
             c.expect(&format!("STOCK.LIMIT k user 0 PER {window} TZ {tz}"), "OK");
-            c.expect(
-                "STOCK.RESERVE k o 1 FOR user u",
-                &format!("[LIMITED, k, {text}, [u], 0, 0, {resets}]"),
-            );
+            c.expect("STOCK.RESERVE k o 1 FOR user u", &format!("[LIMITED, k, {text}, [u], 0, 0, {resets}]"));
             let usage = c.say("STOCK.USAGE k FOR user u");
-            assert_eq!(
-                usage.items()[0].field("resets_ms").int(),
-                resets,
-                "{text} {tz}"
-            );
+            assert_eq!(usage.items()[0].field("resets_ms").int(), resets, "{text} {tz}");
             c.expect(&format!("STOCK.UNLIMIT k user PER {window}"), "1");
         }
     }
@@ -178,26 +156,13 @@ fn the_offset_is_fixed_into_the_limit() {
     c.expect("STOCK.LIMIT k region 1 PER DAY", "OK");
     let tz = |c: &mut Client| {
         let limits = c.say("STOCK.LIMITS k");
-        limits
-            .items()
-            .iter()
-            .map(|m| m.field("tz").text())
-            .collect::<Vec<_>>()
+        limits.items().iter().map(|m| m.field("tz").text()).collect::<Vec<_>>()
     };
     assert_eq!(tz(&mut c), ["+05:30", "-01:00"]);
     c.expect("STOCK.LIMIT k user 2 PER DAY", "OK");
     c.expect("STOCK.LIMIT k region 2 PER DAY TZ +18:00", "OK");
     assert_eq!(tz(&mut c), ["+05:30", "+18:00"]);
-    for bad in [
-        "+18:01",
-        "+1:00",
-        "08:00",
-        "+08",
-        "+08:60",
-        "Z",
-        "-19:00",
-        "+00:00:00",
-    ] {
+    for bad in ["+18:01", "+1:00", "08:00", "+08", "+08:60", "Z", "-19:00", "+00:00:00"] {
         c.expect(&format!("STOCK.LIMIT k user 2 PER DAY TZ {bad}"), "-ERR *");
     }
     assert_eq!(tz(&mut c), ["+05:30", "+18:00"]);
@@ -226,11 +191,7 @@ fn the_most_exact_override_wins() {
         ("group banned user bob", "0 0 0"),
         ("group vip user boss", "0 -1 -1"),
     ] {
-        assert_eq!(
-            usage(&mut c, "group+user/life/units", who),
-            expected,
-            "{who}"
-        );
+        assert_eq!(usage(&mut c, "group+user/life/units", who), expected, "{who}");
     }
     c.script(
         "STOCK.RESERVE k a 1 FOR group banned user bob => [LIMITED, k, group+user/life/units, [banned, bob], 0, 0, 0]
@@ -331,10 +292,7 @@ fn usage_comes_back_unless_it_is_kept() {
     assert_eq!(usage(&mut c, "user/life/units", "user u"), "2 10 8");
     c.expect("STOCK.RETURN k a", "[OK, 1, *, 0]");
     assert_eq!(usage(&mut c, "user/life/units", "user u"), "1 10 9");
-    let deadline = c
-        .expect("STOCK.RESERVE k b 5 PX 30 FOR user u", "[OK, *]")
-        .items()[3]
-        .int();
+    let deadline = c.expect("STOCK.RESERVE k b 5 PX 30 FOR user u", "[OK, *]").items()[3].int();
     assert_eq!(usage(&mut c, "user/life/units", "user u"), "6 10 4");
     pass(deadline);
     assert_eq!(usage(&mut c, "user/life/units", "user u"), "1 10 9");
@@ -355,10 +313,7 @@ fn windows_roll_on() {
     pass(next(now_ms()) - 1);
     let resets = next(now_ms());
     c.expect("STOCK.RESERVE k a 5 FOR user u", "[OK, *]");
-    c.expect(
-        "STOCK.RESERVE k b 1 FOR user u",
-        &format!("[LIMITED, k, user/2/units, [u], 5, 5, {resets}]"),
-    );
+    c.expect("STOCK.RESERVE k b 1 FOR user u", &format!("[LIMITED, k, user/2/units, [u], 5, 5, {resets}]"));
     pass(resets - 1);
     c.expect("STOCK.RESERVE k b 3 FOR user u", "[OK, *]");
     assert_eq!(usage(&mut c, "user/2/units", "user u"), "3 5 2");
@@ -433,10 +388,7 @@ fn late_and_limits() {
     pool(&mut c);
     c.expect("STOCK.LIMIT k user 5", "OK");
     let placed = now_ms();
-    let deadline = c
-        .expect("STOCK.RESERVE k a 4 PX 30 FOR user u", "[OK, *]")
-        .items()[3]
-        .int();
+    let deadline = c.expect("STOCK.RESERVE k a 4 PX 30 FOR user u", "[OK, *]").items()[3].int();
     pass(deadline);
     c.script(&format!(
         "STOCK.RESERVE k b 2 FOR user u => [OK, *]

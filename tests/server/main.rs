@@ -13,6 +13,7 @@ mod reference;
 mod reply;
 
 mod arguments;
+mod churn;
 mod clock;
 mod expiry;
 mod history;

@@ -18,17 +18,7 @@ const WRITES: &[&str] = &[
     "LIMIT",
     "UNLIMIT",
 ];
-const READS: &[&str] = &[
-    "GET",
-    "AVAILABLE",
-    "CHECK",
-    "ORDER",
-    "ORDERS",
-    "POLICY",
-    "VERIFY",
-    "LIMITS",
-    "USAGE",
-];
+const READS: &[&str] = &["GET", "AVAILABLE", "CHECK", "ORDER", "ORDERS", "POLICY", "VERIFY", "LIMITS", "USAGE"];
 
 /// A call of each command on key `k` that is right as far as its syntax goes.
 fn call(name: &str) -> String {
@@ -51,10 +41,7 @@ fn call(name: &str) -> String {
 
 fn version(c: &mut Client) -> (u32, u32) {
     let info = info(c, "server");
-    let text = info
-        .get("valkey_version")
-        .unwrap_or(&info["redis_version"])
-        .clone();
+    let text = info.get("valkey_version").unwrap_or(&info["redis_version"]).clone();
     let mut parts = text.split('.').map(|n| n.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
@@ -75,19 +62,13 @@ fn command_info() {
     for name in WRITES.iter().chain(READS) {
         let answer = c.say(&format!("COMMAND INFO STOCK.{name}"));
         let about = answer.items()[0].items();
-        assert!(about[0]
-            .text()
-            .eq_ignore_ascii_case(&format!("stock.{name}")));
+        assert!(about[0].text().eq_ignore_ascii_case(&format!("stock.{name}")));
         let arity = about[1].int();
         assert!(arity >= 2 || arity <= -2, "{name}: arity {arity}");
         let flags = texts(&about[2]);
         let has = |flag: &str| flags.iter().any(|f| f == flag);
         let writes = WRITES.contains(name);
-        assert_eq!(
-            (has("write"), has("readonly")),
-            (writes, !writes),
-            "{name}: {flags:?}"
-        );
+        assert_eq!((has("write"), has("readonly")), (writes, !writes), "{name}: {flags:?}");
         let last = if *name == "AVAILABLE" { -1 } else { 1 };
         let keys: Vec<i64> = about[3..6].iter().map(Value::int).collect();
         assert_eq!(keys, [1, last, 1], "{name}");
@@ -103,10 +84,7 @@ fn command_info() {
         if categories {
             let cats = texts(&about[6]);
             let is = |cat: &str| cats.iter().any(|c| c == cat);
-            assert!(
-                is("@stock") && is(if writes { "@write" } else { "@read" }),
-                "{name}: {cats:?}"
-            );
+            assert!(is("@stock") && is(if writes { "@write" } else { "@read" }), "{name}: {cats:?}");
             assert_eq!(is("@fast"), has("fast"), "{name}: {cats:?}");
             assert_eq!(is("@slow"), !has("fast"), "{name}: {cats:?}");
         }
@@ -114,10 +92,7 @@ fn command_info() {
         assert_eq!(specs.len(), 1, "{name} has one key spec");
         let spec_flags = texts(&specs[0].field("flags"));
         let access = if writes { "RW" } else { "RO" };
-        assert!(
-            spec_flags.iter().any(|f| f == access),
-            "{name}: {spec_flags:?}"
-        );
+        assert!(spec_flags.iter().any(|f| f == access), "{name}: {spec_flags:?}");
     }
 }
 
@@ -162,16 +137,11 @@ fn getkeys() {
          COMMAND GETKEYS STOCK.RESERVE k o 1 EX 5 FOR user u => [k]",
     );
     c.expect("COMMAND GETKEYSANDFLAGS STOCK.GET k", "[[k, [RO*]]]");
-    c.expect(
-        "COMMAND GETKEYSANDFLAGS STOCK.RESERVE k o 1",
-        "[[k, [RW*]]]",
-    );
+    c.expect("COMMAND GETKEYSANDFLAGS STOCK.RESERVE k o 1", "[[k, [RW*]]]");
 }
 
 fn user(server: &Server, rights: &str) -> Client {
-    server
-        .client()
-        .expect(&format!("ACL SETUSER shop reset on >pw {rights}"), "OK");
+    server.client().expect(&format!("ACL SETUSER shop reset on >pw {rights}"), "OK");
     let mut c = server.client();
     c.expect("AUTH shop pw", "OK");
     c
@@ -236,30 +206,10 @@ fn parameters() {
     let server = Server::start();
     let mut c = server.client();
     for (name, default, good, bad) in [
-        (
-            "hold-seconds",
-            "900",
-            &["1", "315360000"][..],
-            &["0", "-1", "315360001", "x", ""][..],
-        ),
-        (
-            "retain-seconds",
-            "86400",
-            &["1", "315360000"],
-            &["0", "-1", "315360001", "1.5"],
-        ),
-        (
-            "retain-paid-seconds",
-            "604800",
-            &["1", "315360000"],
-            &["0", "-1", "315360001"],
-        ),
-        (
-            "pool-max-orders",
-            "10000000",
-            &["1", "10"],
-            &["0", "-1", "many"],
-        ),
+        ("hold-seconds", "900", &["1", "315360000"][..], &["0", "-1", "315360001", "x", ""][..]),
+        ("retain-seconds", "86400", &["1", "315360000"], &["0", "-1", "315360001", "1.5"]),
+        ("retain-paid-seconds", "604800", &["1", "315360000"], &["0", "-1", "315360001"]),
+        ("pool-max-orders", "10000000", &["1", "10"], &["0", "-1", "many"]),
         (
             "utc-offset",
             "+00:00",
@@ -279,10 +229,7 @@ fn parameters() {
         let before = shown(&mut c);
         for value in bad {
             let answer = c.call(&["CONFIG", "SET", &format!("stock.{name}"), value]);
-            assert!(
-                answer.to_string().starts_with("-ERR "),
-                "{name} {value}: {answer}"
-            );
+            assert!(answer.to_string().starts_with("-ERR "), "{name} {value}: {answer}");
             assert_eq!(shown(&mut c), before, "{name} {value}");
         }
     }
@@ -310,24 +257,15 @@ fn parameters_of_events() {
 
 #[test]
 fn parameters_at_the_start() {
-    let server = Server::with(&[
-        "--stock.hold-seconds",
-        "60",
-        "--stock.utc-offset",
-        "+08:00",
-        "--stock.retain-seconds",
-        "7",
-    ]);
+    let server =
+        Server::with(&["--stock.hold-seconds", "60", "--stock.utc-offset", "+08:00", "--stock.retain-seconds", "7"]);
     let mut c = server.client();
     c.script(
         "CONFIG GET stock.hold-seconds => [stock.hold-seconds, \"60\"]
          CONFIG GET stock.utc-offset => [stock.utc-offset, +08:00]
          STOCK.SET k 1",
     );
-    c.expect_pool(
-        "k",
-        "hold_seconds=60 retain_seconds=7 retain_paid_seconds=604800",
-    );
+    c.expect_pool("k", "hold_seconds=60 retain_seconds=7 retain_paid_seconds=604800");
     for bad in [
         ["--stock.hold-seconds", "0"],
         ["--stock.hold-seconds", "soon"],
@@ -356,10 +294,7 @@ fn info_tells_what_happened() {
         "lag",
         "memory",
     ] {
-        assert!(
-            all.keys().any(|k| k.contains(word)),
-            "nothing about {word} in {all:?}"
-        );
+        assert!(all.keys().any(|k| k.contains(word)), "nothing about {word} in {all:?}");
     }
     c.script(
         "STOCK.SET k 10
@@ -375,20 +310,13 @@ fn info_tells_what_happened() {
     for (answer, count) in [("soldout", 1), ("limited", 1), ("exists", 0)] {
         let total = |fields: &std::collections::HashMap<String, String>| -> i64 {
             let of_answer = fields.iter().filter(|(name, _)| name.ends_with(answer));
-            of_answer
-                .map(|(_, value)| value.parse::<i64>().expect("a number"))
-                .sum()
+            of_answer.map(|(_, value)| value.parse::<i64>().expect("a number")).sum()
         };
         assert_eq!(total(&after) - total(&all), count, "{answer}: {after:?}");
     }
-    wait_until("the hold comes back", || {
-        stock_info(&mut c, "holds_expired") == 1
-    });
+    wait_until("the hold comes back", || stock_info(&mut c, "holds_expired") == 1);
     // The whole INFO has it too, and the server's own sections are untouched.
-    assert!(c
-        .call(&["INFO", "everything"])
-        .text()
-        .contains("stock_pools:2"));
+    assert!(c.call(&["INFO", "everything"]).text().contains("stock_pools:2"));
     c.expect("DEL j", "1");
     wait_until("the pool is gone", || stock_info(&mut c, "pools") == 1);
     c.expect("FLUSHALL ASYNC", "OK");
@@ -400,10 +328,7 @@ fn the_module_is_listed() {
     let server = Server::start();
     let mut c = server.client();
     let modules = c.say("MODULE LIST");
-    let stock = modules
-        .items()
-        .iter()
-        .find(|m| m.field("name").text() == "stock");
+    let stock = modules.items().iter().find(|m| m.field("name").text() == "stock");
     assert!(stock.is_some(), "{modules}");
     // A data type cannot go while its values are there.
     c.expect("MODULE UNLOAD stock", "-ERR *");

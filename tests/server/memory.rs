@@ -15,16 +15,11 @@ fn a_type_of_its_own() {
     assert!(!c.say("OBJECT ENCODING k").is_error());
     let small = c.say("MEMORY USAGE k").int();
     assert!(small > 0);
-    let calls: Vec<_> = (0..1000)
-        .map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PARTIAL"])
-        .collect();
+    let calls: Vec<_> = (0..1000).map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PARTIAL"]).collect();
     c.expect("STOCK.SET k 1000", "OK");
     c.pipeline(&calls);
     let big = c.say("MEMORY USAGE k").int();
-    assert!(
-        big > small + 1000 * 32,
-        "{small} bytes, then {big} with 1,000 orders"
-    );
+    assert!(big > small + 1000 * 32, "{small} bytes, then {big} with 1,000 orders");
     assert!(big < small + 1000 * 2000, "{big} bytes for 1,000 orders");
     c.expect("UNLINK k", "1");
     c.expect("EXISTS k", "0");
@@ -63,20 +58,12 @@ fn when_memory_is_full() {
 fn big_pools_are_freed_aside() {
     let server = Server::start();
     let mut c = server.client();
-    for how in [
-        "UNLINK k",
-        "DEL k",
-        "FLUSHALL ASYNC",
-        "FLUSHDB",
-        "RENAME small k",
-    ] {
+    for how in ["UNLINK k", "DEL k", "FLUSHALL ASYNC", "FLUSHDB", "RENAME small k"] {
         c.script(
             "STOCK.SET k UNLIMITED
              STOCK.SET small 5",
         );
-        let calls: Vec<_> = (0..20_000)
-            .map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1])
-            .collect();
+        let calls: Vec<_> = (0..20_000).map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1]).collect();
         c.pipeline(&calls);
         assert!(!c.say(how).is_error());
         if how.starts_with("RENAME") {

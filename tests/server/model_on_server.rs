@@ -14,12 +14,7 @@ fn reply(value: Value) -> Reply {
         Value::Bulk(bytes) | Value::Other(bytes) => Reply::Bulk(bytes),
         Value::Error(text) => Reply::Error(String::from_utf8_lossy(&text).into_owned()),
         Value::Array(items) => Reply::Array(all(items)),
-        Value::Map(pairs) => Reply::Map(
-            pairs
-                .into_iter()
-                .map(|(k, v)| (reply(k), reply(v)))
-                .collect(),
-        ),
+        Value::Map(pairs) => Reply::Map(pairs.into_iter().map(|(k, v)| (reply(k), reply(v))).collect()),
         other => panic!("a reply of a kind that no command has: {other}"),
     }
 }
@@ -28,10 +23,7 @@ fn reply(value: Value) -> Reply {
 fn known_fields(model: &Reply, found: Reply) -> Reply {
     let pairs = match (model, found) {
         (Reply::Map(_), Reply::Map(pairs)) => pairs,
-        (Reply::Map(_), Reply::Array(flat)) => flat
-            .chunks(2)
-            .map(|p| (p[0].clone(), p[1].clone()))
-            .collect(),
+        (Reply::Map(_), Reply::Array(flat)) => flat.chunks(2).map(|p| (p[0].clone(), p[1].clone())).collect(),
         (_, other) => return other,
     };
     let known = |name: &Reply| {
@@ -52,9 +44,7 @@ fn text(reply: &Reply) -> String {
         Reply::Error(text) => format!("-{text}"),
         Reply::Array(items) => format!("[{}]", all(items)),
         Reply::Map(pairs) => {
-            let pairs = pairs
-                .iter()
-                .map(|(k, v)| format!("{}: {}", text(k), text(v)));
+            let pairs = pairs.iter().map(|(k, v)| format!("{}: {}", text(k), text(v)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
     }
@@ -98,11 +88,7 @@ fn compare(seed: u64, resp3: bool) {
         }
         if !same_for(&step.argv[0], &expected, &found) {
             let tail = &recent[recent.len().saturating_sub(25)..];
-            panic!(
-                "seed {seed}, call {n}:\n{}\nthe model says {}",
-                tail.join("\n"),
-                text(&expected)
-            );
+            panic!("seed {seed}, call {n}:\n{}\nthe model says {}", tail.join("\n"), text(&expected));
         }
         if n % 250 == 0 {
             interrupt(&mut c, n / 250);

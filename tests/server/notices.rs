@@ -8,10 +8,7 @@ fn announces(server: &Server, c: &mut Client, events: &mut Events, line: &str, e
     let answer = c.say(line);
     assert!(!answer.is_error(), "{line}: {answer}");
     let key = line.split(' ').nth(1).expect("a key");
-    let mut expected: Vec<String> = expected
-        .iter()
-        .map(|e| format!("stock.{e} {key}"))
-        .collect();
+    let mut expected: Vec<String> = expected.iter().map(|e| format!("stock.{e} {key}")).collect();
     let mut found = events.take(server);
     expected.sort();
     found.sort();
@@ -64,13 +61,7 @@ fn every_change_has_its_event() {
     let due = c.expect("STOCK.RESERVE k q 1 PX 20", "[OK, *]").items()[3].int();
     pass(due);
     events.take(&server);
-    announces(
-        &server,
-        &mut c,
-        &mut events,
-        "STOCK.CONFIRM k q LATE",
-        &["expire", "late"],
-    );
+    announces(&server, &mut c, &mut events, "STOCK.CONFIRM k q LATE", &["expire", "late"]);
 }
 
 /// Sold out, back in stock and low: exactly once for each crossing.
@@ -132,16 +123,8 @@ fn edges_of_expiry() {
     found.sort();
     let restocks = found.iter().filter(|e| *e == "stock.restock k").count();
     assert_eq!(restocks, 1, "{found:?}");
-    assert_eq!(
-        found.iter().filter(|e| *e == "stock.soldout k").count(),
-        1,
-        "{found:?}"
-    );
-    assert_eq!(
-        found.iter().filter(|e| *e == "stock.reserve k").count(),
-        1,
-        "{found:?}"
-    );
+    assert_eq!(found.iter().filter(|e| *e == "stock.soldout k").count(), 1, "{found:?}");
+    assert_eq!(found.iter().filter(|e| *e == "stock.reserve k").count(), 1, "{found:?}");
     c.verify("k");
 }
 
@@ -158,11 +141,7 @@ fn every_write_returns_due_holds() {
     let mut c = server.client();
     c.pause_background();
     let mut events = Events::listen(&server, "Ed");
-    for line in WRITES
-        .split(['/', '\n'])
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
+    for line in WRITES.split(['/', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
         c.script(
             "DEL k => *
              STOCK.SET k 100
@@ -173,11 +152,7 @@ fn every_write_returns_due_holds() {
         events.take(&server);
         c.say(&format!("STOCK.{line}"));
         let found = events.take(&server);
-        assert_eq!(
-            found.first().map(String::as_str),
-            Some("stock.expire k"),
-            "{line}: {found:?}"
-        );
+        assert_eq!(found.first().map(String::as_str), Some("stock.expire k"), "{line}: {found:?}");
         c.verify("k");
     }
 }
@@ -186,19 +161,10 @@ fn every_write_returns_due_holds() {
 fn only_in_the_class_of_modules() {
     let server = Server::start();
     let mut c = server.client();
-    for (flags, heard) in [
-        ("KEg$lshzxet", false),
-        ("Ed", true),
-        ("KEA", true),
-        ("E$", false),
-    ] {
+    for (flags, heard) in [("KEg$lshzxet", false), ("Ed", true), ("KEA", true), ("E$", false)] {
         let mut events = Events::listen(&server, flags);
         c.expect("STOCK.SET k 100", "OK");
-        assert_eq!(
-            events.take(&server).contains(&"stock.set k".to_string()),
-            heard,
-            "{flags}"
-        );
+        assert_eq!(events.take(&server).contains(&"stock.set k".to_string()), heard, "{flags}");
     }
 }
 
@@ -210,11 +176,7 @@ fn in_transactions_and_other_databases() {
     c.expect("SELECT 3", "OK");
     c.expect("STOCK.SET k 10", "OK");
     let mut events = Events::listen(&server, "Ed");
-    c.transaction(&[
-        "STOCK.RESERVE k a 1",
-        "STOCK.RESERVE k b 100",
-        "STOCK.CONFIRM k a",
-    ]);
+    c.transaction(&["STOCK.RESERVE k a 1", "STOCK.RESERVE k b 100", "STOCK.CONFIRM k a"]);
     assert_eq!(events.take(&server), ["stock.reserve k", "stock.confirm k"]);
     c.expect("MULTI", "OK");
     c.expect("STOCK.RESERVE k z 1", "QUEUED");
@@ -224,10 +186,7 @@ fn in_transactions_and_other_databases() {
     listener.send(&["PSUBSCRIBE", "*"]);
     listener.read();
     c.expect("STOCK.RELEASE k x", "[NOORDER, k]");
-    assert_eq!(
-        listener.read().to_string(),
-        "[pmessage, *, __keyevent@3__:stock.cancel, k]"
-    );
+    assert_eq!(listener.read().to_string(), "[pmessage, *, __keyevent@3__:stock.cancel, k]");
 }
 
 /// A replica announces what it applies, as it does for Redis's own types.

@@ -54,48 +54,13 @@ fn options_in_every_order() {
     c.expect("STOCK.SET k 100000", "OK");
     let mut n = 0;
     for (call, options, tail, expected) in [
-        (
-            "STOCK.RESERVE k $ 1",
-            &["EX 60", "PARTIAL"][..],
-            "FOR user u",
-            "[OK, 1, *]",
-        ),
-        (
-            "STOCK.RESERVE k $ 1",
-            &["px 60000", "partial"],
-            "for user u",
-            "[OK, 1, *]",
-        ),
-        (
-            "STOCK.CONFIRM k $ ",
-            &["QTY 1", "LATE", "SINCE 9999999999999"],
-            "FOR user u",
-            "[OK, 1, *]",
-        ),
-        (
-            "STOCK.RETURN k $ ",
-            &["QTY 1", "TOKEN t", "LATE", "KEEPUSAGE", "NORESTOCK"],
-            "",
-            "[OK, 1, *]",
-        ),
-        (
-            "STOCK.LIMIT k x$ 1",
-            &["PER DAY", "TZ +01:00", "COUNT orders", "MISSING allow"],
-            "FOR v",
-            "OK",
-        ),
-        (
-            "STOCK.UNLIMIT k y ",
-            &["PER DAY", "COUNT ORDERS"],
-            "FOR v",
-            "0",
-        ),
-        (
-            "STOCK.ORDERS k 0 ",
-            &["STATE reserved", "COUNT 5"],
-            "",
-            "[*]",
-        ),
+        ("STOCK.RESERVE k $ 1", &["EX 60", "PARTIAL"][..], "FOR user u", "[OK, 1, *]"),
+        ("STOCK.RESERVE k $ 1", &["px 60000", "partial"], "for user u", "[OK, 1, *]"),
+        ("STOCK.CONFIRM k $ ", &["QTY 1", "LATE", "SINCE 9999999999999"], "FOR user u", "[OK, 1, *]"),
+        ("STOCK.RETURN k $ ", &["QTY 1", "TOKEN t", "LATE", "KEEPUSAGE", "NORESTOCK"], "", "[OK, 1, *]"),
+        ("STOCK.LIMIT k x$ 1", &["PER DAY", "TZ +01:00", "COUNT orders", "MISSING allow"], "FOR v", "OK"),
+        ("STOCK.UNLIMIT k y ", &["PER DAY", "COUNT ORDERS"], "FOR v", "0"),
+        ("STOCK.ORDERS k 0 ", &["STATE reserved", "COUNT 5"], "", "[*]"),
     ] {
         for order in permutations(options) {
             n += 1;
@@ -104,10 +69,7 @@ fn options_in_every_order() {
             // Once more, any of the options is once too often.
             for option in options {
                 let line = line.replace(&format!("o{n}"), &format!("p{n}"));
-                let twice = format!(
-                    "{} {option} {tail}",
-                    line.strip_suffix(tail).unwrap_or(&line)
-                );
+                let twice = format!("{} {option} {tail}", line.strip_suffix(tail).unwrap_or(&line));
                 c.expect(&twice, "-ERR *");
             }
             if call.starts_with("STOCK.LIMIT") {
@@ -206,27 +168,14 @@ fn combinations_that_make_no_sense() {
             args!["STOCK.RESERVE", "k", "v", 1, "FOR", "user", id.clone()],
             args!["STOCK.RETURN", "k", "o", "QTY", 1, "TOKEN", id.clone()],
             args!["STOCK.ADD", "k", 1, "TOKEN", id.clone()],
-            args![
-                "STOCK.LIMIT",
-                "k",
-                "user",
-                1,
-                "MISSING",
-                "ALLOW",
-                "FOR",
-                id.clone()
-            ],
+            args!["STOCK.LIMIT", "k", "user", 1, "MISSING", "ALLOW", "FOR", id.clone()],
             args!["STOCK.USAGE", "k", "FOR", "user", id.clone()],
         ] {
             if ok {
                 continue;
             }
             let answer = survive(&mut c, &call);
-            assert!(
-                answer.to_string().starts_with("-ERR "),
-                "{} bytes: {answer}",
-                id.len()
-            );
+            assert!(answer.to_string().starts_with("-ERR "), "{} bytes: {answer}", id.len());
         }
         if ok {
             c.expect(&format!("STOCK.CHECK k 1 FOR user {id}"), "[OK, *]");

@@ -73,11 +73,7 @@ fn aof(preamble: &str, seed: u64) {
     history.run(&mut c, 300);
     let before = digests(&mut c);
     server.restart("NOSAVE");
-    assert_eq!(
-        digests(&mut server.client()),
-        before,
-        "the rewritten form and what followed"
-    );
+    assert_eq!(digests(&mut server.client()), before, "the rewritten form and what followed");
 }
 
 #[test]
@@ -97,19 +93,8 @@ fn rewrite_of_a_big_pool() {
     let mut c = server.client();
     c.expect("STOCK.SET big UNLIMITED", "OK");
     c.expect("STOCK.LIMIT big user 5", "OK");
-    let calls: Vec<_> = (0..50_000)
-        .map(|i| {
-            args![
-                "STOCK.RESERVE",
-                "big",
-                format!("order-{i}"),
-                1,
-                "FOR",
-                "user",
-                i
-            ]
-        })
-        .collect();
+    let calls: Vec<_> =
+        (0..50_000).map(|i| args!["STOCK.RESERVE", "big", format!("order-{i}"), 1, "FOR", "user", i]).collect();
     c.pipeline(&calls);
     let before = c.digest("big");
     rewrite(&mut c);
@@ -172,17 +157,9 @@ fn dump_and_restore() {
         let before = c.digest(pool);
         let payload = dump(&mut c, pool);
         assert_eq!(dump(&mut c, pool), payload, "DUMP is the same every time");
-        assert_eq!(
-            d.call(&args!["RESTORE", "copy", 0, &payload, "REPLACE"])
-                .to_string(),
-            "OK"
-        );
+        assert_eq!(d.call(&args!["RESTORE", "copy", 0, &payload, "REPLACE"]).to_string(), "OK");
         assert_eq!(d.digest("copy"), before);
-        assert_eq!(
-            dump(&mut d, "copy"),
-            payload,
-            "the same bytes on another server"
-        );
+        assert_eq!(dump(&mut d, "copy"), payload, "the same bytes on another server");
         d.verify("copy");
         let map = |c: &mut Client, key: &str| {
             let mut pairs = c.call(&["STOCK.GET", key]).pairs();
@@ -287,11 +264,7 @@ fn damaged_payloads_are_refused() {
     assert_eq!(c.digest("whole"), c.digest("k"));
     for len in 0..body.len() {
         let answer = c.call(&args!["RESTORE", "cut", 0, framed(&body[..len], &payload)]);
-        assert!(
-            answer.is_error(),
-            "{len} of {} bytes were accepted",
-            body.len()
-        );
+        assert!(answer.is_error(), "{len} of {} bytes were accepted", body.len());
     }
     let mut accepted = 0;
     for at in 0..body.len() {
@@ -356,20 +329,13 @@ fn a_newer_version_is_refused() {
     let mut body = payload[..payload.len() - 10].to_vec();
     c.expect("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1", "OK");
     // The id of the type ends in ten bits of encoding version.
-    assert_eq!(
-        (body[0], body[1]),
-        (7, 0x81),
-        "a module's value and a 64-bit id"
-    );
+    assert_eq!((body[0], body[1]), (7, 0x81), "a module's value and a 64-bit id");
     body[8] |= 0x03;
     body[9] = 0xff;
     let answer = c.call(&args!["RESTORE", "new", 0, framed(&body, &payload)]);
     assert!(answer.is_error());
     let log = server.log();
-    assert!(
-        log.contains("version"),
-        "the log says nothing about a version:\n{log}"
-    );
+    assert!(log.contains("version"), "the log says nothing about a version:\n{log}");
     c.verify("k");
 }
 

@@ -22,15 +22,8 @@ fn refused(c: &mut Client, key: &str, text: &[u8]) {
     let before = c.digest(key);
     let answer = c.call(&args!["STOCK.SETPOLICY", key, text]);
     let shown = String::from_utf8_lossy(text);
-    assert!(
-        answer.to_string().starts_with("-ERR "),
-        "{shown}\n  answered {answer}"
-    );
-    assert_eq!(
-        c.digest(key),
-        before,
-        "a refused policy changed something: {shown}"
-    );
+    assert!(answer.to_string().starts_with("-ERR "), "{shown}\n  answered {answer}");
+    assert_eq!(c.digest(key), before, "a refused policy changed something: {shown}");
 }
 
 #[test]
@@ -38,17 +31,11 @@ fn a_new_pool_has_the_defaults() {
     let server = Server::start();
     let mut c = server.client();
     c.expect("STOCK.SET k 10", "OK");
-    assert_eq!(
-        policy(&mut c, "k"),
-        json!({"safety": 0, "alert": 0, "limits": []})
-    );
+    assert_eq!(policy(&mut c, "k"), json!({"safety": 0, "alert": 0, "limits": []}));
     c.expect("STOCK.POLICY no", "nil");
     c.expect("STOCK.SETPOLICY no {}", "[NOPOOL, no]");
     c.expect("EXISTS no", "0");
-    c.expect_pool(
-        "k",
-        "safety=0 alert=0 limits=0 hold_seconds=900 retain_seconds=86400",
-    );
+    c.expect_pool("k", "safety=0 alert=0 limits=0 hold_seconds=900 retain_seconds=86400");
     c.expect_pool("k", "retain_paid_seconds=604800");
 }
 
@@ -69,10 +56,7 @@ fn every_field_comes_back() {
         ],
     });
     set(&mut c, "k", &full);
-    c.expect_pool(
-        "k",
-        "hold_seconds=60 retain_seconds=100 retain_paid_seconds=200 safety=5 alert=10",
-    );
+    c.expect_pool("k", "hold_seconds=60 retain_seconds=100 retain_paid_seconds=200 safety=5 alert=10");
     c.expect_pool("k", "limits=3 available=95 events={k}events");
     let shown = policy(&mut c, "k");
     for field in ["hold", "retain", "retain_paid", "safety", "alert", "events"] {
@@ -84,38 +68,19 @@ fn every_field_comes_back() {
     set(&mut c, "k", &full);
     assert_eq!(policy(&mut c, "k"), shown);
     c.verify("k");
-    for (i, limit) in full["limits"]
-        .as_array()
-        .expect("limits")
-        .iter()
-        .enumerate()
-    {
+    for (i, limit) in full["limits"].as_array().expect("limits").iter().enumerate() {
         let got = &shown["limits"][i];
         for field in ["by", "max", "tz", "count", "missing"] {
             let default = json!(if field == "max" { "unlimited" } else { "" });
             let found = got.get(field).unwrap_or(&default);
             assert_eq!(found, &limit[field], "{field} of limit {i}");
         }
-        let rest = got
-            .get("overrides")
-            .and_then(Json::as_array)
-            .cloned()
-            .unwrap_or_default();
-        assert_eq!(
-            rest.len(),
-            limit["overrides"].as_array().map_or(0, Vec::len)
-        );
+        let rest = got.get("overrides").and_then(Json::as_array).cloned().unwrap_or_default();
+        assert_eq!(rest.len(), limit["overrides"].as_array().map_or(0, Vec::len));
     }
     let texts = c.say("STOCK.LIMITS k");
-    let texts: Vec<String> = texts
-        .items()
-        .iter()
-        .map(|m| m.field("limit").text())
-        .collect();
-    assert_eq!(
-        texts,
-        ["user/day/units", "*/3600/orders", "group+user/order/units"]
-    );
+    let texts: Vec<String> = texts.items().iter().map(|m| m.field("limit").text()).collect();
+    assert_eq!(texts, ["user/day/units", "*/3600/orders", "group+user/order/units"]);
 }
 
 /// An absent field is its default: a policy is set as a whole.
@@ -124,16 +89,9 @@ fn absent_fields_are_defaults() {
     let server = Server::start();
     let mut c = server.client();
     c.expect("STOCK.SET k 100", "OK");
-    set(
-        &mut c,
-        "k",
-        &json!({"hold": 60, "safety": 7, "alert": 3, "limits": [{"by": ["user"], "max": 1}]}),
-    );
+    set(&mut c, "k", &json!({"hold": 60, "safety": 7, "alert": 3, "limits": [{"by": ["user"], "max": 1}]}));
     set(&mut c, "k", &json!({}));
-    assert_eq!(
-        policy(&mut c, "k"),
-        json!({"safety": 0, "alert": 0, "limits": []})
-    );
+    assert_eq!(policy(&mut c, "k"), json!({"safety": 0, "alert": 0, "limits": []}));
     c.expect_pool("k", "hold_seconds=900 safety=0 limits=0 available=100");
     set(&mut c, "k", &json!({"limits": [{"by": ["user"]}]}));
     c.expect("STOCK.RESERVE k o 50 FOR user u", "[OK, *]");
@@ -177,11 +135,7 @@ fn what_is_not_a_policy() {
     let server = Server::start();
     let mut c = server.client();
     c.expect("STOCK.SET k 100", "OK");
-    set(
-        &mut c,
-        "k",
-        &json!({"safety": 3, "limits": [{"by": ["user"], "max": 1}]}),
-    );
+    set(&mut c, "k", &json!({"safety": 3, "limits": [{"by": ["user"], "max": 1}]}));
     let limit = |text: &str| format!("{{\"limits\":[{text}]}}");
     let mut bad: Vec<String> = [
         "",
@@ -224,12 +178,22 @@ fn what_is_not_a_policy() {
     bad.push(format!("{{\"events\":\"{}\"}}", "e".repeat(513)));
     bad.extend(
         [
-            "{\"by\":\"user\"}", "{\"by\":[\"User\"]}", "{\"by\":[\"\"]}", "{\"by\":[5]}",
-            "{\"by\":[\"user\",\"user\"]}", "{\"by\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}",
-            "{\"by\":[\"u\"],\"max\":-1}", "{\"by\":[\"u\"],\"max\":\"many\"}", "{\"by\":[\"u\"],\"per\":\"year\"}",
-            "{\"by\":[\"u\"],\"per\":0}", "{\"by\":[\"u\"],\"per\":-5}", "{\"by\":[\"u\"],\"tz\":\"Z\"}",
-            "{\"by\":[\"u\"],\"tz\":8}", "{\"by\":[\"u\"],\"count\":\"things\"}",
-            "{\"by\":[\"u\"],\"missing\":\"maybe\"}", "{\"by\":[\"u\"],\"extra\":1}",
+            "{\"by\":\"user\"}",
+            "{\"by\":[\"User\"]}",
+            "{\"by\":[\"\"]}",
+            "{\"by\":[5]}",
+            "{\"by\":[\"user\",\"user\"]}",
+            "{\"by\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}",
+            "{\"by\":[\"u\"],\"max\":-1}",
+            "{\"by\":[\"u\"],\"max\":\"many\"}",
+            "{\"by\":[\"u\"],\"per\":\"year\"}",
+            "{\"by\":[\"u\"],\"per\":0}",
+            "{\"by\":[\"u\"],\"per\":-5}",
+            "{\"by\":[\"u\"],\"tz\":\"Z\"}",
+            "{\"by\":[\"u\"],\"tz\":8}",
+            "{\"by\":[\"u\"],\"count\":\"things\"}",
+            "{\"by\":[\"u\"],\"missing\":\"maybe\"}",
+            "{\"by\":[\"u\"],\"extra\":1}",
             "{\"by\":[\"u\"],\"overrides\":[{\"for\":[],\"max\":1}]}",
             "{\"by\":[\"u\"],\"overrides\":[{\"for\":[\"a\",\"b\"],\"max\":1}]}",
             "{\"by\":[\"u\"],\"overrides\":[{\"for\":[\"\"],\"max\":1}]}",
@@ -244,10 +208,7 @@ fn what_is_not_a_policy() {
     );
     let many: Vec<String> = (0..33).map(|i| format!("{{\"by\":[\"d{i}\"]}}")).collect();
     bad.push(limit(&many.join(",")));
-    bad.push(limit(&format!(
-        "{{\"by\":[\"u\"],\"overrides\":[{{\"for\":[\"{}\"],\"max\":1}}]}}",
-        "x".repeat(129)
-    )));
+    bad.push(limit(&format!("{{\"by\":[\"u\"],\"overrides\":[{{\"for\":[\"{}\"],\"max\":1}}]}}", "x".repeat(129))));
     for text in &bad {
         refused(&mut c, "k", text.as_bytes());
     }
@@ -262,10 +223,7 @@ fn what_is_not_a_policy() {
     long.pop();
     long.pop();
     long.push(b'}');
-    assert_eq!(
-        c.call(&args!["STOCK.SETPOLICY", "k", long]).to_string(),
-        "OK"
-    );
+    assert_eq!(c.call(&args!["STOCK.SETPOLICY", "k", long]).to_string(), "OK");
     c.expect_pool("k", "safety=4 limits=0");
     c.verify("k");
 }
@@ -279,32 +237,14 @@ fn values_that_are_not_utf8() {
     let ok = c.call(&args!["STOCK.LIMIT", "k", "user", 4, "FOR", b"\xff\x00"]);
     assert_eq!(ok.to_string(), "OK");
     let shown = policy(&mut c, "k");
-    assert_eq!(
-        shown["limits"][0]["overrides"][0]["for"][0],
-        json!({"base64": "/wA="})
-    );
+    assert_eq!(shown["limits"][0]["overrides"][0]["for"][0], json!({"base64": "/wA="}));
     set(&mut c, "k", &json!({}));
     set(&mut c, "k", &shown);
     assert_eq!(policy(&mut c, "k"), shown);
-    let limited = c.call(&args![
-        "STOCK.RESERVE",
-        "k",
-        "o",
-        5,
-        "FOR",
-        "user",
-        b"\xff\x00"
-    ]);
-    assert_eq!(
-        limited.to_string(),
-        "[LIMITED, k, user/life/units, [\\xff\\x00], 0, 4, 0]"
-    );
+    let limited = c.call(&args!["STOCK.RESERVE", "k", "o", 5, "FOR", "user", b"\xff\x00"]);
+    assert_eq!(limited.to_string(), "[LIMITED, k, user/life/units, [\\xff\\x00], 0, 4, 0]");
     // A value that reads like JSON, or that a JSON text must escape.
-    for odd in [
-        "{\"base64\":\"YQ==\"}",
-        "\"\\\u{1}\u{7f}\u{2028}",
-        "\u{10FFFF}ü",
-    ] {
+    for odd in ["{\"base64\":\"YQ==\"}", "\"\\\u{1}\u{7f}\u{2028}", "\u{10FFFF}ü"] {
         c.call(&args!["STOCK.LIMIT", "k", "user", 3, "FOR", odd]);
         let shown = policy(&mut c, "k");
         set(&mut c, "k", &shown);
@@ -337,14 +277,8 @@ fn limits_and_policy_are_one() {
         ]}),
     );
     assert_eq!(policy(&mut c, "a"), policy(&mut c, "b"));
-    assert_eq!(
-        policy(&mut c, "a")["limits"][0]["by"],
-        json!(["region", "user"])
-    );
-    assert_eq!(
-        policy(&mut c, "a")["limits"][0]["overrides"][0]["for"],
-        json!(["*", "u"])
-    );
+    assert_eq!(policy(&mut c, "a")["limits"][0]["by"], json!(["region", "user"]));
+    assert_eq!(policy(&mut c, "a")["limits"][0]["overrides"][0]["for"], json!(["*", "u"]));
 }
 
 /// The policy in force when a hold was made decided its deadline; the one in force when an order finished decides

@@ -38,9 +38,7 @@ fn get_shows_everything() {
     );
     pass(now_ms() + 20);
     let map = c.say("STOCK.GET k");
-    let Value::Map(_) = &map else {
-        panic!("a RESP3 map: {map}")
-    };
+    let Value::Map(_) = &map else { panic!("a RESP3 map: {map}") };
     let names: Vec<String> = map.pairs().into_iter().map(|(name, _)| name).collect();
     for name in [
         "on_hand",
@@ -65,19 +63,10 @@ fn get_shows_everything() {
     ] {
         assert!(names.iter().any(|n| n == name), "no {name} in {names:?}");
     }
-    c.expect_pool(
-        "k",
-        "on_hand=94 reserved=5 safety=0 available=89 shortfall=0 sold=6 out=6",
-    );
+    c.expect_pool("k", "on_hand=94 reserved=5 safety=0 available=89 shortfall=0 sold=6 out=6");
     c.expect_pool("k", "suspended=0 unlimited=0 limits=0 alert=0");
     let orders = map.field("orders");
-    for (state, count) in [
-        ("reserved", 1),
-        ("confirmed", 1),
-        ("returned", 1),
-        ("released", 1),
-        ("expired", 1),
-    ] {
+    for (state, count) in [("reserved", 1), ("confirmed", 1), ("returned", 1), ("released", 1), ("expired", 1)] {
         assert_eq!(orders.field(state).int(), count, "{state} in {orders}");
     }
     let deadline = c.order("k", "held", "deadline_ms");
@@ -97,13 +86,7 @@ fn available_of_many() {
          STOCK.AVAILABLE a text => -WRONGTYPE *",
     );
     let mut many = args!["STOCK.AVAILABLE"];
-    many.extend((0..10_000).map(|i| {
-        if i % 2 == 0 {
-            b"a".to_vec()
-        } else {
-            b"no".to_vec()
-        }
-    }));
+    many.extend((0..10_000).map(|i| if i % 2 == 0 { b"a".to_vec() } else { b"no".to_vec() }));
     assert_eq!(c.call(&many).items().len(), 10_000);
     many.push(b"a".to_vec());
     c.expect_silence();
@@ -163,11 +146,7 @@ fn check_answers_as_reserve_would() {
                 value.to_string()
             }
         };
-        assert_eq!(
-            blank(&checked),
-            blank(&reserved),
-            "{call}: {checked} but {reserved}"
-        );
+        assert_eq!(blank(&checked), blank(&reserved), "{call}: {checked} but {reserved}");
     }
     c.expect("STOCK.SUSPEND k", "OK");
     c.expect("STOCK.CHECK k 1 FOR user z", "[SUSPENDED, k]");
@@ -186,9 +165,7 @@ fn an_order_for_the_page_that_polls() {
          STOCK.ORDER k no => nil",
     );
     let order = c.say("STOCK.ORDER k o");
-    let Value::Map(fields) = &order else {
-        panic!("a RESP3 map: {order}")
-    };
+    let Value::Map(fields) = &order else { panic!("a RESP3 map: {order}") };
     let names: Vec<String> = fields.iter().map(|(k, _)| k.text()).collect();
     for name in ["state", "qty", "returned", "deadline_ms", "for"] {
         assert!(names.iter().any(|n| n == name), "no {name} in {names:?}");
@@ -241,28 +218,17 @@ fn orders_by_cursor() {
         (seen, rounds)
     };
     let distinct = |seen: &[(String, String)]| {
-        let names: std::collections::HashSet<_> = seen
-            .iter()
-            .filter(|(o, _)| o.starts_with('o'))
-            .map(|(o, _)| o.clone())
-            .collect();
+        let names: std::collections::HashSet<_> =
+            seen.iter().filter(|(o, _)| o.starts_with('o')).map(|(o, _)| o.clone()).collect();
         names.len()
     };
     let (all, rounds) = walk("");
     assert_eq!(distinct(&all), 3000);
-    assert!(
-        rounds > 1,
-        "pages are small when nobody asks for more: {rounds} rounds"
-    );
+    assert!(rounds > 1, "pages are small when nobody asks for more: {rounds} rounds");
     let (all, rounds) = walk("COUNT 10000");
     assert_eq!(distinct(&all), 3000);
     assert!(rounds <= 3, "{rounds} rounds");
-    for (state, count) in [
-        ("reserved", 1500),
-        ("confirmed", 1000),
-        ("expired", 0),
-        ("returned", 0),
-    ] {
+    for (state, count) in [("reserved", 1500), ("confirmed", 1000), ("expired", 0), ("returned", 0)] {
         let (some, _) = walk(&format!("STATE {state} COUNT 100"));
         assert_eq!(distinct(&some), count, "{state}");
         assert!(some.iter().all(|(_, s)| s == state));
@@ -297,22 +263,12 @@ fn usage_for_those_who_ask() {
     let limits = |c: &mut crate::harness::Client, who: &str| {
         let all = c.say(&format!("STOCK.USAGE k FOR {who}"));
         let texts = all.items().iter();
-        texts
-            .map(|m| format!("{} {}", m.field("limit").text(), m.field("used")))
-            .collect::<Vec<_>>()
+        texts.map(|m| format!("{} {}", m.field("limit").text(), m.field("used"))).collect::<Vec<_>>()
     };
-    assert_eq!(
-        limits(&mut c, "user u"),
-        ["user/life/units 2", "*/life/units 2", "user/order/units 0"]
-    );
+    assert_eq!(limits(&mut c, "user u"), ["user/life/units 2", "*/life/units 2", "user/order/units 0"]);
     assert_eq!(
         limits(&mut c, "region r user u"),
-        [
-            "user/life/units 2",
-            "*/life/units 2",
-            "region+user/life/units 2",
-            "user/order/units 0"
-        ]
+        ["user/life/units 2", "*/life/units 2", "region+user/life/units 2", "user/order/units 0"]
     );
     c.expect("STOCK.LIMIT k user 1", "OK");
     let used = c.say("STOCK.USAGE k FOR user u");
@@ -353,16 +309,9 @@ fn reads_leave_no_trace() {
             assert_eq!(there.to_string(), here.to_string(), "{line}");
         }
     }
-    assert_eq!(
-        (c.digest("k"), server.aof_bytes(), server.offset()),
-        (digest.clone(), bytes, offset)
-    );
+    assert_eq!((c.digest("k"), server.aof_bytes(), server.offset()), (digest.clone(), bytes, offset));
     assert_eq!(r.digest("k"), digest);
-    for line in [
-        "STOCK.RESERVE k p 1 FOR user u",
-        "STOCK.SWEEP k",
-        "STOCK.RELEASE k o",
-    ] {
+    for line in ["STOCK.RESERVE k p 1 FOR user u", "STOCK.SWEEP k", "STOCK.RELEASE k o"] {
         r.expect(line, "-READONLY *");
     }
 }

@@ -110,10 +110,7 @@ fn setting(server: &Server) {
 /// Everything that could show a trace.
 fn trace(server: &Server) -> (String, u64, i64) {
     let mut c = server.client();
-    let digests: Vec<String> = ["k", "full", "asleep", "no", "text"]
-        .iter()
-        .map(|k| c.digest(k))
-        .collect();
+    let digests: Vec<String> = ["k", "full", "asleep", "no", "text"].iter().map(|k| c.digest(k)).collect();
     (digests.join(" "), server.aof_bytes(), server.offset())
 }
 
@@ -135,10 +132,7 @@ fn no_trace_of_a_refused_call() {
                 Value::Array(items) if !line.contains("EXTEND") => items[0].to_string() != "OK",
                 _ => true,
             };
-            assert!(
-                refused || line.contains("CHECK"),
-                "{line} was not refused: {answer}"
-            );
+            assert!(refused || line.contains("CHECK"), "{line} was not refused: {answer}");
         });
         assert!(survived, "{line} disturbed a WATCH");
         assert_eq!(trace(&server), before, "{line} left a trace");
@@ -148,11 +142,7 @@ fn no_trace_of_a_refused_call() {
         // A wrong arity is refused here, and then the whole transaction.
         c.say(line);
         c.say("EXEC");
-        assert_eq!(
-            trace(&server),
-            before,
-            "{line} in a transaction left a trace"
-        );
+        assert_eq!(trace(&server), before, "{line} in a transaction left a trace");
         let words: Vec<&str> = line.split(' ').collect();
         let mut call = vec!["EVAL", "return redis.pcall(unpack(ARGV))", "1", words[1]];
         call.extend(&words);
@@ -214,11 +204,7 @@ fn due_holds_are_a_change_of_their_own() {
     let mut c = server.client();
     let mut watcher = server.client();
     c.pause_background();
-    for line in [
-        "STOCK.RESERVE k new 100",
-        "STOCK.RESERVE k held 2",
-        "STOCK.CONFIRM k unknown",
-    ] {
+    for line in ["STOCK.RESERVE k new 100", "STOCK.RESERVE k held 2", "STOCK.CONFIRM k unknown"] {
         c.script(
             "DEL k => *
              STOCK.SET k 10

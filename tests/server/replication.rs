@@ -18,11 +18,7 @@ fn replicas_follow_a_random_history() {
         assert_eq!(digests(&mut r), digests(&mut c), "round {round}");
         for pool in POOLS {
             let here = c.call(&["DUMP", pool]);
-            assert_eq!(
-                r.call(&["DUMP", pool]),
-                here,
-                "the same bytes on both sides"
-            );
+            assert_eq!(r.call(&["DUMP", pool]), here, "the same bytes on both sides");
         }
         c.resume_background();
     }
@@ -49,11 +45,7 @@ fn full_and_partial_transfers() {
     let stats = crate::harness::info(&mut c, "stats");
     assert_ne!(stats["sync_partial_ok"], "0");
     second.catch_up(&replica);
-    assert_eq!(
-        digests(&mut second.client()),
-        digests(&mut c),
-        "a replica of a replica"
-    );
+    assert_eq!(digests(&mut second.client()), digests(&mut c), "a replica of a replica");
     assert_eq!(stock_info(&mut second.client(), "divergences"), 0);
 }
 
@@ -137,19 +129,13 @@ fn alternating_failovers() {
         wait_until("the roles have changed", || {
             let here = crate::harness::info(&mut primary.client(), "replication");
             let there = crate::harness::info(&mut replica.client(), "replication");
-            here["role"] == "slave"
-                && there["role"] == "master"
-                && here["master_link_status"] == "up"
+            here["role"] == "slave" && there["role"] == "master" && here["master_link_status"] == "up"
         });
         std::mem::swap(&mut primary, &mut replica);
         let mut c = primary.client();
         c.pause_background();
         replica.catch_up(primary);
-        assert_eq!(
-            digests(&mut replica.client()),
-            digests(&mut c),
-            "round {round}"
-        );
+        assert_eq!(digests(&mut replica.client()), digests(&mut c), "round {round}");
         c.resume_background();
     }
     for server in [&a, &b] {
@@ -218,45 +204,26 @@ fn effects_are_refused_from_clients() {
     for call in &effects {
         let name = String::from_utf8_lossy(&call[0]).to_uppercase();
         if !name.starts_with("STOCK.") {
-            assert!(
-                matches!(name.as_str(), "SELECT" | "MULTI" | "EXEC"),
-                "{name} in the log"
-            );
+            assert!(matches!(name.as_str(), "SELECT" | "MULTI" | "EXEC"), "{name} in the log");
             continue;
         }
         names.insert(name.clone());
         let answer = c.call(call);
-        assert!(
-            answer.is_error(),
-            "{name} was accepted from a client: {answer}"
-        );
+        assert!(answer.is_error(), "{name} was accepted from a client: {answer}");
         c.expect("MULTI", "OK");
         c.call(call);
         let answer = c.say("EXEC");
-        assert!(
-            answer.is_error() || answer.items()[0].is_error(),
-            "{name} in MULTI: {answer}"
-        );
+        assert!(answer.is_error() || answer.items()[0].is_error(), "{name} in MULTI: {answer}");
         let mut script = args!["EVAL", "return redis.call(unpack(ARGV))", 0];
         script.extend(call.clone());
         assert!(c.call(&script).is_error(), "{name} in a script");
     }
     assert_eq!(digests(&mut c), before);
     // None of the commands that clients use is in the log: every effect is resolved.
-    assert!(
-        names
-            .iter()
-            .all(|n| n == "STOCK.EFFECT" || n == "STOCK.LOAD"),
-        "{names:?}"
-    );
+    assert!(names.iter().all(|n| n == "STOCK.EFFECT" || n == "STOCK.LOAD"), "{names:?}");
     assert!(names.contains("STOCK.EFFECT"));
     for name in ["STOCK.EFFECT", "STOCK.LOAD"] {
-        for call in [
-            vec![name],
-            vec![name, "k"],
-            vec![name, "p0", "x"],
-            vec![name, "p0", "x", "y", "z"],
-        ] {
+        for call in [vec![name], vec![name, "k"], vec![name, "p0", "x"], vec![name, "p0", "x", "y", "z"]] {
             assert!(c.call(&call).is_error(), "{call:?}");
         }
     }
@@ -270,10 +237,7 @@ fn one_effect_per_call() {
     let mut c = server.client();
     let mut count = 0;
     let mut effects = |server: &Server| {
-        let all = log_of(server)
-            .iter()
-            .filter(|call| call[0].starts_with(b"STOCK"))
-            .count();
+        let all = log_of(server).iter().filter(|call| call[0].starts_with(b"STOCK")).count();
         let new = all - count;
         count = all;
         new
@@ -325,10 +289,7 @@ fn divergences_are_counted() {
         replica.catch_up(&primary);
         r.expect("PING", "PONG");
         if spoil != "STOCK.SET k 3" {
-            assert!(
-                stock_info(&mut r, "divergences") > before,
-                "{spoil} went unnoticed"
-            );
+            assert!(stock_info(&mut r, "divergences") > before, "{spoil} went unnoticed");
         }
     }
     assert_eq!(stock_info(&mut c, "divergences"), 0);
@@ -361,8 +322,5 @@ fn deadlines_are_resolved() {
     pass(now_ms() + 50);
     replica.thaw();
     replica.catch_up(&primary);
-    assert_eq!(
-        replica.client().order("k", "o", "deadline_ms"),
-        deadline.to_string()
-    );
+    assert_eq!(replica.client().order("k", "o", "deadline_ms"), deadline.to_string());
 }

@@ -71,20 +71,14 @@ fn deadlines_are_what_was_asked() {
     };
     let mut check = |line: &str, ms: i64| {
         let (least, most) = held(line);
-        assert!(
-            least <= ms && ms <= most + 1,
-            "{line}: {least} to {most} ms"
-        );
+        assert!(least <= ms && ms <= most + 1, "{line}: {least} to {most} ms");
     };
     check("STOCK.RESERVE k default 1", 900_000);
     check("STOCK.RESERVE k ex 1 EX 60", 60_000);
     check("STOCK.RESERVE k px 1 PX 1500", 1_500);
     check("STOCK.RESERVE k long 1 EX 315360000", 315_360_000_000);
     let at = now_ms() + 5_000;
-    c.expect(
-        &format!("STOCK.RESERVE k pxat 1 PXAT {at}"),
-        &format!("[OK, 1, 95, {at}]"),
-    );
+    c.expect(&format!("STOCK.RESERVE k pxat 1 PXAT {at}"), &format!("[OK, 1, 95, {at}]"));
     c.expect_pool("k", "reserved=5");
     assert_ne!(c.get("k", "next_deadline_ms"), "0");
     c.expect(&format!("STOCK.SETPOLICY k {}", "{\"hold\":30}"), "OK");
@@ -108,10 +102,7 @@ fn a_deadline_that_is_over() {
     c.expect(&format!("STOCK.RESERVE k o 1 PXAT {over}"), "-ERR *");
     c.expect("STOCK.ORDER k o", "nil");
     c.expect("STOCK.RESERVE k o 1", "[OK, *]");
-    c.expect(
-        &format!("STOCK.RESERVE k o 1 PXAT {over}"),
-        "[EXISTS, k, reserved, 1, 0, *]",
-    );
+    c.expect(&format!("STOCK.RESERVE k o 1 PXAT {over}"), "[EXISTS, k, reserved, 1, 0, *]");
     c.expect(&format!("STOCK.RESERVE k o 2 PXAT {over}"), "-CONFLICT *");
     // Ten years are the bound, and bounds come before everything else.
     let far = now_ms() + 3_651 * 86_400_000;
@@ -128,14 +119,8 @@ fn extend_is_never_shorter() {
     c.expect("STOCK.SET k 10", "OK");
     let first = c.expect("STOCK.RESERVE k o 1 EX 100", "[OK, *]").items()[3].int();
     let later = first + 1;
-    c.expect(
-        &format!("STOCK.EXTEND k o PXAT {first}"),
-        &format!("[OK, {first}]"),
-    );
-    c.expect(
-        &format!("STOCK.EXTEND k o PXAT {later}"),
-        &format!("[OK, {later}]"),
-    );
+    c.expect(&format!("STOCK.EXTEND k o PXAT {first}"), &format!("[OK, {first}]"));
+    c.expect(&format!("STOCK.EXTEND k o PXAT {later}"), &format!("[OK, {later}]"));
     c.expect("STOCK.EXTEND k o EX 5", &format!("[OK, {later}]"));
     assert_eq!(c.order("k", "o", "deadline_ms"), later.to_string());
     assert_eq!(c.get("k", "next_deadline_ms"), later.to_string());
@@ -158,9 +143,7 @@ fn an_extended_hold_lives_on() {
 
 /// Reserves one unit each for `count` orders `o0`, `o1`, … that all fall due at the same moment.
 fn hold_many(c: &mut Client, key: &str, count: usize, at: i64) {
-    let calls: Vec<_> = (0..count)
-        .map(|i| args!["STOCK.RESERVE", key, format!("o{i}"), 1, "PXAT", at])
-        .collect();
+    let calls: Vec<_> = (0..count).map(|i| args!["STOCK.RESERVE", key, format!("o{i}"), 1, "PXAT", at]).collect();
     for answer in c.pipeline(&calls) {
         assert_eq!(status_word(&answer), "OK");
     }
@@ -274,18 +257,9 @@ fn late_of_an_unknown_order() {
     pass(after + 1_000);
     c.expect("STOCK.ORDER k gone", "nil");
     // Placed before something that is forgotten was placed: it may be that very order.
-    c.expect(
-        &format!("STOCK.CONFIRM k lost QTY 2 LATE SINCE {}", before - 1),
-        "[NOORDER, k]",
-    );
-    c.expect(
-        &format!("STOCK.CONFIRM k lost QTY 2 LATE SINCE {before}"),
-        "[NOORDER, k]",
-    );
-    c.expect(
-        &format!("STOCK.CONFIRM k lost QTY 2 LATE SINCE {}", after + 1),
-        "[OK, 2, 2]",
-    );
+    c.expect(&format!("STOCK.CONFIRM k lost QTY 2 LATE SINCE {}", before - 1), "[NOORDER, k]");
+    c.expect(&format!("STOCK.CONFIRM k lost QTY 2 LATE SINCE {before}"), "[NOORDER, k]");
+    c.expect(&format!("STOCK.CONFIRM k lost QTY 2 LATE SINCE {}", after + 1), "[OK, 2, 2]");
     // An order placed by LATE was asked for in the quantity confirmed.
     c.expect("STOCK.RESERVE k lost 2", "[EXISTS, k, confirmed, 2, 0, 0]");
     c.expect("STOCK.RESERVE k lost 3", "-CONFLICT *");
@@ -361,23 +335,13 @@ fn conflicts_name_what_differs() {
     let mut c = server.client();
     c.expect("STOCK.SET k 10", "OK");
     c.expect("STOCK.RESERVE k o 2 FOR user u", "[OK, *]");
-    let quantity = c
-        .expect("STOCK.RESERVE k o 3 PARTIAL FOR user v", "-CONFLICT *")
-        .error();
-    let partial = c
-        .expect("STOCK.RESERVE k o 2 PARTIAL FOR user v", "-CONFLICT *")
-        .error();
-    let attributes = c
-        .expect("STOCK.RESERVE k o 2 FOR user v", "-CONFLICT *")
-        .error();
+    let quantity = c.expect("STOCK.RESERVE k o 3 PARTIAL FOR user v", "-CONFLICT *").error();
+    let partial = c.expect("STOCK.RESERVE k o 2 PARTIAL FOR user v", "-CONFLICT *").error();
+    let attributes = c.expect("STOCK.RESERVE k o 2 FOR user v", "-CONFLICT *").error();
     assert_eq!(c.say("STOCK.RESERVE k o 3").error(), quantity);
     assert_eq!(c.say("STOCK.RESERVE k o 2").error(), attributes);
     assert!(quantity != partial && partial != attributes && quantity != attributes);
-    assert!(
-        quantity.contains("quantity")
-            && partial.contains("PARTIAL")
-            && attributes.contains("attributes")
-    );
+    assert!(quantity.contains("quantity") && partial.contains("PARTIAL") && attributes.contains("attributes"));
 }
 
 #[test]
@@ -448,25 +412,9 @@ fn binary_names() {
     let key = b"k\0\xff \r\n%n";
     let order = b"o\0\xff\r\n%s%n";
     c.call(&args!["STOCK.SET", key, 5]);
-    let ok = c.call(&args![
-        "STOCK.RESERVE",
-        key,
-        order,
-        2,
-        "FOR",
-        "user",
-        b"\0\xff\r\n"
-    ]);
+    let ok = c.call(&args!["STOCK.RESERVE", key, order, 2, "FOR", "user", b"\0\xff\r\n"]);
     assert_eq!(status_word(&ok), "OK");
-    let again = c.call(&args![
-        "STOCK.RESERVE",
-        key,
-        order,
-        2,
-        "FOR",
-        "user",
-        b"\0\xff\r\n"
-    ]);
+    let again = c.call(&args!["STOCK.RESERVE", key, order, 2, "FOR", "user", b"\0\xff\r\n"]);
     assert_eq!(again.items()[1], Value::Bulk(key.to_vec()));
     assert_eq!(again.items()[2].text(), "reserved");
     let known = c.call(&args!["STOCK.ORDERS", key, 0]);

@@ -163,16 +163,7 @@ fn cells() -> Vec<Cell> {
         };
         for state in states.split('+') {
             let key = format!("k{}", cells.len());
-            cells.push(Cell {
-                state,
-                command,
-                answer,
-                again,
-                order,
-                pool,
-                key,
-                deadline: 0,
-            });
+            cells.push(Cell { state, command, answer, again, order, pool, key, deadline: 0 });
         }
     }
     cells
@@ -195,10 +186,7 @@ fn arrange(c: &mut Client, cell: &mut Cell) {
             c.expect(&format!("STOCK.RETURN {k} o QTY 2 TOKEN t LATE"), "[OK, *]");
         }
         _ => {
-            let answer = c.expect(
-                &format!("STOCK.RESERVE {k} o 5 {hold} FOR user u"),
-                "[OK, *]",
-            );
+            let answer = c.expect(&format!("STOCK.RESERVE {k} o 5 {hold} FOR user u"), "[OK, *]");
             cell.deadline = answer.items()[3].int();
         }
     }
@@ -217,14 +205,10 @@ fn describe(c: &mut Client, key: &str) -> (String, String) {
     let order = c.call(&["STOCK.ORDER", key, "o"]);
     let order = match order.to_string().as_str() {
         "nil" => "-".to_string(),
-        _ => ["state", "qty", "returned"]
-            .map(|f| order.field(f).to_string())
-            .join(" "),
+        _ => ["state", "qty", "returned"].map(|f| order.field(f).to_string()).join(" "),
     };
     let pool = c.call(&["STOCK.GET", key]);
-    let pool = ["on_hand", "reserved", "sold", "out"]
-        .map(|f| pool.field(f).to_string())
-        .join(" ");
+    let pool = ["on_hand", "reserved", "sold", "out"].map(|f| pool.field(f).to_string()).join(" ");
     (order, pool)
 }
 
@@ -246,62 +230,27 @@ fn every_cell() {
             c.expect(&format!("STOCK.SWEEP {key}"), "1");
         }
         let fill = |text: &str| {
-            text.replace("$k", key)
-                .replace("$n", &now)
-                .replace("$l", &later)
-                .replace("$d", &cell.deadline.to_string())
+            text.replace("$k", key).replace("$n", &now).replace("$l", &later).replace("$d", &cell.deadline.to_string())
         };
         let (order, pool) = describe(&mut c, key);
         let command = fill(&format!("STOCK.{}", cell.command));
         let mut check = |what: &str, found: &str, wanted: &str| {
             if !fits(wanted, found) {
-                wrong.push(format!(
-                    "{}: {command}: {what} {found}, not {wanted}",
-                    cell.state
-                ));
+                wrong.push(format!("{}: {command}: {what} {found}, not {wanted}", cell.state));
             }
         };
         let answer = fill(cell.answer);
         check("answered", &c.say(&command).to_string(), &answer);
         let after_once = c.digest(key);
-        let again = if cell.again == "=" {
-            answer
-        } else {
-            fill(cell.again)
-        };
+        let again = if cell.again == "=" { answer } else { fill(cell.again) };
         check("answered again", &c.say(&command).to_string(), &again);
-        check(
-            "after the repetition the digest is",
-            &c.digest(key),
-            &after_once,
-        );
+        check("after the repetition the digest is", &c.digest(key), &after_once);
         let (order_after, pool_after) = describe(&mut c, key);
-        check(
-            "the order is",
-            &order_after,
-            if cell.order == "=" {
-                &order
-            } else {
-                cell.order
-            },
-        );
-        check(
-            "the pool is",
-            &pool_after,
-            if cell.pool == "=" { &pool } else { cell.pool },
-        );
-        check(
-            "VERIFY says",
-            &c.call(&["STOCK.VERIFY", key]).to_string(),
-            "OK",
-        );
+        check("the order is", &order_after, if cell.order == "=" { &order } else { cell.order });
+        check("the pool is", &pool_after, if cell.pool == "=" { &pool } else { cell.pool });
+        check("VERIFY says", &c.call(&["STOCK.VERIFY", key]).to_string(), "OK");
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// A hold that is due counts as expired for every read, whether its units came back or not.

@@ -25,10 +25,7 @@ fn set_creates_and_corrects() {
          STOCK.SET k -5
          STOCK.VERIFY k",
     );
-    c.expect_pool(
-        "k",
-        "on_hand=-5 reserved=0 available=0 shortfall=5 sold=4 out=4",
-    );
+    c.expect_pool("k", "on_hand=-5 reserved=0 available=0 shortfall=5 sold=4 out=4");
     c.expect("STOCK.SET k 1 NX XX", "-ERR *");
     c.expect("STOCK.SET k 1 xx", "OK");
 }
@@ -73,10 +70,7 @@ fn unlimited_pools() {
          STOCK.RETURN k p QTY 3 TOKEN t => [OK, 3, -1, 4]
          STOCK.ADD k 5 => -ERR *",
     );
-    c.expect_pool(
-        "k",
-        "on_hand=nil unlimited=1 available=-1 shortfall=0 sold=4 out=4",
-    );
+    c.expect_pool("k", "on_hand=nil unlimited=1 available=-1 shortfall=0 sold=4 out=4");
     c.script(
         "STOCK.SET k 10
          STOCK.AVAILABLE k => [10]
@@ -135,16 +129,8 @@ fn add_tokens() {
     pass(given + 1_000);
     c.expect("STOCK.ADD k 1 TOKEN short", "[OK, 14, 14]");
     let odd = b"\0\xff\r\n";
-    assert_eq!(
-        c.call(&args!["STOCK.ADD", "k", 1, "TOKEN", odd])
-            .to_string(),
-        "[OK, 15, 15]"
-    );
-    assert_eq!(
-        c.call(&args!["STOCK.ADD", "k", 1, "TOKEN", odd])
-            .to_string(),
-        "[EXISTS, k, added, 1, 0, 0]"
-    );
+    assert_eq!(c.call(&args!["STOCK.ADD", "k", 1, "TOKEN", odd]).to_string(), "[OK, 15, 15]");
+    assert_eq!(c.call(&args!["STOCK.ADD", "k", 1, "TOKEN", odd]).to_string(), "[EXISTS, k, added, 1, 0, 0]");
     c.verify("k");
 }
 
@@ -244,10 +230,7 @@ fn epochs() {
     );
     let (a, b) = (c.get("a", "epoch"), c.get("b", "epoch"));
     let a = a.trim_matches('"').to_string();
-    assert!(
-        a.len() == 16 && a.bytes().all(|d| d.is_ascii_hexdigit()),
-        "{a}"
-    );
+    assert!(a.len() == 16 && a.bytes().all(|d| d.is_ascii_hexdigit()), "{a}");
     assert_ne!(a, b.trim_matches('"'));
     c.expect("STOCK.ADD a 1", "[OK, 2, 2]");
     assert_eq!(c.get("a", "epoch").trim_matches('"'), a);
@@ -265,9 +248,7 @@ fn sweep_is_bounded() {
     c.pause_background();
     c.expect("STOCK.SET k 5000", "OK");
     let at = now_ms() + 2_000;
-    let calls: Vec<_> = (0..2500)
-        .map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PXAT", at])
-        .collect();
+    let calls: Vec<_> = (0..2500).map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PXAT", at]).collect();
     for answer in c.pipeline(&calls) {
         assert_eq!(status_word(&answer), "OK");
     }
@@ -307,15 +288,9 @@ fn sums_stay_within_their_bounds() {
          STOCK.VERIFY k"
     ));
     let digest = c.digest("k");
-    for line in [
-        "STOCK.SET k 9007199254740992",
-        "STOCK.SET k -9007199254740992",
-    ] {
+    for line in ["STOCK.SET k 9007199254740992", "STOCK.SET k -9007199254740992"] {
         c.expect(line, "-ERR *");
     }
     assert_eq!(c.digest("k"), digest);
-    assert_eq!(
-        c.call(&["STOCK.AVAILABLE", "k"]),
-        Value::Array(vec![Value::Int(0)])
-    );
+    assert_eq!(c.call(&["STOCK.AVAILABLE", "k"]), Value::Array(vec![Value::Int(0)]));
 }

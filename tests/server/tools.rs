@@ -21,10 +21,7 @@ fn replies_of_both_protocols() {
     assert_eq!(c.last_raw(), b"_\r\n");
     c.expect("ZADD z 1.5 m", "1");
     c.expect("ZSCORE z m", "1.5d");
-    assert_eq!(
-        c.pipeline(&[args!["ECHO", 1], args!["ECHO", 2]])[1],
-        Value::Bulk(b"2".to_vec())
-    );
+    assert_eq!(c.pipeline(&[args!["ECHO", 1], args!["ECHO", 2]])[1], Value::Bulk(b"2".to_vec()));
     c.expect_silence();
 }
 

@@ -363,11 +363,9 @@ impl<'a> Effect<'a> {
                 Change::Amended { order, qty, recount }
             }
             op::EXTENDED => Change::Extended { order: order(r, pool)?, deadline_ms: time(r, now_ms)? },
-            op::CONFIRMED => Change::Confirmed {
-                order: order(r, pool)?,
-                qty: r.within(1..=MAX_UNITS)?,
-                forget_ms: time(r, now_ms)?,
-            },
+            op::CONFIRMED => {
+                Change::Confirmed { order: order(r, pool)?, qty: r.within(1..=MAX_UNITS)?, forget_ms: time(r, now_ms)? }
+            }
             op::LATE => {
                 let order = order(r, pool)?;
                 let qty = r.within(1..=MAX_UNITS)?;

@@ -110,7 +110,14 @@ fn unsell(pool: &mut Pool, content: ReturnContent) {
 }
 
 /// Takes the units back.
-pub fn apply(pool: &mut Pool, order: OrderRef<'_>, token: Option<&[u8]>, content: ReturnContent, now_ms: i64, forget_ms: i64) {
+pub fn apply(
+    pool: &mut Pool,
+    order: OrderRef<'_>,
+    token: Option<&[u8]>,
+    content: ReturnContent,
+    now_ms: i64,
+    forget_ms: i64,
+) {
     let Some(slot) = order.slot else { return };
     unsell(pool, content);
     record::with_extra(pool, slot, |extra| {
@@ -133,14 +140,18 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, token: Option<&[u8]>, content
 }
 
 /// Takes units of a forgotten order back, and remembers that.
-pub fn apply_vouched(pool: &mut Pool, order: OrderRef<'_>, token: &[u8], content: ReturnContent, now_ms: i64, forget_ms: i64) {
+pub fn apply_vouched(
+    pool: &mut Pool,
+    order: OrderRef<'_>,
+    token: &[u8],
+    content: ReturnContent,
+    now_ms: i64,
+    forget_ms: i64,
+) {
     unsell(pool, content);
     pool.sold_before = pool.sold_before.saturating_sub(content.qty);
-    let extra = Extra {
-        returned: content.qty,
-        tokens: vec![ReturnToken { token: Bytes::new(token), content }],
-        vouched: true,
-    };
+    let extra =
+        Extra { returned: content.qty, tokens: vec![ReturnToken { token: Bytes::new(token), content }], vouched: true };
     let vouched = Order {
         id: Bytes::new(order.id),
         qty: content.qty,

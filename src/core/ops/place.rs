@@ -84,7 +84,14 @@ pub fn fit(
 ///
 /// # Errors
 /// [`Refusal::Limited`].
-pub fn check(limit: &Limit, at: usize, tuple: &[u8], used: i64, window_ms: i64, least: i64) -> Result<Option<i64>, Refusal> {
+pub fn check(
+    limit: &Limit,
+    at: usize,
+    tuple: &[u8],
+    used: i64,
+    window_ms: i64,
+    least: i64,
+) -> Result<Option<i64>, Refusal> {
     let cap = limit.cap(tuple);
     let left = cap.left(used);
     if left.is_some_and(|left| left < limit.amount(least)) {

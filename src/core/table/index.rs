@@ -181,11 +181,8 @@ impl Index {
                 high.put(hash, record);
             }
         }
-        self.slots = self
-            .slots
-            .saturating_sub(old.slots.len())
-            .saturating_add(low.slots.len())
-            .saturating_add(high.slots.len());
+        self.slots =
+            self.slots.saturating_sub(old.slots.len()).saturating_add(low.slots.len()).saturating_add(high.slots.len());
         if depth > self.depth {
             self.directory = self.directory.iter().flat_map(|&s| [s, s]).collect();
             self.depth = depth;

@@ -64,7 +64,8 @@ impl<T> Slab<T> {
     /// One more than the largest number that a record can have now.
     #[must_use]
     pub fn span(&self) -> u32 {
-        join(self.chunks.len(), 0)
+        let last = self.chunks.len().saturating_sub(1);
+        join(last, self.chunks.last().map_or(0, |chunk| chunk.cells.len()))
     }
 
     /// How many chunks there are: what freeing the slab costs.

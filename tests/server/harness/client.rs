@@ -70,10 +70,7 @@ impl Client {
 
     fn over(stream: Stream) -> io::Result<Client> {
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Client {
-            stream: BufReader::new(stream),
-            raw: Vec::new(),
-        })
+        Ok(Client { stream: BufReader::new(stream), raw: Vec::new() })
     }
 
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -149,10 +146,7 @@ impl Client {
     pub fn expect(&mut self, line: &str, pattern: &str) -> Value {
         let answer = self.say(line);
         let text = answer.to_string();
-        assert!(
-            fits(pattern, &text),
-            "{line}\n  answered {text}\n  expected {pattern}"
-        );
+        assert!(fits(pattern, &text), "{line}\n  answered {text}\n  expected {pattern}");
         answer
     }
 
@@ -173,10 +167,7 @@ impl Client {
         self.stream.read_until(b'\n', &mut line)?;
         self.raw.extend_from_slice(&line);
         if !line.ends_with(b"\r\n") {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the server hung up",
-            ));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up"));
         }
         line.truncate(line.len() - 2);
         Ok(line)
@@ -199,10 +190,7 @@ impl Client {
         let line = self.line()?;
         let (kind, rest) = line.split_first().expect("a type byte");
         let text = String::from_utf8_lossy(rest).into_owned();
-        let number = || {
-            text.parse::<i64>()
-                .unwrap_or_else(|_| panic!("not a number: {text}"))
-        };
+        let number = || text.parse::<i64>().unwrap_or_else(|_| panic!("not a number: {text}"));
         Ok(match kind {
             b'+' => Value::Status(rest.to_vec()),
             b'-' => Value::Error(rest.to_vec()),
@@ -219,11 +207,7 @@ impl Client {
             b'>' => Value::Push(self.many(number())?),
             b'%' => {
                 let flat = self.many(2 * number())?;
-                Value::Map(
-                    flat.chunks(2)
-                        .map(|p| (p[0].clone(), p[1].clone()))
-                        .collect(),
-                )
+                Value::Map(flat.chunks(2).map(|p| (p[0].clone(), p[1].clone())).collect())
             }
             other => panic!("an unknown type {:?} in {text:?}", *other as char),
         })

@@ -37,10 +37,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Unix time in ms, of the clock that the server reads too.
 pub fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock")
-        .as_millis() as i64
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis() as i64
 }
 
 /// Lets the clock pass a deadline.
@@ -66,12 +63,8 @@ pub fn info(client: &mut Client, section: &str) -> HashMap<String, String> {
 #[track_caller]
 pub fn stock_info(client: &mut Client, name: &str) -> i64 {
     let fields = info(client, "stock");
-    let value = fields
-        .get(&format!("stock_{name}"))
-        .unwrap_or_else(|| panic!("no {name} in INFO stock: {fields:?}"));
-    value
-        .parse()
-        .unwrap_or_else(|_| panic!("{name} is {value}"))
+    let value = fields.get(&format!("stock_{name}")).unwrap_or_else(|| panic!("no {name} in INFO stock: {fields:?}"));
+    value.parse().unwrap_or_else(|_| panic!("{name} is {value}"))
 }
 
 impl Client {
@@ -98,9 +91,7 @@ impl Client {
     /// One field of STOCK.ORDER, as text.
     #[track_caller]
     pub fn order(&mut self, key: &str, order: &str, field: &str) -> String {
-        self.call(&["STOCK.ORDER", key, order])
-            .field(field)
-            .to_string()
+        self.call(&["STOCK.ORDER", key, order]).field(field).to_string()
     }
 
     /// Several fields of STOCK.GET in one text: `on_hand=10 reserved=2`.
@@ -160,9 +151,7 @@ impl Events {
     /// Listens to the classes of `flags` (as notify-keyspace-events), of which E must be one.
     #[track_caller]
     pub fn listen(server: &Server, flags: &str) -> Events {
-        server
-            .client()
-            .expect(&format!("CONFIG SET notify-keyspace-events {flags}"), "OK");
+        server.client().expect(&format!("CONFIG SET notify-keyspace-events {flags}"), "OK");
         let mut listener = server.client();
         listener.send(&["PSUBSCRIBE", "__keyevent@*", "marker"]);
         listener.read();
@@ -187,9 +176,7 @@ impl Events {
         let message = self.listener.read();
         let parts = message.items();
         let (channel, key) = (parts[2].text(), parts[3].text());
-        let event = channel
-            .split_once("__:")
-            .map(|(_, event)| event.to_string());
+        let event = channel.split_once("__:").map(|(_, event)| event.to_string());
         event.map(|event| format!("{event} {key}"))
     }
 }

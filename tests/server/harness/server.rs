@@ -16,13 +16,8 @@ use super::clock::Clock;
 use super::{info, poll, wait_until};
 
 /// What no log of a server that lives may hold, whatever the test was about.
-const DISASTERS: [&str; 5] = [
-    "ASSERTION FAILED",
-    "crashed by signal",
-    "panicked",
-    "BUG REPORT START",
-    "Guru Meditation",
-];
+const DISASTERS: [&str; 5] =
+    ["ASSERTION FAILED", "crashed by signal", "panicked", "BUG REPORT START", "Guru Meditation"];
 
 /// Ports given out so far: two servers of one run never get the same.
 static PORTS: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
@@ -50,12 +45,7 @@ impl Server {
     /// A server that others can replicate from or to. It sends no pings to its replicas, so that every byte
     /// of the replication stream comes from a command.
     pub fn on_port(args: &[&str]) -> Server {
-        let quiet = [
-            "--repl-ping-replica-period",
-            "3600",
-            "--repl-diskless-sync-delay",
-            "0",
-        ];
+        let quiet = ["--repl-ping-replica-period", "3600", "--repl-diskless-sync-delay", "0"];
         let all: Vec<&str> = quiet.iter().chain(args).copied().collect();
         Server::launch(&all, Some(free_port()), None)
     }
@@ -76,10 +66,7 @@ impl Server {
 
     #[track_caller]
     pub fn set_clock(&self, now_ms: i64) {
-        self.clock
-            .as_ref()
-            .expect("a server with a clock of its own")
-            .set(now_ms);
+        self.clock.as_ref().expect("a server with a clock of its own").set(now_ms);
     }
 
     /// A replica of `primary`, in sync with it.
@@ -92,10 +79,7 @@ impl Server {
     /// What a server says that refuses to start with `args`.
     #[track_caller]
     pub fn refuses(args: &[&str]) -> String {
-        let dir = tempfile::Builder::new()
-            .prefix("stock-")
-            .tempdir()
-            .expect("a directory");
+        let dir = tempfile::Builder::new().prefix("stock-").tempdir().expect("a directory");
         let args: Vec<String> = args.iter().map(|a| a.to_string()).collect();
         let mut child = spawn(dir.path(), &args, None, None);
         let log = || {
@@ -103,11 +87,7 @@ impl Server {
             String::from_utf8_lossy(&bytes).into_owned()
         };
         let ended = poll("the server refuses, or starts", || {
-            if child
-                .try_wait()
-                .expect("the state of the process")
-                .is_some()
-            {
+            if child.try_wait().expect("the state of the process").is_some() {
                 return Some(true);
             }
             // The socket is there before the module is loaded; only an answer says that the server started.
@@ -125,20 +105,10 @@ impl Server {
     }
 
     fn launch(args: &[&str], port: Option<u16>, clock: Option<Clock>) -> Server {
-        let dir = tempfile::Builder::new()
-            .prefix("stock-")
-            .tempdir()
-            .expect("a directory");
+        let dir = tempfile::Builder::new().prefix("stock-").tempdir().expect("a directory");
         let args: Vec<String> = args.iter().map(|a| a.to_string()).collect();
         let child = spawn(dir.path(), &args, port, clock.as_ref());
-        let mut server = Server {
-            dir,
-            args,
-            port,
-            clock,
-            child,
-            ended: false,
-        };
+        let mut server = Server { dir, args, port, clock, child, ended: false };
         server.wait_until_ready();
         server
     }
@@ -189,24 +159,16 @@ impl Server {
         let Ok(files) = fs::read_dir(self.dir.path().join("appendonlydir")) else {
             return 0;
         };
-        files
-            .map(|f| f.expect("a file").metadata().expect("its size").len())
-            .sum()
+        files.map(|f| f.expect("a file").metadata().expect("its size").len()).sum()
     }
 
     pub fn is_running(&mut self) -> bool {
-        self.child
-            .try_wait()
-            .expect("the state of the process")
-            .is_none()
+        self.child.try_wait().expect("the state of the process").is_none()
     }
 
     fn signal(&self, name: &str) {
-        let done = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.child.id().to_string())
-            .status()
-            .expect("kill runs");
+        let done =
+            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().expect("kill runs");
         assert!(done.success(), "kill -{name}");
     }
 
@@ -226,12 +188,7 @@ impl Server {
 
     /// Waits for the end of a process that was told to end.
     pub fn wait_for_end(&mut self) {
-        wait_until("the server ends", || {
-            self.child
-                .try_wait()
-                .expect("the state of the process")
-                .is_some()
-        });
+        wait_until("the server ends", || self.child.try_wait().expect("the state of the process").is_some());
     }
 
     pub fn kill(&mut self) {
@@ -261,8 +218,7 @@ impl Server {
     #[track_caller]
     pub fn follow(&self, primary: &Server) {
         let port = primary.port().to_string();
-        self.client()
-            .expect(&format!("REPLICAOF 127.0.0.1 {port}"), "OK*");
+        self.client().expect(&format!("REPLICAOF 127.0.0.1 {port}"), "OK*");
         self.wait_for_link();
         self.catch_up(primary);
     }
@@ -270,10 +226,7 @@ impl Server {
     pub fn wait_for_link(&self) {
         let mut client = self.client();
         wait_until("the replica is connected", || {
-            info(&mut client, "replication")
-                .get("master_link_status")
-                .map(String::as_str)
-                == Some("up")
+            info(&mut client, "replication").get("master_link_status").map(String::as_str) == Some("up")
         });
     }
 
@@ -284,10 +237,7 @@ impl Server {
         let mut client = self.client();
         wait_until("the replica catches up", || {
             let info = info(&mut client, "replication");
-            let at: i64 = info
-                .get("slave_repl_offset")
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(-1);
+            let at: i64 = info.get("slave_repl_offset").and_then(|n| n.parse().ok()).unwrap_or(-1);
             at >= goal
         });
     }
@@ -315,10 +265,7 @@ impl Drop for Server {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let tail = &lines[lines.len().saturating_sub(40)..];
-            eprintln!(
-                "--- end of the log of a server ---\n{}\n---",
-                tail.join("\n")
-            );
+            eprintln!("--- end of the log of a server ---\n{}\n---", tail.join("\n"));
             let _ = self.child.kill();
             let _ = self.child.wait();
             return;
@@ -337,11 +284,7 @@ impl Drop for Server {
 
 fn spawn(dir: &Path, args: &[String], port: Option<u16>, clock: Option<&Clock>) -> Child {
     let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-    let log: File = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(dir.join("log"))
-        .expect("a log file");
+    let log: File = OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("a log file");
     let errors = log.try_clone().expect("the log file once more");
     let mut command = Command::new(program);
     command
@@ -360,9 +303,7 @@ fn spawn(dir: &Path, args: &[String], port: Option<u16>, clock: Option<&Clock>) 
         .stdout(log)
         .stderr(errors)
         .envs(clock.into_iter().flat_map(Clock::environment));
-    command
-        .spawn()
-        .unwrap_or_else(|error| panic!("the server does not start: {error}"))
+    command.spawn().unwrap_or_else(|error| panic!("the server does not start: {error}"))
 }
 
 /// The module under test: STOCK_MODULE, or the library that cargo built beside this test.
@@ -372,11 +313,7 @@ fn module() -> OsString {
     }
     let exe = std::env::current_exe().expect("the path of this test");
     let path = exe.with_file_name("libredis_stock.so");
-    assert!(
-        path.exists(),
-        "no module at {}: set STOCK_MODULE",
-        path.display()
-    );
+    assert!(path.exists(), "no module at {}: set STOCK_MODULE", path.display());
     path.into_os_string()
 }
 
