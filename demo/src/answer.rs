@@ -15,9 +15,7 @@ pub enum Answer {
 }
 
 pub fn parse(value: Value) -> Result<Answer> {
-    let Value::Array(items) = value else {
-        bail!("a decision is an array, not {value:?}")
-    };
+    let Value::Array(items) = value else { bail!("a decision is an array, not {value:?}") };
     let int = |at: usize| -> Result<i64> {
         match items.get(at) {
             Some(Value::Int(n)) => Ok(*n),
@@ -32,16 +30,9 @@ pub fn parse(value: Value) -> Result<Answer> {
     };
     Ok(match text(0)?.as_str() {
         "OK" => Answer::Ok((1..items.len()).map(int).collect::<Result<_>>()?),
-        "EXISTS" => Answer::Exists {
-            state: text(2)?,
-            qty: int(3)?,
-        },
+        "EXISTS" => Answer::Exists { state: text(2)?, qty: int(3)? },
         "SOLDOUT" => Answer::SoldOut { available: int(2)? },
-        "LIMITED" => Answer::Limited {
-            limit: text(2)?,
-            used: int(4)?,
-            max: int(5)?,
-        },
+        "LIMITED" => Answer::Limited { limit: text(2)?, used: int(4)?, max: int(5)? },
         "CLOSED" => Answer::Closed { state: text(2)? },
         "NOORDER" => Answer::NoOrder,
         _ => Answer::Other(format!("{items:?}")),
@@ -68,19 +59,9 @@ mod tests {
             Value::Int(0),
         ];
         let limit = "user/day/units".to_owned();
-        assert_eq!(
-            parse(Value::Array(limited)).unwrap(),
-            Answer::Limited {
-                limit,
-                used: 2,
-                max: 2
-            }
-        );
+        assert_eq!(parse(Value::Array(limited)).unwrap(), Answer::Limited { limit, used: 2, max: 2 });
         let taken = vec![Value::Okay, Value::Int(2), Value::Int(5), Value::Int(9)];
-        assert_eq!(
-            parse(Value::Array(taken)).unwrap(),
-            Answer::Ok(vec![2, 5, 9])
-        );
+        assert_eq!(parse(Value::Array(taken)).unwrap(), Answer::Ok(vec![2, 5, 9]));
         assert!(parse(Value::Array(vec![bulk("SOLDOUT"), bulk("key")])).is_err());
         assert!(parse(Value::Okay).is_err());
     }

@@ -38,15 +38,7 @@ pub struct Caller {
 impl Caller {
     pub fn new(client: &Client, start: Instant) -> Result<Self> {
         let (main, twin) = (Some(connect(client)?), Some(connect(client)?));
-        Ok(Self {
-            client: client.clone(),
-            main,
-            twin,
-            start,
-            calls: 0,
-            reconnects: 0,
-            latencies: Vec::new(),
-        })
+        Ok(Self { client: client.clone(), main, twin, start, calls: 0, reconnects: 0, latencies: Vec::new() })
     }
 
     fn now(&self) -> u64 {
@@ -59,32 +51,20 @@ impl Caller {
         let mut resent = false;
         if lose {
             // Whether it is sent or not: to the caller both look alike.
-            let _ = self
-                .main()
-                .and_then(|main| main.send_packed_command(&cmd.get_packed_command()));
+            let _ = self.main().and_then(|main| main.send_packed_command(&cmd.get_packed_command()));
             self.main = None;
             self.calls += 1;
             resent = true;
         }
         for attempt in 0..TRIES {
             self.calls += 1;
-            match self
-                .main()
-                .and_then(|main| main.req_command(cmd))
-                .and_then(Value::extract_error)
-            {
+            match self.main().and_then(|main| main.req_command(cmd)).and_then(Value::extract_error) {
                 Ok(value) => {
                     let got = self.now();
                     if !resent {
-                        self.latencies
-                            .push((got - sent).min(u64::from(u32::MAX)) as u32);
+                        self.latencies.push((got - sent).min(u64::from(u32::MAX)) as u32);
                     }
-                    return Ok(Reply {
-                        answer: parse(value)?,
-                        sent,
-                        got,
-                        resent,
-                    });
+                    return Ok(Reply { answer: parse(value)?, sent, got, resent });
                 }
                 Err(error) if may_repeat(&error) => {
                     self.main = None;
@@ -108,32 +88,13 @@ impl Caller {
             Ok((first, second)) => {
                 let (first, second) = (parse(first)?, parse(second)?);
                 // Either may have been first; the one that took the units is the order's answer.
-                let (answer, other) = if matches!(second, Answer::Ok(_)) {
-                    (second, first)
-                } else {
-                    (first, second)
-                };
-                Ok((
-                    Reply {
-                        answer,
-                        sent,
-                        got,
-                        resent: false,
-                    },
-                    Some(other),
-                ))
+                let (answer, other) = if matches!(second, Answer::Ok(_)) { (second, first) } else { (first, second) };
+                Ok((Reply { answer, sent, got, resent: false }, Some(other)))
             }
             Err(error) if may_repeat(&error) => {
                 self.main = None;
                 let again = self.call(cmd, false)?;
-                Ok((
-                    Reply {
-                        sent,
-                        resent: true,
-                        ..again
-                    },
-                    None,
-                ))
+                Ok((Reply { sent, resent: true, ..again }, None))
             }
             Err(error) => bail!("{}: {error}", describe(cmd)),
         }
@@ -176,25 +137,16 @@ pub fn connect(client: &Client) -> RedisResult<Connection> {
 fn may_repeat(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()
-        || matches!(
-            error.kind(),
-            ErrorKind::TryAgain | ErrorKind::BusyLoadingError
-        )
+        || matches!(error.kind(), ErrorKind::TryAgain | ErrorKind::BusyLoadingError)
 }
 
 pub fn reserve(sale: &Scenario, order: &Order, plan: Plan) -> Cmd {
     let mut cmd = redis::cmd("STOCK.RESERVE");
-    cmd.arg(&sale.pool_of(order).key)
-        .arg(&order.id)
-        .arg(order.qty);
+    cmd.arg(&sale.pool_of(order).key).arg(&order.id).arg(order.qty);
     if let Plan::Expire { px } = plan {
         cmd.arg("PX").arg(px);
     }
-    cmd.arg("FOR")
-        .arg(sale.dims[0])
-        .arg(order.who[0])
-        .arg(sale.dims[1])
-        .arg(order.who[1]);
+    cmd.arg("FOR").arg(sale.dims[0]).arg(order.who[0]).arg(sale.dims[1]).arg(order.who[1]);
     cmd
 }
 

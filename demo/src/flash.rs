@@ -40,16 +40,9 @@ pub fn scenario(buyers: u32, stock: i64, prefix: &str, seed: u64) -> Scenario {
     orders.shuffle(&mut rng);
     let max = [2, (stock / 5).max(1), 1];
     Scenario {
-        title: format!(
-            "flash sale of {stock} units, {buyers} buyers, {} orders",
-            orders.len()
-        ),
+        title: format!("flash sale of {stock} units, {buyers} buyers, {} orders", orders.len()),
         dims: ["user", "region"],
-        pools: vec![Pool {
-            key: format!("{prefix}hot"),
-            stock,
-            max,
-        }],
+        pools: vec![Pool { key: format!("{prefix}hot"), stock, max }],
         orders,
     }
 }

@@ -37,15 +37,7 @@ pub struct Entry {
 impl Entry {
     pub fn new(order: u32) -> Self {
         let (soldout, limited, repeats) = (0, [0; RULES], 0);
-        Self {
-            order,
-            soldout,
-            limited,
-            repeats,
-            from: None,
-            until: u64::MAX,
-            end: End::Waiting,
-        }
+        Self { order, soldout, limited, repeats, from: None, until: u64::MAX, end: End::Waiting }
     }
 }
 

@@ -40,11 +40,7 @@ struct Args {
     #[arg(long, env = "REDIS_SERVER", default_value = "redis-server")]
     server: String,
     /// The module to load into it
-    #[arg(
-        long,
-        value_name = "SO",
-        default_value = "target/release/libredis_stock.so"
-    )]
+    #[arg(long, value_name = "SO", default_value = "target/release/libredis_stock.so")]
     module: PathBuf,
     /// Use this running server (with the module, not a cluster) instead of starting one
     #[arg(long)]
@@ -88,25 +84,15 @@ fn run(args: &Args, server: &mut Option<Server>) -> Result<bool> {
         Some(file) => replay::scenario(file, &prefix, seed)?,
         None => flash::scenario(args.buyers, args.stock, &prefix, seed),
     };
-    println!(
-        "{}\n{} pools, {} connections, seed {seed}",
-        sale.title,
-        sale.pools.len(),
-        args.connections
-    );
+    println!("{}\n{} pools, {} connections, seed {seed}", sale.title, sale.pools.len(), args.connections);
 
     let url = match &args.url {
         Some(url) => url.clone(),
-        None => server
-            .insert(Server::start(&args.server, &args.module)?)
-            .url(),
+        None => server.insert(Server::start(&args.server, &args.module)?).url(),
     };
     let client = Client::open(url)?;
     let mut con = shop::connect(&client)?;
-    ensure!(
-        shop::has_module(&mut con)?,
-        "the server does not have the module redis-stock"
-    );
+    ensure!(shop::has_module(&mut con)?, "the server does not have the module redis-stock");
     let day = Day::of_server(&mut con)?;
     let bar = progress::bar("opening", 2 * sale.pools.len() as u64);
     shop::open(&mut con, &sale, day, &bar)?;
@@ -116,29 +102,14 @@ fn run(args: &Args, server: &mut Option<Server>) -> Result<bool> {
     // A server may close a connection that was idle during the sale.
     let mut con = shop::connect(&client)?;
     let tallies = tally::by_pool(&sale, &sold.outcome.entries);
-    let evidence = Evidence {
-        sale: &sale,
-        sold: &sold,
-        tallies: &tallies,
-        same_day: day.is_still(&mut con)?,
-    };
+    let evidence = Evidence { sale: &sale, sold: &sold, tallies: &tallies, same_day: day.is_still(&mut con)? };
     let bar = progress::bar("proving", evidence.calls());
     let checks = proof::prove(&evidence, &mut con, &bar)?;
     bar.finish();
-    println!(
-        "\n{}",
-        report::sale(&sale, &tally::total(&tallies), &mut sold)
-    );
+    println!("\n{}", report::sale(&sale, &tally::total(&tallies), &mut sold));
     println!("\n{}", report::proof(&checks));
     let proven = checks.iter().all(|check| check.failures.count == 0);
-    println!(
-        "\n{}",
-        if proven {
-            "PROVEN: the sale came out right."
-        } else {
-            "NOT PROVEN: see above."
-        }
-    );
+    println!("\n{}", if proven { "PROVEN: the sale came out right." } else { "NOT PROVEN: see above." });
     // Where the proof failed on a server in use, the pools stay for whoever looks into it.
     if proven && args.url.is_some() {
         shop::remove(&mut con, &sale)?;

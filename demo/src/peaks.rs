@@ -30,11 +30,8 @@ impl Track {
 
     /// The most that was out at one moment.
     pub fn peak(&self) -> i64 {
-        let mut steps: Vec<(u64, i64)> = self
-            .0
-            .iter()
-            .flat_map(|span| [(span.from, span.share), (span.until, -span.share)])
-            .collect();
+        let mut steps: Vec<(u64, i64)> =
+            self.0.iter().flat_map(|span| [(span.from, span.share), (span.until, -span.share)]).collect();
         // What is given back at a moment is given back before something else is taken: negative steps sort first.
         steps.sort_unstable();
         let (mut now, mut most) = (0, 0);
@@ -47,11 +44,7 @@ impl Track {
 
     /// What is out for good.
     pub fn rest(&self) -> i64 {
-        self.0
-            .iter()
-            .filter(|span| span.until == u64::MAX)
-            .map(|span| span.share)
-            .sum()
+        self.0.iter().filter(|span| span.until == u64::MAX).map(|span| span.share).sum()
     }
 }
 
@@ -73,9 +66,7 @@ pub fn per_value(sale: &Scenario, entries: &[Entry]) -> PerValue {
     for entry in entries {
         let order = &sale.orders[entry.order as usize];
         for (at, rule) in LIMITS.iter().enumerate() {
-            let track = tracks
-                .entry((order.pool, at, order.who[rule.dim]))
-                .or_default();
+            let track = tracks.entry((order.pool, at, order.who[rule.dim])).or_default();
             if !rule.orders {
                 add_units(track, entry, order.qty);
             } else if let Some(from) = entry.from {
@@ -90,11 +81,7 @@ pub fn per_value(sale: &Scenario, entries: &[Entry]) -> PerValue {
 
 fn add_units(track: &mut Track, entry: &Entry, qty: i64) {
     let Some(from) = entry.from else { return };
-    let moved = if let End::Returned(units) = entry.end {
-        units
-    } else {
-        qty
-    };
+    let moved = if let End::Returned(units) = entry.end { units } else { qty };
     track.add(from, entry.until, moved);
     track.add(from, u64::MAX, qty - moved);
 }
@@ -116,46 +103,14 @@ mod tests {
 
     #[test]
     fn an_order_counts_until_its_last_unit_is_back() {
-        let pools = vec![Pool {
-            key: "p".into(),
-            stock: 9,
-            max: [9, 9, 9],
-        }];
-        let plan = Plan::Return {
-            qty: 2,
-            token: true,
-        };
-        let order = Order {
-            id: "o".into(),
-            pool: 0,
-            qty: 3,
-            who: [7, 8],
-            plan,
-            click: Click::Once,
-            tries: 0,
-        };
-        let sale = Scenario {
-            title: String::new(),
-            dims: ["user", "region"],
-            pools,
-            orders: vec![order],
-        };
-        let entry = Entry {
-            from: Some(5),
-            until: 9,
-            end: End::Returned(2),
-            ..Entry::new(0)
-        };
+        let pools = vec![Pool { key: "p".into(), stock: 9, max: [9, 9, 9] }];
+        let plan = Plan::Return { qty: 2, token: true };
+        let order = Order { id: "o".into(), pool: 0, qty: 3, who: [7, 8], plan, click: Click::Once, tries: 0 };
+        let sale = Scenario { title: String::new(), dims: ["user", "region"], pools, orders: vec![order] };
+        let entry = Entry { from: Some(5), until: 9, end: End::Returned(2), ..Entry::new(0) };
         let tracks = per_value(&sale, &[entry]);
-        let of = |rule: usize, value: u32| {
-            tracks
-                .get(&(0, rule, value))
-                .map(|track| (track.peak(), track.rest()))
-        };
-        assert_eq!(
-            [of(0, 7), of(1, 8), of(2, 7)],
-            [Some((3, 1)), Some((3, 1)), Some((1, 1))]
-        );
+        let of = |rule: usize, value: u32| tracks.get(&(0, rule, value)).map(|track| (track.peak(), track.rest()));
+        assert_eq!([of(0, 7), of(1, 8), of(2, 7)], [Some((3, 1)), Some((3, 1)), Some((1, 1))]);
     }
 
     #[test]

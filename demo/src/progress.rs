@@ -6,18 +6,13 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressFinish, ProgressState, ProgressStyle};
 
 pub fn bar(phase: &'static str, steps: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template(
-        "{msg:>12} [{bar:40}] {human_pos} of {human_len}, {rate}, {eta} left",
-    );
+    let style = ProgressStyle::with_template("{msg:>12} [{bar:40}] {human_pos} of {human_len}, {rate}, {eta} left");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     let rate = |state: &ProgressState, text: &mut dyn Write| {
         // A bar has nowhere to report a failed write to.
         let _ = write!(text, "{:.0} per second", state.per_sec());
     };
-    begin(
-        phase,
-        ProgressBar::new(steps).with_style(style.with_key("rate", rate)),
-    )
+    begin(phase, ProgressBar::new(steps).with_style(style.with_key("rate", rate)))
 }
 
 pub fn spinner(phase: &'static str) -> ProgressBar {
@@ -32,6 +27,5 @@ fn begin(phase: &'static str, bar: ProgressBar) -> ProgressBar {
     if bar.is_hidden() {
         eprintln!("{phase} ...");
     }
-    bar.with_message(phase)
-        .with_finish(ProgressFinish::AndLeave)
+    bar.with_message(phase).with_finish(ProgressFinish::AndLeave)
 }

@@ -51,15 +51,9 @@ impl Evidence<'_> {
 
     /// Everybody who ever held something, per pool.
     fn buyers(&self) -> Vec<(u32, [u32; 2])> {
-        let holders = self
-            .sold
-            .outcome
-            .entries
-            .iter()
-            .filter(|entry| entry.from.is_some());
+        let holders = self.sold.outcome.entries.iter().filter(|entry| entry.from.is_some());
         let orders = holders.map(|entry| &self.sale.orders[entry.order as usize]);
-        let unique: HashSet<(u32, [u32; 2])> =
-            orders.map(|order| (order.pool, order.who)).collect();
+        let unique: HashSet<(u32, [u32; 2])> = orders.map(|order| (order.pool, order.who)).collect();
         unique.into_iter().collect()
     }
 }
@@ -90,10 +84,7 @@ fn answers(evidence: &Evidence) -> Check {
     Check {
         name: "every answer is one that the contract allows",
         detail: format!("{repeats} repeated calls answered EXISTS"),
-        failures: Failures {
-            count: faults.count,
-            first: faults.first.clone(),
-        },
+        failures: Failures { count: faults.count, first: faults.first.clone() },
     }
 }
 
@@ -116,12 +107,7 @@ fn counts(evidence: &Evidence, facts: &[PoolFacts]) -> Check {
             ],
         };
         if *is != should {
-            failures.add(|| {
-                format!(
-                    "{}: the client counted {should:?}, the server {is:?}",
-                    pool.key
-                )
-            });
+            failures.add(|| format!("{}: the client counted {should:?}, the server {is:?}", pool.key));
         }
     }
     let orders = STATES.iter().enumerate().map(|(at, state)| {
@@ -130,11 +116,7 @@ fn counts(evidence: &Evidence, facts: &[PoolFacts]) -> Check {
     });
     Check {
         name: "the client's tally equals the server's counts",
-        detail: format!(
-            "{} pools: {}",
-            facts.len(),
-            orders.collect::<Vec<_>>().join(", ")
-        ),
+        detail: format!("{} pools: {}", facts.len(), orders.collect::<Vec<_>>().join(", ")),
         failures,
     }
 }
@@ -147,11 +129,7 @@ fn verify(sale: &Scenario, verified: Vec<Option<String>>) -> Check {
             failures.add(|| format!("{}: {found}", pool.key));
         }
     }
-    Check {
-        name: "VERIFY is OK",
-        detail: format!("{pools} pools"),
-        failures,
-    }
+    Check { name: "VERIFY is OK", detail: format!("{pools} pools"), failures }
 }
 
 fn oversold(evidence: &Evidence, facts: &[PoolFacts]) -> Check {
@@ -180,31 +158,19 @@ fn oversold(evidence: &Evidence, facts: &[PoolFacts]) -> Check {
 
 fn leaked(evidence: &Evidence, facts: &[PoolFacts]) -> Check {
     let mut failures = Failures::default();
-    let Sold {
-        stuck_pools, swept, ..
-    } = evidence.sold;
+    let Sold { stuck_pools, swept, .. } = evidence.sold;
     if *stuck_pools > 0 {
-        failures
-            .add(|| format!("{stuck_pools} pools still had open holds long after their deadline"));
+        failures.add(|| format!("{stuck_pools} pools still had open holds long after their deadline"));
     }
     if *swept > 0 {
         failures.add(|| format!("{swept} due holds were still there and had to be swept by hand"));
     }
     for (pool, is) in evidence.sale.pools.iter().zip(facts) {
         if is.on_hand + is.sold != pool.stock || is.reserved != 0 || is.available != is.on_hand {
-            failures.add(|| {
-                format!(
-                    "{}: of {} units the server has {is:?}",
-                    pool.key, pool.stock
-                )
-            });
+            failures.add(|| format!("{}: of {} units the server has {is:?}", pool.key, pool.stock));
         }
     }
-    let expired: u64 = evidence
-        .tallies
-        .iter()
-        .map(|tally| tally.expired.orders)
-        .sum();
+    let expired: u64 = evidence.tallies.iter().map(|tally| tally.expired.orders).sum();
     Check {
         name: "nothing is leaked: stock = on hand + sold",
         detail: format!("{expired} abandoned holds came back by themselves"),
@@ -223,18 +189,13 @@ fn usage_leaked(
     let texts = evidence.sale.limit_texts();
     for ((pool, who), is) in buyers.iter().zip(usage) {
         for (at, rule) in LIMITS.iter().enumerate() {
-            let should = tracks
-                .get(&(*pool, at, who[rule.dim]))
-                .map_or(0, Track::rest);
+            let should = tracks.get(&(*pool, at, who[rule.dim])).map_or(0, Track::rest);
             let used = is.get(&texts[at]).copied();
             if used != Some(should) {
                 let key = &evidence.sale.pools[*pool as usize].key;
                 failures.add(|| {
                     let value = who[rule.dim];
-                    format!(
-                        "{key}: {} of {value}: the client counted {should}, the server {used:?}",
-                        texts[at]
-                    )
+                    format!("{key}: {} of {value}: the client counted {should}, the server {used:?}", texts[at])
                 });
             }
         }
@@ -256,23 +217,16 @@ fn limits(evidence: &Evidence, tracks: &PerValue) -> Check {
         if peak > max {
             failures.add(|| {
                 let limit = LIMITS[*at].text(evidence.sale.dims);
-                format!(
-                    "{}: {limit} of {value}: {peak} at one moment, max {max}",
-                    pool.key
-                )
+                format!("{}: {limit} of {value}: {peak} at one moment, max {max}", pool.key)
             });
         }
     }
     if !evidence.same_day {
-        failures
-            .add(|| "the server's day changed while the sale ran: its clock was set".to_owned());
+        failures.add(|| "the server's day changed while the sale ran: its clock was set".to_owned());
     }
     Check {
         name: "no limit is exceeded, at no moment",
-        detail: format!(
-            "{} counted, {reached} of them reached their max",
-            tracks.len()
-        ),
+        detail: format!("{} counted, {reached} of them reached their max", tracks.len()),
         failures,
     }
 }
@@ -286,24 +240,13 @@ fn turned_away(evidence: &Evidence, facts: &[PoolFacts]) -> Check {
         let order = &evidence.sale.orders[entry.order as usize];
         let left = facts[order.pool as usize].available;
         if left >= order.qty {
-            failures.add(|| {
-                format!(
-                    "order {}: sold out for {} units, but {left} are left",
-                    order.id, order.qty
-                )
-            });
+            failures.add(|| format!("order {}: sold out for {} units, but {left} are left", order.id, order.qty));
         }
     }
-    let served = waiting
-        .iter()
-        .filter(|entry| entry.end == End::Confirmed)
-        .count();
+    let served = waiting.iter().filter(|entry| entry.end == End::Confirmed).count();
     Check {
         name: "nobody is turned away while there is stock",
-        detail: format!(
-            "{served} of {} on the waiting list were served",
-            waiting.len()
-        ),
+        detail: format!("{served} of {} on the waiting list were served", waiting.len()),
         failures,
     }
 }

@@ -34,10 +34,7 @@ pub fn scenario(file: &Path, prefix: &str, seed: u64) -> Result<Scenario> {
         }
         quantities[at as usize].1.push(line.quantity);
     }
-    let pools = quantities
-        .into_iter()
-        .map(|(product, asked)| pool(prefix, product, asked, &mut rng))
-        .collect();
+    let pools = quantities.into_iter().map(|(product, asked)| pool(prefix, product, asked, &mut rng)).collect();
 
     let mut seen = HashSet::new();
     let orders: Vec<Order> = lines
@@ -48,11 +45,7 @@ pub fn scenario(file: &Path, prefix: &str, seed: u64) -> Result<Scenario> {
             // A basket names a product once; a file that does otherwise still gets an order id for each line.
             let unique = seen.insert((line.basket.clone(), pool));
             Order {
-                id: if unique {
-                    line.basket
-                } else {
-                    format!("{}.{number}", line.basket)
-                },
+                id: if unique { line.basket } else { format!("{}.{number}", line.basket) },
                 pool,
                 qty: line.quantity,
                 who: [line.household, line.store],
@@ -82,29 +75,17 @@ fn pool(prefix: &str, product: u32, mut asked: Vec<i64>, rng: &mut SmallRng) -> 
     // every fourth product is on offer, once per household.
     let usual = asked[asked.len() / 2];
     let orders = if rng.random_ratio(1, 4) { 1 } else { 3 };
-    Pool {
-        key: format!("{prefix}{product}"),
-        stock,
-        max: [2 * usual, 4 * usual, orders],
-    }
+    Pool { key: format!("{prefix}{product}"), stock, max: [2 * usual, 4 * usual, orders] }
 }
 
 fn read(file: &Path) -> Result<Vec<Line>> {
     let raw = File::open(file)?;
     let zipped = file.extension().is_some_and(|ending| ending == "gz");
-    let text: Box<dyn std::io::Read> = if zipped {
-        Box::new(GzDecoder::new(raw))
-    } else {
-        Box::new(raw)
-    };
+    let text: Box<dyn std::io::Read> = if zipped { Box::new(GzDecoder::new(raw)) } else { Box::new(raw) };
     let mut table = csv::Reader::from_reader(text);
     let headers = table.headers()?.clone();
-    let column = |name: &str| {
-        headers
-            .iter()
-            .position(|header| header == name)
-            .with_context(|| format!("no column {name}"))
-    };
+    let column =
+        |name: &str| headers.iter().position(|header| header == name).with_context(|| format!("no column {name}"));
     let (basket, household, store) = (column("basket")?, column("household")?, column("store")?);
     let (product, quantity) = (column("product")?, column("quantity")?);
     let mut lines = Vec::new();
@@ -112,24 +93,12 @@ fn read(file: &Path) -> Result<Vec<Line>> {
         let record = record?;
         let line = Line {
             basket: record[basket].to_owned(),
-            household: record[household]
-                .parse()
-                .with_context(|| format!("household of purchase {number}"))?,
-            store: record[store]
-                .parse()
-                .with_context(|| format!("store of purchase {number}"))?,
-            product: record[product]
-                .parse()
-                .with_context(|| format!("product of purchase {number}"))?,
-            quantity: record[quantity]
-                .parse()
-                .with_context(|| format!("quantity of purchase {number}"))?,
+            household: record[household].parse().with_context(|| format!("household of purchase {number}"))?,
+            store: record[store].parse().with_context(|| format!("store of purchase {number}"))?,
+            product: record[product].parse().with_context(|| format!("product of purchase {number}"))?,
+            quantity: record[quantity].parse().with_context(|| format!("quantity of purchase {number}"))?,
         };
-        ensure!(
-            line.quantity > 0,
-            "purchase {number} has quantity {}",
-            line.quantity
-        );
+        ensure!(line.quantity > 0, "purchase {number} has quantity {}", line.quantity);
         lines.push(line);
     }
     Ok(lines)

@@ -19,21 +19,9 @@ pub struct Rule {
 
 /// The limits of every pool, in the order in which they are set.
 pub const LIMITS: [Rule; RULES] = [
-    Rule {
-        dim: 0,
-        daily: true,
-        orders: false,
-    },
-    Rule {
-        dim: 1,
-        daily: true,
-        orders: false,
-    },
-    Rule {
-        dim: 0,
-        daily: false,
-        orders: true,
-    },
+    Rule { dim: 0, daily: true, orders: false },
+    Rule { dim: 1, daily: true, orders: false },
+    Rule { dim: 0, daily: false, orders: true },
 ];
 
 impl Rule {
@@ -123,14 +111,9 @@ pub fn draw_plan(rng: &mut SmallRng, qty: i64) -> Plan {
     match rng.random_range(0..100) {
         0..60 => Plan::Confirm,
         60..75 => Plan::Release,
-        75..85 => Plan::Expire {
-            px: rng.random_range(500..=1500),
-        },
+        75..85 => Plan::Expire { px: rng.random_range(500..=1500) },
         _ if rng.random_bool(0.5) => Plan::Return { qty, token: false },
-        _ => Plan::Return {
-            qty: rng.random_range(1..=qty),
-            token: true,
-        },
+        _ => Plan::Return { qty: rng.random_range(1..=qty), token: true },
     }
 }
 

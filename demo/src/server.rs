@@ -26,24 +26,8 @@ impl Server {
         let child = Command::new(program)
             .current_dir(dir.path())
             // A socket in a directory of its own: no port to collide with, nobody else gets in.
-            .args([
-                "--port",
-                "0",
-                "--unixsocket",
-                "redis.sock",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
-            .args([
-                "--daemonize",
-                "no",
-                "--logfile",
-                "redis.log",
-                "--maxclients",
-                "4000",
-            ])
+            .args(["--port", "0", "--unixsocket", "redis.sock", "--save", "", "--appendonly", "no"])
+            .args(["--daemonize", "no", "--logfile", "redis.log", "--maxclients", "4000"])
             .arg("--loadmodule")
             .arg(&module)
             .stdin(Stdio::null())
@@ -57,10 +41,7 @@ impl Server {
     }
 
     pub fn url(&self) -> String {
-        format!(
-            "redis+unix://{}",
-            self.dir.path().join("redis.sock").display()
-        )
+        format!("redis+unix://{}", self.dir.path().join("redis.sock").display())
     }
 
     /// Answers once the server takes calls. Looks at the process too: one that refuses the module ends at once.
@@ -71,9 +52,7 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended ({status}); its log:\n{}", self.log());
             }
-            let pong = client
-                .get_connection()
-                .and_then(|mut con| redis::cmd("PING").query::<String>(&mut con));
+            let pong = client.get_connection().and_then(|mut con| redis::cmd("PING").query::<String>(&mut con));
             if pong.is_ok() {
                 return Ok(());
             }

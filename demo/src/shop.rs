@@ -25,10 +25,7 @@ impl Day {
     pub fn of_server(con: &mut Connection) -> Result<Self> {
         let seconds = server_seconds(con)?;
         let offset_hours = 12 - seconds / 3600 % 24;
-        Ok(Self {
-            offset_hours,
-            number: number_of(seconds, offset_hours),
-        })
+        Ok(Self { offset_hours, number: number_of(seconds, offset_hours) })
     }
 
     pub fn tz(&self) -> String {
@@ -58,24 +55,13 @@ pub fn connect(client: &Client) -> Result<Connection> {
 }
 
 pub fn has_module(con: &mut Connection) -> Result<bool> {
-    let info: Vec<Value> = redis::cmd("COMMAND")
-        .arg("INFO")
-        .arg("STOCK.RESERVE")
-        .query(con)?;
+    let info: Vec<Value> = redis::cmd("COMMAND").arg("INFO").arg("STOCK.RESERVE").query(con)?;
     Ok(!matches!(info.first(), None | Some(Value::Nil)))
 }
 
 pub fn open(con: &mut Connection, sale: &Scenario, day: Day, bar: &ProgressBar) -> Result<()> {
-    let sets = sale.pools.iter().map(|pool| {
-        stock_cmd("SET", &pool.key)
-            .arg(pool.stock)
-            .arg("NX")
-            .to_owned()
-    });
-    for (at, made) in batched::<Option<String>>(con, sets, bar)?
-        .into_iter()
-        .enumerate()
-    {
+    let sets = sale.pools.iter().map(|pool| stock_cmd("SET", &pool.key).arg(pool.stock).arg("NX").to_owned());
+    for (at, made) in batched::<Option<String>>(con, sets, bar)?.into_iter().enumerate() {
         ensure!(made.is_some(), "{} exists already", sale.pools[at].key);
     }
     let policies = sale.pools.iter().map(|pool| {
@@ -84,8 +70,7 @@ pub fn open(con: &mut Connection, sale: &Scenario, day: Day, bar: &ProgressBar) 
             .zip(pool.max)
             .map(|(rule, max)| {
                 let count = if rule.orders { "orders" } else { "units" };
-                let mut limit =
-                    serde_json::json!({ "by": [sale.dims[rule.dim]], "max": max, "count": count });
+                let mut limit = serde_json::json!({ "by": [sale.dims[rule.dim]], "max": max, "count": count });
                 if rule.daily {
                     limit["per"] = "day".into();
                     limit["tz"] = day.tz().into();
@@ -94,19 +79,14 @@ pub fn open(con: &mut Connection, sale: &Scenario, day: Day, bar: &ProgressBar) 
             })
             .collect();
         let policy = serde_json::json!({ "hold": 900, "limits": limits });
-        stock_cmd("SETPOLICY", &pool.key)
-            .arg(policy.to_string())
-            .to_owned()
+        stock_cmd("SETPOLICY", &pool.key).arg(policy.to_string()).to_owned()
     });
     batched::<()>(con, policies, bar)?;
     Ok(())
 }
 
 pub fn remove(con: &mut Connection, sale: &Scenario) -> Result<()> {
-    let cmds = sale
-        .pools
-        .iter()
-        .map(|pool| redis::cmd("UNLINK").arg(&pool.key).to_owned());
+    let cmds = sale.pools.iter().map(|pool| redis::cmd("UNLINK").arg(&pool.key).to_owned());
     batched::<()>(con, cmds, &ProgressBar::hidden())?;
     Ok(())
 }
@@ -133,9 +113,7 @@ pub fn facts(con: &mut Connection, keys: &[&str], bar: &ProgressBar) -> Result<V
 
 fn read_facts(map: HashMap<String, Value>) -> Result<PoolFacts> {
     let int = |name: &str| -> Result<i64> {
-        let value = map
-            .get(name)
-            .with_context(|| format!("STOCK.GET has no {name}"))?;
+        let value = map.get(name).with_context(|| format!("STOCK.GET has no {name}"))?;
         Ok(redis::from_redis_value(value)?)
     };
     let orders = map.get("orders").context("STOCK.GET has no orders")?;
@@ -157,12 +135,7 @@ pub fn wait_for_holds(con: &mut Connection, keys: Vec<&str>, at_most: Duration) 
     let mut open = keys;
     loop {
         let facts = facts(con, &open, &ProgressBar::hidden())?;
-        open = open
-            .into_iter()
-            .zip(facts)
-            .filter(|(_, facts)| facts.reserved != 0)
-            .map(|(key, _)| key)
-            .collect();
+        open = open.into_iter().zip(facts).filter(|(_, facts)| facts.reserved != 0).map(|(key, _)| key).collect();
         if open.is_empty() || Instant::now() > until {
             return Ok(open.len());
         }
@@ -173,17 +146,11 @@ pub fn wait_for_holds(con: &mut Connection, keys: Vec<&str>, at_most: Duration) 
 /// How many due holds had to be swept by hand: none where the server does so by itself.
 pub fn sweep(con: &mut Connection, keys: &[&str]) -> Result<i64> {
     let cmds = keys.iter().map(|key| stock_cmd("SWEEP", key));
-    Ok(batched::<i64>(con, cmds, &ProgressBar::hidden())?
-        .into_iter()
-        .sum())
+    Ok(batched::<i64>(con, cmds, &ProgressBar::hidden())?.into_iter().sum())
 }
 
 /// For each pool what STOCK.VERIFY found: nothing where it is OK.
-pub fn verify(
-    con: &mut Connection,
-    keys: &[&str],
-    bar: &ProgressBar,
-) -> Result<Vec<Option<String>>> {
+pub fn verify(con: &mut Connection, keys: &[&str], bar: &ProgressBar) -> Result<Vec<Option<String>>> {
     let cmds = keys.iter().map(|key| stock_cmd("VERIFY", key));
     let found = batched::<Value>(con, cmds, bar)?.into_iter();
     Ok(found
@@ -204,25 +171,15 @@ pub fn usage(
 ) -> Result<Vec<HashMap<String, i64>>> {
     let cmds = buyers.iter().map(|(pool, who)| {
         let mut cmd = stock_cmd("USAGE", &sale.pools[*pool as usize].key);
-        cmd.arg("FOR")
-            .arg(sale.dims[0])
-            .arg(who[0])
-            .arg(sale.dims[1])
-            .arg(who[1]);
+        cmd.arg("FOR").arg(sale.dims[0]).arg(who[0]).arg(sale.dims[1]).arg(who[1]);
         cmd
     });
     let lists: Vec<Vec<HashMap<String, Value>>> = batched(con, cmds, bar)?;
     let read = |list: Vec<HashMap<String, Value>>| {
         list.into_iter()
             .map(|map| {
-                let field = |name: &str| {
-                    map.get(name)
-                        .with_context(|| format!("STOCK.USAGE has no {name}"))
-                };
-                Ok((
-                    redis::from_redis_value(field("limit")?)?,
-                    redis::from_redis_value(field("used")?)?,
-                ))
+                let field = |name: &str| map.get(name).with_context(|| format!("STOCK.USAGE has no {name}"));
+                Ok((redis::from_redis_value(field("limit")?)?, redis::from_redis_value(field("used")?)?))
             })
             .collect()
     };

@@ -30,25 +30,12 @@ pub struct Round<'a> {
     pub seed: u64,
 }
 
-pub fn run(
-    round: &Round,
-    client: &Client,
-    connections: usize,
-    start: Instant,
-    bar: &ProgressBar,
-) -> Result<Outcome> {
+pub fn run(round: &Round, client: &Client, connections: usize, start: Instant, bar: &ProgressBar) -> Result<Outcome> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let one = |number: usize| -> Result<Outcome> {
         let caller = Caller::new(client, start)?;
         let rng = SmallRng::seed_from_u64(round.seed.wrapping_add(number as u64));
-        let mut worker = Worker {
-            round,
-            caller,
-            rng,
-            entries: vec![],
-            pending: vec![],
-            faults: Faults::default(),
-        };
+        let mut worker = Worker { round, caller, rng, entries: vec![], pending: vec![], faults: Faults::default() };
         worker.work(&next, &stop, bar)?;
         Ok(worker.outcome())
     };
@@ -56,17 +43,10 @@ pub fn run(
     std::thread::scope(|scope| -> Result<()> {
         let (one, stop) = (&one, &stop);
         // One worker's error ends the demo: the others need not go on.
-        let guarded =
-            move |number| one(number).inspect_err(|_| stop.store(true, Ordering::Relaxed));
-        let threads: Vec<_> = (0..connections)
-            .map(|number| scope.spawn(move || guarded(number)))
-            .collect();
+        let guarded = move |number| one(number).inspect_err(|_| stop.store(true, Ordering::Relaxed));
+        let threads: Vec<_> = (0..connections).map(|number| scope.spawn(move || guarded(number))).collect();
         for thread in threads {
-            all.merge(
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
-            );
+            all.merge(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
         Ok(())
     })?;
@@ -95,9 +75,7 @@ impl<'a> Worker<'a> {
                 break;
             }
             while self.pending.len() > DEPTH || (order.is_none() && !self.pending.is_empty()) {
-                let at = self
-                    .pending
-                    .swap_remove(self.rng.random_range(0..self.pending.len()));
+                let at = self.pending.swap_remove(self.rng.random_range(0..self.pending.len()));
                 self.go_on(at)?;
             }
         }
@@ -105,19 +83,8 @@ impl<'a> Worker<'a> {
     }
 
     fn outcome(self) -> Outcome {
-        let Caller {
-            calls,
-            reconnects,
-            latencies,
-            ..
-        } = self.caller;
-        Outcome {
-            entries: self.entries,
-            calls,
-            reconnects,
-            latencies,
-            faults: self.faults,
-        }
+        let Caller { calls, reconnects, latencies, .. } = self.caller;
+        Outcome { entries: self.entries, calls, reconnects, latencies, faults: self.faults }
     }
 
     fn order(&self, at: usize) -> &'a Order {
@@ -143,11 +110,7 @@ impl<'a> Worker<'a> {
 
     fn ask(&mut self, at: usize, first: bool) -> Result<()> {
         let (order, plan) = (self.order(at), self.plan(at));
-        let click = if first && !self.round.waiting_list {
-            order.click
-        } else {
-            Click::Once
-        };
+        let click = if first && !self.round.waiting_list { order.click } else { Click::Once };
         let cmd = calls::reserve(self.round.sale, order, plan);
         let reply = match click {
             Click::Double => {
@@ -200,9 +163,7 @@ impl<'a> Worker<'a> {
     fn withdraw(&mut self, at: usize) -> Result<()> {
         let cmd = calls::release(self.round.sale, self.order(at));
         match self.caller.call(&cmd, false)?.answer {
-            Answer::Ok(words) if !words.is_empty() => {
-                self.entries[at].end = End::Withdrawn(words[0])
-            }
+            Answer::Ok(words) if !words.is_empty() => self.entries[at].end = End::Withdrawn(words[0]),
             Answer::NoOrder | Answer::Exists { .. } => self.entries[at].end = End::Withdrawn(0),
             answer => self.wrong(at, &cmd, &answer),
         }
@@ -212,10 +173,7 @@ impl<'a> Worker<'a> {
     fn confirm(&mut self, at: usize) -> Result<()> {
         let order = self.order(at);
         let cmd = calls::confirm(self.round.sale, order);
-        if self
-            .finish(at, &cmd, "confirmed", order.qty, order.qty)?
-            .is_some()
-        {
+        if self.finish(at, &cmd, "confirmed", order.qty, order.qty)?.is_some() {
             self.entries[at].end = End::Confirmed;
             if let Plan::Return { .. } = self.plan(at) {
                 self.pending.push(at);
@@ -237,11 +195,7 @@ impl<'a> Worker<'a> {
     fn give_back(&mut self, at: usize, qty: i64, token: bool) -> Result<()> {
         let order = self.order(at);
         let cmd = calls::give_back(self.round.sale, order, token.then_some(qty));
-        let state = if qty == order.qty {
-            "returned"
-        } else {
-            "confirmed"
-        };
+        let state = if qty == order.qty { "returned" } else { "confirmed" };
         if let Some(sent) = self.finish(at, &cmd, state, qty, order.qty)? {
             self.entries[at].end = End::Returned(qty);
             self.entries[at].until = sent;
@@ -250,22 +204,12 @@ impl<'a> Worker<'a> {
     }
 
     /// A call that must succeed with `moved` units, and leave the order in `state` with `qty`. Answers when it was sent.
-    fn finish(
-        &mut self,
-        at: usize,
-        cmd: &Cmd,
-        state: &str,
-        moved: i64,
-        qty: i64,
-    ) -> Result<Option<u64>> {
+    fn finish(&mut self, at: usize, cmd: &Cmd, state: &str, moved: i64, qty: i64) -> Result<Option<u64>> {
         let draw = self.rng.random_range(0..100);
         let reply = self.caller.call(cmd, draw < LOST)?;
         let fits = match &reply.answer {
             Answer::Ok(words) => words.first() == Some(&moved),
-            Answer::Exists {
-                state: is,
-                qty: has,
-            } => reply.resent && is == state && *has == qty,
+            Answer::Exists { state: is, qty: has } => reply.resent && is == state && *has == qty,
             _ => false,
         };
         if !fits {
@@ -283,10 +227,7 @@ impl<'a> Worker<'a> {
         let reply = self.caller.call(cmd, false)?;
         let overdue = self.entries[at].until < reply.got;
         match &reply.answer {
-            Answer::Exists {
-                state: is,
-                qty: has,
-            } if is == state && *has == qty => self.entries[at].repeats += 1,
+            Answer::Exists { state: is, qty: has } if is == state && *has == qty => self.entries[at].repeats += 1,
             Answer::Closed { state } if overdue && state == "expired" => {}
             answer => self.wrong(at, cmd, answer),
         }
@@ -295,7 +236,6 @@ impl<'a> Worker<'a> {
 
     fn wrong(&mut self, at: usize, cmd: &Cmd, answer: &Answer) {
         self.entries[at].end = End::Wrong;
-        self.faults
-            .add(format!("{} answered {answer:?}", calls::describe(cmd)));
+        self.faults.add(format!("{} answered {answer:?}", calls::describe(cmd)));
     }
 }

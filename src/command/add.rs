@@ -29,7 +29,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         return Err(CommandError::line("ERR delta must not be 0"));
     }
     let mut given = None;
-    if let Some(option) = args.next() {
+    if let Some(option) = args.take() {
         if !is(option, "TOKEN") {
             return Err(CommandError::SYNTAX);
         }

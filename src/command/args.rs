@@ -71,7 +71,7 @@ impl<'a> Args<'a> {
     }
 
     /// The next one, if there is one.
-    pub fn next(&mut self) -> Option<&'a [u8]> {
+    pub fn take(&mut self) -> Option<&'a [u8]> {
         let (&first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(first)
@@ -82,7 +82,7 @@ impl<'a> Args<'a> {
     /// # Errors
     /// There is none: the number of arguments is wrong.
     pub fn required(&mut self) -> Parsed<&'a [u8]> {
-        self.next().ok_or(CommandError::Arity)
+        self.take().ok_or(CommandError::Arity)
     }
 
     /// The argument of an option.
@@ -90,7 +90,7 @@ impl<'a> Args<'a> {
     /// # Errors
     /// There is none: a syntax error.
     pub fn of_option(&mut self) -> Parsed<&'a [u8]> {
-        self.next().ok_or(CommandError::SYNTAX)
+        self.take().ok_or(CommandError::SYNTAX)
     }
 
     /// Nothing may follow.

@@ -28,7 +28,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let qty = quantity(args.required()?)?;
     let mut attributes = Default::default();
-    if let Some(option) = args.next() {
+    if let Some(option) = args.take() {
         if !is(option, "FOR") {
             return Err(CommandError::SYNTAX);
         }

@@ -35,7 +35,7 @@ const LATE_PARTS: &[Arg] =
 fn parse<'a>(args: &mut Args<'a>) -> Parsed<Confirm<'a>> {
     let order = args.order()?;
     let (mut qty, mut since_ms, mut attributes, mut late) = (None, None, None, false);
-    while let Some(option) = args.next() {
+    while let Some(option) = args.take() {
         if is(option, "QTY") {
             once(&mut qty, quantity(args.of_option()?)?)?;
         } else if is(option, "LATE") {

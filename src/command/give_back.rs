@@ -37,7 +37,7 @@ const PARTS: &[Arg] =
 fn parse<'a>(args: &mut Args<'a>) -> Parsed<Return<'a>> {
     let order = args.order()?;
     let (mut qty, mut key, mut late, mut keep_usage, mut no_restock) = (None, None, false, false, false);
-    while let Some(option) = args.next() {
+    while let Some(option) = args.take() {
         if is(option, "QTY") {
             once(&mut qty, quantity(args.of_option()?)?)?;
         } else if is(option, "TOKEN") {

@@ -78,7 +78,7 @@ fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
     let named = dimensions(args.required()?)?;
     let cap = cap(args.required()?)?;
     let (mut per, mut tz, mut what, mut without, mut special) = (None, None, None, None, None);
-    while let Some(option) = args.next() {
+    while let Some(option) = args.take() {
         if is(option, "PER") {
             once(&mut per, window(args.of_option()?)?)?;
         } else if is(option, "TZ") {

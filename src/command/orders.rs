@@ -56,7 +56,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let cursor = integer(args.required()?).and_then(|n| u32::try_from(n).ok());
     let cursor = cursor.ok_or(CommandError::line("ERR invalid cursor"))?;
     let (mut only, mut count) = (None, None);
-    while let Some(option) = args.next() {
+    while let Some(option) = args.take() {
         if is(option, "STATE") {
             once(&mut only, state(args.of_option()?)?)?;
         } else if is(option, "COUNT") {

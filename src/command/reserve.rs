@@ -36,7 +36,7 @@ fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Reserve<'a>> {
     let mut hold = None;
     let mut partial = false;
     let mut attributes = Default::default();
-    while let Some(option) = args.next() {
+    while let Some(option) = args.take() {
         if let Some(given) = args.hold(option, now_ms)? {
             once(&mut hold, given)?;
         } else if is(option, "PARTIAL") {

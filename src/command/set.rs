@@ -33,7 +33,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let amount = args.required()?;
     let on_hand = if is(amount, "UNLIMITED") { OnHand::Unlimited } else { OnHand::Units(units(amount)?) };
     let mut must_exist = None;
-    while let Some(option) = args.next() {
+    while let Some(option) = args.take() {
         if is(option, "NX") {
             once(&mut must_exist, false)?;
         } else if is(option, "XX") {

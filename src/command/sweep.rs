@@ -27,7 +27,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let mut count = DEFAULT;
-    if let Some(option) = args.next() {
+    if let Some(option) = args.take() {
         if !is(option, "COUNT") {
             return Err(CommandError::SYNTAX);
         }

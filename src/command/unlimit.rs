@@ -29,7 +29,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let named = dimensions(args.required()?)?;
     let (mut per, mut what, mut special) = (None, None, None);
-    while let Some(option) = args.next() {
+    while let Some(option) = args.take() {
         if is(option, "PER") {
             once(&mut per, window(args.of_option()?)?)?;
         } else if is(option, "COUNT") {

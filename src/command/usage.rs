@@ -33,7 +33,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let mut attributes = Default::default();
-    if let Some(option) = args.next() {
+    if let Some(option) = args.take() {
         if !is(option, "FOR") {
             return Err(CommandError::SYNTAX);
         }

@@ -27,13 +27,13 @@ impl Timeline {
 
     /// Adds an order that is in no list, at its `time_ms`.
     pub fn add(&mut self, orders: &mut Slab<Order>, slot: u32) {
-        let time_ms = orders[slot].time_ms;
+        let time_ms = orders.at(slot).time_ms;
         self.by_time.entry(time_ms).or_default().push(orders, slot);
     }
 
     /// Takes an order out.
     pub fn remove(&mut self, orders: &mut Slab<Order>, slot: u32) {
-        let time_ms = orders[slot].time_ms;
+        let time_ms = orders.at(slot).time_ms;
         if let Some(list) = self.by_time.get_mut(&time_ms) {
             list.unlink(orders, slot);
             if list.is_empty() {

@@ -52,14 +52,14 @@ impl Tokens {
         self.heap_bytes = self.heap_bytes.saturating_add(record.token.heap_bytes());
         let at = self.slab.insert(record);
         let slab = &self.slab;
-        self.index.insert(salt.token(token), at, |other| salt.token(slab[other].token.as_slice()));
+        self.index.insert(salt.token(token), at, |other| salt.token(slab.at(other).token.as_slice()));
         self.order.push(&mut self.slab, at);
     }
 
     fn remove(&mut self, salt: Salt, at: u32) {
         self.order.unlink(&mut self.slab, at);
         let slab = &self.slab;
-        let hash_of = |other: u32| salt.token(slab[other].token.as_slice());
+        let hash_of = |other: u32| salt.token(slab.at(other).token.as_slice());
         self.index.remove(hash_of(at), at, hash_of);
         if let Some(record) = self.slab.remove(at) {
             self.heap_bytes = self.heap_bytes.saturating_sub(record.token.heap_bytes());

@@ -97,7 +97,7 @@ impl Usage {
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be the one in the index now.
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
         if let Some(at) = share.entry {
-            let entry = &mut self.entries[at];
+            let entry = self.entries.at_mut(at);
             if entry.window_ms == share.window_ms {
                 entry.used = entry.used.saturating_add(amount);
                 entry.refs = entry.refs.saturating_add(1);
@@ -106,7 +106,7 @@ impl Usage {
             let shared = entry.refs > 0;
             self.delist(limit, at);
             if !shared {
-                let entry = &mut self.entries[at];
+                let entry = self.entries.at_mut(at);
                 entry.window_ms = share.window_ms;
                 entry.used = amount;
                 entry.refs = 1;
@@ -135,14 +135,14 @@ impl Usage {
             Entry { value, window_ms, used, limit: limit.id, refs, place: Place::Indexed, links: Links::default() };
         let at = self.entries.insert(entry);
         let entries = &self.entries;
-        self.index.insert(hash, at, |other| hash_of(salt, &entries[other]));
+        self.index.insert(hash, at, |other| hash_of(salt, entries.at(other)));
         self.enlist(limit, at);
         at
     }
 
     fn enlist(&mut self, limit: &mut Limit, at: u32) {
         if limit.entries.is_empty() {
-            limit.oldest_window_ms = self.entries[at].window_ms;
+            limit.oldest_window_ms = self.entries.at(at).window_ms;
         }
         limit.entries.push(&mut self.entries, at);
     }
@@ -151,26 +151,26 @@ impl Usage {
         let was_first = limit.entries.first() == Some(at);
         limit.entries.unlink(&mut self.entries, at);
         if was_first {
-            limit.oldest_window_ms = limit.entries.first().map_or(i64::MAX, |first| self.entries[first].window_ms);
+            limit.oldest_window_ms = limit.entries.first().map_or(i64::MAX, |first| self.entries.at(first).window_ms);
         }
     }
 
     /// Gives `amount` back to an entry whose window is not over.
     pub fn give_back(&mut self, at: u32, amount: i64) {
-        let entry = &mut self.entries[at];
+        let entry = self.entries.at_mut(at);
         entry.used = entry.used.saturating_sub(amount).max(0);
     }
 
     fn unindex(&mut self, salt: Salt, at: u32) {
-        let hash = hash_of(salt, &self.entries[at]);
+        let hash = hash_of(salt, self.entries.at(at));
         let entries = &self.entries;
-        self.index.remove(hash, at, |other| hash_of(salt, &entries[other]));
+        self.index.remove(hash, at, |other| hash_of(salt, entries.at(other)));
     }
 
     /// Takes an entry that is in no list out of the index and lets it float.
     fn float(&mut self, salt: Salt, at: u32) {
         self.unindex(salt, at);
-        self.entries[at].place = Place::Floating;
+        self.entries.at_mut(at).place = Place::Floating;
         self.floating.push(&mut self.entries, at);
     }
 
@@ -182,7 +182,7 @@ impl Usage {
 
     /// Lets go of one order's reference; the entry ends with its last one if it counts nothing.
     pub fn release_ref(&mut self, salt: Salt, limits: &mut [Limit], at: u32) {
-        let entry = &mut self.entries[at];
+        let entry = self.entries.at_mut(at);
         entry.refs = entry.refs.saturating_sub(1);
         if entry.refs > 0 {
             return;
@@ -208,7 +208,12 @@ impl Usage {
         if limit.oldest_window_ms >= current_ms {
             return 0;
         }
-        limit.entries.iter(&self.entries).take(most).take_while(|&at| self.entries[at].window_ms < current_ms).count()
+        limit
+            .entries
+            .iter(&self.entries)
+            .take(most)
+            .take_while(|&at| self.entries.at(at).window_ms < current_ms)
+            .count()
     }
 
     /// Frees the first `n` entries of a limit's list, whose windows are over; those that shares refer to float.
@@ -230,7 +235,7 @@ impl Usage {
     }
 
     fn retire(&mut self, salt: Salt, at: u32) {
-        if self.entries[at].refs > 0 {
+        if self.entries.at(at).refs > 0 {
             self.float(salt, at);
         } else {
             self.unindex(salt, at);
@@ -274,7 +279,7 @@ impl Usage {
                 });
                 if place == Place::Indexed {
                     let entries = &self.entries;
-                    self.index.insert(hash, at, |other| hash_of(salt, &entries[other]));
+                    self.index.insert(hash, at, |other| hash_of(salt, entries.at(other)));
                     self.left.push(&mut self.entries, at);
                 } else {
                     self.floating.push(&mut self.entries, at);

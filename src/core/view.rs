@@ -27,7 +27,7 @@ impl<'p> View<'p> {
     /// For a write that names this hold, which is due but was not among those returned: as if it had been.
     #[must_use]
     pub fn without_hold(pool: &'p Pool, terms: Terms, slot: u32) -> Self {
-        let due_units = pool.orders[slot].qty;
+        let due_units = pool.orders.at(slot).qty;
         Self { pool, terms, due: vec![slot], due_units }
     }
 
@@ -38,7 +38,7 @@ impl<'p> View<'p> {
         if pool.next_deadline_ms().is_some_and(|at| terms.clock.is_due(at)) {
             let slots = pool.holds.iter(&pool.orders).take(DUE_PER_WRITE);
             for slot in slots {
-                let order = &pool.orders[slot];
+                let order = pool.orders.at(slot);
                 if !terms.clock.is_due(order.time_ms) {
                     break;
                 }
@@ -101,7 +101,7 @@ impl<'p> View<'p> {
             return (used, window_ms);
         }
         let back: i64 = entry.map_or(0, |entry| {
-            let orders = self.due.iter().map(|&slot| &self.pool.orders[slot]);
+            let orders = self.due.iter().map(|&slot| self.pool.orders.at(slot));
             orders.filter(|o| o.shares.contains(&entry)).map(|o| limit.amount(o.qty)).sum()
         });
         let used = used.saturating_sub(back).max(0);
@@ -133,7 +133,7 @@ impl<'p> View<'p> {
         less(State::Reserved, self.due.len());
         // What is forgotten but not freed stands at the head. Bounded: an answer must not cost more than a sweep's slice.
         for slot in self.pool.finished.iter(&self.pool.orders).take(FORGOTTEN_PER_READ) {
-            let order = &self.pool.orders[slot];
+            let order = self.pool.orders.at(slot);
             if !self.is_forgotten(order) {
                 break;
             }
@@ -149,7 +149,7 @@ impl<'p> View<'p> {
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<i64> {
         let mut slots = self.pool.holds.iter(&self.pool.orders).skip(self.due.len());
-        slots.next().map(|slot| self.pool.orders[slot].time_ms)
+        slots.next().map(|slot| self.pool.orders.at(slot).time_ms)
     }
 }
 

@@ -107,7 +107,7 @@ pub fn is_usable() -> bool {
         // SAFETY: allocated and freed at once, by the server, which has been found to have both functions.
         unsafe {
             let block = api!(RedisModule_Alloc(size));
-            let aligned = block as usize % NATIVE_ALIGN == 0;
+            let aligned = (block as usize).is_multiple_of(NATIVE_ALIGN);
             api!(RedisModule_Free(block));
             aligned
         }

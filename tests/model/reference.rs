@@ -2019,7 +2019,7 @@ impl Args<'_> {
     /// `dim value [dim value ...]`, to the end.
     fn attributes(&mut self) -> Result<Attributes, Reply> {
         let pairs = std::mem::take(&mut self.rest);
-        if pairs.is_empty() || pairs.len() % 2 != 0 || pairs.len() > 32 {
+        if pairs.is_empty() || !pairs.len().is_multiple_of(2) || pairs.len() > 32 {
             return Err(syntax());
         }
         let mut attributes = Attributes::new();

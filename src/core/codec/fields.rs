@@ -115,7 +115,7 @@ pub fn put_offset(out: &mut Vec<u8>, offset_min: i32) {
 
 pub fn offset(reader: &mut Reader<'_>) -> Read<i32> {
     let most = i64::from(MAX_OFFSET_MIN);
-    Ok(reader.within(-most..=most)? as i32)
+    Ok(reader.within(most.saturating_neg()..=most)? as i32)
 }
 
 pub fn put_missing(out: &mut Vec<u8>, missing: Missing) {

@@ -262,7 +262,7 @@ impl Loader {
         if !fits || flags & 0x80 != 0 || (shrunk && asked == qty) || limits_below > self.pool.next_limit {
             return damage("an order contradicts its state");
         }
-        if time_ms < 0 || time_ms > MAX_UNITS {
+        if !(0..=MAX_UNITS).contains(&time_ms) {
             return damage("a time is out of bounds");
         }
         let order_ref = self.pool.order_ref(id);

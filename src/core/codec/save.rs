@@ -60,7 +60,7 @@ pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     let ordinals = usage(pool, &mut chunks);
     let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
     for slot in lists {
-        order(&pool.orders[slot], &ordinals, &mut chunks);
+        order(pool.orders.at(slot), &ordinals, &mut chunks);
     }
     let out = chunks.record(record::END);
     put(out, pool.usage.entries.len() as u64);
@@ -100,7 +100,7 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
     let mut ordinals = vec![NONE; entries.span() as usize];
     let mut next = 0u32;
     let mut write = |at: u32, kind: u8, limit: u32, chunks: &mut Chunks<'_>| {
-        let entry: &Entry = &entries[at];
+        let entry: &Entry = entries.at(at);
         let out = chunks.record(kind);
         put(out, u64::from(limit));
         put_bytes(out, entry.value.as_slice());
@@ -117,10 +117,10 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
         }
     }
     for at in pool.usage.left.iter(entries) {
-        write(at, record::LEFT, entries[at].limit, chunks);
+        write(at, record::LEFT, entries.at(at).limit, chunks);
     }
     for at in pool.usage.floating.iter(entries) {
-        write(at, record::FLOATING, entries[at].limit, chunks);
+        write(at, record::FLOATING, entries.at(at).limit, chunks);
     }
     ordinals
 }

@@ -42,7 +42,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'
 /// Holds the new total.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: Option<&Recount>, now_ms: i64) {
     let Some(slot) = order.slot else { return };
-    let held = pool.orders[slot].qty;
+    let held = pool.orders.at(slot).qty;
     match counted {
         Some(counted) => {
             record::uncount(pool, slot, held, true, now_ms);
@@ -51,5 +51,5 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: Option<&Re
         None => record::uncount(pool, slot, held.saturating_sub(qty), false, now_ms),
     }
     pool.reserved = pool.reserved.saturating_sub(held).saturating_add(qty);
-    pool.orders[slot].qty = qty;
+    pool.orders.at_mut(slot).qty = qty;
 }

@@ -117,7 +117,7 @@ const LOOK: usize = 128;
 fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     let pool = view.pool;
     let slots = pool.finished.iter(&pool.orders);
-    let mut forgotten = slots.map(|slot| &pool.orders[slot]).take_while(|o| view.is_forgotten(o));
+    let mut forgotten = slots.map(|slot| pool.orders.at(slot)).take_while(|o| view.is_forgotten(o));
     pool.freed_placed_ms >= since_ms
         || forgotten.by_ref().take(LOOK).any(|o| o.placed_ms >= since_ms)
         || forgotten.next().is_some()
@@ -138,14 +138,14 @@ fn sell(pool: &mut Pool, qty: i64) {
 /// Sells `qty` units of a hold and gives the rest back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget_ms: i64) {
     let Some(slot) = order.slot else { return };
-    let held = pool.orders[slot].qty;
+    let held = pool.orders.at(slot).qty;
     let rest = held.saturating_sub(qty);
     if rest > 0 {
         record::uncount(pool, slot, rest, false, now_ms);
     }
     pool.reserved = pool.reserved.saturating_sub(held);
     sell(pool, qty);
-    pool.orders[slot].qty = qty;
+    pool.orders.at_mut(slot).qty = qty;
     record::turn(pool, slot, State::Confirmed, forget_ms);
 }
 
@@ -154,7 +154,7 @@ pub fn apply_late(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: &Reco
     let Some(slot) = order.slot else { return };
     recount::apply(pool, slot, qty, counted);
     sell(pool, qty);
-    pool.orders[slot].qty = qty;
+    pool.orders.at_mut(slot).qty = qty;
     record::turn(pool, slot, State::Confirmed, forget_ms);
 }
 

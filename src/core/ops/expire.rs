@@ -34,7 +34,7 @@ pub fn change<'a>(pool: &Pool, terms: &Terms, slot: u32, id: &'a [u8]) -> Change
 /// Gives the units back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
     let Some(slot) = order.slot else { return };
-    let qty = pool.orders[slot].qty;
+    let qty = pool.orders.at(slot).qty;
     record::uncount(pool, slot, qty, true, now_ms);
     pool.reserved = pool.reserved.saturating_sub(qty);
     record::turn(pool, slot, State::Expired, forget_ms);

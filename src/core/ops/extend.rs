@@ -11,6 +11,7 @@ use super::reserve::Hold;
 
 /// What EXTEND would do.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub enum Extension<'a> {
     /// The deadline moves.
     Later(Change<'a>),

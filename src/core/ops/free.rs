@@ -17,7 +17,7 @@ pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
     let over = |time_ms: i64| now_ms >= time_ms.saturating_add(SLACK_MS);
     let finished = pool.finished.iter(&pool.orders).take(most);
     let mut freed = Freed {
-        orders: finished.take_while(|&slot| over(pool.orders[slot].time_ms)).count() as u32,
+        orders: finished.take_while(|&slot| over(pool.orders.at(slot).time_ms)).count() as u32,
         tokens: pool.tokens.iter().take(most).take_while(|t| over(t.forget_ms)).count() as u32,
         left: pool.usage.left.len().min(most) as u32,
         ..Freed::default()

@@ -126,7 +126,7 @@ pub fn apply(
             extra.tokens.push(ReturnToken { token: Bytes::new(token), content });
         }
     });
-    let known = &mut pool.orders[slot];
+    let known = pool.orders.at_mut(slot);
     if known.vouched() {
         known.qty = known.qty.saturating_add(content.qty);
         known.asked = known.qty;

@@ -12,7 +12,7 @@ pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: Order) {
     pool.orders_heap = pool.orders_heap.saturating_add(order.heap_bytes());
     let slot = pool.orders.insert(order);
     let (orders, salt) = (&pool.orders, pool.salt);
-    pool.order_index.insert(order_ref.hash, slot, |other| salt.order(orders[other].id.as_slice()));
+    pool.order_index.insert(order_ref.hash, slot, |other| salt.order(orders.at(other).id.as_slice()));
     enlist(pool, slot, state);
     // Last, since the new order's shares may keep entries alive that the old one's end would free.
     if let Some(old) = order_ref.slot {
@@ -31,7 +31,7 @@ fn enlist(pool: &mut Pool, slot: u32, state: State) {
 }
 
 fn delist(pool: &mut Pool, slot: u32) {
-    let state = pool.orders[slot].state;
+    let state = pool.orders.at(slot).state;
     match state {
         State::Reserved => pool.holds.remove(&mut pool.orders, slot),
         _ => pool.finished.remove(&mut pool.orders, slot),
@@ -44,7 +44,7 @@ fn delist(pool: &mut Pool, slot: u32) {
 /// Moves an order to another state, or to another deadline or time of change in the one that it is in.
 pub fn turn(pool: &mut Pool, slot: u32, state: State, time_ms: i64) {
     delist(pool, slot);
-    let order = &mut pool.orders[slot];
+    let order = pool.orders.at_mut(slot);
     order.state = state;
     order.time_ms = time_ms;
     enlist(pool, slot, state);
@@ -55,7 +55,7 @@ pub fn remove(pool: &mut Pool, slot: u32) {
     delist(pool, slot);
     let salt = pool.salt;
     let orders = &pool.orders;
-    let hash_of = |other: u32| salt.order(orders[other].id.as_slice());
+    let hash_of = |other: u32| salt.order(orders.at(other).id.as_slice());
     pool.order_index.remove(hash_of(slot), slot, hash_of);
     let Some(order) = pool.orders.remove(slot) else { return };
     pool.orders_heap = pool.orders_heap.saturating_sub(order.heap_bytes());
@@ -92,7 +92,7 @@ pub fn uncount(pool: &mut Pool, slot: u32, units: i64, whole: bool, now_ms: i64)
 
 /// Changes what few orders have, and keeps the account of memory.
 pub fn with_extra(pool: &mut Pool, slot: u32, change: impl FnOnce(&mut Extra)) {
-    let order = &mut pool.orders[slot];
+    let order = pool.orders.at_mut(slot);
     let before = order.heap_bytes();
     change(order.extra.get_or_insert_default());
     let after = order.heap_bytes();

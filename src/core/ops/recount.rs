@@ -61,7 +61,7 @@ pub fn apply(pool: &mut Pool, slot: u32, qty: i64, recount: &Recount) {
         let of_limit = |at: u32| entries.get(at).is_some_and(|e| e.limit == id);
         let Some(nth) = order.shares.iter().position(|&at| of_limit(at)) else { continue };
         let Some(&old) = order.shares.get(nth) else { continue };
-        let value = entries[old].value.clone();
+        let value = entries.at(old).value.clone();
         pool.usage.release_ref(salt, &mut pool.limits, old);
         let tuple = value.as_slice();
         let hash = salt.usage(id, tuple);
@@ -70,7 +70,7 @@ pub fn apply(pool: &mut Pool, slot: u32, qty: i64, recount: &Recount) {
         let Some(limit) = pool.limits.get_mut(place) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, tuple, amount);
-        if let Some(kept) = pool.orders[slot].shares.get_mut(nth) {
+        if let Some(kept) = pool.orders.at_mut(slot).shares.get_mut(nth) {
             *kept = fresh;
         }
     }

@@ -32,7 +32,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusa
 /// Gives the units back, if it still holds them.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
     let Some(slot) = order.slot else { return };
-    let record = &pool.orders[slot];
+    let record = pool.orders.at(slot);
     if record.state == State::Reserved {
         let qty = record.qty;
         record::uncount(pool, slot, qty, true, now_ms);

@@ -58,11 +58,11 @@ impl List {
 
     /// Appends a record that is in no list.
     pub fn push<T: Linked>(&mut self, slab: &mut Slab<T>, at: u32) {
-        *slab[at].links_mut() = Links { prev: self.tail, next: NONE };
+        *slab.at_mut(at).links_mut() = Links { prev: self.tail, next: NONE };
         if self.tail == NONE {
             self.head = at;
         } else {
-            slab[self.tail].links_mut().next = at;
+            slab.at_mut(self.tail).links_mut().next = at;
         }
         self.tail = at;
         self.len = self.len.saturating_add(1);
@@ -70,18 +70,18 @@ impl List {
 
     /// Takes a record out that is in this list.
     pub fn unlink<T: Linked>(&mut self, slab: &mut Slab<T>, at: u32) {
-        let Links { prev, next } = slab[at].links();
+        let Links { prev, next } = slab.at(at).links();
         if prev == NONE {
             self.head = next;
         } else {
-            slab[prev].links_mut().next = next;
+            slab.at_mut(prev).links_mut().next = next;
         }
         if next == NONE {
             self.tail = prev;
         } else {
-            slab[next].links_mut().prev = prev;
+            slab.at_mut(next).links_mut().prev = prev;
         }
-        *slab[at].links_mut() = Links::default();
+        *slab.at_mut(at).links_mut() = Links::default();
         self.len = self.len.saturating_sub(1);
     }
 
@@ -94,8 +94,8 @@ impl List {
             *self = other;
             return;
         }
-        slab[self.tail].links_mut().next = other.head;
-        slab[other.head].links_mut().prev = self.tail;
+        slab.at_mut(self.tail).links_mut().next = other.head;
+        slab.at_mut(other.head).links_mut().prev = self.tail;
         self.tail = other.tail;
         self.len = self.len.saturating_add(other.len);
     }

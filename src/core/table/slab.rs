@@ -173,21 +173,21 @@ impl<T> Slab<T> {
     }
 }
 
-impl<T> std::ops::Index<u32> for Slab<T> {
-    type Output = T;
-    /// A number that names nothing is a bug of this crate: better no answer than one from a wrong record.
+impl<T> Slab<T> {
+    /// The record of this number, which lives. A number that names nothing is a bug of this crate: better no answer than one from
+    /// a wrong record.
+    #[must_use]
     #[allow(clippy::panic, reason = "see above; the shell turns it into an error reply")]
-    fn index(&self, at: u32) -> &T {
+    pub fn at(&self, at: u32) -> &T {
         match self.get(at) {
             Some(record) => record,
             None => panic!("no record {at}"),
         }
     }
-}
 
-impl<T> std::ops::IndexMut<u32> for Slab<T> {
-    #[allow(clippy::panic, reason = "see Index")]
-    fn index_mut(&mut self, at: u32) -> &mut T {
+    /// As [`Slab::at`].
+    #[allow(clippy::panic, reason = "see `at`")]
+    pub fn at_mut(&mut self, at: u32) -> &mut T {
         match self.get_mut(at) {
             Some(record) => record,
             None => panic!("no record {at}"),
@@ -196,6 +196,7 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
 
@@ -208,9 +209,9 @@ mod tests {
             assert_eq!(slab.remove(at), Some(at));
             assert_eq!(slab.remove(at), None);
         }
-        assert!(all.iter().filter(|at| *at % 3 == 0).all(|&at| slab[at] == at));
+        assert!(all.iter().filter(|at| *at % 3 == 0).all(|&at| *slab.at(at) == at));
         let again: Vec<u32> = (0..4_000u32).map(|n| slab.insert(n + 10_000)).collect();
-        assert!(again.iter().zip(10_000..).all(|(&at, n)| slab[at] == n));
+        assert!(again.iter().zip(10_000..).all(|(&at, n)| *slab.at(at) == n));
         let full = slab.bytes();
         for at in 0..slab.span() {
             slab.remove(at);

@@ -1,0 +1,54 @@
+//! Whether an effect fits the state that it meets.
+
+use crate::core::change::{Change, OrderRef, Recount};
+use crate::core::limit::MAX_LIMITS;
+use crate::core::order::{Order, State};
+use crate::core::pool::Pool;
+
+/// Whether a change can have happened in this state. The primary has decided it there; here it is a check against divergence.
+pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
+    let record = |order: &OrderRef<'_>| order.slot.and_then(|slot| pool.orders.get(slot));
+    let unknown = |order: &OrderRef<'_>| record(order).is_none_or(|o| o.state != State::Reserved);
+    let held = |order: &OrderRef<'_>| record(order).filter(|o| o.state == State::Reserved);
+    let counted = |recount: &Recount, o: &Order| recount.iter().all(|&(id, _)| id < o.limits_below);
+    match change {
+        Change::Created { .. } => pool.seq == 0,
+        Change::Set(_) | Change::Suspended | Change::Resumed | Change::Policy(_) => true,
+        Change::Added { .. } => !pool.unlimited,
+        Change::LimitSet(set) => {
+            let there = pool.limits.iter().any(|l| l.identity == set.identity);
+            there || (pool.limits.len() < MAX_LIMITS && set.offset_min.is_some() && set.missing.is_some())
+        }
+        Change::LimitRemoved { id, .. } => pool.limits.iter().any(|l| l.id == *id),
+        Change::Reserved { order, .. }
+        | Change::LatePlaced { order, .. }
+        | Change::Cancelled { order, .. }
+        | Change::Vouched { order, .. } => unknown(order),
+        Change::Amended { order, qty, recount } => held(order).is_some_and(|o| match recount {
+            Some(recount) => *qty > o.qty && counted(recount, o),
+            None => *qty < o.qty,
+        }),
+        Change::Extended { order, deadline_ms } => held(order).is_some_and(|o| *deadline_ms > o.time_ms),
+        Change::Confirmed { order, qty, .. } => held(order).is_some_and(|o| *qty <= o.qty),
+        Change::Expired { order, .. } => held(order).is_some(),
+        Change::Late { order, qty, recount, .. } => {
+            record(order).is_some_and(|o| o.state == State::Expired && *qty <= o.qty && counted(recount, o))
+        }
+        Change::Released { order, .. } => {
+            record(order).is_some_and(|o| matches!(o.state, State::Reserved | State::Expired))
+        }
+        Change::Returned { order, content, .. } => record(order).is_some_and(|o| {
+            let left = o.qty.saturating_sub(o.returned());
+            o.vouched() || (o.state == State::Confirmed && content.qty <= left)
+        }),
+        Change::Freed(freed) => {
+            let finished = pool.orders.len().saturating_sub(pool.open_holds() as usize);
+            freed.orders as usize <= finished
+                && freed.tokens as usize <= pool.tokens.len()
+                && freed.left as usize <= pool.usage.left.len()
+                && freed.pruned.iter().all(|&(place, n)| {
+                    pool.limits.get(usize::from(place)).is_some_and(|l| n as usize <= l.entries.len())
+                })
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Reading an effect, change by change, each looked up in the pool as the one before has left it.
+
+use super::fits::fits;
+use super::op;
+use crate::core::attributes::Attributes;
+use crate::core::change::{Change, Freed, LimitSet, OrderRef, Recount, Shares};
+use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
+use crate::core::codec::wire::{Read, Reader};
+use crate::core::codec::{Damage, VERSION};
+use crate::core::limit::{Overrides, TupleBuf, MAX_LIMITS};
+use crate::core::order::ReturnContent;
+use crate::core::policy::{Policy, PolicyLimit};
+use crate::core::pool::{Pool, Stamp};
+use crate::core::quantity::MAX_UNITS;
+use crate::core::usage::Share;
+
+/// An effect that is read back.
+pub struct Effect<'a> {
+    reader: Reader<'a>,
+    /// The time of the call, Unix ms.
+    pub now_ms: i64,
+    /// The pool's last change before it.
+    pub seq: u64,
+}
+
+/// One change of an effect.
+pub struct Step<'a> {
+    /// When, and the epoch that it brings in.
+    pub stamp: Stamp,
+    /// What.
+    pub change: Change<'a>,
+    /// Whether the pool is in a state in which this can have happened.
+    pub fits: bool,
+}
+
+impl<'a> Effect<'a> {
+    /// Reads the head of an effect.
+    ///
+    /// # Errors
+    /// It is damaged or of a newer version.
+    pub fn read(bytes: &'a [u8]) -> Read<Self> {
+        let mut reader = Reader::new(bytes);
+        if i32::from(reader.byte()?) != VERSION {
+            return Err(Damage("the effect is of another version"));
+        }
+        let now_ms = reader.within(0..=MAX_UNITS)?;
+        let seq = reader.number()?;
+        Ok(Self { reader, now_ms, seq })
+    }
+
+    /// Whether the pool begins here.
+    #[must_use]
+    pub fn creates(&self) -> bool {
+        self.reader.clone().byte().is_ok_and(|code| code & 0x7f == op::CREATED)
+    }
+
+    /// The next change, looked up in the pool as it is now. `None` at the end.
+    ///
+    /// # Errors
+    /// It is damaged: what follows cannot be read either.
+    pub fn next(&mut self, pool: &Pool) -> Read<Option<Step<'a>>> {
+        if self.reader.is_empty() {
+            return Ok(None);
+        }
+        let code = self.reader.byte()?;
+        let mut new_epoch = None;
+        if code & 0x80 != 0 {
+            let mut bytes = [0; 8];
+            for byte in &mut bytes {
+                *byte = self.reader.byte()?;
+            }
+            new_epoch = Some(u64::from_le_bytes(bytes));
+        }
+        let (change, known) = self.change(code & 0x7f, pool)?;
+        let fits = known && fits(pool, &change);
+        Ok(Some(Step { stamp: Stamp { now_ms: self.now_ms, reign: 0, new_epoch }, change, fits }))
+    }
+
+    /// The change, and whether the limits that it names are there.
+    fn change(&mut self, code: u8, pool: &Pool) -> Read<(Change<'a>, bool)> {
+        let now_ms = self.now_ms;
+        let r = &mut self.reader;
+        let mut known = true;
+        let change = match code {
+            op::CREATED => Change::Created { salt: r.number()?, on_hand: on_hand(r)? },
+            op::SET => Change::Set(on_hand(r)?),
+            op::ADDED => {
+                let delta = r.bounded()?;
+                let token = match token(r)? {
+                    Some(token) => Some((token, time(r, now_ms)?)),
+                    None => None,
+                };
+                Change::Added { delta, token }
+            }
+            op::SUSPENDED => Change::Suspended,
+            op::RESUMED => Change::Resumed,
+            op::POLICY => Change::Policy(Box::new(policy(r)?)),
+            op::LIMIT_SET => Change::LimitSet(Box::new(limit_set(r)?)),
+            op::LIMIT_REMOVED => {
+                let id = r.small()?;
+                let dims = pool.limits.iter().find(|l| l.id == id).map_or(0, |l| l.identity.dims.len());
+                let pattern = if r.flag()? { Some(tuple(r, dims, true)?) } else { None };
+                Change::LimitRemoved { id, pattern }
+            }
+            op::RESERVED => {
+                let order = order(r, pool)?;
+                let qty = r.within(1..=MAX_UNITS)?;
+                let asked = qty.saturating_add(r.within(0..=MAX_UNITS)?);
+                let partial = r.flag()?;
+                let deadline_ms = time(r, now_ms)?;
+                let attributes = attributes(r)?;
+                let shares = shares(r, pool, &attributes, now_ms, &mut known)?;
+                Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares }
+            }
+            op::LATE_PLACED => {
+                let order = order(r, pool)?;
+                let qty = r.within(1..=MAX_UNITS)?;
+                let placed_ms = time(r, now_ms)?;
+                let forget_ms = time(r, now_ms)?;
+                let attributes = attributes(r)?;
+                let shares = shares(r, pool, &attributes, now_ms, &mut known)?;
+                Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms }
+            }
+            op::AMENDED => {
+                let order = order(r, pool)?;
+                let qty = r.within(1..=MAX_UNITS)?;
+                let recount = if r.flag()? { Some(recount(r, pool, now_ms, &mut known)?) } else { None };
+                Change::Amended { order, qty, recount }
+            }
+            op::EXTENDED => Change::Extended { order: order(r, pool)?, deadline_ms: time(r, now_ms)? },
+            op::CONFIRMED => {
+                Change::Confirmed { order: order(r, pool)?, qty: r.within(1..=MAX_UNITS)?, forget_ms: time(r, now_ms)? }
+            }
+            op::LATE => {
+                let order = order(r, pool)?;
+                let qty = r.within(1..=MAX_UNITS)?;
+                let forget_ms = time(r, now_ms)?;
+                Change::Late { order, qty, recount: recount(r, pool, now_ms, &mut known)?, forget_ms }
+            }
+            op::RELEASED => Change::Released { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
+            op::CANCELLED => Change::Cancelled { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
+            op::EXPIRED => Change::Expired { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
+            op::RETURNED => {
+                let order = order(r, pool)?;
+                let forget_ms = time(r, now_ms)?;
+                Change::Returned { order, token: token(r)?, content: content(r)?, forget_ms }
+            }
+            op::VOUCHED => {
+                let order = order(r, pool)?;
+                let forget_ms = time(r, now_ms)?;
+                Change::Vouched { order, token: r.id()?, content: content(r)?, forget_ms }
+            }
+            op::FREED => Change::Freed(freed(r)?),
+            _ => return Err(Damage("a change is of no known kind")),
+        };
+        Ok((change, known))
+    }
+}
+
+fn order<'a>(r: &mut Reader<'a>, pool: &Pool) -> Read<OrderRef<'a>> {
+    Ok(pool.order_ref(r.id()?))
+}
+
+fn token<'a>(r: &mut Reader<'a>) -> Read<Option<&'a [u8]>> {
+    Ok(if r.flag()? { Some(r.id()?) } else { None })
+}
+
+fn time(r: &mut Reader<'_>, now_ms: i64) -> Read<i64> {
+    let at_ms = now_ms.saturating_add(r.bounded()?);
+    if (0..=MAX_UNITS).contains(&at_ms) {
+        Ok(at_ms)
+    } else {
+        Err(Damage("a time is out of bounds"))
+    }
+}
+
+fn content(r: &mut Reader<'_>) -> Read<ReturnContent> {
+    Ok(ReturnContent { qty: r.within(1..=MAX_UNITS)?, keep_usage: r.flag()?, no_restock: r.flag()? })
+}
+
+fn attributes<'a>(r: &mut Reader<'a>) -> Read<Attributes<'a>> {
+    let mut attributes = Attributes::default();
+    for _ in 0..r.number()? {
+        let name = r.bytes(crate::core::ids::MAX_NAME)?;
+        let value = r.id()?;
+        attributes.add(name, value).map_err(|_| Damage("attributes are too many or stand twice"))?;
+    }
+    Ok(attributes)
+}
+
+fn shares(r: &mut Reader<'_>, pool: &Pool, attributes: &Attributes<'_>, now_ms: i64, known: &mut bool) -> Read<Shares> {
+    let mut shares = Shares::new();
+    let mut buf = TupleBuf::new();
+    for _ in 0..r.number()? {
+        let id = r.small()?;
+        let window_ms = now_ms.saturating_sub(r.bounded()?);
+        let place = pool.limits.iter().position(|l| l.id == id);
+        let limit = place.and_then(|at| pool.limits.get(at));
+        let (Some(place), Some(limit)) = (place, limit) else {
+            *known = false;
+            continue;
+        };
+        let Some(tuple) = limit.tuple(attributes, &mut buf) else {
+            *known = false;
+            continue;
+        };
+        if shares.len() >= MAX_LIMITS || shares.iter().any(|s: &Share| usize::from(s.limit) == place) {
+            return Err(Damage("an order has too many shares"));
+        }
+        let hash = pool.salt.usage(id, tuple);
+        let entry = pool.usage.find(hash, id, tuple);
+        shares.push(Share { limit: place as u8, window_ms, hash, entry });
+    }
+    Ok(shares)
+}
+
+fn recount(r: &mut Reader<'_>, pool: &Pool, now_ms: i64, known: &mut bool) -> Read<Recount> {
+    let mut recount = Recount::new();
+    for _ in 0..r.number()? {
+        let id = r.small()?;
+        let window_ms = now_ms.saturating_sub(r.bounded()?);
+        if recount.len() >= MAX_LIMITS || recount.iter().any(|&(other, _)| other == id) {
+            return Err(Damage("an order has too many shares"));
+        }
+        *known &= pool.limits.iter().any(|l| l.id == id);
+        recount.push((id, window_ms));
+    }
+    Ok(recount)
+}
+
+fn policy(r: &mut Reader<'_>) -> Read<Policy> {
+    let times = times(r)?;
+    let mut policy = Policy {
+        hold_ms: times.hold_ms,
+        retain_ms: times.retain_ms,
+        retain_paid_ms: times.retain_paid_ms,
+        safety: r.bounded()?,
+        alert: r.within(0..=MAX_UNITS)?,
+        events: events(r)?,
+        limits: Vec::new(),
+    };
+    for _ in 0..r.number()? {
+        if policy.limits.len() >= MAX_LIMITS {
+            return Err(Damage("there are too many limits"));
+        }
+        let identity = identity(r)?;
+        if policy.limits.iter().any(|l| l.identity == identity) {
+            return Err(Damage("a limit stands twice"));
+        }
+        let offset_min = offset(r)?;
+        let missing = missing(r)?;
+        let base = cap(r)?;
+        let mut overrides = Overrides::default();
+        for _ in 0..r.number()? {
+            add_override(r, &mut overrides, identity.dims.len())?;
+        }
+        policy.limits.push(PolicyLimit { identity, offset_min, missing, base, overrides });
+    }
+    Ok(policy)
+}
+
+fn limit_set(r: &mut Reader<'_>) -> Read<LimitSet> {
+    let identity = identity(r)?;
+    let offset_min = if r.flag()? { Some(offset(r)?) } else { None };
+    let missing = if r.flag()? { Some(missing(r)?) } else { None };
+    let pattern = if r.flag()? { Some(tuple(r, identity.dims.len(), true)?) } else { None };
+    Ok(LimitSet { identity, offset_min, missing, pattern, cap: cap(r)? })
+}
+
+fn freed(r: &mut Reader<'_>) -> Read<Freed> {
+    let mut freed = Freed { orders: r.small()?, tokens: r.small()?, left: r.small()?, ..Freed::default() };
+    for _ in 0..r.number()? {
+        let pair = (r.byte()?, r.small()?);
+        freed.pruned.try_push(pair).map_err(|_| Damage("there are too many limits"))?;
+    }
+    Ok(freed)
+}

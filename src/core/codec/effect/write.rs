@@ -1,0 +1,223 @@
+//! Writing an effect.
+
+use super::op;
+use crate::core::attributes::Attributes;
+use crate::core::change::{Change, Freed, LimitSet, Recount, Shares};
+use crate::core::codec::fields::{
+    put_cap, put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times,
+};
+use crate::core::codec::wire::{put, put_bytes, put_signed};
+use crate::core::codec::VERSION;
+use crate::core::order::ReturnContent;
+use crate::core::policy::Policy;
+use crate::core::pool::{Pool, Times};
+
+/// Begins the effect of a call: its time, and the pool's last change before it.
+pub fn begin(out: &mut Vec<u8>, now_ms: i64, seq: u64) {
+    out.push(VERSION as u8);
+    put_signed(out, now_ms);
+    put(out, seq);
+}
+
+/// Adds a change, and the epoch that it brings in.
+pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, change: &Change<'_>) {
+    // An operation's number, with the top bit set where an epoch follows.
+    let mut code = |code: u8| {
+        out.push(code | if new_epoch.is_some() { 0x80 } else { 0 });
+        if let Some(epoch) = new_epoch {
+            out.extend_from_slice(&epoch.to_le_bytes());
+        }
+    };
+    match change {
+        Change::Created { .. } => code(op::CREATED),
+        Change::Set(_) => code(op::SET),
+        Change::Added { .. } => code(op::ADDED),
+        Change::Suspended => code(op::SUSPENDED),
+        Change::Resumed => code(op::RESUMED),
+        Change::Policy(_) => code(op::POLICY),
+        Change::LimitSet(_) => code(op::LIMIT_SET),
+        Change::LimitRemoved { .. } => code(op::LIMIT_REMOVED),
+        Change::Reserved { .. } => code(op::RESERVED),
+        Change::Amended { .. } => code(op::AMENDED),
+        Change::Extended { .. } => code(op::EXTENDED),
+        Change::Confirmed { .. } => code(op::CONFIRMED),
+        Change::Late { .. } => code(op::LATE),
+        Change::LatePlaced { .. } => code(op::LATE_PLACED),
+        Change::Released { .. } => code(op::RELEASED),
+        Change::Cancelled { .. } => code(op::CANCELLED),
+        Change::Expired { .. } => code(op::EXPIRED),
+        Change::Returned { .. } => code(op::RETURNED),
+        Change::Vouched { .. } => code(op::VOUCHED),
+        Change::Freed(_) => code(op::FREED),
+    }
+    let ahead = |at_ms: i64| at_ms.saturating_sub(now_ms);
+    match change {
+        Change::Created { salt, on_hand } => {
+            put(out, *salt);
+            put_on_hand(out, *on_hand);
+        }
+        Change::Set(on_hand) => put_on_hand(out, *on_hand),
+        Change::Added { delta, token } => {
+            put_signed(out, *delta);
+            put_token(out, token.map(|(token, _)| token));
+            if let Some((_, forget_ms)) = token {
+                put_signed(out, ahead(*forget_ms));
+            }
+        }
+        Change::Suspended | Change::Resumed => {}
+        Change::Policy(policy) => put_policy(out, policy),
+        Change::LimitSet(set) => put_limit_set(out, set),
+        Change::LimitRemoved { id, pattern } => {
+            put(out, u64::from(*id));
+            out.push(u8::from(pattern.is_some()));
+            if let Some(pattern) = pattern {
+                put_bytes(out, pattern.as_slice());
+            }
+        }
+        Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares } => {
+            put_bytes(out, order.id);
+            put_signed(out, *qty);
+            put_signed(out, asked.saturating_sub(*qty));
+            out.push(u8::from(*partial));
+            put_signed(out, ahead(*deadline_ms));
+            put_attributes(out, attributes);
+            put_shares(out, pool, shares, now_ms);
+        }
+        Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms } => {
+            put_bytes(out, order.id);
+            put_signed(out, *qty);
+            put_signed(out, ahead(*placed_ms));
+            put_signed(out, ahead(*forget_ms));
+            put_attributes(out, attributes);
+            put_shares(out, pool, shares, now_ms);
+        }
+        Change::Amended { order, qty, recount } => {
+            put_bytes(out, order.id);
+            put_signed(out, *qty);
+            out.push(u8::from(recount.is_some()));
+            if let Some(recount) = recount {
+                put_recount(out, recount, now_ms);
+            }
+        }
+        Change::Extended { order, deadline_ms } => {
+            put_bytes(out, order.id);
+            put_signed(out, ahead(*deadline_ms));
+        }
+        Change::Confirmed { order, qty, forget_ms } => {
+            put_bytes(out, order.id);
+            put_signed(out, *qty);
+            put_signed(out, ahead(*forget_ms));
+        }
+        Change::Late { order, qty, recount, forget_ms } => {
+            put_bytes(out, order.id);
+            put_signed(out, *qty);
+            put_signed(out, ahead(*forget_ms));
+            put_recount(out, recount, now_ms);
+        }
+        Change::Released { order, forget_ms }
+        | Change::Cancelled { order, forget_ms }
+        | Change::Expired { order, forget_ms } => {
+            put_bytes(out, order.id);
+            put_signed(out, ahead(*forget_ms));
+        }
+        Change::Returned { order, token, content, forget_ms } => {
+            put_bytes(out, order.id);
+            put_signed(out, ahead(*forget_ms));
+            put_token(out, *token);
+            put_content(out, *content);
+        }
+        Change::Vouched { order, token, content, forget_ms } => {
+            put_bytes(out, order.id);
+            put_signed(out, ahead(*forget_ms));
+            put_bytes(out, token);
+            put_content(out, *content);
+        }
+        Change::Freed(freed) => put_freed(out, freed),
+    }
+}
+
+fn put_token(out: &mut Vec<u8>, token: Option<&[u8]>) {
+    out.push(u8::from(token.is_some()));
+    if let Some(token) = token {
+        put_bytes(out, token);
+    }
+}
+
+fn put_content(out: &mut Vec<u8>, content: ReturnContent) {
+    put_signed(out, content.qty);
+    out.push(u8::from(content.keep_usage));
+    out.push(u8::from(content.no_restock));
+}
+
+fn put_attributes(out: &mut Vec<u8>, attributes: &Attributes<'_>) {
+    put(out, attributes.iter().len() as u64);
+    for (name, value) in attributes.iter() {
+        put_bytes(out, name);
+        put_bytes(out, value);
+    }
+}
+
+fn put_shares(out: &mut Vec<u8>, pool: &Pool, shares: &Shares, now_ms: i64) {
+    put(out, shares.len() as u64);
+    for share in shares {
+        let id = pool.limits.get(usize::from(share.limit)).map_or(0, |l| l.id);
+        put(out, u64::from(id));
+        put_signed(out, now_ms.saturating_sub(share.window_ms));
+    }
+}
+
+fn put_recount(out: &mut Vec<u8>, recount: &Recount, now_ms: i64) {
+    put(out, recount.len() as u64);
+    for &(id, window_ms) in recount {
+        put(out, u64::from(id));
+        put_signed(out, now_ms.saturating_sub(window_ms));
+    }
+}
+
+fn put_policy(out: &mut Vec<u8>, policy: &Policy) {
+    put_times(
+        out,
+        Times { hold_ms: policy.hold_ms, retain_ms: policy.retain_ms, retain_paid_ms: policy.retain_paid_ms },
+    );
+    put_signed(out, policy.safety);
+    put_signed(out, policy.alert);
+    put_events(out, policy.events.as_ref());
+    put(out, policy.limits.len() as u64);
+    for limit in &policy.limits {
+        put_identity(out, &limit.identity);
+        put_offset(out, limit.offset_min);
+        put_missing(out, limit.missing);
+        put_cap(out, limit.base);
+        put(out, limit.overrides.len() as u64);
+        for (pattern, cap) in limit.overrides.iter() {
+            put_override(out, pattern, cap);
+        }
+    }
+}
+
+fn put_limit_set(out: &mut Vec<u8>, set: &LimitSet) {
+    put_identity(out, &set.identity);
+    out.push(u8::from(set.offset_min.is_some()));
+    if let Some(offset_min) = set.offset_min {
+        put_offset(out, offset_min);
+    }
+    out.push(u8::from(set.missing.is_some()));
+    if let Some(missing) = set.missing {
+        put_missing(out, missing);
+    }
+    out.push(u8::from(set.pattern.is_some()));
+    if let Some(pattern) = &set.pattern {
+        put_bytes(out, pattern.as_slice());
+    }
+    put_cap(out, set.cap);
+}
+
+fn put_freed(out: &mut Vec<u8>, freed: &Freed) {
+    for n in [freed.orders, freed.tokens, freed.left, freed.pruned.len() as u32] {
+        put(out, u64::from(n));
+    }
+    for &(place, n) in &freed.pruned {
+        out.push(place);
+        put(out, u64::from(n));
+    }
+}
