@@ -199,6 +199,12 @@ impl Overrides {
         self.by_pattern.is_empty()
     }
 
+    /// The pattern whose bytes are the largest.
+    #[must_use]
+    pub fn last(&self) -> Option<&Bytes> {
+        self.by_pattern.last_key_value().map(|(pattern, _)| pattern)
+    }
+
     /// Patterns and caps in order of the pattern's bytes.
     pub fn iter(&self) -> impl Iterator<Item = (&Bytes, Cap)> {
         self.by_pattern.iter().map(|(pattern, &cap)| (pattern, cap))

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod generate;
+mod golden;
 mod host;
 mod reference;
 mod reply;

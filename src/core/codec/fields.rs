@@ -161,8 +161,9 @@ pub fn add_override(reader: &mut Reader<'_>, overrides: &mut Overrides, dims: us
     if overrides.len() >= crate::core::limit::MAX_OVERRIDES {
         return Err(Damage("a limit has too many overrides"));
     }
-    if !overrides.set(pattern, dims, cap) {
-        return Err(Damage("an override stands twice"));
+    if overrides.last().is_some_and(|last| *last >= pattern) {
+        return Err(Damage("overrides are not in order"));
     }
+    overrides.set(pattern, dims, cap);
     Ok(())
 }

@@ -27,6 +27,7 @@ pub struct Loader {
     /// The order whose tokens follow.
     tokens_of: Option<u32>,
     last_time_ms: i64,
+    last_limit: usize,
     last_finished: bool,
     finished: bool,
 }
@@ -52,6 +53,7 @@ impl Loader {
             counted: Vec::new(),
             tokens_of: None,
             last_time_ms: i64::MIN,
+            last_limit: 0,
             last_finished: false,
             finished: false,
         }
@@ -191,6 +193,10 @@ impl Loader {
 
     fn usage(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let place = reader.small()? as usize;
+        if place < self.last_limit {
+            return damage("usage is not in order of its limits");
+        }
+        self.last_limit = place;
         let salt = self.pool.salt;
         let Some(limit) = self.pool.limits.get_mut(place) else { return damage("usage has no limit") };
         let value = tuple(reader, limit.identity.dims.len(), false)?;
@@ -252,14 +258,14 @@ impl Loader {
             }
             shares.push(self.share(reader, &shares)?);
         }
-        let returned = if has_extra { reader.within(0..=qty)? } else { 0 };
+        let returned = if has_extra { reader.within(1..=MAX_UNITS)? } else { 0 };
         let fits = match state {
             State::Reserved | State::Expired => qty > 0 && !has_extra,
             State::Released => !has_extra,
             State::Confirmed => qty > 0 && returned < qty && !vouched,
             State::Returned => qty > 0 && returned == qty,
         };
-        if !fits || flags & 0x80 != 0 || (shrunk && asked == qty) || limits_below > self.pool.next_limit {
+        if !fits || (vouched && !has_extra) || flags & 0x80 != 0 || (shrunk && asked == qty) || limits_below > self.pool.next_limit {
             return damage("an order contradicts its state");
         }
         if !(0..=MAX_UNITS).contains(&time_ms) {

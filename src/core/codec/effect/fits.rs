@@ -10,7 +10,13 @@ pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
     let record = |order: &OrderRef<'_>| order.slot.and_then(|slot| pool.orders.get(slot));
     let unknown = |order: &OrderRef<'_>| record(order).is_none_or(|o| o.state != State::Reserved);
     let held = |order: &OrderRef<'_>| record(order).filter(|o| o.state == State::Reserved);
-    let counted = |recount: &Recount, o: &Order| recount.iter().all(|&(id, _)| id < o.limits_below);
+    // Exactly the limits that counted the order, and are still there, count it anew.
+    let counted = |recount: &Recount, o: &Order| {
+        let entries = o.shares.iter().filter_map(|&at| pool.usage.entries.get(at));
+        let living = entries.filter(|e| pool.limits.iter().any(|l| l.id == e.limit && l.keeps_usage()));
+        let ids: Vec<u32> = living.map(|e| e.limit).collect();
+        ids.len() == recount.len() && recount.iter().all(|(id, _)| ids.contains(id))
+    };
     match change {
         Change::Created { .. } => pool.seq == 0,
         Change::Set(_) | Change::Suspended | Change::Resumed | Change::Policy(_) => true,

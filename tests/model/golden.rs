@@ -1,0 +1,187 @@
+//! Golden files of the encoding: what a released version wrote is read for ever, and nothing that is damaged gets in.
+//!
+//! `tests/golden/pool-v1.bin` is a pool with something of everything, `effects-v1.bin` the effects that made it. Both are
+//! sequences of strings with their length (u32, little-endian) in front. `make golden` writes them anew: only with a new
+//! version of the encoding, beside the old files.
+
+use std::path::PathBuf;
+
+use redis_stock::command::host::Origin;
+use redis_stock::core::codec::{save, Loader};
+use redis_stock::core::pool::Pool;
+use redis_stock::core::verify::verify;
+
+use crate::host::Host;
+
+const NOON_MS: i64 = 1_767_268_800_000;
+
+/// A history that leaves something of everything behind, as (ms after noon, call).
+const HISTORY: &[(i64, &str)] = &[
+    (0, "SET k 1000"),
+    (
+        1,
+        r#"SETPOLICY k {"hold":60,"retain":600,"retain_paid":6000,"safety":5,"alert":20,"events":"{k}events","limits":[{"by":["user"],"max":9,"per":"day","tz":"+08:00","overrides":[{"for":["vip"],"max":"unlimited"}]}]}"#,
+    ),
+    (2, "LIMIT k region+user 5 PER 10 COUNT ORDERS MISSING ALLOW"),
+    (3, "LIMIT k group+region 50 PER MONTH TZ -05:30 FOR gold *"),
+    (4, "LIMIT k * 900 PER WEEK"),
+    (5, "LIMIT k user 4 PER ORDER"),
+    (6, "ADD k 50 TOKEN delivery-1"),
+    (7, "RESERVE k held 2 FOR user u1 region r1 group gold"),
+    (8, "RESERVE k held-with-a-long-name-of-36-bytes-xx 3 PARTIAL EX 90 FOR user u2 region r1 group gold"),
+    (9, "RESERVE k paid 4 FOR user u3 region r2 group none"),
+    (10, "CONFIRM k paid QTY 3"),
+    (11, "RETURN k paid QTY 1 TOKEN r-1 KEEPUSAGE"),
+    (12, "RESERVE k back 2 FOR user u3 region r2 group none"),
+    (13, "CONFIRM k back"),
+    (14, "RETURN k back NORESTOCK"),
+    (15, "RELEASE k never-seen"),
+    (16, "RESERVE k gone 1 PX 20 FOR user u4 region r1 group gold"),
+    (17, "RESERVE k late 1 PX 20 FOR user u4 region r1 group gold"),
+    (50, "CONFIRM k late LATE"),
+    (51, "CONFIRM k lost QTY 2 LATE SINCE 1767268800040 FOR user u5 region r3 group gold"),
+    (52, "RETURN k forgotten QTY 2 TOKEN r-2 LATE"),
+    (53, "AMEND k held 1"),
+    (54, "AMEND k held 3"),
+    (55, "EXTEND k held EX 300"),
+    (56, "UNLIMIT k group+region PER MONTH"),
+    (57, "SUSPEND k"),
+    (58, "RESUME k"),
+    (20_000, "RESERVE k held-2 1 FOR user u2 region r1"),
+    (20_001, "RELEASE k held-2"),
+    (20_002, "LIMIT k store 7 PER HOUR FOR s1"),
+    (20_003, "SUSPEND k"),
+];
+
+fn history() -> (Host, Vec<Vec<u8>>) {
+    let mut host = Host::new(7);
+    let mut effects = Vec::new();
+    for (after_ms, call) in HISTORY {
+        let mut argv: Vec<Vec<u8>> = call.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        argv[0] = [b"STOCK.", argv[0].as_slice()].concat();
+        let (answer, made) = host.call(NOON_MS + after_ms, Origin::Client, &argv);
+        assert!(!format!("{answer:?}").starts_with('-'), "{call}: {answer:?}");
+        effects.extend(made.into_iter().map(|effect| effect[2].clone()));
+    }
+    assert_eq!(host.verify(), Vec::<String>::new());
+    (host, effects)
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn joined(strings: &[Vec<u8>]) -> Vec<u8> {
+    strings.iter().flat_map(|s| [(s.len() as u32).to_le_bytes().as_slice(), s].concat()).collect()
+}
+
+fn split(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut strings = Vec::new();
+    while let Some((len, rest)) = bytes.split_first_chunk::<4>() {
+        let (string, rest) = rest.split_at(u32::from_le_bytes(*len) as usize);
+        strings.push(string.to_vec());
+        bytes = rest;
+    }
+    strings
+}
+
+fn golden(name: &str, now: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    if std::env::var_os("STOCK_WRITE_GOLDEN").is_some() {
+        std::fs::write(path(name), joined(now)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    split(&std::fs::read(path(name)).unwrap_or_else(|e| panic!("{name}: {e}")))
+}
+
+fn load(chunks: &[Vec<u8>]) -> Result<Pool, String> {
+    let mut loader = Loader::new();
+    for chunk in chunks {
+        loader.feed(chunk).map_err(|d| d.to_string())?;
+    }
+    loader.finish().map_err(|d| d.to_string())
+}
+
+fn saved(pool: &Pool) -> Vec<Vec<u8>> {
+    let mut chunks = Vec::new();
+    save(pool, &mut |chunk| chunks.push(chunk.to_vec()));
+    chunks
+}
+
+#[test]
+fn the_current_version_writes_what_it_wrote() {
+    let (host, effects) = history();
+    let state = host.state().remove(b"k".as_slice()).unwrap_or_default();
+    assert_eq!(golden("pool-v1.bin", &state), state, "the encoding of a pool has changed: it needs a new version");
+    assert_eq!(
+        golden("effects-v1.bin", &effects),
+        effects,
+        "the encoding of effects has changed: it needs a new version"
+    );
+}
+
+#[test]
+fn version_1_is_read() {
+    let (host, effects) = history();
+    let state = golden("pool-v1.bin", &host.state().remove(b"k".as_slice()).unwrap_or_default());
+    let pool = load(&state).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!(verify(&pool), Vec::<String>::new());
+    assert_eq!(saved(&pool), state);
+    // The effects of that time make the same pool, whenever they are replayed.
+    let mut replica = Host::new(99);
+    for effect in golden("effects-v1.bin", &effects) {
+        replica.call(NOON_MS * 2, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), effect]);
+    }
+    assert_eq!(replica.state().remove(b"k".as_slice()), Some(state));
+}
+
+#[test]
+fn every_cut_is_refused() {
+    let state = history().0.state().remove(b"k".as_slice()).unwrap_or_default();
+    let whole = state.concat();
+    for len in 0..whole.len() {
+        assert!(load(&[whole[..len].to_vec()]).is_err(), "cut at {len}");
+    }
+    assert!(load(&[whole.clone(), vec![1]]).is_err(), "something behind the end");
+    assert!(load(&[whole]).is_ok());
+}
+
+#[test]
+fn every_flipped_bit_is_refused_or_true() {
+    let state = history().0.state().remove(b"k".as_slice()).unwrap_or_default();
+    let whole = state.concat();
+    let mut accepted = 0;
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(pool) = load(&[bytes.clone()]) {
+            accepted += 1;
+            assert_eq!(verify(&pool), Vec::<String>::new(), "bit {bit}");
+            // One state, one encoding: what was accepted is written as it was read.
+            let again = saved(&pool).concat();
+            let at = again.iter().zip(&bytes).position(|(a, b)| a != b);
+            assert!(again == bytes, "bit {bit} of byte {}, differs at {at:?} of {}", bit / 8, bytes.len());
+        }
+    }
+    println!("{accepted} of {} flipped bits give another true pool", whole.len() * 8);
+    assert!(accepted > 0, "ids and hashes can be anything");
+}
+
+#[test]
+fn damaged_effects_do_no_harm() {
+    let (_, effects) = history();
+    let mut applied = 0;
+    for (nth, effect) in effects.iter().enumerate() {
+        for bit in 0..effect.len() * 8 {
+            let mut bytes = effect.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let mut replica = Host::new(3);
+            replica.tolerant = true;
+            for good in &effects[..nth] {
+                replica.call(NOON_MS, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), good.clone()]);
+            }
+            replica.call(NOON_MS, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), bytes]);
+            assert_eq!(replica.verify(), Vec::<String>::new(), "effect {nth}, bit {bit}");
+            applied += 1;
+        }
+    }
+    println!("{applied} damaged effects");
+}
