@@ -67,8 +67,8 @@ fn add_category(ctx: Ctx<'_>) -> bool {
     unsafe { raw::RedisModule_AddACLCategory.is_some_and(|add| add(ctx.raw(), c"stock".as_ptr()) == api::OK) }
 }
 
-/// Puts a command into its categories, where the server lets modules do so (Redis 7.2). Older servers derive
-/// them from the flags.
+/// Puts a command into its categories, where the server lets modules do so (Redis 7.2). Older servers know none for modules: there
+/// only rules by command name and key apply.
 fn categorize(command: *mut raw::RedisModuleCommand, spec: &Spec, own_category: bool) -> bool {
     let access = if spec.access == Access::Read { "read" } else { "write" };
     let speed = if spec.fast { "fast" } else { "slow" };

@@ -15,6 +15,7 @@ mod reply;
 mod arguments;
 mod churn;
 mod clock;
+mod documents;
 mod expiry;
 mod history;
 mod inside;

@@ -265,7 +265,12 @@ impl Loader {
             State::Confirmed => qty > 0 && returned < qty && !vouched,
             State::Returned => qty > 0 && returned == qty,
         };
-        if !fits || (vouched && !has_extra) || flags & 0x80 != 0 || (shrunk && asked == qty) || limits_below > self.pool.next_limit {
+        if !fits
+            || (vouched && !has_extra)
+            || flags & 0x80 != 0
+            || (shrunk && asked == qty)
+            || limits_below > self.pool.next_limit
+        {
             return damage("an order contradicts its state");
         }
         if !(0..=MAX_UNITS).contains(&time_ms) {
