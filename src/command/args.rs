@@ -105,6 +105,13 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The next `count` ones, if there are so many.
+    pub fn take_some(&mut self, count: usize) -> Option<&'a [&'a [u8]]> {
+        let (some, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(some)
+    }
+
     /// Everything that is left.
     pub fn take_rest(&mut self) -> &'a [&'a [u8]] {
         std::mem::take(&mut self.rest)

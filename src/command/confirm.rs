@@ -1,16 +1,20 @@
 //! `STOCK.CONFIRM key order [QTY n] [LATE [SINCE unix-ms] [FOR dim value …]]`
 
+use smallvec::SmallVec;
+
 use super::args::{bounded, flag, is, once, quantity, Args, Parsed};
-use super::commit::{commit, commit_and_tidy, open, terms, view};
+use super::commit::{commit, open, terms, tidy, view};
 use super::error::CommandError;
+use super::host::Handle;
 use super::journal::Answer;
 use super::reply::{ok, refuse};
 use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, FOR};
 use crate::core::change::Change;
-use crate::core::ids::Bytes;
 use crate::core::ops::confirm::{decide, Confirm, Late};
 use crate::core::ops::expire;
+use crate::core::ops::free::PER_WRITE;
 use crate::core::quantity::MAX_UNITS;
+use crate::core::refusal::Refusal;
 use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
@@ -55,37 +59,47 @@ fn parse<'a>(args: &mut Args<'a>) -> Parsed<Confirm<'a>> {
     Ok(Confirm { order, qty, late: late.then_some(Late { since_ms, attributes }) })
 }
 
+/// What a confirmation would change, in order: a hold that is due but was not among those returned is returned first, so LATE
+/// is decided as if it had been.
+///
+/// # Errors
+/// Why not.
+pub fn changes<'a>(
+    call: &Call<'_>,
+    handle: Handle,
+    request: Confirm<'a>,
+) -> Result<SmallVec<[Change<'a>; 1]>, Refusal> {
+    let pool = call.keys.pool(handle);
+    let id = request.order;
+    let slot = request.late.as_ref().and_then(|_| pool.order_ref(id).slot);
+    let Some(slot) = slot.filter(|&slot| expire::is_due(pool, slot, call.env.clock)) else {
+        return decide(&view(call, handle), request).map(|change| SmallVec::from_iter([change]));
+    };
+    let change = decide(&View::without_hold(pool, terms(call), slot), request)?;
+    Ok(SmallVec::from_iter([expire::change(pool, &terms(call), slot, id), change]))
+}
+
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let request = parse(&mut args)?;
     let Some(handle) = open(call, key)? else { return Ok(()) };
-    let pool = call.keys.pool(handle);
-    // A hold that is due but was not among those returned: LATE is decided as if it had been.
-    let slot = request.late.as_ref().and_then(|_| pool.order_ref(request.order).slot);
-    let due = slot.filter(|&slot| expire::is_due(pool, slot, call.env.clock));
-    let decision = match due {
-        Some(slot) => decide(&View::without_hold(pool, terms(call), slot), request),
-        None => decide(&view(call, handle), request),
-    };
-    let change = match decision {
-        Ok(change) => change,
+    let changes = match changes(call, handle, request) {
+        Ok(changes) => changes,
         Err(refusal) => {
             call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?);
             return Ok(());
         }
     };
-    let (answer, sold) = match &change {
-        Change::Confirmed { qty, .. } => (Answer::Confirmed, *qty),
-        Change::Late { qty, .. } | Change::LatePlaced { qty, .. } => (Answer::Late, *qty),
+    for change in &changes {
+        commit(call, handle, change);
+    }
+    tidy(call, handle, PER_WRITE);
+    let (answer, sold) = match changes.last() {
+        Some(Change::Confirmed { qty, .. }) => (Answer::Confirmed, *qty),
+        Some(Change::Late { qty, .. } | Change::LatePlaced { qty, .. }) => (Answer::Late, *qty),
         _ => return Ok(()),
     };
-    if let (Some(slot), Change::Late { order, .. }) = (due, &change) {
-        let id = Bytes::new(order.id);
-        let expired = expire::change(call.keys.pool(handle), &terms(call), slot, id.as_slice());
-        commit(call, handle, &expired);
-    }
-    commit_and_tidy(call, handle, &change);
     call.journal.answer = Some(answer);
     ok(call.out, 3);
     call.out.int(sold);

@@ -34,33 +34,46 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let bytes = args.required()?;
     args.end()?;
-    // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
+    begin(call);
+    repeat(call, key, bytes);
+    Ok(())
+}
+
+/// The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
+pub fn begin(call: &mut Call<'_>) {
     call.journal.verbatim = true;
     call.journal.answer = Some(Answer::Other);
     call.out.status("OK");
-    let Ok(mut effect) = Effect::read(bytes) else {
-        call.journal.divergences = 1;
-        return Ok(());
-    };
-    let Ok(opened) = call.keys.open(key) else {
-        call.journal.divergences = 1;
-        return Ok(());
-    };
-    let handle = match opened {
+}
+
+/// Repeats the effect on one pool. Where it does not fit, that is counted, and what fits is done.
+pub fn repeat(call: &mut Call<'_>, key: &[u8], bytes: &[u8]) {
+    let divergences = try_repeat(call, key, bytes).unwrap_or(1);
+    call.journal.divergences = call.journal.divergences.saturating_add(divergences);
+}
+
+/// How much did not fit; `None`: nothing could be done.
+fn try_repeat(call: &mut Call<'_>, key: &[u8], bytes: &[u8]) -> Option<u64> {
+    let mut effect = Effect::read(bytes).ok()?;
+    let mut divergences = 0u64;
+    let handle = match call.keys.open(key).ok()? {
+        // On the primary there was no such key: what is here is not its pool.
+        Some(handle) if effect.creates() => {
+            divergences = 1;
+            *call.keys.pool_mut(handle) = Pool::new(0);
+            handle
+        }
         Some(handle) => handle,
         None if effect.creates() => call.keys.create(key, Pool::new(0)),
-        None => {
-            call.journal.divergences = 1;
-            return Ok(());
-        }
+        None => return None,
     };
     let changed = call.journal.of(handle);
     let pool = call.keys.pool_mut(handle);
-    let mut divergences = u64::from(pool.seq() != effect.seq);
+    divergences = divergences.saturating_add(u64::from(pool.seq() != effect.seq));
     pool.resume_at(effect.seq);
     loop {
         match effect.next(pool) {
-            Ok(None) => break,
+            Ok(None) => return Some(divergences),
             Ok(Some(step)) if step.fits => {
                 if let Some((kind, edges)) = pool.commit(&step.stamp, &step.change) {
                     changed.notes.push(Note { kind, edges });
@@ -70,12 +83,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
                 divergences = divergences.saturating_add(1);
                 pool.skip(&step.stamp, &step.change);
             }
-            Err(_) => {
-                divergences = divergences.saturating_add(1);
-                break;
-            }
+            Err(_) => return Some(divergences.saturating_add(1)),
         }
     }
-    call.journal.divergences = divergences;
-    Ok(())
 }

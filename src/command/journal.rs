@@ -93,6 +93,9 @@ pub struct Changed {
     pub notes: Vec<Note>,
 }
 
+/// How large a buffer may stay from call to call.
+const KEPT_BYTES: usize = 16 * 1024;
+
 /// What one call has changed. Buffers are kept from call to call.
 #[derive(Debug, Default)]
 pub struct Journal {
@@ -109,6 +112,13 @@ pub struct Journal {
 impl Journal {
     /// Forgets the last call.
     pub fn clear(&mut self) {
+        for changed in self.changed.iter_mut().take(self.live) {
+            // One large call should not hold its memory for ever.
+            changed.effect.clear();
+            changed.effect.shrink_to(KEPT_BYTES);
+            changed.notes.clear();
+            changed.notes.shrink_to(KEPT_BYTES);
+        }
         self.live = 0;
         self.answer = None;
         self.verbatim = false;

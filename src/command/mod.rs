@@ -13,6 +13,7 @@
 )]
 
 pub mod args;
+pub mod cart;
 pub mod commit;
 pub mod error;
 pub mod host;
@@ -35,6 +36,12 @@ mod give_back;
 mod limit;
 mod limits;
 mod load;
+mod mconfirm;
+mod meffect;
+mod mextend;
+mod mrelease;
+mod mreserve;
+mod mreturn;
 mod order;
 mod orders;
 mod policy;

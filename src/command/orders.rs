@@ -73,10 +73,17 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let view = View::of_read(call.keys.pool(handle), terms(call));
     let count = usize::try_from(count.unwrap_or(10)).unwrap_or(10);
     let span = view.pool.order_span();
-    let last = cursor.saturating_add((count as u32).saturating_mul(LOOK)).min(span);
+    let mut last = cursor.saturating_add((count as u32).saturating_mul(LOOK)).min(span);
     let mut found: Vec<(&[u8], State)> = Vec::new();
     let mut at = cursor;
     while at < last && found.len() < count {
+        let next = view.pool.skip_empty_orders(at);
+        if next > at {
+            // What was freed whole costs nothing to pass.
+            last = last.saturating_add(next.saturating_sub(at)).min(span);
+            at = next;
+            continue;
+        }
         if let Some(order) = view.pool.order_at(at) {
             if let Some(state) = listed(&view, at, order).filter(|s| only.is_none_or(|only| only == *s)) {
                 found.push((order.id.as_slice(), state));

@@ -199,8 +199,9 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
 
 /// Whether fields have their names: serde reads an array for an object as well, field by field.
 fn is_named(policy: &Value) -> bool {
-    let empty = Vec::new();
-    let items = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).unwrap_or(&empty).clone();
+    fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+        value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
     let value = |v: &Value| v.is_string() || v.is_object();
     let special = |o: &Value| o.is_object() && items(o, "for").iter().all(value);
     let limit = |l: &Value| l.is_object() && items(l, "overrides").iter().all(special);

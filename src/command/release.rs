@@ -3,6 +3,7 @@
 use super::args::Args;
 use super::commit::{commit_and_tidy, open, return_hold, view};
 use super::error::CommandError;
+use super::host::Handle;
 use super::journal::Answer;
 use super::reply::{available, ok, refuse};
 use super::spec::{Access, Arg, Call, Keys, Spec};
@@ -27,19 +28,23 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
+/// Returns the hold that is to be released, where it is due but was not among those returned (or is not returned within the
+/// grace): it expires now, by itself, and is then closed.
+pub fn return_named(call: &mut Call<'_>, handle: Handle, order: &[u8]) {
+    let pool = call.keys.pool(handle);
+    let clock = Clock::at(call.env.clock.now_ms);
+    if let Some(slot) = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock)) {
+        return_hold(call, handle, slot);
+    }
+}
+
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let order = args.order()?;
     args.end()?;
     let Some(handle) = open(call, key)? else { return Ok(()) };
-    let pool = call.keys.pool(handle);
-    // A hold that is due but was not among those returned (or not returned, within the grace) expires now, by itself, and
-    // is then closed.
-    let clock = Clock::at(call.env.clock.now_ms);
-    if let Some(slot) = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock)) {
-        return_hold(call, handle, slot);
-    }
+    return_named(call, handle, order);
     let change = match decide(&view(call, handle), order) {
         Ok(change) => change,
         Err(refusal) => {

@@ -2,8 +2,9 @@
 
 use super::spec::Spec;
 use super::{
-    add, amend, available, check, confirm, effect, extend, get, give_back, limit, limits, load, order, orders, policy,
-    release, reserve, set, setpolicy, suspend, sweep, unlimit, usage, verify,
+    add, amend, available, check, confirm, effect, extend, get, give_back, limit, limits, load, mconfirm, meffect,
+    mextend, mrelease, mreserve, mreturn, order, orders, policy, release, reserve, set, setpolicy, suspend, sweep,
+    unlimit, usage, verify,
 };
 
 /// Every command, in the order of the README.
@@ -14,6 +15,11 @@ pub static TABLE: &[Spec] = &[
     amend::SPEC,
     extend::SPEC,
     give_back::SPEC,
+    mreserve::SPEC,
+    mconfirm::SPEC,
+    mrelease::SPEC,
+    mextend::SPEC,
+    mreturn::SPEC,
     set::SPEC,
     add::SPEC,
     suspend::SUSPEND,
@@ -32,5 +38,6 @@ pub static TABLE: &[Spec] = &[
     policy::SPEC,
     verify::SPEC,
     effect::SPEC,
+    meffect::SPEC,
     load::SPEC,
 ];

@@ -324,6 +324,22 @@ impl Edge {
 }
 
 impl Change<'_> {
+    /// From when the order that it finishes is forgotten, Unix ms.
+    #[must_use]
+    pub const fn forget_ms(&self) -> Option<i64> {
+        match self {
+            Self::Confirmed { forget_ms, .. }
+            | Self::Late { forget_ms, .. }
+            | Self::LatePlaced { forget_ms, .. }
+            | Self::Released { forget_ms, .. }
+            | Self::Cancelled { forget_ms, .. }
+            | Self::Expired { forget_ms, .. }
+            | Self::Returned { forget_ms, .. }
+            | Self::Vouched { forget_ms, .. } => Some(*forget_ms),
+            _ => None,
+        }
+    }
+
     /// How it is announced; `None` when nothing that a caller can see changes.
     #[must_use]
     pub const fn kind(&self) -> Option<Kind> {

@@ -7,11 +7,13 @@ use arrayvec::ArrayVec;
 
 use super::attributes::Attributes;
 use super::ids::{Bytes, MAX_ID};
-use super::table::List;
+use super::timeline::Timeline;
 use super::window::Window;
 
 /// The most limits in a pool.
 pub const MAX_LIMITS: usize = 32;
+/// The largest id of a limit: a pool can set as many in its life.
+pub const MAX_LIMIT_ID: u32 = 1 << 31;
 /// The most dimensions that one limit combines.
 pub const MAX_DIMENSIONS: usize = 4;
 /// The most overrides in one limit.
@@ -145,6 +147,8 @@ pub struct Overrides {
     by_pattern: BTreeMap<Bytes, Cap>,
     /// How many overrides have exactly these dimensions exact (bit 3 = the first dimension).
     shapes: [u32; 16],
+    /// What the patterns own beyond their own size, in bytes.
+    heap_bytes: usize,
 }
 
 /// The shapes of overrides from the most exact to the least; among equals the one exact in the earlier dimension first.
@@ -161,8 +165,10 @@ impl Overrides {
     /// Sets one; whether it is new.
     pub fn set(&mut self, pattern: Bytes, dims: usize, cap: Cap) -> bool {
         let shape = shape_of(pattern.as_slice(), dims);
+        let heap_bytes = pattern.heap_bytes();
         let new = self.by_pattern.insert(pattern, cap).is_none();
         if new {
+            self.heap_bytes = self.heap_bytes.saturating_add(heap_bytes);
             if let Some(n) = self.shapes.get_mut(usize::from(shape)) {
                 *n = n.saturating_add(1);
             }
@@ -174,6 +180,7 @@ impl Overrides {
     pub fn remove(&mut self, pattern: &Bytes, dims: usize) -> bool {
         let there = self.by_pattern.remove(pattern).is_some();
         if there {
+            self.heap_bytes = self.heap_bytes.saturating_sub(pattern.heap_bytes());
             if let Some(n) = self.shapes.get_mut(usize::from(shape_of(pattern.as_slice(), dims))) {
                 *n = n.saturating_sub(1);
             }
@@ -185,6 +192,12 @@ impl Overrides {
     #[must_use]
     pub fn get(&self, pattern: &Bytes) -> Option<Cap> {
         self.by_pattern.get(pattern).copied()
+    }
+
+    /// The bytes taken, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.by_pattern.len().saturating_mul(64).saturating_add(self.heap_bytes)
     }
 
     /// How many there are.
@@ -245,10 +258,8 @@ pub struct Limit {
     pub base: Cap,
     /// What is different for some values.
     pub overrides: Overrides,
-    /// Its usage entries, in the order in which their windows were begun.
-    pub entries: List,
-    /// The window of the first entry in the list, kept here to spare a look at it; `i64::MAX` without entries.
-    pub oldest_window_ms: i64,
+    /// Its usage entries by window.
+    pub entries: Timeline,
     /// Its name in answers.
     pub text: Box<str>,
 }

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::ids::Bytes;
 use super::table::{Linked, Links};
+use super::timeline::Timed;
 
 /// The most return tokens in one order.
 pub const MAX_TOKENS: usize = 1_000;
@@ -130,6 +131,12 @@ impl Order {
             size_of::<Extra>().saturating_add(tokens)
         });
         self.id.heap_bytes().saturating_add(shares).saturating_add(extra)
+    }
+}
+
+impl Timed for Order {
+    fn time_ms(&self) -> i64 {
+        self.time_ms
     }
 }
 

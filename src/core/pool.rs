@@ -90,6 +90,8 @@ pub struct Pool {
     pub(super) reign: u64,
     /// When the youngest order that was freed had been placed, Unix ms.
     pub(super) freed_placed_ms: i64,
+    /// The shortest time for which an order was to be remembered after it was finished, ms; `i64::MAX` before the first.
+    pub(super) shortest_retain_ms: i64,
     pub(super) limits: Vec<Limit>,
     pub(super) next_limit: u32,
     pub(super) orders: Slab<Order>,
@@ -126,6 +128,7 @@ impl Pool {
             ended: Vec::new(),
             reign: 0,
             freed_placed_ms: 0,
+            shortest_retain_ms: i64::MAX,
             limits: Vec::new(),
             next_limit: 1,
             orders: Slab::default(),
@@ -279,6 +282,12 @@ impl Pool {
         self.orders.span()
     }
 
+    /// The first number from `at` on at which there may be an order's record.
+    #[must_use]
+    pub fn skip_empty_orders(&self, at: u32) -> u32 {
+        self.orders.skip_empty(at)
+    }
+
     /// Orders that hold units.
     #[must_use]
     pub fn open_holds(&self) -> u64 {
@@ -295,7 +304,7 @@ impl Pool {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let limits = self.limits.capacity().saturating_mul(size_of::<Limit>());
-        let overrides: usize = self.limits.iter().map(|l| l.overrides.len().saturating_mul(64)).sum();
+        let overrides: usize = self.limits.iter().map(|l| l.overrides.bytes().saturating_add(l.entries.bytes())).sum();
         size_of::<Self>()
             .saturating_add(limits)
             .saturating_add(overrides)
@@ -370,6 +379,9 @@ impl Pool {
             return None;
         };
         self.begin(stamp);
+        if let Some(forget_ms) = change.forget_ms() {
+            self.shortest_retain_ms = self.shortest_retain_ms.min(forget_ms.saturating_sub(now_ms));
+        }
         let before = self.available();
         match change {
             Change::Created { salt, on_hand } => {

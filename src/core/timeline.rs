@@ -1,15 +1,21 @@
-//! Orders in order of a time: open holds by deadline, finished orders by when they are forgotten. Equal times in order of
-//! arrival.
+//! Records in order of a time: open holds by deadline, finished orders and tokens by when they are forgotten, usage by its
+//! window. Equal times in order of arrival.
 
 use std::collections::BTreeMap;
 
-use super::order::Order;
-use super::table::{List, Slab};
+use super::table::{Linked, List, Slab};
 
-/// One list of orders for each time. Nearly all holds last equally long, so nearly all land at the right end.
+/// A record that has its place in time.
+pub trait Timed: Linked {
+    /// Unix ms.
+    fn time_ms(&self) -> i64;
+}
+
+/// One list of records for each time. Nearly all arrive in order, so nearly all land at the right end.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     by_time: BTreeMap<i64, List>,
+    len: usize,
 }
 
 impl Timeline {
@@ -19,32 +25,51 @@ impl Timeline {
         self.by_time.first_key_value().map(|(&at, _)| at)
     }
 
-    /// The first order.
+    /// The first record.
     #[must_use]
     pub fn first(&self) -> Option<u32> {
         self.by_time.first_key_value().and_then(|(_, list)| list.first())
     }
 
-    /// Adds an order that is in no list, at its `time_ms`.
-    pub fn add(&mut self, orders: &mut Slab<Order>, slot: u32) {
-        let time_ms = orders.at(slot).time_ms;
-        self.by_time.entry(time_ms).or_default().push(orders, slot);
+    /// How many records it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
     }
 
-    /// Takes an order out.
-    pub fn remove(&mut self, orders: &mut Slab<Order>, slot: u32) {
-        let time_ms = orders.at(slot).time_ms;
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a record that is in no list, at its time.
+    pub fn add<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32) {
+        let time_ms = slab.at(at).time_ms();
+        self.by_time.entry(time_ms).or_default().push(slab, at);
+        self.len = self.len.saturating_add(1);
+    }
+
+    /// Takes a record out; its time is that at which it was added.
+    pub fn remove<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32) {
+        let time_ms = slab.at(at).time_ms();
         if let Some(list) = self.by_time.get_mut(&time_ms) {
-            list.unlink(orders, slot);
+            list.unlink(slab, at);
+            self.len = self.len.saturating_sub(1);
             if list.is_empty() {
                 self.by_time.remove(&time_ms);
             }
         }
     }
 
-    /// The orders from the earliest time.
-    pub fn iter<'a>(&'a self, orders: &'a Slab<Order>) -> impl Iterator<Item = u32> + 'a {
-        self.by_time.values().flat_map(move |list| list.iter(orders))
+    /// The records from the earliest time.
+    pub fn iter<'a, T: Timed>(&'a self, slab: &'a Slab<T>) -> impl Iterator<Item = u32> + 'a {
+        self.by_time.values().flat_map(move |list| list.iter(slab))
+    }
+
+    /// The lists from the earliest time.
+    pub fn into_lists(self) -> impl Iterator<Item = List> {
+        self.by_time.into_values()
     }
 
     /// The bytes taken, about: a tree node holds at least half of what it can.

@@ -2,7 +2,8 @@
 
 use super::hash::Salt;
 use super::ids::Bytes;
-use super::table::{Index, Linked, Links, List, Slab};
+use super::table::{Index, Linked, Links, Slab};
+use super::timeline::{Timed, Timeline};
 
 /// A token of ADD with its content.
 #[derive(Clone, Debug)]
@@ -14,6 +15,12 @@ pub struct AddToken {
     /// From when it is forgotten, Unix ms.
     pub forget_ms: i64,
     links: Links,
+}
+
+impl Timed for AddToken {
+    fn time_ms(&self) -> i64 {
+        self.forget_ms
+    }
 }
 
 impl Linked for AddToken {
@@ -30,7 +37,7 @@ impl Linked for AddToken {
 pub struct Tokens {
     slab: Slab<AddToken>,
     index: Index,
-    order: List,
+    order: Timeline,
     heap_bytes: usize,
 }
 
@@ -53,11 +60,11 @@ impl Tokens {
         let at = self.slab.insert(record);
         let slab = &self.slab;
         self.index.insert(salt.token(token), at, |other| salt.token(slab.at(other).token.as_slice()));
-        self.order.push(&mut self.slab, at);
+        self.order.add(&mut self.slab, at);
     }
 
     fn remove(&mut self, salt: Salt, at: u32) {
-        self.order.unlink(&mut self.slab, at);
+        self.order.remove(&mut self.slab, at);
         let slab = &self.slab;
         let hash_of = |other: u32| salt.token(slab.at(other).token.as_slice());
         self.index.remove(hash_of(at), at, hash_of);
@@ -66,7 +73,7 @@ impl Tokens {
         }
     }
 
-    /// Frees the oldest `n`.
+    /// Frees the `n` that are forgotten first.
     pub fn free(&mut self, salt: Salt, n: usize) {
         for _ in 0..n {
             let Some(at) = self.order.first() else { break };
@@ -74,9 +81,18 @@ impl Tokens {
         }
     }
 
-    /// All, from the oldest.
+    /// All, from the one that is forgotten first.
     pub fn iter(&self) -> impl Iterator<Item = &AddToken> {
         self.order.iter(&self.slab).filter_map(|at| self.slab.get(at))
+    }
+
+    /// What VERIFY finds: whether each is in the index and the sums are right.
+    #[must_use]
+    pub fn is_true(&self, salt: Salt) -> bool {
+        let found = |t: &AddToken| self.find(salt, t.token.as_slice()).is_some_and(|(_, found)| std::ptr::eq(found, t));
+        let heap: usize = self.iter().map(|t| t.token.heap_bytes()).sum();
+        let listed = self.iter().count();
+        listed == self.slab.len() && self.index.len() == listed && self.heap_bytes == heap && self.iter().all(found)
     }
 
     /// How many there are.
@@ -94,6 +110,10 @@ impl Tokens {
     /// The bytes taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.slab.bytes().saturating_add(self.index.bytes()).saturating_add(self.heap_bytes)
+        self.slab
+            .bytes()
+            .saturating_add(self.index.bytes())
+            .saturating_add(self.heap_bytes)
+            .saturating_add(self.order.bytes())
     }
 }

@@ -8,6 +8,7 @@ use super::hash::Salt;
 use super::ids::Bytes;
 use super::limit::Limit;
 use super::table::{Index, Linked, Links, List, Slab};
+use super::timeline::{Timed, Timeline};
 
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,12 @@ pub struct Entry {
     /// Where it is.
     pub place: Place,
     links: Links,
+}
+
+impl Timed for Entry {
+    fn time_ms(&self) -> i64 {
+        self.window_ms
+    }
 }
 
 impl Linked for Entry {
@@ -104,13 +111,13 @@ impl Usage {
                 return at;
             }
             let shared = entry.refs > 0;
-            self.delist(limit, at);
+            limit.entries.remove(&mut self.entries, at);
             if !shared {
                 let entry = self.entries.at_mut(at);
                 entry.window_ms = share.window_ms;
                 entry.used = amount;
                 entry.refs = 1;
-                self.enlist(limit, at);
+                limit.entries.add(&mut self.entries, at);
                 return at;
             }
             self.float(salt, at);
@@ -136,23 +143,8 @@ impl Usage {
         let at = self.entries.insert(entry);
         let entries = &self.entries;
         self.index.insert(hash, at, |other| hash_of(salt, entries.at(other)));
-        self.enlist(limit, at);
+        limit.entries.add(&mut self.entries, at);
         at
-    }
-
-    fn enlist(&mut self, limit: &mut Limit, at: u32) {
-        if limit.entries.is_empty() {
-            limit.oldest_window_ms = self.entries.at(at).window_ms;
-        }
-        limit.entries.push(&mut self.entries, at);
-    }
-
-    fn delist(&mut self, limit: &mut Limit, at: u32) {
-        let was_first = limit.entries.first() == Some(at);
-        limit.entries.unlink(&mut self.entries, at);
-        if was_first {
-            limit.oldest_window_ms = limit.entries.first().map_or(i64::MAX, |first| self.entries.at(first).window_ms);
-        }
     }
 
     /// Gives `amount` back to an entry whose window is not over.
@@ -193,7 +185,7 @@ impl Usage {
             Place::Indexed => {
                 let id = entry.limit;
                 match limits.iter_mut().find(|l| l.id == id) {
-                    Some(limit) => self.delist(limit, at),
+                    Some(limit) => limit.entries.remove(&mut self.entries, at),
                     None => self.left.unlink(&mut self.entries, at),
                 }
                 self.unindex(salt, at);
@@ -205,9 +197,6 @@ impl Usage {
     /// How many entries at the head of a limit's list are of windows that began before `current_ms`, up to `most`.
     #[must_use]
     pub fn stale(&self, limit: &Limit, current_ms: i64, most: usize) -> usize {
-        if limit.oldest_window_ms >= current_ms {
-            return 0;
-        }
         limit
             .entries
             .iter(&self.entries)
@@ -220,7 +209,7 @@ impl Usage {
     pub fn prune(&mut self, salt: Salt, limit: &mut Limit, n: usize) {
         for _ in 0..n {
             let Some(at) = limit.entries.first() else { break };
-            self.delist(limit, at);
+            limit.entries.remove(&mut self.entries, at);
             self.retire(salt, at);
         }
     }
@@ -244,14 +233,23 @@ impl Usage {
     }
 
     /// Takes over the entries of a limit that was removed.
-    pub fn take_over(&mut self, entries: List) {
-        self.left.append(&mut self.entries, entries);
+    pub fn take_over(&mut self, entries: Timeline) {
+        for list in entries.into_lists() {
+            self.left.append(&mut self.entries, list);
+        }
     }
 
     /// The bytes taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.entries.bytes().saturating_add(self.index.bytes()).saturating_add(self.heap_bytes)
+    }
+
+    /// What the values own, counted anew: for VERIFY.
+    #[must_use]
+    pub fn heap_is_true(&self) -> bool {
+        let all = (0..self.entries.span()).filter_map(|at| self.entries.get(at));
+        self.heap_bytes == all.map(|e| e.value.heap_bytes()).sum::<usize>()
     }
 
     /// How many entries the index knows.

@@ -2,7 +2,7 @@
 
 use super::order::State;
 use super::pool::Pool;
-use super::table::{List, NONE};
+use super::table::NONE;
 use super::usage::Place;
 
 /// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At most 100.
@@ -114,8 +114,8 @@ fn usage(pool: &Pool, report: &mut Report) {
     }
     let mut listed = 0usize;
     let mut indexed = 0usize;
-    let mut check = |list: &List, place: Place, limit: Option<u32>, report: &mut Report| {
-        for at in list.iter(&pool.usage.entries) {
+    let mut check = |list: Vec<u32>, place: Place, limit: Option<u32>, report: &mut Report| {
+        for at in list {
             listed = listed.saturating_add(1);
             let Some(entry) = pool.usage.entries.get(at) else { continue };
             if entry.place != place || limit.is_some_and(|id| id != entry.limit) {
@@ -140,12 +140,12 @@ fn usage(pool: &Pool, report: &mut Report) {
         }
     };
     for limit in &pool.limits {
-        check(&limit.entries, Place::Indexed, Some(limit.id), report);
-        let first = limit.entries.first().and_then(|at| pool.usage.entries.get(at));
-        report.equal("the first window of a limit", limit.oldest_window_ms, first.map_or(i64::MAX, |e| e.window_ms));
+        check(limit.entries.iter(&pool.usage.entries).collect(), Place::Indexed, Some(limit.id), report);
     }
-    check(&pool.usage.left, Place::Indexed, None, report);
-    check(&pool.usage.floating, Place::Floating, None, report);
+    check(pool.usage.left.iter(&pool.usage.entries).collect(), Place::Indexed, None, report);
+    check(pool.usage.floating.iter(&pool.usage.entries).collect(), Place::Floating, None, report);
+    report.equal("the memory of usage being right", pool.usage.heap_is_true(), true);
+    report.equal("the tokens being right", pool.tokens.is_true(pool.salt), true);
     report.equal("the number of listed usages", listed, pool.usage.entries.len());
     report.equal("the number of indexed usages", pool.usage.indexed(), indexed);
 }

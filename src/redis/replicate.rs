@@ -1,11 +1,18 @@
 //! What goes to the append-only file and the replicas, and what WATCH and client-side caches hear of.
 
+use std::ffi::CStr;
+use std::os::raw::c_longlong;
+
+use redis_module::raw;
+
 use super::api::Ctx;
 use super::keyspace::Keys;
-use crate::command::journal::Journal;
+use crate::command::journal::{Changed, Journal};
 
 /// The command that carries one pool's effect.
-const EFFECT: &std::ffi::CStr = c"STOCK.EFFECT";
+const EFFECT: &CStr = c"STOCK.EFFECT";
+/// The command that carries the effects of one call on several pools.
+const MEFFECT: &CStr = c"STOCK.MEFFECT";
 
 /// Replicates and signals what a call has changed. A call that changed nothing leaves no trace at all. One
 /// that `failed` may have changed something, too: due holds are returned before a call is decided.
@@ -19,16 +26,45 @@ pub fn propagate(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal, failed: bool)
     signal(ctx, keys, journal);
 }
 
-/// One command per pool. A call on several pools at once will need one command for all of them, so that the
-/// other side applies all or nothing: this is the place for it.
+/// One command for one call, whatever it touched: the other side, and a log that breaks off, has all of it or nothing.
 fn effects(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
-    for changed in journal.changed() {
-        let Some(key) = keys.at(changed.handle) else {
-            continue;
-        };
-        let (start, len) = (changed.effect.as_ptr(), changed.effect.len());
-        // SAFETY: the context and the name are live; the format matches the arguments; the bytes are copied.
-        unsafe { api!(RedisModule_Replicate(ctx.raw(), EFFECT.as_ptr(), c"sb".as_ptr(), key.name, start, len)) };
+    match journal.changed() {
+        [] => {}
+        [changed] => {
+            let Some(key) = keys.at(changed.handle) else { return };
+            let (start, len) = (changed.effect.as_ptr(), changed.effect.len());
+            // SAFETY: the context and the name are live; the format matches the arguments; the bytes are copied.
+            unsafe { api!(RedisModule_Replicate(ctx.raw(), EFFECT.as_ptr(), c"sb".as_ptr(), key.name, start, len)) };
+        }
+        many => cart(ctx, keys, many),
+    }
+}
+
+/// `STOCK.MEFFECT numkeys key [key ...] effect [effect ...]`.
+fn cart(ctx: Ctx<'_>, keys: &Keys<'_>, changed: &[Changed]) {
+    let names = changed.iter().filter_map(|one| keys.at(one.handle)).map(|key| key.name);
+    let mut arguments: Vec<*mut raw::RedisModuleString> = names.collect();
+    let own = arguments.len();
+    for one in changed {
+        // SAFETY: the context is live; the bytes are copied.
+        arguments
+            .push(unsafe { api!(RedisModule_CreateString(ctx.raw(), one.effect.as_ptr().cast(), one.effect.len())) });
+    }
+    let count = own as c_longlong;
+    // SAFETY: the context and all strings are live; the format matches the arguments.
+    unsafe {
+        api!(RedisModule_Replicate(
+            ctx.raw(),
+            MEFFECT.as_ptr(),
+            c"lv".as_ptr(),
+            count,
+            arguments.as_mut_ptr(),
+            arguments.len()
+        ))
+    };
+    for &effect in arguments.iter().skip(own) {
+        // SAFETY: made above; whoever needs it longer has taken a reference.
+        unsafe { api!(RedisModule_FreeString(ctx.raw(), effect)) };
     }
 }
 

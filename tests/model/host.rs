@@ -196,6 +196,16 @@ impl Host {
         }
     }
 
+    /// A pool that is there.
+    pub fn pool(&self, key: &[u8]) -> &Pool {
+        &self.keys.pools[self.keys.names[key]]
+    }
+
+    /// A pool that is there, to be changed past all rules.
+    pub fn pool_mut(&mut self, key: &[u8]) -> &mut Pool {
+        &mut self.keys.pools[self.keys.names[key]]
+    }
+
     /// Every difference that VERIFY finds.
     pub fn verify(&self) -> Vec<String> {
         self.keys.names.values().flat_map(|&at| verify(&self.keys.pools[at])).collect()

@@ -5,5 +5,6 @@ mod generate;
 mod golden;
 mod host;
 mod reference;
+mod regressions;
 mod reply;
 mod selftest;

@@ -71,6 +71,11 @@ fn the_limits_are_as_written() {
     follow("limits");
 }
 
+#[test]
+fn the_carts_are_as_written() {
+    follow("carts");
+}
+
 fn configured(client: &mut crate::harness::client::Client) -> BTreeMap<String, String> {
     client.say("CONFIG GET stock.*").items().chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect()
 }

@@ -1,6 +1,6 @@
 //! Holds come back by themselves: without traffic, wherever the pool has gone, whoever is the primary.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::args;
 use crate::harness::{info, now_ms, pass, wait_until, Client, Events, Server};
@@ -357,33 +357,44 @@ fn release_within_the_grace() {
     r.verify("k");
 }
 
+/// How long the server worked until it had answered a PING, for several PINGs. The time that other processes took from it
+/// does not count: it says something about the machine only.
+fn pings(server: &Server, c: &mut Client, count: usize) -> Vec<Duration> {
+    let one = |_| {
+        let before = server.worked();
+        c.expect("PING", "PONG");
+        server.worked() - before
+    };
+    (0..count).map(one).collect()
+}
+
 /// Holds of a whole flash sale fall due in the same moment, and the server answers as if nothing were.
 #[test]
 fn two_hundred_thousand_at_once() {
     const HOLDS: usize = 200_000;
     let server = Server::start();
     let mut c = server.client();
-    c.expect("STOCK.SET k UNLIMITED", "OK");
-    let at = now_ms() + 30_000;
-    let begun = Instant::now();
-    let calls: Vec<_> = (0..HOLDS).map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PXAT", at]).collect();
-    c.pipeline(&calls);
-    assert!(now_ms() < at, "200,000 reservations took {:?}", begun.elapsed());
+    // All holds must be made before the first falls due, however slow the machine is.
+    let at = [8_000, 16_000, 32_000, 64_000].into_iter().find_map(|ahead_ms| {
+        c.expect("DEL k", "*");
+        c.expect("STOCK.SET k UNLIMITED", "OK");
+        let at = now_ms() + ahead_ms;
+        let calls: Vec<_> = (0..HOLDS).map(|i| args!["STOCK.RESERVE", "k", format!("o{i}"), 1, "PXAT", at]).collect();
+        c.pipeline(&calls);
+        (now_ms() < at).then_some(at)
+    });
+    let at = at.expect("200,000 reservations within a minute");
     assert_eq!(c.get("k", "reserved"), HOLDS.to_string());
     pass(at);
     let (mut waits, begun) = (Vec::new(), Instant::now());
     while c.get("k", "reserved") != "0" {
-        for _ in 0..20 {
-            let sent = Instant::now();
-            c.expect("PING", "PONG");
-            waits.push(sent.elapsed());
-        }
+        waits.extend(pings(&server, &mut c, 20));
         assert!(begun.elapsed().as_secs() < 60, "{} left", c.get("k", "reserved"));
     }
     waits.sort();
     let (typical, worst) = (waits[waits.len() * 95 / 100], waits[waits.len() - 1]);
-    assert!(typical.as_millis() < 20, "95% of PINGs took up to {typical:?}");
-    assert!(worst.as_millis() < 300, "a PING took {worst:?}");
+    assert!(typical.as_millis() < 10, "95% of PINGs took up to {typical:?}");
+    assert!(worst.as_millis() < 100, "a PING took {worst:?}");
     c.expect("STOCK.SWEEP k", "0");
     c.verify("k");
 }

@@ -294,3 +294,20 @@ fn sums_stay_within_their_bounds() {
     assert_eq!(c.digest("k"), digest);
     assert_eq!(c.call(&["STOCK.AVAILABLE", "k"]), Value::Array(vec![Value::Int(0)]));
 }
+
+/// A limit that counts orders adds orders, not units: it is far from any bound when the units are not.
+#[test]
+fn sums_of_orders_are_not_sums_of_units() {
+    let server = Server::start();
+    let most = MAX - 1;
+    server.client().script(&format!(
+        "STOCK.SET k UNLIMITED
+         STOCK.LIMIT k region UNLIMITED COUNT ORDERS
+         STOCK.RESERVE k a 1 FOR region r => [OK, *]
+         STOCK.RESERVE k b 1 FOR region r => [OK, *]
+         STOCK.CONFIRM k a => [OK, *]
+         STOCK.CONFIRM k b => [OK, *]
+         STOCK.RESERVE k c {most} FOR region r => [OK, {most}, -1, *]
+         STOCK.VERIFY k"
+    ));
+}

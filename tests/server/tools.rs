@@ -51,3 +51,13 @@ fn replicas_and_restarts() {
     primary.restart("NOSAVE");
     primary.client().expect("GET k", "\"1\"");
 }
+
+#[test]
+fn the_work_of_a_server_is_seen() {
+    let server = Server::start();
+    let mut c = server.client();
+    let before = server.worked();
+    c.call(&["EVAL", "local n = 0 for i = 1, 20000000 do n = n + i end return n", "0"]);
+    let worked = server.worked() - before;
+    assert!(worked.as_millis() >= 20, "{worked:?}");
+}

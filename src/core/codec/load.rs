@@ -8,11 +8,12 @@ use super::wire::{Read, Reader};
 use super::Damage;
 use crate::core::change::OnHand;
 use crate::core::ids::Bytes;
-use crate::core::limit::{Cap, Limit, Overrides, MAX_DIMENSIONS, MAX_LIMITS};
+use crate::core::limit::{Limit, Overrides, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
 use crate::core::order::{Extra, Order, ReturnContent, ReturnToken, State, MAX_TOKENS};
-use crate::core::pool::{EndedEpoch, Pool, MAX_EPOCHS};
+use crate::core::pool::{EndedEpoch, Pool, Sums, MAX_EPOCHS};
 use crate::core::quantity::MAX_UNITS;
-use crate::core::table::{Links, List};
+use crate::core::table::Links;
+use crate::core::timeline::Timeline;
 use crate::core::usage::{Place, RestoredEntry};
 
 /// Builds a pool from its chunks.
@@ -27,7 +28,8 @@ pub struct Loader {
     /// The order whose tokens follow.
     tokens_of: Option<u32>,
     last_time_ms: i64,
-    last_limit: usize,
+    last_usage: (usize, i64),
+    last_token_ms: i64,
     last_finished: bool,
     finished: bool,
 }
@@ -53,7 +55,8 @@ impl Loader {
             counted: Vec::new(),
             tokens_of: None,
             last_time_ms: i64::MIN,
-            last_limit: 0,
+            last_usage: (0, i64::MIN),
+            last_token_ms: i64::MIN,
             last_finished: false,
             finished: false,
         }
@@ -136,7 +139,11 @@ impl Loader {
         pool.epoch = reader.number()?;
         pool.seq = reader.number()?;
         pool.freed_placed_ms = reader.within(0..=MAX_UNITS)?;
-        pool.next_limit = reader.small()?.max(1);
+        pool.shortest_retain_ms = reader.within(0..=i64::MAX)?;
+        pool.next_limit = reader.small()?;
+        if !(1..=MAX_LIMIT_ID).contains(&pool.next_limit) || pool.seq > MAX_UNITS.unsigned_abs() {
+            return damage("a counter is out of bounds");
+        }
         // What the orders do not explain is what forgotten ones have sold: orders are subtracted as they come.
         pool.sold_before = pool.sold;
         Ok(())
@@ -174,8 +181,7 @@ impl Loader {
             missing,
             base,
             overrides: Overrides::default(),
-            entries: List::default(),
-            oldest_window_ms: i64::MAX,
+            entries: Timeline::default(),
         });
         Ok(())
     }
@@ -184,6 +190,10 @@ impl Loader {
         let token = reader.id()?;
         let delta = reader.bounded()?;
         let forget_ms = reader.within(0..=MAX_UNITS)?;
+        if forget_ms < self.last_token_ms {
+            return damage("tokens are not in order of time");
+        }
+        self.last_token_ms = forget_ms;
         if delta == 0 || self.pool.tokens.find(self.pool.salt, token).is_some() {
             return damage("a token stands twice or says nothing");
         }
@@ -193,15 +203,15 @@ impl Loader {
 
     fn usage(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let place = reader.small()? as usize;
-        if place < self.last_limit {
-            return damage("usage is not in order of its limits");
-        }
-        self.last_limit = place;
         let salt = self.pool.salt;
         let Some(limit) = self.pool.limits.get_mut(place) else { return damage("usage has no limit") };
         let value = tuple(reader, limit.identity.dims.len(), false)?;
         let window_ms = reader.bounded()?;
         let used = reader.within(0..=MAX_UNITS)?;
+        if (place, window_ms) < self.last_usage {
+            return damage("usage is not in order of limit and window");
+        }
+        self.last_usage = (place, window_ms);
         let id = limit.id;
         if self.pool.usage.find(salt.usage(id, value.as_slice()), id, value.as_slice()).is_some() {
             return damage("usage stands twice");
@@ -388,8 +398,8 @@ impl Loader {
         if pool.reserved != self.reserved {
             return damage("the sum of the holds is not what is reserved");
         }
-        if pool.limits.iter().any(|l| matches!(l.base, Cap::At(max) if max < 0)) {
-            return damage("a limit is below 0");
+        if pool.fits(&Sums::default()).is_err() {
+            return damage("a sum is out of bounds");
         }
         let mut entries = (0..pool.usage.entries.span()).filter_map(|at| pool.usage.entries.get(at));
         if entries.any(|e| e.refs == 0 && (e.used == 0 || e.place == Place::Floating)) {

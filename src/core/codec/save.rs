@@ -82,6 +82,7 @@ fn header(pool: &Pool, out: &mut Vec<u8>) {
     put(out, pool.epoch);
     put(out, pool.seq);
     put_signed(out, pool.freed_placed_ms);
+    put_signed(out, pool.shortest_retain_ms);
     put(out, u64::from(pool.next_limit));
 }
 

@@ -5,6 +5,7 @@ use crate::core::change::{Change, OrderRef, Recount};
 use crate::core::order::{Order, State};
 use crate::core::pool::{Pool, Sums};
 use crate::core::refusal::{Conflict, Refusal};
+use crate::core::time::SLACK_MS;
 use crate::core::view::View;
 
 use super::place::Placed;
@@ -116,11 +117,18 @@ const LOOK: usize = 128;
 /// Whether an order that was placed at or after `since_ms` may have been forgotten: then the one in question may have been it.
 fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     let pool = view.pool;
+    if pool.freed_placed_ms >= since_ms {
+        return true;
+    }
     let slots = pool.finished.iter(&pool.orders);
     let mut forgotten = slots.map(|slot| pool.orders.at(slot)).take_while(|o| view.is_forgotten(o));
-    pool.freed_placed_ms >= since_ms
-        || forgotten.by_ref().take(LOOK).any(|o| o.placed_ms >= since_ms)
-        || forgotten.next().is_some()
+    if forgotten.by_ref().take(LOOK).any(|o| o.placed_ms >= since_ms) {
+        return true;
+    }
+    // Beyond those: an order is placed before it is finished (a clock that stepped back apart), and none was forgotten sooner
+    // than the shortest retention after that.
+    let retain_ms = pool.shortest_retain_ms.saturating_sub(SLACK_MS);
+    forgotten.next().is_some() && since_ms <= view.terms.clock.now_ms.saturating_sub(retain_ms)
 }
 
 fn sale_fits(pool: &Pool, held: i64, qty: i64) -> Result<(), Refusal> {

@@ -23,7 +23,7 @@ pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
         ..Freed::default()
     };
     for (at, limit) in pool.limits.iter().enumerate() {
-        if limit.oldest_window_ms == i64::MAX || !limit.identity.window.rolls() {
+        if !limit.identity.window.rolls() {
             continue;
         }
         let current_ms = limit.window_ms(now_ms.saturating_sub(SLACK_MS));
@@ -42,8 +42,8 @@ pub fn next_ms(pool: &Pool) -> Option<i64> {
         return Some(0);
     }
     let token = pool.tokens.iter().next().map(|t| t.forget_ms);
-    let windows = pool.limits.iter().filter(|l| l.oldest_window_ms != i64::MAX && l.identity.window.rolls());
-    let window = windows.map(|l| l.identity.window.end_ms(l.oldest_window_ms, l.offset_min)).min();
+    let rolling = pool.limits.iter().filter(|l| l.identity.window.rolls());
+    let window = rolling.filter_map(|l| Some(l.identity.window.end_ms(l.entries.next_ms()?, l.offset_min))).min();
     let next = [pool.finished.next_ms(), token, window].into_iter().flatten().min()?;
     Some(next.saturating_add(SLACK_MS))
 }

@@ -2,7 +2,7 @@
 
 use crate::core::change::{Change, LimitSet};
 use crate::core::ids::Bytes;
-use crate::core::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
+use crate::core::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS, MAX_LIMIT_ID, MAX_OVERRIDES};
 use crate::core::policy::PolicyLimit;
 use crate::core::pool::Pool;
 use crate::core::refusal::{Bound, Refusal};
@@ -29,7 +29,9 @@ pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'s
                 return Ok(None);
             }
         }
-        None if pool.limits.len() >= MAX_LIMITS => return Err(Refusal::Bound(Bound::Limits)),
+        None if pool.limits.len() >= MAX_LIMITS || pool.next_limit >= MAX_LIMIT_ID => {
+            return Err(Refusal::Bound(Bound::Limits))
+        }
         None => {
             set.offset_min.get_or_insert(view.terms.defaults.utc_offset_min);
             set.missing.get_or_insert(Missing::Refuse);

@@ -71,7 +71,7 @@ pub fn fit(
         if limit.identity.count == Count::Units {
             granted = left.map_or(granted, |left| granted.min(left));
         }
-        most_used = most_used.max(used);
+        most_used = most_used.max(if limit.identity.count == Count::Units { used } else { 0 });
         shares.push(Share { limit: at as u8, window_ms, hash, entry });
     }
     if sum(most_used, granted).is_none() {

@@ -1,12 +1,12 @@
 //! SETPOLICY: the whole policy, all or nothing. A limit that stays keeps its age and its usage.
 
 use crate::core::change::Change;
-use crate::core::limit::Limit;
+use crate::core::limit::{Limit, MAX_LIMIT_ID};
 use crate::core::policy::{Policy, PolicyLimit};
 use crate::core::pool::{sellable, Pool, Times};
 use crate::core::quantity::difference;
 use crate::core::refusal::{Bound, Refusal};
-use crate::core::table::List;
+use crate::core::timeline::Timeline;
 
 /// What SETPOLICY would do; `None` when nothing differs.
 ///
@@ -15,6 +15,10 @@ use crate::core::table::List;
 pub fn decide(pool: &Pool, policy: Policy) -> Result<Option<Change<'static>>, Refusal> {
     if policy == current(pool) {
         return Ok(None);
+    }
+    let new = policy.limits.len() as u32;
+    if pool.next_limit.checked_add(new).is_none_or(|next| next > MAX_LIMIT_ID) {
+        return Err(Refusal::Bound(Bound::Limits));
     }
     let sellable = sellable(pool.on_hand, policy.safety);
     if !pool.unlimited && sellable.is_none_or(|units| difference(units, pool.reserved).is_none()) {
@@ -65,8 +69,7 @@ pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
         missing: wanted.missing,
         base: wanted.base,
         overrides: wanted.overrides.clone(),
-        entries: List::default(),
-        oldest_window_ms: i64::MAX,
+        entries: Timeline::default(),
     }
 }
 

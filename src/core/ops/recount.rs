@@ -43,7 +43,7 @@ pub fn decide(view: &View<'_>, order: &Order, total: i64, holds: bool) -> Result
             }
         }
         place::check(limit, at, tuple, used, window_ms, total)?;
-        if sum(used, total).is_none() {
+        if sum(used, limit.amount(total)).is_none() {
             return Err(Refusal::Bound(Bound::Sum));
         }
         recount.push((limit.id, window_ms));

@@ -83,7 +83,9 @@ pub fn place<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -> Res
     })
 }
 
-fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order, state: State) -> Refusal {
+/// The answer to a RESERVE of an order that is known.
+#[must_use]
+pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order, state: State) -> Refusal {
     if matches!(state, State::Released | State::Expired) {
         return Refusal::Closed(state);
     }

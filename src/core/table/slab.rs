@@ -24,7 +24,7 @@ struct Chunk<T> {
 }
 
 /// A table of records that are named by a number for as long as they live.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Slab<T> {
     chunks: Vec<Chunk<T>>,
     /// Chunks that may have room; the last is filled first.
@@ -32,6 +32,15 @@ pub struct Slab<T> {
     live: u32,
     /// Cells that memory is taken for, over all chunks.
     capacity: usize,
+}
+
+impl<T: Clone> Clone for Slab<T> {
+    fn clone(&self) -> Self {
+        let chunks = self.chunks.clone();
+        // A copied vector has no room to spare.
+        let capacity = chunks.iter().map(|c| c.cells.capacity()).sum();
+        Self { chunks, room: self.room.clone(), live: self.live, capacity }
+    }
 }
 
 impl<T> Default for Slab<T> {
@@ -64,8 +73,20 @@ impl<T> Slab<T> {
     /// One more than the largest number that a record can have now.
     #[must_use]
     pub fn span(&self) -> u32 {
-        let last = self.chunks.len().saturating_sub(1);
-        join(last, self.chunks.last().map_or(0, |chunk| chunk.cells.len()))
+        let last = self.chunks.len().saturating_sub(1).saturating_mul(CHUNK);
+        last.saturating_add(self.chunks.last().map_or(0, |chunk| chunk.cells.len())) as u32
+    }
+
+    /// The first number from `at` on whose chunk has records: a walk need not look at what was freed whole.
+    #[must_use]
+    pub fn skip_empty(&self, at: u32) -> u32 {
+        let (chunk, _) = split(at);
+        let empty = self.chunks.iter().skip(chunk).take_while(|c| c.cells.is_empty()).count();
+        if empty == 0 {
+            at
+        } else {
+            join(chunk.saturating_add(empty), 0)
+        }
     }
 
     /// How many chunks there are: what freeing the slab costs.
@@ -203,7 +224,12 @@ mod tests {
     #[test]
     fn numbers_are_stable_and_memory_comes_back() {
         let mut slab = Slab::default();
-        let all: Vec<u32> = (0..5_000u32).map(|n| slab.insert(n)).collect();
+        let add = |n| {
+            let at = slab.insert(n);
+            assert_eq!(slab.span(), n + 1, "the span of a fresh slab is what was added");
+            at
+        };
+        let all: Vec<u32> = (0..5_000u32).map(add).collect();
         assert_eq!(all, (0..5_000).collect::<Vec<_>>(), "a fresh slab numbers its records in order");
         for &at in all.iter().filter(|at| *at % 3 != 0) {
             assert_eq!(slab.remove(at), Some(at));

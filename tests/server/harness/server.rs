@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -164,6 +164,16 @@ impl Server {
 
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the state of the process").is_none()
+    }
+
+    /// How long the main thread has worked so far; the time of day where the system does not tell.
+    pub fn worked(&self) -> Duration {
+        let path = format!("/proc/{}/schedstat", self.child.id());
+        let text = fs::read_to_string(path).unwrap_or_default();
+        match text.split(' ').next().and_then(|ns| ns.parse().ok()) {
+            Some(ns) => Duration::from_nanos(ns),
+            None => SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock"),
+        }
     }
 
     fn signal(&self, name: &str) {

@@ -18,7 +18,7 @@ pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
         ids.len() == recount.len() && recount.iter().all(|(id, _)| ids.contains(id))
     };
     match change {
-        Change::Created { .. } => pool.seq == 0,
+        Change::Created { .. } => pool.seq == 0 && pool.orders.is_empty(),
         Change::Set(_) | Change::Suspended | Change::Resumed | Change::Policy(_) => true,
         Change::Added { .. } => !pool.unlimited,
         Change::LimitSet(set) => {

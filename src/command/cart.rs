@@ -1,0 +1,175 @@
+//! What the commands on a cart share: several pools, all or none.
+
+use smallvec::SmallVec;
+
+use super::args::{bounded, Args, Parsed};
+use super::commit::{commit, no_pool, return_due, tidy};
+use super::error::CommandError;
+use super::host::Handle;
+use super::journal::Answer;
+use super::reply::{ok, refuse};
+use super::spec::{Arg, Call};
+use crate::core::change::Change;
+use crate::core::ops::free::PER_WRITE;
+use crate::core::refusal::Refusal;
+use crate::core::DUE_PER_WRITE;
+
+/// The most pools in a cart.
+const MOST: usize = 128;
+
+/// The arguments that every cart begins with.
+pub const NUMKEYS: Arg = Arg::integer("numkeys");
+/// The pools of a cart.
+pub const KEYS: Arg = Arg::KEY.multiple();
+
+/// One pool of a cart.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// The place of its first mention, from 1.
+    pub place: usize,
+    /// The pool, open.
+    pub handle: Handle,
+}
+
+/// The pools of a cart, each once, in the order of their first mention.
+pub type Items<'a> = SmallVec<[Item<'a>; 8]>;
+
+/// The keys behind their number.
+///
+/// # Errors
+/// The number is none, too large, or more than there are arguments.
+pub fn keys<'a>(args: &mut Args<'a>) -> Parsed<&'a [&'a [u8]]> {
+    let none = CommandError::line("ERR numkeys should be greater than 0");
+    let count = bounded(args.required()?, 1..=i64::MAX, none)?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count > args.len() {
+        return Err(CommandError::line("ERR Number of keys can't be greater than number of args"));
+    }
+    if count > MOST {
+        return Err(CommandError::line("ERR too many pools in one cart: at most 128"));
+    }
+    args.take_some(count).ok_or(CommandError::SYNTAX)
+}
+
+/// Each key once, with the places of all its mentions told to `mention` (place in the result, place among the keys).
+pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) -> SmallVec<[(&'a [u8], usize); 8]> {
+    let mut distinct: SmallVec<[(&[u8], usize); 8]> = SmallVec::new();
+    for (at, key) in keys.iter().enumerate() {
+        let known = distinct.iter().position(|(other, _)| other == key);
+        let place = known.unwrap_or_else(|| {
+            distinct.push((key, at.saturating_add(1)));
+            distinct.len().saturating_sub(1)
+        });
+        mention(place, at);
+    }
+    distinct
+}
+
+/// Opens every pool and returns what is due in each. `None`: one is missing, and NOPOOL has been answered.
+///
+/// # Errors
+/// A key holds another type.
+pub fn open<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Result<Option<Items<'a>>, CommandError> {
+    let mut items = Items::new();
+    let mut missing = None;
+    for &(key, place) in keys {
+        match call.keys.open(key)? {
+            Some(handle) => items.push(Item { key, place, handle }),
+            None if missing.is_none() => missing = Some(key),
+            None => {}
+        }
+    }
+    if let Some(key) = missing {
+        no_pool(call, key);
+        return Ok(None);
+    }
+    let clock = call.env.clock;
+    for item in &items {
+        return_due(call, item.handle, clock, DUE_PER_WRITE);
+    }
+    Ok(Some(items))
+}
+
+/// Answers the refusal of one pool for the whole cart.
+///
+/// # Errors
+/// It means that the caller has a bug; the text names the pool by its place.
+pub fn refuse_item(call: &mut Call<'_>, item: &Item<'_>, refusal: &Refusal) -> Result<(), CommandError> {
+    let pool = call.keys.pool(item.handle);
+    let answer = refuse(call.out, item.key, pool, refusal).map_err(|error| at_place(error, item.place))?;
+    call.journal.answer = Some(answer);
+    Ok(())
+}
+
+/// The error of one pool, with the place of its key.
+pub fn at_place(error: CommandError, place: usize) -> CommandError {
+    match error {
+        CommandError::Line(line) => {
+            let (code, text) = line.split_once(' ').unwrap_or((&line, ""));
+            CommandError::Line(format!("{code} key {place}: {text}").into())
+        }
+        CommandError::Arity => CommandError::Arity,
+    }
+}
+
+/// What is to happen in one pool.
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
+pub enum Step<'a> {
+    /// These changes, in order.
+    Changes(SmallVec<[Change<'a>; 1]>),
+    /// It was done before: where the order stands.
+    Done(Refusal),
+}
+
+impl<'a> Step<'a> {
+    /// What a single command decided: a call that was made before counts as done.
+    ///
+    /// # Errors
+    /// Any other refusal.
+    pub fn of(decision: Result<SmallVec<[Change<'a>; 1]>, Refusal>) -> Result<Self, Refusal> {
+        match decision {
+            Ok(changes) => Ok(Self::Changes(changes)),
+            Err(done @ Refusal::Exists { .. }) => Ok(Self::Done(done)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+}
+
+/// Decides in every pool, then changes all or none. `[OK]`, or EXISTS where all was done before.
+///
+/// # Errors
+/// One of the pools says that the caller has a bug.
+pub fn all_or_none<'a>(
+    call: &mut Call<'_>,
+    items: &Items<'_>,
+    answer: Answer,
+    mut decide: impl FnMut(&mut Call<'_>, &Item<'_>) -> Result<Step<'a>, Refusal>,
+) -> Result<(), CommandError> {
+    let mut steps: SmallVec<[Step<'a>; 8]> = SmallVec::new();
+    for item in items {
+        match decide(call, item) {
+            Ok(step) => steps.push(step),
+            Err(refusal) => return refuse_item(call, item, &refusal),
+        }
+    }
+    let all_done = steps.iter().all(|step| matches!(step, Step::Done(_)));
+    if let (true, Some(item), Some(Step::Done(refusal))) = (all_done, items.first(), steps.first()) {
+        return refuse_item(call, item, refusal);
+    }
+    for (item, step) in items.iter().zip(&steps) {
+        if let Step::Changes(changes) = step {
+            if changes.is_empty() {
+                continue;
+            }
+            for change in changes {
+                commit(call, item.handle, change);
+            }
+            tidy(call, item.handle, PER_WRITE);
+        }
+    }
+    call.journal.answer = Some(answer);
+    ok(call.out, 1);
+    Ok(())
+}

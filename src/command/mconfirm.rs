@@ -1,0 +1,38 @@
+//! `STOCK.MCONFIRM order numkeys key [key …] [LATE]`
+
+use super::args::{is, Args};
+use super::cart::{all_or_none, distinct, keys, open, Step, KEYS, NUMKEYS};
+use super::confirm::changes;
+use super::error::CommandError;
+use super::journal::Answer;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::ops::confirm::{Confirm, Late};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.MCONFIRM",
+    summary: "Turns the holds of one order in several pools into sales, in all of them or in none.",
+    complexity: "O(K) where K is the number of pools; with LATE times the number of their limits.",
+    since: "0.1.0",
+    arity: -4,
+    access: Access::GiveBack,
+    fast: false,
+    keys: Keys::Counted(2),
+    inserts: false,
+    args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::word("late", "LATE").optional()],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let order = args.order()?;
+    let named = keys(&mut args)?;
+    let late = args.take().map(|word| if is(word, "LATE") { Ok(()) } else { Err(CommandError::SYNTAX) }).transpose()?;
+    if !args.is_empty() {
+        return Err(CommandError::SYNTAX);
+    }
+    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    all_or_none(call, &items, Answer::Confirmed, |call, item| {
+        let request = Confirm { order, qty: None, late: late.map(|()| Late::default()) };
+        Step::of(changes(call, item.handle, request))
+    })
+}

@@ -1,0 +1,37 @@
+//! `STOCK.MEFFECT numkeys key [key …] effect [effect …]`: what a call did to several pools at once, done again. Not for clients.
+
+use super::args::Args;
+use super::cart::keys;
+use super::effect::{begin, repeat, NOT_FOR_CLIENTS};
+use super::error::CommandError;
+use super::host::Origin;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.MEFFECT",
+    summary: "Repeats what a call on several pools did on the primary. From replication, the append-only file and slot imports only.",
+    complexity: "As the call.",
+    since: "0.1.0",
+    arity: -4,
+    access: Access::Log,
+    fast: false,
+    keys: Keys::Counted(1),
+    inserts: true,
+    args: &[super::cart::NUMKEYS, super::cart::KEYS, Arg::string("effect").multiple()],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    if call.env.origin != Origin::Log {
+        return Err(NOT_FOR_CLIENTS);
+    }
+    let mut args = Args::new(call.args);
+    let keys = keys(&mut args)?;
+    let effects = args.take_some(keys.len()).ok_or(CommandError::SYNTAX)?;
+    args.end()?;
+    begin(call);
+    for (key, effect) in keys.iter().zip(effects) {
+        repeat(call, key, effect);
+    }
+    Ok(())
+}

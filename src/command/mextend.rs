@@ -1,0 +1,44 @@
+//! `STOCK.MEXTEND order numkeys key [key …] EX|PX|PXAT t`
+
+use smallvec::SmallVec;
+
+use super::args::Args;
+use super::cart::{all_or_none, distinct, keys, open, Step, KEYS, NUMKEYS};
+use super::commit::view;
+use super::error::CommandError;
+use super::journal::Answer;
+use super::spec::{Access, Arg, Call, Keys, Spec, HOLD};
+use crate::core::ops::extend::{decide, Extension};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.MEXTEND",
+    summary: "Moves the deadlines of one order's holds in several pools, in all of them or in none.",
+    complexity: "O(K * log N) where K is the number of pools and N that of different deadlines of open holds.",
+    since: "0.1.0",
+    arity: -6,
+    access: Access::GiveBack,
+    fast: false,
+    keys: Keys::Counted(2),
+    inserts: false,
+    args: &[Arg::ORDER, NUMKEYS, KEYS, HOLD],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let order = args.order()?;
+    let named = keys(&mut args)?;
+    let option = args.of_option()?;
+    let hold = args.hold(option, call.env.clock.now_ms)?.ok_or(CommandError::SYNTAX)?;
+    if !args.is_empty() {
+        return Err(CommandError::SYNTAX);
+    }
+    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    all_or_none(call, &items, Answer::Extended, |call, item| {
+        // A deadline that is as late already is no change, and nothing to tell of either.
+        decide(&view(call, item.handle), order, hold).map(|extension| match extension {
+            Extension::Later(change) => Step::Changes(SmallVec::from_iter([change])),
+            Extension::Unchanged(_) => Step::Changes(SmallVec::new()),
+        })
+    })
+}

@@ -1,0 +1,141 @@
+//! `STOCK.MRESERVE order numkeys key [key …] QTY qty [qty …] [EX|PX|PXAT t] [FOR dim value …]`
+
+use smallvec::SmallVec;
+
+use super::args::{is, once, quantity, Args, Parsed};
+use super::cart::{at_place, distinct, keys, open, refuse_item, Items, KEYS, NUMKEYS};
+use super::commit::{commit_and_tidy, view};
+use super::error::CommandError;
+use super::journal::Answer;
+use super::reply::ok;
+use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
+use crate::core::attributes::Attributes;
+use crate::core::change::Change;
+use crate::core::ops::reserve::{place, retry, Hold, Reserve};
+use crate::core::quantity::sum;
+use crate::core::refusal::Refusal;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.MRESERVE",
+    summary: "Holds units in several pools for one order, in all of them or in none.",
+    complexity: "O(K * L) where K is the number of pools and L that of their limits.",
+    since: "0.1.0",
+    arity: -6,
+    access: Access::Write,
+    fast: false,
+    keys: Keys::Counted(2),
+    inserts: false,
+    args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::integer("qty").after("QTY").multiple(), HOLD.optional(), FOR],
+    run,
+};
+
+/// The call.
+struct Cart<'a> {
+    order: &'a [u8],
+    /// Each key once, with its place.
+    keys: SmallVec<[(&'a [u8], usize); 8]>,
+    /// Their quantities.
+    qty: SmallVec<[i64; 8]>,
+    hold: Hold,
+    attributes: Attributes<'a>,
+}
+
+fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Cart<'a>> {
+    let order = args.order()?;
+    let named = keys(args)?;
+    if !args.take().is_some_and(|word| is(word, "QTY")) {
+        return Err(CommandError::SYNTAX);
+    }
+    let given = args.take_some(named.len()).ok_or(CommandError::SYNTAX)?;
+    let given: SmallVec<[i64; 8]> = given.iter().map(|qty| quantity(qty)).collect::<Parsed<_>>()?;
+    let mut hold = None;
+    let mut attributes = Attributes::default();
+    while let Some(option) = args.take() {
+        if let Some(given) = args.hold(option, now_ms)? {
+            once(&mut hold, given)?;
+        } else if is(option, "FOR") {
+            attributes = args.attributes()?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    let mut total: SmallVec<[Option<i64>; 8]> = SmallVec::from_elem(Some(0), named.len());
+    let keys = distinct(named, |place, at| {
+        if let (Some(total), Some(qty)) = (total.get_mut(place), given.get(at)) {
+            *total = total.and_then(|before| sum(before, *qty));
+        }
+    });
+    let too_many = CommandError::line("ERR quantity is out of range: 1 to 9007199254740991");
+    let qty: Option<SmallVec<[i64; 8]>> = total.iter().take(keys.len()).copied().collect();
+    Ok(Cart { order, keys, qty: qty.ok_or(too_many)?, hold: hold.unwrap_or(Hold::Default), attributes })
+}
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let mut cart = parse(&mut args, call.env.clock.now_ms)?;
+    let Some(items) = open(call, &cart.keys)? else { return Ok(()) };
+    if known(call, &cart, &items)? {
+        return Ok(());
+    }
+    // One cart, one deadline: where the pools would choose for themselves, the shortest.
+    let deadlines = items.iter().map(|item| cart.hold.deadline_ms(&view(call, item.handle)));
+    let deadline_ms = deadlines.min().unwrap_or(0);
+    cart.hold = Hold::Until(deadline_ms);
+    let mut changes: SmallVec<[Change<'_>; 4]> = SmallVec::new();
+    for (item, &qty) in items.iter().zip(&cart.qty) {
+        let view = view(call, item.handle);
+        match place(&view, view.pool.order_ref(cart.order), cart.reserve(qty)) {
+            Ok(change) => changes.push(change),
+            Err(refusal) => return refuse_item(call, item, &refusal),
+        }
+    }
+    for (item, change) in items.iter().zip(&changes) {
+        commit_and_tidy(call, item.handle, change);
+    }
+    call.journal.answer = Some(Answer::Reserved);
+    ok(call.out, 2);
+    call.out.int(deadline_ms);
+    Ok(())
+}
+
+impl<'a> Cart<'a> {
+    fn reserve(&self, qty: i64) -> Reserve<'a> {
+        Reserve { order: self.order, qty, hold: self.hold, partial: false, attributes: self.attributes.clone() }
+    }
+}
+
+/// Whether the order's state in the pools decides the call, which has then been answered.
+fn known(call: &mut Call<'_>, cart: &Cart<'_>, items: &Items<'_>) -> Result<bool, CommandError> {
+    let mut closed = None;
+    let mut other = None;
+    let mut unknown = None;
+    let mut first = None;
+    for (item, &qty) in items.iter().zip(&cart.qty) {
+        let view = view(call, item.handle);
+        let refusal = view
+            .known(view.pool.order_ref(cart.order))
+            .map(|(record, state)| retry(&view, &cart.reserve(qty), record, state));
+        match refusal {
+            None => _ = unknown.get_or_insert(item),
+            Some(refusal @ Refusal::Closed(_)) => _ = closed.get_or_insert((item, refusal)),
+            Some(refusal @ Refusal::Conflict(_)) => _ = other.get_or_insert((item, refusal)),
+            Some(refusal) => _ = first.get_or_insert((item, refusal)),
+        }
+    }
+    if let Some((item, refusal)) = closed.or(other) {
+        refuse_item(call, item, &refusal)?;
+        return Ok(true);
+    }
+    match (first, unknown) {
+        (None, _) => Ok(false),
+        (Some((item, refusal)), None) => {
+            refuse_item(call, item, &refusal)?;
+            Ok(true)
+        }
+        (Some(_), Some(item)) => {
+            let error =
+                CommandError::line("CONFLICT the order is known in other pools of the cart, and not in this one");
+            Err(at_place(error, item.place))
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `STOCK.MRETURN order numkeys key [key …] [KEEPUSAGE] [NORESTOCK]`
+
+use smallvec::SmallVec;
+
+use super::args::{flag, is, Args};
+use super::cart::{all_or_none, distinct, keys, open, Step, KEYS, NUMKEYS};
+use super::commit::view;
+use super::error::CommandError;
+use super::journal::Answer;
+use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::ops::give_back::{decide, Return};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.MRETURN",
+    summary: "Takes back all paid units of one order in several pools, in all of them or in none.",
+    complexity: "O(K * L) where K is the number of pools and L that of their limits.",
+    since: "0.1.0",
+    arity: -4,
+    access: Access::GiveBack,
+    fast: false,
+    keys: Keys::Counted(2),
+    inserts: false,
+    args: &[
+        Arg::ORDER,
+        NUMKEYS,
+        KEYS,
+        Arg::word("keepusage", "KEEPUSAGE").optional(),
+        Arg::word("norestock", "NORESTOCK").optional(),
+    ],
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let order = args.order()?;
+    let named = keys(&mut args)?;
+    let (mut keep_usage, mut no_restock) = (false, false);
+    while let Some(option) = args.take() {
+        if is(option, "KEEPUSAGE") {
+            flag(&mut keep_usage)?;
+        } else if is(option, "NORESTOCK") {
+            flag(&mut no_restock)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    all_or_none(call, &items, Answer::Returned, |call, item| {
+        let request = Return { order, part: None, keep_usage, no_restock };
+        Step::of(decide(&view(call, item.handle), request).map(|change| SmallVec::from_iter([change])))
+    })
+}

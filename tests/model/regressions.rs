@@ -1,0 +1,186 @@
+//! What once went wrong, or nearly did.
+
+use redis_stock::command::host::{Keyspace, Origin};
+use redis_stock::core::codec::wire::{put, put_optional, put_signed};
+use redis_stock::core::codec::Loader;
+use redis_stock::core::pool::Pool;
+
+use crate::host::Host;
+use crate::reply::Reply;
+
+const NOW_MS: i64 = 1_767_225_600_000;
+const DAY_MS: i64 = 86_400_000;
+
+fn call(host: &mut Host, now_ms: i64, text: &str) -> Reply {
+    let mut argv: Vec<Vec<u8>> = text.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+    argv[0] = [b"STOCK.", argv[0].as_slice()].concat();
+    host.call(now_ms, Origin::Client, &argv).0
+}
+
+fn shop(calls: &[&str]) -> Host {
+    let mut host = Host::new(1);
+    for text in calls {
+        call(&mut host, NOW_MS, text);
+    }
+    host
+}
+
+/// Tables of every size are saved, loaded and walked whole: their last chunk is empty, partly filled, full.
+#[test]
+fn every_number_of_orders_and_users_is_kept() {
+    let mut host = shop(&["SET k 100000", "LIMIT k user 5"]);
+    for n in 1..=4_100 {
+        call(&mut host, NOW_MS, &format!("RESERVE k o{n} 1 FOR user u{n}"));
+        if n % 512 > 2 && n % 512 < 510 {
+            continue;
+        }
+        let before = host.state();
+        host.reload();
+        assert_eq!(host.state(), before, "{n}");
+        assert_eq!(host.verify(), Vec::<String>::new(), "{n}");
+        let mut cursor = "0".to_string();
+        let mut seen = 0;
+        loop {
+            let Reply::Array(page) = call(&mut host, NOW_MS, &format!("ORDERS k {cursor} COUNT 10000")) else {
+                panic!()
+            };
+            let (Some(next), Reply::Array(orders)) = (page[0].bytes(), &page[1]) else { panic!() };
+            seen += orders.len() / 2;
+            cursor = String::from_utf8_lossy(next).into_owned();
+            if cursor == "0" {
+                break;
+            }
+        }
+        assert_eq!(seen, n);
+    }
+}
+
+#[test]
+fn late_is_honoured_while_much_is_being_forgotten() {
+    let mut host = shop(&["SET k 100000"]);
+    for n in 0..400 {
+        call(&mut host, NOW_MS + n * 100, &format!("RELEASE k c{n}"));
+    }
+    let now_ms = NOW_MS + DAY_MS + 400 * 100;
+    let late = |host: &mut Host, order: &str, ago_ms: i64| {
+        call(host, now_ms, &format!("CONFIRM k {order} QTY 1 LATE SINCE {}", now_ms - ago_ms)).word()
+    };
+    assert_eq!(late(&mut host, "lost", 5_000).as_deref(), Some("OK"));
+    assert_eq!(late(&mut host, "old", DAY_MS + 30_000).as_deref(), Some("NOORDER"));
+}
+
+#[test]
+fn a_token_with_a_long_memory_holds_no_other() {
+    let mut host = shop(&["SET k 1", r#"SETPOLICY k {"retain_paid":315360000}"#, "ADD k 1 TOKEN first"]);
+    host.defaults.max_orders = 100;
+    call(&mut host, NOW_MS, r#"SETPOLICY k {"retain_paid":1}"#);
+    for n in 1..300 {
+        let now_ms = NOW_MS + n * 3_600_000;
+        call(&mut host, now_ms, "SWEEP k");
+        assert_eq!(call(&mut host, now_ms, &format!("ADD k 1 TOKEN t{n}")).word().as_deref(), Some("OK"));
+    }
+}
+
+#[test]
+fn usage_of_a_wrong_clock_holds_no_other() {
+    let mut host = shop(&[
+        "SET k 1000000",
+        r#"SETPOLICY k {"retain":1,"retain_paid":1,"limits":[{"by":["user"],"max":5,"per":"hour"}]}"#,
+    ]);
+    call(&mut host, NOW_MS + 365 * DAY_MS, "RESERVE k a 1 FOR user wrong");
+    call(&mut host, NOW_MS + 365 * DAY_MS, "CONFIRM k a");
+    for n in 1..5_000 {
+        let now_ms = NOW_MS + n * 60_000;
+        call(&mut host, now_ms, &format!("RESERVE k o{n} 1 FOR user u{n}"));
+        call(&mut host, now_ms, &format!("CONFIRM k o{n}"));
+        call(&mut host, now_ms, "SWEEP k");
+    }
+    let left = host.pool(b"k").free_effort();
+    assert!(left < 200, "{left} records, where two hours of users are 120");
+}
+
+#[test]
+fn a_creation_replaces_what_has_diverged() {
+    let mut replica = shop(&["SET k 100000"]);
+    replica.tolerant = true;
+    for n in 0..300 {
+        call(&mut replica, NOW_MS, &format!("RESERVE k o{n} 1 EX 1"));
+    }
+    let mut primary = Host::new(2);
+    let set = [b"STOCK.SET".to_vec(), b"k".to_vec(), b"5".to_vec()];
+    let (_, effects) = primary.call(NOW_MS, Origin::Client, &set);
+    replica.call(NOW_MS, Origin::Log, &effects[0]);
+    assert_eq!(replica.verify(), Vec::<String>::new());
+    assert_eq!(replica.state(), primary.state());
+}
+
+#[test]
+fn the_account_of_memory_survives_copies() {
+    let mut host = shop(&["SET k 100000"]);
+    for n in 0..1_500 {
+        call(&mut host, NOW_MS, &format!("RESERVE k o{n} 1"));
+    }
+    for round in 0..20 {
+        *host.pool_mut(b"k") = host.pool(b"k").copy();
+        for n in 0..3 {
+            call(&mut host, NOW_MS, &format!("RESERVE k r{round}x{n} 1"));
+        }
+    }
+    let copied = host.pool(b"k").memory_bytes();
+    host.reload();
+    let loaded = host.pool(b"k").memory_bytes();
+    assert!(copied < loaded * 3 / 2 && loaded < copied * 3 / 2, "{copied} after copies, {loaded} after a load");
+}
+
+#[test]
+fn long_overrides_are_accounted_for() {
+    let mut host = shop(&["SET k 1"]);
+    let before = host.pool(b"k").memory_bytes();
+    for n in 0..500 {
+        call(&mut host, NOW_MS, &format!("LIMIT k a+b+c 5 FOR {n:0>128} {n:0>128} {n:0>128}"));
+    }
+    let after = host.pool(b"k").memory_bytes();
+    assert!(after - before > 500 * 386, "{}", after - before);
+}
+
+/// A payload of a pool without orders.
+fn payload(next_limit: u64, seq: u64, on_hand: i64, safety: i64) -> Vec<u8> {
+    let mut out = vec![1];
+    put(&mut out, 7);
+    put_optional(&mut out, Some(on_hand));
+    out.push(0);
+    for n in [safety, 0, 0, 0, 0] {
+        put_signed(&mut out, n);
+    }
+    for _ in 0..3 {
+        put_optional(&mut out, None);
+    }
+    out.push(0);
+    put(&mut out, 99);
+    put(&mut out, seq);
+    put_signed(&mut out, 0);
+    put_signed(&mut out, i64::MAX);
+    put(&mut out, next_limit);
+    out.extend_from_slice(&[11, 0, 0]);
+    out
+}
+
+fn load(bytes: &[u8]) -> Result<Pool, String> {
+    let mut loader = Loader::new();
+    loader.feed(bytes).map_err(|d| d.to_string())?;
+    loader.finish().map_err(|d| d.to_string())
+}
+
+#[test]
+fn counters_of_a_payload_have_bounds() {
+    let most = 9_007_199_254_740_991;
+    assert!(load(&payload(1, 5, 10, 0)).is_ok());
+    assert!(load(&payload(u64::from(u32::MAX), 5, 10, 0)).is_err(), "ids of limits would run out");
+    assert!(load(&payload(1, u64::MAX, 10, 0)).is_err(), "seq would leave 2^53-1");
+    assert!(load(&payload(1, 5, most, -most)).is_err(), "available would leave 2^53-1");
+    let mut host = Host::new(1);
+    let Ok(pool) = load(&payload(1 << 31, 5, 10, 0)) else { panic!("the last id is still one") };
+    host.keys.create(b"k", pool);
+    assert_eq!(call(&mut host, NOW_MS, "LIMIT k user 5").word().as_deref(), Some("ERR"));
+    assert_eq!(host.verify(), Vec::<String>::new());
+}
