@@ -67,7 +67,7 @@ pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) ->
     distinct
 }
 
-/// Opens every pool and returns what is due in each. `None`: one is missing, and NOPOOL has been answered.
+/// Opens every pool, and returns what is due in each that is there. `None`: one is missing, and NOPOOL has been answered.
 ///
 /// # Errors
 /// A key holds another type.
@@ -81,13 +81,13 @@ pub fn open<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Result<Optio
             None => {}
         }
     }
-    if let Some(key) = missing {
-        no_pool(call, key);
-        return Ok(None);
-    }
     let clock = call.env.clock;
     for item in &items {
         return_due(call, item.handle, clock, DUE_PER_WRITE);
+    }
+    if let Some(key) = missing {
+        no_pool(call, key);
+        return Ok(None);
     }
     Ok(Some(items))
 }

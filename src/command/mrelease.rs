@@ -4,13 +4,12 @@ use smallvec::SmallVec;
 
 use super::args::Args;
 use super::cart::{all_or_none, distinct, keys, open, refuse_item, Step, KEYS, NUMKEYS};
-use super::commit::{commit_and_tidy, view};
+use super::commit::commit_and_tidy;
 use super::error::CommandError;
 use super::journal::Answer;
-use super::release::return_named;
+use super::release::changes;
 use super::spec::{Access, Arg, Call, Keys, Spec};
 use crate::core::change::Change;
-use crate::core::ops::release::decide;
 use crate::core::refusal::Refusal;
 
 pub const SPEC: Spec = Spec {
@@ -27,27 +26,29 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
+type Decision<'a> = Result<SmallVec<[Change<'a>; 1]>, Refusal>;
+
+/// Whether the pool does not know the order (and could remember that, or has no room to).
+fn unknown(decision: &Decision<'_>) -> bool {
+    match decision {
+        Ok(changes) => matches!(changes.as_slice(), [Change::Cancelled { .. }]),
+        Err(refusal) => *refusal == Refusal::NoOrder,
+    }
+}
+
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let order = args.order()?;
     let named = keys(&mut args)?;
     args.end()?;
     let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
-    for item in &items {
-        return_named(call, item.handle, order);
-    }
-    let decisions: SmallVec<[Result<Change<'_>, Refusal>; 4]> =
-        items.iter().map(|item| decide(&view(call, item.handle), order)).collect();
-    let unknown = |decision: &Result<Change<'_>, Refusal>| {
-        matches!(decision, Ok(Change::Cancelled { .. }) | Err(Refusal::NoOrder))
-    };
-    let over =
-        |decision: &Result<Change<'_>, Refusal>| unknown(decision) || matches!(decision, Err(Refusal::Exists { .. }));
+    let decisions: SmallVec<[Decision<'_>; 4]> = items.iter().map(|item| changes(call, item.handle, order)).collect();
+    let over = |decision: &Decision<'_>| unknown(decision) || matches!(decision, Err(Refusal::Exists { .. }));
     let first = decisions.iter().position(unknown).and_then(|at| items.get(at));
     // A release that overtook its reservation: remembered in every pool that does not know the order.
     if let (Some(first), true) = (first, decisions.iter().all(over)) {
         for (item, decision) in items.iter().zip(&decisions) {
-            if let Ok(change) = decision {
+            for change in decision.iter().flatten() {
                 commit_and_tidy(call, item.handle, change);
             }
         }
@@ -55,7 +56,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     let mut decisions = decisions.into_iter();
     all_or_none(call, &items, Answer::Released, |_, _| match decisions.next() {
-        Some(Ok(Change::Cancelled { .. })) | None => Err(Refusal::NoOrder),
-        Some(decision) => Step::of(decision.map(|change| SmallVec::from_iter([change]))),
+        Some(decision) if !unknown(&decision) => Step::of(decision),
+        _ => Err(Refusal::NoOrder),
     })
 }

@@ -1,7 +1,9 @@
 //! `STOCK.RELEASE key order`
 
+use smallvec::SmallVec;
+
 use super::args::Args;
-use super::commit::{commit_and_tidy, open, return_hold, view};
+use super::commit::{commit, open, terms, tidy, view};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Answer;
@@ -9,6 +11,7 @@ use super::reply::{available, ok, refuse};
 use super::spec::{Access, Arg, Call, Keys, Spec};
 use crate::core::change::Change;
 use crate::core::ops::expire;
+use crate::core::ops::free::PER_WRITE;
 use crate::core::ops::release::decide;
 use crate::core::order::State;
 use crate::core::refusal::Refusal;
@@ -28,14 +31,19 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-/// Returns the hold that is to be released, where it is due but was not among those returned (or is not returned within the
-/// grace): it expires now, by itself, and is then closed.
-pub fn return_named(call: &mut Call<'_>, handle: Handle, order: &[u8]) {
-    let pool = call.keys.pool(handle);
+/// What a release would change, in order: a hold that is due but was not among those returned (or is not returned within the
+/// grace) expires first, by itself, and is then closed.
+///
+/// # Errors
+/// Why not.
+pub fn changes<'a>(call: &Call<'_>, handle: Handle, order: &'a [u8]) -> Result<SmallVec<[Change<'a>; 1]>, Refusal> {
+    let view = view(call, handle);
+    let pool = view.pool;
+    let change = decide(&view, order)?;
     let clock = Clock::at(call.env.clock.now_ms);
-    if let Some(slot) = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock)) {
-        return_hold(call, handle, slot);
-    }
+    let due = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock));
+    let expired = due.map(|slot| expire::change(pool, &terms(call), slot, order));
+    Ok(expired.into_iter().chain([change]).collect())
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -44,23 +52,25 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     args.end()?;
     let Some(handle) = open(call, key)? else { return Ok(()) };
-    return_named(call, handle, order);
-    let change = match decide(&view(call, handle), order) {
-        Ok(change) => change,
+    let changes = match changes(call, handle, order) {
+        Ok(changes) => changes,
         Err(refusal) => {
             call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?);
             return Ok(());
         }
     };
-    let units = match &change {
-        Change::Released { order, .. } => {
+    let units = match changes.as_slice() {
+        [Change::Released { order, .. }] => {
             let record = order.slot.and_then(|slot| call.keys.pool(handle).order_at(slot));
             record.filter(|o| o.state == State::Reserved).map_or(0, |o| o.qty)
         }
         _ => 0,
     };
-    commit_and_tidy(call, handle, &change);
-    if matches!(change, Change::Cancelled { .. }) {
+    for change in &changes {
+        commit(call, handle, change);
+    }
+    tidy(call, handle, PER_WRITE);
+    if matches!(changes.last(), Some(Change::Cancelled { .. })) {
         call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &Refusal::NoOrder)?);
         return Ok(());
     }

@@ -331,7 +331,7 @@ impl Pool {
 
     /// When the background has something to do here: the next hold to return or memory to free; Unix ms.
     #[must_use]
-    pub fn next_wake_ms(&self, _defaults: &super::Defaults) -> Option<i64> {
+    pub fn next_wake_ms(&self) -> Option<i64> {
         [self.holds.next_ms(), ops::free::next_ms(self)].into_iter().flatten().min()
     }
 

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::value::Value;
-use crate::core::Defaults;
 
 /// A pool whose time has come but which had nothing to do is looked at again after this long: a guard against
 /// spinning.
@@ -34,8 +33,8 @@ impl Agenda {
     /// On the usual way nothing is done: where the pool stands in here at an earlier time than it needs, it
     /// stays there until that time comes. So a pool with steady traffic costs one entry and one look per hold
     /// time, not one per call.
-    pub fn follow(&mut self, db: i32, key: &[u8], value: &mut Value, now_ms: i64, defaults: &Defaults, changed: bool) {
-        let next = value.pool.next_wake_ms(defaults);
+    pub fn follow(&mut self, db: i32, key: &[u8], value: &mut Value, now_ms: i64, changed: bool) {
+        let next = value.pool.next_wake_ms();
         let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(AGAIN_MS)) });
         if !may_stay(value.wake_ms, next, now_ms) {
             self.replace(db, key, value, next);
@@ -43,8 +42,8 @@ impl Agenda {
     }
 
     /// Notes a pool that may not stand in here, or under another name.
-    pub fn place(&mut self, db: i32, key: &[u8], value: &mut Value, defaults: &Defaults) {
-        let next = value.pool.next_wake_ms(defaults);
+    pub fn place(&mut self, db: i32, key: &[u8], value: &mut Value) {
+        let next = value.pool.next_wake_ms();
         self.replace(db, key, value, next);
     }
 

@@ -12,7 +12,6 @@ use crate::command::journal::{Answer, Journal};
 use crate::command::spec::{Access, Call, Spec};
 use crate::core::change::Kind;
 use crate::core::time::Clock;
-use crate::core::Defaults;
 
 /// A call with more arguments than this does not leave its buffers behind.
 const KEPT_ARGUMENTS: usize = 4_096;
@@ -71,7 +70,7 @@ fn answer(
     let result = (spec.run)(&mut Call { args, env, keys: &mut keys, journal, out: &mut out });
     if spec.access != Access::Read {
         replicate::propagate(ctx, &keys, journal, result.is_err());
-        follow_up(ctx, &mut keys, env.clock, &env.defaults);
+        follow_up(ctx, &mut keys, env.clock);
     }
     match result {
         Ok(()) => journal.answer.unwrap_or(Answer::Other),
@@ -83,7 +82,7 @@ fn answer(
 }
 
 /// Brings the gauges and the agenda up to date with the pools of a call.
-fn follow_up(ctx: Ctx<'_>, keys: &mut Keys<'_>, clock: Clock, defaults: &Defaults) {
+fn follow_up(ctx: Ctx<'_>, keys: &mut Keys<'_>, clock: Clock) {
     let db = ctx.db();
     keys.keep_load();
     state::with(|state| {
@@ -92,7 +91,7 @@ fn follow_up(ctx: Ctx<'_>, keys: &mut Keys<'_>, clock: Clock, defaults: &Default
                 value.recount();
             }
             let now_ms = clock.now_ms;
-            state.agenda.follow(db, name, value, now_ms, defaults, key.touched);
+            state.agenda.follow(db, name, value, now_ms, key.touched);
             if let Some(own) = &mut state.sweep.call {
                 own.wake_ms.get_or_insert(value.wake_ms);
             }

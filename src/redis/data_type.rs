@@ -143,9 +143,30 @@ fn ensure_read(io: *mut raw::RedisModuleIO) -> Result<(), String> {
     Ok(())
 }
 
+/// Runs the body of a callback that saves. Where it fails in a forked child, the child ends with an error: the file that it
+/// wrote is dropped, and the last good one stays.
+fn saving(body: impl FnOnce()) {
+    let saved = guarded(false, || {
+        body();
+        true
+    });
+    if saved {
+        return;
+    }
+    // SAFETY: flags can be asked for without a context.
+    let flags = unsafe { api!(RedisModule_GetContextFlags(null_mut())) };
+    if flags as u32 & raw::REDISMODULE_CTX_FLAGS_IS_CHILD != 0 {
+        extern "C" {
+            fn _exit(status: c_int) -> !;
+        }
+        // SAFETY: ends the child at once, as the server ends its children.
+        unsafe { _exit(1) }
+    }
+}
+
 unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, pool: *mut c_void) {
     // SAFETY: the handle and the value are live for the callback.
-    guarded((), || unsafe {
+    saving(|| unsafe {
         codec::save(&value(pool).pool, &mut |chunk| {
             api!(RedisModule_SaveUnsigned(io, MORE));
             api!(RedisModule_SaveStringBuffer(io, chunk.as_ptr().cast(), chunk.len()));
@@ -157,7 +178,7 @@ unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, pool: *mut c_void) {
 unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: *mut raw::RedisModuleString, pool: *mut c_void) {
     let command = c"STOCK.LOAD".as_ptr();
     // SAFETY: the handle, the key and the value are live for the callback; the formats match their arguments.
-    guarded((), || unsafe {
+    saving(|| unsafe {
         codec::save(&value(pool).pool, &mut |chunk| {
             let (start, len) = (chunk.as_ptr(), chunk.len());
             api!(RedisModule_EmitAOF(io, command, c"scb".as_ptr(), key, c"MORE".as_ptr(), start, len));

@@ -139,8 +139,7 @@ unsafe extern "C" fn on_key(
 pub fn note(ctx: Ctx<'_>, name: &[u8], value: &mut Value) {
     let db = ctx.db();
     state::with(|state| {
-        let defaults = state.settings.defaults();
-        state.agenda.place(db, name, value, &defaults);
+        state.agenda.place(db, name, value);
     });
 }
 

@@ -17,6 +17,12 @@ fn show(argv: &[Vec<u8>]) -> String {
     argv.iter().map(|a| a.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
 }
 
+/// The keys of a cart, where it has as many as it says.
+fn cart_keys(argv: &[Vec<u8>]) -> &[Vec<u8>] {
+    let count = argv.get(2).and_then(|count| String::from_utf8_lossy(count).parse::<usize>().ok()).unwrap_or(0);
+    argv.get(3..).and_then(|rest| rest.get(..count)).unwrap_or(&[])
+}
+
 /// One history. Panics with all that is needed to repeat it.
 fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
     let mut generator = Generator::with(seed, profile);
@@ -33,6 +39,8 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
         let next = generator.next();
         now_ms += next.advance_ms;
         recent.push(format!("{now_ms} {}", show(&next.argv)));
+        let cart = next.argv[0].to_ascii_uppercase().starts_with(b"STOCK.M");
+        let held = cart.then(|| host.state());
         let before = reference.changes();
         let expected = reference.call(now_ms, &next.argv);
         let changed = reference.changes() != before;
@@ -46,6 +54,21 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
         let frees = next.argv[0].eq_ignore_ascii_case(b"STOCK.SWEEP");
         assert!(changed || frees || effects.is_empty(), "what changes nothing replicates nothing: {}", told());
         assert!(!changed || !effects.is_empty(), "what changes is replicated: {}", told());
+        assert!(effects.len() <= 1, "one call is one effect: {}", told());
+        if let Some(held) = held {
+            assert!(changed || host.state() == held, "a refused cart leaves its pools as they were: {}", told());
+            for key in cart_keys(&next.argv) {
+                let order = next.argv[1].clone();
+                for read in
+                    [vec![b"STOCK.GET".to_vec(), key.clone()], vec![b"STOCK.ORDER".to_vec(), key.clone(), order]]
+                {
+                    let expected = reference.call(now_ms, &read);
+                    let (found, _) = host.call(now_ms, Origin::Client, &read);
+                    let same = same_for(&read[0], &expected, &found);
+                    assert!(same, "{} is {expected:?} and is {found:?} after {}", show(&read), told());
+                }
+            }
+        }
         counts.calls += 1;
         counts.changes += u64::from(changed);
         for effect in effects {
@@ -86,7 +109,8 @@ fn campaign(name: &str, first_seed: u64, steps: u64, profile: Profile) {
     assert!(share >= 20, "too few calls change anything");
 }
 
-const PLAIN: Profile = Profile { steps_back: false, backlogs: false, retain_changes: false };
+const PLAIN: Profile = Profile { steps_back: false, backlogs: false, retain_changes: false, carts: false };
+const BACKLOGS: Profile = Profile { backlogs: true, retain_changes: true, ..PLAIN };
 
 #[test]
 fn plain_histories_agree() {
@@ -100,10 +124,15 @@ fn histories_with_changing_memory_agree() {
 
 #[test]
 fn histories_with_backlogs_agree() {
-    campaign("backlogs", 20_001, 4_000, Profile { backlogs: true, retain_changes: true, ..PLAIN });
+    campaign("backlogs", 20_001, 4_000, BACKLOGS);
 }
 
 #[test]
 fn histories_with_clock_steps_agree() {
-    campaign("steps", 30_001, 2_000, Profile { steps_back: true, backlogs: true, retain_changes: true });
+    campaign("steps", 30_001, 2_000, Profile { steps_back: true, ..BACKLOGS });
+}
+
+#[test]
+fn histories_with_carts_agree() {
+    campaign("carts", 40_001, 4_000, Profile { carts: true, steps_back: true, ..BACKLOGS });
 }

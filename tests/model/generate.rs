@@ -21,6 +21,8 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const MAX_QTY: i64 = 9_007_199_254_740_991;
 const ORDERS: usize = 12;
+/// The orders that carts are made of mostly, behind the ordinary ones.
+const CARTS: std::ops::Range<usize> = ORDERS..ORDERS + 8;
 const OFFSETS: [&str; 6] = ["+00:00", "+08:00", "-05:30", "+05:45", "+18:00", "-18:00"];
 const WINDOWS: [&str; 10] = ["ORDER", "HOUR", "DAY", "WEEK", "MONTH", "1", "2", "10", "60", "3600"];
 const BYS: [&[&str]; 8] = [
@@ -34,8 +36,10 @@ const BYS: [&[&str]; 8] = [
     &[],
 ];
 
-/// The pools of ordinary calls, and the one in which backlogs of due holds build up.
-const POOLS: [&str; 2] = ["pool:a", "pool:b"];
+/// The pools of ordinary calls (the first two, all of them where there are carts), and the one in which backlogs of due
+/// holds build up.
+const POOLS: [&str; 5] = ["pool:a", "pool:b", "pool:c", "pool:d", "pool:e"];
+const WITHOUT_CARTS: usize = 2;
 const CROWDED: &str = "pool:crowded";
 
 /// One call: first the clock moves, then the command runs.
@@ -46,7 +50,7 @@ pub struct Step {
     pub argv: Vec<Vec<u8>>,
 }
 
-/// What a generator may do; all by default.
+/// What a generator may do; all but carts by default.
 #[derive(Debug, Clone, Copy)]
 pub struct Profile {
     /// The clock sometimes steps back.
@@ -55,12 +59,23 @@ pub struct Profile {
     pub backlogs: bool,
     /// A policy may change for how long finished orders are remembered.
     pub retain_changes: bool,
+    /// Orders in several pools at once.
+    pub carts: bool,
 }
 
 impl Default for Profile {
     fn default() -> Self {
-        Profile { steps_back: true, backlogs: true, retain_changes: true }
+        Profile { steps_back: true, backlogs: true, retain_changes: true, carts: false }
     }
+}
+
+/// An order in several pools, as it was reserved last.
+#[derive(Debug, Clone, Default)]
+struct Cart {
+    order: usize,
+    /// The places of its pools, in order and with repetitions, and a quantity for each.
+    parts: Vec<(usize, i64)>,
+    attributes: Vec<Vec<u8>>,
 }
 
 pub struct Generator {
@@ -72,10 +87,13 @@ pub struct Generator {
     /// What is to come before anything new is made up.
     queue: VecDeque<Step>,
     /// By pool: the orders, those named least recently first.
-    orders: [Vec<usize>; 2],
+    orders: Vec<Vec<usize>>,
     /// By pool: the orders that were reserved and confirmed last.
-    reserved: [VecDeque<usize>; 2],
-    confirmed: [VecDeque<usize>; 2],
+    reserved: Vec<VecDeque<usize>>,
+    confirmed: Vec<VecDeque<usize>>,
+    /// The carts that were reserved last, and those that were confirmed last.
+    carts: VecDeque<Cart>,
+    paid_carts: VecDeque<Cart>,
     /// Limits that were set last, as the options that name them.
     limits: VecDeque<Vec<Vec<u8>>>,
     policies: VecDeque<Vec<u8>>,
@@ -94,20 +112,29 @@ impl Generator {
             now_ms: START_MS,
             latest_ms: START_MS,
             queue: VecDeque::new(),
-            orders: [(0..ORDERS).collect(), (0..ORDERS).collect()],
-            reserved: Default::default(),
-            confirmed: Default::default(),
+            orders: vec![(0..ORDERS).collect(); POOLS.len()],
+            reserved: vec![VecDeque::new(); POOLS.len()],
+            confirmed: vec![VecDeque::new(); POOLS.len()],
+            carts: VecDeque::new(),
+            paid_carts: VecDeque::new(),
             limits: VecDeque::new(),
             policies: VecDeque::new(),
             last: None,
         };
-        for pool in POOLS {
+        for pool in generator.pools() {
             generator.push(0, words(&["STOCK.SET", pool, "40"]));
             let retain = if profile.retain_changes { 3 } else { 5 };
             let policy = json!({ "hold": 2, "retain": retain, "retain_paid": 10 }).to_string();
             generator.push(0, words(&["STOCK.SETPOLICY", pool, &policy]));
         }
         generator
+    }
+
+    fn pools(&self) -> &'static [&'static str] {
+        match self.profile.carts {
+            true => &POOLS,
+            false => &POOLS[..WITHOUT_CARTS],
+        }
     }
 
     /// The time of the last step.
@@ -132,12 +159,13 @@ impl Generator {
         self.latest_ms = self.latest_ms.max(self.now_ms);
         if advance_ms > 10_000 {
             // Most of the orders are forgotten now.
-            for place in 0..POOLS.len() {
+            for place in 0..self.pools().len() {
                 self.confirmed[place].clear();
                 if self.chance(70) {
                     self.reserved[place].clear();
                 }
             }
+            self.paid_carts.clear();
         }
         let argv = self.command();
         self.last = Some(argv.clone());
@@ -203,7 +231,10 @@ impl Generator {
     }
 
     fn pool(&mut self) -> (usize, &'static str) {
-        let place = usize::from(self.rng.random_ratio(2, 5));
+        let place = match self.profile.carts {
+            true => self.rng.random_range(0..POOLS.len()),
+            false => usize::from(self.rng.random_ratio(2, 5)),
+        };
         (place, POOLS[place])
     }
 
@@ -218,6 +249,9 @@ impl Generator {
 
     /// One of the orders named last, rarely any.
     fn order_of(&mut self, recent: &VecDeque<usize>) -> usize {
+        if self.profile.carts && self.chance(25) {
+            return self.rng.random_range(CARTS);
+        }
         match recent.is_empty() || self.chance(12) {
             true => self.rng.random_range(0..ORDERS),
             false => recent[self.rng.random_range(0..recent.len())],
@@ -295,6 +329,9 @@ impl Generator {
         if self.last.is_some() && self.chance(3) {
             return self.last.clone().expect("there is one");
         }
+        if self.profile.carts && self.chance(55) {
+            return self.cart();
+        }
         match self.rng.random_range(0..1000) {
             0..260 => self.reserve(),
             260..390 => self.confirm(),
@@ -332,6 +369,7 @@ impl Generator {
         let (place, key) = self.pool();
         let order = match self.chance(70) {
             true => self.orders[place][self.rng.random_range(0..3)],
+            false if self.profile.carts && self.chance(20) => self.rng.random_range(CARTS),
             false => self.rng.random_range(0..ORDERS),
         };
         self.orders[place].retain(|other| *other != order);
@@ -721,6 +759,215 @@ impl Generator {
         argv
     }
 
+    // --- carts ---
+
+    fn cart(&mut self) -> Vec<Vec<u8>> {
+        match self.rng.random_range(0..100) {
+            _ if self.carts.is_empty() => self.reserve_cart(),
+            0..45 => self.reserve_cart(),
+            45..65 => self.confirm_cart(),
+            65..76 => self.cart_of("STOCK.MRELEASE", false).1,
+            76..84 => {
+                let mut argv = self.cart_of("STOCK.MEXTEND", false).1;
+                argv.extend(self.deadline());
+                argv
+            }
+            84..95 => {
+                let mut argv = self.cart_of("STOCK.MRETURN", true).1;
+                let mut options = Vec::new();
+                for word in ["KEEPUSAGE", "NORESTOCK"] {
+                    if self.chance(15) {
+                        options.push(vec![self.word(word)]);
+                    }
+                }
+                self.push_shuffled(&mut argv, options);
+                argv
+            }
+            _ => self.malformed_cart(),
+        }
+    }
+
+    /// `order numkeys key [key ...]`
+    fn start_cart(&mut self, command: &str, order: usize, places: &[usize]) -> Vec<Vec<u8>> {
+        let mut argv = vec![self.word(command), order_id(order), decimal(places.len() as i64)];
+        for place in places {
+            let key = match self.rng.random_range(0..600) {
+                0 => "pool:none",
+                1 => CROWDED,
+                _ => POOLS[*place],
+            };
+            argv.push(key.into());
+        }
+        argv
+    }
+
+    fn new_cart(&mut self) -> Cart {
+        // Mostly the order that was not named for the longest time.
+        let named = |order: &usize| self.carts.iter().any(|cart| cart.order == *order);
+        let fresh: Vec<usize> = CARTS.filter(|order| !named(order)).collect();
+        let order = match self.rng.random_range(0..100) {
+            0..12 => self.rng.random_range(0..ORDERS),
+            12..20 => self.rng.random_range(CARTS),
+            _ => fresh[self.rng.random_range(0..fresh.len())],
+        };
+        let mut places: Vec<usize> = (0..POOLS.len()).collect();
+        places.shuffle(&mut self.rng);
+        places.truncate(self.rng.random_range(1..=POOLS.len()));
+        if self.chance(15) {
+            let again = places[self.rng.random_range(0..places.len())];
+            let at = self.rng.random_range(0..=places.len());
+            places.insert(at, again);
+        }
+        let mut parts = Vec::new();
+        for place in places {
+            let qty = match self.rng.random_range(0..400) {
+                0..380 => 1 + (order + place) as i64 % 3,
+                380..398 => self.rng.random_range(4..30),
+                398 => MAX_QTY - 1,
+                _ => MAX_QTY,
+            };
+            parts.push((place, qty));
+        }
+        let mut attributes = Vec::new();
+        self.push_attributes(&mut attributes, order);
+        Cart { order, parts, attributes }
+    }
+
+    /// A new cart, or one again: as it was, or with something changed.
+    fn reserve_cart(&mut self) -> Vec<Vec<u8>> {
+        let mut cart = match self.carts.is_empty() || self.chance(70) {
+            true => self.new_cart(),
+            false => {
+                let mut cart = self.carts[self.rng.random_range(0..self.carts.len())].clone();
+                match self.rng.random_range(0..10) {
+                    0 => cart.parts[0].1 = 4,
+                    1 => {
+                        cart.attributes.clear();
+                        let order = cart.order + 1;
+                        self.push_attributes(&mut cart.attributes, order);
+                    }
+                    2 => self.change_places(&mut cart),
+                    3 => cart.parts.shuffle(&mut self.rng),
+                    _ => {}
+                }
+                cart
+            }
+        };
+        if cart.parts.is_empty() {
+            cart.parts.push((0, 1));
+        }
+        self.carts.retain(|other| other.order != cart.order);
+        self.carts.push_back(cart.clone());
+        if self.carts.len() > 5 {
+            self.carts.pop_front();
+        }
+        let places: Vec<usize> = cart.parts.iter().map(|part| part.0).collect();
+        let mut argv = self.start_cart("STOCK.MRESERVE", cart.order, &places);
+        argv.push(self.word("QTY"));
+        argv.extend(cart.parts.iter().map(|part| decimal(part.1)));
+        if self.chance(75) {
+            argv.extend(self.deadline());
+        }
+        argv.extend(cart.attributes);
+        argv
+    }
+
+    /// One pool more, or one less.
+    fn change_places(&mut self, cart: &mut Cart) {
+        match cart.parts.len() > 1 && self.chance(50) {
+            true => {
+                let at = self.rng.random_range(0..cart.parts.len());
+                cart.parts.remove(at);
+            }
+            false => cart.parts.push((self.rng.random_range(0..POOLS.len()), 1)),
+        }
+    }
+
+    /// A cart of those named last, mostly in all its pools.
+    fn cart_of(&mut self, command: &str, paid: bool) -> (Cart, Vec<Vec<u8>>) {
+        let among = if paid && !self.paid_carts.is_empty() { &self.paid_carts } else { &self.carts };
+        let mut cart = among[self.rng.random_range(0..among.len())].clone();
+        if self.chance(10) {
+            cart = self.new_cart();
+        }
+        if self.chance(12) {
+            self.change_places(&mut cart);
+        }
+        if self.chance(12) {
+            cart.parts.shuffle(&mut self.rng);
+        }
+        let places: Vec<usize> = cart.parts.iter().map(|part| part.0).collect();
+        let argv = self.start_cart(command, cart.order, &places);
+        (cart, argv)
+    }
+
+    fn confirm_cart(&mut self) -> Vec<Vec<u8>> {
+        let (cart, mut argv) = self.cart_of("STOCK.MCONFIRM", false);
+        if self.chance(40) {
+            argv.push(self.word("LATE"));
+        }
+        self.paid_carts.retain(|other| other.order != cart.order);
+        self.paid_carts.push_back(cart);
+        if self.paid_carts.len() > 4 {
+            self.paid_carts.pop_front();
+        }
+        argv
+    }
+
+    fn malformed_cart(&mut self) -> Vec<Vec<u8>> {
+        let (a, b) = (POOLS[0], POOLS[1]);
+        let long = "x".repeat(129);
+        let bad = self.one_of(&["0", "-1", "129", "01", "+1", "", "two", "3", "99999999999999999999", "2147483648"]);
+        let most = "9007199254740991";
+        let calls: [&[&str]; 24] = [
+            &["STOCK.MRESERVE", "o13", bad, a, b, "QTY", "1", "1"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "1"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "0"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "-1", "1"],
+            &["STOCK.MRESERVE", "o13", "2", a, a, "QTY", most, "1"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "EX", "1", "QTY", "1", "1"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "EX", "1", "PX", "1"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "PARTIAL"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "FOR", "user"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "FOR"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "PXAT", "0"],
+            &["STOCK.MRESERVE", "", "2", a, b, "QTY", "1", "1"],
+            &["STOCK.MRESERVE", &long, "2", a, b, "QTY", "1", "1"],
+            &["STOCK.MCONFIRM", "o13", bad, a, b],
+            &["STOCK.MCONFIRM", "o13", "2", a, b, "LATE", "LATE"],
+            &["STOCK.MCONFIRM", "o13", "2", a, b, "QTY", "1"],
+            &["STOCK.MCONFIRM", "o13", "2", a, b, "LATE", "SINCE", "1"],
+            &["STOCK.MRELEASE", "o13", "1", a, b],
+            &["STOCK.MRELEASE", "o13", bad, a],
+            &["STOCK.MEXTEND", "o13", "2", a, b],
+            &["STOCK.MEXTEND", "o13", "2", a, b, "EX", "0"],
+            &["STOCK.MRETURN", "o13", "2", a, b, "KEEPUSAGE", "KEEPUSAGE"],
+            &["STOCK.MRETURN", "o13", "2", a, b, "QTY", "1", "TOKEN", "t"],
+        ];
+        words(self.one_of(&calls))
+    }
+
+    /// A cart over the crowded pool and another one.
+    fn cart_in_backlog(&mut self, which: usize) -> Vec<Vec<u8>> {
+        let (id, user) = (format!("x{which}"), format!("u{}", which % 3));
+        let other = self.pool().1;
+        let (first, second) = if self.chance(50) { (CROWDED, other) } else { (other, CROWDED) };
+        match self.rng.random_range(0..12) {
+            0..2 => words(&["STOCK.MRESERVE", &id, "2", first, second, "QTY", "1", "1", "FOR", "user", &user]),
+            2 => words(&["STOCK.MRESERVE", "fresh", "2", first, second, "QTY", "1", "1", "FOR", "user", &user]),
+            3 => words(&["STOCK.MRESERVE", &id, "2", CROWDED, CROWDED, "QTY", "1", "1", "FOR", "user", &user]),
+            4 => words(&["STOCK.MCONFIRM", &id, "1", CROWDED, "LATE"]),
+            5 => words(&["STOCK.MCONFIRM", &id, "2", first, second, "LATE"]),
+            6 => words(&["STOCK.MRELEASE", &id, "2", CROWDED, CROWDED]),
+            7 => words(&["STOCK.MRELEASE", &id, "2", first, second]),
+            8 => words(&["STOCK.MEXTEND", &id, "1", CROWDED, "EX", "2"]),
+            9 => words(&["STOCK.MRETURN", &id, "1", CROWDED]),
+            10 => words(&["STOCK.MRELEASE", "fresh", "2", first, second]),
+            _ => words(&["STOCK.MCONFIRM", &id, "2", CROWDED, "pool:none"]),
+        }
+    }
+
     // --- malformed calls ---
 
     fn malformed(&mut self) -> Vec<Vec<u8>> {
@@ -858,6 +1105,9 @@ impl Generator {
 
     fn call_in_backlog(&mut self, count: usize) -> Vec<Vec<u8>> {
         let which = self.rng.random_range(0..count);
+        if self.profile.carts && self.chance(50) {
+            return self.cart_in_backlog(which);
+        }
         let id = format!("x{which}");
         let user = format!("u{}", which % 3);
         let words = |call: &[&str]| {

@@ -161,11 +161,16 @@ impl Host {
         let result = (spec.run)(&mut call);
         assert!(self.tolerant || self.journal.divergences == 0, "what the primary did fits: {name:?}");
         let mut replicated = Vec::new();
-        if origin == Origin::Client {
-            for changed in self.journal.changed() {
-                let key = self.keys.names.iter().find(|(_, &at)| at == changed.handle.0).map(|(k, _)| k.clone());
-                replicated.push(vec![b"STOCK.EFFECT".to_vec(), key.unwrap_or_default(), changed.effect.clone()]);
-            }
+        let changed = self.journal.changed();
+        if origin == Origin::Client && !changed.is_empty() {
+            let key = |handle: Handle| self.keys.names.iter().find(|(_, &at)| at == handle.0).map(|(k, _)| k.clone());
+            let keys = changed.iter().map(|changed| key(changed.handle).unwrap_or_default());
+            let effects = changed.iter().map(|changed| changed.effect.clone());
+            let head = match changed.len() {
+                1 => vec![b"STOCK.EFFECT".to_vec()],
+                count => vec![b"STOCK.MEFFECT".to_vec(), count.to_string().into_bytes()],
+            };
+            replicated.push(head.into_iter().chain(keys).chain(effects).collect());
         }
         let reply = match result {
             Ok(()) => {

@@ -1,4 +1,5 @@
-//! The reference model: what every command that concerns one pool answers, written as naively as possible.
+//! The reference model: what every command answers, written as naively as possible. Here are those that concern one pool;
+//! the carts are in `carts.rs`.
 //!
 //! It shares no code with the product. Everything is a plain map or a list, sums are made anew on every call, and a
 //! call works on a copy of the pool that is kept only where the call changes something. Its two questions to the
@@ -18,6 +19,9 @@ use base64::Engine as _;
 use serde_json::{json, Value};
 
 use crate::reply::Reply;
+
+#[path = "carts.rs"]
+mod carts;
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
 pub const MAX_QTY: i128 = 9_007_199_254_740_991;
@@ -91,6 +95,11 @@ impl Reference {
             b"STOCK.AMEND" => self.amend(now, args),
             b"STOCK.EXTEND" => self.extend(now, args),
             b"STOCK.RETURN" => self.give_back(now, args),
+            b"STOCK.MRESERVE" => self.cart(now, carts::Kind::Reserve, args),
+            b"STOCK.MCONFIRM" => self.cart(now, carts::Kind::Confirm, args),
+            b"STOCK.MRELEASE" => self.cart(now, carts::Kind::Release, args),
+            b"STOCK.MEXTEND" => self.cart(now, carts::Kind::Extend, args),
+            b"STOCK.MRETURN" => self.cart(now, carts::Kind::Return, args),
             b"STOCK.SET" => self.set(now, args),
             b"STOCK.ADD" => self.add(now, args),
             b"STOCK.SUSPEND" => self.suspend(now, args, true),
@@ -206,6 +215,20 @@ impl Order {
     fn left(&self) -> i128 {
         self.qty - self.returned
     }
+
+    /// A conflict unless it was reserved with this content.
+    fn refuse_other_content(&self, qty: i128, partial: bool, attributes: &Attributes) -> Result<(), Reply> {
+        if self.asked != qty {
+            return Err(conflict("the order has another quantity"));
+        }
+        if self.partial != partial {
+            return Err(conflict("PARTIAL differs"));
+        }
+        if self.attributes != *attributes {
+            return Err(conflict("the attributes differ"));
+        }
+        Ok(())
+    }
 }
 
 /// That a limit looked at an order when its units were taken.
@@ -289,6 +312,11 @@ impl Pool {
 
     fn has_room_for(&self, units: i128) -> bool {
         self.available().is_none_or(|available| available >= units)
+    }
+
+    /// How long a hold lasts where the call does not say.
+    fn hold_ms(&self, config: &Config) -> i128 {
+        self.policy.hold_s.unwrap_or(config.hold_s.into()) * 1000
     }
 
     fn retain_ms(&self, state: State, config: &Config) -> Option<i128> {
@@ -793,16 +821,7 @@ impl Reference {
                 Some(State::Expired) => return Err(closed(&key, State::Expired)),
                 Some(State::Released) => return Err(closed(&key, State::Released)),
                 Some(State::Reserved | State::Confirmed | State::Returned) => {
-                    let order = &pool.orders[&id];
-                    if order.asked != qty {
-                        return Err(conflict("the order has another quantity"));
-                    }
-                    if order.partial != partial {
-                        return Err(conflict("PARTIAL differs"));
-                    }
-                    if order.attributes != attributes {
-                        return Err(conflict("the attributes differ"));
-                    }
+                    pool.orders[&id].refuse_other_content(qty, partial, &attributes)?;
                     return Err(pool.exists(&key, &id));
                 }
             }
@@ -810,7 +829,7 @@ impl Reference {
             let deadline_ms = match options.deadline_ms {
                 Some(deadline_ms) if deadline_ms <= now => return Err(error("the deadline is over")),
                 Some(deadline_ms) => deadline_ms,
-                None => now + pool.policy.hold_s.unwrap_or(config.hold_s.into()) * 1000,
+                None => now + pool.hold_ms(config),
             };
             reserve_new(pool, now, &key, &id, qty, partial, &attributes, deadline_ms)
         })
@@ -823,72 +842,14 @@ impl Reference {
         if !options.late && (options.since_ms.is_some() || options.attributes.is_some()) {
             return Err(syntax());
         }
-        self.write(now, &key, |pool, config| match pool.state_of(now, &id) {
-            None => match (options.late, options.qty, options.since_ms) {
-                (true, Some(qty), Some(since_ms)) => {
-                    let attributes = options.attributes.unwrap_or_default();
-                    confirm_unknown(pool, config, now, &key, &id, qty, since_ms.min(now), attributes)
-                }
-                _ => Err(refusal("NOORDER", &key)),
-            },
-            Some(State::Reserved) => {
-                let held = pool.orders[&id].qty;
-                let qty = options.qty.unwrap_or(held);
-                if qty > held {
-                    return Err(conflict("the order holds less"));
-                }
-                pool.uncharge_units(&id, held - qty);
-                Ok(pay(pool, now, &id, qty))
-            }
-            Some(State::Expired) if options.late => {
-                confirm_expired(pool, now, &key, &id, options.qty, options.attributes)
-            }
-            Some(State::Expired) => Err(refusal("EXPIRED", &key)),
-            Some(State::Released) => Err(closed(&key, State::Released)),
-            Some(State::Confirmed | State::Returned) => {
-                if options.qty.is_some_and(|qty| qty != pool.orders[&id].qty) {
-                    return Err(conflict("another quantity was confirmed"));
-                }
-                Err(pool.exists(&key, &id))
-            }
-        })
+        self.write(now, &key, |pool, config| confirm_one(pool, config, now, &key, &id, options))
     }
 
     fn release(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let id = args.id()?;
         args.end()?;
-        self.write(now, &key, |pool, config| {
-            let back = match pool.state_of(now, &id) {
-                None => {
-                    if pool.orders.len() < config.max_orders {
-                        let order = finished(pool, now, State::Released, 0, Attributes::new());
-                        pool.orders.insert(id, order);
-                        pool.change();
-                    }
-                    return Ok(refusal("NOORDER", &key));
-                }
-                Some(State::Reserved) => {
-                    pool.uncharge_all(&id);
-                    pool.orders[&id].qty
-                }
-                Some(State::Expired) => {
-                    if pool.orders[&id].state == State::Reserved {
-                        pool.expire(now, &id);
-                    }
-                    0
-                }
-                Some(State::Released) => return Err(pool.exists(&key, &id)),
-                Some(State::Confirmed) => return Err(refusal("CONFIRMED", &key)),
-                Some(State::Returned) => return Err(closed(&key, State::Returned)),
-            };
-            let order = pool.known(&id);
-            order.state = State::Released;
-            order.changed_ms = now;
-            order.forget_ms = None;
-            pool.change();
-            Ok(ok(&[int(back), pool.shown_available()]))
-        })
+        self.write(now, &key, |pool, config| release_one(pool, config, now, &key, &id))
     }
 
     fn amend(&mut self, now: i128, mut args: Args) -> Answer {
@@ -923,68 +884,128 @@ impl Reference {
         let Some(deadline_ms) = args.options(now, &["EX"])?.deadline_ms else {
             return Err(arity());
         };
-        self.write(now, &key, |pool, _| {
-            open_order(pool, now, &key, &id)?;
-            if deadline_ms > pool.orders[&id].deadline_ms {
-                let arrival = pool.next_serial();
-                let order = pool.known(&id);
-                order.deadline_ms = deadline_ms;
-                order.arrival = arrival;
-                pool.change();
-            }
-            Ok(ok(&[int(pool.orders[&id].deadline_ms)]))
-        })
+        self.write(now, &key, |pool, _| extend_one(pool, now, &key, &id, deadline_ms))
     }
 
     fn give_back(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let id = args.id()?;
         let options = args.options(now, &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK"])?;
-        let (late, keep_usage, no_restock) = (options.late, options.keep_usage, options.no_restock);
-        let token = match (options.qty, options.token) {
-            (None, None) if !late => None,
-            (Some(qty), Some(name)) => {
-                let content = ReturnToken { qty, keep_usage, no_restock };
-                Some((name, content))
-            }
-            _ => return Err(syntax()),
-        };
-        self.write(now, &key, |pool, config| {
-            match pool.state_of(now, &id) {
-                None => {
-                    let Some((_, content)) = token.as_ref().filter(|_| late) else {
-                        return Err(refusal("NOORDER", &key));
-                    };
-                    pool.refuse_too_many_orders(config)?;
-                    let mut order = finished(pool, now, State::Returned, content.qty, Attributes::new());
-                    order.vouched = true;
-                    pool.orders.insert(id.clone(), order);
-                }
-                Some(State::Reserved) => return Err(refusal("RESERVED", &key)),
-                Some(state @ (State::Expired | State::Released)) => return Err(closed(&key, state)),
-                Some(State::Confirmed | State::Returned) => {
-                    return_known(pool, &key, &id, token.as_ref(), late, keep_usage)?;
-                }
-            }
-            let order = pool.known(&id);
-            let back = match &token {
-                Some((_, content)) => content.qty,
-                None => order.left(),
-            };
-            if let Some((name, content)) = token {
-                order.tokens.insert(name, content);
-            }
-            order.returned += back;
-            if order.left() == 0 {
-                order.state = State::Returned;
-            }
-            order.changed_ms = now;
-            order.forget_ms = None;
-            pool.units_come_back(back, no_restock);
-            pool.change();
-            Ok(ok(&[int(back), pool.shown_available(), int(pool.sold)]))
-        })
+        options.return_token()?;
+        self.write(now, &key, |pool, config| return_one(pool, config, now, &key, &id, options))
     }
+}
+
+fn confirm_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8], options: Options) -> Answer {
+    match pool.state_of(now, id) {
+        None => match (options.late, options.qty, options.since_ms) {
+            (true, Some(qty), Some(since_ms)) => {
+                let attributes = options.attributes.unwrap_or_default();
+                confirm_unknown(pool, config, now, key, id, qty, since_ms.min(now), attributes)
+            }
+            _ => Err(refusal("NOORDER", key)),
+        },
+        Some(State::Reserved) => {
+            let held = pool.orders[id].qty;
+            let qty = options.qty.unwrap_or(held);
+            if qty > held {
+                return Err(conflict("the order holds less"));
+            }
+            pool.uncharge_units(id, held - qty);
+            Ok(pay(pool, now, id, qty))
+        }
+        Some(State::Expired) if options.late => confirm_expired(pool, now, key, id, options.qty, options.attributes),
+        Some(State::Expired) => Err(refusal("EXPIRED", key)),
+        Some(State::Released) => Err(closed(key, State::Released)),
+        Some(State::Confirmed | State::Returned) => {
+            if options.qty.is_some_and(|qty| qty != pool.orders[id].qty) {
+                return Err(conflict("another quantity was confirmed"));
+            }
+            Err(pool.exists(key, id))
+        }
+    }
+}
+
+fn release_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8]) -> Answer {
+    let back = match pool.state_of(now, id) {
+        None => {
+            if pool.orders.len() < config.max_orders {
+                let order = finished(pool, now, State::Released, 0, Attributes::new());
+                pool.orders.insert(id.to_vec(), order);
+                pool.change();
+            }
+            return Ok(refusal("NOORDER", key));
+        }
+        Some(State::Reserved) => {
+            pool.uncharge_all(id);
+            pool.orders[id].qty
+        }
+        Some(State::Expired) => {
+            if pool.orders[id].state == State::Reserved {
+                pool.expire(now, id);
+            }
+            0
+        }
+        Some(State::Released) => return Err(pool.exists(key, id)),
+        Some(State::Confirmed) => return Err(refusal("CONFIRMED", key)),
+        Some(State::Returned) => return Err(closed(key, State::Returned)),
+    };
+    let order = pool.known(id);
+    order.state = State::Released;
+    order.changed_ms = now;
+    order.forget_ms = None;
+    pool.change();
+    Ok(ok(&[int(back), pool.shown_available()]))
+}
+
+fn extend_one(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], deadline_ms: i128) -> Answer {
+    open_order(pool, now, key, id)?;
+    if deadline_ms > pool.orders[id].deadline_ms {
+        let arrival = pool.next_serial();
+        let order = pool.known(id);
+        order.deadline_ms = deadline_ms;
+        order.arrival = arrival;
+        pool.change();
+    }
+    Ok(ok(&[int(pool.orders[id].deadline_ms)]))
+}
+
+fn return_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8], options: Options) -> Answer {
+    let (late, keep_usage, no_restock) = (options.late, options.keep_usage, options.no_restock);
+    let token = options.return_token()?;
+    match pool.state_of(now, id) {
+        None => {
+            let Some((_, content)) = token.as_ref().filter(|_| late) else {
+                return Err(refusal("NOORDER", key));
+            };
+            pool.refuse_too_many_orders(config)?;
+            let mut order = finished(pool, now, State::Returned, content.qty, Attributes::new());
+            order.vouched = true;
+            pool.orders.insert(id.to_vec(), order);
+        }
+        Some(State::Reserved) => return Err(refusal("RESERVED", key)),
+        Some(state @ (State::Expired | State::Released)) => return Err(closed(key, state)),
+        Some(State::Confirmed | State::Returned) => {
+            return_known(pool, key, id, token.as_ref(), late, keep_usage)?;
+        }
+    }
+    let order = pool.known(id);
+    let back = match &token {
+        Some((_, content)) => content.qty,
+        None => order.left(),
+    };
+    if let Some((name, content)) = token {
+        order.tokens.insert(name, content);
+    }
+    order.returned += back;
+    if order.left() == 0 {
+        order.state = State::Returned;
+    }
+    order.changed_ms = now;
+    order.forget_ms = None;
+    pool.units_come_back(back, no_restock);
+    pool.change();
+    Ok(ok(&[int(back), pool.shown_available(), int(pool.sold)]))
 }
 
 /// An order that ends as it begins: cancelled before it was known, vouched for, or paid late.
@@ -1698,7 +1719,7 @@ impl Reference {
             return Err(refusal("NOPOOL", &key));
         };
         pool.refuse_too_many_orders(&self.config)?;
-        let deadline_ms = now + pool.policy.hold_s.unwrap_or(self.config.hold_s.into()) * 1000;
+        let deadline_ms = now + pool.hold_ms(&self.config);
         // No order has an empty id.
         let answer = reserve_new(&mut pool, now, &key, b"", qty, false, &attributes, deadline_ms)?;
         match pool.within_bounds() {
@@ -1885,6 +1906,20 @@ struct Options {
     per: Option<Window>,
     tz_min: Option<i128>,
     allow_missing: Option<bool>,
+}
+
+impl Options {
+    /// QTY and TOKEN stand together, LATE with them.
+    fn return_token(&self) -> Result<Option<(Bytes, ReturnToken)>, Reply> {
+        match (self.qty, &self.token) {
+            (None, None) if !self.late => Ok(None),
+            (Some(qty), Some(name)) => {
+                let content = ReturnToken { qty, keep_usage: self.keep_usage, no_restock: self.no_restock };
+                Ok(Some((name.clone(), content)))
+            }
+            _ => Err(syntax()),
+        }
+    }
 }
 
 impl Args<'_> {

@@ -148,7 +148,7 @@ fn order(order: &Order, ordinals: &[u32], chunks: &mut Chunks<'_>) {
     put(out, u64::from(order.limits_below));
     put(out, order.shares.len() as u64);
     for &at in &order.shares {
-        put(out, u64::from(ordinals.get(at as usize).copied().unwrap_or(NONE)));
+        put(out, u64::from(ordinal(ordinals, at)));
     }
     let Some(extra) = extra else { return };
     put_signed(out, extra.returned);
@@ -158,6 +158,15 @@ fn order(order: &Order, ordinals: &[u32], chunks: &mut Chunks<'_>) {
         put_signed(out, token.content.qty);
         out.push(u8::from(token.content.keep_usage));
         out.push(u8::from(token.content.no_restock));
+    }
+}
+
+/// Which entry in the file a share refers to.
+#[allow(clippy::panic, reason = "a file that cannot be loaded must not take the place of one that can")]
+fn ordinal(ordinals: &[u32], at: u32) -> u32 {
+    match ordinals.get(at as usize) {
+        Some(&ordinal) if ordinal != NONE => ordinal,
+        _ => panic!("a share has no usage: {at}"),
     }
 }
 

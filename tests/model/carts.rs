@@ -1,0 +1,198 @@
+//! Carts: one order in several pools, all or none.
+//!
+//! A cart works on copies of all its pools. First the due holds come back in each of them: these copies are kept, whatever is
+//! answered. Then each pool goes through what the single command does, on a second copy, and these are kept together or
+//! not at all.
+
+use std::collections::BTreeMap;
+
+use super::{
+    arity, closed, confirm_one, conflict, error, extend_one, int, number, ok, refusal, release_one, reserve_new,
+    return_one, syntax, within, Answer, Args, Attributes, Bytes, Config, Options, Pool, Reference, State, MAX_QTY,
+};
+use crate::reply::Reply;
+
+/// The single command that a cart repeats in each pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Reserve,
+    Confirm,
+    Release,
+    Extend,
+    Return,
+}
+
+/// A call as it was read: each pool once, at its first place.
+struct Cart {
+    order: Bytes,
+    keys: Vec<Bytes>,
+    /// By pool, what MRESERVE asks for; empty for the others.
+    wanted: Vec<i128>,
+    options: Options,
+}
+
+impl Reference {
+    /// A cart at one time.
+    pub(super) fn cart(&mut self, now: i128, kind: Kind, args: Args) -> Answer {
+        let cart = read(now, kind, args)?;
+        let views: Vec<Option<Pool>> = cart.keys.iter().map(|key| self.view(now, key)).collect();
+        let mut pools = Vec::new();
+        for (key, view) in cart.keys.iter().zip(&views) {
+            if let Some(pool) = view.as_ref().filter(|pool| pool.seq != self.pools[key].seq) {
+                self.pools.insert(key.clone(), pool.clone());
+            }
+        }
+        for (key, view) in cart.keys.iter().zip(views) {
+            pools.push(view.ok_or_else(|| refusal("NOPOOL", key))?);
+        }
+        let answer = match kind {
+            Kind::Reserve => reserve(&mut pools, &self.config, now, &cart),
+            kind => repeat(&mut pools, &self.config, now, kind, &cart),
+        };
+        if answer.is_ok() {
+            for (key, pool) in cart.keys.into_iter().zip(pools) {
+                if pool.seq != self.pools[&key].seq {
+                    self.pools.insert(key, pool);
+                }
+            }
+        }
+        answer
+    }
+}
+
+/// `order numkeys key [key ...]`, for MRESERVE `QTY qty [qty ...]`, and the options that the single command has.
+fn read(now: i128, kind: Kind, mut args: Args) -> Result<Cart, Reply> {
+    let order = args.id()?;
+    let count = within(number(&args.next()?)?, 1, 128)?;
+    let mut named = Vec::new();
+    for _ in 0..count {
+        named.push(args.key()?);
+    }
+    let mut sums: BTreeMap<Bytes, i128> = BTreeMap::new();
+    if kind == Kind::Reserve {
+        if !args.next()?.eq_ignore_ascii_case(b"QTY") {
+            return Err(syntax());
+        }
+        for key in &named {
+            *sums.entry(key.clone()).or_default() += args.quantity()?;
+        }
+        for sum in sums.values() {
+            within(*sum, 1, MAX_QTY)?;
+        }
+    }
+    let options = args.options(
+        now,
+        match kind {
+            Kind::Reserve => &["EX", "FOR"],
+            Kind::Confirm => &["LATE"],
+            Kind::Release => &[],
+            Kind::Extend => &["EX"],
+            Kind::Return => &["KEEPUSAGE", "NORESTOCK"],
+        },
+    )?;
+    if kind == Kind::Extend && options.deadline_ms.is_none() {
+        return Err(arity());
+    }
+    let mut keys: Vec<Bytes> = Vec::new();
+    for key in named {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let wanted = keys.iter().filter_map(|key| sums.get(key).copied()).collect();
+    Ok(Cart { order, keys, wanted, options })
+}
+
+/// Fixes what a pool remembers, and looks at its sums.
+fn settle(pool: &mut Pool, config: &Config) -> Result<(), Reply> {
+    pool.fix_memory(config);
+    match pool.within_bounds() {
+        true => Ok(()),
+        false => Err(error("a sum would be out of range")),
+    }
+}
+
+fn reserve(pools: &mut [Pool], config: &Config, now: i128, cart: &Cart) -> Answer {
+    let Cart { order, keys, wanted, options } = cart;
+    let attributes = options.attributes.clone().unwrap_or_default();
+    known(pools, now, cart, &attributes)?;
+    let shortest_ms = pools.iter().map(|pool| pool.hold_ms(config)).min().unwrap_or_default();
+    let deadline_ms = options.deadline_ms.unwrap_or(now + shortest_ms);
+    for ((pool, key), qty) in pools.iter_mut().zip(keys).zip(wanted) {
+        if deadline_ms <= now {
+            return Err(error("the deadline is over"));
+        }
+        pool.refuse_too_many_orders(config)?;
+        reserve_new(pool, now, key, order, *qty, false, &attributes, deadline_ms)?;
+        settle(pool, config)?;
+    }
+    Ok(ok(&[int(deadline_ms)]))
+}
+
+/// What the order's state says, over all pools: nothing where none knows it.
+fn known(pools: &[Pool], now: i128, cart: &Cart, attributes: &Attributes) -> Result<(), Reply> {
+    let states: Vec<Option<State>> = pools.iter().map(|pool| pool.state_of(now, &cart.order)).collect();
+    for (state, key) in states.iter().zip(&cart.keys) {
+        if let Some(state @ (State::Released | State::Expired)) = state {
+            return Err(closed(key, *state));
+        }
+    }
+    if states.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    for (pool, qty) in pools.iter().zip(&cart.wanted) {
+        if let Some(order) = pool.orders.get(&cart.order) {
+            order.refuse_other_content(*qty, false, attributes)?;
+        }
+    }
+    if states.iter().any(Option::is_none) {
+        return Err(conflict("a pool does not know the order"));
+    }
+    Err(pools[0].exists(&cart.keys[0], &cart.order))
+}
+
+/// The single command in each pool. A pool where it is done already is passed over; the first other refusal is the answer.
+fn repeat(pools: &mut [Pool], config: &Config, now: i128, kind: Kind, cart: &Cart) -> Answer {
+    let id = &cart.order;
+    if kind == Kind::Release {
+        let states: Vec<Option<State>> = pools.iter().map(|pool| pool.state_of(now, id)).collect();
+        let nobody_has_it = states.iter().all(|state| matches!(state, None | Some(State::Released)));
+        if let Some(first) = states.iter().position(Option::is_none) {
+            if nobody_has_it {
+                for (place, pool) in pools.iter_mut().enumerate() {
+                    if states[place].is_none() {
+                        release_one(pool, config, now, &cart.keys[place], id)?;
+                        settle(pool, config)?;
+                    }
+                }
+                return Ok(refusal("NOORDER", &cart.keys[first]));
+            }
+        }
+    }
+    let mut exists = Vec::new();
+    for (pool, key) in pools.iter_mut().zip(&cart.keys) {
+        let answer = match kind {
+            Kind::Reserve => unreachable!("a reservation has phases of its own"),
+            Kind::Confirm => {
+                let options = Options { late: cart.options.late, ..Options::default() };
+                confirm_one(pool, config, now, key, id, options)
+            }
+            Kind::Release if pool.state_of(now, id).is_none() => Err(refusal("NOORDER", key)),
+            Kind::Release => release_one(pool, config, now, key, id),
+            Kind::Extend => extend_one(pool, now, key, id, cart.options.deadline_ms.expect("it was read")),
+            Kind::Return => {
+                let Options { keep_usage, no_restock, .. } = cart.options;
+                return_one(pool, config, now, key, id, Options { keep_usage, no_restock, ..Options::default() })
+            }
+        };
+        match answer {
+            Ok(_) => settle(pool, config)?,
+            Err(reply) if reply.word().as_deref() == Some("EXISTS") => exists.push(reply),
+            Err(reply) => return Err(reply),
+        }
+    }
+    match exists.len() == pools.len() {
+        true => Err(exists.swap_remove(0)),
+        false => Ok(ok(&[])),
+    }
+}
