@@ -37,7 +37,7 @@ measure() {
 echo "$(cli INFO server | tr -d '\r' | awk -F: '/^redis_version/ { print $2 }'), pipeline 16, 16 connections, $calls calls, $rounds rounds in turns"
 for _ in $(seq "$rounds"); do
     measure PING PING
-    measure RESERVE STOCK.RESERVE sku order:__rand_int__ 1 EX 900 FOR user u:__rand_int__ region r1 store s1
-    measure LUA EVALSHA "$sha" 6 stock order:__rand_int__ expiries user:__rand_int__ region:1 store:1 \
+    measure RESERVE STOCK.RESERVE sku __rand_int____rand_int__ 1 EX 900 FOR user u:__rand_int__ region r1 store s1
+    measure LUA EVALSHA "$sha" 6 stock __rand_int____rand_int__ expiries user:__rand_int__ region:1 store:1 \
         order-id sku 1 1700000000 900 86400 1000000000 1000000000 1000000000
 done

@@ -22,7 +22,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const MAX_QTY: i64 = 9_007_199_254_740_991;
 const ORDERS: usize = 12;
 /// The orders that carts are made of mostly, behind the ordinary ones.
-const CARTS: std::ops::Range<usize> = ORDERS..ORDERS + 8;
+const CARTS: std::ops::Range<usize> = ORDERS..ORDERS + 60;
 const OFFSETS: [&str; 6] = ["+00:00", "+08:00", "-05:30", "+05:45", "+18:00", "-18:00"];
 const WINDOWS: [&str; 10] = ["ORDER", "HOUR", "DAY", "WEEK", "MONTH", "1", "2", "10", "60", "3600"];
 const BYS: [&[&str]; 8] = [
@@ -249,8 +249,11 @@ impl Generator {
 
     /// One of the orders named last, rarely any.
     fn order_of(&mut self, recent: &VecDeque<usize>) -> usize {
-        if self.profile.carts && self.chance(25) {
-            return self.rng.random_range(CARTS);
+        if let Some(cart) = self.carts.back() {
+            let order = cart.order;
+            if self.chance(25) {
+                return order;
+            }
         }
         match recent.is_empty() || self.chance(12) {
             true => self.rng.random_range(0..ORDERS),
@@ -369,7 +372,7 @@ impl Generator {
         let (place, key) = self.pool();
         let order = match self.chance(70) {
             true => self.orders[place][self.rng.random_range(0..3)],
-            false if self.profile.carts && self.chance(20) => self.rng.random_range(CARTS),
+            false if !self.carts.is_empty() && self.chance(20) => self.carts[0].order,
             false => self.rng.random_range(0..ORDERS),
         };
         self.orders[place].retain(|other| *other != order);
@@ -783,6 +786,10 @@ impl Generator {
                 self.push_shuffled(&mut argv, options);
                 argv
             }
+            95..98 => {
+                let key = self.pool().1;
+                self.start("STOCK.RESUME", key)
+            }
             _ => self.malformed_cart(),
         }
     }
@@ -806,8 +813,8 @@ impl Generator {
         let named = |order: &usize| self.carts.iter().any(|cart| cart.order == *order);
         let fresh: Vec<usize> = CARTS.filter(|order| !named(order)).collect();
         let order = match self.rng.random_range(0..100) {
-            0..12 => self.rng.random_range(0..ORDERS),
-            12..20 => self.rng.random_range(CARTS),
+            0..8 => self.rng.random_range(0..ORDERS),
+            8..14 => self.rng.random_range(CARTS),
             _ => fresh[self.rng.random_range(0..fresh.len())],
         };
         let mut places: Vec<usize> = (0..POOLS.len()).collect();
@@ -835,7 +842,7 @@ impl Generator {
 
     /// A new cart, or one again: as it was, or with something changed.
     fn reserve_cart(&mut self) -> Vec<Vec<u8>> {
-        let mut cart = match self.carts.is_empty() || self.chance(70) {
+        let mut cart = match self.carts.is_empty() || self.chance(75) {
             true => self.new_cart(),
             false => {
                 let mut cart = self.carts[self.rng.random_range(0..self.carts.len())].clone();
@@ -886,11 +893,14 @@ impl Generator {
     /// A cart of those named last, mostly in all its pools.
     fn cart_of(&mut self, command: &str, paid: bool) -> (Cart, Vec<Vec<u8>>) {
         let among = if paid && !self.paid_carts.is_empty() { &self.paid_carts } else { &self.carts };
-        let mut cart = among[self.rng.random_range(0..among.len())].clone();
-        if self.chance(10) {
+        let count = among.len();
+        // Rather one of the last.
+        let at = self.rng.random_range(0..count).max(self.rng.random_range(0..count));
+        let mut cart = among[at].clone();
+        if self.chance(6) {
             cart = self.new_cart();
         }
-        if self.chance(12) {
+        if self.chance(10) {
             self.change_places(&mut cart);
         }
         if self.chance(12) {
