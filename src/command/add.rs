@@ -3,7 +3,7 @@
 use super::args::{is, token, units, Args};
 use super::commit::{commit_and_tidy, open, view};
 use super::error::CommandError;
-use super::reply::{available, ok, on_hand, refuse};
+use super::reply::{available, ok, on_hand, refused};
 use super::spec::{Access, Arg, Call, Keys, Spec};
 use crate::core::ops::add::decide;
 
@@ -47,7 +47,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             call.out.int(on_hand(pool));
             call.out.int(available(pool));
         }
-        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+        Err(refusal) => refused(call, key, handle, &refusal)?,
     }
     Ok(())
 }

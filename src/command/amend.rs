@@ -4,7 +4,7 @@ use super::args::{quantity, Args};
 use super::commit::{commit_and_tidy, open, view};
 use super::error::CommandError;
 use super::journal::Answer;
-use super::reply::{available, ok, refuse};
+use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, Keys, Spec};
 use crate::core::ops::amend::decide;
 
@@ -37,7 +37,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             call.out.int(qty);
             call.out.int(available(call.keys.pool(handle)));
         }
-        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+        Err(refusal) => refused(call, key, handle, &refusal)?,
     }
     Ok(())
 }

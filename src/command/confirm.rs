@@ -7,7 +7,7 @@ use super::commit::{commit, open, terms, tidy, view};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Answer;
-use super::reply::{ok, refuse};
+use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, FOR};
 use crate::core::change::Change;
 use crate::core::ops::confirm::{decide, Confirm, Late};
@@ -87,7 +87,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let changes = match changes(call, handle, request) {
         Ok(changes) => changes,
         Err(refusal) => {
-            call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?);
+            refused(call, key, handle, &refusal)?;
             return Ok(());
         }
     };

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::commit::{commit_and_tidy, open, view};
 use super::error::CommandError;
 use super::journal::Answer;
-use super::reply::{ok, refuse};
+use super::reply::{ok, refused};
 use super::spec::{Access, Arg, Call, Keys, Spec, HOLD};
 use crate::core::change::Change;
 use crate::core::ops::extend::{decide, Extension};
@@ -39,7 +39,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             deadline_ms
         }
         Err(refusal) => {
-            call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?);
+            refused(call, key, handle, &refusal)?;
             return Ok(());
         }
     };

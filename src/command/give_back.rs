@@ -4,7 +4,7 @@ use super::args::{flag, is, once, quantity, token, Args, Parsed};
 use super::commit::{commit_and_tidy, open, view};
 use super::error::CommandError;
 use super::journal::Answer;
-use super::reply::{available, ok, refuse};
+use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
 use crate::core::change::Change;
 use crate::core::ops::give_back::{decide, Part, Return};
@@ -76,7 +76,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             call.out.int(available(pool));
             call.out.int(pool.sold());
         }
-        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+        Err(refusal) => refused(call, key, handle, &refusal)?,
     }
     Ok(())
 }

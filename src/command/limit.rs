@@ -4,7 +4,7 @@ use super::args::{is, once, Args, Parsed};
 use super::commit::{commit_and_tidy, open, view};
 use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
-use super::reply::refuse;
+use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, COUNT_WHAT, FOR_VALUES, PER};
 use crate::core::change::LimitSet;
 use crate::core::ids::Bytes;
@@ -109,7 +109,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             }
             call.out.status("OK");
         }
-        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+        Err(refusal) => refused(call, key, handle, &refusal)?,
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::commit::{commit, open, terms, tidy, view};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Answer;
-use super::reply::{available, ok, refuse};
+use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, Keys, Spec};
 use crate::core::change::Change;
 use crate::core::ops::expire;
@@ -55,7 +55,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let changes = match changes(call, handle, order) {
         Ok(changes) => changes,
         Err(refusal) => {
-            call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?);
+            refused(call, key, handle, &refusal)?;
             return Ok(());
         }
     };
@@ -71,7 +71,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     tidy(call, handle, PER_WRITE);
     if matches!(changes.last(), Some(Change::Cancelled { .. })) {
-        call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &Refusal::NoOrder)?);
+        refused(call, key, handle, &Refusal::NoOrder)?;
         return Ok(());
     }
     call.journal.answer = Some(Answer::Released);

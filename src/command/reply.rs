@@ -1,8 +1,9 @@
 //! Answers. Refusals are data; what means that the caller has a bug is an error.
 
 use super::error::CommandError;
-use super::host::Out;
+use super::host::{Handle, Out};
 use super::journal::Answer;
+use super::spec::Call;
 use crate::core::change::OnHand;
 use crate::core::limit::values;
 use crate::core::order::State;
@@ -102,6 +103,16 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::Bound(bound) => return Err(CommandError::line(bound_text(*bound))),
     }
     Ok(counted(refusal))
+}
+
+/// Answers the refusal of a call on one pool, and counts it.
+///
+/// # Errors
+/// It means that the caller has a bug.
+pub fn refused(call: &mut Call<'_>, key: &[u8], handle: Handle, refusal: &Refusal) -> Result<(), CommandError> {
+    let answer = refuse(call.out, key, call.keys.pool(handle), refusal)?;
+    call.journal.answer = Some(answer);
+    Ok(())
 }
 
 fn exists(out: &mut dyn Out, state: &str, qty: i64, returned: i64, deadline_ms: i64) {

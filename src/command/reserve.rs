@@ -4,7 +4,7 @@ use super::args::{flag, is, once, quantity, Args, Parsed};
 use super::commit::{commit_and_tidy, open, view};
 use super::error::CommandError;
 use super::journal::Answer;
-use super::reply::{available, ok, refuse};
+use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
 use crate::core::change::Change;
 use crate::core::ops::reserve::{decide, Hold, Reserve};
@@ -65,7 +65,7 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
             call.out.int(available(call.keys.pool(handle)));
             call.out.int(deadline_ms);
         }
-        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+        Err(refusal) => refused(call, key, handle, &refusal)?,
     }
     Ok(())
 }

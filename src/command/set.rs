@@ -3,7 +3,7 @@
 use super::args::{is, once, units, Args};
 use super::commit::{commit, commit_and_tidy, open};
 use super::error::CommandError;
-use super::reply::refuse;
+use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
 use crate::core::change::{Change, OnHand};
 use crate::core::ops::set::decide;
@@ -64,7 +64,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             commit_and_tidy(call, handle, &change);
             call.out.status("OK");
         }
-        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+        Err(refusal) => refused(call, key, handle, &refusal)?,
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::commit::{commit_and_tidy, open};
 use super::error::CommandError;
 use super::policy_json;
-use super::reply::refuse;
+use super::reply::refused;
 use super::spec::{Access, Arg, Call, Keys, Spec};
 use crate::core::ops::policy::decide;
 
@@ -35,7 +35,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             }
             call.out.status("OK");
         }
-        Err(refusal) => call.journal.answer = Some(refuse(call.out, key, call.keys.pool(handle), &refusal)?),
+        Err(refusal) => refused(call, key, handle, &refusal)?,
     }
     Ok(())
 }

@@ -46,7 +46,7 @@ pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
         free_effort: None,
         unlink: None,
         copy: None,
-        defrag: None,
+        defrag: Some(defrag),
         mem_usage2: Some(mem_usage),
         free_effort2: Some(free_effort),
         unlink2: Some(unlink),
@@ -195,6 +195,26 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, pool: *mut c_vo
         });
         api!(RedisModule_DigestEndSequence(digest));
     });
+}
+
+/// Moves the value to where the allocator would rather have it. Only the value itself: the tables of a small pool stay where they
+/// are, and those of a large one are too large to fragment.
+unsafe extern "C" fn defrag(
+    ctx: *mut raw::RedisModuleDefragCtx,
+    _key: *mut raw::RedisModuleString,
+    pool: *mut *mut c_void,
+) -> c_int {
+    guarded(0, || {
+        // SAFETY: the handle is live, and the server owns the place of the value. Moving a value is a copy of its bytes: nothing
+        // points into it (the agenda knows pools by name), and the server frees the old place without dropping what is in it.
+        unsafe {
+            let moved = api!(RedisModule_DefragAlloc(ctx, *pool));
+            if !moved.is_null() {
+                *pool = moved;
+            }
+        }
+        0
+    })
 }
 
 /// A key loses its value (DEL, RENAME, expiry, eviction, overwriting; not FLUSHALL): the agenda forgets it.

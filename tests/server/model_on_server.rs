@@ -5,7 +5,7 @@ use crate::harness::{Client, Server, Value};
 use crate::reference::{Config, Reference};
 use crate::reply::{same_for, Reply};
 
-fn reply(value: Value) -> Reply {
+pub fn reply(value: Value) -> Reply {
     let all = |items: Vec<Value>| items.into_iter().map(reply).collect();
     match value {
         Value::Nil => Reply::Nil,
@@ -20,7 +20,7 @@ fn reply(value: Value) -> Reply {
 }
 
 /// As a [`Value`] is written, so that the two sides can be compared by eye.
-fn text(reply: &Reply) -> String {
+pub fn text(reply: &Reply) -> String {
     let all = |items: &[Reply]| items.iter().map(text).collect::<Vec<_>>().join(", ");
     match reply {
         Reply::Nil => "nil".to_string(),
@@ -36,13 +36,13 @@ fn text(reply: &Reply) -> String {
     }
 }
 
-fn shown(argv: &[Vec<u8>]) -> String {
+pub fn shown(argv: &[Vec<u8>]) -> String {
     let words: Vec<String> = argv.iter().map(|a| a.escape_ascii().to_string()).collect();
     words.join(" ")
 }
 
 /// Reloads or rewrites everything now and then: what is loaded must go on as if nothing had happened.
-fn interrupt(c: &mut Client, n: usize) {
+pub fn interrupt(c: &mut Client, n: usize) {
     match n % 3 {
         0 => c.expect("DEBUG RELOAD", "OK"),
         1 => c.expect("DEBUG LOADAOF", "OK"),
