@@ -5,8 +5,15 @@ want=""
 command -v "${REDIS_SERVER:-redis-server}" >/dev/null 2>&1 || want="$want redis-server"
 command -v redis-cli >/dev/null 2>&1 || want="$want redis-tools"
 command -v cc >/dev/null 2>&1 || want="$want build-essential"
-ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so* >/dev/null 2>&1 ||
-    [ -n "${LIBCLANG_PATH:-}" ] || ls /usr/lib/llvm-*/lib/libclang* >/dev/null 2>&1 || want="$want libclang-dev"
+has_libclang() {
+    [ -z "${LIBCLANG_PATH:-}" ] || return 0
+    for found in /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib/libclang*.so* /usr/lib64/libclang*.so* \
+        /usr/local/lib/libclang*.so* /opt/homebrew/opt/llvm/lib/libclang*; do
+        [ ! -e "$found" ] || return 0
+    done
+    return 1
+}
+has_libclang || want="$want libclang-dev"
 [ -n "$want" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "Please install:$want" >&2
