@@ -7,8 +7,8 @@ use super::commit::{commit, no_pool, return_due, tidy};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Answer;
-use super::reply::{ok, refuse};
-use super::spec::{Arg, Call};
+use super::reply::{ok, refused};
+use super::spec::{Access, Arg, Call, Handler, Keys, Spec};
 use crate::core::change::Change;
 use crate::core::ops::free::PER_WRITE;
 use crate::core::refusal::Refusal;
@@ -21,6 +21,24 @@ const MOST: usize = 128;
 pub const NUMKEYS: Arg = Arg::integer("numkeys");
 /// The pools of a cart.
 pub const KEYS: Arg = Arg::KEY.multiple();
+
+/// What describes every command that finishes a cart or gives it back: an order, then its keys behind their number.
+#[must_use]
+pub const fn finishing(name: &'static str, summary: &'static str, args: &'static [Arg], run: Handler) -> Spec {
+    Spec {
+        name,
+        summary,
+        complexity: "O(K) where K is the number of pools, times the cost of the command on one pool.",
+        since: "0.1.0",
+        arity: -4,
+        access: Access::GiveBack,
+        fast: false,
+        keys: Keys::Counted(2),
+        inserts: false,
+        args,
+        run,
+    }
+}
 
 /// One pool of a cart.
 #[derive(Clone, Copy, Debug)]
@@ -97,10 +115,7 @@ pub fn open<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Result<Optio
 /// # Errors
 /// It means that the caller has a bug; the text names the pool by its place.
 pub fn refuse_item(call: &mut Call<'_>, item: &Item<'_>, refusal: &Refusal) -> Result<(), CommandError> {
-    let pool = call.keys.pool(item.handle);
-    let answer = refuse(call.out, item.key, pool, refusal).map_err(|error| at_place(error, item.place))?;
-    call.journal.answer = Some(answer);
-    Ok(())
+    refused(call, item.key, item.handle, refusal).map_err(|error| at_place(error, item.place))
 }
 
 /// The error of one pool, with the place of its key.

@@ -1,26 +1,19 @@
 //! `STOCK.MCONFIRM order numkeys key [key …] [LATE]`
 
 use super::args::{is, Args};
-use super::cart::{all_or_none, distinct, keys, open, Step, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, open, Step, KEYS, NUMKEYS};
 use super::confirm::changes;
 use super::error::CommandError;
 use super::journal::Answer;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Arg, Call, Spec};
 use crate::core::ops::confirm::{Confirm, Late};
 
-pub const SPEC: Spec = Spec {
-    name: "STOCK.MCONFIRM",
-    summary: "Turns the holds of one order in several pools into sales, in all of them or in none.",
-    complexity: "O(K) where K is the number of pools; with LATE times the number of their limits.",
-    since: "0.1.0",
-    arity: -4,
-    access: Access::GiveBack,
-    fast: false,
-    keys: Keys::Counted(2),
-    inserts: false,
-    args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::word("late", "LATE").optional()],
+pub const SPEC: Spec = finishing(
+    "STOCK.MCONFIRM",
+    "Turns the holds of one order in several pools into sales, in all of them or in none.",
+    &[Arg::ORDER, NUMKEYS, KEYS, Arg::word("late", "LATE").optional()],
     run,
-};
+);
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);

@@ -3,25 +3,21 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::cart::{all_or_none, distinct, keys, open, Step, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, open, Step, KEYS, NUMKEYS};
 use super::commit::view;
 use super::error::CommandError;
 use super::journal::Answer;
-use super::spec::{Access, Arg, Call, Keys, Spec, HOLD};
+use super::spec::{Arg, Call, Spec, HOLD};
 use crate::core::ops::extend::{decide, Extension};
 
 pub const SPEC: Spec = Spec {
-    name: "STOCK.MEXTEND",
-    summary: "Moves the deadlines of one order's holds in several pools, in all of them or in none.",
-    complexity: "O(K * log N) where K is the number of pools and N that of different deadlines of open holds.",
-    since: "0.1.0",
     arity: -6,
-    access: Access::GiveBack,
-    fast: false,
-    keys: Keys::Counted(2),
-    inserts: false,
-    args: &[Arg::ORDER, NUMKEYS, KEYS, HOLD],
-    run,
+    ..finishing(
+        "STOCK.MEXTEND",
+        "Moves the deadlines of one order's holds in several pools, in all of them or in none.",
+        &[Arg::ORDER, NUMKEYS, KEYS, HOLD],
+        run,
+    )
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {

@@ -3,28 +3,21 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::cart::{all_or_none, distinct, keys, open, refuse_item, Step, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, open, refuse_item, Step, KEYS, NUMKEYS};
 use super::commit::commit_and_tidy;
 use super::error::CommandError;
 use super::journal::Answer;
 use super::release::changes;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Arg, Call, Spec};
 use crate::core::change::Change;
 use crate::core::refusal::Refusal;
 
-pub const SPEC: Spec = Spec {
-    name: "STOCK.MRELEASE",
-    summary: "Gives up the holds of one order in several pools, in all of them or in none.",
-    complexity: "O(K) where K is the number of pools.",
-    since: "0.1.0",
-    arity: -4,
-    access: Access::GiveBack,
-    fast: false,
-    keys: Keys::Counted(2),
-    inserts: false,
-    args: &[Arg::ORDER, NUMKEYS, KEYS],
+pub const SPEC: Spec = finishing(
+    "STOCK.MRELEASE",
+    "Gives up the holds of one order in several pools, in all of them or in none.",
+    &[Arg::ORDER, NUMKEYS, KEYS],
     run,
-};
+);
 
 type Decision<'a> = Result<SmallVec<[Change<'a>; 1]>, Refusal>;
 

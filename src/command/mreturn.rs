@@ -3,24 +3,17 @@
 use smallvec::SmallVec;
 
 use super::args::{flag, is, Args};
-use super::cart::{all_or_none, distinct, keys, open, Step, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, open, Step, KEYS, NUMKEYS};
 use super::commit::view;
 use super::error::CommandError;
 use super::journal::Answer;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Arg, Call, Spec};
 use crate::core::ops::give_back::{decide, Return};
 
-pub const SPEC: Spec = Spec {
-    name: "STOCK.MRETURN",
-    summary: "Takes back all paid units of one order in several pools, in all of them or in none.",
-    complexity: "O(K * L) where K is the number of pools and L that of their limits.",
-    since: "0.1.0",
-    arity: -4,
-    access: Access::GiveBack,
-    fast: false,
-    keys: Keys::Counted(2),
-    inserts: false,
-    args: &[
+pub const SPEC: Spec = finishing(
+    "STOCK.MRETURN",
+    "Takes back all paid units of one order in several pools, in all of them or in none.",
+    &[
         Arg::ORDER,
         NUMKEYS,
         KEYS,
@@ -28,7 +21,7 @@ pub const SPEC: Spec = Spec {
         Arg::word("norestock", "NORESTOCK").optional(),
     ],
     run,
-};
+);
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);

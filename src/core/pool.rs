@@ -3,7 +3,7 @@
 //! A pool changes in one place only, [`Pool::commit`], which cannot fail: whether a change is right was decided before
 //! (`ops`), or by the primary.
 
-use super::change::{Change, Edge, Edges, Freed, Kind, OnHand, OrderRef};
+use super::change::{Change, Edge, Edges, Kind, OnHand, OrderRef};
 use super::hash::Salt;
 use super::ids::Bytes;
 use super::limit::{values, Limit};
@@ -374,7 +374,7 @@ impl Pool {
         let now_ms = stamp.now_ms;
         let Some(kind) = change.kind() else {
             if let Change::Freed(freed) = change {
-                self.free(freed);
+                ops::free::apply(self, freed);
             }
             return None;
         };
@@ -480,9 +480,5 @@ impl Pool {
                 self.on_hand = 0;
             }
         }
-    }
-
-    fn free(&mut self, freed: &Freed) {
-        ops::free::apply(self, freed);
     }
 }

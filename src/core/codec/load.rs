@@ -3,7 +3,6 @@
 
 use super::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
 use super::record;
-use super::save::STATES;
 use super::wire::{Read, Reader};
 use super::Damage;
 use crate::core::change::OnHand;
@@ -249,7 +248,7 @@ impl Loader {
 
     fn order(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let flags = reader.byte()?;
-        let Some(&state) = STATES.get(usize::from(flags & 7)) else { return damage("a state is unknown") };
+        let Some(&state) = State::ALL.get(usize::from(flags & 7)) else { return damage("a state is unknown") };
         let [partial, shrunk, has_extra, vouched] = [3, 4, 5, 6].map(|bit| flags >> bit & 1 == 1);
         let id = reader.id()?;
         let qty = reader.within(0..=MAX_UNITS)?;

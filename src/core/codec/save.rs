@@ -4,7 +4,7 @@ use super::fields::{put_events, put_identity, put_missing, put_offset, put_on_ha
 use super::record;
 use super::wire::{put, put_bytes, put_signed};
 use crate::core::limit::Limit;
-use crate::core::order::{Order, State};
+use crate::core::order::Order;
 use crate::core::pool::Pool;
 use crate::core::table::NONE;
 use crate::core::usage::Entry;
@@ -169,6 +169,3 @@ fn ordinal(ordinals: &[u32], at: u32) -> u32 {
         _ => panic!("a share has no usage: {at}"),
     }
 }
-
-/// The states by their numbers in the encoding.
-pub const STATES: [State; 5] = State::ALL;
