@@ -1,14 +1,16 @@
 //! Opening pools and changing them. [`commit`] is the only place of this crate that changes a pool on behalf of a call.
 
 use super::error::CommandError;
-use super::host::Handle;
+use super::event::{attributes, entry, Entry};
+use super::host::{Append, Handle};
 use super::journal::{Answer, Note};
 use super::spec::Call;
 use crate::core::change::Change;
-use crate::core::codec::effect;
+use crate::core::codec::effect::{self, Told};
+use crate::core::event::{quantity, Event, Place};
 use crate::core::ids::Bytes;
 use crate::core::ops::{expire, free};
-use crate::core::pool::Stamp;
+use crate::core::pool::{Pool, Stamp};
 use crate::core::time::Clock;
 use crate::core::view::View;
 use crate::core::{Terms, DUE_PER_WRITE};
@@ -69,7 +71,7 @@ pub fn return_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
     commit(call, handle, &change);
 }
 
-/// Makes a change: writes it down as an effect, applies it, notes what is to be announced.
+/// Makes a change: writes it down as an effect, applies it, tells of it, notes what is to be announced.
 pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let now_ms = call.env.clock.now_ms;
     let pool = call.keys.pool_mut(handle);
@@ -82,9 +84,42 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     }
     effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     let stamp = Stamp { now_ms, reign: call.env.reign, new_epoch };
-    if let Some((kind, edges)) = pool.commit(&stamp, change) {
-        changed.notes.push(Note { kind, edges });
+    // Asked before it happens; a policy, which may change where it is told of, is about no units.
+    let qty = if stream(pool, call.env.feed.stream).is_some() { quantity(pool, change) } else { 0 };
+    let Some((kind, edges)) = pool.commit(&stamp, change) else { return };
+    changed.notes.push(Note { kind, edges });
+    let Some(name) = stream(pool, call.env.feed.stream) else { return };
+    // A copy, since the stream is opened beside the pool; short names need no allocation.
+    let name = Bytes::new(name);
+    let own = pool.events().is_some();
+    let event = Event::of(pool, change, (kind, edges), qty, now_ms);
+    if let Some(place) = tell(call, handle, name.as_slice(), change, &event) {
+        let told = Told { place, stream: (!own).then(|| name.as_slice()) };
+        effect::put_told(&mut call.journal.of(handle).effect, now_ms, &told);
     }
+}
+
+/// Where a pool tells of its changes: what its policy says, or else the server.
+fn stream<'s>(pool: &'s Pool, server: Option<&'s [u8]>) -> Option<&'s [u8]> {
+    pool.events().or(server).filter(|name| !name.is_empty())
+}
+
+/// Appends the entry of a change that has happened. `None`: it could not be written; the gap in seq shows it.
+fn tell(call: &mut Call<'_>, handle: Handle, stream: &[u8], change: &Change<'_>, event: &Event<'_>) -> Option<Place> {
+    let mut text = std::mem::take(&mut call.journal.text);
+    let takes = attributes(&mut text, call.keys.pool(handle), change);
+    let at = Append::End { most: call.env.feed.most };
+    let place = append(call, handle, stream, at, &entry(event, takes.then_some(text.as_slice())));
+    call.journal.text = text;
+    place
+}
+
+/// Appends an entry, and counts it.
+pub fn append(call: &mut Call<'_>, handle: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+    let place = call.keys.append(handle, stream, at, entry);
+    let total = if place.is_some() { &mut call.journal.told } else { &mut call.journal.missed };
+    *total = total.saturating_add(1);
+    place
 }
 
 /// Frees a few records of what is over, beside a change.

@@ -1,11 +1,16 @@
 //! `STOCK.EFFECT key effect`: what a call did on the primary, done again. Not for clients.
 
 use super::args::Args;
+use super::commit::append;
 use super::error::CommandError;
-use super::host::Origin;
+use super::event::{attributes, entry, Entry};
+use super::host::{Append, Handle, Origin};
 use super::journal::{Answer, Note};
 use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::change::Edges;
 use crate::core::codec::effect::Effect;
+use crate::core::event::{quantity, Event, Place};
+use crate::core::ids::Bytes;
 use crate::core::pool::Pool;
 
 pub const SPEC: Spec = Spec {
@@ -34,26 +39,48 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let bytes = args.required()?;
     args.end()?;
-    begin(call);
-    repeat(call, key, bytes);
+    repeat(call, &[key], &[bytes]);
     Ok(())
 }
 
-/// The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
-pub fn begin(call: &mut Call<'_>) {
+/// Repeats one call's effects, pool by pool. Where one does not fit, that is counted, and what fits is done. The log goes
+/// on as it came, whatever happens here: a replica of this server must see what this one saw.
+pub fn repeat(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.verbatim = true;
     call.journal.answer = Some(Answer::Other);
     call.out.status("OK");
-}
-
-/// Repeats the effect on one pool. Where it does not fit, that is counted, and what fits is done.
-pub fn repeat(call: &mut Call<'_>, key: &[u8], bytes: &[u8]) {
-    let divergences = try_repeat(call, key, bytes).unwrap_or(1);
+    let mut told = Vec::new();
+    let mut divergences = 0u64;
+    for (key, bytes) in keys.iter().zip(effects) {
+        divergences = divergences.saturating_add(repeat_one(call, key, bytes, &mut told).unwrap_or(1));
+    }
+    // The pools of a cart may share a stream: its entries come in the order in which the primary wrote them.
+    told.sort_by_key(|again| again.place.id);
+    for again in &told {
+        let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &again.entry());
+        divergences = divergences.saturating_add(u64::from(place.is_none()));
+    }
     call.journal.divergences = call.journal.divergences.saturating_add(divergences);
 }
 
+/// An entry that the primary appended, to be appended here.
+struct Again<'a> {
+    handle: Handle,
+    stream: Bytes,
+    place: Place,
+    event: Event<'a>,
+    text: Vec<u8>,
+    takes: bool,
+}
+
+impl Again<'_> {
+    fn entry(&self) -> Entry<'_> {
+        entry(&self.event, self.takes.then_some(self.text.as_slice()))
+    }
+}
+
 /// How much did not fit; `None`: nothing could be done.
-fn try_repeat(call: &mut Call<'_>, key: &[u8], bytes: &[u8]) -> Option<u64> {
+fn repeat_one<'a>(call: &mut Call<'_>, key: &[u8], bytes: &'a [u8], told: &mut Vec<Again<'a>>) -> Option<u64> {
     let mut effect = Effect::read(bytes).ok()?;
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
@@ -72,18 +99,32 @@ fn try_repeat(call: &mut Call<'_>, key: &[u8], bytes: &[u8]) -> Option<u64> {
     divergences = divergences.saturating_add(u64::from(pool.seq() != effect.seq));
     pool.resume_at(effect.seq);
     loop {
-        match effect.next(pool) {
+        let step = match effect.next(pool) {
             Ok(None) => return Some(divergences),
-            Ok(Some(step)) if step.fits => {
-                if let Some((kind, edges)) = pool.commit(&step.stamp, &step.change) {
-                    changed.notes.push(Note { kind, edges });
-                }
-            }
-            Ok(Some(step)) => {
-                divergences = divergences.saturating_add(1);
-                pool.skip(&step.stamp, &step.change);
-            }
+            Ok(Some(step)) => step,
             Err(_) => return Some(divergences.saturating_add(1)),
+        };
+        let qty = if step.told.is_some() { quantity(pool, &step.change) } else { 0 };
+        let announced = if step.fits {
+            pool.commit(&step.stamp, &step.change)
+        } else {
+            divergences = divergences.saturating_add(1);
+            pool.skip(&step.stamp, &step.change);
+            step.change.kind().map(|kind| (kind, Edges::default()))
+        };
+        let Some((kind, edges)) = announced else { continue };
+        if step.fits {
+            changed.notes.push(Note { kind, edges });
+        }
+        let Some(place) = &step.told else { continue };
+        match place.stream.or(pool.events()).map(Bytes::new) {
+            Some(stream) => {
+                let event = Event::of(pool, &step.change, (kind, edges), qty, step.stamp.now_ms);
+                let mut text = Vec::new();
+                let takes = attributes(&mut text, pool, &step.change);
+                told.push(Again { handle, stream, place: place.place, event, text, takes });
+            }
+            None => divergences = divergences.saturating_add(1),
         }
     }
 }

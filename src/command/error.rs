@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::host::{Closed, StreamDenied};
+
 /// An error reply: one leading code word, ASCII, never a byte of the caller's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
@@ -14,6 +16,9 @@ pub enum CommandError {
 impl CommandError {
     /// The key holds another type.
     pub const WRONG_TYPE: Self = Self::line("WRONGTYPE Operation against a key holding the wrong kind of value");
+    /// A slot moves, and the pool's event stream is not here.
+    pub const TRY_AGAIN: Self =
+        Self::line("TRYAGAIN the slot moves, and the event stream of the pool is on another node");
     /// Words that do not fit together.
     pub const SYNTAX: Self = Self::line("ERR syntax error");
 
@@ -24,8 +29,22 @@ impl CommandError {
     }
 }
 
-impl From<super::host::WrongType> for CommandError {
-    fn from(_: super::host::WrongType) -> Self {
-        Self::WRONG_TYPE
+impl From<Closed> for CommandError {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::WrongType => Self::WRONG_TYPE,
+            Closed::TryAgain => Self::TRY_AGAIN,
+        }
+    }
+}
+
+impl From<StreamDenied> for CommandError {
+    fn from(denied: StreamDenied) -> Self {
+        match denied {
+            StreamDenied::NoPermission => Self::line("NOPERM this user has no permission to write to the event stream"),
+            StreamDenied::WrongType => Self::line("WRONGTYPE the event stream is a key of another type"),
+            StreamDenied::OtherSlot => Self::line("CROSSSLOT the event stream must be in the hash slot of the pool"),
+            StreamDenied::TryAgain => Self::TRY_AGAIN,
+        }
     }
 }

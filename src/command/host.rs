@@ -1,6 +1,8 @@
 //! What a command needs from the world around it, as traits: the server in production, plain maps in tests.
 
+use super::event::Entry;
 use crate::core::codec::Loader;
+use crate::core::event::Place;
 use crate::core::pool::Pool;
 use crate::core::time::Clock;
 use crate::core::Defaults;
@@ -9,24 +11,61 @@ use crate::core::Defaults;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle(pub usize);
 
-/// The key holds a value of another type.
+/// Why a key is not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongType;
+pub enum Closed {
+    /// It holds a value of another type.
+    WrongType,
+    /// The pool's event stream is on another node while its slot moves.
+    TryAgain,
+}
 
-/// The keys that a call may touch: those that its key specs declare, and no others.
+/// Why a pool may not tell of its changes in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamDenied {
+    /// The caller may not write to it.
+    NoPermission,
+    /// The key holds no stream.
+    WrongType,
+    /// It is in another slot of the cluster.
+    OtherSlot,
+    /// It is on another node while the slot moves.
+    TryAgain,
+}
+
+/// Where an entry is to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Append {
+    /// At the end; the stream is then kept at about so many entries, 0 = all of them.
+    End {
+        /// The most entries.
+        most: u64,
+    },
+    /// Where the primary has it.
+    At(Place),
+}
+
+/// The keys that a call may touch: those that its key specs declare, and the event streams of their pools.
 pub trait Keyspace {
     /// Opens a key for the access that the command declared. `None`: there is no such key.
     /// Opening the same key twice in one call gives the same handle.
     ///
     /// # Errors
-    /// The key holds another type.
-    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, WrongType>;
+    /// The key holds another type, or what its pool must write to is elsewhere.
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed>;
     /// The pool behind a handle.
     fn pool(&self, handle: Handle) -> &Pool;
     /// The pool behind a handle, to be changed by the commit point only.
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool;
     /// Makes a key that [`Keyspace::open`] found empty hold this pool; replaces a pool that is there (load form only).
     fn create(&mut self, key: &[u8], pool: Pool) -> Handle;
+    /// Appends an entry to an event stream, and says where it is. `None`: it could not be written, which changes nothing else.
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place>;
+    /// Whether the caller may let this pool tell of its changes in this stream.
+    ///
+    /// # Errors
+    /// Why not.
+    fn permit(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied>;
     /// The load of this key that is under way (`STOCK.LOAD`, which arrives in pieces).
     fn loader(&mut self, key: &[u8]) -> &mut Option<Loader>;
 }
@@ -52,6 +91,17 @@ pub struct Env<'a> {
     pub entropy: &'a dyn Fn() -> u64,
     /// Who calls.
     pub origin: Origin,
+    /// Where pools tell of their changes whose policy does not say.
+    pub feed: Feed<'a>,
+}
+
+/// The event stream of the server.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Feed<'a> {
+    /// Its key.
+    pub stream: Option<&'a [u8]>,
+    /// How many entries every stream keeps, about; 0 = all.
+    pub most: u64,
 }
 
 /// Where the answer is written, in the order of the protocol.

@@ -41,6 +41,8 @@ pub enum Answer {
     Suspended,
     /// No such order.
     NoOrder,
+    /// No such epoch.
+    Unknown,
     /// No such pool.
     NoPool,
     /// The call was an error (CONFLICT, NODIM, ERR).
@@ -49,7 +51,7 @@ pub enum Answer {
 
 impl Answer {
     /// Every counted answer with its name in `INFO stock`.
-    pub const NAMES: [(Answer, &'static str); 18] = [
+    pub const NAMES: [(Answer, &'static str); 19] = [
         (Answer::Reserved, "reserved"),
         (Answer::Confirmed, "confirmed"),
         (Answer::Late, "late"),
@@ -66,11 +68,12 @@ impl Answer {
         (Answer::StillReserved, "still_reserved"),
         (Answer::Suspended, "suspended"),
         (Answer::NoOrder, "noorder"),
+        (Answer::Unknown, "unknown"),
         (Answer::NoPool, "nopool"),
         (Answer::Error, "error"),
     ];
     /// How many kinds there are, `Other` included.
-    pub const COUNT: usize = 19;
+    pub const COUNT: usize = 20;
 }
 
 /// One change of a pool, as it is announced.
@@ -107,6 +110,12 @@ pub struct Journal {
     pub verbatim: bool,
     /// Effects that did not fit the state they were applied to.
     pub divergences: u64,
+    /// Entries that were appended to event streams.
+    pub told: u64,
+    /// Entries that could not be.
+    pub missed: u64,
+    /// The text of attributes, made anew for each entry.
+    pub text: Vec<u8>,
 }
 
 impl Journal {
@@ -123,6 +132,9 @@ impl Journal {
         self.answer = None;
         self.verbatim = false;
         self.divergences = 0;
+        self.told = 0;
+        self.missed = 0;
+        self.text.shrink_to(KEPT_BYTES);
     }
 
     /// The pools that this call changed, in the order of their first change.

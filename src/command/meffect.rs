@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::cart::keys;
-use super::effect::{begin, repeat, NOT_FOR_CLIENTS};
+use super::effect::{repeat, NOT_FOR_CLIENTS};
 use super::error::CommandError;
 use super::host::Origin;
 use super::spec::{Access, Arg, Call, Keys, Spec};
@@ -29,9 +29,6 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let keys = keys(&mut args)?;
     let effects = args.take_some(keys.len()).ok_or(CommandError::SYNTAX)?;
     args.end()?;
-    begin(call);
-    for (key, effect) in keys.iter().zip(effects) {
-        repeat(call, key, effect);
-    }
+    repeat(call, keys, effects);
     Ok(())
 }

@@ -172,8 +172,8 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
         return Err(CommandError::line("ERR invalid policy: an array stands where an object belongs"));
     }
     let events = text.events.as_ref().map(ValueText::bytes).transpose()?;
-    if events.as_ref().is_some_and(|name| !(1..=MAX_STREAM).contains(&name.len())) {
-        return Err(CommandError::line("ERR invalid policy: events takes a name of 1 to 512 bytes"));
+    if events.as_ref().is_some_and(|name| name.len() > MAX_STREAM) {
+        return Err(CommandError::line("ERR invalid policy: events takes a name of at most 512 bytes"));
     }
     if text.limits.len() > MAX_LIMITS {
         return Err(CommandError::line("ERR too many limits in one pool: at most 32"));

@@ -41,6 +41,7 @@ const fn counted(refusal: &Refusal) -> Answer {
         Refusal::Reserved => Answer::StillReserved,
         Refusal::Suspended => Answer::Suspended,
         Refusal::NoOrder => Answer::NoOrder,
+        Refusal::Unknown => Answer::Unknown,
         Refusal::SoldOut { .. } => Answer::SoldOut,
         Refusal::Limited { .. } => Answer::Limited,
         Refusal::Conflict(_) | Refusal::NoDim(_) | Refusal::Bound(_) => Answer::Error,
@@ -75,6 +76,7 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::Reserved => word("RESERVED", 2),
         Refusal::Suspended => word("SUSPENDED", 2),
         Refusal::NoOrder => word("NOORDER", 2),
+        Refusal::Unknown => word("UNKNOWN", 2),
         Refusal::SoldOut { available } => {
             word("SOLDOUT", 3);
             out.int(*available);

@@ -28,6 +28,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let policy = policy_json::read(args.required()?, call.env.defaults.utc_offset_min)?;
     args.end()?;
     let Some(handle) = open(call, key)? else { return Ok(()) };
+    let named = policy.events.as_ref().filter(|name| !name.as_slice().is_empty());
+    if let Some(name) = named.filter(|name| call.keys.pool(handle).events() != Some(name.as_slice())) {
+        call.keys.permit(handle, name.as_slice())?;
+    }
     match decide(call.keys.pool(handle), policy) {
         Ok(change) => {
             if let Some(change) = change {

@@ -3,8 +3,8 @@
 use super::spec::Spec;
 use super::{
     add, amend, available, check, confirm, effect, extend, get, give_back, limit, limits, load, mconfirm, meffect,
-    mextend, mrelease, mreserve, mreturn, order, orders, policy, release, reserve, set, setpolicy, suspend, sweep,
-    unlimit, usage, verify,
+    mextend, mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, set, setpolicy, suspend,
+    sweep, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the README.
@@ -22,6 +22,7 @@ pub static TABLE: &[Spec] = &[
     mreturn::SPEC,
     set::SPEC,
     add::SPEC,
+    reconcile::SPEC,
     suspend::SUSPEND,
     suspend::RESUME,
     setpolicy::SPEC,

@@ -98,6 +98,11 @@ pub enum Change<'a> {
         /// The caller's token, and from when it is forgotten, Unix ms.
         token: Option<(&'a [u8], i64)>,
     },
+    /// The database has said what is on the shelf.
+    Reconciled {
+        /// Units on the shelf, less what moved here and has not reached the database.
+        on_hand: i64,
+    },
     /// Nothing more is taken.
     Suspended,
     /// Units are taken again.
@@ -253,6 +258,8 @@ pub enum Kind {
     Set,
     /// `added`
     Added,
+    /// `reconciled`
+    Reconciled,
     /// `policy`
     Policy,
     /// `suspended`
@@ -262,6 +269,28 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The type of its entry in an event stream.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Amended => "amended",
+            Self::Extended => "extended",
+            Self::Confirmed => "confirmed",
+            Self::Late => "late",
+            Self::Released => "released",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Returned => "returned",
+            Self::Set => "set",
+            Self::Added => "added",
+            Self::Reconciled => "reconciled",
+            Self::Policy => "policy",
+            Self::Suspended => "suspended",
+            Self::Resumed => "resumed",
+        }
+    }
+
     /// The keyspace notification.
     #[must_use]
     pub const fn event(self) -> &'static str {
@@ -277,6 +306,7 @@ impl Kind {
             Self::Returned => "stock.return",
             Self::Set => "stock.set",
             Self::Added => "stock.add",
+            Self::Reconciled => "stock.reconcile",
             Self::Policy => "stock.policy",
             Self::Suspended => "stock.suspend",
             Self::Resumed => "stock.resume",
@@ -312,6 +342,16 @@ impl Edges {
 }
 
 impl Edge {
+    /// Its name in an entry of an event stream.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SoldOut => "soldout",
+            Self::Restocked => "restocked",
+            Self::Low => "low",
+        }
+    }
+
     /// The keyspace notification.
     #[must_use]
     pub const fn event(self) -> &'static str {
@@ -323,7 +363,35 @@ impl Edge {
     }
 }
 
-impl Change<'_> {
+impl<'a> Change<'a> {
+    /// The order that it is about.
+    #[must_use]
+    pub const fn order(&self) -> Option<OrderRef<'a>> {
+        match self {
+            Self::Reserved { order, .. }
+            | Self::Amended { order, .. }
+            | Self::Extended { order, .. }
+            | Self::Confirmed { order, .. }
+            | Self::Late { order, .. }
+            | Self::LatePlaced { order, .. }
+            | Self::Released { order, .. }
+            | Self::Cancelled { order, .. }
+            | Self::Expired { order, .. }
+            | Self::Returned { order, .. }
+            | Self::Vouched { order, .. } => Some(*order),
+            Self::Created { .. }
+            | Self::Set(_)
+            | Self::Added { .. }
+            | Self::Reconciled { .. }
+            | Self::Suspended
+            | Self::Resumed
+            | Self::Policy(_)
+            | Self::LimitSet(_)
+            | Self::LimitRemoved { .. }
+            | Self::Freed(_) => None,
+        }
+    }
+
     /// From when the order that it finishes is forgotten, Unix ms.
     #[must_use]
     pub const fn forget_ms(&self) -> Option<i64> {
@@ -346,6 +414,7 @@ impl Change<'_> {
         Some(match self {
             Self::Created { .. } | Self::Set(_) => Kind::Set,
             Self::Added { .. } => Kind::Added,
+            Self::Reconciled { .. } => Kind::Reconciled,
             Self::Suspended => Kind::Suspended,
             Self::Resumed => Kind::Resumed,
             Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } => Kind::Policy,

@@ -1,7 +1,7 @@
 //! The rules of selling limited stock, pure: no Redis, no clock, no I/O, no unsafe, no text for users.
 //!
 //! Read in this order: `quantity`, `ids`, `time`, `window` (the words), `order`, `limit`, `usage` (what is kept), `pool` (the
-//! aggregate), `change` (what can happen to it), `view` (what a call sees), `ops` (one operation per file: decide, then
+//! aggregate), `change` (what can happen to it), `event` (what is told of it), `view` (what a call sees), `ops` (one operation per file: decide, then
 //! apply), `codec` (bytes), `verify` (is it all true).
 
 #![forbid(unsafe_code)]
@@ -16,6 +16,7 @@
 pub mod attributes;
 pub mod change;
 pub mod codec;
+pub mod event;
 pub mod hash;
 pub mod ids;
 pub mod limit;

@@ -225,7 +225,7 @@ impl Pool {
         self.alert
     }
 
-    /// The events stream of the policy.
+    /// The event stream of the policy: `None` = the server's, empty = none at all.
     #[must_use]
     pub fn events(&self) -> Option<&[u8]> {
         self.events.as_ref().map(Bytes::as_slice)
@@ -323,10 +323,10 @@ impl Pool {
         self.orders.len().saturating_add(self.usage.entries.len()).saturating_add(self.tokens.len()).saturating_add(1)
     }
 
-    /// A copy for another key: its events go nowhere, so that no stream tells of two pools as one.
+    /// A copy for another key: what the policy tells goes nowhere, so that no stream tells of two pools as one.
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self { events: None, reign: 0, ..self.clone() }
+        Self { events: self.events.as_ref().map(|_| Bytes::default()), reign: 0, ..self.clone() }
     }
 
     /// When the background has something to do here: the next hold to return or memory to free; Unix ms.
@@ -390,6 +390,7 @@ impl Pool {
             }
             Change::Set(on_hand) => self.set_on_hand(*on_hand),
             Change::Added { delta, token } => ops::add::apply(self, *delta, *token),
+            Change::Reconciled { on_hand } => self.on_hand = *on_hand,
             Change::Suspended => self.suspended = true,
             Change::Resumed => self.suspended = false,
             Change::Policy(policy) => ops::policy::apply(self, policy, now_ms),

@@ -72,6 +72,8 @@ pub enum Refusal {
     Suspended,
     /// The pool does not know the order.
     NoOrder,
+    /// The pool does not know the epoch.
+    Unknown,
     /// Not enough stock.
     SoldOut {
         /// As shown: 0 or more.

@@ -39,6 +39,7 @@ macro_rules! first_absent {
 /// The name of a function that this module needs and the server does not have.
 pub fn missing() -> Option<&'static str> {
     first_absent!(
+        RedisModule_ACLCheckKeyPermissions,
         RedisModule_Alloc,
         RedisModule_AvoidReplicaTraffic,
         RedisModule_Call,
@@ -48,6 +49,7 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_CreateCommand,
         RedisModule_CreateDataType,
         RedisModule_CreateString,
+        RedisModule_CreateStringFromLongLong,
         RedisModule_DigestAddStringBuffer,
         RedisModule_DigestEndSequence,
         RedisModule_EmitAOF,
@@ -55,13 +57,16 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_EventLoopDel,
         RedisModule_Free,
         RedisModule_FreeCallReply,
+        RedisModule_FreeModuleUser,
         RedisModule_FreeString,
         RedisModule_GetClientId,
         RedisModule_GetCommand,
         RedisModule_GetContextFlags,
+        RedisModule_GetCurrentUserName,
         RedisModule_GetDbIdFromOptCtx,
         RedisModule_GetDetachedThreadSafeContext,
         RedisModule_GetKeyNameFromOptCtx,
+        RedisModule_GetModuleUserFromUserName,
         RedisModule_GetRandomBytes,
         RedisModule_GetSelectedDb,
         RedisModule_InfoAddFieldCString,
@@ -105,9 +110,12 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_SetCommandInfo,
         RedisModule_SetModuleOptions,
         RedisModule_SignalModifiedKey,
+        RedisModule_StreamAdd,
+        RedisModule_StreamTrimByLength,
         RedisModule_StringPtrLen,
         RedisModule_SubscribeToKeyspaceEvents,
         RedisModule_SubscribeToServerEvent,
+        RedisModule_ValueLength,
         RedisModule_WrongArity,
     )
 }

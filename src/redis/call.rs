@@ -7,7 +7,7 @@ use super::api::{self, Ctx};
 use super::keyspace::{Keys, OpenKey};
 use super::reply::{self, Reply};
 use super::{notify, replicate, state};
-use crate::command::host::{Env, Origin};
+use crate::command::host::{Env, Feed, Origin};
 use crate::command::journal::{Answer, Journal};
 use crate::command::spec::{Access, Call, Spec};
 use crate::core::change::Kind;
@@ -28,26 +28,30 @@ pub struct Scratch {
 /// Runs one command.
 pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]) {
     let now_ms = api::now_ms();
-    let (mut scratch, clock, defaults, reign) = state::with(|state| {
+    let (mut scratch, clock, defaults, reign, events) = state::with(|state| {
         let scratch = state.take_scratch();
         if let Some(own) = &mut state.sweep.call {
             own.ran = true;
         }
-        (scratch, state.clock(now_ms), state.settings.defaults(), state.reign)
+        (scratch, state.clock(now_ms), state.settings.defaults(), state.reign, state.settings.events())
     });
     // SAFETY: the server keeps the arguments alive and in place until the command returns; `Scratch` forgets
     // them before that, and handlers, which take a `Call` of any lifetime, cannot keep them.
     scratch.args.extend(argv.iter().map(|&arg| unsafe { api::bytes(arg) }));
-    let env = Env { clock, defaults, reign, entropy: &api::random, origin: origin(spec, ctx) };
+    let feed = Feed { stream: events.0.as_deref(), most: events.1 };
+    let env = Env { clock, defaults, reign, entropy: &api::random, origin: origin(spec, ctx), feed };
     let answer = answer(spec, ctx, argv, &env, &mut scratch);
     let journal = &scratch.journal;
     notify::announce(ctx, &scratch.open, journal);
     let expired = if env.origin == Origin::Client { count_expired(journal) } else { 0 };
-    let divergences = journal.divergences;
+    let (divergences, told, missed) = (journal.divergences, journal.told, journal.missed);
     scratch.clear();
     state::with(|state| {
         state.count_answer(answer);
         state.totals.expired = state.totals.expired.wrapping_add(expired);
+        if told > 0 || missed > 0 {
+            state.count_told(told, missed);
+        }
         if divergences > 0 {
             state.count_divergences(divergences);
         }

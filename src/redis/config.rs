@@ -7,6 +7,7 @@
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_longlong, c_void};
 use std::ptr::null_mut;
+use std::rc::Rc;
 use std::time::Duration;
 
 use redis_module::raw;
@@ -14,6 +15,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::state;
 use super::trampoline::guarded;
+use crate::core::ids::MAX_STREAM;
 use crate::core::Defaults;
 
 /// A parameter that is a number.
@@ -28,22 +30,43 @@ struct Number {
 const RETAIN_SECONDS: usize = 1;
 const RETAIN_PAID_SECONDS: usize = 2;
 const FAILOVER_GRACE_MS: usize = 4;
+const EVENTS_MAXLEN: usize = 5;
 
 /// Ten years.
 const MOST_SECONDS: i64 = 315_360_000;
 
 /// The parameters that are numbers.
-static NUMBERS: [Number; 5] = [
+static NUMBERS: [Number; 6] = [
     Number { name: c"hold-seconds", default: 900, least: 1, most: MOST_SECONDS },
     Number { name: c"retain-seconds", default: 86_400, least: 1, most: MOST_SECONDS },
     Number { name: c"retain-paid-seconds", default: 604_800, least: 1, most: MOST_SECONDS },
     Number { name: c"pool-max-orders", default: 10_000_000, least: 1, most: 4_000_000_000 },
     Number { name: c"failover-grace-ms", default: 0, least: 0, most: 86_400_000 },
+    Number { name: c"events-maxlen", default: 0, least: 0, most: 9_007_199_254_740_991 },
 ];
 
-/// The one that is a text.
-const UTC_OFFSET: &CStr = c"utc-offset";
-const UTC_OFFSET_DEFAULT: &str = "+00:00";
+/// A parameter that is a text.
+struct Text {
+    name: &'static CStr,
+    default: &'static str,
+    /// Why a text is not accepted.
+    wrong: &'static str,
+}
+
+/// Places in [`TEXTS`].
+const UTC_OFFSET: usize = 0;
+const EVENTS: usize = 1;
+
+/// The parameters that are texts.
+static TEXTS: [Text; 2] = [
+    Text { name: c"utc-offset", default: "+00:00", wrong: "a UTC offset is +hh:mm or -hh:mm, up to 18:00" },
+    Text {
+        name: c"events",
+        default: "",
+        wrong: "a stream's name has at most 512 bytes; in a cluster a pool's own policy names it (its stream must be in its slot)",
+    },
+];
+
 /// The furthest offset: 18 hours.
 const MOST_OFFSET_MIN: i32 = 18 * 60;
 
@@ -51,19 +74,25 @@ const MOST_OFFSET_MIN: i32 = 18 * 60;
 pub struct Settings {
     numbers: [i64; NUMBERS.len()],
     utc_offset_min: i32,
-    /// As it was written: the server wants a string that stays ours.
-    utc_offset: *mut raw::RedisModuleString,
+    events: Option<Rc<[u8]>>,
+    /// As they were written: the server wants strings that stay ours.
+    texts: [*mut raw::RedisModuleString; TEXTS.len()],
 }
 
 impl Settings {
     /// The defaults.
     pub const fn new() -> Self {
-        Self { numbers: [900, 86_400, 604_800, 10_000_000, 0], utc_offset_min: 0, utc_offset: null_mut() }
+        Self {
+            numbers: [900, 86_400, 604_800, 10_000_000, 0, 0],
+            utc_offset_min: 0,
+            events: None,
+            texts: [null_mut(); TEXTS.len()],
+        }
     }
 
     /// For the core.
     pub fn defaults(&self) -> Defaults {
-        let [hold, retain, retain_paid, max_orders, _] = self.numbers;
+        let [hold, retain, retain_paid, max_orders, _, _] = self.numbers;
         Defaults {
             hold_ms: hold.saturating_mul(1000),
             retain_ms: retain.saturating_mul(1000),
@@ -71,6 +100,11 @@ impl Settings {
             max_orders: u32::try_from(max_orders).unwrap_or(u32::MAX),
             utc_offset_min: self.utc_offset_min,
         }
+    }
+
+    /// The event stream of pools whose policy does not say, and how many entries every stream keeps.
+    pub fn events(&self) -> (Option<Rc<[u8]>>, u64) {
+        (self.events.clone(), self.numbers[EVENTS_MAXLEN].unsigned_abs())
     }
 
     /// How long no hold becomes due after a promotion or restart.
@@ -104,21 +138,24 @@ pub fn register(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
         };
         ensure(done)?;
     }
-    let default = std::ffi::CString::new(given.utc_offset).map_err(|_| "a parameter cannot be registered")?;
-    let flags = raw::REDISMODULE_CONFIG_DEFAULT;
-    // SAFETY: as above.
-    ensure(unsafe {
-        api!(RedisModule_RegisterStringConfig(
-            ctx.raw(),
-            UTC_OFFSET.as_ptr(),
-            default.as_ptr(),
-            flags,
-            Some(get_offset),
-            Some(set_offset),
-            None,
-            null_mut(),
-        ))
-    })?;
+    for (index, text) in TEXTS.iter().enumerate() {
+        let default = given.texts.get(index).cloned().unwrap_or_default();
+        let default = std::ffi::CString::new(default).map_err(|_| "a parameter cannot be registered")?;
+        let (place, flags) = (index as *mut c_void, raw::REDISMODULE_CONFIG_DEFAULT);
+        // SAFETY: as above.
+        ensure(unsafe {
+            api!(RedisModule_RegisterStringConfig(
+                ctx.raw(),
+                text.name.as_ptr(),
+                default.as_ptr(),
+                flags,
+                Some(get_text),
+                Some(set_text),
+                None,
+                place,
+            ))
+        })?;
+    }
     // SAFETY: the context is live.
     let loaded = unsafe { api!(RedisModule_LoadConfigs(ctx.raw())) };
     if loaded == api::OK {
@@ -161,36 +198,51 @@ unsafe extern "C" fn set(
     })
 }
 
-unsafe extern "C" fn get_offset(_: *const c_char, _: *mut c_void) -> *mut raw::RedisModuleString {
-    guarded(null_mut(), || state::with(|state| state.settings.utc_offset))
+unsafe extern "C" fn get_text(_: *const c_char, place: *mut c_void) -> *mut raw::RedisModuleString {
+    guarded(null_mut(), || state::with(|state| state.settings.texts.get(place as usize).copied().unwrap_or(null_mut())))
 }
 
-unsafe extern "C" fn set_offset(
+unsafe extern "C" fn set_text(
     _: *const c_char,
     value: *mut raw::RedisModuleString,
-    _: *mut c_void,
+    place: *mut c_void,
     error: *mut *mut raw::RedisModuleString,
 ) -> c_int {
     guarded(api::ERR, || {
         // SAFETY: the server's string is live for the callback.
         let text = unsafe { api::bytes(value) };
-        let Some(minutes) = offset_minutes(text) else {
-            // SAFETY: the server takes the string over.
-            unsafe { *error = api::string(b"a UTC offset is +hh:mm or -hh:mm, up to 18:00") };
-            return api::ERR;
-        };
-        keep_offset(minutes, text);
-        api::OK
+        let place = place as usize;
+        if state::with(|state| take_text(&mut state.settings, state.cluster, place, text)) {
+            keep_text(place, text);
+            return api::OK;
+        }
+        let wrong = TEXTS.get(place).map_or("", |text| text.wrong);
+        // SAFETY: the server takes the string over.
+        unsafe { *error = api::string(wrong.as_bytes()) };
+        api::ERR
     })
 }
 
-fn keep_offset(minutes: i32, text: &[u8]) {
+/// Sets what a text means; false where it is not accepted.
+fn take_text(settings: &mut Settings, cluster: bool, place: usize, text: &[u8]) -> bool {
+    match place {
+        UTC_OFFSET => offset_minutes(text).map(|minutes| settings.utc_offset_min = minutes).is_some(),
+        EVENTS if text.is_empty() => {
+            settings.events = None;
+            true
+        }
+        EVENTS if !cluster && text.len() <= MAX_STREAM => {
+            settings.events = Some(text.into());
+            true
+        }
+        _ => false,
+    }
+}
+
+fn keep_text(place: usize, text: &[u8]) {
     let text = api::string(text);
-    let old = state::with(|state| {
-        state.settings.utc_offset_min = minutes;
-        std::mem::replace(&mut state.settings.utc_offset, text)
-    });
-    if !old.is_null() {
+    let old = state::with(|state| state.settings.texts.get_mut(place).map(|kept| std::mem::replace(kept, text)));
+    if let Some(old) = old.filter(|old| !old.is_null()) {
         // SAFETY: it was ours, and nothing refers to it any more.
         unsafe { api!(RedisModule_FreeString(null_mut(), old)) };
     }
@@ -216,13 +268,15 @@ fn offset_minutes(text: &[u8]) -> Option<i32> {
 #[derive(Debug, PartialEq, Eq)]
 struct Arguments {
     numbers: [i64; NUMBERS.len()],
-    utc_offset: String,
+    texts: [String; TEXTS.len()],
 }
 
 impl Arguments {
     fn parse(args: &[&[u8]]) -> Result<Self, String> {
-        let mut given =
-            Self { numbers: NUMBERS.each_ref().map(|number| number.default), utc_offset: UTC_OFFSET_DEFAULT.into() };
+        let mut given = Self {
+            numbers: NUMBERS.each_ref().map(|number| number.default),
+            texts: TEXTS.each_ref().map(|text| text.default.into()),
+        };
         for pair in args.chunks(2) {
             let name = String::from_utf8_lossy(pair.first().copied().unwrap_or_default()).to_ascii_lowercase();
             let name = name.strip_prefix("stock.").unwrap_or(&name);
@@ -234,9 +288,12 @@ impl Arguments {
 
     fn take(&mut self, name: &str, value: &[u8]) -> Result<(), String> {
         let text = std::str::from_utf8(value).unwrap_or_default();
-        if name.as_bytes() == UTC_OFFSET.to_bytes() {
-            offset_minutes(value).ok_or("the argument utc-offset must be +hh:mm or -hh:mm, up to 18:00")?;
-            self.utc_offset = text.into();
+        if let Some(place) = TEXTS.iter().position(|text| text.name.to_bytes() == name.as_bytes()) {
+            let cluster = state::with(|state| state.cluster);
+            if std::str::from_utf8(value).is_err() || !take_text(&mut Settings::new(), cluster, place, value) {
+                return Err(format!("the argument {name} is not accepted: {}", TEXTS[place].wrong));
+            }
+            self.texts[place] = text.into();
             return Ok(());
         }
         let index = NUMBERS.iter().position(|number| number.name.to_bytes() == name.as_bytes());
@@ -268,7 +325,8 @@ mod tests {
     #[test]
     fn arguments_replace_defaults() {
         let given = Arguments::parse(&[b"Hold-Seconds", b"60", b"stock.utc-offset", b"+08:00"]);
-        assert_eq!(given, Ok(Arguments { numbers: [60, 86_400, 604_800, 10_000_000, 0], utc_offset: "+08:00".into() }));
+        let (numbers, texts) = ([60, 86_400, 604_800, 10_000_000, 0, 0], ["+08:00".into(), String::new()]);
+        assert_eq!(given, Ok(Arguments { numbers, texts }));
         assert_eq!(Arguments::parse(&[]).map(|given| given.numbers), Ok(Settings::new().numbers));
     }
 

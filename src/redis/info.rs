@@ -43,9 +43,9 @@ impl Section {
 
     /// One total per answer, then what happened without one.
     fn totals(&self) {
-        let (answers, expired, divergences, steps) = state::with(|state| {
+        let (answers, expired, divergences, steps, told, missed) = state::with(|state| {
             let totals = &state.totals;
-            (totals.answers, totals.expired, totals.divergences, totals.clock_steps)
+            (totals.answers, totals.expired, totals.divergences, totals.clock_steps, totals.told, totals.missed)
         });
         for (answer, name) in Answer::NAMES {
             let name = CString::new(format!("answered_{name}")).unwrap_or_default();
@@ -53,6 +53,8 @@ impl Section {
         }
         self.count(c"holds_expired", expired);
         self.count(c"divergences", divergences);
+        self.count(c"events_written", told);
+        self.count(c"events_missed", missed);
         self.count(c"clock_steps", steps);
     }
 

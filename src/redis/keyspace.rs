@@ -7,10 +7,13 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::data_type;
 use super::state;
+use super::stream::{self, Streams};
 use super::value::Value;
-use crate::command::host::{Handle, Keyspace, WrongType};
+use crate::command::event::Entry;
+use crate::command::host::{Append, Closed, Handle, Keyspace, StreamDenied};
 use crate::command::spec::Access;
 use crate::core::codec::Loader;
+use crate::core::event::Place;
 use crate::core::pool::Pool;
 
 /// A key that a call has opened.
@@ -35,6 +38,9 @@ pub struct Keys<'c> {
     /// Where the search for the next key begins: keys are mostly opened in the order of the arguments.
     next: usize,
     load: Option<(usize, Option<Loader>)>,
+    streams: Streams<'c>,
+    /// Streams of pools may be on another node: it is a cluster, and this a call that decides.
+    cluster: bool,
 }
 
 impl<'c> Keys<'c> {
@@ -47,7 +53,9 @@ impl<'c> Keys<'c> {
         open: &'c mut Vec<OpenKey>,
     ) -> Self {
         open.clear();
-        Self { ctx, writes: access != Access::Read, argv, args, open, next: 1, load: None }
+        let cluster = access != Access::Log && state::with(|state| state.cluster);
+        let (writes, streams) = (access != Access::Read, Streams::new(ctx));
+        Self { ctx, writes, argv, args, open, next: 1, load: None, streams, cluster }
     }
 
     /// The keys that were opened.
@@ -98,7 +106,7 @@ impl<'c> Keys<'c> {
     }
 
     /// Opens the key that is this argument and looks at what it holds.
-    fn open_argument(&mut self, at: usize) -> Result<Option<usize>, WrongType> {
+    fn open_argument(&mut self, at: usize) -> Result<Option<usize>, Closed> {
         let Some(&name) = self.argv.get(at) else {
             return Ok(None);
         };
@@ -115,7 +123,15 @@ impl<'c> Keys<'c> {
         if value.is_null() && kind != raw::REDISMODULE_KEYTYPE_EMPTY as i32 {
             // SAFETY: the handle is live, and not used again.
             unsafe { api!(RedisModule_CloseKey(key)) };
-            return Err(WrongType);
+            return Err(Closed::WrongType);
+        }
+        // SAFETY: the open key holds the value, and nothing changes it meanwhile.
+        let events = if self.cluster && self.writes { unsafe { value.as_ref() } } else { None };
+        let events = events.and_then(|value| value.pool.events()).filter(|name| !name.is_empty());
+        if events.is_some_and(|events| !stream::is_here(self.ctx, name, events)) {
+            // SAFETY: the handle is live, and not used again.
+            unsafe { api!(RedisModule_CloseKey(key)) };
+            return Err(Closed::TryAgain);
         }
         let last = self.open.len();
         self.open.push(OpenKey { key, name, value, touched: false, created: false });
@@ -124,7 +140,7 @@ impl<'c> Keys<'c> {
 }
 
 impl Keyspace for Keys<'_> {
-    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, WrongType> {
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
         let already = if self.writes { self.already(key) } else { None };
         let at = match already {
             Some(at) => Some(at),
@@ -155,7 +171,7 @@ impl Keyspace for Keys<'_> {
 
     fn create(&mut self, key: &[u8], pool: Pool) -> Handle {
         if self.already(key).is_none() {
-            let _: Result<_, WrongType> = self.open(key);
+            let _: Result<_, Closed> = self.open(key);
         }
         let at = self.already(key);
         let Some((at, open)) = at.and_then(|at| Some((at, self.open.get_mut(at)?))) else {
@@ -171,6 +187,15 @@ impl Keyspace for Keys<'_> {
         open.touched = true;
         open.created = true;
         Handle(at)
+    }
+
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+        self.streams.append(self.open.get(pool.0)?, stream, at, entry)
+    }
+
+    fn permit(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
+        let Some(open) = self.open.get(pool.0) else { return Err(StreamDenied::NoPermission) };
+        stream::permit(self.ctx, open.name, stream, self.cluster)
     }
 
     fn loader(&mut self, key: &[u8]) -> &mut Option<Loader> {

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `api` (calling C), `allocator`, `log`, `state` (what the process keeps), `value` and
 //! `data_type` (what a key holds), `keyspace` and `reply` (what a command may do), `trampoline`, `positions`
-//! and `call` (one command's way), `replicate` and `notify` (what follows a change), `agenda`, `sweep` and
+//! and `call` (one command's way), `replicate`, `stream` and `notify` (what follows a change), `agenda`, `sweep` and
 //! `rescan` (due holds without traffic), `events` (what the server tells), `config`, `info`, `commands` and
 //! `docs` (what the server is told).
 //!
@@ -31,6 +31,7 @@ mod replicate;
 mod reply;
 mod rescan;
 mod state;
+mod stream;
 mod sweep;
 mod trampoline;
 mod value;
@@ -85,6 +86,7 @@ fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     if !allocator::is_usable() {
         return Err("this server's allocator does not align to 16 bytes".into());
     }
+    state::with(|state| state.cluster = ctx.flags() & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0);
     config::register(ctx, args)?;
     commands::register(ctx)?;
     data_type::register(ctx)?;

@@ -25,8 +25,8 @@ use crate::core::time::Clock;
 /// A clock that goes back by more than this has been set, and is worth a count in `INFO`.
 const CLOCK_STEP_MS: i64 = 1_000;
 
-/// Between two log lines about divergences.
-const DIVERGENCE_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two log lines about the same.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Totals since the start.
 pub struct Totals {
@@ -38,6 +38,10 @@ pub struct Totals {
     pub divergences: u64,
     /// How often the clock went back.
     pub clock_steps: u64,
+    /// Entries appended to event streams.
+    pub told: u64,
+    /// Entries that could not be.
+    pub missed: u64,
 }
 
 /// The state.
@@ -58,11 +62,14 @@ pub struct State {
     pub loads: Loads,
     /// The context flag that marks a slot import's client, where the server has one.
     pub import_flag: u32,
+    /// This server is a node of a cluster.
+    pub cluster: bool,
     /// The load under way reads our own files.
     pub loading_from_disk: bool,
     last_ms: i64,
     grace_since: Option<Instant>,
     divergence_logged: Option<Instant>,
+    missed_logged: Option<Instant>,
     spare: Vec<Scratch>,
 }
 
@@ -81,16 +88,25 @@ impl State {
         Self {
             settings: Settings::new(),
             reign: 1,
-            totals: Totals { answers: [0; Answer::COUNT], expired: 0, divergences: 0, clock_steps: 0 },
+            totals: Totals {
+                answers: [0; Answer::COUNT],
+                expired: 0,
+                divergences: 0,
+                clock_steps: 0,
+                told: 0,
+                missed: 0,
+            },
             agenda: Agenda::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),
             loads: Loads::new(),
             import_flag: 0,
+            cluster: false,
             loading_from_disk: false,
             last_ms: 0,
             grace_since: None,
             divergence_logged: None,
+            missed_logged: None,
             spare: Vec::new(),
         }
     }
@@ -135,11 +151,24 @@ impl State {
     /// Counts divergences and logs them once in a while.
     pub fn count_divergences(&mut self, count: u64) {
         self.totals.divergences = self.totals.divergences.wrapping_add(count);
-        if self.divergence_logged.is_none_or(|at| at.elapsed() >= DIVERGENCE_LOG_INTERVAL) {
+        if self.divergence_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             self.divergence_logged = Some(Instant::now());
             let total = self.totals.divergences;
             log::warning(&format!(
                 "{total} replayed effects so far did not fit the pool they met: this data set differs from its source"
+            ));
+        }
+    }
+
+    /// Counts entries that a stream did not take, and logs them once in a while.
+    pub fn count_told(&mut self, told: u64, missed: u64) {
+        self.totals.told = self.totals.told.wrapping_add(told);
+        self.totals.missed = self.totals.missed.wrapping_add(missed);
+        if missed > 0 && self.missed_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            self.missed_logged = Some(Instant::now());
+            let total = self.totals.missed;
+            log::warning(&format!(
+                "{total} events so far could not be written to their stream: it is a key of another type, or full"
             ));
         }
     }

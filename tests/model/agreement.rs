@@ -4,7 +4,8 @@
 use redis_stock::command::host::Origin;
 
 use crate::generate::{Generator, Profile, START_MS};
-use crate::host::Host;
+use crate::host::{Fields, Host};
+use crate::reference::told::Told;
 use crate::reference::{Config, Reference};
 use crate::reply::same_for;
 
@@ -23,11 +24,84 @@ fn cart_keys(argv: &[Vec<u8>]) -> &[Vec<u8>] {
     argv.get(3..).and_then(|rest| rest.get(..count)).unwrap_or(&[])
 }
 
+/// Puts the numbers of the pool into what the generator writes of RECONCILE.
+fn resolve(argv: &mut [Vec<u8>], reference: &Reference) {
+    if !argv[0].eq_ignore_ascii_case(b"STOCK.RECONCILE") || argv.len() < 7 {
+        return;
+    }
+    let number = |text: &[u8]| String::from_utf8_lossy(&text[1..]).parse::<i64>().unwrap_or(0);
+    let epochs = reference.epochs(&argv[1]);
+    let back = number(&argv[4]) as usize;
+    let known = epochs.len().checked_sub(back + 1).and_then(|at| epochs.get(at)).cloned();
+    let (epoch, seq, out) = known.unwrap_or_else(|| (b"00000000000000aB".to_vec(), 5, 0));
+    let seq = (seq + number(&argv[5])).max(0);
+    let out = out as i64 + number(&argv[6]);
+    argv[4] = epoch;
+    argv[5] = seq.to_string().into_bytes();
+    argv[6] = out.to_string().into_bytes();
+}
+
+/// One entry as the reference expects it, without what it does not know.
+fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &Told) -> Fields {
+    let mut fields = Fields::new();
+    let number = |n: Option<i128>, none: &str| n.map_or(none.to_string(), |n| n.to_string());
+    for (name, value) in [
+        ("type", told.kind.to_string()),
+        ("pool", key.escape_ascii().to_string()),
+        ("db", "0".to_string()),
+        ("epoch", format!("{epoch:016x}")),
+        ("seq", told.seq.to_string()),
+        ("qty", told.qty.to_string()),
+        ("at", at_ms.to_string()),
+        ("available", number(told.available, "-1")),
+        ("reserved", told.reserved.to_string()),
+        ("on_hand", number(told.on_hand, "")),
+        ("sold", told.sold.to_string()),
+        ("out", told.out.to_string()),
+    ] {
+        fields.insert(name, value);
+    }
+    if let Some(order) = &told.order {
+        fields.insert("order", order.escape_ascii().to_string());
+    }
+    if let Some(edge) = told.edge {
+        fields.insert("edge", edge.to_string());
+    }
+    fields
+}
+
+/// Each stream has what the reference says, in this order, and nothing else. (`for` is looked at elsewhere.)
+fn check_told(reference: &mut Reference, host: &mut Host, now_ms: i64, told: &dyn Fn() -> String) {
+    let mut expected = std::collections::BTreeMap::<(Vec<u8>, Vec<u8>), Vec<Fields>>::new();
+    for (key, changes) in reference.take_told() {
+        let epoch = host.pool(&key).epoch();
+        for change in changes {
+            let stream = change.stream.clone().unwrap_or_else(|| b"feed".to_vec());
+            if !stream.is_empty() && !host.keys.deaf {
+                let fields = expected_fields(&key, epoch, now_ms, &change);
+                expected.entry((stream, key.clone())).or_default().push(fields);
+            }
+        }
+    }
+    let mut found = std::collections::BTreeMap::<(Vec<u8>, Vec<u8>), Vec<Fields>>::new();
+    for (name, stream) in &host.keys.streams {
+        for (_, fields) in &stream.entries {
+            let mut fields = fields.clone();
+            let sent = fields.remove("for");
+            let takes = ["reserved", "late"].contains(&fields["type"].as_str());
+            assert_eq!(sent.is_some(), takes, "attributes stand where units are taken: {}", told());
+            found.entry((name.clone(), fields["pool"].clone().into_bytes())).or_default().push(fields);
+        }
+    }
+    assert_eq!(found, expected, "what was told differs: {}", told());
+}
+
 /// One history. Panics with all that is needed to repeat it.
 fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
     let mut generator = Generator::with(seed, profile);
     let mut reference = Reference::new(Config::default());
     let mut host = Host::new(seed);
+    host.feed = Some(b"feed".to_vec());
     let mut replica = Host::new(seed ^ 0xabcd);
     replica.defaults.retain_ms = 1;
     replica.defaults.hold_ms = 7;
@@ -36,7 +110,10 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
     let mut now_ms = START_MS;
     let mut recent: Vec<String> = Vec::new();
     for step in 0..steps {
-        let next = generator.next();
+        let mut next = generator.next();
+        resolve(&mut next.argv, &reference);
+        // Now and then a stream takes no entry: the sale goes on.
+        host.keys.deaf = step % 97 >= 90;
         now_ms += next.advance_ms;
         recent.push(format!("{now_ms} {}", show(&next.argv)));
         let cart = next.argv[0].to_ascii_uppercase().starts_with(b"STOCK.M");
@@ -69,10 +146,19 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
                 }
             }
         }
+        for key in reference.keys().map(<[u8]>::to_vec).collect::<Vec<_>>() {
+            let epoch = format!("{:016x}", host.pool(&key).epoch());
+            reference.learn_epoch(&key, epoch.as_bytes());
+        }
+        check_told(&mut reference, &mut host, now_ms, &told);
         counts.calls += 1;
         counts.changes += u64::from(changed);
         for effect in effects {
             replica.call(now_ms + 86_400_000 * 40, Origin::Log, &effect);
+        }
+        assert_eq!(host.keys.streams, replica.keys.streams, "the streams differ: {}", told());
+        for stream in host.keys.streams.values_mut().chain(replica.keys.streams.values_mut()) {
+            stream.entries.clear();
         }
         if step % 64 == 0 {
             assert_eq!(host.verify(), Vec::<String>::new(), "{}", told());

@@ -357,8 +357,9 @@ impl Generator {
             940..955 => self.check(),
             955..963 => self.available(),
             963..967 => self.start_on_any("STOCK.LIMITS"),
-            967..972 => self.start_on_any("STOCK.POLICY"),
-            972..975 => self.start_on_any("STOCK.VERIFY"),
+            967..969 => self.start_on_any("STOCK.POLICY"),
+            969..970 => self.start_on_any("STOCK.VERIFY"),
+            970..982 => self.reconcile(),
             _ => self.malformed(),
         }
     }
@@ -530,6 +531,30 @@ impl Generator {
         argv
     }
 
+    /// What the database has followed is written as `E1 S0 O0` (the last epoch but one, as far as it went, with its `out`):
+    /// who runs the call knows the numbers.
+    fn reconcile(&mut self) -> Vec<Vec<u8>> {
+        let key = self.any_pool();
+        let mut argv = self.start("STOCK.RECONCILE", key);
+        argv.push(match self.rng.random_range(0..100) {
+            0..80 => decimal(self.rng.random_range(-5..70)),
+            80..90 => decimal(self.rng.random_range(1000..100_000)),
+            90..95 => decimal(MAX_QTY),
+            _ => decimal(-MAX_QTY),
+        });
+        if self.chance(75) {
+            argv.push(self.word("AFTER"));
+            let epoch = if self.chance(70) { 0 } else { self.rng.random_range(0..19) };
+            argv.push(format!("E{epoch}").into_bytes());
+            argv.push(format!("S{}", self.one_of(&["0", "0", "-1", "-9", "1000", "7000"])).into_bytes());
+            argv.push(format!("O{}", self.one_of(&["0", "0", "-1", "1", "5"])).into_bytes());
+        }
+        if self.chance(20) {
+            argv.push(self.word("DRYRUN"));
+        }
+        argv
+    }
+
     fn sweep(&mut self) -> Vec<Vec<u8>> {
         let mut argv = self.start_on_any("STOCK.SWEEP");
         if self.chance(50) {
@@ -671,6 +696,9 @@ impl Generator {
         }
         if self.chance(30) {
             policy["alert"] = self.rng.random_range(0..10).into();
+        }
+        if self.chance(30) {
+            policy["events"] = self.one_of(&["", "own", "other"]).into();
         }
         if self.chance(75) {
             let count = self.rng.random_range(0..4);

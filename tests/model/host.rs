@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use redis_stock::command::error::CommandError;
-use redis_stock::command::host::{Env, Handle, Keyspace, Origin, Out, WrongType};
+use redis_stock::command::event::{Entry, Field, Value};
+use redis_stock::command::host::{Append, Closed, Env, Feed, Handle, Keyspace, Origin, Out, StreamDenied};
 use redis_stock::command::journal::Journal;
 use redis_stock::command::spec::Call;
 use redis_stock::command::TABLE;
 use redis_stock::core::codec::{save, Loader};
+use redis_stock::core::event::{EntryId, Place};
 use redis_stock::core::pool::Pool;
 use redis_stock::core::time::Clock;
 use redis_stock::core::verify::verify;
@@ -22,10 +24,24 @@ pub struct Keys {
     names: BTreeMap<Vec<u8>, usize>,
     pools: Vec<Pool>,
     loading: BTreeMap<Vec<u8>, Option<Loader>>,
+    /// Entries, stream by stream.
+    pub streams: BTreeMap<Vec<u8>, Stream>,
+    /// No stream takes an entry.
+    pub deaf: bool,
+}
+
+/// One entry of an event stream, as its reader sees it.
+pub type Fields = BTreeMap<&'static str, String>;
+
+/// An event stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stream {
+    pub last: u64,
+    pub entries: Vec<(u64, Fields)>,
 }
 
 impl Keyspace for Keys {
-    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, WrongType> {
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
         Ok(self.names.get(key).map(|&at| Handle(at)))
     }
     fn pool(&self, handle: Handle) -> &Pool {
@@ -42,6 +58,40 @@ impl Keyspace for Keys {
         self.names.insert(key.to_vec(), self.pools.len());
         self.pools.push(pool);
         Handle(self.pools.len() - 1)
+    }
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+        if self.deaf && matches!(at, Append::End { .. }) {
+            return None;
+        }
+        let name = self.names.iter().find(|(_, &at)| at == pool.0).map(|(name, _)| name.escape_ascii().to_string());
+        let stream = self.streams.entry(stream.to_vec()).or_default();
+        let seq = match at {
+            Append::End { .. } => stream.last + 1,
+            Append::At(place) => place.id.seq,
+        };
+        if seq <= stream.last {
+            return None;
+        }
+        stream.last = seq;
+        let fields = entry.iter().map(|&(field, value)| {
+            let value = match value {
+                Value::Word(word) => word.to_string(),
+                Value::Key => name.clone().unwrap_or_default(),
+                Value::Db => "0".to_string(),
+                Value::Int(number) => number.to_string(),
+                Value::Epoch(epoch) => format!("{epoch:016x}"),
+                Value::Bytes(bytes) => bytes.escape_ascii().to_string(),
+            };
+            (Field::NAMES[field as usize], value)
+        });
+        stream.entries.push((seq, fields.collect()));
+        Some(Place { id: EntryId { ms: u64::MAX - (1 << 40) + seq / 3, seq }, length: (seq % 5 == 0).then_some(seq) })
+    }
+    fn permit(&mut self, _: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
+        if stream == b"forbidden" {
+            return Err(StreamDenied::NoPermission);
+        }
+        Ok(())
     }
     fn loader(&mut self, key: &[u8]) -> &mut Option<Loader> {
         self.loading.entry(key.to_vec()).or_default()
@@ -116,6 +166,8 @@ pub struct Host {
     journal: Journal,
     /// Effects may not fit (damaged ones do not).
     pub tolerant: bool,
+    /// The event stream of the server.
+    pub feed: Option<Vec<u8>>,
 }
 
 impl Host {
@@ -128,6 +180,7 @@ impl Host {
             chance,
             journal: Journal::default(),
             tolerant: false,
+            feed: None,
         }
     }
 
@@ -155,6 +208,7 @@ impl Host {
             reign: self.reign,
             entropy: &entropy,
             origin,
+            feed: Feed { stream: self.feed.as_deref(), most: 0 },
         };
         let mut call =
             Call { args: &args, env: &env, keys: &mut self.keys, journal: &mut self.journal, out: &mut tree };
@@ -190,7 +244,13 @@ impl Host {
 
     /// Another one in the same state.
     pub fn twin(&self) -> Self {
-        let keys = Keys { names: self.keys.names.clone(), pools: self.keys.pools.clone(), loading: BTreeMap::new() };
+        let keys = Keys {
+            names: self.keys.names.clone(),
+            pools: self.keys.pools.clone(),
+            loading: BTreeMap::new(),
+            streams: self.keys.streams.clone(),
+            deaf: self.keys.deaf,
+        };
         Self {
             keys,
             defaults: self.defaults,
@@ -198,6 +258,7 @@ impl Host {
             chance: self.chance.clone(),
             journal: Journal::default(),
             tolerant: self.tolerant,
+            feed: self.feed.clone(),
         }
     }
 

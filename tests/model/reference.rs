@@ -22,6 +22,8 @@ use crate::reply::Reply;
 
 #[path = "carts.rs"]
 mod carts;
+#[path = "told.rs"]
+pub mod told;
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
 pub const MAX_QTY: i128 = 9_007_199_254_740_991;
@@ -102,6 +104,7 @@ impl Reference {
             b"STOCK.MRETURN" => self.cart(now, carts::Kind::Return, args),
             b"STOCK.SET" => self.set(now, args),
             b"STOCK.ADD" => self.add(now, args),
+            b"STOCK.RECONCILE" => self.reconcile(now, args),
             b"STOCK.SUSPEND" => self.suspend(now, args, true),
             b"STOCK.RESUME" => self.suspend(now, args, false),
             b"STOCK.SETPOLICY" => self.set_policy(now, args),
@@ -285,6 +288,12 @@ struct Pool {
     seq: i64,
     /// Counts arrivals at deadlines, and limits: both only need to be told apart.
     serial: u64,
+    /// What the outside world was told of, since the last look.
+    told: Vec<told::Told>,
+    /// What could be reserved after the last change, where the pool counts.
+    could: Option<i128>,
+    /// Where each epoch ends here, as far as it is known: (epoch, seq, out).
+    epochs: Vec<(Bytes, i64, i128)>,
 }
 
 impl Pool {
@@ -408,7 +417,9 @@ impl Pool {
         order.state = State::Expired;
         order.changed_ms = now;
         order.forget_ms = None;
+        let qty = order.qty;
         self.change();
+        self.tell("expired", Some(id), qty);
     }
 
     /// Every sum lies between -(2^53 - 1) and 2^53 - 1.
@@ -874,6 +885,7 @@ impl Reference {
             }
             pool.known(&id).qty = qty;
             pool.change();
+            pool.tell("amended", Some(&id), qty);
             Ok(ok(&[int(qty), pool.shown_available()]))
         })
     }
@@ -912,7 +924,7 @@ fn confirm_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8
                 return Err(conflict("the order holds less"));
             }
             pool.uncharge_units(id, held - qty);
-            Ok(pay(pool, now, id, qty))
+            Ok(pay(pool, now, id, qty, "confirmed"))
         }
         Some(State::Expired) if options.late => confirm_expired(pool, now, key, id, options.qty, options.attributes),
         Some(State::Expired) => Err(refusal("EXPIRED", key)),
@@ -933,6 +945,7 @@ fn release_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8
                 let order = finished(pool, now, State::Released, 0, Attributes::new());
                 pool.orders.insert(id.to_vec(), order);
                 pool.change();
+                pool.tell("cancelled", Some(id), 0);
             }
             return Ok(refusal("NOORDER", key));
         }
@@ -955,6 +968,7 @@ fn release_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8
     order.changed_ms = now;
     order.forget_ms = None;
     pool.change();
+    pool.tell("released", Some(id), back);
     Ok(ok(&[int(back), pool.shown_available()]))
 }
 
@@ -965,7 +979,9 @@ fn extend_one(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], deadline_ms: i1
         let order = pool.known(id);
         order.deadline_ms = deadline_ms;
         order.arrival = arrival;
+        let held = order.qty;
         pool.change();
+        pool.tell("extended", Some(id), held);
     }
     Ok(ok(&[int(pool.orders[id].deadline_ms)]))
 }
@@ -1005,6 +1021,7 @@ fn return_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8]
     order.forget_ms = None;
     pool.units_come_back(back, no_restock);
     pool.change();
+    pool.tell("returned", Some(id), back);
     Ok(ok(&[int(back), pool.shown_available(), int(pool.sold)]))
 }
 
@@ -1053,6 +1070,7 @@ fn reserve_new(
         ..finished(pool, now, State::Reserved, qty, attributes.clone())
     };
     pool.orders.insert(id.to_vec(), order);
+    pool.tell("reserved", Some(id), qty);
     Ok(ok(&[int(qty), pool.shown_available(), int(deadline_ms)]))
 }
 
@@ -1061,7 +1079,7 @@ fn limits_at(pool: &Pool, places: &[usize]) -> BTreeSet<u64> {
 }
 
 /// A hold becomes a sale of this quantity.
-fn pay(pool: &mut Pool, now: i128, id: &[u8], qty: i128) -> Reply {
+fn pay(pool: &mut Pool, now: i128, id: &[u8], qty: i128, kind: &'static str) -> Reply {
     let order = pool.known(id);
     order.qty = qty;
     order.state = State::Confirmed;
@@ -1069,6 +1087,7 @@ fn pay(pool: &mut Pool, now: i128, id: &[u8], qty: i128) -> Reply {
     order.forget_ms = None;
     pool.units_leave(qty);
     pool.change();
+    pool.tell(kind, Some(id), qty);
     ok(&[int(qty), int(pool.sold)])
 }
 
@@ -1097,7 +1116,7 @@ fn confirm_expired(
     let (qty, places) = pool.judge(now, key, &order.attributes, qty, false, older)?;
     let charges = pool.charge(now, &order.attributes, qty, &places);
     pool.known(id).charges = charges;
-    Ok(pay(pool, now, id, qty))
+    Ok(pay(pool, now, id, qty, "late"))
 }
 
 /// `CONFIRM … LATE` of an order that the pool does not know.
@@ -1126,7 +1145,7 @@ fn confirm_unknown(
         ..finished(pool, now, State::Confirmed, qty, attributes)
     };
     pool.orders.insert(id.to_vec(), order);
-    Ok(pay(pool, now, id, qty))
+    Ok(pay(pool, now, id, qty, "late"))
 }
 
 /// What AMEND and EXTEND answer unless the order is reserved.
@@ -1230,7 +1249,8 @@ impl Reference {
             if options.xx {
                 return Ok(Reply::Nil);
             }
-            let pool = Pool { on_hand, seq: 1, ..Pool::default() };
+            let mut pool = Pool { on_hand, seq: 1, could: Some(0), ..Pool::default() };
+            pool.tell("set", None, on_hand.unwrap_or(0));
             self.pools.insert(key, pool);
             return Ok(status_ok());
         };
@@ -1240,6 +1260,7 @@ impl Reference {
             }
             pool.on_hand = on_hand;
             pool.change();
+            pool.tell("set", None, on_hand.unwrap_or(0));
             Ok(status_ok())
         })
     }
@@ -1280,6 +1301,7 @@ impl Reference {
             pool.on_hand = Some(on_hand + delta);
             pool.out -= delta;
             pool.change();
+            pool.tell("added", None, delta);
             Ok(ok(&[int(on_hand + delta), pool.shown_available()]))
         })
     }
@@ -1291,6 +1313,7 @@ impl Reference {
             if pool.suspended != suspended {
                 pool.suspended = suspended;
                 pool.change();
+                pool.tell(if suspended { "suspended" } else { "resumed" }, None, 0);
             }
             Ok(status_ok())
         })
@@ -1343,6 +1366,7 @@ impl Reference {
                 pool.policy = policy;
                 pool.limits = limits;
                 pool.change();
+                pool.tell("policy", None, 0);
             }
             Ok(status_ok())
         })
@@ -1361,7 +1385,7 @@ fn parse_policy(json: &Value, config: &Config) -> Option<(Policy, Vec<Limit>)> {
             "safety" => policy.safety = json_number(value, -MAX_QTY, MAX_QTY)?,
             "alert" => policy.alert = json_number(value, 0, MAX_QTY)?,
             "events" => {
-                policy.events = Some(json_bytes(value).filter(|bytes| (1..=512).contains(&bytes.len()))?);
+                policy.events = Some(json_bytes(value).filter(|bytes| bytes.len() <= 512)?);
             }
             "limits" => {
                 for one in value.as_array()? {
@@ -1550,6 +1574,7 @@ impl Reference {
             }
             if is_new || limit.settings() != before.settings() {
                 pool.change();
+                pool.tell("policy", None, 0);
             }
             Ok(status_ok())
         })
@@ -1581,6 +1606,7 @@ impl Reference {
                 }
             }
             pool.change();
+            pool.tell("policy", None, 0);
             Ok(Reply::Int(1))
         })
     }

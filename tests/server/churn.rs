@@ -118,12 +118,7 @@ fn rewrites_under_load() {
         begin(&mut c);
         under_load(&server, &[1, 2], || {
             for _ in 0..4 {
-                assert!(!c.say("BGREWRITEAOF").is_error());
-                wait_until("the AOF is rewritten", || {
-                    let info = info(&mut c, "persistence");
-                    info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
-                });
-                assert_eq!(info(&mut c, "persistence")["aof_last_bgrewrite_status"], "ok");
+                c.rewrite_aof();
             }
         });
         c.pause_background();

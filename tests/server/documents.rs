@@ -76,6 +76,11 @@ fn the_carts_are_as_written() {
     follow("carts");
 }
 
+#[test]
+fn the_events_are_as_written() {
+    follow("events");
+}
+
 fn configured(client: &mut crate::harness::client::Client) -> BTreeMap<String, String> {
     client.say("CONFIG GET stock.*").items().chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect()
 }
@@ -89,7 +94,7 @@ fn parameters_are_the_same_everywhere() {
         .filter_map(|line| line.strip_prefix("| `stock."))
         .map(|row| {
             let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-            (format!("stock.{}", cells[0].trim_matches('`')), cells[1].to_string())
+            (format!("stock.{}", cells[0].trim_matches('`')), cells[1].trim_matches('"').to_string())
         })
         .collect();
     assert_eq!(readme, actual, "the README's table against CONFIG GET");
@@ -97,7 +102,7 @@ fn parameters_are_the_same_everywhere() {
         .lines()
         .filter(|line| line.starts_with("stock."))
         .filter_map(|line| line.split_once(' '))
-        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .map(|(name, value)| (name.to_string(), value.trim_matches('"').to_string()))
         .collect();
     assert_eq!(example, actual, "the example configuration against CONFIG GET");
 }

@@ -11,6 +11,7 @@ const WRITES: &[&str] = &[
     "RETURN",
     "SET",
     "ADD",
+    "RECONCILE",
     "SUSPEND",
     "RESUME",
     "SETPOLICY",
@@ -28,7 +29,7 @@ fn call(name: &str) -> String {
         "AMEND" => "o 1",
         "EXTEND" => "o EX 1",
         "SET" => "5 XX",
-        "ADD" => "1",
+        "ADD" | "RECONCILE" => "1",
         "SETPOLICY" => "{}",
         "LIMIT" => "user 1",
         "UNLIMIT" => "user",
@@ -237,7 +238,6 @@ fn parameters() {
 }
 
 #[test]
-#[ignore = "events are written into streams later"]
 fn parameters_of_events() {
     let server = Server::start();
     let mut c = server.client();

@@ -168,7 +168,6 @@ fn what_is_not_a_policy() {
         "{\"retain_paid\":0}",
         "{\"retain_paid\":315360001}",
         "{\"events\":5}",
-        "{\"events\":\"\"}",
         "{\"limits\":{}}",
         "{\"limits\":[5]}",
         "{\"limits\":[null]}",

@@ -193,11 +193,7 @@ fn effects_are_refused_from_clients() {
     let mut c = server.client();
     History::new(75, 60_000).run(&mut c, 400);
     let mut effects = log_of(&server);
-    c.expect("BGREWRITEAOF", "*");
-    wait_until("the AOF is rewritten", || {
-        let info = crate::harness::info(&mut c, "persistence");
-        info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
-    });
+    c.rewrite_aof();
     effects.extend(log_of(&server));
     let before = digests(&mut c);
     let mut names = std::collections::BTreeSet::new();

@@ -48,11 +48,7 @@ pub fn put_events(out: &mut Vec<u8>, events: Option<&Bytes>) {
 }
 
 pub fn events(reader: &mut Reader<'_>) -> Read<Option<Bytes>> {
-    let events = reader.optional_bytes(MAX_STREAM)?;
-    if events.as_ref().is_some_and(|e| e.as_slice().is_empty()) {
-        return Err(Damage("a stream has no name"));
-    }
-    Ok(events)
+    reader.optional_bytes(MAX_STREAM)
 }
 
 fn window_code(window: Window) -> u8 {

@@ -11,6 +11,7 @@ pub mod give_back;
 pub mod limit;
 pub mod place;
 pub mod policy;
+pub mod reconcile;
 mod record;
 pub mod recount;
 pub mod release;

@@ -130,6 +130,26 @@ impl Client {
         self.transaction(&["PING"]) != Value::Nil
     }
 
+    /// Runs the lines; none is answered by an error.
+    #[track_caller]
+    pub fn play(&mut self, lines: &str) {
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let answer = self.say(line);
+            assert!(!answer.is_error(), "{line}: {answer}");
+        }
+    }
+
+    /// Rewrites the append-only file, and waits until that is done.
+    #[track_caller]
+    pub fn rewrite_aof(&mut self) {
+        assert!(!self.say("BGREWRITEAOF").is_error());
+        wait_until("the AOF is rewritten", || {
+            let info = info(self, "persistence");
+            info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
+        });
+        assert_eq!(info(self, "persistence")["aof_last_bgrewrite_status"], "ok");
+    }
+
     /// Stops the background work of the server, so that due holds stay until a command meets them.
     #[track_caller]
     pub fn pause_background(&mut self) {

@@ -20,7 +20,7 @@ pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
     match change {
         Change::Created { .. } => pool.seq == 0 && pool.orders.is_empty(),
         Change::Set(_) | Change::Suspended | Change::Resumed | Change::Policy(_) => true,
-        Change::Added { .. } => !pool.unlimited,
+        Change::Added { .. } | Change::Reconciled { .. } => !pool.unlimited,
         Change::LimitSet(set) => {
             let there = pool.limits.iter().any(|l| l.identity == set.identity);
             there || (pool.limits.len() < MAX_LIMITS && set.offset_min.is_some() && set.missing.is_some())

@@ -3,9 +3,11 @@
 
 mod fits;
 mod read;
+mod told;
 mod write;
 
 pub use read::{Effect, Step};
+pub use told::{put_told, Told};
 pub use write::{add, begin};
 
 /// The changes by their numbers in the encoding. The top bit says that an epoch follows.
@@ -30,4 +32,7 @@ mod op {
     pub const RETURNED: u8 = 18;
     pub const VOUCHED: u8 = 19;
     pub const FREED: u8 = 20;
+    pub const RECONCILED: u8 = 21;
+    /// No change of its own: where the change before it was told of.
+    pub const TOLD: u8 = 22;
 }

@@ -2,6 +2,7 @@
 
 use super::fits::fits;
 use super::op;
+use super::told::{told, Told};
 use crate::core::attributes::Attributes;
 use crate::core::change::{Change, Freed, LimitSet, OrderRef, Recount, Shares};
 use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
@@ -31,6 +32,8 @@ pub struct Step<'a> {
     pub change: Change<'a>,
     /// Whether the pool is in a state in which this can have happened.
     pub fits: bool,
+    /// Where the primary told of it.
+    pub told: Option<Told<'a>>,
 }
 
 impl<'a> Effect<'a> {
@@ -73,7 +76,8 @@ impl<'a> Effect<'a> {
         }
         let (change, known) = self.change(code & 0x7f, pool)?;
         let fits = known && fits(pool, &change);
-        Ok(Some(Step { stamp: Stamp { now_ms: self.now_ms, reign: 0, new_epoch }, change, fits }))
+        let told = told(&mut self.reader, self.now_ms)?;
+        Ok(Some(Step { stamp: Stamp { now_ms: self.now_ms, reign: 0, new_epoch }, change, fits, told }))
     }
 
     /// The change, and whether the limits that it names are there.
@@ -92,6 +96,7 @@ impl<'a> Effect<'a> {
                 };
                 Change::Added { delta, token }
             }
+            op::RECONCILED => Change::Reconciled { on_hand: r.bounded()? },
             op::SUSPENDED => Change::Suspended,
             op::RESUMED => Change::Resumed,
             op::POLICY => Change::Policy(Box::new(policy(r)?)),

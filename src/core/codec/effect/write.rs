@@ -32,6 +32,7 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
         Change::Created { .. } => code(op::CREATED),
         Change::Set(_) => code(op::SET),
         Change::Added { .. } => code(op::ADDED),
+        Change::Reconciled { .. } => code(op::RECONCILED),
         Change::Suspended => code(op::SUSPENDED),
         Change::Resumed => code(op::RESUMED),
         Change::Policy(_) => code(op::POLICY),
@@ -64,6 +65,7 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
                 put_signed(out, ahead(*forget_ms));
             }
         }
+        Change::Reconciled { on_hand } => put_signed(out, *on_hand),
         Change::Suspended | Change::Resumed => {}
         Change::Policy(policy) => put_policy(out, policy),
         Change::LimitSet(set) => put_limit_set(out, set),

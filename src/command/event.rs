@@ -1,0 +1,208 @@
+//! One entry of an event stream: its fields, their names and their order.
+
+use arrayvec::ArrayVec;
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
+
+use crate::core::attributes::Attributes;
+use crate::core::change::{Change, OnHand};
+use crate::core::event::Event;
+use crate::core::pool::Pool;
+
+/// The fields, in order. The last three stand only where they say something; `order` as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Field {
+    /// What happened.
+    Type,
+    /// The pool's key.
+    Pool,
+    /// Its database.
+    Db,
+    /// 16 hex digits.
+    Epoch,
+    /// The change's number.
+    Seq,
+    /// The order.
+    Order,
+    /// See `core::event::quantity`.
+    Qty,
+    /// Unix ms.
+    At,
+    /// -1 for any quantity.
+    Available,
+    /// Units held.
+    Reserved,
+    /// Empty where it is not counted.
+    OnHand,
+    /// Net units sold.
+    Sold,
+    /// Net units that left.
+    Out,
+    /// The attributes, as JSON.
+    For,
+    /// `soldout`, `restocked` or `low`.
+    Edge,
+}
+
+/// How many fields there are.
+pub const FIELDS: usize = 15;
+
+impl Field {
+    /// Their names, in order.
+    pub const NAMES: [&'static str; FIELDS] = [
+        "type",
+        "pool",
+        "db",
+        "epoch",
+        "seq",
+        "order",
+        "qty",
+        "at",
+        "available",
+        "reserved",
+        "on_hand",
+        "sold",
+        "out",
+        "for",
+        "edge",
+    ];
+}
+
+/// A value of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// One of few words.
+    Word(&'static str),
+    /// The pool's key, which the keyspace knows.
+    Key,
+    /// The pool's database, which the keyspace knows.
+    Db,
+    /// A number.
+    Int(i64),
+    /// An epoch.
+    Epoch(u64),
+    /// Any bytes.
+    Bytes(&'a [u8]),
+}
+
+/// One entry, field by field.
+pub type Entry<'a> = ArrayVec<(Field, Value<'a>), FIELDS>;
+
+/// The entry that tells of a change; `attributes` is the text of [`attributes`].
+#[must_use]
+pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> Entry<'a> {
+    let on_hand = match event.on_hand {
+        OnHand::Units(units) => Value::Int(units),
+        OnHand::Unlimited => Value::Bytes(b""),
+    };
+    // Sold out says low, too.
+    let edge = event.edges.iter().next().map(|edge| (Field::Edge, Value::Word(edge.word())));
+    let head = [
+        (Field::Type, Value::Word(event.kind.word())),
+        (Field::Pool, Value::Key),
+        (Field::Db, Value::Db),
+        (Field::Epoch, Value::Epoch(event.epoch)),
+        (Field::Seq, Value::Int(i64::try_from(event.seq).unwrap_or(i64::MAX))),
+    ];
+    let balances = [
+        (Field::Qty, Value::Int(event.qty)),
+        (Field::At, Value::Int(event.at_ms)),
+        (Field::Available, Value::Int(event.available.unwrap_or(-1))),
+        (Field::Reserved, Value::Int(event.reserved)),
+        (Field::OnHand, on_hand),
+        (Field::Sold, Value::Int(event.sold)),
+        (Field::Out, Value::Int(event.out)),
+    ];
+    head.into_iter()
+        .chain(event.order.map(|order| (Field::Order, Value::Bytes(order))))
+        .chain(balances)
+        .chain(attributes.map(|text| (Field::For, Value::Bytes(text))))
+        .chain(edge)
+        .collect()
+}
+
+/// The attributes of a reservation or a late payment as a JSON object, into `text`; false for other changes. A value
+/// that is not UTF-8 is `{"base64":"…"}`. For a late payment of an order that the pool remembers these are the
+/// attributes by which its limits count it: more is not kept.
+pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool {
+    text.clear();
+    match change {
+        Change::Reserved { attributes, .. } | Change::LatePlaced { attributes, .. } => {
+            sent(text, attributes);
+            true
+        }
+        Change::Late { order, .. } => {
+            let order = order.slot.and_then(|slot| pool.order_at(slot));
+            let counted = order.map(|order| pool.counted_attributes(order)).unwrap_or_default();
+            object(text, counted.into_iter());
+            true
+        }
+        _ => false,
+    }
+}
+
+fn sent(text: &mut Vec<u8>, attributes: &Attributes<'_>) {
+    object(text, attributes.iter());
+}
+
+fn object<'p>(text: &mut Vec<u8>, pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>) {
+    text.push(b'{');
+    for (at, (name, value)) in pairs.enumerate() {
+        if at > 0 {
+            text.push(b',');
+        }
+        // Names are plain words, which need no escape.
+        text.push(b'"');
+        text.extend_from_slice(name);
+        text.extend_from_slice(b"\":");
+        string(text, value);
+    }
+    text.push(b'}');
+}
+
+fn string(text: &mut Vec<u8>, value: &[u8]) {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if value.iter().all(plain) {
+        text.push(b'"');
+        text.extend_from_slice(value);
+        text.push(b'"');
+        return;
+    }
+    match std::str::from_utf8(value) {
+        // Writing into a vector cannot fail.
+        Ok(value) => drop(serde_json::to_writer(text, value)),
+        Err(_) => {
+            text.extend_from_slice(b"{\"base64\":\"");
+            text.extend_from_slice(STANDARD.encode(value).as_bytes());
+            text.extend_from_slice(b"\"}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(pairs: &[(&[u8], &[u8])]) -> String {
+        let mut text = Vec::new();
+        object(&mut text, pairs.iter().copied());
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    #[test]
+    fn attributes_are_json_whatever_their_bytes() {
+        assert_eq!(json(&[]), "{}");
+        assert_eq!(json(&[(b"region", b"bj"), (b"user", b"42")]), r#"{"region":"bj","user":"42"}"#);
+        assert_eq!(json(&[(b"u", b"a\"b\\c\n")]), r#"{"u":"a\"b\\c\n"}"#);
+        assert_eq!(json(&[(b"u", "\u{fc}".as_bytes())]), "{\"u\":\"\u{fc}\"}");
+        assert_eq!(json(&[(b"u", b"\xff\x00")]), r#"{"u":{"base64":"/wA="}}"#);
+    }
+
+    #[test]
+    fn every_field_has_its_name() {
+        assert_eq!(Field::NAMES.get(Field::Edge as usize), Some(&"edge"));
+        assert_eq!(Field::NAMES.get(Field::OnHand as usize), Some(&"on_hand"));
+        assert_eq!(Field::NAMES.get(Field::Type as usize), Some(&"type"));
+    }
+}

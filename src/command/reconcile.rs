@@ -1,0 +1,82 @@
+//! `STOCK.RECONCILE key on_hand [AFTER epoch seq out] [DRYRUN]`
+
+use super::args::{bounded, flag, is, once, units, Args, Parsed};
+use super::commit::{commit_and_tidy, no_pool, open, terms};
+use super::error::CommandError;
+use super::reply::{ok, refused};
+use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use crate::core::ops::reconcile::{decide, After};
+use crate::core::view::View;
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.RECONCILE",
+    summary: "Corrects what is on hand by what the database says, while sales run.",
+    complexity: "O(1)",
+    since: "0.1.0",
+    arity: -3,
+    access: Access::Write,
+    fast: true,
+    keys: Keys::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::integer("on_hand"), AFTER, Arg::word("dryrun", "DRYRUN").optional()],
+    run,
+};
+
+const AFTER: Arg = Arg::new("after", ArgKind::Block(AFTER_PARTS)).after("AFTER").optional();
+const AFTER_PARTS: &[Arg] = &[Arg::string("epoch"), Arg::integer("seq"), Arg::integer("out")];
+
+/// What the database has followed: all three, behind AFTER.
+fn after(args: &mut Args<'_>) -> Parsed<After> {
+    let epoch = epoch(args.of_option()?)?;
+    let outside = CommandError::line("ERR invalid seq: an integer, 0 or more");
+    let seq = bounded(args.of_option()?, 0..=i64::MAX, outside)?.unsigned_abs();
+    Ok(After { epoch, seq, out: units(args.of_option()?)? })
+}
+
+/// An epoch as it is shown: 16 hex digits.
+fn epoch(text: &[u8]) -> Parsed<u64> {
+    let wrong = CommandError::line("ERR invalid epoch: 16 hex digits");
+    let digits = std::str::from_utf8(text).ok().filter(|t| t.len() == 16 && t.bytes().all(|b| b.is_ascii_hexdigit()));
+    digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or(wrong)
+}
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let on_hand = units(args.required()?)?;
+    let (mut followed, mut dry) = (None, false);
+    while let Some(option) = args.take() {
+        if is(option, "AFTER") {
+            once(&mut followed, after(&mut args)?)?;
+        } else if is(option, "DRYRUN") {
+            flag(&mut dry)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    // A dry run looks as a read does: due holds stay where they are.
+    let handle = if dry { call.keys.open(key)? } else { open(call, key)? };
+    let Some(handle) = handle else {
+        if dry {
+            no_pool(call, key);
+        }
+        return Ok(());
+    };
+    let found = match decide(call.keys.pool(handle), on_hand, followed) {
+        Ok(found) => found,
+        Err(refusal) => return refused(call, key, handle, &refusal),
+    };
+    let pool = call.keys.pool(handle);
+    let view = if dry { View::of_read(pool, terms(call)) } else { View::of_write(pool, terms(call)) };
+    let before = view.available();
+    if let Some(change) = found.change().filter(|_| !dry) {
+        commit_and_tidy(call, handle, &change);
+    }
+    ok(call.out, 4);
+    call.out.int(found.drift);
+    call.out.int(found.expected);
+    // As it is, or as it would be.
+    let available = before.map_or(-1, |units| units.saturating_add(found.drift).max(0));
+    call.out.int(available);
+    Ok(())
+}

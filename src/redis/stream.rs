@@ -1,0 +1,336 @@
+//! The event streams: entries are appended to ordinary streams of the server, in the same step as the change.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::mem::ManuallyDrop;
+use std::os::raw::{c_int, c_longlong};
+
+use redis_module::raw;
+use smallvec::SmallVec;
+
+use super::api::{self, Ctx};
+use super::keyspace::OpenKey;
+use crate::command::event::{Entry, Field, Value, FIELDS};
+use crate::command::host::{Append, StreamDenied};
+use crate::core::event::{EntryId, Place};
+
+/// Entries beyond the bound that are kept until they are trimmed together: the server drops whole nodes of a stream.
+const SLACK: u64 = 32;
+
+/// The streams that one call has written to.
+pub struct Streams<'c> {
+    ctx: Ctx<'c>,
+    open: SmallVec<[OpenStream; 1]>,
+}
+
+struct OpenStream {
+    key: *mut raw::RedisModuleKey,
+    name: *mut raw::RedisModuleString,
+    written: bool,
+}
+
+impl<'c> Streams<'c> {
+    /// None open yet.
+    pub fn new(ctx: Ctx<'c>) -> Self {
+        Self { ctx, open: SmallVec::new() }
+    }
+
+    /// Appends an entry. `None`: the server does not take it (the key holds something else, or its last id is the
+    /// largest that there is).
+    pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+        let db = self.ctx.db();
+        let open = self.opened(stream)?;
+        let mut id = raw::RedisModuleStreamID { ms: 0, seq: 0 };
+        let mut flags = raw::REDISMODULE_STREAM_ADD_AUTOID as c_int;
+        if let Append::At(place) = at {
+            id = raw::RedisModuleStreamID { ms: place.id.ms, seq: place.id.seq };
+            flags = 0;
+        }
+        let key = open.key;
+        let added = with_strings(pool, db, entry, |strings| {
+            let fields = (strings.len() / 2) as std::os::raw::c_long;
+            // SAFETY: the key and all strings are live; there are two strings for each field.
+            unsafe { api!(RedisModule_StreamAdd(key, flags, &mut id, strings.as_mut_ptr(), fields)) == api::OK }
+        });
+        if !added {
+            return None;
+        }
+        open.written = true;
+        let length = match at {
+            Append::End { most: 0 } | Append::At(Place { length: None, .. }) => None,
+            Append::End { most } => trim(key, most),
+            Append::At(Place { length: Some(length), .. }) => {
+                trim_to(key, 0, length);
+                Some(length)
+            }
+        };
+        Some(Place { id: EntryId { ms: id.ms, seq: id.seq }, length })
+    }
+
+    /// The stream, open for writing. `None`: the key holds something else.
+    fn opened(&mut self, stream: &[u8]) -> Option<&mut OpenStream> {
+        // SAFETY: the names are ours until the call ends.
+        let at = self.open.iter().position(|open| unsafe { api::bytes(open.name) } == stream);
+        let at = match at {
+            Some(at) => at,
+            None => {
+                let name = api::string(stream);
+                let mode = raw::REDISMODULE_READ | raw::REDISMODULE_WRITE;
+                // SAFETY: the context and the name are live; the handle is closed in `drop`.
+                let key = unsafe { api!(RedisModule_OpenKey(self.ctx.raw(), name, mode as c_int)) };
+                self.open.push(OpenStream { key, name, written: false });
+                self.open.len().saturating_sub(1)
+            }
+        };
+        let open = self.open.get_mut(at)?;
+        // SAFETY: the handle is live.
+        let kind = unsafe { api!(RedisModule_KeyType(open.key)) };
+        let fits = kind == raw::REDISMODULE_KEYTYPE_STREAM as c_int || kind == raw::REDISMODULE_KEYTYPE_EMPTY as c_int;
+        fits.then_some(open)
+    }
+}
+
+impl Drop for Streams<'_> {
+    /// Closes the streams, by which readers that wait are served, and says that they have changed.
+    fn drop(&mut self) {
+        for open in self.open.drain(..) {
+            let class = raw::REDISMODULE_NOTIFY_STREAM as c_int;
+            // SAFETY: the handle came from `RM_OpenKey` and is closed once; the name is ours, and freed last.
+            unsafe {
+                api!(RedisModule_CloseKey(open.key));
+                if open.written && !std::thread::panicking() {
+                    api!(RedisModule_SignalModifiedKey(self.ctx.raw(), open.name));
+                    api!(RedisModule_NotifyKeyspaceEvent(self.ctx.raw(), class, c"xadd".as_ptr(), open.name));
+                }
+                api!(RedisModule_FreeString(std::ptr::null_mut(), open.name));
+            }
+        }
+    }
+}
+
+/// Keeps a stream at about so many entries. Its length, where entries went.
+fn trim(key: *mut raw::RedisModuleKey, most: u64) -> Option<u64> {
+    let length = length(key);
+    if length <= most || !length.is_multiple_of(SLACK) {
+        return None;
+    }
+    trim_to(key, raw::REDISMODULE_STREAM_TRIM_APPROX as c_int, most).then(|| self::length(key))
+}
+
+fn length(key: *mut raw::RedisModuleKey) -> u64 {
+    // SAFETY: the handle is live.
+    unsafe { api!(RedisModule_ValueLength(key)) as u64 }
+}
+
+fn trim_to(key: *mut raw::RedisModuleKey, flags: c_int, length: u64) -> bool {
+    let length = c_longlong::try_from(length).unwrap_or(c_longlong::MAX);
+    // SAFETY: the handle is live, and open for writing.
+    unsafe { api!(RedisModule_StreamTrimByLength(key, flags, length)) > 0 }
+}
+
+/// Strings that entries have in common. They live as long as the process; the server copies what it stores.
+struct Common {
+    names: [*mut raw::RedisModuleString; FIELDS],
+    words: Vec<(&'static str, *mut raw::RedisModuleString)>,
+    numbers: Vec<*mut raw::RedisModuleString>,
+    epoch: (u64, *mut raw::RedisModuleString),
+}
+
+/// Small numbers, which most quantities are.
+const NUMBERS: usize = 1_024;
+
+thread_local! {
+    static COMMON: ManuallyDrop<RefCell<Option<Common>>> = const { ManuallyDrop::new(RefCell::new(None)) };
+}
+
+impl Common {
+    fn new() -> Self {
+        Self {
+            names: Field::NAMES.map(|name| api::string(name.as_bytes())),
+            words: Vec::new(),
+            numbers: (0..NUMBERS).map(|n| api::string(n.to_string().as_bytes())).collect(),
+            epoch: (0, api::string(b"0000000000000000")),
+        }
+    }
+
+    fn word(&mut self, word: &'static str) -> *mut raw::RedisModuleString {
+        let known = self.words.iter().find(|(other, _)| std::ptr::eq(other.as_ptr(), word.as_ptr()));
+        if let Some(&(_, string)) = known.filter(|(other, _)| other.len() == word.len()) {
+            return string;
+        }
+        let string = api::string(word.as_bytes());
+        self.words.push((word, string));
+        string
+    }
+
+    fn epoch(&mut self, epoch: u64) -> *mut raw::RedisModuleString {
+        if self.epoch.0 != epoch {
+            let text = format!("{epoch:016x}");
+            let old = std::mem::replace(&mut self.epoch, (epoch, api::string(text.as_bytes())));
+            // SAFETY: it was ours, and the server keeps no string of an entry.
+            unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), old.1)) };
+        }
+        self.epoch.1
+    }
+
+    /// The string of a number, and whether it is this entry's own.
+    fn number(&self, number: i64) -> (*mut raw::RedisModuleString, bool) {
+        match usize::try_from(number).ok().and_then(|n| self.numbers.get(n)) {
+            Some(&string) => (string, false),
+            // SAFETY: without a context the string is ours.
+            None => (unsafe { api!(RedisModule_CreateStringFromLongLong(std::ptr::null_mut(), number)) }, true),
+        }
+    }
+
+    /// The string of a value, and whether it is this entry's own.
+    fn value(&mut self, pool: &OpenKey, db: i32, value: Value<'_>) -> (*mut raw::RedisModuleString, bool) {
+        match value {
+            Value::Key => (pool.name, false),
+            Value::Db => self.number(i64::from(db)),
+            Value::Int(number) => self.number(number),
+            Value::Bytes(bytes) => (api::string(bytes), true),
+            Value::Word(word) => (self.word(word), false),
+            Value::Epoch(epoch) => (self.epoch(epoch), false),
+        }
+    }
+}
+
+/// Makes the strings of an entry, names and values in turn, and frees those that only this entry has.
+fn with_strings<R>(
+    pool: &OpenKey,
+    db: i32,
+    entry: &Entry<'_>,
+    work: impl FnOnce(&mut [*mut raw::RedisModuleString]) -> R,
+) -> R {
+    let mut strings: arrayvec::ArrayVec<*mut raw::RedisModuleString, { 2 * FIELDS }> = arrayvec::ArrayVec::new();
+    let mut own: arrayvec::ArrayVec<*mut raw::RedisModuleString, FIELDS> = arrayvec::ArrayVec::new();
+    COMMON.with(|common| {
+        let mut common = common.borrow_mut();
+        let common = common.get_or_insert_with(Common::new);
+        for &(field, value) in entry {
+            let (string, is_own) = common.value(pool, db, value);
+            if is_own {
+                own.push(string);
+            }
+            strings.push(common.names[field as usize]);
+            strings.push(string);
+        }
+    });
+    let done = work(&mut strings);
+    for string in own {
+        // SAFETY: made above; the server has copied what it keeps.
+        unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), string)) };
+    }
+    done
+}
+
+/// Whether a stream can be written to on this node of a cluster. Where it is not here, it may be that it has never been
+/// written to, or that its slot is half moved: then the server refuses a command on pool and stream together.
+pub fn is_here(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u8]) -> bool {
+    let name = api::string(stream);
+    let here = kind(ctx, name) != raw::REDISMODULE_KEYTYPE_EMPTY as c_int || together(ctx, pool, name);
+    // SAFETY: made above.
+    unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), name)) };
+    here
+}
+
+/// Whether the caller may let a pool tell of its changes in this stream.
+pub fn permit(
+    ctx: Ctx<'_>,
+    pool: *mut raw::RedisModuleString,
+    stream: &[u8],
+    cluster: bool,
+) -> Result<(), StreamDenied> {
+    let name = api::string(stream);
+    let kind = kind(ctx, name);
+    let denied = if !may_write(ctx, name) {
+        Some(StreamDenied::NoPermission)
+    } else if cluster && slot(ctx, pool) != slot(ctx, name) {
+        Some(StreamDenied::OtherSlot)
+    } else if kind != raw::REDISMODULE_KEYTYPE_STREAM as c_int && kind != raw::REDISMODULE_KEYTYPE_EMPTY as c_int {
+        Some(StreamDenied::WrongType)
+    } else if cluster && kind == raw::REDISMODULE_KEYTYPE_EMPTY as c_int && !together(ctx, pool, name) {
+        Some(StreamDenied::TryAgain)
+    } else {
+        None
+    };
+    // SAFETY: made above.
+    unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), name)) };
+    denied.map_or(Ok(()), Err)
+}
+
+/// What a key holds.
+fn kind(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> c_int {
+    // SAFETY: the context and the name are live; closing and the type take null as well.
+    unsafe {
+        let key = api!(RedisModule_OpenKey(ctx.raw(), name, raw::REDISMODULE_READ as c_int));
+        let kind = api!(RedisModule_KeyType(key));
+        api!(RedisModule_CloseKey(key));
+        kind
+    }
+}
+
+/// Whether the server lets one command touch both keys here.
+fn together(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: *mut raw::RedisModuleString) -> bool {
+    // SAFETY: the context and both names are live; the format matches the arguments.
+    integer(unsafe { api!(RedisModule_Call(ctx.raw(), c"EXISTS".as_ptr(), c"Ess".as_ptr(), pool, stream)) }).is_some()
+}
+
+/// The hash slot of a key.
+fn slot(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> Option<i64> {
+    let keyslot: *const std::os::raw::c_char = CStr::as_ptr(c"KEYSLOT");
+    // SAFETY: the context and the name are live; the format matches the arguments.
+    integer(unsafe { api!(RedisModule_Call(ctx.raw(), c"CLUSTER".as_ptr(), c"Ecs".as_ptr(), keyslot, name)) })
+}
+
+/// An integer reply, which is freed.
+fn integer(reply: *mut raw::RedisModuleCallReply) -> Option<i64> {
+    if reply.is_null() {
+        return None;
+    }
+    // SAFETY: the reply is ours until it is freed.
+    unsafe {
+        let is_integer = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_INTEGER as c_int;
+        let number = is_integer.then(|| api!(RedisModule_CallReplyInteger(reply)));
+        api!(RedisModule_FreeCallReply(reply));
+        number
+    }
+}
+
+/// Whether the caller's user may write to a key. A caller without a user (another module) may do everything.
+fn may_write(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> bool {
+    if !has_user(ctx) {
+        return true;
+    }
+    // SAFETY: the caller has a user, whose name the server copies; the strings and the user are freed here.
+    unsafe {
+        let user_name = api!(RedisModule_GetCurrentUserName(ctx.raw()));
+        let user = api!(RedisModule_GetModuleUserFromUserName(user_name));
+        api!(RedisModule_FreeString(ctx.raw(), user_name));
+        if user.is_null() {
+            return false;
+        }
+        let flags = raw::REDISMODULE_CMD_KEY_INSERT as c_int;
+        let may = api!(RedisModule_ACLCheckKeyPermissions(user, name, flags)) == api::OK;
+        api!(RedisModule_FreeModuleUser(user));
+        may
+    }
+}
+
+/// Whether the caller has a user at all. Asking for its name would crash the server where there is none; a call in the
+/// user's name says so first.
+fn has_user(ctx: Ctx<'_>) -> bool {
+    /// `ENOTSUP`: there is no user to run as.
+    const NO_USER: i32 = 95;
+    // SAFETY: the context is live; the format has no arguments.
+    unsafe {
+        let reply = api!(RedisModule_Call(ctx.raw(), c"PING".as_ptr(), c"CE".as_ptr()));
+        let why = std::io::Error::last_os_error().raw_os_error();
+        if reply.is_null() {
+            return why != Some(NO_USER);
+        }
+        let failed = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ERROR as c_int;
+        api!(RedisModule_FreeCallReply(reply));
+        !failed || why != Some(NO_USER)
+    }
+}

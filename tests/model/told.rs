@@ -1,0 +1,131 @@
+//! What the reference says that the outside world is told, and RECONCILE, which goes by it.
+
+use super::*;
+
+/// One change, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub kind: &'static str,
+    pub order: Option<Bytes>,
+    pub qty: i128,
+    pub seq: i64,
+    /// None: any quantity.
+    pub available: Option<i128>,
+    pub reserved: i128,
+    pub on_hand: Option<i128>,
+    pub sold: i128,
+    pub out: i128,
+    pub edge: Option<&'static str>,
+    /// None: the pool tells nobody, or whom the server says.
+    pub stream: Option<Bytes>,
+}
+
+impl Pool {
+    /// Tells of the change that was just made.
+    pub(super) fn tell(&mut self, kind: &'static str, order: Option<&[u8]>, qty: i128) {
+        let (before, after) = (self.could, self.available());
+        self.could = after;
+        let some = |available: Option<i128>| available.is_none_or(|units| units > 0);
+        let above = |available: Option<i128>| available.is_none_or(|units| units > self.policy.alert);
+        let edge = match (some(before), some(after)) {
+            (true, false) => Some("soldout"),
+            (false, true) => Some("restocked"),
+            _ if self.policy.alert > 0 && above(before) && !above(after) => Some("low"),
+            _ => None,
+        };
+        let told = Told {
+            kind,
+            order: order.map(<[u8]>::to_vec),
+            qty,
+            seq: self.seq,
+            available: after.map(|units| units.max(0)),
+            reserved: self.reserved(),
+            on_hand: self.on_hand,
+            sold: self.sold,
+            out: self.out,
+            edge,
+            stream: self.policy.events.clone(),
+        };
+        self.told.push(told);
+    }
+}
+
+impl Reference {
+    /// What was told of each pool since the last look.
+    pub fn take_told(&mut self) -> BTreeMap<Bytes, Vec<Told>> {
+        let told = self.pools.iter_mut().map(|(key, pool)| (key.clone(), std::mem::take(&mut pool.told)));
+        told.filter(|(_, told)| !told.is_empty()).collect()
+    }
+
+    /// In which epoch the last change of a pool was: the model does not know chance.
+    pub fn learn_epoch(&mut self, key: &[u8], epoch: &[u8]) {
+        let Some(pool) = self.pools.get_mut(key) else { return };
+        let end = (epoch.to_vec(), pool.seq, pool.out);
+        match pool.epochs.last_mut() {
+            Some(last) if last.0 == epoch => *last = end,
+            _ => pool.epochs.push(end),
+        }
+    }
+
+    /// The epochs of a pool, with where each ended: the last one goes on.
+    pub fn epochs(&self, key: &[u8]) -> &[(Bytes, i64, i128)] {
+        self.pools.get(key).map_or(&[], |pool| &pool.epochs)
+    }
+
+    pub(super) fn reconcile(&mut self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let shelf = within(number(&args.next()?)?, -MAX_QTY, MAX_QTY)?;
+        let (mut after, mut dry) = (None, false);
+        while let Ok(word) = args.next() {
+            if word.eq_ignore_ascii_case(b"AFTER") && after.is_none() {
+                let epoch = args.next().map_err(|_| syntax())?;
+                let digits = std::str::from_utf8(&epoch).ok().filter(|text| text.len() == 16);
+                if digits.is_none_or(|text| text.bytes().any(|byte| !byte.is_ascii_hexdigit())) {
+                    return Err(error("no epoch"));
+                }
+                let seq = within(number(&args.next().map_err(|_| syntax())?)?, 0, i128::from(i64::MAX))?;
+                let out = within(number(&args.next().map_err(|_| syntax())?)?, -MAX_QTY, MAX_QTY)?;
+                after = Some((epoch.to_ascii_lowercase(), seq, out));
+            } else if word.eq_ignore_ascii_case(b"DRYRUN") && !dry {
+                dry = true;
+            } else {
+                return Err(syntax());
+            }
+        }
+        let decide = |pool: &mut Pool| {
+            let mut moved = 0;
+            if let Some((epoch, seq, out)) = &after {
+                // The current epoch and the 16 that ended last.
+                let known = pool.epochs.iter().rev().take(17).find(|(known, _, _)| known == epoch);
+                let Some(&(_, end_seq, end_out)) = known else {
+                    return Err(refusal("UNKNOWN", &key));
+                };
+                moved = pool.out - if *seq > i128::from(end_seq) { end_out } else { *out };
+            }
+            let Some(on_hand) = pool.on_hand else {
+                return Err(error("the pool is unlimited"));
+            };
+            let expected = shelf - moved;
+            let drift = expected - on_hand;
+            if moved.abs() > MAX_QTY || drift.abs() > MAX_QTY {
+                return Err(error("a sum would be out of range"));
+            }
+            pool.on_hand = Some(expected);
+            if !pool.within_bounds() {
+                return Err(error("a sum would be out of range"));
+            }
+            if drift != 0 {
+                pool.change();
+                pool.tell("reconciled", None, drift);
+            }
+            Ok(ok(&[int(drift), int(expected), pool.shown_available()]))
+        };
+        if dry {
+            let Some(mut pool) = self.view(now, &key) else {
+                return Err(refusal("NOPOOL", &key));
+            };
+            return decide(&mut pool);
+        }
+        self.write(now, &key, |pool, _| decide(pool))
+    }
+}
