@@ -16,11 +16,13 @@
 pub mod attributes;
 pub mod change;
 pub mod codec;
+mod entries;
 pub mod hash;
 pub mod ids;
 pub mod limit;
 pub mod ops;
 pub mod order;
+mod orders;
 pub mod policy;
 pub mod pool;
 pub mod quantity;
