@@ -99,7 +99,7 @@ pub fn check(
             value: Bytes::new(tuple),
             used,
             max: cap.shown(),
-            resets_ms: limit.identity.window.end_ms(window_ms, limit.offset_min),
+            resets_ms: limit.window_end_ms(window_ms),
         });
     }
     Ok(left)

@@ -106,7 +106,14 @@ impl Segment {
     fn of(records: impl Iterator<Item = u64> + Clone, mut slots: usize, depth: u32) -> Self {
         loop {
             let mut fresh = Self::sized(slots, depth);
-            if records.clone().all(|slot| fresh.put(hash_of(slot), slot as u32)) {
+            let mut free = 0;
+            let placed = records.clone().all(|slot| {
+                let at = fresh.home(hash_of(slot)).max(free);
+                free = at.saturating_add(1);
+                fresh.slots.get_mut(at).map(|place| *place = slot).is_some()
+            });
+            if placed {
+                fresh.live = records.count() as u32;
                 return fresh;
             }
             slots = larger(slots);
