@@ -66,7 +66,7 @@ pub fn return_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
     let terms = terms(call);
     let pool = call.keys.pool(handle);
     // A copy, since the record changes under the change; short ids need no allocation.
-    let Some(id) = pool.order_at(slot).map(|o| Bytes::clone(&o.id)) else { return };
+    let Some(id) = pool.order_at(slot).map(|o| Bytes::new(o.id)) else { return };
     let change = expire::change(pool, &terms, slot, id.as_slice());
     commit(call, handle, &change);
 }

@@ -134,7 +134,7 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
         }
         Change::Late { order, .. } => {
             let order = order.slot.and_then(|slot| pool.order_at(slot));
-            let counted = order.map(|order| pool.counted_attributes(order)).unwrap_or_default();
+            let counted = order.map(|order| pool.counted_attributes(&order)).unwrap_or_default();
             object(text, counted.into_iter());
             true
         }

@@ -114,7 +114,7 @@ fn known(call: &mut Call<'_>, cart: &Cart<'_>, items: &Items<'_>) -> Result<bool
         let view = view(call, item.handle);
         let refusal = view
             .known(view.pool.order_ref(cart.order))
-            .map(|(record, state)| retry(&view, &cart.reserve(qty), record, state));
+            .map(|(record, state)| retry(&view, &cart.reserve(qty), &record, state));
         match refusal {
             None => _ = unknown.get_or_insert(item),
             Some(refusal @ Refusal::Closed(_)) => _ = closed.get_or_insert((item, refusal)),

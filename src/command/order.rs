@@ -35,7 +35,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         call.out.nil();
         return Ok(());
     };
-    let attributes = view.pool.counted_attributes(order);
+    let attributes = view.pool.counted_attributes(&order);
     let out = &mut *call.out;
     out.map(5);
     out.bulk(b"state");

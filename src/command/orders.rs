@@ -43,7 +43,7 @@ fn state(word: &[u8]) -> Parsed<State> {
 }
 
 /// The state of an order in a walk: as a write would find it, so that the states add up to what GET counts.
-fn listed(view: &View<'_>, slot: u32, order: &Order) -> Option<State> {
+fn listed(view: &View<'_>, slot: u32, order: &Order<'_>) -> Option<State> {
     match view.state(order)? {
         State::Expired if order.state == State::Reserved && !view.would_return(slot) => Some(State::Reserved),
         state => Some(state),
@@ -85,8 +85,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             continue;
         }
         if let Some(order) = view.pool.order_at(at) {
-            if let Some(state) = listed(&view, at, order).filter(|s| only.is_none_or(|only| only == *s)) {
-                found.push((order.id.as_slice(), state));
+            if let Some(state) = listed(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s)) {
+                found.push((order.id, state));
             }
         }
         at = at.saturating_add(1);

@@ -55,7 +55,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             used,
             max: cap.shown(),
             remaining: cap.left(used).unwrap_or(-1),
-            resets_ms: limit.identity.window.end_ms(window_ms, limit.offset_min),
+            resets_ms: limit.window_end_ms(window_ms),
         });
     }
     let out = &mut *call.out;

@@ -39,7 +39,9 @@ impl<'a> Attributes<'a> {
     /// The value of a dimension.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
-        self.pairs.iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
+        // Most names differ in their length or their first byte.
+        let same = |n: &[u8]| n.len() == name.len() && n.first() == name.first() && n == name;
+        self.pairs.iter().find(|(n, _)| same(n)).map(|&(_, value)| value)
     }
 
     /// Names and values, sorted by name.

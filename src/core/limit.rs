@@ -1,5 +1,6 @@
 //! A purchase limit: at most so many units (or orders) for each value of some dimensions, per window.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -262,7 +263,12 @@ pub struct Limit {
     pub entries: Timeline,
     /// Its name in answers.
     pub text: Box<str>,
+    /// The window that was asked for last: nearly every call asks for the same.
+    pub recent: RecentWindow,
 }
+
+/// A window: the offset from UTC that it was reckoned with, its start and its end. Made from the limit alone: not part of the state.
+pub type RecentWindow = Cell<(i32, i64, i64)>;
 
 impl Limit {
     /// The values of its dimensions that a call carries, as a tuple. `None` when one is missing.
@@ -292,7 +298,32 @@ impl Limit {
     /// When its current window began, Unix ms.
     #[must_use]
     pub fn window_ms(&self, now_ms: i64) -> i64 {
-        self.identity.window.start_ms(now_ms, self.offset_min)
+        if self.identity.window.rolls() {
+            self.window_of(now_ms).0
+        } else {
+            0
+        }
+    }
+
+    /// When its window that holds this moment ends, Unix ms; 0 = never.
+    #[must_use]
+    pub fn window_end_ms(&self, at_ms: i64) -> i64 {
+        if self.identity.window.rolls() {
+            self.window_of(at_ms).1
+        } else {
+            0
+        }
+    }
+
+    fn window_of(&self, at_ms: i64) -> (i64, i64) {
+        let (offset_min, start_ms, end_ms) = self.recent.get();
+        if offset_min == self.offset_min && (start_ms..end_ms).contains(&at_ms) {
+            return (start_ms, end_ms);
+        }
+        let window = self.identity.window;
+        let found = (window.start_ms(at_ms, self.offset_min), window.end_ms(at_ms, self.offset_min));
+        self.recent.set((self.offset_min, found.0, found.1));
+        found
     }
 
     /// How much an order of this quantity counts.

@@ -16,12 +16,14 @@
 pub mod attributes;
 pub mod change;
 pub mod codec;
+mod entries;
 pub mod event;
 pub mod hash;
 pub mod ids;
 pub mod limit;
 pub mod ops;
 pub mod order;
+mod orders;
 pub mod policy;
 pub mod pool;
 pub mod quantity;

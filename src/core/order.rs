@@ -1,10 +1,7 @@
 //! What a pool remembers of one order.
 
-use smallvec::SmallVec;
-
 use super::ids::Bytes;
-use super::table::{Linked, Links};
-use super::timeline::Timed;
+use super::orders::OrderShares;
 
 /// The most return tokens in one order.
 pub const MAX_TOKENS: usize = 1_000;
@@ -69,7 +66,7 @@ pub struct ReturnContent {
 }
 
 /// What few orders have.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     /// Units that came back after payment.
     pub returned: i64,
@@ -79,72 +76,78 @@ pub struct Extra {
     pub vouched: bool,
 }
 
-/// What a pool remembers of one order.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// The caller's id.
-    pub id: Bytes,
+/// The numbers of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
     /// Units held or bought; for a finished order what it had last.
     pub qty: i64,
-    /// Units first asked for.
-    pub asked: i64,
     /// While reserved the deadline, then the moment from which it is forgotten; Unix ms. Fixed when it is finished: a later
     /// policy neither shortens nor revives it.
     pub time_ms: i64,
     /// When it was placed, Unix ms.
     pub placed_ms: i64,
-    /// Keyed hash of the attributes as first sent.
-    pub fingerprint: u64,
-    /// What few orders have.
-    pub extra: Option<Box<Extra>>,
-    /// The usage entries in which it is (or was) counted, in the order of the limits of that time.
-    pub shares: SmallVec<[u32; 4]>,
-    /// Its neighbours in the timeline.
-    pub links: Links,
     /// Limits with this id or a larger one are newer than the order.
     pub limits_below: u32,
+}
+
+/// An order that is to be remembered.
+#[derive(Clone, Debug)]
+pub struct NewOrder<'a> {
+    /// The caller's id.
+    pub id: &'a [u8],
+    /// Its numbers.
+    pub numbers: Numbers,
+    /// Units first asked for.
+    pub asked: i64,
+    /// Keyed hash of the attributes as first sent.
+    pub fingerprint: u64,
+    /// The usage entries in which it is counted, in the order of the limits; at most 32.
+    pub shares: &'a [u32],
+    /// Where it stands.
+    pub state: State,
+    /// Whether it asked for less to be enough.
+    pub partial: bool,
+    /// What few orders have.
+    pub extra: Option<Extra>,
+}
+
+/// What a pool remembers of one order.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'p> {
+    /// The caller's id.
+    pub id: &'p [u8],
+    /// See [`Numbers`].
+    pub qty: i64,
+    /// Units first asked for.
+    pub asked: i64,
+    /// See [`Numbers`].
+    pub time_ms: i64,
+    /// See [`Numbers`].
+    pub placed_ms: i64,
+    /// See [`Numbers`].
+    pub limits_below: u32,
+    /// Keyed hash of the attributes as first sent.
+    pub fingerprint: u64,
+    /// The usage entries in which it is (or was) counted, in the order of the limits of that time.
+    pub shares: OrderShares<'p>,
+    /// What few orders have.
+    pub extra: Option<&'p Extra>,
     /// Where it stands.
     pub state: State,
     /// Whether it asked for less to be enough.
     pub partial: bool,
 }
 
-impl Order {
+impl Order<'_> {
     /// Units that came back after payment.
     #[must_use]
     pub fn returned(&self) -> i64 {
-        self.extra.as_ref().map_or(0, |e| e.returned)
+        self.extra.map_or(0, |e| e.returned)
     }
 
     /// Whether it lives on what the caller said of it.
     #[must_use]
     pub fn vouched(&self) -> bool {
-        self.extra.as_ref().is_some_and(|e| e.vouched)
-    }
-
-    /// What it owns beyond its own size, about: by length, so that a copy counts the same.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        let shares = if self.shares.spilled() { self.shares.len().saturating_mul(size_of::<u32>()) } else { 0 };
-        let extra = self.extra.as_ref().map_or(0, |e| {
-            let tokens = e.tokens.len().saturating_mul(size_of::<ReturnToken>());
-            size_of::<Extra>().saturating_add(tokens)
-        });
-        self.id.heap_bytes().saturating_add(shares).saturating_add(extra)
-    }
-}
-
-impl Timed for Order {
-    fn time_ms(&self) -> i64 {
-        self.time_ms
-    }
-}
-
-impl Linked for Order {
-    fn links(&self) -> Links {
-        self.links
-    }
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
+        self.extra.is_some_and(|e| e.vouched)
     }
 }

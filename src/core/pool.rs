@@ -9,9 +9,10 @@ use super::ids::Bytes;
 use super::limit::{values, Limit};
 use super::ops;
 use super::order::{Order, State};
+use super::orders::Orders;
 use super::quantity::{difference, sum};
 use super::refusal::{Bound, Refusal};
-use super::table::{Index, Slab};
+use super::table::Index;
 use super::timeline::Timeline;
 use super::token::Tokens;
 use super::usage::Usage;
@@ -94,9 +95,8 @@ pub struct Pool {
     pub(super) shortest_retain_ms: i64,
     pub(super) limits: Vec<Limit>,
     pub(super) next_limit: u32,
-    pub(super) orders: Slab<Order>,
+    pub(super) orders: Orders,
     pub(super) order_index: Index,
-    pub(super) orders_heap: usize,
     /// Open holds by deadline.
     pub(super) holds: Timeline,
     /// Finished orders by when they are forgotten.
@@ -131,9 +131,8 @@ impl Pool {
             shortest_retain_ms: i64::MAX,
             limits: Vec::new(),
             next_limit: 1,
-            orders: Slab::default(),
+            orders: Orders::default(),
             order_index: Index::default(),
-            orders_heap: 0,
             holds: Timeline::default(),
             finished: Timeline::default(),
             counts: [0; 5],
@@ -266,13 +265,13 @@ impl Pool {
     #[must_use]
     pub fn order_ref<'a>(&self, id: &'a [u8]) -> OrderRef<'a> {
         let hash = self.salt.order(id);
-        let slot = self.order_index.find(hash, |at| self.orders.get(at).is_some_and(|o| o.id.as_slice() == id));
+        let slot = self.order_index.find(hash, |at| self.orders.is(at, id));
         OrderRef { id, hash, slot }
     }
 
     /// A remembered order by its record's number.
     #[must_use]
-    pub fn order_at(&self, slot: u32) -> Option<&Order> {
+    pub fn order_at(&self, slot: u32) -> Option<Order<'_>> {
         self.orders.get(slot)
     }
 
@@ -310,7 +309,6 @@ impl Pool {
             .saturating_add(overrides)
             .saturating_add(self.orders.bytes())
             .saturating_add(self.order_index.bytes())
-            .saturating_add(self.orders_heap)
             .saturating_add(self.holds.bytes())
             .saturating_add(self.finished.bytes())
             .saturating_add(self.usage.bytes())
@@ -344,13 +342,13 @@ impl Pool {
     /// The attributes by which limits count an order, or counted it: sorted by name, each once. A limit that was removed
     /// since names its dimensions no more.
     #[must_use]
-    pub fn counted_attributes<'p>(&'p self, order: &'p Order) -> Vec<(&'p [u8], &'p [u8])> {
+    pub fn counted_attributes<'p>(&'p self, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
         let mut attributes = Vec::new();
-        for &at in &order.shares {
+        for at in order.shares.iter() {
             let Some(entry) = self.usage.entries.get(at) else { continue };
             let Some(limit) = self.limits.iter().find(|l| l.id == entry.limit) else { continue };
             let dims = &limit.identity.dims;
-            attributes.extend(dims.iter().map(Bytes::as_slice).zip(values(entry.value.as_slice(), dims.len())));
+            attributes.extend(dims.iter().map(Bytes::as_slice).zip(values(entry.value, dims.len())));
         }
         attributes.sort_unstable();
         attributes.dedup_by_key(|(name, _)| *name);

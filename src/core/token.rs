@@ -3,7 +3,7 @@
 use super::hash::Salt;
 use super::ids::Bytes;
 use super::table::{Index, Linked, Links, Slab};
-use super::timeline::{Timed, Timeline};
+use super::timeline::Timeline;
 
 /// A token of ADD with its content.
 #[derive(Clone, Debug)]
@@ -17,18 +17,15 @@ pub struct AddToken {
     links: Links,
 }
 
-impl Timed for AddToken {
-    fn time_ms(&self) -> i64 {
-        self.forget_ms
+impl Linked for Slab<AddToken> {
+    fn links(&self, at: u32) -> Links {
+        self.at(at).links
     }
-}
-
-impl Linked for AddToken {
-    fn links(&self) -> Links {
-        self.links
+    fn set_links(&mut self, at: u32, links: Links) {
+        self.at_mut(at).links = links;
     }
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
+    fn time_ms(&self, at: u32) -> i64 {
+        self.at(at).forget_ms
     }
 }
 
@@ -58,17 +55,14 @@ impl Tokens {
         let record = AddToken { token: Bytes::new(token), delta, forget_ms, links: Links::default() };
         self.heap_bytes = self.heap_bytes.saturating_add(record.token.heap_bytes());
         let at = self.slab.insert(record);
-        let slab = &self.slab;
-        self.index.insert(salt.token(token), at, |other| salt.token(slab.at(other).token.as_slice()));
+        self.index.insert(salt.token(token), at);
         self.order.add(&mut self.slab, at);
     }
 
     fn remove(&mut self, salt: Salt, at: u32) {
         self.order.remove(&mut self.slab, at);
-        let slab = &self.slab;
-        let hash_of = |other: u32| salt.token(slab.at(other).token.as_slice());
-        self.index.remove(hash_of(at), at, hash_of);
         if let Some(record) = self.slab.remove(at) {
+            self.index.remove(salt.token(record.token.as_slice()), at);
             self.heap_bytes = self.heap_bytes.saturating_sub(record.token.heap_bytes());
         }
     }

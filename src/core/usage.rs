@@ -4,11 +4,12 @@
 //! counted. When a value is counted in a new window while old shares remain, the old entry floats: it is out of the index
 //! and ends with its last share.
 
+use super::entries::{Entries, Numbers};
 use super::hash::Salt;
 use super::ids::Bytes;
 use super::limit::Limit;
-use super::table::{Index, Linked, Links, List, Slab};
-use super::timeline::{Timed, Timeline};
+use super::table::{Index, List};
+use super::timeline::Timeline;
 
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +21,10 @@ pub enum Place {
 }
 
 /// Usage of one value of one limit in one window.
-#[derive(Clone, Debug)]
-pub struct Entry {
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'p> {
     /// The values of the limit's dimensions, as a tuple.
-    pub value: Bytes,
+    pub value: &'p [u8],
     /// When its window began, Unix ms.
     pub window_ms: i64,
     /// Units or orders counted.
@@ -34,22 +35,6 @@ pub struct Entry {
     pub refs: u32,
     /// Where it is.
     pub place: Place,
-    links: Links,
-}
-
-impl Timed for Entry {
-    fn time_ms(&self) -> i64 {
-        self.window_ms
-    }
-}
-
-impl Linked for Entry {
-    fn links(&self) -> Links {
-        self.links
-    }
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
-    }
 }
 
 /// What is to be counted for one limit.
@@ -69,26 +54,19 @@ pub struct Share {
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
     /// The entries.
-    pub entries: Slab<Entry>,
+    pub entries: Entries,
     index: Index,
     /// Entries that only shares refer to.
     pub floating: List,
     /// Entries of limits that were removed, to be freed step by step.
     pub left: List,
-    /// What the values own beyond the entries' own size, in bytes.
-    heap_bytes: usize,
-}
-
-fn hash_of(salt: Salt, entry: &Entry) -> u64 {
-    salt.usage(entry.limit, entry.value.as_slice())
 }
 
 impl Usage {
     /// The current entry of a value.
     #[must_use]
     pub fn find(&self, hash: u64, limit: u32, tuple: &[u8]) -> Option<u32> {
-        self.index
-            .find(hash, |at| self.entries.get(at).is_some_and(|e| e.limit == limit && e.value.as_slice() == tuple))
+        self.index.find(hash, |at| self.entries.is(at, limit, tuple))
     }
 
     /// What is used in the window that is current when one began at `current_ms`, and when that window began: an entry that lies
@@ -104,86 +82,57 @@ impl Usage {
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be the one in the index now.
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
         if let Some(at) = share.entry {
-            let entry = self.entries.at_mut(at);
-            if entry.window_ms == share.window_ms {
-                entry.used = entry.used.saturating_add(amount);
-                entry.refs = entry.refs.saturating_add(1);
+            let Entry { window_ms, used, refs, .. } = self.entries.at(at);
+            if window_ms == share.window_ms {
+                let numbers = Numbers { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
+                self.entries.set_numbers(at, numbers);
                 return at;
             }
-            let shared = entry.refs > 0;
             limit.entries.remove(&mut self.entries, at);
-            if !shared {
-                let entry = self.entries.at_mut(at);
-                entry.window_ms = share.window_ms;
-                entry.used = amount;
-                entry.refs = 1;
+            if refs == 0 {
+                self.entries.move_to(at, share.window_ms);
+                self.entries.set_numbers(at, Numbers { used: amount, refs: 1 });
                 limit.entries.add(&mut self.entries, at);
                 return at;
             }
             self.float(salt, at);
         }
-        let value = Bytes::new(tuple);
-        self.add(salt, limit, value, share.window_ms, amount, 1, share.hash)
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the fields of an entry, from two places")]
-    fn add(
-        &mut self,
-        salt: Salt,
-        limit: &mut Limit,
-        value: Bytes,
-        window_ms: i64,
-        used: i64,
-        refs: u32,
-        hash: u64,
-    ) -> u32 {
-        self.heap_bytes = self.heap_bytes.saturating_add(value.heap_bytes());
-        let entry =
-            Entry { value, window_ms, used, limit: limit.id, refs, place: Place::Indexed, links: Links::default() };
-        let at = self.entries.insert(entry);
-        let entries = &self.entries;
-        self.index.insert(hash, at, |other| hash_of(salt, entries.at(other)));
+        let at = self.entries.insert(tuple, limit.id, share.window_ms, Numbers { used: amount, refs: 1 });
+        self.index.insert(share.hash, at);
         limit.entries.add(&mut self.entries, at);
         at
     }
 
     /// Gives `amount` back to an entry whose window is not over.
     pub fn give_back(&mut self, at: u32, amount: i64) {
-        let entry = self.entries.at_mut(at);
-        entry.used = entry.used.saturating_sub(amount).max(0);
+        let Entry { used, refs, .. } = self.entries.at(at);
+        self.entries.set_numbers(at, Numbers { used: used.saturating_sub(amount).max(0), refs });
     }
 
     fn unindex(&mut self, salt: Salt, at: u32) {
-        let hash = hash_of(salt, self.entries.at(at));
-        let entries = &self.entries;
-        self.index.remove(hash, at, |other| hash_of(salt, entries.at(other)));
+        let entry = self.entries.at(at);
+        self.index.remove(salt.usage(entry.limit, entry.value), at);
     }
 
     /// Takes an entry that is in no list out of the index and lets it float.
     fn float(&mut self, salt: Salt, at: u32) {
         self.unindex(salt, at);
-        self.entries.at_mut(at).place = Place::Floating;
+        self.entries.set_place(at, Place::Floating);
         self.floating.push(&mut self.entries, at);
-    }
-
-    fn drop_entry(&mut self, at: u32) {
-        if let Some(entry) = self.entries.remove(at) {
-            self.heap_bytes = self.heap_bytes.saturating_sub(entry.value.heap_bytes());
-        }
     }
 
     /// Lets go of one order's reference; the entry ends with its last one if it counts nothing.
     pub fn release_ref(&mut self, salt: Salt, limits: &mut [Limit], at: u32) {
-        let entry = self.entries.at_mut(at);
-        entry.refs = entry.refs.saturating_sub(1);
-        if entry.refs > 0 {
+        let Entry { used, refs, place, limit: id, .. } = self.entries.at(at);
+        let refs = refs.saturating_sub(1);
+        self.entries.set_numbers(at, Numbers { used, refs });
+        if refs > 0 {
             return;
         }
-        match entry.place {
+        match place {
             Place::Floating => self.floating.unlink(&mut self.entries, at),
-            Place::Indexed if entry.used > 0 => return,
+            Place::Indexed if used > 0 => return,
             Place::Indexed => {
-                let id = entry.limit;
                 match limits.iter_mut().find(|l| l.id == id) {
                     Some(limit) => limit.entries.remove(&mut self.entries, at),
                     None => self.left.unlink(&mut self.entries, at),
@@ -191,12 +140,15 @@ impl Usage {
                 self.unindex(salt, at);
             }
         }
-        self.drop_entry(at);
+        self.entries.remove(at);
     }
 
     /// How many entries at the head of a limit's list are of windows that began before `current_ms`, up to `most`.
     #[must_use]
     pub fn stale(&self, limit: &Limit, current_ms: i64, most: usize) -> usize {
+        if limit.entries.next_ms().is_none_or(|window_ms| window_ms >= current_ms) {
+            return 0;
+        }
         limit
             .entries
             .iter(&self.entries)
@@ -228,7 +180,7 @@ impl Usage {
             self.float(salt, at);
         } else {
             self.unindex(salt, at);
-            self.drop_entry(at);
+            self.entries.remove(at);
         }
     }
 
@@ -242,14 +194,7 @@ impl Usage {
     /// The bytes taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.bytes().saturating_add(self.index.bytes()).saturating_add(self.heap_bytes)
-    }
-
-    /// What the values own, counted anew: for VERIFY.
-    #[must_use]
-    pub fn heap_is_true(&self) -> bool {
-        let all = (0..self.entries.span()).filter_map(|at| self.entries.get(at));
-        self.heap_bytes == all.map(|e| e.value.heap_bytes()).sum::<usize>()
+        self.entries.bytes().saturating_add(self.index.bytes())
     }
 
     /// How many entries the index knows.
@@ -260,31 +205,19 @@ impl Usage {
 
     /// Loading: appends an entry. `limit` is its limit where that is still there.
     pub fn restore(&mut self, salt: Salt, limit: Option<&mut Limit>, entry: RestoredEntry) -> u32 {
-        let hash = salt.usage(entry.limit, entry.value.as_slice());
-        match (limit, entry.place) {
-            (Some(limit), Place::Indexed) => self.add(salt, limit, entry.value, entry.window_ms, entry.used, 0, hash),
-            (_, place) => {
-                self.heap_bytes = self.heap_bytes.saturating_add(entry.value.heap_bytes());
-                let RestoredEntry { value, window_ms, used, limit, .. } = entry;
-                let at = self.entries.insert(Entry {
-                    value,
-                    window_ms,
-                    used,
-                    limit,
-                    refs: 0,
-                    place,
-                    links: Links::default(),
-                });
-                if place == Place::Indexed {
-                    let entries = &self.entries;
-                    self.index.insert(hash, at, |other| hash_of(salt, entries.at(other)));
-                    self.left.push(&mut self.entries, at);
-                } else {
-                    self.floating.push(&mut self.entries, at);
-                }
-                at
+        let RestoredEntry { value, window_ms, used, limit: id, place } = entry;
+        let at = self.entries.insert(value.as_slice(), id, window_ms, Numbers { used, refs: 0 });
+        match (limit, place) {
+            (_, Place::Floating) => {
+                self.entries.set_place(at, place);
+                self.floating.push(&mut self.entries, at);
+                return at;
             }
+            (Some(limit), Place::Indexed) => limit.entries.add(&mut self.entries, at),
+            (None, Place::Indexed) => self.left.push(&mut self.entries, at),
         }
+        self.index.insert(salt.usage(id, value.as_slice()), at);
+        at
     }
 }
 

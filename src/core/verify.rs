@@ -37,7 +37,6 @@ fn orders(pool: &Pool, report: &mut Report) {
     let mut reserved = 0i64;
     let mut sold = pool.sold_before;
     let mut counts = [0u32; 5];
-    let mut heap = 0usize;
     let mut listed = 0usize;
     let lists: [(&str, Vec<u32>, &[State]); 2] = [
         ("of holds", pool.holds.iter(&pool.orders).collect(), &[State::Reserved]),
@@ -61,7 +60,6 @@ fn orders(pool: &Pool, report: &mut Report) {
                 report.say(format!("the list {name} is not in order of time"));
             }
             last_ms = order.time_ms;
-            heap = heap.saturating_add(order.heap_bytes());
             match order.state {
                 State::Reserved => {
                     reserved = reserved.saturating_add(order.qty);
@@ -73,7 +71,7 @@ fn orders(pool: &Pool, report: &mut Report) {
                 }
                 State::Released | State::Expired => {}
             }
-            let found = pool.order_ref(order.id.as_slice()).slot;
+            let found = pool.order_ref(order.id).slot;
             report.equal("the index of an order", found.unwrap_or(NONE), slot);
         }
     }
@@ -81,7 +79,7 @@ fn orders(pool: &Pool, report: &mut Report) {
     report.equal("the number of indexed orders", pool.order_index.len(), pool.orders.len());
     report.equal("reserved", pool.reserved, reserved);
     report.equal("sold", pool.sold, sold);
-    report.equal("the memory of orders", pool.orders_heap, heap);
+    report.equal("what stands beside orders being right", pool.orders.beside_is_true(), true);
     for (state, (is, should)) in State::ALL.iter().zip(pool.counts.iter().zip(counts)) {
         report.equal(&format!("the count of {} orders", state.word()), *is, should);
     }
@@ -95,7 +93,7 @@ fn usage(pool: &Pool, report: &mut Report) {
     let mut held = vec![0i64; span];
     for slot in pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders)) {
         let Some(order) = pool.orders.get(slot) else { continue };
-        for &at in &order.shares {
+        for at in order.shares.iter() {
             let Some(entry) = pool.usage.entries.get(at) else {
                 report.say("an order has a share that is not there".into());
                 continue;
@@ -122,7 +120,7 @@ fn usage(pool: &Pool, report: &mut Report) {
                 report.say("usage is in a list of others".into());
             }
             report.equal("the orders of a usage", entry.refs, refs.get(at as usize).copied().unwrap_or(0));
-            let tuple = entry.value.as_slice();
+            let tuple = entry.value;
             let found = pool.usage.find(pool.salt.usage(entry.limit, tuple), entry.limit, tuple);
             if place == Place::Indexed {
                 indexed = indexed.saturating_add(1);
@@ -144,7 +142,7 @@ fn usage(pool: &Pool, report: &mut Report) {
     }
     check(pool.usage.left.iter(&pool.usage.entries).collect(), Place::Indexed, None, report);
     check(pool.usage.floating.iter(&pool.usage.entries).collect(), Place::Floating, None, report);
-    report.equal("the memory of usage being right", pool.usage.heap_is_true(), true);
+    report.equal("the windows of usage being right", pool.usage.entries.spans_are_true(), true);
     report.equal("the tokens being right", pool.tokens.is_true(pool.salt), true);
     report.equal("the number of listed usages", listed, pool.usage.entries.len());
     report.equal("the number of indexed usages", pool.usage.indexed(), indexed);

@@ -69,13 +69,13 @@ impl<'p> View<'p> {
 
     /// Whether a finished order is remembered no more.
     #[must_use]
-    pub fn is_forgotten(&self, order: &Order) -> bool {
+    pub fn is_forgotten(&self, order: &Order<'_>) -> bool {
         order.state != State::Reserved && self.terms.clock.now_ms >= order.time_ms
     }
 
     /// Where an order stands, judged by its own deadline. `None` when it is forgotten.
     #[must_use]
-    pub fn state(&self, order: &Order) -> Option<State> {
+    pub fn state(&self, order: &Order<'_>) -> Option<State> {
         if order.state == State::Reserved && self.terms.clock.is_due(order.time_ms) {
             Some(State::Expired)
         } else if self.is_forgotten(order) {
@@ -87,9 +87,9 @@ impl<'p> View<'p> {
 
     /// A remembered order with its state.
     #[must_use]
-    pub fn known(&self, order: OrderRef<'_>) -> Option<(&'p Order, State)> {
+    pub fn known(&self, order: OrderRef<'_>) -> Option<(Order<'p>, State)> {
         let record = self.pool.orders.get(order.slot?)?;
-        self.state(record).map(|state| (record, state))
+        self.state(&record).map(|state| (record, state))
     }
 
     /// The usage of a value: what counts in its current window, and when that began.
@@ -102,7 +102,7 @@ impl<'p> View<'p> {
         }
         let back: i64 = entry.map_or(0, |entry| {
             let orders = self.due.iter().map(|&slot| self.pool.orders.at(slot));
-            orders.filter(|o| o.shares.contains(&entry)).map(|o| limit.amount(o.qty)).sum()
+            orders.filter(|o| o.shares.contains(entry)).map(|o| limit.amount(o.qty)).sum()
         });
         let used = used.saturating_sub(back).max(0);
         (used, if used == 0 { current_ms } else { window_ms })
@@ -134,7 +134,7 @@ impl<'p> View<'p> {
         // What is forgotten but not freed stands at the head. Bounded: an answer must not cost more than a sweep's slice.
         for slot in self.pool.finished.iter(&self.pool.orders).take(FORGOTTEN_PER_READ) {
             let order = self.pool.orders.at(slot);
-            if !self.is_forgotten(order) {
+            if !self.is_forgotten(&order) {
                 break;
             }
             less(order.state, 1);

@@ -7,7 +7,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::state::{self, State};
 use super::trampoline::guarded;
-use super::{log, sweep};
+use super::{listeners, log, sweep};
 
 /// Asks the server to tell; false where it does not know one of the events.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
@@ -27,6 +27,7 @@ pub fn subscribe(ctx: Ctx<'_>) -> bool {
 }
 
 unsafe extern "C" fn on_role(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, what: u64, _: *mut c_void) {
+    listeners::doubt();
     guarded((), || {
         if what == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER {
             promoted();
@@ -48,6 +49,7 @@ fn promoted() {
 }
 
 unsafe extern "C" fn on_loading(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, what: u64, _: *mut c_void) {
+    listeners::doubt();
     guarded((), || state::with(|state| loading(state, what)));
 }
 
@@ -69,6 +71,7 @@ fn loading(state: &mut State, what: u64) {
 }
 
 unsafe extern "C" fn on_async_load(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, what: u64, _: *mut c_void) {
+    listeners::doubt();
     guarded((), || {
         if what == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
             state::with(|state| {
@@ -102,6 +105,10 @@ unsafe extern "C" fn on_swap(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEve
     });
 }
 
-unsafe extern "C" fn on_cron(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, _: *mut c_void) {
-    guarded((), sweep::tick);
+unsafe extern "C" fn on_cron(ctx: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, _: *mut c_void) {
+    guarded((), || {
+        // SAFETY: the server's context is live for the callback.
+        listeners::tick(unsafe { Ctx::new(ctx) });
+        sweep::tick();
+    });
 }

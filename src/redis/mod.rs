@@ -2,8 +2,8 @@
 //!
 //! Read in this order: `api` (calling C), `allocator`, `log`, `state` (what the process keeps), `value` and
 //! `data_type` (what a key holds), `keyspace` and `reply` (what a command may do), `trampoline`, `positions`
-//! and `call` (one command's way), `replicate`, `stream` and `notify` (what follows a change), `agenda`, `sweep` and
-//! `rescan` (due holds without traffic), `events` (what the server tells), `config`, `info`, `commands` and
+//! and `call` (one command's way), `replicate`, `listeners`, `stream` and `notify` (what follows a change), `agenda`,
+//! `sweep` and `rescan` (due holds without traffic), `events` (what the server tells), `config`, `info`, `commands` and
 //! `docs` (what the server is told).
 //!
 //! C callbacks delegate at once to safe code and let no panic out. Nothing here decides anything about stock.
@@ -22,6 +22,7 @@ mod docs;
 mod events;
 mod info;
 mod keyspace;
+mod listeners;
 mod load;
 mod log;
 mod notify;
@@ -92,6 +93,7 @@ fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     data_type::register(ctx)?;
     options::set(ctx);
     log::use_context(sweep::set_up(ctx)?);
+    listeners::subscribe(ctx);
     if info::register(ctx) && notify::subscribe(ctx) && events::subscribe(ctx) {
         greet();
         Ok(())

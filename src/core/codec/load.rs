@@ -6,12 +6,12 @@ use super::record;
 use super::wire::{Read, Reader};
 use super::Damage;
 use crate::core::change::OnHand;
+use crate::core::entries;
 use crate::core::ids::Bytes;
-use crate::core::limit::{Limit, Overrides, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
-use crate::core::order::{Extra, Order, ReturnContent, ReturnToken, State, MAX_TOKENS};
+use crate::core::limit::{Limit, Overrides, RecentWindow, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
+use crate::core::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
 use crate::core::pool::{EndedEpoch, Pool, Sums, MAX_EPOCHS};
 use crate::core::quantity::MAX_UNITS;
-use crate::core::table::Links;
 use crate::core::timeline::Timeline;
 use crate::core::usage::{Place, RestoredEntry};
 
@@ -22,8 +22,8 @@ pub struct Loader {
     last: u8,
     /// What the header says is held; the orders must agree.
     reserved: i64,
-    /// How many units and orders of each entry its orders explain.
-    counted: Vec<i64>,
+    /// The number of each entry in the table, and how many units and orders of it its orders explain.
+    entries: Vec<(u32, i64)>,
     /// The order whose tokens follow.
     tokens_of: Option<u32>,
     last_time_ms: i64,
@@ -51,7 +51,7 @@ impl Loader {
             pool: Pool::new(0),
             last: 0,
             reserved: 0,
-            counted: Vec::new(),
+            entries: Vec::new(),
             tokens_of: None,
             last_time_ms: i64::MIN,
             last_usage: (0, i64::MIN),
@@ -181,6 +181,7 @@ impl Loader {
             base,
             overrides: Overrides::default(),
             entries: Timeline::default(),
+            recent: RecentWindow::default(),
         });
         Ok(())
     }
@@ -216,8 +217,8 @@ impl Loader {
             return damage("usage stands twice");
         }
         let entry = RestoredEntry { value, window_ms, used, limit: id, place: Place::Indexed };
-        self.pool.usage.restore(salt, Some(limit), entry);
-        self.counted.push(0);
+        let at = self.pool.usage.restore(salt, Some(limit), entry);
+        self.entries.push((at, 0));
         Ok(())
     }
 
@@ -241,8 +242,9 @@ impl Loader {
         {
             return damage("usage stands twice");
         }
-        self.pool.usage.restore(salt, None, RestoredEntry { value, window_ms, used, limit, place });
-        self.counted.push(0);
+        let entry = RestoredEntry { value, window_ms, used, limit, place };
+        let at = self.pool.usage.restore(salt, None, entry);
+        self.entries.push((at, 0));
         Ok(())
     }
 
@@ -260,12 +262,16 @@ impl Loader {
             *byte = reader.byte()?;
         }
         let limits_below = reader.small()?;
-        let mut shares = smallvec::SmallVec::<[u32; 4]>::new();
+        let mut shares = arrayvec::ArrayVec::<u32, MAX_LIMITS>::new();
+        // Which in the file the shares are.
+        let mut ordinals = arrayvec::ArrayVec::<u32, MAX_LIMITS>::new();
         for _ in 0..reader.number()? {
-            if shares.len() >= MAX_LIMITS {
+            if shares.is_full() {
                 return damage("an order has too many shares");
             }
-            shares.push(self.share(reader, &shares)?);
+            let ordinal = reader.small()?;
+            shares.push(self.share(ordinal, &shares)?);
+            ordinals.push(ordinal);
         }
         let returned = if has_extra { reader.within(1..=MAX_UNITS)? } else { 0 };
         let fits = match state {
@@ -290,20 +296,15 @@ impl Loader {
             return damage("an order stands twice");
         }
         let (hash, pool) = (order_ref.hash, &mut self.pool);
-        let extra = has_extra.then(|| Box::new(Extra { returned, tokens: Vec::new(), vouched }));
-        let order = Order {
-            id: Bytes::new(id),
-            qty,
+        let order = NewOrder {
+            id,
+            numbers: Numbers { qty, time_ms, placed_ms, limits_below },
             asked,
-            time_ms,
-            placed_ms,
             fingerprint: u64::from_le_bytes(fingerprint),
-            extra,
-            shares,
-            links: Links::default(),
-            limits_below,
+            shares: &shares,
             state,
             partial,
+            extra: has_extra.then(|| Extra { returned, tokens: Vec::new(), vouched }),
         };
         let finished = state != State::Reserved;
         if (finished, time_ms) < (self.last_finished, self.last_time_ms) {
@@ -322,32 +323,32 @@ impl Loader {
             }
             State::Released | State::Expired => {}
         }
-        self.explain(&order)?;
-        self.tokens_of = crate::core::ops::restore_order(&mut self.pool, hash, order);
+        self.tokens_of = crate::core::ops::restore_order(pool, hash, &order);
+        if state == State::Reserved {
+            self.explain(qty, &ordinals)?;
+        }
         Ok(())
     }
 
     /// Reads a share: an entry that is there, and no second one of the same limit.
-    fn share(&mut self, reader: &mut Reader<'_>, before: &[u32]) -> Read<u32> {
-        // A loaded table numbers its entries in the order of the file.
-        let at = reader.small()?;
+    fn share(&mut self, ordinal: u32, before: &[u32]) -> Read<u32> {
+        let Some(&(at, _)) = self.entries.get(ordinal as usize) else { return damage("a share has no usage") };
         let entries = &mut self.pool.usage.entries;
-        let Some(limit) = entries.get(at).map(|e| e.limit) else { return damage("a share has no usage") };
-        if before.iter().any(|&other| entries.get(other).is_some_and(|e| e.limit == limit)) {
+        let Some(entry) = entries.get(at) else { return damage("a share has no usage") };
+        if before.iter().any(|&other| entries.get(other).is_some_and(|e| e.limit == entry.limit)) {
             return damage("an order has two shares of a limit");
         }
-        let Some(entry) = entries.get_mut(at) else { return damage("a share has no usage") };
-        entry.refs = entry.refs.checked_add(1).ok_or(Damage("usage has too many orders"))?;
+        let refs = entry.refs.checked_add(1).ok_or(Damage("usage has too many orders"))?;
+        let numbers = entries::Numbers { used: entry.used, refs };
+        entries.set_numbers(at, numbers);
         Ok(at)
     }
 
     /// Adds what an order that still holds units must have in its usage: no less than that can be used.
-    fn explain(&mut self, order: &Order) -> Read<()> {
-        if order.state != State::Reserved {
-            return Ok(());
-        }
-        for &at in &order.shares {
-            let Some(entry) = self.pool.usage.entries.get(at) else { continue };
+    fn explain(&mut self, qty: i64, ordinals: &[u32]) -> Read<()> {
+        for &ordinal in ordinals {
+            let Some((at, counted)) = self.entries.get_mut(ordinal as usize) else { continue };
+            let Some(entry) = self.pool.usage.entries.get(*at) else { continue };
             if entry.place == Place::Floating {
                 continue;
             }
@@ -355,8 +356,7 @@ impl Loader {
             if !limit.keeps_usage() {
                 continue;
             }
-            let Some(counted) = self.counted.get_mut(at as usize) else { continue };
-            *counted = counted.saturating_add(limit.amount(order.qty));
+            *counted = counted.saturating_add(limit.amount(qty));
             if *counted > entry.used {
                 return damage("usage is less than its orders");
             }

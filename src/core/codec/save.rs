@@ -60,7 +60,7 @@ pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     let ordinals = usage(pool, &mut chunks);
     let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
     for slot in lists {
-        order(pool.orders.at(slot), &ordinals, &mut chunks);
+        order(&pool.orders.at(slot), &ordinals, &mut chunks);
     }
     let out = chunks.record(record::END);
     put(out, pool.usage.entries.len() as u64);
@@ -101,10 +101,10 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
     let mut ordinals = vec![NONE; entries.span() as usize];
     let mut next = 0u32;
     let mut write = |at: u32, kind: u8, limit: u32, chunks: &mut Chunks<'_>| {
-        let entry: &Entry = entries.at(at);
+        let entry: Entry<'_> = entries.at(at);
         let out = chunks.record(kind);
         put(out, u64::from(limit));
-        put_bytes(out, entry.value.as_slice());
+        put_bytes(out, entry.value);
         put_signed(out, entry.window_ms);
         put_signed(out, entry.used);
         if let Some(ordinal) = ordinals.get_mut(at as usize) {
@@ -126,9 +126,9 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
     ordinals
 }
 
-fn order(order: &Order, ordinals: &[u32], chunks: &mut Chunks<'_>) {
+fn order(order: &Order<'_>, ordinals: &[u32], chunks: &mut Chunks<'_>) {
     let out = chunks.record(record::ORDER);
-    let extra = order.extra.as_deref();
+    let extra = order.extra;
     let shrunk = order.asked != order.qty;
     let flags = order.state as u8
         | u8::from(order.partial) << 3
@@ -136,7 +136,7 @@ fn order(order: &Order, ordinals: &[u32], chunks: &mut Chunks<'_>) {
         | u8::from(extra.is_some()) << 5
         | u8::from(extra.is_some_and(|e| e.vouched)) << 6;
     out.push(flags);
-    put_bytes(out, order.id.as_slice());
+    put_bytes(out, order.id);
     put_signed(out, order.qty);
     if shrunk {
         put_signed(out, order.asked);
@@ -147,7 +147,7 @@ fn order(order: &Order, ordinals: &[u32], chunks: &mut Chunks<'_>) {
     out.extend_from_slice(&order.fingerprint.to_le_bytes());
     put(out, u64::from(order.limits_below));
     put(out, order.shares.len() as u64);
-    for &at in &order.shares {
+    for at in order.shares.iter() {
         put(out, u64::from(ordinal(ordinals, at)));
     }
     let Some(extra) = extra else { return };

@@ -22,7 +22,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'
         State::Released | State::Returned => return Err(Refusal::Closed(state)),
     }
     if qty == known.qty {
-        return Err(reserve::exists(known, state));
+        return Err(reserve::exists(&known, state));
     }
     if qty < known.qty {
         return Ok(Change::Amended { order, qty, recount: None });
@@ -34,7 +34,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'
     if let Some(available) = view.available().filter(|&a| a < more) {
         return Err(Refusal::SoldOut { available: available.max(0) });
     }
-    let recount = recount::decide(view, known, qty, true)?;
+    let recount = recount::decide(view, &known, qty, true)?;
     view.pool.fits(&Sums { reserved: more, ..Sums::default() })?;
     Ok(Change::Amended { order, qty, recount: Some(recount) })
 }
@@ -51,5 +51,5 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: Option<&Re
         None => record::uncount(pool, slot, held.saturating_sub(qty), false, now_ms),
     }
     pool.reserved = pool.reserved.saturating_sub(held).saturating_add(qty);
-    pool.orders.at_mut(slot).qty = qty;
+    pool.orders.set_qty(slot, qty);
 }

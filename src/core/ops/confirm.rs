@@ -55,14 +55,14 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
             sale_fits(view.pool, known.qty, qty)?;
             Ok(Change::Confirmed { order, qty, forget_ms })
         }
-        (State::Expired, Some(late)) => expired(view, order, known, call.qty, late),
+        (State::Expired, Some(late)) => expired(view, order, &known, call.qty, late),
         (State::Expired, None) => Err(Refusal::Expired),
         (State::Released, _) => Err(Refusal::Closed(state)),
         (State::Confirmed | State::Returned, _) => {
             if call.qty.is_some_and(|qty| qty != known.qty) {
                 return Err(Refusal::Conflict(Conflict::Quantity));
             }
-            Err(reserve::exists(known, state))
+            Err(reserve::exists(&known, state))
         }
     }
 }
@@ -70,7 +70,7 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
 fn expired<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,
-    known: &Order,
+    known: &Order<'_>,
     qty: Option<i64>,
     late: Late<'_>,
 ) -> Result<Change<'a>, Refusal> {
@@ -153,7 +153,7 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget
     }
     pool.reserved = pool.reserved.saturating_sub(held);
     sell(pool, qty);
-    pool.orders.at_mut(slot).qty = qty;
+    pool.orders.set_qty(slot, qty);
     record::turn(pool, slot, State::Confirmed, forget_ms);
 }
 
@@ -162,7 +162,7 @@ pub fn apply_late(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: &Reco
     let Some(slot) = order.slot else { return };
     recount::apply(pool, slot, qty, counted);
     sell(pool, qty);
-    pool.orders.at_mut(slot).qty = qty;
+    pool.orders.set_qty(slot, qty);
     record::turn(pool, slot, State::Confirmed, forget_ms);
 }
 

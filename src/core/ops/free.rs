@@ -43,7 +43,7 @@ pub fn next_ms(pool: &Pool) -> Option<i64> {
     }
     let token = pool.tokens.iter().next().map(|t| t.forget_ms);
     let rolling = pool.limits.iter().filter(|l| l.identity.window.rolls());
-    let window = rolling.filter_map(|l| Some(l.identity.window.end_ms(l.entries.next_ms()?, l.offset_min))).min();
+    let window = rolling.filter_map(|l| Some(l.window_end_ms(l.entries.next_ms()?))).min();
     let next = [pool.finished.next_ms(), token, window].into_iter().flatten().min()?;
     Some(next.saturating_add(SLACK_MS))
 }

@@ -3,11 +3,10 @@
 use crate::core::attributes::Attributes;
 use crate::core::change::{Change, OrderRef};
 use crate::core::ids::Bytes;
-use crate::core::order::{Extra, Order, ReturnContent, ReturnToken, State, MAX_TOKENS};
+use crate::core::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
 use crate::core::pool::{Pool, Sums};
 use crate::core::quantity::sum;
 use crate::core::refusal::{Bound, Conflict, Refusal};
-use crate::core::table::Links;
 use crate::core::view::View;
 
 use super::{place, record, reserve};
@@ -59,7 +58,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
     let tokens = known.extra.as_ref().map_or(&[][..], |e| &e.tokens);
     let Some(part) = call.part else {
         if state == State::Returned {
-            return Err(reserve::exists(known, state));
+            return Err(reserve::exists(&known, state));
         }
         let content = content(known.qty.saturating_sub(known.returned()));
         return_fits(pool, content)?;
@@ -68,7 +67,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
     let content = content(part.qty);
     if let Some(seen) = tokens.iter().find(|t| t.token.as_slice() == part.token) {
         return Err(if seen.content == content {
-            reserve::exists(known, state)
+            reserve::exists(&known, state)
         } else {
             Refusal::Conflict(Conflict::Token)
         });
@@ -126,12 +125,13 @@ pub fn apply(
             extra.tokens.push(ReturnToken { token: Bytes::new(token), content });
         }
     });
-    let known = pool.orders.at_mut(slot);
+    let known = pool.orders.at(slot);
     if known.vouched() {
-        known.qty = known.qty.saturating_add(content.qty);
-        known.asked = known.qty;
+        let qty = known.qty.saturating_add(content.qty);
+        pool.orders.set_asked(slot, qty, qty);
         pool.sold_before = pool.sold_before.saturating_sub(content.qty);
     }
+    let known = pool.orders.at(slot);
     let last = known.returned() >= known.qty;
     if !content.keep_usage {
         record::uncount(pool, slot, content.qty, last, now_ms);
@@ -152,19 +152,15 @@ pub fn apply_vouched(
     pool.sold_before = pool.sold_before.saturating_sub(content.qty);
     let extra =
         Extra { returned: content.qty, tokens: vec![ReturnToken { token: Bytes::new(token), content }], vouched: true };
-    let vouched = Order {
-        id: Bytes::new(order.id),
-        qty: content.qty,
+    let vouched = NewOrder {
+        id: order.id,
+        numbers: Numbers { qty: content.qty, time_ms: forget_ms, placed_ms: now_ms, limits_below: pool.next_limit },
         asked: content.qty,
-        time_ms: forget_ms,
-        placed_ms: now_ms,
         fingerprint: pool.salt.attributes(&Attributes::default()),
-        extra: Some(Box::new(extra)),
-        shares: smallvec::SmallVec::new(),
-        links: Links::default(),
-        limits_below: pool.next_limit,
+        shares: &[],
         state: State::Returned,
         partial: false,
+        extra: Some(extra),
     };
-    record::insert(pool, order, vouched);
+    record::insert(pool, order, &vouched);
 }

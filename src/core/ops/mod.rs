@@ -19,19 +19,18 @@ pub mod reserve;
 pub mod set;
 pub mod suspend;
 
-use super::order::{Extra, Order};
+use super::order::{Extra, NewOrder};
 use super::pool::Pool;
 
 /// Loading: puts an order that was checked into its tables. Its record's number when it has tokens to follow.
-pub fn restore_order(pool: &mut Pool, hash: u64, order: Order) -> Option<u32> {
+pub fn restore_order(pool: &mut Pool, hash: u64, order: &NewOrder<'_>) -> Option<u32> {
     let has_extra = order.extra.is_some();
-    let id = order.id.clone();
-    let order_ref = super::change::OrderRef { id: id.as_slice(), hash, slot: None };
+    let order_ref = super::change::OrderRef { id: order.id, hash, slot: None };
     record::insert(pool, order_ref, order);
     if !has_extra {
         return None;
     }
-    pool.order_ref(id.as_slice()).slot
+    pool.order_ref(order.id).slot
 }
 
 /// Loading: adds what few orders have.

@@ -1,16 +1,15 @@
 //! Taking units for an order that the pool does not know: do stock and limits allow it, and where is it counted.
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 
 use crate::core::attributes::Attributes;
 use crate::core::change::{OrderRef, Shares};
 use crate::core::ids::Bytes;
-use crate::core::limit::{Count, Limit, Missing, TupleBuf};
-use crate::core::order::{Order, State};
+use crate::core::limit::{Count, Limit, Missing, TupleBuf, MAX_LIMITS};
+use crate::core::order::{NewOrder, Numbers, State};
 use crate::core::pool::Pool;
 use crate::core::quantity::sum;
 use crate::core::refusal::{Bound, Refusal};
-use crate::core::table::Links;
 use crate::core::usage::Share;
 use crate::core::view::View;
 
@@ -100,7 +99,7 @@ pub fn check(
             value: Bytes::new(tuple),
             used,
             max: cap.shown(),
-            resets_ms: limit.identity.window.end_ms(window_ms, limit.offset_min),
+            resets_ms: limit.window_end_ms(window_ms),
         });
     }
     Ok(left)
@@ -129,26 +128,22 @@ pub struct Placed<'c, 'a> {
 /// Counts a new order and remembers it.
 pub fn apply(pool: &mut Pool, placed: &Placed<'_, '_>, state: State, time_ms: i64) {
     let mut buf = TupleBuf::new();
-    let mut shares = SmallVec::new();
+    let mut shares = ArrayVec::<u32, MAX_LIMITS>::new();
     for share in placed.shares {
         let Some(limit) = pool.limits.get_mut(usize::from(share.limit)) else { continue };
         let Some(tuple) = limit.tuple(placed.attributes, &mut buf) else { continue };
         let amount = if limit.keeps_usage() { limit.amount(placed.qty) } else { 0 };
         shares.push(pool.usage.count(pool.salt, limit, share, tuple, amount));
     }
-    let order = Order {
-        id: Bytes::new(placed.order.id),
-        qty: placed.qty,
+    let order = NewOrder {
+        id: placed.order.id,
+        numbers: Numbers { qty: placed.qty, time_ms, placed_ms: placed.placed_ms, limits_below: pool.next_limit },
         asked: placed.asked,
-        time_ms,
-        placed_ms: placed.placed_ms,
         fingerprint: placed.fingerprint,
-        extra: None,
-        shares,
-        links: Links::default(),
-        limits_below: pool.next_limit,
+        shares: &shares,
         state,
         partial: placed.partial,
+        extra: None,
     };
-    record::insert(pool, placed.order, order);
+    record::insert(pool, placed.order, &order);
 }

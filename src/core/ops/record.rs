@@ -1,18 +1,16 @@
 //! The steps that operations on an order share.
 
 use crate::core::change::OrderRef;
-use crate::core::order::{Extra, Order, State};
+use crate::core::order::{Extra, NewOrder, State};
 use crate::core::pool::Pool;
 use crate::core::usage::Place;
 
 /// Puts a new record into the table, the index and the list that its state asks for. Another record of this id, whose order
 /// is forgotten, ends.
-pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: Order) {
+pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
     let state = order.state;
-    pool.orders_heap = pool.orders_heap.saturating_add(order.heap_bytes());
     let slot = pool.orders.insert(order);
-    let (orders, salt) = (&pool.orders, pool.salt);
-    pool.order_index.insert(order_ref.hash, slot, |other| salt.order(orders.at(other).id.as_slice()));
+    pool.order_index.insert(order_ref.hash, slot);
     enlist(pool, slot, state);
     // Last, since the new order's shares may keep entries alive that the old one's end would free.
     if let Some(old) = order_ref.slot {
@@ -44,9 +42,7 @@ fn delist(pool: &mut Pool, slot: u32) {
 /// Moves an order to another state, or to another deadline or time of change in the one that it is in.
 pub fn turn(pool: &mut Pool, slot: u32, state: State, time_ms: i64) {
     delist(pool, slot);
-    let order = pool.orders.at_mut(slot);
-    order.state = state;
-    order.time_ms = time_ms;
+    pool.orders.turn(slot, state, time_ms);
     enlist(pool, slot, state);
 }
 
@@ -54,24 +50,22 @@ pub fn turn(pool: &mut Pool, slot: u32, state: State, time_ms: i64) {
 pub fn remove(pool: &mut Pool, slot: u32) {
     delist(pool, slot);
     let salt = pool.salt;
-    let orders = &pool.orders;
-    let hash_of = |other: u32| salt.order(orders.at(other).id.as_slice());
-    pool.order_index.remove(hash_of(slot), slot, hash_of);
-    let Some(order) = pool.orders.remove(slot) else { return };
-    pool.orders_heap = pool.orders_heap.saturating_sub(order.heap_bytes());
+    let order = pool.orders.at(slot);
+    pool.order_index.remove(salt.order(order.id), slot);
     pool.freed_placed_ms = pool.freed_placed_ms.max(order.placed_ms);
     if order.state.is_paid() {
         pool.sold_before = pool.sold_before.saturating_add(order.qty.saturating_sub(order.returned()));
     }
-    for &entry in &order.shares {
+    for entry in order.shares.iter() {
         pool.usage.release_ref(salt, &mut pool.limits, entry);
     }
+    pool.orders.remove(slot);
 }
 
 /// Gives an order's usage back, as far as its windows are not over: so many units, and where `whole` the order itself.
 pub fn uncount(pool: &mut Pool, slot: u32, units: i64, whole: bool, now_ms: i64) {
     let Some(order) = pool.orders.get(slot) else { return };
-    for &at in &order.shares {
+    for at in order.shares.iter() {
         let Some(entry) = pool.usage.entries.get(at) else { continue };
         if entry.place == Place::Floating {
             continue;
@@ -90,11 +84,7 @@ pub fn uncount(pool: &mut Pool, slot: u32, units: i64, whole: bool, now_ms: i64)
     }
 }
 
-/// Changes what few orders have, and keeps the account of memory.
+/// Changes what few orders have.
 pub fn with_extra(pool: &mut Pool, slot: u32, change: impl FnOnce(&mut Extra)) {
-    let order = pool.orders.at_mut(slot);
-    let before = order.heap_bytes();
-    change(order.extra.get_or_insert_default());
-    let after = order.heap_bytes();
-    pool.orders_heap = pool.orders_heap.saturating_sub(before).saturating_add(after);
+    pool.orders.with_extra(slot, change);
 }

@@ -1,6 +1,7 @@
 //! Counting an order that the pool knows anew, in the current windows: AMEND up and LATE.
 
 use crate::core::change::Recount;
+use crate::core::ids::Bytes;
 use crate::core::limit::Limit;
 use crate::core::order::Order;
 use crate::core::pool::Pool;
@@ -12,11 +13,11 @@ use crate::core::view::View;
 use super::place;
 
 /// The share of an order in a limit that counted it.
-fn share_of<'p>(pool: &'p Pool, order: &Order, limit: &Limit) -> Option<(u32, &'p Entry)> {
+fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32, Entry<'p>)> {
     if limit.id >= order.limits_below {
         return None;
     }
-    let mut shares = order.shares.iter().filter_map(|&at| pool.usage.entries.get(at).map(|e| (at, e)));
+    let mut shares = order.shares.iter().filter_map(|at| pool.usage.entries.get(at).map(|e| (at, e)));
     shares.find(|(_, e)| e.limit == limit.id)
 }
 
@@ -25,11 +26,11 @@ fn share_of<'p>(pool: &'p Pool, order: &Order, limit: &Limit) -> Option<(u32, &'
 ///
 /// # Errors
 /// [`Refusal::Limited`].
-pub fn decide(view: &View<'_>, order: &Order, total: i64, holds: bool) -> Result<Recount, Refusal> {
+pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Result<Recount, Refusal> {
     let mut recount = Recount::new();
     for (at, limit) in view.pool.limits.iter().enumerate() {
         let Some((own, entry)) = share_of(view.pool, order, limit) else { continue };
-        let tuple = entry.value.as_slice();
+        let tuple = entry.value;
         if !limit.keeps_usage() {
             place::check(limit, at, tuple, 0, 0, total)?;
             continue;
@@ -59,9 +60,9 @@ pub fn apply(pool: &mut Pool, slot: u32, qty: i64, recount: &Recount) {
         let Some(order) = pool.orders.get(slot) else { return };
         let entries = &pool.usage.entries;
         let of_limit = |at: u32| entries.get(at).is_some_and(|e| e.limit == id);
-        let Some(nth) = order.shares.iter().position(|&at| of_limit(at)) else { continue };
-        let Some(&old) = order.shares.get(nth) else { continue };
-        let value = entries.at(old).value.clone();
+        let Some(nth) = order.shares.iter().position(of_limit) else { continue };
+        let Some(old) = order.shares.iter().nth(nth) else { continue };
+        let value = Bytes::new(entries.at(old).value);
         pool.usage.release_ref(salt, &mut pool.limits, old);
         let tuple = value.as_slice();
         let hash = salt.usage(id, tuple);
@@ -70,8 +71,6 @@ pub fn apply(pool: &mut Pool, slot: u32, qty: i64, recount: &Recount) {
         let Some(limit) = pool.limits.get_mut(place) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, tuple, amount);
-        if let Some(kept) = pool.orders.at_mut(slot).shares.get_mut(nth) {
-            *kept = fresh;
-        }
+        pool.orders.set_share(slot, nth, fresh);
     }
 }

@@ -1,11 +1,9 @@
 //! RELEASE: a hold is given up. Remembered also when it comes before its order.
 
 use crate::core::change::{Change, OrderRef};
-use crate::core::ids::Bytes;
-use crate::core::order::{Order, State};
+use crate::core::order::{NewOrder, Numbers, State};
 use crate::core::pool::Pool;
 use crate::core::refusal::Refusal;
-use crate::core::table::Links;
 use crate::core::view::View;
 
 use super::{place, record, reserve};
@@ -23,7 +21,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusa
         None if place::room(view, order).is_err() => Err(Refusal::NoOrder),
         None => Ok(Change::Cancelled { order, forget_ms }),
         Some((_, State::Reserved | State::Expired)) => Ok(Change::Released { order, forget_ms }),
-        Some((known, State::Released)) => Err(reserve::exists(known, State::Released)),
+        Some((known, State::Released)) => Err(reserve::exists(&known, State::Released)),
         Some((_, State::Confirmed)) => Err(Refusal::Confirmed),
         Some((_, State::Returned)) => Err(Refusal::Closed(State::Returned)),
     }
@@ -43,19 +41,15 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) 
 
 /// Remembers that this order is not to be taken any more.
 pub fn apply_cancelled(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
-    let cancelled = Order {
-        id: Bytes::new(order.id),
-        qty: 0,
+    let cancelled = NewOrder {
+        id: order.id,
+        numbers: Numbers { qty: 0, time_ms: forget_ms, placed_ms: now_ms, limits_below: pool.next_limit },
         asked: 0,
-        time_ms: forget_ms,
-        placed_ms: now_ms,
         fingerprint: 0,
-        extra: None,
-        shares: smallvec::SmallVec::new(),
-        links: Links::default(),
-        limits_below: pool.next_limit,
+        shares: &[],
         state: State::Released,
         partial: false,
+        extra: None,
     };
-    record::insert(pool, order, cancelled);
+    record::insert(pool, order, &cancelled);
 }

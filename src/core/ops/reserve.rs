@@ -55,7 +55,7 @@ pub struct Reserve<'a> {
 pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(call.order);
     match view.known(order) {
-        Some((record, state)) => Err(retry(view, &call, record, state)),
+        Some((record, state)) => Err(retry(view, &call, &record, state)),
         None => place(view, order, call),
     }
 }
@@ -85,7 +85,7 @@ pub fn place<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -> Res
 
 /// The answer to a RESERVE of an order that is known.
 #[must_use]
-pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order, state: State) -> Refusal {
+pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: State) -> Refusal {
     if matches!(state, State::Released | State::Expired) {
         return Refusal::Closed(state);
     }
@@ -103,7 +103,7 @@ pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order, state: State) 
 
 /// The answer to a call that was made before.
 #[must_use]
-pub fn exists(record: &Order, state: State) -> Refusal {
+pub fn exists(record: &Order<'_>, state: State) -> Refusal {
     let deadline_ms = if state == State::Reserved { record.time_ms } else { 0 };
     Refusal::Exists { state, qty: record.qty, returned: record.returned(), deadline_ms }
 }

@@ -1,6 +1,6 @@
-//! Doubly linked lists threaded through the records of a slab: O(1) at both ends and in the middle, no allocation.
+//! Doubly linked lists threaded through the records of a table: O(1) at both ends and in the middle, no allocation.
 
-use super::slab::{Slab, NONE};
+use super::slab::NONE;
 
 /// The neighbours of a record in the list that it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,15 +15,31 @@ impl Default for Links {
     }
 }
 
-/// A record that can be in one list at a time.
-pub trait Linked {
-    /// Its neighbours.
-    fn links(&self) -> Links;
-    /// Its neighbours, to be changed by the list only.
-    fn links_mut(&mut self) -> &mut Links;
+impl Links {
+    /// As they stand in a row of bytes.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 8] {
+        (u64::from(self.next) << 32 | u64::from(self.prev)).to_le_bytes()
+    }
+
+    /// From the little-endian number that [`Links::bytes`] makes.
+    #[must_use]
+    pub const fn of(both: u64) -> Self {
+        Self { prev: both as u32, next: (both >> 32) as u32 }
+    }
 }
 
-/// A list of records of one slab, in the order in which they were appended.
+/// A table of records, each of which has a place in time and can be in one list at a time.
+pub trait Linked {
+    /// The neighbours of a record.
+    fn links(&self, at: u32) -> Links;
+    /// To be called by lists only.
+    fn set_links(&mut self, at: u32, links: Links);
+    /// The place in time, Unix ms.
+    fn time_ms(&self, at: u32) -> i64;
+}
+
+/// A list of records of one table, in the order in which they were appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct List {
     head: u32,
@@ -35,6 +51,16 @@ impl Default for List {
     fn default() -> Self {
         Self { head: NONE, tail: NONE, len: 0 }
     }
+}
+
+fn set_next(table: &mut impl Linked, at: u32, next: u32) {
+    let links = Links { next, ..table.links(at) };
+    table.set_links(at, links);
+}
+
+fn set_prev(table: &mut impl Linked, at: u32, prev: u32) {
+    let links = Links { prev, ..table.links(at) };
+    table.set_links(at, links);
 }
 
 impl List {
@@ -57,36 +83,35 @@ impl List {
     }
 
     /// Appends a record that is in no list.
-    pub fn push<T: Linked>(&mut self, slab: &mut Slab<T>, at: u32) {
-        *slab.at_mut(at).links_mut() = Links { prev: self.tail, next: NONE };
+    pub fn push(&mut self, table: &mut impl Linked, at: u32) {
+        table.set_links(at, Links { prev: self.tail, next: NONE });
         if self.tail == NONE {
             self.head = at;
         } else {
-            slab.at_mut(self.tail).links_mut().next = at;
+            set_next(table, self.tail, at);
         }
         self.tail = at;
         self.len = self.len.saturating_add(1);
     }
 
     /// Takes a record out that is in this list.
-    pub fn unlink<T: Linked>(&mut self, slab: &mut Slab<T>, at: u32) {
-        let Links { prev, next } = slab.at(at).links();
+    pub fn unlink(&mut self, table: &mut impl Linked, at: u32) {
+        let Links { prev, next } = table.links(at);
         if prev == NONE {
             self.head = next;
         } else {
-            slab.at_mut(prev).links_mut().next = next;
+            set_next(table, prev, next);
         }
         if next == NONE {
             self.tail = prev;
         } else {
-            slab.at_mut(next).links_mut().prev = prev;
+            set_prev(table, next, prev);
         }
-        *slab.at_mut(at).links_mut() = Links::default();
         self.len = self.len.saturating_sub(1);
     }
 
     /// Puts all records of another list behind this one's, in constant time.
-    pub fn append<T: Linked>(&mut self, slab: &mut Slab<T>, other: List) {
+    pub fn append(&mut self, table: &mut impl Linked, other: List) {
         if other.is_empty() {
             return;
         }
@@ -94,18 +119,18 @@ impl List {
             *self = other;
             return;
         }
-        slab.at_mut(self.tail).links_mut().next = other.head;
-        slab.at_mut(other.head).links_mut().prev = self.tail;
+        set_next(table, self.tail, other.head);
+        set_prev(table, other.head, self.tail);
         self.tail = other.tail;
         self.len = self.len.saturating_add(other.len);
     }
 
     /// The records from first to last.
-    pub fn iter<'a, T: Linked>(&self, slab: &'a Slab<T>) -> impl Iterator<Item = u32> + 'a {
-        let mut at = self.head;
+    pub fn iter<'a, T: Linked>(&self, table: &'a T) -> impl Iterator<Item = u32> + 'a {
+        let (mut at, last) = (self.head, self.tail);
         std::iter::from_fn(move || {
-            let here = at;
-            at = slab.get(here)?.links().next;
+            let here = (at != NONE).then_some(at)?;
+            at = if here == last { NONE } else { table.links(here).next };
             Some(here)
         })
     }

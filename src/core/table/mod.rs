@@ -2,8 +2,10 @@
 
 pub mod index;
 pub mod list;
+pub mod rows;
 pub mod slab;
 
 pub use index::Index;
 pub use list::{Linked, Links, List};
+pub use rows::Rows;
 pub use slab::{Slab, NONE};

@@ -11,8 +11,8 @@ pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
     let unknown = |order: &OrderRef<'_>| record(order).is_none_or(|o| o.state != State::Reserved);
     let held = |order: &OrderRef<'_>| record(order).filter(|o| o.state == State::Reserved);
     // Exactly the limits that counted the order, and are still there, count it anew.
-    let counted = |recount: &Recount, o: &Order| {
-        let entries = o.shares.iter().filter_map(|&at| pool.usage.entries.get(at));
+    let counted = |recount: &Recount, o: &Order<'_>| {
+        let entries = o.shares.iter().filter_map(|at| pool.usage.entries.get(at));
         let living = entries.filter(|e| pool.limits.iter().any(|l| l.id == e.limit && l.keeps_usage()));
         let ids: Vec<u32> = living.map(|e| e.limit).collect();
         ids.len() == recount.len() && recount.iter().all(|(id, _)| ids.contains(id))
@@ -31,14 +31,14 @@ pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
         | Change::Cancelled { order, .. }
         | Change::Vouched { order, .. } => unknown(order),
         Change::Amended { order, qty, recount } => held(order).is_some_and(|o| match recount {
-            Some(recount) => *qty > o.qty && counted(recount, o),
+            Some(recount) => *qty > o.qty && counted(recount, &o),
             None => *qty < o.qty,
         }),
         Change::Extended { order, deadline_ms } => held(order).is_some_and(|o| *deadline_ms > o.time_ms),
         Change::Confirmed { order, qty, .. } => held(order).is_some_and(|o| *qty <= o.qty),
         Change::Expired { order, .. } => held(order).is_some(),
         Change::Late { order, qty, recount, .. } => {
-            record(order).is_some_and(|o| o.state == State::Expired && *qty <= o.qty && counted(recount, o))
+            record(order).is_some_and(|o| o.state == State::Expired && *qty <= o.qty && counted(recount, &o))
         }
         Change::Released { order, .. } => {
             record(order).is_some_and(|o| matches!(o.state, State::Reserved | State::Expired))
