@@ -201,6 +201,16 @@ impl Host {
         }
     }
 
+    /// Random numbers of its own, for one that was a twin.
+    pub fn reseed(&self, seed: u64) {
+        self.chance.set(seed | 1);
+    }
+
+    /// A pool, where it is there.
+    pub fn find(&self, key: &[u8]) -> Option<&Pool> {
+        self.keys.names.get(key).map(|&at| &self.keys.pools[at])
+    }
+
     /// A pool that is there.
     pub fn pool(&self, key: &[u8]) -> &Pool {
         &self.keys.pools[self.keys.names[key]]
