@@ -227,7 +227,6 @@ struct Order {
     /// When it arrived at that deadline, among the others of the pool.
     arrival: u64,
     placed_ms: i128,
-    placed_seq: i64,
     changed_ms: i128,
     /// From when it is forgotten: fixed by the policy of its last change.
     forget_ms: Option<i128>,
@@ -752,7 +751,6 @@ struct Limit {
     /// Usage of windows that are over, unless the clock steps back within [`SLACK_MS`].
     over_usage: BTreeMap<Values, Usage>,
     set_ms: i128,
-    set_seq: i64,
 }
 
 impl Limit {
@@ -983,7 +981,7 @@ fn release_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8
     let back = match pool.state_of(now, id) {
         None => {
             if pool.orders.len() < config.max_orders {
-                let order = finished(pool, now, State::Released, 0, Attributes::new());
+                let order = finished(now, State::Released, 0, Attributes::new());
                 pool.orders.insert(id.into(), order.into());
                 pool.change();
             }
@@ -1032,7 +1030,7 @@ fn return_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8]
                 return Err(refusal("NOORDER", key));
             };
             pool.refuse_too_many_orders(config)?;
-            let mut order = finished(pool, now, State::Returned, content.qty, Attributes::new());
+            let mut order = finished(now, State::Returned, content.qty, Attributes::new());
             order.vouched = true;
             pool.orders.insert(id.into(), order.into());
         }
@@ -1062,7 +1060,7 @@ fn return_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8]
 }
 
 /// An order that ends as it begins: cancelled before it was known, vouched for, or paid late.
-fn finished(pool: &Pool, now: i128, state: State, qty: i128, attributes: Attributes) -> Order {
+fn finished(now: i128, state: State, qty: i128, attributes: Attributes) -> Order {
     Order {
         state,
         qty,
@@ -1075,7 +1073,6 @@ fn finished(pool: &Pool, now: i128, state: State, qty: i128, attributes: Attribu
         deadline_ms: 0,
         arrival: 0,
         placed_ms: now,
-        placed_seq: pool.seq,
         changed_ms: now,
         forget_ms: None,
         tokens: BTreeMap::new(),
@@ -1103,7 +1100,7 @@ fn reserve_new(
         charges: pool.charge(now, attributes, qty, &places),
         deadline_ms,
         arrival: pool.next_serial(),
-        ..finished(pool, now, State::Reserved, qty, attributes.clone())
+        ..finished(now, State::Reserved, qty, attributes.clone())
     };
     pool.orders.insert(id.into(), order.into());
     Ok(ok(&[int(qty), pool.shown_available(), int(deadline_ms)]))
@@ -1146,8 +1143,9 @@ fn confirm_expired(
     if attributes.is_some_and(|attributes| attributes != *order.attributes) {
         return Err(conflict("the attributes differ"));
     }
-    let older = |limit: &Limit| limit.set_seq <= order.placed_seq;
-    let (qty, places) = pool.judge(now, key, &order.attributes, qty, false, older)?;
+    // As for AMEND: a limit that let it pass without the dimension does so still, whatever it says of others now.
+    let looked = |limit: &Limit| order.counted.contains(&limit.id);
+    let (qty, places) = pool.judge(now, key, &order.attributes, qty, false, looked)?;
     let charges = pool.charge(now, &order.attributes, qty, &places);
     pool.known(id).charges = charges;
     Ok(pay(pool, now, id, qty))
@@ -1176,7 +1174,7 @@ fn confirm_unknown(
         counted: limits_at(pool, &places),
         charges: pool.charge(now, &attributes, qty, &places),
         placed_ms: since_ms,
-        ..finished(pool, now, State::Confirmed, qty, attributes)
+        ..finished(now, State::Confirmed, qty, attributes)
     };
     pool.orders.insert(id.into(), order.into());
     Ok(pay(pool, now, id, qty))
@@ -1379,15 +1377,10 @@ impl Reference {
             for limit in wanted {
                 let old = pool.limits.iter().find(|old| old.identity() == limit.identity());
                 limits.push(match old.map(|old| Limit::clone(old)) {
-                    Some(old) => Limit {
-                        id: old.id,
-                        usage: old.usage,
-                        over_usage: old.over_usage,
-                        set_ms: old.set_ms,
-                        set_seq: old.set_seq,
-                        ..limit
-                    },
-                    None => Limit { id: pool.next_serial(), set_ms: now, set_seq: pool.seq + 1, ..limit },
+                    Some(old) => {
+                        Limit { id: old.id, usage: old.usage, over_usage: old.over_usage, set_ms: old.set_ms, ..limit }
+                    }
+                    None => Limit { id: pool.next_serial(), set_ms: now, ..limit },
                 });
             }
             let same_limits = limits.len() == pool.limits.len()
@@ -1551,7 +1544,6 @@ fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &Config) -> L
         usage: BTreeMap::new(),
         over_usage: BTreeMap::new(),
         set_ms: 0,
-        set_seq: 0,
     }
 }
 
@@ -1581,7 +1573,7 @@ impl Reference {
                 None => {
                     let id = pool.next_serial();
                     let fresh = new_limit(&dims, window, count, config);
-                    pool.limits.push(Limit { id, set_ms: now, set_seq: pool.seq + 1, ..fresh }.into());
+                    pool.limits.push(Limit { id, set_ms: now, ..fresh }.into());
                     pool.limits.len() - 1
                 }
             };

@@ -211,7 +211,8 @@ impl World {
             return;
         }
         let line = line(self);
-        if self.recent.len() >= 16 {
+        let most = std::env::var("STOCK_TOLD").ok().and_then(|n| n.parse().ok()).unwrap_or(16);
+        if self.recent.len() >= most {
             self.recent.pop_front();
         }
         self.recent.push_back(line);
