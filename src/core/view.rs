@@ -3,7 +3,8 @@
 use super::change::OrderRef;
 use super::limit::Limit;
 use super::order::{Order, State};
-use super::pool::Pool;
+use super::pool::{Pool, Sums};
+use super::refusal::Refusal;
 use super::{Terms, DUE_PER_WRITE};
 
 /// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself; for a read, which changes
@@ -47,6 +48,14 @@ impl<'p> View<'p> {
             }
         }
         view
+    }
+
+    /// What the sums would be after these differences, where they stay within the bounds: as a write would find them.
+    ///
+    /// # Errors
+    /// [`super::refusal::Bound::Sum`].
+    pub(super) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
+        self.pool.fits(&Sums { reserved: less.reserved.saturating_sub(self.due_units), ..*less })
     }
 
     /// Units held.

@@ -24,23 +24,6 @@ fn cart_keys(argv: &[Vec<u8>]) -> &[Vec<u8>] {
     argv.get(3..).and_then(|rest| rest.get(..count)).unwrap_or(&[])
 }
 
-/// Puts the numbers of the pool into what the generator writes of RECONCILE.
-fn resolve(argv: &mut [Vec<u8>], reference: &Reference) {
-    if !argv[0].eq_ignore_ascii_case(b"STOCK.RECONCILE") || argv.len() < 7 {
-        return;
-    }
-    let number = |text: &[u8]| String::from_utf8_lossy(&text[1..]).parse::<i64>().unwrap_or(0);
-    let epochs = reference.epochs(&argv[1]);
-    let back = number(&argv[4]) as usize;
-    let known = epochs.len().checked_sub(back + 1).and_then(|at| epochs.get(at)).cloned();
-    let (epoch, seq, out) = known.unwrap_or_else(|| (b"00000000000000aB".to_vec(), 5, 0));
-    let seq = (seq + number(&argv[5])).max(0);
-    let out = out as i64 + number(&argv[6]);
-    argv[4] = epoch;
-    argv[5] = seq.to_string().into_bytes();
-    argv[6] = out.to_string().into_bytes();
-}
-
 /// One entry as the reference expects it, without what it does not know.
 fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &Told) -> Fields {
     let mut fields = Fields::new();
@@ -102,7 +85,9 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
     let mut reference = Reference::new(Config::default());
     let mut host = Host::new(seed);
     host.feed = Some(b"feed".to_vec());
+    host.keys.strict = true;
     let mut replica = Host::new(seed ^ 0xabcd);
+    replica.keys.strict = true;
     replica.defaults.retain_ms = 1;
     replica.defaults.hold_ms = 7;
     replica.defaults.utc_offset_min = -300;
@@ -111,7 +96,7 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
     let mut recent: Vec<String> = Vec::new();
     for step in 0..steps {
         let mut next = generator.next();
-        resolve(&mut next.argv, &reference);
+        reference.resolve(&mut next.argv);
         // Now and then a stream takes no entry: the sale goes on.
         host.keys.deaf = step % 97 >= 90;
         now_ms += next.advance_ms;

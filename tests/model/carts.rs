@@ -39,7 +39,7 @@ impl Reference {
         let mut pools = Vec::new();
         for (key, view) in cart.keys.iter().zip(&views) {
             if let Some(pool) = view.as_ref().filter(|pool| pool.seq != self.pools[key].seq) {
-                self.pools.insert(key.clone(), pool.clone());
+                self.pools.insert(key.clone(), pool.clone().into());
             }
         }
         for (key, view) in cart.keys.iter().zip(views) {
@@ -52,7 +52,7 @@ impl Reference {
         if answer.is_ok() {
             for (key, pool) in cart.keys.into_iter().zip(pools) {
                 if pool.seq != self.pools[&key].seq {
-                    self.pools.insert(key, pool);
+                    self.pools.insert(key, pool.into());
                 }
             }
         }
@@ -141,7 +141,7 @@ fn known(pools: &[Pool], now: i128, cart: &Cart, attributes: &Attributes) -> Res
         return Ok(());
     }
     for (pool, qty) in pools.iter().zip(&cart.wanted) {
-        if let Some(order) = pool.orders.get(&cart.order) {
+        if let Some(order) = pool.orders.get(&*cart.order) {
             order.refuse_other_content(*qty, false, attributes)?;
         }
     }

@@ -55,6 +55,7 @@ const HISTORY: &[(i64, &str)] = &[
 
 fn history() -> (Host, Vec<Vec<u8>>) {
     let mut host = Host::new(7);
+    host.keys.strict = true;
     let mut effects = Vec::new();
     for (after_ms, call) in HISTORY {
         let mut argv: Vec<Vec<u8>> = call.split(' ').map(|word| word.as_bytes().to_vec()).collect();

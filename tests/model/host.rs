@@ -28,6 +28,8 @@ pub struct Keys {
     pub streams: BTreeMap<Vec<u8>, Stream>,
     /// No stream takes an entry.
     pub deaf: bool,
+    /// Entries are kept, and their ids must grow: for hosts that have seen all of their streams.
+    pub strict: bool,
 }
 
 /// One entry of an event stream, as its reader sees it.
@@ -69,10 +71,13 @@ impl Keyspace for Keys {
             Append::End { .. } => stream.last + 1,
             Append::At(place) => place.id.seq,
         };
-        if seq <= stream.last {
+        if self.strict && seq <= stream.last {
             return None;
         }
-        stream.last = seq;
+        stream.last = stream.last.max(seq);
+        if !self.strict {
+            return Some(Place { id: EntryId { ms: 0, seq }, length: None });
+        }
         let fields = entry.iter().map(|&(field, value)| {
             let value = match value {
                 Value::Word(word) => word.to_string(),
@@ -250,6 +255,7 @@ impl Host {
             loading: BTreeMap::new(),
             streams: self.keys.streams.clone(),
             deaf: self.keys.deaf,
+            strict: self.keys.strict,
         };
         Self {
             keys,
@@ -260,6 +266,16 @@ impl Host {
             tolerant: self.tolerant,
             feed: self.feed.clone(),
         }
+    }
+
+    /// Random numbers of its own, for one that was a twin.
+    pub fn reseed(&self, seed: u64) {
+        self.chance.set(seed | 1);
+    }
+
+    /// A pool, where it is there.
+    pub fn find(&self, key: &[u8]) -> Option<&Pool> {
+        self.keys.names.get(key).map(|&at| &self.keys.pools[at])
     }
 
     /// A pool that is there.

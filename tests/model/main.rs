@@ -8,3 +8,5 @@ mod reference;
 mod regressions;
 mod reply;
 mod selftest;
+mod simulated;
+mod simulation;

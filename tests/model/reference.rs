@@ -14,6 +14,8 @@
 //! - an operation that answers `Err` leaves nothing behind but the due holds returned before it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 
 use base64::Engine as _;
 use serde_json::{json, Value};
@@ -36,6 +38,9 @@ const MAX_SECONDS: i128 = 315_360_000;
 const DUE_PER_WRITE: usize = 128;
 
 type Bytes = Vec<u8>;
+/// Order ids, and the values of a limit's dimensions, as keys of maps that are copied all the time.
+type Id = Rc<[u8]>;
+type Values = Rc<[Bytes]>;
 type Attributes = BTreeMap<Bytes, Bytes>;
 /// `Err` is a reply as well: a refusal or an error, after which nothing is changed.
 type Answer = Result<Reply, Reply>;
@@ -56,11 +61,34 @@ impl Default for Config {
     }
 }
 
-/// All pools of a server.
+/// A value that copies share until one of them changes it: copies of pools are what this model is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Shared<T>(Rc<T>);
+
+impl<T> From<T> for Shared<T> {
+    fn from(value: T) -> Self {
+        Shared(Rc::new(value))
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Rc::make_mut(&mut self.0)
+    }
+}
+
+/// All pools of a server. A copy costs little.
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
     config: Config,
-    pools: BTreeMap<Bytes, Pool>,
+    pools: BTreeMap<Bytes, Shared<Pool>>,
 }
 
 impl Reference {
@@ -71,6 +99,11 @@ impl Reference {
     /// How many changes all pools have seen: the sum of their `seq`.
     pub fn changes(&self) -> i64 {
         self.pools.values().map(|pool| pool.seq).sum()
+    }
+
+    /// The number of a pool's last change, and its `out`.
+    pub fn position(&self, key: &[u8]) -> Option<(i64, i64)> {
+        self.pools.get(key).map(|pool| (pool.seq, pool.out as i64))
     }
 
     /// The names of the pools.
@@ -126,7 +159,7 @@ impl Reference {
 
     /// The pool as a write or a read at `now` finds it: without what is over, due holds returned.
     fn view(&self, now: i128, key: &[u8]) -> Option<Pool> {
-        let mut pool = self.pools.get(key)?.clone();
+        let mut pool = Pool::clone(self.pools.get(key)?);
         pool.forget(now);
         pool.return_due(now, DUE_PER_WRITE);
         pool.fix_memory(&self.config);
@@ -148,7 +181,7 @@ impl Reference {
             }
         }
         if pool.seq != self.pools[key].seq {
-            self.pools.insert(key.to_vec(), pool);
+            self.pools.insert(key.to_vec(), pool.into());
         }
         answer
     }
@@ -189,7 +222,7 @@ struct Order {
     /// The content as first sent.
     asked: i128,
     partial: bool,
-    attributes: Attributes,
+    attributes: Shared<Attributes>,
     /// The dimensions that limits looked at when it was placed.
     counted: BTreeSet<u64>,
     charges: Vec<Charge>,
@@ -197,7 +230,6 @@ struct Order {
     /// When it arrived at that deadline, among the others of the pool.
     arrival: u64,
     placed_ms: i128,
-    placed_seq: i64,
     changed_ms: i128,
     /// From when it is forgotten: fixed by the policy of its last change.
     forget_ms: Option<i128>,
@@ -227,7 +259,7 @@ impl Order {
         if self.partial != partial {
             return Err(conflict("PARTIAL differs"));
         }
-        if self.attributes != *attributes {
+        if *self.attributes != *attributes {
             return Err(conflict("the attributes differ"));
         }
         Ok(())
@@ -238,7 +270,7 @@ impl Order {
 #[derive(Debug, Clone)]
 struct Charge {
     limit: u64,
-    values: Vec<Bytes>,
+    values: Values,
     /// Where it counts; none where no usage is kept, or where that window is over.
     window_start: Option<i128>,
     amount: i128,
@@ -277,11 +309,11 @@ struct Pool {
     out: i128,
     suspended: bool,
     policy: Policy,
-    limits: Vec<Limit>,
-    orders: BTreeMap<Bytes, Order>,
+    limits: Vec<Shared<Limit>>,
+    orders: BTreeMap<Id, Shared<Order>>,
     add_tokens: BTreeMap<Bytes, AddToken>,
     /// Orders and tokens that are forgotten, unless the clock steps back within [`SLACK_MS`].
-    over_orders: BTreeMap<Bytes, Order>,
+    over_orders: BTreeMap<Id, Shared<Order>>,
     over_tokens: BTreeMap<Bytes, AddToken>,
     /// The latest placement among the orders that are forgotten.
     forgotten_ms: Option<i128>,
@@ -341,13 +373,12 @@ impl Pool {
 
     /// Fixes how long what has just been finished is remembered.
     fn fix_memory(&mut self, config: &Config) {
-        let orders: Vec<_> = self.orders.keys().cloned().collect();
-        for id in orders {
+        let open = |order: &Order| order.state != State::Reserved && order.forget_ms.is_none();
+        let finished: Vec<_> = self.orders.iter().filter(|(_, order)| open(order)).map(|(id, _)| id.clone()).collect();
+        for id in finished {
             let order = &self.orders[&id];
-            if order.forget_ms.is_none() {
-                let forget_ms = self.retain_ms(order.state, config).map(|ms| order.changed_ms + ms);
-                self.known(&id).forget_ms = forget_ms;
-            }
+            let forget_ms = self.retain_ms(order.state, config).map(|ms| order.changed_ms + ms);
+            self.known(&id).forget_ms = forget_ms;
         }
         let retain_paid_ms = self.retain_ms(State::Confirmed, config).unwrap_or(0);
         for token in self.add_tokens.values_mut() {
@@ -358,19 +389,21 @@ impl Pool {
     /// Sets aside what is over: finished orders past their time, old tokens, usage of past windows. What was set aside
     /// comes back where the clock has stepped back, unless something newer took its place.
     fn forget(&mut self, now: i128) {
-        for (id, order) in std::mem::take(&mut self.over_orders) {
-            let gone = order.forget_ms.is_none_or(|at_ms| now >= at_ms + SLACK_MS);
-            if gone || self.orders.contains_key(&id) {
-                self.forgotten_ms = self.forgotten_ms.max(Some(order.placed_ms));
-            } else {
-                self.orders.insert(id, order);
+        if !self.orders_stay(now) {
+            for (id, order) in std::mem::take(&mut self.over_orders) {
+                let gone = order.forget_ms.is_none_or(|at_ms| now >= at_ms + SLACK_MS);
+                if gone || self.orders.contains_key(&id) {
+                    self.forgotten_ms = self.forgotten_ms.max(Some(order.placed_ms));
+                } else {
+                    self.orders.insert(id, order);
+                }
             }
-        }
-        for (id, order) in std::mem::take(&mut self.orders) {
-            match order.forget_ms.is_some_and(|at_ms| now >= at_ms) {
-                true => self.over_orders.insert(id, order),
-                false => self.orders.insert(id, order),
-            };
+            for (id, order) in std::mem::take(&mut self.orders) {
+                match order.forget_ms.is_some_and(|at_ms| now >= at_ms) {
+                    true => self.over_orders.insert(id, order),
+                    false => self.orders.insert(id, order),
+                };
+            }
         }
         for (name, token) in std::mem::take(&mut self.over_tokens) {
             self.add_tokens.entry(name).or_insert(token);
@@ -382,10 +415,15 @@ impl Pool {
             };
         }
         for limit in &mut self.limits {
+            let start = limit.window.start(limit.tz_min, now);
+            let over = |usage: &Usage| usage.window_start < start;
+            let stays = |(values, usage): (&Values, &Usage)| over(usage) && !limit.usage.contains_key(values);
+            if !limit.usage.values().any(over) && limit.over_usage.iter().all(stays) {
+                continue;
+            }
             for (values, usage) in std::mem::take(&mut limit.over_usage) {
                 limit.usage.entry(values).or_insert(usage);
             }
-            let start = limit.window.start(limit.tz_min, now);
             for (values, usage) in std::mem::take(&mut limit.usage) {
                 match usage.window_start >= start {
                     true => limit.usage.insert(values, usage),
@@ -393,6 +431,15 @@ impl Pool {
                 };
             }
         }
+    }
+
+    /// Whether `forget` would leave the orders as they are.
+    fn orders_stay(&self, now: i128) -> bool {
+        let over = |forget_ms: Option<i128>, slack: i128| forget_ms.is_some_and(|at_ms| now >= at_ms + slack);
+        let stays_over = |(id, order): (&Id, &Shared<Order>)| {
+            over(order.forget_ms, 0) && !over(order.forget_ms, SLACK_MS) && !self.orders.contains_key(id)
+        };
+        self.over_orders.iter().all(stays_over) && !self.orders.values().any(|order| over(order.forget_ms, 0))
     }
 
     /// Returns due holds, the earliest deadline first; how many.
@@ -470,7 +517,12 @@ impl Pool {
                 let limit = &mut self.limits[place];
                 let values = limit.values(attributes).expect("the limit applies");
                 let amount = limit.amount(qty);
-                Charge { limit: limit.id, window_start: limit.count_usage(now, &values, amount), values, amount }
+                Charge {
+                    limit: limit.id,
+                    window_start: limit.count_usage(now, &values, amount),
+                    values: values.into(),
+                    amount,
+                }
             })
             .collect()
     }
@@ -491,7 +543,7 @@ impl Pool {
             // Nothing used is no usage: it holds no window.
             limit.usage.retain(|_, usage| usage.used > 0);
         }
-        self.orders.insert(id.to_vec(), order);
+        self.orders.insert(id.into(), order);
     }
 
     fn uncharge_all(&mut self, id: &[u8]) {
@@ -698,28 +750,27 @@ type Overrides = BTreeMap<Vec<Option<Bytes>>, Option<i128>>;
 struct Limit {
     id: u64,
     /// Sorted.
-    dims: Vec<Bytes>,
+    dims: Rc<[Bytes]>,
     window: Window,
     count: Count,
     /// None: unlimited.
     max: Option<i128>,
     tz_min: i128,
     allow_missing: bool,
-    overrides: Overrides,
-    usage: BTreeMap<Vec<Bytes>, Usage>,
+    overrides: Shared<Overrides>,
+    usage: BTreeMap<Values, Usage>,
     /// Usage of windows that are over, unless the clock steps back within [`SLACK_MS`].
-    over_usage: BTreeMap<Vec<Bytes>, Usage>,
+    over_usage: BTreeMap<Values, Usage>,
     set_ms: i128,
-    set_seq: i64,
 }
 
 impl Limit {
     fn identity(&self) -> (Vec<Bytes>, Window, Count) {
-        (self.dims.clone(), self.window, self.count)
+        (self.dims.to_vec(), self.window, self.count)
     }
 
     fn is(&self, dims: &[Bytes], window: Window, count: Count) -> bool {
-        self.identity() == (dims.to_vec(), window, count)
+        (&*self.dims, self.window, self.count) == (dims, window, count)
     }
 
     /// Everything that a policy says about it.
@@ -797,7 +848,7 @@ impl Limit {
             return None;
         }
         let fresh = Usage { window_start: self.window.start(self.tz_min, now), used: 0 };
-        let usage = self.usage.entry(values.to_vec()).or_insert(fresh);
+        let usage = self.usage.entry(values.into()).or_insert(fresh);
         usage.used += amount;
         Some(usage.window_start)
     }
@@ -832,7 +883,7 @@ impl Reference {
                 Some(State::Expired) => return Err(closed(&key, State::Expired)),
                 Some(State::Released) => return Err(closed(&key, State::Released)),
                 Some(State::Reserved | State::Confirmed | State::Returned) => {
-                    pool.orders[&id].refuse_other_content(qty, partial, &attributes)?;
+                    pool.orders[&*id].refuse_other_content(qty, partial, &attributes)?;
                     return Err(pool.exists(&key, &id));
                 }
             }
@@ -870,7 +921,7 @@ impl Reference {
         args.end()?;
         self.write(now, &key, |pool, _| {
             open_order(pool, now, &key, &id)?;
-            let held = pool.orders[&id].qty;
+            let held = pool.orders[&*id].qty;
             if qty == held {
                 return Err(pool.exists(&key, &id));
             }
@@ -942,8 +993,8 @@ fn release_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8
     let back = match pool.state_of(now, id) {
         None => {
             if pool.orders.len() < config.max_orders {
-                let order = finished(pool, now, State::Released, 0, Attributes::new());
-                pool.orders.insert(id.to_vec(), order);
+                let order = finished(now, State::Released, 0, Attributes::new());
+                pool.orders.insert(id.into(), order.into());
                 pool.change();
                 pool.tell("cancelled", Some(id), 0);
             }
@@ -995,9 +1046,9 @@ fn return_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8]
                 return Err(refusal("NOORDER", key));
             };
             pool.refuse_too_many_orders(config)?;
-            let mut order = finished(pool, now, State::Returned, content.qty, Attributes::new());
+            let mut order = finished(now, State::Returned, content.qty, Attributes::new());
             order.vouched = true;
-            pool.orders.insert(id.to_vec(), order);
+            pool.orders.insert(id.into(), order.into());
         }
         Some(State::Reserved) => return Err(refusal("RESERVED", key)),
         Some(state @ (State::Expired | State::Released)) => return Err(closed(key, state)),
@@ -1026,20 +1077,19 @@ fn return_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8], id: &[u8]
 }
 
 /// An order that ends as it begins: cancelled before it was known, vouched for, or paid late.
-fn finished(pool: &Pool, now: i128, state: State, qty: i128, attributes: Attributes) -> Order {
+fn finished(now: i128, state: State, qty: i128, attributes: Attributes) -> Order {
     Order {
         state,
         qty,
         returned: 0,
         asked: qty,
         partial: false,
-        attributes,
+        attributes: attributes.into(),
         counted: BTreeSet::new(),
         charges: Vec::new(),
         deadline_ms: 0,
         arrival: 0,
         placed_ms: now,
-        placed_seq: pool.seq,
         changed_ms: now,
         forget_ms: None,
         tokens: BTreeMap::new(),
@@ -1067,9 +1117,9 @@ fn reserve_new(
         charges: pool.charge(now, attributes, qty, &places),
         deadline_ms,
         arrival: pool.next_serial(),
-        ..finished(pool, now, State::Reserved, qty, attributes.clone())
+        ..finished(now, State::Reserved, qty, attributes.clone())
     };
-    pool.orders.insert(id.to_vec(), order);
+    pool.orders.insert(id.into(), order.into());
     pool.tell("reserved", Some(id), qty);
     Ok(ok(&[int(qty), pool.shown_available(), int(deadline_ms)]))
 }
@@ -1109,11 +1159,12 @@ fn confirm_expired(
     if qty > order.qty {
         return Err(conflict("the order had less"));
     }
-    if attributes.is_some_and(|attributes| attributes != order.attributes) {
+    if attributes.is_some_and(|attributes| attributes != *order.attributes) {
         return Err(conflict("the attributes differ"));
     }
-    let older = |limit: &Limit| limit.set_seq <= order.placed_seq;
-    let (qty, places) = pool.judge(now, key, &order.attributes, qty, false, older)?;
+    // As for AMEND: a limit that let it pass without the dimension does so still, whatever it says of others now.
+    let looked = |limit: &Limit| order.counted.contains(&limit.id);
+    let (qty, places) = pool.judge(now, key, &order.attributes, qty, false, looked)?;
     let charges = pool.charge(now, &order.attributes, qty, &places);
     pool.known(id).charges = charges;
     Ok(pay(pool, now, id, qty, "late"))
@@ -1142,9 +1193,9 @@ fn confirm_unknown(
         counted: limits_at(pool, &places),
         charges: pool.charge(now, &attributes, qty, &places),
         placed_ms: since_ms,
-        ..finished(pool, now, State::Confirmed, qty, attributes)
+        ..finished(now, State::Confirmed, qty, attributes)
     };
-    pool.orders.insert(id.to_vec(), order);
+    pool.orders.insert(id.into(), order.into());
     Ok(pay(pool, now, id, qty, "late"))
 }
 
@@ -1251,7 +1302,7 @@ impl Reference {
             }
             let mut pool = Pool { on_hand, seq: 1, could: Some(0), ..Pool::default() };
             pool.tell("set", None, on_hand.unwrap_or(0));
-            self.pools.insert(key, pool);
+            self.pools.insert(key, pool.into());
             return Ok(status_ok());
         };
         self.write(now, &key, |pool, _| {
@@ -1322,14 +1373,14 @@ impl Reference {
     fn sweep(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let count = args.options(now, &["COUNT=100000"])?.count.unwrap_or(1000);
-        let Some(mut pool) = self.pools.get(&key).cloned() else {
+        let Some(mut pool) = self.pools.get(&key).map(|pool| Pool::clone(pool)) else {
             return Err(refusal("NOPOOL", &key));
         };
         pool.forget(now);
         let returned = pool.return_due(now, count);
         pool.fix_memory(&self.config);
         if returned > 0 {
-            self.pools.insert(key, pool);
+            self.pools.insert(key, pool.into());
         }
         Ok(Reply::Int(returned as i64))
     }
@@ -1348,23 +1399,18 @@ impl Reference {
             let mut limits = Vec::new();
             for limit in wanted {
                 let old = pool.limits.iter().find(|old| old.identity() == limit.identity());
-                limits.push(match old.cloned() {
-                    Some(old) => Limit {
-                        id: old.id,
-                        usage: old.usage,
-                        over_usage: old.over_usage,
-                        set_ms: old.set_ms,
-                        set_seq: old.set_seq,
-                        ..limit
-                    },
-                    None => Limit { id: pool.next_serial(), set_ms: now, set_seq: pool.seq + 1, ..limit },
+                limits.push(match old.map(|old| Limit::clone(old)) {
+                    Some(old) => {
+                        Limit { id: old.id, usage: old.usage, over_usage: old.over_usage, set_ms: old.set_ms, ..limit }
+                    }
+                    None => Limit { id: pool.next_serial(), set_ms: now, ..limit },
                 });
             }
             let same_limits = limits.len() == pool.limits.len()
                 && limits.iter().zip(&pool.limits).all(|(a, b)| a.settings() == b.settings());
             if !same_limits || pool.policy != policy {
                 pool.policy = policy;
-                pool.limits = limits;
+                pool.limits = limits.into_iter().map(Shared::from).collect();
                 pool.change();
                 pool.tell("policy", None, 0);
             }
@@ -1447,8 +1493,9 @@ fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
         }
     }
     let by = by?;
-    limit.dims = by.clone();
-    limit.dims.sort();
+    let mut dims = by.clone();
+    dims.sort();
+    limit.dims = dims.into();
     for one in overrides {
         let one = one.as_object()?;
         if one.keys().any(|name| name != "for" && name != "max") {
@@ -1511,17 +1558,16 @@ fn calendar_window(text: &str) -> Option<Window> {
 fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &Config) -> Limit {
     Limit {
         id: 0,
-        dims: dims.to_vec(),
+        dims: dims.into(),
         window,
         count,
         max: None,
         tz_min: config.utc_offset_minutes.into(),
         allow_missing: false,
-        overrides: BTreeMap::new(),
+        overrides: Shared::default(),
         usage: BTreeMap::new(),
         over_usage: BTreeMap::new(),
         set_ms: 0,
-        set_seq: 0,
     }
 }
 
@@ -1550,12 +1596,8 @@ impl Reference {
                 None if pool.limits.len() >= 32 => return Err(error("the pool has too many limits")),
                 None => {
                     let id = pool.next_serial();
-                    pool.limits.push(Limit {
-                        id,
-                        set_ms: now,
-                        set_seq: pool.seq + 1,
-                        ..new_limit(&dims, window, count, config)
-                    });
+                    let fresh = new_limit(&dims, window, count, config);
+                    pool.limits.push(Limit { id, set_ms: now, ..fresh }.into());
                     pool.limits.len() - 1
                 }
             };
@@ -1760,12 +1802,12 @@ impl Reference {
         args.end()?;
         let pool = self.view(now, &key);
         let Some(pool) = pool else { return Ok(Reply::Nil) };
-        let Some(order) = pool.orders.get(&id) else {
+        let Some(order) = pool.orders.get(&*id) else {
             return Ok(Reply::Nil);
         };
         let looked = |dim: &Bytes| {
             let limits = pool.limits.iter().filter(|limit| order.counted.contains(&limit.id));
-            limits.flat_map(|limit| &limit.dims).any(|other| other == dim)
+            limits.flat_map(|limit| limit.dims.iter()).any(|other| other == dim)
         };
         let state = order.state_at(now);
         let deadline_ms = if state == State::Reserved { order.deadline_ms } else { 0 };
@@ -1809,7 +1851,7 @@ impl Reference {
         let mut json = json!({
             "safety": policy.safety as i64,
             "alert": policy.alert as i64,
-            "limits": pool.limits.iter().map(limit_to_json).collect::<Vec<_>>(),
+            "limits": pool.limits.iter().map(|limit| limit_to_json(limit)).collect::<Vec<_>>(),
         });
         let seconds = [("hold", policy.hold_s), ("retain", policy.retain_s), ("retain_paid", policy.retain_paid_s)];
         for (name, value) in seconds {

@@ -25,6 +25,17 @@ fn shop(calls: &[&str]) -> Host {
     host
 }
 
+/// What a read leaves out counts in no sum: CHECK answers as the write that returns it first.
+#[test]
+fn due_holds_are_in_no_sum_of_a_check() {
+    let mut host = shop(&["SET k UNLIMITED", "RESERVE k o1 9007199254740990 PX 5"]);
+    let check = |host: &mut Host, now_ms| call(host, now_ms, "CHECK k 2").word();
+    assert_eq!(check(&mut host, NOW_MS).as_deref(), Some("ERR"));
+    assert_eq!(check(&mut host, NOW_MS + 5).as_deref(), Some("OK"));
+    let reserved = call(&mut host, NOW_MS + 5, "RESERVE k o2 2 PX 5");
+    assert_eq!(reserved.word().as_deref(), Some("OK"));
+}
+
 /// Tables of every size are saved, loaded and walked whole: their last chunk is empty, partly filled, full.
 #[test]
 fn every_number_of_orders_and_users_is_kept() {

@@ -72,6 +72,23 @@ impl Reference {
         self.pools.get(key).map_or(&[], |pool| &pool.epochs)
     }
 
+    /// Puts the numbers of the pool into what the generator writes of RECONCILE.
+    pub fn resolve(&self, argv: &mut [Bytes]) {
+        if !argv[0].eq_ignore_ascii_case(b"STOCK.RECONCILE") || argv.len() < 7 {
+            return;
+        }
+        let number = |text: &[u8]| String::from_utf8_lossy(&text[1..]).parse::<i64>().unwrap_or(0);
+        let epochs = self.epochs(&argv[1]);
+        let back = number(&argv[4]) as usize;
+        let known = epochs.len().checked_sub(back + 1).and_then(|at| epochs.get(at)).cloned();
+        let (epoch, seq, out) = known.unwrap_or_else(|| (b"00000000000000aB".to_vec(), 5, 0));
+        let seq = (seq + number(&argv[5])).max(0);
+        let out = out as i64 + number(&argv[6]);
+        argv[4] = epoch;
+        argv[5] = seq.to_string().into_bytes();
+        argv[6] = out.to_string().into_bytes();
+    }
+
     pub(super) fn reconcile(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let shelf = within(number(&args.next()?)?, -MAX_QTY, MAX_QTY)?;

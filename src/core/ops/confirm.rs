@@ -52,7 +52,7 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
             if qty > known.qty {
                 return Err(Refusal::Conflict(Conflict::MoreThanHeld));
             }
-            sale_fits(view.pool, known.qty, qty)?;
+            sale_fits(view, known.qty, qty)?;
             Ok(Change::Confirmed { order, qty, forget_ms })
         }
         (State::Expired, Some(late)) => expired(view, order, &known, call.qty, late),
@@ -88,7 +88,7 @@ fn expired<'a>(
         return Err(Refusal::SoldOut { available: available.max(0) });
     }
     let recount = recount::decide(view, known, qty, false)?;
-    sale_fits(view.pool, 0, qty)?;
+    sale_fits(view, 0, qty)?;
     let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
     Ok(Change::Late { order, qty, recount, forget_ms })
 }
@@ -106,7 +106,7 @@ fn lost<'a>(
     }
     place::room(view, order)?;
     let (qty, shares) = place::fit(view, &attributes, qty, false, |limit| limit.set_ms <= since_ms)?;
-    sale_fits(view.pool, 0, qty)?;
+    sale_fits(view, 0, qty)?;
     let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
     Ok(Change::LatePlaced { order, qty, placed_ms: since_ms, attributes, shares, forget_ms })
 }
@@ -131,8 +131,8 @@ fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     forgotten.next().is_some() && since_ms <= view.terms.clock.now_ms.saturating_sub(retain_ms)
 }
 
-fn sale_fits(pool: &Pool, held: i64, qty: i64) -> Result<(), Refusal> {
-    pool.fits(&Sums { on_hand: qty.saturating_neg(), reserved: held.saturating_neg(), sold: qty, out: qty })
+fn sale_fits(view: &View<'_>, held: i64, qty: i64) -> Result<(), Refusal> {
+    view.fits(&Sums { on_hand: qty.saturating_neg(), reserved: held.saturating_neg(), sold: qty, out: qty })
 }
 
 fn sell(pool: &mut Pool, qty: i64) {

@@ -71,7 +71,7 @@ pub fn place<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -> Res
     }
     place::room(view, order)?;
     let (qty, shares) = place::fit(view, &call.attributes, call.qty, call.partial, |_| true)?;
-    view.pool.fits(&Sums { reserved: qty, ..Sums::default() })?;
+    view.fits(&Sums { reserved: qty, ..Sums::default() })?;
     Ok(Change::Reserved {
         order,
         asked: call.qty,

@@ -1,0 +1,50 @@
+//! Attacks redis-stock for as long as it is told: each subcommand is one campaign of `docs/reliability.md`.
+//!
+//! Every campaign is bounded by a number, prints its seeds and counts, and names the command that repeats a failure. With
+//! `--record FILE` it appends one row to the table there, and goes on behind the last seed of its earlier rows.
+
+#[allow(dead_code)]
+#[path = "../../tests/model/generate.rs"]
+mod generate;
+#[allow(dead_code)]
+#[path = "../../tests/model/host.rs"]
+mod host;
+#[allow(dead_code)]
+#[path = "../../tests/model/reference.rs"]
+mod reference;
+#[allow(dead_code)]
+#[path = "../../tests/model/reply.rs"]
+mod reply;
+#[allow(dead_code)]
+#[path = "../../tests/model/simulation.rs"]
+mod simulation;
+
+mod record;
+mod simulate;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about, version)]
+struct Cli {
+    #[command(subcommand)]
+    campaign: Campaign,
+    /// Append a row to the table in this file, and begin behind the seeds that it has.
+    #[arg(long, global = true)]
+    record: Option<std::path::PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Campaign {
+    /// A primary, two replicas and an append-only file in one process, against a naive auditor.
+    Simulate(simulate::Options),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let ledger = record::Ledger::open(cli.record);
+    let found = match cli.campaign {
+        Campaign::Simulate(options) => simulate::run(&options, &ledger),
+    };
+    std::process::ExitCode::from(u8::from(found > 0))
+}
