@@ -17,6 +17,7 @@ const WARM: u64 = 480;
 
 /// Adds the figures to the lines.
 pub fn add(plan: &Plan<'_>, sizes: &Sizes, comparison: &mut Comparison) -> Result<()> {
+    ensure!(sizes.callgrind_calls > 0, "left out");
     ensure!(is_there("valgrind"), "valgrind is not installed");
     let server = Server::start(plan, Options { callgrind: true, ..Options::default() })?;
     let scripts = Scripts::load(&mut server.connection()?)?;

@@ -45,6 +45,13 @@ pub struct Sample {
     pub log_bytes: f64,
 }
 
+impl Sample {
+    /// How much of the time the main thread ran.
+    pub fn busy(&self) -> f64 {
+        self.cpu_us * self.calls_per_second / 1e6
+    }
+}
+
 /// A row with what was measured.
 pub struct Line {
     pub name: &'static str,
@@ -182,24 +189,29 @@ impl Comparison {
 
     /// What the goals want to know. Figures of the same round stand together.
     pub fn findings(&self) -> Vec<Finding> {
-        let ratio = |measure, mode, above: &str, below: &str, figure: fn(&Sample) -> f64| {
+        let ratio = |measure, mode, above: &str, below: &str, figure: fn(&Sample) -> f64, and: &str| {
             let (above, below) = (self.line(above)?.figures(mode, figure), self.line(below)?.figures(mode, figure));
             let spread = Spread::of_ratios(&above, &below)?;
-            let detail =
-                format!("{:.3}, {:.3} to {:.3} in {} rounds", spread.median, spread.min, spread.max, above.len());
+            let detail = format!("{:.3} to {:.3} in {} rounds{and}", spread.min, spread.max, above.len());
             Some(Finding { measure, figure: spread.median, detail, caveat: None })
         };
         let cpu = |sample: &Sample| sample.cpu_us;
-        let rate = |sample: &Sample| sample.calls_per_second;
         let log = |sample: &Sample| sample.log_bytes;
+        // The client has its share in the throughput; what the server itself spent stands beside it.
+        let rate = |measure, row| {
+            let median = |name: &str| Some(self.line(name)?.spread(0, cpu)?.median);
+            let by_cpu = median(rows::FLOOR).zip(median(row)).map_or(f64::NAN, |(floor, row)| floor / row);
+            let and = format!("; by CPU time {by_cpu:.3}");
+            ratio(measure, 0, row, rows::FLOOR, |sample| sample.calls_per_second, &and)
+        };
         [
-            ratio(Measure::ReserveAgainstC2, 0, rows::RESERVE_3, rows::LUA_C2, cpu),
-            ratio(Measure::ReserveAgainstFloor, 0, rows::RESERVE_3, rows::FLOOR, rate),
-            ratio(Measure::CartAgainstD, 0, rows::MRESERVE, rows::LUA_D, cpu),
-            ratio(Measure::SoldoutAgainstFloor, 0, rows::SOLDOUT, rows::FLOOR, rate),
-            ratio(Measure::LimitedAgainstFloor, 0, rows::LIMITED, rows::FLOOR, rate),
-            ratio(Measure::ReserveAgainstA, 0, rows::LUA_A, rows::RESERVE_3, cpu),
-            ratio(Measure::LogAgainstC, 1, rows::RESERVE_3, rows::LUA_C, log),
+            ratio(Measure::ReserveAgainstC2, 0, rows::RESERVE_3, rows::LUA_C2, cpu, ""),
+            rate(Measure::ReserveAgainstFloor, rows::RESERVE_3),
+            ratio(Measure::CartAgainstD, 0, rows::MRESERVE, rows::LUA_D, cpu, ""),
+            rate(Measure::SoldoutAgainstFloor, rows::SOLDOUT),
+            rate(Measure::LimitedAgainstFloor, rows::LIMITED),
+            ratio(Measure::ReserveAgainstA, 0, rows::LUA_A, rows::RESERVE_3, cpu, ""),
+            ratio(Measure::LogAgainstC, 1, rows::RESERVE_3, rows::LUA_C, log, ""),
         ]
         .into_iter()
         .flatten()

@@ -136,7 +136,7 @@ impl Bound {
 impl Unit {
     fn write(self, figure: f64) -> String {
         match self {
-            Self::Ratio if figure > 0.0 && figure < 0.2 => format!("1/{:.1}", 1.0 / figure),
+            Self::Ratio if figure > 0.0 && figure < 0.2 => format!("1/{:.1} = {figure:.3}", 1.0 / figure),
             Self::Ratio => format!("{figure:.2}"),
             Self::Bytes => format!("{figure:.1} bytes"),
             Self::Ms => format!("{figure:.3} ms"),
@@ -185,9 +185,9 @@ mod tests {
             let goal = GOALS.iter().find(|goal| goal.measure == measure).expect("a goal");
             goal.judge(&[Finding { measure, figure, detail: "why".into(), caveat: None }]).1
         };
-        assert_eq!(written(Measure::ReserveAgainstC2, 0.0625), "1/16.0 (why)");
+        assert_eq!(written(Measure::ReserveAgainstC2, 0.0625), "1/16.0 = 0.062 (why)");
         assert_eq!(written(Measure::SoldoutAgainstFloor, 0.951), "0.95 (why)");
         assert_eq!(written(Measure::MemoryOfOrder, 99.96), "100.0 bytes (why)");
-        assert_eq!(GOALS[0].wanted(), "at most 1/12.0");
+        assert_eq!(GOALS[0].wanted(), "at most 1/12.0 = 0.083");
     }
 }

@@ -8,9 +8,6 @@ use anyhow::Result;
 use crate::client::Connection;
 use crate::Sizes;
 
-/// How instructions are counted.
-pub const INSTRUCTIONS: &str = "Instructions are those of the server's process in user space, counted by valgrind's callgrind on one connection at pipeline 16: parsing the call, running it, writing the reply. Other work on the machine does not touch them.";
-
 /// The head of the report.
 pub fn describe(sizes: &Sizes, note: Option<&str>) -> String {
     let note = note.map_or(String::new(), |note| format!("\n**{note}**\n"));
@@ -21,7 +18,7 @@ Written by `make bench` (see [bench/](../bench)); do not edit.
 
 ![CPU per call](benchmarks.svg)
 
-{date}, {cpu}, {cores} cores, {kernel}; load of the machine at the beginning {load}. {rounds} rounds of {calls} calls (of scripts and carts fewer). Servers have fresh directories, unix sockets, no snapshots. The rows take turns within each round, each round on a fresh server; a ratio is that of two rows in the same round, and its median over the rounds is judged. Every order and every user is new; one thread drives {width} connections.
+{date}, {cpu}, {cores} cores, {kernel}; load of the machine at the beginning {load}. Rounds: {rounds}, of {calls} calls (of scripts and carts fewer). Servers have fresh directories, unix sockets, no snapshots. The rows take turns within each round, each round on a fresh server; a ratio is that of two rows in the same round, and its median over the rounds is judged. Every order and every user is new; one thread drives {width} connections.
 {note}
 ```sh
 make bench                                       # all of this; SERVERS=\"redis-server path/of/valkey-server\" for several

@@ -151,15 +151,10 @@ fn measure(plan: &Plan<'_>, args: &Args) -> Result<Measured> {
     let wanted = |part| args.part.is_none_or(|only| only == part);
     let mut measured = Measured { server, sections: Vec::new(), findings: Vec::new(), comparison: None };
     if wanted(Part::Rows) {
-        let mut rest = Section::new("Instructions");
         let mut comparison = compare::run(plan, &args.sizes)?;
-        if args.sizes.callgrind_calls > 0 {
-            rest.attempt("instructions per call", |_| callgrind::add(plan, &args.sizes, &mut comparison));
-        }
-        rest.line(machine::INSTRUCTIONS);
+        let counted = callgrind::add(plan, &args.sizes, &mut comparison);
         measured.findings.extend(comparison.findings());
-        measured.sections.extend(report::comparison(&comparison));
-        measured.sections.push(rest);
+        measured.sections.extend(report::comparison(&comparison, counted));
         measured.comparison = Some(comparison);
     }
     for part in [Part::Memory, Part::Tails, Part::Rdb].into_iter().filter(|part| wanted(*part)) {
@@ -204,7 +199,8 @@ fn publish(args: &Args, head: &str, all: &[Measured]) -> Result<()> {
     }
     if let (Some(page), Some(goals), Some(first)) = (&args.readme, goals.first(), all.first()) {
         let text = fs::read_to_string(page).with_context(|| page.display().to_string())?;
-        let numbers = format!("{}:\n\n{goals}", first.server);
+        let note = args.note.as_ref().map_or(String::new(), |note| format!("**{note}**\n\n"));
+        let numbers = format!("{note}{}:\n\n{goals}", first.server);
         fs::write(page, report::between_markers(&text, &numbers).context("the page has no markers")?)?;
     }
     Ok(())

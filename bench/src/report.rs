@@ -73,23 +73,26 @@ pub fn goals(findings: &[Finding]) -> String {
     text
 }
 
-/// The rows as sections.
-pub fn comparison(comparison: &Comparison) -> Vec<Section> {
+/// The rows as sections. `counted`: whether callgrind could count instructions.
+pub fn comparison(comparison: &Comparison, counted: Result<()>) -> Vec<Section> {
     let mut calls = Section::new("Calls");
-    calls.line("AOF off, events off. CPU time is that of the server's main thread (INFO cpu), at pipeline 16: median (least to greatest). Calls per second: medians.\n");
-    calls.line("| row | CPU, µs per call | calls/s, pipeline 16 | calls/s, pipeline 1 | instructions per call |");
-    calls.line("|---|---|---|---|---|");
+    calls.line("AOF off, events off. CPU time is that of the server's main thread (INFO cpu), at pipeline 16: median (least to greatest). Calls per second: medians. Busy: how much of the time the main thread ran; where it is far from 100%, client and machine have their share in the throughput. Instructions are those of the server's process in user space, counted by valgrind's callgrind on one connection at pipeline 16: parsing the call, running it, writing the reply. Other work on the machine does not touch them.\n");
+    calls
+        .line("| row | CPU, µs per call | calls/s, pipeline 16 | busy | calls/s, pipeline 1 | instructions per call |");
+    calls.line("|---|---|---|---|---|---|");
     for line in &comparison.lines {
         let rate = |figure: fn(&Sample) -> f64| thousands(line.spread(0, figure).map(|spread| spread.median));
         calls.line(&format!(
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
             line.name,
             spread(line.spread(0, |sample| sample.cpu_us)),
             rate(|sample| sample.calls_per_second),
+            line.spread(0, Sample::busy).map_or(String::new(), |busy| format!("{:.0}%", busy.median * 100.0)),
             rate(|sample| sample.calls_per_second_single),
             thousands(line.instructions)
         ));
     }
+    calls.attempt("instructions per call", |_| counted);
     let mut modes = Section::new("With the append-only file and the event stream");
     modes.line("CPU in µs per call, and calls per second at pipeline 16: medians. AOF: appendfsync everysec.\n");
     if !comparison.events {
