@@ -1,4 +1,5 @@
-//! A bar chart of CPU per call, as SVG that can be read on light and on dark pages.
+//! A bar chart of CPU per call, as SVG. A page may be dark without saying so to a picture in it, so the colours are such
+//! that can be read on white and on black.
 
 use std::fmt::Write;
 
@@ -26,11 +27,10 @@ pub fn svg(title: &str, comparison: &Comparison) -> String {
     let mut svg = format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="CPU per call">
 <style>
-text {{ font: 13px system-ui, sans-serif; fill: #24292f }}
+text {{ font: 13px system-ui, sans-serif; fill: #6e7781 }}
 .title {{ font-size: 16px; font-weight: 600 }}
 .name {{ text-anchor: end }}
 .yardstick {{ fill: #8c959f }} .stock {{ fill: #1a7f64 }} .refusal {{ fill: #58a68f }} .lua {{ fill: #c4622d }}
-@media (prefers-color-scheme: dark) {{ text {{ fill: #e6edf3 }} }}
 </style>
 <text class="title" x="12" y="22">CPU of the server's main thread, µs per call</text>
 <text x="12" y="42">{}</text>

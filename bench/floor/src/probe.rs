@@ -19,18 +19,21 @@ const SLOW_NS: u64 = 1_000_000;
 struct Noted {
     count: u64,
     max_ns: u64,
+    /// Which one that was, from 1 on.
+    max_at: u64,
     slow: u64,
 }
 
 impl Noted {
-    const NONE: Self = Self { count: 0, max_ns: 0, slow: 0 };
+    const NONE: Self = Self { count: 0, max_ns: 0, max_at: 0, slow: 0 };
 
-    fn add(self, ns: u64) -> Self {
-        Self {
-            count: self.count.wrapping_add(1),
-            max_ns: self.max_ns.max(ns),
-            slow: self.slow.wrapping_add(u64::from(ns > SLOW_NS)),
+    fn add(mut self, ns: u64) -> Self {
+        self.count = self.count.wrapping_add(1);
+        self.slow = self.slow.wrapping_add(u64::from(ns > SLOW_NS));
+        if ns > self.max_ns {
+            (self.max_ns, self.max_at) = (ns, self.count);
         }
+        self
     }
 }
 
@@ -77,7 +80,8 @@ unsafe extern "C" fn timed(
     OK
 }
 
-/// `BENCH.PROBE`: `[calls, slowest, over 1 ms, turns, longest, over 1 ms]` since the last time, in ns.
+/// `BENCH.PROBE`: `[calls, slowest, its number, over 1 ms, turns, longest, its number, over 1 ms]` since the last time,
+/// in ns.
 unsafe extern "C" fn probe(
     ctx: *mut raw::RedisModuleCtx,
     _argv: *mut *mut raw::RedisModuleString,
@@ -87,9 +91,11 @@ unsafe extern "C" fn probe(
     AWAKE_NS.set(0);
     // SAFETY: the context is live.
     unsafe {
-        api!(RedisModule_ReplyWithArray(ctx, 6));
-        for figure in [calls.count, calls.max_ns, calls.slow, turns.count, turns.max_ns, turns.slow] {
-            api!(RedisModule_ReplyWithLongLong(ctx, figure as i64));
+        api!(RedisModule_ReplyWithArray(ctx, 8));
+        for noted in [calls, turns] {
+            for figure in [noted.count, noted.max_ns, noted.max_at, noted.slow] {
+                api!(RedisModule_ReplyWithLongLong(ctx, figure as i64));
+            }
         }
     }
     OK

@@ -46,7 +46,7 @@ pub fn run(connection: &mut Connection, orders: u64, sizes: &Sizes, section: &mu
         let text = format!("{}; answered after {wall_ms:.3} ms; {freed_mb:.0} MB freed", noted.turns_text());
         section.row(&format!("{what} of {orders} live orders"), &text);
         let detail = format!("longest turn of the event loop within {watched_ms} ms");
-        let figure = noted.longest_ms;
+        let figure = noted.turns.worst_ms;
         section.findings.push(Finding { measure, figure, detail, caveat: sizes.caveat() });
     }
     Ok(())

@@ -42,9 +42,9 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> 
     let [wall, beside] = [&delays, &idle].map(|delays| delays.at_most_ms(0.9999));
     let detail = format!(
         "{} of {} calls above it; slowest PING {:.3} ms; wall p99.99 {wall:.3} ms, PING {beside:.3} ms",
-        noted.slow_calls, noted.calls, control.slowest_ms
+        noted.calls.slow, noted.calls.count, control.calls.worst_ms
     );
-    let (measure, figure) = (Measure::SlowestWhileGrowing, noted.slowest_ms);
+    let (measure, figure) = (Measure::SlowestWhileGrowing, noted.calls.worst_ms);
     section.findings.push(Finding { measure, figure, detail, caveat: sizes.caveat() });
     section.attempt("freeing", |section| freeing::run(&mut connection, orders, sizes, section));
     Ok(())

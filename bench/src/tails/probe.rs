@@ -2,43 +2,52 @@
 
 use std::time::Instant;
 
-use anyhow::{ensure, Result};
+use anyhow::{bail, Result};
 
 use crate::client::Connection;
 use crate::wire::Calls;
 
-/// CPU times since the last look.
+/// CPU times of one kind of thing.
+pub struct Times {
+    pub count: i64,
+    pub worst_ms: f64,
+    /// Which one that was, from 1 on.
+    pub worst_at: i64,
+    /// How many took more than 1 ms.
+    pub slow: i64,
+}
+
+/// What was noted since the last look.
 pub struct Noted {
-    pub calls: i64,
-    pub slowest_ms: f64,
-    pub slow_calls: i64,
-    pub turns: i64,
-    pub longest_ms: f64,
-    pub slow_turns: i64,
+    /// Calls through `BENCH.TIMED`.
+    pub calls: Times,
+    /// Turns of the event loop.
+    pub turns: Times,
 }
 
 impl Noted {
     /// Reads what was noted, and begins anew.
     pub fn take(connection: &mut Connection) -> Result<Self> {
         let figures = connection.integers("BENCH.PROBE")?;
-        ensure!(figures.len() == 6, "the stopwatch answered {figures:?}");
-        let ms = |place: usize| figures[place] as f64 / 1e6;
+        let [calls, slowest, slowest_at, slow_calls, turns, longest, longest_at, slow_turns] = figures[..] else {
+            bail!("the stopwatch answered {figures:?}");
+        };
+        let times =
+            |count, worst_ns: i64, worst_at, slow| Times { count, worst_ms: worst_ns as f64 / 1e6, worst_at, slow };
         Ok(Self {
-            calls: figures[0],
-            slowest_ms: ms(1),
-            slow_calls: figures[2],
-            turns: figures[3],
-            longest_ms: ms(4),
-            slow_turns: figures[5],
+            calls: times(calls, slowest, slowest_at, slow_calls),
+            turns: times(turns, longest, longest_at, slow_turns),
         })
     }
 
     pub fn calls_text(&self) -> String {
-        format!("slowest call {:.3} ms CPU, {} of {} above 1 ms", self.slowest_ms, self.slow_calls, self.calls)
+        let Times { count, worst_ms, worst_at, slow } = self.calls;
+        format!("slowest call {worst_ms:.3} ms CPU (number {worst_at}), {slow} of {count} above 1 ms")
     }
 
     pub fn turns_text(&self) -> String {
-        format!("longest turn {:.3} ms CPU, {} of {} above 1 ms", self.longest_ms, self.slow_turns, self.turns)
+        let Times { count, worst_ms, slow, .. } = self.turns;
+        format!("longest turn {worst_ms:.3} ms CPU, {slow} of {count} above 1 ms")
     }
 }
 

@@ -58,11 +58,11 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> 
     section.row(&format!("{watched_ms} ms without calls after it"), &after.turns_text());
     let detail = format!(
         "{} of {} calls above it; longest turn of the event loop {:.3} ms",
-        noted.slow_calls,
-        noted.calls,
-        noted.longest_ms.max(after.longest_ms)
+        noted.calls.slow,
+        noted.calls.count,
+        noted.turns.worst_ms.max(after.turns.worst_ms)
     );
-    let (measure, figure) = (Measure::SlowestWhileRollingOver, noted.slowest_ms);
+    let (measure, figure) = (Measure::SlowestWhileRollingOver, noted.calls.worst_ms);
     section.findings.push(Finding { measure, figure, detail, caveat: sizes.caveat() });
     Ok(())
 }
