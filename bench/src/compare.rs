@@ -238,6 +238,14 @@ mod tests {
         let verdict = |reserve_us, c2_us| GOALS[0].judge(&comparison(reserve_us, c2_us).findings()).0;
         assert_eq!(verdict(3.0, 48.0), Verdict::Met);
         assert_eq!(verdict(5.0, 48.0), Verdict::NotMet);
+        let against_a = |a_us| {
+            let mut measured = comparison(3.0, 48.0);
+            measured.lines[1].name = rows::LUA_A;
+            measured.lines[1].samples[0].iter_mut().for_each(|sample| sample.cpu_us = a_us);
+            let goal = GOALS.iter().find(|goal| goal.measure == Measure::ReserveAgainstA);
+            goal.map(|goal| goal.judge(&measured.findings()).0)
+        };
+        assert_eq!((against_a(4.6), against_a(4.4)), (Some(Verdict::Met), Some(Verdict::NotMet)));
         // Rows that are missing are no success.
         assert_eq!(GOALS[1].judge(&comparison(3.0, 48.0).findings()).0, Verdict::NotJudged("not measured".into()));
     }

@@ -185,6 +185,9 @@ fn publish(args: &Args, head: &str, all: &[Measured]) -> Result<()> {
             text.push_str(&format!("\n{}", section.text()));
         }
     }
+    if all.iter().any(|measured| measured.comparison.is_some()) {
+        text.push_str(&report::calls());
+    }
     println!("{text}");
     for (measured, goals) in all.iter().zip(&goals) {
         println!("\n{}: the goals\n\n{goals}", measured.server);

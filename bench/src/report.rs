@@ -6,7 +6,10 @@ use anyhow::Result;
 
 use crate::compare::{Comparison, Line, Sample, MODES};
 use crate::goals::{Finding, Verdict, GOALS};
+use crate::rows;
+use crate::rows::lua::Scripts;
 use crate::stats::Spread;
+use crate::wire::{self, Calls};
 
 /// A part of the report, and what it found for the goals.
 pub struct Section {
@@ -107,6 +110,20 @@ pub fn comparison(comparison: &Comparison, counted: Result<()>) -> Vec<Section> 
         modes.line(&format!("| {} | {cells} | {} | {} |", line.name, thousands(bytes(1)), thousands(bytes(3))));
     }
     vec![calls, modes]
+}
+
+/// One call of each row, as it is sent.
+pub fn calls() -> String {
+    let scripts = Scripts::named();
+    let mut text = String::from("\n## The calls\n\nThe first call of each row; ids differ from call to call.\n\n```\n");
+    for row in rows::all() {
+        let call = Calls::of(0, 1, |calls, n| (row.make)(&scripts, calls, n));
+        let _ = writeln!(text, "{}: {}", row.name, wire::typed(call.bytes(0, 1)));
+    }
+    text.push_str(
+        "```\n\nThe pools and their limits are made by [bench/src/rows/setup.rs](../bench/src/rows/setup.rs).\n",
+    );
+    text
 }
 
 fn mode_cell(line: &Line, mode: usize) -> String {

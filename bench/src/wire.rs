@@ -41,6 +41,13 @@ impl Calls {
     }
 }
 
+/// A call as a person would type it.
+pub fn typed(call: &[u8]) -> String {
+    let text = String::from_utf8_lossy(call);
+    // Every other line is an argument; those between are their lengths.
+    text.split("\r\n").skip(2).step_by(2).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// The length of the reply at the beginning of these bytes; None where it is not there yet.
 pub fn reply_len(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
@@ -79,6 +86,7 @@ mod tests {
         assert_eq!(calls.len(), 3);
         assert_eq!(calls.bytes(1, 2), b"*2\r\n$4\r\nECHO\r\n$1\r\n8\r\n");
         assert_eq!(calls.bytes(0, 3).len(), 3 * calls.bytes(0, 1).len());
+        assert_eq!(typed(calls.bytes(2, 3)), "ECHO 9");
     }
 
     #[test]
