@@ -12,7 +12,9 @@ help:
 	@echo "make test    every test"
 	@echo "make demo    replay a flash sale; with DATA=file.csv.gz real purchases"
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
-	@echo "make bench   RESERVE with three limits beside the Lua script that it replaces; LUA=path of the script"
+	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
+	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
+	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
 
 # Installs what is missing, where apt can.
 deps:
@@ -35,8 +37,11 @@ model: deps
 demo: build
 	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)")
 
-bench: build
-	@sh scripts/bench.sh "$(MODULE)" "$(LUA)"
+bench: deps
+	cargo build --release -p redis-stock -p stock-floor -p stock-bench
+	"$(TARGET)/release/stock-bench" $(PART) $(foreach server,$(or $(SERVERS),$(REDIS_SERVER)),--server "$(server)") \
+		--module "$(MODULE)" --floor "$(TARGET)/release/libstock_floor.so" $(if $(NOTE),--note "$(NOTE)") \
+		$(if $(PART),,--out "$(or $(OUT),docs)" $(if $(OUT),,--readme README.md))
 
 # Writes the golden files of the encoding's current version. Only after it has changed, with a new version.
 golden: deps

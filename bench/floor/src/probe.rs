@@ -1,0 +1,133 @@
+//! A stopwatch inside the server, in CPU time of its main thread: what others do on the machine does not count.
+//!
+//! `BENCH.TIMED command [arg ...]` runs a command and notes what the thread spent in it. Beside it every turn of the
+//! event loop is noted, from waking up to going to sleep: calls, their sockets, timers, cron and sweeps.
+//! `BENCH.PROBE` answers what was noted and begins anew.
+
+use std::cell::Cell;
+use std::os::raw::{c_int, c_void};
+
+use redis_module::raw;
+
+use crate::{api, ERR, OK};
+
+/// From here on something counts as slow.
+const SLOW_NS: u64 = 1_000_000;
+
+/// What was noted of one kind of thing.
+#[derive(Clone, Copy)]
+struct Noted {
+    count: u64,
+    max_ns: u64,
+    /// Which one that was, from 1 on.
+    max_at: u64,
+    slow: u64,
+}
+
+impl Noted {
+    const NONE: Self = Self { count: 0, max_ns: 0, max_at: 0, slow: 0 };
+
+    fn add(mut self, ns: u64) -> Self {
+        self.count = self.count.wrapping_add(1);
+        self.slow = self.slow.wrapping_add(u64::from(ns > SLOW_NS));
+        if ns > self.max_ns {
+            (self.max_ns, self.max_at) = (ns, self.count);
+        }
+        self
+    }
+}
+
+thread_local! {
+    static CALLS: Cell<Noted> = const { Cell::new(Noted::NONE) };
+    static TURNS: Cell<Noted> = const { Cell::new(Noted::NONE) };
+    /// When the thread woke up; 0 before its first turn, and after BENCH.PROBE, whose own turn does not count.
+    static AWAKE_NS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What this thread has spent on the CPU so far.
+fn cpu_ns() -> u64 {
+    let mut spent = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the struct is ours to write.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut spent) };
+    (spent.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(spent.tv_nsec as u64)
+}
+
+/// `BENCH.TIMED command [arg ...]`: the command's own answer.
+unsafe extern "C" fn timed(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    let Ok(given @ 2..) = usize::try_from(argc) else {
+        // SAFETY: the context is live.
+        return unsafe { api!(RedisModule_WrongArity(ctx)) };
+    };
+    // SAFETY: the server hands in `argc` live strings and a live context; the reply is ours until we free it.
+    unsafe {
+        let name = api!(RedisModule_StringPtrLen(*argv.add(1), std::ptr::null_mut()));
+        let Some(call) = raw::RedisModule_Call else { return ERR };
+        let begin = cpu_ns();
+        let reply = call(ctx, name, c"v".as_ptr(), argv.add(2), given.saturating_sub(2));
+        let spent = cpu_ns().saturating_sub(begin);
+        CALLS.set(CALLS.get().add(spent));
+        if reply.is_null() {
+            api!(RedisModule_ReplyWithError(ctx, c"ERR this command cannot be called".as_ptr()));
+            return OK;
+        }
+        api!(RedisModule_ReplyWithCallReply(ctx, reply));
+        api!(RedisModule_FreeCallReply(reply));
+    }
+    OK
+}
+
+/// `BENCH.PROBE`: `[calls, slowest, its number, over 1 ms, turns, longest, its number, over 1 ms]` since the last time,
+/// in ns.
+unsafe extern "C" fn probe(
+    ctx: *mut raw::RedisModuleCtx,
+    _argv: *mut *mut raw::RedisModuleString,
+    _argc: c_int,
+) -> c_int {
+    let (calls, turns) = (CALLS.replace(Noted::NONE), TURNS.replace(Noted::NONE));
+    AWAKE_NS.set(0);
+    // SAFETY: the context is live.
+    unsafe {
+        api!(RedisModule_ReplyWithArray(ctx, 8));
+        for noted in [calls, turns] {
+            for figure in [noted.count, noted.max_ns, noted.max_at, noted.slow] {
+                api!(RedisModule_ReplyWithLongLong(ctx, figure as i64));
+            }
+        }
+    }
+    OK
+}
+
+/// The event loop wakes up or goes to sleep.
+unsafe extern "C" fn turn(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    if subevent == raw::REDISMODULE_SUBEVENT_EVENTLOOP_AFTER_SLEEP {
+        AWAKE_NS.set(cpu_ns());
+    } else if AWAKE_NS.get() != 0 {
+        TURNS.set(TURNS.get().add(cpu_ns().saturating_sub(AWAKE_NS.replace(0))));
+    }
+}
+
+/// Registers the stopwatch.
+///
+/// # Safety
+/// The context is live, and the server's functions are filled in.
+pub unsafe fn register(ctx: *mut raw::RedisModuleCtx) -> c_int {
+    let event = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_EVENTLOOP, dataver: 1 };
+    // SAFETY: the context is live; the callbacks have the types that the server calls.
+    unsafe {
+        if crate::register(ctx, c"BENCH.TIMED", timed, c"write", (0, 0, 0)) != OK
+            || crate::register(ctx, c"BENCH.PROBE", probe, c"readonly", (0, 0, 0)) != OK
+        {
+            return ERR;
+        }
+        api!(RedisModule_SubscribeToServerEvent(ctx, event, Some(turn)))
+    }
+}

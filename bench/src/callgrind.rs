@@ -1,0 +1,76 @@
+//! Instructions per call, counted by callgrind: the figure that other work on the machine does not touch.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use anyhow::{bail, ensure, Context, Result};
+
+use crate::compare::{Comparison, DEPTH};
+use crate::rows::lua::Scripts;
+use crate::rows::{self, Row};
+use crate::server::{is_there, Options, Plan, Server};
+use crate::wire::Calls;
+use crate::Sizes;
+
+/// Calls before counting begins.
+const WARM: u64 = 480;
+
+/// Adds the figures to the lines.
+pub fn add(plan: &Plan<'_>, sizes: &Sizes, comparison: &mut Comparison) -> Result<()> {
+    ensure!(sizes.callgrind_calls > 0, "left out");
+    ensure!(is_there("valgrind"), "valgrind is not installed");
+    let server = Server::start(plan, Options { callgrind: true, ..Options::default() })?;
+    let scripts = Scripts::load(&mut server.connection()?)?;
+    for (row, line) in rows::all().iter().zip(&mut comparison.lines) {
+        eprintln!("callgrind: {}", row.name);
+        let calls = ((sizes.callgrind_calls as f64 * row.share) as u64).max(160);
+        line.instructions = Some(count(&server, &scripts, row, calls).with_context(|| row.name)?);
+    }
+    Ok(())
+}
+
+/// Instructions per call of one row, sockets included.
+fn count(server: &Server, scripts: &Scripts, row: &Row, calls: u64) -> Result<f64> {
+    // One connection: the same number of calls in each turn of the event loop, every time.
+    let (mut connection, mut load) = (server.connection()?, server.load(1)?);
+    row.setup.prepare(&mut connection, &mut load, WARM + calls, false)?;
+    let make = |first, count| Calls::of(first, count, |calls, n| (row.make)(scripts, calls, n));
+    load.run(&make(0, WARM), DEPTH, row.reply)?;
+    let ready = make(WARM, calls);
+    let dumps = dumps(server)?;
+    control(server, &["-i", "on"])?;
+    load.run(&ready, DEPTH, row.reply)?;
+    control(server, &["-i", "off"])?;
+    control(server, &["-d"])?;
+    let text = fs::read_to_string(server.dir().join(format!("callgrind.{}", dumps + 1))).context("the dump")?;
+    Ok(total(&text).context("no totals in the dump")? / calls as f64)
+}
+
+/// How many dumps there are.
+fn dumps(server: &Server) -> Result<usize> {
+    let names = fs::read_dir(server.dir())?.flatten().map(|entry| entry.file_name());
+    Ok(names.filter(|name| name.to_string_lossy().starts_with("callgrind.")).count())
+}
+
+fn control(server: &Server, args: &[&str]) -> Result<()> {
+    let pid = server.pid().to_string();
+    let output = Command::new("callgrind_control").args(args).arg(pid).stdin(Stdio::null()).output()?;
+    if !output.status.success() || !String::from_utf8_lossy(&output.stdout).contains("OK") {
+        bail!("callgrind_control: {}", String::from_utf8_lossy(&output.stdout));
+    }
+    Ok(())
+}
+
+/// What a dump counted in all.
+fn total(dump: &str) -> Option<f64> {
+    dump.lines().find_map(|line| line.strip_prefix("totals: ")).and_then(|figure| figure.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_dump_has_a_total() {
+        assert_eq!(super::total("events: Ir\nsummary: 7\n\ntotals: 1234\n"), Some(1234.0));
+        assert_eq!(super::total("events: Ir\n"), None);
+    }
+}

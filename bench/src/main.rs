@@ -1,0 +1,210 @@
+//! Measures the redis-stock module: beside built-in commands, beside a module command that does nothing, and beside
+//! the Lua scripts that it replaces. Everything runs on servers of its own, on unix sockets in fresh directories.
+
+mod callgrind;
+mod chart;
+mod client;
+mod clock;
+mod compare;
+mod goals;
+mod ids;
+mod machine;
+mod memory;
+mod rdb;
+mod report;
+mod rows;
+mod server;
+mod stats;
+mod tails;
+mod wire;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+use crate::compare::Comparison;
+use crate::goals::Finding;
+use crate::report::Section;
+use crate::rows::Row;
+use crate::server::{Options, Plan, Server};
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Args {
+    /// Only this part; without it all of them
+    #[arg(value_enum)]
+    part: Option<Part>,
+    /// Redis or Valkey to measure; several servers get a section each
+    #[arg(long, value_name = "PROGRAM", default_value = "redis-server")]
+    server: Vec<String>,
+    /// The module
+    #[arg(long, value_name = "SO", default_value = "target/release/libredis_stock.so")]
+    module: PathBuf,
+    /// The module with the command that does nothing
+    #[arg(long, value_name = "SO", default_value = "target/release/libstock_floor.so")]
+    floor: PathBuf,
+    /// Write benchmarks.md and benchmarks.svg into this directory
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write the goals of the first server between the markers of this page
+    #[arg(long, value_name = "PAGE")]
+    readme: Option<PathBuf>,
+    /// A word on the circumstances, for the head of the report
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    #[command(flatten)]
+    sizes: Sizes,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The rows in turns, with instructions counted by callgrind
+    Rows,
+    /// Slowest calls, due holds, freeing
+    Tails,
+    /// Memory per live order
+    Memory,
+    /// Saving and loading
+    Rdb,
+}
+
+/// How much is measured.
+#[derive(clap::Args)]
+struct Sizes {
+    /// Rounds in which the rows take turns
+    #[arg(long, env = "ROUNDS", default_value_t = 9, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=99))]
+    rounds: usize,
+    /// Calls of a row in a round; of long ones fewer
+    #[arg(long, env = "CALLS", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..=2_000_000))]
+    calls: u64,
+    /// Of tails, memory and RDB: the share of the sizes that the goals name, 0.001 to 1
+    #[arg(long, env = "SCALE", default_value_t = 1.0, value_parser = share)]
+    scale: f64,
+    /// Calls of a row under callgrind; 0 to leave it out
+    #[arg(long, default_value_t = 3_200, value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    callgrind_calls: u64,
+}
+
+impl Sizes {
+    /// The number of calls of a row.
+    fn calls_of(&self, row: &Row) -> u64 {
+        ((self.calls as f64 * row.share) as u64).max(64)
+    }
+
+    /// A size that a goal names, made smaller by the scale.
+    fn scaled(&self, size: u64) -> u64 {
+        ((size as f64 * self.scale) as u64).max(1_000)
+    }
+
+    /// How long to watch or to wait where a run of full size does so this long; a tiny one is for testing the bench.
+    fn patience_ms(&self, full_ms: u64) -> u64 {
+        if self.scale < 0.01 {
+            full_ms / 5
+        } else {
+            full_ms
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.scale >= 1.0
+    }
+
+    /// Why a figure does not speak for a goal.
+    fn caveat(&self) -> Option<String> {
+        (!self.is_full()).then(|| format!("not judged: at {}% of the size", self.scale * 100.0))
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|share| (0.001..=1.0).contains(share)).ok_or_else(|| "a number from 0.001 to 1".into())
+}
+
+/// All that was measured on one server.
+struct Measured {
+    server: String,
+    sections: Vec<Section>,
+    findings: Vec<Finding>,
+    comparison: Option<Comparison>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let library = |path: &Path| {
+        path.canonicalize().with_context(|| format!("no module at {}: `make bench` builds it", path.display()))
+    };
+    let (module, floor) = (library(&args.module)?, library(&args.floor)?);
+    let head = machine::describe(&args.sizes, args.note.as_deref());
+    let mut all = Vec::new();
+    for program in &args.server {
+        let plan = Plan { program, module: &module, floor: &floor };
+        all.push(measure(&plan, &args)?);
+    }
+    publish(&args, &head, &all)
+}
+
+/// Runs the parts. One that fails is named in the report; the others go on.
+fn measure(plan: &Plan<'_>, args: &Args) -> Result<Measured> {
+    let server = machine::server_name(&mut Server::start(plan, Options::default())?.connection()?)?;
+    eprintln!("{server}");
+    let wanted = |part| args.part.is_none_or(|only| only == part);
+    let mut measured = Measured { server, sections: Vec::new(), findings: Vec::new(), comparison: None };
+    if wanted(Part::Rows) {
+        let mut comparison = compare::run(plan, &args.sizes)?;
+        let counted = callgrind::add(plan, &args.sizes, &mut comparison);
+        measured.findings.extend(comparison.findings());
+        measured.sections.extend(report::comparison(&comparison, counted));
+        measured.comparison = Some(comparison);
+    }
+    for part in [Part::Memory, Part::Tails, Part::Rdb].into_iter().filter(|part| wanted(*part)) {
+        let (title, section) = match part {
+            Part::Memory => ("Memory per live order", memory::run(plan, &args.sizes)),
+            Part::Tails => ("Tails", tails::run(plan, &args.sizes)),
+            Part::Rdb => ("RDB", rdb::run(plan, &args.sizes)),
+            Part::Rows => continue,
+        };
+        let mut section = section.unwrap_or_else(|error| {
+            let mut failed = Section::new(title);
+            failed.attempt("all of it", |_| Err(error));
+            failed
+        });
+        measured.findings.append(&mut section.findings);
+        measured.sections.push(section);
+    }
+    Ok(measured)
+}
+
+/// Prints the report and its goals, and writes the files that are asked for.
+fn publish(args: &Args, head: &str, all: &[Measured]) -> Result<()> {
+    let goals: Vec<String> = all.iter().map(|measured| report::goals(&measured.findings)).collect();
+    let mut text = head.to_string();
+    for (measured, goals) in all.iter().zip(&goals) {
+        text.push_str(&format!("\n## {}\n\n### Goals\n\n{goals}", measured.server));
+        for section in &measured.sections {
+            text.push_str(&format!("\n{}", section.text()));
+        }
+    }
+    if all.iter().any(|measured| measured.comparison.is_some()) {
+        text.push_str(&report::calls());
+    }
+    println!("{text}");
+    for (measured, goals) in all.iter().zip(&goals) {
+        println!("\n{}: the goals\n\n{goals}", measured.server);
+    }
+    if let Some(out) = &args.out {
+        fs::create_dir_all(out)?;
+        fs::write(out.join("benchmarks.md"), &text)?;
+        let first = all.iter().find_map(|measured| Some((measured, measured.comparison.as_ref()?)));
+        if let Some((measured, comparison)) = first {
+            fs::write(out.join("benchmarks.svg"), chart::svg(&measured.server, comparison))?;
+        }
+    }
+    if let (Some(page), Some(goals), Some(first)) = (&args.readme, goals.first(), all.first()) {
+        let text = fs::read_to_string(page).with_context(|| page.display().to_string())?;
+        let note = args.note.as_ref().map_or(String::new(), |note| format!("**{note}**\n\n"));
+        let numbers = format!("{note}{}:\n\n{goals}", first.server);
+        fs::write(page, report::between_markers(&text, &numbers).context("the page has no markers")?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! One pool grows from nothing to millions of live orders, call by call; then it is freed.
+
+use anyhow::Result;
+
+use super::probe::{one_by_one, Noted};
+use super::{freeing, MAX_MEMORY, RESERVED};
+use crate::goals::{Finding, Measure};
+use crate::report::Section;
+use crate::rows::setup::{make_pool, POOLS};
+use crate::rows::stock;
+use crate::server::{Options, Plan, Server};
+use crate::stats::Delays;
+use crate::Sizes;
+
+pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> {
+    let orders = sizes.scaled(5_000_000);
+    eprintln!("tails: a pool grows to {orders} orders");
+    let server = Server::start(plan, Options { probe: true, max_memory: MAX_MEMORY, ..Options::default() })?;
+    let mut connection = server.connection()?;
+    let none = || Ok(());
+
+    let some = (orders / 5).max(1_000);
+    Noted::take(&mut connection)?;
+    let timed: [&[u8]; 2] = [b"BENCH.TIMED", b"PING"];
+    let idle = one_by_one(&mut connection, 0, some, b"+PONG", |calls, _| calls.add(&timed), none)?;
+    let control = Noted::take(&mut connection)?;
+
+    make_pool(&mut connection, POOLS[0], "1000000000", 3, false)?;
+    Noted::take(&mut connection)?;
+    let (words, hold): ([&[u8]; 2], [&[u8]; 2]) = ([b"BENCH.TIMED", b"STOCK.RESERVE"], [b"EX", b"86400"]);
+    let make = |calls: &mut _, n| stock::reserve_until(&words, hold, calls, n, n);
+    let delays = Delays::of(one_by_one(&mut connection, 0, orders, RESERVED, make, none)?);
+    let noted = Noted::take(&mut connection)?;
+
+    let idle = Delays::of(idle);
+    section.row(&format!("a pool grows from 0 to {orders} live orders, 3 limits"), &noted.calls_text());
+    section.row("the same, turns of the event loop", &noted.turns_text());
+    section.row("the same, wall time of a call", &delays.text());
+    section.row("control: PING on the empty server", &control.calls_text());
+    section.row("control, turns of the event loop", &control.turns_text());
+    section.row("control, wall time of a call", &idle.text());
+    let [wall, beside] = [&delays, &idle].map(|delays| delays.at_most_ms(0.9999));
+    let detail = format!(
+        "{} of {} calls above it; slowest PING {:.3} ms; wall p99.99 {wall:.3} ms, PING {beside:.3} ms",
+        noted.calls.slow, noted.calls.count, control.calls.worst_ms
+    );
+    let (measure, figure) = (Measure::SlowestWhileGrowing, noted.calls.worst_ms);
+    section.findings.push(Finding { measure, figure, detail, caveat: sizes.caveat() });
+    section.attempt("freeing", |section| freeing::run(&mut connection, orders, sizes, section));
+    Ok(())
+}

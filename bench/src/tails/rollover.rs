@@ -1,0 +1,76 @@
+//! A day window, full of users, rolls over.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Result};
+
+use super::probe::{one_by_one, Noted};
+use super::{MAX_MEMORY, RESERVED};
+use crate::clock::Clock;
+use crate::compare::WIDTH;
+use crate::goals::{Finding, Measure};
+use crate::report::Section;
+use crate::rows::setup::{make_pool, POOLS};
+use crate::rows::stock;
+use crate::server::{Options, Plan, Server};
+use crate::stats::Delays;
+use crate::Sizes;
+
+/// Noon of a day, in UTC, and the first second of the next.
+const NOON_MS: i64 = 1_768_478_400_000;
+const NEXT_DAY_MS: i64 = NOON_MS + 12 * 3_600_000;
+
+pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> {
+    let users = sizes.scaled(1_000_000);
+    eprintln!("tails: a day window of {users} users rolls over");
+    let clock = Some(Clock::at(NOON_MS)?);
+    let server = Server::start(plan, Options { probe: true, clock, max_memory: MAX_MEMORY, ..Options::default() })?;
+    let mut connection = server.connection()?;
+    ensure!(goes_by(&server, NOON_MS + 5_000)?, "this server's clock cannot be moved");
+
+    make_pool(&mut connection, POOLS[0], "1000000000", 3, false)?;
+    let hold: [&[u8]; 2] = [b"EX", b"864000"];
+    let plain = |calls: &mut _, n| stock::reserve_until(&[b"STOCK.RESERVE"], hold, calls, n, n);
+    server.load(WIDTH)?.fill(0, users, RESERVED, plain)?;
+
+    ensure!(goes_by(&server, NEXT_DAY_MS)?, "this server's clock cannot be moved");
+    Noted::take(&mut connection)?;
+    let begin = Instant::now();
+    let tick = || server.set_clock(NEXT_DAY_MS + begin.elapsed().as_millis() as i64);
+    // New orders; half of the users have bought before.
+    let words: [&[u8]; 2] = [b"BENCH.TIMED", b"STOCK.RESERVE"];
+    let next_day = |calls: &mut _, n| stock::reserve_until(&words, hold, calls, n, n - users / 2);
+    let delays = Delays::of(one_by_one(&mut connection, users, users, RESERVED, next_day, tick)?);
+    let noted = Noted::take(&mut connection)?;
+    // What is left to be freed is freed without calls, too.
+    let watched_ms = sizes.patience_ms(3_000);
+    for _ in 0..watched_ms / 100 {
+        sleep(Duration::from_millis(100));
+        tick()?;
+    }
+    let after = Noted::take(&mut connection)?;
+
+    section
+        .row(&format!("a day window of {users} users rolls over: {users} calls of the next day"), &noted.calls_text());
+    section.row("the same, turns of the event loop", &noted.turns_text());
+    section.row("the same, wall time of a call", &delays.text());
+    section.row(&format!("{watched_ms} ms without calls after it"), &after.turns_text());
+    let detail = format!(
+        "{} of {} calls above it; longest turn of the event loop {:.3} ms",
+        noted.calls.slow,
+        noted.calls.count,
+        noted.turns.worst_ms.max(after.turns.worst_ms)
+    );
+    let (measure, figure) = (Measure::SlowestWhileRollingOver, noted.calls.worst_ms);
+    section.findings.push(Finding { measure, figure, detail, caveat: sizes.caveat() });
+    Ok(())
+}
+
+/// Sets the clock, and answers whether the server follows: some read the time in their cron only.
+fn goes_by(server: &Server, now_ms: i64) -> Result<bool> {
+    server.set_clock(now_ms)?;
+    sleep(Duration::from_millis(500));
+    let time = server.connection()?.say("TIME")?;
+    Ok(time.lines().nth(2).and_then(|second| second.parse().ok()) == Some(now_ms / 1_000))
+}
