@@ -5,18 +5,23 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
-.PHONY: help deps build run test model demo bench golden
+.PHONY: help deps deps-examples examples build run test model demo bench golden
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
 	@echo "make test    every test"
 	@echo "make demo    replay a flash sale; with DATA=file.csv.gz real purchases"
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
+	@echo "make examples  the examples of the client libraries"
 	@echo "make bench   RESERVE with three limits beside the Lua script that it replaces; LUA=path of the script"
 
 # Installs what is missing, where apt can.
 deps:
 	@sh scripts/deps.sh
+
+# Also Python, Node.js and the client libraries, which the tests of the examples need.
+deps-examples:
+	@sh scripts/deps.sh examples
 
 build: deps
 	cargo build --release
@@ -24,10 +29,14 @@ build: deps
 run: build
 	@sh scripts/run.sh "$(MODULE)" "$(PORT)"
 
-test: deps
+test: deps-examples
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
+
+# The examples of the client libraries alone.
+examples: deps-examples
+	cargo test --test clients
 
 model: deps
 	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture

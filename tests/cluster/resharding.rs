@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::audit;
 use crate::harness::{fits, now_ms, stock_info, wait_until, Client};
 use crate::load::{Fate, Load};
-use crate::nodes::{slot_of, tag_of, Cluster};
+use crate::nodes::{slot_of, tags_of, Cluster};
 
 #[track_caller]
 fn asking(client: &mut Client, line: &str, pattern: &str) {
@@ -15,11 +15,19 @@ fn asking(client: &mut Client, line: &str, pattern: &str) {
     assert!(fits(pattern, &answer), "ASKING {line}\n  answered {answer}\n  expected {pattern}");
 }
 
-/// Each answer of an open slot, with the pools of one cart on both sides. A refused cart leaves no trace.
+/// One cluster for all, each part with a slot of its own: starting one takes seconds.
 #[test]
-fn an_open_slot_answers_ask_and_tryagain() {
+fn a_slot_moves_key_by_key() {
     let cluster = Cluster::steady();
-    let tag = tag_of(0);
+    let mut tags = tags_of(0);
+    let mut tag = || tags.next().expect("a tag");
+    an_open_slot_answers_ask_and_tryagain(&cluster, &tag());
+    holds_come_back_on_the_new_owner(&cluster, &tag());
+    a_slot_moves_while_orders_run(&cluster, &tag());
+}
+
+/// Each answer of an open slot, with the pools of one cart on both sides. A refused cart leaves no trace.
+fn an_open_slot_answers_ask_and_tryagain(cluster: &Cluster, tag: &str) {
     let slot = slot_of(tag.as_bytes());
     let [a, b, new] = ["a", "b", "new"].map(|name| format!("{{{tag}}}{name}"));
     let (mut from, mut to) = (cluster.client(0), cluster.client(1));
@@ -81,15 +89,12 @@ fn an_open_slot_answers_ask_and_tryagain() {
     to.expect(&format!("STOCK.MCONFIRM o3 {cart}"), "[OK]");
     to.expect_pool(&a, "on_hand=6 reserved=0 sold=4");
     to.expect_pool(&b, "on_hand=7 reserved=0 sold=3");
-    audit::replicas_agree(&cluster, &[a, b, new]);
+    audit::replicas_agree(cluster, &[a, b, new]);
 }
 
 /// Holds that are due after their pool has moved come back on the new owner, by its background alone: in a pool that moved
 /// with its slot, and in one whose deadline passes while the slot is open.
-#[test]
-fn holds_come_back_on_the_new_owner() {
-    let cluster = Cluster::steady();
-    let tag = tag_of(0);
+fn holds_come_back_on_the_new_owner(cluster: &Cluster, tag: &str) {
     let slot = slot_of(tag.as_bytes());
     let keys: Vec<String> = (0..2).map(|n| format!("{{{tag}}}{n}")).collect();
     let (mut from, mut to) = (cluster.client(0), cluster.client(1));
@@ -113,16 +118,13 @@ fn holds_come_back_on_the_new_owner() {
     assert_eq!(stock_info(&mut to, "holds_expired"), 2);
     assert_eq!(stock_info(&mut from, "holds_expired"), 0, "the old owner has let go of them");
     assert_eq!(stock_info(&mut from, "open_holds"), 0);
-    audit::replicas_agree(&cluster, &keys);
+    audit::replicas_agree(cluster, &keys);
 }
 
 /// A slot moves there and back while orders run, single ones and carts whose pools are on both sides in between.
-#[test]
-fn a_slot_moves_while_orders_run() {
+fn a_slot_moves_while_orders_run(cluster: &Cluster, tag: &str) {
     const PUT_IN: i64 = 100_000;
     const SCARCE: i64 = 200;
-    let cluster = Cluster::steady();
-    let tag = tag_of(0);
     let slot = slot_of(tag.as_bytes());
     let shelf: Vec<String> = (0..6).map(|n| format!("{{{tag}}}sku{n}")).collect();
     let put_in = |n: usize| if n == 0 { SCARCE } else { PUT_IN };
@@ -159,5 +161,5 @@ fn a_slot_moves_while_orders_run() {
         audit::nothing_is_lost(&mut c, key, put_in(n), &ledger);
     }
     assert!(now_ms() - begun < 30_000);
-    audit::replicas_agree(&cluster, &shelf);
+    audit::replicas_agree(cluster, &shelf);
 }
