@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
-.PHONY: help deps build run test model demo bench golden
+.PHONY: help deps deps-examples examples build run test model demo bench golden
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
@@ -15,10 +15,15 @@ help:
 	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
+	@echo "make examples  the examples of the client libraries"
 
 # Installs what is missing, where apt can.
 deps:
 	@sh scripts/deps.sh
+
+# Also Python, Node.js and the client libraries, which the tests of the examples need.
+deps-examples:
+	@sh scripts/deps.sh examples
 
 build: deps
 	cargo build --release
@@ -26,10 +31,14 @@ build: deps
 run: build
 	@sh scripts/run.sh "$(MODULE)" "$(PORT)"
 
-test: deps
+test: deps-examples
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
+
+# The examples of the client libraries alone.
+examples: deps-examples
+	cargo test --test clients
 
 model: deps
 	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture

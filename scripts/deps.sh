@@ -1,6 +1,11 @@
 #!/bin/sh
-# Installs redis-server and libclang where they are missing and apt can: the module's bindings need libclang to build.
+# Installs what is missing, where apt can: redis-server, libclang (the module's bindings need it to build). With `examples`
+# also what the examples of the client libraries need: Python and Node.js by apt, the libraries by pip and npm, below the
+# project's own directories.
 set -eu
+cd "$(dirname "$0")/.."
+examples=""
+[ "${1:-}" != examples ] || examples=1
 want=""
 command -v "${REDIS_SERVER:-redis-server}" >/dev/null 2>&1 || want="$want redis-server"
 command -v redis-cli >/dev/null 2>&1 || want="$want redis-tools"
@@ -14,21 +19,49 @@ has_libclang() {
     return 1
 }
 has_libclang || want="$want libclang-dev"
-[ -n "$want" ] || exit 0
-if ! command -v apt-get >/dev/null 2>&1; then
-    echo "Please install:$want" >&2
-    exit 1
+if [ -n "$examples" ]; then
+    # A Python without ensurepip makes no environment with pip in it: Debian ships it apart.
+    python3 -c "import venv, ensurepip" >/dev/null 2>&1 || want="$want python3 python3-venv"
+    command -v node >/dev/null 2>&1 || want="$want nodejs"
+    command -v npm >/dev/null 2>&1 || want="$want npm"
 fi
-sudo=""
-[ "$(id -u)" = 0 ] || sudo="sudo"
-echo "Installing:$want"
-# A server started by the package would take the port that make run wants: none is started.
-policy=/usr/sbin/policy-rc.d
-made=""
-if [ ! -e "$policy" ] && [ "$(id -u)" = 0 ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=1
-fi
-status=0
-{ $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $want; } || status=$?
-[ -z "$made" ] || rm -f "$policy"
-exit $status
+
+install_wanted() {
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "Please install:$want" >&2
+        exit 1
+    fi
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo"
+    echo "Installing:$want"
+    # A server started by the package would take the port that make run wants: none is started.
+    policy=/usr/sbin/policy-rc.d
+    made=""
+    if [ ! -e "$policy" ] && [ "$(id -u)" = 0 ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=1
+    fi
+    status=0
+    { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $want; } || status=$?
+    [ -z "$made" ] || rm -f "$policy"
+    return $status
+}
+
+# The libraries, again when their pinned versions have changed.
+install_libraries() {
+    python="${CARGO_TARGET_DIR:-target}/python"
+    pins=examples/python/requirements.txt
+    if ! cmp -s "$pins" "$python/installed"; then
+        python3 -m venv --clear "$python"
+        "$python/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins"
+        cp "$pins" "$python/installed"
+    fi
+    pins=examples/node/package-lock.json
+    modules=examples/node/node_modules
+    if ! cmp -s "$pins" "$modules/.installed"; then
+        (cd examples/node && npm ci --silent --no-audit --no-fund)
+        cp "$pins" "$modules/.installed"
+    fi
+}
+
+[ -z "$want" ] || install_wanted
+[ -z "$examples" ] || install_libraries

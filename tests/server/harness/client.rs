@@ -73,6 +73,12 @@ impl Client {
         Ok(Client { stream: BufReader::new(stream), raw: Vec::new() })
     }
 
+    /// How long an answer may take from here on.
+    #[track_caller]
+    pub fn set_patience(&self, patience: Duration) {
+        self.stream.get_ref().set_read_timeout(Some(patience)).expect("a timeout");
+    }
+
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }

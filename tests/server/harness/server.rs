@@ -331,7 +331,8 @@ fn module() -> OsString {
     path.into_os_string()
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on, given out once per run.
+pub fn free_port() -> u16 {
     let mut given = PORTS.lock().unwrap_or_else(|e| e.into_inner());
     let given = given.get_or_insert_with(HashSet::new);
     loop {

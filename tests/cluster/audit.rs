@@ -1,0 +1,95 @@
+//! What must be true of the pools when all is over: nothing lost, nothing twice.
+
+use std::collections::HashMap;
+
+use crate::harness::{stock_info, wait_until, Client, Value};
+use crate::load::{Fate, Ledger};
+use crate::nodes::{Cluster, PRIMARIES};
+
+/// The orders of one pool in one state, with their quantities.
+pub fn orders_in(client: &mut Client, key: &str, state: &str) -> HashMap<String, i64> {
+    let mut names = Vec::new();
+    let mut cursor = "0".to_string();
+    loop {
+        let answer = client.say(&format!("STOCK.ORDERS {key} {cursor} STATE {state} COUNT 1000"));
+        let items = answer.items();
+        names.extend(items[1].items().chunks(2).map(|pair| pair[0].text()));
+        cursor = match &items[0] {
+            Value::Int(n) => n.to_string(),
+            other => other.text(),
+        };
+        if cursor == "0" {
+            break;
+        }
+    }
+    let calls: Vec<Vec<&str>> = names.iter().map(|name| vec!["STOCK.ORDER", key, name]).collect();
+    let answers = client.pipeline(&calls);
+    let quantities = answers.iter().map(|answer| answer.field("qty").int());
+    names.iter().cloned().zip(quantities).collect()
+}
+
+/// What the shoppers were told of one pool, order by order.
+pub fn told(ledger: &Ledger, key: &str, fate: Fate) -> HashMap<String, i64> {
+    let mut found = HashMap::new();
+    for order in ledger.orders.iter().filter(|order| order.fate == fate) {
+        for line in order.lines.iter().filter(|line| line.0 == key) {
+            *found.entry(order.id.clone()).or_default() += line.1;
+        }
+    }
+    found
+}
+
+/// Every order that was paid is there, no other is, and the units add up. Nothing may be lost here: for changes
+/// of the cluster that lose nothing.
+#[track_caller]
+pub fn nothing_is_lost(client: &mut Client, key: &str, put_in: i64, ledger: &Ledger) {
+    settle(client, key);
+    assert_eq!(orders_in(client, key, "confirmed"), told(ledger, key, Fate::Paid), "{key}: what was paid");
+    assert_eq!(orders_in(client, key, "released"), told(ledger, key, Fate::Released), "{key}: what was given up");
+    assert_eq!(orders_in(client, key, "expired"), told(ledger, key, Fate::Abandoned), "{key}: what was left alone");
+    adds_up(client, key, put_in);
+}
+
+/// On hand and sold make up what was put in, and sold is the sum of the orders.
+#[track_caller]
+pub fn adds_up(client: &mut Client, key: &str, put_in: i64) {
+    let sold: i64 = orders_in(client, key, "confirmed").values().sum();
+    let pool = client.say(&format!("STOCK.GET {key}"));
+    assert_eq!(pool.field("sold").int(), sold, "{key}: sold");
+    assert_eq!(pool.field("on_hand").int() + sold, put_in, "{key}: on hand and sold");
+    assert_eq!(pool.field("out").int(), sold, "{key}: out");
+    assert!(pool.field("on_hand").int() >= 0, "{key}: more sold than there was");
+    client.verify(key);
+}
+
+/// Waits until no hold is open. Nothing but the background of the new owner brings the abandoned ones back: reads change
+/// nothing.
+#[track_caller]
+pub fn settle(client: &mut Client, key: &str) {
+    let mut seq = String::new();
+    wait_until("the holds come back by themselves", || {
+        let pool = client.say(&format!("STOCK.GET {key}"));
+        let (before, now) = (std::mem::take(&mut seq), pool.field("seq").to_string());
+        let calm = before == now && pool.field("reserved").int() == 0;
+        seq = now;
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        calm && client.say(&format!("STOCK.ORDERS {key} 0 STATE reserved COUNT 10000")).items()[1].items().is_empty()
+    });
+}
+
+/// Each replica holds the bytes of its primary, and nothing did not fit anywhere.
+#[track_caller]
+pub fn replicas_agree(cluster: &Cluster, keys: &[String]) {
+    for key in keys {
+        let owner = cluster.owner(key);
+        let replica = (owner + PRIMARIES) % (2 * PRIMARIES);
+        cluster.nodes[replica].wait_for_link();
+        cluster.nodes[replica].catch_up(&cluster.nodes[owner]);
+        let mut reader = cluster.client(replica);
+        reader.expect("READONLY", "OK");
+        assert_eq!(reader.digest(key), cluster.client(owner).digest(key), "{key} on its replica");
+    }
+    for node in &cluster.nodes {
+        assert_eq!(stock_info(&mut node.client(), "divergences"), 0);
+    }
+}
