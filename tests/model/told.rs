@@ -1,6 +1,8 @@
 //! What the reference says that the outside world is told, and RECONCILE, which goes by it.
 
-use super::*;
+use std::collections::BTreeMap;
+
+use super::{error, int, number, ok, refusal, syntax, within, Answer, Args, Bytes, Pool, Reference, MAX_QTY};
 
 /// One change, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
