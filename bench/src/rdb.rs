@@ -20,11 +20,19 @@ const MAX_MEMORY: Option<&str> = Some("12gb");
 /// Orders whose keys prove that the fast way to write them is that of the script.
 const PROOF: u64 = 500;
 
-/// Times of several saves and loads, and the size of the file.
+/// Several saves and loads, and the size of the file.
+#[derive(Default)]
 struct Times {
-    save_s: Vec<f64>,
-    load_s: Vec<f64>,
+    save: Vec<Took>,
+    load: Vec<Took>,
     bytes: u64,
+}
+
+/// What one of them took: by the clock, and of the main thread's CPU.
+#[derive(Clone, Copy)]
+struct Took {
+    wall_s: f64,
+    cpu_s: f64,
 }
 
 pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
@@ -74,16 +82,20 @@ fn prove_keys(server: &Server) -> Result<()> {
 
 /// Saves and loads; `is_whole` says whether all is there again.
 fn times(server: &mut Server, repeats: usize, is_whole: impl Fn(&Server) -> Result<bool>) -> Result<Times> {
-    let mut times = Times { save_s: Vec::new(), load_s: Vec::new(), bytes: 0 };
+    let mut times = Times::default();
     for _ in 0..repeats {
         let mut connection = server.connection()?;
-        let begin = Instant::now();
+        let (begin, before_us) = (Instant::now(), connection.cpu_us()?);
         connection.say("SAVE")?;
-        times.save_s.push(begin.elapsed().as_secs_f64());
+        let wall_s = begin.elapsed().as_secs_f64();
+        times.save.push(Took { wall_s, cpu_s: (connection.cpu_us()? - before_us) / 1e6 });
         times.bytes = fs::metadata(server.dir().join("dump.rdb"))?.len();
         server.restart()?;
+        // Of a process that has just begun, and has done nothing but load.
+        let cpu_s = server.connection()?.cpu_us()? / 1e6;
+        let wall_s = load_seconds(&server.log()).context("the log does not say how long the load took")?;
         ensure!(is_whole(server)?, "after the load orders are missing");
-        times.load_s.push(load_seconds(&server.log()).context("the log does not say how long the load took")?);
+        times.load.push(Took { wall_s, cpu_s });
     }
     Ok(times)
 }
@@ -95,24 +107,39 @@ fn load_seconds(log: &str) -> Option<f64> {
 }
 
 fn section(sizes: &Sizes, orders: u64, pool: &Times, keys: &Times) -> Result<Section> {
-    let median = |figures: &[f64]| Spread::of(figures.iter().copied()).map_or(f64::NAN, |spread| spread.median);
+    let median = |took: &[Took]| {
+        let of =
+            |figure: fn(&Took) -> f64| Spread::of(took.iter().map(figure)).map_or(f64::NAN, |spread| spread.median);
+        Took { wall_s: of(|took| took.wall_s), cpu_s: of(|took| took.cpu_s) }
+    };
     let mut section = Section::new("RDB");
     section.line(&format!(
-        "{orders} live orders with 3 limits, every user new; the median of {}. Saved by SAVE, loaded at a restart (as the server's log says it). The keys of C are written by the commands that C runs, which DEBUG DIGEST proves for the first {PROOF} orders.\n",
-        pool.save_s.len()
+        "{orders} live orders with 3 limits, every user new; the median of {}. Saved by SAVE, loaded at a restart (as the server's log says it); CPU is that of the main thread. The keys of C are written by the commands that C runs, which DEBUG DIGEST proves for the first {PROOF} orders.\n",
+        pool.save.len()
     ));
-    section.line("| | save, s | load, s | file, bytes per order |\n|---|---|---|---|");
+    section.line("| | save, s | CPU | load, s | CPU | file, bytes per order |\n|---|---|---|---|---|---|");
     for (name, times) in [("a pool", pool), ("the keys of C", keys)] {
-        let (save, load) = (median(&times.save_s), median(&times.load_s));
-        section.line(&format!("| {name} | {save:.2} | {load:.2} | {:.1} |", times.bytes as f64 / orders as f64));
+        let (save, load) = (median(&times.save), median(&times.load));
+        section.line(&format!(
+            "| {name} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} |",
+            save.wall_s,
+            save.cpu_s,
+            load.wall_s,
+            load.cpu_s,
+            times.bytes as f64 / orders as f64
+        ));
     }
     let mut found = |measure, figure, detail| {
         section.findings.push(Finding { measure, figure, detail, caveat: sizes.caveat() });
     };
-    let (save, load) = (median(&pool.save_s), median(&pool.load_s));
-    let (their_save, their_load) = (median(&keys.save_s), median(&keys.load_s));
-    found(Measure::RdbSave, their_save / save, format!("{save:.2} s against {their_save:.2} s"));
-    found(Measure::RdbLoad, their_load / load, format!("{load:.2} s against {their_load:.2} s"));
+    for (measure, ours, theirs) in [
+        (Measure::RdbSave, median(&pool.save), median(&keys.save)),
+        (Measure::RdbLoad, median(&pool.load), median(&keys.load)),
+    ] {
+        let by_cpu = theirs.cpu_s / ours.cpu_s;
+        let detail = format!("{:.2} s against {:.2} s; by CPU time {by_cpu:.2} times", ours.wall_s, theirs.wall_s);
+        found(measure, theirs.wall_s / ours.wall_s, detail);
+    }
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let detail = format!("{:.0} MB against {:.0} MB", mb(pool.bytes), mb(keys.bytes));
     found(Measure::RdbSize, pool.bytes as f64 / keys.bytes as f64, detail);
