@@ -24,8 +24,8 @@ use super::{rescan, state};
 
 /// How long one slice may take; the search for pools gets half of it.
 const SLICE: Duration = Duration::from_millis(1);
-/// How many holds one call returns: a fraction of a slice.
-const HOLDS_PER_CALL: i64 = 256;
+/// How many holds one call returns: a fraction of a slice, also where each is told of in a stream.
+const HOLDS_PER_CALL: i64 = 64;
 /// How many discarded entries a slice frees.
 const FREED_PER_SLICE: usize = 2_000;
 /// When a pool in a slot that is not ours is looked at again.
