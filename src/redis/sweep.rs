@@ -185,7 +185,7 @@ fn postpone(db: i32, at_ms: i64, key: &[u8], until_ms: i64) {
 enum Swept {
     /// It ran.
     Done(Done),
-    /// The slot of the key is not ours.
+    /// The slot of the key is not ours, or moves just now with the pool's event stream on the other side.
     Foreign,
     /// The server refuses writes.
     Refused,
@@ -208,9 +208,12 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
         return Swept::Done(Done::default());
     }
     state::with(|state| state.sweep.call = Some(OwnCall::default()));
-    let (returned, why) = call(ctx, key);
+    let (answer, why) = call(ctx, key);
     let own = state::with(|state| state.sweep.call.take()).unwrap_or_default();
-    if own.ran {
+    if own.ran && answer == Answer::TryAgain {
+        Swept::Foreign
+    } else if own.ran {
+        let returned = if let Answer::Returned(holds) = answer { holds } else { 0 };
         Swept::Done(Done { returned, wake_ms: own.wake_ms.flatten() })
     } else if why == Some(NOT_PERMITTED) {
         Swept::Foreign
@@ -219,10 +222,21 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
     }
 }
 
+/// What the command answered.
+#[derive(PartialEq, Eq)]
+enum Answer {
+    /// So many holds were returned.
+    Returned(i64),
+    /// `-TRYAGAIN`: the event stream is on another node, until the slot has moved or the move is called off.
+    TryAgain,
+    /// Another error, or nothing.
+    Other,
+}
+
 /// Runs the command as a script would: replicated (`!`), in script mode (`S`), with errors as replies (`E`;
-/// without it a refusal crashes Valkey 9.1). How many holds were returned, and the `errno` that is left where
-/// the server refused.
-fn call(ctx: Ctx<'_>, key: &[u8]) -> (i64, Option<i32>) {
+/// without it a refusal crashes Valkey 9.1). What it answered, and the `errno` that is left where the server
+/// refused.
+fn call(ctx: Ctx<'_>, key: &[u8]) -> (Answer, Option<i32>) {
     let (name, format) = (COMMAND.as_ptr(), c"!SEbcl".as_ptr());
     let (start, len, count) = (key.as_ptr(), key.len(), c"COUNT".as_ptr());
     // SAFETY: the context is live; the format matches the arguments; the reply is ours until it is freed.
@@ -230,11 +244,28 @@ fn call(ctx: Ctx<'_>, key: &[u8]) -> (i64, Option<i32>) {
         let reply = api!(RedisModule_Call(ctx.raw(), name, format, start, len, count, HOLDS_PER_CALL));
         let why = std::io::Error::last_os_error().raw_os_error();
         if reply.is_null() {
-            return (0, why);
+            return (Answer::Other, why);
         }
-        let is_integer = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_INTEGER as c_int;
-        let returned = if is_integer { api!(RedisModule_CallReplyInteger(reply)) } else { 0 };
+        let answer = match api!(RedisModule_CallReplyType(reply)) {
+            kind if kind == raw::REDISMODULE_REPLY_INTEGER as c_int => {
+                Answer::Returned(api!(RedisModule_CallReplyInteger(reply)))
+            }
+            kind if kind == raw::REDISMODULE_REPLY_ERROR as c_int && says(reply, b"TRYAGAIN") => Answer::TryAgain,
+            _ => Answer::Other,
+        };
         api!(RedisModule_FreeCallReply(reply));
-        (returned, why)
+        (answer, why)
     }
+}
+
+/// Whether an error reply begins with this code.
+///
+/// # Safety
+/// The reply is live, and an error.
+unsafe fn says(reply: *mut raw::RedisModuleCallReply, code: &[u8]) -> bool {
+    let mut len = 0;
+    // SAFETY: the reply is live; the text lives as long.
+    let text = unsafe { api!(RedisModule_CallReplyStringPtr(reply, &mut len)) };
+    // SAFETY: so many bytes are there.
+    !text.is_null() && unsafe { std::slice::from_raw_parts(text.cast::<u8>(), len) }.starts_with(code)
 }

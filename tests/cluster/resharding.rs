@@ -23,7 +23,35 @@ fn a_slot_moves_key_by_key() {
     let mut tag = || tags.next().expect("a tag");
     an_open_slot_answers_ask_and_tryagain(&cluster, &tag());
     holds_come_back_on_the_new_owner(&cluster, &tag());
+    a_move_that_is_called_off(&cluster, &tag());
     a_slot_moves_while_orders_run(&cluster, &tag());
+}
+
+/// A pool whose stream is on the other side waits, and its due holds with it; when the stream is back, they come back by
+/// themselves.
+fn a_move_that_is_called_off(cluster: &Cluster, tag: &str) {
+    let slot = slot_of(tag.as_bytes());
+    let [key, stream] = ["sku", "events"].map(|name| format!("{{{tag}}}{name}"));
+    let (mut from, mut to) = (cluster.client(0), cluster.client(1));
+    from.expect(&format!("STOCK.SET {key} 10"), "OK");
+    from.expect(&format!("STOCK.SETPOLICY {key} {{\"events\":\"{stream}\"}}"), "OK");
+    from.expect(&format!("STOCK.RESERVE {key} o 4 PX 500"), "[OK, *]");
+    cluster.open_slot(slot, 0, 1);
+    cluster.move_key(&stream, 0, 1);
+    from.expect(&format!("STOCK.RESERVE {key} o2 1"), "-TRYAGAIN *");
+    from.expect(&format!("STOCK.CONFIRM {key} o"), "-TRYAGAIN *");
+    let held = from.digest(&key);
+    // The deadline passes, and the background tries.
+    sleep(Duration::from_millis(1000));
+    assert_eq!(from.digest(&key), held);
+    from.expect(&format!("CLUSTER SETSLOT {slot} STABLE"), "OK");
+    cluster.move_key(&stream, 1, 0);
+    to.expect(&format!("CLUSTER SETSLOT {slot} STABLE"), "OK");
+    wait_until("the hold comes back", || from.digest(&key) != held);
+    from.expect_pool(&key, "on_hand=10 reserved=0 available=10");
+    let last = from.say(&format!("XREVRANGE {stream} + - COUNT 1"));
+    assert_eq!(last.items()[0].items()[1].field("type").text(), "expired");
+    assert_eq!(stock_info(&mut from, "events_missed"), 0);
 }
 
 /// Each answer of an open slot, with the pools of one cart on both sides. A refused cart leaves no trace.
@@ -127,20 +155,22 @@ fn a_slot_moves_while_orders_run(cluster: &Cluster, tag: &str) {
     const SCARCE: i64 = 200;
     let slot = slot_of(tag.as_bytes());
     let shelf: Vec<String> = (0..6).map(|n| format!("{{{tag}}}sku{n}")).collect();
+    // The stream of their events goes in the middle: pools and stream are apart for a while.
+    let stream = format!("{{{tag}}}events");
     let put_in = |n: usize| if n == 0 { SCARCE } else { PUT_IN };
     let mut c = cluster.client(0);
     for (n, key) in shelf.iter().enumerate() {
         c.expect(&format!("STOCK.SET {key} {}", put_in(n)), "OK");
+        c.expect(&format!("STOCK.SETPOLICY {key} {{\"events\":\"{stream}\"}}"), "OK");
         c.expect(&format!("STOCK.LIMIT {key} user 1000000 PER DAY"), "OK");
     }
     let load = Load::start("move", &cluster.ports(), std::slice::from_ref(&shelf), false);
     load.let_pass(100);
     for (from, to) in [(0, 1), (1, 2), (2, 0)] {
         cluster.open_slot(slot, from, to);
-        for key in &shelf {
-            // Carts between the two sides wait meanwhile, single orders do not.
-            load.let_pass(20);
-            sleep(Duration::from_millis(40));
+        for key in shelf[..3].iter().chain([&stream]).chain(&shelf[3..]) {
+            // Carts between the two sides wait meanwhile, and pools whose stream is on the other one.
+            sleep(Duration::from_millis(60));
             cluster.move_key(key, from, to);
         }
         cluster.close_slot(slot, to);
@@ -161,5 +191,7 @@ fn a_slot_moves_while_orders_run(cluster: &Cluster, tag: &str) {
         audit::nothing_is_lost(&mut c, key, put_in(n), &ledger);
     }
     assert!(now_ms() - begun < 30_000);
+    audit::events_are_whole(&mut c, &stream, &shelf);
     audit::replicas_agree(cluster, &shelf);
+    audit::replicas_agree(cluster, &[stream]);
 }
