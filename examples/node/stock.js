@@ -43,9 +43,9 @@ export function withNodeRedis(client, timeoutMs = 500) {
     repeat(() => {
       const args = words.map(String);
       const call = isCluster ? client.sendCommand(key, false, args) : client.sendCommand(args);
-      const late = pause(timeoutMs).then(() => Promise.reject(new Error("no answer")));
-      late.catch(() => {});
-      return Promise.race([call, late]);
+      let timer;
+      const late = new Promise((_, fail) => (timer = setTimeout(() => fail(new Error("no answer")), timeoutMs)));
+      return Promise.race([call, late]).finally(() => clearTimeout(timer));
     });
 }
 

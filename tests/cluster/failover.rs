@@ -28,11 +28,13 @@ fn open() -> Shop {
         let mut c = cluster.client(n);
         for key in shelf {
             c.expect(&format!("STOCK.SET {key} {PUT_IN}"), "OK");
+            c.expect(&format!("STOCK.SETPOLICY {key} {{\"events\":\"{{{}}}events\"}}", tag_of(n)), "OK");
             c.expect(&format!("STOCK.LIMIT {key} user 1000000 PER DAY"), "OK");
         }
         c.expect("WAIT 1 5000", "1");
     }
-    let keys = shelves.iter().flatten().cloned().collect();
+    let streams = (0..PRIMARIES).map(|n| format!("{{{}}}events", tag_of(n)));
+    let keys = shelves.iter().flatten().cloned().chain(streams).collect();
     Shop { cluster, shelves, keys }
 }
 
@@ -200,6 +202,7 @@ fn a_handover_loses_nothing(shop: &Shop) -> Ledger {
         for key in shelf {
             audit::nothing_is_lost(&mut c, key, PUT_IN, &ledger);
         }
+        audit::events_are_whole(&mut c, &format!("{{{}}}events", tag_of(n)), shelf);
     }
     audit::replicas_agree(&shop.cluster, &shop.keys);
     ledger

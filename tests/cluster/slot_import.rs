@@ -57,8 +57,14 @@ fn slots_move_while_orders_run() {
         tags.iter().map(|tag| (0..4).map(|n| format!("{{{tag}}}sku{n}")).collect()).collect();
     let keys: Vec<String> = shelves.iter().flatten().cloned().collect();
     let mut c = cluster.client(0);
+    let stream = |tag: &String| format!("{{{tag}}}events");
+    for (tag, shelf) in tags.iter().zip(&shelves) {
+        for key in shelf {
+            c.expect(&format!("STOCK.SET {key} {PUT_IN}"), "OK");
+            c.expect(&format!("STOCK.SETPOLICY {key} {{\"events\":\"{}\"}}", stream(tag)), "OK");
+        }
+    }
     for key in &keys {
-        c.expect(&format!("STOCK.SET {key} {PUT_IN}"), "OK");
         c.expect(&format!("STOCK.LIMIT {key} user 1000000 PER DAY"), "OK");
     }
     // One pool is large.
@@ -84,8 +90,11 @@ fn slots_move_while_orders_run() {
     }
     c.expect_pool(&large, &format!("on_hand={} reserved=0 sold={MANY}", 2 * MANY));
     audit::adds_up(&mut c, &large, 3 * MANY);
+    for (tag, shelf) in tags.iter().zip(&shelves) {
+        audit::events_are_whole(&mut c, &stream(tag), shelf);
+    }
     audit::replicas_agree(&cluster, &keys);
-    audit::replicas_agree(&cluster, &[large]);
+    audit::replicas_agree(&cluster, &[large, stream(&tags[0]), stream(&tags[1])]);
 }
 
 /// Fills a new pool with many paid orders.
