@@ -152,7 +152,7 @@ fn holds_come_back_on_the_new_owner(cluster: &Cluster, tag: &str) {
 /// A slot moves there and back while orders run, single ones and carts whose pools are on both sides in between.
 fn a_slot_moves_while_orders_run(cluster: &Cluster, tag: &str) {
     const PUT_IN: i64 = 100_000;
-    const SCARCE: i64 = 200;
+    const SCARCE: i64 = 40;
     let slot = slot_of(tag.as_bytes());
     let shelf: Vec<String> = (0..6).map(|n| format!("{{{tag}}}sku{n}")).collect();
     // The stream of their events goes in the middle: pools and stream are apart for a while.
