@@ -5,13 +5,14 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
-.PHONY: help deps deps-examples examples build run test model demo bench golden
+.PHONY: help deps deps-examples examples build run test model feed demo bench golden
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
 	@echo "make test    every test"
 	@echo "make demo    replay a flash sale; with DATA=file.csv.gz real purchases"
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
+	@echo "make feed    readers of the event streams killed 200 times, a failover, 1,000 reconciliations"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
@@ -42,6 +43,9 @@ examples: deps-examples
 
 model: deps
 	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture
+
+feed: deps-examples
+	FEED_FULL=1 cargo test --test feed -- --nocapture --test-threads 1
 
 demo: build
 	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)")

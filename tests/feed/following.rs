@@ -1,0 +1,143 @@
+//! A reader that is killed at random ends with exactly the server's balances, and sees each change once.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use crate::entry::{balances, seq};
+use crate::harness::{now_ms, stock_info, wait_until, Client, Server};
+use crate::load::Load;
+use crate::reader::{Reader, STREAM};
+use crate::table::Table;
+
+/// On hand of each pool at the start, as the database knows it.
+pub const SHELF: i64 = 400;
+
+/// A server's pools, all telling in one stream from their first change on. The last one is unlimited.
+pub fn pools(client: &mut Client, count: usize) -> Vec<String> {
+    let names: Vec<String> = (0..count).map(|n| format!("{{shop}}{n}")).collect();
+    client.expect(&format!("CONFIG SET stock.events {STREAM}"), "OK");
+    for (n, name) in names.iter().enumerate() {
+        let units = if n + 1 == count { "UNLIMITED".to_string() } else { SHELF.to_string() };
+        client.expect(&format!("STOCK.SET {name} {units}"), "OK");
+        client.expect(&format!("STOCK.LIMIT {name} user 40 PER DAY"), "OK");
+    }
+    names
+}
+
+/// Starts and kills the reader while the load goes on from its call `from` to `to`. How often it was killed at work.
+pub fn kill_and_restart(
+    reader: &mut Reader,
+    load: &Load,
+    (from, to): (u64, u64),
+    kills: u64,
+    rng: &mut SmallRng,
+) -> u64 {
+    let mut at_work = 0;
+    for kill in 1..=kills {
+        load.allow(from + (to - from) * kill / kills);
+        let before = reader.bytes();
+        reader.start();
+        // Most of the time the kill hits a reader at work, now and then one that has just started.
+        let patience = if rng.random_ratio(3, 4) { 300 } else { rng.random_range(2..60) };
+        let start = Instant::now();
+        while reader.bytes() == before && start.elapsed() < Duration::from_millis(patience) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(rng.random_range(0..40_000)));
+        reader.kill();
+        at_work += u64::from(reader.bytes() > before);
+    }
+    at_work
+}
+
+/// While this is there, no entry can be written: the stream is set aside, and a string stands in its place.
+pub fn block_the_stream(client: &mut Client) {
+    client.transaction(&[&format!("RENAME {STREAM} aside"), &format!("SET {STREAM} text")]);
+}
+
+pub fn unblock_the_stream(client: &mut Client) {
+    client.transaction(&[&format!("DEL {STREAM}"), &format!("RENAME aside {STREAM}")]);
+}
+
+/// One more change in each pool, behind any gap.
+pub fn close_the_day(client: &mut Client, pools: &[String]) {
+    for pool in pools {
+        client.play(&format!("STOCK.SUSPEND {pool}\n STOCK.RESUME {pool}"));
+    }
+}
+
+/// Waits until no hold becomes due for a while: from then on nothing changes by itself.
+pub fn wait_for_quiet(client: &mut Client, pools: &[String]) {
+    wait_until("short holds come back", || {
+        pools.iter().all(|pool| {
+            client.say(&format!("STOCK.SWEEP {pool} COUNT 100000"));
+            let next = client.call(&["STOCK.GET", pool]).field("next_deadline_ms").int();
+            next == 0 || next > now_ms() + 30_000
+        })
+    });
+}
+
+/// The mirror is the server's, pool by pool.
+pub fn assert_the_mirror(client: &mut Client, table: &Table, pools: &[String]) {
+    for pool in pools {
+        assert_eq!(table.rows[pool].balances, balances(client, pool), "{pool}");
+        assert_eq!(table.rows[pool].seq, seq(client, pool), "{pool}");
+        client.verify(pool);
+    }
+}
+
+/// How many changes of each pool were applied.
+pub fn applied(table: &Table) -> BTreeMap<String, u64> {
+    let mut count = BTreeMap::new();
+    for (pool, _, _) in &table.applied {
+        *count.entry(pool.clone()).or_default() += 1;
+    }
+    count
+}
+
+#[test]
+fn killed_and_restarted() {
+    let (calls, kills) = (crate::amount(16_000, 200_000), crate::amount(20, 200));
+    let seed = crate::seed("killed_and_restarted");
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let server = Server::start();
+    let mut c = server.client();
+    let pools = pools(&mut c, 8);
+    let mut reader = Reader::of(&server);
+    let load = Load::start(&server, "o", &pools, 4, seed);
+    let mut at_work = 0;
+    for quarter in 0..4 {
+        let (from, to) = (calls * quarter / 4, calls * (quarter + 1) / 4);
+        at_work += kill_and_restart(&mut reader, &load, (from, to), kills / 4, &mut rng);
+        // A load from a file begins new epochs, and loses nothing: nothing is seen twice by reading all again.
+        if quarter < 3 {
+            c.expect("DEBUG RELOAD", "OK");
+        }
+    }
+    let made = load.finish();
+    close_the_day(&mut c, &pools);
+    wait_for_quiet(&mut c, &pools);
+    let table = reader.read_to_the_end();
+    assert_the_mirror(&mut c, &table, &pools);
+    // Each change once: as many as the pool has made, and the table takes none twice.
+    let seen = applied(&table);
+    for pool in &pools {
+        assert_eq!(seen[pool], seq(&mut c, pool), "{pool}");
+    }
+    for pool in &pools[..pools.len() - 1] {
+        let row = &table.rows[pool];
+        assert_eq!(row.balances.on_hand, Some(SHELF - row.left), "{pool}: the ledger's own sum");
+    }
+    assert_eq!((table.missing, table.lost.len(), stock_info(&mut c, "events_missed")), (0, 0, 0));
+    assert!(table.readings >= 3, "the epochs were noticed");
+    let changes: u64 = seen.values().sum();
+    println!(
+        "{made} calls, {changes} changes, {kills} kills, {at_work} of them at work; {} readings from the start",
+        table.readings
+    );
+    assert!(changes * 3 > made, "the load changes pools: {changes}");
+    assert!(at_work * 2 > kills, "most kills hit a reader at work: {at_work}");
+}
