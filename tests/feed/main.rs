@@ -9,6 +9,7 @@
 mod harness;
 
 mod entry;
+mod examples;
 mod failover;
 mod following;
 mod load;

@@ -1,0 +1,116 @@
+"""The asynchronous flash sale: the web tier answers with the reservation, workers make the orders.
+
+    python order_queue.py redis://127.0.0.1:6379 orders.db worker NAME     as many as you like
+    python order_queue.py redis://127.0.0.1:6379 orders.db web             reads its requests from stdin, line by line
+
+The pools tell in one stream (policy `"events":"{sale}events"`), which is the queue: an entry is there if and only if the
+units are held, since both happen in one step. Entries are delivered at least once, and not in order when several workers
+share them. So the database keeps, per order and pool, the `seq` of the entry that it has, and takes later ones only.
+"""
+
+import sqlite3
+import sys
+import time
+
+import redis
+
+STREAM, GROUP = "{sale}events", "orders"
+# An entry that nobody has acknowledged for so long is taken from the worker that has it: longer than one order ever takes.
+CLAIM_AFTER_MS = 500
+
+# What each type means for the order; the others (extended, policy, ...) do not concern it.
+STATES = {
+    "reserved": "reserved",
+    "amended": "reserved",
+    "confirmed": "confirmed",
+    "late": "confirmed",
+    "returned": "refund",
+    "released": "released",
+    "expired": "expired",
+}
+
+
+def connect(url):
+    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, protocol=2)
+
+
+def database(path):
+    orders = sqlite3.connect(path, timeout=30, isolation_level=None)
+    orders.execute(
+        "CREATE TABLE IF NOT EXISTS orders (pool, id, state, buyer, seq INTEGER, PRIMARY KEY (pool, id))"
+    )
+    return orders
+
+
+def record(orders, entry):
+    """Idempotent: the same entry again, or an older one, changes nothing."""
+    state = STATES.get(entry["type"])
+    if state is None or "order" not in entry:
+        return
+    orders.execute(
+        """INSERT INTO orders VALUES (?, ?, ?, ?, ?) ON CONFLICT (pool, id) DO UPDATE SET
+           state = CASE WHEN excluded.seq > seq THEN excluded.state ELSE state END,
+           buyer = COALESCE(buyer, excluded.buyer), seq = MAX(seq, excluded.seq)""",
+        (entry["pool"], entry["order"], state, entry.get("for"), int(entry["seq"])),
+    )
+
+
+def worker(c, orders, name):
+    try:
+        c.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+    except redis.ResponseError as error:
+        if "BUSYGROUP" not in str(error):
+            raise
+    claimed_at = 0
+    while True:
+        try:
+            # Entries of a worker that died come first, looked for now and then.
+            entries = []
+            if time.monotonic() - claimed_at > CLAIM_AFTER_MS / 1000:
+                claimed_at = time.monotonic()
+                entries = c.xautoclaim(STREAM, GROUP, name, CLAIM_AFTER_MS, count=100)[1]
+                if entries:
+                    print(f"{name} claims {len(entries)}", flush=True)
+            if not entries:
+                answer = c.xreadgroup(GROUP, name, {STREAM: ">"}, count=20, block=100)
+                entries = answer[0][1] if answer else []
+        except (redis.ConnectionError, redis.TimeoutError):
+            time.sleep(0.1)
+            continue
+        for id, entry in entries:
+            record(orders, entry)
+            # Only now: whoever dies before leaves the entry to the others.
+            c.xack(STREAM, GROUP, id)
+
+
+def web(c, orders):
+    """buy POOL ORDER USER PX | page POOL ORDER | pay POOL ORDER | cancel POOL ORDER"""
+    for line in sys.stdin:
+        verb, pool, order, *rest = line.split()
+        if verb == "buy":
+            # One call, and the page can be shown. Nothing else stands between the buyer and the answer.
+            user, hold_ms = rest
+            answer = c.execute_command("STOCK.RESERVE", pool, order, 1, "PX", hold_ms, "FOR", "user", user)
+        elif verb == "pay":
+            answer = c.execute_command("STOCK.CONFIRM", pool, order)
+        elif verb == "cancel":
+            answer = c.execute_command("STOCK.RELEASE", pool, order)
+        else:
+            # The page polls: the pool knows the state at once, the database tells when the order has been made.
+            known = c.execute_command("STOCK.ORDER", pool, order) or []
+            fields = dict(zip(known[::2], known[1::2]))
+            made = orders.execute("SELECT 1 FROM orders WHERE pool = ? AND id = ?", (pool, order)).fetchone()
+            answer = [fields.get("state", "unknown"), "made" if made else "pending"]
+        print(*answer[:2], flush=True)
+
+
+def main(url, path, role, *name):
+    c, orders = connect(url), database(path)
+    if role == "worker":
+        worker(c, orders, *name)
+    else:
+        web(c, orders)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
