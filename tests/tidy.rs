@@ -115,6 +115,7 @@ fn text_speaks_of_the_project_alone() {
         "CONTRIBUTING.md",
         "docs/clients.md",
         "docs/cluster.md",
+        "docs/events.md",
         "docs/semantics.md",
         "redis.conf.example",
     ] {

@@ -5,7 +5,8 @@
 
 The pools tell in one stream (policy `"events":"{sale}events"`), which is the queue: an entry is there if and only if the
 units are held, since both happen in one step. Entries are delivered at least once, and not in order when several workers
-share them. So the database keeps, per order and pool, the `seq` of the entry that it has, and takes later ones only.
+share them. So the database keeps, per order and pool, which entry it has, and takes later ones only: by `seq`, and from one
+epoch to another (a failover may have lost changes, and counts them anew) by `at`.
 """
 
 import sqlite3
@@ -13,6 +14,8 @@ import sys
 import time
 
 import redis
+
+from stock import stock
 
 STREAM, GROUP = "{sale}events", "orders"
 # An entry that nobody has acknowledged for so long is taken from the worker that has it: longer than one order ever takes.
@@ -37,7 +40,8 @@ def connect(url):
 def database(path):
     orders = sqlite3.connect(path, timeout=30, isolation_level=None)
     orders.execute(
-        "CREATE TABLE IF NOT EXISTS orders (pool, id, state, buyer, seq INTEGER, PRIMARY KEY (pool, id))"
+        """CREATE TABLE IF NOT EXISTS orders
+           (pool, id, state, buyer, epoch, seq INTEGER, at INTEGER, PRIMARY KEY (pool, id))"""
     )
     return orders
 
@@ -47,11 +51,14 @@ def record(orders, entry):
     state = STATES.get(entry["type"])
     if state is None or "order" not in entry:
         return
+    row = {**entry, "state": state, "seq": int(entry["seq"]), "at": int(entry["at"]), "for": entry.get("for")}
+    # Who bought it stands in the first entry only, which may come late.
+    orders.execute("INSERT OR IGNORE INTO orders VALUES (:pool, :order, :state, :for, :epoch, :seq, :at)", row)
+    orders.execute("UPDATE orders SET buyer = COALESCE(buyer, :for) WHERE pool = :pool AND id = :order", row)
     orders.execute(
-        """INSERT INTO orders VALUES (?, ?, ?, ?, ?) ON CONFLICT (pool, id) DO UPDATE SET
-           state = CASE WHEN excluded.seq > seq THEN excluded.state ELSE state END,
-           buyer = COALESCE(buyer, excluded.buyer), seq = MAX(seq, excluded.seq)""",
-        (entry["pool"], entry["order"], state, entry.get("for"), int(entry["seq"])),
+        """UPDATE orders SET state = :state, epoch = :epoch, seq = :seq, at = :at WHERE pool = :pool AND id = :order
+           AND CASE WHEN epoch = :epoch THEN :seq > seq ELSE :at >= at END""",
+        row,
     )
 
 
@@ -88,16 +95,16 @@ def web(c, orders):
     for line in sys.stdin:
         verb, pool, order, *rest = line.split()
         if verb == "buy":
-            # One call, and the page can be shown. Nothing else stands between the buyer and the answer.
+            # One call, and the page can be shown. No answer: the helper asks again with the same order id.
             user, hold_ms = rest
-            answer = c.execute_command("STOCK.RESERVE", pool, order, 1, "PX", hold_ms, "FOR", "user", user)
+            answer = stock(c, "STOCK.RESERVE", pool, order, 1, "PX", hold_ms, "FOR", "user", user)
         elif verb == "pay":
-            answer = c.execute_command("STOCK.CONFIRM", pool, order)
+            answer = stock(c, "STOCK.CONFIRM", pool, order)
         elif verb == "cancel":
-            answer = c.execute_command("STOCK.RELEASE", pool, order)
+            answer = stock(c, "STOCK.RELEASE", pool, order)
         else:
             # The page polls: the pool knows the state at once, the database tells when the order has been made.
-            known = c.execute_command("STOCK.ORDER", pool, order) or []
+            known = stock(c, "STOCK.ORDER", pool, order) or []
             fields = dict(zip(known[::2], known[1::2]))
             made = orders.execute("SELECT 1 FROM orders WHERE pool = ? AND id = ?", (pool, order)).fetchone()
             answer = [fields.get("state", "unknown"), "made" if made else "pending"]

@@ -16,6 +16,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from stock import stock
+
 
 class SoldOutFlags:
     # So long a silence is asked after: a connection can be dead without a word.
@@ -86,7 +88,7 @@ class Shop:
         if self.flags.sold_out(pool):
             return "SOLDOUT"
         self.calls += 1
-        return self.client.execute_command("STOCK.RESERVE", pool, order, 1)[0]
+        return stock(self.client, "STOCK.RESERVE", pool, order, 1)[0]
 
 
 def main(url, pools):

@@ -134,6 +134,9 @@ struct Common {
     words: Vec<(&'static str, *mut raw::RedisModuleString)>,
     numbers: Vec<*mut raw::RedisModuleString>,
     epoch: (u64, *mut raw::RedisModuleString),
+    /// The last number of each field that was not a small one: of the balances most stay as they are from one change to the
+    /// next, and many changes have one time.
+    recent: [(i64, *mut raw::RedisModuleString); FIELDS],
 }
 
 /// Small numbers, which most quantities are.
@@ -150,6 +153,7 @@ impl Common {
             words: Vec::new(),
             numbers: (0..NUMBERS).map(|n| api::string(n.to_string().as_bytes())).collect(),
             epoch: (0, api::string(b"0000000000000000")),
+            recent: [(0, std::ptr::null_mut()); FIELDS],
         }
     }
 
@@ -173,21 +177,35 @@ impl Common {
         self.epoch.1
     }
 
-    /// The string of a number, and whether it is this entry's own.
-    fn number(&self, number: i64) -> (*mut raw::RedisModuleString, bool) {
-        match usize::try_from(number).ok().and_then(|n| self.numbers.get(n)) {
-            Some(&string) => (string, false),
-            // SAFETY: without a context the string is ours.
-            None => (unsafe { api!(RedisModule_CreateStringFromLongLong(std::ptr::null_mut(), number)) }, true),
+    fn number(&mut self, field: Field, number: i64) -> *mut raw::RedisModuleString {
+        if let Some(&string) = usize::try_from(number).ok().and_then(|n| self.numbers.get(n)) {
+            return string;
         }
+        let recent = &mut self.recent[field as usize];
+        if recent.1.is_null() || recent.0 != number {
+            // SAFETY: without a context the string is ours.
+            let string = unsafe { api!(RedisModule_CreateStringFromLongLong(std::ptr::null_mut(), number)) };
+            let old = std::mem::replace(recent, (number, string)).1;
+            if !old.is_null() {
+                // SAFETY: it was ours, and the server keeps no string of an entry.
+                unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), old)) };
+            }
+        }
+        recent.1
     }
 
-    /// The string of a value, and whether it is this entry's own.
-    fn value(&mut self, pool: &OpenKey, db: i32, value: Value<'_>) -> (*mut raw::RedisModuleString, bool) {
+    /// The string of a field's value, and whether it is this entry's own.
+    fn value(
+        &mut self,
+        pool: &OpenKey,
+        db: i32,
+        field: Field,
+        value: Value<'_>,
+    ) -> (*mut raw::RedisModuleString, bool) {
         match value {
             Value::Key => (pool.name, false),
-            Value::Db => self.number(i64::from(db)),
-            Value::Int(number) => self.number(number),
+            Value::Db => (self.number(field, i64::from(db)), false),
+            Value::Int(number) => (self.number(field, number), false),
             Value::Bytes(bytes) => (api::string(bytes), true),
             Value::Word(word) => (self.word(word), false),
             Value::Epoch(epoch) => (self.epoch(epoch), false),
@@ -208,7 +226,7 @@ fn with_strings<R>(
         let mut common = common.borrow_mut();
         let common = common.get_or_insert_with(Common::new);
         for &(field, value) in entry {
-            let (string, is_own) = common.value(pool, db, value);
+            let (string, is_own) = common.value(pool, db, field, value);
             if is_own {
                 own.push(string);
             }
