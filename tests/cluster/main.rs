@@ -4,6 +4,7 @@
 mod harness;
 
 mod audit;
+mod events;
 mod failover;
 mod load;
 mod nodes;
