@@ -15,6 +15,7 @@ mod following;
 mod load;
 mod reader;
 mod reconcile;
+mod sides;
 mod table;
 
 /// How much a test does: `full` where `make feed` asks for it.
