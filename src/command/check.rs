@@ -41,7 +41,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let view = View::of_read(call.keys.pool(handle), terms(call));
     let nobody = OrderRef { id: &[], hash: 0, slot: None };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
-    match place(&view, nobody, request) {
+    match place(&view, nobody, request, None) {
         Ok(Change::Reserved { qty, deadline_ms, .. }) => {
             let left = view.available().map_or(-1, |units| units.saturating_sub(qty).max(0));
             ok(call.out, 4);

@@ -78,11 +78,14 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let fresh = change.kind().is_some() && pool.needs_epoch(call.env.reign);
     // 0 is what a pool has before its first change.
     let new_epoch = fresh.then(|| (call.env.entropy)().max(1));
+    let unheard = call.journal.unheard;
     let changed = call.journal.of(handle);
-    if changed.effect.is_empty() {
-        effect::begin(&mut changed.effect, now_ms, pool.seq());
+    if !unheard {
+        if changed.effect.is_empty() {
+            effect::begin(&mut changed.effect, now_ms, pool.seq());
+        }
+        effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     }
-    effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     let stamp = Stamp { now_ms, reign: call.env.reign, new_epoch };
     // Asked before it happens; a policy, which may change where it is told of, is about no units.
     let qty = if stream(pool, call.env.feed.stream).is_some() { quantity(pool, change) } else { 0 };
@@ -94,8 +97,10 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let own = pool.events().is_some();
     let event = Event::of(pool, change, (kind, edges), qty, now_ms);
     if let Some(place) = tell(call, handle, name.as_slice(), change, &event) {
-        let told = Told { place, stream: (!own).then(|| name.as_slice()) };
-        effect::put_told(&mut call.journal.of(handle).effect, now_ms, &told);
+        if !unheard {
+            let told = Told { place, stream: (!own).then(|| name.as_slice()) };
+            effect::put_told(&mut call.journal.of(handle).effect, now_ms, &told);
+        }
     }
 }
 

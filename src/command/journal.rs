@@ -108,6 +108,8 @@ pub struct Journal {
     pub answer: Option<Answer>,
     /// The call itself is what the log must hold (effect and load forms).
     pub verbatim: bool,
+    /// Nobody listens to effects: they need not be written down.
+    pub unheard: bool,
     /// Effects that did not fit the state they were applied to.
     pub divergences: u64,
     /// Entries that were appended to event streams.
@@ -131,6 +133,7 @@ impl Journal {
         self.live = 0;
         self.answer = None;
         self.verbatim = false;
+        self.unheard = false;
         self.divergences = 0;
         self.told = 0;
         self.missed = 0;

@@ -84,7 +84,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut changes: SmallVec<[Change<'_>; 4]> = SmallVec::new();
     for (item, &qty) in items.iter().zip(&cart.qty) {
         let view = view(call, item.handle);
-        match place(&view, view.pool.order_ref(cart.order), cart.reserve(qty)) {
+        match place(&view, view.pool.order_ref(cart.order), cart.reserve(qty), None) {
             Ok(change) => changes.push(change),
             Err(refusal) => return refuse_item(call, item, &refusal),
         }

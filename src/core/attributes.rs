@@ -1,5 +1,7 @@
 //! The attributes of a buyer or a sale that one call carries.
 
+use std::cell::Cell;
+
 use smallvec::SmallVec;
 
 /// The most attributes that one call may carry.
@@ -39,9 +41,19 @@ impl<'a> Attributes<'a> {
     /// The value of a dimension.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
-        // Most names differ in their length or their first byte.
-        let same = |n: &[u8]| n.len() == name.len() && n.first() == name.first() && n == name;
-        self.pairs.iter().find(|(n, _)| same(n)).map(|&(_, value)| value)
+        self.pairs.iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
+    }
+
+    /// As [`Attributes::get`]. `hint`, where the name probably stands, becomes where it stands.
+    pub fn get_near(&self, name: &[u8], hint: &Cell<u8>) -> Option<&'a [u8]> {
+        if let Some(&(n, value)) = self.pairs.get(usize::from(hint.get())) {
+            if n == name {
+                return Some(value);
+            }
+        }
+        let at = self.pairs.iter().position(|(n, _)| *n == name)?;
+        hint.set(at as u8);
+        self.pairs.get(at).map(|&(_, value)| value)
     }
 
     /// Names and values, sorted by name.

@@ -139,6 +139,15 @@ impl Entries {
         })
     }
 
+    /// The window and the counts of the entry of this number.
+    #[must_use]
+    pub fn counts(&self, at: u32) -> Option<(i64, Numbers)> {
+        let head = self.head(at)?;
+        let window_ms = self.spans.get(span_number(head))?.window_ms;
+        let numbers = if head[0] & WIDE == 0 { narrow(head) } else { self.wide.get(&at).copied()? };
+        Some((window_ms, numbers))
+    }
+
     /// The entry of this number, which is there. A number that names nothing is a bug of this crate: better no answer than one
     /// from a wrong entry.
     #[must_use]
@@ -250,7 +259,8 @@ impl Linked for Entries {
     }
 
     fn time_ms(&self, at: u32) -> i64 {
-        self.at(at).window_ms
+        let span = self.head(at).and_then(|head| self.spans.get(span_number(head)));
+        span.map_or(0, |span| span.window_ms)
     }
 }
 

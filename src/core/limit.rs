@@ -264,18 +264,24 @@ pub struct Limit {
     /// Its name in answers.
     pub text: Box<str>,
     /// The window that was asked for last: nearly every call asks for the same.
-    pub recent: RecentWindow,
+    pub recent: Recent,
 }
 
-/// A window: the offset from UTC that it was reckoned with, its start and its end. Made from the limit alone: not part of the state.
-pub type RecentWindow = Cell<(i32, i64, i64)>;
+/// What the last call found, since most calls are like the one before. Not part of the state: it is checked at every use.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    /// A window: the offset from UTC that it was reckoned with, its start and its end.
+    window: Cell<(i32, i64, i64)>,
+    /// Where among the attributes a single dimension stood.
+    place: Cell<u8>,
+}
 
 impl Limit {
     /// The values of its dimensions that a call carries, as a tuple. `None` when one is missing.
     pub fn tuple<'b>(&self, attributes: &'b Attributes<'_>, buf: &'b mut TupleBuf) -> Option<&'b [u8]> {
         match self.identity.dims.as_slice() {
             [] => Some(&[]),
-            [one] => attributes.get(one.as_slice()),
+            [one] => attributes.get_near(one.as_slice(), &self.recent.place),
             many => {
                 buf.clear();
                 for (at, dim) in many.iter().enumerate() {
@@ -283,6 +289,15 @@ impl Limit {
                 }
                 Some(buf)
             }
+        }
+    }
+
+    /// The value of its only dimension, where it has one and the call carries it.
+    #[must_use]
+    pub fn whole<'a>(&self, attributes: &Attributes<'a>) -> Option<&'a [u8]> {
+        match self.identity.dims.as_slice() {
+            [one] => attributes.get_near(one.as_slice(), &self.recent.place),
+            _ => None,
         }
     }
 
@@ -316,13 +331,13 @@ impl Limit {
     }
 
     fn window_of(&self, at_ms: i64) -> (i64, i64) {
-        let (offset_min, start_ms, end_ms) = self.recent.get();
+        let (offset_min, start_ms, end_ms) = self.recent.window.get();
         if offset_min == self.offset_min && (start_ms..end_ms).contains(&at_ms) {
             return (start_ms, end_ms);
         }
         let window = self.identity.window;
         let found = (window.start_ms(at_ms, self.offset_min), window.end_ms(at_ms, self.offset_min));
-        self.recent.set((self.offset_min, found.0, found.1));
+        self.recent.window.set((self.offset_min, found.0, found.1));
         found
     }
 

@@ -264,7 +264,11 @@ impl Pool {
     /// Looks an order up, once for the call.
     #[must_use]
     pub fn order_ref<'a>(&self, id: &'a [u8]) -> OrderRef<'a> {
-        let hash = self.salt.order(id);
+        self.hashed_ref(id, self.salt.order(id))
+    }
+
+    /// As [`Pool::order_ref`], where the hash is known.
+    pub(super) fn hashed_ref<'a>(&self, id: &'a [u8], hash: u64) -> OrderRef<'a> {
         let slot = self.order_index.find(hash, |at| self.orders.is(at, id));
         OrderRef { id, hash, slot }
     }

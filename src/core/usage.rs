@@ -69,12 +69,18 @@ impl Usage {
         self.index.find(hash, |at| self.entries.is(at, limit, tuple))
     }
 
+    /// Lets the memory of a search be on its way: see [`Index::touch`].
+    #[must_use]
+    pub fn touch(&self, hash: u64) -> u64 {
+        self.index.touch(hash)
+    }
+
     /// What is used in the window that is current when one began at `current_ms`, and when that window began: an entry that lies
     /// ahead (the clock stepped back) is the current one, unless all of it was given back.
     #[must_use]
     pub fn used(&self, entry: Option<u32>, current_ms: i64) -> (i64, i64) {
-        match entry.and_then(|at| self.entries.get(at)) {
-            Some(e) if e.used > 0 && e.window_ms >= current_ms => (e.used, e.window_ms),
+        match entry.and_then(|at| self.entries.counts(at)) {
+            Some((window_ms, Numbers { used, .. })) if used > 0 && window_ms >= current_ms => (used, window_ms),
             _ => (0, current_ms),
         }
     }
@@ -82,7 +88,7 @@ impl Usage {
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be the one in the index now.
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
         if let Some(at) = share.entry {
-            let Entry { window_ms, used, refs, .. } = self.entries.at(at);
+            let (window_ms, Numbers { used, refs }) = self.entries.counts(at).unwrap_or_default();
             if window_ms == share.window_ms {
                 let numbers = Numbers { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
                 self.entries.set_numbers(at, numbers);

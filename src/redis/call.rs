@@ -6,7 +6,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::keyspace::{Keys, OpenKey};
 use super::reply::{self, Reply};
-use super::{notify, replicate, state};
+use super::{listeners, notify, replicate, state};
 use crate::command::host::{Env, Feed, Origin};
 use crate::command::journal::{Answer, Journal};
 use crate::command::spec::{Access, Call, Spec};
@@ -69,6 +69,7 @@ fn answer(
 ) -> Answer {
     let Scratch { args, open, journal } = scratch;
     journal.clear();
+    journal.unheard = listeners::nobody();
     let mut keys = Keys::new(ctx, spec.access, argv, args, open);
     let mut out = Reply(ctx);
     let result = (spec.run)(&mut Call { args, env, keys: &mut keys, journal, out: &mut out });

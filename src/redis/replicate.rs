@@ -7,7 +7,6 @@ use redis_module::raw;
 
 use super::api::Ctx;
 use super::keyspace::Keys;
-use super::listeners;
 use crate::command::journal::{Changed, Journal};
 
 /// The command that carries one pool's effect.
@@ -18,7 +17,7 @@ const MEFFECT: &CStr = c"STOCK.MEFFECT";
 /// Replicates and signals what a call has changed. A call that changed nothing leaves no trace at all. One
 /// that `failed` may have changed something, too: due holds are returned before a call is decided.
 pub fn propagate(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal, failed: bool) {
-    if !journal.verbatim && listeners::nobody() {
+    if !journal.verbatim && journal.unheard {
         if !journal.changed().is_empty() {
             // Goes nowhere, and counts the change for the server's save points. SAFETY: the context is live.
             unsafe { api!(RedisModule_ReplicateVerbatim(ctx.raw())) };

@@ -10,3 +10,4 @@ mod reply;
 mod selftest;
 mod simulated;
 mod simulation;
+mod tails;

@@ -22,6 +22,7 @@ mod history;
 mod inside;
 mod limit_bounds;
 mod limits;
+mod listeners;
 mod manners;
 mod memory;
 mod model_on_server;

@@ -8,7 +8,7 @@ use super::Damage;
 use crate::core::change::OnHand;
 use crate::core::entries;
 use crate::core::ids::Bytes;
-use crate::core::limit::{Limit, Overrides, RecentWindow, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
+use crate::core::limit::{Limit, Overrides, Recent, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
 use crate::core::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
 use crate::core::pool::{EndedEpoch, Pool, Sums, MAX_EPOCHS};
 use crate::core::quantity::MAX_UNITS;
@@ -181,7 +181,7 @@ impl Loader {
             base,
             overrides: Overrides::default(),
             entries: Timeline::default(),
-            recent: RecentWindow::default(),
+            recent: Recent::default(),
         });
         Ok(())
     }

@@ -105,7 +105,8 @@ fn lost<'a>(
         return Err(Refusal::NoOrder);
     }
     place::room(view, order)?;
-    let (qty, shares) = place::fit(view, &attributes, qty, false, |limit| limit.set_ms <= since_ms)?;
+    let values = place::values(view.pool, &attributes, |limit| limit.set_ms <= since_ms);
+    let (qty, shares) = place::fit(view, &attributes, qty, false, &values)?;
     sale_fits(view, 0, qty)?;
     let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
     Ok(Change::LatePlaced { order, qty, placed_ms: since_ms, attributes, shares, forget_ms })

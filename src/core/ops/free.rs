@@ -14,6 +14,9 @@ pub const PER_WRITE: usize = 4;
 #[must_use]
 pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
     let now_ms = terms.clock.now_ms;
+    if next_ms(pool).is_none_or(|at| now_ms < at) {
+        return Freed::default();
+    }
     let over = |time_ms: i64| now_ms >= time_ms.saturating_add(SLACK_MS);
     let finished = pool.finished.iter(&pool.orders).take(most);
     let mut freed = Freed {

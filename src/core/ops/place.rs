@@ -1,6 +1,7 @@
 //! Taking units for an order that the pool does not know: do stock and limits allow it, and where is it counted.
 
 use arrayvec::ArrayVec;
+use smallvec::SmallVec;
 
 use crate::core::attributes::Attributes;
 use crate::core::change::{OrderRef, Shares};
@@ -27,7 +28,40 @@ pub fn room(view: &View<'_>, order: OrderRef<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What stock and limits grant of `qty`: all of it, or with `partial` as much as possible. `applies` says which limits count.
+/// The place of a limit, the hash of (limit, value), and the value where it is one attribute.
+type Value<'a> = (u8, u64, Option<&'a [u8]>);
+
+/// The values of a call that limits count, with their hashes.
+#[derive(Clone, Debug)]
+pub struct Values<'a> {
+    found: SmallVec<[Value<'a>; 8]>,
+    /// The first limit that lacks a dimension.
+    missing: Option<usize>,
+}
+
+/// Looks for the values that the limits count. The memory in which they will be searched is on its way when this returns.
+pub fn values<'a>(pool: &Pool, attributes: &Attributes<'a>, applies: impl Fn(&Limit) -> bool) -> Values<'a> {
+    let mut values = Values { found: SmallVec::new(), missing: None };
+    let mut buf = TupleBuf::new();
+    let mut touched = 0;
+    for (at, limit) in pool.limits.iter().enumerate().filter(|(_, limit)| applies(limit)) {
+        let whole = limit.whole(attributes);
+        let Some(tuple) = whole.or_else(|| limit.tuple(attributes, &mut buf)) else {
+            if limit.missing == Missing::Refuse {
+                values.missing = Some(at);
+                break;
+            }
+            continue;
+        };
+        let hash = pool.salt.usage(limit.id, tuple);
+        touched ^= pool.usage.touch(hash);
+        values.found.push((at as u8, hash, whole));
+    }
+    std::hint::black_box(touched);
+    values
+}
+
+/// What stock and limits grant of `qty`: all of it, or with `partial` as much as possible. `values` are those of the limits that count.
 ///
 /// # Errors
 /// The first of: suspended, a dimension missing, sold out, limited.
@@ -36,18 +70,16 @@ pub fn fit(
     attributes: &Attributes<'_>,
     qty: i64,
     partial: bool,
-    applies: impl Fn(&Limit) -> bool,
+    values: &Values<'_>,
 ) -> Result<(i64, Shares), Refusal> {
     let pool = view.pool;
     if pool.suspended {
         return Err(Refusal::Suspended);
     }
-    let mut buf = TupleBuf::new();
-    for (at, limit) in pool.limits.iter().enumerate() {
-        if limit.missing == Missing::Refuse && applies(limit) && limit.tuple(attributes, &mut buf).is_none() {
-            return Err(Refusal::NoDim(at));
-        }
+    if let Some(at) = values.missing {
+        return Err(Refusal::NoDim(at));
     }
+    let mut buf = TupleBuf::new();
     let least = if partial { 1 } else { qty };
     let mut granted = qty;
     if let Some(available) = view.available() {
@@ -58,12 +90,10 @@ pub fn fit(
     }
     let mut most_used = 0;
     let mut shares = Shares::new();
-    for (at, limit) in pool.limits.iter().enumerate() {
-        if !applies(limit) {
-            continue;
-        }
-        let Some(tuple) = limit.tuple(attributes, &mut buf) else { continue };
-        let hash = pool.salt.usage(limit.id, tuple);
+    for &(place, hash, whole) in &values.found {
+        let at = usize::from(place);
+        let Some(limit) = pool.limits.get(at) else { continue };
+        let Some(tuple) = whole.or_else(|| limit.tuple(attributes, &mut buf)) else { continue };
         let entry = pool.usage.find(hash, limit.id, tuple);
         let (used, window_ms) = if limit.keeps_usage() { view.used(limit, entry) } else { (0, 0) };
         let left = check(limit, at, tuple, used, window_ms, least)?;
@@ -71,7 +101,7 @@ pub fn fit(
             granted = left.map_or(granted, |left| granted.min(left));
         }
         most_used = most_used.max(if limit.identity.count == Count::Units { used } else { 0 });
-        shares.push(Share { limit: at as u8, window_ms, hash, entry });
+        shares.push(Share { limit: place, window_ms, hash, entry });
     }
     if sum(most_used, granted).is_none() {
         return Err(Refusal::Bound(Bound::Sum));

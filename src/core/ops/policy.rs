@@ -1,7 +1,7 @@
 //! SETPOLICY: the whole policy, all or nothing. A limit that stays keeps its age and its usage.
 
 use crate::core::change::Change;
-use crate::core::limit::{Limit, RecentWindow, MAX_LIMIT_ID};
+use crate::core::limit::{Limit, Recent, MAX_LIMIT_ID};
 use crate::core::policy::{Policy, PolicyLimit};
 use crate::core::pool::{sellable, Pool, Times};
 use crate::core::quantity::difference;
@@ -70,7 +70,7 @@ pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
         base: wanted.base,
         overrides: wanted.overrides.clone(),
         entries: Timeline::default(),
-        recent: RecentWindow::default(),
+        recent: Recent::default(),
     }
 }
 

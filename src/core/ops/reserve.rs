@@ -7,7 +7,7 @@ use crate::core::pool::{Pool, Sums};
 use crate::core::refusal::{Bound, Conflict, Refusal};
 use crate::core::view::View;
 
-use super::place::{self, Placed};
+use super::place::{self, Placed, Values};
 
 /// How long a hold lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,24 +53,38 @@ pub struct Reserve<'a> {
 /// # Errors
 /// Why not.
 pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
-    let order = view.pool.order_ref(call.order);
+    let hash = view.pool.salt.order(call.order);
+    // Both searches wait for memory: let them wait together. Where all is sold out the second one is not made.
+    let least = if call.partial { 1 } else { call.qty };
+    let sells = view.available().is_none_or(|available| available >= least);
+    let values = sells.then(|| {
+        std::hint::black_box(view.pool.order_index.touch(hash));
+        place::values(view.pool, &call.attributes, |_| true)
+    });
+    let order = view.pool.hashed_ref(call.order, hash);
     match view.known(order) {
         Some((record, state)) => Err(retry(view, &call, &record, state)),
-        None => place(view, order, call),
+        None => place(view, order, call, values),
     }
 }
 
-/// What RESERVE of an order that is not known would do.
+/// What RESERVE of an order that is not known would do. `values` are those of its limits, where they have been looked for.
 ///
 /// # Errors
 /// Why not.
-pub fn place<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
+pub fn place<'a>(
+    view: &View<'_>,
+    order: OrderRef<'a>,
+    call: Reserve<'a>,
+    values: Option<Values<'a>>,
+) -> Result<Change<'a>, Refusal> {
     let deadline_ms = call.hold.deadline_ms(view);
     if deadline_ms <= view.terms.clock.now_ms {
         return Err(Refusal::Bound(Bound::DeadlineOver));
     }
     place::room(view, order)?;
-    let (qty, shares) = place::fit(view, &call.attributes, call.qty, call.partial, |_| true)?;
+    let values = values.unwrap_or_else(|| place::values(view.pool, &call.attributes, |_| true));
+    let (qty, shares) = place::fit(view, &call.attributes, call.qty, call.partial, &values)?;
     view.fits(&Sums { reserved: qty, ..Sums::default() })?;
     Ok(Change::Reserved {
         order,
