@@ -138,12 +138,52 @@ impl Segment {
     }
 }
 
+/// Segments in one block.
+const BLOCK: usize = 256;
+
+/// The segments by number, in blocks: one more never moves the others.
+#[derive(Clone, Debug, Default)]
+struct Segments {
+    blocks: Vec<Vec<Segment>>,
+    len: usize,
+}
+
+impl Segments {
+    fn get(&self, number: usize) -> Option<&Segment> {
+        self.blocks.get(number / BLOCK)?.get(number % BLOCK)
+    }
+
+    fn get_mut(&mut self, number: usize) -> Option<&mut Segment> {
+        self.blocks.get_mut(number / BLOCK)?.get_mut(number % BLOCK)
+    }
+
+    fn push(&mut self, segment: Segment) {
+        match self.blocks.last_mut().filter(|block| block.len() < BLOCK) {
+            Some(block) => block.push(segment),
+            None => self.blocks.push(vec![segment]),
+        }
+        self.len = self.len.saturating_add(1);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Segment> + '_ {
+        self.blocks.iter().flatten()
+    }
+
+    fn bytes(&self) -> usize {
+        // All but the last are full: asked on every call, it must not count them.
+        let full = self.blocks.len().saturating_sub(1).saturating_mul(BLOCK);
+        let last = self.blocks.last().map_or(0, Vec::capacity);
+        let segments = full.saturating_add(last).saturating_mul(size_of::<Segment>());
+        segments.saturating_add(self.blocks.capacity().saturating_mul(size_of::<Vec<Segment>>()))
+    }
+}
+
 /// A set of record numbers, found by the hash of the record.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     /// Segment numbers by the top `depth` bits of the hash.
     directory: Vec<u32>,
-    segments: Vec<Segment>,
+    segments: Segments,
     depth: u32,
     live: usize,
     slots: usize,
@@ -167,7 +207,7 @@ impl Index {
     pub fn bytes(&self) -> usize {
         self.slots
             .saturating_mul(size_of::<u64>())
-            .saturating_add(self.segments.capacity().saturating_mul(size_of::<Segment>()))
+            .saturating_add(self.segments.bytes())
             .saturating_add(self.directory.capacity().saturating_mul(size_of::<u32>()))
     }
 
@@ -194,7 +234,7 @@ impl Index {
     /// Adds a record that is not in it.
     pub fn insert(&mut self, hash: u64, record: u32) {
         let hash = short(hash);
-        if self.segments.is_empty() {
+        if self.segments.len == 0 {
             self.segments.push(Segment::sized(SMALLEST, 0));
             self.directory.push(0);
             self.slots = SMALLEST;
@@ -241,7 +281,7 @@ impl Index {
             self.directory = self.directory.iter().flat_map(|&s| [s, s]).collect();
             self.depth = depth;
         }
-        let fresh = self.segments.len() as u32;
+        let fresh = self.segments.len as u32;
         self.segments.push(high);
         if let Some(slot) = self.segments.get_mut(number) {
             *slot = low;
@@ -293,7 +333,7 @@ mod tests {
     /// Every segment is in order, each record at or behind its home with nothing empty between, and the sums are right.
     fn check(index: &Index) {
         let mut live = 0;
-        for segment in &index.segments {
+        for segment in index.segments.iter() {
             live += segment.live as usize;
             assert_eq!(segment.records().count(), segment.live as usize);
             assert!(segment.records().map(hash_of).is_sorted());
