@@ -22,6 +22,8 @@ pub enum Remedy {
     Adopt,
     /// Nothing is wrong but the mark that its history was lost.
     Unmark,
+    /// Redis lost an order that was over: listed, and the line stays as it is.
+    Keep,
     /// A person must look.
     Person,
 }
@@ -51,7 +53,7 @@ pub fn judge(line: Option<&Line>, order: Option<&Order>) -> Option<Finding> {
                 None
             }
         }
-        (Some(line), order) if line.lost && (line.counted > 0 || line.state == State::Confirmed) => paid(order),
+        (Some(line), order) if line.lost && is_sold(line) => paid(order),
         (Some(line), order) if line.lost => unpaid(line, order),
         (Some(line), None) => match line.state {
             State::Reserved => finding("reserved here and unknown there", Remedy::Close),
@@ -68,6 +70,11 @@ pub fn judge(line: Option<&Line>, order: Option<&Order>) -> Option<Finding> {
 
 fn is_paid(order: &Order) -> bool {
     matches!(order.state, State::Confirmed | State::Returned)
+}
+
+/// Units left for it, and it was not given back. (Returned goods that were not restocked have left, too.)
+fn is_sold(line: &Line) -> bool {
+    line.state == State::Confirmed || (line.counted > 0 && line.state != State::Returned)
 }
 
 /// Paid in a history that Redis has lost, and not paid again: also where the line has followed the hold since then.
@@ -105,7 +112,7 @@ fn unpaid(line: &Line, order: Option<&Order>) -> Option<Finding> {
         }
         // It will expire there, too.
         (State::Expired, Some(State::Reserved)) => None,
-        (_, None) => finding("over here and unknown there", Remedy::Unmark),
+        (_, None) => finding("over here and unknown there", Remedy::Keep),
         (_, Some(_)) => finding("the loss changed the order", Remedy::Adopt),
     }
 }
@@ -157,7 +164,9 @@ mod tests {
             (Some(line(Expired, 0, true)), Some(order(Reserved)), None),
             (Some(line(Expired, 0, false)), None, None),
             (Some(line(Returned, 0, true)), Some(order(Confirmed)), Some(Return)),
-            (Some(line(Returned, 0, true)), None, Some(Unmark)),
+            (Some(line(Returned, 0, true)), None, Some(Keep)),
+            (Some(line(Returned, 2, true)), None, Some(Keep)),
+            (Some(line(Released, 0, true)), None, Some(Keep)),
             (None, Some(order(Expired)), Some(Adopt)),
             (Some(line(Lost, 0, false)), Some(order(Expired)), None),
         ];

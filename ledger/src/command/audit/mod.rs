@@ -312,7 +312,7 @@ impl Audit<'_> {
             self.note(pool, order, units, finding.what, &done, settled);
         }
         // What changed the pool comes back as events, and is looked at again.
-        let asked = !matches!(finding.remedy, Remedy::Unmark | Remedy::Close | Remedy::Adopt);
+        let asked = !matches!(finding.remedy, Remedy::Unmark | Remedy::Keep | Remedy::Close | Remedy::Adopt);
         Ok(settled && asked)
     }
 

@@ -21,6 +21,7 @@ pub fn advice(remedy: &Remedy) -> &'static str {
         Remedy::Close => "--repair closes the line as lost",
         Remedy::Adopt => "--repair writes what the pool says",
         Remedy::Unmark => "",
+        Remedy::Keep => "nothing is owed; --repair takes note",
         Remedy::Person => "for a person to decide",
     }
 }
@@ -81,7 +82,7 @@ async fn write(
     let now_ms = now_ms();
     let next = match (&finding.remedy, line, there) {
         (Remedy::Close, Some(line), _) => Line { state: State::Lost, lost: false, changed_ms: now_ms, ..line.clone() },
-        (Remedy::Unmark, Some(line), _) => Line { lost: false, ..line.clone() },
+        (Remedy::Unmark | Remedy::Keep, Some(line), _) => Line { lost: false, ..line.clone() },
         (Remedy::Adopt, _, Some(there)) => {
             let new = Line {
                 state: there.state,
@@ -107,7 +108,10 @@ async fn write(
         }
         _ => return Ok((advice(&Remedy::Person).to_string(), false)),
     };
-    let done = format!("the line is {} now", next.state.word());
+    let done = match finding.remedy {
+        Remedy::Keep => format!("the line stays {}; nothing is owed", next.state.word()),
+        _ => format!("the line is {} now", next.state.word()),
+    };
     let key = (pool.to_string(), order.to_string());
     let mut tx = db.begin().await?;
     // Only if nothing happened to it meanwhile: an event is always newer than what was looked at.
