@@ -188,3 +188,25 @@ pub fn the_stream_is_trimmed_behind_the_feed(kind: Kind) {
     assert_agreement(&shop, &mut c);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
 }
+
+/// The shop's own programs write the stock table, too: between what the feed has read and what it writes.
+pub fn another_program_writes_the_stock_table(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 5\n");
+    open(&shop, 2, 5000);
+    let mut follower = shop.follow(&[]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| Seller::new("o", 2, 11).sell(3000, &mut || shop.redis.connect()));
+        shop.database.repeat("UPDATE stock SET on_hand = on_hand + 1, version = version + 1 WHERE sku = '1'", 1000);
+    });
+    signal(follower.id(), "TERM");
+    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    let mut c = shop.redis.connect();
+    let pools = pools(&mut c);
+    settle(&mut c, &pools);
+    shop.ledger(&["run", "--once"]).ok();
+    let out = field(&mut c, "sku:1", "out");
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 6000 - out);
+    shop.ledger(&["reconcile"]).ok();
+    assert_agreement(&shop, &mut c);
+}

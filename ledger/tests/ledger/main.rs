@@ -27,6 +27,7 @@ on_every_database![
     feed::a_sale_from_preload_to_reconcile,
     feed::every_event_once_though_run_is_killed,
     feed::two_that_follow_do_not_count_twice,
+    feed::another_program_writes_the_stock_table,
     feed::a_missing_entry_is_made_up_for,
     feed::what_cannot_be_read_is_told_once,
     feed::the_stream_is_trimmed_behind_the_feed,

@@ -242,6 +242,19 @@ impl Database {
         result.unwrap_or_else(|e| panic!("{sql}: {e}")).rows_affected()
     }
 
+    /// One statement, again and again, each for itself.
+    pub fn repeat(&self, sql: &str, times: usize) {
+        block_on(async {
+            let mut c = connect(&self.url).await.expect("the database");
+            if self.kind == Kind::Sqlite {
+                c.execute("PRAGMA busy_timeout = 20000").await.expect("patience");
+            }
+            for _ in 0..times {
+                c.execute(sql).await.expect("written");
+            }
+        });
+    }
+
     /// Rows of a text and numbers, as text.
     #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
