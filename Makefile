@@ -5,13 +5,14 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
-.PHONY: help deps deps-examples examples build run test model feed demo bench golden
+.PHONY: help deps deps-examples examples build run test model feed demo bench golden ledger-campaign
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
 	@echo "make test    every test"
 	@echo "make demo    replay a flash sale; with DATA=file.csv.gz real purchases"
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
+	@echo "make ledger-campaign   stock-ledger while everything dies, and its throughput; ONLY=storm for a part, OPS=30000 for less"
 	@echo "make feed    readers of the event streams killed 200 times, a failover, 1,000 reconciliations"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
@@ -59,3 +60,7 @@ bench: deps
 # Writes the golden files of the encoding's current version. Only after it has changed, with a new version.
 golden: deps
 	STOCK_WRITE_GOLDEN=1 cargo test --test model golden
+
+# Long runs of stock-ledger, one after the other: needs the machine for itself.
+ledger-campaign: deps
+	cargo test -p stock-ledger --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)

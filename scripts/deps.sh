@@ -19,6 +19,15 @@ has_libclang() {
     return 1
 }
 has_libclang || want="$want libclang-dev"
+# The tests of stock-ledger run on real database servers, which they start themselves.
+has_one_of() {
+    for found in "$@"; do
+        [ ! -e "$found" ] || return 0
+    done
+    return 1
+}
+has_one_of /usr/lib/postgresql/*/bin/initdb /usr/local/bin/initdb /usr/bin/initdb || want="$want postgresql"
+has_one_of /usr/sbin/mariadbd /usr/bin/mariadbd /usr/local/bin/mariadbd || want="$want mariadb-server"
 if [ -n "$examples" ]; then
     # A Python without ensurepip makes no environment with pip in it: Debian ships it apart.
     python3 -c "import venv, ensurepip" >/dev/null 2>&1 || want="$want python3 python3-venv"

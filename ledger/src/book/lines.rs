@@ -1,0 +1,167 @@
+//! Order lines: one order in one pool.
+
+use super::Book;
+use crate::event::{Event, Kind};
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Units are held.
+    Reserved,
+    /// Paid.
+    Confirmed,
+    /// All paid units came back.
+    Returned,
+    /// Given up.
+    Released,
+    /// Not paid in time.
+    Expired,
+    /// Redis forgot the hold in a failover, and nobody has paid.
+    Lost,
+}
+
+impl State {
+    /// As the database and STOCK.ORDER write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Reserved => "reserved",
+            State::Confirmed => "confirmed",
+            State::Returned => "returned",
+            State::Released => "released",
+            State::Expired => "expired",
+            State::Lost => "lost",
+        }
+    }
+
+    /// The state of a word.
+    pub fn of(word: &str) -> Option<State> {
+        let all = [State::Reserved, State::Confirmed, State::Returned, State::Released, State::Expired, State::Lost];
+        all.into_iter().find(|s| s.word() == word)
+    }
+}
+
+/// One order in one pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where it stands.
+    pub state: State,
+    /// Units held or bought.
+    pub qty: i64,
+    /// Paid units that came back.
+    pub returned: i64,
+    /// Units that the shelf gave for this order, net.
+    pub counted: i64,
+    /// Its last event is in a history that Redis has lost.
+    pub lost: bool,
+    /// Attributes of the sale, JSON or empty.
+    pub attributes: String,
+    /// When it was placed.
+    pub placed_ms: i64,
+    /// Its last change.
+    pub changed_ms: i64,
+    /// The last event's epoch.
+    pub epoch: String,
+    /// The last event's number.
+    pub seq: i64,
+}
+
+impl Book {
+    /// Lets the order's line follow the event, of which `gone` units left by `out`. Answers how many of them the
+    /// database had counted already, in a history that Redis has lost since.
+    pub(super) fn write_line(&mut self, event: &Event, gone: i64) -> i64 {
+        let Some(order) = &event.order else { return 0 };
+        let key = (event.pool.clone(), order.clone());
+        let old = self.lines.remove(&key);
+        let is_new = old.is_none();
+        let mut line = old.unwrap_or_else(|| Line {
+            state: State::Reserved,
+            qty: 0,
+            returned: 0,
+            counted: 0,
+            lost: false,
+            attributes: String::new(),
+            placed_ms: event.at_ms,
+            changed_ms: event.at_ms,
+            epoch: String::new(),
+            seq: 0,
+        });
+        let credit = line.follow(event, gone, is_new);
+        line.changed_ms = event.at_ms;
+        line.epoch.clone_from(&event.epoch);
+        line.seq = event.seq;
+        self.touched.insert(key.clone());
+        self.lines.insert(key, line);
+        credit
+    }
+}
+
+impl Line {
+    fn follow(&mut self, event: &Event, gone: i64, is_new: bool) -> i64 {
+        if matches!(event.kind, Kind::Reserved | Kind::Late) && !event.attributes.is_empty() {
+            self.attributes.clone_from(&event.attributes);
+        }
+        // A line that was paid in a lost history keeps what it took, until the payment comes again.
+        let pays = matches!(event.kind, Kind::Confirmed | Kind::Late | Kind::Returned);
+        self.lost = self.lost && (pays || self.counted > 0);
+        match event.kind {
+            Kind::Reserved => {
+                if !self.lost {
+                    self.counted = 0;
+                }
+                self.state = State::Reserved;
+                self.qty = event.qty;
+                self.returned = 0;
+                self.placed_ms = event.at_ms;
+                0
+            }
+            Kind::Amended => {
+                self.state = State::Reserved;
+                self.qty = event.qty;
+                0
+            }
+            Kind::Extended => {
+                self.state = State::Reserved;
+                if is_new {
+                    self.qty = event.qty;
+                }
+                0
+            }
+            Kind::Confirmed | Kind::Late => {
+                let credit = if self.lost { self.counted } else { 0 };
+                *self = Line { state: State::Confirmed, qty: event.qty, returned: 0, lost: false, ..self.clone() };
+                self.counted = event.qty;
+                credit
+            }
+            Kind::Returned => self.give_back(event, gone, is_new),
+            Kind::Released | Kind::Cancelled | Kind::Expired => {
+                let expired = event.kind == Kind::Expired;
+                self.state = if expired { State::Expired } else { State::Released };
+                if is_new {
+                    self.qty = event.qty;
+                }
+                0
+            }
+            Kind::Added | Kind::Other => 0,
+        }
+    }
+
+    fn give_back(&mut self, event: &Event, gone: i64, is_new: bool) -> i64 {
+        // A return that restocked nothing moved nothing: `out` tells, where no entry is missing in between.
+        let back = if gone == 0 { 0 } else { event.qty };
+        if is_new {
+            *self = Line { state: State::Returned, qty: event.qty, returned: event.qty, ..self.clone() };
+            return 0;
+        }
+        let repeated = if self.lost { event.qty.min(self.returned) } else { 0 };
+        self.lost = false;
+        if repeated == 0 && self.returned + event.qty > self.qty {
+            // Vouched for: the order was forgotten in between.
+            self.qty = self.returned + event.qty;
+        }
+        self.returned += event.qty - repeated;
+        let credit = repeated.min(back);
+        self.counted -= back - credit;
+        self.state = if self.returned >= self.qty { State::Returned } else { State::Confirmed };
+        -credit
+    }
+}

@@ -1,0 +1,60 @@
+//! The shelf: the quantity column of the stock table.
+
+use super::Book;
+use crate::event::Event;
+
+/// A row of the stock table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shelf {
+    /// What the column says now.
+    pub quantity: i64,
+    /// What it said when it was read.
+    pub read: i64,
+    /// The version that was read; 0 where the table has none.
+    pub version: i64,
+}
+
+impl Shelf {
+    /// A row as it was read.
+    pub fn new(quantity: i64, version: i64) -> Shelf {
+        Shelf { quantity, read: quantity, version }
+    }
+
+    /// Whether it must be written.
+    pub fn changed(&self) -> bool {
+        self.quantity != self.read
+    }
+}
+
+/// Splits what is on hand into what the column carries and what it cannot.
+pub fn split(on_hand: i64, negative: bool) -> (i64, i64) {
+    if negative || on_hand >= 0 {
+        (on_hand, 0)
+    } else {
+        (0, -on_hand)
+    }
+}
+
+impl Book {
+    /// Takes `units` off the shelf (negative: puts them back).
+    pub(super) fn take(&mut self, event: &Event, units: i64) {
+        let Some(position) = self.positions.get_mut(&event.pool) else { return };
+        let before = position.uncovered;
+        match self.shelves.get_mut(&event.pool) {
+            Some(shelf) if units != 0 || (before > 0 && shelf.quantity > 0) => {
+                (shelf.quantity, position.uncovered) = split(shelf.quantity - before - units, self.negative);
+            }
+            Some(_) => {}
+            // An unlimited pool has no shelf, and needs none.
+            None if event.unlimited => {}
+            None => position.uncovered += units,
+        }
+        let grown = position.uncovered - before;
+        if grown > 0 {
+            let why =
+                if self.shelves.contains_key(&event.pool) { "the shelf is empty" } else { "no row in the stock table" };
+            let detail = format!("{grown} paid units that the shelf cannot carry ({why}); {} in all", before + grown);
+            self.incident("uncovered", event, grown, detail);
+        }
+    }
+}

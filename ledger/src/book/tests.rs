@@ -1,0 +1,227 @@
+use super::*;
+use crate::event::Kind;
+
+const POOL: &str = "sku:1";
+
+fn event(kind: Kind, epoch: char, seq: i64, order: &str, qty: i64, out: i64) -> Event {
+    Event {
+        kind,
+        pool: POOL.to_string(),
+        db: 0,
+        epoch: epoch.to_string().repeat(16),
+        seq,
+        order: (!order.is_empty()).then(|| order.to_string()),
+        qty,
+        at_ms: 1000 + seq,
+        unlimited: false,
+        out,
+        attributes: String::new(),
+    }
+}
+
+fn epoch(c: char) -> String {
+    c.to_string().repeat(16)
+}
+
+fn book(quantity: i64) -> Book {
+    let mut book = Book::default();
+    book.positions.insert(POOL.to_string(), Position::default());
+    book.shelves.insert(POOL.to_string(), Shelf::new(quantity, 0));
+    book
+}
+
+fn feed(book: &mut Book, events: &[Event]) {
+    let mut before = None;
+    for event in events {
+        book.apply(event, before);
+        before = Some((event.seq, event.out));
+    }
+}
+
+fn shelf(book: &Book) -> i64 {
+    book.shelves[POOL].quantity
+}
+
+fn line<'a>(book: &'a Book, order: &str) -> &'a Line {
+    &book.lines[&(POOL.to_string(), order.to_string())]
+}
+
+fn kinds(book: &Book) -> Vec<&'static str> {
+    book.incidents.iter().map(|i| i.kind).collect()
+}
+
+fn first_sale() -> Vec<Event> {
+    vec![
+        event(Kind::Other, 'a', 1, "", 10, 0),
+        event(Kind::Reserved, 'a', 2, "o1", 3, 0),
+        event(Kind::Confirmed, 'a', 3, "o1", 3, 3),
+        event(Kind::Reserved, 'a', 4, "o2", 1, 3),
+        event(Kind::Returned, 'a', 5, "o1", 1, 2),
+        event(Kind::Expired, 'a', 6, "o2", 1, 2),
+    ]
+}
+
+#[test]
+fn a_sale_takes_effect_once() {
+    let mut book = book(10);
+    feed(&mut book, &first_sale());
+    for _ in 0..3 {
+        feed(&mut book, &first_sale());
+    }
+    assert_eq!(shelf(&book), 8);
+    let o1 = line(&book, "o1");
+    assert_eq!((o1.state, o1.qty, o1.returned, o1.counted), (State::Confirmed, 3, 1, 2));
+    assert_eq!(line(&book, "o2").state, State::Expired);
+    assert_eq!((book.applied, kinds(&book)), (6, vec![]));
+}
+
+#[test]
+fn a_gap_is_made_up_for_and_told() {
+    let mut book = book(10);
+    let mut events = first_sale();
+    events.remove(2);
+    feed(&mut book, &events);
+    assert_eq!(shelf(&book), 8);
+    assert_eq!((kinds(&book), book.incidents[0].units), (vec!["gap"], 3));
+    // Also where the missing one is the last before a benign new epoch.
+    feed(&mut book, &[event(Kind::Confirmed, 'b', 9, "o3", 2, 5)]);
+    assert_eq!((shelf(&book), kinds(&book)), (5, vec!["gap", "gap"]));
+    assert_eq!(book.incidents[1].units, 1);
+}
+
+#[test]
+fn a_return_without_restock_moves_nothing() {
+    let mut book = book(10);
+    let mut events = first_sale();
+    events.truncate(4);
+    events.push(event(Kind::Returned, 'a', 5, "o1", 3, 3));
+    feed(&mut book, &events);
+    let o1 = line(&book, "o1");
+    assert_eq!((o1.state, o1.returned, o1.counted, shelf(&book)), (State::Returned, 3, 3, 7));
+}
+
+#[test]
+fn a_new_epoch_that_goes_on_is_no_incident() {
+    let mut book = book(10);
+    feed(&mut book, &first_sale());
+    let next = [event(Kind::Reserved, 'b', 7, "o3", 1, 2), event(Kind::Confirmed, 'b', 8, "o3", 1, 3)];
+    feed(&mut book, &next);
+    // The whole stream again from its start: the old epoch is known, and dropped.
+    book.known_epochs.extend(book.entered.clone());
+    feed(&mut book, &first_sale());
+    feed(&mut book, &next);
+    assert_eq!((shelf(&book), kinds(&book), book.positions[POOL].suspect), (7, vec![], false));
+}
+
+/// Redis loses everything from change 3 on. What was paid there is in the database, and stays.
+fn after_failover() -> (Book, Vec<Event>) {
+    let mut book = book(10);
+    feed(&mut book, &first_sale()[..3]);
+    assert_eq!(shelf(&book), 7);
+    let mut stream = first_sale();
+    stream.truncate(2);
+    (book, stream)
+}
+
+#[test]
+fn a_payment_that_redis_lost_is_not_counted_twice() {
+    let (mut book, mut stream) = after_failover();
+    stream.push(event(Kind::Confirmed, 'b', 3, "o1", 3, 3));
+    stream.push(event(Kind::Reserved, 'b', 4, "o9", 1, 3));
+    feed(&mut book, &stream);
+    assert_eq!((kinds(&book), book.incidents[0].units), (vec!["fork"], 3));
+    assert_eq!(shelf(&book), 7);
+    assert!(book.positions[POOL].suspect);
+    let o1 = line(&book, "o1");
+    assert_eq!((o1.state, o1.lost, o1.counted), (State::Confirmed, false, 3));
+    assert_eq!(book.forks, vec![Fork { pool: POOL.to_string(), epoch: epoch('a'), from_seq: 3 }]);
+}
+
+#[test]
+fn a_lost_payment_stays_off_the_shelf_while_others_buy() {
+    let (mut book, mut stream) = after_failover();
+    stream.push(event(Kind::Reserved, 'b', 3, "o9", 2, 0));
+    stream.push(event(Kind::Confirmed, 'b', 4, "o9", 2, 2));
+    feed(&mut book, &stream);
+    assert_eq!(shelf(&book), 5);
+    assert!(line(&book, "o1").lost);
+    // The payment comes again, of an order that was reserved again, and of fewer units.
+    feed(&mut book, &[event(Kind::Reserved, 'b', 5, "o1", 2, 2), event(Kind::Confirmed, 'b', 6, "o1", 2, 4)]);
+    assert_eq!((shelf(&book), line(&book, "o1").lost), (6, false));
+}
+
+#[test]
+fn a_lost_return_is_not_counted_twice() {
+    let mut book = book(10);
+    feed(&mut book, &first_sale()[..5]);
+    assert_eq!(shelf(&book), 8);
+    let mut stream = first_sale();
+    stream.truncate(4);
+    stream.push(event(Kind::Returned, 'b', 5, "o1", 1, 2));
+    feed(&mut book, &stream);
+    let o1 = line(&book, "o1");
+    assert_eq!((shelf(&book), o1.returned, o1.counted, o1.lost), (8, 1, 2, false));
+    // The next one is new.
+    feed(&mut book, &[event(Kind::Returned, 'b', 6, "o1", 2, 0)]);
+    let o1 = line(&book, "o1");
+    assert_eq!((shelf(&book), o1.returned, o1.state), (10, 3, State::Returned));
+}
+
+#[test]
+fn where_an_epoch_ended_is_asked_when_the_stream_does_not_tell() {
+    let (mut book, _) = after_failover();
+    let trimmed = [event(Kind::Reserved, 'b', 5, "o8", 1, 2)];
+    let questions = book.questions(&trimmed, |_| None);
+    assert!(book.questions(&trimmed, |_| Some((4, 1))).is_empty());
+    let question = Question { pool: POOL.to_string(), epoch: epoch('b') };
+    assert_eq!(questions.keys().collect::<Vec<_>>(), vec![&question]);
+    // It ended at out 0: two units have left since then, and three are lost.
+    book.ended_out.insert(question, 0);
+    feed(&mut book, &trimmed);
+    assert_eq!((shelf(&book), kinds(&book)), (5, vec!["fork"]));
+}
+
+#[test]
+fn a_pool_made_anew_begins_at_nothing() {
+    let mut book = book(10);
+    feed(&mut book, &first_sale());
+    feed(&mut book, &[event(Kind::Other, 'c', 1, "", 50, 0), event(Kind::Late, 'c', 2, "o5", 4, 4)]);
+    assert_eq!((shelf(&book), kinds(&book)), (4, vec!["recreated"]));
+}
+
+#[test]
+fn a_pool_that_nobody_preloaded_is_joined() {
+    let mut book = book(10);
+    book.positions.clear();
+    feed(&mut book, &first_sale()[2..]);
+    assert_eq!((shelf(&book), kinds(&book)), (8, vec!["joined"]));
+}
+
+#[test]
+fn what_the_shelf_cannot_carry_is_kept_and_told() {
+    let mut book = book(2);
+    feed(&mut book, &first_sale()[..3]);
+    assert_eq!((shelf(&book), book.positions[POOL].uncovered), (0, 1));
+    assert_eq!((kinds(&book), book.incidents[0].units), (vec!["uncovered"], 1));
+    // A restock covers it first.
+    feed(&mut book, &[event(Kind::Added, 'a', 4, "", 5, -2)]);
+    assert_eq!((shelf(&book), book.positions[POOL].uncovered, kinds(&book).len()), (4, 0, 1));
+}
+
+#[test]
+fn a_column_that_can_be_negative_carries_everything() {
+    let mut book = Book { negative: true, ..book(2) };
+    feed(&mut book, &first_sale()[..3]);
+    assert_eq!((shelf(&book), book.positions[POOL].uncovered, kinds(&book)), (-1, 0, vec![]));
+}
+
+#[test]
+fn an_unlimited_pool_needs_no_shelf() {
+    let mut book = book(0);
+    book.shelves.clear();
+    let mut events = first_sale();
+    events.iter_mut().for_each(|e| e.unlimited = true);
+    feed(&mut book, &events);
+    assert_eq!((book.positions[POOL].uncovered, kinds(&book)), (0, vec![]));
+    assert_eq!(line(&book, "o1").state, State::Confirmed);
+}

@@ -1,0 +1,135 @@
+//! `adjust`: an operator's restock or write-off. The database first, then Redis by RECONCILE: at any point the same call
+//! again goes on where it stopped.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::Rng;
+
+use super::reconcile::{reconcile_some, Report};
+use crate::config::Config;
+use crate::db::{is_conflict, Adjustment, Db};
+use crate::failure::Failure;
+use crate::link::Link;
+use crate::run::now_ms;
+
+/// How often somebody else may be faster.
+const TRIES: u32 = 1000;
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The row of the stock table.
+    pub sku: String,
+    /// Units.
+    pub delta: i64,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub operator: String,
+    /// The caller's id of this adjustment.
+    pub token: String,
+}
+
+/// Adjusts, and prints what is on hand.
+pub async fn adjust(config: &Config, request: &Request) -> Result<()> {
+    let db = Db::open_prepared(config).await?;
+    let on_hand = database(config, &db, request).await?;
+    println!(
+        "{}: {:+} units, {on_hand} on the shelf afterwards (token {}).",
+        request.sku, request.delta, request.token
+    );
+    let mut link = match Link::open(&config.redis).await {
+        Ok(link) => link,
+        Err(error) => {
+            let text = format!("the database has it, Redis has not ({error:#}): repeat with --token {}", request.token);
+            return Err(Failure::Unreachable(text).into());
+        }
+    };
+    let report = redis(config, &db, &mut link, request).await?;
+    db.close().await;
+    let pool = config.pools.pool(&request.sku);
+    if report.left.iter().any(|(_, why)| why == "no such pool") {
+        println!("There is no pool {pool}: only the database was changed.");
+        return Ok(());
+    }
+    report.finish(false)
+}
+
+/// The database's half, once for each token. Answers what the shelf says.
+pub async fn database(config: &Config, db: &Db, request: &Request) -> Result<i64> {
+    for _ in 0..TRIES {
+        match attempt(config, db, request).await {
+            Err(error) if is_conflict(&error) => {
+                let pause = rand::rng().random_range(1..20);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            other => return other,
+        }
+    }
+    Err(Failure::Refused(format!("the row {} changes too fast", request.sku)).into())
+}
+
+async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
+    let pool = config.pools.pool(&request.sku);
+    let mut tx = db.begin().await?;
+    let mut positions = db.lock_positions(&mut tx, &BTreeSet::from([pool.as_str()])).await?;
+    if let Some(done) = db.adjustment(&mut tx, &request.token).await? {
+        if (&done.sku, done.delta) != (&request.sku, request.delta) {
+            let text = format!("the token {} was used for {:+} of {}", done.token, done.delta, done.sku);
+            return Err(Failure::Refused(text).into());
+        }
+        return Ok(done.on_hand);
+    }
+    let mut shelves = db.shelves(&mut tx, &[&request.sku]).await?;
+    let Some(shelf) = shelves.get_mut(&request.sku) else {
+        return Err(Failure::Refused(format!("{} has no row {}", config.stock.table, request.sku)).into());
+    };
+    let overflow = || Failure::Refused("the sum is too large".to_string());
+    let mut wanted = shelf.quantity.checked_add(request.delta).filter(|n| n.abs() < 1 << 53).ok_or_else(overflow)?;
+    if wanted < 0 && request.delta < 0 && !config.stock.negative {
+        let text = format!("only {} units of {} are on the shelf", shelf.quantity, request.sku);
+        return Err(Failure::Refused(text).into());
+    }
+    // What was paid and not covered is covered first.
+    if let Some(position) = positions.get_mut(&pool) {
+        let covered = position.uncovered.clamp(0, wanted.max(0));
+        if covered > 0 {
+            position.uncovered -= covered;
+            wanted -= covered;
+            db.write_positions(&mut tx, &[(&pool, position)]).await?;
+        }
+    }
+    shelf.quantity = wanted;
+    // A delta that only covers what was owed leaves the column as it was.
+    if shelf.changed() {
+        db.write_shelves(&mut tx, &[(request.sku.clone(), shelf)]).await?;
+    }
+    let row = Adjustment {
+        token: request.token.clone(),
+        sku: request.sku.clone(),
+        delta: request.delta,
+        reason: request.reason.clone(),
+        operator: request.operator.clone(),
+        on_hand: wanted,
+        at_ms: now_ms(),
+        told: false,
+    };
+    db.write_adjustment(&mut tx, &row).await?;
+    tx.commit().await?;
+    Ok(wanted)
+}
+
+/// Redis's half: it is told what is on the shelf now.
+pub async fn redis(config: &Config, db: &Db, link: &mut Link, request: &Request) -> Result<Report> {
+    let pool = config.pools.pool(&request.sku);
+    let mut report = Report::default();
+    let mut tx = db.begin().await?;
+    reconcile_some(db, &mut tx, link, config, &BTreeSet::from([pool.as_str()]), false, &mut report).await?;
+    if report.suspects.is_empty() && report.behind.is_empty() {
+        db.mark_told(&mut tx, &request.sku).await?;
+    }
+    tx.commit().await?;
+    Ok(report)
+}

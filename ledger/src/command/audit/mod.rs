@@ -1,0 +1,353 @@
+//! `audit`: order by order, the database against the pools.
+
+mod judge;
+mod repair;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::{bar, table};
+use crate::book::{Fork, Line, Position};
+use crate::config::Config;
+use crate::db::Db;
+use crate::failure::Failure;
+use crate::link::pools::{Order, Pool};
+use crate::link::Link;
+use crate::run::{drain, now_ms};
+
+use judge::{judge, Finding, Remedy};
+
+const PAGE: i64 = 500;
+/// Orders asked in one step.
+const SOME: usize = 200;
+/// Orders that move while they are looked at are looked at again, so often.
+const LOOKS: usize = 20;
+/// Repairs are events of their own, and may show further losses.
+const ROUNDS: usize = 4;
+/// So close to the end of its memory an order is not judged.
+const MARGIN_MS: i64 = 10_000;
+
+/// One order that is not the same on both sides.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The pool.
+    pub pool: String,
+    /// The order.
+    pub order: String,
+    /// Units of the line, or of the order.
+    pub units: i64,
+    /// What is wrong.
+    pub what: String,
+    /// What was done about it, or what is to do.
+    pub done: String,
+    /// Whether it is settled.
+    pub settled: bool,
+}
+
+/// What an audit found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Pools looked at.
+    pub pools: u64,
+    /// Orders looked at.
+    pub orders: u64,
+    /// Differences.
+    pub items: Vec<Item>,
+    /// Pools that `run` has not followed far enough.
+    pub behind: Vec<String>,
+    /// Pools with lost history, not settled.
+    pub suspects: BTreeSet<String>,
+}
+
+/// An audit in progress.
+struct Audit<'a> {
+    config: &'a Config,
+    db: Arc<Db>,
+    link: Link,
+    repair: bool,
+    wait: Duration,
+    report: Report,
+}
+
+/// Audits all pools, or those named. With `repair` the feed is read to its end first and last, and what is safe is put
+/// right; without it nothing is written anywhere.
+pub async fn audit(config: &Config, pools: &[String], repair: bool, wait: Duration) -> Result<Report> {
+    let db = Arc::new(Db::open_prepared(config).await?);
+    let link = Link::open(&config.redis).await?;
+    let mut audit = Audit { config, db: db.clone(), link, repair, wait, report: Report::default() };
+    let mut names: Option<BTreeSet<String>> = (!pools.is_empty()).then(|| pools.iter().cloned().collect());
+    for _ in 0..ROUNDS {
+        if repair {
+            drain(config, &db).await?;
+        }
+        let again = audit.round(names.as_ref()).await?;
+        if !repair || again.is_empty() {
+            break;
+        }
+        names = Some(again);
+    }
+    db.close().await;
+    Ok(audit.report)
+}
+
+impl Audit<'_> {
+    /// Looks at the pools. Answers those in which something was repaired: they are to be looked at again.
+    async fn round(&mut self, names: Option<&BTreeSet<String>>) -> Result<BTreeSet<String>> {
+        // What was repaired stays told; what is open is found again in the pools that are looked at again.
+        let again = |pool: &String| names.is_none_or(|names| names.contains(pool));
+        self.report.behind.retain(|pool| !again(pool));
+        self.report.suspects.retain(|pool| !again(pool));
+        self.report.items.retain(|item| item.settled || !again(&item.pool));
+        let bar = bar("auditing", names.map_or(0, |n| n.len() as u64));
+        let mut again = BTreeSet::new();
+        let mut after = String::new();
+        loop {
+            let mut tx = self.db.begin().await?;
+            let page: Vec<String> = match names {
+                Some(names) => names
+                    .range::<String, _>((std::ops::Bound::Excluded(&after), std::ops::Bound::Unbounded))
+                    .take(PAGE as usize)
+                    .cloned()
+                    .collect(),
+                None => {
+                    self.db.positions_after(&mut tx, &after, PAGE).await?.into_iter().map(|(name, _)| name).collect()
+                }
+            };
+            tx.commit().await?;
+            let Some(last) = page.last() else { break };
+            after.clone_from(last);
+            for name in &page {
+                if self.pool(name).await? {
+                    again.insert(name.clone());
+                }
+            }
+            if names.is_none() {
+                bar.inc_length(page.len() as u64);
+            }
+            bar.inc(page.len() as u64);
+        }
+        bar.finish_and_clear();
+        Ok(again)
+    }
+
+    /// One pool. Answers whether something was repaired.
+    async fn pool(&mut self, name: &str) -> Result<bool> {
+        let (pool, _) = self.link.orders(name, &[]).await?;
+        let Some(pool) = pool else {
+            self.note(name, "", 0, "no such pool", "nothing to compare", false);
+            return Ok(false);
+        };
+        let Some(position) = self.reach(name, &pool).await? else {
+            self.report.behind.push(name.to_string());
+            return Ok(false);
+        };
+        self.report.pools += 1;
+        let mut suspect = position.suspect;
+        let mut lost_after = None;
+        if position.epoch == pool.epoch && pool.seq < position.seq {
+            // Redis went back and has not gone on yet.
+            suspect = true;
+            lost_after = Some(pool.seq);
+            if self.repair {
+                let mut tx = self.db.begin().await?;
+                let mut positions = self.db.lock_positions(&mut tx, &BTreeSet::from([name])).await?;
+                let fork = Fork { pool: name.to_string(), epoch: pool.epoch.clone(), from_seq: pool.seq + 1 };
+                self.db.mark_lost(&mut tx, &fork).await?;
+                if let Some(position) = positions.get_mut(name) {
+                    position.suspect = true;
+                    self.db.write_positions(&mut tx, &[(name, position)]).await?;
+                }
+                tx.commit().await?;
+            }
+        }
+        let candidates = self.candidates(name, &pool, lost_after).await?;
+        let mut repaired = false;
+        let mut settled = true;
+        for some in candidates.chunks(SOME) {
+            let (did, all) = self.settle(name, some, lost_after).await?;
+            repaired |= did;
+            settled &= all;
+        }
+        if suspect && self.repair && !repaired && settled {
+            let mut tx = self.db.begin().await?;
+            self.db.clear_suspicion(&mut tx, name).await?;
+            tx.commit().await?;
+        } else if suspect && !repaired {
+            self.report.suspects.insert(name.to_string());
+        }
+        Ok(repaired)
+    }
+
+    /// Waits until the database stands where the pool stood, or is ahead of it.
+    async fn reach(&mut self, name: &str, pool: &Pool) -> Result<Option<Position>> {
+        let began = Instant::now();
+        loop {
+            let Some(position) = self.db.position(name).await? else { return Ok(None) };
+            let nothing_moved = position.epoch.is_empty() && pool.out == 0;
+            if (position.epoch == pool.epoch && position.seq >= pool.seq) || nothing_moved {
+                return Ok(Some(position));
+            }
+            if position.epoch != pool.epoch && !position.epoch.is_empty() {
+                // It may have gone on in a later epoch in the meantime.
+                let (now, _) = self.link.orders(name, &[]).await?;
+                if now.is_some_and(|now| now.epoch == position.epoch && now.seq <= position.seq) {
+                    return Ok(Some(position));
+                }
+            }
+            if began.elapsed() > self.wait {
+                return Ok(None);
+            }
+            self.catch_up().await?;
+        }
+    }
+
+    async fn catch_up(&self) -> Result<()> {
+        if self.repair {
+            drain(self.config, &self.db).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(())
+    }
+
+    /// Orders that are worth a second look: those that differ at a first, careless one.
+    async fn candidates(&mut self, name: &str, pool: &Pool, lost_after: Option<i64>) -> Result<Vec<String>> {
+        let mut candidates = BTreeSet::new();
+        let shortest_ms = pool.retain_seconds.min(pool.retain_paid_seconds).saturating_mul(1000);
+        let mut after = String::new();
+        loop {
+            let mut tx = self.db.begin().await?;
+            let since_ms = now_ms().saturating_sub(shortest_ms).saturating_add(MARGIN_MS);
+            let lines = self.db.lines_after(&mut tx, name, &after, since_ms).await?;
+            tx.commit().await?;
+            let Some((last, _)) = lines.last() else { break };
+            after.clone_from(last);
+            self.report.orders += lines.len() as u64;
+            let ids: Vec<&str> = lines.iter().map(|(id, _)| id.as_str()).collect();
+            let (_, orders) = self.link.orders(name, &ids).await?;
+            for ((id, line), order) in lines.iter().zip(&orders) {
+                if judge(Some(&marked(line, &pool.epoch, lost_after)), order.as_ref()).is_some() {
+                    candidates.insert(id.clone());
+                }
+            }
+        }
+        let mut cursor = "0".to_string();
+        loop {
+            let (next, ids) = self.link.order_ids(name, &cursor).await?;
+            let keys: Vec<(&str, &str)> = ids.iter().map(|id| (name, id.as_str())).collect();
+            let mut tx = self.db.begin().await?;
+            let known = self.db.lines(&mut tx, &keys).await?;
+            tx.commit().await?;
+            let known: BTreeSet<&str> = known.keys().map(|(_, id)| id.as_str()).collect();
+            candidates.extend(ids.iter().filter(|id| !known.contains(id.as_str())).cloned());
+            if next == "0" || next.is_empty() {
+                return Ok(candidates.into_iter().collect());
+            }
+            cursor = next;
+        }
+    }
+
+    /// Looks at orders again, until both sides were seen at one moment, and acts. Answers whether something was
+    /// repaired, and whether nothing is left that a later round could repair.
+    async fn settle(&mut self, name: &str, orders: &[String], lost_after: Option<i64>) -> Result<(bool, bool)> {
+        let mut open: Vec<&str> = orders.iter().map(String::as_str).collect();
+        let mut repaired = false;
+        for _ in 0..LOOKS {
+            if open.is_empty() {
+                return Ok((repaired, true));
+            }
+            let (pool, found) = self.link.orders(name, &open).await?;
+            let Some(pool) = pool else { return Ok((repaired, true)) };
+            if self.reach(name, &pool).await?.is_none() {
+                self.report.behind.push(name.to_string());
+                return Ok((repaired, false));
+            }
+            let keys: Vec<(&str, &str)> = open.iter().map(|order| (name, *order)).collect();
+            let mut tx = self.db.begin().await?;
+            let mut lines: HashMap<(String, String), Line> = self.db.lines(&mut tx, &keys).await?;
+            tx.commit().await?;
+            let pairs: BTreeMap<&str, Option<Order>> = open.iter().copied().zip(found).collect();
+            let mut moving = Vec::new();
+            for (order, there) in pairs {
+                let line = lines.remove(&(name.to_string(), order.to_string()));
+                let ahead =
+                    |l: &Line| l.epoch == pool.epoch && l.seq > pool.seq && lost_after.is_none_or(|seq| l.seq <= seq);
+                if line.as_ref().is_some_and(ahead) {
+                    moving.push(order);
+                    continue;
+                }
+                let line = line.map(|line| marked(&line, &pool.epoch, lost_after));
+                if let Some(finding) = judge(line.as_ref(), there.as_ref()) {
+                    repaired |= self.act(name, order, line.as_ref(), there.as_ref(), &finding).await?;
+                }
+            }
+            open = moving;
+        }
+        Ok((repaired, open.is_empty()))
+    }
+
+    async fn act(
+        &mut self,
+        pool: &str,
+        order: &str,
+        line: Option<&Line>,
+        there: Option<&Order>,
+        finding: &Finding,
+    ) -> Result<bool> {
+        let units = line.map(|l| l.qty).or(there.map(|o| o.qty)).unwrap_or(0);
+        if !self.repair {
+            if finding.remedy != Remedy::Unmark {
+                self.note(pool, order, units, finding.what, repair::advice(&finding.remedy), false);
+            }
+            return Ok(false);
+        }
+        if finding.remedy == Remedy::Person {
+            self.note(pool, order, units, finding.what, repair::advice(&finding.remedy), false);
+            return Ok(false);
+        }
+        let (done, settled) = repair::repair(&self.db, &mut self.link, pool, order, line, there, finding).await?;
+        if finding.remedy != Remedy::Unmark {
+            self.note(pool, order, units, finding.what, &done, settled);
+        }
+        // What changed the pool comes back as events, and is looked at again.
+        let asked = !matches!(finding.remedy, Remedy::Unmark | Remedy::Keep | Remedy::Close | Remedy::Adopt);
+        Ok(settled && asked)
+    }
+
+    fn note(&mut self, pool: &str, order: &str, units: i64, what: &str, done: &str, settled: bool) {
+        let (pool, order, what, done) = (pool.to_string(), order.to_string(), what.to_string(), done.to_string());
+        self.report.items.push(Item { pool, order, units, what, done, settled });
+    }
+}
+
+/// A line whose last event the pool has not: its history was lost, whether it is marked already or not.
+fn marked(line: &Line, epoch: &str, lost_after: Option<i64>) -> Line {
+    let lost = lost_after.is_some_and(|seq| line.epoch == epoch && line.seq > seq);
+    Line { lost: line.lost || lost, ..line.clone() }
+}
+
+impl Report {
+    /// Prints the table, and answers by the exit code.
+    pub fn finish(self) -> Result<()> {
+        if !self.items.is_empty() {
+            let rows = self
+                .items
+                .iter()
+                .map(|i| vec![i.pool.clone(), i.order.clone(), i.units.to_string(), i.what.clone(), i.done.clone()]);
+            println!("{}", table(&["pool", "order", "units", "what differs", "what was done, or is to do"], rows));
+        }
+        let open = self.items.iter().filter(|i| !i.settled).count();
+        let settled = self.items.len() - open;
+        println!("{} pools, {} orders: {settled} differences repaired, {open} open.", self.pools, self.orders);
+        if !self.behind.is_empty() {
+            let text = format!("{} pools are ahead of the database: `stock-ledger run` first", self.behind.len());
+            return Err(Failure::Order(text).into());
+        }
+        if open > 0 || !self.suspects.is_empty() {
+            return Err(Failure::Differences(format!("{open} differences are open")).into());
+        }
+        Ok(())
+    }
+}

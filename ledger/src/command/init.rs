@@ -1,0 +1,34 @@
+//! `init`: makes the tables.
+
+use anyhow::{Context, Result};
+
+use crate::config::{Config, StockTable};
+use crate::db::{Db, VERSION};
+
+/// Makes or upgrades the ledger's tables; the stock table only where it is the ledger's own.
+pub async fn init(config: &Config) -> Result<()> {
+    let db = Db::open(config, true).await?;
+    let from = db.migrate().await?;
+    let own = config.stock.table == StockTable::default().table;
+    if own {
+        db.make_stock_table().await?;
+    }
+    let mut tx = db.begin().await?;
+    let stock = &config.stock;
+    let rows =
+        db.count_shelves(&mut tx).await.with_context(|| format!("the stock table {} cannot be read", stock.table))?;
+    // Reads one row, so that a wrong column shows here.
+    db.shelves_after(&mut tx, "", 1).await.with_context(|| {
+        format!(
+            "the columns {}, {} and {:?} of {} cannot be read",
+            stock.key, stock.quantity, stock.version, stock.table
+        )
+    })?;
+    match from {
+        VERSION => println!("The ledger's tables are up to date (version {VERSION})."),
+        0 => println!("The ledger's tables are made (version {VERSION})."),
+        _ => println!("The ledger's tables were of version {from} and are of version {VERSION} now."),
+    }
+    println!("The stock table {} has {rows} rows. Next: `stock-ledger preload`, then `stock-ledger run`.", stock.table);
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! What an operator calls.
+
+pub mod adjust;
+pub mod audit;
+pub mod init;
+pub mod preload;
+pub mod reconcile;
+pub mod status;
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::book::Position;
+use crate::config::Config;
+use crate::db::{Db, Tx};
+
+/// A progress bar on standard error; nothing where that is no terminal.
+fn bar(what: &'static str, length: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length).with_prefix(what);
+    if let Ok(style) = ProgressStyle::with_template("{prefix:>12} {bar:40} {pos}/{len} {per_sec} {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What the database says is on hand for each of these pools: the shelf less what it could not carry. Pools without a
+/// row in the stock table are left out.
+async fn on_hand(
+    db: &Db,
+    tx: &mut Tx,
+    config: &Config,
+    positions: &HashMap<String, Position>,
+) -> Result<HashMap<String, i64>> {
+    let skus: HashMap<String, &String> =
+        positions.keys().filter_map(|pool| config.pools.sku(pool).map(|sku| (sku, pool))).collect();
+    let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
+    let shelves = db.shelves(tx, &keys).await?;
+    let known = shelves.into_iter().filter_map(|(sku, shelf)| {
+        let pool = *skus.get(&sku)?;
+        let uncovered = positions.get(pool).map_or(0, |p| p.uncovered);
+        Some((pool.clone(), shelf.quantity - uncovered))
+    });
+    Ok(known.collect())
+}
+
+/// Rows of text as a table.
+fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(head);
+    for row in rows {
+        table.add_row(row);
+    }
+    table
+}

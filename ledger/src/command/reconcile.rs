@@ -1,0 +1,207 @@
+//! `reconcile`: tells Redis what is on the shelf, while sales run.
+
+use std::collections::{BTreeSet, HashMap};
+
+use anyhow::Result;
+
+use super::{bar, on_hand, table};
+use crate::book::Position;
+use crate::config::Config;
+use crate::db::{Db, Tx};
+use crate::failure::Failure;
+use crate::link::pools::{Pool, Reconciled};
+use crate::link::Link;
+
+/// Pools whose rows are held at a time. Few: the feed waits for them.
+const PAGE: i64 = 200;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Pools that agreed.
+    pub agreed: u64,
+    /// Pools that did not: name, drift, what is on hand now.
+    pub drifted: Vec<(String, i64, i64)>,
+    /// Pools that were left alone, and why.
+    pub left: Vec<(String, String)>,
+    /// Pools that must be audited first.
+    pub suspects: Vec<String>,
+    /// Pools that `run` has not followed far enough.
+    pub behind: Vec<String>,
+}
+
+/// Why a pool is not reconciled now.
+enum Objection {
+    Suspect,
+    Behind,
+    Left(String),
+}
+
+/// Where the database stands with a pool, in the words of RECONCILE.
+fn reference(position: &Position, pool: Option<&Pool>) -> Result<Position, Objection> {
+    let Some(pool) = pool else { return Err(Objection::Left("no such pool".to_string())) };
+    if pool.on_hand.is_none() {
+        return Err(Objection::Left("unlimited".to_string()));
+    }
+    if position.suspect {
+        return Err(Objection::Suspect);
+    }
+    if position.epoch.is_empty() {
+        // Preloaded, and nothing applied: the database stands where nothing was out, whatever has left since.
+        return Ok(Position { epoch: pool.epoch.clone(), seq: pool.seq, out: 0, ..position.clone() });
+    }
+    if pool.epoch != position.epoch {
+        return Err(Objection::Behind);
+    }
+    if pool.seq < position.seq {
+        return Err(Objection::Suspect);
+    }
+    Ok(position.clone())
+}
+
+/// RECONCILE of these pools from one snapshot. Their rows are held meanwhile: of two that reconcile the same pool, the
+/// one with the later snapshot comes later in Redis, too.
+pub async fn reconcile_some(
+    db: &Db,
+    tx: &mut Tx,
+    link: &mut Link,
+    config: &Config,
+    names: &BTreeSet<&str>,
+    dry_run: bool,
+    report: &mut Report,
+) -> Result<()> {
+    let positions: HashMap<String, Position> = db.lock_positions(tx, names).await?;
+    let on_hand = on_hand(db, tx, config, &positions).await?;
+    let names: Vec<&str> = names.iter().copied().collect();
+    let pools = link.pools(&names).await?;
+    let mut calls = Vec::new();
+    for (name, pool) in names.iter().zip(&pools) {
+        let Some(position) = positions.get(*name) else {
+            report.left.push((name.to_string(), "the ledger does not follow it: `preload`, or `run`".to_string()));
+            continue;
+        };
+        let Some(on_hand) = on_hand.get(*name) else {
+            report.left.push((name.to_string(), "no row in the stock table".to_string()));
+            continue;
+        };
+        match reference(position, pool.as_ref()) {
+            Ok(reference) => calls.push((*name, *on_hand, reference)),
+            Err(Objection::Suspect) => report.suspects.push(name.to_string()),
+            Err(Objection::Behind) => report.behind.push(name.to_string()),
+            Err(Objection::Left(why)) => report.left.push((name.to_string(), why)),
+        }
+    }
+    let asked: Vec<(&str, i64, &Position)> = calls.iter().map(|(name, n, position)| (*name, *n, position)).collect();
+    let answers = link.reconcile(&asked, dry_run).await?;
+    for ((name, ..), answer) in calls.iter().zip(answers) {
+        match answer {
+            Reconciled::Done { drift: 0, .. } => report.agreed += 1,
+            Reconciled::Done { drift, on_hand } => report.drifted.push((name.to_string(), drift, on_hand)),
+            Reconciled::Unknown => report.left.push((name.to_string(), "Redis does not know this history".to_string())),
+            Reconciled::NoPool => report.left.push((name.to_string(), "no such pool".to_string())),
+            Reconciled::Other(answer) => report.left.push((name.to_string(), answer)),
+        }
+    }
+    Ok(())
+}
+
+/// Reconciles all pools, or those named.
+pub async fn reconcile(config: &Config, pools: &[String], dry_run: bool) -> Result<Report> {
+    let db = Db::open_prepared(config).await?;
+    let mut link = Link::open(&config.redis).await?;
+    let mut report = Report::default();
+    if pools.is_empty() {
+        let bar = bar("reconciling", 0);
+        let mut after = String::new();
+        loop {
+            let mut tx = db.begin().await?;
+            let page = db.positions_after(&mut tx, &after, PAGE).await?;
+            tx.commit().await?;
+            let Some((last, _)) = page.last() else { break };
+            after.clone_from(last);
+            // Campaign caps and the like have no shelf.
+            let names = page.iter().map(|(pool, _)| pool.as_str()).filter(|pool| config.pools.sku(pool).is_some());
+            portion(&db, &mut link, config, &names.collect(), dry_run, &mut report).await?;
+            bar.inc_length(page.len() as u64);
+            bar.inc(page.len() as u64);
+        }
+        bar.finish_and_clear();
+    } else {
+        for some in pools.chunks(PAGE as usize) {
+            let names = some.iter().map(String::as_str).collect();
+            portion(&db, &mut link, config, &names, dry_run, &mut report).await?;
+        }
+    }
+    db.close().await;
+    Ok(report)
+}
+
+async fn portion(
+    db: &Db,
+    link: &mut Link,
+    config: &Config,
+    names: &BTreeSet<&str>,
+    dry_run: bool,
+    report: &mut Report,
+) -> Result<()> {
+    let mut tx = db.begin().await?;
+    reconcile_some(db, &mut tx, link, config, names, dry_run, report).await?;
+    // Whoever was adjusted without Redis being told: it has been told now.
+    if !dry_run {
+        for name in names.iter().filter(|name| !report.suspects.iter().chain(&report.behind).any(|s| s == *name)) {
+            if let Some(sku) = config.pools.sku(name) {
+                db.mark_told(&mut tx, &sku).await?;
+            }
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+impl Report {
+    /// Prints the tables, and answers by the exit code.
+    pub fn finish(self, dry_run: bool) -> Result<()> {
+        if !self.drifted.is_empty() {
+            let rows = self
+                .drifted
+                .iter()
+                .map(|(pool, drift, on_hand)| vec![pool.clone(), drift.to_string(), on_hand.to_string()]);
+            let head = if dry_run { "on hand, corrected" } else { "on hand now" };
+            println!("{}", table(&["pool", "drift", head], rows));
+        }
+        if !self.left.is_empty() {
+            println!(
+                "{}",
+                table(&["left alone", "why"], self.left.iter().map(|(pool, why)| vec![pool.clone(), why.clone()]))
+            );
+        }
+        let verb = if dry_run { "would be corrected" } else { "were corrected" };
+        println!("{} pools agreed, {} {verb}, {} were left alone.", self.agreed, self.drifted.len(), self.left.len());
+        if !self.suspects.is_empty() {
+            let text = format!(
+                "Redis lost history in {} pools ({}): `stock-ledger run --once`, `stock-ledger audit --repair`, then this",
+                self.suspects.len(),
+                some(&self.suspects)
+            );
+            return Err(Failure::Order(text).into());
+        }
+        if !self.behind.is_empty() {
+            let text = format!(
+                "{} pools ({}) have begun a history that `stock-ledger run` has not read yet: let it, then try again",
+                self.behind.len(),
+                some(&self.behind)
+            );
+            return Err(Failure::Order(text).into());
+        }
+        if dry_run && !self.drifted.is_empty() {
+            return Err(Failure::Differences(format!("{} pools differ", self.drifted.len())).into());
+        }
+        Ok(())
+    }
+}
+
+fn some(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+    let more = if names.len() > 5 { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}

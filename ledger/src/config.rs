@@ -1,0 +1,274 @@
+//! The configuration: a TOML file, whose most used fields environment variables and flags can replace.
+
+use std::path::Path;
+
+use anyhow::{bail, ensure, Context, Result};
+use serde::Deserialize;
+
+use crate::text::{escape, unescape};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the pools are.
+    pub redis: Redis,
+    /// Where the shelf is.
+    pub database: Database,
+    /// The stock table.
+    pub stock: StockTable,
+    /// How rows of the stock table and pools belong together.
+    pub pools: Pools,
+    /// The feed.
+    pub run: Run,
+}
+
+/// Where the pools are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redis {
+    /// `redis://[user:password@]host:port[/db]`; with a cluster any node, with Sentinel any sentinel.
+    pub url: String,
+    /// More nodes or sentinels, to be tried when the first does not answer.
+    pub more: Vec<String>,
+    /// The name of the primary that the sentinels watch; empty: no Sentinel.
+    pub sentinel: String,
+    /// User and password of the primary behind Sentinel: `user:password`.
+    pub login: String,
+    /// Whether it is a cluster.
+    pub cluster: bool,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        let url = "redis://127.0.0.1:6379/0".to_string();
+        Redis { url, more: Vec::new(), sentinel: String::new(), login: String::new(), cluster: false }
+    }
+}
+
+/// Where the shelf is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:FILE`, `postgres://…` or `mysql://…`.
+    pub url: String,
+    /// Connections at most.
+    pub connections: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Database { url: "sqlite:stock-ledger.db".to_string(), connections: 8 }
+    }
+}
+
+/// The stock table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StockTable {
+    /// Its name. `stock` is made by `init`; any other is the shop's and must be there.
+    pub table: String,
+    /// The column that names the product.
+    pub key: String,
+    /// The column that says how much is on the shelf.
+    pub quantity: String,
+    /// The column that counts changes; empty: there is none, and the quantity itself is compared.
+    pub version: Option<String>,
+    /// Whether the quantity column can be negative.
+    pub negative: bool,
+}
+
+impl Default for StockTable {
+    fn default() -> Self {
+        StockTable {
+            table: "stock".to_string(),
+            key: "sku".to_string(),
+            quantity: "on_hand".to_string(),
+            version: Some("version".to_string()),
+            negative: false,
+        }
+    }
+}
+
+/// How rows of the stock table and pools belong together.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pools {
+    /// The pool's key: `%` is the row's key, `#` its shard.
+    pub key: String,
+    /// The event stream's key: `#` is the shard.
+    pub events: String,
+    /// In how many shards the rows fall; more than 1 with a cluster.
+    pub shards: u32,
+    /// The policy of new pools, as JSON; `events` is added to it.
+    pub policy: String,
+}
+
+impl Default for Pools {
+    fn default() -> Self {
+        Pools { key: "%".to_string(), events: "stock:events".to_string(), shards: 1, policy: "{}".to_string() }
+    }
+}
+
+/// The feed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Run {
+    /// Streams to follow; empty: those of `pools.events`.
+    pub streams: Vec<String>,
+    /// Entries that go into one transaction.
+    pub batch: usize,
+    /// Whether entries that are in the database are trimmed off the stream.
+    pub trim: bool,
+    /// Seconds between lines about lag and rate.
+    pub report_seconds: u64,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Run { streams: Vec::new(), batch: 1000, trim: false, report_seconds: 10 }
+    }
+}
+
+impl Config {
+    /// Reads the file (none: all defaults).
+    pub fn read(path: Option<&Path>) -> Result<Config> {
+        let Some(path) = path else { return Ok(Config::default()) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut config: Config =
+            toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))?;
+        config.stock.version = config.stock.version.filter(|name| !name.is_empty());
+        Ok(config)
+    }
+
+    /// Checks what the types do not.
+    pub fn check(&self) -> Result<()> {
+        let stock = &self.stock;
+        let names = [&stock.table, &stock.key, &stock.quantity].into_iter().chain(stock.version.as_ref());
+        for name in names {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+            ensure!(
+                !name.is_empty() && name.chars().all(plain),
+                "stock: {name:?} is not a plain name of a table or column"
+            );
+        }
+        ensure!(self.pools.key.matches('%').count() == 1, "pools.key needs one % for the row's key");
+        ensure!(self.pools.shards >= 1 && self.pools.shards <= 16384, "pools.shards is between 1 and 16384");
+        if self.pools.shards > 1 {
+            let both = self.pools.key.contains('#') && self.pools.events.contains('#');
+            ensure!(both, "with shards, pools.key and pools.events need a # for the shard");
+        }
+        ensure!((1..=100_000).contains(&self.run.batch), "run.batch is between 1 and 100000");
+        let policy: serde_json::Value = serde_json::from_str(&self.pools.policy).context("pools.policy is not JSON")?;
+        ensure!(policy.is_object(), "pools.policy is not a JSON object");
+        if self.redis.cluster && !self.redis.sentinel.is_empty() {
+            bail!("redis: a cluster has no Sentinel");
+        }
+        Ok(())
+    }
+
+    /// The streams to follow, as text.
+    pub fn streams(&self) -> Vec<String> {
+        if !self.run.streams.is_empty() {
+            return self.run.streams.clone();
+        }
+        (0..self.pools.shards).map(|shard| self.pools.events.replace('#', &shard.to_string())).collect()
+    }
+}
+
+impl Pools {
+    fn shard(&self, sku: &str) -> u32 {
+        // FNV-1a: simple, and the same forever.
+        let hash = sku.bytes().fold(0x811c_9dc5u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        hash.checked_rem(self.shards).unwrap_or(0)
+    }
+
+    /// The pool of a row, as text.
+    pub fn pool(&self, sku: &str) -> String {
+        let key = if self.shards > 1 { self.key.replace('#', &self.shard(sku).to_string()) } else { self.key.clone() };
+        // The row's key is plain text; a pool's key stands escaped in the ledger's tables.
+        escape(key.replacen('%', sku, 1).as_bytes())
+    }
+
+    /// The row of a pool; none where the pool's key does not look like one.
+    pub fn sku(&self, pool: &str) -> Option<String> {
+        let key = String::from_utf8(unescape(pool)).ok()?;
+        let (before, after) = self.key.split_once('%')?;
+        let fits = |pattern: &str, text: &str| -> Option<usize> {
+            if self.shards == 1 {
+                return text.starts_with(pattern).then_some(pattern.len());
+            }
+            (0..self.shards)
+                .map(|s| pattern.replace('#', &s.to_string()))
+                .filter(|p| text.starts_with(p.as_str()))
+                .map(|p| p.len())
+                .max()
+        };
+        let start = fits(before, &key)?;
+        let rest = key.get(start..)?;
+        let end = if self.shards == 1 || !after.contains('#') {
+            rest.strip_suffix(after)?.len()
+        } else {
+            (0..self.shards).find_map(|s| rest.strip_suffix(&after.replace('#', &s.to_string())).map(str::len))?
+        };
+        let sku = rest.get(..end)?;
+        (!sku.is_empty() && self.pool(sku) == pool).then(|| sku.to_string())
+    }
+
+    /// The stream of a row's pool.
+    pub fn stream(&self, sku: &str) -> String {
+        if self.shards > 1 {
+            self.events.replace('#', &self.shard(sku).to_string())
+        } else {
+            self.events.clone()
+        }
+    }
+
+    /// The policy of a row's pool: what is configured, and the stream.
+    pub fn policy(&self, sku: &str) -> Result<String> {
+        let mut policy: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&self.policy)?;
+        policy.insert("events".to_string(), self.stream(sku).into());
+        Ok(serde_json::Value::Object(policy).to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_and_pools_find_each_other() {
+        for (key, shards) in [("%", 1), ("sku:%", 1), ("{#}sku:%", 16), ("a#b%c", 1), ("{s#}%:pool", 128)] {
+            let pools = Pools { key: key.to_string(), shards, ..Pools::default() };
+            for sku in ["618", "a b", "茶", "x\\y", "7:pool", " "] {
+                let pool = pools.pool(sku);
+                assert_eq!(pools.sku(&pool).as_deref(), Some(sku), "{key} {pool}");
+            }
+        }
+        let pools = Pools { key: "sku:%".to_string(), ..Pools::default() };
+        assert_eq!(pools.sku("cap:618"), None);
+        assert_eq!(pools.sku("sku:"), None);
+    }
+
+    #[test]
+    fn a_file_is_read_and_checked() {
+        let read = |text: &str| {
+            toml::from_str::<Config>(text).map_err(anyhow::Error::from).and_then(|c| c.check().map(|()| c))
+        };
+        let config =
+            read("[pools]\nkey='{#}%'\nevents='{#}events'\nshards=3\n[stock]\ntable='shop.goods'").expect("valid");
+        assert_eq!(config.streams(), ["{0}events", "{1}events", "{2}events"]);
+        assert_eq!(config.pools.policy("618").expect("a policy").matches("events\":\"{").count(), 1);
+        assert_eq!(config.stock.version.as_deref(), Some("version"));
+        for wrong in [
+            "[stock]\ntable='a;b'",
+            "[pools]\nkey='x'",
+            "[pools]\nshards=2",
+            "[run]\nbatch=0",
+            "[pools]\npolicy='['",
+            "nonsense=1",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The audit rows of `adjust`.
+
+use anyhow::Result;
+
+use super::{number, text, Db, Tx};
+
+/// One adjustment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adjustment {
+    /// The caller's own id: the same one again is the same adjustment.
+    pub token: String,
+    /// The row of the stock table.
+    pub sku: String,
+    /// Units.
+    pub delta: i64,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub operator: String,
+    /// What the column said afterwards.
+    pub on_hand: i64,
+    /// When.
+    pub at_ms: i64,
+    /// Whether Redis has been told.
+    pub told: bool,
+}
+
+const COLUMNS: &str = "token, sku, delta, reason, operator, on_hand, at_ms, told";
+
+impl Db {
+    /// The adjustment of a token.
+    pub async fn adjustment(&self, tx: &mut Tx, token: &str) -> Result<Option<Adjustment>> {
+        let sql = self.dialect.places(&format!("SELECT {COLUMNS} FROM stock_adjustments WHERE token = ?"));
+        let row = sqlx::query(&sql).bind(token).fetch_optional(&mut **tx).await?;
+        row.map(|row| {
+            Ok(Adjustment {
+                token: text(&row, 0)?,
+                sku: text(&row, 1)?,
+                delta: number(&row, 2)?,
+                reason: text(&row, 3)?,
+                operator: text(&row, 4)?,
+                on_hand: number(&row, 5)?,
+                at_ms: number(&row, 6)?,
+                told: number(&row, 7)? != 0,
+            })
+        })
+        .transpose()
+    }
+
+    /// Writes an adjustment's audit row.
+    pub async fn write_adjustment(&self, tx: &mut Tx, a: &Adjustment) -> Result<()> {
+        let sql = format!("INSERT INTO stock_adjustments ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?)");
+        let sql = self.dialect.places(&sql);
+        let query = sqlx::query(&sql).bind(a.token.as_str()).bind(a.sku.as_str()).bind(a.delta);
+        let query = query.bind(a.reason.as_str()).bind(a.operator.as_str()).bind(a.on_hand).bind(a.at_ms);
+        query.bind(i32::from(a.told)).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// Redis has been told of everything that is on this row.
+    pub async fn mark_told(&self, tx: &mut Tx, sku: &str) -> Result<()> {
+        let sql = self.dialect.places("UPDATE stock_adjustments SET told = 1 WHERE sku = ? AND told = 0");
+        sqlx::query(&sql).bind(sku).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// Adjustments of which Redis does not know yet.
+    pub async fn untold(&self, tx: &mut Tx) -> Result<i64> {
+        let row = sqlx::query("SELECT COUNT(*) FROM stock_adjustments WHERE told = 0").fetch_one(&mut **tx).await?;
+        number(&row, 0)
+    }
+}

@@ -1,0 +1,134 @@
+//! Where the three databases differ.
+
+use anyhow::{bail, Result};
+
+/// Which SQL the database speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// A file.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+}
+
+impl Dialect {
+    /// The dialect of a URL.
+    pub fn of(url: &str) -> Result<Dialect> {
+        Ok(match url.split(':').next().unwrap_or_default() {
+            "sqlite" => Dialect::Sqlite,
+            "postgres" | "postgresql" => Dialect::Postgres,
+            "mysql" | "mariadb" => Dialect::Mysql,
+            other => bail!("no database speaks {other}: use sqlite:, postgres: or mysql:"),
+        })
+    }
+
+    /// What each connection begins with.
+    pub(super) fn session(self) -> &'static [&'static str] {
+        match self {
+            // A writer waits for another one; a commit is on the disk when it is answered.
+            Dialect::Sqlite => {
+                &["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
+            }
+            Dialect::Postgres => &["SET default_transaction_isolation = 'read committed'"],
+            // Repeatable read would lock gaps between rows, and two streams would block each other.
+            Dialect::Mysql => &["SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"],
+        }
+    }
+
+    /// Statements are written with `?`; PostgreSQL numbers its places.
+    pub fn places(self, sql: &str) -> String {
+        if self != Dialect::Postgres {
+            return sql.to_string();
+        }
+        let mut text = String::with_capacity(sql.len() + 64);
+        let mut place = 0;
+        for c in sql.chars() {
+            if c == '?' {
+                place += 1;
+                text.push_str(&format!("${place}"));
+            } else {
+                text.push(c);
+            }
+        }
+        text
+    }
+
+    /// Locks the rows that a SELECT finds. SQLite has one writer at a time anyhow.
+    pub(super) fn for_update(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "",
+            Dialect::Postgres | Dialect::Mysql => " FOR UPDATE",
+        }
+    }
+
+    /// A number, whatever integer or decimal type the shop's column has.
+    pub(super) fn whole(self, column: &str) -> String {
+        let kind = if self == Dialect::Mysql { "SIGNED" } else { "BIGINT" };
+        format!("CAST({column} AS {kind})")
+    }
+
+    /// INSERT of `rows` rows that replaces the columns behind the first `keys` where the key exists.
+    pub(super) fn upsert(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
+        let row = format!("({})", vec!["?"; columns.len()].join(","));
+        let insert = format!("INSERT INTO {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","));
+        let (key, rest) = columns.split_at(keys.min(columns.len()));
+        let sql = match self {
+            Dialect::Mysql => {
+                // Without columns to replace, the key itself: a row that exists stays as it is.
+                let set = if rest.is_empty() { key } else { rest };
+                let set: Vec<String> = set.iter().map(|c| format!("{c}=VALUES({c})")).collect();
+                format!("{insert} ON DUPLICATE KEY UPDATE {}", set.join(","))
+            }
+            _ if rest.is_empty() => format!("{insert} ON CONFLICT ({}) DO NOTHING", key.join(",")),
+            _ => {
+                let set: Vec<String> = rest.iter().map(|c| format!("{c}=excluded.{c}")).collect();
+                format!("{insert} ON CONFLICT ({}) DO UPDATE SET {}", key.join(","), set.join(","))
+            }
+        };
+        self.places(&sql)
+    }
+}
+
+/// How many rows go into one statement: few sizes, so that prepared statements are used again.
+pub(super) fn portions(mut count: usize) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    for size in [256, 64, 16, 4, 1] {
+        while count >= size {
+            sizes.push(size);
+            count -= size;
+        }
+    }
+    sizes
+}
+
+/// Slices of `rows` in those sizes.
+pub(super) fn sliced<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut from = 0;
+    portions(rows.len()).into_iter().filter_map(move |size| {
+        let slice = rows.get(from..from + size);
+        from += size;
+        slice
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_numbered_for_postgres_only() {
+        assert_eq!(Dialect::Postgres.places("a=? AND b=?"), "a=$1 AND b=$2");
+        assert_eq!(Dialect::Mysql.places("a=?"), "a=?");
+    }
+
+    #[test]
+    fn slices_cover_everything_once() {
+        for count in [0usize, 1, 3, 5, 255, 256, 1000, 1023] {
+            let rows: Vec<usize> = (0..count).collect();
+            let flat: Vec<usize> = sliced(&rows).flatten().copied().collect();
+            assert_eq!(flat, rows);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How far each stream has been read.
+
+use anyhow::Result;
+
+use super::{number, text, Db, Tx};
+
+/// A stream's row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamRow {
+    /// The id of the last entry applied.
+    pub entry: String,
+    /// The server's history that was read from the start up to there, or that is being read (see `run::follow`).
+    pub history: String,
+    /// Counts transactions: whoever finds another number than he left is not alone.
+    pub turn: i64,
+    /// Events applied since the beginning.
+    pub applied: i64,
+    /// The time of the last event applied.
+    pub event_ms: i64,
+    /// When this row was written last.
+    pub updated_ms: i64,
+}
+
+const COLUMNS: &str = "stream, entry, history, turn, applied, event_ms, updated_ms";
+
+impl Db {
+    /// A stream's row; a new one where there is none.
+    pub async fn stream(&self, stream: &str) -> Result<StreamRow> {
+        let mut tx = self.begin().await?;
+        if let Some((_, row)) = self.streams(&mut tx).await?.into_iter().find(|(name, _)| name == stream) {
+            return Ok(row);
+        }
+        let columns = ["stream", "entry", "history", "turn", "applied", "event_ms", "updated_ms"];
+        let sql = self.dialect.upsert("stock_streams", &columns, 1, 1);
+        let query = sqlx::query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
+        query.execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(StreamRow { entry: "0-0".to_string(), ..StreamRow::default() })
+    }
+
+    /// All streams.
+    pub async fn streams(&self, tx: &mut Tx) -> Result<Vec<(String, StreamRow)>> {
+        let rows =
+            sqlx::query(&format!("SELECT {COLUMNS} FROM stock_streams ORDER BY stream")).fetch_all(&mut **tx).await?;
+        rows.iter()
+            .map(|row| {
+                let stream = StreamRow {
+                    entry: text(row, 1)?,
+                    history: text(row, 2)?,
+                    turn: number(row, 3)?,
+                    applied: number(row, 4)?,
+                    event_ms: number(row, 5)?,
+                    updated_ms: number(row, 6)?,
+                };
+                Ok((text(row, 0)?, stream))
+            })
+            .collect()
+    }
+
+    /// Takes the next turn on a stream and notes how far it leads. False: another program took it; nothing was written.
+    pub async fn take_turn(&self, tx: &mut Tx, stream: &str, row: &StreamRow) -> Result<bool> {
+        let sql =
+            "UPDATE stock_streams SET entry = ?, history = ?, turn = ?, applied = ?, event_ms = ?, updated_ms = ? \
+                   WHERE stream = ? AND turn = ?";
+        let sql = self.dialect.places(sql);
+        let query = sqlx::query(&sql)
+            .bind(row.entry.as_str())
+            .bind(row.history.as_str())
+            .bind(row.turn + 1)
+            .bind(row.applied)
+            .bind(row.event_ms)
+            .bind(row.updated_ms)
+            .bind(stream)
+            .bind(row.turn);
+        Ok(query.execute(&mut **tx).await?.rows_affected() == 1)
+    }
+
+    /// Corrects the number of events applied, within the same turn.
+    pub async fn count_applied(&self, tx: &mut Tx, stream: &str, row: &StreamRow) -> Result<()> {
+        let sql = self.dialect.places("UPDATE stock_streams SET applied = ?, event_ms = ? WHERE stream = ?");
+        sqlx::query(&sql).bind(row.applied).bind(row.event_ms).bind(stream).execute(&mut **tx).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Incidents: what a person should know. They are written with what they are about, in one transaction.
+
+use anyhow::Result;
+
+use super::dialect::sliced;
+use super::{number, text, Db, Tx};
+use crate::book::Incident;
+
+/// An incident as it is listed.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Kind.
+    pub kind: String,
+    /// Pool.
+    pub pool: String,
+    /// Order, or empty.
+    pub order: String,
+    /// Units.
+    pub units: i64,
+    /// In words.
+    pub detail: String,
+    /// When.
+    pub at_ms: i64,
+}
+
+impl Db {
+    /// Writes incidents.
+    pub async fn write_incidents(&self, tx: &mut Tx, incidents: &[Incident], now_ms: i64) -> Result<()> {
+        for some in sliced(incidents) {
+            let rows = vec!["(?,?,?,?,?,?,?,?)"; some.len()].join(",");
+            let sql = format!(
+                "INSERT INTO stock_incidents (kind, pool, order_id, epoch, seq, units, detail, at_ms) VALUES {rows}"
+            );
+            let sql = self.dialect.places(&sql);
+            let mut query = sqlx::query(&sql);
+            for i in some {
+                query = query.bind(i.kind).bind(i.pool.as_str()).bind(i.order.as_str()).bind(i.epoch.as_str());
+                query = query.bind(i.seq).bind(i.units).bind(i.detail.as_str()).bind(now_ms);
+            }
+            query.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether this was told before.
+    pub async fn has_incident(&self, tx: &mut Tx, incident: &Incident) -> Result<bool> {
+        let sql = self.dialect.places("SELECT COUNT(*) FROM stock_incidents WHERE kind = ? AND detail = ?");
+        let row = sqlx::query(&sql).bind(incident.kind).bind(incident.detail.as_str()).fetch_one(&mut **tx).await?;
+        Ok(number(&row, 0)? > 0)
+    }
+
+    /// How many incidents there are of each kind, and their units.
+    pub async fn count_incidents(&self, tx: &mut Tx) -> Result<Vec<(String, i64, i64)>> {
+        let units = self.dialect.whole("SUM(units)");
+        let sql = format!("SELECT kind, COUNT(*), {units} FROM stock_incidents GROUP BY kind ORDER BY kind");
+        let rows = sqlx::query(&sql).fetch_all(&mut **tx).await?;
+        rows.iter().map(|row| Ok((text(row, 0)?, number(row, 1)?, number(row, 2)?))).collect()
+    }
+
+    /// The last incidents, newest first.
+    pub async fn last_incidents(&self, tx: &mut Tx, limit: i64) -> Result<Vec<Listed>> {
+        let sql = "SELECT kind, pool, order_id, units, detail, at_ms FROM stock_incidents ORDER BY id DESC LIMIT ?";
+        let sql = self.dialect.places(sql);
+        let rows = sqlx::query(&sql).bind(limit).fetch_all(&mut **tx).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Listed {
+                    kind: text(row, 0)?,
+                    pool: text(row, 1)?,
+                    order: text(row, 2)?,
+                    units: number(row, 3)?,
+                    detail: text(row, 4)?,
+                    at_ms: number(row, 5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Pools with paid units that no shelf carries, and pools that wait for an audit: how many, and the units.
+    pub async fn troubles(&self, tx: &mut Tx) -> Result<(i64, i64, i64)> {
+        let units = self.dialect.whole("COALESCE(SUM(uncovered), 0)");
+        let sql = format!("SELECT COUNT(*), {units} FROM stock_positions WHERE uncovered > 0");
+        let row = sqlx::query(&sql).fetch_one(&mut **tx).await?;
+        let suspects =
+            sqlx::query("SELECT COUNT(*) FROM stock_positions WHERE suspect = 1").fetch_one(&mut **tx).await?;
+        Ok((number(&row, 0)?, number(&row, 1)?, number(&suspects, 0)?))
+    }
+
+    /// How many lines stand in each state.
+    pub async fn count_lines(&self, tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+        let sql = "SELECT state, COUNT(*) FROM stock_lines GROUP BY state ORDER BY state";
+        let rows = sqlx::query(sql).fetch_all(&mut **tx).await?;
+        rows.iter().map(|row| Ok((text(row, 0)?, number(row, 1)?))).collect()
+    }
+}

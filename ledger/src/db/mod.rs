@@ -1,0 +1,108 @@
+//! The database: SQLite, PostgreSQL, or MySQL and MariaDB, through one code.
+
+mod adjustments;
+mod dialect;
+mod feed;
+mod incidents;
+mod migrate;
+mod rows;
+mod shelves;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::{Any, AnyPool, Executor, Row, Transaction};
+
+use crate::config::{Config, StockTable};
+use crate::failure::Failure;
+
+pub use adjustments::Adjustment;
+pub use dialect::Dialect;
+pub use feed::StreamRow;
+pub use incidents::Listed;
+pub use migrate::VERSION;
+pub use shelves::Conflict;
+
+/// A transaction.
+pub type Tx = Transaction<'static, Any>;
+
+/// The database with what is configured about it.
+pub struct Db {
+    pool: AnyPool,
+    /// Which SQL it speaks.
+    pub dialect: Dialect,
+    /// The stock table.
+    pub stock: StockTable,
+}
+
+impl Db {
+    /// Opens the database; `create` makes the file of a SQLite database that is not there.
+    pub async fn open(config: &Config, create: bool) -> Result<Db> {
+        sqlx::any::install_default_drivers();
+        let url = &config.database.url;
+        let dialect = Dialect::of(url)?;
+        let url = match dialect {
+            Dialect::Sqlite if create && !url.contains('?') => format!("{url}?mode=rwc"),
+            _ => url.clone(),
+        };
+        let pool = AnyPoolOptions::new()
+            .max_connections(config.database.connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    for statement in dialect.session() {
+                        connection.execute(*statement).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(&url)
+            .await
+            .map_err(|e| match dialect {
+                Dialect::Sqlite if !create => {
+                    Failure::Order(format!("{url} cannot be opened ({e}): run `stock-ledger init`"))
+                }
+                _ => Failure::Unreachable(format!("the database cannot be reached: {e}")),
+            })?;
+        Ok(Db { pool, dialect, stock: config.stock.clone() })
+    }
+
+    /// Opens a database that `init` has prepared.
+    pub async fn open_prepared(config: &Config) -> Result<Db> {
+        let db = Db::open(config, false).await?;
+        db.check_version().await?;
+        Ok(db)
+    }
+
+    /// Begins a transaction.
+    pub async fn begin(&self) -> Result<Tx> {
+        self.pool.begin().await.context("a transaction of the database")
+    }
+
+    /// Closes the connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Whether the same transaction, made again, may well succeed: somebody else was faster.
+pub fn is_conflict(error: &anyhow::Error) -> bool {
+    if error.downcast_ref::<Conflict>().is_some() {
+        return true;
+    }
+    let Some(sqlx::Error::Database(inner)) = error.downcast_ref::<sqlx::Error>() else { return false };
+    // Serialisation failures, deadlocks and waits that took too long, in the words of each database.
+    let codes = ["40001", "40P01", "1213", "1205", "5", "517"];
+    inner.is_unique_violation() || inner.code().is_some_and(|code| codes.contains(&code.as_ref()))
+}
+
+/// A column of a row as text.
+fn text(row: &AnyRow, column: usize) -> Result<String> {
+    Ok(row.try_get::<String, _>(column)?)
+}
+
+/// A column of a row as a number.
+fn number(row: &AnyRow, column: usize) -> Result<i64> {
+    Ok(row.try_get::<i64, _>(column)?)
+}

@@ -1,0 +1,248 @@
+//! Positions, epochs and lines: read by key, written many at a time.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use anyhow::{bail, Result};
+use sqlx::any::AnyRow;
+
+use super::dialect::sliced;
+use super::{number, text, Db, Dialect, Tx};
+use crate::book::{Fork, Line, Position, State};
+
+const POSITION: [&str; 6] = ["pool", "epoch", "seq", "out_units", "uncovered", "suspect"];
+const LINE: [&str; 12] = [
+    "pool",
+    "order_id",
+    "state",
+    "qty",
+    "returned",
+    "counted",
+    "lost",
+    "attributes",
+    "placed_ms",
+    "changed_ms",
+    "epoch",
+    "seq",
+];
+
+fn position(row: &AnyRow) -> Result<(String, Position)> {
+    let position = Position {
+        epoch: text(row, 1)?,
+        seq: number(row, 2)?,
+        out: number(row, 3)?,
+        uncovered: number(row, 4)?,
+        suspect: number(row, 5)? != 0,
+    };
+    Ok((text(row, 0)?, position))
+}
+
+fn line(row: &AnyRow) -> Result<((String, String), Line)> {
+    let word = text(row, 2)?;
+    let Some(state) = State::of(&word) else { bail!("an order line in the unknown state {word}") };
+    let line = Line {
+        state,
+        qty: number(row, 3)?,
+        returned: number(row, 4)?,
+        counted: number(row, 5)?,
+        lost: number(row, 6)? != 0,
+        attributes: text(row, 7)?,
+        placed_ms: number(row, 8)?,
+        changed_ms: number(row, 9)?,
+        epoch: text(row, 10)?,
+        seq: number(row, 11)?,
+    };
+    Ok(((text(row, 0)?, text(row, 1)?), line))
+}
+
+impl Db {
+    /// Locks the pools named, so that nobody else applies events to them or tells Redis about them, and reads where
+    /// they stand. In order of name: two that lock the same pools never wait for each other.
+    pub async fn lock_positions(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<HashMap<String, Position>> {
+        if self.dialect == Dialect::Sqlite {
+            // The one writer's lock, before anything is read.
+            sqlx::query("UPDATE stock_ledger_version SET version = version").execute(&mut **tx).await?;
+        }
+        let pools: Vec<&str> = pools.iter().copied().collect();
+        let mut found = HashMap::with_capacity(pools.len());
+        for some in sliced(&pools) {
+            let sql = format!(
+                "SELECT {} FROM stock_positions WHERE pool IN ({}) ORDER BY pool{}",
+                POSITION.join(","),
+                vec!["?"; some.len()].join(","),
+                self.dialect.for_update()
+            );
+            let sql = self.dialect.places(&sql);
+            let mut query = sqlx::query(&sql);
+            for pool in some {
+                query = query.bind(*pool);
+            }
+            for row in query.fetch_all(&mut **tx).await? {
+                found.extend([position(&row)?]);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Where one pool stands now.
+    pub async fn position(&self, pool: &str) -> Result<Option<Position>> {
+        let mut tx = self.begin().await?;
+        let sql = format!("SELECT {} FROM stock_positions WHERE pool = ?", POSITION.join(","));
+        let row = sqlx::query(&self.dialect.places(&sql)).bind(pool).fetch_optional(&mut *tx).await?;
+        tx.commit().await?;
+        row.map(|row| position(&row).map(|(_, position)| position)).transpose()
+    }
+
+    /// Positions behind `after`, in order of name: to walk through all.
+    pub async fn positions_after(&self, tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<(String, Position)>> {
+        let sql = format!("SELECT {} FROM stock_positions WHERE pool > ? ORDER BY pool LIMIT ?", POSITION.join(","));
+        let sql = self.dialect.places(&sql);
+        let rows = sqlx::query(&sql).bind(after).bind(limit).fetch_all(&mut **tx).await?;
+        rows.iter().map(position).collect()
+    }
+
+    /// Writes positions.
+    pub async fn write_positions(&self, tx: &mut Tx, positions: &[(&str, &Position)]) -> Result<()> {
+        for some in sliced(positions) {
+            let sql = self.dialect.upsert("stock_positions", &POSITION, 1, some.len());
+            let mut query = sqlx::query(&sql);
+            for (pool, p) in some {
+                query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
+                query = query.bind(i32::from(p.suspect));
+            }
+            query.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Positions of pools that are about to be made; those that exist stay.
+    pub async fn start_positions(&self, tx: &mut Tx, pools: &[&str]) -> Result<()> {
+        for some in sliced(pools) {
+            let row = "(?,'',0,0,0,0)";
+            let conflict = match self.dialect {
+                Dialect::Mysql => "ON DUPLICATE KEY UPDATE pool=VALUES(pool)",
+                _ => "ON CONFLICT (pool) DO NOTHING",
+            };
+            let rows = vec![row; some.len()].join(",");
+            let sql = format!("INSERT INTO stock_positions ({}) VALUES {rows} {conflict}", POSITION.join(","));
+            let sql = self.dialect.places(&sql);
+            let mut query = sqlx::query(&sql);
+            for pool in some {
+                query = query.bind(*pool);
+            }
+            query.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// The audit is done with a pool.
+    pub async fn clear_suspicion(&self, tx: &mut Tx, pool: &str) -> Result<()> {
+        let sql = self.dialect.places("UPDATE stock_positions SET suspect = 0 WHERE pool = ?");
+        sqlx::query(&sql).bind(pool).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// All epochs that the pools were followed in.
+    pub async fn known_epochs(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<HashSet<(String, String)>> {
+        let pools: Vec<&str> = pools.iter().copied().collect();
+        let mut known = HashSet::new();
+        for some in sliced(&pools) {
+            let places = vec!["?"; some.len()].join(",");
+            let sql = self.dialect.places(&format!("SELECT pool, epoch FROM stock_epochs WHERE pool IN ({places})"));
+            let mut query = sqlx::query(&sql);
+            for pool in some {
+                query = query.bind(*pool);
+            }
+            for row in query.fetch_all(&mut **tx).await? {
+                known.insert((text(&row, 0)?, text(&row, 1)?));
+            }
+        }
+        Ok(known)
+    }
+
+    /// Notes epochs that were entered.
+    pub async fn write_epochs(&self, tx: &mut Tx, entered: &BTreeSet<(String, String)>) -> Result<()> {
+        let entered: Vec<&(String, String)> = entered.iter().collect();
+        for some in sliced(&entered) {
+            let sql = self.dialect.upsert("stock_epochs", &["pool", "epoch"], 2, some.len());
+            let mut query = sqlx::query(&sql);
+            for (pool, epoch) in some {
+                query = query.bind(pool.as_str()).bind(epoch.as_str());
+            }
+            query.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Lines by pool and order.
+    pub async fn lines(&self, tx: &mut Tx, keys: &[(&str, &str)]) -> Result<HashMap<(String, String), Line>> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for some in sliced(keys) {
+            let pairs = vec!["(?,?)"; some.len()].join(",");
+            let columns = |of: &str| LINE.map(|c| format!("{of}{c}")).join(",");
+            let sql = match self.dialect {
+                Dialect::Sqlite => {
+                    format!("SELECT {} FROM stock_lines WHERE (pool, order_id) IN (VALUES {pairs})", columns(""))
+                }
+                Dialect::Postgres => format!(
+                    "SELECT {} FROM (VALUES {pairs}) AS asked (p, o) JOIN stock_lines AS l \
+                     ON l.pool = asked.p AND l.order_id = asked.o",
+                    columns("l.")
+                ),
+                Dialect::Mysql => {
+                    format!("SELECT {} FROM stock_lines WHERE (pool, order_id) IN ({pairs})", columns(""))
+                }
+            };
+            let sql = self.dialect.places(&sql);
+            let mut query = sqlx::query(&sql);
+            for (pool, order) in some {
+                query = query.bind(*pool).bind(*order);
+            }
+            for row in query.fetch_all(&mut **tx).await? {
+                found.extend([line(&row)?]);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Lines of a pool behind `after` that changed since `since_ms`, are open, or are marked as lost.
+    pub async fn lines_after(
+        &self,
+        tx: &mut Tx,
+        pool: &str,
+        after: &str,
+        since_ms: i64,
+    ) -> Result<Vec<(String, Line)>> {
+        let sql = format!(
+            "SELECT {} FROM stock_lines WHERE pool = ? AND order_id > ? AND (changed_ms >= ? OR lost = 1 OR state = 'reserved') \
+             ORDER BY order_id LIMIT 500",
+            LINE.join(",")
+        );
+        let sql = self.dialect.places(&sql);
+        let rows = sqlx::query(&sql).bind(pool).bind(after).bind(since_ms).fetch_all(&mut **tx).await?;
+        rows.iter().map(|row| line(row).map(|((_, order), line)| (order, line))).collect()
+    }
+
+    /// Writes lines.
+    pub async fn write_lines(&self, tx: &mut Tx, lines: &[(&(String, String), &Line)]) -> Result<()> {
+        for some in sliced(lines) {
+            let sql = self.dialect.upsert("stock_lines", &LINE, 2, some.len());
+            let mut query = sqlx::query(&sql);
+            for ((pool, order), l) in some {
+                query = query.bind(pool.as_str()).bind(order.as_str()).bind(l.state.word());
+                query = query.bind(l.qty).bind(l.returned).bind(l.counted).bind(i32::from(l.lost));
+                query = query.bind(l.attributes.as_str()).bind(l.placed_ms).bind(l.changed_ms);
+                query = query.bind(l.epoch.as_str()).bind(l.seq);
+            }
+            query.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks the lines whose last event Redis has lost. Answers how many.
+    pub async fn mark_lost(&self, tx: &mut Tx, fork: &Fork) -> Result<u64> {
+        let sql = "UPDATE stock_lines SET lost = 1 WHERE pool = ? AND epoch = ? AND seq >= ? AND lost = 0";
+        let sql = self.dialect.places(sql);
+        let query = sqlx::query(&sql).bind(fork.pool.as_str()).bind(fork.epoch.as_str()).bind(fork.from_seq);
+        Ok(query.execute(&mut **tx).await?.rows_affected())
+    }
+}

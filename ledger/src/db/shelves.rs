@@ -1,0 +1,123 @@
+//! The stock table: the ledger's own or the shop's. Other programs write it, too: every change is one of the row that
+//! was read, or it is none (optimistic locking).
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use sqlx::any::AnyRow;
+
+use super::dialect::sliced;
+use super::{number, text, Db, Dialect, Tx};
+use crate::book::Shelf;
+
+/// Another program changed a row of the stock table in between. The transaction is to be made again.
+#[derive(Debug, thiserror::Error)]
+#[error("the stock table was changed by somebody else in between")]
+pub struct Conflict;
+
+impl Db {
+    fn shelf_columns(&self) -> String {
+        let stock = &self.stock;
+        let version = stock.version.as_deref().map_or("0".to_string(), |v| self.dialect.whole(v));
+        format!("{}, {}, {}", stock.key, self.dialect.whole(&stock.quantity), version)
+    }
+
+    fn shelf(row: &AnyRow) -> Result<(String, Shelf)> {
+        let version = number(row, 2)?;
+        Ok((text(row, 0)?, Shelf::new(number(row, 1)?, version)))
+    }
+
+    /// Rows of the stock table by their keys (SKUs, not pools).
+    pub async fn shelves(&self, tx: &mut Tx, skus: &[&str]) -> Result<HashMap<String, Shelf>> {
+        let mut found = HashMap::with_capacity(skus.len());
+        let stock = &self.stock;
+        for some in sliced(skus) {
+            let places = vec!["?"; some.len()].join(",");
+            let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.shelf_columns(), stock.table, stock.key);
+            let sql = self.dialect.places(&sql);
+            let mut query = sqlx::query(&sql);
+            for sku in some {
+                query = query.bind(*sku);
+            }
+            for row in query.fetch_all(&mut **tx).await? {
+                found.extend([Db::shelf(&row)?]);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Rows behind `after`, in order of their keys: to walk through all.
+    pub async fn shelves_after(&self, tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<(String, Shelf)>> {
+        let stock = &self.stock;
+        let (columns, table, key) = (self.shelf_columns(), &stock.table, &stock.key);
+        let sql = format!("SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?");
+        let sql = self.dialect.places(&sql);
+        let rows = sqlx::query(&sql).bind(after).bind(limit).fetch_all(&mut **tx).await?;
+        rows.iter().map(Db::shelf).collect()
+    }
+
+    /// How many rows the stock table has.
+    pub async fn count_shelves(&self, tx: &mut Tx) -> Result<i64> {
+        let sql = format!("SELECT COUNT(*) FROM {}", self.stock.table);
+        number(&sqlx::query(&sql).fetch_one(&mut **tx).await?, 0)
+    }
+
+    /// Writes the rows, each only as it was read. A row that changed in between is a `Conflict`.
+    pub async fn write_shelves(&self, tx: &mut Tx, rows: &[(String, &Shelf)]) -> Result<()> {
+        for some in sliced(rows) {
+            let sql = self.shelf_update(some.len());
+            let mut query = sqlx::query(&sql);
+            let seen = |shelf: &Shelf| if self.stock.version.is_some() { shelf.version } else { shelf.read };
+            for (sku, shelf) in some {
+                query = query.bind(sku.as_str()).bind(shelf.quantity);
+                if self.dialect != Dialect::Mysql {
+                    query = query.bind(seen(shelf));
+                }
+            }
+            if self.dialect == Dialect::Mysql {
+                for (sku, shelf) in some {
+                    query = query.bind(sku.as_str()).bind(seen(shelf));
+                }
+            }
+            let written = query.execute(&mut **tx).await?.rows_affected();
+            if written != some.len() as u64 {
+                return Err(Conflict.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn shelf_update(&self, rows: usize) -> String {
+        let stock = &self.stock;
+        let (table, key, quantity) = (&stock.table, &stock.key, &stock.quantity);
+        // Without a version column the quantity itself is compared: the same number is the same shelf.
+        let seen = stock.version.as_ref().unwrap_or(quantity);
+        let next = stock.version.as_ref().map(|v| format!(", {v} = t.{v} + 1")).unwrap_or_default();
+        let sql = match self.dialect {
+            Dialect::Sqlite => {
+                let values = vec!["(?,?,?)"; rows].join(",");
+                format!(
+                    "WITH d (k, q, s) AS (VALUES {values}) UPDATE {table} AS t SET {quantity} = d.q{next} \
+                     FROM d WHERE t.{key} = d.k AND t.{seen} = d.s"
+                )
+            }
+            Dialect::Postgres => {
+                let values = vec!["(CAST(? AS text), CAST(? AS bigint), CAST(? AS bigint))"; rows].join(",");
+                format!(
+                    "UPDATE {table} AS t SET {quantity} = d.q{next} FROM (VALUES {values}) AS d (k, q, s) \
+                     WHERE t.{key} = d.k AND t.{seen} = d.s"
+                )
+            }
+            Dialect::Mysql => {
+                // Plain places take the column's own collation; those of a derived table would have another.
+                let cases = vec!["WHEN ? THEN ?"; rows].join(" ");
+                let seen_rows = vec!["(?,?)"; rows].join(",");
+                format!(
+                    "UPDATE {table} AS t SET t.{quantity} = CASE t.{key} {cases} END{next} \
+                     WHERE (t.{key}, t.{seen}) IN ({seen_rows})"
+                )
+            }
+        };
+        self.dialect.places(&sql)
+    }
+}

@@ -1,0 +1,187 @@
+//! An entry of a pool's event stream.
+
+use crate::text::escape;
+
+/// What an entry says about its order or its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Units are held.
+    Reserved,
+    /// A hold has a new total.
+    Amended,
+    /// A hold has a later deadline.
+    Extended,
+    /// A hold became a sale.
+    Confirmed,
+    /// A payment was honoured after its hold had ended.
+    Late,
+    /// A hold was given up.
+    Released,
+    /// A hold ended at its deadline.
+    Expired,
+    /// Paid units came back.
+    Returned,
+    /// RELEASE of an order that the pool did not know.
+    Cancelled,
+    /// A restock or a write-off made in Redis.
+    Added,
+    /// What moves nothing that the database follows: set, reconciled, policy, suspended, resumed.
+    Other,
+}
+
+impl Kind {
+    fn of(word: &[u8]) -> Option<Kind> {
+        Some(match word {
+            b"reserved" => Kind::Reserved,
+            b"amended" => Kind::Amended,
+            b"extended" => Kind::Extended,
+            b"confirmed" => Kind::Confirmed,
+            b"late" => Kind::Late,
+            b"released" => Kind::Released,
+            b"expired" => Kind::Expired,
+            b"returned" => Kind::Returned,
+            b"cancelled" => Kind::Cancelled,
+            b"added" => Kind::Added,
+            b"set" | b"reconciled" | b"policy" | b"suspended" | b"resumed" => Kind::Other,
+            _ => return None,
+        })
+    }
+}
+
+/// One change of one pool. `pool`, `order` are escaped (see `text`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub kind: Kind,
+    /// The pool's key.
+    pub pool: String,
+    /// The logical database of the server.
+    pub db: i64,
+    /// The history in which `seq` counts.
+    pub epoch: String,
+    /// The number of the change.
+    pub seq: i64,
+    /// The order, where the change is one of an order.
+    pub order: Option<String>,
+    /// Units; what they are depends on the kind.
+    pub qty: i64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Whether the pool counts nothing on hand.
+    pub unlimited: bool,
+    /// Net units that left on_hand by movements, after this change.
+    pub out: i64,
+    /// The attributes of the sale, as JSON; empty where there are none.
+    pub attributes: String,
+}
+
+impl Event {
+    /// How this change alone moved `out`. A return that did not restock moves nothing and looks the same: where it
+    /// matters, `out` of two neighbours decides.
+    pub fn own_out(&self) -> i64 {
+        match self.kind {
+            Kind::Confirmed | Kind::Late => self.qty,
+            Kind::Returned | Kind::Added => -self.qty,
+            _ => 0,
+        }
+    }
+
+    /// Reads the fields of an entry. The error says what is wrong with it.
+    pub fn parse(fields: &[(Vec<u8>, Vec<u8>)]) -> Result<Event, String> {
+        let get = |name: &str| fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value.as_slice());
+        let need = |name: &str| get(name).ok_or_else(|| format!("no field {name}"));
+        let number = |name: &str| {
+            let text = std::str::from_utf8(need(name)?).unwrap_or("");
+            text.parse::<i64>().map_err(|_| format!("{name} is not a number"))
+        };
+        let word = need("type")?;
+        let kind = Kind::of(word).ok_or_else(|| format!("unknown type {}", escape(word)))?;
+        let epoch = escape(need("epoch")?);
+        if epoch.len() != 16 || !epoch.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err("epoch is not 16 hex digits".to_string());
+        }
+        let order = get("order").filter(|o| !o.is_empty()).map(escape);
+        let of_an_order = !matches!(kind, Kind::Added | Kind::Other);
+        if of_an_order && order.is_none() {
+            return Err("no order".to_string());
+        }
+        let seq = number("seq")?;
+        if seq < 1 {
+            return Err("seq is below 1".to_string());
+        }
+        Ok(Event {
+            kind,
+            pool: escape(need("pool")?),
+            db: number("db")?,
+            epoch,
+            seq,
+            order: order.filter(|_| of_an_order),
+            qty: number("qty")?,
+            at_ms: number("at")?,
+            unlimited: need("on_hand")?.is_empty(),
+            out: number("out")?,
+            attributes: get("for").map(|f| String::from_utf8_lossy(f).into_owned()).unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(changes: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut fields: Vec<(String, String)> = [
+            ("type", "reserved"),
+            ("pool", "sku:1"),
+            ("db", "0"),
+            ("epoch", "00000000000000aa"),
+            ("seq", "7"),
+            ("order", "o1"),
+            ("qty", "2"),
+            ("at", "1700000000000"),
+            ("available", "8"),
+            ("reserved", "2"),
+            ("on_hand", "10"),
+            ("sold", "0"),
+            ("out", "-3"),
+            ("for", "{\"user\":\"42\"}"),
+        ]
+        .iter()
+        .map(|(n, v)| (n.to_string(), v.to_string()))
+        .collect();
+        for (name, value) in changes {
+            fields.retain(|(n, _)| n != name);
+            if *value != "-" {
+                fields.push((name.to_string(), value.to_string()));
+            }
+        }
+        fields.into_iter().map(|(n, v)| (n.into_bytes(), v.into_bytes())).collect()
+    }
+
+    #[test]
+    fn an_entry_is_read() {
+        let event = Event::parse(&entry(&[])).expect("an event");
+        assert_eq!((event.kind, event.seq, event.out, event.qty), (Kind::Reserved, 7, -3, 2));
+        assert_eq!((event.pool.as_str(), event.order.as_deref()), ("sku:1", Some("o1")));
+        assert!(!event.unlimited);
+        assert_eq!(event.attributes, "{\"user\":\"42\"}");
+        assert!(Event::parse(&entry(&[("on_hand", "")])).expect("an event").unlimited);
+        assert_eq!(Event::parse(&entry(&[("type", "added"), ("order", "-")])).expect("an event").order, None);
+    }
+
+    #[test]
+    fn a_damaged_entry_says_what_is_wrong() {
+        for (change, text) in [
+            (("type", "-"), "no field type"),
+            (("type", "sold"), "unknown type sold"),
+            (("epoch", "12"), "epoch"),
+            (("seq", "x"), "seq is not a number"),
+            (("seq", "0"), "seq is below 1"),
+            (("order", "-"), "no order"),
+            (("out", "-"), "no field out"),
+        ] {
+            let error = Event::parse(&entry(&[change])).expect_err("an error");
+            assert!(error.contains(text), "{error}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One batch of entries, in one transaction with the stream's position.
+
+use std::collections::{BTreeSet, HashMap};
+
+use anyhow::Result;
+
+use super::{now_ms, Pass};
+use crate::book::{Book, Incident, Line, Position, Shelf};
+use crate::config::Config;
+use crate::db::{Db, StreamRow, Tx};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::link::streams::Entry;
+use crate::link::Link;
+use crate::text::unescape;
+
+/// Entries that were read, and what they say.
+pub struct Batch {
+    /// Events, in order.
+    pub events: Vec<Event>,
+    /// Entries that are none.
+    pub unreadable: Vec<Incident>,
+    /// The id of the last entry.
+    pub last_id: String,
+}
+
+impl Batch {
+    /// Reads entries. Those of other logical databases are left out.
+    pub fn of(entries: &[Entry], stream: &str, db: i64) -> Batch {
+        let mut batch =
+            Batch { events: Vec::with_capacity(entries.len()), unreadable: Vec::new(), last_id: String::new() };
+        for entry in entries {
+            match Event::parse(&entry.fields) {
+                Ok(event) if event.db == db => batch.events.push(event),
+                Ok(_) => {}
+                Err(why) => {
+                    tracing::warn!(stream, id = entry.id, why, "an entry cannot be read");
+                    batch.unreadable.push(Incident {
+                        kind: "unreadable",
+                        pool: String::new(),
+                        order: String::new(),
+                        epoch: String::new(),
+                        seq: 0,
+                        units: 0,
+                        detail: format!("entry {} of {stream}: {why}", entry.id),
+                    });
+                }
+            }
+            batch.last_id.clone_from(&entry.id);
+        }
+        batch
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It is in the database.
+    Done,
+    /// Nothing was written: another program follows this stream, too.
+    NotAlone,
+    /// Nothing was written: the server's history is another one now, and the stream is to be read from its start.
+    NewHistory,
+}
+
+/// Where a batch comes from and goes to.
+pub struct Feed<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// Everything that is configured.
+    pub config: &'a Config,
+    /// The stream.
+    pub stream: &'a str,
+    /// The history of the server that the stream is read from.
+    pub history: &'a str,
+}
+
+/// Applies a batch and moves the stream's row.
+pub async fn apply(
+    feed: &Feed<'_>,
+    link: &mut Link,
+    row: &mut StreamRow,
+    batch: &Batch,
+    pass: &mut Option<Pass>,
+) -> Result<Applied> {
+    let Feed { db, config, stream, history } = *feed;
+    let mut tx = db.begin().await?;
+    let mut next = StreamRow { entry: batch.last_id.clone(), updated_ms: now_ms(), ..row.clone() };
+    // The first statement takes the stream's row: a second program that follows it waits here, and finds the turn gone.
+    if !db.take_turn(&mut tx, stream, &next).await? {
+        return Ok(Applied::NotAlone);
+    }
+    let mut book = load(feed, &mut tx, link, &batch.events, pass.as_ref()).await?;
+    // A pass from the start of this history has seen what stands before a new epoch. Otherwise the history is looked at.
+    if pass.is_none() && book.has_branch(&batch.events) && link.history(&unescape(stream)).await? != history {
+        return Ok(Applied::NewHistory);
+    }
+    let mut before = HashMap::new();
+    for event in &batch.events {
+        let known = before.get(&event.pool).copied().or_else(|| pass.as_ref().and_then(|p| p.before(event)));
+        book.apply(event, known);
+        before.insert(event.pool.clone(), (event.seq, event.out));
+    }
+    for incident in &batch.unreadable {
+        // Told once, however often the entry is read.
+        if !db.has_incident(&mut tx, incident).await? {
+            book.incidents.push(incident.clone());
+        }
+    }
+    forgive_presales(link, &mut book).await?;
+    write(db, &mut tx, config, &book).await?;
+    next.applied += i64::try_from(book.applied).unwrap_or(i64::MAX);
+    if let Some(last) = batch.events.last() {
+        next.event_ms = last.at_ms;
+    }
+    db.count_applied(&mut tx, stream, &next).await?;
+    tx.commit().await?;
+    next.turn += 1;
+    *row = next;
+    for incident in &book.incidents {
+        tracing::warn!(
+            kind = incident.kind,
+            pool = incident.pool,
+            order = incident.order,
+            units = incident.units,
+            "{}",
+            incident.detail
+        );
+    }
+    if let Some(pass) = pass {
+        batch.events.iter().for_each(|event| pass.note(event));
+    }
+    Ok(Applied::Done)
+}
+
+/// Reads the rows that the events touch.
+async fn load(feed: &Feed<'_>, tx: &mut Tx, link: &mut Link, events: &[Event], pass: Option<&Pass>) -> Result<Book> {
+    let Feed { db, config, .. } = *feed;
+    let pools: BTreeSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
+    let mut book = Book { negative: config.stock.negative, ..Book::default() };
+    book.positions = db.lock_positions(tx, &pools).await?;
+    let foreign = book.foreign_epochs(events);
+    if !foreign.is_empty() {
+        book.known_epochs = db.known_epochs(tx, &foreign).await?;
+    }
+    let news: Vec<&Event> = events.iter().filter(|e| book.is_news(e)).collect();
+    if news.is_empty() {
+        return Ok(book);
+    }
+    for (question, position) in book.questions(events, |event| pass.and_then(|p| p.before(event))) {
+        if let Some(out) = ask(link, &question.pool, &position).await? {
+            book.ended_out.insert(question, out);
+        }
+    }
+    let lines: BTreeSet<(&str, &str)> =
+        news.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
+    let lines: Vec<(&str, &str)> = lines.into_iter().collect();
+    let skus: HashMap<String, &str> =
+        pools.iter().filter_map(|pool| config.pools.sku(pool).map(|sku| (sku, *pool))).collect();
+    let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
+    let shelves = db.shelves(tx, &keys).await?;
+    let shelves = shelves.into_iter().filter_map(|(sku, shelf)| skus.get(&sku).map(|pool| (pool.to_string(), shelf)));
+    let shelves: HashMap<String, Shelf> = shelves.collect();
+    let lines = db.lines(tx, &lines).await?;
+    book.shelves = shelves;
+    book.lines = lines;
+    Ok(book)
+}
+
+async fn ask(link: &mut Link, pool: &str, position: &Position) -> Result<Option<i64>> {
+    match link.ended_out(pool, position).await {
+        Ok(out) => Ok(out),
+        Err(error) if matches!(error.downcast_ref(), Some(Failure::Unreachable(_))) => Err(error),
+        Err(error) => {
+            tracing::warn!(pool, "the pool does not tell where its last epoch ended: {error:#}");
+            Ok(None)
+        }
+    }
+}
+
+/// A pool that may be sold beyond its shelf has no incident of what it may: that is a pre-sale.
+async fn forgive_presales(link: &mut Link, book: &mut Book) -> Result<()> {
+    let uncovered: BTreeSet<String> =
+        book.incidents.iter().filter(|i| i.kind == "uncovered").map(|i| i.pool.clone()).collect();
+    if uncovered.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = uncovered.iter().map(String::as_str).collect();
+    let pools = link.pools(&names).await?;
+    for (name, pool) in names.iter().zip(pools) {
+        let allowed = pool.map_or(0, |p| -p.safety);
+        let owed = book.positions.get(*name).map_or(0, |p| p.uncovered);
+        if book.shelves.contains_key(*name) && owed <= allowed {
+            book.incidents.retain(|i| i.kind != "uncovered" || i.pool != *name);
+        }
+    }
+    Ok(())
+}
+
+async fn write(db: &Db, tx: &mut Tx, config: &Config, book: &Book) -> Result<()> {
+    for fork in &book.forks {
+        db.mark_lost(tx, fork).await?;
+    }
+    let mut shelves: Vec<(String, &Shelf)> = book
+        .shelves
+        .iter()
+        .filter(|(_, shelf)| shelf.changed())
+        .filter_map(|(pool, shelf)| Some((config.pools.sku(pool)?, shelf)))
+        .collect();
+    shelves.sort_by(|a, b| a.0.cmp(&b.0));
+    db.write_shelves(tx, &shelves).await?;
+    let lines: Vec<(&(String, String), &Line)> =
+        book.touched.iter().filter_map(|key| Some((key, book.lines.get(key)?))).collect();
+    db.write_lines(tx, &lines).await?;
+    db.write_epochs(tx, &book.entered).await?;
+    let positions: Vec<(&str, &Position)> =
+        book.moved.iter().filter_map(|pool| Some((pool.as_str(), book.positions.get(pool)?))).collect();
+    db.write_positions(tx, &positions).await?;
+    db.write_incidents(tx, &book.incidents, now_ms()).await
+}

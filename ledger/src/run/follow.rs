@@ -1,0 +1,183 @@
+//! Follows one stream, through everything that breaks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rand::Rng;
+use tokio::sync::watch;
+
+use super::report::Report;
+use super::{apply, Applied, Batch, Feed, Pass};
+use crate::config::Config;
+use crate::db::{is_conflict, Db, StreamRow};
+use crate::link::streams::parts;
+use crate::link::Link;
+use crate::text::unescape;
+
+const BLOCK_MS: usize = 500;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Stands before a history while the stream is being read from its start: whoever comes next goes on from there.
+const READING: &str = "reading ";
+const TRIM_EVERY: Duration = Duration::from_secs(2);
+/// `--once` gives up when nothing has worked for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One stream's follower.
+pub struct Follower {
+    config: Arc<Config>,
+    db: Arc<Db>,
+    stream: String,
+    once: bool,
+    stop: watch::Receiver<bool>,
+    /// When something last worked.
+    alive: Instant,
+}
+
+/// Why following ended for now.
+enum Ended {
+    /// Asked to, or at the end of the stream.
+    Finished,
+    /// The stream has to be read again from its start.
+    Restart,
+}
+
+impl Follower {
+    /// A follower of `stream`.
+    pub fn new(config: Arc<Config>, db: Arc<Db>, stream: String, once: bool, stop: watch::Receiver<bool>) -> Follower {
+        Follower { config, db, stream, once, stop, alive: Instant::now() }
+    }
+
+    fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Follows until asked to stop. Failures of Redis and of the database are waited out.
+    pub async fn run(mut self) -> Result<()> {
+        let mut wait = FIRST_WAIT;
+        while !self.stopping() {
+            let before = self.alive;
+            match self.follow().await {
+                Ok(Ended::Finished) => return Ok(()),
+                Ok(Ended::Restart) => continue,
+                Err(error) => {
+                    if self.once && self.alive.elapsed() > PATIENCE {
+                        return Err(error);
+                    }
+                    if self.alive > before {
+                        wait = FIRST_WAIT;
+                    }
+                    tracing::warn!(stream = self.stream, wait_ms = wait.as_millis() as u64, "trying again: {error:#}");
+                    // A little chance, so that many streams do not come back in the same moment.
+                    let jitter = rand::rng().random_range(0.5..1.0);
+                    tokio::select! {
+                        () = tokio::time::sleep(wait.mul_f64(jitter)) => {}
+                        _ = self.stop.changed() => {}
+                    }
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One connection's life.
+    async fn follow(&mut self) -> Result<Ended> {
+        let mut link = Link::open(&self.config.redis).await?;
+        let mut row = self.db.stream(&self.stream).await?;
+        let key = unescape(&self.stream);
+        let history = link.history(&key).await?;
+        let went_back = link.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry));
+        // Another process, another primary: what stands before our place may be new. Identity drops what is not.
+        let mut pass = None;
+        let under_way = format!("{READING}{history}");
+        if row.history == under_way && !went_back {
+            pass = Some(Pass::default());
+        } else if row.history != history || went_back {
+            tracing::info!(stream = self.stream, "reading from the start");
+            row.entry = "0-0".to_string();
+            row.history = under_way;
+            pass = Some(Pass::default());
+        }
+        let mut report = Report::new(self.config.run.report_seconds);
+        let mut trimmed = Instant::now();
+        loop {
+            if self.stopping() {
+                return Ok(Ended::Finished);
+            }
+            let block = if self.once { 1 } else { BLOCK_MS };
+            let entries = link.read(&self.stream, &row.entry, self.config.run.batch, block).await?;
+            self.alive = Instant::now();
+            if entries.is_empty() {
+                if self.idle(&mut link, &mut row, &history, &mut pass).await? {
+                    return Ok(Ended::Restart);
+                }
+                report.look(&self.stream, &row, true);
+                if self.config.run.trim && (self.once || trimmed.elapsed() > TRIM_EVERY) {
+                    trimmed = Instant::now();
+                    self.trim(&mut link, &row).await?;
+                }
+                if self.once {
+                    tracing::info!(stream = self.stream, applied = row.applied, "at the end of the stream");
+                    return Ok(Ended::Finished);
+                }
+                continue;
+            }
+            let batch = Batch::of(&entries, &self.stream, self.database());
+            let feed = Feed { db: &self.db, config: &self.config, stream: &self.stream, history: &history };
+            match apply(&feed, &mut link, &mut row, &batch, &mut pass).await {
+                Ok(Applied::Done) => {}
+                Ok(Applied::NewHistory) => return Ok(Ended::Restart),
+                Ok(Applied::NotAlone) => {
+                    tracing::warn!(stream = self.stream, "another program follows this stream, too");
+                    let pause = rand::rng().random_range(50..500);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    return Ok(Ended::Restart);
+                }
+                // Somebody else wrote a row of the stock table: the same again, from what it says now.
+                Err(error) if is_conflict(&error) => continue,
+                Err(error) => return Err(error),
+            }
+            report.look(&self.stream, &row, false);
+            if self.config.run.trim && trimmed.elapsed() > TRIM_EVERY {
+                trimmed = Instant::now();
+                self.trim(&mut link, &row).await?;
+            }
+        }
+    }
+
+    fn database(&self) -> i64 {
+        let path = self.config.redis.url.rsplit('/').next().unwrap_or_default();
+        path.split('?').next().unwrap_or_default().parse().unwrap_or(0)
+    }
+
+    /// At the end of the stream. True: the server's history is another one now.
+    async fn idle(&self, link: &mut Link, row: &mut StreamRow, history: &str, pass: &mut Option<Pass>) -> Result<bool> {
+        if link.history(&unescape(&self.stream)).await? != history {
+            return Ok(true);
+        }
+        if link.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry)) {
+            return Ok(true);
+        }
+        if pass.is_some() || row.history != history {
+            let next = StreamRow { history: history.to_string(), ..row.clone() };
+            let mut tx = self.db.begin().await?;
+            if !self.db.take_turn(&mut tx, &self.stream, &next).await? {
+                return Ok(true);
+            }
+            tx.commit().await?;
+            *row = StreamRow { turn: next.turn + 1, ..next };
+            *pass = None;
+        }
+        Ok(false)
+    }
+
+    async fn trim(&self, link: &mut Link, row: &StreamRow) -> Result<()> {
+        let removed = link.trim(&self.stream, &row.entry).await?;
+        if removed > 0 {
+            tracing::debug!(stream = self.stream, removed, "trimmed");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! Pool keys and order ids are bytes in Redis and text in the database. What text cannot carry in all three databases
+//! (bytes that are not UTF-8, control characters, a space at the end) is written as `\xNN`, a backslash as `\\`.
+
+/// Bytes as text; reversible.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                c if c.is_ascii_control() => push_hex(&mut text, c as u8),
+                c => text.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            push_hex(&mut text, *byte);
+        }
+    }
+    if text.ends_with(' ') {
+        text.pop();
+        push_hex(&mut text, b' ');
+    }
+    text
+}
+
+fn push_hex(text: &mut String, byte: u8) {
+    text.push_str(&format!("\\x{byte:02x}"));
+}
+
+/// The bytes of an escaped text. What is not an escape stands for itself.
+pub fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        if first == b'\\' {
+            if let Some(after) = tail.strip_prefix(b"\\") {
+                bytes.push(b'\\');
+                rest = after;
+                continue;
+            }
+            if let Some(byte) = hex(tail) {
+                bytes.push(byte);
+                rest = tail.get(3..).unwrap_or_default();
+                continue;
+            }
+        }
+        bytes.push(first);
+        rest = tail;
+    }
+    bytes
+}
+
+fn hex(tail: &[u8]) -> Option<u8> {
+    let digits = tail.strip_prefix(b"x")?.get(..2)?;
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_comes_back() {
+        for a in 0..=255u8 {
+            for b in [0, b' ', b'\\', b'x', 0xc3, 0xa9, 0xff, b'7'] {
+                let bytes = [b, a, b, b'0', b'a', a];
+                assert_eq!(unescape(&escape(&bytes)), bytes);
+                assert!(!escape(&bytes).ends_with(' '));
+            }
+        }
+    }
+
+    #[test]
+    fn plain_text_stays() {
+        assert_eq!(escape("sku:618 überall 茶".as_bytes()), "sku:618 überall 茶");
+        assert_eq!(escape(b"a\\b\n\xff "), "a\\\\b\\x0a\\xff\\x20");
+        assert_eq!(unescape("\\xzz\\"), b"\\xzz\\");
+    }
+}

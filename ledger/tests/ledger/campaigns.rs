@@ -1,0 +1,349 @@
+//! Long runs with big numbers, by `make ledger-campaign`. OPS makes them shorter.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use redis::Connection;
+
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::{run, RedisServer};
+use crate::harness::shop::{assert_agreement, open, pools, settle, Seller};
+use crate::harness::{program, signal, wait_until, Shop};
+
+fn ops(default: usize) -> usize {
+    std::env::var("OPS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+enum Trouble {
+    KillRun,
+    RestartRedis,
+    StopDatabase,
+}
+
+const KILLS: usize = 100;
+const RESTARTS: usize = 20;
+const STOPS: usize = 10;
+const SELLERS: usize = 2;
+
+/// Everything dies, again and again, while the shop sells.
+fn storm(kind: Kind) {
+    let ops = ops(300_000);
+    // Every answered call is in the file: what the kernel has, a killed process does not lose.
+    let redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "no"]);
+    let mut shop = Shop::on(redis, Database::alone(kind));
+    open(&shop, 300, 2_000);
+    let port = shop.redis.port;
+    let mut server = shop.database.take_server();
+    let connect = move || loop {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/0")).expect("a URL");
+        if let Ok(mut connection) = client.get_connection() {
+            let _ = connection.set_read_timeout(Some(Duration::from_secs(20)));
+            if redis::cmd("PING").query::<String>(&mut connection).is_ok() {
+                return connection;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let done = AtomicUsize::new(0);
+    let began = Instant::now();
+    let redis = Mutex::new(shop.redis);
+    // The configuration is written: commands need no more of the shop than its directory.
+    let dir = shop.dir.path().to_path_buf();
+    let follow = || {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("run.log")).expect("a log");
+        std::process::Command::new(program())
+            .args(["--config", dir.join("stock-ledger.toml").to_str().expect("a path"), "run"])
+            .stderr(log)
+            .spawn()
+            .expect("stock-ledger run")
+    };
+    let mut counts = [0; 3];
+    std::thread::scope(|scope| {
+        for seller in 0..SELLERS {
+            let done = &done;
+            scope.spawn(move || {
+                let mut seller = Seller::new(&format!("s{seller}"), 300, seller as u64);
+                let mut left = ops / SELLERS;
+                while left > 0 {
+                    let some = left.min(100);
+                    seller.sell(some, &mut || connect());
+                    left -= some;
+                    done.fetch_add(some, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut troubles: Vec<Trouble> = Vec::new();
+        troubles.extend((0..KILLS).map(|_| Trouble::KillRun));
+        troubles.extend((0..RESTARTS).map(|_| Trouble::RestartRedis));
+        troubles.extend((0..STOPS).map(|_| Trouble::StopDatabase));
+        let mut rng = SmallRng::seed_from_u64(9);
+        troubles.shuffle(&mut rng);
+        let steps = troubles.len() + 1;
+        let mut follower = follow();
+        for (n, trouble) in troubles.iter().enumerate() {
+            let at = (n + 1) * (ops / SELLERS * SELLERS) / steps;
+            while done.load(Ordering::Relaxed) < at {
+                std::thread::sleep(Duration::from_millis(2));
+                assert!(follower.try_wait().expect("its state").is_none(), "run ended by itself");
+            }
+            match trouble {
+                Trouble::KillRun => {
+                    counts[0] += 1;
+                    std::thread::sleep(Duration::from_millis(rng.random_range(0..30)));
+                    let _ = follower.kill();
+                    let _ = follower.wait();
+                    follower = follow();
+                }
+                Trouble::RestartRedis => {
+                    counts[1] += 1;
+                    let mut redis = redis.lock().expect("Redis");
+                    redis.kill();
+                    redis.start_again();
+                }
+                Trouble::StopDatabase => {
+                    counts[2] += 1;
+                    stop_database(server.as_mut(), &shop.database);
+                }
+            }
+        }
+        while done.load(Ordering::Relaxed) < ops / SELLERS * SELLERS {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let mut c = connect();
+        let names = pools(&mut c);
+        settle(&mut c, &names);
+        let sold = began.elapsed();
+        let length: i64 = redis::cmd("XLEN").arg("events").query(&mut c).expect("XLEN");
+        // What is behind is read, by the one that still lives.
+        let deadline = Instant::now() + Duration::from_secs(600);
+        while shop.database.number("SELECT applied FROM stock_streams") < length && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        signal(follower.id(), "TERM");
+        assert!(follower.wait().expect("an end").success());
+        println!(
+            "{kind:?}: {ops} calls in {:.0} s, {length} events, caught up after {:.0} s; run killed {}, Redis killed {}, database stopped {} times",
+            sold.as_secs_f64(), began.elapsed().as_secs_f64(), counts[0], counts[1], counts[2]
+        );
+    });
+    shop.redis = redis.into_inner().expect("Redis");
+    let mut c = shop.redis.connect();
+    let length: i64 = redis::cmd("XLEN").arg("events").query(&mut c).expect("XLEN");
+    assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), length);
+    assert_agreement(&shop, &mut c);
+    let incidents = shop.database.rows("SELECT kind, COUNT(*) FROM stock_incidents GROUP BY kind");
+    println!("{kind:?}: both agree to the unit, every order once; incidents {incidents:?}");
+    assert!(incidents.is_empty());
+    shop.ledger(&["audit"]).ok();
+    let out = shop.ledger(&["reconcile", "--dry-run"]).ok().out;
+    assert!(out.contains("300 pools agreed"), "{out}");
+    drop(server);
+}
+
+/// A server is killed and started again after a moment. A file has no server: it is locked, so long that writers give up.
+fn stop_database(server: Option<&mut crate::harness::databases::Server>, database: &Database) {
+    if let Some(server) = server {
+        server.kill();
+        std::thread::sleep(Duration::from_millis(500));
+        server.start_again();
+    } else {
+        database.lock_for(Duration::from_secs(11));
+    }
+}
+
+#[test]
+#[ignore = "long: make ledger-campaign"]
+fn storm_on_sqlite() {
+    storm(Kind::Sqlite);
+}
+
+#[test]
+#[ignore = "long: make ledger-campaign"]
+fn storm_on_postgres() {
+    storm(Kind::Postgres);
+}
+
+#[test]
+#[ignore = "long: make ledger-campaign"]
+fn storm_on_mariadb() {
+    storm(Kind::MariaDb);
+}
+
+#[test]
+#[ignore = "long: make ledger-campaign"]
+fn operators_while_it_sells() {
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::MariaDb] {
+        let began = Instant::now();
+        crate::operators::operators(&Shop::new(Database::alone(kind)), 50, ops(30_000) / 10);
+        println!("{kind:?}: 50 operators, {:.1} s", began.elapsed().as_secs_f64());
+    }
+}
+
+/// Sells fast: what is measured is the feed, not the sale.
+fn fill(c: &mut Connection, skus: usize, orders: usize) {
+    for first in (0..orders).step_by(500) {
+        let mut pipeline = redis::Pipeline::new();
+        for n in first..(first + 500).min(orders) {
+            let (pool, order) = (format!("sku:{}", n % skus), format!("order-{n}"));
+            let user = n.to_string();
+            pipeline.cmd("STOCK.RESERVE").arg(&pool).arg(&order).arg(1).arg("FOR").arg("user").arg(&user).ignore();
+            pipeline.cmd("STOCK.CONFIRM").arg(&pool).arg(&order).ignore();
+        }
+        pipeline.exec(c).expect("sold");
+    }
+}
+
+/// Events a second, beside a bare loop that sends the same statements in the same batches: prepared before the clock
+/// starts, without Redis, without a thought.
+fn throughput(kind: Kind) {
+    let events = ops(200_000);
+    let mut rates = Vec::new();
+    for round in 0..3 {
+        let shop = Shop::new(Database::alone(kind));
+        open(&shop, 1000, 1_000_000);
+        let mut c = shop.redis.connect();
+        fill(&mut c, 1000, events / 2);
+        let length: i64 = redis::cmd("XLEN").arg("events").query(&mut c).expect("XLEN");
+        let bare_shop = Shop { redis: shop.redis, ..Shop::new(Database::alone(kind)) };
+        bare_shop.write_config(&bare_shop.redis.url());
+        bare_shop.ledger(&["init"]).ok();
+        let rows: Vec<String> = (0..1000).map(|sku| format!("('{sku}',1000000)")).collect();
+        bare_shop.database.execute(&format!("INSERT INTO stock (sku, on_hand) VALUES {}", rows.join(",")));
+        bare_shop.ledger(&["preload"]).ok();
+        let shop = Shop { redis: RedisServer::start(&[]), ..shop };
+        shop.write_config(&bare_shop.redis.url());
+        let ours = || {
+            let began = Instant::now();
+            shop.ledger(&["run", "--once"]).ok();
+            began.elapsed().as_secs_f64()
+        };
+        let prepared = crate::harness::bare::prepare(&bare_shop);
+        let bare = || crate::harness::bare::run(&bare_shop, &prepared).as_secs_f64();
+        // Which comes first changes.
+        let (ours_s, bare_s) = if round % 2 == 0 {
+            let o = ours();
+            (o, bare())
+        } else {
+            let b = bare();
+            (ours(), b)
+        };
+        let n = length as f64;
+        println!(
+            "{kind:?}: {length} events; {:.0}/s, bare loop {:.0}/s, ratio {:.2}",
+            n / ours_s,
+            n / bare_s,
+            bare_s / ours_s
+        );
+        rates.push(bare_s / ours_s);
+        let sums = "SELECT CAST(SUM(on_hand) AS BIGINT) FROM stock";
+        let sums = if kind == Kind::MariaDb { "SELECT CAST(SUM(on_hand) AS SIGNED) FROM stock" } else { sums };
+        assert_eq!(shop.database.number(sums), bare_shop.database.number(sums));
+        assert_eq!(shop.database.number(sums), 1_000_000_000 - (events / 2) as i64);
+    }
+    rates.sort_by(f64::total_cmp);
+    println!("{kind:?}: median ratio {:.2}", rates[1]);
+    assert!(rates[1] >= 0.5);
+}
+
+#[test]
+#[ignore = "long: make ledger-campaign"]
+fn throughput_on_sqlite() {
+    throughput(Kind::Sqlite);
+}
+
+#[test]
+#[ignore = "long: make ledger-campaign"]
+fn throughput_on_postgres() {
+    throughput(Kind::Postgres);
+}
+
+/// A million rows become pools.
+#[test]
+#[ignore = "long: make ledger-campaign"]
+fn a_million_rows_are_preloaded() {
+    let rows = ops(1_000_000);
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        let shop = Shop::new(Database::alone(kind));
+        shop.ledger(&["init"]).ok();
+        let numbers = match kind {
+            Kind::Sqlite => format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < {rows}) INSERT INTO stock (sku, on_hand) SELECT CAST(i AS TEXT), 10 FROM n"),
+            _ => format!("INSERT INTO stock (sku, on_hand) SELECT CAST(i AS TEXT), 10 FROM generate_series(1, {rows}) AS n(i)"),
+        };
+        shop.database.execute(&numbers);
+        let began = Instant::now();
+        let out = shop.ledger(&["preload"]).ok().out;
+        println!("{kind:?}: {:.1} s: {out}", began.elapsed().as_secs_f64());
+        assert!(out.contains(&format!("{rows} rows: {rows} pools made, 0 existed already")), "{out}");
+        assert!(began.elapsed() < Duration::from_secs(60));
+        let mut c = shop.redis.connect();
+        let count: i64 = redis::cmd("DBSIZE").query(&mut c).expect("DBSIZE");
+        assert_eq!(count, rows as i64 + 1);
+        run(&mut c, &["FLUSHALL"]);
+    }
+}
+
+/// A failover under load: the replica stops following, a second later the primary dies, and the shop goes on.
+#[test]
+#[ignore = "long: make ledger-campaign"]
+fn failovers_under_load() {
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::MariaDb] {
+        let mut shop = Shop::new(Database::alone(kind));
+        open(&shop, 100, 20_000);
+        let mut told = String::new();
+        for round in 0..3u64 {
+            let mut next = RedisServer::start(&[]);
+            next.replicate(&shop.redis);
+            let mut follower = shop.follow(&[]);
+            Seller::new(&format!("a{round}"), 100, round).sell(ops(30_000) / 3, &mut || shop.redis.connect());
+            next.catch_up(&shop.redis);
+            run(&mut next.connect(), &["REPLICAOF", "NO", "ONE"]);
+            // The lost second.
+            let until = Instant::now() + Duration::from_secs(1);
+            let mut seller = Seller::new(&format!("b{round}"), 100, 50 + round);
+            let mut lost = 0;
+            while Instant::now() < until {
+                seller.sell(100, &mut || shop.redis.connect());
+                lost += 100;
+            }
+            wait_until("the database has seen some of it", || {
+                shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE order_id LIKE 'b%'") > 0
+            });
+            std::mem::swap(&mut shop.redis, &mut next);
+            next.kill();
+            signal(follower.id(), "TERM");
+            let _ = follower.wait();
+            shop.write_config(&shop.redis.url());
+            let mut follower = shop.follow(&[]);
+            Seller::new(&format!("c{round}"), 100, 90 + round).sell(2000, &mut || shop.redis.connect());
+            signal(follower.id(), "TERM");
+            assert!(follower.wait().expect("an end").success());
+            let mut c = shop.redis.connect();
+            let names = pools(&mut c);
+            settle(&mut c, &names);
+            shop.ledger(&["reconcile"]).with(3);
+            shop.ledger(&["run", "--once"]).ok();
+            let repaired = shop.ledger(&["audit", "--repair"]);
+            assert!(repaired.code <= 1, "{}{}", repaired.out, repaired.err);
+            told.push_str(&repaired.out);
+            let last = repaired.out.lines().last().unwrap_or_default().to_string();
+            let out = shop.ledger(&["reconcile"]).ok().out;
+            println!("{kind:?}: {lost} calls lost; {last} {}", out.lines().last().unwrap_or_default());
+            let again = shop.ledger(&["reconcile", "--dry-run"]).ok().out;
+            assert!(again.contains("100 pools agreed"), "{again}");
+            let differing: Vec<String> = crate::harness::shop::differences(&shop, &mut c)
+                .into_iter()
+                .filter(|d| !d.contains("\"lost\"") && !listed(&told, d))
+                .collect();
+            assert!(differing.is_empty(), "{differing:#?}");
+        }
+    }
+}
+
+/// Whether the audit has listed the order of a difference.
+fn listed(audit: &str, difference: &str) -> bool {
+    difference.split([' ', ':']).nth(2).is_some_and(|order| audit.contains(order))
+}

@@ -1,0 +1,138 @@
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::{field, run, RedisServer};
+use crate::harness::shop::{assert_agreement, open, pools, settle, told, Seller};
+use crate::harness::Shop;
+
+/// Longer than it takes to get to the last second, also on a busy machine.
+const HOLD_MS: &str = "10000";
+
+/// A primary, and a replica that has everything up to now and nothing from now on.
+fn part(shop: &Shop) -> RedisServer {
+    let replica = RedisServer::start(&[]);
+    replica.replicate(&shop.redis);
+    run(&mut replica.connect(), &["REPLICAOF", "NO", "ONE"]);
+    replica
+}
+
+/// What the last second holds: each way to lose a call.
+fn last_second(c: &mut redis::Connection) {
+    for order in ["paid", "paid-late"] {
+        assert_eq!(told(c, &["STOCK.CONFIRM", "sku:1", order]), "OK");
+    }
+    told(c, &["STOCK.RESERVE", "sku:1", "new-paid", "3", "FOR", "user", "7"]);
+    assert_eq!(told(c, &["STOCK.CONFIRM", "sku:1", "new-paid"]), "OK");
+    told(c, &["STOCK.RESERVE", "sku:1", "new-open", "2"]);
+    assert_eq!(told(c, &["STOCK.RELEASE", "sku:1", "given-up"]), "OK");
+    assert_eq!(told(c, &["STOCK.RETURN", "sku:1", "back"]), "OK");
+}
+
+fn before_the_last_second(c: &mut redis::Connection) {
+    run(c, &["STOCK.LIMIT", "sku:1", "user", "5", "MISSING", "ALLOW"]);
+    for order in ["paid", "given-up", "back"] {
+        assert_eq!(told(c, &["STOCK.RESERVE", "sku:1", order, "2", "FOR", "user", order]), "OK");
+    }
+    assert_eq!(told(c, &["STOCK.RESERVE", "sku:1", "paid-late", "1", "PX", HOLD_MS]), "OK");
+    assert_eq!(told(c, &["STOCK.CONFIRM", "sku:1", "back"]), "OK");
+}
+
+pub fn a_failover_is_repaired_in_order(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    open(&shop, 20, 400);
+    let mut c = shop.redis.connect();
+    before_the_last_second(&mut c);
+    shop.ledger(&["run", "--once"]).ok();
+    let mut replica = part(&shop);
+    last_second(&mut c);
+    Seller::new("lost", 20, 6).sell(400, &mut || shop.redis.connect());
+    // The database has seen all of it.
+    shop.ledger(&["run", "--once"]).ok();
+    drop(c);
+    std::mem::swap(&mut shop.redis, &mut replica);
+    replica.kill();
+    shop.write_config(&shop.redis.url());
+    let mut c = shop.redis.connect();
+    // The new primary goes on selling.
+    Seller::new("new", 20, 7).sell(400, &mut || shop.redis.connect());
+    // The hold of one that has been paid, in a history that is gone, ends.
+    crate::harness::wait_until("a hold ends", || {
+        settle(&mut c, &["sku:1".to_string()]);
+        let order = run(&mut c, &["STOCK.ORDER", "sku:1", "paid-late"]);
+        stock_ledger::link::Fields::of(&order).and_then(|o| o.text("state")).as_deref() == Some("expired")
+    });
+    let names = pools(&mut c);
+    settle(&mut c, &names);
+    // The order is enforced: nothing is reconciled before the feed is read and the orders are audited.
+    shop.ledger(&["reconcile"]).with(3);
+    shop.ledger(&["run", "--once"]).ok();
+    let refused = shop.ledger(&["reconcile"]).with(3);
+    assert!(refused.err.contains("audit --repair"), "{}", refused.err);
+    shop.ledger(&["status"]).with(1);
+    let listed = shop.ledger(&["audit"]).with(1).out;
+    for text in ["paid here and only reserved there", "paid here and unknown there", "reserved here and unknown there"]
+    {
+        assert!(listed.contains(text), "{text}:\n{listed}");
+    }
+    let repaired = shop.ledger(&["audit", "--repair"]);
+    assert!(repaired.code <= 1, "{}{}", repaired.out, repaired.err);
+    for (call, order) in [
+        ("CONFIRM", "paid"),
+        ("CONFIRM", "paid-late"),
+        ("CONFIRM", "new-paid"),
+        ("RELEASE", "given-up"),
+        ("RETURN", "back"),
+    ] {
+        let answer = told(&mut c, &[&format!("STOCK.{call}"), "sku:1", order]);
+        assert_eq!(answer, "EXISTS", "{call} {order}:\n{}", repaired.out);
+    }
+    shop.ledger(&["reconcile"]).ok();
+    shop.ledger(&["run", "--once"]).ok();
+    let again = shop.ledger(&["reconcile", "--dry-run"]).ok().out;
+    assert!(again.contains("20 pools agreed"), "{again}");
+    assert!(shop.database.number("SELECT COUNT(*) FROM stock_incidents WHERE kind = 'fork'") > 0);
+    let lines = shop.database.rows("SELECT order_id, state FROM stock_lines WHERE pool = 'sku:1' ORDER BY order_id");
+    for (order, state) in
+        [("back", "returned"), ("given-up", "released"), ("new-open", "lost"), ("new-paid", "confirmed")]
+    {
+        assert!(lines.contains(&vec![order.to_string(), state.to_string()]), "{order} {state}: {lines:?}");
+    }
+    let shelves = shop.database.rows("SELECT sku, on_hand FROM stock");
+    let uncovered = shop.database.rows("SELECT pool, uncovered FROM stock_positions");
+    for row in shelves {
+        let pool = format!("sku:{}", row[0]);
+        let owed: i64 = uncovered.iter().find(|r| r[0] == pool).map_or(0, |r| r[1].parse().expect("a number"));
+        assert_eq!(row[1].parse::<i64>().expect("a number") - owed, field(&mut c, &pool, "on_hand"), "{pool}");
+    }
+}
+
+pub fn a_failover_before_anything_new_is_repaired(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    open(&shop, 20, 40);
+    let mut c = shop.redis.connect();
+    before_the_last_second(&mut c);
+    shop.ledger(&["run", "--once"]).ok();
+    let mut replica = part(&shop);
+    last_second(&mut c);
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 40 - 2 - 1 - 3);
+    drop(c);
+    std::mem::swap(&mut shop.redis, &mut replica);
+    replica.kill();
+    shop.write_config(&shop.redis.url());
+    // Nobody has bought anything: no entry tells of the new history.
+    shop.ledger(&["run", "--once"]).ok();
+    shop.ledger(&["reconcile"]).with(3);
+    let repaired = shop.ledger(&["audit", "--repair"]).ok().out;
+    assert!(repaired.contains("new-paid") && repaired.contains("new-open"), "{repaired}");
+    let mut c = shop.redis.connect();
+    let names = pools(&mut c);
+    settle(&mut c, &names);
+    shop.ledger(&["run", "--once"]).ok();
+    let out = shop.ledger(&["reconcile"]).ok().out;
+    assert!(out.contains("20 pools agreed, 0 were corrected"), "{out}");
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 40 - 2 - 1 - 3);
+    assert_eq!(field(&mut c, "sku:1", "on_hand"), 40 - 2 - 1 - 3);
+    // The line of the lost reservation is all that differs.
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE state = 'lost'"), 1);
+    shop.database.execute("DELETE FROM stock_lines WHERE state = 'lost'");
+    assert_agreement(&shop, &mut c);
+}

@@ -1,0 +1,215 @@
+use std::time::Duration;
+
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::{field, run};
+use crate::harness::shop::{assert_agreement, open, pools, settle, told, Seller};
+use crate::harness::{signal, wait_until, Shop};
+
+fn sold(shop: &Shop, seed: u64, calls: usize) {
+    Seller::new("o", 20, seed).sell(calls, &mut || shop.redis.connect());
+}
+
+pub fn a_sale_from_preload_to_reconcile(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 20, 60);
+    let out = shop.ledger(&["preload"]).ok().out;
+    assert!(out.contains("20 rows: 0 pools made, 20 existed already"), "{out}");
+    sold(&shop, 1, 3000);
+    let mut c = shop.redis.connect();
+    let pools = pools(&mut c);
+    settle(&mut c, &pools);
+    shop.ledger(&["run", "--once"]).ok();
+    assert_agreement(&shop, &mut c);
+    let applied = shop.database.number("SELECT applied FROM stock_streams");
+    assert_eq!(applied, run_len(&mut c));
+    // Again: nothing is new.
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), applied);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+    assert!(shop.ledger(&["reconcile", "--dry-run"]).ok().out.contains("20 pools agreed, 0 would be corrected"));
+    shop.ledger(&["audit"]).ok();
+    // A pool that somebody has set, and a shelf that somebody has counted again.
+    let before = field(&mut c, "sku:3", "on_hand");
+    run(&mut c, &["STOCK.SET", "sku:3", &(before + 7).to_string()]);
+    shop.database.execute("UPDATE stock SET on_hand = on_hand + 50, version = version + 1 WHERE sku = '4'");
+    // Units that leave while the feed is late are no drift.
+    sold_more(&mut c);
+    let out = shop.ledger(&["reconcile", "--dry-run"]).with(1).out;
+    assert!(out.contains("18 pools agreed, 2 would be corrected"), "{out}");
+    let out = shop.ledger(&["reconcile"]).ok().out;
+    assert!(out.contains("18 pools agreed, 2 were corrected"), "{out}");
+    let out = shop.ledger(&["reconcile"]).ok().out;
+    assert!(out.contains("20 pools agreed, 0 were corrected"), "{out}");
+    let taken = i64::from(told(&mut c, &["STOCK.CONFIRM", "sku:3", "late-3"]) == "EXISTS");
+    assert_eq!(field(&mut c, "sku:3", "on_hand"), before - taken);
+    shop.ledger(&["run", "--once"]).ok();
+    assert_agreement(&shop, &mut c);
+    let out = shop.ledger(&["status", "--incidents", "5"]).ok().out;
+    assert!(out.contains("events") && out.contains("0.0 s"), "{out}");
+}
+
+fn run_len(c: &mut redis::Connection) -> i64 {
+    redis::cmd("XLEN").arg("events").query(c).expect("XLEN")
+}
+
+fn sold_more(c: &mut redis::Connection) {
+    for n in 0..20 {
+        let (pool, order) = (format!("sku:{n}"), format!("late-{n}"));
+        run(c, &["STOCK.RESERVE", &pool, &order, "1", "FOR", "user", "x"]);
+        run(c, &["STOCK.CONFIRM", &pool, &order]);
+    }
+}
+
+pub fn every_event_once_though_run_is_killed(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 37\n");
+    open(&shop, 20, 200);
+    std::thread::scope(|scope| {
+        let selling = scope.spawn(|| sold(&shop, 2, 6000));
+        let mut kills = 0;
+        while kills < 8 {
+            let mut child = shop.follow(&[]);
+            std::thread::sleep(Duration::from_millis(60 + 37 * kills));
+            let _ = child.kill();
+            let _ = child.wait();
+            kills += 1;
+        }
+        selling.join().expect("the seller");
+    });
+    let mut c = shop.redis.connect();
+    let pools = pools(&mut c);
+    settle(&mut c, &pools);
+    // The last one is asked to stop, and finishes.
+    let mut child = shop.follow(&[]);
+    let last: String = {
+        let answer = run(&mut c, &["XINFO", "STREAM", "events"]);
+        stock_ledger::link::Fields::of(&answer).and_then(|f| f.text("last-generated-id")).expect("an id")
+    };
+    wait_until("the feed is at its end", || {
+        assert!(child.try_wait().expect("its state").is_none(), "{}", shop.run_log());
+        shop.database.rows("SELECT entry, event_ms FROM stock_streams").first().is_some_and(|r| r[0] == last)
+    });
+    signal(child.id(), "TERM");
+    assert!(child.wait().expect("an end").success(), "{}", shop.run_log());
+    assert_agreement(&shop, &mut c);
+    assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), run_len(&mut c));
+}
+
+pub fn two_that_follow_do_not_count_twice(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 20\n");
+    open(&shop, 20, 100);
+    let mut followers = [shop.follow(&[]), shop.follow(&[])];
+    sold(&shop, 3, 1500);
+    let mut c = shop.redis.connect();
+    let pools = pools(&mut c);
+    settle(&mut c, &pools);
+    wait_until("the feed is at its end", || {
+        shop.database.number("SELECT applied FROM stock_streams") >= run_len(&mut c)
+    });
+    for child in &mut followers {
+        signal(child.id(), "TERM");
+        assert!(child.wait().expect("an end").success(), "{}", shop.run_log());
+    }
+    assert_agreement(&shop, &mut c);
+    assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), run_len(&mut c));
+}
+
+pub fn a_missing_entry_is_made_up_for(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 20, 100);
+    let mut c = shop.redis.connect();
+    run(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2", "FOR", "user", "7"]);
+    run(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+    run(&mut c, &["STOCK.RESERVE", "sku:1", "o2", "5"]);
+    run(&mut c, &["STOCK.RESERVE", "sku:1", "o3", "1"]);
+    // The payment of o1, and all of o2.
+    let entries: Vec<(String, Vec<String>)> =
+        redis::cmd("XREVRANGE").arg("events").arg("+").arg("-").arg("COUNT").arg(3).query(&mut c).expect("entries");
+    for (id, _) in &entries[1..] {
+        run(&mut c, &["XDEL", "events", id]);
+    }
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 98);
+    let rows = shop.database.rows("SELECT kind, pool, units FROM stock_incidents");
+    assert_eq!(rows, [["gap", "sku:1", "2"]]);
+    let out = shop.ledger(&["audit"]).with(1).out;
+    assert!(out.contains("known there and missing here") && out.contains("the feed missed a change"), "{out}");
+    assert!(out.contains("0 differences repaired, 2 open"), "{out}");
+    let out = shop.ledger(&["audit", "--repair"]).ok().out;
+    assert!(out.contains("2 differences repaired, 0 open"), "{out}");
+    assert_agreement(&shop, &mut c);
+    shop.ledger(&["audit"]).ok();
+}
+
+pub fn what_cannot_be_read_is_told_once(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 20, 100);
+    let mut c = shop.redis.connect();
+    run(&mut c, &["XADD", "events", "*", "type", "from the future", "pool", "sku:1"]);
+    run(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
+    shop.ledger(&["run", "--once"]).ok();
+    shop.ledger(&["run", "--once"]).ok();
+    let rows = shop.database.rows("SELECT kind, detail FROM stock_incidents");
+    assert_eq!((rows.len(), rows[0][0].as_str()), (1, "unreadable"));
+    assert!(rows[0][1].contains("unknown type from the future"), "{rows:?}");
+    assert_agreement(&shop, &mut c);
+}
+
+pub fn the_stream_is_trimmed_behind_the_feed(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 20, 100);
+    let mut c = shop.redis.connect();
+    run(&mut c, &["XGROUP", "CREATE", "events", "parcels", "0"]);
+    sold(&shop, 4, 300);
+    // Nothing is to expire while the entries are counted.
+    let names = crate::harness::shop::pools(&mut c);
+    settle(&mut c, &names);
+    let before = run_len(&mut c);
+    // Somebody else has read 10 entries, and acknowledged all but the fourth.
+    let read = run(&mut c, &["XREADGROUP", "GROUP", "parcels", "me", "COUNT", "10", "STREAMS", "events", ">"]);
+    type Entries = Vec<(String, Vec<String>)>;
+    let ids: Vec<(String, Entries)> = redis::from_redis_value(&read).expect("entries");
+    for (n, (id, _)) in ids[0].1.iter().enumerate() {
+        if n != 3 {
+            run(&mut c, &["XACK", "events", "parcels", id]);
+        }
+    }
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(run_len(&mut c), before);
+    shop.ledger(&["run", "--once", "--trim"]).ok();
+    assert_eq!(run_len(&mut c), before - 3);
+    run(&mut c, &["XGROUP", "DESTROY", "events", "parcels"]);
+    shop.ledger(&["run", "--once", "--trim"]).ok();
+    assert_eq!(run_len(&mut c), 1);
+    // Redis starts again (here: loads its data again), and the pools go on in new epochs.
+    run(&mut c, &["DEBUG", "RELOAD"]);
+    Seller::new("p", 20, 5).sell(300, &mut || shop.redis.connect());
+    let pools = pools(&mut c);
+    settle(&mut c, &pools);
+    shop.ledger(&["run", "--once", "--trim"]).ok();
+    assert_agreement(&shop, &mut c);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+}
+
+/// The shop's own programs write the stock table, too: between what the feed has read and what it writes.
+pub fn another_program_writes_the_stock_table(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 5\n");
+    open(&shop, 2, 5000);
+    let mut follower = shop.follow(&[]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| Seller::new("o", 2, 11).sell(3000, &mut || shop.redis.connect()));
+        shop.database.repeat("UPDATE stock SET on_hand = on_hand + 1, version = version + 1 WHERE sku = '1'", 1000);
+    });
+    signal(follower.id(), "TERM");
+    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    let mut c = shop.redis.connect();
+    let pools = pools(&mut c);
+    settle(&mut c, &pools);
+    shop.ledger(&["run", "--once"]).ok();
+    let out = field(&mut c, "sku:1", "out");
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 6000 - out);
+    shop.ledger(&["reconcile"]).ok();
+    assert_agreement(&shop, &mut c);
+}

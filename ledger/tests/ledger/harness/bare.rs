@@ -1,0 +1,110 @@
+//! The bare loop: the statements of the feed, with rows that are computed before the clock starts.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use stock_ledger::book::{Book, Position, Shelf};
+use stock_ledger::config::Config;
+use stock_ledger::db::{Db, StreamRow};
+use stock_ledger::event::Event;
+use stock_ledger::link::Link;
+use stock_ledger::run::Batch;
+
+use super::databases::block_on;
+use super::Shop;
+
+pub struct Step {
+    row: StreamRow,
+    events: Vec<Event>,
+    book: Book,
+}
+
+fn config(shop: &Shop) -> Config {
+    Config::read(Some(&shop.dir.path().join("stock-ledger.toml"))).expect("a configuration")
+}
+
+/// Reads the whole stream and computes what each batch writes.
+pub fn prepare(shop: &Shop) -> Vec<Step> {
+    let config = config(shop);
+    block_on(async {
+        let mut link = Link::open(&config.redis).await.expect("Redis");
+        let mut positions: HashMap<String, Position> = HashMap::new();
+        let mut shelves: HashMap<String, Shelf> = HashMap::new();
+        let mut lines = HashMap::new();
+        let mut steps = Vec::new();
+        let mut row = StreamRow { entry: "0-0".to_string(), ..StreamRow::default() };
+        loop {
+            let entries = link.read("events", &row.entry, config.run.batch, 1).await.expect("entries");
+            if entries.is_empty() {
+                return steps;
+            }
+            let batch = Batch::of(&entries, "events", 0);
+            let mut book = Book { positions: positions.clone(), ..Book::default() };
+            for event in &batch.events {
+                book.positions.entry(event.pool.clone()).or_default();
+                let shelf = shelves.entry(event.pool.clone()).or_insert_with(|| Shelf::new(1_000_000, 0));
+                book.shelves.entry(event.pool.clone()).or_insert_with(|| shelf.clone());
+                if let Some(order) = &event.order {
+                    let key = (event.pool.clone(), order.clone());
+                    if let Some(line) = lines.get(&key) {
+                        book.lines.entry(key).or_insert_with(|| Clone::clone(line));
+                    }
+                }
+            }
+            for event in &batch.events {
+                book.apply(event, None);
+            }
+            positions.clone_from(&book.positions);
+            for (pool, shelf) in &book.shelves {
+                let version = shelf.version + i64::from(shelf.changed());
+                shelves.insert(pool.clone(), Shelf::new(shelf.quantity, version));
+            }
+            lines.extend(book.lines.clone());
+            let applied = row.applied + batch.events.len() as i64;
+            let next = StreamRow { entry: batch.last_id.clone(), applied, ..row.clone() };
+            steps.push(Step { row: next.clone(), events: batch.events, book });
+            row = StreamRow { turn: row.turn + 1, ..next };
+        }
+    })
+}
+
+/// Sends them.
+pub fn run(shop: &Shop, steps: &[Step]) -> Duration {
+    let config = config(shop);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let db = Db::open_prepared(&config).await.expect("the database");
+        db.stream("events").await.expect("a row");
+        let began = Instant::now();
+        for step in steps {
+            let mut tx = db.begin().await.expect("a transaction");
+            assert!(db.take_turn(&mut tx, "events", &step.row).await.expect("a turn"));
+            let pools: BTreeSet<&str> = step.events.iter().map(|e| e.pool.as_str()).collect();
+            db.lock_positions(&mut tx, &pools).await.expect("positions");
+            let skus: Vec<String> = pools.iter().filter_map(|pool| config.pools.sku(pool)).collect();
+            let skus: Vec<&str> = skus.iter().map(String::as_str).collect();
+            db.shelves(&mut tx, &skus).await.expect("shelves");
+            let keys: BTreeSet<(&str, &str)> =
+                step.events.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
+            let keys: Vec<(&str, &str)> = keys.into_iter().collect();
+            db.lines(&mut tx, &keys).await.expect("lines");
+            let book = &step.book;
+            let mut shelves: Vec<(String, &Shelf)> = book
+                .shelves
+                .iter()
+                .filter(|(_, s)| s.changed())
+                .filter_map(|(pool, s)| Some((config.pools.sku(pool)?, s)))
+                .collect();
+            shelves.sort_by(|a, b| a.0.cmp(&b.0));
+            db.write_shelves(&mut tx, &shelves).await.expect("written");
+            let lines: Vec<_> = book.touched.iter().map(|key| (key, &book.lines[key])).collect();
+            db.write_lines(&mut tx, &lines).await.expect("written");
+            db.write_epochs(&mut tx, &book.entered).await.expect("written");
+            let positions: Vec<_> = book.moved.iter().map(|pool| (pool.as_str(), &book.positions[pool])).collect();
+            db.write_positions(&mut tx, &positions).await.expect("written");
+            db.count_applied(&mut tx, "events", &step.row).await.expect("written");
+            tx.commit().await.expect("a commit");
+        }
+        began.elapsed()
+    })
+}

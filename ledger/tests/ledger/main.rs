@@ -1,0 +1,42 @@
+//! stock-ledger against real servers: Redis with the module, and SQLite, PostgreSQL and MariaDB.
+#![allow(missing_docs, reason = "tests")]
+
+mod campaigns;
+mod failover;
+mod feed;
+mod harness;
+mod operators;
+mod tables;
+mod topologies;
+
+macro_rules! on_every_database {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $name() { super::$module::$name(super::harness::databases::Kind::Sqlite) })*
+        }
+        mod postgres {
+            $(#[test] fn $name() { super::$module::$name(super::harness::databases::Kind::Postgres) })*
+        }
+        mod mariadb {
+            $(#[test] fn $name() { super::$module::$name(super::harness::databases::Kind::MariaDb) })*
+        }
+    };
+}
+
+on_every_database![
+    feed::a_sale_from_preload_to_reconcile,
+    feed::every_event_once_though_run_is_killed,
+    feed::two_that_follow_do_not_count_twice,
+    feed::another_program_writes_the_stock_table,
+    feed::a_missing_entry_is_made_up_for,
+    feed::what_cannot_be_read_is_told_once,
+    feed::the_stream_is_trimmed_behind_the_feed,
+    failover::a_failover_is_repaired_in_order,
+    failover::a_failover_before_anything_new_is_repaired,
+    operators::fifty_operators_and_a_sale,
+    operators::an_adjustment_can_be_repeated,
+    operators::adjust_refuses_what_is_not_there,
+    tables::a_shop_has_its_own_table,
+    tables::what_the_shelf_cannot_carry,
+    tables::ids_of_any_bytes,
+];

@@ -1,0 +1,101 @@
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::{field, run};
+use crate::harness::shop::{assert_agreement, open, told};
+use crate::harness::Shop;
+
+/// A table of the shop's, with other names and types, other columns, and no version.
+pub fn a_shop_has_its_own_table(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    let quantity = match kind {
+        Kind::MariaDb => "INT UNSIGNED",
+        Kind::Postgres => "INTEGER CHECK (amount >= 0)",
+        Kind::Sqlite => "INTEGER CHECK (amount >= 0)",
+    };
+    shop.database.touch();
+    shop.database.execute(&format!(
+        "CREATE TABLE goods (id INTEGER PRIMARY KEY, code VARCHAR(40) NOT NULL UNIQUE, name VARCHAR(40), amount {quantity} NOT NULL)"
+    ));
+    shop.database.execute("INSERT INTO goods VALUES (1, 'tea', 'Tea', 10), (2, 'cup', 'Cup', 5)");
+    shop.configure(
+        "[pools]\nkey = \"p:%:pool\"\nevents = \"events\"\npolicy = '{\"hold\": 77}'\n",
+        "[stock]\ntable = \"goods\"\nkey = \"code\"\nquantity = \"amount\"\nversion = \"\"\n",
+    );
+    shop.ledger(&["init"]).ok();
+    shop.ledger(&["preload"]).ok();
+    let mut c = shop.redis.connect();
+    assert_eq!(field(&mut c, "p:tea:pool", "hold_seconds"), 77);
+    told(&mut c, &["STOCK.RESERVE", "p:tea:pool", "o1", "4"]);
+    told(&mut c, &["STOCK.CONFIRM", "p:tea:pool", "o1"]);
+    told(&mut c, &["STOCK.RESERVE", "p:cup:pool", "o1", "1"]);
+    told(&mut c, &["STOCK.CONFIRM", "p:cup:pool", "o1"]);
+    shop.ledger(&["run", "--once"]).ok();
+    let rows = shop.database.rows("SELECT code, name, amount FROM goods ORDER BY code");
+    assert_eq!(rows, [["cup", "Cup", "4"], ["tea", "Tea", "6"]]);
+    shop.ledger(&["adjust", "tea", "10", "--reason", "delivery"]).ok();
+    assert_eq!(field(&mut c, "p:tea:pool", "on_hand"), 16);
+    let mut wrong = Shop { config: shop.config.clone(), ..Shop::new(Database::fresh(Kind::Sqlite)) };
+    wrong.configure("", "[stock]\ntable = \"goods\"\n");
+    assert_ne!(wrong.ledger(&["init"]).code, 0);
+}
+
+pub fn what_the_shelf_cannot_carry(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 5);
+    let mut c = shop.redis.connect();
+    told(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "3"]);
+    told(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "3"]);
+    // Somebody counts again: only 1 is there. The holds stay, and are paid.
+    shop.database.execute("UPDATE stock SET on_hand = 1, version = version + 1 WHERE sku = '0'");
+    told(&mut c, &["STOCK.CONFIRM", "sku:0", "o1"]);
+    // A pre-sale: the policy allows to sell what has not arrived.
+    run(&mut c, &["STOCK.SETPOLICY", "sku:1", "{\"safety\":-10,\"events\":\"events\"}"]);
+    told(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+    told(&mut c, &["STOCK.RESERVE", "sku:1", "o2", "6"]);
+    assert_eq!(told(&mut c, &["STOCK.CONFIRM", "sku:1", "o2"]), "OK");
+    shop.ledger(&["run", "--once"]).ok();
+    let rows = shop.database.rows("SELECT kind, pool, order_id, units FROM stock_incidents");
+    assert_eq!(rows, [["uncovered", "sku:0", "o1", "2"]]);
+    let rows = shop.database.rows("SELECT pool, uncovered FROM stock_positions ORDER BY pool");
+    assert_eq!(rows, [["sku:0", "2"], ["sku:1", "4"]]);
+    assert!(shop.ledger(&["status"]).ok().out.contains("6 paid units in 2 pools are not covered"));
+    shop.ledger(&["reconcile"]).ok();
+    assert_eq!(field(&mut c, "sku:0", "on_hand"), -2);
+    assert_agreement(&shop, &mut c);
+    // The delivery covers what is owed first.
+    shop.ledger(&["adjust", "0", "10", "--reason", "delivery"]).ok();
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '0'"), 8);
+    assert_eq!(field(&mut c, "sku:0", "on_hand"), 8);
+    assert_eq!(shop.database.number("SELECT uncovered FROM stock_positions WHERE pool = 'sku:0'"), 0);
+    assert_agreement(&shop, &mut c);
+}
+
+/// Pools and orders whose names no database would take as they are.
+pub fn ids_of_any_bytes(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 50);
+    let mut c = shop.redis.connect();
+    let ids: [&[u8]; 8] = [b"a", b"A", b"a ", b"a\0", b"\xff\xfe", "é".as_bytes(), "e\u{301}".as_bytes(), b"\\x00'\""];
+    for id in ids {
+        let mut call = redis::cmd("STOCK.RESERVE");
+        let answer: redis::Value =
+            call.arg("sku:1").arg(id).arg(1).arg("FOR").arg("user").arg(id).query(&mut c).expect("OK");
+        assert_eq!(crate::harness::redis_server::word(&answer), "OK");
+        let _: redis::Value = redis::cmd("STOCK.CONFIRM").arg("sku:1").arg(id).query(&mut c).expect("OK");
+    }
+    let _: redis::Value = redis::cmd("STOCK.SET").arg(b"cap\xff \0").arg("UNLIMITED").query(&mut c).expect("OK");
+    let _: redis::Value =
+        redis::cmd("STOCK.SETPOLICY").arg(b"cap\xff \0").arg("{\"events\":\"events\"}").query(&mut c).expect("OK");
+    let _: redis::Value = redis::cmd("STOCK.RESERVE").arg(b"cap\xff \0").arg("o").arg(9).query(&mut c).expect("OK");
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE state = 'confirmed'"), 8);
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 42);
+    let rows = shop.database.rows("SELECT order_id, state FROM stock_lines WHERE pool = 'cap\\xff \\x00'");
+    let rows = if kind == Kind::MariaDb {
+        shop.database.rows("SELECT order_id, state FROM stock_lines WHERE pool = 'cap\\\\xff \\\\x00'")
+    } else {
+        rows
+    };
+    assert_eq!(rows, [["o", "reserved"]]);
+    shop.ledger(&["audit"]).ok();
+    shop.ledger(&["reconcile"]).ok();
+}

@@ -1,0 +1,120 @@
+//! Sentinel and cluster.
+
+use redis::Value;
+
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::{run, word, RedisServer};
+use crate::harness::shop::assert_agreement;
+use crate::harness::{wait_until, Shop};
+
+#[test]
+fn sentinel_names_the_primary() {
+    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
+    let watch = |port: u16| {
+        let mut sentinel = RedisServer::sentinel(port);
+        sentinel.wait();
+        sentinel
+    };
+    let sentinel = watch(shop.redis.port);
+    let through = |sentinel: &RedisServer, shop: &Shop| {
+        let text = format!(
+            "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n[redis]\nurl = \"redis://127.0.0.1:1/0\"\nmore = [\"{}\"]\nsentinel = \"shop\"\n[database]\nurl = \"{}\"\n",
+            sentinel.url(),
+            shop.database.url()
+        );
+        std::fs::write(shop.dir.path().join("stock-ledger.toml"), text).expect("a configuration");
+    };
+    through(&sentinel, &shop);
+    crate::harness::shop::open(&shop, 3, 10);
+    let mut c = shop.redis.connect();
+    run(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
+    run(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+    shop.ledger(&["run", "--once"]).ok();
+    assert_agreement(&shop, &mut c);
+    // The replica is made the primary: the sentinel tells, and the feed goes on there.
+    let mut next = RedisServer::start(&[]);
+    next.replicate(&shop.redis);
+    run(&mut next.connect(), &["REPLICAOF", "NO", "ONE"]);
+    std::mem::swap(&mut shop.redis, &mut next);
+    next.kill();
+    let sentinel = watch(shop.redis.port);
+    through(&sentinel, &shop);
+    let mut c = shop.redis.connect();
+    run(&mut c, &["STOCK.RESERVE", "sku:1", "o2", "1"]);
+    run(&mut c, &["STOCK.CONFIRM", "sku:1", "o2"]);
+    shop.ledger(&["run", "--once"]).ok();
+    assert_agreement(&shop, &mut c);
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 7);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+    shop.ledger(&["audit"]).ok();
+    shop.ledger(&["reconcile"]).ok();
+}
+
+/// Sends a command to whichever node has the key.
+fn anywhere(nodes: &[RedisServer], words: &[&str]) -> Value {
+    for node in nodes {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        match command.query(&mut node.connect()) {
+            Ok(value) => return value,
+            Err(error) if error.to_string().to_lowercase().contains("moved") => {}
+            Err(error) => panic!("{words:?}: {error}"),
+        }
+    }
+    panic!("{words:?}: no node has it");
+}
+
+#[test]
+fn a_cluster_has_a_stream_for_each_shard() {
+    let config = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
+    let nodes: Vec<RedisServer> = (0..3).map(|_| RedisServer::start(&config)).collect();
+    for (n, node) in nodes.iter().enumerate() {
+        let (first, last) = ([0, 5461, 10922][n], [5460, 10921, 16383][n]);
+        run(&mut node.connect(), &["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+        run(&mut node.connect(), &["CLUSTER", "MEET", "127.0.0.1", &nodes[0].port.to_string()]);
+    }
+    wait_until("the cluster is whole", || {
+        nodes.iter().all(|node| {
+            let info: String = redis::cmd("CLUSTER").arg("INFO").query(&mut node.connect()).expect("CLUSTER INFO");
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+        })
+    });
+    let database = Database::fresh(Kind::Sqlite);
+    let shop = Shop::on(RedisServer::start(&[]), database);
+    let text = format!(
+        "[pools]\nkey = \"{{#}}sku:%\"\nevents = \"{{#}}events\"\nshards = 8\n[redis]\nurl = \"{}\"\ncluster = true\n[database]\nurl = \"{}\"\n",
+        nodes[1].url(),
+        shop.database.url()
+    );
+    std::fs::write(shop.dir.path().join("stock-ledger.toml"), text).expect("a configuration");
+    crate::harness::shop::open(&shop, 40, 100);
+    let mut pools: Vec<String> = Vec::new();
+    for node in &nodes {
+        pools.extend(crate::harness::shop::pools(&mut node.connect()));
+    }
+    assert_eq!(pools.len(), 40);
+    for round in 0..10 {
+        for pool in &pools {
+            let order = format!("o{round}");
+            assert_eq!(word(&anywhere(&nodes, &["STOCK.RESERVE", pool, &order, "2"])), "OK");
+            if round % 2 == 0 {
+                assert_eq!(word(&anywhere(&nodes, &["STOCK.CONFIRM", pool, &order])), "OK");
+            }
+        }
+    }
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.number("SELECT SUM(on_hand) FROM stock"), 40 * (100 - 5 * 2));
+    let reserved = "SELECT COUNT(*) FROM stock_lines WHERE state = 'reserved'";
+    assert_eq!(shop.database.number(reserved), 40 * 5);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_streams WHERE applied > 0"), 8);
+    shop.ledger(&["audit"]).ok();
+    anywhere(&nodes, &["STOCK.SET", &pools[0], "500"]);
+    let out = shop.ledger(&["reconcile"]).ok().out;
+    assert!(out.contains("39 pools agreed, 1 were corrected"), "{out}");
+    // One slot moves to another node, with pool and stream in it: the next command finds them there.
+    let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(&pools[0]).query(&mut nodes[0].connect()).expect("a slot");
+    assert_eq!(slot, stock_ledger::link::slot(pools[0].as_bytes()));
+    assert_eq!(stock_ledger::link::slot(b"foo{}{bar}"), {
+        redis::cmd("CLUSTER").arg("KEYSLOT").arg("foo{}{bar}").query::<u16>(&mut nodes[0].connect()).expect("a slot")
+    });
+}
