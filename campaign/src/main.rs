@@ -6,9 +6,15 @@
 #[allow(dead_code)]
 #[path = "../../tests/model/generate.rs"]
 mod generate;
+#[allow(unused_imports)]
+#[path = "../../tests/server/harness/mod.rs"]
+mod harness;
 #[allow(dead_code)]
 #[path = "../../tests/model/host.rs"]
 mod host;
+#[allow(dead_code)]
+#[path = "../../tests/model/payload.rs"]
+mod payload;
 #[allow(dead_code)]
 #[path = "../../tests/model/reference.rs"]
 mod reference;
@@ -16,11 +22,22 @@ mod reference;
 #[path = "../../tests/model/reply.rs"]
 mod reply;
 #[allow(dead_code)]
+#[path = "../../tests/model/scope.rs"]
+mod scope;
+#[allow(dead_code)]
 #[path = "../../tests/model/simulation.rs"]
 mod simulation;
+#[allow(dead_code)]
+#[path = "../../tests/model/targets.rs"]
+mod targets;
 
+mod crash;
+mod fuzz;
+mod payloads;
 mod record;
+mod sequences;
 mod simulate;
+mod windows;
 
 use clap::{Parser, Subcommand};
 
@@ -38,6 +55,16 @@ struct Cli {
 enum Campaign {
     /// A primary, two replicas and an append-only file in one process, against a naive auditor.
     Simulate(simulate::Options),
+    /// Every sequence of calls up to a length, in process.
+    Sequences(sequences::Options),
+    /// Random and damaged bytes against parsers and decoders, in process.
+    Fuzz(fuzz::Options),
+    /// Damaged RESTORE payloads at a server.
+    Payloads(payloads::Options),
+    /// kill -9 under load.
+    Crash(crash::Options),
+    /// Pauses, failovers, terminations and broken resyncs while holds fall due.
+    Windows(windows::Options),
 }
 
 fn main() -> std::process::ExitCode {
@@ -45,6 +72,11 @@ fn main() -> std::process::ExitCode {
     let ledger = record::Ledger::open(cli.record);
     let found = match cli.campaign {
         Campaign::Simulate(options) => simulate::run(&options, &ledger),
+        Campaign::Sequences(options) => sequences::run(&options, &ledger),
+        Campaign::Fuzz(options) => fuzz::run(&options, &ledger),
+        Campaign::Payloads(options) => payloads::run(&options, &ledger),
+        Campaign::Crash(options) => crash::run(&options, &ledger),
+        Campaign::Windows(options) => windows::run(&options, &ledger),
     };
     std::process::ExitCode::from(u8::from(found > 0))
 }
