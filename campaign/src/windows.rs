@@ -46,8 +46,10 @@ struct Counts {
     windows: u64,
     /// Holds that fell due while the window was open.
     due: u64,
-    /// Resyncs that were seen to break off.
+    /// Full resyncs that began and were not finished.
     aborted: u64,
+    /// Partial ones.
+    partial: u64,
 }
 
 /// How much went wrong.
@@ -100,9 +102,10 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
     let mut text = format!("{} windows, {} holds fell due inside", grouped(counts.windows), grouped(counts.due));
     if options.kind == Kind::Resync {
         text = format!(
-            "{} rounds, {} resyncs seen to break off, diskless sync and load in turns, {} holds fell due meanwhile",
+            "{} rounds, {} full resyncs broken off, {} partial ones, diskless sync and load in turns, {} holds fell due meanwhile",
             grouped(counts.windows),
             grouped(counts.aborted),
+            grouped(counts.partial),
             grouped(counts.due)
         );
     }
@@ -228,6 +231,9 @@ impl Pair {
         let mut client = self.primary.client();
         let count = rng.random_range(20..200);
         self.hold(&mut client, count, 60, rng);
+        wait_until("the replica is online", || {
+            info(&mut client, "replication").get("slave0").is_some_and(|line| line.contains("state=online"))
+        });
         // The replica is slow to follow, so that the window is open while holds fall due.
         self.replica.freeze();
         self.hold(&mut client, 20, 60, rng);
@@ -265,7 +271,7 @@ impl Pair {
 
     fn resync(&mut self, rng: &mut SmallRng, counts: &mut Counts) {
         let mut client = self.primary.client();
-        let before = errors(&self.primary, &self.replica);
+        let before = resyncs(&self.primary);
         let count = rng.random_range(20..100);
         match rng.random_range(0..4) {
             // A full resync that breaks off in the middle, once or twice.
@@ -300,22 +306,19 @@ impl Pair {
         drop(client);
         counts.due += count;
         self.settle();
-        counts.aborted += errors(&self.primary, &self.replica).saturating_sub(before);
+        let after = resyncs(&self.primary);
+        let [begun, finished, partial] = [0, 1, 2].map(|at| after[at].saturating_sub(before[at]));
+        counts.aborted += begun.saturating_sub(finished);
+        counts.partial += partial;
     }
 }
 
-/// How often the logs tell of a resync or a link that broke off.
-fn errors(primary: &Server, replica: &Server) -> u64 {
-    const SIGNS: [&str; 8] = [
-        "Connection with replica",
-        "Connection with master lost",
-        "Diskless rdb transfer, last replica dropped, killing fork child",
-        "I/O error trying to sync with MASTER",
-        "Failed trying to load the MASTER synchronization DB",
-        "Replica is about to load the RDB file received from the master, but",
-        "Killing running",
-        "Background transfer error",
-    ];
-    let count = |log: &str| log.lines().filter(|line| SIGNS.iter().any(|sign| line.contains(sign))).count() as u64;
-    count(&primary.log()) + count(&replica.log())
+/// Full resyncs that have begun and those that were finished, and partial ones.
+fn resyncs(primary: &Server) -> [u64; 3] {
+    let stats = info(&mut primary.client(), "stats");
+    let number = |name: &str| stats.get(name).and_then(|n| n.parse().ok()).unwrap_or(0);
+    let log = primary.log();
+    let finished =
+        log.lines().filter(|line| line.contains("Synchronization with replica") && line.contains("succeeded"));
+    [number("sync_full"), finished.count() as u64, number("sync_partial_ok")]
 }

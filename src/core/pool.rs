@@ -10,7 +10,7 @@ use super::limit::{values, Limit};
 use super::ops;
 use super::order::{Order, State};
 use super::orders::Orders;
-use super::quantity::{difference, sum};
+use super::quantity::{difference, sum, MAX_UNITS};
 use super::refusal::{Bound, Refusal};
 use super::table::Index;
 use super::timeline::Timeline;
@@ -457,7 +457,8 @@ impl Pool {
             self.epoch = epoch;
         }
         self.reign = stamp.reign;
-        self.seq = self.seq.saturating_add(1);
+        // A payload may begin at the bound; what follows must stay loadable.
+        self.seq = self.seq.saturating_add(1).min(MAX_UNITS.unsigned_abs());
     }
 
     fn edges(&self, before: Option<i64>) -> Edges {

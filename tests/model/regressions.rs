@@ -288,3 +288,17 @@ fn counters_of_a_payload_have_bounds() {
     assert_eq!(call(&mut host, NOW_MS, "LIMIT k user 5").word().as_deref(), Some("ERR"));
     assert_eq!(host.verify(), Vec::<String>::new());
 }
+
+/// Found by damaged payloads: a pool that was loaded with its last number could be changed once more, and was then refused.
+#[test]
+fn a_pool_at_its_last_number_stays_loadable() {
+    const LAST: u64 = 9_007_199_254_740_991;
+    let mut host = Host::new(1);
+    let pool = load(&payload(1, LAST, 5, 0)).expect("the bound is within the bounds");
+    host.keys.create(b"k", pool);
+    for text in ["ADD k 1", "RESERVE k o1 2"] {
+        assert_eq!(call(&mut host, NOW_MS, text).word().as_deref(), Some("OK"));
+    }
+    host.reload();
+    assert_eq!(host.verify(), Vec::<String>::new());
+}
