@@ -8,6 +8,7 @@
 //! machine loses power: then each connection's calls up to some call must be there, and the sums must fit.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -290,15 +291,20 @@ impl Shop {
         let plans: Vec<Vec<Call>> = self.buyers.iter().map(|buyer| buyer.plan(&mut rng, 4_000)).collect();
         let socket = self.server.socket();
         let barrier = std::sync::Barrier::new(CONNECTIONS + 1);
+        let answered = AtomicUsize::new(0);
         let results: Vec<(usize, usize, Option<String>)> = thread::scope(|scope| {
             let threads: Vec<_> = plans
                 .iter()
                 .map(|calls| {
-                    let (socket, barrier) = (&socket, &barrier);
-                    scope.spawn(move || sell(socket, calls, barrier))
+                    let (socket, barrier, answered) = (&socket, &barrier, &answered);
+                    scope.spawn(move || sell(socket, calls, barrier, answered))
                 })
                 .collect();
             barrier.wait();
+            let start = std::time::Instant::now();
+            while answered.load(Ordering::Relaxed) == 0 && start.elapsed() < Duration::from_secs(5) {
+                thread::sleep(Duration::from_micros(200));
+            }
             thread::sleep(wait);
             self.server.kill();
             threads.into_iter().map(|thread| thread.join().unwrap_or((0, 0, Some("a thread ended".into())))).collect()
@@ -381,7 +387,12 @@ impl Shop {
 }
 
 /// Sends until the server is gone: how many calls were sent and acknowledged, and an answer that was not OK.
-fn sell(socket: &Path, calls: &[Call], barrier: &std::sync::Barrier) -> (usize, usize, Option<String>) {
+fn sell(
+    socket: &Path,
+    calls: &[Call],
+    barrier: &std::sync::Barrier,
+    answered: &AtomicUsize,
+) -> (usize, usize, Option<String>) {
     let client = Client::unix(socket);
     barrier.wait();
     let Ok(mut client) = client else { return (0, 0, Some("no connection".into())) };
@@ -399,6 +410,7 @@ fn sell(socket: &Path, calls: &[Call], barrier: &std::sync::Barrier) -> (usize, 
             return (sent, acknowledged, Some(format!("{} answered {text}", calls[acknowledged].argv.join(" "))));
         }
         acknowledged += 1;
+        answered.fetch_add(1, Ordering::Relaxed);
     }
     (sent, acknowledged, None)
 }

@@ -183,12 +183,12 @@ fn throw(
             } else {
                 plans.push(None);
                 let mut payload = envelope.wrap(bytes, 32_768);
-                // Not the version and the checksum, which only say that it is a payload.
-                let end = payload.len() - 10;
-                let mut inner = payload[..end].to_vec();
+                // Not the type of the value, its version and the checksum, which only say that it is a pool.
+                let tail = payload.split_off(payload.len() - 10);
+                let mut inner = payload.split_off(envelope.head.len());
                 scramble(&mut inner, &mut rng);
-                inner.extend_from_slice(&payload[end..]);
-                payload = inner;
+                payload.extend(inner);
+                payload.extend(tail);
                 payload
             };
             let key = format!("k{at}");
@@ -236,7 +236,6 @@ fn work(client: &mut Client, accepted: &[usize]) -> Result<(), String> {
         client.try_send(&wire).map_err(|error| error.to_string())?;
         for line in WORK {
             let answer = client.try_read().map_err(|error| format!("payload {at}, {line}: {error}"))?;
-            // Blind damage may make a value of another type: no.
             if line.starts_with("STOCK.VERIFY") && answer.to_string() != "OK" {
                 return Err(format!("payload {at}: accepted, and VERIFY says {answer}"));
             }
