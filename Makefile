@@ -5,6 +5,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
+CAMPAIGN := $(TARGET)/campaign/stock-campaign
+.PHONY: campaign controls fuzz suites
 .PHONY: help deps deps-examples examples build run test model feed demo bench golden ledger-campaign
 
 help:
@@ -14,6 +16,10 @@ help:
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
 	@echo "make ledger-campaign   stock-ledger while everything dies, and its throughput; ONLY=storm for a part, OPS=30000 for less"
 	@echo "make feed    readers of the event streams killed 200 times, a failover, 1,000 reconciliations"
+	@echo "make campaign NAME=simulate  attack it for longer; NAME=help lists the campaigns, ARGS='--seeds 100' says how long"
+	@echo "make controls                bugs on purpose, which the tests must catch"
+	@echo "make fuzz TARGET_OF=codec    a target of fuzz/ under libFuzzer (nightly compiler, cargo-fuzz)"
+	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
@@ -64,3 +70,20 @@ golden: deps
 # Long runs of stock-ledger, one after the other: needs the machine for itself.
 ledger-campaign: deps
 	cargo test -p stock-ledger --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
+
+# One campaign; it begins behind the last row that it has in docs/reliability.md, and appends one. RECORD= leaves the table alone.
+NAME ?= simulate
+RECORD ?= --record docs/reliability.md
+campaign: deps
+	cargo build --profile campaign -p stock-campaign
+	STOCK_MODULE="$(abspath $(TARGET))/campaign/deps/libredis_stock.so" $(CAMPAIGN) $(NAME) $(ARGS) $(if $(filter help,$(NAME)),,$(RECORD))
+
+controls: deps
+	@sh scripts/controls.sh "$(ONLY)"
+
+TARGET_OF ?= codec
+fuzz: deps
+	cd fuzz && cargo +nightly fuzz run --sanitizer none $(TARGET_OF) -- -max_total_time=$(or $(SECONDS),60)
+
+suites: build
+	@sh scripts/redis-suites.sh "$(MODULE)"

@@ -68,15 +68,72 @@ enum Campaign {
 }
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let found = carry_out(Cli::parse());
+    std::process::ExitCode::from(u8::from(found > 0))
+}
+
+/// Runs one campaign; how much was found.
+fn carry_out(cli: Cli) -> u64 {
     let ledger = record::Ledger::open(cli.record);
-    let found = match cli.campaign {
+    match cli.campaign {
         Campaign::Simulate(options) => simulate::run(&options, &ledger),
         Campaign::Sequences(options) => sequences::run(&options, &ledger),
         Campaign::Fuzz(options) => fuzz::run(&options, &ledger),
         Campaign::Payloads(options) => payloads::run(&options, &ledger),
         Campaign::Crash(options) => crash::run(&options, &ledger),
         Campaign::Windows(options) => windows::run(&options, &ledger),
-    };
-    std::process::ExitCode::from(u8::from(found > 0))
+    }
+}
+
+/// The short tier of the campaigns that need a server; those in process have theirs in `tests/model`.
+#[cfg(test)]
+mod short {
+    use super::*;
+
+    #[track_caller]
+    fn finds_nothing(line: &str) {
+        let words = std::iter::once("campaign").chain(line.split(' '));
+        let cli = Cli::try_parse_from(words).expect("a campaign");
+        assert_eq!(carry_out(cli), 0, "{line}");
+    }
+
+    #[test]
+    fn killed_servers_keep_what_they_acknowledged() {
+        finds_nothing("crash --seed 1 --seeds 6");
+    }
+
+    #[test]
+    fn a_file_without_its_end_is_a_beginning() {
+        finds_nothing("crash --seed 1 --seeds 4 --mode cut");
+    }
+
+    #[test]
+    fn damaged_payloads_are_refused_or_true() {
+        finds_nothing("payloads --seed 1 --seeds 4");
+    }
+
+    #[test]
+    fn nothing_is_written_in_a_pause() {
+        finds_nothing("windows --seed 1 --seeds 3 --kind pause");
+    }
+
+    #[test]
+    fn failovers_with_due_holds_end_well() {
+        finds_nothing("windows --seed 1 --seeds 3 --kind failover");
+    }
+
+    #[test]
+    fn terminations_with_a_stopped_replica_end_well() {
+        finds_nothing("windows --seed 1 --seeds 1 --kind sigterm");
+    }
+
+    #[test]
+    fn resyncs_that_break_off_end_well() {
+        finds_nothing("windows --seed 18 --seeds 4 --kind resync");
+    }
+
+    #[test]
+    fn random_bytes_do_no_harm() {
+        finds_nothing("fuzz --seed 1 --seeds 1");
+    }
 }

@@ -99,6 +99,10 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
             }
         }
     }
+    if counts.windows == 0 {
+        eprintln!("no window was opened: the campaign proves nothing");
+        found += 1;
+    }
     let mut text = format!("{} windows, {} holds fell due inside", grouped(counts.windows), grouped(counts.due));
     if options.kind == Kind::Resync {
         text = format!(
