@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts one bug after the other into a copy of the sources and demands that the tests which it names fail: tests/mutants/table.txt.
-# usage: controls.sh [TEXT IN THE NAME]
+# usage: [FILTER="TESTS"] controls.sh [TEXT IN THE NAME]
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -11,7 +11,8 @@ rm -rf "$copy"
 mkdir -p "$copy"
 git ls-files | tar -cf - -T - | tar -xf - -C "$copy"
 cd "$copy"
-export CARGO_TARGET_DIR="$work/target" CARGO_INCREMENTAL=1
+# Fast to build, since each bug is one more build; slow to run, so fewer calls.
+export CARGO_TARGET_DIR="$work/target" CARGO_INCREMENTAL=1 CARGO_PROFILE_TEST_OPT_LEVEL=0 RUST_BACKTRACE=0
 export STOCK_MODEL_OPS="${STOCK_MODEL_OPS:-20000}"
 caught=0
 missed=0
@@ -30,7 +31,7 @@ check() {
         echo "BROKEN  $name: it does not compile"
         tail -5 "$work/log"
         missed=$((missed + 1))
-    elif timeout 600 cargo test -q $arguments >"$work/log" 2>&1; then
+    elif timeout 900 cargo test -q $arguments -- ${FILTER:-} >"$work/log" 2>&1; then
         echo "MISSED  $name"
         missed=$((missed + 1))
     else

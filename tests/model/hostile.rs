@@ -65,4 +65,7 @@ fn every_short_sequence_is_as_the_reference_says() {
     let counts = scope::walk(scope::LETTERS.len(), 3, 0..scope::LETTERS.len());
     assert_eq!(counts.sequences, 24 + 24 * 24 + 24 * 24 * 24);
     assert!(counts.changes * 3 > counts.sequences, "{counts:?}");
+    // Longer ones, as far as they begin with a reservation.
+    let counts = scope::walk(scope::SMALL, 4, 0..2);
+    assert_eq!(counts.sequences, 2 * (1 + 14 + 14 * 14 + 14 * 14 * 14));
 }
