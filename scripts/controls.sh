@@ -19,13 +19,14 @@ missed=0
 check() {
     name=$1 file=$2 arguments=$3 old=$4 new=$5
     case $name in *"$only"*) ;; *) return 0 ;; esac
-    count=$(OLD=$old perl -0777 -ne 'my $n = () = /\Q$ENV{OLD}\E/g; print $n' "$root/$file")
+    count=$(OLD=$old perl -0777 -ne 'my $n = () = /\Q$ENV{OLD}\E/g; print $n' "$copy/$file")
     if [ "$count" != 1 ]; then
         echo "STALE   $name: its text stands $count times in $file"
         missed=$((missed + 1))
         return 0
     fi
-    OLD=$old NEW=$new perl -0777 -pe 's/\Q$ENV{OLD}\E/$ENV{NEW}/' "$root/$file" >"$copy/$file"
+    cp "$copy/$file" "$work/good"
+    OLD=$old NEW=$new perl -0777 -pe 's/\Q$ENV{OLD}\E/$ENV{NEW}/' "$work/good" >"$copy/$file"
     # shellcheck disable=SC2086
     if ! cargo test -q $arguments --no-run >"$work/log" 2>&1; then
         echo "BROKEN  $name: it does not compile"
@@ -39,7 +40,7 @@ check() {
         echo "caught  $name: ${by:-the tests were killed or hung}"
         caught=$((caught + 1))
     fi
-    cp "$root/$file" "$copy/$file"
+    cp "$work/good" "$copy/$file"
 }
 name="" file="" arguments="" old=""
 while IFS= read -r line; do
@@ -54,6 +55,6 @@ while IFS= read -r line; do
     "- "*) old=${line#- } ;;
     "+ "*) check "$name" "$file" "$arguments" "$old" "${line#+ }" ;;
     esac
-done <"$root/tests/mutants/table.txt"
+done <"$copy/tests/mutants/table.txt"
 echo "$caught caught, $missed not"
 [ "$missed" = 0 ]
