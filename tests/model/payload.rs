@@ -86,6 +86,14 @@ impl Cursor<'_> {
         }
     }
 
+    /// A string behind a byte that says whether there is one.
+    fn stream(&mut self) -> Option<()> {
+        match self.byte()? {
+            0 => Some(()),
+            _ => self.bytes(),
+        }
+    }
+
     /// The values of one record; each letter is one.
     fn record(&mut self, kind: u8) -> Option<()> {
         let plan = match kind {
@@ -107,11 +115,7 @@ impl Cursor<'_> {
                 b'b' => drop(self.byte()?),
                 b'x' => self.bytes()?,
                 b'o' => self.optional()?,
-                b'e' => {
-                    if self.byte()? != 0 {
-                        self.bytes()?;
-                    }
-                }
+                b'e' => self.stream()?,
                 b'i' => {
                     for _ in 0..self.number()? {
                         self.bytes()?;
