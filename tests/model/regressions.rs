@@ -302,3 +302,21 @@ fn a_pool_at_its_last_number_stays_loadable() {
     host.reload();
     assert_eq!(host.verify(), Vec::<String>::new());
 }
+
+/// Found by the simulation: the sum of one limit was an error before the next limit could refuse.
+#[test]
+fn amend_up_near_the_bound_is_refused_by_the_limit_that_refuses() {
+    let mut host = Host::new(1);
+    for text in [
+        "SET k UNLIMITED",
+        "LIMIT k user 5 FOR vip",
+        "LIMIT k region 10 MISSING ALLOW",
+        "RESERVE k a 5 FOR user u region r",
+        "RESERVE k b 9007199254740980 FOR user u",
+    ] {
+        let answer = call(&mut host, NOW_MS, text);
+        assert!(answer.word().as_deref() == Some("OK"), "{text}: {answer:?}");
+    }
+    assert_eq!(call(&mut host, NOW_MS, "AMEND k a 20").word().as_deref(), Some("LIMITED"));
+    assert_eq!(call(&mut host, NOW_MS, "AMEND k a 9").word().as_deref(), Some("OK"));
+}

@@ -28,6 +28,7 @@ fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32
 /// [`Refusal::Limited`].
 pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Result<Recount, Refusal> {
     let mut recount = Recount::new();
+    let mut fits = true;
     for (at, limit) in view.pool.limits.iter().enumerate() {
         let Some((own, entry)) = share_of(view.pool, order, limit) else { continue };
         let tuple = entry.value;
@@ -44,12 +45,11 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
             }
         }
         place::check(limit, at, tuple, used, window_ms, total)?;
-        if sum(used, limit.amount(total)).is_none() {
-            return Err(Refusal::Bound(Bound::Sum));
-        }
+        fits &= sum(used, limit.amount(total)).is_some();
         recount.push((limit.id, window_ms));
     }
-    Ok(recount)
+    // Behind all limits: what one of them refuses is data, and comes first.
+    fits.then_some(recount).ok_or(Refusal::Bound(Bound::Sum))
 }
 
 /// Counts the order with `qty` units where `decide` said.
