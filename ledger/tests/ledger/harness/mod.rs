@@ -70,8 +70,21 @@ pub fn give_to_nobody(dir: &Path) {
     }
 }
 
+/// Sends a signal. SIGTERM waits until the process has a handler for it: one that has only just begun would die of it.
 pub fn signal(pid: u32, name: &str) {
+    if name == "TERM" {
+        wait_until("the process listens for SIGTERM", || listens_for_sigterm(pid));
+    }
     let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// True, too, where the system does not tell, and for a process that has ended.
+fn listens_for_sigterm(pid: u32) -> bool {
+    const SIGTERM: u64 = 1 << 14;
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    status.contains("\nState:\tZ")
+        || caught.and_then(|c| u64::from_str_radix(c.trim(), 16).ok()).is_none_or(|c| c & SIGTERM != 0)
 }
 
 /// A shop: Redis, a database, and a configuration.
