@@ -149,17 +149,17 @@ impl Usage {
         self.entries.remove(at);
     }
 
-    /// How many entries at the head of a limit's list are of windows that began before `current_ms`, up to `most`.
+    /// How many entries at the head of a limit's list are of windows that began at `latest_ms` or before, up to `most`.
     #[must_use]
-    pub fn stale(&self, limit: &Limit, current_ms: i64, most: usize) -> usize {
-        if limit.entries.next_ms().is_none_or(|window_ms| window_ms >= current_ms) {
+    pub fn stale(&self, limit: &Limit, latest_ms: i64, most: usize) -> usize {
+        if limit.entries.next_ms().is_none_or(|window_ms| window_ms > latest_ms) {
             return 0;
         }
         limit
             .entries
             .iter(&self.entries)
             .take(most)
-            .take_while(|&at| self.entries.at(at).window_ms < current_ms)
+            .take_while(|&at| self.entries.at(at).window_ms <= latest_ms)
             .count()
     }
 

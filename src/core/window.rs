@@ -96,6 +96,19 @@ impl Window {
         }
     }
 
+    /// How long such a window is at most, in ms. 0 for windows that never roll.
+    #[must_use]
+    pub fn longest_ms(self) -> i64 {
+        match self {
+            Self::Order | Self::Life => 0,
+            Self::Hour => HOUR_MS,
+            Self::Day => DAY_MS,
+            Self::Week => 7 * DAY_MS,
+            Self::Month => 31 * DAY_MS,
+            Self::Seconds(n) => i64::from(n.max(1)) * 1_000,
+        }
+    }
+
     /// Whether windows follow each other, so that usage ends with one.
     #[must_use]
     pub const fn rolls(self) -> bool {

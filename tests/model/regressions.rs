@@ -320,3 +320,29 @@ fn amend_up_near_the_bound_is_refused_by_the_limit_that_refuses() {
     assert_eq!(call(&mut host, NOW_MS, "AMEND k a 20").word().as_deref(), Some("LIMITED"));
     assert_eq!(call(&mut host, NOW_MS, "AMEND k a 9").word().as_deref(), Some("OK"));
 }
+
+/// Found by the simulation: usage that a change of TZ had ended was freed, or not yet, when TZ went back.
+#[test]
+fn usage_comes_back_with_tz_whatever_was_written_meanwhile() {
+    const HOUR_MS: i64 = 3_600_000;
+    let evening_ms = NOW_MS - NOW_MS.rem_euclid(24 * HOUR_MS) + 17 * HOUR_MS;
+    let mut answers = Vec::new();
+    for written in [false, true] {
+        let mut host = Host::new(1);
+        for text in
+            ["SET k 100", "LIMIT k user 5 PER DAY", "RESERVE k a 3 FOR user u", "LIMIT k user 5 PER DAY TZ +08:00"]
+        {
+            assert_eq!(call(&mut host, evening_ms, text).word().as_deref(), Some("OK"), "{text}");
+        }
+        if written {
+            call(&mut host, evening_ms + HOUR_MS, "SWEEP");
+            call(&mut host, evening_ms + HOUR_MS, "RESERVE k b 1 FOR user v");
+        }
+        call(&mut host, evening_ms + HOUR_MS, "LIMIT k user 5 PER DAY TZ +00:00");
+        let answer = call(&mut host, evening_ms + HOUR_MS, "CHECK k 3 FOR user u");
+        assert_eq!(answer.word().as_deref(), Some("LIMITED"));
+        answers.push(answer);
+        assert_eq!(host.verify(), Vec::<String>::new());
+    }
+    assert_eq!(answers[0], answers[1]);
+}

@@ -3,6 +3,7 @@
 use crate::core::change::Freed;
 use crate::core::pool::Pool;
 use crate::core::time::SLACK_MS;
+use crate::core::window::Window;
 use crate::core::Terms;
 
 use super::record;
@@ -29,8 +30,7 @@ pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
         if !limit.identity.window.rolls() {
             continue;
         }
-        let current_ms = limit.window_ms(now_ms.saturating_sub(SLACK_MS));
-        let stale = pool.usage.stale(limit, current_ms, most);
+        let stale = pool.usage.stale(limit, now_ms.saturating_sub(kept_ms(limit.identity.window)), most);
         if stale > 0 {
             freed.pruned.push((at as u8, stale as u32));
         }
@@ -46,9 +46,15 @@ pub fn next_ms(pool: &Pool) -> Option<i64> {
     }
     let token = pool.tokens.iter().next().map(|t| t.forget_ms);
     let rolling = pool.limits.iter().filter(|l| l.identity.window.rolls());
-    let window = rolling.filter_map(|l| Some(l.window_end_ms(l.entries.next_ms()?))).min();
-    let next = [pool.finished.next_ms(), token, window].into_iter().flatten().min()?;
-    Some(next.saturating_add(SLACK_MS))
+    let window = rolling.filter_map(|l| Some(l.entries.next_ms()?.saturating_add(kept_ms(l.identity.window)))).min();
+    let other = [pool.finished.next_ms(), token].into_iter().flatten().min().map(|at| at.saturating_add(SLACK_MS));
+    [window, other].into_iter().flatten().min()
+}
+
+/// Usage is kept for so long after its window began: until that is over whichever TZ the limit has or may get, so that no answer
+/// depends on what has been freed.
+fn kept_ms(window: Window) -> i64 {
+    window.longest_ms().saturating_add(SLACK_MS)
 }
 
 /// Frees it.
