@@ -92,7 +92,7 @@ impl Entries {
     #[must_use]
     pub fn spans_are_true(&self) -> bool {
         let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
-        for head in (0..self.span()).filter_map(|at| self.head(at)) {
+        for head in self.rows.numbers().filter_map(|at| self.head(at)) {
             let count = counts.entry(span_number(head)).or_default();
             *count = count.saturating_add(1);
         }

@@ -85,12 +85,34 @@ fn orders(pool: &Pool, report: &mut Report) {
     }
 }
 
+/// Orders and units of open holds that were found for each usage entry. Numbers of entries have gaps, so it grows in pieces.
+#[derive(Default)]
+struct Counted {
+    pieces: Vec<Vec<(u32, i64)>>,
+}
+
+impl Counted {
+    fn at(&mut self, at: u32) -> &mut (u32, i64) {
+        const PIECE: usize = 1 << 10;
+        let (piece, place) = (at as usize / PIECE, at as usize % PIECE);
+        if self.pieces.len() <= piece {
+            self.pieces.resize_with(piece.saturating_add(1), Vec::new);
+        }
+        // Just made, and made long enough.
+        #[allow(clippy::indexing_slicing)]
+        let piece = &mut self.pieces[piece];
+        if piece.len() <= place {
+            piece.resize(place.saturating_add(1), (0, 0));
+        }
+        #[allow(clippy::indexing_slicing)]
+        &mut piece[place]
+    }
+}
+
 const FINISHED: &[State] = &[State::Confirmed, State::Returned, State::Released, State::Expired];
 
 fn usage(pool: &Pool, report: &mut Report) {
-    let span = pool.usage.entries.span() as usize;
-    let mut refs = vec![0u32; span];
-    let mut held = vec![0i64; span];
+    let mut counted = Counted::default();
     for slot in pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders)) {
         let Some(order) = pool.orders.get(slot) else { continue };
         for at in order.shares.iter() {
@@ -98,15 +120,12 @@ fn usage(pool: &Pool, report: &mut Report) {
                 report.say("an order has a share that is not there".into());
                 continue;
             };
-            if let Some(n) = refs.get_mut(at as usize) {
-                *n = n.saturating_add(1);
-            }
+            let (refs, held) = counted.at(at);
+            *refs = refs.saturating_add(1);
             let limit = pool.limits.iter().find(|l| l.id == entry.limit);
             let amount = limit.filter(|l| l.keeps_usage()).map_or(0, |l| l.amount(order.qty));
             if order.state == State::Reserved {
-                if let Some(sum) = held.get_mut(at as usize) {
-                    *sum = sum.saturating_add(amount);
-                }
+                *held = held.saturating_add(amount);
             }
         }
     }
@@ -119,13 +138,13 @@ fn usage(pool: &Pool, report: &mut Report) {
             if entry.place != place || limit.is_some_and(|id| id != entry.limit) {
                 report.say("usage is in a list of others".into());
             }
-            report.equal("the orders of a usage", entry.refs, refs.get(at as usize).copied().unwrap_or(0));
+            let (refs, least) = *counted.at(at);
+            report.equal("the orders of a usage", entry.refs, refs);
             let tuple = entry.value;
             let found = pool.usage.find(pool.salt.usage(entry.limit, tuple), entry.limit, tuple);
             if place == Place::Indexed {
                 indexed = indexed.saturating_add(1);
                 report.equal("the index of a usage", found.unwrap_or(NONE), at);
-                let least = held.get(at as usize).copied().unwrap_or(0);
                 if entry.used < least {
                     report.say(format!("a usage is {}, its open holds alone are {least}", entry.used));
                 }

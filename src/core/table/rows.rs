@@ -141,6 +141,13 @@ impl Rows {
         join(chunk.saturating_add(1).saturating_add(empty) as u32, 0)
     }
 
+    /// The number of every row that lives, in order.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        let chunks = self.chunks.iter().enumerate();
+        let numbers = chunks.flat_map(|(chunk, c)| (0..c.used()).map(move |row| join(chunk as u32, row)));
+        numbers.filter(|&at| self.get(at).is_some())
+    }
+
     /// The bytes taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -281,6 +288,7 @@ mod tests {
             at += 1;
         }
         assert_eq!(walked as usize, rows.len());
+        assert_eq!(rows.numbers().count(), rows.len());
         let full = rows.bytes();
         assert_eq!(rows.capacity, rows.chunks.iter().map(|c| c.bytes.capacity()).sum::<usize>());
         for at in 0..rows.span() {
