@@ -271,8 +271,8 @@ impl Order {
 struct Charge {
     limit: u64,
     values: Values,
-    /// Where it counts; none where no usage is kept, or where that window is over.
-    window_start: Option<i128>,
+    /// The usage in which it counts; none where no usage is kept.
+    counted_in: Option<u64>,
     amount: i128,
 }
 
@@ -326,6 +326,8 @@ struct Pool {
     could: Option<i128>,
     /// Where each epoch ends here, as far as it is known: (epoch, seq, out).
     epochs: Vec<(Bytes, i64, i128)>,
+    /// The next change is in another one.
+    epoch_ends: bool,
 }
 
 impl Pool {
@@ -519,7 +521,7 @@ impl Pool {
                 let amount = limit.amount(qty);
                 Charge {
                     limit: limit.id,
-                    window_start: limit.count_usage(now, &values, amount),
+                    counted_in: limit.count_usage(now, &values, amount),
                     values: values.into(),
                     amount,
                 }
@@ -537,7 +539,7 @@ impl Pool {
             let amount = how_much(limit, charge);
             charge.amount -= amount;
             let counted = limit.usage.get_mut(&charge.values);
-            if let Some(usage) = counted.filter(|usage| Some(usage.window_start) == charge.window_start) {
+            if let Some(usage) = counted.filter(|usage| Some(usage.instance) == charge.counted_in) {
                 usage.used -= amount;
             }
             // Nothing used is no usage: it holds no window.
@@ -739,6 +741,8 @@ enum Count {
 
 #[derive(Debug, Clone)]
 struct Usage {
+    /// Which one of its limit: a value may be counted in the same window twice, when the clock went back in between.
+    instance: u64,
     window_start: i128,
     used: i128,
 }
@@ -761,6 +765,8 @@ struct Limit {
     usage: BTreeMap<Values, Usage>,
     /// Usage of windows that are over, unless the clock steps back within [`SLACK_MS`].
     over_usage: BTreeMap<Values, Usage>,
+    /// How many usages it has begun.
+    instances: u64,
     set_ms: i128,
 }
 
@@ -842,15 +848,16 @@ impl Limit {
         }
     }
 
-    /// Adds to the usage of the current window and says which window that is; none where no usage is kept.
-    fn count_usage(&mut self, now: i128, values: &[Bytes], amount: i128) -> Option<i128> {
+    /// Adds to the usage of the current window and says which usage that is; none where none is kept.
+    fn count_usage(&mut self, now: i128, values: &[Bytes], amount: i128) -> Option<u64> {
         if self.window == Window::Order {
             return None;
         }
-        let fresh = Usage { window_start: self.window.start(self.tz_min, now), used: 0 };
+        self.instances += 1;
+        let fresh = Usage { instance: self.instances, window_start: self.window.start(self.tz_min, now), used: 0 };
         let usage = self.usage.entry(values.into()).or_insert(fresh);
         usage.used += amount;
-        Some(usage.window_start)
+        Some(usage.instance)
     }
 
     fn refusal(&self, now: i128, key: &[u8], values: &[Bytes]) -> Reply {
@@ -1229,7 +1236,7 @@ fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty: i128) -> 
         let place = pool.limits.iter().position(|limit| limit.id == charge.limit);
         let limit = &mut pool.limits[place.expect("it is still there")];
         charge.amount = limit.amount(qty);
-        charge.window_start = limit.count_usage(now, &charge.values, charge.amount);
+        charge.counted_in = limit.count_usage(now, &charge.values, charge.amount);
     }
     pool.known(id).charges = charges;
     Ok(())
@@ -1400,9 +1407,14 @@ impl Reference {
             for limit in wanted {
                 let old = pool.limits.iter().find(|old| old.identity() == limit.identity());
                 limits.push(match old.map(|old| Limit::clone(old)) {
-                    Some(old) => {
-                        Limit { id: old.id, usage: old.usage, over_usage: old.over_usage, set_ms: old.set_ms, ..limit }
-                    }
+                    Some(old) => Limit {
+                        id: old.id,
+                        usage: old.usage,
+                        over_usage: old.over_usage,
+                        instances: old.instances,
+                        set_ms: old.set_ms,
+                        ..limit
+                    },
                     None => Limit { id: pool.next_serial(), set_ms: now, ..limit },
                 });
             }
@@ -1567,6 +1579,7 @@ fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &Config) -> L
         overrides: Shared::default(),
         usage: BTreeMap::new(),
         over_usage: BTreeMap::new(),
+        instances: 0,
         set_ms: 0,
     }
 }

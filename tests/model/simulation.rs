@@ -438,6 +438,7 @@ impl World {
     fn begin_reign(&mut self, at: u64) {
         self.counts.lost += self.end() - at;
         self.known = self.mark_at(at);
+        self.known.reference.begin_reign();
         self.log.truncate((at - self.first) as usize);
         self.reign += 1;
         self.primary.reign = self.reign;

@@ -67,6 +67,12 @@ impl Reference {
             Some(last) if last.0 == epoch => *last = end,
             _ => pool.epochs.push(end),
         }
+        pool.epoch_ends = false;
+    }
+
+    /// Another primary, or the same after a start: each pool's next change is in a new epoch.
+    pub fn begin_reign(&mut self) {
+        self.pools.values_mut().for_each(|pool| pool.epoch_ends = true);
     }
 
     /// The epochs of a pool, with where each ended: the last one goes on.
@@ -114,8 +120,16 @@ impl Reference {
         let decide = |pool: &mut Pool| {
             let mut moved = 0;
             if let Some((epoch, seq, out)) = &after {
+                // This call may have returned holds before it came here: in the current epoch, or in a new one.
+                let moved_on = !dry && pool.epochs.last().is_some_and(|&(_, seq, _)| seq < pool.seq);
+                let mut epochs = pool.epochs.clone();
+                match epochs.last_mut() {
+                    Some(last) if moved_on && !pool.epoch_ends => (last.1, last.2) = (pool.seq, pool.out),
+                    _ => {}
+                }
                 // The current epoch and the 16 that ended last.
-                let known = pool.epochs.iter().rev().take(17).find(|(known, _, _)| known == epoch);
+                let most = if moved_on && pool.epoch_ends { 16 } else { 17 };
+                let known = epochs.iter().rev().take(most).find(|(known, _, _)| known == epoch);
                 let Some(&(_, end_seq, end_out)) = known else {
                     return Err(refusal("UNKNOWN", &key));
                 };
