@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 
 use super::attributes::Attributes;
 use super::ids::{Bytes, MAX_ID};
+use super::time::SLACK_MS;
 use super::timeline::Timeline;
 use super::window::Window;
 
@@ -328,6 +329,13 @@ impl Limit {
         } else {
             0
         }
+    }
+
+    /// Usage is kept for so many ms after its window began: until that is over whichever TZ the limit has or may get, so that no
+    /// answer depends on what has been freed.
+    #[must_use]
+    pub fn kept_ms(&self) -> i64 {
+        self.identity.window.longest_ms().saturating_add(SLACK_MS)
     }
 
     fn window_of(&self, at_ms: i64) -> (i64, i64) {

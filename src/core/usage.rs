@@ -4,6 +4,8 @@
 //! counted. When a value is counted in a new window while old shares remain, the old entry floats: it is out of the index
 //! and ends with its last share.
 
+use std::cell::Cell;
+
 use super::entries::{Entries, Numbers};
 use super::hash::Salt;
 use super::ids::Bytes;
@@ -60,6 +62,9 @@ pub struct Usage {
     pub floating: List,
     /// Entries of limits that were removed, to be freed step by step.
     pub left: List,
+    /// No usage is over before this time, Unix ms: every call asks, and should not look at every limit. 0 = has to be found out.
+    /// Not part of the state.
+    over_ms: Cell<i64>,
 }
 
 impl Usage {
@@ -85,6 +90,29 @@ impl Usage {
         }
     }
 
+    /// From when usage may be over for good, Unix ms; never later than it is.
+    #[must_use]
+    pub fn over_ms(&self, limits: &[Limit]) -> Option<i64> {
+        if self.over_ms.get() == 0 {
+            let rolling = limits.iter().filter(|l| l.identity.window.rolls());
+            let over = rolling.filter_map(|l| Some(l.entries.next_ms()?.saturating_add(l.kept_ms())));
+            self.over_ms.set(over.min().unwrap_or(i64::MAX));
+        }
+        Some(self.over_ms.get()).filter(|&at| at < i64::MAX)
+    }
+
+    /// What [`Usage::over_ms`] knew is past, or may be.
+    pub fn look_again(&self) {
+        self.over_ms.set(0);
+    }
+
+    /// A window that began then is counted in.
+    fn note(&self, limit: &Limit, window_ms: i64) {
+        if limit.identity.window.rolls() {
+            self.over_ms.set(self.over_ms.get().min(window_ms.saturating_add(limit.kept_ms()).max(0)));
+        }
+    }
+
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be the one in the index now.
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
         if let Some(at) = share.entry {
@@ -94,6 +122,7 @@ impl Usage {
                 self.entries.set_numbers(at, numbers);
                 return at;
             }
+            self.note(limit, share.window_ms);
             limit.entries.remove(&mut self.entries, at);
             if refs == 0 {
                 self.entries.move_to(at, share.window_ms);
@@ -103,6 +132,7 @@ impl Usage {
             }
             self.float(salt, at);
         }
+        self.note(limit, share.window_ms);
         let at = self.entries.insert(tuple, limit.id, share.window_ms, Numbers { used: amount, refs: 1 });
         self.index.insert(share.hash, at);
         limit.entries.add(&mut self.entries, at);
@@ -219,7 +249,10 @@ impl Usage {
                 self.floating.push(&mut self.entries, at);
                 return at;
             }
-            (Some(limit), Place::Indexed) => limit.entries.add(&mut self.entries, at),
+            (Some(limit), Place::Indexed) => {
+                self.over_ms.set(0);
+                limit.entries.add(&mut self.entries, at);
+            }
             (None, Place::Indexed) => self.left.push(&mut self.entries, at),
         }
         self.index.insert(salt.usage(id, value.as_slice()), at);

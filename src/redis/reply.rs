@@ -69,9 +69,9 @@ impl Word {
     pub fn new(text: &str) -> Self {
         let mut word = [0; WORD];
         // The last byte stays NUL.
-        for (to, from) in word.iter_mut().take(WORD - 1).zip(text.bytes()) {
-            *to = from;
-        }
+        let text = text.as_bytes();
+        let len = text.len().min(WORD - 1);
+        word[..len].copy_from_slice(&text[..len]);
         Self(word)
     }
 

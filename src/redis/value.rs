@@ -33,6 +33,9 @@ impl Gauge {
     }
 }
 
+/// So many orders make a pool large.
+const LARGE: u64 = 256;
+
 /// The value of a key.
 pub struct Value {
     /// The pool.
@@ -56,17 +59,20 @@ impl Value {
     /// A value, as the server keeps it.
     pub fn boxed(pool: Pool) -> Box<Self> {
         let mut value = Box::new(Self { pool, wake_ms: None, counted: Counted::default() });
-        value.recount();
+        value.recount(true);
         value
     }
 
-    /// Brings the gauges up to date after a change.
-    pub fn recount(&mut self) {
+    /// Brings the gauges up to date after a change: memory, which is many sums, always where `whole` says so or the pool is
+    /// small, else after each sixteenth change.
+    pub fn recount(&mut self, whole: bool) {
+        let remembered = self.pool.remembered();
+        let weigh = whole || remembered < LARGE || self.pool.seq().is_multiple_of(16);
         self.count(Counted {
             pools: 1,
             open_holds: self.pool.open_holds(),
-            remembered: self.pool.remembered(),
-            memory_bytes: self.memory_bytes() as u64,
+            remembered,
+            memory_bytes: if weigh { self.memory_bytes() as u64 } else { self.counted.memory_bytes },
         });
     }
 

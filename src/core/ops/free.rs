@@ -3,7 +3,6 @@
 use crate::core::change::Freed;
 use crate::core::pool::Pool;
 use crate::core::time::SLACK_MS;
-use crate::core::window::Window;
 use crate::core::Terms;
 
 use super::record;
@@ -18,6 +17,7 @@ pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
     if next_ms(pool).is_none_or(|at| now_ms < at) {
         return Freed::default();
     }
+    pool.usage.look_again();
     let over = |time_ms: i64| now_ms >= time_ms.saturating_add(SLACK_MS);
     let finished = pool.finished.iter(&pool.orders).take(most);
     let mut freed = Freed {
@@ -30,7 +30,7 @@ pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
         if !limit.identity.window.rolls() {
             continue;
         }
-        let stale = pool.usage.stale(limit, now_ms.saturating_sub(kept_ms(limit.identity.window)), most);
+        let stale = pool.usage.stale(limit, now_ms.saturating_sub(limit.kept_ms()), most);
         if stale > 0 {
             freed.pruned.push((at as u8, stale as u32));
         }
@@ -38,28 +38,21 @@ pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
     freed
 }
 
-/// When there will be something to free, Unix ms; at once where removed limits left something.
+/// When there will be something to free, Unix ms, or earlier; at once where removed limits left something.
 #[must_use]
 pub fn next_ms(pool: &Pool) -> Option<i64> {
     if !pool.usage.left.is_empty() {
         return Some(0);
     }
     let token = pool.tokens.iter().next().map(|t| t.forget_ms);
-    let rolling = pool.limits.iter().filter(|l| l.identity.window.rolls());
-    let window = rolling.filter_map(|l| Some(l.entries.next_ms()?.saturating_add(kept_ms(l.identity.window)))).min();
     let other = [pool.finished.next_ms(), token].into_iter().flatten().min().map(|at| at.saturating_add(SLACK_MS));
-    [window, other].into_iter().flatten().min()
-}
-
-/// Usage is kept for so long after its window began: until that is over whichever TZ the limit has or may get, so that no answer
-/// depends on what has been freed.
-fn kept_ms(window: Window) -> i64 {
-    window.longest_ms().saturating_add(SLACK_MS)
+    [pool.usage.over_ms(&pool.limits), other].into_iter().flatten().min()
 }
 
 /// Frees it.
 pub fn apply(pool: &mut Pool, freed: &Freed) {
     let salt = pool.salt;
+    pool.usage.look_again();
     // Usage first: an order's end may free entries too, and the numbers count what the lists held when it was planned.
     for &(at, n) in &freed.pruned {
         if let Some(limit) = pool.limits.get_mut(usize::from(at)) {

@@ -6,6 +6,8 @@
 //! that a search for what is not there ends early, and taking out leaves no marks. A slot holds 32 bits of the hash beside the
 //! record's number: growing reads no record, and nearly no record is read in vain.
 
+use smallvec::SmallVec;
+
 /// A segment of so many slots is split rather than grown.
 const LARGEST: usize = 512;
 const SMALLEST: usize = 8;
@@ -37,6 +39,12 @@ const fn homes(slots: usize) -> usize {
     slots.saturating_sub(slots / 20).saturating_sub(1)
 }
 
+/// The home of a hash among so many, by the bits behind those that all share.
+fn home(hash: u32, depth: u32, homes: usize) -> usize {
+    let behind = u64::from(hash.checked_shl(depth).unwrap_or(0));
+    (behind.wrapping_mul(homes as u64) >> 32) as usize
+}
+
 /// The next larger size. The steps are those of the allocator, so that nothing is rounded up.
 const fn larger(slots: usize) -> usize {
     let step = if slots < 16 { slots } else { (1 << slots.ilog2()) / 4 };
@@ -57,10 +65,9 @@ impl Segment {
         Self { slots: vec![EMPTY; slots], live: 0, depth }
     }
 
-    /// Where the search for a hash begins: by the bits behind those that all share.
+    /// Where the search for a hash begins.
     fn home(&self, hash: u32) -> usize {
-        let behind = u64::from(hash.checked_shl(self.depth).unwrap_or(0));
-        (behind.wrapping_mul(homes(self.slots.len()) as u64) >> 32) as usize
+        home(hash, self.depth, homes(self.slots.len()))
     }
 
     fn find(&self, hash: u32, mut same: impl FnMut(u32) -> bool) -> Option<(usize, u32)> {
@@ -98,22 +105,30 @@ impl Segment {
         true
     }
 
-    fn records(&self) -> impl Iterator<Item = u64> + Clone + '_ {
+    fn records(&self) -> impl Iterator<Item = u64> + '_ {
         self.slots.iter().copied().filter(|&slot| slot != EMPTY)
     }
 
+    /// The records without the gaps, in order; on the stack, but for the few segments that cannot be split.
+    fn dense(&self) -> SmallVec<[u64; LARGEST]> {
+        let mut dense = SmallVec::with_capacity(self.live as usize);
+        dense.extend(self.records());
+        dense
+    }
+
     /// These records, which are in order, in a segment of at least so many slots.
-    fn of(records: impl Iterator<Item = u64> + Clone, mut slots: usize, depth: u32) -> Self {
+    fn of(records: &[u64], mut slots: usize, depth: u32) -> Self {
         loop {
             let mut fresh = Self::sized(slots, depth);
+            let homes = homes(slots);
             let mut free = 0;
-            let placed = records.clone().all(|slot| {
-                let at = fresh.home(hash_of(slot)).max(free);
+            let placed = records.iter().all(|&slot| {
+                let at = home(hash_of(slot), depth, homes).max(free);
                 free = at.saturating_add(1);
                 fresh.slots.get_mut(at).map(|place| *place = slot).is_some()
             });
             if placed {
-                fresh.live = records.count() as u32;
+                fresh.live = records.len() as u32;
                 return fresh;
             }
             slots = larger(slots);
@@ -262,7 +277,7 @@ impl Index {
     fn resize(&mut self, number: usize, slots: usize) {
         let Some(segment) = self.segments.get_mut(number) else { return };
         let before = segment.slots.len();
-        *segment = Segment::of(segment.records(), slots, segment.depth);
+        *segment = Segment::of(&segment.dense(), slots, segment.depth);
         self.slots = self.slots.saturating_sub(before).saturating_add(segment.slots.len());
     }
 
@@ -270,11 +285,12 @@ impl Index {
         let Some(old) = self.segments.get(number) else { return };
         let shared = old.depth;
         let depth = shared.saturating_add(1);
-        let side = |wanted: usize| {
-            let records = old.records().filter(move |&slot| prefix(hash_of(slot), depth) & 1 == wanted);
-            Segment::of(records.clone(), fitting(records.count()), depth)
-        };
-        let (low, high) = (side(0), side(1));
+        let records = old.dense();
+        // In order of their hashes, which agree in the bits before this one.
+        let middle = records.partition_point(|&slot| prefix(hash_of(slot), depth) & 1 == 0);
+        let side = |records: &[u64]| Segment::of(records, fitting(records.len()), depth);
+        let (low, high) = records.split_at(middle);
+        let (low, high) = (side(low), side(high));
         self.slots =
             self.slots.saturating_sub(old.slots.len()).saturating_add(low.slots.len()).saturating_add(high.slots.len());
         if depth > self.depth {
