@@ -103,6 +103,11 @@ impl Entries {
         self.span_of.len() == counts.len() && self.spans.len() == counts.len() && self.span_of.iter().all(counted)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> + '_ {
+        self.rows.numbers().filter_map(|at| self.get(at))
+    }
+
     fn head(&self, at: u32) -> Option<&[u8; HEAD]> {
         self.rows.get(at)?.first_chunk()
     }

@@ -10,7 +10,7 @@ use super::entries::{Entries, Numbers};
 use super::hash::Salt;
 use super::ids::Bytes;
 use super::limit::Limit;
-use super::table::{Index, List};
+use super::table::{Bulk, Index, List};
 use super::timeline::Timeline;
 
 /// Where an entry is.
@@ -239,24 +239,27 @@ impl Usage {
         self.index.len()
     }
 
-    /// Loading: appends an entry. `limit` is its limit where that is still there.
-    pub fn restore(&mut self, salt: Salt, limit: Option<&mut Limit>, entry: RestoredEntry) -> u32 {
+    /// Loading: appends an entry; the index comes later. `limit` is its limit where that is still there.
+    pub fn restore(&mut self, limit: Option<&mut Limit>, entry: RestoredEntry) -> u32 {
         let RestoredEntry { value, window_ms, used, limit: id, place } = entry;
         let at = self.entries.insert(value.as_slice(), id, window_ms, Numbers { used, refs: 0 });
         match (limit, place) {
             (_, Place::Floating) => {
                 self.entries.set_place(at, place);
                 self.floating.push(&mut self.entries, at);
-                return at;
             }
-            (Some(limit), Place::Indexed) => {
-                self.over_ms.set(0);
-                limit.entries.add(&mut self.entries, at);
-            }
+            (Some(limit), Place::Indexed) => limit.entries.add(&mut self.entries, at),
             (None, Place::Indexed) => self.left.push(&mut self.entries, at),
         }
-        self.index.insert(salt.usage(id, value.as_slice()), at);
         at
+    }
+
+    /// Loading: the index of what was appended. `None`: a value of a limit stands twice.
+    pub fn restore_index(&mut self, bulk: Bulk) -> Option<()> {
+        let key = |at: u32| self.entries.get(at).map(|e| (e.limit, e.value));
+        self.index = bulk.build(key)?;
+        self.look_again();
+        Some(())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::core::limit::{Limit, Overrides, Recent, MAX_DIMENSIONS, MAX_LIMITS, M
 use crate::core::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
 use crate::core::pool::{EndedEpoch, Pool, Sums, MAX_EPOCHS};
 use crate::core::quantity::MAX_UNITS;
+use crate::core::table::Bulk;
 use crate::core::timeline::Timeline;
 use crate::core::usage::{Place, RestoredEntry};
 
@@ -24,6 +25,9 @@ pub struct Loader {
     reserved: i64,
     /// The number of each entry in the table, and how many units and orders of it its orders explain.
     entries: Vec<(u32, i64)>,
+    /// What will be indexed at the end: orders, and usage.
+    order_bulk: Bulk,
+    usage_bulk: Bulk,
     /// The order whose tokens follow.
     tokens_of: Option<u32>,
     last_time_ms: i64,
@@ -52,6 +56,8 @@ impl Loader {
             last: 0,
             reserved: 0,
             entries: Vec::new(),
+            order_bulk: Bulk::default(),
+            usage_bulk: Bulk::default(),
             tokens_of: None,
             last_time_ms: i64::MIN,
             last_usage: (0, i64::MIN),
@@ -212,12 +218,10 @@ impl Loader {
             return damage("usage is not in order of limit and window");
         }
         self.last_usage = (place, window_ms);
-        let id = limit.id;
-        if self.pool.usage.find(salt.usage(id, value.as_slice()), id, value.as_slice()).is_some() {
-            return damage("usage stands twice");
-        }
-        let entry = RestoredEntry { value, window_ms, used, limit: id, place: Place::Indexed };
-        let at = self.pool.usage.restore(salt, Some(limit), entry);
+        let hash = salt.usage(limit.id, value.as_slice());
+        let entry = RestoredEntry { value, window_ms, used, limit: limit.id, place: Place::Indexed };
+        let at = self.pool.usage.restore(Some(limit), entry);
+        self.usage_bulk.add(hash, at);
         self.entries.push((at, 0));
         Ok(())
     }
@@ -237,13 +241,11 @@ impl Loader {
         if limit == 0 || limit >= self.pool.next_limit {
             return damage("usage is of a limit that never was");
         }
-        if place == Place::Indexed
-            && self.pool.usage.find(salt.usage(limit, value.as_slice()), limit, value.as_slice()).is_some()
-        {
-            return damage("usage stands twice");
+        let hash = salt.usage(limit, value.as_slice());
+        let at = self.pool.usage.restore(None, RestoredEntry { value, window_ms, used, limit, place });
+        if place == Place::Indexed {
+            self.usage_bulk.add(hash, at);
         }
-        let entry = RestoredEntry { value, window_ms, used, limit, place };
-        let at = self.pool.usage.restore(salt, None, entry);
         self.entries.push((at, 0));
         Ok(())
     }
@@ -291,11 +293,7 @@ impl Loader {
         if !(0..=MAX_UNITS).contains(&time_ms) {
             return damage("a time is out of bounds");
         }
-        let order_ref = self.pool.order_ref(id);
-        if order_ref.slot.is_some() {
-            return damage("an order stands twice");
-        }
-        let (hash, pool) = (order_ref.hash, &mut self.pool);
+        let pool = &mut self.pool;
         let order = NewOrder {
             id,
             numbers: Numbers { qty, time_ms, placed_ms, limits_below },
@@ -323,7 +321,9 @@ impl Loader {
             }
             State::Released | State::Expired => {}
         }
-        self.tokens_of = crate::core::ops::restore_order(pool, hash, &order);
+        let slot = crate::core::ops::restore_order(pool, &order);
+        self.order_bulk.add(pool.salt.order(id), slot);
+        self.tokens_of = has_extra.then_some(slot);
         if state == State::Reserved {
             self.explain(qty, &ordinals)?;
         }
@@ -390,7 +390,7 @@ impl Loader {
 
     fn end(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let (entries, orders) = (reader.number()?, reader.number()?);
-        let pool = &self.pool;
+        let pool = &mut self.pool;
         if entries != pool.usage.entries.len() as u64 || orders != pool.orders.len() as u64 {
             return damage("records are missing");
         }
@@ -400,9 +400,16 @@ impl Loader {
         if pool.fits(&Sums::default()).is_err() {
             return damage("a sum is out of bounds");
         }
-        let mut entries = (0..pool.usage.entries.span()).filter_map(|at| pool.usage.entries.get(at));
-        if entries.any(|e| e.refs == 0 && (e.used == 0 || e.place == Place::Floating)) {
+        if pool.usage.entries.iter().any(|e| e.refs == 0 && (e.used == 0 || e.place == Place::Floating)) {
             return damage("usage that counts nothing");
+        }
+        let id_of = |slot: u32| pool.orders.get(slot).map(|o| o.id);
+        let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {
+            return damage("an order stands twice");
+        };
+        pool.order_index = index;
+        if pool.usage.restore_index(std::mem::take(&mut self.usage_bulk)).is_none() {
+            return damage("usage stands twice");
         }
         self.finished = true;
         Ok(())

@@ -23,14 +23,8 @@ use super::order::{Extra, NewOrder};
 use super::pool::Pool;
 
 /// Loading: puts an order that was checked into its tables. Its record's number when it has tokens to follow.
-pub fn restore_order(pool: &mut Pool, hash: u64, order: &NewOrder<'_>) -> Option<u32> {
-    let has_extra = order.extra.is_some();
-    let order_ref = super::change::OrderRef { id: order.id, hash, slot: None };
-    record::insert(pool, order_ref, order);
-    if !has_extra {
-        return None;
-    }
-    pool.order_ref(order.id).slot
+pub fn restore_order(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
+    record::store(pool, order)
 }
 
 /// Loading: adds what few orders have.

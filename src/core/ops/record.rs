@@ -8,14 +8,19 @@ use crate::core::usage::Place;
 /// Puts a new record into the table, the index and the list that its state asks for. Another record of this id, whose order
 /// is forgotten, ends.
 pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
-    let state = order.state;
-    let slot = pool.orders.insert(order);
+    let slot = store(pool, order);
     pool.order_index.insert(order_ref.hash, slot);
-    enlist(pool, slot, state);
     // Last, since the new order's shares may keep entries alive that the old one's end would free.
     if let Some(old) = order_ref.slot {
         remove(pool, old);
     }
+}
+
+/// Puts a new record into the table and the list that its state asks for.
+pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
+    let slot = pool.orders.insert(order);
+    enlist(pool, slot, order.state);
+    slot
 }
 
 fn enlist(pool: &mut Pool, slot: u32, state: State) {

@@ -205,6 +205,39 @@ pub struct Index {
 }
 
 impl Index {
+    /// The index of these slots (hash bits above, record number below), which are in order and each of another record.
+    #[must_use]
+    pub fn of(slots: &[u64]) -> Self {
+        let mut index = Self { live: slots.len(), ..Self::default() };
+        if slots.is_empty() {
+            return index;
+        }
+        // As [`Index::insert`] bounds it: hashes that are alike double nothing.
+        let deepest = slots.len().checked_div(64).and_then(usize::checked_ilog2).unwrap_or(0);
+        index.cut(slots, 0, deepest);
+        index.depth = index.segments.iter().map(|s| s.depth).max().unwrap_or(0);
+        for (number, segment) in index.segments.iter().enumerate() {
+            let entries = 1usize.checked_shl(index.depth.saturating_sub(segment.depth)).unwrap_or(1);
+            index.directory.extend(std::iter::repeat_n(number as u32, entries));
+        }
+        index
+    }
+
+    /// Makes the segments of these slots, in order.
+    fn cut(&mut self, slots: &[u64], depth: u32, deepest: u32) {
+        if slots.len() <= LARGEST / 5 * 4 || depth >= deepest {
+            let segment = Segment::of(slots, fitting(slots.len()), depth);
+            self.slots = self.slots.saturating_add(segment.slots.len());
+            self.segments.push(segment);
+            return;
+        }
+        let below = depth.saturating_add(1);
+        let middle = slots.partition_point(|&slot| prefix(hash_of(slot), below) & 1 == 0);
+        let (low, high) = slots.split_at(middle);
+        self.cut(low, below, deepest);
+        self.cut(high, below, deepest);
+    }
+
     /// How many records it knows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -294,7 +327,10 @@ impl Index {
         self.slots =
             self.slots.saturating_sub(old.slots.len()).saturating_add(low.slots.len()).saturating_add(high.slots.len());
         if depth > self.depth {
-            self.directory = self.directory.iter().flat_map(|&s| [s, s]).collect();
+            // In one pass over memory taken at once: this is the one step that grows with the table.
+            let mut doubled = Vec::with_capacity(self.directory.len().saturating_mul(2));
+            self.directory.iter().for_each(|&s| doubled.extend_from_slice(&[s, s]));
+            self.directory = doubled;
             self.depth = depth;
         }
         let fresh = self.segments.len as u32;
@@ -334,6 +370,27 @@ impl Index {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+impl Index {
+    /// Every segment is in order, each record at or behind its home with nothing empty between, and the sums are right.
+    pub fn assert_true(&self) {
+        let mut live = 0;
+        for segment in self.segments.iter() {
+            live += segment.live as usize;
+            assert_eq!(segment.records().count(), segment.live as usize);
+            assert!(segment.records().map(hash_of).is_sorted());
+            for (at, &slot) in segment.slots.iter().enumerate().filter(|(_, &slot)| slot != EMPTY) {
+                let home = segment.home(hash_of(slot));
+                assert!(home <= at && segment.slots[home..at].iter().all(|&s| s != EMPTY));
+            }
+        }
+        assert_eq!(live, self.len());
+        assert_eq!(self.slots, self.segments.iter().map(|s| s.slots.len()).sum::<usize>());
+        assert_eq!(self.directory.len(), if self.segments.len == 0 { 0 } else { 1 << self.depth });
+    }
+}
+
+#[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used)]
 mod tests {
     use super::*;
@@ -346,22 +403,6 @@ mod tests {
         z ^ (z >> 31)
     }
 
-    /// Every segment is in order, each record at or behind its home with nothing empty between, and the sums are right.
-    fn check(index: &Index) {
-        let mut live = 0;
-        for segment in index.segments.iter() {
-            live += segment.live as usize;
-            assert_eq!(segment.records().count(), segment.live as usize);
-            assert!(segment.records().map(hash_of).is_sorted());
-            for (at, &slot) in segment.slots.iter().enumerate().filter(|(_, &slot)| slot != EMPTY) {
-                let home = segment.home(hash_of(slot));
-                assert!(home <= at && segment.slots[home..at].iter().all(|&s| s != EMPTY));
-            }
-        }
-        assert_eq!(live, index.len());
-        assert_eq!(index.slots, index.segments.iter().map(|s| s.slots.len()).sum::<usize>());
-    }
-
     #[test]
     fn finds_what_is_in_and_nothing_else() {
         let mut index = Index::default();
@@ -369,7 +410,7 @@ mod tests {
             index.insert(hash(n), n);
             assert_eq!(index.len(), n as usize + 1);
         }
-        check(&index);
+        index.assert_true();
         for n in 0..50_000 {
             assert_eq!(index.find(hash(n), |r| r == n), Some(n));
             assert_eq!(index.find(hash(n + 50_000), |r| r == n + 50_000), None);
@@ -379,7 +420,7 @@ mod tests {
             assert!(index.remove(hash(n), n));
             assert!(!index.remove(hash(n), n));
         }
-        check(&index);
+        index.assert_true();
         assert!(index.bytes() < full / 2, "{} of {full}", index.bytes());
         let mut left: Vec<u32> = index.records().collect();
         left.sort_unstable();
@@ -396,10 +437,10 @@ mod tests {
             for n in 0..1_000 {
                 index.insert(equal, n);
             }
-            check(&index);
+            index.assert_true();
             assert!((0..1_000).all(|n| index.find(equal, |r| r == n) == Some(n)));
             assert!((0..1_000).all(|n| index.remove(equal, n)));
-            check(&index);
+            index.assert_true();
         }
     }
 
@@ -413,7 +454,7 @@ mod tests {
                 assert!(each < 11.5, "{each} bytes at {n}");
             }
         }
-        check(&index);
+        index.assert_true();
     }
 
     #[test]
@@ -425,7 +466,7 @@ mod tests {
                 assert!(index.remove(hash(n - 3_000), n - 3_000));
             }
             if n % 10_000 == 0 {
-                check(&index);
+                index.assert_true();
             }
         }
         assert!(index.bytes() < 100_000, "{}", index.bytes());
