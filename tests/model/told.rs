@@ -55,8 +55,9 @@ impl Pool {
 impl Reference {
     /// What was told of each pool since the last look.
     pub fn take_told(&mut self) -> BTreeMap<Bytes, Vec<Told>> {
-        let told = self.pools.iter_mut().map(|(key, pool)| (key.clone(), std::mem::take(&mut pool.told)));
-        told.filter(|(_, told)| !told.is_empty()).collect()
+        // Only those: what is touched is no longer shared with copies.
+        let told = self.pools.iter_mut().filter(|(_, pool)| !pool.told.is_empty());
+        told.map(|(key, pool)| (key.clone(), std::mem::take(&mut pool.told))).collect()
     }
 
     /// In which epoch the last change of a pool was: the model does not know chance.
