@@ -1,5 +1,6 @@
 //! An entry of a pool's event stream.
 
+use crate::link::{number, Field};
 use crate::text::escape;
 
 /// What an entry says about its order or its pool.
@@ -87,49 +88,89 @@ impl Event {
     }
 
     /// Reads the fields of an entry. The error says what is wrong with it.
-    pub fn parse(fields: &[(Vec<u8>, Vec<u8>)]) -> Result<Event, String> {
-        let get = |name: &str| fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value.as_slice());
-        let need = |name: &str| get(name).ok_or_else(|| format!("no field {name}"));
-        let number = |name: &str| {
-            let text = std::str::from_utf8(need(name)?).unwrap_or("");
-            text.parse::<i64>().map_err(|_| format!("{name} is not a number"))
-        };
-        let word = need("type")?;
+    pub fn parse(fields: &[Field<'_>]) -> Result<Event, String> {
+        let found = Found::of(fields);
+        let word = found.kind.ok_or("no field type")?;
         let kind = Kind::of(word).ok_or_else(|| format!("unknown type {}", escape(word)))?;
-        let epoch = escape(need("epoch")?);
+        let epoch = escape(found.epoch.ok_or("no field epoch")?);
         if epoch.len() != 16 || !epoch.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err("epoch is not 16 hex digits".to_string());
         }
-        let order = get("order").filter(|o| !o.is_empty()).map(escape);
         let of_an_order = !matches!(kind, Kind::Added | Kind::Other);
+        let order = found.order.filter(|o| of_an_order && !o.is_empty()).map(escape);
         if of_an_order && order.is_none() {
             return Err("no order".to_string());
         }
-        let seq = number("seq")?;
+        let seq = whole("seq", found.seq)?;
         if seq < 1 {
             return Err("seq is below 1".to_string());
         }
         Ok(Event {
             kind,
-            pool: escape(need("pool")?),
-            db: number("db")?,
+            pool: escape(found.pool.ok_or("no field pool")?),
+            db: whole("db", found.db)?,
             epoch,
             seq,
-            order: order.filter(|_| of_an_order),
-            qty: number("qty")?,
-            at_ms: number("at")?,
-            unlimited: need("on_hand")?.is_empty(),
-            out: number("out")?,
-            attributes: get("for").map(|f| String::from_utf8_lossy(f).into_owned()).unwrap_or_default(),
+            order,
+            qty: whole("qty", found.qty)?,
+            at_ms: whole("at", found.at)?,
+            unlimited: found.on_hand.ok_or("no field on_hand")?.is_empty(),
+            out: whole("out", found.out)?,
+            attributes: found.attributes.map(|f| String::from_utf8_lossy(f).into_owned()).unwrap_or_default(),
         })
     }
+}
+
+/// The fields that matter, each the first one of its name.
+#[derive(Default)]
+struct Found<'a> {
+    kind: Option<&'a [u8]>,
+    pool: Option<&'a [u8]>,
+    db: Option<&'a [u8]>,
+    epoch: Option<&'a [u8]>,
+    seq: Option<&'a [u8]>,
+    order: Option<&'a [u8]>,
+    qty: Option<&'a [u8]>,
+    at: Option<&'a [u8]>,
+    on_hand: Option<&'a [u8]>,
+    out: Option<&'a [u8]>,
+    attributes: Option<&'a [u8]>,
+}
+
+impl<'a> Found<'a> {
+    fn of(fields: &[Field<'a>]) -> Found<'a> {
+        let mut found = Found::default();
+        for (name, value) in fields {
+            let place = match *name {
+                b"type" => &mut found.kind,
+                b"pool" => &mut found.pool,
+                b"db" => &mut found.db,
+                b"epoch" => &mut found.epoch,
+                b"seq" => &mut found.seq,
+                b"order" => &mut found.order,
+                b"qty" => &mut found.qty,
+                b"at" => &mut found.at,
+                b"on_hand" => &mut found.on_hand,
+                b"out" => &mut found.out,
+                b"for" => &mut found.attributes,
+                _ => continue,
+            };
+            place.get_or_insert(value);
+        }
+        found
+    }
+}
+
+fn whole(name: &str, value: Option<&[u8]>) -> Result<i64, String> {
+    let text = value.ok_or_else(|| format!("no field {name}"))?;
+    number(text).ok_or_else(|| format!("{name} is not a number"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn entry(changes: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn parse(changes: &[(&str, &str)]) -> Result<Event, String> {
         let mut fields: Vec<(String, String)> = [
             ("type", "reserved"),
             ("pool", "sku:1"),
@@ -155,18 +196,19 @@ mod tests {
                 fields.push((name.to_string(), value.to_string()));
             }
         }
-        fields.into_iter().map(|(n, v)| (n.into_bytes(), v.into_bytes())).collect()
+        let fields: Vec<Field> = fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+        Event::parse(&fields)
     }
 
     #[test]
     fn an_entry_is_read() {
-        let event = Event::parse(&entry(&[])).expect("an event");
+        let event = parse(&[]).expect("an event");
         assert_eq!((event.kind, event.seq, event.out, event.qty), (Kind::Reserved, 7, -3, 2));
         assert_eq!((event.pool.as_str(), event.order.as_deref()), ("sku:1", Some("o1")));
         assert!(!event.unlimited);
         assert_eq!(event.attributes, "{\"user\":\"42\"}");
-        assert!(Event::parse(&entry(&[("on_hand", "")])).expect("an event").unlimited);
-        assert_eq!(Event::parse(&entry(&[("type", "added"), ("order", "-")])).expect("an event").order, None);
+        assert!(parse(&[("on_hand", "")]).expect("an event").unlimited);
+        assert_eq!(parse(&[("type", "added"), ("order", "-")]).expect("an event").order, None);
     }
 
     #[test]
@@ -180,7 +222,7 @@ mod tests {
             (("order", "-"), "no order"),
             (("out", "-"), "no field out"),
         ] {
-            let error = Event::parse(&entry(&[change])).expect_err("an error");
+            let error = parse(&[change]).expect_err("an error");
             assert!(error.contains(text), "{error}");
         }
     }

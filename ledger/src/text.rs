@@ -3,6 +3,10 @@
 
 /// Bytes as text; reversible.
 pub fn escape(bytes: &[u8]) -> String {
+    // Nearly all of them, and in one step.
+    if bytes.iter().all(|b| (b' '..0x7f).contains(b) && *b != b'\\') && bytes.last() != Some(&b' ') {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

@@ -1,16 +1,23 @@
 //! `preload`: every row of the stock table becomes a pool.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use anyhow::{ensure, Result};
+use indicatif::ProgressBar;
+use tokio::sync::{mpsc, Mutex};
+use tokio::task::JoinSet;
 
 use super::bar;
 use crate::book::{Position, Shelf};
 use crate::config::Config;
-use crate::db::{Db, Tx};
+use crate::db::{Db, Dialect, Tx};
 use crate::link::Link;
 
+/// Rows that one transaction covers.
 const PAGE: i64 = 8192;
+/// Pages in hand: one is in the database and one in Redis, and one is between them.
+const WORKERS: usize = 3;
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -25,7 +32,28 @@ pub struct Preloaded {
     pub joined: u64,
 }
 
-/// Makes the pools.
+impl Preloaded {
+    fn add(&mut self, other: &Preloaded) {
+        self.rows += other.rows;
+        self.made += other.made;
+        self.existed += other.existed;
+        self.joined += other.joined;
+    }
+}
+
+type Page = Vec<(String, Shelf)>;
+
+/// What the workers share.
+struct Work {
+    config: Config,
+    db: Db,
+    pages: Mutex<mpsc::Receiver<Page>>,
+    /// Who writes into a database that has one writer, or that locks gaps: whoever queues here never waits in vain there.
+    turn: Mutex<()>,
+    bar: ProgressBar,
+}
+
+/// Makes the pools. While one page of rows is in the database, another one is in Redis, and the next one is read.
 pub async fn preload(config: &Config) -> Result<Preloaded> {
     let db = Db::open_prepared(config).await?;
     let mut link = Link::open(&config.redis).await?;
@@ -34,37 +62,64 @@ pub async fn preload(config: &Config) -> Result<Preloaded> {
     let rows = db.count_shelves(&mut tx).await?;
     tx.commit().await?;
     let bar = bar("preloading", u64::try_from(rows).unwrap_or(0));
-    let mut done = Preloaded::default();
-    let mut after = String::new();
-    loop {
-        let mut tx = db.begin().await?;
-        let page = db.shelves_after(&mut tx, &after, PAGE).await?;
-        tx.commit().await?;
-        let Some((last, _)) = page.last() else { break };
-        after.clone_from(last);
-        load_page(config, &db, &mut link, &page, &mut done).await?;
-        bar.inc(page.len() as u64);
+    let (sender, pages) = mpsc::channel(1);
+    let work = Arc::new(Work { config: config.clone(), db, pages: Mutex::new(pages), turn: Mutex::new(()), bar });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work.clone().read_pages(sender));
+    for _ in 0..WORKERS {
+        tasks.spawn(work.clone().load_pages());
     }
-    bar.finish_and_clear();
-    db.close().await;
+    let mut done = Preloaded::default();
+    // The first failure ends the others with `tasks`.
+    while let Some(ended) = tasks.join_next().await {
+        done.add(&ended??);
+    }
+    work.bar.finish_and_clear();
+    work.db.close().await;
     Ok(done)
 }
 
-async fn load_page(
-    config: &Config,
-    db: &Db,
-    link: &mut Link,
-    page: &[(String, Shelf)],
-    done: &mut Preloaded,
-) -> Result<()> {
+impl Work {
+    /// Reads the table from its beginning to its end.
+    async fn read_pages(self: Arc<Work>, sender: mpsc::Sender<Page>) -> Result<Preloaded> {
+        let mut after = String::new();
+        loop {
+            let mut tx = self.db.begin().await?;
+            let page = self.db.shelves_after(&mut tx, &after, PAGE).await?;
+            tx.commit().await?;
+            let Some((last, _)) = page.last() else { return Ok(Preloaded::default()) };
+            after.clone_from(last);
+            sender.send(page).await?;
+        }
+    }
+
+    /// A worker: page by page, until there is none.
+    async fn load_pages(self: Arc<Work>) -> Result<Preloaded> {
+        let mut link = Link::open(&self.config.redis).await?;
+        let mut done = Preloaded::default();
+        loop {
+            let page = self.pages.lock().await.recv().await;
+            let Some(page) = page else { return Ok(done) };
+            load_page(&self, &mut link, &page, &mut done).await?;
+            self.bar.inc(page.len() as u64);
+        }
+    }
+}
+
+async fn load_page(work: &Work, link: &mut Link, page: &[(String, Shelf)], done: &mut Preloaded) -> Result<()> {
+    let Work { config, db, .. } = work;
     let pools: Vec<(String, &str, i64)> =
         page.iter().map(|(sku, shelf)| (config.pools.pool(sku), sku.as_str(), shelf.quantity)).collect();
     done.rows += pools.len() as u64;
     let names: BTreeSet<&str> = pools.iter().map(|(pool, ..)| pool.as_str()).collect();
     // 1. Pools that the ledger does not follow yet: is there a pool? Its past is then taken to be in the database.
     // All others begin at nothing, so whatever leaves them from now on is counted, also if we die between these steps.
+    let turn = if db.dialect == Dialect::Postgres { None } else { Some(work.turn.lock().await) };
     let mut tx = db.begin().await?;
-    let mut positions = db.lock_positions(&mut tx, &names).await?;
+    let mut positions = HashMap::new();
+    if db.has_positions_among(&mut tx, &names).await? {
+        positions = db.lock_positions(&mut tx, &names).await?;
+    }
     let unknown: Vec<&str> = names.iter().copied().filter(|pool| !positions.contains_key(*pool)).collect();
     let found = link.pools(&unknown).await?;
     let mut fresh = Vec::new();
@@ -85,6 +140,7 @@ async fn load_page(
     db.write_positions(&mut tx, &written).await?;
     note_epochs(db, &mut tx, &joined).await?;
     tx.commit().await?;
+    drop(turn);
     done.joined += joined.len() as u64;
     // 2. The pools themselves. Those that are there stay as they are; what a pool owes beyond its shelf is owed.
     positions.extend(joined.iter().map(|(pool, position)| (pool.to_string(), position.clone())));

@@ -58,10 +58,7 @@ impl Db {
     /// Locks the pools named, so that nobody else applies events to them or tells Redis about them, and reads where
     /// they stand. In order of name: two that lock the same pools never wait for each other.
     pub async fn lock_positions(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<HashMap<String, Position>> {
-        if self.dialect == Dialect::Sqlite {
-            // The one writer's lock, before anything is read.
-            sqlx::query("UPDATE stock_ledger_version SET version = version").execute(&mut **tx).await?;
-        }
+        self.lock_writer(tx).await?;
         let pools: Vec<&str> = pools.iter().copied().collect();
         let mut found = HashMap::with_capacity(pools.len());
         for some in sliced(&pools) {
@@ -81,6 +78,22 @@ impl Db {
             }
         }
         Ok(found)
+    }
+
+    /// SQLite's one writer's lock, before anything is read.
+    async fn lock_writer(&self, tx: &mut Tx) -> Result<()> {
+        if self.dialect == Dialect::Sqlite {
+            sqlx::query("UPDATE stock_ledger_version SET version = version").execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether any position stands between the first and the last of these pools: one look instead of thousands.
+    pub async fn has_positions_among(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<bool> {
+        self.lock_writer(tx).await?;
+        let (Some(first), Some(last)) = (pools.first(), pools.last()) else { return Ok(false) };
+        let sql = self.dialect.places("SELECT pool FROM stock_positions WHERE pool >= ? AND pool <= ? LIMIT 1");
+        Ok(sqlx::query(&sql).bind(*first).bind(*last).fetch_optional(&mut **tx).await?.is_some())
     }
 
     /// Where one pool stands now.

@@ -1,9 +1,11 @@
 //! Redis, through the protocol only: one server, one behind Sentinel, or a cluster.
 
 pub mod pools;
+mod reader;
 mod reply;
 mod slots;
 pub mod streams;
+mod wire;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,9 +16,12 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, 
 
 use crate::config;
 use crate::failure::Failure;
+use crate::text::unescape;
 
+pub use reader::Reader;
 pub use reply::Fields;
 pub use slots::slot;
+pub use wire::{number, Field};
 
 /// For so long a call may take. Long enough for a server that is busy, short enough to notice a dead one.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -83,14 +88,24 @@ impl Link {
         Ok(info)
     }
 
+    /// How to connect to a node.
+    fn node(&self, at: &str) -> Result<ConnectionInfo> {
+        let mut info = self.info.clone();
+        if address(&info.addr) != at {
+            let (host, port) = at.rsplit_once(':').context("a node without a port")?;
+            info.addr = ConnectionAddr::Tcp(host.to_string(), port.parse()?);
+        }
+        Ok(info)
+    }
+
+    /// A connection of its own that reads one stream.
+    pub async fn reader(&self, stream: &str) -> Result<Reader> {
+        Reader::open(&self.node(&self.home_of(&unescape(stream)))?, stream).await
+    }
+
     async fn connection(&mut self, at: &str) -> Result<&mut MultiplexedConnection> {
         if !self.open.contains_key(at) {
-            let mut info = self.info.clone();
-            if address(&info.addr) != at {
-                let (host, port) = at.rsplit_once(':').context("a node without a port")?;
-                info.addr = ConnectionAddr::Tcp(host.to_string(), port.parse()?);
-            }
-            let connection = connect(&info).await?;
+            let connection = connect(&self.node(at)?).await?;
             self.open.insert(at.to_string(), connection);
         }
         self.open.get_mut(at).context("a connection that was just opened")
@@ -133,6 +148,9 @@ impl Link {
         let mut open: Vec<usize> = (0..commands.len()).collect();
         for round in 0..REDIRECTS {
             let mut by_node: HashMap<String, Vec<usize>> = HashMap::new();
+            if !self.settings.cluster {
+                by_node.insert(address(&self.info.addr), std::mem::take(&mut open));
+            }
             for place in open.drain(..) {
                 let key = commands.get(place).map(|(key, _)| key.as_slice()).unwrap_or_default();
                 by_node.entry(self.home_of(key)).or_default().push(place);

@@ -7,34 +7,6 @@ use super::reply::bytes;
 use super::{Fields, Link};
 use crate::text::unescape;
 
-/// An entry: its id and its fields.
-pub struct Entry {
-    /// The id.
-    pub id: String,
-    /// Names and values.
-    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-fn entry(value: &Value) -> Option<Entry> {
-    let Value::Array(pair) = value else { return None };
-    let id = String::from_utf8(bytes(pair.first()?)).ok()?;
-    let fields = match pair.get(1)? {
-        Value::Array(flat) => {
-            flat.chunks_exact(2).filter_map(|f| Some((bytes(f.first()?), bytes(f.get(1)?)))).collect()
-        }
-        _ => Vec::new(),
-    };
-    Some(Entry { id, fields })
-}
-
-fn entries(value: &Value) -> Result<Vec<Entry>> {
-    match value {
-        Value::Nil => Ok(Vec::new()),
-        Value::Array(items) => items.iter().map(|i| entry(i).context("an entry of another shape")).collect(),
-        other => anyhow::bail!("a stream answers {other:?}"),
-    }
-}
-
 /// An id as two numbers, for comparing.
 pub fn parts(id: &str) -> (u64, u64) {
     let (ms, seq) = id.split_once('-').unwrap_or((id, "0"));
@@ -42,23 +14,6 @@ pub fn parts(id: &str) -> (u64, u64) {
 }
 
 impl Link {
-    /// Entries behind `after`; waits up to `block_ms` when there are none.
-    pub async fn read(&mut self, stream: &str, after: &str, count: usize, block_ms: usize) -> Result<Vec<Entry>> {
-        let key = unescape(stream);
-        let mut command = redis::cmd("XREAD");
-        command.arg("COUNT").arg(count).arg("BLOCK").arg(block_ms).arg("STREAMS").arg(&key).arg(after);
-        match self.call(&key, command).await? {
-            Value::Nil => Ok(Vec::new()),
-            // One stream was asked for: [[name, entries]], or a map of one.
-            Value::Array(streams) => match streams.into_iter().next() {
-                Some(Value::Array(pair)) => entries(pair.get(1).unwrap_or(&Value::Nil)),
-                other => anyhow::bail!("XREAD answers {other:?}"),
-            },
-            Value::Map(streams) => entries(streams.first().map(|(_, v)| v).unwrap_or(&Value::Nil)),
-            other => anyhow::bail!("XREAD answers {other:?}"),
-        }
-    }
-
     /// The id of the last entry ever added; none where there is no stream.
     pub async fn last_id(&mut self, stream: &str) -> Result<Option<String>> {
         let key = unescape(stream);

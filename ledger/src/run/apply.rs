@@ -1,6 +1,6 @@
 //! One batch of entries, in one transaction with the stream's position.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 
@@ -10,45 +10,46 @@ use crate::config::Config;
 use crate::db::{Db, StreamRow, Tx};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::link::streams::Entry;
-use crate::link::Link;
+use crate::link::{Field, Link};
 use crate::text::unescape;
 
 /// Entries that were read, and what they say.
+#[derive(Default)]
 pub struct Batch {
     /// Events, in order.
     pub events: Vec<Event>,
     /// Entries that are none.
     pub unreadable: Vec<Incident>,
-    /// The id of the last entry.
+    /// The id of the last entry; empty: there was none.
     pub last_id: String,
 }
 
 impl Batch {
-    /// Reads entries. Those of other logical databases are left out.
-    pub fn of(entries: &[Entry], stream: &str, db: i64) -> Batch {
-        let mut batch =
-            Batch { events: Vec::with_capacity(entries.len()), unreadable: Vec::new(), last_id: String::new() };
-        for entry in entries {
-            match Event::parse(&entry.fields) {
-                Ok(event) if event.db == db => batch.events.push(event),
-                Ok(_) => {}
-                Err(why) => {
-                    tracing::warn!(stream, id = entry.id, why, "an entry cannot be read");
-                    batch.unreadable.push(Incident {
-                        kind: "unreadable",
-                        pool: String::new(),
-                        order: String::new(),
-                        epoch: String::new(),
-                        seq: 0,
-                        units: 0,
-                        detail: format!("entry {} of {stream}: {why}", entry.id),
-                    });
-                }
+    /// Whether there was no entry.
+    pub fn is_empty(&self) -> bool {
+        self.last_id.is_empty()
+    }
+
+    /// Adds an entry. Those of other logical databases are left out.
+    pub fn add(&mut self, stream: &str, db: i64, id: &str, fields: &[Field<'_>]) {
+        match Event::parse(fields) {
+            Ok(event) if event.db == db => self.events.push(event),
+            Ok(_) => {}
+            Err(why) => {
+                tracing::warn!(stream, id, why, "an entry cannot be read");
+                self.unreadable.push(Incident {
+                    kind: "unreadable",
+                    pool: String::new(),
+                    order: String::new(),
+                    epoch: String::new(),
+                    seq: 0,
+                    units: 0,
+                    detail: format!("entry {id} of {stream}: {why}"),
+                });
             }
-            batch.last_id.clone_from(&entry.id);
         }
-        batch
+        self.last_id.clear();
+        self.last_id.push_str(id);
     }
 }
 
@@ -95,11 +96,10 @@ pub async fn apply(
     if pass.is_none() && book.has_branch(&batch.events) && link.history(&unescape(stream)).await? != history {
         return Ok(Applied::NewHistory);
     }
-    let mut before = HashMap::new();
+    let mut before: HashMap<&str, (i64, i64)> = HashMap::new();
     for event in &batch.events {
-        let known = before.get(&event.pool).copied().or_else(|| pass.as_ref().and_then(|p| p.before(event)));
-        book.apply(event, known);
-        before.insert(event.pool.clone(), (event.seq, event.out));
+        let last = before.insert(&event.pool, (event.seq, event.out));
+        book.apply(event, last.or_else(|| pass.as_ref().and_then(|p| p.before(event))));
     }
     for incident in &batch.unreadable {
         // Told once, however often the entry is read.
@@ -155,7 +155,7 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, link: &mut Link, events: &[Event], p
     let lines: BTreeSet<(&str, &str)> =
         news.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
     let lines: Vec<(&str, &str)> = lines.into_iter().collect();
-    let skus: HashMap<String, &str> =
+    let skus: BTreeMap<String, &str> =
         pools.iter().filter_map(|pool| config.pools.sku(pool).map(|sku| (sku, *pool))).collect();
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
     let shelves = db.shelves(tx, &keys).await?;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use rand::Rng;
 use tokio::sync::watch;
 
+use super::ahead::{Ahead, Course};
 use super::report::Report;
 use super::{apply, Applied, Batch, Feed, Pass};
 use crate::config::Config;
@@ -87,6 +88,8 @@ impl Follower {
         let mut link = Link::open(&self.config.redis).await?;
         let mut row = self.db.stream(&self.stream).await?;
         let key = unescape(&self.stream);
+        // Connected before the history is asked for: what this connection reads is never of a server before it.
+        let reader = link.reader(&self.stream).await?;
         let history = link.history(&key).await?;
         let went_back = link.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry));
         // Another process, another primary: what stands before our place may be new. Identity drops what is not.
@@ -102,14 +105,21 @@ impl Follower {
         }
         let mut report = Report::new(self.config.run.report_seconds);
         let mut trimmed = Instant::now();
+        let course = Course {
+            stream: self.stream.clone(),
+            db: self.database(),
+            after: row.entry.clone(),
+            count: self.config.run.batch,
+            block_ms: if self.once { 1 } else { BLOCK_MS },
+        };
+        let mut ahead = Ahead::start(reader, course);
         loop {
             if self.stopping() {
                 return Ok(Ended::Finished);
             }
-            let block = if self.once { 1 } else { BLOCK_MS };
-            let entries = link.read(&self.stream, &row.entry, self.config.run.batch, block).await?;
+            let batch = ahead.next().await?;
             self.alive = Instant::now();
-            if entries.is_empty() {
+            if batch.is_empty() {
                 if self.idle(&mut link, &mut row, &history, &mut pass).await? {
                     return Ok(Ended::Restart);
                 }
@@ -124,25 +134,43 @@ impl Follower {
                 }
                 continue;
             }
-            let batch = Batch::of(&entries, &self.stream, self.database());
-            let feed = Feed { db: &self.db, config: &self.config, stream: &self.stream, history: &history };
-            match apply(&feed, &mut link, &mut row, &batch, &mut pass).await {
-                Ok(Applied::Done) => {}
-                Ok(Applied::NewHistory) => return Ok(Ended::Restart),
-                Ok(Applied::NotAlone) => {
-                    tracing::warn!(stream = self.stream, "another program follows this stream, too");
-                    let pause = rand::rng().random_range(50..500);
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
-                    return Ok(Ended::Restart);
-                }
-                // Somebody else wrote a row of the stock table: the same again, from what it says now.
-                Err(error) if is_conflict(&error) => continue,
-                Err(error) => return Err(error),
+            if let Some(ended) = self.write(&batch, &mut link, &mut row, &history, &mut pass).await? {
+                return Ok(ended);
             }
             report.look(&self.stream, &row, false);
             if self.config.run.trim && trimmed.elapsed() > TRIM_EVERY {
                 trimmed = Instant::now();
                 self.trim(&mut link, &row).await?;
+            }
+        }
+    }
+
+    /// Writes a batch. What it answers ends the following.
+    async fn write(
+        &self,
+        batch: &Batch,
+        link: &mut Link,
+        row: &mut StreamRow,
+        history: &str,
+        pass: &mut Option<Pass>,
+    ) -> Result<Option<Ended>> {
+        let feed = Feed { db: &self.db, config: &self.config, stream: &self.stream, history };
+        loop {
+            match apply(&feed, link, row, batch, pass).await {
+                Ok(Applied::Done) => return Ok(None),
+                Ok(Applied::NewHistory) => return Ok(Some(Ended::Restart)),
+                Ok(Applied::NotAlone) => {
+                    tracing::warn!(stream = self.stream, "another program follows this stream, too");
+                    let pause = rand::rng().random_range(50..500);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    return Ok(Some(Ended::Restart));
+                }
+                // Somebody else wrote a row of the stock table: the same again, from what it says now.
+                Err(error) if is_conflict(&error) => {}
+                Err(error) => return Err(error),
+            }
+            if self.stopping() {
+                return Ok(Some(Ended::Finished));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The feed: follows each event stream and writes what happened into the database, each event once.
 
+mod ahead;
 mod apply;
 mod follow;
 mod pass;
@@ -17,6 +18,9 @@ use crate::db::Db;
 
 pub use apply::{apply, Applied, Batch, Feed};
 pub use pass::Pass;
+
+/// Up to so many streams have a thread each.
+const MOST_THREADS: usize = 64;
 
 /// Milliseconds since 1970.
 pub fn now_ms() -> i64 {
@@ -65,9 +69,19 @@ pub async fn drain(config: &Config, db: &Arc<Db>) -> Result<()> {
 
 async fn follow_all(config: &Config, db: &Arc<Db>, once: bool, stop: &watch::Receiver<bool>) -> Result<()> {
     let config = Arc::new(config.clone());
+    let runtime = tokio::runtime::Handle::current();
     let mut tasks = JoinSet::new();
-    for stream in config.streams() {
-        tasks.spawn(follow::Follower::new(config.clone(), db.clone(), stream, once, stop.clone()).run());
+    let streams = config.streams();
+    let few = streams.len() <= MOST_THREADS;
+    for stream in streams {
+        let follower = follow::Follower::new(config.clone(), db.clone(), stream, once, stop.clone()).run();
+        if few {
+            // A row of the database is a message. A thread that waits for its own is woken for less than a task is.
+            let runtime = runtime.clone();
+            tasks.spawn_blocking(move || runtime.block_on(follower));
+        } else {
+            tasks.spawn(follower);
+        }
     }
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {

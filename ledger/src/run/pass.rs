@@ -21,7 +21,11 @@ impl Pass {
 
     /// Notes an entry.
     pub fn note(&mut self, event: &Event) {
-        if self.last.len() >= MOST && !self.last.contains_key(&event.pool) {
+        if let Some(last) = self.last.get_mut(&event.pool) {
+            *last = (event.seq, event.out);
+            return;
+        }
+        if self.last.len() >= MOST {
             self.last.clear();
         }
         self.last.insert(event.pool.clone(), (event.seq, event.out));

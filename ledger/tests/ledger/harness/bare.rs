@@ -7,7 +7,7 @@ use stock_ledger::book::{Book, Position, Shelf};
 use stock_ledger::config::Config;
 use stock_ledger::db::{Db, StreamRow};
 use stock_ledger::event::Event;
-use stock_ledger::link::Link;
+use stock_ledger::link::{Field, Link};
 use stock_ledger::run::Batch;
 
 use super::databases::block_on;
@@ -27,18 +27,19 @@ fn config(shop: &Shop) -> Config {
 pub fn prepare(shop: &Shop) -> Vec<Step> {
     let config = config(shop);
     block_on(async {
-        let mut link = Link::open(&config.redis).await.expect("Redis");
+        let link = Link::open(&config.redis).await.expect("Redis");
+        let mut reader = link.reader("events").await.expect("a connection");
         let mut positions: HashMap<String, Position> = HashMap::new();
         let mut shelves: HashMap<String, Shelf> = HashMap::new();
         let mut lines = HashMap::new();
         let mut steps = Vec::new();
         let mut row = StreamRow { entry: "0-0".to_string(), ..StreamRow::default() };
         loop {
-            let entries = link.read("events", &row.entry, config.run.batch, 1).await.expect("entries");
-            if entries.is_empty() {
+            let mut batch = Batch::default();
+            let add = |id: &str, fields: &[Field<'_>]| batch.add("events", 0, id, fields);
+            if reader.read(&row.entry, config.run.batch, 1, add).await.expect("entries") == 0 {
                 return steps;
             }
-            let batch = Batch::of(&entries, "events", 0);
             let mut book = Book { positions: positions.clone(), ..Book::default() };
             for event in &batch.events {
                 book.positions.entry(event.pool.clone()).or_default();
@@ -80,8 +81,13 @@ pub fn run(shop: &Shop, steps: &[Step]) -> Duration {
             let mut tx = db.begin().await.expect("a transaction");
             assert!(db.take_turn(&mut tx, "events", &step.row).await.expect("a turn"));
             let pools: BTreeSet<&str> = step.events.iter().map(|e| e.pool.as_str()).collect();
-            db.lock_positions(&mut tx, &pools).await.expect("positions");
-            let skus: Vec<String> = pools.iter().filter_map(|pool| config.pools.sku(pool)).collect();
+            let positions = db.lock_positions(&mut tx, &pools).await.expect("positions");
+            let known = Book { positions, ..Book::default() };
+            let foreign = known.foreign_epochs(&step.events);
+            if !foreign.is_empty() {
+                db.known_epochs(&mut tx, &foreign).await.expect("epochs");
+            }
+            let skus: BTreeSet<String> = pools.iter().filter_map(|pool| config.pools.sku(pool)).collect();
             let skus: Vec<&str> = skus.iter().map(String::as_str).collect();
             db.shelves(&mut tx, &skus).await.expect("shelves");
             let keys: BTreeSet<(&str, &str)> =
