@@ -4,7 +4,7 @@ use crate::harness::shop::{assert_agreement, open, pools, settle, told, Seller};
 use crate::harness::Shop;
 
 /// Longer than it takes to get to the last second, also on a busy machine.
-const HOLD_MS: &str = "10000";
+const HOLD_MS: &str = "20000";
 
 /// A primary, and a replica that has everything up to now and nothing from now on.
 fn part(shop: &Shop) -> RedisServer {

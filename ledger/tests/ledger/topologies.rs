@@ -31,6 +31,8 @@ fn sentinel_names_the_primary() {
     run(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(&shop, &mut c);
+    // It must not put the old primary back.
+    drop(sentinel);
     // The replica is made the primary: the sentinel tells, and the feed goes on there.
     let mut next = RedisServer::start(&[]);
     next.replicate(&shop.redis);
@@ -50,6 +52,37 @@ fn sentinel_names_the_primary() {
     shop.ledger(&["reconcile"]).ok();
 }
 
+/// The feed has a connection of its own: it must get in where the others do.
+#[test]
+fn every_way_in_is_open_to_the_feed() {
+    fn sells(shop: &Shop, url: &str, c: &mut redis::Connection) {
+        shop.write_config(url);
+        crate::harness::shop::open(shop, 3, 10);
+        run(c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
+        run(c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+        shop.ledger(&["run", "--once"]).ok();
+        assert_agreement(shop, c);
+        assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 8);
+    }
+    let redis = RedisServer::start(&["--unixsocket", "socket"]);
+    let socket = redis.dir.path().join("socket");
+    let shop = Shop::on(redis, Database::fresh(Kind::Sqlite));
+    let mut c = shop.redis.connect();
+    sells(&shop, &format!("redis+unix://{}", socket.display()), &mut c);
+    // A user, and another logical database.
+    let shop = Shop::on(shop.redis, Database::fresh(Kind::Sqlite));
+    run(&mut c, &["ACL", "SETUSER", "clerk", "on", ">secret", "~*", "&*", "+@all"]);
+    run(&mut c, &["SELECT", "2"]);
+    sells(&shop, &format!("redis://clerk:secret@127.0.0.1:{}/2", shop.redis.port), &mut c);
+    // A password for everyone; and a wrong one.
+    let shop = Shop::on(shop.redis, Database::fresh(Kind::Sqlite));
+    run(&mut c, &["SELECT", "3"]);
+    run(&mut c, &["CONFIG", "SET", "requirepass", "open"]);
+    sells(&shop, &format!("redis://:open@127.0.0.1:{}/3", shop.redis.port), &mut c);
+    shop.write_config(&format!("redis://:shut@127.0.0.1:{}/3", shop.redis.port));
+    shop.ledger(&["preload"]).with(4);
+}
+
 /// Sends a command to whichever node has the key.
 fn anywhere(nodes: &[RedisServer], words: &[&str]) -> Value {
     for node in nodes {
@@ -66,7 +99,7 @@ fn anywhere(nodes: &[RedisServer], words: &[&str]) -> Value {
 
 #[test]
 fn a_cluster_has_a_stream_for_each_shard() {
-    let config = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
+    let config = ["--cluster-enabled", "yes", "--cluster-node-timeout", "20000"];
     let nodes: Vec<RedisServer> = (0..3).map(|_| RedisServer::start(&config)).collect();
     for (n, node) in nodes.iter().enumerate() {
         let (first, last) = ([0, 5461, 10922][n], [5460, 10921, 16383][n]);
