@@ -119,8 +119,8 @@ impl Reader {
 fn failed(broken: Broken) -> anyhow::Error {
     match broken {
         Broken::Unfinished => unreachable("an answer that ends in the middle"),
-        // Slots on the move, a replica, a server that loads: all of them are looked at again from the beginning.
-        Broken::Error(text) => unreachable(format!("it answers {text}")),
+        // Slots on the move, a server that loads, a role that changed: the follower looks again from the beginning.
+        Broken::Error(text) => anyhow::anyhow!("Redis answers {text}"),
         Broken::Unknown => anyhow::anyhow!("XREAD answers something of another shape"),
     }
 }

@@ -5,7 +5,7 @@ use redis::Value;
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{run, word, RedisServer};
 use crate::harness::shop::assert_agreement;
-use crate::harness::{wait_until, Shop};
+use crate::harness::{signal, wait_until, Shop};
 
 #[test]
 fn sentinel_names_the_primary() {
@@ -144,10 +144,49 @@ fn a_cluster_has_a_stream_for_each_shard() {
     anywhere(&nodes, &["STOCK.SET", &pools[0], "500"]);
     let out = shop.ledger(&["reconcile"]).ok().out;
     assert!(out.contains("39 pools agreed, 1 were corrected"), "{out}");
-    // One slot moves to another node, with pool and stream in it: the next command finds them there.
     let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(&pools[0]).query(&mut nodes[0].connect()).expect("a slot");
     assert_eq!(slot, stock_ledger::link::slot(pools[0].as_bytes()));
     assert_eq!(stock_ledger::link::slot(b"foo{}{bar}"), {
         redis::cmd("CLUSTER").arg("KEYSLOT").arg("foo{}{bar}").query::<u16>(&mut nodes[0].connect()).expect("a slot")
     });
+    // The slot moves to another node, with pools and stream in it, while it is followed: the feed finds them there.
+    let mut follower = shop.follow(&[]);
+    assert_eq!(word(&anywhere(&nodes, &["STOCK.RESERVE", &pools[0], "before", "1"])), "OK");
+    let followed = "SELECT COUNT(*) FROM stock_lines WHERE order_id = 'before'";
+    wait_until("the feed has begun", || shop.database.number(followed) == 1);
+    move_slot(&nodes, slot);
+    assert_eq!(word(&anywhere(&nodes, &["STOCK.RESERVE", &pools[0], "moved", "2"])), "OK");
+    assert_eq!(word(&anywhere(&nodes, &["STOCK.CONFIRM", &pools[0], "moved"])), "OK");
+    let followed = "SELECT COUNT(*) FROM stock_lines WHERE order_id = 'moved' AND state = 'confirmed'";
+    wait_until("the feed goes on at the other node", || shop.database.number(followed) == 1);
+    signal(follower.id(), "TERM");
+    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    assert_eq!(shop.database.number("SELECT SUM(on_hand) FROM stock"), 40 * (100 - 5 * 2) - 2);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+    shop.ledger(&["audit"]).ok();
+}
+
+/// Moves a slot with its keys to the next node.
+fn move_slot(nodes: &[RedisServer], slot: u16) {
+    let slot = slot.to_string();
+    let keys = |node: &RedisServer| -> Vec<String> {
+        let keys = run(&mut node.connect(), &["CLUSTER", "GETKEYSINSLOT", &slot, "1000"]);
+        redis::from_redis_value(&keys).expect("keys")
+    };
+    let from = nodes.iter().position(|node| !keys(node).is_empty()).expect("who has the slot");
+    let (from, to) = (&nodes[from], &nodes[(from + 1) % nodes.len()]);
+    let id = |node: &RedisServer| -> String {
+        redis::from_redis_value(&run(&mut node.connect(), &["CLUSTER", "MYID"])).expect("an id")
+    };
+    let (from_id, to_id) = (id(from), id(to));
+    run(&mut to.connect(), &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+    run(&mut from.connect(), &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
+    let port = to.port.to_string();
+    for key in keys(from) {
+        assert_eq!(run(&mut from.connect(), &["MIGRATE", "127.0.0.1", &port, &key, "0", "10000"]), Value::Okay);
+    }
+    run(&mut to.connect(), &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
+    for node in nodes {
+        run(&mut node.connect(), &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
+    }
 }
