@@ -121,8 +121,22 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
     Ok(wanted)
 }
 
-/// Redis's half: it is told what is on the shelf now.
+/// Redis's half: it is told what is on the shelf now. Once more says the same.
 pub async fn redis(config: &Config, db: &Db, link: &mut Link, request: &Request) -> Result<Report> {
+    let mut tries = TRIES;
+    loop {
+        match tell(config, db, link, request).await {
+            Err(error) if is_conflict(&error) && tries > 1 => {
+                tries -= 1;
+                let pause = rand::rng().random_range(1..20);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn tell(config: &Config, db: &Db, link: &mut Link, request: &Request) -> Result<Report> {
     let pool = config.pools.pool(&request.sku);
     let mut report = Report::default();
     let mut tx = db.begin().await?;

@@ -105,6 +105,9 @@ pub fn two_that_follow_do_not_count_twice(kind: Kind) {
     let pools = pools(&mut c);
     settle(&mut c, &pools);
     wait_until("the feed is at its end", || {
+        for child in &mut followers {
+            assert!(child.try_wait().expect("its state").is_none(), "it ended by itself:\n{}", shop.run_log());
+        }
         shop.database.number("SELECT applied FROM stock_streams") >= run_len(&mut c)
     });
     for child in &mut followers {
