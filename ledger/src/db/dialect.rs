@@ -69,6 +69,17 @@ impl Dialect {
         format!("CAST({column} AS {kind})")
     }
 
+    /// INSERT of a row that leaves one with this key as it is.
+    pub(super) fn insert_absent(self, table: &str, columns: &[&str], key: &str) -> String {
+        let places = vec!["?"; columns.len()].join(",");
+        let insert = format!("INSERT INTO {table} ({}) VALUES ({places})", columns.join(","));
+        let sql = match self {
+            Dialect::Mysql => format!("{insert} ON DUPLICATE KEY UPDATE {key}=VALUES({key})"),
+            _ => format!("{insert} ON CONFLICT ({key}) DO NOTHING"),
+        };
+        self.places(&sql)
+    }
+
     /// INSERT of `rows` rows that replaces the columns behind the first `keys` where the key exists.
     pub(super) fn upsert(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
         let row = format!("({})", vec!["?"; columns.len()].join(","));

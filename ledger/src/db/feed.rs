@@ -24,18 +24,20 @@ pub struct StreamRow {
 const COLUMNS: &str = "stream, entry, history, turn, applied, event_ms, updated_ms";
 
 impl Db {
-    /// A stream's row; a new one where there is none.
+    /// A stream's row; a new one where there is none. A row that another program has made meanwhile stays as it is.
     pub async fn stream(&self, stream: &str) -> Result<StreamRow> {
-        let mut tx = self.begin().await?;
-        if let Some((_, row)) = self.streams(&mut tx).await?.into_iter().find(|(name, _)| name == stream) {
-            return Ok(row);
+        loop {
+            let mut tx = self.begin().await?;
+            if let Some((_, row)) = self.streams(&mut tx).await?.into_iter().find(|(name, _)| name == stream) {
+                return Ok(row);
+            }
+            let columns = ["stream", "entry", "history", "turn", "applied", "event_ms", "updated_ms"];
+            let sql = self.dialect.insert_absent("stock_streams", &columns, "stream");
+            let query = sqlx::query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
+            query.execute(&mut *tx).await?;
+            tx.commit().await?;
+            // Read again: whose row it is only the database knows.
         }
-        let columns = ["stream", "entry", "history", "turn", "applied", "event_ms", "updated_ms"];
-        let sql = self.dialect.upsert("stock_streams", &columns, 1, 1);
-        let query = sqlx::query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
-        query.execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(StreamRow { entry: "0-0".to_string(), ..StreamRow::default() })
     }
 
     /// All streams.

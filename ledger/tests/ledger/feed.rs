@@ -1,4 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
+
+use stock_ledger::config::Config;
+use stock_ledger::db::{is_conflict, Db, StreamRow};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
@@ -93,6 +97,41 @@ pub fn every_event_once_though_run_is_killed(kind: Kind) {
     assert!(child.wait().expect("an end").success(), "{}", shop.run_log());
     assert_agreement(&shop, &mut c);
     assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), run_len(&mut c));
+}
+
+/// Programs that begin in the same moment all find no row of the stream; none may begin what another has begun.
+pub fn a_stream_begins_once(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 1, 1);
+    let config = Config::read(Some(&shop.config_path())).expect("a configuration");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let db = Arc::new(Db::open_prepared(&config).await.expect("a database"));
+        for round in 0..25 {
+            let name = format!("events{round}");
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..4 {
+                let (db, name) = (db.clone(), name.clone());
+                tasks.spawn(async move {
+                    let begun = async {
+                        let row = db.stream(&name).await?;
+                        let mut tx = db.begin().await?;
+                        let won = db.take_turn(&mut tx, &name, &StreamRow { applied: 1, ..row }).await?;
+                        tx.commit().await?;
+                        anyhow::Ok(won)
+                    };
+                    match begun.await {
+                        Ok(won) => i64::from(won),
+                        Err(error) if is_conflict(&error) => 0,
+                        Err(error) => panic!("{error:#}"),
+                    }
+                });
+            }
+            let won: i64 = tasks.join_all().await.into_iter().sum();
+            let row = db.stream(&name).await.expect("a row");
+            assert_eq!((row.turn, row.applied), (won, 1), "a turn was taken back");
+        }
+    });
 }
 
 pub fn two_that_follow_do_not_count_twice(kind: Kind) {

@@ -26,6 +26,7 @@ macro_rules! on_every_database {
 on_every_database![
     feed::a_sale_from_preload_to_reconcile,
     feed::every_event_once_though_run_is_killed,
+    feed::a_stream_begins_once,
     feed::two_that_follow_do_not_count_twice,
     feed::another_program_writes_the_stock_table,
     feed::a_missing_entry_is_made_up_for,

@@ -162,7 +162,7 @@ impl Shop {
         self.write_config(&self.redis.url());
     }
 
-    fn config_path(&self) -> PathBuf {
+    pub fn config_path(&self) -> PathBuf {
         self.dir.path().join("stock-ledger.toml")
     }
 
