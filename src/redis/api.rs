@@ -4,9 +4,11 @@
 //! pointer that every supported server has is checked once, at load ([`missing`]), so that no call site needs
 //! an answer for its absence.
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::os::raw::c_int;
 
+use arrayvec::ArrayVec;
 use redis_module::raw;
 
 /// Calls a function of the server's interface by name. Unsafe: the arguments must be what that function asks
@@ -210,10 +212,24 @@ pub fn now_ms() -> i64 {
     }
 }
 
-/// A random number from the server's generator, which is seeded from the operating system.
+/// Random numbers that are asked for at once: the server makes whole digests of them.
+const RANDOM: usize = 32;
+
+thread_local! {
+    static NUMBERS: RefCell<ArrayVec<u64, RANDOM>> = const { RefCell::new(ArrayVec::new_const()) };
+}
+
+/// A random number from the server's generator, which is seeded from the operating system. Each is given out once.
 pub fn random() -> u64 {
-    let mut bytes = [0_u8; 8];
-    // SAFETY: the buffer has the length that is named.
-    unsafe { api!(RedisModule_GetRandomBytes(bytes.as_mut_ptr(), bytes.len())) };
-    u64::from_ne_bytes(bytes)
+    NUMBERS.with_borrow_mut(|numbers| {
+        if let Some(number) = numbers.pop() {
+            return number;
+        }
+        let mut bytes = [[0_u8; 8]; RANDOM];
+        // SAFETY: the buffer has the length that is named.
+        unsafe { api!(RedisModule_GetRandomBytes(bytes.as_mut_ptr().cast(), RANDOM * 8)) };
+        let [first, rest @ ..] = bytes.map(u64::from_ne_bytes);
+        numbers.extend(rest);
+        first
+    })
 }
