@@ -35,8 +35,10 @@ mod crash;
 mod fuzz;
 mod payloads;
 mod record;
+mod rounds;
 mod sequences;
 mod simulate;
+mod storms;
 mod windows;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +67,8 @@ enum Campaign {
     Crash(crash::Options),
     /// Pauses, failovers, terminations and broken resyncs while holds fall due.
     Windows(windows::Options),
+    /// Everything that moves, replaces, copies or ends keys, between sales.
+    Storms(rounds::Bounds),
 }
 
 fn main() -> std::process::ExitCode {
@@ -82,6 +86,7 @@ fn carry_out(cli: Cli) -> u64 {
         Campaign::Payloads(options) => payloads::run(&options, &ledger),
         Campaign::Crash(options) => crash::run(&options, &ledger),
         Campaign::Windows(options) => windows::run(&options, &ledger),
+        Campaign::Storms(bounds) => storms::run(&bounds, &ledger),
     }
 }
 
@@ -130,6 +135,11 @@ mod short {
     #[test]
     fn resyncs_that_break_off_end_well() {
         finds_nothing("windows --seed 18 --seeds 4 --kind resync");
+    }
+
+    #[test]
+    fn storms_of_keys_lose_nothing() {
+        finds_nothing("storms --seed 1 --seeds 4");
     }
 
     #[test]
