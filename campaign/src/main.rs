@@ -31,7 +31,9 @@ mod simulation;
 #[path = "../../tests/model/targets.rs"]
 mod targets;
 
+mod book;
 mod crash;
+mod full;
 mod fuzz;
 mod payloads;
 mod record;
@@ -69,6 +71,8 @@ enum Campaign {
     Windows(windows::Options),
     /// Everything that moves, replaces, copies or ends keys, between sales.
     Storms(rounds::Bounds),
+    /// Memory or the disk runs out in the middle of a sale.
+    Full(full::Options),
 }
 
 fn main() -> std::process::ExitCode {
@@ -87,6 +91,7 @@ fn carry_out(cli: Cli) -> u64 {
         Campaign::Crash(options) => crash::run(&options, &ledger),
         Campaign::Windows(options) => windows::run(&options, &ledger),
         Campaign::Storms(bounds) => storms::run(&bounds, &ledger),
+        Campaign::Full(options) => full::run(&options, &ledger),
     }
 }
 
@@ -139,7 +144,24 @@ mod short {
 
     #[test]
     fn storms_of_keys_lose_nothing() {
-        finds_nothing("storms --seed 1 --seeds 4");
+        finds_nothing("storms --seed 1 --seeds 16");
+    }
+
+    #[test]
+    fn a_sale_goes_on_when_memory_is_short() {
+        finds_nothing("full --seed 1 --seeds 2");
+    }
+
+    #[test]
+    fn pools_are_evicted_whole_and_everywhere() {
+        finds_nothing("full --seed 1 --seeds 3 --kind evict");
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing_acknowledged() {
+        for seed in [1, 3, 6] {
+            finds_nothing(&format!("full --seed {seed} --seeds 1 --kind disk"));
+        }
     }
 
     #[test]

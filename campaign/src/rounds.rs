@@ -202,3 +202,10 @@ pub fn wait_for_rewrite(client: &mut Client) {
         fields["aof_rewrite_in_progress"] == "0" && fields["aof_rewrite_scheduled"] == "0"
     });
 }
+
+/// Rewrites the append-only file, which makes it short.
+#[track_caller]
+pub fn rewrite(client: &mut Client) {
+    client.say("BGREWRITEAOF");
+    wait_for_rewrite(client);
+}

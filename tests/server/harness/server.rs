@@ -42,6 +42,12 @@ impl Server {
         Server::launch(args, None, None)
     }
 
+    /// A server whose directory lies in this one.
+    pub fn below(parent: &Path, args: &[&str]) -> Server {
+        let dir = tempfile::Builder::new().prefix("stock-").tempdir_in(parent).expect("a directory");
+        Server::launch_in(dir, args, None, None)
+    }
+
     /// A server that others can replicate from or to. It sends no pings to its replicas, so that every byte
     /// of the replication stream comes from a command.
     pub fn on_port(args: &[&str]) -> Server {
@@ -110,6 +116,10 @@ impl Server {
 
     fn launch(args: &[&str], port: Option<u16>, clock: Option<Clock>) -> Server {
         let dir = tempfile::Builder::new().prefix("stock-").tempdir().expect("a directory");
+        Server::launch_in(dir, args, port, clock)
+    }
+
+    fn launch_in(dir: TempDir, args: &[&str], port: Option<u16>, clock: Option<Clock>) -> Server {
         let args: Vec<String> = args.iter().map(|a| a.to_string()).collect();
         let child = spawn(dir.path(), &args, port, clock.as_ref());
         let mut server = Server { dir, args, port, clock, child, ended: false };
@@ -198,6 +208,12 @@ impl Server {
     pub fn terminate(&mut self) {
         self.ended = true;
         self.signal("TERM");
+    }
+
+    /// Waits for a server that ends itself.
+    pub fn ends_by_itself(&mut self) {
+        self.ended = true;
+        self.wait_for_end();
     }
 
     /// Waits for the end of a process that was told to end.
