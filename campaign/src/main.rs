@@ -32,6 +32,7 @@ mod simulation;
 mod targets;
 
 mod book;
+mod clock;
 mod crash;
 mod full;
 mod fuzz;
@@ -71,6 +72,8 @@ enum Campaign {
     Windows(windows::Options),
     /// Everything that moves, replaces, copies or ends keys, between sales.
     Storms(rounds::Bounds),
+    /// The clocks of primary and replica step forward and back.
+    Clock(rounds::Bounds),
     /// Memory or the disk runs out in the middle of a sale.
     Full(full::Options),
 }
@@ -91,6 +94,7 @@ fn carry_out(cli: Cli) -> u64 {
         Campaign::Crash(options) => crash::run(&options, &ledger),
         Campaign::Windows(options) => windows::run(&options, &ledger),
         Campaign::Storms(bounds) => storms::run(&bounds, &ledger),
+        Campaign::Clock(bounds) => clock::run(&bounds, &ledger),
         Campaign::Full(options) => full::run(&options, &ledger),
     }
 }
@@ -162,6 +166,11 @@ mod short {
         for seed in [1, 3, 6] {
             finds_nothing(&format!("full --seed {seed} --seeds 1 --kind disk"));
         }
+    }
+
+    #[test]
+    fn clocks_may_step() {
+        finds_nothing("clock --seed 1 --seeds 10");
     }
 
     #[test]

@@ -60,18 +60,30 @@ impl Server {
     /// None where the server asks for the time so rarely (Valkey 9, in its cron only) that a test cannot move it.
     pub fn at_time(now_ms: i64, args: &[&str]) -> Option<Server> {
         let server = Server::launch(args, None, Some(Clock::at(now_ms - 60_000)));
-        let mut client = server.client();
-        client.pause_background();
+        server.client().pause_background();
+        server.follows_the_clock(now_ms)
+    }
+
+    /// The same, for one that others can replicate from or to, and with its background work going on.
+    pub fn on_port_at(now_ms: i64, args: &[&str]) -> Option<Server> {
+        let quiet = ["--repl-ping-replica-period", "3600", "--repl-diskless-sync-delay", "0"];
+        let all: Vec<&str> = quiet.iter().chain(args).copied().collect();
+        let server = Server::launch(&all, Some(free_port()), Some(Clock::at(now_ms - 60_000)));
+        server.follows_the_clock(now_ms)
+    }
+
+    fn follows_the_clock(self, now_ms: i64) -> Option<Server> {
+        let mut client = self.client();
         // Such a server follows now and then, by chance: once does not prove it.
         let follows = (0..50).rev().all(|seconds_before| {
             let at_s = now_ms / 1000 - seconds_before;
-            server.set_clock(at_s * 1000 + now_ms % 1000);
+            self.set_clock(at_s * 1000 + now_ms % 1000);
             client.say("TIME").items()[0].text() == at_s.to_string()
         });
         if !follows {
             eprintln!("skipped: this server keeps the time by itself");
         }
-        follows.then_some(server)
+        follows.then_some(self)
     }
 
     #[track_caller]
