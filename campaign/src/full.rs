@@ -2,7 +2,8 @@
 //! memory is short; nothing acknowledged is lost; and once there is room again the sale goes on.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::process::Command;
 
 use rand::rngs::SmallRng;
@@ -37,7 +38,7 @@ const POOLS: [&str; 3] = ["{f}a", "{f}b", "{f}c"];
 const ON_HAND: i64 = 1_000_000_000;
 const POLICY: &str = r#"{"events":"{f}ev","limits":[{"by":["user"],"max":1000000000,"per":"day"}]}"#;
 /// The longest short hold of the book.
-const SHORT_MS: i64 = 120;
+const SHORT_MS: i64 = 160;
 /// Rounds before the servers are new.
 const ROUNDS: u64 = 20;
 
@@ -211,7 +212,7 @@ impl Squeeze<'_> {
                     assert!(!changed, "{} was refused, and changed something", step.line);
                     break 1;
                 }
-                Value::Error(_) => assert!(answer.error().contains("deadline"), "{}: {answer}", step.line),
+                Value::Error(_) => assert!(answer.error().contains("it is over"), "{}: {answer}", step.line),
                 answer => {
                     assert_eq!(status_word(&answer), "OK", "{}: {answer}", step.line);
                     book.note(&step);
@@ -320,9 +321,9 @@ impl Squeeze<'_> {
         }
         let gone = evicted(&mut client) - before;
         pass(until_ms.max(now_ms() + 60));
+        client.expect("CONFIG SET maxmemory 0", "OK");
         rounds::nothing_stays_due(&mut client, 1);
         rounds::equal(&self.primary, &self.replica);
-        client.expect("CONFIG SET maxmemory 0", "OK");
         same_from_file(&mut client);
         rounds::equal(&self.primary, &self.replica);
         let mut other = self.replica.client();
@@ -445,12 +446,17 @@ impl Scene for Shelf<'_> {
     fn round(&mut self, seed: u64) {
         self.rounds += 1;
         let mut rng = SmallRng::seed_from_u64(seed);
-        match self.keeps {
+        let done = catch_unwind(AssertUnwindSafe(|| match self.keeps {
             Keeps::FileEverySecond => self.every_second(&mut rng),
             Keeps::FileAlways => self.always(&mut rng),
             Keeps::Snapshots => self.snapshots(&mut rng),
+        }));
+        let log = String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned();
+        if let Err(wrong) = done {
+            eprintln!("--- the end of the log ---");
+            log.lines().rev().take(30).collect::<Vec<_>>().iter().rev().for_each(|line| eprintln!("{line}"));
+            resume_unwind(wrong);
         }
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         for disaster in ["internal error", "ASSERTION FAILED", "crashed by signal", "BUG REPORT"] {
             assert!(!log.contains(disaster), "{disaster} in the log:\n{log}");
         }
@@ -493,7 +499,7 @@ impl Shelf<'_> {
             let answer = client.say(&step.line);
             match &answer {
                 Value::Error(_) if answer.error().starts_with("MISCONF") => return acknowledged,
-                Value::Error(_) => assert!(answer.error().contains("deadline"), "{}: {answer}", step.line),
+                Value::Error(_) => assert!(answer.error().contains("it is over"), "{}: {answer}", step.line),
                 answer => {
                     assert_eq!(status_word(answer), "OK", "{}: {answer}", step.line);
                     self.book.note(&step);
@@ -536,9 +542,6 @@ impl Shelf<'_> {
         self.disk.fill(rng.random_range(1..60_000));
         let acknowledged = self.sell_until_refused(&mut client, rng);
         self.refuses(&mut client, rng);
-        // A rewrite finds no room either.
-        client.say("BGREWRITEAOF");
-        rounds::wait_for_rewrite(&mut client);
         self.disk.free();
         wait_until("the file is written again", || {
             info(&mut client, "persistence")["aof_last_write_status"] == "ok" && !client.say("SET probe x").is_error()
@@ -551,7 +554,15 @@ impl Shelf<'_> {
         self.server.start_again();
         self.all_is_there();
         self.counts.borrow_mut().acknowledged += acknowledged + 20;
+        self.begin_anew();
+    }
+
+    /// Makes the file short, and has it opened at a start: one that a rewrite has opened is not opened for appending, and after a
+    /// short write servers leave a hole in it, which they cannot read (all versions tried, without any module).
+    fn begin_anew(&mut self) {
         rounds::rewrite(&mut self.server.client());
+        self.server.kill();
+        self.server.start_again();
     }
 
     /// With `appendfsync always` the server ends itself rather than acknowledge what it could not write.
@@ -564,7 +575,7 @@ impl Shelf<'_> {
             let words: Vec<&str> = step.line.split(' ').collect();
             match client.try_call(&words) {
                 Err(_) => break step,
-                Ok(answer) if answer.is_error() => assert!(answer.error().contains("deadline"), "{answer}"),
+                Ok(answer) if answer.is_error() => assert!(answer.error().contains("it is over"), "{answer}"),
                 Ok(answer) => {
                     assert_eq!(status_word(&answer), "OK", "{}: {answer}", step.line);
                     self.book.note(&step);
@@ -594,7 +605,7 @@ impl Shelf<'_> {
         counts.acknowledged += acknowledged;
         counts.ended += 1;
         drop(counts);
-        rounds::rewrite(&mut client);
+        self.begin_anew();
     }
 
     fn snapshots(&mut self, rng: &mut SmallRng) {
@@ -630,10 +641,6 @@ impl Shelf<'_> {
 
 impl Drop for Shelf<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-            eprintln!("{}", log.lines().rev().take(40).collect::<Vec<_>>().join("\n"));
-        }
-        let _ = std::fs::remove_file(Path::new(&self.log));
+        let _ = std::fs::remove_file(&self.log);
     }
 }

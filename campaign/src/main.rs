@@ -34,6 +34,7 @@ mod targets;
 mod book;
 mod clock;
 mod crash;
+mod durable;
 mod full;
 mod fuzz;
 mod payloads;
@@ -72,6 +73,8 @@ enum Campaign {
     Windows(windows::Options),
     /// Everything that moves, replaces, copies or ends keys, between sales.
     Storms(rounds::Bounds),
+    /// Confirms that were waited for, or not, and a failover.
+    Durable(rounds::Bounds),
     /// The clocks of primary and replica step forward and back.
     Clock(rounds::Bounds),
     /// Memory or the disk runs out in the middle of a sale.
@@ -94,6 +97,7 @@ fn carry_out(cli: Cli) -> u64 {
         Campaign::Crash(options) => crash::run(&options, &ledger),
         Campaign::Windows(options) => windows::run(&options, &ledger),
         Campaign::Storms(bounds) => storms::run(&bounds, &ledger),
+        Campaign::Durable(bounds) => durable::run(&bounds, &ledger),
         Campaign::Clock(bounds) => clock::run(&bounds, &ledger),
         Campaign::Full(options) => full::run(&options, &ledger),
     }
@@ -163,7 +167,8 @@ mod short {
 
     #[test]
     fn a_full_disk_loses_nothing_acknowledged() {
-        for seed in [1, 3, 6] {
+        finds_nothing("full --seed 1 --seeds 2 --kind disk");
+        for seed in [3, 6] {
             finds_nothing(&format!("full --seed {seed} --seeds 1 --kind disk"));
         }
     }
@@ -171,6 +176,11 @@ mod short {
     #[test]
     fn clocks_may_step() {
         finds_nothing("clock --seed 1 --seeds 10");
+    }
+
+    #[test]
+    fn what_was_waited_for_survives_a_failover() {
+        finds_nothing("durable --seed 1 --seeds 2");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub fn run<S: Scene>(
             Err(_) => {
                 found += 1;
                 eprintln!(
-                    "{name}: round {seed} went wrong, see above\nto repeat: make campaign NAME={command} ARGS='--seed {seed} --seeds 1'"
+                    "{name}: round {seed} went wrong, see above\nto repeat: make campaign NAME='{command}' ARGS='--seed {seed} --seeds 1'"
                 );
                 let _ = catch_unwind(AssertUnwindSafe(|| scene = None));
                 if found >= 5 {
