@@ -191,7 +191,7 @@ impl Storm<'_> {
         let mut counts = self.counts.borrow_mut();
         let answers = batch.iter().zip(answers).flat_map(|(command, answer)| match answer {
             Value::Array(items) if command[0] == b"EXEC" => {
-                let inside = batch.iter().skip(2).zip(items).map(|(command, answer)| (command, answer));
+                let inside = batch.iter().skip(2).zip(items);
                 inside.collect::<Vec<_>>()
             }
             other => vec![(command, other)],
