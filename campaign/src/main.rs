@@ -31,12 +31,18 @@ mod simulation;
 #[path = "../../tests/model/targets.rs"]
 mod targets;
 
+mod book;
+mod clock;
 mod crash;
+mod durable;
+mod full;
 mod fuzz;
 mod payloads;
 mod record;
+mod rounds;
 mod sequences;
 mod simulate;
+mod storms;
 mod windows;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +71,14 @@ enum Campaign {
     Crash(crash::Options),
     /// Pauses, failovers, terminations and broken resyncs while holds fall due.
     Windows(windows::Options),
+    /// Everything that moves, replaces, copies or ends keys, between sales.
+    Storms(rounds::Bounds),
+    /// Confirms that were waited for, or not, and a failover.
+    Durable(rounds::Bounds),
+    /// The clocks of primary and replica step forward and back.
+    Clock(rounds::Bounds),
+    /// Memory or the disk runs out in the middle of a sale.
+    Full(full::Options),
 }
 
 fn main() -> std::process::ExitCode {
@@ -82,6 +96,10 @@ fn carry_out(cli: Cli) -> u64 {
         Campaign::Payloads(options) => payloads::run(&options, &ledger),
         Campaign::Crash(options) => crash::run(&options, &ledger),
         Campaign::Windows(options) => windows::run(&options, &ledger),
+        Campaign::Storms(bounds) => storms::run(&bounds, &ledger),
+        Campaign::Durable(bounds) => durable::run(&bounds, &ledger),
+        Campaign::Clock(bounds) => clock::run(&bounds, &ledger),
+        Campaign::Full(options) => full::run(&options, &ledger),
     }
 }
 
@@ -130,6 +148,39 @@ mod short {
     #[test]
     fn resyncs_that_break_off_end_well() {
         finds_nothing("windows --seed 18 --seeds 4 --kind resync");
+    }
+
+    #[test]
+    fn storms_of_keys_lose_nothing() {
+        finds_nothing("storms --seed 1 --seeds 16");
+    }
+
+    #[test]
+    fn a_sale_goes_on_when_memory_is_short() {
+        finds_nothing("full --seed 1 --seeds 2");
+    }
+
+    #[test]
+    fn pools_are_evicted_whole_and_everywhere() {
+        finds_nothing("full --seed 1 --seeds 3 --kind evict");
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing_acknowledged() {
+        finds_nothing("full --seed 1 --seeds 2 --kind disk");
+        for seed in [3, 6] {
+            finds_nothing(&format!("full --seed {seed} --seeds 1 --kind disk"));
+        }
+    }
+
+    #[test]
+    fn clocks_may_step() {
+        finds_nothing("clock --seed 1 --seeds 10");
+    }
+
+    #[test]
+    fn what_was_waited_for_survives_a_failover() {
+        finds_nothing("durable --seed 1 --seeds 2");
     }
 
     #[test]

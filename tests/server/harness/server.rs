@@ -42,6 +42,12 @@ impl Server {
         Server::launch(args, None, None)
     }
 
+    /// A server whose directory lies in this one.
+    pub fn below(parent: &Path, args: &[&str]) -> Server {
+        let dir = tempfile::Builder::new().prefix("stock-").tempdir_in(parent).expect("a directory");
+        Server::launch_in(dir, args, None, None)
+    }
+
     /// A server that others can replicate from or to. It sends no pings to its replicas, so that every byte
     /// of the replication stream comes from a command.
     pub fn on_port(args: &[&str]) -> Server {
@@ -54,18 +60,30 @@ impl Server {
     /// None where the server asks for the time so rarely (Valkey 9, in its cron only) that a test cannot move it.
     pub fn at_time(now_ms: i64, args: &[&str]) -> Option<Server> {
         let server = Server::launch(args, None, Some(Clock::at(now_ms - 60_000)));
-        let mut client = server.client();
-        client.pause_background();
+        server.client().pause_background();
+        server.follows_the_clock(now_ms)
+    }
+
+    /// The same, for one that others can replicate from or to, and with its background work going on.
+    pub fn on_port_at(now_ms: i64, args: &[&str]) -> Option<Server> {
+        let quiet = ["--repl-ping-replica-period", "3600", "--repl-diskless-sync-delay", "0"];
+        let all: Vec<&str> = quiet.iter().chain(args).copied().collect();
+        let server = Server::launch(&all, Some(free_port()), Some(Clock::at(now_ms - 60_000)));
+        server.follows_the_clock(now_ms)
+    }
+
+    fn follows_the_clock(self, now_ms: i64) -> Option<Server> {
+        let mut client = self.client();
         // Such a server follows now and then, by chance: once does not prove it.
         let follows = (0..50).rev().all(|seconds_before| {
             let at_s = now_ms / 1000 - seconds_before;
-            server.set_clock(at_s * 1000 + now_ms % 1000);
+            self.set_clock(at_s * 1000 + now_ms % 1000);
             client.say("TIME").items()[0].text() == at_s.to_string()
         });
         if !follows {
             eprintln!("skipped: this server keeps the time by itself");
         }
-        follows.then_some(server)
+        follows.then_some(self)
     }
 
     #[track_caller]
@@ -110,6 +128,10 @@ impl Server {
 
     fn launch(args: &[&str], port: Option<u16>, clock: Option<Clock>) -> Server {
         let dir = tempfile::Builder::new().prefix("stock-").tempdir().expect("a directory");
+        Server::launch_in(dir, args, port, clock)
+    }
+
+    fn launch_in(dir: TempDir, args: &[&str], port: Option<u16>, clock: Option<Clock>) -> Server {
         let args: Vec<String> = args.iter().map(|a| a.to_string()).collect();
         let child = spawn(dir.path(), &args, port, clock.as_ref());
         let mut server = Server { dir, args, port, clock, child, ended: false };
@@ -198,6 +220,12 @@ impl Server {
     pub fn terminate(&mut self) {
         self.ended = true;
         self.signal("TERM");
+    }
+
+    /// Waits for a server that ends itself.
+    pub fn ends_by_itself(&mut self) {
+        self.ended = true;
+        self.wait_for_end();
     }
 
     /// Waits for the end of a process that was told to end.
