@@ -65,6 +65,7 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_GetCommand,
         RedisModule_GetContextFlags,
         RedisModule_GetCurrentUserName,
+        RedisModule_GetDbIdFromModuleKey,
         RedisModule_GetDbIdFromOptCtx,
         RedisModule_GetDetachedThreadSafeContext,
         RedisModule_GetKeyNameFromOptCtx,
@@ -192,6 +193,16 @@ pub unsafe fn bytes<'s>(string: *const raw::RedisModuleString) -> &'s [u8] {
         let start = api!(RedisModule_StringPtrLen(string, &mut len));
         std::slice::from_raw_parts(start.cast(), len)
     }
+}
+
+/// In which database a key is. Asked of the key: in a transaction Valkey 9.1 answers for the context with the database of the
+/// client, also while it tells of a key that was copied into another one.
+///
+/// # Safety
+/// The key is a live handle.
+pub unsafe fn db_of(key: *mut raw::RedisModuleKey) -> i32 {
+    // SAFETY: the handle is live.
+    unsafe { api!(RedisModule_GetDbIdFromModuleKey(key)) }
 }
 
 /// A new string of the server, to be freed by its owner.

@@ -75,7 +75,7 @@ fn answer(
     let result = (spec.run)(&mut Call { args, env, keys: &mut keys, journal, out: &mut out });
     if spec.access != Access::Read {
         replicate::propagate(ctx, &keys, journal, result.is_err());
-        follow_up(ctx, &mut keys, env.clock, !spec.fast);
+        follow_up(&mut keys, env.clock, !spec.fast);
     }
     match result {
         Ok(()) => journal.answer.unwrap_or(Answer::Other),
@@ -87,11 +87,11 @@ fn answer(
 }
 
 /// Brings the gauges and the agenda up to date with the pools of a call. `whole`: it may have changed them by more than an order.
-fn follow_up(ctx: Ctx<'_>, keys: &mut Keys<'_>, clock: Clock, whole: bool) {
-    let db = ctx.db();
+fn follow_up(keys: &mut Keys<'_>, clock: Clock, whole: bool) {
     keys.keep_load();
     state::with(|state| {
         keys.each_value(|key, name, value| {
+            let db = key.db();
             if key.touched {
                 value.recount(whole);
             }

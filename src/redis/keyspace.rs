@@ -28,6 +28,14 @@ pub struct OpenKey {
     pub created: bool,
 }
 
+impl OpenKey {
+    /// In which database it is. Only while it is open.
+    pub fn db(&self) -> i32 {
+        // SAFETY: the handle is live until `Keys` is dropped, which hands out no key afterwards.
+        unsafe { api::db_of(self.key) }
+    }
+}
+
 /// The keys of one call. They are closed when it is dropped, also by a panic.
 pub struct Keys<'c> {
     ctx: Ctx<'c>,

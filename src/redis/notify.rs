@@ -54,7 +54,7 @@ unsafe extern "C" fn on_event(
     // SAFETY: what the server hands in is live until we return.
     let (ctx, event) = unsafe { (Ctx::new(ctx), CStr::from_ptr(event)) };
     if ARRIVALS.contains(&event) {
-        guarded((), || rescan::look_at(ctx, key, |value, name| rescan::note(ctx, name, value)));
+        guarded((), || rescan::look_at(ctx, key, rescan::note));
     }
     api::OK
 }

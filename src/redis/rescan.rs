@@ -126,25 +126,23 @@ unsafe extern "C" fn on_key(
 ) {
     // SAFETY: what the server hands in is live until we return; the key may be null.
     guarded((), || unsafe {
-        let ctx = Ctx::new(ctx);
         match data_type::value_of(key).as_mut() {
-            Some(value) => note(ctx, api::bytes(name), value),
-            None if key.is_null() => look_at(ctx, name, |value, name| note(ctx, name, value)),
+            Some(value) => note(api::db_of(key), api::bytes(name), value),
+            None if key.is_null() => look_at(Ctx::new(ctx), name, note),
             None => {}
         }
     });
 }
 
 /// Puts a pool into the agenda.
-pub fn note(ctx: Ctx<'_>, name: &[u8], value: &mut Value) {
-    let db = ctx.db();
+pub fn note(db: i32, name: &[u8], value: &mut Value) {
     state::with(|state| {
         state.agenda.place(db, name, value);
     });
 }
 
 /// Opens a key quietly and works on it if it is a pool.
-pub fn look_at(ctx: Ctx<'_>, name: *mut raw::RedisModuleString, work: impl FnOnce(&mut Value, &[u8])) {
+pub fn look_at(ctx: Ctx<'_>, name: *mut raw::RedisModuleString, work: impl FnOnce(i32, &[u8], &mut Value)) {
     // SAFETY: the context and the name are live; the handle is closed here. The value is not open elsewhere:
     // this runs between commands, or while the server tells of an arrival, which it never does while a
     // command of ours has keys open.
@@ -154,7 +152,7 @@ pub fn look_at(ctx: Ctx<'_>, name: *mut raw::RedisModuleString, work: impl FnOnc
             return;
         }
         if let Some(value) = data_type::value_of(key).as_mut() {
-            work(value, api::bytes(name));
+            work(api::db_of(key), api::bytes(name), value);
         }
         api!(RedisModule_CloseKey(key));
     }

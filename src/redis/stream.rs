@@ -38,7 +38,7 @@ impl<'c> Streams<'c> {
     /// Appends an entry. `None`: the server does not take it (the key holds something else, or its last id is the
     /// largest that there is).
     pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
-        let db = self.ctx.db();
+        let db = pool.db();
         let open = self.opened(stream)?;
         let mut id = raw::RedisModuleStreamID { ms: 0, seq: 0 };
         let mut flags = raw::REDISMODULE_STREAM_ADD_AUTOID as c_int;

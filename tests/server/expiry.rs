@@ -149,6 +149,23 @@ fn after_rename_copy_move_and_swap() {
     }
 }
 
+/// In a transaction, where Valkey 9.1 tells of an arrival in another database as if it were in the client's.
+#[test]
+fn after_copy_and_move_in_a_transaction() {
+    let server = Server::start();
+    let mut c = server.client();
+    let (_, digest) = held(&mut c, 400);
+    c.expect("COPY k moved", "1");
+    for line in ["MULTI", "COPY k copied DB 1", "MOVE moved 2", "SWAPDB 3 2", "COPY k k DB 4", "EXEC"] {
+        let answer = c.say(line).to_string();
+        assert!(!answer.starts_with('-'), "{line}: {answer}");
+    }
+    for (db, key) in [(0, "k"), (1, "copied"), (3, "moved"), (4, "k")] {
+        c.expect(&format!("SELECT {db}"), "OK");
+        comes_back(&mut c, key, &digest);
+    }
+}
+
 /// A key that was overwritten by a pool of another life, or by something else altogether.
 #[test]
 fn after_the_key_changed_its_life() {
