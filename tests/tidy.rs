@@ -126,3 +126,31 @@ fn text_speaks_of_the_project_alone() {
         }
     }
 }
+
+/// The README claims of each campaign at most what its runs in docs/reliability.md sum up to (of the first number of their counts), and all
+/// that they found.
+#[test]
+fn the_readme_claims_the_sums_of_the_runs() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap_or_default();
+    let (runs, readme) = (read("docs/reliability.md"), read("README.md"));
+    let mut sums: Vec<(String, u64, u64)> = Vec::new();
+    for row in runs.lines().filter(|line| line.starts_with("| 20")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (campaign, counts, found) = (cells[2], cells[5], cells[6]);
+        let first: String = counts.split(' ').next().unwrap_or("").replace(',', "");
+        let first: u64 = first.parse().unwrap_or_else(|_| panic!("{row}: counts begin with a number"));
+        let found: u64 = found.parse().unwrap_or_else(|_| panic!("{row}: found is a number"));
+        match sums.iter_mut().find(|sum| sum.0 == campaign) {
+            Some(sum) => (sum.1, sum.2) = (sum.1 + first, sum.2 + found),
+            None => sums.push((campaign.to_string(), first, found)),
+        }
+    }
+    for (campaign, sum, found) in sums {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {campaign} | ")));
+        let row = row.unwrap_or_else(|| panic!("the README has no row of {campaign}: {sum}, found {found}"));
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let claimed: u64 = cells[2].split(' ').next().unwrap_or("").replace(',', "").parse().expect(row);
+        assert!(claimed > 0 && claimed <= sum, "{campaign}: {sum} ran, the README says {claimed}");
+        assert_eq!(cells[3], found.to_string(), "{campaign}: what was found");
+    }
+}
