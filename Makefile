@@ -18,7 +18,7 @@ help:
 	@echo "make feed    readers of the event streams killed 200 times, a failover, 1,000 reconciliations"
 	@echo "make campaign NAME=simulate  attack it for longer; NAME=help lists the campaigns, ARGS='--seeds 100' says how long"
 	@echo "make controls                bugs on purpose, which the tests must catch"
-	@echo "make fuzz TARGET_OF=codec    a target of fuzz/ under libFuzzer (nightly compiler, cargo-fuzz)"
+	@echo "make fuzz TARGET_OF=codec    a target of fuzz/ under libFuzzer (a C++ compiler), SECONDS=60: arguments, codec, commands, effect, policy"
 	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
@@ -81,9 +81,14 @@ campaign: deps
 controls: deps
 	@sh scripts/controls.sh "$(ONLY)"
 
+# As cargo-fuzz builds without a sanitizer, but with any compiler: counters of coverage, and every check.
 TARGET_OF ?= codec
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Ccodegen-units=1 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cdebug-assertions
 fuzz: deps
-	cd fuzz && cargo +nightly fuzz run --sanitizer none $(TARGET_OF) -- -max_total_time=$(or $(SECONDS),60)
+	mkdir -p fuzz/corpus/$(TARGET_OF)
+	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo run --release --target "$$(rustc -vV | sed -n 's/^host: //p')" --bin $(TARGET_OF) -- \
+		-max_total_time=$(or $(SECONDS),60) corpus/$(TARGET_OF)
 
 suites: build
 	@sh scripts/redis-suites.sh "$(MODULE)"
