@@ -22,7 +22,7 @@ pub mod suspend;
 use super::order::{Extra, NewOrder};
 use super::pool::Pool;
 
-/// Loading: puts an order that was checked into its tables. Its record's number when it has tokens to follow.
+/// Loading: puts an order that was checked into its tables; the index comes later. Its record's number.
 pub fn restore_order(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
     record::store(pool, order)
 }
