@@ -59,16 +59,27 @@ pub async fn adjust(config: &Config, request: &Request) -> Result<()> {
 
 /// The database's half, once for each token. Answers what the shelf says.
 pub async fn database(config: &Config, db: &Db, request: &Request) -> Result<i64> {
-    for _ in 0..TRIES {
-        match attempt(config, db, request).await {
-            Err(error) if is_conflict(&error) => {
+    match retried(async || attempt(config, db, request).await).await {
+        Err(error) if is_conflict(&error) => {
+            Err(Failure::Refused(format!("the row {} changes too fast", request.sku)).into())
+        }
+        other => other,
+    }
+}
+
+/// Makes a transaction again while somebody else is faster; the last conflict after [`TRIES`].
+async fn retried<T>(mut transaction: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut tries = TRIES;
+    loop {
+        match transaction().await {
+            Err(error) if is_conflict(&error) && tries > 1 => {
+                tries -= 1;
                 let pause = rand::rng().random_range(1..20);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
             other => return other,
         }
     }
-    Err(Failure::Refused(format!("the row {} changes too fast", request.sku)).into())
 }
 
 async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
@@ -123,17 +134,7 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
 
 /// Redis's half: it is told what is on the shelf now. Once more says the same.
 pub async fn redis(config: &Config, db: &Db, link: &mut Link, request: &Request) -> Result<Report> {
-    let mut tries = TRIES;
-    loop {
-        match tell(config, db, link, request).await {
-            Err(error) if is_conflict(&error) && tries > 1 => {
-                tries -= 1;
-                let pause = rand::rng().random_range(1..20);
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-            }
-            other => return other,
-        }
-    }
+    retried(async || tell(config, db, link, request).await).await
 }
 
 async fn tell(config: &Config, db: &Db, link: &mut Link, request: &Request) -> Result<Report> {
