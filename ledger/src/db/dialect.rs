@@ -69,37 +69,39 @@ impl Dialect {
         format!("CAST({column} AS {kind})")
     }
 
-    /// INSERT of a row that leaves one with this key as it is.
-    pub(super) fn insert_absent(self, table: &str, columns: &[&str], key: &str) -> String {
-        let places = vec!["?"; columns.len()].join(",");
-        let insert = format!("INSERT INTO {table} ({}) VALUES ({places})", columns.join(","));
-        let sql = match self {
-            Dialect::Mysql => format!("{insert} ON DUPLICATE KEY UPDATE {key}=VALUES({key})"),
-            _ => format!("{insert} ON CONFLICT ({key}) DO NOTHING"),
+    /// INSERT of `rows` rows that leaves those as they are whose first `keys` columns exist.
+    pub(super) fn insert_absent(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
+        let key = columns.get(..keys).unwrap_or(columns);
+        let then = match self {
+            // The key as it is.
+            Dialect::Mysql => format!("ON DUPLICATE KEY UPDATE {}", assignments(key, |c| format!("VALUES({c})"))),
+            _ => format!("ON CONFLICT ({}) DO NOTHING", key.join(",")),
         };
-        self.places(&sql)
+        self.places(&format!("{} {then}", insert(table, columns, rows)))
     }
 
     /// INSERT of `rows` rows that replaces the columns behind the first `keys` where the key exists.
     pub(super) fn upsert(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
-        let row = format!("({})", vec!["?"; columns.len()].join(","));
-        let insert = format!("INSERT INTO {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","));
         let (key, rest) = columns.split_at(keys.min(columns.len()));
-        let sql = match self {
-            Dialect::Mysql => {
-                // Without columns to replace, the key itself: a row that exists stays as it is.
-                let set = if rest.is_empty() { key } else { rest };
-                let set: Vec<String> = set.iter().map(|c| format!("{c}=VALUES({c})")).collect();
-                format!("{insert} ON DUPLICATE KEY UPDATE {}", set.join(","))
-            }
-            _ if rest.is_empty() => format!("{insert} ON CONFLICT ({}) DO NOTHING", key.join(",")),
+        let then = match self {
+            Dialect::Mysql => format!("ON DUPLICATE KEY UPDATE {}", assignments(rest, |c| format!("VALUES({c})"))),
             _ => {
-                let set: Vec<String> = rest.iter().map(|c| format!("{c}=excluded.{c}")).collect();
-                format!("{insert} ON CONFLICT ({}) DO UPDATE SET {}", key.join(","), set.join(","))
+                let set = assignments(rest, |c| format!("excluded.{c}"));
+                format!("ON CONFLICT ({}) DO UPDATE SET {set}", key.join(","))
             }
         };
-        self.places(&sql)
+        self.places(&format!("{} {then}", insert(table, columns, rows)))
     }
+}
+
+fn insert(table: &str, columns: &[&str], rows: usize) -> String {
+    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    format!("INSERT INTO {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","))
+}
+
+fn assignments(columns: &[&str], value: impl Fn(&str) -> String) -> String {
+    let set: Vec<String> = columns.iter().map(|c| format!("{c}={}", value(c))).collect();
+    set.join(",")
 }
 
 /// How many rows go into one statement: few sizes, so that prepared statements are used again.

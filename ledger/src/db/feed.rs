@@ -32,7 +32,7 @@ impl Db {
                 return Ok(row);
             }
             let columns = ["stream", "entry", "history", "turn", "applied", "event_ms", "updated_ms"];
-            let sql = self.dialect.insert_absent("stock_streams", &columns, "stream");
+            let sql = self.dialect.insert_absent("stock_streams", &columns, 1, 1);
             let query = sqlx::query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
             query.execute(&mut *tx).await?;
             tx.commit().await?;

@@ -176,7 +176,7 @@ impl Db {
     pub async fn write_epochs(&self, tx: &mut Tx, entered: &BTreeSet<(String, String)>) -> Result<()> {
         let entered: Vec<&(String, String)> = entered.iter().collect();
         for some in sliced(&entered) {
-            let sql = self.dialect.upsert("stock_epochs", &["pool", "epoch"], 2, some.len());
+            let sql = self.dialect.insert_absent("stock_epochs", &["pool", "epoch"], 2, some.len());
             let mut query = sqlx::query(&sql);
             for (pool, epoch) in some {
                 query = query.bind(pool.as_str()).bind(epoch.as_str());
