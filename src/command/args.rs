@@ -13,6 +13,9 @@ pub type Parsed<T> = Result<T, CommandError>;
 const NOT_A_NUMBER: CommandError = CommandError::line("ERR value is not an integer or out of range");
 const BAD_EXPIRE: CommandError = CommandError::line("ERR invalid expire time: 1 to 3650 days ahead");
 
+/// Fewer digits than this are below `i64::MAX` whatever they are.
+const SAFE_DIGITS: usize = 19;
+
 /// A strict decimal as Redis reads it: no sign `+`, no leading zero, no space.
 #[must_use]
 pub fn integer(bytes: &[u8]) -> Option<i64> {
@@ -24,6 +27,14 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
         [b'0'] => return (!negative).then_some(0),
         [b'1'..=b'9', ..] => {}
         _ => return None,
+    }
+    if digits.len() < SAFE_DIGITS {
+        // Every call has some of these: none can overflow.
+        let n = digits.iter().try_fold(0i64, |n, &byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit <= 9).then(|| n.wrapping_mul(10).wrapping_add(i64::from(digit)))
+        })?;
+        return Some(if negative { n.wrapping_neg() } else { n });
     }
     digits.iter().try_fold(0i64, |n, &byte| {
         let digit = i64::from(byte.wrapping_sub(b'0'));
@@ -42,7 +53,7 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
 /// Whether an argument is this word, in any case.
 #[must_use]
 pub fn is(argument: &[u8], word: &str) -> bool {
-    argument.eq_ignore_ascii_case(word.as_bytes())
+    argument.len() == word.len() && argument.eq_ignore_ascii_case(word.as_bytes())
 }
 
 /// The arguments that are left.
@@ -125,16 +136,15 @@ impl<'a> Args<'a> {
         checked_id(self.required()?, CommandError::line("ERR invalid order id: 1 to 128 bytes"))
     }
 
-    /// Everything behind FOR: dimensions with their values.
+    /// Everything behind FOR, dimensions with their values, into `attributes`.
     ///
     /// # Errors
     /// Odd, too many, a bad name or value, a dimension twice.
-    pub fn attributes(&mut self) -> Parsed<Attributes<'a>> {
+    pub fn attributes(&mut self, attributes: &mut Attributes<'a>) -> Parsed<()> {
         let pairs = self.take_rest();
         if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
             return Err(CommandError::SYNTAX);
         }
-        let mut attributes = Attributes::default();
         for pair in pairs.chunks_exact(2) {
             let &[name, value] = pair else { return Err(CommandError::SYNTAX) };
             if !is_name(name) {
@@ -146,7 +156,7 @@ impl<'a> Args<'a> {
                 Rejected::Twice => CommandError::line("ERR a dimension stands twice"),
             })?;
         }
-        Ok(attributes)
+        Ok(())
     }
 
     /// The time behind EX, PX or PXAT, when `option` is one of these words.
@@ -253,6 +263,10 @@ mod tests {
             ("9223372036854775807", Some(i64::MAX)),
             ("-9223372036854775808", Some(i64::MIN)),
             ("9223372036854775808", None),
+            ("999999999999999999", Some(999_999_999_999_999_999)),
+            ("-999999999999999999", Some(-999_999_999_999_999_999)),
+            ("1000000000000000000", Some(1_000_000_000_000_000_000)),
+            ("99999999999999999x", None),
             ("-0", None),
             ("+1", None),
             ("01", None),

@@ -5,8 +5,9 @@ use super::commit::{no_pool, terms};
 use super::error::CommandError;
 use super::reply::{ok, refuse};
 use super::spec::{Access, Arg, Call, Keys, Spec, FOR};
+use crate::core::attributes::Attributes;
 use crate::core::change::{Change, OrderRef};
-use crate::core::ops::reserve::{place, Hold, Reserve};
+use crate::core::ops::reserve::{place, wanted, Hold, Reserve};
 use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
@@ -27,12 +28,12 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let qty = quantity(args.required()?)?;
-    let mut attributes = Default::default();
+    let mut attributes = Attributes::default();
     if let Some(option) = args.take() {
         if !is(option, "FOR") {
             return Err(CommandError::SYNTAX);
         }
-        attributes = args.attributes()?;
+        args.attributes(&mut attributes)?;
     }
     let Some(handle) = call.keys.open(key)? else {
         no_pool(call, key);
@@ -40,8 +41,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     };
     let view = View::of_read(call.keys.pool(handle), terms(call));
     let nobody = OrderRef { id: &[], hash: 0, slot: None };
-    let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
-    match place(&view, nobody, request, None) {
+    let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes: &attributes };
+    match place(&view, nobody, request, &wanted(&view, &request)) {
         Ok(Change::Reserved { qty, deadline_ms, .. }) => {
             let left = view.available().map_or(-1, |units| units.saturating_sub(qty).max(0));
             ok(call.out, 4);

@@ -9,6 +9,7 @@ use super::host::Handle;
 use super::journal::Answer;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, FOR};
+use crate::core::attributes::Attributes;
 use crate::core::change::Change;
 use crate::core::ops::confirm::{decide, Confirm, Late};
 use crate::core::ops::expire;
@@ -36,9 +37,9 @@ const LATE: Arg = Arg::new("late", ArgKind::Block(LATE_PARTS)).optional();
 const LATE_PARTS: &[Arg] =
     &[Arg::word("late", "LATE"), Arg::new("unix-time-milliseconds", ArgKind::UnixTime).after("SINCE").optional(), FOR];
 
-fn parse<'a>(args: &mut Args<'a>) -> Parsed<Confirm<'a>> {
+fn parse<'r, 'a: 'r>(args: &mut Args<'a>, attributes: &'r mut Attributes<'a>) -> Parsed<Confirm<'r>> {
     let order = args.order()?;
-    let (mut qty, mut since_ms, mut attributes, mut late) = (None, None, None, false);
+    let (mut qty, mut since_ms, mut named, mut late) = (None, None, false, false);
     while let Some(option) = args.take() {
         if is(option, "QTY") {
             once(&mut qty, quantity(args.of_option()?)?)?;
@@ -48,14 +49,16 @@ fn parse<'a>(args: &mut Args<'a>) -> Parsed<Confirm<'a>> {
             let outside = CommandError::line("ERR invalid SINCE: a Unix time in milliseconds, at least 1");
             once(&mut since_ms, bounded(args.of_option()?, 1..=MAX_UNITS, outside)?)?;
         } else if is(option, "FOR") {
-            attributes = Some(args.attributes()?);
+            args.attributes(attributes)?;
+            named = true;
         } else {
             return Err(CommandError::SYNTAX);
         }
     }
-    if !late && (since_ms.is_some() || attributes.is_some()) {
+    if !late && (since_ms.is_some() || named) {
         return Err(CommandError::SYNTAX);
     }
+    let attributes = named.then_some(&*attributes);
     Ok(Confirm { order, qty, late: late.then_some(Late { since_ms, attributes }) })
 }
 
@@ -82,7 +85,8 @@ pub fn changes<'a>(
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let request = parse(&mut args)?;
+    let mut attributes = Attributes::default();
+    let request = parse(&mut args, &mut attributes)?;
     let Some(handle) = open(call, key)? else { return Ok(()) };
     let changes = match changes(call, handle, request) {
         Ok(changes) => changes,

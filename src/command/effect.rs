@@ -3,10 +3,11 @@
 use super::args::Args;
 use super::commit::append;
 use super::error::CommandError;
-use super::event::{attributes, entry, Entry};
+use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
 use super::journal::{Answer, Note};
 use super::spec::{Access, Arg, Call, Keys, Spec};
+use crate::core::attributes::Attributes;
 use crate::core::change::Edges;
 use crate::core::codec::effect::Effect;
 use crate::core::event::{quantity, Event, Place};
@@ -57,30 +58,28 @@ pub fn repeat(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     // The pools of a cart may share a stream: its entries come in the order in which the primary wrote them.
     told.sort_by_key(|again| again.place.id);
     for again in &told {
-        let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &again.entry());
+        let event = again.event.with_order(again.order.as_ref().map(Bytes::as_slice));
+        let entry = entry(&event, again.takes.then_some(again.text.as_slice()));
+        let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
         divergences = divergences.saturating_add(u64::from(place.is_none()));
     }
     call.journal.divergences = call.journal.divergences.saturating_add(divergences);
 }
 
 /// An entry that the primary appended, to be appended here.
-struct Again<'a> {
+struct Again {
     handle: Handle,
     stream: Bytes,
     place: Place,
-    event: Event<'a>,
+    /// Without its order.
+    event: Event<'static>,
+    order: Option<Bytes>,
     text: Vec<u8>,
     takes: bool,
 }
 
-impl Again<'_> {
-    fn entry(&self) -> Entry<'_> {
-        entry(&self.event, self.takes.then_some(self.text.as_slice()))
-    }
-}
-
 /// How much did not fit; `None`: nothing could be done.
-fn repeat_one<'a>(call: &mut Call<'_>, key: &[u8], bytes: &'a [u8], told: &mut Vec<Again<'a>>) -> Option<u64> {
+fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Again>) -> Option<u64> {
     let mut effect = Effect::read(bytes).ok()?;
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
@@ -99,7 +98,8 @@ fn repeat_one<'a>(call: &mut Call<'_>, key: &[u8], bytes: &'a [u8], told: &mut V
     divergences = divergences.saturating_add(u64::from(pool.seq() != effect.seq));
     pool.resume_at(effect.seq);
     loop {
-        let step = match effect.next(pool) {
+        let mut attributes = Attributes::default();
+        let step = match effect.next(pool, &mut attributes) {
             Ok(None) => return Some(divergences),
             Ok(Some(step)) => step,
             Err(_) => return Some(divergences.saturating_add(1)),
@@ -121,8 +121,17 @@ fn repeat_one<'a>(call: &mut Call<'_>, key: &[u8], bytes: &'a [u8], told: &mut V
             Some(stream) => {
                 let event = Event::of(pool, &step.change, (kind, edges), qty, step.stamp.now_ms);
                 let mut text = Vec::new();
-                let takes = attributes(&mut text, pool, &step.change);
-                told.push(Again { handle, stream, place: place.place, event, text, takes });
+                let takes = event::attributes(&mut text, pool, &step.change);
+                let order = event.order.map(Bytes::new);
+                told.push(Again {
+                    handle,
+                    stream,
+                    place: place.place,
+                    event: event.with_order(None),
+                    order,
+                    text,
+                    takes,
+                });
             }
             None => divergences = divergences.saturating_add(1),
         }

@@ -10,8 +10,8 @@ use super::journal::Answer;
 use super::reply::ok;
 use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
 use crate::core::attributes::Attributes;
-use crate::core::change::Change;
-use crate::core::ops::reserve::{place, retry, Hold, Reserve};
+use crate::core::change::{Change, OrderRef};
+use crate::core::ops::reserve::{place, retry, wanted, Hold, Reserve};
 use crate::core::quantity::sum;
 use crate::core::refusal::Refusal;
 
@@ -29,6 +29,9 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
+/// The order, looked up in each pool.
+type Orders<'a> = SmallVec<[OrderRef<'a>; 4]>;
+
 /// The call.
 struct Cart<'a> {
     order: &'a [u8],
@@ -37,10 +40,10 @@ struct Cart<'a> {
     /// Their quantities.
     qty: SmallVec<[i64; 8]>,
     hold: Hold,
-    attributes: Attributes<'a>,
+    attributes: &'a Attributes<'a>,
 }
 
-fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Cart<'a>> {
+fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attributes<'a>) -> Parsed<Cart<'r>> {
     let order = args.order()?;
     let named = keys(args)?;
     if !args.take().is_some_and(|word| is(word, "QTY")) {
@@ -49,12 +52,11 @@ fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Cart<'a>> {
     let given = args.take_some(named.len()).ok_or(CommandError::SYNTAX)?;
     let given: SmallVec<[i64; 8]> = given.iter().map(|qty| quantity(qty)).collect::<Parsed<_>>()?;
     let mut hold = None;
-    let mut attributes = Attributes::default();
     while let Some(option) = args.take() {
         if let Some(given) = args.hold(option, now_ms)? {
             once(&mut hold, given)?;
         } else if is(option, "FOR") {
-            attributes = args.attributes()?;
+            args.attributes(attributes)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -72,9 +74,11 @@ fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Cart<'a>> {
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
-    let mut cart = parse(&mut args, call.env.clock.now_ms)?;
+    let mut attributes = Attributes::default();
+    let mut cart = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
     let Some(items) = open(call, &cart.keys)? else { return Ok(()) };
-    if known(call, &cart, &items)? {
+    let orders: Orders<'_> = items.iter().map(|item| call.keys.pool(item.handle).order_ref(cart.order)).collect();
+    if known(call, &cart, &items, &orders)? {
         return Ok(());
     }
     // One cart, one deadline: where the pools would choose for themselves, the shortest.
@@ -82,9 +86,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let deadline_ms = deadlines.min().unwrap_or(0);
     cart.hold = Hold::Until(deadline_ms);
     let mut changes: SmallVec<[Change<'_>; 4]> = SmallVec::new();
-    for (item, &qty) in items.iter().zip(&cart.qty) {
+    for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(&orders) {
         let view = view(call, item.handle);
-        match place(&view, view.pool.order_ref(cart.order), cart.reserve(qty), None) {
+        let request = cart.reserve(qty);
+        match place(&view, order, request, &wanted(&view, &request)) {
             Ok(change) => changes.push(change),
             Err(refusal) => return refuse_item(call, item, &refusal),
         }
@@ -100,21 +105,24 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 
 impl<'a> Cart<'a> {
     fn reserve(&self, qty: i64) -> Reserve<'a> {
-        Reserve { order: self.order, qty, hold: self.hold, partial: false, attributes: self.attributes.clone() }
+        Reserve { order: self.order, qty, hold: self.hold, partial: false, attributes: self.attributes }
     }
 }
 
 /// Whether the order's state in the pools decides the call, which has then been answered.
-fn known(call: &mut Call<'_>, cart: &Cart<'_>, items: &Items<'_>) -> Result<bool, CommandError> {
+fn known(
+    call: &mut Call<'_>,
+    cart: &Cart<'_>,
+    items: &Items<'_>,
+    orders: &[OrderRef<'_>],
+) -> Result<bool, CommandError> {
     let mut closed = None;
     let mut other = None;
     let mut unknown = None;
     let mut first = None;
-    for (item, &qty) in items.iter().zip(&cart.qty) {
+    for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(orders) {
         let view = view(call, item.handle);
-        let refusal = view
-            .known(view.pool.order_ref(cart.order))
-            .map(|(record, state)| retry(&view, &cart.reserve(qty), &record, state));
+        let refusal = view.known(order).map(|(record, state)| retry(&view, &cart.reserve(qty), &record, state));
         match refusal {
             None => _ = unknown.get_or_insert(item),
             Some(refusal @ Refusal::Closed(_)) => _ = closed.get_or_insert((item, refusal)),

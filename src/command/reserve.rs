@@ -6,6 +6,7 @@ use super::error::CommandError;
 use super::journal::Answer;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
+use crate::core::attributes::Attributes;
 use crate::core::change::Change;
 use crate::core::ops::reserve::{decide, Hold, Reserve};
 
@@ -30,19 +31,18 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Reserve<'a>> {
+fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attributes<'a>) -> Parsed<Reserve<'r>> {
     let order = args.order()?;
     let qty = quantity(args.required()?)?;
     let mut hold = None;
     let mut partial = false;
-    let mut attributes = Default::default();
     while let Some(option) = args.take() {
         if let Some(given) = args.hold(option, now_ms)? {
             once(&mut hold, given)?;
         } else if is(option, "PARTIAL") {
             flag(&mut partial)?;
         } else if is(option, "FOR") {
-            attributes = args.attributes()?;
+            args.attributes(attributes)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -53,7 +53,8 @@ fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Reserve<'a>> {
 fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let request = parse(&mut args, call.env.clock.now_ms)?;
+    let mut attributes = Attributes::default();
+    let request = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
     let Some(handle) = open(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {
         Ok(change) => {

@@ -4,6 +4,7 @@ use super::args::{is, Args};
 use super::commit::terms;
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, Keys, Spec, FOR};
+use crate::core::attributes::Attributes;
 use crate::core::limit::TupleBuf;
 use crate::core::view::View;
 
@@ -32,12 +33,12 @@ struct Line<'p> {
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let mut attributes = Default::default();
+    let mut attributes = Attributes::default();
     if let Some(option) = args.take() {
         if !is(option, "FOR") {
             return Err(CommandError::SYNTAX);
         }
-        attributes = args.attributes()?;
+        args.attributes(&mut attributes)?;
     }
     let Some(handle) = call.keys.open(key)? else {
         call.out.nil();

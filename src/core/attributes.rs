@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 
 /// The most attributes that one call may carry.
 pub const MAX_ATTRIBUTES: usize = 16;
@@ -10,8 +10,11 @@ pub const MAX_ATTRIBUTES: usize = 16;
 /// Dimension names with their values, sorted by name, each name once. Borrowed from the call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes<'a> {
-    pairs: SmallVec<[(&'a [u8], &'a [u8]); 6]>,
+    pairs: ArrayVec<(&'a [u8], &'a [u8]), MAX_ATTRIBUTES>,
 }
+
+/// Those of a call that carries none.
+pub static NONE: Attributes<'static> = Attributes { pairs: ArrayVec::new_const() };
 
 /// Why an attribute was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +31,18 @@ impl<'a> Attributes<'a> {
     /// # Errors
     /// More than 16, or the same dimension twice.
     pub fn add(&mut self, name: &'a [u8], value: &'a [u8]) -> Result<(), Rejected> {
-        match self.pairs.binary_search_by(|(n, _)| (*n).cmp(name)) {
-            Ok(_) => Err(Rejected::Twice),
-            Err(_) if self.pairs.len() >= MAX_ATTRIBUTES => Err(Rejected::TooMany),
-            Err(at) => {
-                self.pairs.insert(at, (name, value));
-                Ok(())
-            }
+        // From the end: callers mostly name them in order, and there are few.
+        let ahead = self.pairs.iter().rposition(|&(n, _)| n <= name);
+        if ahead.and_then(|at| self.pairs.get(at)).is_some_and(|&(n, _)| n == name) {
+            return Err(Rejected::Twice);
         }
+        let at = ahead.map_or(0, |at| at.saturating_add(1));
+        self.pairs.try_insert(at, (name, value)).map_err(|_| Rejected::TooMany)
+    }
+
+    /// Forgets them all.
+    pub fn clear(&mut self) {
+        self.pairs.clear();
     }
 
     /// The value of a dimension.

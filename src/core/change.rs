@@ -1,11 +1,10 @@
 //! What can happen to a pool: every change, fully resolved. The next state follows from (state, change, time) alone.
 
-use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
 use super::attributes::Attributes;
 use super::ids::Bytes;
-use super::limit::{Cap, Identity, Missing, MAX_LIMITS};
+use super::limit::{Cap, Identity, Missing};
 use super::order::ReturnContent;
 use super::policy::Policy;
 use super::usage::Share;
@@ -60,8 +59,8 @@ pub struct Freed {
     pub tokens: u32,
     /// Usage entries that removed limits left.
     pub left: u32,
-    /// Usage entries of past windows: (place of the limit, how many).
-    pub pruned: ArrayVec<(u8, u32), MAX_LIMITS>,
+    /// Usage entries of past windows: (place of the limit, how many), each limit at most once.
+    pub pruned: SmallVec<[(u8, u32); 4]>,
 }
 
 impl Freed {
@@ -131,7 +130,7 @@ pub enum Change<'a> {
         /// Unix ms.
         deadline_ms: i64,
         /// As sent.
-        attributes: Attributes<'a>,
+        attributes: &'a Attributes<'a>,
         /// Where it counts.
         shares: Shares,
     },
@@ -180,7 +179,7 @@ pub enum Change<'a> {
         /// When it was placed, Unix ms.
         placed_ms: i64,
         /// As sent.
-        attributes: Attributes<'a>,
+        attributes: &'a Attributes<'a>,
         /// Where it counts.
         shares: Shares,
         /// From when it is forgotten, Unix ms.

@@ -90,6 +90,13 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
 }
 
 impl<'a> Event<'a> {
+    /// The same of another order, or of none.
+    #[must_use]
+    pub fn with_order<'o>(&self, order: Option<&'o [u8]>) -> Event<'o> {
+        let Self { kind, edges, epoch, seq, order: _, qty, at_ms, available, reserved, on_hand, sold, out } = *self;
+        Event { kind, edges, epoch, seq, order, qty, at_ms, available, reserved, on_hand, sold, out }
+    }
+
     /// The entry of a change that has just happened.
     #[must_use]
     pub fn of(pool: &Pool, change: &Change<'a>, (kind, edges): (Kind, Edges), qty: i64, at_ms: i64) -> Self {

@@ -334,7 +334,8 @@ impl Pool {
     /// When the background has something to do here: the next hold to return or memory to free; Unix ms.
     #[must_use]
     pub fn next_wake_ms(&self) -> Option<i64> {
-        [self.holds.next_ms(), ops::free::next_ms(self)].into_iter().flatten().min()
+        let (due_ms, free_ms) = (self.holds.next_ms(), ops::free::next_ms(self));
+        due_ms.map_or(free_ms, |due_ms| Some(free_ms.map_or(due_ms, |free_ms| free_ms.min(due_ms))))
     }
 
     /// The earliest deadline of a hold.

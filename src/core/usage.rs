@@ -90,15 +90,15 @@ impl Usage {
         }
     }
 
-    /// From when usage may be over for good, Unix ms; never later than it is.
+    /// From when usage may be over for good, Unix ms; never later than it is. `i64::MAX`: never.
     #[must_use]
-    pub fn over_ms(&self, limits: &[Limit]) -> Option<i64> {
+    pub fn over_ms(&self, limits: &[Limit]) -> i64 {
         if self.over_ms.get() == 0 {
             let rolling = limits.iter().filter(|l| l.identity.window.rolls());
             let over = rolling.filter_map(|l| Some(l.entries.next_ms()?.saturating_add(l.kept_ms())));
             self.over_ms.set(over.min().unwrap_or(i64::MAX));
         }
-        Some(self.over_ms.get()).filter(|&at| at < i64::MAX)
+        self.over_ms.get()
     }
 
     /// What [`Usage::over_ms`] knew is past, or may be.

@@ -34,6 +34,10 @@ impl Agenda {
     /// stays there until that time comes. So a pool with steady traffic costs one entry and one look per hold
     /// time, not one per call.
     pub fn follow(&mut self, db: i32, key: &[u8], value: &mut Value, now_ms: i64, changed: bool) {
+        if !changed && value.wake_ms.is_some_and(|known| known > now_ms) {
+            // It needs what it needed when it was put there.
+            return;
+        }
         let next = value.pool.next_wake_ms();
         let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(AGAIN_MS)) });
         if !may_stay(value.wake_ms, next, now_ms) {

@@ -70,7 +70,8 @@ pub struct State {
     grace_since: Option<Instant>,
     divergence_logged: Option<Instant>,
     missed_logged: Option<Instant>,
-    spare: Vec<Scratch>,
+    #[allow(clippy::vec_box, reason = "what is handed out and back is a pointer")]
+    spare: Vec<Box<Scratch>>,
 }
 
 thread_local! {
@@ -175,12 +176,12 @@ impl State {
 
     /// Buffers for one call. Calls nest (a command may be run by another module in the middle of ours), so
     /// there may be several.
-    pub fn take_scratch(&mut self) -> Scratch {
+    pub fn take_scratch(&mut self) -> Box<Scratch> {
         self.spare.pop().unwrap_or_default()
     }
 
     /// Gives them back.
-    pub fn give_scratch(&mut self, scratch: Scratch) {
+    pub fn give_scratch(&mut self, scratch: Box<Scratch>) {
         self.spare.push(scratch);
     }
 }

@@ -1,6 +1,6 @@
 //! CONFIRM: a hold is paid. With LATE also one that has expired, or one that the pool has lost.
 
-use crate::core::attributes::Attributes;
+use crate::core::attributes::{Attributes, NONE};
 use crate::core::change::{Change, OrderRef, Recount};
 use crate::core::order::{Order, State};
 use crate::core::pool::{Pool, Sums};
@@ -28,7 +28,7 @@ pub struct Late<'a> {
     /// When it was placed, Unix ms: vouches for an order that the pool does not know.
     pub since_ms: Option<i64>,
     /// Who buys.
-    pub attributes: Option<Attributes<'a>>,
+    pub attributes: Option<&'a Attributes<'a>>,
 }
 
 /// What CONFIRM would do. Holds that are due have been returned before, also the named one.
@@ -40,7 +40,7 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
     let Some((known, state)) = view.known(order) else {
         return match call {
             Confirm { qty: Some(qty), late: Some(Late { since_ms: Some(since_ms), attributes }), .. } => {
-                lost(view, order, qty, since_ms, attributes.unwrap_or_default())
+                lost(view, order, qty, since_ms, attributes.unwrap_or(&NONE))
             }
             _ => Err(Refusal::NoOrder),
         };
@@ -78,7 +78,7 @@ fn expired<'a>(
     if qty > known.qty {
         return Err(Refusal::Conflict(Conflict::MoreThanHeld));
     }
-    if late.attributes.is_some_and(|a| view.pool.salt.attributes(&a) != known.fingerprint) {
+    if late.attributes.is_some_and(|a| view.pool.salt.attributes(a) != known.fingerprint) {
         return Err(Refusal::Conflict(Conflict::Attributes));
     }
     if view.pool.suspended {
@@ -98,15 +98,15 @@ fn lost<'a>(
     order: OrderRef<'a>,
     qty: i64,
     since_ms: i64,
-    attributes: Attributes<'a>,
+    attributes: &'a Attributes<'a>,
 ) -> Result<Change<'a>, Refusal> {
     let since_ms = since_ms.min(view.terms.clock.now_ms);
     if has_forgotten(view, since_ms) {
         return Err(Refusal::NoOrder);
     }
     place::room(view, order)?;
-    let values = place::values(view.pool, &attributes, |limit| limit.set_ms <= since_ms);
-    let (qty, shares) = place::fit(view, &attributes, qty, false, &values)?;
+    let wanted = place::want(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
+    let (qty, shares) = place::fit(view, attributes, &wanted)?;
     sale_fits(view, 0, qty)?;
     let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
     Ok(Change::LatePlaced { order, qty, placed_ms: since_ms, attributes, shares, forget_ms })

@@ -44,9 +44,11 @@ pub fn next_ms(pool: &Pool) -> Option<i64> {
     if !pool.usage.left.is_empty() {
         return Some(0);
     }
-    let token = pool.tokens.iter().next().map(|t| t.forget_ms);
-    let other = [pool.finished.next_ms(), token].into_iter().flatten().min().map(|at| at.saturating_add(SLACK_MS));
-    [pool.usage.over_ms(&pool.limits), other].into_iter().flatten().min()
+    // Every call asks: plain numbers, the largest for none.
+    let token_ms = pool.tokens.iter().next().map_or(i64::MAX, |t| t.forget_ms);
+    let other_ms = pool.finished.next_ms().map_or(token_ms, |at| at.min(token_ms));
+    let at_ms = pool.usage.over_ms(&pool.limits).min(other_ms.saturating_add(SLACK_MS));
+    (at_ms < i64::MAX).then_some(at_ms)
 }
 
 /// Frees it.

@@ -31,72 +31,81 @@ pub fn room(view: &View<'_>, order: OrderRef<'_>) -> Result<(), Refusal> {
 /// The place of a limit, the hash of (limit, value), and the value where it is one attribute.
 type Value<'a> = (u8, u64, Option<&'a [u8]>);
 
-/// The values of a call that limits count, with their hashes.
+/// What a call wants of stock and limits, before the limits are searched.
 #[derive(Clone, Debug)]
-pub struct Values<'a> {
-    found: SmallVec<[Value<'a>; 8]>,
+pub struct Wanted<'a> {
+    /// The least that is enough.
+    least: i64,
+    /// What the stock grants, at least that; `None`: there is less.
+    granted: Option<i64>,
+    /// The values that limits count, with their hashes. Empty where the stock does not suffice.
+    values: SmallVec<[Value<'a>; 6]>,
     /// The first limit that lacks a dimension.
     missing: Option<usize>,
 }
 
-/// Looks for the values that the limits count. The memory in which they will be searched is on its way when this returns.
-pub fn values<'a>(pool: &Pool, attributes: &Attributes<'a>, applies: impl Fn(&Limit) -> bool) -> Values<'a> {
-    let mut values = Values { found: SmallVec::new(), missing: None };
+/// Looks at the stock and, where that suffices, for the values that the limits count: the memory in which they will be searched
+/// is on its way when this returns. Less than `qty` is enough with `partial`, at least 1.
+pub fn want<'a>(
+    view: &View<'_>,
+    attributes: &Attributes<'a>,
+    qty: i64,
+    partial: bool,
+    applies: impl Fn(&Limit) -> bool,
+) -> Wanted<'a> {
+    let pool = view.pool;
+    let least = if partial { 1 } else { qty };
+    let granted = match view.available() {
+        Some(available) => Some(available.min(qty)).filter(|&granted| granted >= least),
+        None => Some(qty),
+    };
+    let mut wanted = Wanted { least, granted, values: SmallVec::new(), missing: None };
     let mut buf = TupleBuf::new();
     let mut touched = 0;
     for (at, limit) in pool.limits.iter().enumerate().filter(|(_, limit)| applies(limit)) {
         let whole = limit.whole(attributes);
         let Some(tuple) = whole.or_else(|| limit.tuple(attributes, &mut buf)) else {
             if limit.missing == Missing::Refuse {
-                values.missing = Some(at);
+                wanted.missing = Some(at);
                 break;
             }
             continue;
         };
-        let hash = pool.salt.usage(limit.id, tuple);
-        touched ^= pool.usage.touch(hash);
-        values.found.push((at as u8, hash, whole));
+        if granted.is_some() {
+            let hash = pool.salt.usage(limit.id, tuple);
+            touched ^= pool.usage.touch(hash);
+            wanted.values.push((at as u8, hash, whole));
+        }
     }
     std::hint::black_box(touched);
-    values
+    wanted
 }
 
-/// What stock and limits grant of `qty`: all of it, or with `partial` as much as possible. `values` are those of the limits that count.
+/// What stock and limits grant: all that is wanted, or with `partial` as much as possible.
 ///
 /// # Errors
 /// The first of: suspended, a dimension missing, sold out, limited.
-pub fn fit(
-    view: &View<'_>,
-    attributes: &Attributes<'_>,
-    qty: i64,
-    partial: bool,
-    values: &Values<'_>,
-) -> Result<(i64, Shares), Refusal> {
+pub fn fit(view: &View<'_>, attributes: &Attributes<'_>, wanted: &Wanted<'_>) -> Result<(i64, Shares), Refusal> {
     let pool = view.pool;
     if pool.suspended {
         return Err(Refusal::Suspended);
     }
-    if let Some(at) = values.missing {
+    if let Some(at) = wanted.missing {
         return Err(Refusal::NoDim(at));
     }
+    let Some(mut granted) = wanted.granted else {
+        return Err(Refusal::SoldOut { available: view.available().unwrap_or(0).max(0) });
+    };
     let mut buf = TupleBuf::new();
-    let least = if partial { 1 } else { qty };
-    let mut granted = qty;
-    if let Some(available) = view.available() {
-        if available < least {
-            return Err(Refusal::SoldOut { available: available.max(0) });
-        }
-        granted = granted.min(available);
-    }
     let mut most_used = 0;
     let mut shares = Shares::new();
-    for &(place, hash, whole) in &values.found {
+    for &(place, hash, whole) in &wanted.values {
         let at = usize::from(place);
         let Some(limit) = pool.limits.get(at) else { continue };
         let Some(tuple) = whole.or_else(|| limit.tuple(attributes, &mut buf)) else { continue };
         let entry = pool.usage.find(hash, limit.id, tuple);
         let (used, window_ms) = if limit.keeps_usage() { view.used(limit, entry) } else { (0, 0) };
-        let left = check(limit, at, tuple, used, window_ms, least)?;
+        let left = check(limit, at, tuple, used, window_ms, wanted.least)?;
         if limit.identity.count == Count::Units {
             granted = left.map_or(granted, |left| granted.min(left));
         }

@@ -7,7 +7,7 @@ use crate::core::pool::{Pool, Sums};
 use crate::core::refusal::{Bound, Conflict, Refusal};
 use crate::core::view::View;
 
-use super::place::{self, Placed, Values};
+use super::place::{self, Placed, Wanted};
 
 /// How long a hold lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Hold {
 }
 
 /// The call.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Reserve<'a> {
     /// The caller's id.
     pub order: &'a [u8],
@@ -45,7 +45,7 @@ pub struct Reserve<'a> {
     /// Less is enough, at least 1.
     pub partial: bool,
     /// Who buys.
-    pub attributes: Attributes<'a>,
+    pub attributes: &'a Attributes<'a>,
 }
 
 /// What RESERVE would do.
@@ -54,21 +54,23 @@ pub struct Reserve<'a> {
 /// Why not.
 pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let hash = view.pool.salt.order(call.order);
-    // Both searches wait for memory: let them wait together. Where all is sold out the second one is not made.
-    let least = if call.partial { 1 } else { call.qty };
-    let sells = view.available().is_none_or(|available| available >= least);
-    let values = sells.then(|| {
-        std::hint::black_box(view.pool.order_index.touch(hash));
-        place::values(view.pool, &call.attributes, |_| true)
-    });
+    // All searches wait for memory: let them wait together.
+    std::hint::black_box(view.pool.order_index.touch(hash));
+    let wanted = wanted(view, &call);
     let order = view.pool.hashed_ref(call.order, hash);
     match view.known(order) {
         Some((record, state)) => Err(retry(view, &call, &record, state)),
-        None => place(view, order, call, values),
+        None => place(view, order, call, &wanted),
     }
 }
 
-/// What RESERVE of an order that is not known would do. `values` are those of its limits, where they have been looked for.
+/// What stock and limits are asked for by a call.
+#[must_use]
+pub fn wanted<'a>(view: &View<'_>, call: &Reserve<'a>) -> Wanted<'a> {
+    place::want(view, call.attributes, call.qty, call.partial, |_| true)
+}
+
+/// What RESERVE of an order that is not known would do; `wanted` is what [`wanted`] has found.
 ///
 /// # Errors
 /// Why not.
@@ -76,15 +78,14 @@ pub fn place<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,
     call: Reserve<'a>,
-    values: Option<Values<'a>>,
+    wanted: &Wanted<'_>,
 ) -> Result<Change<'a>, Refusal> {
     let deadline_ms = call.hold.deadline_ms(view);
     if deadline_ms <= view.terms.clock.now_ms {
         return Err(Refusal::Bound(Bound::DeadlineOver));
     }
     place::room(view, order)?;
-    let values = values.unwrap_or_else(|| place::values(view.pool, &call.attributes, |_| true));
-    let (qty, shares) = place::fit(view, &call.attributes, call.qty, call.partial, &values)?;
+    let (qty, shares) = place::fit(view, call.attributes, wanted)?;
     view.fits(&Sums { reserved: qty, ..Sums::default() })?;
     Ok(Change::Reserved {
         order,
@@ -109,7 +110,7 @@ pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: Sta
     if record.partial != call.partial {
         return Refusal::Conflict(Conflict::Partial);
     }
-    if record.fingerprint != view.pool.salt.attributes(&call.attributes) {
+    if record.fingerprint != view.pool.salt.attributes(call.attributes) {
         return Refusal::Conflict(Conflict::Attributes);
     }
     exists(record, state)

@@ -57,11 +57,15 @@ impl<'a> Effect<'a> {
         self.reader.clone().byte().is_ok_and(|code| code & 0x7f == op::CREATED)
     }
 
-    /// The next change, looked up in the pool as it is now. `None` at the end.
+    /// The next change, looked up in the pool as it is now. `None` at the end. The attributes of a reservation are put into
+    /// `attributes`.
     ///
     /// # Errors
     /// It is damaged: what follows cannot be read either.
-    pub fn next(&mut self, pool: &Pool) -> Read<Option<Step<'a>>> {
+    pub fn next<'s>(&mut self, pool: &Pool, attributes: &'s mut Attributes<'a>) -> Read<Option<Step<'s>>>
+    where
+        'a: 's,
+    {
         if self.reader.is_empty() {
             return Ok(None);
         }
@@ -74,14 +78,17 @@ impl<'a> Effect<'a> {
             }
             new_epoch = Some(u64::from_le_bytes(bytes));
         }
-        let (change, known) = self.change(code & 0x7f, pool)?;
+        let (change, known) = self.change(code & 0x7f, pool, attributes)?;
         let fits = known && fits(pool, &change);
         let told = told(&mut self.reader, self.now_ms)?;
         Ok(Some(Step { stamp: Stamp { now_ms: self.now_ms, reign: 0, new_epoch }, change, fits, told }))
     }
 
     /// The change, and whether the limits that it names are there.
-    fn change(&mut self, code: u8, pool: &Pool) -> Read<(Change<'a>, bool)> {
+    fn change<'s>(&mut self, code: u8, pool: &Pool, attributes: &'s mut Attributes<'a>) -> Read<(Change<'s>, bool)>
+    where
+        'a: 's,
+    {
         let now_ms = self.now_ms;
         let r = &mut self.reader;
         let mut known = true;
@@ -113,8 +120,8 @@ impl<'a> Effect<'a> {
                 let asked = qty.saturating_add(r.within(0..=MAX_UNITS)?);
                 let partial = r.flag()?;
                 let deadline_ms = time(r, now_ms)?;
-                let attributes = attributes(r)?;
-                let shares = shares(r, pool, &attributes, now_ms, &mut known)?;
+                read_attributes(r, attributes)?;
+                let shares = shares(r, pool, attributes, now_ms, &mut known)?;
                 Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares }
             }
             op::LATE_PLACED => {
@@ -122,8 +129,8 @@ impl<'a> Effect<'a> {
                 let qty = r.within(1..=MAX_UNITS)?;
                 let placed_ms = time(r, now_ms)?;
                 let forget_ms = time(r, now_ms)?;
-                let attributes = attributes(r)?;
-                let shares = shares(r, pool, &attributes, now_ms, &mut known)?;
+                read_attributes(r, attributes)?;
+                let shares = shares(r, pool, attributes, now_ms, &mut known)?;
                 Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms }
             }
             op::AMENDED => {
@@ -183,14 +190,14 @@ fn content(r: &mut Reader<'_>) -> Read<ReturnContent> {
     Ok(ReturnContent { qty: r.within(1..=MAX_UNITS)?, keep_usage: r.flag()?, no_restock: r.flag()? })
 }
 
-fn attributes<'a>(r: &mut Reader<'a>) -> Read<Attributes<'a>> {
-    let mut attributes = Attributes::default();
+fn read_attributes<'a>(r: &mut Reader<'a>, attributes: &mut Attributes<'a>) -> Read<()> {
+    attributes.clear();
     for _ in 0..r.number()? {
         let name = r.bytes(crate::core::ids::MAX_NAME)?;
         let value = r.id()?;
         attributes.add(name, value).map_err(|_| Damage("attributes are too many or stand twice"))?;
     }
-    Ok(attributes)
+    Ok(())
 }
 
 fn shares(r: &mut Reader<'_>, pool: &Pool, attributes: &Attributes<'_>, now_ms: i64, known: &mut bool) -> Read<Shares> {
@@ -276,7 +283,10 @@ fn freed(r: &mut Reader<'_>) -> Read<Freed> {
     let mut freed = Freed { orders: r.small()?, tokens: r.small()?, left: r.small()?, ..Freed::default() };
     for _ in 0..r.number()? {
         let pair = (r.byte()?, r.small()?);
-        freed.pruned.try_push(pair).map_err(|_| Damage("there are too many limits"))?;
+        if freed.pruned.len() >= MAX_LIMITS {
+            return Err(Damage("there are too many limits"));
+        }
+        freed.pruned.push(pair);
     }
     Ok(freed)
 }
