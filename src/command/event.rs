@@ -96,30 +96,30 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> Entry<'a> {
         OnHand::Units(units) => Value::Int(units),
         OnHand::Unlimited => Value::Bytes(b""),
     };
+    let mut entry = Entry::new();
+    entry.push((Field::Type, Value::Word(event.kind.word())));
+    entry.push((Field::Pool, Value::Key));
+    entry.push((Field::Db, Value::Db));
+    entry.push((Field::Epoch, Value::Epoch(event.epoch)));
+    entry.push((Field::Seq, Value::Int(i64::try_from(event.seq).unwrap_or(i64::MAX))));
+    if let Some(order) = event.order {
+        entry.push((Field::Order, Value::Bytes(order)));
+    }
+    entry.push((Field::Qty, Value::Int(event.qty)));
+    entry.push((Field::At, Value::Int(event.at_ms)));
+    entry.push((Field::Available, Value::Int(event.available.unwrap_or(-1))));
+    entry.push((Field::Reserved, Value::Int(event.reserved)));
+    entry.push((Field::OnHand, on_hand));
+    entry.push((Field::Sold, Value::Int(event.sold)));
+    entry.push((Field::Out, Value::Int(event.out)));
+    if let Some(text) = attributes {
+        entry.push((Field::For, Value::Bytes(text)));
+    }
     // Sold out says low, too.
-    let edge = event.edges.iter().next().map(|edge| (Field::Edge, Value::Word(edge.word())));
-    let head = [
-        (Field::Type, Value::Word(event.kind.word())),
-        (Field::Pool, Value::Key),
-        (Field::Db, Value::Db),
-        (Field::Epoch, Value::Epoch(event.epoch)),
-        (Field::Seq, Value::Int(i64::try_from(event.seq).unwrap_or(i64::MAX))),
-    ];
-    let balances = [
-        (Field::Qty, Value::Int(event.qty)),
-        (Field::At, Value::Int(event.at_ms)),
-        (Field::Available, Value::Int(event.available.unwrap_or(-1))),
-        (Field::Reserved, Value::Int(event.reserved)),
-        (Field::OnHand, on_hand),
-        (Field::Sold, Value::Int(event.sold)),
-        (Field::Out, Value::Int(event.out)),
-    ];
-    head.into_iter()
-        .chain(event.order.map(|order| (Field::Order, Value::Bytes(order))))
-        .chain(balances)
-        .chain(attributes.map(|text| (Field::For, Value::Bytes(text))))
-        .chain(edge)
-        .collect()
+    if let Some(edge) = event.edges.iter().next() {
+        entry.push((Field::Edge, Value::Word(edge.word())));
+    }
+    entry
 }
 
 /// The attributes of a reservation or a late payment as a JSON object, into `text`; false for other changes. A value

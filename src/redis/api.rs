@@ -106,6 +106,7 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_ReplyWithStringBuffer,
         RedisModule_SaveStringBuffer,
         RedisModule_SaveUnsigned,
+        RedisModule_RetainString,
         RedisModule_Scan,
         RedisModule_ScanCursorCreate,
         RedisModule_ScanCursorDestroy,

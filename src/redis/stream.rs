@@ -74,7 +74,7 @@ impl<'c> Streams<'c> {
         let at = match at {
             Some(at) => at,
             None => {
-                let name = api::string(stream);
+                let name = name_of(stream);
                 let mode = raw::REDISMODULE_READ | raw::REDISMODULE_WRITE;
                 // SAFETY: the context and the name are live; the handle is closed in `drop`.
                 let key = unsafe { api!(RedisModule_OpenKey(self.ctx.raw(), name, mode as c_int)) };
@@ -134,6 +134,8 @@ struct Common {
     words: Vec<(&'static str, *mut raw::RedisModuleString)>,
     numbers: Vec<*mut raw::RedisModuleString>,
     epoch: (u64, *mut raw::RedisModuleString),
+    /// The name of the stream that was written to last.
+    stream: *mut raw::RedisModuleString,
     /// The last number of each field that was not a small one: of the balances most stay as they are from one change to the
     /// next, and many changes have one time.
     recent: [(i64, *mut raw::RedisModuleString); FIELDS],
@@ -153,8 +155,22 @@ impl Common {
             words: Vec::new(),
             numbers: (0..NUMBERS).map(|n| api::string(n.to_string().as_bytes())).collect(),
             epoch: (0, api::string(b"0000000000000000")),
+            stream: api::string(b""),
             recent: [(0, std::ptr::null_mut()); FIELDS],
         }
+    }
+
+    /// The name of a stream: one more reference, which the caller frees.
+    fn stream(&mut self, name: &[u8]) -> *mut raw::RedisModuleString {
+        // SAFETY: ours for as long as the process lives, or until it is replaced here; the server counts references.
+        unsafe {
+            if api::bytes(self.stream) != name {
+                api!(RedisModule_FreeString(std::ptr::null_mut(), self.stream));
+                self.stream = api::string(name);
+            }
+            api!(RedisModule_RetainString(std::ptr::null_mut(), self.stream));
+        }
+        self.stream
     }
 
     fn word(&mut self, word: &'static str) -> *mut raw::RedisModuleString {
@@ -211,6 +227,11 @@ impl Common {
             Value::Epoch(epoch) => (self.epoch(epoch), false),
         }
     }
+}
+
+/// The name of a stream as a string of the server, which the caller frees.
+fn name_of(stream: &[u8]) -> *mut raw::RedisModuleString {
+    COMMON.with(|common| common.borrow_mut().get_or_insert_with(Common::new).stream(stream))
 }
 
 /// Makes the strings of an entry, names and values in turn, and frees those that only this entry has.
