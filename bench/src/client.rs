@@ -71,6 +71,17 @@ impl Connection {
         Ok(reply)
     }
 
+    /// One call that is answered with a bulk string: its bytes.
+    pub fn bulk(&mut self, args: &[&[u8]]) -> Result<Vec<u8>> {
+        let mut calls = Calls::default();
+        calls.add(args);
+        self.send(calls.bytes(0, 1))?;
+        let reply = self.reply()?;
+        let start = reply.iter().position(|&byte| byte == b'\n').filter(|_| reply.starts_with(b"$"));
+        let bytes = start.and_then(|at| reply.get(at + 1..reply.len() - 2));
+        Ok(bytes.with_context(|| format!("the server answered {:?}", String::from_utf8_lossy(reply)))?.to_vec())
+    }
+
     /// One call, written as in redis-cli, without quotes.
     pub fn say(&mut self, line: &str) -> Result<String> {
         self.call(&line.split_whitespace().collect::<Vec<_>>())

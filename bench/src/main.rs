@@ -71,7 +71,7 @@ enum Part {
 }
 
 /// How much is measured.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 struct Sizes {
     /// Rounds in which the rows take turns
     #[arg(long, env = "ROUNDS", default_value_t = 9, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=99))]
@@ -79,8 +79,12 @@ struct Sizes {
     /// Calls of a row in a round; of long ones fewer
     #[arg(long, env = "CALLS", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..=2_000_000))]
     calls: u64,
-    /// Of tails, memory and RDB: the share of the sizes that the goals name, 0.001 to 1
-    #[arg(long, env = "SCALE", default_value_t = 1.0, value_parser = share)]
+    /// Of tails, memory and RDB: the share of the sizes that the goals name, 0.001 to 1; for several servers one after the
+    /// other, with commas: the last is that of all that follow
+    #[arg(long = "scale", env = "SCALE", value_delimiter = ',', default_value = "1", value_parser = share)]
+    scales: Vec<f64>,
+    /// That of the server which is measured.
+    #[arg(skip = 1.0)]
     scale: f64,
     /// Calls of a row under callgrind; 0 to leave it out
     #[arg(long, default_value_t = 3_200, value_parser = clap::value_parser!(u64).range(0..=100_000))]
@@ -137,31 +141,35 @@ fn main() -> Result<()> {
     let (module, floor) = (library(&args.module)?, library(&args.floor)?);
     let head = machine::describe(&args.sizes, args.note.as_deref());
     let mut all = Vec::new();
-    for program in &args.server {
+    for (at, program) in args.server.iter().enumerate() {
         let plan = Plan { program, module: &module, floor: &floor };
-        all.push(measure(&plan, &args)?);
+        let scale = args.sizes.scales.get(at).or(args.sizes.scales.last()).copied().unwrap_or(1.0);
+        all.push(measure(&plan, args.part, &Sizes { scale, ..args.sizes.clone() })?);
+        // After each server: a run takes long, and may be ended.
+        write(&args, &head, &all)?;
     }
-    publish(&args, &head, &all)
+    print(&head, &all);
+    Ok(())
 }
 
 /// Runs the parts. One that fails is named in the report; the others go on.
-fn measure(plan: &Plan<'_>, args: &Args) -> Result<Measured> {
+fn measure(plan: &Plan<'_>, part: Option<Part>, sizes: &Sizes) -> Result<Measured> {
     let server = machine::server_name(&mut Server::start(plan, Options::default())?.connection()?)?;
     eprintln!("{server}");
-    let wanted = |part| args.part.is_none_or(|only| only == part);
+    let wanted = |this| part.is_none_or(|only| only == this);
     let mut measured = Measured { server, sections: Vec::new(), findings: Vec::new(), comparison: None };
     if wanted(Part::Rows) {
-        let mut comparison = compare::run(plan, &args.sizes)?;
-        let counted = callgrind::add(plan, &args.sizes, &mut comparison);
+        let mut comparison = compare::run(plan, sizes)?;
+        let counted = callgrind::add(plan, sizes, &mut comparison);
         measured.findings.extend(comparison.findings());
         measured.sections.extend(report::comparison(&comparison, counted));
         measured.comparison = Some(comparison);
     }
     for part in [Part::Memory, Part::Tails, Part::Rdb].into_iter().filter(|part| wanted(*part)) {
         let (title, section) = match part {
-            Part::Memory => ("Memory per live order", memory::run(plan, &args.sizes)),
-            Part::Tails => ("Tails", tails::run(plan, &args.sizes)),
-            Part::Rdb => ("RDB", rdb::run(plan, &args.sizes)),
+            Part::Memory => ("Memory per live order", memory::run(plan, sizes)),
+            Part::Tails => ("Tails", tails::run(plan, sizes)),
+            Part::Rdb => ("RDB", rdb::run(plan, sizes)),
             Part::Rows => continue,
         };
         let mut section = section.unwrap_or_else(|error| {
@@ -175,11 +183,11 @@ fn measure(plan: &Plan<'_>, args: &Args) -> Result<Measured> {
     Ok(measured)
 }
 
-/// Prints the report and its goals, and writes the files that are asked for.
-fn publish(args: &Args, head: &str, all: &[Measured]) -> Result<()> {
-    let goals: Vec<String> = all.iter().map(|measured| report::goals(&measured.findings)).collect();
+/// The report.
+fn report(head: &str, all: &[Measured]) -> String {
     let mut text = head.to_string();
-    for (measured, goals) in all.iter().zip(&goals) {
+    for measured in all {
+        let goals = report::goals(&measured.findings);
         text.push_str(&format!("\n## {}\n\n### Goals\n\n{goals}", measured.server));
         for section in &measured.sections {
             text.push_str(&format!("\n{}", section.text()));
@@ -188,22 +196,31 @@ fn publish(args: &Args, head: &str, all: &[Measured]) -> Result<()> {
     if all.iter().any(|measured| measured.comparison.is_some()) {
         text.push_str(&report::calls());
     }
-    println!("{text}");
-    for (measured, goals) in all.iter().zip(&goals) {
-        println!("\n{}: the goals\n\n{goals}", measured.server);
+    text
+}
+
+/// Prints the report, and the goals once more behind it.
+fn print(head: &str, all: &[Measured]) {
+    println!("{}", report(head, all));
+    for measured in all {
+        println!("\n{}: the goals\n\n{}", measured.server, report::goals(&measured.findings));
     }
+}
+
+/// Writes the files that are asked for.
+fn write(args: &Args, head: &str, all: &[Measured]) -> Result<()> {
     if let Some(out) = &args.out {
         fs::create_dir_all(out)?;
-        fs::write(out.join("benchmarks.md"), &text)?;
+        fs::write(out.join("benchmarks.md"), report(head, all))?;
         let first = all.iter().find_map(|measured| Some((measured, measured.comparison.as_ref()?)));
         if let Some((measured, comparison)) = first {
             fs::write(out.join("benchmarks.svg"), chart::svg(&measured.server, comparison))?;
         }
     }
-    if let (Some(page), Some(goals), Some(first)) = (&args.readme, goals.first(), all.first()) {
+    if let (Some(page), Some(first)) = (&args.readme, all.first()) {
         let text = fs::read_to_string(page).with_context(|| page.display().to_string())?;
         let note = args.note.as_ref().map_or(String::new(), |note| format!("**{note}**\n\n"));
-        let numbers = format!("{note}{}:\n\n{goals}", first.server);
+        let numbers = format!("{note}{}:\n\n{}", first.server, report::goals(&first.findings));
         fs::write(page, report::between_markers(&text, &numbers).context("the page has no markers")?)?;
     }
     Ok(())

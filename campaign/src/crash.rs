@@ -5,12 +5,13 @@
 //! between the last acknowledged one and the last sent one. The sums of the pools must be those of these orders.
 //!
 //! `--mode always`: `appendfsync always`. `--mode cut`: `everysec`, and the end of the file is cut off besides, as when the
-//! machine loses power: then each connection's calls up to some call must be there, and the sums must fit.
+//! machine loses power: then each connection's calls up to some call must be there, and the sums must fit. `--mode everysec`: the
+//! sale goes on for some seconds, and every call that was acknowledged two seconds before the kill must be there.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -42,10 +43,15 @@ pub enum Mode {
     Always,
     /// appendfsync everysec; the last bytes of the file are cut off.
     Cut,
+    /// appendfsync everysec, after some seconds of selling.
+    #[value(name = "everysec")]
+    EverySecond,
 }
 
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 16;
+/// So much of the end `appendfsync everysec` may lose: it writes once a second, and waits up to two for a slow disk.
+const MAY_BE_LOST: Duration = Duration::from_secs(2);
 const POOLS: [&str; 3] = ["{s}a", "{s}b", "{s}c"];
 /// A server is started anew, with an empty directory, after so many crashes.
 const CRASHES_PER_SERVER: u64 = 40;
@@ -63,6 +69,7 @@ struct Counts {
     /// Crashes that left a half-written snapshot or file behind.
     during_save: u64,
     changed: u64,
+    /// Acknowledged calls that are gone, where some may be.
     lost: u64,
 }
 
@@ -196,9 +203,10 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
     let name = match options.mode {
         Mode::Always => "kill -9, appendfsync always",
         Mode::Cut => "kill -9, end of the file cut off",
+        Mode::EverySecond => "kill -9, appendfsync everysec",
     };
     let first = options.seed.unwrap_or_else(|| ledger.next_seed(name));
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let mut counts = Counts { least_in_flight: u64::MAX, ..Counts::default() };
     let (mut found, mut last) = (0, first);
     let mut shop: Option<Shop> = None;
@@ -220,7 +228,6 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
             Err(_) => "the server did not come back, or hung".into(),
         };
         found += 1;
-        counts.lost += 1;
         eprintln!("seed {seed}: {wrong}\n(a crash is not repeatable to the call; the history of this server began at a multiple of {CRASHES_PER_SERVER})");
         shop = None;
         if found >= 10 {
@@ -231,8 +238,10 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
         eprintln!("no crash counts: the campaign proves nothing");
         found += 1;
     }
-    let Counts { crashes, idle, acknowledged, in_flight, least_in_flight, happened, during_save, changed, .. } = counts;
-    let text = format!(
+    let Counts {
+        crashes, idle, acknowledged, in_flight, least_in_flight, happened, during_save, changed, lost, ..
+    } = counts;
+    let mut text = format!(
         "{} crashes that count ({idle} more were idle), {} calls acknowledged, {} of them changed the state, {} in flight at the kill (at least {least_in_flight}), {} of these had happened, {} during a save or rewrite",
         grouped(crashes),
         grouped(acknowledged),
@@ -241,6 +250,9 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
         grouped(happened),
         grouped(during_save),
     );
+    if options.mode == Mode::EverySecond {
+        text.push_str(&format!("; {} acknowledged calls lost, none of them older than 2 s", grouped(lost)));
+    }
     ledger.write(&Row { campaign: name, server: version, seeds: (first, last), counts: text, found });
     found
 }
@@ -291,27 +303,34 @@ impl Shop {
             let _ = self.server.client().try_call(&[save]);
         }
         let size_before = file_of(self.server.dir()).map_or(0, |file| file.metadata().map_or(0, |data| data.len()));
-        let wait = Duration::from_micros(rng.random_range(500..25_000));
-        let plans: Vec<Vec<Call>> = self.buyers.iter().map(|buyer| buyer.plan(&mut rng, 4_000)).collect();
+        let (wait, pace, count) = match self.mode {
+            Mode::EverySecond => (rng.random_range(2_200_000..4_000_000), Duration::from_micros(500), 8_000),
+            Mode::Always | Mode::Cut => (rng.random_range(500..25_000), Duration::ZERO, 4_000),
+        };
+        let wait = Duration::from_micros(wait);
+        let plans: Vec<Vec<Call>> = self.buyers.iter().map(|buyer| buyer.plan(&mut rng, count)).collect();
         let socket = self.server.socket();
         let barrier = std::sync::Barrier::new(CONNECTIONS + 1);
         let answered = AtomicUsize::new(0);
-        let results: Vec<(usize, usize, Option<String>)> = thread::scope(|scope| {
+        let (results, killed_at) = thread::scope(|scope| {
             let threads: Vec<_> = plans
                 .iter()
                 .map(|calls| {
                     let (socket, barrier, answered) = (&socket, &barrier, &answered);
-                    scope.spawn(move || sell(socket, calls, barrier, answered))
+                    scope.spawn(move || sell(socket, calls, pace, barrier, answered))
                 })
                 .collect();
             barrier.wait();
-            let start = std::time::Instant::now();
+            let start = Instant::now();
             while answered.load(Ordering::Relaxed) == 0 && start.elapsed() < Duration::from_secs(5) {
                 thread::sleep(Duration::from_micros(200));
             }
             thread::sleep(wait);
+            let killed_at = Instant::now();
             self.server.kill();
-            threads.into_iter().map(|thread| thread.join().unwrap_or((0, 0, Some("a thread ended".into())))).collect()
+            let results =
+                threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Sold::failed("a thread ended")));
+            (results.collect::<Vec<Sold>>(), killed_at)
         });
         let leftovers = std::fs::read_dir(self.server.dir())
             .into_iter()
@@ -329,18 +348,24 @@ impl Shop {
         }
         self.server.start_again();
         let mut client = self.server.client();
-        let sent: usize = results.iter().map(|(sent, ..)| sent).sum();
-        let acknowledged: usize = results.iter().map(|(_, acknowledged, _)| acknowledged).sum();
-        if let Some(wrong) = results.iter().find_map(|(.., wrong)| wrong.clone()) {
+        let sent: usize = results.iter().map(|sold| sold.sent).sum();
+        let acknowledged: usize = results.iter().map(|sold| sold.answered.len()).sum();
+        if let Some(wrong) = results.iter().find_map(|sold| sold.wrong.clone()) {
             return Err(wrong);
         }
         let in_flight = sent - acknowledged;
         let counted = in_flight >= 10 && acknowledged >= 1;
-        let mut happened = 0;
-        for ((buyer, calls), (sent, acknowledged, _)) in self.buyers.iter_mut().zip(&plans).zip(&results) {
-            let least = if self.mode == Mode::Always { *acknowledged } else { 0 };
-            let at = reached(&mut client, buyer, calls, least, *sent)?;
-            happened += at.saturating_sub(*acknowledged);
+        let (mut happened, mut lost) = (0, 0);
+        for ((buyer, calls), sold) in self.buyers.iter_mut().zip(&plans).zip(&results) {
+            let acknowledged = sold.answered.len();
+            let least = match self.mode {
+                Mode::Always => acknowledged,
+                Mode::Cut => 0,
+                Mode::EverySecond => sold.answered.partition_point(|&at| killed_at.duration_since(at) >= MAY_BE_LOST),
+            };
+            let at = reached(&mut client, buyer, calls, least, sold.sent)?;
+            happened += at.saturating_sub(acknowledged);
+            lost += acknowledged.saturating_sub(at);
             buyer.happen(&calls[..at]);
         }
         self.sums(&mut client)?;
@@ -352,6 +377,7 @@ impl Shop {
             counts.least_in_flight = counts.least_in_flight.min(in_flight as u64);
             counts.happened += happened as u64;
             counts.during_save += u64::from(during_save);
+            counts.lost += lost as u64;
         } else {
             counts.idle += 1;
         }
@@ -390,33 +416,47 @@ impl Shop {
     }
 }
 
-/// Sends until the server is gone: how many calls were sent and acknowledged, and an answer that was not OK.
-fn sell(
-    socket: &Path,
-    calls: &[Call],
-    barrier: &std::sync::Barrier,
-    answered: &AtomicUsize,
-) -> (usize, usize, Option<String>) {
+/// What one connection did until the server was gone.
+#[derive(Default)]
+struct Sold {
+    /// How many calls were sent.
+    sent: usize,
+    /// When each of those that were acknowledged was.
+    answered: Vec<Instant>,
+    /// An answer that was not OK.
+    wrong: Option<String>,
+}
+
+impl Sold {
+    fn failed(why: &str) -> Sold {
+        Sold { wrong: Some(why.into()), ..Sold::default() }
+    }
+}
+
+/// Sends until the server is gone, and rests for a while after each answer.
+fn sell(socket: &Path, calls: &[Call], pace: Duration, barrier: &std::sync::Barrier, answered: &AtomicUsize) -> Sold {
     let client = Client::unix(socket);
     barrier.wait();
-    let Ok(mut client) = client else { return (0, 0, Some("no connection".into())) };
-    let (mut sent, mut acknowledged) = (0, 0);
+    let Ok(mut client) = client else { return Sold::failed("no connection") };
+    let mut sold = Sold::default();
     let mut gone = false;
-    while acknowledged < calls.len() {
-        while !gone && sent < calls.len() && sent - acknowledged < IN_FLIGHT {
-            gone = client.try_send(&encode(&calls[sent].argv)).is_err();
+    while let Some(next) = calls.get(sold.answered.len()) {
+        while !gone && sold.sent < calls.len() && sold.sent - sold.answered.len() < IN_FLIGHT {
+            gone = client.try_send(&encode(&calls[sold.sent].argv)).is_err();
             // Also where the send failed: some of it may have arrived.
-            sent += 1;
+            sold.sent += 1;
         }
         let Ok(answer) = client.try_read() else { break };
         let text = answer.to_string();
         if !text.starts_with("[OK") && !text.starts_with("OK") {
-            return (sent, acknowledged, Some(format!("{} answered {text}", calls[acknowledged].argv.join(" "))));
+            sold.wrong = Some(format!("{} answered {text}", next.argv.join(" ")));
+            break;
         }
-        acknowledged += 1;
+        sold.answered.push(Instant::now());
         answered.fetch_add(1, Ordering::Relaxed);
+        thread::sleep(pace);
     }
-    (sent, acknowledged, None)
+    sold
 }
 
 /// After which of its calls the orders of a connection are as they are: the first that fits, between these two.
@@ -472,7 +512,7 @@ fn reached(client: &mut Client, buyer: &Buyer, calls: &[Call], least: usize, mos
 }
 
 /// The file that grows now.
-fn file_of(dir: &Path) -> Option<PathBuf> {
+pub fn file_of(dir: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(dir.join("appendonlydir")).ok()?.flatten();
     let mut files: Vec<PathBuf> =
         files.map(|file| file.path()).filter(|path| path.to_string_lossy().ends_with(".incr.aof")).collect();

@@ -43,6 +43,7 @@ mod rounds;
 mod sequences;
 mod simulate;
 mod storms;
+mod torn;
 mod windows;
 
 use clap::{Parser, Subcommand};
@@ -79,6 +80,8 @@ enum Campaign {
     Clock(rounds::Bounds),
     /// Memory or the disk runs out in the middle of a sale.
     Full(full::Options),
+    /// The append-only file is cut off at every byte of its last calls.
+    Torn(torn::Options),
 }
 
 fn main() -> std::process::ExitCode {
@@ -100,6 +103,7 @@ fn carry_out(cli: Cli) -> u64 {
         Campaign::Durable(bounds) => durable::run(&bounds, &ledger),
         Campaign::Clock(bounds) => clock::run(&bounds, &ledger),
         Campaign::Full(options) => full::run(&options, &ledger),
+        Campaign::Torn(options) => torn::run(&options, &ledger),
     }
 }
 
@@ -123,6 +127,16 @@ mod short {
     #[test]
     fn a_file_without_its_end_is_a_beginning() {
         finds_nothing("crash --seed 1 --seeds 4 --mode cut");
+    }
+
+    #[test]
+    fn what_everysec_loses_is_young() {
+        finds_nothing("crash --seed 1 --seeds 1 --mode everysec");
+    }
+
+    #[test]
+    fn a_file_may_end_at_any_byte() {
+        finds_nothing("torn --seed 1 --seeds 2 --step 29");
     }
 
     #[test]

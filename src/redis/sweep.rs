@@ -5,7 +5,7 @@
 //! which refuses where a client's script would be refused (on a replica, with too few replicas, after a disk
 //! error, in a slot that is not ours), after asking whether replicas may be written to at all.
 //!
-//! The server's cron (ten times a second) starts it. The rest follows in slices of a millisecond, one per
+//! The server's cron (ten times a second) starts it. The rest follows in slices of half a millisecond, one per
 //! turn of the event loop, between which clients are served: for that a socket that is always readable is put
 //! into the event loop while there is work. (One-shot callbacks would not do: the server runs those that are
 //! added meanwhile in the same turn.)
@@ -22,12 +22,13 @@ use super::api::{self, Ctx};
 use super::trampoline::guarded;
 use super::{rescan, state};
 
-/// How long one slice may take; the search for pools gets half of it.
-const SLICE: Duration = Duration::from_millis(1);
+/// How long one slice may take; the search for pools gets half of it. A call may wait for two of them: for the one that runs
+/// when it comes in, and for the one of the turn in which it is answered.
+const SLICE: Duration = Duration::from_micros(500);
 /// How many holds one call returns: a fraction of a slice, also where each is told of in a stream.
-const HOLDS_PER_CALL: i64 = 64;
+const HOLDS_PER_CALL: i64 = 32;
 /// How many discarded entries a slice frees.
-const FREED_PER_SLICE: usize = 2_000;
+const FREED_PER_SLICE: usize = 1_000;
 /// When a pool in a slot that is not ours is looked at again.
 const FOREIGN_MS: i64 = 10_000;
 

@@ -2,9 +2,9 @@
 //!
 //! `BENCH.TIMED command [arg ...]` runs a command and notes what the thread spent in it. Beside it every turn of the
 //! event loop is noted, from waking up to going to sleep: calls, their sockets, timers, cron and sweeps.
-//! `BENCH.PROBE` answers what was noted and begins anew.
+//! `BENCH.SLOWEST` answers which calls took long, `BENCH.PROBE` how many and how long, and begins anew.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::raw::{c_int, c_void};
 
 use redis_module::raw;
@@ -13,6 +13,11 @@ use crate::{api, ERR, OK};
 
 /// From here on something counts as slow.
 const SLOW_NS: u64 = 1_000_000;
+
+/// Calls that took at least so long are noted one by one.
+const LONG_NS: u64 = 250_000;
+/// At most so many of them.
+const LONGEST: usize = 10_000;
 
 /// What was noted of one kind of thing.
 #[derive(Clone, Copy)]
@@ -38,6 +43,8 @@ impl Noted {
 }
 
 thread_local! {
+    /// Calls that took long: number, time.
+    static LONG: RefCell<Vec<(u64, u64)>> = const { RefCell::new(Vec::new()) };
     static CALLS: Cell<Noted> = const { Cell::new(Noted::NONE) };
     static TURNS: Cell<Noted> = const { Cell::new(Noted::NONE) };
     /// When the thread woke up; 0 before its first turn, and after BENCH.PROBE, whose own turn does not count.
@@ -69,7 +76,15 @@ unsafe extern "C" fn timed(
         let begin = cpu_ns();
         let reply = call(ctx, name, c"v".as_ptr(), argv.add(2), given.saturating_sub(2));
         let spent = cpu_ns().saturating_sub(begin);
-        CALLS.set(CALLS.get().add(spent));
+        let calls = CALLS.get().add(spent);
+        CALLS.set(calls);
+        if spent >= LONG_NS {
+            LONG.with_borrow_mut(|long| {
+                if long.len() < LONGEST {
+                    long.push((calls.count, spent));
+                }
+            });
+        }
         if reply.is_null() {
             api!(RedisModule_ReplyWithError(ctx, c"ERR this command cannot be called".as_ptr()));
             return OK;
@@ -89,6 +104,7 @@ unsafe extern "C" fn probe(
 ) -> c_int {
     let (calls, turns) = (CALLS.replace(Noted::NONE), TURNS.replace(Noted::NONE));
     AWAKE_NS.set(0);
+    LONG.with_borrow_mut(Vec::clear);
     // SAFETY: the context is live.
     unsafe {
         api!(RedisModule_ReplyWithArray(ctx, 8));
@@ -96,6 +112,24 @@ unsafe extern "C" fn probe(
             for figure in [noted.count, noted.max_ns, noted.max_at, noted.slow] {
                 api!(RedisModule_ReplyWithLongLong(ctx, figure as i64));
             }
+        }
+    }
+    OK
+}
+
+/// `BENCH.SLOWEST`: `[number, ns, ...]` of the calls that took long since the last BENCH.PROBE.
+unsafe extern "C" fn slowest(
+    ctx: *mut raw::RedisModuleCtx,
+    _argv: *mut *mut raw::RedisModuleString,
+    _argc: c_int,
+) -> c_int {
+    let long = LONG.with_borrow(Clone::clone);
+    // SAFETY: the context is live.
+    unsafe {
+        api!(RedisModule_ReplyWithArray(ctx, long.len().saturating_mul(2) as _));
+        for (number, ns) in long {
+            api!(RedisModule_ReplyWithLongLong(ctx, number as i64));
+            api!(RedisModule_ReplyWithLongLong(ctx, ns as i64));
         }
     }
     OK
@@ -125,6 +159,7 @@ pub unsafe fn register(ctx: *mut raw::RedisModuleCtx) -> c_int {
     unsafe {
         if crate::register(ctx, c"BENCH.TIMED", timed, c"write", (0, 0, 0)) != OK
             || crate::register(ctx, c"BENCH.PROBE", probe, c"readonly", (0, 0, 0)) != OK
+            || crate::register(ctx, c"BENCH.SLOWEST", slowest, c"readonly", (0, 0, 0)) != OK
         {
             return ERR;
         }

@@ -1,5 +1,6 @@
-//! What the stopwatch in the server noted, and calls one by one.
+//! What the stopwatch in the server noted, calls one by one, and what is slow in every run.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{bail, Result};
@@ -48,6 +49,45 @@ impl Noted {
     pub fn turns_text(&self) -> String {
         let Times { count, worst_ms, slow, .. } = self.turns;
         format!("longest turn {worst_ms:.3} ms CPU, {slow} of {count} above 1 ms")
+    }
+}
+
+/// In how many runs the same calls are made on the same pool.
+pub const RUNS: usize = 3;
+/// Calls that took less are not noted one by one.
+const NOTED_MS: f64 = 0.25;
+
+/// Calls that took long, by number, in ms. A virtual machine charges a thread for what it did not do, now here, now there; what
+/// the calls cost by themselves they cost in every run.
+pub struct Slow(BTreeMap<i64, f64>);
+
+impl Slow {
+    /// Reads which calls took long since the last look; before [`Noted::take`], which begins anew.
+    pub fn read(connection: &mut Connection) -> Result<Self> {
+        let figures = connection.integers("BENCH.SLOWEST")?;
+        Ok(Self(figures.chunks_exact(2).map(|pair| (pair[0], pair[1] as f64 / 1e6)).collect()))
+    }
+
+    /// What took long in this run and in another one, by its shorter time.
+    pub fn and(self, other: &Slow) -> Self {
+        let both = self.0.into_iter().filter_map(|(number, ms)| Some((number, ms.min(*other.0.get(&number)?))));
+        Self(both.collect())
+    }
+
+    /// The longest, in ms; less is not noted.
+    pub fn worst_ms(&self) -> f64 {
+        self.0.values().copied().fold(NOTED_MS, f64::max)
+    }
+
+    /// For the report.
+    pub fn text(&self) -> String {
+        let worst = self.0.iter().max_by(|one, other| one.1.total_cmp(other.1));
+        let Some((number, ms)) = worst else { return format!("none took {NOTED_MS} ms in each run") };
+        let above = self.0.values().filter(|&&ms| ms > 1.0).count();
+        format!(
+            "slowest call {ms:.3} ms CPU (number {number}), {above} above 1 ms, {} of {NOTED_MS} ms or more",
+            self.0.len()
+        )
     }
 }
 
