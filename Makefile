@@ -6,7 +6,7 @@ MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
-.PHONY: campaign controls fuzz suites
+.PHONY: campaign controls fuzz mutants suites
 .PHONY: help deps deps-examples examples build run test model feed demo bench golden ledger-campaign
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make campaign NAME=simulate  attack it for longer; NAME=help lists the campaigns, ARGS='--seeds 100' says how long"
 	@echo "make controls                bugs on purpose, which the tests must catch"
 	@echo "make fuzz TARGET_OF=codec    a target of fuzz/ under libFuzzer (a C++ compiler), SECONDS=60: arguments, codec, commands, effect, policy"
+	@echo "make mutants SHARD=0/100     cargo-mutants over the core, a part of its places"
 	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
@@ -89,6 +90,11 @@ fuzz: deps
 	mkdir -p fuzz/corpus/$(TARGET_OF)
 	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo run --release --target "$$(rustc -vV | sed -n 's/^host: //p')" --bin $(TARGET_OF) -- \
 		-max_total_time=$(or $(SECONDS),60) corpus/$(TARGET_OF)
+
+# Needs cargo-mutants (cargo install cargo-mutants). SHARD=3/40 is the third of forty parts, which all together are every place of the core.
+mutants: deps
+	STOCK_MODEL_OPS=$(or $(OPS),20000) cargo mutants --shard $(or $(SHARD),0/100) --sharding round-robin -- -- \
+		core:: command:: simulated hostile regressions golden selftest
 
 suites: build
 	@sh scripts/redis-suites.sh "$(MODULE)"

@@ -154,3 +154,21 @@ fn the_readme_claims_the_sums_of_the_runs() {
         assert_eq!(cells[3], found.to_string(), "{campaign}: what was found");
     }
 }
+
+/// A bug of the controls that does not fit the sources any more would be a control less.
+#[test]
+fn the_bugs_of_the_controls_fit_the_sources() {
+    let table = fs::read_to_string(root().join("tests/mutants/table.txt")).unwrap_or_default();
+    let (mut name, mut file, mut bugs) = (String::new(), String::new(), 0);
+    for line in table.lines() {
+        if let Some(head) = line.strip_prefix("@ ") {
+            let mut parts = head.split(" | ");
+            name = parts.next().unwrap_or_default().to_string();
+            file = fs::read_to_string(root().join(parts.next().unwrap_or_default())).unwrap_or_default();
+        } else if let Some(old) = line.strip_prefix("- ") {
+            assert_eq!(file.matches(old).count(), 1, "{name}: the text of the bug stands once in its file");
+            bugs += 1;
+        }
+    }
+    assert!(bugs >= 20, "{bugs} bugs");
+}
