@@ -93,8 +93,7 @@ fuzz: deps
 
 # Needs cargo-mutants (cargo install cargo-mutants). SHARD=3/40 is the third of forty parts, which all together are every place of the core.
 mutants: deps
-	STOCK_MODEL_OPS=$(or $(OPS),20000) cargo mutants --output "$(TARGET)" --shard $(or $(SHARD),0/100) --sharding round-robin -- -- \
-		core:: command:: simulated hostile regressions golden selftest
+	STOCK_MODEL_OPS=$(or $(OPS),20000) cargo mutants --output "$(TARGET)" --shard $(or $(SHARD),0/100) --sharding round-robin
 
 suites: build
 	@sh scripts/redis-suites.sh "$(MODULE)"
