@@ -91,7 +91,7 @@ fuzz: deps
 	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo run --release --target "$$(rustc -vV | sed -n 's/^host: //p')" --bin $(TARGET_OF) -- \
 		-max_total_time=$(or $(SECONDS),60) corpus/$(TARGET_OF)
 
-# Needs cargo-mutants (cargo install cargo-mutants). SHARD=3/40 is the third of forty parts, which all together are every place of the core.
+# Needs cargo-mutants (cargo install cargo-mutants). SHARD=3/40 is number 3, from 0, of forty parts, which together are every place of the core.
 mutants: deps
 	STOCK_MODEL_OPS=$(or $(OPS),20000) cargo mutants --output "$(TARGET)" --shard $(or $(SHARD),0/100) --sharding round-robin
 

@@ -63,20 +63,23 @@ impl Connection {
     /// One call, and its answer as it stands in the protocol; an error is an error.
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Result<String> {
         let args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
+        Ok(String::from_utf8_lossy(self.answer(&args)?).into_owned())
+    }
+
+    /// One call, and the bytes of its answer; an error is an error.
+    fn answer(&mut self, args: &[&[u8]]) -> Result<&[u8]> {
         let mut calls = Calls::default();
-        calls.add(&args);
+        calls.add(args);
         self.send(calls.bytes(0, 1))?;
-        let reply = String::from_utf8_lossy(self.reply()?).into_owned();
-        ensure!(!reply.starts_with('-'), "{}: {}", String::from_utf8_lossy(args[0]), reply.trim());
+        let reply = self.reply()?;
+        let text = |bytes| String::from_utf8_lossy(bytes).trim().to_string();
+        ensure!(!reply.starts_with(b"-"), "{}: {}", text(args[0]), text(reply));
         Ok(reply)
     }
 
     /// One call that is answered with a bulk string: its bytes.
     pub fn bulk(&mut self, args: &[&[u8]]) -> Result<Vec<u8>> {
-        let mut calls = Calls::default();
-        calls.add(args);
-        self.send(calls.bytes(0, 1))?;
-        let reply = self.reply()?;
+        let reply = self.answer(args)?;
         let start = reply.iter().position(|&byte| byte == b'\n').filter(|_| reply.starts_with(b"$"));
         let bytes = start.and_then(|at| reply.get(at + 1..reply.len() - 2));
         Ok(bytes.with_context(|| format!("the server answered {:?}", String::from_utf8_lossy(reply)))?.to_vec())

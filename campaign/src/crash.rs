@@ -269,23 +269,9 @@ const ON_HAND: i64 = 1_000_000_000;
 impl Shop {
     fn open(mode: Mode, seed: u64) -> Shop {
         let fsync = if mode == Mode::Always { "always" } else { "everysec" };
-        let preamble = if seed.is_multiple_of(2) { "yes" } else { "no" };
-        let args = [
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            fsync,
-            "--aof-use-rdb-preamble",
-            preamble,
-            "--auto-aof-rewrite-percentage",
-            "0",
-            "--aof-load-truncated",
-            "yes",
-            // A save takes long enough to be hit.
-            "--rdb-key-save-delay",
-            "20000",
-        ];
-        let server = Server::with(&args);
+        // A save takes long enough to be hit.
+        let slow_save = ["--rdb-key-save-delay", "20000"];
+        let server = Server::with(&[&append_only(fsync, seed)[..], &slow_save].concat());
         let mut client = server.client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} {ON_HAND}"), "OK");
@@ -509,6 +495,23 @@ fn reached(client: &mut Client, buyer: &Buyer, calls: &[Call], least: usize, mos
         "connection {}: the orders are as after none of the calls {least} to {most} ({} differ at the end)",
         buyer.name, wrong
     ))
+}
+
+/// How a server writes its file, which is rewritten only when it is told to; with a preamble or without by turns.
+pub fn append_only(fsync: &str, seed: u64) -> [&str; 10] {
+    let preamble = if seed.is_multiple_of(2) { "yes" } else { "no" };
+    [
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        fsync,
+        "--aof-use-rdb-preamble",
+        preamble,
+        "--auto-aof-rewrite-percentage",
+        "0",
+        "--aof-load-truncated",
+        "yes",
+    ]
 }
 
 /// The file that grows now.

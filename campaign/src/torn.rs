@@ -9,7 +9,7 @@ use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::crash::file_of;
+use crate::crash::{append_only, file_of};
 use crate::harness::{Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
@@ -61,19 +61,7 @@ struct Torn<'c> {
 
 impl<'c> Torn<'c> {
     fn open(seed: u64, step: u64, counts: &'c RefCell<Counts>) -> Self {
-        let preamble = if seed.is_multiple_of(2) { "yes" } else { "no" };
-        let server = Server::with(&[
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "always",
-            "--aof-use-rdb-preamble",
-            preamble,
-            "--auto-aof-rewrite-percentage",
-            "0",
-            "--aof-load-truncated",
-            "yes",
-        ]);
+        let server = Server::with(&append_only("always", seed));
         let mut client = server.client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} 1000000"), "OK");
