@@ -10,22 +10,22 @@ want=""
 command -v "${REDIS_SERVER:-redis-server}" >/dev/null 2>&1 || want="$want redis-server"
 command -v redis-cli >/dev/null 2>&1 || want="$want redis-tools"
 command -v cc >/dev/null 2>&1 || want="$want build-essential"
-has_libclang() {
-    [ -z "${LIBCLANG_PATH:-}" ] || return 0
-    for found in /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib/libclang*.so* /usr/lib64/libclang*.so* \
-        /usr/local/lib/libclang*.so* /opt/homebrew/opt/llvm/lib/libclang*; do
-        [ ! -e "$found" ] || return 0
-    done
-    return 1
-}
-has_libclang || want="$want libclang-dev"
-# The tests of stock-ledger run on real database servers, which they start themselves.
 has_one_of() {
     for found in "$@"; do
         [ ! -e "$found" ] || return 0
     done
     return 1
 }
+has_libclang() {
+    [ -z "${LIBCLANG_PATH:-}" ] || return 0
+    # Not libclang-cpp, which other packages bring and which the bindings cannot use.
+    for directory in /usr/lib/llvm-*/lib /usr/lib/* /usr/lib /usr/lib64 /usr/local/lib /opt/homebrew/opt/llvm/lib; do
+        has_one_of "$directory"/libclang.so* "$directory"/libclang-[0-9]*.so* "$directory"/libclang.dylib && return 0
+    done
+    return 1
+}
+has_libclang || want="$want libclang-dev"
+# The tests of stock-ledger run on real database servers, which they start themselves.
 has_one_of /usr/lib/postgresql/*/bin/initdb /usr/local/bin/initdb /usr/bin/initdb || want="$want postgresql"
 has_one_of /usr/sbin/mariadbd /usr/bin/mariadbd /usr/local/bin/mariadbd || want="$want mariadb-server"
 if [ -n "$examples" ]; then
