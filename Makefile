@@ -92,8 +92,8 @@ fuzz: deps
 		-max_total_time=$(or $(SECONDS),60) corpus/$(TARGET_OF)
 
 # Needs cargo-mutants (cargo install cargo-mutants). SHARD=3/40 is number 3, from 0, of forty parts, which together are every place of the core.
-mutants: deps
-	STOCK_MODEL_OPS=$(or $(OPS),20000) cargo mutants --output "$(TARGET)" --shard $(or $(SHARD),0/100) --sharding round-robin
+mutants:
+	@sh scripts/mutants.sh --shard $(or $(SHARD),0/100) --sharding round-robin
 
 suites: build
 	@sh scripts/redis-suites.sh "$(MODULE)"

@@ -358,7 +358,7 @@ fn takers_are_refused(client: &mut Client, book: &Book, rng: &mut SmallRng) -> u
     let pool = POOLS[rng.random_range(0..3)];
     let held = book.orders.iter().find(|(_, order)| order.state == State::Held);
     let held = held.map(|(name, order)| (name.clone(), book.pools[order.pool].clone()));
-    let mut lines = vec![
+    let lines = [
         format!("STOCK.RESERVE {pool} x 1"),
         format!("STOCK.MRESERVE x 2 {} {} QTY 1 1", POOLS[0], POOLS[1]),
         format!("STOCK.SET {pool} 5"),
@@ -366,12 +366,8 @@ fn takers_are_refused(client: &mut Client, book: &Book, rng: &mut SmallRng) -> u
         format!("STOCK.ADD {pool} 5"),
         format!("STOCK.LIMIT {pool} user 1"),
         format!("STOCK.SETPOLICY {pool} {{}}"),
-        format!("STOCK.RECONCILE {pool} 7"),
         format!("EVAL return(redis.call('STOCK.RESERVE',KEYS[1],'x',1)) 1 {pool}"),
     ];
-    if let Some((order, pool)) = &held {
-        lines.push(format!("STOCK.AMEND {pool} {order} 9"));
-    }
     for line in &lines {
         // Holds that fall due come back in between, but not within one go.
         let (answer, changed) = between_digests(client, &[line]);

@@ -4,7 +4,7 @@
 //! `--record FILE` it appends one row to the table there, and goes on behind the last seed of its earlier rows.
 
 #[allow(dead_code)]
-#[path = "../../tests/model/generate.rs"]
+#[path = "../../tests/model/generate/mod.rs"]
 mod generate;
 #[allow(unused_imports)]
 #[path = "../../tests/server/harness/mod.rs"]
@@ -16,7 +16,7 @@ mod host;
 #[path = "../../tests/model/payload.rs"]
 mod payload;
 #[allow(dead_code)]
-#[path = "../../tests/model/reference.rs"]
+#[path = "../../tests/model/reference/mod.rs"]
 mod reference;
 #[allow(dead_code)]
 #[path = "../../tests/model/reply.rs"]

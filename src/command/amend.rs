@@ -14,7 +14,7 @@ pub const SPEC: Spec = Spec {
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: 4,
-    access: Access::Write,
+    access: Access::GiveBack,
     fast: true,
     keys: Keys::First,
     inserts: false,

@@ -77,7 +77,7 @@ pub fn any(value: &[u8]) -> Option<&[u8]> {
     (value != b"*").then_some(value)
 }
 
-/// `ORDER`, `HOUR`, `DAY`, `WEEK`, `MONTH`, or a number of seconds.
+/// `ORDER`, `HOUR`, `DAY`, `WEEK`, `MONTH`, `LIFE`, or a number of seconds.
 ///
 /// # Errors
 /// It is none of these.
@@ -88,6 +88,7 @@ pub fn window(word: &[u8]) -> Parsed<Window> {
         ("DAY", Window::Day),
         ("WEEK", Window::Week),
         ("MONTH", Window::Month),
+        ("LIFE", Window::Life),
     ];
     if let Some((_, window)) = words.iter().find(|(name, _)| is(word, name)) {
         return Ok(*window);
@@ -96,7 +97,7 @@ pub fn window(word: &[u8]) -> Parsed<Window> {
     let seconds = seconds.and_then(|n| u32::try_from(n).ok());
     seconds
         .map(Window::Seconds)
-        .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH or 1 to 315360000 seconds"))
+        .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH, LIFE or 1 to 315360000 seconds"))
 }
 
 /// The word of a window in a policy; `None` = the pool's whole life.

@@ -21,6 +21,7 @@ pub mod host;
 pub mod journal;
 pub mod limit_text;
 pub mod policy_json;
+mod policy_value;
 pub mod reply;
 pub mod spec;
 mod table;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::args::Parsed;
 use super::error::CommandError;
 use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, window_word, Named};
+use super::policy_value::{list, Whole};
 use crate::core::ids::{Bytes, MAX_STREAM};
 use crate::core::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
 use crate::core::policy::{Policy, PolicyLimit};
@@ -22,24 +23,25 @@ const MAX_TEXT: usize = 4 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 struct PolicyText {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    hold: Option<i64>,
+    hold: Option<Whole>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    retain: Option<i64>,
+    retain: Option<Whole>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    retain_paid: Option<i64>,
+    retain_paid: Option<Whole>,
     #[serde(default)]
-    safety: i64,
+    safety: Whole,
     #[serde(default)]
-    alert: i64,
+    alert: Whole,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     events: Option<ValueText>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     limits: Vec<LimitText>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct LimitText {
+    #[serde(deserialize_with = "list")]
     by: Vec<String>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     max: Option<MaxText>,
@@ -51,7 +53,7 @@ struct LimitText {
     count: CountText,
     #[serde(default)]
     missing: MissingText,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     overrides: Vec<OverrideText>,
 }
 
@@ -66,7 +68,7 @@ struct OverrideText {
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum MaxText {
-    Units(i64),
+    Units(Whole),
     Word(UnlimitedText),
 }
 
@@ -79,7 +81,7 @@ enum UnlimitedText {
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum PerText {
-    Seconds(u32),
+    Seconds(Whole),
     Word(String),
 }
 
@@ -143,13 +145,13 @@ fn within(n: i64, least: i64, most: i64) -> Parsed<i64> {
     }
 }
 
-fn span_ms(seconds: Option<i64>) -> Parsed<Option<i64>> {
-    seconds.map(|n| within(n, 1, MAX_SECONDS).map(|n| n.saturating_mul(1_000))).transpose()
+fn span_ms(seconds: Option<Whole>) -> Parsed<Option<i64>> {
+    seconds.map(|Whole(n)| within(n, 1, MAX_SECONDS).map(|n| n.saturating_mul(1_000))).transpose()
 }
 
 fn cap(max: &MaxText) -> Parsed<Cap> {
     match max {
-        MaxText::Units(n) => within(*n, 0, MAX_UNITS).map(Cap::At),
+        MaxText::Units(Whole(n)) => within(*n, 0, MAX_UNITS).map(Cap::At),
         MaxText::Word(UnlimitedText::Unlimited) => Ok(Cap::Unlimited),
     }
 }
@@ -190,8 +192,8 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
         hold_ms: span_ms(text.hold)?,
         retain_ms: span_ms(text.retain)?,
         retain_paid_ms: span_ms(text.retain_paid)?,
-        safety: within(text.safety, -MAX_UNITS, MAX_UNITS)?,
-        alert: within(text.alert, 0, MAX_UNITS)?,
+        safety: within(text.safety.0, -MAX_UNITS, MAX_UNITS)?,
+        alert: within(text.alert.0, 0, MAX_UNITS)?,
         events: events.as_deref().map(Bytes::new),
         limits,
     })
@@ -215,7 +217,7 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
     }
     let window = match &text.per {
         None => Window::Life,
-        Some(PerText::Seconds(n)) => Window::Seconds(within(i64::from(*n), 1, MAX_SECONDS)?.unsigned_abs() as u32),
+        Some(PerText::Seconds(Whole(n))) => Window::Seconds(within(*n, 1, MAX_SECONDS)?.unsigned_abs() as u32),
         // Seconds are a number in JSON; as a word they would have two spellings.
         Some(PerText::Word(word)) if word.bytes().all(|b| b.is_ascii_lowercase()) => window(word.as_bytes())?,
         Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: per is no known window")),
@@ -250,7 +252,7 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
 
 fn max_text(cap: Cap) -> MaxText {
     match cap {
-        Cap::At(max) => MaxText::Units(max),
+        Cap::At(max) => MaxText::Units(Whole(max)),
         Cap::Unlimited => MaxText::Word(UnlimitedText::Unlimited),
     }
 }
@@ -258,7 +260,7 @@ fn max_text(cap: Cap) -> MaxText {
 /// Writes a policy as [`read`] takes it.
 #[must_use]
 pub fn write(policy: &Policy) -> String {
-    let seconds = |ms: Option<i64>| ms.map(|ms| ms.checked_div(1_000).unwrap_or(0));
+    let seconds = |ms: Option<i64>| ms.map(|ms| Whole(ms.checked_div(1_000).unwrap_or(0)));
     let limits = policy.limits.iter().map(|limit| {
         let dims = limit.identity.dims.len();
         let overrides = limit.overrides.iter().map(|(pattern, cap)| OverrideText {
@@ -271,7 +273,7 @@ pub fn write(policy: &Policy) -> String {
             by: limit.identity.dims.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
             max: Some(max_text(limit.base)),
             per: match limit.identity.window {
-                Window::Seconds(n) => Some(PerText::Seconds(n)),
+                Window::Seconds(n) => Some(PerText::Seconds(Whole(n.into()))),
                 window => window_word(window).map(|word| PerText::Word(word.into())),
             },
             tz: Some(offset_text(limit.offset_min)),
@@ -290,8 +292,8 @@ pub fn write(policy: &Policy) -> String {
         hold: seconds(policy.hold_ms),
         retain: seconds(policy.retain_ms),
         retain_paid: seconds(policy.retain_paid_ms),
-        safety: policy.safety,
-        alert: policy.alert,
+        safety: Whole(policy.safety),
+        alert: Whole(policy.alert),
         events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
         limits: limits.collect(),
     };

@@ -14,7 +14,7 @@ pub const SPEC: Spec = Spec {
     complexity: "O(1)",
     since: "0.1.0",
     arity: -3,
-    access: Access::Write,
+    access: Access::GiveBack,
     fast: true,
     keys: Keys::First,
     inserts: false,
@@ -62,13 +62,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
         return Ok(());
     };
-    let found = match decide(call.keys.pool(handle), on_hand, followed) {
-        Ok(found) => found,
-        Err(refusal) => return refused(call, key, handle, &refusal),
-    };
     let pool = call.keys.pool(handle);
     let view = if dry { View::of_read(pool, terms(call)) } else { View::of_write(pool, terms(call)) };
     let before = view.available();
+    let found = match decide(&view, on_hand, followed) {
+        Ok(found) => found,
+        Err(refusal) => return refused(call, key, handle, &refusal),
+    };
     if let Some(change) = found.change().filter(|_| !dry) {
         commit_and_tidy(call, handle, &change);
     }

@@ -126,13 +126,13 @@ fn exists(out: &mut dyn Out, state: &str, qty: i64, returned: i64, deadline_ms: 
 
 const fn conflict_text(conflict: Conflict) -> &'static str {
     match conflict {
-        Conflict::Quantity => "CONFLICT the quantity differs from what the order has",
+        Conflict::Quantity => "CONFLICT the quantity differs from that of the first call",
         Conflict::Partial => "CONFLICT the order was sent with and without PARTIAL",
         Conflict::Attributes => "CONFLICT the attributes differ from those the order was sent with",
         Conflict::MoreThanHeld => "CONFLICT the quantity is more than the order holds",
         Conflict::MoreThanLeft => "CONFLICT the quantity is more than is left to return",
         Conflict::Token => "CONFLICT the token was used with other content",
-        Conflict::AllReturned => "CONFLICT everything was returned under other tokens",
+        Conflict::AllReturned => "CONFLICT everything was returned before, under another token or none",
     }
 }
 

@@ -28,7 +28,7 @@ pub enum Access {
     Read,
     /// Changes, and may take memory or units: refused when the server is out of memory.
     Write,
-    /// Changes, and only gives back or finishes: works when the server is out of memory.
+    /// Changes, and takes next to no memory: gives back, finishes, amends, corrects. Works when the server is out of memory.
     GiveBack,
     /// Effect and load forms: from the primary, the append-only file or a slot import only.
     Log,

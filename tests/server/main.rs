@@ -3,10 +3,10 @@
 mod harness;
 
 // The model that tests/model compares with the code; here it is compared with a server.
-#[path = "../model/generate.rs"]
+#[path = "../model/generate/mod.rs"]
 mod generate;
 #[allow(dead_code)]
-#[path = "../model/reference.rs"]
+#[path = "../model/reference/mod.rs"]
 mod reference;
 #[allow(dead_code)]
 #[path = "../model/reply.rs"]

@@ -34,7 +34,7 @@ fn when_memory_is_full() {
     c.script(
         "STOCK.SET k 100
          STOCK.RESERVE k a 1 => [OK, *]
-         STOCK.RESERVE k b 1 => [OK, *]
+         STOCK.RESERVE k b 3 => [OK, *]
          STOCK.RESERVE k due 1 PX 20 => [OK, *]",
     );
     pass(now_ms() + 20);
@@ -43,6 +43,8 @@ fn when_memory_is_full() {
          STOCK.RESERVE k c 1 => -OOM *
          STOCK.SWEEP k => 1
          STOCK.CONFIRM k a => [OK, *]
+         STOCK.AMEND k b 2 => [OK, 2, 97]
+         STOCK.RECONCILE k 99 => [OK, 0, 99, 97]
          STOCK.RELEASE k b => [OK, *]
          STOCK.RETURN k a => [OK, *]
          STOCK.AVAILABLE k => [100]

@@ -4,6 +4,7 @@ use crate::core::change::Change;
 use crate::core::pool::{sellable, Pool};
 use crate::core::quantity::difference;
 use crate::core::refusal::{Bound, Refusal};
+use crate::core::view::View;
 
 /// Up to which change the database has followed the pool: of the last event that it applied, all from one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,8 @@ impl Found {
 /// # Errors
 /// [`Refusal::Unknown`]: the pool has never been in this epoch, or has forgotten it. [`Bound`]: nothing is counted here, or a
 /// sum would leave its bounds.
-pub fn decide(pool: &Pool, on_hand: i64, after: Option<After>) -> Result<Found, Refusal> {
+pub fn decide(view: &View<'_>, on_hand: i64, after: Option<After>) -> Result<Found, Refusal> {
+    let pool = view.pool;
     // What has moved here and has not reached the database.
     let moved = match after {
         None => Some(0),
@@ -49,7 +51,7 @@ pub fn decide(pool: &Pool, on_hand: i64, after: Option<After>) -> Result<Found, 
     }
     let expected = moved.and_then(|moved| difference(on_hand, moved));
     let expected = expected.filter(|&units| {
-        sellable(units, pool.safety).is_some_and(|units| difference(units, pool.reserved).is_some())
+        sellable(units, pool.safety).is_some_and(|units| difference(units, view.reserved()).is_some())
             && difference(units, pool.on_hand).is_some()
     });
     let expected = expected.ok_or(Refusal::Bound(Bound::Sum))?;

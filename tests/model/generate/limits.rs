@@ -1,0 +1,197 @@
+//! Limits and policies.
+
+use super::{
+    by_of, by_text, decimal, json, json_value, pairs, Generator, Rng, Value, BYS, CROWDED, MAX_QTY, OFFSETS, WINDOWS,
+};
+
+impl Generator {
+    pub(super) fn max(&mut self) -> Option<i64> {
+        match self.rng.random_range(0..100) {
+            0..3 => Some(0),
+            3..30 => Some(self.rng.random_range(1..8)),
+            30..75 => Some(self.rng.random_range(8..60)),
+            75..77 => Some(MAX_QTY),
+            _ => None,
+        }
+    }
+
+    /// The values of an override, in the order of `by`.
+    pub(super) fn override_values(&mut self, by: &[&str]) -> Vec<Vec<u8>> {
+        let mut values = Vec::new();
+        for dim in by {
+            let like = self.rng.random_range(0..3);
+            values.push(match self.chance(35) {
+                true => b"*".to_vec(),
+                false => self.value(dim, like),
+            });
+        }
+        values
+    }
+
+    pub(super) fn by(&mut self) -> &'static [&'static str] {
+        match self.chance(3) {
+            true => &["group"],
+            false => self.one_of(&BYS),
+        }
+    }
+
+    /// The options that are part of a limit's name.
+    pub(super) fn limit_name(&mut self) -> (&'static [&'static str], Vec<Vec<Vec<u8>>>) {
+        let by = self.by();
+        let mut options = Vec::new();
+        if self.chance(80) {
+            let window = self.one_of(&WINDOWS);
+            options.push(vec![self.word("PER"), self.word(window)]);
+        }
+        if self.chance(40) {
+            let count = self.one_of(&["UNITS", "ORDERS", "ORDERS"]);
+            options.push(vec![self.word("COUNT"), self.word(count)]);
+        }
+        (by, options)
+    }
+
+    pub(super) fn limit(&mut self) -> Vec<Vec<u8>> {
+        let key = if self.chance(5) { CROWDED } else { self.pool().1 };
+        let mut argv = self.start("STOCK.LIMIT", key);
+        let known = self.limits.len();
+        let (by, mut options) = match known > 0 && self.chance(40) {
+            true => {
+                let name = self.limits[self.rng.random_range(0..known)].clone();
+                (by_of(&name[0]), pairs(&name[1..]))
+            }
+            false => self.limit_name(),
+        };
+        argv.push(by_text(by));
+        let mut name = vec![by_text(by)];
+        name.extend(options.iter().flatten().cloned());
+        self.limits.push_back(name);
+        if self.limits.len() > 6 {
+            self.limits.pop_front();
+        }
+        argv.push(match self.max() {
+            Some(max) => decimal(max),
+            None => self.word("UNLIMITED"),
+        });
+        if self.chance(30) {
+            let offset = self.one_of(&OFFSETS);
+            options.push(vec![self.word("TZ"), offset.into()]);
+        }
+        if by == ["group"] && self.chance(90) || self.chance(20) {
+            let missing = if by == ["group"] || self.chance(70) { "ALLOW" } else { "REFUSE" };
+            options.push(vec![self.word("MISSING"), self.word(missing)]);
+        }
+        self.push_shuffled(&mut argv, options);
+        if !by.is_empty() && self.chance(40) {
+            argv.push(self.word("FOR"));
+            argv.extend(self.override_values(by));
+        }
+        argv
+    }
+
+    pub(super) fn unlimit(&mut self) -> Vec<Vec<u8>> {
+        let key = self.any_pool();
+        let mut argv = self.start("STOCK.UNLIMIT", key);
+        let known = self.limits.len();
+        let (by, options) = match known > 0 && self.chance(85) {
+            true => {
+                let name = self.limits[self.rng.random_range(0..known)].clone();
+                (by_of(&name[0]), pairs(&name[1..]))
+            }
+            false => self.limit_name(),
+        };
+        argv.push(by_text(by));
+        self.push_shuffled(&mut argv, options);
+        if !by.is_empty() && self.chance(20) {
+            argv.push(self.word("FOR"));
+            argv.extend(self.override_values(by));
+        }
+        argv
+    }
+
+    pub(super) fn set_policy(&mut self) -> Vec<Vec<u8>> {
+        let key = self.any_pool();
+        let mut argv = self.start("STOCK.SETPOLICY", key);
+        let known = self.policies.len();
+        if known > 0 && self.chance(20) {
+            argv.push(self.policies[self.rng.random_range(0..known)].clone());
+            return argv;
+        }
+        let mut policy = json!({});
+        if self.chance(80) {
+            policy["hold"] = self.rng.random_range(1..5).into();
+        }
+        if !self.profile.retain_changes {
+            policy["retain"] = 5.into();
+            policy["retain_paid"] = 10.into();
+        } else {
+            for (field, most) in [("retain", 9), ("retain_paid", 16)] {
+                match self.rng.random_range(0..20) {
+                    0 => {}
+                    1..4 => policy[field] = self.rng.random_range(600..3_000_000).into(),
+                    _ => policy[field] = self.rng.random_range(1..most).into(),
+                }
+            }
+        }
+        if self.chance(30) {
+            policy["safety"] = self.rng.random_range(-4..6).into();
+        }
+        if self.chance(30) {
+            policy["alert"] = self.rng.random_range(0..10).into();
+        }
+        if self.chance(30) {
+            policy["events"] = self.one_of(&["", "own", "other"]).into();
+        }
+        if self.chance(75) {
+            let count = self.rng.random_range(0..4);
+            let limits: Vec<Value> = (0..count).map(|_| self.json_limit()).collect();
+            policy["limits"] = limits.into();
+        }
+        let mut text = policy.to_string();
+        if self.chance(10) {
+            // As languages write it that have one kind of number, or no empty array.
+            text = text.replace("\"safety\":3", "\"safety\":3.0").replace("[]", "{}");
+        }
+        let text = text.into_bytes();
+        self.policies.push_back(text.clone());
+        if self.policies.len() > 4 {
+            self.policies.pop_front();
+        }
+        argv.push(text);
+        argv
+    }
+
+    pub(super) fn json_limit(&mut self) -> Value {
+        let by = self.by();
+        let mut limit = json!({ "by": by });
+        let json_max = |max: Option<i64>| max.map_or(Value::from("unlimited"), Value::from);
+        if self.chance(85) {
+            limit["max"] = json_max(self.max());
+        }
+        if self.chance(80) {
+            let window = self.one_of(&WINDOWS);
+            limit["per"] = match window.parse::<i64>() {
+                Ok(seconds) => seconds.into(),
+                Err(_) => window.to_ascii_lowercase().into(),
+            };
+        }
+        if self.chance(30) {
+            limit["tz"] = self.one_of(&OFFSETS).into();
+        }
+        if self.chance(30) {
+            limit["count"] = self.one_of(&["units", "orders", "orders"]).into();
+        }
+        if by == ["group"] || self.chance(15) {
+            limit["missing"] = self.one_of(&["refuse", "allow", "allow"]).into();
+        }
+        if !by.is_empty() && self.chance(40) {
+            let mut overrides = Vec::new();
+            for _ in 0..self.rng.random_range(0..3) {
+                let values = self.override_values(by);
+                let values: Vec<Value> = values.iter().map(|value| json_value(value)).collect();
+                overrides.push(json!({ "for": values, "max": json_max(self.max()) }));
+            }
+            limit["overrides"] = overrides.into();
+        }
+        limit
+    }
+}

@@ -1,0 +1,88 @@
+//! Calls that are wrong.
+
+use super::{words, Generator, Rng};
+
+impl Generator {
+    pub(super) fn malformed(&mut self) -> Vec<Vec<u8>> {
+        let key = self.pool().1;
+        let bad = self.one_of(&[
+            "0",
+            "-1",
+            "01",
+            "+1",
+            " 1",
+            "1 ",
+            "",
+            "abc",
+            "1.0",
+            "9007199254740992",
+            "1e3",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "99999999999999999999999999",
+        ]);
+        let long = "x".repeat(129);
+        let mut argv = match self.rng.random_range(0..13) {
+            0 => words(&["STOCK.RESERVE", key, "o1", bad, "FOR", "user", "u1"]),
+            1 => words(&["STOCK.AMEND", key, "o1", bad]),
+            2 => words(&["STOCK.RESERVE", key, "o1", "1", "PX", bad, "FOR", "user", "u1"]),
+            3 => words(&["STOCK.CHECK", key, bad]),
+            4 => words(&["STOCK.CONFIRM", key, "o1", "QTY", bad]),
+            5 => words(&["STOCK.RETURN", key, "o1", "QTY", bad, "TOKEN", "t1"]),
+            6 => words(&["STOCK.RELEASE", key, self.one_of(&["", long.as_str()])]),
+            7 => words(&["STOCK.SWEEP", key, "COUNT", self.one_of(&["0", "100001", "-1"])]),
+            8 => words(&["STOCK.LIMIT", key, "user", self.one_of(&["-1", "01", "none"])]),
+            9 => {
+                let texts = [
+                    "",
+                    "{",
+                    "[]",
+                    "{\"hold\":0}",
+                    "{\"hold\":315360001}",
+                    "{\"colour\":1}",
+                    "{\"limits\":[{\"max\":1}]}",
+                    "{\"limits\":[{\"by\":[\"user\"],\"per\":\"year\"}]}",
+                    "{\"limits\":[{\"by\":[\"user\"]},{\"by\":[\"user\"],\"max\":1}]}",
+                    "{\"limits\":[{\"by\":[\"a\",\"b\"],\"overrides\":[{\"for\":[\"x\"],\"max\":1}]}]}",
+                    "{\"limits\":[{\"by\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}]}",
+                    "{\"limits\":[{\"by\":[\"User\"]}]}",
+                    "{\"alert\":-1}",
+                    "{\"limits\":[{\"by\":[\"user\"],\"tz\":\"+18:01\"}]}",
+                ];
+                words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
+            }
+            10 => {
+                let calls: [&[&str]; 18] = [
+                    &["STOCK.RESERVE", key, "o1", "1", "EX", "1", "PX", "1"],
+                    &["STOCK.RESERVE", key, "o1", "1", "PARTIAL", "PARTIAL"],
+                    &["STOCK.RESERVE", key, "o1", "1", "FOR"],
+                    &["STOCK.RESERVE", key, "o1", "1", "FOR", "user", "u1", "user", "u1"],
+                    &["STOCK.RESERVE", key, "o1", "1", "FOR", "User", "u1"],
+                    &["STOCK.RESERVE", key, "o1", "1", "LATE"],
+                    &["STOCK.RESERVE", key, "o1", "1", "EX", "315360001"],
+                    &["STOCK.CONFIRM", key, "o1", "SINCE", "1"],
+                    &["STOCK.CONFIRM", key, "o1", "FOR", "user", "u1"],
+                    &["STOCK.CONFIRM", key, "o1", "LATE", "LATE"],
+                    &["STOCK.RETURN", key, "o1", "QTY", "1"],
+                    &["STOCK.RETURN", key, "o1", "TOKEN", "t1"],
+                    &["STOCK.RETURN", key, "o1", "LATE"],
+                    &["STOCK.SET", key, "1", "NX", "XX"],
+                    &["STOCK.LIMIT", key, "user+user", "1"],
+                    &["STOCK.LIMIT", key, "user+region", "1", "FOR", "u1"],
+                    &["STOCK.LIMIT", key, "user", "1", "PER", "YEAR"],
+                    &["STOCK.LIMIT", key, "user", "1", "TZ", "8:00"],
+                ];
+                words(self.one_of(&calls))
+            }
+            11 => words(&["STOCK.EXTEND", key, "o1"]),
+            _ => self.last.clone().unwrap_or_else(|| words(&["STOCK.GET"])),
+        };
+        if self.chance(15) {
+            match self.chance(50) {
+                true => argv.push(b"JUNK".to_vec()),
+                false => argv.truncate(argv.len().saturating_sub(1).max(1)),
+            }
+        }
+        argv
+    }
+}

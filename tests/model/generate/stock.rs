@@ -1,0 +1,75 @@
+//! Calls about the stock.
+
+use super::{decimal, Generator, Rng, CROWDED, MAX_QTY};
+
+impl Generator {
+    pub(super) fn set(&mut self) -> Vec<Vec<u8>> {
+        let key = if self.chance(4) { CROWDED } else { self.pool().1 };
+        let mut argv = self.start("STOCK.SET", key);
+        argv.push(match self.rng.random_range(0..100) {
+            0..80 => decimal(self.rng.random_range(0..70)),
+            80..86 => decimal(self.rng.random_range(-5..3)),
+            86..96 => self.word("UNLIMITED"),
+            96 => decimal(MAX_QTY),
+            97 => decimal(-MAX_QTY),
+            _ => decimal(self.rng.random_range(1000..100_000)),
+        });
+        if self.chance(8) {
+            let word = self.one_of(&["NX", "XX", "XX"]);
+            argv.push(self.word(word));
+        }
+        argv
+    }
+
+    pub(super) fn add(&mut self) -> Vec<Vec<u8>> {
+        let key = self.any_pool();
+        let mut argv = self.start("STOCK.ADD", key);
+        let token = self.rng.random_range(0..6);
+        argv.push(match self.rng.random_range(0..100) {
+            0..45 => decimal(1 + token),
+            45..70 => decimal(self.rng.random_range(1..20)),
+            70..97 => decimal(-self.rng.random_range(1..12)),
+            97 => decimal(MAX_QTY),
+            98 => decimal(-MAX_QTY),
+            _ => decimal(0),
+        });
+        if self.chance(40) {
+            argv.push(self.word("TOKEN"));
+            argv.push(format!("t{token}").into_bytes());
+        }
+        argv
+    }
+
+    /// What the database has followed is written as `E1 S0 O0` (the last epoch but one, as far as it went, with its `out`):
+    /// who runs the call knows the numbers.
+    pub(super) fn reconcile(&mut self) -> Vec<Vec<u8>> {
+        let key = self.any_pool();
+        let mut argv = self.start("STOCK.RECONCILE", key);
+        argv.push(match self.rng.random_range(0..100) {
+            0..80 => decimal(self.rng.random_range(-5..70)),
+            80..90 => decimal(self.rng.random_range(1000..100_000)),
+            90..95 => decimal(MAX_QTY),
+            _ => decimal(-MAX_QTY),
+        });
+        if self.chance(75) {
+            argv.push(self.word("AFTER"));
+            let epoch = if self.chance(70) { 0 } else { self.rng.random_range(0..19) };
+            argv.push(format!("E{epoch}").into_bytes());
+            argv.push(format!("S{}", self.one_of(&["0", "0", "-1", "-9", "1000", "7000"])).into_bytes());
+            argv.push(format!("O{}", self.one_of(&["0", "0", "-1", "1", "5"])).into_bytes());
+        }
+        if self.chance(20) {
+            argv.push(self.word("DRYRUN"));
+        }
+        argv
+    }
+
+    pub(super) fn sweep(&mut self) -> Vec<Vec<u8>> {
+        let mut argv = self.start_on_any("STOCK.SWEEP");
+        if self.chance(50) {
+            argv.push(self.word("COUNT"));
+            argv.push(decimal(self.one_of(&[1, 2, 3, 100, 100_000])));
+        }
+        argv
+    }
+}

@@ -1,0 +1,258 @@
+//! The arguments of a call.
+
+use super::{
+    arity, calendar_window, error, syntax, Attributes, BTreeSet, Bytes, Count, Reply, ReturnToken, State, Window,
+    MAX_AHEAD_MS, MAX_QTY, MAX_SECONDS,
+};
+
+/// The arguments that are not read yet.
+pub(super) struct Args<'a> {
+    pub(super) rest: &'a [Bytes],
+}
+
+/// What the options of a call said; each command allows only its own.
+#[derive(Default)]
+pub(super) struct Options {
+    pub(super) deadline_ms: Option<i128>,
+    pub(super) partial: bool,
+    pub(super) attributes: Option<Attributes>,
+    pub(super) values: Option<Vec<Bytes>>,
+    pub(super) qty: Option<i128>,
+    pub(super) token: Option<Bytes>,
+    pub(super) late: bool,
+    pub(super) since_ms: Option<i128>,
+    pub(super) keep_usage: bool,
+    pub(super) no_restock: bool,
+    pub(super) nx: bool,
+    pub(super) xx: bool,
+    pub(super) count: Option<usize>,
+    pub(super) count_what: Option<Count>,
+    pub(super) state: Option<State>,
+    pub(super) per: Option<Window>,
+    pub(super) tz_min: Option<i128>,
+    pub(super) allow_missing: Option<bool>,
+}
+
+impl Options {
+    /// QTY and TOKEN stand together, LATE with them.
+    pub(super) fn return_token(&self) -> Result<Option<(Bytes, ReturnToken)>, Reply> {
+        match (self.qty, &self.token) {
+            (None, None) if !self.late => Ok(None),
+            (Some(qty), Some(name)) => {
+                let content = ReturnToken { qty, keep_usage: self.keep_usage, no_restock: self.no_restock };
+                Ok(Some((name.clone(), content)))
+            }
+            _ => Err(syntax()),
+        }
+    }
+}
+
+impl Args<'_> {
+    pub(super) fn next(&mut self) -> Result<Bytes, Reply> {
+        let (first, rest) = self.rest.split_first().ok_or_else(arity)?;
+        self.rest = rest;
+        Ok(first.clone())
+    }
+
+    pub(super) fn end(&self) -> Result<(), Reply> {
+        match self.rest.is_empty() {
+            true => Ok(()),
+            false => Err(arity()),
+        }
+    }
+
+    pub(super) fn key(&mut self) -> Result<Bytes, Reply> {
+        self.next()
+    }
+
+    pub(super) fn id(&mut self) -> Result<Bytes, Reply> {
+        let id = self.next()?;
+        identifier(&id)?;
+        Ok(id)
+    }
+
+    pub(super) fn quantity(&mut self) -> Result<i128, Reply> {
+        within(number(&self.next()?)?, 1, MAX_QTY)
+    }
+
+    /// `user`, `region+user`, or `*` for none; in the order given.
+    pub(super) fn by(&mut self) -> Result<Vec<Bytes>, Reply> {
+        let text = self.next()?;
+        if text == b"*" {
+            return Ok(Vec::new());
+        }
+        let names: Vec<Bytes> = text.split(|byte| *byte == b'+').map(<[u8]>::to_vec).collect();
+        match valid_by(&names) {
+            true => Ok(names),
+            false => Err(error("these are no dimensions")),
+        }
+    }
+
+    /// Reads all that is left as options. `EX` stands for `EX`, `PX` and `PXAT`; `COUNT=n` for a count up to n, and
+    /// `COUNT=` for what a limit counts; `FOR` for attributes, and `FOR=` for the values of an override.
+    pub(super) fn options(&mut self, now: i128, allowed: &[&str]) -> Result<Options, Reply> {
+        let mut options = Options::default();
+        let mut seen = BTreeSet::new();
+        while !self.rest.is_empty() {
+            let word = self.next()?.to_ascii_uppercase();
+            let word = String::from_utf8(word).map_err(|_| syntax())?;
+            let group = match word.as_str() {
+                "PX" | "PXAT" => "EX",
+                word => word,
+            };
+            let as_allowed = allowed.iter().find(|name| name.split('=').next() == Some(group));
+            let as_allowed = as_allowed.ok_or_else(syntax)?;
+            if !seen.insert(group.to_owned()) {
+                return Err(syntax());
+            }
+            match word.as_str() {
+                "EX" => options.deadline_ms = Some(now + self.positive()? * 1000),
+                "PX" => options.deadline_ms = Some(now + self.positive()?),
+                "PXAT" => options.deadline_ms = Some(self.positive()?),
+                "PARTIAL" => options.partial = true,
+                "QTY" => options.qty = Some(self.quantity()?),
+                "TOKEN" => options.token = Some(self.id()?),
+                "LATE" => options.late = true,
+                "SINCE" => options.since_ms = Some(self.positive()?),
+                "KEEPUSAGE" => options.keep_usage = true,
+                "NORESTOCK" => options.no_restock = true,
+                "NX" => options.nx = true,
+                "XX" => options.xx = true,
+                "STATE" => {
+                    let name = self.next()?.to_ascii_lowercase();
+                    let state = State::ALL.into_iter().find(|state| state.name().as_bytes() == name);
+                    options.state = Some(state.ok_or_else(syntax)?);
+                }
+                "COUNT" => match as_allowed.trim_start_matches("COUNT=") {
+                    "" => options.count_what = Some(self.count_what()?),
+                    most => {
+                        let most = most.parse().expect("a number in the table of options");
+                        options.count = Some(within(number(&self.next()?)?, 1, most)? as usize);
+                    }
+                },
+                "PER" => options.per = Some(self.window()?),
+                "TZ" => {
+                    let offset = parse_offset(&self.next()?);
+                    options.tz_min = Some(offset.ok_or_else(|| error("this is no offset"))?);
+                }
+                "MISSING" => {
+                    options.allow_missing = Some(match self.next()?.to_ascii_uppercase().as_slice() {
+                        b"REFUSE" => false,
+                        b"ALLOW" => true,
+                        _ => return Err(syntax()),
+                    });
+                }
+                "FOR" if *as_allowed == "FOR=" => {
+                    options.values = Some(std::mem::take(&mut self.rest).to_vec());
+                }
+                "FOR" => options.attributes = Some(self.attributes()?),
+                _ => return Err(syntax()),
+            }
+        }
+        if options.deadline_ms.is_some_and(|deadline_ms| deadline_ms > now + MAX_AHEAD_MS) {
+            return Err(error("the deadline lies too far ahead"));
+        }
+        Ok(options)
+    }
+
+    pub(super) fn positive(&mut self) -> Result<i128, Reply> {
+        within(number(&self.next()?)?, 1, i64::MAX.into())
+    }
+
+    pub(super) fn count_what(&mut self) -> Result<Count, Reply> {
+        match self.next()?.to_ascii_uppercase().as_slice() {
+            b"UNITS" => Ok(Count::Units),
+            b"ORDERS" => Ok(Count::Orders),
+            _ => Err(syntax()),
+        }
+    }
+
+    pub(super) fn window(&mut self) -> Result<Window, Reply> {
+        let word = self.next()?;
+        let text = String::from_utf8_lossy(&word).to_ascii_lowercase();
+        match calendar_window(&text) {
+            Some(window) => Ok(window),
+            None => Ok(Window::Seconds(within(number(&word)?, 1, MAX_SECONDS)?)),
+        }
+    }
+
+    /// `dim value [dim value ...]`, to the end.
+    pub(super) fn attributes(&mut self) -> Result<Attributes, Reply> {
+        let pairs = std::mem::take(&mut self.rest);
+        if pairs.is_empty() || !pairs.len().is_multiple_of(2) || pairs.len() > 32 {
+            return Err(syntax());
+        }
+        let mut attributes = Attributes::new();
+        for pair in pairs.chunks_exact(2) {
+            if !valid_dim(&pair[0]) {
+                return Err(error("this is no dimension"));
+            }
+            identifier(&pair[1])?;
+            if attributes.insert(pair[0].clone(), pair[1].clone()).is_some() {
+                return Err(syntax());
+            }
+        }
+        Ok(attributes)
+    }
+}
+
+/// A strict decimal: no sign `+`, no leading zero, no space.
+pub(super) fn number(text: &[u8]) -> Result<i128, Reply> {
+    let invalid = || error("value is not an integer or out of range");
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let canonical = match digits {
+        b"0" => digits.len() == text.len(),
+        _ => digits.first().is_some_and(|digit| *digit != b'0') && digits.iter().all(u8::is_ascii_digit),
+    };
+    if !canonical || digits.len() > 19 {
+        return Err(invalid());
+    }
+    let text = std::str::from_utf8(text).map_err(|_| invalid())?;
+    text.parse().map_err(|_| invalid())
+}
+
+pub(super) fn within(value: i128, least: i128, most: i128) -> Result<i128, Reply> {
+    match (least..=most).contains(&value) {
+        true => Ok(value),
+        false => Err(error("value is out of range")),
+    }
+}
+
+/// Order ids, values and tokens.
+pub(super) fn identifier(bytes: &[u8]) -> Result<(), Reply> {
+    match (1..=128).contains(&bytes.len()) {
+        true => Ok(()),
+        false => Err(error("1 to 128 bytes, please")),
+    }
+}
+
+pub(super) fn valid_dim(name: &[u8]) -> bool {
+    let valid = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(byte);
+    (1..=32).contains(&name.len()) && name.iter().all(valid)
+}
+
+pub(super) fn valid_by(names: &[Bytes]) -> bool {
+    let distinct: BTreeSet<_> = names.iter().collect();
+    names.len() <= 4 && distinct.len() == names.len() && names.iter().all(|name| valid_dim(name))
+}
+
+/// `+hh:mm` or `-hh:mm`, up to 18:00 either way, in minutes.
+pub(super) fn parse_offset(text: &[u8]) -> Option<i128> {
+    let [sign, h1, h2, b':', m1, m2] = text else {
+        return None;
+    };
+    let two = |tens: &u8, ones: &u8| {
+        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        digits.then(|| i128::from(tens - b'0') * 10 + i128::from(ones - b'0'))
+    };
+    let (hours, minutes) = (two(h1, h2)?, two(m1, m2)?);
+    let total = hours * 60 + minutes;
+    if minutes > 59 || total > 18 * 60 {
+        return None;
+    }
+    match sign {
+        b'+' => Some(total),
+        b'-' => Some(-total),
+        _ => None,
+    }
+}

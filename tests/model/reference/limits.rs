@@ -1,0 +1,178 @@
+//! The commands of limits.
+
+use super::{
+    error, identifier, int, map, number, status_ok, within, Answer, Args, BTreeMap, Bytes, Config, Count, Limit,
+    Reference, Reply, Shared, Window, MAX_QTY,
+};
+
+pub(super) fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &Config) -> Limit {
+    Limit {
+        id: 0,
+        dims: dims.into(),
+        window,
+        count,
+        max: None,
+        tz_min: config.utc_offset_minutes.into(),
+        allow_missing: false,
+        overrides: Shared::default(),
+        usage: BTreeMap::new(),
+        over_usage: BTreeMap::new(),
+        instances: 0,
+        set_ms: 0,
+    }
+}
+
+impl Reference {
+    pub(super) fn limit(&mut self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let by = args.by()?;
+        let word = args.next()?;
+        let max = match word.eq_ignore_ascii_case(b"UNLIMITED") {
+            true => None,
+            false => Some(within(number(&word)?, 0, MAX_QTY)?),
+        };
+        let options = args.options(now, &["PER", "TZ", "COUNT=", "MISSING", "FOR="])?;
+        let (window, count) = (options.per.unwrap_or(Window::Life), options.count_what.unwrap_or(Count::Units));
+        let pattern = match &options.values {
+            Some(values) => Some(override_pattern(&by, values)?),
+            None => None,
+        };
+        let mut dims = by;
+        dims.sort();
+        self.write(now, &key, |pool, config| {
+            let place = pool.limits.iter().position(|limit| limit.is(&dims, window, count));
+            let is_new = place.is_none();
+            let place = match place {
+                Some(place) => place,
+                None if pool.limits.len() >= 32 => return Err(error("the pool has too many limits")),
+                None => {
+                    let id = pool.next_serial();
+                    let fresh = new_limit(&dims, window, count, config);
+                    pool.limits.push(Limit { id, set_ms: now, ..fresh }.into());
+                    pool.limits.len() - 1
+                }
+            };
+            let before = pool.limits[place].clone();
+            let limit = &mut pool.limits[place];
+            limit.tz_min = options.tz_min.unwrap_or(limit.tz_min);
+            limit.allow_missing = options.allow_missing.unwrap_or(limit.allow_missing);
+            match pattern {
+                Some(pattern) => {
+                    limit.overrides.insert(pattern, max);
+                    if limit.overrides.len() > 10_000 {
+                        return Err(error("the limit has too many overrides"));
+                    }
+                }
+                None => limit.max = max,
+            }
+            if is_new || limit.settings() != before.settings() {
+                pool.change();
+                pool.tell("policy", None, 0);
+            }
+            Ok(status_ok())
+        })
+    }
+
+    pub(super) fn unlimit(&mut self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let by = args.by()?;
+        let options = args.options(now, &["PER", "COUNT=", "FOR="])?;
+        let (window, count) = (options.per.unwrap_or(Window::Life), options.count_what.unwrap_or(Count::Units));
+        let pattern = match &options.values {
+            Some(values) => Some(override_pattern(&by, values)?),
+            None => None,
+        };
+        let mut dims = by;
+        dims.sort();
+        self.write(now, &key, |pool, _| {
+            let Some(place) = pool.limits.iter().position(|limit| limit.is(&dims, window, count)) else {
+                return Ok(Reply::Int(0));
+            };
+            match pattern {
+                Some(pattern) => {
+                    if pool.limits[place].overrides.remove(&pattern).is_none() {
+                        return Ok(Reply::Int(0));
+                    }
+                }
+                None => {
+                    pool.limits.remove(place);
+                }
+            }
+            pool.change();
+            pool.tell("policy", None, 0);
+            Ok(Reply::Int(1))
+        })
+    }
+
+    pub(super) fn limits(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        args.end()?;
+        let Some(pool) = self.view(now, &key) else {
+            return Ok(Reply::Nil);
+        };
+        let limits = pool.limits.iter().map(|limit| {
+            let overrides = limit.overrides.iter().map(|(pattern, max)| {
+                let values = pattern.iter().map(|one| Reply::bulk(one.as_deref().unwrap_or(b"*")));
+                Reply::Array(vec![Reply::Array(values.collect()), int(max.unwrap_or(-1))])
+            });
+            map(vec![
+                ("limit", Reply::bulk(limit.text())),
+                ("max", int(limit.max.unwrap_or(-1))),
+                ("tz", Reply::bulk(offset_text(limit.tz_min))),
+                ("missing", Reply::bulk(missing_text(limit))),
+                ("overrides", Reply::Array(overrides.collect())),
+            ])
+        });
+        Ok(Reply::Array(limits.collect()))
+    }
+
+    pub(super) fn usage(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let attributes = args.options(now, &["FOR"])?.attributes.unwrap_or_default();
+        let Some(pool) = self.view(now, &key) else {
+            return Ok(Reply::Nil);
+        };
+        let mut listed = Vec::new();
+        for limit in &pool.limits {
+            let Some(values) = limit.values(&attributes) else {
+                continue;
+            };
+            let (used, max) = (limit.used(&values), limit.max_for(&values));
+            listed.push(map(vec![
+                ("limit", Reply::bulk(limit.text())),
+                ("used", int(used)),
+                ("max", int(max.unwrap_or(-1))),
+                ("remaining", int(max.map_or(-1, |max| (max - used).max(0)))),
+                ("resets_ms", int(limit.resets_ms(now, &values))),
+            ]));
+        }
+        Ok(Reply::Array(listed))
+    }
+}
+
+/// The values of an override in the order of the sorted dimensions, none standing for any.
+pub(super) fn override_pattern(by: &[Bytes], values: &[Bytes]) -> Result<Vec<Option<Bytes>>, Reply> {
+    if by.is_empty() || values.len() != by.len() {
+        return Err(error("as many values as dimensions, please"));
+    }
+    let mut pairs: Vec<_> = by.iter().zip(values).collect();
+    pairs.sort();
+    let mut pattern = Vec::new();
+    for (_, value) in pairs {
+        identifier(value)?;
+        pattern.push((value != b"*").then(|| value.clone()));
+    }
+    Ok(pattern)
+}
+
+pub(super) fn missing_text(limit: &Limit) -> &'static str {
+    match limit.allow_missing {
+        true => "allow",
+        false => "refuse",
+    }
+}
+
+pub(super) fn offset_text(tz_min: i128) -> String {
+    let sign = if tz_min < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", tz_min.abs() / 60, tz_min.abs() % 60)
+}

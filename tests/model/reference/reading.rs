@@ -1,0 +1,169 @@
+//! The commands that read.
+
+use super::*;
+
+impl Reference {
+    pub(super) fn get(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        args.end()?;
+        let Some(pool) = self.view(now, &key) else {
+            return Ok(Reply::Nil);
+        };
+        let reserved = || pool.orders.values().filter(|order| order.state == State::Reserved);
+        let orders = State::ALL.map(|state| {
+            let count = pool.orders.values().filter(|order| order.state == state).count();
+            (state.name(), int(count as i128))
+        });
+        let policy = &pool.policy;
+        let config = &self.config;
+        Ok(map(vec![
+            ("on_hand", pool.on_hand.map_or(Reply::Nil, int)),
+            ("reserved", int(pool.reserved())),
+            ("safety", int(policy.safety)),
+            ("available", pool.shown_available()),
+            ("shortfall", int(pool.available().map_or(0, |units| (-units).max(0)))),
+            ("sold", int(pool.sold)),
+            ("out", int(pool.out)),
+            ("orders", map(orders.to_vec())),
+            ("suspended", int(pool.suspended.into())),
+            ("unlimited", int(pool.on_hand.is_none().into())),
+            ("next_deadline_ms", int(reserved().map(|order| order.deadline_ms).min().unwrap_or(0))),
+            ("epoch", Reply::bulk("0000000000000000")),
+            // The number of the last change that has been made; what a write would return first is not yet one.
+            ("seq", Reply::Int(self.pools[&key].seq)),
+            ("limits", int(pool.limits.len() as i128)),
+            ("alert", int(policy.alert)),
+            ("hold_seconds", int(policy.hold_s.unwrap_or(config.hold_s.into()))),
+            ("retain_seconds", int(policy.retain_s.unwrap_or(config.retain_s.into()))),
+            ("retain_paid_seconds", int(policy.retain_paid_s.unwrap_or(config.retain_paid_s.into()))),
+            ("events", Reply::bulk(policy.events.as_deref().unwrap_or(b""))),
+        ]))
+    }
+
+    pub(super) fn available(&self, now: i128, mut args: Args) -> Answer {
+        let mut keys = vec![args.key()?];
+        while !args.rest.is_empty() {
+            keys.push(args.key()?);
+        }
+        if keys.len() > 10_000 {
+            return Err(error("too many keys"));
+        }
+        let shown = keys.iter().map(|key| self.view(now, key).map_or(Reply::Nil, |pool| pool.shown_available()));
+        Ok(Reply::Array(shown.collect()))
+    }
+
+    pub(super) fn check(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let qty = args.quantity()?;
+        let attributes = args.options(now, &["FOR"])?.attributes.unwrap_or_default();
+        let Some(mut pool) = self.view(now, &key) else {
+            return Err(refusal("NOPOOL", &key));
+        };
+        pool.refuse_too_many_orders(&self.config)?;
+        let deadline_ms = now + pool.hold_ms(&self.config);
+        // No order has an empty id.
+        let answer = reserve_new(&mut pool, now, &key, b"", qty, false, &attributes, deadline_ms)?;
+        match pool.within_bounds() {
+            true => Ok(answer),
+            false => Err(error("a sum would be out of range")),
+        }
+    }
+
+    pub(super) fn order(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let id = args.id()?;
+        args.end()?;
+        let pool = self.view(now, &key);
+        let Some(pool) = pool else { return Ok(Reply::Nil) };
+        let Some(order) = pool.orders.get(&*id) else {
+            return Ok(Reply::Nil);
+        };
+        let looked = |dim: &Bytes| {
+            let limits = pool.limits.iter().filter(|limit| order.counted.contains(&limit.id));
+            limits.flat_map(|limit| limit.dims.iter()).any(|other| other == dim)
+        };
+        let state = order.state_at(now);
+        let deadline_ms = if state == State::Reserved { order.deadline_ms } else { 0 };
+        let counted = order.attributes.iter().filter(|(dim, _)| looked(dim));
+        let counted = counted.map(|(dim, value)| (Reply::bulk(dim), Reply::bulk(value)));
+        Ok(map(vec![
+            ("state", Reply::bulk(state.name())),
+            ("qty", int(order.qty)),
+            ("returned", int(order.returned)),
+            ("deadline_ms", int(deadline_ms)),
+            ("for", Reply::Map(counted.collect())),
+        ]))
+    }
+
+    pub(super) fn orders(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let cursor = args.next()?;
+        if within(number(&cursor)?, 0, i64::MAX.into())? != 0 {
+            return Err(error("the model lists everything at cursor 0"));
+        }
+        let options = args.options(now, &["STATE", "COUNT=10000"])?;
+        let Some(pool) = self.view(now, &key) else {
+            return Ok(Reply::Nil);
+        };
+        let mut listed = Vec::new();
+        for (id, order) in &pool.orders {
+            if options.state.is_none_or(|state| state == order.state) {
+                listed.extend([Reply::bulk(id), Reply::bulk(order.state.name())]);
+            }
+        }
+        Ok(words(&[Reply::bulk("0"), Reply::Array(listed)]))
+    }
+
+    pub(super) fn policy(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        args.end()?;
+        let Some(pool) = self.view(now, &key) else {
+            return Ok(Reply::Nil);
+        };
+        let policy = &pool.policy;
+        let mut json = json!({
+            "safety": policy.safety as i64,
+            "alert": policy.alert as i64,
+            "limits": pool.limits.iter().map(|limit| limit_to_json(limit)).collect::<Vec<_>>(),
+        });
+        let seconds = [("hold", policy.hold_s), ("retain", policy.retain_s), ("retain_paid", policy.retain_paid_s)];
+        for (name, value) in seconds {
+            if let Some(value) = value {
+                json[name] = (value as i64).into();
+            }
+        }
+        if let Some(events) = &policy.events {
+            json["events"] = bytes_to_json(events);
+        }
+        Ok(Reply::bulk(json.to_string()))
+    }
+
+    pub(super) fn verify(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        args.end()?;
+        Ok(self.view(now, &key).map_or(Reply::Nil, |_| status_ok()))
+    }
+}
+
+pub(super) fn limit_to_json(limit: &Limit) -> Value {
+    let max_to_json = |max: Option<i128>| max.map_or("unlimited".into(), |max| Value::from(max as i64));
+    let by = limit.dims.iter().map(|dim| bytes_to_json(dim));
+    let overrides = limit.overrides.iter().map(|(pattern, max)| {
+        let values = pattern.iter().map(|one| bytes_to_json(one.as_deref().unwrap_or(b"*")));
+        json!({ "for": values.collect::<Vec<_>>(), "max": max_to_json(*max) })
+    });
+    let mut json = json!({
+        "by": by.collect::<Vec<_>>(),
+        "max": max_to_json(limit.max),
+        "tz": offset_text(limit.tz_min),
+        "count": if limit.count == Count::Units { "units" } else { "orders" },
+        "missing": missing_text(limit),
+        "overrides": overrides.collect::<Vec<_>>(),
+    });
+    match limit.window {
+        Window::Life => {}
+        Window::Seconds(seconds) => json["per"] = (seconds as i64).into(),
+        window => json["per"] = window.text().into(),
+    }
+    json
+}

@@ -1,0 +1,173 @@
+//! The life of an order.
+
+use super::*;
+
+#[test]
+fn a_hold_expires_exactly_at_its_deadline() {
+    let mut shop = order_in("reserved");
+    shop.now_ms = 1_009_999;
+    shop.says("AVAILABLE k", "6");
+    shop.field("GET k", "next_deadline_ms", "1010000");
+    shop.now_ms = 1_010_000;
+    shop.says("AVAILABLE k", "10");
+    shop.field("GET k", "next_deadline_ms", "0");
+    shop.field("ORDER k o", "state", "expired");
+    shop.field("ORDER k o", "qty", "4");
+}
+
+#[test]
+fn a_refused_retry_never_moves_the_deadline_and_a_late_pxat_is_answered_by_the_state() {
+    let mut shop = order_in("reserved");
+    shop.says("RESERVE k o 4 PXAT 5 FOR user u", "EXISTS k reserved 4 0 1010000");
+    shop.says("RESERVE k p 4 PXAT 1000000 FOR user u", "-ERR");
+    shop.says("RESERVE k p 4 PXAT 1000001 FOR user u", "OK 4 2 1000001");
+    shop.says("RESERVE k q 1 EX 315360000", "OK 1 1 315361000000");
+    shop.says("RESERVE k r 1 PX 315360000001", "-ERR");
+}
+
+#[test]
+fn a_cancelled_order_takes_no_stock() {
+    let mut shop = order_in("unknown");
+    shop.says("RELEASE k o", "NOORDER k");
+    shop.field("GET k", "seq", "2");
+    shop.says("RELEASE k o", "EXISTS k released 0 0 0");
+    shop.says("RESERVE k o 4", "CLOSED k released");
+    shop.field("GET k", "seq", "2");
+}
+
+#[test]
+fn a_finished_order_is_forgotten_after_its_time() {
+    for (state, last_ms, retain_ms) in [
+        ("released", 1_000_000, 86_400_000),
+        ("expired", 1_010_000, 86_400_000),
+        ("confirmed", 1_000_000, 604_800_000),
+        ("returned", 1_000_000, 604_800_000),
+    ] {
+        let mut shop = order_in(state);
+        shop.now_ms = last_ms + retain_ms - 1;
+        shop.field("ORDER k o", "state", state);
+        shop.now_ms += 1;
+        shop.says("ORDER k o", "nil");
+        shop.says("ORDERS k 0", "0 []");
+        shop.says("CONFIRM k o", "NOORDER k");
+    }
+}
+
+#[test]
+fn a_return_counts_as_a_change_and_keeps_the_order_longer() {
+    let mut shop = order_in("confirmed");
+    shop.now_ms += 604_799_999;
+    shop.says("RETURN k o QTY 1 TOKEN t", "OK 1 7 3");
+    shop.now_ms += 604_799_999;
+    shop.field("ORDER k o", "state", "confirmed");
+    shop.now_ms += 1;
+    shop.says("ORDER k o", "nil");
+}
+
+#[test]
+fn seq_counts_every_change_and_only_changes() {
+    let mut shop = Shop::with_stock(1_000_000, "10");
+    let calls = [
+        ("SET k 10", 2),
+        ("SET k 10 NX", 2),
+        ("ADD k 1 TOKEN t", 3),
+        ("ADD k 1 TOKEN t", 3),
+        ("RESERVE k o 2 PX 1", 4),
+        ("RESERVE k o 2 PX 1", 4),
+        ("RESERVE k p 2 PX 1", 5),
+        ("RESERVE k q 20 PX 1", 5),
+        ("AMEND k o 3", 6),
+        ("EXTEND k o PX 1", 6),
+        ("EXTEND k o PX 2", 7),
+        ("SUSPEND k", 8),
+        ("SUSPEND k", 8),
+        ("RESUME k", 9),
+        ("LIMIT k user 1", 10),
+        ("UNLIMIT k user PER DAY", 10),
+        ("UNLIMIT k user", 11),
+    ];
+    for (call, seq) in calls {
+        shop.call(call);
+        shop.field("GET k", "seq", &seq.to_string());
+    }
+    shop.now_ms += 2;
+    // Two holds are due: a read sees them, a refused write leaves them behind.
+    shop.field("GET k", "seq", "11");
+    shop.says("CONFIRM k nobody", "NOORDER k");
+    shop.now_ms -= 2;
+    shop.field("GET k", "seq", "13");
+    shop.says("RELEASE k o", "OK 0 11");
+    shop.field("GET k", "seq", "14");
+}
+
+#[test]
+fn errors_of_syntax_touch_nothing() {
+    let mut shop = order_in("due");
+    shop.says("RESERVE k p 0", "-ERR");
+    shop.says("RESERVE k p 1 PARTIAL PARTIAL", "-ERR");
+    shop.says("GET", "-ERR");
+    shop.now_ms -= 1;
+    shop.field("ORDER k o", "state", "reserved");
+    shop.now_ms += 1;
+    shop.says("RESERVE k p 999", "SOLDOUT k 10");
+    shop.now_ms -= 1;
+    shop.field("ORDER k o", "state", "expired");
+}
+
+/// 128 holds of 1 that are due before the hold of 4 of order `o`, out of 138.
+fn behind_others() -> Shop {
+    let mut shop = Shop::with_stock(1_000_000, "138");
+    for place in 0..128 {
+        shop.call(&format!("RESERVE k x{place} 1 PX 10"));
+    }
+    shop.says("RESERVE k o 4 PX 10 FOR user u", "OK 4 6 1000010");
+    shop.now_ms += 10;
+    shop
+}
+
+#[test]
+fn beyond_the_128_an_order_is_judged_by_its_deadline_and_its_units_still_count() {
+    let mut shop = behind_others();
+    shop.says("AVAILABLE k", "134");
+    shop.field("GET k", "reserved", "4");
+    shop.field("GET k", "next_deadline_ms", "1000010");
+    for (call, expected) in [
+        ("RESERVE k o 4 FOR user u", "CLOSED k expired"),
+        ("CONFIRM k o", "EXPIRED k"),
+        ("CONFIRM k o LATE", "OK 4 4"),
+        ("RELEASE k o", "OK 0 138"),
+        ("AMEND k o 2", "EXPIRED k"),
+        ("EXTEND k o EX 9", "EXPIRED k"),
+        ("RETURN k o", "CLOSED k expired"),
+        ("RESERVE k p 135", "SOLDOUT k 134"),
+    ] {
+        behind_others().says(call, expected);
+    }
+    // Of the creation, 129 reservations, 128 expiries; and the two of this call.
+    let mut shop = behind_others();
+    shop.says("RELEASE k o", "OK 0 138");
+    shop.field("GET k", "seq", &(1 + 129 + 128 + 2).to_string());
+}
+
+#[test]
+fn due_holds_come_back_in_order_of_deadline_then_arrival() {
+    let mut shop = Shop::with_stock(1_000_000, "1000");
+    for place in 0..130 {
+        shop.call(&format!("RESERVE k x{place} 1 PX 10"));
+    }
+    shop.says("EXTEND k x5 PX 11", "OK 1000011");
+    shop.says("RESERVE k y 1 PX 9", "OK 1 869 1000009");
+    shop.now_ms += 20;
+    shop.says("SUSPEND k", "OK");
+    shop.now_ms -= 20;
+    // The 128 are y, and x0 to x127 without x5, whose deadline had been moved behind the others.
+    shop.field("ORDER k y", "state", "expired");
+    shop.field("ORDER k x127", "state", "expired");
+    shop.field("ORDER k x128", "state", "reserved");
+    shop.field("ORDER k x129", "state", "reserved");
+    shop.field("ORDER k x5", "state", "reserved");
+    shop.now_ms += 20;
+    shop.says("SWEEP k COUNT 2", "2");
+    shop.says("SWEEP k COUNT 2", "1");
+    shop.says("SWEEP k", "0");
+}
