@@ -41,11 +41,12 @@ macro_rules! first_absent {
 /// The name of a function that this module needs and the server does not have.
 pub fn missing() -> Option<&'static str> {
     first_absent!(
-        RedisModule_ACLCheckKeyPermissions,
+        RedisModule_ACLCheckCommandPermissions,
         RedisModule_Alloc,
         RedisModule_AvoidReplicaTraffic,
         RedisModule_Call,
         RedisModule_CallReplyInteger,
+        RedisModule_CallReplyStringPtr,
         RedisModule_CallReplyType,
         RedisModule_CloseKey,
         RedisModule_CreateCommand,

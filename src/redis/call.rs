@@ -25,16 +25,23 @@ pub struct Scratch {
     journal: Journal,
 }
 
+/// What a write is answered that another module makes while one of ours is under way.
+pub const NESTED: &str = "ERR this call came in the middle of another one that writes";
+
 /// Runs one command.
 pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]) {
     let now_ms = api::now_ms();
-    let (mut scratch, clock, defaults, reign, events) = state::with(|state| {
+    let begun = state::with(|state| {
+        if state.writing && spec.access != Access::Read {
+            return None;
+        }
         let scratch = state.take_scratch();
         if let Some(own) = &mut state.sweep.call {
             own.ran = true;
         }
-        (scratch, state.clock(now_ms), state.settings.defaults(), state.reign, state.settings.events())
+        Some((scratch, state.clock(now_ms), state.settings.defaults(), state.reign, state.settings.events()))
     });
+    let Some((mut scratch, clock, defaults, reign, events)) = begun else { return reply::line(ctx, NESTED) };
     // SAFETY: the server keeps the arguments alive and in place until the command returns; `Scratch` forgets
     // them before that, and handlers, which take a `Call` of any lifetime, cannot keep them.
     scratch.args.extend(argv.iter().map(|&arg| unsafe { api::bytes(arg) }));

@@ -7,7 +7,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::data_type;
 use super::state;
-use super::stream::{self, Streams};
+use super::stream::{self, Reach, Streams};
 use super::value::Value;
 use crate::command::event::Entry;
 use crate::command::host::{Append, Closed, Handle, Keyspace, StreamDenied};
@@ -26,6 +26,8 @@ pub struct OpenKey {
     pub touched: bool,
     /// The key was made by this call.
     pub created: bool,
+    /// Its stream is in another slot: nothing is appended.
+    pub deaf: bool,
 }
 
 impl OpenKey {
@@ -37,6 +39,9 @@ impl OpenKey {
 }
 
 /// The keys of one call. They are closed when it is dropped, also by a panic.
+///
+/// Writes do not nest: while one has pools open, the server may run other modules (as it opens a key that has expired, or
+/// creates a stream), and a write of theirs to a pool of ours would change it under this call. It is refused (`call::run`).
 pub struct Keys<'c> {
     ctx: Ctx<'c>,
     writes: bool,
@@ -61,6 +66,9 @@ impl<'c> Keys<'c> {
         open: &'c mut Vec<OpenKey>,
     ) -> Self {
         open.clear();
+        if access != Access::Read {
+            state::with(|state| state.writing = true);
+        }
         let cluster = access != Access::Log && state::with(|state| state.cluster);
         let (writes, streams) = (access != Access::Read, Streams::new(ctx));
         Self { ctx, writes, argv, args, open, next: 1, load: None, streams, cluster }
@@ -136,13 +144,14 @@ impl<'c> Keys<'c> {
         // SAFETY: the open key holds the value, and nothing changes it meanwhile.
         let events = if self.cluster && self.writes { unsafe { value.as_ref() } } else { None };
         let events = events.and_then(|value| value.pool.events()).filter(|name| !name.is_empty());
-        if events.is_some_and(|events| !stream::is_here(self.ctx, name, events)) {
+        let reach = events.map_or(Reach::Here, |events| stream::reach(self.ctx, name, events));
+        if reach == Reach::Moving {
             // SAFETY: the handle is live, and not used again.
             unsafe { api!(RedisModule_CloseKey(key)) };
             return Err(Closed::TryAgain);
         }
         let last = self.open.len();
-        self.open.push(OpenKey { key, name, value, touched: false, created: false });
+        self.open.push(OpenKey { key, name, value, touched: false, created: false, deaf: reach == Reach::Never });
         Ok(Some(last))
     }
 }
@@ -202,8 +211,11 @@ impl Keyspace for Keys<'_> {
     }
 
     fn permit(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
-        let Some(open) = self.open.get(pool.0) else { return Err(StreamDenied::NoPermission) };
-        stream::permit(self.ctx, open.name, stream, self.cluster)
+        let Some(open) = self.open.get_mut(pool.0) else { return Err(StreamDenied::NoPermission) };
+        stream::permit(self.ctx, open.name, stream, self.cluster)?;
+        // It is told of there from now on.
+        open.deaf = false;
+        Ok(())
     }
 
     fn loader(&mut self, key: &[u8]) -> &mut Option<Loader> {
@@ -220,6 +232,9 @@ impl Keyspace for Keys<'_> {
 impl Drop for Keys<'_> {
     /// Closes the keys; the names stay, for what is announced afterwards.
     fn drop(&mut self) {
+        if self.writes {
+            state::with(|state| state.writing = false);
+        }
         for open in self.open.iter_mut() {
             // SAFETY: each handle came from `RM_OpenKey` and is closed once.
             unsafe { api!(RedisModule_CloseKey(open.key)) };

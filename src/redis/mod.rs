@@ -24,6 +24,7 @@ mod info;
 mod keyspace;
 mod listeners;
 mod load;
+mod locked;
 mod log;
 mod notify;
 mod options;

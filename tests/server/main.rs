@@ -26,6 +26,7 @@ mod listeners;
 mod manners;
 mod memory;
 mod model_on_server;
+mod neighbours;
 mod notices;
 mod options;
 mod persistence;
