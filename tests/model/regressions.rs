@@ -346,3 +346,27 @@ fn usage_comes_back_with_tz_whatever_was_written_meanwhile() {
     }
     assert_eq!(answers[0], answers[1]);
 }
+
+/// Records that are equal in what orders them are in order, too.
+#[test]
+fn what_happened_in_one_millisecond_is_loaded_again() {
+    let mut host = shop(&["SET k 100", "LIMIT k user 50 PER DAY", "LIMIT k region 50 PER DAY"]);
+    for text in [
+        "ADD k 1 TOKEN a",
+        "ADD k 1 TOKEN b",
+        "RESERVE k o 1 FOR user u region r",
+        "RESERVE k p 1 FOR user v region s",
+        "RESERVE k q 1 FOR user v region s",
+        "CONFIRM k q",
+        "RESERVE k r 1 FOR user v region s",
+        "CONFIRM k r",
+        "UNLIMIT k region PER DAY",
+    ] {
+        call(&mut host, NOW_MS, text);
+    }
+    let before = host.state();
+    host.reload();
+    assert_eq!(host.state(), before);
+    assert_eq!(host.verify(), Vec::<String>::new());
+    assert_eq!(call(&mut host, NOW_MS, "ADD k 1 TOKEN b").word().as_deref(), Some("EXISTS"));
+}
