@@ -10,6 +10,7 @@ use super::spec::{Access, Arg, Call, Keys, Spec};
 use crate::core::attributes::Attributes;
 use crate::core::change::Edges;
 use crate::core::codec::effect::Effect;
+use crate::core::contents::Contents;
 use crate::core::event::{quantity, Event, Place};
 use crate::core::ids::Bytes;
 use crate::core::pool::Pool;
@@ -33,7 +34,7 @@ pub const NOT_FOR_CLIENTS: CommandError =
     CommandError::line("ERR this command is for replication and the append-only file only");
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    if call.env.origin != Origin::Log {
+    if call.env.origin == Origin::Client {
         return Err(NOT_FOR_CLIENTS);
     }
     let mut args = Args::new(call.args);
@@ -93,7 +94,7 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
             handle
         }
         Some(handle) => handle,
-        None if effect.creates() => call.keys.create(key, Pool::new(0)),
+        None if effect.creates() => call.keys.create(key, Contents::Pool(Pool::new(0))),
         None => return None,
     };
     let changed = call.journal.of(handle);

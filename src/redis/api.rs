@@ -160,12 +160,6 @@ impl<'c> Ctx<'c> {
         flags as u32
     }
 
-    /// The selected database.
-    pub fn db(self) -> i32 {
-        // SAFETY: the context is live.
-        unsafe { api!(RedisModule_GetSelectedDb(self.raw)) }
-    }
-
     /// Selects a database; false where there is none of this number.
     pub fn select(self, db: i32) -> bool {
         // SAFETY: the context is live.

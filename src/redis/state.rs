@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use super::agenda::Agenda;
 use super::call::Scratch;
 use super::config::Settings;
-use super::load::Loads;
 use super::locked::Locked;
 use super::log;
 use super::rescan::Rescan;
@@ -52,8 +51,6 @@ pub struct State {
     pub sweep: Sweep,
     /// The search for pools that the agenda may not know.
     pub rescan: Rescan,
-    /// Pools that arrive in pieces.
-    pub loads: Loads,
     /// The context flag that marks a slot import's client, where the server has one.
     pub import_flag: u32,
     /// This server is a node of a cluster.
@@ -93,7 +90,6 @@ impl State {
             agenda: Agenda::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),
-            loads: Loads::new(),
             import_flag: 0,
             cluster: false,
             writing: false,

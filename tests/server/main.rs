@@ -13,6 +13,7 @@ mod reference;
 mod reply;
 
 mod arguments;
+mod arriving;
 mod carts;
 mod churn;
 mod clock;
