@@ -7,7 +7,7 @@ export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: campaign controls fuzz mutants suites
-.PHONY: help deps deps-examples examples build run test model feed demo bench golden ledger-campaign
+.PHONY: help deps deps-tests examples build run test model feed demo bench golden ledger-campaign
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
@@ -19,20 +19,22 @@ help:
 	@echo "make campaign NAME=simulate  attack it for longer; NAME=help lists the campaigns, ARGS='--seeds 100' says how long"
 	@echo "make controls                bugs on purpose, which the tests must catch"
 	@echo "make fuzz TARGET_OF=codec    a target of fuzz/ under libFuzzer (a C++ compiler), SECONDS=60: arguments, codec, commands, effect, policy"
-	@echo "make mutants SHARD=0/100     cargo-mutants over the core, a part of its places"
+	@echo "make mutants                 cargo-mutants over the core: all places that fit behind a switch, in one build;"
+	@echo "                             ARGS='--shard 0/100' or ARGS='--re PATTERN': one build a place, as cargo mutants takes it"
 	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
 	@echo "make examples  the examples of the client libraries"
+	@echo "make build, make deps, make golden: parts of these"
 
 # Installs what is missing, where apt can.
 deps:
 	@sh scripts/deps.sh
 
-# Also Python, Node.js and the client libraries, which the tests of the examples need.
-deps-examples:
-	@sh scripts/deps.sh examples
+# Also the databases, Python, Node.js and the client libraries, which the tests need.
+deps-tests:
+	@sh scripts/deps.sh tests
 
 build: deps
 	cargo build --release
@@ -40,19 +42,19 @@ build: deps
 run: build
 	@sh scripts/run.sh "$(MODULE)" "$(PORT)"
 
-test: deps-examples
+test: deps-tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 
 # The examples of the client libraries alone.
-examples: deps-examples
+examples: deps-tests
 	cargo test --test clients
 
 model: deps
 	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture
 
-feed: deps-examples
+feed: deps-tests
 	FEED_FULL=1 cargo test --test feed -- --nocapture --test-threads 1
 
 demo: build
@@ -69,7 +71,7 @@ golden: deps
 	STOCK_WRITE_GOLDEN=1 cargo test --test model golden
 
 # Long runs of stock-ledger, one after the other: needs the machine for itself.
-ledger-campaign: deps
+ledger-campaign: deps-tests
 	cargo test -p stock-ledger --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
 
 # One campaign; it begins behind the last row that it has in docs/reliability.md, and appends one. RECORD= leaves the table alone.
@@ -91,9 +93,9 @@ fuzz: deps
 	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo run --release --target "$$(rustc -vV | sed -n 's/^host: //p')" --bin $(TARGET_OF) -- \
 		-max_total_time=$(or $(SECONDS),60) corpus/$(TARGET_OF)
 
-# Needs cargo-mutants (cargo install cargo-mutants). SHARD=3/40 is number 3, from 0, of forty parts, which together are every place of the core.
+# Needs cargo-mutants (cargo install cargo-mutants). A run that was ended goes on where it was: target/mutants/report.txt.
 mutants:
-	@sh scripts/mutants.sh --shard $(or $(SHARD),0/100) --sharding round-robin
+	@sh scripts/mutants.sh $(ARGS)
 
 suites: build
 	@sh scripts/redis-suites.sh "$(MODULE)"

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs what is missing, where apt can: redis-server, libclang (the module's bindings need it to build). With `examples`
-# also what the examples of the client libraries need: Python and Node.js by apt, the libraries by pip and npm, below the
-# project's own directories.
+# Installs what is missing, where apt can: redis-server, libclang (the module's bindings need it to build). With `tests` also what
+# the tests need: PostgreSQL and MariaDB, Python and Node.js by apt, the client libraries by pip and npm, below the project's own
+# directories.
 set -eu
 cd "$(dirname "$0")/.."
-examples=""
-[ "${1:-}" != examples ] || examples=1
+tests=""
+[ "${1:-}" != tests ] || tests=1
 want=""
 command -v "${REDIS_SERVER:-redis-server}" >/dev/null 2>&1 || want="$want redis-server"
 command -v redis-cli >/dev/null 2>&1 || want="$want redis-tools"
@@ -25,10 +25,10 @@ has_libclang() {
     return 1
 }
 has_libclang || want="$want libclang-dev"
-# The tests of stock-ledger run on real database servers, which they start themselves.
-has_one_of /usr/lib/postgresql/*/bin/initdb /usr/local/bin/initdb /usr/bin/initdb || want="$want postgresql"
-has_one_of /usr/sbin/mariadbd /usr/bin/mariadbd /usr/local/bin/mariadbd || want="$want mariadb-server"
-if [ -n "$examples" ]; then
+if [ -n "$tests" ]; then
+    # The tests of stock-ledger run on real database servers, which they start themselves.
+    has_one_of /usr/lib/postgresql/*/bin/initdb /usr/local/bin/initdb /usr/bin/initdb || want="$want postgresql"
+    has_one_of /usr/sbin/mariadbd /usr/bin/mariadbd /usr/local/bin/mariadbd || want="$want mariadb-server"
     # A Python without ensurepip makes no environment with pip in it: Debian ships it apart.
     python3 -c "import venv, ensurepip" >/dev/null 2>&1 || want="$want python3 python3-venv"
     command -v node >/dev/null 2>&1 || want="$want nodejs"
@@ -46,12 +46,12 @@ install_wanted() {
     # A server started by the package would take the port that make run wants: none is started.
     policy=/usr/sbin/policy-rc.d
     made=""
-    if [ ! -e "$policy" ] && [ "$(id -u)" = 0 ]; then
-        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=1
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null && $sudo chmod +x "$policy" && made=1
     fi
     status=0
     { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $want; } || status=$?
-    [ -z "$made" ] || rm -f "$policy"
+    [ -z "$made" ] || $sudo rm -f "$policy"
     return $status
 }
 
@@ -73,4 +73,4 @@ install_libraries() {
 }
 
 [ -z "$want" ] || install_wanted
-[ -z "$examples" ] || install_libraries
+[ -z "$tests" ] || install_libraries
