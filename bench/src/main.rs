@@ -15,6 +15,7 @@ mod report;
 mod rows;
 mod server;
 mod stats;
+mod summary;
 mod tails;
 mod wire;
 
@@ -217,10 +218,11 @@ fn write(args: &Args, head: &str, all: &[Measured]) -> Result<()> {
             fs::write(out.join("benchmarks.svg"), chart::svg(&measured.server, comparison))?;
         }
     }
-    if let (Some(page), Some(first)) = (&args.readme, all.first()) {
+    let first = all.iter().find_map(|measured| Some((measured, measured.comparison.as_ref()?)));
+    if let (Some(page), Some((first, comparison))) = (&args.readme, first) {
         let text = fs::read_to_string(page).with_context(|| page.display().to_string())?;
         let note = args.note.as_ref().map_or(String::new(), |note| format!("**{note}**\n\n"));
-        let numbers = format!("{note}{}:\n\n{}", first.server, report::goals(&first.findings));
+        let numbers = format!("{note}{}", summary::summary(&first.server, comparison, &first.findings));
         fs::write(page, report::between_markers(&text, &numbers).context("the page has no markers")?)?;
     }
     Ok(())

@@ -138,7 +138,7 @@ fn spread(spread: Option<Spread>) -> String {
 }
 
 /// A whole number with its thousands apart.
-fn thousands(figure: Option<f64>) -> String {
+pub fn thousands(figure: Option<f64>) -> String {
     let Some(figure) = figure else { return String::new() };
     let digits = format!("{figure:.0}");
     let groups: Vec<&str> =

@@ -10,6 +10,7 @@ use super::spec::{Access, Arg, Call, Keys, Spec};
 use crate::core::attributes::Attributes;
 use crate::core::change::Edges;
 use crate::core::codec::effect::Effect;
+use crate::core::contents::Contents;
 use crate::core::event::{quantity, Event, Place};
 use crate::core::ids::Bytes;
 use crate::core::pool::Pool;
@@ -33,7 +34,7 @@ pub const NOT_FOR_CLIENTS: CommandError =
     CommandError::line("ERR this command is for replication and the append-only file only");
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    if call.env.origin != Origin::Log {
+    if call.env.origin == Origin::Client {
         return Err(NOT_FOR_CLIENTS);
     }
     let mut args = Args::new(call.args);
@@ -58,7 +59,9 @@ pub fn repeat(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     // The pools of a cart may share a stream: its entries come in the order in which the primary wrote them.
     told.sort_by_key(|again| again.place.id);
     for again in &told {
-        let event = again.event.with_order(again.order.as_ref().map(Bytes::as_slice));
+        let event = again
+            .event
+            .with_words(again.order.as_ref().map(Bytes::as_slice), again.token.as_ref().map(Bytes::as_slice));
         let entry = entry(&event, again.takes.then_some(again.text.as_slice()));
         let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
         divergences = divergences.saturating_add(u64::from(place.is_none()));
@@ -71,9 +74,10 @@ struct Again {
     handle: Handle,
     stream: Bytes,
     place: Place,
-    /// Without its order.
+    /// Without the words of the caller.
     event: Event<'static>,
     order: Option<Bytes>,
+    token: Option<Bytes>,
     text: Vec<u8>,
     takes: bool,
 }
@@ -90,7 +94,7 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
             handle
         }
         Some(handle) => handle,
-        None if effect.creates() => call.keys.create(key, Pool::new(0)),
+        None if effect.creates() => call.keys.create(key, Contents::Pool(Pool::new(0))),
         None => return None,
     };
     let changed = call.journal.of(handle);
@@ -122,13 +126,14 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
                 let event = Event::of(pool, &step.change, (kind, edges), qty, step.stamp.now_ms);
                 let mut text = Vec::new();
                 let takes = event::attributes(&mut text, pool, &step.change);
-                let order = event.order.map(Bytes::new);
+                let (order, token) = (event.order.map(Bytes::new), event.token.map(Bytes::new));
                 told.push(Again {
                     handle,
                     stream,
                     place: place.place,
-                    event: event.with_order(None),
+                    event: event.with_words(None, None),
                     order,
+                    token,
                     text,
                     takes,
                 });

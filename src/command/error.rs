@@ -19,6 +19,8 @@ impl CommandError {
     /// A slot moves, and the pool's event stream is not here.
     pub const TRY_AGAIN: Self =
         Self::line("TRYAGAIN the slot moves, and the event stream of the pool is on another node");
+    /// The pool arrives in pieces, and is not whole yet.
+    pub const ARRIVING: Self = Self::line("TRYAGAIN the pool is still arriving");
     /// Words that do not fit together.
     pub const SYNTAX: Self = Self::line("ERR syntax error");
 
@@ -34,6 +36,7 @@ impl From<Closed> for CommandError {
         match closed {
             Closed::WrongType => Self::WRONG_TYPE,
             Closed::TryAgain => Self::TRY_AGAIN,
+            Closed::Arriving => Self::ARRIVING,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::core::change::{Change, OnHand};
 use crate::core::event::Event;
 use crate::core::pool::Pool;
 
-/// The fields, in order. The last three stand only where they say something; `order` as well.
+/// The fields, in order. Those behind `out` stand only where they say something; `order` as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Field {
@@ -41,12 +41,14 @@ pub enum Field {
     Out,
     /// The attributes, as JSON.
     For,
+    /// The token of a restock or a return.
+    Token,
     /// `soldout`, `restocked` or `low`.
     Edge,
 }
 
 /// How many fields there are.
-pub const FIELDS: usize = 15;
+pub const FIELDS: usize = 16;
 
 impl Field {
     /// Their names, in order.
@@ -65,6 +67,7 @@ impl Field {
         "sold",
         "out",
         "for",
+        "token",
         "edge",
     ];
 }
@@ -114,6 +117,9 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> Entry<'a> {
     entry.push((Field::Out, Value::Int(event.out)));
     if let Some(text) = attributes {
         entry.push((Field::For, Value::Bytes(text)));
+    }
+    if let Some(token) = event.token {
+        entry.push((Field::Token, Value::Bytes(token)));
     }
     // Sold out says low, too.
     if let Some(edge) = event.edges.iter().next() {

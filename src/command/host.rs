@@ -1,7 +1,7 @@
 //! What a command needs from the world around it, as traits: the server in production, plain maps in tests.
 
 use super::event::Entry;
-use crate::core::codec::Loader;
+use crate::core::contents::Contents;
 use crate::core::event::Place;
 use crate::core::pool::Pool;
 use crate::core::time::Clock;
@@ -18,6 +18,8 @@ pub enum Closed {
     WrongType,
     /// The pool's event stream is on another node while its slot moves.
     TryAgain,
+    /// Its pool is not whole yet.
+    Arriving,
 }
 
 /// Why a pool may not tell of its changes in a stream.
@@ -51,14 +53,25 @@ pub trait Keyspace {
     /// Opening the same key twice in one call gives the same handle.
     ///
     /// # Errors
-    /// The key holds another type, or what its pool must write to is elsewhere.
+    /// The key holds another type, its pool is not whole yet, or what its pool must write to is elsewhere.
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed>;
+    /// Opens a key, whether its pool is whole or still arrives (load form only).
+    ///
+    /// # Errors
+    /// The key holds another type.
+    fn hold(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed>;
     /// The pool behind a handle.
     fn pool(&self, handle: Handle) -> &Pool;
     /// The pool behind a handle, to be changed by the commit point only.
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool;
-    /// Makes a key that [`Keyspace::open`] found empty hold this pool; replaces a pool that is there (load form only).
-    fn create(&mut self, key: &[u8], pool: Pool) -> Handle;
+    /// What is behind a handle.
+    fn contents(&self, handle: Handle) -> &Contents;
+    /// What is behind a handle, to be changed by the load form only.
+    fn contents_mut(&mut self, handle: Handle) -> &mut Contents;
+    /// Makes a key that [`Keyspace::open`] found empty hold this; replaces what is there (load form only).
+    fn create(&mut self, key: &[u8], contents: Contents) -> Handle;
+    /// Removes a key (load form only). The handle is of no use any more.
+    fn remove(&mut self, handle: Handle);
     /// Appends an entry to an event stream, and says where it is. `None`: it could not be written, which changes nothing else.
     fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place>;
     /// Whether the caller may let this pool tell of its changes in this stream.
@@ -66,8 +79,6 @@ pub trait Keyspace {
     /// # Errors
     /// Why not.
     fn permit(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied>;
-    /// The load of this key that is under way (`STOCK.LOAD`, which arrives in pieces).
-    fn loader(&mut self, key: &[u8]) -> &mut Option<Loader>;
 }
 
 /// Where a call comes from: what may be replayed is accepted from the log only.
@@ -75,8 +86,10 @@ pub trait Keyspace {
 pub enum Origin {
     /// A client, a script or a module: decides anew, on a primary.
     Client,
-    /// The primary, the append-only file or a slot import: what it says has happened.
+    /// The primary or the append-only file: what it says has happened.
     Log,
+    /// A slot import: as the log, but the source still has what it sends. An error calls the move off.
+    Import,
 }
 
 /// What a call may know of its surroundings. Time, configuration and chance enter here and nowhere else.

@@ -1,12 +1,17 @@
-//! `STOCK.LOAD key MORE chunk`, `STOCK.LOAD key END`: a whole pool in pieces, as an append-only file without RDB preamble holds
-//! it. Not for clients.
+//! `STOCK.LOAD key MORE chunk`, `STOCK.LOAD key END`: a whole pool in pieces, as an append-only file without RDB preamble and a slot
+//! import hold it. Not for clients.
+//!
+//! What has arrived is kept under the key, so that a copy of the data set that is taken between two pieces has it, too. A first
+//! piece begins anew, whatever was under way: a move that was called off may be repeated.
 
-use super::args::{is, Args};
+use super::args::{is, Args, Parsed};
 use super::effect::NOT_FOR_CLIENTS;
 use super::error::CommandError;
-use super::host::Origin;
+use super::host::{Handle, Origin};
 use super::journal::Answer;
 use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use crate::core::codec::{begins, Loader};
+use crate::core::contents::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LOAD",
@@ -25,41 +30,112 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-const DAMAGED: CommandError = CommandError::line("ERR the pool in the log is damaged");
+const MISFIT: CommandError = CommandError::line("ERR this piece does not fit what has arrived of the pool");
+
+/// One piece.
+enum Piece<'a> {
+    /// The first one.
+    First(&'a [u8]),
+    /// A further one.
+    Next(&'a [u8]),
+    /// Nothing more: the pool is whole.
+    End,
+}
+
+/// What became of a piece.
+enum Load {
+    /// It fits.
+    Fits,
+    /// It begins a pool where there was another one, which is gone.
+    Replaces,
+    /// It does not fit. What it does not belong to is as it was; what can never be whole any more is gone.
+    Misfit,
+}
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    if call.env.origin != Origin::Log {
+    if call.env.origin == Origin::Client {
         return Err(NOT_FOR_CLIENTS);
     }
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let piece = args.required()?;
+    let piece = piece(&mut args)?;
+    // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
     call.journal.verbatim = true;
     call.journal.answer = Some(Answer::Other);
-    if is(piece, "MORE") {
-        let chunk = args.required()?;
-        args.end()?;
-        let loader = call.keys.loader(key);
-        if loader.get_or_insert_default().feed(chunk).is_err() {
-            *loader = None;
-            call.journal.divergences = 1;
-            return Err(DAMAGED);
-        }
-    } else if is(piece, "END") {
-        args.end()?;
-        let finished = call.keys.loader(key).take().map(crate::core::codec::Loader::finish);
-        let Some(Ok(pool)) = finished else {
-            call.journal.divergences = 1;
-            return Err(DAMAGED);
-        };
-        if call.keys.open(key).is_err() {
-            call.journal.divergences = 1;
-            return Err(CommandError::WRONG_TYPE);
-        }
-        call.keys.create(key, pool);
-    } else {
-        return Err(CommandError::SYNTAX);
+    let load = load(call, key, &piece);
+    call.journal.divergences = u64::from(!matches!(load, Load::Fits));
+    if matches!(load, Load::Misfit) && call.env.origin == Origin::Import {
+        return Err(MISFIT);
     }
     call.out.status("OK");
     Ok(())
+}
+
+fn piece<'a>(args: &mut Args<'a>) -> Parsed<Piece<'a>> {
+    let word = args.required()?;
+    let piece = if is(word, "MORE") {
+        let chunk = args.required()?;
+        if begins(chunk) {
+            Piece::First(chunk)
+        } else {
+            Piece::Next(chunk)
+        }
+    } else if is(word, "END") {
+        Piece::End
+    } else {
+        return Err(CommandError::SYNTAX);
+    };
+    args.end()?;
+    Ok(piece)
+}
+
+fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> Load {
+    // A key of another type is not ours to touch.
+    let Ok(held) = call.keys.hold(key) else { return Load::Misfit };
+    match *piece {
+        Piece::First(chunk) => {
+            let mut loader = Box::new(Loader::new());
+            if loader.feed(chunk).is_err() {
+                return misfit(call, held);
+            }
+            let another = held.is_some_and(|handle| call.keys.contents(handle).pool().is_some());
+            call.keys.create(key, Contents::Arriving(loader));
+            if another {
+                Load::Replaces
+            } else {
+                Load::Fits
+            }
+        }
+        Piece::Next(chunk) => {
+            let fed = arriving(call, held).is_some_and(|(_, loader)| loader.feed(chunk).is_ok());
+            if fed {
+                Load::Fits
+            } else {
+                misfit(call, held)
+            }
+        }
+        Piece::End => {
+            let Some((handle, loader)) = arriving(call, held) else { return misfit(call, held) };
+            let Ok(pool) = std::mem::take(loader).finish() else { return misfit(call, held) };
+            *call.keys.contents_mut(handle) = Contents::Pool(pool);
+            Load::Fits
+        }
+    }
+}
+
+/// What has arrived under a key.
+fn arriving<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
+    let handle = held.filter(|&handle| call.keys.contents(handle).pool().is_none())?;
+    match call.keys.contents_mut(handle) {
+        Contents::Arriving(loader) => Some((handle, loader)),
+        Contents::Pool(_) => None,
+    }
+}
+
+/// Without this piece the others are of no use, and those of another attempt must not be taken for theirs.
+fn misfit(call: &mut Call<'_>, held: Option<Handle>) -> Load {
+    if let Some((handle, _)) = arriving(call, held) {
+        call.keys.remove(handle);
+    }
+    Load::Misfit
 }

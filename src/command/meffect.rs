@@ -22,7 +22,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    if call.env.origin != Origin::Log {
+    if call.env.origin == Origin::Client {
         return Err(NOT_FOR_CLIENTS);
     }
     let mut args = Args::new(call.args);

@@ -6,6 +6,7 @@ use super::error::CommandError;
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
 use crate::core::change::{Change, OnHand};
+use crate::core::contents::Contents;
 use crate::core::ops::set::decide;
 use crate::core::pool::Pool;
 
@@ -49,7 +50,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Ok(());
         }
         let salt = (call.env.entropy)();
-        let handle = call.keys.create(key, Pool::new(salt));
+        let handle = call.keys.create(key, Contents::Pool(Pool::new(salt)));
         commit(call, handle, &Change::Created { salt, on_hand });
         call.out.status("OK");
         return Ok(());

@@ -391,6 +391,17 @@ impl<'a> Change<'a> {
         }
     }
 
+    /// The caller's token, where it has one.
+    #[must_use]
+    pub const fn token(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::Added { token: Some((token, _)), .. }
+            | Self::Returned { token: Some(token), .. }
+            | Self::Vouched { token, .. } => Some(token),
+            _ => None,
+        }
+    }
+
     /// From when the order that it finishes is forgotten, Unix ms.
     #[must_use]
     pub const fn forget_ms(&self) -> Option<i64> {

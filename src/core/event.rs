@@ -37,6 +37,8 @@ pub struct Event<'a> {
     pub seq: u64,
     /// The order that it is about.
     pub order: Option<&'a [u8]>,
+    /// The caller's token of a restock or a return: by it a repeated one is known again whose first one was lost.
+    pub token: Option<&'a [u8]>,
     /// See [`quantity`].
     pub qty: i64,
     /// When, Unix ms.
@@ -90,11 +92,11 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
 }
 
 impl<'a> Event<'a> {
-    /// The same of another order, or of none.
+    /// The same with these words of the caller.
     #[must_use]
-    pub fn with_order<'o>(&self, order: Option<&'o [u8]>) -> Event<'o> {
-        let Self { kind, edges, epoch, seq, order: _, qty, at_ms, available, reserved, on_hand, sold, out } = *self;
-        Event { kind, edges, epoch, seq, order, qty, at_ms, available, reserved, on_hand, sold, out }
+    pub fn with_words<'o>(&self, order: Option<&'o [u8]>, token: Option<&'o [u8]>) -> Event<'o> {
+        let Self { kind, edges, epoch, seq, qty, at_ms, available, reserved, on_hand, sold, out, .. } = *self;
+        Event { kind, edges, epoch, seq, order, token, qty, at_ms, available, reserved, on_hand, sold, out }
     }
 
     /// The entry of a change that has just happened.
@@ -106,6 +108,7 @@ impl<'a> Event<'a> {
             epoch: pool.epoch(),
             seq: pool.seq(),
             order: change.order().map(|order| order.id),
+            token: change.token(),
             qty,
             at_ms,
             available: pool.available().map(|units| units.max(0)),

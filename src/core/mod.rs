@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `quantity`, `ids`, `time`, `window` (the words), `order`, `limit`, `usage` (what is kept), `pool` (the
 //! aggregate), `change` (what can happen to it), `event` (what is told of it), `view` (what a call sees), `ops` (one operation per file: decide, then
-//! apply), `codec` (bytes), `verify` (is it all true).
+//! apply), `codec` (bytes), `contents` (what a key holds), `verify` (is it all true).
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -16,6 +16,7 @@
 pub mod attributes;
 pub mod change;
 pub mod codec;
+pub mod contents;
 mod entries;
 pub mod event;
 pub mod hash;

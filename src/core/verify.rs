@@ -177,3 +177,6 @@ fn limits(pool: &Pool, report: &mut Report) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

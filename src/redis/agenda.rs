@@ -38,7 +38,7 @@ impl Agenda {
             // It needs what it needed when it was put there.
             return;
         }
-        let next = value.pool.next_wake_ms();
+        let next = value.contents.next_wake_ms();
         let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(AGAIN_MS)) });
         if !may_stay(value.wake_ms, next, now_ms) {
             self.replace(db, key, value, next);
@@ -47,7 +47,7 @@ impl Agenda {
 
     /// Notes a pool that may not stand in here, or under another name.
     pub fn place(&mut self, db: i32, key: &[u8], value: &mut Value) {
-        let next = value.pool.next_wake_ms();
+        let next = value.contents.next_wake_ms();
         self.replace(db, key, value, next);
     }
 

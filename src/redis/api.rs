@@ -41,11 +41,12 @@ macro_rules! first_absent {
 /// The name of a function that this module needs and the server does not have.
 pub fn missing() -> Option<&'static str> {
     first_absent!(
-        RedisModule_ACLCheckKeyPermissions,
+        RedisModule_ACLCheckCommandPermissions,
         RedisModule_Alloc,
         RedisModule_AvoidReplicaTraffic,
         RedisModule_Call,
         RedisModule_CallReplyInteger,
+        RedisModule_CallReplyStringPtr,
         RedisModule_CallReplyType,
         RedisModule_CloseKey,
         RedisModule_CreateCommand,
@@ -157,12 +158,6 @@ impl<'c> Ctx<'c> {
         // SAFETY: the context is live.
         let flags = unsafe { api!(RedisModule_GetContextFlags(self.raw)) };
         flags as u32
-    }
-
-    /// The selected database.
-    pub fn db(self) -> i32 {
-        // SAFETY: the context is live.
-        unsafe { api!(RedisModule_GetSelectedDb(self.raw)) }
     }
 
     /// Selects a database; false where there is none of this number.

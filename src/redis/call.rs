@@ -25,16 +25,23 @@ pub struct Scratch {
     journal: Journal,
 }
 
+/// What a write is answered that another module makes while one of ours is under way.
+pub const NESTED: &str = "ERR this call came in the middle of another one that writes";
+
 /// Runs one command.
 pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]) {
     let now_ms = api::now_ms();
-    let (mut scratch, clock, defaults, reign, events) = state::with(|state| {
+    let begun = state::with(|state| {
+        if state.writing && spec.access != Access::Read {
+            return None;
+        }
         let scratch = state.take_scratch();
         if let Some(own) = &mut state.sweep.call {
             own.ran = true;
         }
-        (scratch, state.clock(now_ms), state.settings.defaults(), state.reign, state.settings.events())
+        Some((scratch, state.clock(now_ms), state.settings.defaults(), state.reign, state.settings.events()))
     });
+    let Some((mut scratch, clock, defaults, reign, events)) = begun else { return reply::line(ctx, NESTED) };
     // SAFETY: the server keeps the arguments alive and in place until the command returns; `Scratch` forgets
     // them before that, and handlers, which take a `Call` of any lifetime, cannot keep them.
     scratch.args.extend(argv.iter().map(|&arg| unsafe { api::bytes(arg) }));
@@ -74,7 +81,7 @@ fn answer(
     let mut out = Reply(ctx);
     let result = (spec.run)(&mut Call { args, env, keys: &mut keys, journal, out: &mut out });
     if spec.access != Access::Read {
-        replicate::propagate(ctx, &keys, journal, result.is_err());
+        replicate::propagate(ctx, &keys, journal);
         follow_up(&mut keys, env.clock, !spec.fast);
     }
     match result {
@@ -88,7 +95,6 @@ fn answer(
 
 /// Brings the gauges and the agenda up to date with the pools of a call. `whole`: it may have changed them by more than an order.
 fn follow_up(keys: &mut Keys<'_>, clock: Clock, whole: bool) {
-    keys.keep_load();
     state::with(|state| {
         keys.each_value(|key, name, value| {
             let db = key.db();
@@ -115,7 +121,12 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
     // alone is no proof: real clients are served, too, while a replica loads a data set beside the one in
     // use.
     let from_file = flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 && ctx.is_log_reader();
-    if from_file || flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | import) != 0 {
+    let primary = flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0;
+    if from_file {
+        Origin::Log
+    } else if primary && flags & import != 0 {
+        Origin::Import
+    } else if flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | import) != 0 {
         Origin::Log
     } else {
         Origin::Client

@@ -61,7 +61,7 @@ fn range(keys: Keys) -> (c_int, c_int, c_int) {
     }
 }
 
-/// Adds the category `@stock`, where the server lets modules add any (Redis 7.4, Valkey 8.1).
+/// Adds the category `@stock`, where the server lets modules add any (Redis 7.4, Valkey 8.0).
 fn add_category(ctx: Ctx<'_>) -> bool {
     // SAFETY: the context is live; the name is copied.
     unsafe { raw::RedisModule_AddACLCategory.is_some_and(|add| add(ctx.raw(), c"stock".as_ptr()) == api::OK) }

@@ -17,6 +17,7 @@ use super::state;
 use super::trampoline::guarded;
 use super::value::Value;
 use crate::core::codec::{self, Loader};
+use crate::core::contents::Contents;
 
 /// The type, once it is registered.
 pub static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(null_mut());
@@ -24,10 +25,12 @@ pub static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(null_mut());
 /// Nine characters, as the server wants it; they are part of every RDB file and never change.
 const NAME: &std::ffi::CStr = c"stockpool";
 
-/// Behind each chunk that a value is saved in comes another one, or none.
+/// Before each chunk that a value is saved in.
 const MORE: u64 = 1;
-/// The end of a value.
+/// The end of a pool.
 const END: u64 = 0;
+/// The end of what has arrived of a pool: more may come by `STOCK.LOAD`.
+const SO_FAR: u64 = 2;
 
 /// Registers the type.
 pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
@@ -77,7 +80,7 @@ pub unsafe fn value_of(key: *mut raw::RedisModuleKey) -> *mut Value {
     }
 }
 
-/// The pool behind a callback's value.
+/// The value behind a callback's pointer.
 ///
 /// # Safety
 /// The pointer came from the server, which got it from `Value::boxed`, and nothing changes the value
@@ -105,21 +108,26 @@ fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<Value>, Strin
             codec::VERSION
         ));
     }
-    let mut loader = Loader::new();
-    while next_chunk(io, &mut loader)? {}
-    let pool = loader.finish().map_err(|damage| format!("stock: damaged value: {damage}"))?;
-    Ok(Value::boxed(pool))
+    let mut loader = Box::new(Loader::new());
+    loop {
+        // SAFETY: the handle is live for the callback.
+        let mark = unsafe { api!(RedisModule_LoadUnsigned(io)) };
+        ensure_read(io)?;
+        match mark {
+            MORE => next_chunk(io, &mut loader)?,
+            END => {
+                let pool = loader.finish().map_err(|damage| format!("stock: damaged value: {damage}"))?;
+                return Ok(Value::boxed(Contents::Pool(pool)));
+            }
+            SO_FAR if loader.has_begun() => return Ok(Value::boxed(Contents::Arriving(loader))),
+            _ => return Err("stock: damaged value: neither a chunk nor the end".into()),
+        }
+    }
 }
 
-/// Reads one chunk; false at the end. The length in the payload is checked against the payload by the server,
+/// Reads one chunk. The length in the payload is checked against the payload by the server,
 /// and what it claims about the pool by the loader.
-fn next_chunk(io: *mut raw::RedisModuleIO, loader: &mut Loader) -> Result<bool, String> {
-    // SAFETY: the handle is live for the callback.
-    let mark = unsafe { api!(RedisModule_LoadUnsigned(io)) };
-    ensure_read(io)?;
-    if mark != MORE {
-        return if mark == END { Ok(false) } else { Err("stock: damaged value: neither a chunk nor the end".into()) };
-    }
+fn next_chunk(io: *mut raw::RedisModuleIO, loader: &mut Loader) -> Result<(), String> {
     let mut len = 0;
     // SAFETY: the handle is live; the server writes the length.
     let start = unsafe { api!(RedisModule_LoadStringBuffer(io, &mut len)) };
@@ -131,8 +139,7 @@ fn next_chunk(io: *mut raw::RedisModuleIO, loader: &mut Loader) -> Result<bool, 
     // SAFETY: ours, see above.
     unsafe { api!(RedisModule_Free(start.cast())) };
     ensure_read(io)?;
-    fed.map_err(|damage| format!("stock: damaged value: {damage}"))?;
-    Ok(true)
+    fed.map_err(|damage| format!("stock: damaged value: {damage}"))
 }
 
 fn ensure_read(io: *mut raw::RedisModuleIO) -> Result<(), String> {
@@ -167,11 +174,12 @@ fn saving(body: impl FnOnce()) {
 unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, pool: *mut c_void) {
     // SAFETY: the handle and the value are live for the callback.
     saving(|| unsafe {
-        codec::save(&value(pool).pool, &mut |chunk| {
+        let contents = &value(pool).contents;
+        contents.save(&mut |chunk| {
             api!(RedisModule_SaveUnsigned(io, MORE));
             api!(RedisModule_SaveStringBuffer(io, chunk.as_ptr().cast(), chunk.len()));
         });
-        api!(RedisModule_SaveUnsigned(io, END));
+        api!(RedisModule_SaveUnsigned(io, if contents.pool().is_some() { END } else { SO_FAR }));
     });
 }
 
@@ -179,20 +187,27 @@ unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: *mut raw::Red
     let command = c"STOCK.LOAD".as_ptr();
     // SAFETY: the handle, the key and the value are live for the callback; the formats match their arguments.
     saving(|| unsafe {
-        codec::save(&value(pool).pool, &mut |chunk| {
+        let contents = &value(pool).contents;
+        contents.save(&mut |chunk| {
             let (start, len) = (chunk.as_ptr(), chunk.len());
             api!(RedisModule_EmitAOF(io, command, c"scb".as_ptr(), key, c"MORE".as_ptr(), start, len));
         });
-        api!(RedisModule_EmitAOF(io, command, c"sc".as_ptr(), key, c"END".as_ptr()));
+        if contents.pool().is_some() {
+            api!(RedisModule_EmitAOF(io, command, c"sc".as_ptr(), key, c"END".as_ptr()));
+        }
     });
 }
 
 unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, pool: *mut c_void) {
     // SAFETY: the handle and the value are live for the callback.
     guarded((), || unsafe {
-        codec::save(&value(pool).pool, &mut |chunk| {
+        let contents = &value(pool).contents;
+        contents.save(&mut |chunk| {
             api!(RedisModule_DigestAddStringBuffer(digest, chunk.as_ptr().cast(), chunk.len()));
         });
+        if contents.pool().is_none() {
+            api!(RedisModule_DigestAddLongLong(digest, SO_FAR as i64));
+        }
         api!(RedisModule_DigestEndSequence(digest));
     });
 }
@@ -243,13 +258,13 @@ unsafe extern "C" fn mem_usage(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c
 
 unsafe extern "C" fn free_effort(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) -> usize {
     // SAFETY: the value is live for the callback.
-    guarded(1, || unsafe { value(pool) }.pool.free_effort().max(1))
+    guarded(1, || unsafe { value(pool) }.contents.free_effort().max(1))
 }
 
 unsafe extern "C" fn copy(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) -> *mut c_void {
     guarded(null_mut(), || {
         // SAFETY: the value is live for the callback.
-        let pool = unsafe { value(pool) }.pool.copy();
-        Box::into_raw(Value::boxed(pool)).cast()
+        let contents = unsafe { value(pool) }.contents.copy();
+        Box::into_raw(Value::boxed(contents)).cast()
     })
 }

@@ -32,7 +32,6 @@ unsafe extern "C" fn on_role(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEve
         if what == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER {
             promoted();
         }
-        state::with(|state| state.loads.clear());
     });
 }
 
@@ -56,7 +55,6 @@ unsafe extern "C" fn on_loading(_: *mut raw::RedisModuleCtx, _: raw::RedisModule
 /// After a load the agenda is made anew. A load from disk may have lost the latest confirmations, as a
 /// promotion may, and is followed by a grace; one from the primary has not.
 fn loading(state: &mut State, what: u64) {
-    state.loads.clear();
     match what {
         raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED => {
             state.rescan.want();

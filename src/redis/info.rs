@@ -33,6 +33,7 @@ impl Section {
             return;
         }
         self.count(c"pools", value::POOLS.get());
+        self.count(c"arriving_pools", value::ARRIVING.get());
         self.count(c"open_holds", value::OPEN_HOLDS.get());
         self.count(c"remembered_orders", value::REMEMBERED.get());
         self.count(c"memory_bytes", value::MEMORY_BYTES.get());

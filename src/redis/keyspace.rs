@@ -7,12 +7,12 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::data_type;
 use super::state;
-use super::stream::{self, Streams};
+use super::stream::{self, Reach, Streams};
 use super::value::Value;
 use crate::command::event::Entry;
 use crate::command::host::{Append, Closed, Handle, Keyspace, StreamDenied};
 use crate::command::spec::Access;
-use crate::core::codec::Loader;
+use crate::core::contents::Contents;
 use crate::core::event::Place;
 use crate::core::pool::Pool;
 
@@ -24,8 +24,10 @@ pub struct OpenKey {
     value: *mut Value,
     /// The pool was handed out to be changed.
     pub touched: bool,
-    /// The key was made by this call.
-    pub created: bool,
+    /// What the key holds was made, exchanged or removed as a whole.
+    pub exchanged: bool,
+    /// Its stream is in another slot: nothing is appended.
+    pub deaf: bool,
 }
 
 impl OpenKey {
@@ -37,6 +39,9 @@ impl OpenKey {
 }
 
 /// The keys of one call. They are closed when it is dropped, also by a panic.
+///
+/// Writes do not nest: while one has pools open, the server may run other modules (as it opens a key that has expired, or
+/// creates a stream), and a write of theirs to a pool of ours would change it under this call. It is refused (`call::run`).
 pub struct Keys<'c> {
     ctx: Ctx<'c>,
     writes: bool,
@@ -45,7 +50,6 @@ pub struct Keys<'c> {
     open: &'c mut Vec<OpenKey>,
     /// Where the search for the next key begins: keys are mostly opened in the order of the arguments.
     next: usize,
-    load: Option<(usize, Option<Loader>)>,
     streams: Streams<'c>,
     /// Streams of pools may be on another node: it is a cluster, and this a call that decides.
     cluster: bool,
@@ -61,9 +65,12 @@ impl<'c> Keys<'c> {
         open: &'c mut Vec<OpenKey>,
     ) -> Self {
         open.clear();
+        if access != Access::Read {
+            state::with(|state| state.writing = true);
+        }
         let cluster = access != Access::Log && state::with(|state| state.cluster);
         let (writes, streams) = (access != Access::Read, Streams::new(ctx));
-        Self { ctx, writes, argv, args, open, next: 1, load: None, streams, cluster }
+        Self { ctx, writes, argv, args, open, next: 1, streams, cluster }
     }
 
     /// The keys that were opened.
@@ -76,23 +83,13 @@ impl<'c> Keys<'c> {
         self.open.get(handle.0)
     }
 
-    /// Every key that holds a pool, with its name.
+    /// Every key that holds a value of ours, with its name.
     pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut Value)) {
         for key in self.open.iter() {
             if !key.value.is_null() {
                 // SAFETY: the name is an argument of the running call; the value is held by the open key, and
                 // each value is open once (see `open`), so this is the only reference.
                 unsafe { work(key, api::bytes(key.name), &mut *key.value) };
-            }
-        }
-    }
-
-    /// Puts back a load that goes on in later calls.
-    pub fn keep_load(&mut self) {
-        if let Some((at, Some(loader))) = self.load.take() {
-            if let Some(key) = self.args.get(at) {
-                let db = self.ctx.db();
-                state::with(|state| state.loads.put(db, key, loader));
             }
         }
     }
@@ -135,20 +132,41 @@ impl<'c> Keys<'c> {
         }
         // SAFETY: the open key holds the value, and nothing changes it meanwhile.
         let events = if self.cluster && self.writes { unsafe { value.as_ref() } } else { None };
-        let events = events.and_then(|value| value.pool.events()).filter(|name| !name.is_empty());
-        if events.is_some_and(|events| !stream::is_here(self.ctx, name, events)) {
+        let events = events.and_then(|value| value.contents.pool()?.events()).filter(|name| !name.is_empty());
+        let reach = events.map_or(Reach::Here, |events| stream::reach(self.ctx, name, events));
+        if reach == Reach::Moving {
             // SAFETY: the handle is live, and not used again.
             unsafe { api!(RedisModule_CloseKey(key)) };
             return Err(Closed::TryAgain);
         }
         let last = self.open.len();
-        self.open.push(OpenKey { key, name, value, touched: false, created: false });
+        let deaf = reach == Reach::Never;
+        self.open.push(OpenKey { key, name, value, touched: false, exchanged: false, deaf });
         Ok(Some(last))
+    }
+
+    /// What is behind a handle, to be changed.
+    fn touch(&mut self, handle: Handle) -> &mut Contents {
+        assert!(self.writes, "a read that writes");
+        let open = self.open.get_mut(handle.0).filter(|open| !open.value.is_null());
+        let Some(open) = open else { panic!("a handle of another call") };
+        open.touched = true;
+        // SAFETY: the open key holds the value; it is open once, so `&mut self` makes this the only
+        // reference.
+        unsafe { &mut (*open.value).contents }
     }
 }
 
 impl Keyspace for Keys<'_> {
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
+        let handle = self.hold(key)?;
+        match handle.map(|handle| self.contents(handle)) {
+            Some(Contents::Arriving(_)) => Err(Closed::Arriving),
+            Some(Contents::Pool(_)) | None => Ok(handle),
+        }
+    }
+
+    fn hold(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
         let already = if self.writes { self.already(key) } else { None };
         let at = match already {
             Some(at) => Some(at),
@@ -161,31 +179,38 @@ impl Keyspace for Keys<'_> {
     }
 
     fn pool(&self, handle: Handle) -> &Pool {
-        let value = self.open.get(handle.0).map_or(std::ptr::null_mut(), |open| open.value);
-        assert!(!value.is_null(), "a handle of another call");
-        // SAFETY: the open key holds the value, and nothing changes it while `self` is borrowed.
-        unsafe { &(*value).pool }
+        let Some(pool) = self.contents(handle).pool() else { panic!("a pool that is not whole") };
+        pool
     }
 
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool {
-        assert!(self.writes, "a read that writes");
-        let open = self.open.get_mut(handle.0).filter(|open| !open.value.is_null());
-        let Some(open) = open else { panic!("a handle of another call") };
-        open.touched = true;
-        // SAFETY: the open key holds the value; it is open once, so `&mut self` makes this the only
-        // reference.
-        unsafe { &mut (*open.value).pool }
+        let Some(pool) = self.touch(handle).pool_mut() else { panic!("a pool that is not whole") };
+        pool
     }
 
-    fn create(&mut self, key: &[u8], pool: Pool) -> Handle {
+    fn contents(&self, handle: Handle) -> &Contents {
+        let value = self.open.get(handle.0).map_or(std::ptr::null_mut(), |open| open.value);
+        assert!(!value.is_null(), "a handle of another call");
+        // SAFETY: the open key holds the value, and nothing changes it while `self` is borrowed.
+        unsafe { &(*value).contents }
+    }
+
+    fn contents_mut(&mut self, handle: Handle) -> &mut Contents {
+        if let Some(open) = self.open.get_mut(handle.0) {
+            open.exchanged = true;
+        }
+        self.touch(handle)
+    }
+
+    fn create(&mut self, key: &[u8], contents: Contents) -> Handle {
         if self.already(key).is_none() {
-            let _: Result<_, Closed> = self.open(key);
+            let _: Result<_, Closed> = self.hold(key);
         }
         let at = self.already(key);
         let Some((at, open)) = at.and_then(|at| Some((at, self.open.get_mut(at)?))) else {
             panic!("a key that was not declared")
         };
-        let value = Box::into_raw(Value::boxed(pool));
+        let value = Box::into_raw(Value::boxed(contents));
         let kind = data_type::TYPE.load(Ordering::Relaxed);
         // SAFETY: the key is open for writing; the server takes the value over, and frees one that it
         // replaces.
@@ -193,8 +218,17 @@ impl Keyspace for Keys<'_> {
         assert!(set == api::OK, "a read that creates");
         open.value = value;
         open.touched = true;
-        open.created = true;
+        open.exchanged = true;
         Handle(at)
+    }
+
+    fn remove(&mut self, handle: Handle) {
+        let Some(open) = self.open.get_mut(handle.0) else { panic!("a handle of another call") };
+        // SAFETY: the key is open for writing; the server frees the value, which nobody has a reference to.
+        let removed = unsafe { api!(RedisModule_DeleteKey(open.key)) };
+        assert!(removed == api::OK, "a read that removes");
+        open.value = std::ptr::null_mut();
+        open.exchanged = true;
     }
 
     fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
@@ -202,24 +236,20 @@ impl Keyspace for Keys<'_> {
     }
 
     fn permit(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
-        let Some(open) = self.open.get(pool.0) else { return Err(StreamDenied::NoPermission) };
-        stream::permit(self.ctx, open.name, stream, self.cluster)
-    }
-
-    fn loader(&mut self, key: &[u8]) -> &mut Option<Loader> {
-        let at = self.find(key).unwrap_or_default();
-        if self.load.as_ref().is_none_or(|load| load.0 != at) {
-            self.keep_load();
-            let db = self.ctx.db();
-            self.load = Some((at, state::with(|state| state.loads.take(db, key))));
-        }
-        &mut self.load.get_or_insert((at, None)).1
+        let Some(open) = self.open.get_mut(pool.0) else { return Err(StreamDenied::NoPermission) };
+        stream::permit(self.ctx, open.name, stream, self.cluster)?;
+        // It is told of there from now on.
+        open.deaf = false;
+        Ok(())
     }
 }
 
 impl Drop for Keys<'_> {
     /// Closes the keys; the names stay, for what is announced afterwards.
     fn drop(&mut self) {
+        if self.writes {
+            state::with(|state| state.writing = false);
+        }
         for open in self.open.iter_mut() {
             // SAFETY: each handle came from `RM_OpenKey` and is closed once.
             unsafe { api!(RedisModule_CloseKey(open.key)) };

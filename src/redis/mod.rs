@@ -23,7 +23,7 @@ mod events;
 mod info;
 mod keyspace;
 mod listeners;
-mod load;
+mod locked;
 mod log;
 mod notify;
 mod options;

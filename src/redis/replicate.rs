@@ -15,8 +15,9 @@ const EFFECT: &CStr = c"STOCK.EFFECT";
 const MEFFECT: &CStr = c"STOCK.MEFFECT";
 
 /// Replicates and signals what a call has changed. A call that changed nothing leaves no trace at all. One
-/// that `failed` may have changed something, too: due holds are returned before a call is decided.
-pub fn propagate(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal, failed: bool) {
+/// that failed may have changed something, too: due holds are returned before a call is decided. What comes from the log goes on
+/// as it came, also where it does not fit.
+pub fn propagate(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
     if !journal.verbatim && journal.unheard {
         if !journal.changed().is_empty() {
             // Goes nowhere, and counts the change for the server's save points. SAFETY: the context is live.
@@ -24,7 +25,7 @@ pub fn propagate(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal, failed: bool)
         }
     } else if !journal.verbatim {
         effects(ctx, keys, journal);
-    } else if !failed {
+    } else {
         // SAFETY: the context is live.
         unsafe { api!(RedisModule_ReplicateVerbatim(ctx.raw())) };
     }
@@ -77,9 +78,9 @@ fn cart(ctx: Ctx<'_>, keys: &Keys<'_>, changed: &[Changed]) {
 /// change.
 fn signal(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
     let noted = journal.changed().iter().filter(|changed| !changed.notes.is_empty());
-    let noted = noted.filter_map(|changed| keys.at(changed.handle)).filter(|key| !key.created);
-    let created = keys.opened().iter().filter(|key| key.created);
-    for key in noted.chain(created) {
+    let noted = noted.filter_map(|changed| keys.at(changed.handle)).filter(|key| !key.exchanged);
+    let exchanged = keys.opened().iter().filter(|key| key.exchanged);
+    for key in noted.chain(exchanged) {
         // SAFETY: the context and the name are live.
         unsafe { api!(RedisModule_SignalModifiedKey(ctx.raw(), key.name)) };
     }

@@ -1,21 +1,14 @@
 //! What the process keeps between calls.
 //!
-//! The server runs commands, events and every other callback that comes here on its main thread, so the state
-//! is local to that thread: no lock, and no `unsafe` to explain. Another thread that came here by mistake
-//! would find a state of its own, empty. (Values may be freed on other threads; `value` keeps to atomic
-//! gauges for that reason.)
-//!
 //! Borrows are short and never held while the server does anything by which other modules may run (opening
 //! keys, replicating, announcing): those may call our commands.
 
-use std::cell::RefCell;
-use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
 use super::agenda::Agenda;
 use super::call::Scratch;
 use super::config::Settings;
-use super::load::Loads;
+use super::locked::Locked;
 use super::log;
 use super::rescan::Rescan;
 use super::sweep::Sweep;
@@ -58,12 +51,12 @@ pub struct State {
     pub sweep: Sweep,
     /// The search for pools that the agenda may not know.
     pub rescan: Rescan,
-    /// Pools that arrive in pieces.
-    pub loads: Loads,
     /// The context flag that marks a slot import's client, where the server has one.
     pub import_flag: u32,
     /// This server is a node of a cluster.
     pub cluster: bool,
+    /// A write has pools open: see `Keys`.
+    pub writing: bool,
     /// The load under way reads our own files.
     pub loading_from_disk: bool,
     last_ms: i64,
@@ -74,14 +67,11 @@ pub struct State {
     spare: Vec<Box<Scratch>>,
 }
 
-thread_local! {
-    // Not dropped at exit: the server is ending, and freeing a large agenda would only delay it.
-    static STATE: ManuallyDrop<RefCell<State>> = const { ManuallyDrop::new(RefCell::new(State::new())) };
-}
+static STATE: Locked<State> = Locked::new(State::new());
 
 /// Works on the state. Must not call what may call back.
 pub fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
-    STATE.with(|state| work(&mut state.borrow_mut()))
+    STATE.with(work)
 }
 
 impl State {
@@ -100,9 +90,9 @@ impl State {
             agenda: Agenda::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),
-            loads: Loads::new(),
             import_flag: 0,
             cluster: false,
+            writing: false,
             loading_from_disk: false,
             last_ms: 0,
             grace_since: None,

@@ -1,15 +1,15 @@
 //! The event streams: entries are appended to ordinary streams of the server, in the same step as the change.
 
-use std::cell::RefCell;
 use std::ffi::CStr;
-use std::mem::ManuallyDrop;
 use std::os::raw::{c_int, c_longlong};
 
 use redis_module::raw;
 use smallvec::SmallVec;
 
 use super::api::{self, Ctx};
+use super::call::NESTED;
 use super::keyspace::OpenKey;
+use super::locked::Locked;
 use crate::command::event::{Entry, Field, Value, FIELDS};
 use crate::command::host::{Append, StreamDenied};
 use crate::core::event::{EntryId, Place};
@@ -35,9 +35,12 @@ impl<'c> Streams<'c> {
         Self { ctx, open: SmallVec::new() }
     }
 
-    /// Appends an entry. `None`: the server does not take it (the key holds something else, or its last id is the
-    /// largest that there is).
+    /// Appends an entry. `None`: the server does not take it (the key holds something else, its last id is the
+    /// largest that there is, or it is in another slot).
     pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+        if pool.deaf && matches!(at, Append::End { .. }) {
+            return None;
+        }
         let db = pool.db();
         let open = self.opened(stream)?;
         let mut id = raw::RedisModuleStreamID { ms: 0, seq: 0 };
@@ -128,7 +131,8 @@ fn trim_to(key: *mut raw::RedisModuleKey, flags: c_int, length: u64) -> bool {
     unsafe { api!(RedisModule_StreamTrimByLength(key, flags, length)) > 0 }
 }
 
-/// Strings that entries have in common. They live as long as the process; the server copies what it stores.
+/// Strings that entries have in common. They live as long as the process; the server copies what it stores. While it does, none
+/// is replaced: writes do not nest (see `Keys`).
 struct Common {
     names: [*mut raw::RedisModuleString; FIELDS],
     words: Vec<(&'static str, *mut raw::RedisModuleString)>,
@@ -144,9 +148,7 @@ struct Common {
 /// Small numbers, which most quantities are.
 const NUMBERS: usize = 1_024;
 
-thread_local! {
-    static COMMON: ManuallyDrop<RefCell<Option<Common>>> = const { ManuallyDrop::new(RefCell::new(None)) };
-}
+static COMMON: Locked<Option<Common>> = Locked::new(None);
 
 impl Common {
     fn new() -> Self {
@@ -231,7 +233,7 @@ impl Common {
 
 /// The name of a stream as a string of the server, which the caller frees.
 fn name_of(stream: &[u8]) -> *mut raw::RedisModuleString {
-    COMMON.with(|common| common.borrow_mut().get_or_insert_with(Common::new).stream(stream))
+    COMMON.with(|common| common.get_or_insert_with(Common::new).stream(stream))
 }
 
 /// Makes the strings of an entry, names and values in turn, and frees those that only this entry has.
@@ -244,7 +246,6 @@ fn with_strings<R>(
     let mut strings: arrayvec::ArrayVec<*mut raw::RedisModuleString, { 2 * FIELDS }> = arrayvec::ArrayVec::new();
     let mut own: arrayvec::ArrayVec<*mut raw::RedisModuleString, FIELDS> = arrayvec::ArrayVec::new();
     COMMON.with(|common| {
-        let mut common = common.borrow_mut();
         let common = common.get_or_insert_with(Common::new);
         for &(field, value) in entry {
             let (string, is_own) = common.value(pool, db, field, value);
@@ -263,14 +264,33 @@ fn with_strings<R>(
     done
 }
 
-/// Whether a stream can be written to on this node of a cluster. Where it is not here, it may be that it has never been
+/// Whether a stream can be written to on this node of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It can.
+    Here,
+    /// Its slot is half moved.
+    Moving,
+    /// It is not in the pool's slot: a policy that came from elsewhere (RESTORE, a file) names it.
+    Never,
+}
+
+/// Whether a pool's stream can be written to on this node of a cluster. Where it is not here, it may be that it has never been
 /// written to, or that its slot is half moved: then the server refuses a command on pool and stream together.
-pub fn is_here(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u8]) -> bool {
+pub fn reach(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u8]) -> Reach {
     let name = api::string(stream);
-    let here = kind(ctx, name) != raw::REDISMODULE_KEYTYPE_EMPTY as c_int || together(ctx, pool, name);
+    let reach = if kind(ctx, name) != raw::REDISMODULE_KEYTYPE_EMPTY as c_int {
+        Reach::Here
+    } else if slot(ctx, pool) != slot(ctx, name) {
+        Reach::Never
+    } else if together(ctx, pool, name) {
+        Reach::Here
+    } else {
+        Reach::Moving
+    };
     // SAFETY: made above.
     unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), name)) };
-    here
+    reach
 }
 
 /// Whether the caller may let a pool tell of its changes in this stream.
@@ -282,7 +302,7 @@ pub fn permit(
 ) -> Result<(), StreamDenied> {
     let name = api::string(stream);
     let kind = kind(ctx, name);
-    let denied = if !may_write(ctx, name) {
+    let denied = if !may_write(ctx, pool, name) {
         Some(StreamDenied::NoPermission)
     } else if cluster && slot(ctx, pool) != slot(ctx, name) {
         Some(StreamDenied::OtherSlot)
@@ -337,8 +357,8 @@ fn integer(reply: *mut raw::RedisModuleCallReply) -> Option<i64> {
 }
 
 /// Whether the caller's user may write to a key. A caller without a user (another module) may do everything.
-fn may_write(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> bool {
-    if !has_user(ctx) {
+fn may_write(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, name: *mut raw::RedisModuleString) -> bool {
+    if !has_user(ctx, pool) {
         return true;
     }
     // SAFETY: the caller has a user, whose name the server copies; the strings and the user are freed here.
@@ -349,27 +369,33 @@ fn may_write(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> bool {
         if user.is_null() {
             return false;
         }
-        let flags = raw::REDISMODULE_CMD_KEY_INSERT as c_int;
-        let may = api!(RedisModule_ACLCheckKeyPermissions(user, name, flags)) == api::OK;
+        // Command and key together, as the server checks a call: one of the user's selectors must allow both.
+        let (command, policy) = (api::string(b"STOCK.SETPOLICY"), api::string(b"{}"));
+        let mut argv = [command, name, policy];
+        let may = api!(RedisModule_ACLCheckCommandPermissions(user, argv.as_mut_ptr(), argv.len() as c_int)) == api::OK;
+        api!(RedisModule_FreeString(std::ptr::null_mut(), command));
+        api!(RedisModule_FreeString(std::ptr::null_mut(), policy));
         api!(RedisModule_FreeModuleUser(user));
         may
     }
 }
 
 /// Whether the caller has a user at all. Asking for its name would crash the server where there is none; a call in the
-/// user's name says so first.
-fn has_user(ctx: Ctx<'_>) -> bool {
-    /// `ENOTSUP`: there is no user to run as.
-    const NO_USER: i32 = 95;
-    // SAFETY: the context is live; the format has no arguments.
+/// user's name says so first. It is the call that is running, which the user may make: so nothing is denied, and no
+/// denial stands in the server's log. It changes nothing, since writes do not nest.
+fn has_user(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString) -> bool {
+    let (command, format) = (c"STOCK.SETPOLICY".as_ptr(), c"CEsc".as_ptr());
+    let policy: *const std::os::raw::c_char = CStr::as_ptr(c"{}");
+    // SAFETY: the context and the name are live; the format matches the arguments; the reply is ours until it is freed.
     unsafe {
-        let reply = api!(RedisModule_Call(ctx.raw(), c"PING".as_ptr(), c"CE".as_ptr()));
-        let why = std::io::Error::last_os_error().raw_os_error();
+        let reply = api!(RedisModule_Call(ctx.raw(), command, format, pool, policy));
         if reply.is_null() {
-            return why != Some(NO_USER);
+            return false;
         }
-        let failed = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ERROR as c_int;
+        let mut len = 0;
+        let text = api!(RedisModule_CallReplyStringPtr(reply, &mut len));
+        let came_through = !text.is_null() && std::slice::from_raw_parts(text.cast::<u8>(), len) == NESTED.as_bytes();
         api!(RedisModule_FreeCallReply(reply));
-        !failed || why != Some(NO_USER)
+        came_through
     }
 }

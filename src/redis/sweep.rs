@@ -91,7 +91,6 @@ pub fn set_up(ctx: Ctx<'_>) -> Result<*mut raw::RedisModuleCtx, String> {
 pub fn tick() {
     let now_ms = api::now_ms();
     let start = state::with(|state| {
-        state.loads.tidy();
         let work = state.rescan.is_wanted() || state.agenda.has_discarded() || state.agenda.is_due(now_ms);
         let pump = state.sweep.pump.as_ref().map(|pump| pump.readable.as_raw_fd());
         pump.filter(|_| work && !state.sweep.running)

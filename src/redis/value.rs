@@ -1,10 +1,11 @@
-//! What a key of our type holds: a pool, and what the shell notes beside it.
+//! What a key of our type holds: a pool, or what has arrived of one, and what the shell notes beside it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::core::contents::Contents;
 use crate::core::pool::Pool;
 
-/// A sum over all pools of the process, also those on their way in or out.
+/// A sum over all values of the process, also those on their way in or out.
 ///
 /// Values are freed on whichever thread the server likes (UNLINK, FLUSHALL ASYNC), so the gauges are atomic;
 /// nothing is ordered by them.
@@ -12,6 +13,8 @@ pub struct Gauge(AtomicU64);
 
 /// How many pools.
 pub static POOLS: Gauge = Gauge(AtomicU64::new(0));
+/// How many pools are still arriving.
+pub static ARRIVING: Gauge = Gauge(AtomicU64::new(0));
 /// How many open holds.
 pub static OPEN_HOLDS: Gauge = Gauge(AtomicU64::new(0));
 /// How many orders are remembered.
@@ -38,8 +41,8 @@ const LARGE: u64 = 256;
 
 /// The value of a key.
 pub struct Value {
-    /// The pool.
-    pub pool: Pool,
+    /// The pool, or what has arrived of one.
+    pub contents: Contents,
     /// Under which time the agenda knows this key. A hint of this process: not saved, not copied, not
     /// compared.
     pub wake_ms: Option<i64>,
@@ -50,6 +53,7 @@ pub struct Value {
 #[derive(Clone, Copy, Default)]
 struct Counted {
     pools: u64,
+    arriving: u64,
     open_holds: u64,
     remembered: u64,
     memory_bytes: u64,
@@ -57,8 +61,8 @@ struct Counted {
 
 impl Value {
     /// A value, as the server keeps it.
-    pub fn boxed(pool: Pool) -> Box<Self> {
-        let mut value = Box::new(Self { pool, wake_ms: None, counted: Counted::default() });
+    pub fn boxed(contents: Contents) -> Box<Self> {
+        let mut value = Box::new(Self { contents, wake_ms: None, counted: Counted::default() });
         value.recount(true);
         value
     }
@@ -66,11 +70,16 @@ impl Value {
     /// Brings the gauges up to date after a change: memory, which is many sums, always where `whole` says so or the pool is
     /// small, else after each sixteenth change.
     pub fn recount(&mut self, whole: bool) {
-        let remembered = self.pool.remembered();
-        let weigh = whole || remembered < LARGE || self.pool.seq().is_multiple_of(16);
+        let Some(pool) = self.contents.pool() else {
+            let memory_bytes = self.memory_bytes() as u64;
+            return self.count(Counted { arriving: 1, memory_bytes, ..Counted::default() });
+        };
+        let remembered = pool.remembered();
+        let weigh = whole || remembered < LARGE || pool.seq().is_multiple_of(16);
         self.count(Counted {
             pools: 1,
-            open_holds: self.pool.open_holds(),
+            arriving: 0,
+            open_holds: pool.open_holds(),
             remembered,
             memory_bytes: if weigh { self.memory_bytes() as u64 } else { self.counted.memory_bytes },
         });
@@ -79,11 +88,12 @@ impl Value {
     /// What it takes, the box included.
     pub fn memory_bytes(&self) -> usize {
         let beside = std::mem::size_of::<Self>() - std::mem::size_of::<Pool>();
-        self.pool.memory_bytes().saturating_add(beside)
+        self.contents.memory_bytes().saturating_add(beside)
     }
 
     fn count(&mut self, now: Counted) {
         POOLS.change(self.counted.pools, now.pools);
+        ARRIVING.change(self.counted.arriving, now.arriving);
         OPEN_HOLDS.change(self.counted.open_holds, now.open_holds);
         REMEMBERED.change(self.counted.remembered, now.remembered);
         MEMORY_BYTES.change(self.counted.memory_bytes, now.memory_bytes);

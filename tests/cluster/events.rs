@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::audit;
+use crate::harness::server::Server;
 use crate::harness::{fits, stock_info, wait_until, Client};
 use crate::load::Load;
 use crate::nodes::{slot_of, tags_of, Cluster, PRIMARIES};
@@ -42,6 +43,37 @@ fn a_stream_moves_with_its_pools() {
     let mut tag = || tags.next().expect("a tag");
     pool_and_stream_on_two_nodes(&cluster, &tag(), &tag());
     a_slot_with_a_stream_moves_while_orders_run(&cluster, &tag());
+    a_pool_that_names_a_stream_of_another_slot_sells_on(&cluster, &tag());
+}
+
+/// Such a policy comes from a server that is no cluster. Nothing is appended, and the policy can be mended.
+fn a_pool_that_names_a_stream_of_another_slot_sells_on(cluster: &Cluster, tag: &str) {
+    let alone = Server::start();
+    let mut origin = alone.client();
+    let pool = format!("{{{tag}}}restored");
+    origin.expect(&format!("STOCK.SET {pool} 10"), "OK");
+    tell_in(&mut origin, &pool, "feed", "OK");
+    origin.expect(&format!("STOCK.RESERVE {pool} paid 1"), "[OK, *]");
+    let payload = origin.call(&["DUMP", &pool]).bytes().to_vec();
+    let mut client = cluster.client(0);
+    for stream in ["feed", "feeds"] {
+        assert_ne!(slot_of(stream.as_bytes()), slot_of(tag.as_bytes()));
+    }
+    client.call(&[b"RESTORE".as_slice(), pool.as_bytes(), b"0", &payload]);
+    let missed = stock_info(&mut client, "events_missed");
+    client.script(&format!(
+        "STOCK.RESERVE {pool} a 1 => [OK, *]
+         STOCK.CONFIRM {pool} paid => [OK, *]
+         STOCK.RELEASE {pool} a => [OK, *]
+         STOCK.SUSPEND {pool}"
+    ));
+    assert_eq!(stock_info(&mut client, "events_missed"), missed + 4, "each change shows as missed");
+    let stream = format!("{{{tag}}}mended");
+    tell_in(&mut client, &pool, "feeds", "-CROSSSLOT*");
+    tell_in(&mut client, &pool, &stream, "OK");
+    client.expect(&format!("STOCK.RESUME {pool}"), "OK");
+    client.expect(&format!("XLEN {stream}"), "2");
+    client.verify(&pool);
 }
 
 fn pool_and_stream_on_two_nodes(cluster: &Cluster, tag: &str, other: &str) {

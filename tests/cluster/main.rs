@@ -12,3 +12,4 @@ mod resharding;
 mod routing;
 mod shopper;
 mod slot_import;
+mod slot_import_cut;

@@ -12,7 +12,7 @@ use crate::nodes::{slot_of, tags_of, Cluster};
 const MANY: i64 = 40_000;
 
 /// A cluster, where the server can move slots this way. A Valkey 9 that says that it cannot has refused the module.
-fn cluster() -> Option<Cluster> {
+pub fn cluster() -> Option<Cluster> {
     let server = Server::start();
     let version = info(&mut server.client(), "server").get("valkey_version").cloned();
     let major: u32 = version.and_then(|text| text.split('.').next()?.parse().ok()).unwrap_or(0);
@@ -23,19 +23,19 @@ fn cluster() -> Option<Cluster> {
     known.then(Cluster::steady)
 }
 
-fn migrate(cluster: &Cluster, slots: &[u16], from: usize, to: usize) {
+pub fn migrate(cluster: &Cluster, slots: &[u16], from: usize, to: usize) {
     let ranges: Vec<String> =
         slots.iter().map(|slot| format!("SLOTSRANGE {slot} {slot} NODE {}", cluster.ids[to])).collect();
     cluster.client(from).expect(&format!("CLUSTER MIGRATESLOTS {}", ranges.join(" ")), "OK");
 }
 
 /// The states of the migrations that a node knows, the latest first.
-fn states(client: &mut Client) -> Vec<String> {
+pub fn states(client: &mut Client) -> Vec<String> {
     client.say("CLUSTER GETSLOTMIGRATIONS").items().iter().map(|job| job.field("state").text()).collect()
 }
 
 #[track_caller]
-fn wait_for_success(cluster: &Cluster, from: usize) {
+pub fn wait_for_success(cluster: &Cluster, from: usize) {
     let mut client = cluster.client(from);
     wait_until("the slots have moved", || {
         let states = states(&mut client);

@@ -47,6 +47,9 @@ fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &Told) -> Fields {
     if let Some(order) = &told.order {
         fields.insert("order", order.escape_ascii().to_string());
     }
+    if let Some(token) = &told.token {
+        fields.insert("token", token.escape_ascii().to_string());
+    }
     if let Some(edge) = told.edge {
         fields.insert("edge", edge.to_string());
     }

@@ -9,7 +9,8 @@ use redis_stock::command::host::{Append, Closed, Env, Feed, Handle, Keyspace, Or
 use redis_stock::command::journal::Journal;
 use redis_stock::command::spec::Call;
 use redis_stock::command::TABLE;
-use redis_stock::core::codec::{save, Loader};
+use redis_stock::core::codec::Loader;
+use redis_stock::core::contents::Contents;
 use redis_stock::core::event::{EntryId, Place};
 use redis_stock::core::pool::Pool;
 use redis_stock::core::time::Clock;
@@ -22,8 +23,7 @@ use crate::reply::Reply;
 #[derive(Default)]
 pub struct Keys {
     names: BTreeMap<Vec<u8>, usize>,
-    pools: Vec<Pool>,
-    loading: BTreeMap<Vec<u8>, Option<Loader>>,
+    values: Vec<Contents>,
     /// Entries, stream by stream.
     pub streams: BTreeMap<Vec<u8>, Stream>,
     /// No stream takes an entry.
@@ -44,22 +44,37 @@ pub struct Stream {
 
 impl Keyspace for Keys {
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
+        match self.hold(key)? {
+            Some(handle) if self.contents(handle).pool().is_none() => Err(Closed::Arriving),
+            handle => Ok(handle),
+        }
+    }
+    fn hold(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
         Ok(self.names.get(key).map(|&at| Handle(at)))
     }
     fn pool(&self, handle: Handle) -> &Pool {
-        &self.pools[handle.0]
+        self.contents(handle).pool().expect("a pool that is whole")
     }
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool {
-        &mut self.pools[handle.0]
+        self.contents_mut(handle).pool_mut().expect("a pool that is whole")
     }
-    fn create(&mut self, key: &[u8], pool: Pool) -> Handle {
+    fn contents(&self, handle: Handle) -> &Contents {
+        &self.values[handle.0]
+    }
+    fn contents_mut(&mut self, handle: Handle) -> &mut Contents {
+        &mut self.values[handle.0]
+    }
+    fn create(&mut self, key: &[u8], contents: Contents) -> Handle {
         if let Some(&at) = self.names.get(key) {
-            self.pools[at] = pool;
+            self.values[at] = contents;
             return Handle(at);
         }
-        self.names.insert(key.to_vec(), self.pools.len());
-        self.pools.push(pool);
-        Handle(self.pools.len() - 1)
+        self.names.insert(key.to_vec(), self.values.len());
+        self.values.push(contents);
+        Handle(self.values.len() - 1)
+    }
+    fn remove(&mut self, handle: Handle) {
+        self.names.retain(|_, at| *at != handle.0);
     }
     fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
         if self.deaf && matches!(at, Append::End { .. }) {
@@ -97,9 +112,6 @@ impl Keyspace for Keys {
             return Err(StreamDenied::NoPermission);
         }
         Ok(())
-    }
-    fn loader(&mut self, key: &[u8]) -> &mut Option<Loader> {
-        self.loading.entry(key.to_vec()).or_default()
     }
 }
 
@@ -251,8 +263,7 @@ impl Host {
     pub fn twin(&self) -> Self {
         let keys = Keys {
             names: self.keys.names.clone(),
-            pools: self.keys.pools.clone(),
-            loading: BTreeMap::new(),
+            values: self.keys.values.clone(),
             streams: self.keys.streams.clone(),
             deaf: self.keys.deaf,
             strict: self.keys.strict,
@@ -268,6 +279,11 @@ impl Host {
         }
     }
 
+    /// How much of the last call did not fit.
+    pub fn divergences(&self) -> u64 {
+        self.journal.divergences
+    }
+
     /// Random numbers of its own, for one that was a twin.
     pub fn reseed(&self, seed: u64) {
         self.chance.set(seed | 1);
@@ -275,44 +291,50 @@ impl Host {
 
     /// A pool, where it is there.
     pub fn find(&self, key: &[u8]) -> Option<&Pool> {
-        self.keys.names.get(key).map(|&at| &self.keys.pools[at])
+        self.keys.names.get(key).and_then(|&at| self.keys.values[at].pool())
     }
 
     /// A pool that is there.
     pub fn pool(&self, key: &[u8]) -> &Pool {
-        &self.keys.pools[self.keys.names[key]]
+        self.find(key).expect("a pool that is there")
     }
 
     /// A pool that is there, to be changed past all rules.
     pub fn pool_mut(&mut self, key: &[u8]) -> &mut Pool {
-        &mut self.keys.pools[self.keys.names[key]]
+        self.keys.values[self.keys.names[key]].pool_mut().expect("a pool that is there")
     }
 
     /// Every difference that VERIFY finds.
     pub fn verify(&self) -> Vec<String> {
-        self.keys.names.values().flat_map(|&at| verify(&self.keys.pools[at])).collect()
+        let pools = self.keys.names.values().filter_map(|&at| self.keys.values[at].pool());
+        pools.flat_map(verify).collect()
     }
 
     /// The state as bytes, key by key.
     pub fn state(&self) -> BTreeMap<Vec<u8>, Vec<Vec<u8>>> {
-        let bytes = |pool: &Pool| {
+        let bytes = |contents: &Contents| {
             let mut chunks = Vec::new();
-            save(pool, &mut |chunk| chunks.push(chunk.to_vec()));
+            contents.save(&mut |chunk| chunks.push(chunk.to_vec()));
             chunks
         };
-        self.keys.names.iter().map(|(name, &at)| (name.clone(), bytes(&self.keys.pools[at]))).collect()
+        self.keys.names.iter().map(|(name, &at)| (name.clone(), bytes(&self.keys.values[at]))).collect()
     }
 
-    /// A restart: every pool through its encoding.
+    /// A restart: every value through its encoding.
     pub fn reload(&mut self) {
-        for pool in &mut self.keys.pools {
+        for contents in &mut self.keys.values {
             let mut loader = Loader::new();
-            save(pool, &mut |chunk| {
+            contents.save(&mut |chunk| {
                 if let Err(damage) = loader.feed(chunk) {
                     panic!("what was saved is read: {damage}");
                 }
             });
-            *pool = loader.finish().unwrap_or_else(|damage| panic!("what was saved is whole: {damage}"));
+            *contents = match contents {
+                Contents::Arriving(_) => Contents::Arriving(Box::new(loader)),
+                Contents::Pool(_) => {
+                    Contents::Pool(loader.finish().unwrap_or_else(|damage| panic!("what was saved is whole: {damage}")))
+                }
+            };
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The rules of selling against a naive reference that shares no code with them.
 
 mod agreement;
+mod arriving;
 mod generate;
 mod golden;
 mod host;

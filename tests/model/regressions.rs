@@ -3,6 +3,7 @@
 use redis_stock::command::host::{Keyspace, Origin};
 use redis_stock::core::codec::wire::{put, put_optional, put_signed};
 use redis_stock::core::codec::Loader;
+use redis_stock::core::contents::Contents;
 use redis_stock::core::pool::Pool;
 
 use crate::host::Host;
@@ -284,7 +285,7 @@ fn counters_of_a_payload_have_bounds() {
     assert!(load(&payload(1, 5, most, -most)).is_err(), "available would leave 2^53-1");
     let mut host = Host::new(1);
     let Ok(pool) = load(&payload(1 << 31, 5, 10, 0)) else { panic!("the last id is still one") };
-    host.keys.create(b"k", pool);
+    host.keys.create(b"k", Contents::Pool(pool));
     assert_eq!(call(&mut host, NOW_MS, "LIMIT k user 5").word().as_deref(), Some("ERR"));
     assert_eq!(host.verify(), Vec::<String>::new());
 }
@@ -295,7 +296,7 @@ fn a_pool_at_its_last_number_stays_loadable() {
     const LAST: u64 = 9_007_199_254_740_991;
     let mut host = Host::new(1);
     let pool = load(&payload(1, LAST, 5, 0)).expect("the bound is within the bounds");
-    host.keys.create(b"k", pool);
+    host.keys.create(b"k", Contents::Pool(pool));
     for text in ["ADD k 1", "RESERVE k o1 2"] {
         assert_eq!(call(&mut host, NOW_MS, text).word().as_deref(), Some("OK"));
     }
@@ -345,4 +346,28 @@ fn usage_comes_back_with_tz_whatever_was_written_meanwhile() {
         assert_eq!(host.verify(), Vec::<String>::new());
     }
     assert_eq!(answers[0], answers[1]);
+}
+
+/// Records that are equal in what orders them are in order, too.
+#[test]
+fn what_happened_in_one_millisecond_is_loaded_again() {
+    let mut host = shop(&["SET k 100", "LIMIT k user 50 PER DAY", "LIMIT k region 50 PER DAY"]);
+    for text in [
+        "ADD k 1 TOKEN a",
+        "ADD k 1 TOKEN b",
+        "RESERVE k o 1 FOR user u region r",
+        "RESERVE k p 1 FOR user v region s",
+        "RESERVE k q 1 FOR user v region s",
+        "CONFIRM k q",
+        "RESERVE k r 1 FOR user v region s",
+        "CONFIRM k r",
+        "UNLIMIT k region PER DAY",
+    ] {
+        call(&mut host, NOW_MS, text);
+    }
+    let before = host.state();
+    host.reload();
+    assert_eq!(host.state(), before);
+    assert_eq!(host.verify(), Vec::<String>::new());
+    assert_eq!(call(&mut host, NOW_MS, "ADD k 1 TOKEN b").word().as_deref(), Some("EXISTS"));
 }

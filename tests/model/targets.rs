@@ -3,7 +3,7 @@
 
 use redis_stock::command::host::Origin;
 use redis_stock::command::{policy_json, TABLE};
-use redis_stock::core::codec::{save, Loader};
+use redis_stock::core::codec::{save, save_arriving, Loader};
 use redis_stock::core::pool::Pool;
 use redis_stock::core::verify::verify;
 
@@ -90,6 +90,34 @@ pub fn codec(data: &[u8]) -> bool {
     let again = load(&saved).expect("what is saved is read");
     assert_eq!(bytes_of(&again), saved, "what is read is saved the same");
     work(&saved);
+    true
+}
+
+/// Bytes as what has arrived of a pool, then what follows. What is accepted is saved so that it reads the same and goes on the same,
+/// and a pool that comes of it is true. Whether it was accepted.
+pub fn arriving(come: &[u8], to_come: &[u8]) -> bool {
+    let mut loader = Loader::new();
+    if loader.feed(come).is_err() || !loader.has_begun() {
+        return false;
+    }
+    let saved = |loader: &Loader| {
+        let mut bytes = Vec::new();
+        save_arriving(loader, &mut |chunk| bytes.extend_from_slice(chunk));
+        bytes
+    };
+    let bytes = saved(&loader);
+    let mut again = Loader::new();
+    again.feed(&bytes).expect("what is saved is read");
+    assert_eq!(saved(&again), bytes, "what is read is saved the same");
+    assert!(loader.memory_bytes() < 100_000 + 1_000 * come.len(), "it takes what it is worth");
+    let fed = (loader.feed(to_come), again.feed(to_come));
+    assert_eq!(fed.0, fed.1, "what is read goes on the same");
+    if fed.0.is_ok() {
+        assert_eq!(saved(&loader), saved(&again));
+        if let Ok(pool) = loader.finish() {
+            assert_eq!(verify(&pool), Vec::<String>::new(), "what is whole is true");
+        }
+    }
     true
 }
 

@@ -1,4 +1,4 @@
-//! What the documents say is true: each line of the README's sessions is typed, each parameter is asked for, and the example
+//! What the documents say is true: each line of their sessions is typed, each parameter is asked for, and the example
 //! configuration boots.
 
 use std::collections::BTreeMap;
@@ -15,10 +15,10 @@ fn document(name: &str) -> String {
 }
 
 /// The steps of a fenced block: what is typed, and what is answered.
-fn session(name: &str) -> Vec<(String, Vec<String>)> {
-    let readme = document("README.md");
+fn session(page: &str, name: &str) -> Vec<(String, Vec<String>)> {
+    let text = document(page);
     let fence = format!("```redis-cli {name}");
-    let block = readme.lines().skip_while(|line| *line != fence).skip(1).take_while(|line| *line != "```");
+    let block = text.lines().skip_while(|line| *line != fence).skip(1).take_while(|line| *line != "```");
     let mut steps: Vec<(String, Vec<String>)> = Vec::new();
     for line in block {
         match (line.strip_prefix("> "), steps.last_mut()) {
@@ -52,33 +52,33 @@ fn fits(written: &str, printed: &str) -> bool {
     middle.is_some_and(|ms| ms.len() == 13 && ms.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn follow(name: &str) {
+fn follow(page: &str, name: &str) {
     let server = Server::start();
-    for (line, written) in session(name) {
+    for (line, written) in session(page, name) {
         let printed = typed(&server, &line);
         let same = printed.len() == written.len() && written.iter().zip(&printed).all(|(w, p)| fits(w, p));
-        assert!(same, "{name}: > {line}\nREADME:  {written:#?}\nprinted: {printed:#?}");
+        assert!(same, "{name}: > {line}\n{page}: {written:#?}\nprinted: {printed:#?}");
     }
 }
 
 #[test]
 fn the_first_sale_is_as_written() {
-    follow("first-sale");
+    follow("README.md", "first-sale");
 }
 
 #[test]
 fn the_limits_are_as_written() {
-    follow("limits");
+    follow("docs/limits.md", "limits");
 }
 
 #[test]
 fn the_carts_are_as_written() {
-    follow("carts");
+    follow("README.md", "carts");
 }
 
 #[test]
 fn the_events_are_as_written() {
-    follow("events");
+    follow("docs/events.md", "events");
 }
 
 fn configured(client: &mut crate::harness::client::Client) -> BTreeMap<String, String> {

@@ -13,6 +13,7 @@ mod reference;
 mod reply;
 
 mod arguments;
+mod arriving;
 mod carts;
 mod churn;
 mod clock;
@@ -26,6 +27,7 @@ mod listeners;
 mod manners;
 mod memory;
 mod model_on_server;
+mod neighbours;
 mod notices;
 mod options;
 mod persistence;

@@ -168,7 +168,7 @@ fn what_is_not_a_policy() {
         "{\"retain_paid\":0}",
         "{\"retain_paid\":315360001}",
         "{\"events\":5}",
-        "{\"limits\":{}}",
+        "{\"limits\":{\"by\":[]}}",
         "{\"limits\":[5]}",
         "{\"limits\":[null]}",
     ]
@@ -315,4 +315,25 @@ fn safety_is_never_sold() {
     set(&mut c, "k", &json!({"safety": 0}));
     c.expect("STOCK.RESERVE k b 4", "[OK, 4, 0, *]");
     c.verify("k");
+}
+
+/// As languages write JSON that have one kind of number, or no empty array; and there and back through a script.
+#[test]
+fn other_ways_to_write_json() {
+    let server = Server::start();
+    let mut c = server.client();
+    let policy = r#"{"hold":900.0,"retain":6e2,"safety":-0,"alert":2.0,"limits":[{"by":{},"max":5.0,"per":"life","overrides":{}},{"by":["user"],"max":1,"per":60.0}]}"#;
+    c.expect("STOCK.SET k 5", "OK");
+    assert_eq!(c.call(&["STOCK.SETPOLICY", "k", policy]).to_string(), "OK");
+    let shown = c.say("STOCK.POLICY k").text();
+    for part in [r#""hold":900,"#, r#""retain":600,"#, r#""safety":0,"#, r#""max":5,"#, r#""per":60,"#] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    let seq = c.get("k", "seq");
+    let script = "local p = cjson.decode(redis.call('STOCK.POLICY', KEYS[1])) \
+        return redis.call('STOCK.SETPOLICY', KEYS[1], cjson.encode(p))";
+    assert_eq!(c.call(&["EVAL", script, "1", "k"]).to_string(), "OK");
+    assert_eq!(c.get("k", "seq"), seq, "nothing has changed");
+    c.script("STOCK.LIMIT k user 3 PER LIFE => OK");
+    assert!(c.say("STOCK.LIMITS k").to_string().contains("user/life/units, max, 3"));
 }

@@ -170,7 +170,8 @@ fn commands(mut bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
     all
 }
 
-fn log_of(server: &Server) -> Vec<Vec<Vec<u8>>> {
+/// Every command that stands in the append-only files.
+pub fn log_of(server: &Server) -> Vec<Vec<Vec<u8>>> {
     let dir = server.dir().join("appendonlydir");
     let mut all = Vec::new();
     for file in std::fs::read_dir(dir).expect("the files of the log") {

@@ -60,13 +60,13 @@ fn each_change_is_one_entry() {
         "type=amended seq=4 order=a qty=4 available=16 reserved=4 on_hand=20 sold=0 out=0",
         "type=extended seq=5 order=a qty=4 available=16 reserved=4 on_hand=20 sold=0 out=0",
         "type=confirmed seq=6 order=a qty=2 available=18 reserved=0 on_hand=18 sold=2 out=2",
-        "type=returned seq=7 order=a qty=1 available=18 reserved=0 on_hand=18 sold=1 out=2",
+        "type=returned seq=7 order=a qty=1 available=18 reserved=0 on_hand=18 sold=1 out=2 token=t",
         "type=returned seq=8 order=a qty=1 available=19 reserved=0 on_hand=19 sold=0 out=1",
         "type=reserved seq=9 order=b qty=14 available=5 reserved=14 on_hand=19 sold=0 out=1 for={} edge=low",
         "type=released seq=10 order=b qty=14 available=19 reserved=0 on_hand=19 sold=0 out=1",
         "type=cancelled seq=11 order=never qty=0 available=19 reserved=0 on_hand=19 sold=0 out=1",
         r#"type=late seq=12 order=late qty=19 available=0 reserved=0 on_hand=0 sold=19 out=20 for={"user":"v"} edge=soldout"#,
-        "type=added seq=13 qty=2 available=2 reserved=0 on_hand=2 sold=19 out=18 edge=restocked",
+        "type=added seq=13 qty=2 available=2 reserved=0 on_hand=2 sold=19 out=18 token=d edge=restocked",
         "type=reconciled seq=14 qty=3 available=5 reserved=0 on_hand=5 sold=19 out=18",
         "type=policy seq=15 qty=0 available=5 reserved=0 on_hand=5 sold=19 out=18",
         "type=suspended seq=16 qty=0 available=5 reserved=0 on_hand=5 sold=19 out=18",
@@ -345,13 +345,16 @@ fn the_stream_needs_a_permission() {
     c.play(
         "STOCK.SET sku:1 5
         ACL SETUSER shop on >x ~sku:* ~mine +@all
-        ACL SETUSER writer on >x ~sku:* %W~mine +stock.setpolicy +stock.reserve
-        ACL SETUSER reader on >x ~sku:* %R~mine +stock.setpolicy",
+        ACL SETUSER writer on >x ~sku:* ~mine +stock.setpolicy +stock.reserve
+        ACL SETUSER reader on >x ~sku:* %R~mine +stock.setpolicy
+        ACL SETUSER split on >x ~sku:* +@all (~theirs +get)",
     );
     let before = c.digest("sku:1");
     let policy = |stream: &str| format!(r#"STOCK.SETPOLICY sku:1 {{"events":"{stream}"}}"#);
     for (user, stream, answer) in
-        [("shop", "theirs", "-NOPERM*"), ("reader", "mine", "-NOPERM*"), ("writer", "theirs", "-NOPERM*")]
+        // Command and key must be allowed together: `split` may do all, and touch `theirs`, but not both.
+        [("shop", "theirs"), ("reader", "mine"), ("writer", "theirs"), ("split", "theirs")]
+                .map(|(u, s)| (u, s, "-NOPERM*"))
     {
         let mut user_client = server.client();
         user_client.expect(&format!("AUTH {user} x"), "OK");
@@ -371,6 +374,12 @@ fn the_stream_needs_a_permission() {
         user_client.expect(&format!("STOCK.RESERVE sku:1 {user} 1"), "[OK, *]");
     }
     assert_eq!(entries(&mut c, "mine").len(), 3);
+    // Who may do what he does is not written down as one who may not.
+    c.expect("ACL LOG RESET", "OK");
+    let mut writer = server.client();
+    writer.expect("AUTH writer x", "OK");
+    writer.expect(&policy("mine"), "OK");
+    c.expect("ACL LOG", "[]");
     // What the key holds is looked at when the policy is set.
     c.expect("SET text x", "OK");
     c.expect(&policy("text"), "-WRONGTYPE*");

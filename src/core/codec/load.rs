@@ -16,13 +16,20 @@ use crate::core::table::Bulk;
 use crate::core::timeline::Timeline;
 use crate::core::usage::{Place, RestoredEntry};
 
+/// Whether a chunk is the first one of a pool.
+#[must_use]
+pub fn begins(chunk: &[u8]) -> bool {
+    chunk.first() == Some(&record::HEADER)
+}
+
 /// Builds a pool from its chunks.
+#[derive(Clone)]
 pub struct Loader {
-    pool: Pool,
+    pub(super) pool: Pool,
     /// The kind of the last record: kinds stand in the order of their numbers.
     last: u8,
     /// What the header says is held; the orders must agree.
-    reserved: i64,
+    pub(super) reserved: i64,
     /// The number of each entry in the table, and how many units and orders of it its orders explain.
     entries: Vec<(u32, i64)>,
     /// What will be indexed at the end: orders, and usage.
@@ -34,7 +41,8 @@ pub struct Loader {
     last_usage: (usize, i64),
     last_token_ms: i64,
     last_finished: bool,
-    finished: bool,
+    /// The end record has come.
+    pub(super) finished: bool,
 }
 
 impl Default for Loader {
@@ -92,6 +100,35 @@ impl Loader {
             self.record(kind, &mut reader)?;
         }
         Ok(())
+    }
+
+    /// Whether the first record has come, without which there is nothing.
+    #[must_use]
+    pub const fn has_begun(&self) -> bool {
+        self.last != 0
+    }
+
+    /// A copy for another key, as [`Pool::copy`].
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { pool: self.pool.copy(), ..self.clone() }
+    }
+
+    /// How much memory it takes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let beside = size_of::<Self>().saturating_sub(size_of::<Pool>());
+        beside
+            .saturating_add(self.pool.memory_bytes())
+            .saturating_add(self.entries.capacity().saturating_mul(size_of::<(u32, i64)>()))
+            .saturating_add(self.order_bulk.bytes())
+            .saturating_add(self.usage_bulk.bytes())
+    }
+
+    /// What freeing it costs, in allocations of size.
+    #[must_use]
+    pub fn free_effort(&self) -> usize {
+        self.pool.free_effort()
     }
 
     /// The pool.

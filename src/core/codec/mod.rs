@@ -2,7 +2,8 @@
 //!
 //! A pool is a sequence of chunks of whole records ([`save`], [`Loader`]); a call's effect is one string ([`effect`]). Both are
 //! canonical: the same state gives the same bytes, so the digest of a pool is the digest of its encoding, and no field can be
-//! forgotten in one of them. Numbers are LEB128, signed ones zigzag; strings have their length in front.
+//! forgotten in one of them. What has arrived of a pool ([`save_arriving`]) is written as the pool is, up to the last record that is
+//! there. Numbers are LEB128, signed ones zigzag; strings have their length in front.
 
 pub mod effect;
 mod fields;
@@ -10,8 +11,8 @@ mod load;
 mod save;
 pub mod wire;
 
-pub use load::Loader;
-pub use save::save;
+pub use load::{begins, Loader};
+pub use save::{save, save_arriving};
 
 use std::fmt;
 

@@ -1,6 +1,7 @@
 //! A pool as chunks of records, in an order that depends on its state alone.
 
 use super::fields::{put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times};
+use super::load::Loader;
 use super::record;
 use super::wire::{put, put_bytes, put_signed};
 use crate::core::limit::Limit;
@@ -34,11 +35,30 @@ impl Chunks<'_> {
     }
 }
 
+/// Hands over what has arrived of a pool, as it arrived: a loader that is fed with it goes on where this one stands.
+pub fn save_arriving(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
+    let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
+    if loader.has_begun() {
+        records(&loader.pool, loader.reserved, &mut chunks);
+    }
+    if loader.finished {
+        end(&loader.pool, &mut chunks);
+    }
+    chunks.flush();
+}
+
 /// Hands the pool over in chunks of at most 64 KiB: header, ended epochs, limits with their overrides, tokens, usage, orders
 /// (open holds by deadline, then the finished ones by when they are forgotten), end.
 pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
-    header(pool, chunks.record(record::HEADER));
+    records(pool, pool.reserved, &mut chunks);
+    end(pool, &mut chunks);
+    chunks.flush();
+}
+
+/// All that comes before the end record. `reserved`: what is held, which the orders that are there may not explain yet.
+fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
+    header(pool, reserved, chunks.record(record::HEADER));
     for ended in &pool.ended {
         let out = chunks.record(record::EPOCH);
         put(out, ended.epoch);
@@ -57,24 +77,26 @@ pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
         put_signed(out, token.delta);
         put_signed(out, token.forget_ms);
     }
-    let ordinals = usage(pool, &mut chunks);
+    let ordinals = usage(pool, chunks);
     let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
     for slot in lists {
-        order(&pool.orders.at(slot), &ordinals, &mut chunks);
+        order(&pool.orders.at(slot), &ordinals, chunks);
     }
+}
+
+fn end(pool: &Pool, chunks: &mut Chunks<'_>) {
     let out = chunks.record(record::END);
     put(out, pool.usage.entries.len() as u64);
     put(out, pool.orders.len() as u64);
-    chunks.flush();
 }
 
-fn header(pool: &Pool, out: &mut Vec<u8>) {
+fn header(pool: &Pool, reserved: i64, out: &mut Vec<u8>) {
     put(out, pool.salt.0);
     put_on_hand(out, pool.on_hand());
     out.push(u8::from(pool.suspended));
     put_signed(out, pool.safety);
     put_signed(out, pool.alert);
-    put_signed(out, pool.reserved);
+    put_signed(out, reserved);
     put_signed(out, pool.sold);
     put_signed(out, pool.out);
     put_times(out, pool.times);

@@ -4,7 +4,7 @@
 use super::index::Index;
 
 /// The records of an index to be.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bulk {
     /// As slots of the index: hash bits above, record number below.
     slots: Vec<u64>,
@@ -14,6 +14,12 @@ impl Bulk {
     /// Adds a record.
     pub fn add(&mut self, hash: u64, record: u32) {
         self.slots.push(hash >> 32 << 32 | u64::from(record));
+    }
+
+    /// How much memory they take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity().saturating_mul(size_of::<u64>())
     }
 
     /// The index. `None`: two records have the same key.

@@ -211,6 +211,7 @@ pub(super) fn return_one(
         Some((_, content)) => content.qty,
         None => order.left(),
     };
+    let name = token.as_ref().map(|(name, _)| name.clone());
     if let Some((name, content)) = token {
         order.tokens.insert(name, content);
     }
@@ -222,7 +223,7 @@ pub(super) fn return_one(
     order.forget_ms = None;
     pool.units_come_back(back, no_restock);
     pool.change();
-    pool.tell("returned", Some(id), back);
+    pool.tell_token("returned", Some(id), back, name);
     Ok(ok(&[int(back), pool.shown_available(), int(pool.sold)]))
 }
 

@@ -61,6 +61,7 @@ impl Reference {
             if delta < 0 && on_hand + delta < pool.reserved() {
                 return Err(pool.sold_out(&key));
             }
+            let name = token.clone();
             if let Some(name) = token {
                 if pool.add_tokens.len() >= config.max_orders {
                     return Err(error("the pool has too many tokens"));
@@ -70,7 +71,7 @@ impl Reference {
             pool.on_hand = Some(on_hand + delta);
             pool.out -= delta;
             pool.change();
-            pool.tell("added", None, delta);
+            pool.tell_token("added", None, delta, name);
             Ok(ok(&[int(on_hand + delta), pool.shown_available()]))
         })
     }

@@ -18,6 +18,7 @@ pub struct Told {
     pub sold: i128,
     pub out: i128,
     pub edge: Option<&'static str>,
+    pub token: Option<Bytes>,
     /// None: the pool tells nobody, or whom the server says.
     pub stream: Option<Bytes>,
 }
@@ -46,9 +47,18 @@ impl Pool {
             sold: self.sold,
             out: self.out,
             edge,
+            token: None,
             stream: self.policy.events.clone(),
         };
         self.told.push(told);
+    }
+
+    /// The same of a call that brought a token.
+    pub(super) fn tell_token(&mut self, kind: &'static str, order: Option<&[u8]>, qty: i128, token: Option<Bytes>) {
+        self.tell(kind, order, qty);
+        if let Some(told) = self.told.last_mut() {
+            told.token = token;
+        }
     }
 }
 

@@ -92,3 +92,49 @@ fn numbers_are_strict() {
     }
     shop.says("add k -1", "OK 9 9");
 }
+
+/// What was counted stays counted when goods come back with KEEPUSAGE: so the sum of a limit can be at its bound alone.
+#[test]
+fn usage_stays_within_its_bound() {
+    let mut shop = Shop::with_stock(1_000_000, "UNLIMITED");
+    shop.says("LIMIT k user UNLIMITED", "OK");
+    shop.says("LIMIT k user UNLIMITED COUNT ORDERS", "OK");
+    shop.says("RESERVE k o 9007199254740990 FOR user u", "OK 9007199254740990 -1 1900000");
+    shop.says("CONFIRM k o", "OK 9007199254740990 9007199254740990");
+    shop.says("RETURN k o KEEPUSAGE", "OK 9007199254740990 -1 0");
+    shop.says("RESERVE k p 2 FOR user u", "-ERR");
+    shop.says("RESERVE k p 9 FOR user other", "OK 9 -1 1900000");
+    shop.says("RESERVE k q 1 FOR user u", "OK 1 -1 1900000");
+    shop.says("AMEND k q 2", "-ERR");
+    shop.says("LIMIT k user 9007199254740991", "OK");
+    shop.says("AMEND k q 2", "LIMITED k user/life/units [u] 9007199254740990 9007199254740991 0");
+}
+
+#[test]
+fn a_pool_remembers_so_many_orders() {
+    let config = Config { max_orders: 3, ..Config::default() };
+    let mut shop = Shop { model: Reference::new(config), core: Host::new(1), now_ms: 1_000_000 };
+    shop.core.defaults.max_orders = 3;
+    shop.says("SET k 10", "OK");
+    shop.says("RESERVE k a 1 PX 1000", "OK 1 9 1001000");
+    shop.says("RESERVE k b 1", "OK 1 8 1900000");
+    shop.says("RELEASE k never", "NOORDER k");
+    let seq = shop.call("GET k").field("seq").cloned();
+    shop.says("RESERVE k c 1", "-ERR");
+    shop.says("CHECK k 1", "-ERR");
+    shop.says("MRESERVE c 1 k QTY 1", "-ERR");
+    shop.says("CONFIRM k c QTY 1 LATE SINCE 999000", "-ERR");
+    shop.says("RETURN k c QTY 1 TOKEN t LATE", "-ERR");
+    // Giving back never fails; it is not remembered.
+    shop.says("RELEASE k c", "NOORDER k");
+    assert_eq!(shop.call("GET k").field("seq").cloned(), seq, "nothing has changed");
+    // What is known goes on.
+    shop.says("RESERVE k b 1", "EXISTS k reserved 1 0 1900000");
+    shop.says("CONFIRM k b", "OK 1 1");
+    shop.says("ADD k 1 TOKEN x", "OK 10 9");
+    shop.says("ADD k 1 TOKEN y", "OK 11 10");
+    shop.says("ADD k 1 TOKEN z", "OK 12 11");
+    shop.says("ADD k 1 TOKEN w", "-ERR");
+    shop.says("ADD k 1 TOKEN x", "EXISTS k added 1 0 0");
+    shop.says("ADD k 1", "OK 13 12");
+}

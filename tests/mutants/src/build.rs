@@ -32,7 +32,8 @@ pub fn plant_all(copy: &Path, places: &Path, unfit: &Path) -> ExitCode {
         }
         let (errors, built) = check(copy);
         if built {
-            let lines: Vec<String> = refused.places.iter().map(|id| format!("{id} {}\n", places[id - 1].name)).collect();
+            let lines: Vec<String> =
+                refused.places.iter().map(|id| format!("{id} {}\n", places[id - 1].name)).collect();
             std::fs::write(unfit, lines.concat()).expect("the list can be written");
             println!("{} of {} places stand behind a switch", places.len() - refused.places.len(), places.len());
             return ExitCode::SUCCESS;

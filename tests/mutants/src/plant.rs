@@ -71,9 +71,13 @@ pub fn plant(text: &str, places: &[&Place], refused: &mut Refused) -> Planted {
         }
     }
     // Functions that stay constant hold nothing that is switched: their places were taken out above.
-    sites.sort_by_key(|site| (site.range.start, std::cmp::Reverse(site.range.end), site.inner));
+    // What is put in front of something comes before it; then the outer before the inner.
+    sites.sort_by_key(|site| (site.range.start, !site.range.is_empty(), std::cmp::Reverse(site.range.end), site.inner));
     let mut planted = Planted { text: String::new(), stands: Vec::new() };
     render(text, &sites, 0..text.len(), &mut 0, &mut planted);
+    // One that was not written would count as missed.
+    let stands: BTreeSet<usize> = planted.stands.iter().map(|(_, id)| *id).collect();
+    refused.places.extend(places.iter().map(|place| place.id).filter(|id| !stands.contains(id)));
     planted
 }
 
@@ -110,7 +114,11 @@ fn render(text: &str, sites: &[Site], range: Range<usize>, next: &mut usize, out
             }
             Kind::Guard { gone, yes, no } => {
                 let start = out.text.len();
-                for (id, words) in [(gone, "!crate::switched(ID) && "), (yes, "(crate::switched(ID) || "), (no, "!crate::switched(ID) && ")] {
+                for (id, words) in [
+                    (gone, "!crate::switched(ID) && "),
+                    (yes, "(crate::switched(ID) || "),
+                    (no, "!crate::switched(ID) && "),
+                ] {
                     match id {
                         Some(id) => stand(out, *id, &words.replace("ID", &id.to_string())),
                         None if words.starts_with('(') => out.text.push('('),

@@ -1,0 +1,160 @@
+//! VERIFY must find what is wrong: each lie below is told to a pool that is right, and must be reported.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may end here")]
+
+use super::verify;
+use crate::core::attributes::Attributes;
+use crate::core::change::{Change, LimitSet, OnHand};
+use crate::core::entries::Numbers;
+use crate::core::limit::{Cap, Count, Identity, Missing};
+use crate::core::ops::reserve;
+use crate::core::order::State;
+use crate::core::pool::{Pool, Stamp};
+use crate::core::usage::Place;
+use crate::core::view::View;
+use crate::core::window::Window;
+use crate::core::Terms;
+
+const STAMP: Stamp = Stamp { now_ms: 1_000, reign: 1, new_epoch: None };
+
+fn terms() -> Terms {
+    let mut terms = Terms::default();
+    terms.clock.now_ms = STAMP.now_ms;
+    terms
+}
+
+fn reserve(pool: &mut Pool, order: &str, qty: i64) {
+    let mut attributes = Attributes::default();
+    attributes.add(b"user", b"u").expect("one");
+    let hold = reserve::Hold::For(60_000);
+    let call = reserve::Reserve { order: order.as_bytes(), qty, hold, partial: false, attributes: &attributes };
+    let change = reserve::decide(&View::of_write(pool, terms()), call).expect("there is enough");
+    pool.commit(&STAMP, &change);
+}
+
+fn pool() -> Pool {
+    let mut pool = Pool::new(7);
+    pool.commit(&STAMP, &Change::Created { salt: 7, on_hand: OnHand::Units(100) });
+    let identity = Identity {
+        dims: [b"user".as_slice()].map(crate::core::ids::Bytes::new).into_iter().collect(),
+        window: Window::Day,
+        count: Count::Units,
+    };
+    let limit =
+        LimitSet { identity, offset_min: Some(0), missing: Some(Missing::Refuse), pattern: None, cap: Cap::At(50) };
+    pool.commit(&STAMP, &Change::LimitSet(Box::new(limit)));
+    for (order, qty) in [("held", 1), ("held too", 2), ("paid", 3), ("back", 4), ("given up", 5)] {
+        reserve(&mut pool, order, qty);
+    }
+    for (order, qty) in [("paid", 3), ("back", 4)] {
+        let order = pool.order_ref(order.as_bytes());
+        pool.commit(&STAMP, &Change::Confirmed { order, qty, forget_ms: 90_000 });
+    }
+    let content = crate::core::order::ReturnContent { qty: 4, keep_usage: false, no_restock: false };
+    let order = pool.order_ref(b"back");
+    pool.commit(&STAMP, &Change::Returned { order, token: Some(b"t"), content, forget_ms: 91_000 });
+    let order = pool.order_ref(b"given up");
+    pool.commit(&STAMP, &Change::Released { order, forget_ms: 50_000 });
+    pool.commit(&STAMP, &Change::Added { delta: 5, token: Some((b"restock", 90_000)) });
+    pool
+}
+
+/// The record of an order.
+fn slot(pool: &Pool, order: &str) -> u32 {
+    pool.order_ref(order.as_bytes()).slot.expect("it is known")
+}
+
+/// The entry in which the user's units are counted.
+fn entry(pool: &Pool) -> u32 {
+    pool.orders.at(slot(pool, "held")).shares.iter().next().expect("it counts")
+}
+
+#[test]
+fn a_pool_that_is_right_has_no_differences() {
+    assert_eq!(verify(&pool()), Vec::<String>::new());
+}
+
+#[test]
+fn each_lie_is_found() {
+    type Lie = (&'static str, fn(&mut Pool));
+    let lies: &[Lie] = &[
+        ("reserved is 4, should be 3", |p| p.reserved = 4),
+        ("sold is 2, should be 3", |p| p.sold = 2),
+        ("the count of reserved orders is 1, should be 2", |p| p.counts[0] = 1),
+        ("an order being returned", |p| {
+            let at = slot(p, "back");
+            p.orders.with_extra(at, |extra| extra.returned = 3);
+        }),
+        ("the list of holds holds an order that is confirmed", |p| {
+            let at = slot(p, "held");
+            p.orders.turn(at, State::Confirmed, 5);
+        }),
+        ("the list of finished orders is not in order of time", |p| {
+            let (at, time_ms) = (slot(p, "given up"), 95_000);
+            p.orders.turn(at, State::Released, time_ms);
+        }),
+        ("the list of holds names an order that is not there", |p| {
+            let at = slot(p, "held");
+            p.orders.remove(at);
+        }),
+        ("the number of listed orders is 4, should be 5", |p| {
+            let at = slot(p, "held");
+            p.holds.remove(&mut p.orders, at);
+        }),
+        ("the index of an order", |p| {
+            let (at, hash) = (slot(p, "held"), p.salt.order(b"held"));
+            p.order_index.remove(hash, at);
+        }),
+        ("the number of indexed orders is 6, should be 5", |p| {
+            let at = slot(p, "held");
+            p.order_index.insert(p.salt.order(b"another"), at);
+        }),
+        ("the orders of a usage is 4, should be 5", |p| {
+            let (at, used) = (entry(p), 6);
+            p.usage.entries.set_numbers(at, Numbers { used, refs: 4 });
+        }),
+        ("a usage is 2, its open holds alone are 3", |p| {
+            let at = entry(p);
+            p.usage.entries.set_numbers(at, Numbers { used: 2, refs: 5 });
+        }),
+        ("usage is in a list of others", |p| {
+            let at = entry(p);
+            p.usage.entries.set_place(at, Place::Floating);
+        }),
+        ("the number of listed usages is 0, should be 1", |p| {
+            p.limits[0].entries = crate::core::timeline::Timeline::default();
+        }),
+        ("the index of a usage", |p| p.usage.restore_index(crate::core::table::Bulk::default()).expect("an empty one")),
+        ("a limit is newer than the pool", |p| p.next_limit = 1),
+        ("a limit stands twice", |p| {
+            let mut again = p.limits[0].clone();
+            again.id = 2;
+            again.entries = crate::core::timeline::Timeline::default();
+            p.limits.push(again);
+            p.next_limit = 3;
+        }),
+    ];
+    for (found, lie) in lies {
+        let mut pool = pool();
+        lie(&mut pool);
+        let lines = verify(&pool);
+        assert!(lines.iter().any(|line| line.contains(found)), "{found}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_report_is_bounded() {
+    let mut pool = pool();
+    for n in 0..150 {
+        cancel(&mut pool, n);
+    }
+    pool.order_index = crate::core::table::Index::default();
+    assert_eq!(verify(&pool).len(), 100);
+}
+
+/// One more order, cancelled before it came.
+fn cancel(pool: &mut Pool, n: usize) {
+    let id = format!("more {n}");
+    let order = pool.order_ref(id.as_bytes());
+    pool.commit(&STAMP, &Change::Cancelled { order, forget_ms: 90_000 });
+}

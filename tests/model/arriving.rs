@@ -1,0 +1,265 @@
+//! Pools that arrive in pieces: what is there between two pieces is a value like any other, which is saved, copied and replicated.
+
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use redis_stock::command::host::Origin;
+use redis_stock::command::spec::Access;
+use redis_stock::command::TABLE;
+use redis_stock::core::codec::{save_arriving, Loader};
+use redis_stock::core::contents::Contents;
+
+use crate::host::Host;
+use crate::payload::{damage, parse, scramble, write};
+use crate::reply::Reply;
+use crate::targets;
+
+const NOW_MS: i64 = 1_767_268_800_000;
+
+fn words(line: &str) -> Vec<Vec<u8>> {
+    line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+}
+
+fn load(host: &mut Host, origin: Origin, piece: &[&[u8]]) -> Reply {
+    let argv = [&words("STOCK.LOAD k")[..], &piece.iter().map(|part| part.to_vec()).collect::<Vec<_>>()].concat();
+    host.call(NOW_MS, origin, &argv).0
+}
+
+fn saved(loader: &Loader) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    save_arriving(loader, &mut |chunk| bytes.extend_from_slice(chunk));
+    bytes
+}
+
+/// An encoded pool, cut behind each of its records: (what has come, what is to come).
+fn cuts(pool: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let records = parse(pool).expect("a pool is understood");
+    (1..=records.len()).map(|at| (write(&records[..at]), write(&records[at..]))).collect()
+}
+
+/// Pools with something of everything, small ones.
+fn corpus() -> Vec<Vec<u8>> {
+    let mut pools: Vec<Vec<u8>> = targets::pools(1..8).into_iter().filter(|pool| pool.len() < 6_000).collect();
+    pools.extend(targets::shop().state().into_values().map(|chunks| chunks.concat()));
+    assert!(pools.len() > 10);
+    pools
+}
+
+fn of(origin: Origin, pieces: &[&[u8]]) -> Host {
+    let mut host = Host::new(1);
+    host.tolerant = true;
+    for piece in pieces {
+        load(&mut host, origin, &[b"MORE", piece]);
+    }
+    host
+}
+
+#[test]
+fn what_has_arrived_is_saved_as_it_came_and_goes_on_from_there() {
+    for pool in corpus() {
+        for (come, to_come) in cuts(&pool) {
+            let mut loader = Loader::new();
+            loader.feed(&come).expect("the first part");
+            assert_eq!(saved(&loader), come);
+            let mut copies = [loader.clone(), Loader::new(), loader.copy()];
+            copies[1].feed(&come).expect("what was saved is read");
+            for mut copy in copies {
+                copy.feed(&to_come).expect("what is to come fits");
+                let whole = saved(&copy);
+                let pool_again = copy.finish().expect("it is whole");
+                let mut bytes = Vec::new();
+                Contents::Pool(pool_again).save(&mut |chunk| bytes.extend_from_slice(chunk));
+                assert_eq!(bytes, whole, "nothing is lost on the way");
+                if loader.copy().finish().is_err() {
+                    continue;
+                }
+                assert!(to_come.is_empty(), "only the end record makes it whole");
+            }
+            let mut straight = loader;
+            straight.feed(&to_come).expect("what is to come fits");
+            assert_eq!(saved(&straight), pool);
+        }
+    }
+}
+
+/// A copy that is taken between two pieces, whichever, ends where its source does.
+#[test]
+fn a_copy_of_the_data_set_between_two_pieces_goes_on() {
+    for pool in corpus() {
+        for (come, to_come) in cuts(&pool).into_iter().filter(|(_, to_come)| !to_come.is_empty()) {
+            let mut host = of(Origin::Import, &[&come]);
+            let (mut copy, mut restarted) = (host.twin(), host.twin());
+            restarted.reload();
+            assert_eq!(restarted.state(), host.state());
+            for host in [&mut host, &mut copy, &mut restarted] {
+                assert_eq!(load(host, Origin::Log, &[b"MORE", &to_come]), Reply::Status("OK".into()));
+                assert_eq!(load(host, Origin::Log, &[b"END"]), Reply::Status("OK".into()));
+                assert_eq!(host.divergences(), 0);
+                assert_eq!(host.state().remove(b"k".as_slice()).map(|chunks| chunks.concat()), Some(pool.clone()));
+                assert_eq!(host.verify(), Vec::<String>::new());
+            }
+        }
+    }
+}
+
+/// A part of a pool with something of everything: before its end record.
+fn part() -> (Vec<u8>, Vec<u8>) {
+    let shop = targets::shop().state().remove(b"k".as_slice()).expect("the shop has a pool").concat();
+    let mut cuts = cuts(&shop);
+    let middle = cuts.len() / 2;
+    cuts.swap_remove(middle)
+}
+
+#[test]
+fn a_first_piece_replaces_what_was_under_way() {
+    let (come, to_come) = part();
+    for stale in corpus() {
+        for (stale, _) in cuts(&stale) {
+            let mut host = of(Origin::Import, &[&stale]);
+            for piece in [&come, &to_come] {
+                assert_eq!(load(&mut host, Origin::Import, &[b"MORE", piece]), Reply::Status("OK".into()));
+                assert_eq!(host.divergences(), 0);
+            }
+            assert_eq!(load(&mut host, Origin::Import, &[b"END"]), Reply::Status("OK".into()));
+            let state = host.state().remove(b"k".as_slice()).map(|chunks| chunks.concat());
+            assert_eq!(state, Some([come.clone(), to_come.clone()].concat()));
+        }
+    }
+}
+
+/// An import is told of it, so that the move is called off; the log is not. Both hold the same afterwards.
+#[test]
+fn a_piece_that_does_not_fit() {
+    let (come, to_come) = part();
+    let begun: &[&[u8]] = &[&come];
+    let mut broken = come.clone();
+    broken.truncate(come.len() - 1);
+    let more = |piece: &[u8]| vec![b"MORE".to_vec(), piece.to_vec()];
+    for (before, piece, stays) in [
+        (begun, vec![b"END".to_vec()], false),
+        (begun, more(b"\x0b\x01"), false),
+        (begun, more(b""), true),
+        (begun, more(&broken), false),
+        (&[], vec![b"END".to_vec()], false),
+        (&[], more(&to_come), false),
+        (&[], more(b""), false),
+        (&[], more(&broken), false),
+    ] {
+        let (mut import, mut log) = (of(Origin::Import, before), of(Origin::Log, before));
+        assert_eq!(import.state(), log.state());
+        let piece: Vec<&[u8]> = piece.iter().map(Vec::as_slice).collect();
+        let answers = (load(&mut import, Origin::Import, &piece), load(&mut log, Origin::Log, &piece));
+        assert_eq!(matches!(answers.0, Reply::Error(_)), !stays, "{piece:?}: {answers:?}");
+        assert_eq!(answers.1, Reply::Status("OK".into()));
+        assert_eq!((import.divergences(), log.divergences()), (u64::from(!stays), u64::from(!stays)));
+        assert_eq!(import.state(), log.state());
+        assert_eq!(!import.state().is_empty(), stays, "{piece:?}");
+        // It can begin anew.
+        load(&mut log, Origin::Log, &[b"MORE", &[come.clone(), to_come.clone()].concat()]);
+        load(&mut log, Origin::Log, &[b"END"]);
+        assert_eq!(log.state(), targets::shop().state());
+    }
+}
+
+#[test]
+fn a_pool_that_is_there() {
+    let (come, to_come) = part();
+    let shop = targets::shop();
+    for piece in [&[b"MORE".as_slice(), &to_come][..], &[b"END"], &[b"MORE", b"\x01"]] {
+        let mut host = shop.twin();
+        load(&mut host, Origin::Log, piece);
+        assert_eq!((host.divergences(), host.state()), (1, shop.state()), "it belongs to nothing, and changes nothing");
+    }
+    let mut host = shop.twin();
+    assert_eq!(load(&mut host, Origin::Log, &[b"MORE", &come]), Reply::Status("OK".into()));
+    assert_eq!(host.divergences(), 1, "the source had no such pool");
+    assert!(host.find(b"k").is_none(), "a first piece begins anew");
+}
+
+/// Whoever asks for a pool that is not whole may ask again.
+#[test]
+fn clients_are_told_to_try_again() {
+    let (come, _) = part();
+    let lines = [
+        "RESERVE k o 1",
+        "CONFIRM k o",
+        "RELEASE k o",
+        "AMEND k o 2",
+        "EXTEND k o EX 5",
+        "RETURN k o",
+        "MRESERVE o 1 k QTY 1",
+        "MCONFIRM o 1 k",
+        "MRELEASE o 1 k",
+        "MEXTEND o 1 k EX 5",
+        "MRETURN o 1 k",
+        "SET k 5",
+        "ADD k 5",
+        "RECONCILE k 5",
+        "SUSPEND k",
+        "RESUME k",
+        "SETPOLICY k {}",
+        "SWEEP k",
+        "LIMIT k user 5",
+        "UNLIMIT k user",
+        "LIMITS k",
+        "USAGE k FOR user u",
+        "GET k",
+        "AVAILABLE k",
+        "CHECK k 1",
+        "ORDER k o",
+        "ORDERS k 0",
+        "POLICY k",
+        "VERIFY k",
+    ];
+    let tried: Vec<String> =
+        lines.iter().map(|line| format!("STOCK.{}", line.split(' ').next().expect("a name"))).collect();
+    for spec in TABLE.iter().filter(|spec| spec.access != Access::Log) {
+        assert!(tried.iter().any(|name| name == spec.name), "{} is not tried", spec.name);
+    }
+    let mut host = of(Origin::Import, &[&come]);
+    let before = host.state();
+    for line in lines {
+        let (answer, effects) = host.call(NOW_MS, Origin::Client, &words(&format!("STOCK.{line}")));
+        assert_eq!(answer, Reply::Error("TRYAGAIN the pool is still arriving".into()), "{line}");
+        assert!(effects.is_empty());
+    }
+    for piece in [&[b"MORE".as_slice(), b"\x01"][..], &[b"END"]] {
+        assert!(matches!(load(&mut host, Origin::Client, piece), Reply::Error(text) if text.starts_with("ERR")));
+    }
+    assert_eq!(host.state(), before);
+}
+
+#[test]
+fn an_effect_on_it_does_not_fit() {
+    let (come, _) = part();
+    let mut host = of(Origin::Import, &[&come]);
+    let before = host.state();
+    for effect in targets::effects(1).into_iter().take(50) {
+        let argv = [&words("STOCK.EFFECT k")[..], &[effect]].concat();
+        let answer = host.call(NOW_MS, Origin::Log, &argv).0;
+        assert_eq!((answer, host.divergences()), (Reply::Status("OK".into()), 1));
+        assert_eq!(host.state(), before);
+    }
+}
+
+/// RESTORE takes what has arrived from anybody: it is refused, or it is saved as it is read and does no harm.
+#[test]
+fn damaged_parts_are_refused_or_harmless() {
+    let corpus = corpus();
+    let mut rng = SmallRng::seed_from_u64(7);
+    let mut accepted = 0;
+    for at in 0..6_000 {
+        let pool = &corpus[at % corpus.len()];
+        let mut records = parse(pool).expect("a pool is understood");
+        let others = parse(&corpus[rng.random_range(0..corpus.len())]).expect("a pool is understood");
+        let (come, to_come) = records.split_at(rng.random_range(1..=records.len()));
+        let to_come = write(to_come);
+        records = come.to_vec();
+        damage(&mut records, &others, &mut rng);
+        let mut bytes = write(&records);
+        if at % 3 == 0 {
+            scramble(&mut bytes, &mut rng);
+        }
+        accepted += u32::from(targets::arriving(&bytes, &to_come));
+    }
+    assert!(accepted > 300, "{accepted} of 6,000: the damage is too coarse to get anywhere");
+}
