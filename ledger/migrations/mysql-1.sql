@@ -33,7 +33,8 @@ CREATE TABLE stock_lines (
   changed_ms BIGINT NOT NULL,
   epoch VARCHAR(16) NOT NULL,
   seq BIGINT NOT NULL,
-  PRIMARY KEY (pool, order_id)
+  PRIMARY KEY (pool, order_id),
+  INDEX stock_lines_lost (lost)
 ) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE TABLE stock_incidents (
   id BIGINT AUTO_INCREMENT PRIMARY KEY,
@@ -55,5 +56,4 @@ CREATE TABLE stock_adjustments (
   on_hand BIGINT NOT NULL,
   at_ms BIGINT NOT NULL,
   told INTEGER NOT NULL
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-CREATE INDEX stock_lines_lost ON stock_lines (lost)
+) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin

@@ -56,4 +56,4 @@ CREATE TABLE stock_adjustments (
   at_ms BIGINT NOT NULL,
   told INTEGER NOT NULL
 );
-CREATE INDEX stock_lines_lost ON stock_lines (lost) WHERE lost = 1
+CREATE INDEX IF NOT EXISTS stock_lines_lost ON stock_lines (lost) WHERE lost = 1

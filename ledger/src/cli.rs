@@ -131,10 +131,15 @@ impl Cli {
                 run::run(&config, once).await
             }
             Command::Reconcile { dry_run, pools } => {
-                reconcile::reconcile(&config, &pools, dry_run).await?.finish(dry_run)
+                reconcile::reconcile(&config, &pools, dry_run).await?.finish(dry_run, !pools.is_empty())
             }
             Command::Adjust { sku, delta, reason, operator, token } => {
-                let token = token.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
+                // Shown before anything is written: whatever happens then, the same call can be made again.
+                let token = token.unwrap_or_else(|| {
+                    let token = format!("{:032x}", rand::random::<u128>());
+                    println!("The token of this adjustment is {token}.");
+                    token
+                });
                 adjust::adjust(&config, &adjust::Request { sku, delta, reason, operator, token }).await
             }
             Command::Audit { repair, wait, pools } => {

@@ -1,7 +1,7 @@
 //! An entry of a pool's event stream.
 
 use crate::link::{number, Field};
-use crate::text::escape;
+use crate::text::{ascii, escape};
 
 /// What an entry says about its order or its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub struct Event {
     pub out: i64,
     /// The attributes of the sale, as JSON; empty where there are none.
     pub attributes: String,
+    /// The caller's token of an ADD or a RETURN, in plain letters (see `text::ascii`).
+    pub token: Option<String>,
 }
 
 impl Event {
@@ -117,6 +119,7 @@ impl Event {
             unlimited: found.on_hand.ok_or("no field on_hand")?.is_empty(),
             out: whole("out", found.out)?,
             attributes: found.attributes.map(|f| String::from_utf8_lossy(f).into_owned()).unwrap_or_default(),
+            token: found.token.filter(|t| !t.is_empty()).map(ascii),
         })
     }
 }
@@ -135,6 +138,7 @@ struct Found<'a> {
     on_hand: Option<&'a [u8]>,
     out: Option<&'a [u8]>,
     attributes: Option<&'a [u8]>,
+    token: Option<&'a [u8]>,
 }
 
 impl<'a> Found<'a> {
@@ -153,6 +157,7 @@ impl<'a> Found<'a> {
                 b"on_hand" => &mut found.on_hand,
                 b"out" => &mut found.out,
                 b"for" => &mut found.attributes,
+                b"token" => &mut found.token,
                 _ => continue,
             };
             place.get_or_insert(value);
@@ -209,6 +214,9 @@ mod tests {
         assert_eq!(event.attributes, "{\"user\":\"42\"}");
         assert!(parse(&[("on_hand", "")]).expect("an event").unlimited);
         assert_eq!(parse(&[("type", "added"), ("order", "-")]).expect("an event").order, None);
+        assert_eq!(event.token, None);
+        let added = parse(&[("type", "added"), ("order", "-"), ("token", "t\u{e9}\\")]).expect("an event");
+        assert_eq!(added.token.as_deref(), Some("t\\xc3\\xa9\\\\"));
     }
 
     #[test]

@@ -31,6 +31,19 @@ fn push_hex(text: &mut String, byte: u8) {
     text.push_str(&format!("\\x{byte:02x}"));
 }
 
+/// Bytes as text of ASCII letters alone, for keys that are long and must be short; reversible.
+pub fn ascii(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'\\' => text.push_str("\\\\"),
+            b'!'..=b'~' => text.push(char::from(*byte)),
+            _ => push_hex(&mut text, *byte),
+        }
+    }
+    text
+}
+
 /// The bytes of an escaped text. What is not an escape stands for itself.
 pub fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -69,6 +82,8 @@ mod tests {
             for b in [0, b' ', b'\\', b'x', 0xc3, 0xa9, 0xff, b'7'] {
                 let bytes = [b, a, b, b'0', b'a', a];
                 assert_eq!(unescape(&escape(&bytes)), bytes);
+                assert_eq!(unescape(&ascii(&bytes)), bytes);
+                assert!(ascii(&bytes).is_ascii());
                 assert!(!escape(&bytes).ends_with(' '));
             }
         }

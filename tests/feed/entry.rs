@@ -40,10 +40,23 @@ pub struct Entry {
     pub pool: String,
     pub epoch: String,
     pub seq: u64,
+    pub qty: i64,
     pub balances: Balances,
 }
 
 impl Entry {
+    /// Whether it is the change behind the one with this number and `out`, in whichever epoch that was: the number is the next
+    /// one, and `out` moved by what the entry says. A pool made anew can have the number by chance.
+    pub fn follows(&self, seq: u64, out: i64) -> bool {
+        let moved = self.balances.out - out;
+        let own = match self.kind.as_str() {
+            "confirmed" | "late" => self.qty,
+            "returned" | "added" => -self.qty,
+            _ => 0,
+        };
+        self.seq == seq + 1 && (moved == own || (self.kind == "returned" && moved == 0))
+    }
+
     pub fn parse(value: &Value) -> Entry {
         let fields = Value::Array(value.items()[1].items().to_vec());
         let text = |name: &str| fields.field(name).text();
@@ -57,7 +70,7 @@ impl Entry {
         };
         let seq = number("seq").unsigned_abs();
         let id = Id::parse(&value.items()[0].text());
-        Entry { id, kind: text("type"), pool: text("pool"), epoch: text("epoch"), seq, balances }
+        Entry { id, kind: text("type"), pool: text("pool"), epoch: text("epoch"), seq, qty: number("qty"), balances }
     }
 
     /// The entries of an answer of XREAD about one stream.

@@ -1,6 +1,7 @@
 //! The reader: a process of its own, so that it can be killed in the middle of anything.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::entry::{Entry, Id};
 use crate::harness::{wait_until, Client, Server, Value};
-use crate::table::Table;
+use crate::table::{Heard, Table};
 
 pub const STREAM: &str = "feed";
 
@@ -98,45 +99,70 @@ fn read(dir: &Path, table: &mut Table) -> bool {
         return false;
     };
     let mut rng = SmallRng::from_os_rng();
-    match client.try_call(&["INFO", "replication"]) {
-        Ok(info) => table.meets(history(&info.text())),
-        Err(_) => return false,
+    if look(&mut client, table).is_err() {
+        return false;
     }
-    let mut is_new = true;
     loop {
-        // A stream that ends before the place where we are is not the one that we have read.
-        if std::mem::take(&mut is_new) {
-            match client.try_call(&["XINFO", "STREAM", STREAM]) {
-                Ok(Value::Error(_)) => is_new = true,
-                Ok(info) if Id::parse(&info.field("last-generated-id").text()) < table.position => table.start_over(),
-                Ok(_) => {}
-                Err(_) => return false,
-            }
-        }
         let count = rng.random_range(1..300).to_string();
         let position = table.position.to_string();
         let read = ["XREAD", "COUNT", &count, "BLOCK", "20", "STREAMS", STREAM, &position];
-        match client.try_call(&read) {
-            Err(_) => return false,
+        let done = match client.try_call(&read) {
             // Somebody has put something else in its place: it comes back, or it does not.
-            Ok(Value::Error(_)) => std::thread::sleep(Duration::from_millis(2)),
-            Ok(Value::Nil) if dir.join("finish").exists() => return true,
-            Ok(answer) => take(table, &Entry::all(&answer)),
+            Ok(Value::Error(_)) => {
+                std::thread::sleep(Duration::from_millis(2));
+                Ok(())
+            }
+            Ok(Value::Nil) => match look(&mut client, table) {
+                Ok(true) if dir.join("finish").exists() => return true,
+                other => other.map(drop),
+            },
+            Ok(answer) => take(&mut client, table, &Entry::all(&answer)),
+            Err(error) => Err(error),
+        };
+        if done.is_err() {
+            // What was begun has not happened.
+            *table = Table::open(&dir.join("table"));
+            return false;
         }
     }
 }
 
-fn history(info: &str) -> &str {
-    info.lines().find_map(|line| line.strip_prefix("master_replid:")).expect("a replication id").trim()
+/// Whether the server is still in the history that is being read. If not, the stream is read from its start.
+fn look(client: &mut Client, table: &mut Table) -> io::Result<bool> {
+    let info = client.try_call(&["INFO"])?.text();
+    let last = match client.try_call(&["XINFO", "STREAM", STREAM])? {
+        Value::Error(_) => None,
+        info => Some(Id::parse(&info.field("last-generated-id").text())),
+    };
+    Ok(table.meets(&history(&info), last))
 }
 
-fn take(table: &mut Table, entries: &[Entry]) {
-    let fork = entries.iter().position(|entry| table.forks(entry));
-    let known = &entries[..fork.unwrap_or(entries.len())];
-    if !known.is_empty() {
-        table.apply(known);
+fn take(client: &mut Client, table: &mut Table, entries: &[Entry]) -> io::Result<()> {
+    if entries.iter().any(|entry| table.is_new(entry)) && !look(client, table)? {
+        return Ok(());
     }
-    if fork.is_some() {
-        table.start_over();
-    }
+    table.apply(entries, |pool, before| counts_from(client, pool, before))
+}
+
+/// From which `out` the pool counts what the database has not seen, if that stands behind `before`; none where the pool does
+/// not come from there.
+fn counts_from(client: &mut Client, pool: &str, before: &Heard) -> io::Result<Option<i64>> {
+    let (seq, out) = (before.seq.to_string(), before.out.to_string());
+    client.try_call(&["MULTI"])?;
+    client.try_call(&["STOCK.GET", pool])?;
+    // With 0 on the shelf, on_hand would become what has not moved since then.
+    client.try_call(&["STOCK.RECONCILE", pool, "0", "AFTER", &before.epoch, &seq, &out, "DRYRUN"])?;
+    let answers = client.try_call(&["EXEC"])?;
+    let told = &answers.items()[1];
+    Ok(match told {
+        // An unlimited pool: nothing is on its shelf.
+        Value::Error(_) => Some(before.out),
+        told if told.items()[0].text() == "OK" => Some(answers.items()[0].field("out").int() + told.items()[2].int()),
+        _ => None,
+    })
+}
+
+fn history(info: &str) -> String {
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).expect("a field of INFO").trim();
+    format!("{} {}", field("run_id:"), field("master_replid:"))
 }

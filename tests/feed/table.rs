@@ -40,9 +40,11 @@ pub struct Table {
     file: Option<File>,
     pub rows: BTreeMap<String, Row>,
     pub applied: HashSet<Identity>,
+    /// The epochs among them, by pool.
+    epochs: HashSet<(String, String)>,
     /// Where to read on.
     pub position: Id,
-    /// The furthest position ever; up to here a reading from the start meets what is known.
+    /// The furthest position ever; only counted by.
     pub furthest: Id,
     /// Changes whose entry was never written.
     pub missing: u64,
@@ -52,7 +54,9 @@ pub struct Table {
     pub behind: u64,
     /// Readings from the start.
     pub readings: u64,
-    /// Which history the server was in when it was read last (its replication id).
+    /// Pools that were made anew.
+    pub anew: u64,
+    /// Which history is being read (process and replication id of the server).
     pub history: String,
 }
 
@@ -76,6 +80,7 @@ impl Table {
         match words[0] {
             "I" => {
                 let identity = (words[1].into(), words[2].into(), number(3).unsigned_abs());
+                self.epochs.insert((identity.0.clone(), identity.1.clone()));
                 assert!(self.applied.insert(identity), "applied twice: {line}");
             }
             "L" => self.lost.push((words[1].into(), words[2].into(), number(3).unsigned_abs())),
@@ -98,29 +103,30 @@ impl Table {
                 self.furthest = Id::parse(words[2]);
                 [self.missing, self.behind, self.readings] = [3, 4, 5].map(|at| number(at).unsigned_abs());
                 self.history = words[6].into();
+                self.anew = number(7).unsigned_abs();
             }
             other => assert_eq!(other, "C", "a line of the table"),
         }
     }
 
-    /// Whether the entry begins an epoch of a pool that is known, beyond what a reading from the start has met: then there
-    /// may be entries behind the position that were never read.
-    pub fn forks(&self, entry: &Entry) -> bool {
-        let known = self.rows.get(&entry.pool);
-        known.is_some_and(|row| row.epoch != entry.epoch) && self.position >= self.furthest
+    /// Whether an entry is of an epoch of which nothing was applied: it may be of another history than the one being read.
+    pub fn is_new(&self, entry: &Entry) -> bool {
+        !self.epochs.contains(&(entry.pool.clone(), entry.epoch.clone()))
     }
 
-    /// A connection to a server in this history. A reading from the start goes on only in the history in which it began.
-    pub fn meets(&mut self, history: &str) {
-        let is_other = self.history != history;
+    /// What the server's history is, and the last id of its stream. False: it is another history than the one that was read,
+    /// and the stream is read from its start.
+    pub fn meets(&mut self, history: &str, last: Option<Id>) -> bool {
+        let same = self.history == history && last.is_none_or(|last| last >= self.position);
         self.history = history.to_string();
-        if is_other && self.position < self.furthest {
+        if !same {
             self.start_over();
         }
+        same
     }
 
     /// The stream is read again from its start.
-    pub fn start_over(&mut self) {
+    fn start_over(&mut self) {
         for row in self.rows.values_mut() {
             row.heard = None;
         }
@@ -130,49 +136,71 @@ impl Table {
         self.commit(&pools, String::new());
     }
 
-    /// Applies entries in one transaction.
-    pub fn apply(&mut self, entries: &[Entry]) {
+    /// Applies entries in one transaction. `ask` answers from which `out` the pool counts what comes after an entry, as
+    /// RECONCILE does; none: it does not know that epoch. Where it fails, nothing has happened.
+    pub fn apply<E>(
+        &mut self,
+        entries: &[Entry],
+        mut ask: impl FnMut(&str, &Heard) -> Result<Option<i64>, E>,
+    ) -> Result<(), E> {
         let mut lines = String::new();
         for entry in entries {
-            self.take(entry, &mut lines);
+            self.take(entry, &mut lines, &mut ask)?;
         }
         let mut pools: Vec<String> = entries.iter().map(|entry| entry.pool.clone()).collect();
         pools.sort();
         pools.dedup();
         self.commit(&pools, lines);
+        Ok(())
     }
 
-    fn take(&mut self, entry: &Entry, lines: &mut String) {
+    fn take<E>(
+        &mut self,
+        entry: &Entry,
+        lines: &mut String,
+        ask: &mut impl FnMut(&str, &Heard) -> Result<Option<i64>, E>,
+    ) -> Result<(), E> {
         let row = self.rows.entry(entry.pool.clone()).or_default();
         let heard = Heard { epoch: entry.epoch.clone(), seq: entry.seq, out: entry.balances.out };
-        let before = row.heard.replace(heard);
+        // What stood before it in the stream, or else (it was trimmed) what was applied last.
+        let last = Heard { epoch: row.epoch.clone(), seq: row.seq, out: row.balances.out };
+        let before = row.heard.replace(heard).or((!last.epoch.is_empty()).then_some(last));
         let was_at = std::mem::replace(&mut self.position, entry.id);
         assert!(was_at < entry.id, "the stream goes forwards");
         let identity: Identity = (entry.pool.clone(), entry.epoch.clone(), entry.seq);
         if self.applied.contains(&identity) {
-            return;
+            return Ok(());
         }
+        let mut base = before.as_ref().map_or(0, |before| before.out);
         if let Some(before) = &before {
-            self.missing += entry.seq.checked_sub(before.seq + 1).expect("seq goes forwards");
-            if before.epoch != entry.epoch {
-                // What was applied of the epoch before, beyond its end here, is history that the server has lost.
-                for seq in before.seq + 1..=row.seq {
-                    let lost = (entry.pool.clone(), before.epoch.clone(), seq);
-                    if self.applied.contains(&lost) {
-                        writeln!(lines, "L\t{}\t{}\t{seq}", lost.0, lost.1).expect("a line");
-                        self.lost.push(lost);
-                    }
+            let is_new = before.epoch != entry.epoch;
+            let told = match is_new && !entry.follows(before.seq, before.out) {
+                true => ask(&entry.pool, before)?,
+                false => Some(before.out),
+            };
+            base = told.unwrap_or(0);
+            self.anew += u64::from(told.is_none());
+            self.missing += entry.seq.saturating_sub(before.seq + 1);
+            // What was applied of the epoch before, beyond its end here, is history that the server has lost.
+            let end = (before.seq + 1).min(entry.seq);
+            for seq in (end..=row.seq).filter(|_| is_new && told.is_some()) {
+                let lost = (entry.pool.clone(), before.epoch.clone(), seq);
+                if self.applied.contains(&lost) {
+                    writeln!(lines, "L\t{}\t{}\t{seq}", lost.0, lost.1).expect("a line");
+                    self.lost.push(lost);
                 }
             }
         }
         // What left since the entry before this one in the stream, whether that was applied now or long ago.
-        row.left += entry.balances.out - before.map_or(0, |before| before.out);
+        row.left += entry.balances.out - base;
         row.balances = entry.balances;
         row.epoch.clone_from(&entry.epoch);
         row.seq = entry.seq;
         self.behind += u64::from(entry.id <= self.furthest);
         writeln!(lines, "I\t{}\t{}\t{}", identity.0, identity.1, identity.2).expect("a line");
+        self.epochs.insert((identity.0.clone(), identity.1.clone()));
         self.applied.insert(identity);
+        Ok(())
     }
 
     fn commit(&mut self, pools: &[String], mut lines: String) {
@@ -191,7 +219,8 @@ impl Table {
         }
         let (position, furthest) = (self.position, self.furthest);
         let (missing, behind, readings) = (self.missing, self.behind, self.readings);
-        writeln!(lines, "P\t{position}\t{furthest}\t{missing}\t{behind}\t{readings}\t{}", self.history)
+        let (history, anew) = (&self.history, self.anew);
+        writeln!(lines, "P\t{position}\t{furthest}\t{missing}\t{behind}\t{readings}\t{history}\t{anew}")
             .expect("a line");
         lines.push_str("C\n");
         // In several writes, so that a kill in between leaves half a transaction.
@@ -205,9 +234,14 @@ impl Table {
 mod rules {
     use super::*;
 
-    fn entry(ms: u64, epoch: &str, seq: u64, out: i64) -> Entry {
+    fn entry(ms: u64, epoch: &str, seq: u64, qty: i64, out: i64) -> Entry {
         let balances = Balances { out, on_hand: Some(100 - out), ..Balances::default() };
-        Entry { id: Id { ms, seq: 0 }, kind: "confirmed".into(), pool: "k".into(), epoch: epoch.into(), seq, balances }
+        let id = Id { ms, seq: 0 };
+        Entry { id, kind: "confirmed".into(), pool: "k".into(), epoch: epoch.into(), seq, qty, balances }
+    }
+
+    fn apply(table: &mut Table, entries: &[Entry], told: Option<i64>) {
+        table.apply(entries, |_, _| Ok::<_, ()>(told)).expect("applied");
     }
 
     #[test]
@@ -215,9 +249,9 @@ mod rules {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("table");
         let mut table = Table::open(&path);
-        table.apply(&[entry(1, "a", 1, 2)]);
+        apply(&mut table, &[entry(1, "a", 1, 2, 2)], None);
         let whole = std::fs::read(&path).expect("the table");
-        table.apply(&[entry(2, "a", 2, 5)]);
+        apply(&mut table, &[entry(2, "a", 2, 3, 5)], None);
         let longer = std::fs::read(&path).expect("the table");
         for cut in whole.len()..longer.len() {
             std::fs::write(&path, &longer[..cut]).expect("a cut table");
@@ -230,17 +264,38 @@ mod rules {
     fn a_fork_and_a_gap_are_found() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut table = Table::open(&dir.path().join("table"));
+        assert!(!table.meets("one", None) && table.meets("one", None));
         // 3 was never written; the difference of `out` tells what left by it.
-        table.apply(&[entry(1, "a", 1, 0), entry(2, "a", 2, 1), entry(4, "a", 4, 7), entry(9, "a", 5, 9)]);
+        let first = [entry(1, "a", 1, 0, 0), entry(2, "a", 2, 1, 1), entry(4, "a", 4, 2, 7), entry(9, "a", 5, 2, 9)];
+        apply(&mut table, &first, None);
         assert_eq!((table.missing, table.rows["k"].left), (1, 9));
         // The server has lost 5, and has an entry before the place where the reader is.
-        assert!(table.forks(&entry(10, "b", 6, 12)));
-        table.start_over();
-        let again =
-            [entry(1, "a", 1, 0), entry(2, "a", 2, 1), entry(4, "a", 4, 7), entry(8, "b", 5, 8), entry(10, "b", 6, 12)];
-        table.apply(&again);
+        assert!(table.is_new(&entry(10, "b", 6, 4, 12)) && !table.meets("two", None));
+        let again = [&first[..3], &[entry(8, "b", 5, 1, 8), entry(10, "b", 6, 4, 12)]].concat();
+        apply(&mut table, &again, None);
         assert_eq!(table.lost, [("k".to_string(), "a".to_string(), 5)]);
         // 9 by the lost history and 12 - 7 by the one that survived.
         assert_eq!((table.rows["k"].left, table.behind, table.missing, table.applied.len()), (14, 1, 1, 6));
+        // The same history again, also with a new epoch, is no reason to read again; a stream that is too short is one.
+        assert!(table.meets("two", Some(Id { ms: 10, seq: 0 })) && !table.meets("two", Some(Id { ms: 9, seq: 0 })));
+    }
+
+    #[test]
+    fn a_pool_made_anew_and_one_that_went_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut table = Table::open(&dir.path().join("table"));
+        let first = [entry(1, "a", 1, 1, 1), entry(2, "a", 2, 1, 2), entry(3, "a", 3, 1, 3)];
+        apply(&mut table, &first, None);
+        // Deleted and made anew, by chance with the next number.
+        apply(&mut table, &[Entry { kind: "policy".into(), ..entry(4, "b", 4, 0, 0) }], None);
+        assert_eq!((table.rows["k"].left, table.anew, table.lost.len()), (3, 1, 0));
+        apply(&mut table, &[entry(5, "b", 5, 2, 2), entry(6, "b", 6, 2, 4)], None);
+        // An older state was restored: it ended at an `out` of 2.
+        apply(&mut table, &[entry(7, "c", 6, 5, 7)], Some(2));
+        assert_eq!((table.rows["k"].left, table.lost.len()), (3 + 4 + 5, 1));
+        // What fails has not happened.
+        assert!(table.apply(&[entry(8, "d", 9, 1, 9)], |_, _| Err(())).is_err());
+        let table = Table::open(&dir.path().join("table"));
+        assert_eq!((table.position.ms, table.rows["k"].left, table.anew), (7, 12, 1));
     }
 }

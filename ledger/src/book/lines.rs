@@ -67,8 +67,8 @@ pub struct Line {
 
 impl Book {
     /// Lets the order's line follow the event, of which `gone` units left by `out`. Answers how many of them the
-    /// database had counted already, in a history that Redis has lost since.
-    pub(super) fn write_line(&mut self, event: &Event, gone: i64) -> i64 {
+    /// database had counted already, in a history that Redis has lost since. `repeated`: what its token says about that.
+    pub(super) fn write_line(&mut self, event: &Event, gone: i64, repeated: Option<i64>) -> i64 {
         let Some(order) = &event.order else { return 0 };
         let key = (event.pool.clone(), order.clone());
         let old = self.lines.remove(&key);
@@ -85,7 +85,7 @@ impl Book {
             epoch: String::new(),
             seq: 0,
         });
-        let credit = line.follow(event, gone, is_new);
+        let credit = line.follow(event, gone, is_new, repeated);
         line.changed_ms = event.at_ms;
         line.epoch.clone_from(&event.epoch);
         line.seq = event.seq;
@@ -96,9 +96,12 @@ impl Book {
 }
 
 impl Line {
-    fn follow(&mut self, event: &Event, gone: i64, is_new: bool) -> i64 {
-        if matches!(event.kind, Kind::Reserved | Kind::Late) && !event.attributes.is_empty() {
-            self.attributes.clone_from(&event.attributes);
+    fn follow(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
+        match event.kind {
+            Kind::Reserved if !event.attributes.is_empty() => self.attributes.clone_from(&event.attributes),
+            // A late payment names only what limits count now: the sale had more.
+            Kind::Late => self.attributes = merged(&self.attributes, &event.attributes),
+            _ => {}
         }
         // A line that was paid in a lost history keeps what it took, until the payment comes again.
         let pays = matches!(event.kind, Kind::Confirmed | Kind::Late | Kind::Returned);
@@ -132,7 +135,7 @@ impl Line {
                 self.counted = event.qty;
                 credit
             }
-            Kind::Returned => self.give_back(event, gone, is_new),
+            Kind::Returned => self.give_back(event, gone, is_new, repeated),
             Kind::Released | Kind::Cancelled | Kind::Expired => {
                 let expired = event.kind == Kind::Expired;
                 self.state = if expired { State::Expired } else { State::Released };
@@ -145,14 +148,17 @@ impl Line {
         }
     }
 
-    fn give_back(&mut self, event: &Event, gone: i64, is_new: bool) -> i64 {
+    fn give_back(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
         // A return that restocked nothing moved nothing: `out` tells, where no entry is missing in between.
         let back = if gone == 0 { 0 } else { event.qty };
         if is_new {
             *self = Line { state: State::Returned, qty: event.qty, returned: event.qty, ..self.clone() };
             return 0;
         }
-        let repeated = if self.lost { event.qty.min(self.returned) } else { 0 };
+        // Without a token the first return of a lost history is the repeated one. What the line has no memory of (the
+        // payment was repeated, too) is given back now.
+        let known = repeated.unwrap_or(if self.lost { event.qty } else { 0 });
+        let repeated = known.min(event.qty).min(self.returned);
         self.lost = false;
         if repeated == 0 && self.returned + event.qty > self.qty {
             // Vouched for: the order was forgotten in between.
@@ -164,4 +170,19 @@ impl Line {
         self.state = if self.returned >= self.qty { State::Returned } else { State::Confirmed };
         -credit
     }
+}
+
+/// The attributes of both, as JSON; where both have one of a name, that of `old`.
+fn merged(old: &str, new: &str) -> String {
+    type Map = serde_json::Map<String, serde_json::Value>;
+    if old.is_empty() {
+        return new.to_string();
+    }
+    let (Ok(mut both), Ok(new)) = (serde_json::from_str::<Map>(old), serde_json::from_str::<Map>(new)) else {
+        return old.to_string();
+    };
+    for (name, value) in new {
+        both.entry(name).or_insert(value);
+    }
+    serde_json::Value::Object(both).to_string()
 }

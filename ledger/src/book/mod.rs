@@ -4,15 +4,19 @@
 //! The shelf follows `out`. Between the last event applied and this one, `out` moved by so much; so much leaves the
 //! shelf. A missed entry is thereby made up for, and its number becomes an incident.
 
+mod branch;
 mod lines;
 mod shelf;
+mod tokens;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::event::Event;
+use crate::event::{Event, Kind};
 
+pub use branch::{Past, Question};
 pub use lines::{Line, State};
 pub use shelf::Shelf;
+pub use tokens::{is_made_up, Token, TokenKey};
 
 /// How far a pool has been followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub struct Position {
 /// Something that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
-    /// gap, fork, recreated, joined, uncovered, unreadable, or one of the audit.
+    /// gap, fork, lost, recreated, joined, uncovered, unreadable, or one of the audit.
     pub kind: &'static str,
     /// The pool.
     pub pool: String,
@@ -48,24 +52,31 @@ pub struct Incident {
     pub detail: String,
 }
 
-/// Lines whose last event is in a part of the history that Redis has lost.
+/// A part of the history that Redis has lost: in whichever epochs it was, the history goes on in another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fork {
     /// The pool.
     pub pool: String,
-    /// The epoch in which the database is ahead.
+    /// The epoch in which it goes on; empty: it has not gone on yet.
     pub epoch: String,
     /// The first number that is lost.
     pub from_seq: i64,
 }
 
-/// What must be asked before a batch can be applied: where a pool's old epoch ended in the history of the new one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Question {
-    /// The pool.
-    pub pool: String,
-    /// The new epoch.
-    pub epoch: String,
+impl Fork {
+    /// Whether a change was lost by it. What has no epoch is of no history.
+    pub fn has(&self, epoch: &str, seq: i64) -> bool {
+        seq >= self.from_seq && !epoch.is_empty() && epoch != self.epoch
+    }
+}
+
+/// To write about what the database has of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A part of it was lost.
+    Lost(Fork),
+    /// The pool was deleted: what is known of it belongs to no history any more.
+    Gone(String),
 }
 
 /// The rows of one batch.
@@ -79,8 +90,8 @@ pub struct Book {
     pub lines: HashMap<(String, String), Line>,
     /// Rows of the stock table by pool.
     pub shelves: HashMap<String, Shelf>,
-    /// `out` where the position's epoch ended in Redis's present history, as far as that was asked and answered.
-    pub ended_out: HashMap<Question, i64>,
+    /// Calls with tokens.
+    pub tokens: HashMap<TokenKey, Token>,
     /// Whether the shelf's column can be negative.
     pub negative: bool,
     /// Events applied (not dropped).
@@ -91,8 +102,10 @@ pub struct Book {
     pub touched: BTreeSet<(String, String)>,
     /// To write: epochs entered.
     pub entered: BTreeSet<(String, String)>,
-    /// To write, before the lines.
-    pub forks: Vec<Fork>,
+    /// To write: tokens.
+    pub changed_tokens: BTreeSet<TokenKey>,
+    /// To write, in this order, before the lines.
+    pub marks: Vec<Mark>,
     /// To write.
     pub incidents: Vec<Incident>,
 }
@@ -140,41 +153,22 @@ impl Book {
         events.iter().any(branch)
     }
 
-    /// What must be asked of Redis: for each branch, `out` where the epoch of the position ended.
-    pub fn questions(
-        &self,
-        events: &[Event],
-        before: impl Fn(&Event) -> Option<(i64, i64)>,
-    ) -> BTreeMap<Question, Position> {
-        let mut questions = BTreeMap::new();
-        let mut asked = HashSet::new();
-        for event in events {
-            let position = self.positions.get(&event.pool);
-            if !matches!(self.standing(event, position, &BTreeSet::new()), Standing::Branch) || event.seq == 1 {
-                continue;
-            }
-            // The entry before it, where there is one, tells the same.
-            if before(event).is_some_and(|(seq, _)| seq == event.seq - 1) {
-                continue;
-            }
-            // Only the first branch of a pool leaves the position that stands in the database.
-            if asked.insert(event.pool.as_str()) {
-                let question = Question { pool: event.pool.clone(), epoch: event.epoch.clone() };
-                questions.extend(position.map(|p| (question, p.clone())));
-            }
-        }
-        questions
-    }
-
     /// Applies one event. `before` is the entry that stands directly before it in the stream, of the same pool: its
-    /// number and `out`, where known.
-    pub fn apply(&mut self, event: &Event, before: Option<(i64, i64)>) {
+    /// number and `out`, where known. `past` is Redis's answer to [`Book::question`].
+    pub fn apply(&mut self, event: &Event, before: Option<(i64, i64)>, past: Past) {
         let old = self.positions.get(&event.pool).cloned();
         let standing = self.standing(event, old.as_ref(), &self.entered);
         let base = match (standing, &old) {
             (Standing::Old, _) => return,
             (Standing::Next, Some(position)) => self.follow(event, position),
-            (Standing::Branch, Some(position)) => self.branch(event, position, before),
+            (Standing::Branch, Some(position)) => match self.branch(event, position, before, past) {
+                Some(base) => base,
+                None => {
+                    // So that the rest of that epoch is known as old without asking.
+                    self.entered.insert((event.pool.clone(), event.epoch.clone()));
+                    return;
+                }
+            },
             _ => self.join(event),
         };
         self.applied += 1;
@@ -188,7 +182,11 @@ impl Book {
         position.out = event.out;
         self.moved.insert(event.pool.clone());
         let gone = event.out - base;
-        let credit = self.write_line(event, gone);
+        let repeated = self.recognise(event);
+        let credit = match event.kind {
+            Kind::Added => -repeated.unwrap_or(0),
+            _ => self.write_line(event, gone, repeated),
+        };
         self.take(event, gone - credit);
     }
 
@@ -204,54 +202,6 @@ impl Book {
             self.incident("gap", event, units, detail);
         }
         position.out
-    }
-
-    /// A new epoch: did Redis go on where the database stands, or did it lose what the database has seen?
-    fn branch(&mut self, event: &Event, position: &Position, before: Option<(i64, i64)>) -> i64 {
-        if event.seq == 1 {
-            let detail = format!("the pool was made anew; the old one stood at change {}", position.seq);
-            self.incident("recreated", event, 0, detail);
-            self.suspect(event);
-            return 0;
-        }
-        let question = Question { pool: event.pool.clone(), epoch: event.epoch.clone() };
-        let answer = self.ended_out.get(&question).copied();
-        let behind = event.seq <= position.seq;
-        let base = match (before, answer) {
-            (Some((seq, out)), _) if seq == event.seq - 1 => out,
-            (_, Some(out)) => out,
-            _ if behind => event.out - event.own_out(),
-            _ => position.out,
-        };
-        if behind || base != position.out {
-            let from_seq = event.seq.min(position.seq + 1);
-            let detail = format!(
-                "Redis lost changes from {from_seq} of epoch {}, which the database has: {} units stay off the shelf; audit, then reconcile",
-                position.epoch,
-                position.out - base
-            );
-            self.incident("fork", event, position.out - base, detail);
-            self.suspect(event);
-            self.lose(&event.pool, &position.epoch, event.seq);
-        } else if event.seq > position.seq + 1 {
-            return self.follow(event, position);
-        }
-        base
-    }
-
-    fn suspect(&mut self, event: &Event) {
-        if let Some(position) = self.positions.get_mut(&event.pool) {
-            position.suspect = true;
-        }
-    }
-
-    fn lose(&mut self, pool: &str, epoch: &str, from_seq: i64) {
-        self.forks.push(Fork { pool: pool.to_string(), epoch: epoch.to_string(), from_seq });
-        for ((of, _), line) in &mut self.lines {
-            if of == pool && line.epoch == epoch && line.seq >= from_seq {
-                line.lost = true;
-            }
-        }
     }
 
     /// A pool of which the database knows nothing yet.

@@ -16,6 +16,7 @@ fn event(kind: Kind, epoch: char, seq: i64, order: &str, qty: i64, out: i64) -> 
         unlimited: false,
         out,
         attributes: String::new(),
+        token: None,
     }
 }
 
@@ -33,7 +34,7 @@ fn book(quantity: i64) -> Book {
 fn feed(book: &mut Book, events: &[Event]) {
     let mut before = None;
     for event in events {
-        book.apply(event, before);
+        book.apply(event, before, Past::Untold);
         before = Some((event.seq, event.out));
     }
 }
@@ -134,7 +135,8 @@ fn a_payment_that_redis_lost_is_not_counted_twice() {
     assert!(book.positions[POOL].suspect);
     let o1 = line(&book, "o1");
     assert_eq!((o1.state, o1.lost, o1.counted), (State::Confirmed, false, 3));
-    assert_eq!(book.forks, vec![Fork { pool: POOL.to_string(), epoch: epoch('a'), from_seq: 3 }]);
+    let fork = Fork { pool: POOL.to_string(), epoch: epoch('b'), from_seq: 3 };
+    assert_eq!(book.marks, vec![Mark::Lost(fork)]);
 }
 
 #[test]
@@ -167,18 +169,39 @@ fn a_lost_return_is_not_counted_twice() {
     assert_eq!((shelf(&book), o1.returned, o1.state), (10, 3, State::Returned));
 }
 
+/// One event that the stream says nothing before, and Redis's answer about it.
+fn asked(book: &mut Book, event: &Event, past: Past) {
+    assert!(book.question(event, None).is_some(), "{event:?}");
+    book.apply(event, None, past);
+}
+
 #[test]
 fn where_an_epoch_ended_is_asked_when_the_stream_does_not_tell() {
     let (mut book, _) = after_failover();
-    let trimmed = [event(Kind::Reserved, 'b', 5, "o8", 1, 2)];
-    let questions = book.questions(&trimmed, |_| None);
-    assert!(book.questions(&trimmed, |_| Some((4, 1))).is_empty());
-    let question = Question { pool: POOL.to_string(), epoch: epoch('b') };
-    assert_eq!(questions.keys().collect::<Vec<_>>(), vec![&question]);
+    let trimmed = event(Kind::Reserved, 'b', 5, "o8", 1, 2);
+    let question = book.question(&trimmed, None).expect("a question");
+    assert_eq!((question.seq, question.position.seq, question.known.len()), (5, 3, 0));
+    // The change before it tells where it began; an entry with its number and another `out` is of another pool.
+    assert_eq!(book.question(&trimmed, Some((4, 2))), None);
+    assert!(book.question(&trimmed, Some((4, 1))).is_some());
     // It ended at out 0: two units have left since then, and three are lost.
-    book.ended_out.insert(question, 0);
-    feed(&mut book, &trimmed);
+    asked(&mut book, &trimmed, Past::Common { seq: 2, out: 0 });
     assert_eq!((shelf(&book), kinds(&book)), (5, vec!["fork"]));
+    assert!(line(&book, "o1").lost);
+}
+
+#[test]
+fn a_loss_across_two_epochs_marks_the_lines_of_both() {
+    let mut book = book(10);
+    feed(&mut book, &first_sale()[..3]);
+    feed(&mut book, &[event(Kind::Reserved, 'b', 4, "o2", 1, 3), event(Kind::Confirmed, 'b', 5, "o2", 1, 4)]);
+    // Redis has change 2 of the first epoch and nothing after it; the new epoch is seen from its change 9 on.
+    asked(&mut book, &event(Kind::Reserved, 'c', 9, "o9", 1, 0), Past::Common { seq: 2, out: 0 });
+    assert!(line(&book, "o1").lost && line(&book, "o2").lost && !line(&book, "o9").lost);
+    // Both payments come again.
+    let again = [event(Kind::Confirmed, 'c', 10, "o1", 3, 3), event(Kind::Late, 'c', 11, "o2", 1, 4)];
+    feed(&mut book, &again);
+    assert_eq!((shelf(&book), kinds(&book)), (6, vec!["fork"]));
 }
 
 #[test]
@@ -187,6 +210,114 @@ fn a_pool_made_anew_begins_at_nothing() {
     feed(&mut book, &first_sale());
     feed(&mut book, &[event(Kind::Other, 'c', 1, "", 50, 0), event(Kind::Late, 'c', 2, "o5", 4, 4)]);
     assert_eq!((shelf(&book), kinds(&book)), (4, vec!["recreated"]));
+}
+
+/// Its stream was named by its policy: the first changes were not told.
+#[test]
+fn a_pool_made_anew_is_known_by_what_redis_says() {
+    for seq in [4, 6, 7, 9] {
+        let mut book = book(10);
+        feed(&mut book, &first_sale());
+        // Also where it is told right behind the last entry of the old one.
+        let first = event(Kind::Other, 'c', seq, "", 0, 0);
+        assert!(book.question(&first, Some((6, 2))).is_some(), "{seq}");
+        book.apply(&first, Some((6, 2)), Past::Foreign);
+        assert_eq!((shelf(&book), kinds(&book)), (8, vec!["recreated"]), "{seq}");
+        // A loss in the new one says nothing about orders of the old one.
+        asked(&mut book, &event(Kind::Other, 'd', 3, "", 0, 0), Past::Common { seq: 2, out: 0 });
+        assert!(!line(&book, "o1").lost && !line(&book, "o2").lost, "{seq}");
+    }
+}
+
+#[test]
+fn nothing_comes_back_by_a_guess() {
+    let mut book = book(10);
+    feed(&mut book, &first_sale());
+    asked(&mut book, &event(Kind::Other, 'c', 9, "", 0, 0), Past::Untold);
+    assert_eq!((shelf(&book), kinds(&book)), (8, vec!["fork"]));
+    assert!(book.positions[POOL].suspect);
+}
+
+#[test]
+fn what_is_older_than_the_position_is_dropped() {
+    let mut book = book(10);
+    let joined = Position { epoch: epoch('c'), seq: 20, out: 7, ..Position::default() };
+    book.positions.insert(POOL.to_string(), joined.clone());
+    asked(&mut book, &event(Kind::Other, 'a', 1, "", 10, 0), Past::Older);
+    feed(&mut book, &first_sale());
+    // The entry before it is the change before it, and yet it is old.
+    let next = event(Kind::Confirmed, 'b', 7, "o3", 2, 4);
+    assert!(book.question(&next, Some((6, 2))).is_some());
+    book.apply(&next, Some((6, 2)), Past::Older);
+    assert_eq!((shelf(&book), kinds(&book), &book.positions[POOL]), (10, vec![], &joined));
+    feed(&mut book, &[event(Kind::Confirmed, 'c', 21, "o4", 1, 8)]);
+    assert_eq!((shelf(&book), book.applied, kinds(&book)), (9, 1, vec![]));
+}
+
+fn token(event: Event, token: &str) -> Event {
+    Event { token: Some(token.to_string()), ..event }
+}
+
+/// A database that has `events`, and a Redis that has lost those from `seq` on.
+fn lost_from(seq: i64, events: &[Event]) -> Book {
+    let mut book = book(10);
+    feed(&mut book, events);
+    let out = events.iter().rfind(|e| e.seq < seq).map_or(0, |e| e.out);
+    asked(&mut book, &event(Kind::Other, 'b', seq, "", 0, out), Past::Common { seq: seq - 1, out });
+    book
+}
+
+#[test]
+fn a_restock_that_comes_again_by_its_token_is_not_counted_twice() {
+    let added = |epoch, seq, out| event(Kind::Added, epoch, seq, "", 50, out);
+    let mut book = lost_from(2, &[event(Kind::Other, 'a', 1, "", 10, 0), token(added('a', 2, -50), "d7")]);
+    assert_eq!(shelf(&book), 60);
+    feed(&mut book, &[token(added('b', 3, -50), "d7")]);
+    assert_eq!(shelf(&book), 60);
+    // Another one, and once more the same token when Redis has forgotten it, are new.
+    feed(&mut book, &[token(added('b', 4, -100), "d8"), token(added('b', 5, -150), "d7")]);
+    assert_eq!(shelf(&book), 160);
+    // Without a token nobody can know.
+    let mut book = lost_from(2, &[event(Kind::Other, 'a', 1, "", 10, 0), added('a', 2, -50)]);
+    feed(&mut book, &[added('b', 3, -50)]);
+    assert_eq!(shelf(&book), 110);
+    let Some(Mark::Lost(fork)) = book.marks.first() else { panic!("{:?}", book.marks) };
+    let incident = fork.incident(&[50]).expect("an incident");
+    assert_eq!((incident.kind, incident.units), ("lost", 50));
+}
+
+#[test]
+fn returns_of_parts_are_known_by_their_tokens() {
+    let mut events = first_sale()[..4].to_vec();
+    events.push(token(event(Kind::Returned, 'a', 5, "o1", 1, 2), "r1"));
+    events.push(token(event(Kind::Returned, 'a', 6, "o1", 1, 1), "r2"));
+    let mut book = lost_from(5, &events);
+    assert_eq!(shelf(&book), 9);
+    // A new one, and both of the lost ones again.
+    feed(&mut book, &[token(event(Kind::Returned, 'b', 6, "o1", 1, 2), "r3")]);
+    assert_eq!((shelf(&book), line(&book, "o1").returned), (10, 3));
+    feed(&mut book, &[token(event(Kind::Returned, 'b', 7, "o1", 1, 1), "r2")]);
+    feed(&mut book, &[token(event(Kind::Returned, 'b', 8, "o1", 1, 0), "r1")]);
+    let o1 = line(&book, "o1");
+    assert_eq!((shelf(&book), o1.returned, o1.counted, o1.state), (10, 3, 0, State::Returned));
+    // Where the payment was lost as well, and comes again, the return counts again.
+    let mut book = lost_from(3, &events);
+    feed(&mut book, &[event(Kind::Confirmed, 'b', 4, "o1", 3, 3)]);
+    assert_eq!(shelf(&book), 7);
+    feed(&mut book, &[token(event(Kind::Returned, 'b', 5, "o1", 1, 2), "r1")]);
+    assert_eq!((shelf(&book), line(&book, "o1").returned), (8, 1));
+}
+
+#[test]
+fn a_late_payment_keeps_the_attributes_of_the_sale() {
+    let with = |event: Event, attributes: &str| Event { attributes: attributes.to_string(), ..event };
+    let mut book = book(10);
+    feed(&mut book, &[with(event(Kind::Reserved, 'a', 1, "o1", 1, 0), "{\"user\":\"42\",\"region\":\"bj\"}")]);
+    let late = event(Kind::Late, 'a', 2, "o1", 1, 1);
+    feed(&mut book, &[with(late.clone(), "{\"user\":\"42\",\"store\":\"7\"}")]);
+    assert_eq!(line(&book, "o1").attributes, "{\"user\":\"42\",\"region\":\"bj\",\"store\":\"7\"}");
+    feed(&mut book, &[with(Event { seq: 3, order: Some("o2".into()), out: 2, ..late }, "{\"user\":\"1\"}")]);
+    assert_eq!(line(&book, "o2").attributes, "{\"user\":\"1\"}");
 }
 
 #[test]

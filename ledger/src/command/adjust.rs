@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rand::Rng;
 
-use super::reconcile::{reconcile_some, Report};
+use super::reconcile::{reconcile_some, Report, NO_POOL};
 use crate::config::Config;
 use crate::db::{is_conflict, Adjustment, Db};
 use crate::failure::Failure;
@@ -32,8 +32,12 @@ pub struct Request {
     pub token: String,
 }
 
-/// Adjusts, and prints what is on hand.
+/// Adjusts, and prints what is on hand. Each error says by which token the call can be made again.
 pub async fn adjust(config: &Config, request: &Request) -> Result<()> {
+    both(config, request).await.with_context(|| format!("to go on, repeat with --token {}", request.token))
+}
+
+async fn both(config: &Config, request: &Request) -> Result<()> {
     let db = Db::open_prepared(config).await?;
     let on_hand = database(config, &db, request).await?;
     println!(
@@ -43,18 +47,19 @@ pub async fn adjust(config: &Config, request: &Request) -> Result<()> {
     let mut link = match Link::open(&config.redis).await {
         Ok(link) => link,
         Err(error) => {
-            let text = format!("the database has it, Redis has not ({error:#}): repeat with --token {}", request.token);
-            return Err(Failure::Unreachable(text).into());
+            return Err(Failure::Unreachable(format!("the database has it, Redis has not ({error:#})")).into());
         }
     };
     let report = redis(config, &db, &mut link, request).await?;
     db.close().await;
     let pool = config.pools.pool(&request.sku);
-    if report.left.iter().any(|(_, why)| why == "no such pool") {
+    if report.left.iter().any(|(_, why)| why == NO_POOL) {
         println!("There is no pool {pool}: only the database was changed.");
         return Ok(());
     }
-    report.finish(false)
+    // An unlimited pool has no use for it; of any other one Redis must have been told.
+    let told = report.told.contains(&pool);
+    report.finish(false, !told)
 }
 
 /// The database's half, once for each token. Answers what the shelf says.
@@ -142,7 +147,7 @@ async fn tell(config: &Config, db: &Db, link: &mut Link, request: &Request) -> R
     let mut report = Report::default();
     let mut tx = db.begin().await?;
     reconcile_some(db, &mut tx, link, config, &BTreeSet::from([pool.as_str()]), false, &mut report).await?;
-    if report.suspects.is_empty() && report.behind.is_empty() {
+    if report.told.contains(&pool) {
         db.mark_told(&mut tx, &request.sku).await?;
     }
     tx.commit().await?;

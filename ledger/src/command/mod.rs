@@ -3,6 +3,7 @@
 pub mod adjust;
 pub mod audit;
 pub mod init;
+mod past;
 pub mod preload;
 pub mod reconcile;
 pub mod status;

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, Mutex};
 use tokio::task::JoinSet;
 
 use super::bar;
+use super::past::past;
 use crate::book::{Position, Shelf};
 use crate::config::Config;
 use crate::db::{Db, Dialect, Tx};
@@ -51,6 +52,8 @@ struct Work {
     /// Who writes into a database that has one writer, or that locks gaps: whoever queues here never waits in vain there.
     turn: Mutex<()>,
     bar: ProgressBar,
+    /// Epochs that stand in the streams, of pools that nobody followed.
+    past: HashMap<String, BTreeSet<String>>,
 }
 
 /// Makes the pools. While one page of rows is in the database, another one is in Redis, and the next one is read.
@@ -58,12 +61,13 @@ pub async fn preload(config: &Config) -> Result<Preloaded> {
     let db = Db::open_prepared(config).await?;
     let mut link = Link::open(&config.redis).await?;
     ensure!(link.has_module().await?, "the server does not have the module redis-stock with STOCK.RECONCILE");
+    let past = past(config, &db, &mut link).await?;
     let mut tx = db.begin().await?;
     let rows = db.count_shelves(&mut tx).await?;
     tx.commit().await?;
     let bar = bar("preloading", u64::try_from(rows).unwrap_or(0));
     let (sender, pages) = mpsc::channel(1);
-    let work = Arc::new(Work { config: config.clone(), db, pages: Mutex::new(pages), turn: Mutex::new(()), bar });
+    let work = Arc::new(Work { config: config.clone(), db, pages: Mutex::new(pages), turn: Mutex::new(()), bar, past });
     let mut tasks = JoinSet::new();
     tasks.spawn(work.clone().read_pages(sender));
     for _ in 0..WORKERS {
@@ -122,28 +126,21 @@ async fn load_page(work: &Work, link: &mut Link, page: &[(String, Shelf)], done:
     }
     let unknown: Vec<&str> = names.iter().copied().filter(|pool| !positions.contains_key(*pool)).collect();
     let found = link.pools(&unknown).await?;
-    let mut fresh = Vec::new();
-    let mut joined = Vec::new();
-    for (pool, found) in unknown.iter().zip(found) {
-        match found {
-            Some(found) => {
-                joined.push((
-                    *pool,
-                    Position { epoch: found.epoch, seq: found.seq, out: found.out, ..Position::default() },
-                ));
-            }
-            None => fresh.push(*pool),
-        }
-    }
-    db.start_positions(&mut tx, &fresh).await?;
-    let written: Vec<(&str, &Position)> = joined.iter().map(|(pool, position)| (*pool, position)).collect();
-    db.write_positions(&mut tx, &written).await?;
-    note_epochs(db, &mut tx, &joined).await?;
+    let started: Vec<(&str, Position)> = unknown
+        .iter()
+        .zip(found)
+        .map(|(pool, found)| {
+            let joined = found.map(|f| Position { epoch: f.epoch, seq: f.seq, out: f.out, ..Position::default() });
+            (*pool, joined.unwrap_or_default())
+        })
+        .collect();
+    db.start_positions(&mut tx, &started).await?;
+    let joined = note_past(work, &mut tx, &started).await?;
     tx.commit().await?;
     drop(turn);
-    done.joined += joined.len() as u64;
+    done.joined += joined.values().filter(|p| !p.epoch.is_empty()).count() as u64;
     // 2. The pools themselves. Those that are there stay as they are; what a pool owes beyond its shelf is owed.
-    positions.extend(joined.iter().map(|(pool, position)| (pool.to_string(), position.clone())));
+    positions.extend(joined);
     let owed = |pool: &str| positions.get(pool).map_or(0, |p| p.uncovered);
     let calls: Vec<(&str, i64)> =
         pools.iter().map(|(pool, _, on_hand)| (pool.as_str(), on_hand - owed(pool))).collect();
@@ -170,7 +167,21 @@ async fn load_page(work: &Work, link: &mut Link, page: &[(String, Shelf)], done:
     link.set_policies(&policies).await
 }
 
-async fn note_epochs(db: &Db, tx: &mut Tx, joined: &[(&str, Position)]) -> Result<()> {
-    let entered = joined.iter().map(|(pool, position)| (pool.to_string(), position.epoch.clone())).collect();
-    db.write_epochs(tx, &entered).await
+/// Notes the epochs that the pools have behind them, so that `run` takes what it reads of them for old. Answers the positions
+/// of those pools: `run` may have begun to follow one in the same moment, and then it knows better.
+async fn note_past(work: &Work, tx: &mut Tx, started: &[(&str, Position)]) -> Result<HashMap<String, Position>> {
+    let mut entered = BTreeSet::new();
+    for (pool, position) in started {
+        let past = work.past.get(*pool).into_iter().flatten().chain(Some(&position.epoch));
+        entered.extend(past.filter(|epoch| !epoch.is_empty()).map(|epoch| (pool.to_string(), epoch.clone())));
+    }
+    if entered.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let names: BTreeSet<&str> = entered.iter().map(|(pool, _)| pool.as_str()).collect();
+    let present = work.db.lock_positions(tx, &names).await?;
+    let ours: HashMap<&str, &Position> = started.iter().map(|(pool, position)| (*pool, position)).collect();
+    let entered = entered.iter().filter(|(pool, _)| present.get(pool) == ours.get(pool.as_str()).copied());
+    work.db.write_epochs(tx, &entered.cloned().collect()).await?;
+    Ok(present)
 }

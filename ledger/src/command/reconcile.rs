@@ -15,6 +15,9 @@ use crate::link::Link;
 /// Pools whose rows are held at a time. Few: the feed waits for them.
 const PAGE: i64 = 200;
 
+/// Why a pool was left alone that is not there.
+pub const NO_POOL: &str = "no such pool";
+
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -28,20 +31,24 @@ pub struct Report {
     pub suspects: Vec<String>,
     /// Pools that `run` has not followed far enough.
     pub behind: Vec<String>,
+    /// Pools that Redis would not reconcile, and its answer.
+    pub failed: Vec<(String, String)>,
+    /// Pools that know what is on the shelf now, or have no use for it: no such pool, unlimited.
+    pub told: BTreeSet<String>,
 }
 
 /// Why a pool is not reconciled now.
 enum Objection {
     Suspect,
     Behind,
-    Left(String),
+    Needless(&'static str),
 }
 
 /// Where the database stands with a pool, in the words of RECONCILE.
 fn reference(position: &Position, pool: Option<&Pool>) -> Result<Position, Objection> {
-    let Some(pool) = pool else { return Err(Objection::Left("no such pool".to_string())) };
+    let Some(pool) = pool else { return Err(Objection::Needless(NO_POOL)) };
     if pool.on_hand.is_none() {
-        return Err(Objection::Left("unlimited".to_string()));
+        return Err(Objection::Needless("unlimited"));
     }
     if position.suspect {
         return Err(Objection::Suspect);
@@ -88,18 +95,29 @@ pub async fn reconcile_some(
             Ok(reference) => calls.push((*name, *on_hand, reference)),
             Err(Objection::Suspect) => report.suspects.push(name.to_string()),
             Err(Objection::Behind) => report.behind.push(name.to_string()),
-            Err(Objection::Left(why)) => report.left.push((name.to_string(), why)),
+            Err(Objection::Needless(why)) => {
+                report.left.push((name.to_string(), why.to_string()));
+                report.told.insert(name.to_string());
+            }
         }
     }
     let asked: Vec<(&str, i64, &Position)> = calls.iter().map(|(name, n, position)| (*name, *n, position)).collect();
     let answers = link.reconcile(&asked, dry_run).await?;
     for ((name, ..), answer) in calls.iter().zip(answers) {
         match answer {
-            Reconciled::Done { drift: 0, .. } => report.agreed += 1,
-            Reconciled::Done { drift, on_hand } => report.drifted.push((name.to_string(), drift, on_hand)),
-            Reconciled::Unknown => report.left.push((name.to_string(), "Redis does not know this history".to_string())),
-            Reconciled::NoPool => report.left.push((name.to_string(), "no such pool".to_string())),
-            Reconciled::Other(answer) => report.left.push((name.to_string(), answer)),
+            Reconciled::Done { drift, on_hand } => {
+                report.told.insert(name.to_string());
+                match drift {
+                    0 => report.agreed += 1,
+                    _ => report.drifted.push((name.to_string(), drift, on_hand)),
+                }
+            }
+            Reconciled::NoPool => {
+                report.left.push((name.to_string(), NO_POOL.to_string()));
+                report.told.insert(name.to_string());
+            }
+            Reconciled::Unknown => report.failed.push((name.to_string(), "does not know this history".to_string())),
+            Reconciled::Other(answer) => report.failed.push((name.to_string(), answer)),
         }
     }
     Ok(())
@@ -148,7 +166,7 @@ async fn portion(
     reconcile_some(db, &mut tx, link, config, names, dry_run, report).await?;
     // Whoever was adjusted without Redis being told: it has been told now.
     if !dry_run {
-        for name in names.iter().filter(|name| !report.suspects.iter().chain(&report.behind).any(|s| s == *name)) {
+        for name in names.iter().filter(|name| report.told.contains(**name)) {
             if let Some(sku) = config.pools.sku(name) {
                 db.mark_told(&mut tx, &sku).await?;
             }
@@ -159,8 +177,8 @@ async fn portion(
 }
 
 impl Report {
-    /// Prints the tables, and answers by the exit code.
-    pub fn finish(self, dry_run: bool) -> Result<()> {
+    /// Prints the tables, and answers by the exit code. `named`: the caller has named the pools, and none may be left alone.
+    pub fn finish(self, dry_run: bool, named: bool) -> Result<()> {
         if !self.drifted.is_empty() {
             let rows = self
                 .drifted
@@ -192,6 +210,17 @@ impl Report {
                 some(&self.behind)
             );
             return Err(Failure::Order(text).into());
+        }
+        if !self.failed.is_empty() {
+            let mut shown: Vec<String> =
+                self.failed.iter().take(5).map(|(pool, why)| format!("{pool}: {why}")).collect();
+            shown.extend((self.failed.len() > 5).then(|| "…".to_string()));
+            let text = format!("Redis did not reconcile {} pools ({})", self.failed.len(), shown.join("; "));
+            return Err(Failure::Differences(text).into());
+        }
+        if named && !self.left.is_empty() {
+            let names: Vec<String> = self.left.iter().map(|(pool, why)| format!("{pool}: {why}")).collect();
+            return Err(Failure::Refused(format!("left alone: {}", some(&names))).into());
         }
         if dry_run && !self.drifted.is_empty() {
             return Err(Failure::Differences(format!("{} pools differ", self.drifted.len())).into());

@@ -7,11 +7,13 @@ use super::{Db, Dialect};
 use crate::failure::Failure;
 
 /// The version of the tables that this program works with.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
-const SQLITE: [&str; 1] = [include_str!("../../migrations/sqlite-1.sql")];
-const POSTGRES: [&str; 1] = [include_str!("../../migrations/postgres-1.sql")];
-const MYSQL: [&str; 1] = [include_str!("../../migrations/mysql-1.sql")];
+const SQLITE: [&str; 2] =
+    [include_str!("../../migrations/sqlite-1.sql"), include_str!("../../migrations/sqlite-2.sql")];
+const POSTGRES: [&str; 2] =
+    [include_str!("../../migrations/postgres-1.sql"), include_str!("../../migrations/postgres-2.sql")];
+const MYSQL: [&str; 2] = [include_str!("../../migrations/mysql-1.sql"), include_str!("../../migrations/mysql-2.sql")];
 
 impl Db {
     /// Brings the tables to the present version. Answers from which version (0: there were none).
@@ -27,15 +29,20 @@ impl Db {
             Dialect::Postgres => POSTGRES,
             Dialect::Mysql => MYSQL,
         };
+        // All is looked at before anything is made: a table of the shop's that has one of these names stays what it is.
+        let mut open = Vec::new();
         for (version, file) in (1i64..).zip(files).filter(|(version, _)| *version > from) {
-            // MySQL commits each statement by itself: a table that is left of a broken attempt is made again.
-            let mut tx = self.begin().await?;
+            let mut statements = Vec::new();
             for statement in file.split(';').map(str::trim).filter(|s| !s.is_empty()) {
-                if self.dialect == Dialect::Mysql {
-                    if let Some(name) = statement.strip_prefix("CREATE TABLE ").and_then(|s| s.split(' ').next()) {
-                        sqlx::query(&format!("DROP TABLE IF EXISTS {name}")).execute(&mut *tx).await?;
-                    }
+                if !self.is_made(statement).await? {
+                    statements.push(statement);
                 }
+            }
+            open.push((version, statements));
+        }
+        for (version, statements) in open {
+            let mut tx = self.begin().await?;
+            for statement in statements {
                 sqlx::query(statement).execute(&mut *tx).await?;
             }
             let note = self.dialect.places("INSERT INTO stock_ledger_version (version) VALUES (?)");
@@ -43,6 +50,31 @@ impl Db {
             tx.commit().await?;
         }
         Ok(from)
+    }
+
+    /// Whether the table of this statement is there already, as an attempt that was broken off left it: MySQL commits each
+    /// statement by itself. A table of that name with other columns is somebody else's.
+    async fn is_made(&self, statement: &str) -> Result<bool> {
+        let Some((name, columns)) = table(statement) else { return Ok(false) };
+        if !self.can_read("1", name).await? {
+            return Ok(false);
+        }
+        if !self.can_read(&columns.join(", "), name).await? {
+            let text = format!(
+                "the database has a table {name} that is not the ledger's; nothing was changed. Rename it, or give the \
+                 ledger a database of its own"
+            );
+            return Err(Failure::Refused(text).into());
+        }
+        Ok(true)
+    }
+
+    async fn can_read(&self, columns: &str, table: &str) -> Result<bool> {
+        match sqlx::query(&format!("SELECT {columns} FROM {table} WHERE 1 = 0")).execute(&self.pool).await {
+            Ok(_) => Ok(true),
+            Err(sqlx::Error::Database(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes the stock table where it is the ledger's own.
@@ -85,6 +117,29 @@ impl Db {
                 }
                 Err(Failure::Unreachable(format!("the database cannot be reached: {error}")).into())
             }
+        }
+    }
+}
+
+/// The name and the columns of a table that a statement makes: a line for each.
+fn table(statement: &str) -> Option<(&str, Vec<&str>)> {
+    let (head, body) = statement.strip_prefix("CREATE TABLE ")?.split_once(" (")?;
+    let words = body.lines().filter_map(|line| line.split_whitespace().next());
+    Some((head, words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_known_by_its_columns() {
+        for files in [SQLITE, POSTGRES, MYSQL] {
+            let statements = files.iter().flat_map(|file| file.split(';'));
+            let tables: Vec<(&str, Vec<&str>)> = statements.filter_map(|s| table(s.trim())).collect();
+            assert_eq!(tables.len(), 7);
+            assert!(tables.contains(&("stock_epochs", vec!["pool", "epoch"])), "{tables:?}");
+            assert!(tables.iter().all(|(_, columns)| columns.len() >= 2), "{tables:?}");
         }
     }
 }

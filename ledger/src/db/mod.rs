@@ -7,6 +7,7 @@ mod incidents;
 mod migrate;
 mod rows;
 mod shelves;
+mod tokens;
 
 use std::time::Duration;
 

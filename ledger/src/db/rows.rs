@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::dialect::sliced;
 use super::{number, text, Db, Dialect, Tx};
-use crate::book::{Fork, Line, Position, State};
+use crate::book::{Line, Position, State};
 
 const POSITION: [&str; 6] = ["pool", "epoch", "seq", "out_units", "uncovered", "suspect"];
 const LINE: [&str; 12] = [
@@ -127,20 +127,14 @@ impl Db {
         Ok(())
     }
 
-    /// Positions of pools that are about to be made; those that exist stay.
-    pub async fn start_positions(&self, tx: &mut Tx, pools: &[&str]) -> Result<()> {
-        for some in sliced(pools) {
-            let row = "(?,'',0,0,0,0)";
-            let conflict = match self.dialect {
-                Dialect::Mysql => "ON DUPLICATE KEY UPDATE pool=VALUES(pool)",
-                _ => "ON CONFLICT (pool) DO NOTHING",
-            };
-            let rows = vec![row; some.len()].join(",");
-            let sql = format!("INSERT INTO stock_positions ({}) VALUES {rows} {conflict}", POSITION.join(","));
-            let sql = self.dialect.places(&sql);
+    /// Positions of pools that are not followed yet. One that somebody else has written meanwhile stays as it is.
+    pub async fn start_positions(&self, tx: &mut Tx, positions: &[(&str, Position)]) -> Result<()> {
+        for some in sliced(positions) {
+            let sql = self.dialect.insert_absent("stock_positions", &POSITION, 1, some.len());
             let mut query = sqlx::query(&sql);
-            for pool in some {
-                query = query.bind(*pool);
+            for (pool, p) in some {
+                query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
+                query = query.bind(i32::from(p.suspect));
             }
             query.execute(&mut **tx).await?;
         }
@@ -249,13 +243,5 @@ impl Db {
             query.execute(&mut **tx).await?;
         }
         Ok(())
-    }
-
-    /// Marks the lines whose last event Redis has lost. Answers how many.
-    pub async fn mark_lost(&self, tx: &mut Tx, fork: &Fork) -> Result<u64> {
-        let sql = "UPDATE stock_lines SET lost = 1 WHERE pool = ? AND epoch = ? AND seq >= ? AND lost = 0";
-        let sql = self.dialect.places(sql);
-        let query = sqlx::query(&sql).bind(fork.pool.as_str()).bind(fork.epoch.as_str()).bind(fork.from_seq);
-        Ok(query.execute(&mut **tx).await?.rows_affected())
     }
 }

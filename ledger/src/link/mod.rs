@@ -1,5 +1,6 @@
 //! Redis, through the protocol only: one server, one behind Sentinel, or a cluster.
 
+mod past;
 pub mod pools;
 mod reader;
 mod reply;
@@ -86,6 +87,11 @@ impl Link {
             info.redis.password = None;
         }
         Ok(info)
+    }
+
+    /// The logical database that the connections are in.
+    pub fn db(&self) -> i64 {
+        self.info.redis.db
     }
 
     /// How to connect to a node.

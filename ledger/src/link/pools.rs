@@ -30,7 +30,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    fn of(value: &Value) -> Result<Option<Pool>> {
+    pub(super) fn of(value: &Value) -> Result<Option<Pool>> {
         if let Value::ServerError(error) = value {
             bail!("STOCK.GET answers {} {}", error.code(), error.details().unwrap_or_default());
         }
@@ -100,7 +100,7 @@ pub enum Reconciled {
 }
 
 impl Reconciled {
-    fn of(value: &Value) -> Reconciled {
+    pub(super) fn of(value: &Value) -> Reconciled {
         let (word, rest) = decision(value);
         let number = |place: usize| rest.get(place).and_then(|v| redis::from_redis_value::<i64>(v).ok());
         match (word.as_str(), number(0), number(1)) {
@@ -112,14 +112,14 @@ impl Reconciled {
     }
 }
 
-fn command(name: &str, pool: &str) -> (Vec<u8>, Cmd) {
+pub(super) fn command(name: &str, pool: &str) -> (Vec<u8>, Cmd) {
     let key = unescape(pool);
     let mut command = redis::cmd(name);
     command.arg(&key);
     (key, command)
 }
 
-fn reconcile(pool: &str, on_hand: i64, position: &Position, dry_run: bool) -> (Vec<u8>, Cmd) {
+pub(super) fn reconcile(pool: &str, on_hand: i64, position: &Position, dry_run: bool) -> (Vec<u8>, Cmd) {
     let (key, mut call) = command("STOCK.RECONCILE", pool);
     call.arg(on_hand).arg("AFTER").arg(&position.epoch).arg(position.seq).arg(position.out);
     if dry_run {
@@ -140,20 +140,6 @@ impl Link {
         let commands = calls.iter().map(|(pool, on_hand, position)| reconcile(pool, *on_hand, position, dry_run));
         let answers = self.calls(commands.collect()).await?;
         Ok(answers.iter().map(Reconciled::of).collect())
-    }
-
-    /// `out` where the position's epoch ended in the pool's present history. None where the pool does not know it.
-    pub async fn ended_out(&mut self, pool: &str, position: &Position) -> Result<Option<i64>> {
-        let (key, get) = command("STOCK.GET", pool);
-        // With 0 on the shelf, the answer is what has moved since then, and nothing else.
-        let (_, ask) = reconcile(pool, 0, position, true);
-        let answers = self.atomically(&key, vec![get, ask]).await?;
-        let now = answers.first().map(Pool::of).transpose()?.flatten();
-        let told = answers.get(1).map(Reconciled::of);
-        Ok(match (now, told) {
-            (Some(pool), Some(Reconciled::Done { on_hand, .. })) => Some(pool.out + on_hand),
-            _ => None,
-        })
     }
 
     /// Orders of one pool, none for one that it does not know, with the pool itself, all at one moment.

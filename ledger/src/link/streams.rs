@@ -5,7 +5,7 @@ use redis::Value;
 
 use super::reply::bytes;
 use super::{Fields, Link};
-use crate::text::unescape;
+use crate::text::{escape, unescape};
 
 /// An id as two numbers, for comparing.
 pub fn parts(id: &str) -> (u64, u64) {
@@ -13,7 +13,35 @@ pub fn parts(id: &str) -> (u64, u64) {
     (ms.parse().unwrap_or(0), seq.parse().unwrap_or(0))
 }
 
+/// What a page of a stream tells of an entry: of which pool and epoch it is. Both are empty where it is no event.
+pub struct Passed {
+    /// Its id.
+    pub id: String,
+    /// The pool.
+    pub pool: String,
+    /// The epoch.
+    pub epoch: String,
+}
+
 impl Link {
+    /// Of which pools and epochs the entries from `from` to `to` are, at most `count` of them.
+    pub async fn epochs(&mut self, stream: &str, from: &str, to: &str, count: usize) -> Result<Vec<Passed>> {
+        let key = unescape(stream);
+        let mut command = redis::cmd("XRANGE");
+        command.arg(&key).arg(from).arg(to).arg("COUNT").arg(count);
+        let Value::Array(entries) = self.call(&key, command).await? else { return Ok(Vec::new()) };
+        let db = self.db();
+        let passed = entries.iter().filter_map(|entry| {
+            let Value::Array(pair) = entry else { return None };
+            let id = String::from_utf8(bytes(pair.first()?)).ok()?;
+            let fields = pair.get(1).and_then(Fields::of);
+            let fields = fields.filter(|fields| fields.number("db") == Some(db));
+            let text = |name| fields.as_ref().and_then(|f| f.get(name)).map(|v| escape(&bytes(v))).unwrap_or_default();
+            Some(Passed { id, pool: text("pool"), epoch: text("epoch") })
+        });
+        Ok(passed.collect())
+    }
+
     /// The id of the last entry ever added; none where there is no stream.
     pub async fn last_id(&mut self, stream: &str) -> Result<Option<String>> {
         let key = unescape(stream);

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::Result;
 
 use super::{now_ms, Pass};
-use crate::book::{Book, Incident, Line, Position, Shelf};
+use crate::book::{Book, Incident, Line, Mark, Past, Position, Shelf, Token, TokenKey};
 use crate::config::Config;
 use crate::db::{Db, StreamRow, Tx};
 use crate::event::Event;
-use crate::failure::Failure;
 use crate::link::{Field, Link};
 use crate::text::unescape;
 
@@ -22,6 +21,8 @@ pub struct Batch {
     pub unreadable: Vec<Incident>,
     /// The id of the last entry; empty: there was none.
     pub last_id: String,
+    /// How many are of other logical databases.
+    pub elsewhere: u64,
 }
 
 impl Batch {
@@ -34,7 +35,7 @@ impl Batch {
     pub fn add(&mut self, stream: &str, db: i64, id: &str, fields: &[Field<'_>]) {
         match Event::parse(fields) {
             Ok(event) if event.db == db => self.events.push(event),
-            Ok(_) => {}
+            Ok(_) => self.elsewhere += 1,
             Err(why) => {
                 tracing::warn!(stream, id, why, "an entry cannot be read");
                 self.unreadable.push(Incident {
@@ -91,15 +92,20 @@ pub async fn apply(
     if !db.take_turn(&mut tx, stream, &next).await? {
         return Ok(Applied::NotAlone);
     }
-    let mut book = load(feed, &mut tx, link, &batch.events, pass.as_ref()).await?;
-    // A pass from the start of this history has seen what stands before a new epoch. Otherwise the history is looked at.
-    if pass.is_none() && book.has_branch(&batch.events) && link.history(&unescape(stream)).await? != history {
+    let mut book = load(feed, &mut tx, &batch.events).await?;
+    // A new epoch can be of another primary, whose stream the server has taken over in the middle of our reading.
+    if book.has_branch(&batch.events) && link.history(&unescape(stream)).await? != history {
         return Ok(Applied::NewHistory);
     }
     let mut before: HashMap<&str, (i64, i64)> = HashMap::new();
     for event in &batch.events {
         let last = before.insert(&event.pool, (event.seq, event.out));
-        book.apply(event, last.or_else(|| pass.as_ref().and_then(|p| p.before(event))));
+        let last = last.or_else(|| pass.as_ref().and_then(|p| p.before(event)));
+        let past = match book.question(event, last) {
+            Some(question) => link.past(&question).await?,
+            None => Past::Untold,
+        };
+        book.apply(event, last, past);
     }
     for incident in &batch.unreadable {
         // Told once, however often the entry is read.
@@ -108,7 +114,7 @@ pub async fn apply(
         }
     }
     forgive_presales(link, &mut book).await?;
-    write(db, &mut tx, config, &book).await?;
+    write(db, &mut tx, config, &mut book).await?;
     next.applied += i64::try_from(book.applied).unwrap_or(i64::MAX);
     if let Some(last) = batch.events.last() {
         next.event_ms = last.at_ms;
@@ -134,7 +140,7 @@ pub async fn apply(
 }
 
 /// Reads the rows that the events touch.
-async fn load(feed: &Feed<'_>, tx: &mut Tx, link: &mut Link, events: &[Event], pass: Option<&Pass>) -> Result<Book> {
+async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Book> {
     let Feed { db, config, .. } = *feed;
     let pools: BTreeSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
     let mut book = Book { negative: config.stock.negative, ..Book::default() };
@@ -147,11 +153,6 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, link: &mut Link, events: &[Event], p
     if news.is_empty() {
         return Ok(book);
     }
-    for (question, position) in book.questions(events, |event| pass.and_then(|p| p.before(event))) {
-        if let Some(out) = ask(link, &question.pool, &position).await? {
-            book.ended_out.insert(question, out);
-        }
-    }
     let lines: BTreeSet<(&str, &str)> =
         news.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
     let lines: Vec<(&str, &str)> = lines.into_iter().collect();
@@ -162,20 +163,13 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, link: &mut Link, events: &[Event], p
     let shelves = shelves.into_iter().filter_map(|(sku, shelf)| skus.get(&sku).map(|pool| (pool.to_string(), shelf)));
     let shelves: HashMap<String, Shelf> = shelves.collect();
     let lines = db.lines(tx, &lines).await?;
+    let tokens: BTreeSet<TokenKey> = news.iter().filter(|e| e.token.is_some()).filter_map(|e| e.token_key()).collect();
+    let tokens: Vec<TokenKey> = tokens.into_iter().collect();
+    let tokens = db.tokens(tx, &tokens).await?;
     book.shelves = shelves;
     book.lines = lines;
+    book.tokens = tokens;
     Ok(book)
-}
-
-async fn ask(link: &mut Link, pool: &str, position: &Position) -> Result<Option<i64>> {
-    match link.ended_out(pool, position).await {
-        Ok(out) => Ok(out),
-        Err(error) if matches!(error.downcast_ref(), Some(Failure::Unreachable(_))) => Err(error),
-        Err(error) => {
-            tracing::warn!(pool, "the pool does not tell where its last epoch ended: {error:#}");
-            Ok(None)
-        }
-    }
 }
 
 /// A pool that may be sold beyond its shelf has no incident of what it may: that is a pre-sale.
@@ -197,9 +191,16 @@ async fn forgive_presales(link: &mut Link, book: &mut Book) -> Result<()> {
     Ok(())
 }
 
-async fn write(db: &Db, tx: &mut Tx, config: &Config, book: &Book) -> Result<()> {
-    for fork in &book.forks {
-        db.mark_lost(tx, fork).await?;
+async fn write(db: &Db, tx: &mut Tx, config: &Config, book: &mut Book) -> Result<()> {
+    // First the tokens: what was added in this batch, and lost in it, is told as well.
+    let tokens: Vec<(&TokenKey, &Token)> =
+        book.changed_tokens.iter().filter_map(|key| book.tokens.get_key_value(key)).collect();
+    db.write_tokens(tx, &tokens).await?;
+    for mark in &book.marks {
+        match mark {
+            Mark::Lost(fork) => book.incidents.extend(fork.incident(&db.mark_lost(tx, fork).await?)),
+            Mark::Gone(pool) => db.leave_behind(tx, pool).await?,
+        }
     }
     let mut shelves: Vec<(String, &Shelf)> = book
         .shelves

@@ -22,6 +22,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Stands before a history while the stream is being read from its start: whoever comes next goes on from there.
 const READING: &str = "reading ";
 const TRIM_EVERY: Duration = Duration::from_secs(2);
+/// So often a stream that is never empty lets the server's history be looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// `--once` gives up when nothing has worked for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -105,9 +107,10 @@ impl Follower {
         }
         let mut report = Report::new(self.config.run.report_seconds);
         let mut trimmed = Instant::now();
+        let mut looked = Instant::now();
         let course = Course {
             stream: self.stream.clone(),
-            db: self.database(),
+            db: link.db(),
             after: row.entry.clone(),
             count: self.config.run.batch,
             block_ms: if self.once { 1 } else { BLOCK_MS },
@@ -134,6 +137,13 @@ impl Follower {
                 }
                 continue;
             }
+            if looked.elapsed() > LOOK_EVERY {
+                looked = Instant::now();
+                if link.history(&key).await? != history {
+                    return Ok(Ended::Restart);
+                }
+            }
+            report.elsewhere(&self.stream, link.db(), batch.elsewhere);
             if let Some(ended) = self.write(&batch, &mut link, &mut row, &history, &mut pass).await? {
                 return Ok(ended);
             }
@@ -173,11 +183,6 @@ impl Follower {
                 return Ok(Some(Ended::Finished));
             }
         }
-    }
-
-    fn database(&self) -> i64 {
-        let path = self.config.redis.url.rsplit('/').next().unwrap_or_default();
-        path.split('?').next().unwrap_or_default().parse().unwrap_or(0)
     }
 
     /// At the end of the stream. True: the server's history is another one now.

@@ -1,7 +1,10 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run, RedisServer};
 use crate::harness::shop::{assert_agreement, open, pools, settle, told, Seller};
-use crate::harness::Shop;
+use crate::harness::{signal, Shop};
 
 /// Longer than it takes to get to the last second, also on a busy machine.
 const HOLD_MS: &str = "20000";
@@ -135,4 +138,63 @@ pub fn a_failover_before_anything_new_is_repaired(kind: Kind) {
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE state = 'lost'"), 1);
     shop.database.execute("DELETE FROM stock_lines WHERE state = 'lost'");
     assert_agreement(&shop, &mut c);
+}
+
+/// The server that is read becomes a replica: the stream of another one, with entries before our place, stands where its own
+/// stood. The stream is never empty meanwhile, and has been read from its start without meeting its end.
+#[test]
+fn what_a_former_primary_holds_is_read_from_its_start() {
+    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
+    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 5\n");
+    open(&shop, 3, 10_000);
+    let mut other = part(&shop);
+    let mut follower = shop.follow(&[]);
+    let (moved, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let sell = |server: &RedisServer, name: &str, count: usize, units: &str| {
+        let mut c = server.connect();
+        for n in 0..count {
+            let order = format!("{name}{n}");
+            assert_eq!(told(&mut c, &["STOCK.RESERVE", "sku:1", &order, units]), "OK");
+            assert_eq!(told(&mut c, &["STOCK.CONFIRM", "sku:1", &order]), "OK");
+        }
+    };
+    let second = Duration::from_secs(1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut here, mut there) = (shop.redis.connect(), other.connect());
+            for n in 0.. {
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let c = if moved.load(Ordering::SeqCst) { &mut there } else { &mut here };
+                let mut call = redis::cmd("STOCK.RESERVE");
+                // One that comes too late is refused.
+                let _ = call.arg("sku:2").arg(format!("t{n}")).arg(1).query::<redis::Value>(c);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        std::thread::sleep(second);
+        sell(&other, "b", 3, "5");
+        sell(&shop.redis, "a", 6, "1");
+        std::thread::sleep(second);
+        // The database is slow just now.
+        let slow = scope.spawn(|| shop.database.lock_for(second * 2));
+        std::thread::sleep(second / 5);
+        moved.store(true, Ordering::SeqCst);
+        run(&mut shop.redis.connect(), &["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
+        slow.join().expect("the lock");
+        sell(&other, "c", 1, "1");
+        std::thread::sleep(second * 2);
+        over.store(true, Ordering::SeqCst);
+    });
+    signal(follower.id(), "TERM");
+    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    std::mem::swap(&mut shop.redis, &mut other);
+    shop.write_config(&shop.redis.url());
+    shop.ledger(&["run", "--once"]).ok();
+    let shelf = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
+    assert_eq!(shelf, 10_000 - 6 - 15 - 1, "{}", shop.run_log());
+    shop.ledger(&["audit", "--repair"]).ok();
+    shop.ledger(&["reconcile"]).ok();
+    assert_eq!(field(&mut shop.redis.connect(), "sku:1", "on_hand"), shelf);
 }

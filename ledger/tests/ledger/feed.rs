@@ -255,3 +255,29 @@ pub fn another_program_writes_the_stock_table(kind: Kind) {
     shop.ledger(&["reconcile"]).ok();
     assert_agreement(&shop, &mut c);
 }
+
+/// The address names another logical database than 0, in each way that there is.
+pub fn another_logical_database(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    let mut c = shop.redis.connect();
+    run(&mut c, &["SELECT", "2"]);
+    for (round, end) in ["/2", "/2/", "/2?protocol=resp2"].iter().enumerate() {
+        shop.write_config(&format!("redis://127.0.0.1:{}{end}", shop.redis.port));
+        if round == 0 {
+            open(&shop, 2, 10);
+        }
+        let order = format!("o{round}");
+        told(&mut c, &["STOCK.RESERVE", "sku:1", &order, "1"]);
+        told(&mut c, &["STOCK.CONFIRM", "sku:1", &order]);
+        shop.ledger(&["run", "--once"]).ok();
+        let shelf = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
+        assert_eq!(shelf, 9 - round as i64, "{end}");
+    }
+    // An entry that nobody follows is told.
+    let entry = ["type", "set", "pool", "sku:1", "db", "3", "epoch", "00000000000000aa", "seq", "1", "qty", "1"];
+    let words: Vec<&str> =
+        ["XADD", "events", "*"].iter().chain(&entry).chain(&["at", "1", "on_hand", "1", "out", "0"]).copied().collect();
+    run(&mut c, &words);
+    let told = shop.ledger(&["run", "--once"]).ok().err;
+    assert!(told.contains("other logical databases"), "{told}");
+}

@@ -5,6 +5,7 @@ mod campaigns;
 mod failover;
 mod feed;
 mod harness;
+mod history;
 mod operators;
 mod tables;
 mod topologies;
@@ -34,9 +35,17 @@ on_every_database![
     feed::the_stream_is_trimmed_behind_the_feed,
     failover::a_failover_is_repaired_in_order,
     failover::a_failover_before_anything_new_is_repaired,
+    history::a_pool_is_joined_behind_its_past,
+    history::a_key_is_used_again,
+    history::a_pool_is_made_anew,
+    history::a_pool_is_restored,
+    history::a_restock_is_known_by_its_token,
     operators::fifty_operators_and_a_sale,
     operators::an_adjustment_can_be_repeated,
     operators::adjust_refuses_what_is_not_there,
+    operators::what_redis_refuses_is_not_told,
+    tables::the_shops_tables_stay,
+    feed::another_logical_database,
     tables::a_shop_has_its_own_table,
     tables::what_the_shelf_cannot_carry,
     tables::ids_of_any_bytes,

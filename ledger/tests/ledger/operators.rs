@@ -88,3 +88,35 @@ pub fn adjust_refuses_what_is_not_there(kind: Kind) {
     assert_eq!(field(&mut shop.redis.connect(), "sku:1", "on_hand"), 6);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_adjustments"), 1);
 }
+
+pub fn what_redis_refuses_is_not_told(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 10);
+    let mut c = shop.redis.connect();
+    run(&mut c, &["ACL", "SETUSER", "clerk", "on", ">pw", "~*", "&*", "+@all", "-stock.reconcile"]);
+    shop.write_config(&format!("redis://clerk:pw@127.0.0.1:{}/0", shop.redis.port));
+    let words = ["adjust", "1", "5", "--reason", "delivery", "--token", "d1"];
+    let ended = shop.ledger(&words).with(1);
+    assert!(ended.err.contains("NOPERM") && ended.err.contains("--token d1"), "{}", ended.err);
+    for call in [&["reconcile"][..], &["reconcile", "--dry-run"]] {
+        assert!(shop.ledger(call).with(1).err.contains("NOPERM"));
+    }
+    let told = "SELECT COUNT(*) FROM stock_adjustments WHERE told = 1";
+    assert_eq!((shop.database.number(told), field(&mut c, "sku:1", "on_hand")), (0, 10));
+    shop.write_config(&shop.redis.url());
+    run(&mut c, &["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    assert!(shop.ledger(&["reconcile"]).with(1).err.contains("NOREPLICAS"));
+    assert_eq!(shop.database.number(told), 0);
+    run(&mut c, &["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    // Whoever names a pool wants that one reconciled.
+    for name in ["sku:7", "nothing"] {
+        assert!(shop.ledger(&["reconcile", name]).with(2).err.contains(name));
+    }
+    run(&mut c, &["STOCK.SET", "sku:0", "UNLIMITED"]);
+    shop.ledger(&["reconcile", "sku:0"]).with(2);
+    shop.ledger(&["reconcile"]).ok();
+    assert_eq!((shop.database.number(told), field(&mut c, "sku:1", "on_hand")), (1, 15));
+    // A token that was made up is shown first.
+    let out = shop.ledger(&["adjust", "1", "5", "--reason", "delivery"]).ok().out;
+    assert!(out.starts_with("The token of this adjustment is "), "{out}");
+}

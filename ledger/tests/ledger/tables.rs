@@ -99,3 +99,28 @@ pub fn ids_of_any_bytes(kind: Kind) {
     shop.ledger(&["audit"]).ok();
     shop.ledger(&["reconcile"]).ok();
 }
+
+/// A table of the shop's that has the name of one of the ledger's; and a ledger's that a broken `init` has left.
+pub fn the_shops_tables_stay(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    shop.database.touch();
+    shop.database.execute("CREATE TABLE stock_adjustments (id INTEGER PRIMARY KEY, note VARCHAR(40))");
+    shop.database.execute("INSERT INTO stock_adjustments VALUES (1, 'precious')");
+    for _ in 0..2 {
+        let refused = shop.ledger(&["init"]).with(2).err;
+        assert!(refused.contains("stock_adjustments") && refused.contains("not the ledger's"), "{refused}");
+    }
+    assert_eq!(shop.database.rows("SELECT note FROM stock_adjustments"), [["precious"]]);
+    shop.database.execute("ALTER TABLE stock_adjustments RENAME TO corrections");
+    shop.ledger(&["init"]).ok();
+    shop.database.execute("INSERT INTO stock_epochs VALUES ('sku:1', 'aa')");
+    for forgotten in ["DELETE FROM stock_ledger_version", "DELETE FROM stock_ledger_version WHERE version > 1"] {
+        shop.database.execute(forgotten);
+        shop.ledger(&["run", "--once"]).with(3);
+        shop.database.execute("DROP TABLE stock_tokens");
+        shop.ledger(&["init"]).ok();
+        assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_epochs"), 1);
+        shop.ledger(&["run", "--once"]).ok();
+    }
+    assert_eq!(shop.database.rows("SELECT note FROM corrections"), [["precious"]]);
+}

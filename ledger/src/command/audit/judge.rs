@@ -53,7 +53,7 @@ pub fn judge(line: Option<&Line>, order: Option<&Order>) -> Option<Finding> {
                 None
             }
         }
-        (Some(line), order) if line.lost && is_sold(line) => paid(order),
+        (Some(line), order) if line.lost && is_sold(line) => paid(line, order),
         (Some(line), order) if line.lost => unpaid(line, order),
         (Some(line), None) => match line.state {
             State::Reserved => finding("reserved here and unknown there", Remedy::Close),
@@ -90,8 +90,13 @@ fn agree(line: &Line, order: &Order) -> bool {
 }
 
 /// Paid in a history that Redis has lost.
-fn paid(order: Option<&Order>) -> Option<Finding> {
+fn paid(line: &Line, order: Option<&Order>) -> Option<Finding> {
     match order.map(|o| o.state) {
+        // To confirm all of it would undo the return, whose token only its caller has.
+        None | Some(State::Reserved | State::Expired) if line.returned > 0 => finding(
+            "paid and partly returned here, and not paid there: confirm, then repeat the return",
+            Remedy::Person,
+        ),
         Some(State::Reserved) => finding("paid here and only reserved there", Remedy::Confirm),
         Some(State::Expired) => finding("paid here and expired there", Remedy::ConfirmLate),
         None => finding("paid here and unknown there", Remedy::ConfirmUnknown),
@@ -170,6 +175,13 @@ mod tests {
             (None, Some(order(Expired)), Some(Adopt)),
             (Some(line(Lost, 0, false)), Some(order(Expired)), None),
         ];
+        let part = |state| Line { returned: 1, ..line(state, 1, true) };
+        let table = table.into_iter().chain([
+            (Some(part(Confirmed)), Some(order(Reserved)), Some(Person)),
+            (Some(part(Confirmed)), Some(order(Expired)), Some(Person)),
+            (Some(part(Confirmed)), None, Some(Person)),
+            (Some(part(Confirmed)), Some(order(Confirmed)), Some(Person)),
+        ]);
         for (line, order, remedy) in table {
             let found = judge(line.as_ref(), order.as_ref());
             assert_eq!(found.map(|f| f.remedy), remedy, "{line:?} {order:?}");

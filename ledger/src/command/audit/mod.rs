@@ -147,15 +147,16 @@ impl Audit<'_> {
         self.report.pools += 1;
         let mut suspect = position.suspect;
         let mut lost_after = None;
-        if position.epoch == pool.epoch && pool.seq < position.seq {
-            // Redis went back and has not gone on yet.
+        let back = if pool.seq < position.seq { self.went_back(name, &position).await? } else { None };
+        if let Some(seq) = back {
             suspect = true;
-            lost_after = Some(pool.seq);
+            lost_after = Some(seq);
             if self.repair {
                 let mut tx = self.db.begin().await?;
                 let mut positions = self.db.lock_positions(&mut tx, &BTreeSet::from([name])).await?;
-                let fork = Fork { pool: name.to_string(), epoch: pool.epoch.clone(), from_seq: pool.seq + 1 };
-                self.db.mark_lost(&mut tx, &fork).await?;
+                let fork = Fork { pool: name.to_string(), epoch: String::new(), from_seq: seq + 1 };
+                let incident = fork.incident(&self.db.mark_lost(&mut tx, &fork).await?);
+                self.db.write_incidents(&mut tx, incident.as_slice(), now_ms()).await?;
                 if let Some(position) = positions.get_mut(name) {
                     position.suspect = true;
                     self.db.write_positions(&mut tx, &[(name, position)]).await?;
@@ -196,12 +197,29 @@ impl Audit<'_> {
                 if now.is_some_and(|now| now.epoch == position.epoch && now.seq <= position.seq) {
                     return Ok(Some(position));
                 }
+                if self.went_back(name, &position).await?.is_some() {
+                    return Ok(Some(position));
+                }
             }
             if began.elapsed() > self.wait {
                 return Ok(None);
             }
             self.catch_up().await?;
         }
+    }
+
+    /// Where Redis stands if it went back behind the database, maybe by several epochs, and has not gone on yet.
+    async fn went_back(&mut self, name: &str, position: &Position) -> Result<Option<i64>> {
+        // Asked after the position was read: a pool that merely sells on is never behind it.
+        let (Some(now), _) = self.link.orders(name, &[]).await? else { return Ok(None) };
+        if now.seq >= position.seq {
+            return Ok(None);
+        }
+        let mut tx = self.db.begin().await?;
+        let known = self.db.known_epochs(&mut tx, &BTreeSet::from([name])).await?;
+        tx.commit().await?;
+        let is_known = now.epoch == position.epoch || known.contains(&(name.to_string(), now.epoch));
+        Ok(is_known.then_some(now.seq))
     }
 
     async fn catch_up(&self) -> Result<()> {
@@ -228,7 +246,7 @@ impl Audit<'_> {
             let ids: Vec<&str> = lines.iter().map(|(id, _)| id.as_str()).collect();
             let (_, orders) = self.link.orders(name, &ids).await?;
             for ((id, line), order) in lines.iter().zip(&orders) {
-                if judge(Some(&marked(line, &pool.epoch, lost_after)), order.as_ref()).is_some() {
+                if judge(Some(&marked(line, lost_after)), order.as_ref()).is_some() {
                     candidates.insert(id.clone());
                 }
             }
@@ -278,7 +296,7 @@ impl Audit<'_> {
                     moving.push(order);
                     continue;
                 }
-                let line = line.map(|line| marked(&line, &pool.epoch, lost_after));
+                let line = line.map(|line| marked(&line, lost_after));
                 if let Some(finding) = judge(line.as_ref(), there.as_ref()) {
                     repaired |= self.act(name, order, line.as_ref(), there.as_ref(), &finding).await?;
                 }
@@ -323,8 +341,8 @@ impl Audit<'_> {
 }
 
 /// A line whose last event the pool has not: its history was lost, whether it is marked already or not.
-fn marked(line: &Line, epoch: &str, lost_after: Option<i64>) -> Line {
-    let lost = lost_after.is_some_and(|seq| line.epoch == epoch && line.seq > seq);
+fn marked(line: &Line, lost_after: Option<i64>) -> Line {
+    let lost = lost_after.is_some_and(|seq| line.seq > seq && !line.epoch.is_empty());
     Line { lost: line.lost || lost, ..line.clone() }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use stock_ledger::book::{Book, Position, Shelf};
+use stock_ledger::book::{Book, Past, Position, Shelf};
 use stock_ledger::config::Config;
 use stock_ledger::db::{Db, StreamRow};
 use stock_ledger::event::Event;
@@ -53,7 +53,7 @@ pub fn prepare(shop: &Shop) -> Vec<Step> {
                 }
             }
             for event in &batch.events {
-                book.apply(event, None);
+                book.apply(event, None, Past::Untold);
             }
             positions.clone_from(&book.positions);
             for (pool, shelf) in &book.shelves {

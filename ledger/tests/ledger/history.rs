@@ -1,0 +1,159 @@
+//! Pools with a past: joined late, deleted and made anew, restored from an older state.
+
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::{field, run};
+use crate::harness::shop::{assert_agreement, open, told};
+use crate::harness::Shop;
+
+const POLICY: &str = "{\"events\":\"events\"}";
+
+fn sell(c: &mut redis::Connection, pool: &str, orders: &[&str], qty: &str) {
+    for order in orders {
+        assert_eq!(told(c, &["STOCK.RESERVE", pool, order, qty]), "OK");
+        assert_eq!(told(c, &["STOCK.CONFIRM", pool, order]), "OK");
+    }
+}
+
+fn shelf(shop: &Shop) -> i64 {
+    shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'")
+}
+
+fn kinds(shop: &Shop) -> Vec<String> {
+    let rows = shop.database.rows("SELECT kind, units FROM stock_incidents WHERE kind <> 'audit' ORDER BY id");
+    rows.into_iter().map(|row| row[0].clone()).collect()
+}
+
+/// The shelf is as it should be, and reconcile leaves the pool as it should be.
+#[track_caller]
+fn assert_right(shop: &Shop, c: &mut redis::Connection, units: i64) {
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shelf(shop), units);
+    assert!(shop.ledger(&["audit", "--repair"]).code <= 1);
+    shop.ledger(&["reconcile"]).ok();
+    assert_eq!((shelf(shop), field(c, "sku:1", "on_hand")), (units, units));
+}
+
+/// The shop sold with Redis before it took up the ledger, and Redis has started again since.
+pub fn a_pool_is_joined_behind_its_past(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    let mut c = shop.redis.connect();
+    run(&mut c, &["STOCK.SET", "sku:1", "100"]);
+    run(&mut c, &["STOCK.SETPOLICY", "sku:1", POLICY]);
+    sell(&mut c, "sku:1", &["a1", "a2", "a3"], "2");
+    run(&mut c, &["DEBUG", "RELOAD"]);
+    sell(&mut c, "sku:1", &["b1", "b2"], "2");
+    run(&mut c, &["DEBUG", "RELOAD"]);
+    sell(&mut c, "sku:1", &["c1"], "2");
+    shop.ledger(&["init"]).ok();
+    shop.database.execute("INSERT INTO stock (sku, on_hand) VALUES ('1', 88)");
+    shop.ledger(&["preload"]).ok();
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!((shelf(&shop), kinds(&shop)), (88, vec![]));
+    sell(&mut c, "sku:1", &["d1", "d2"], "5");
+    assert_right(&shop, &mut c, 78);
+    run(&mut c, &["DEBUG", "RELOAD"]);
+    sell(&mut c, "sku:1", &["e1"], "8");
+    assert_right(&shop, &mut c, 70);
+    assert_eq!(kinds(&shop), Vec::<String>::new());
+    assert_agreement(&shop, &mut c);
+}
+
+/// A deleted pool's entries stay in the stream; another database begins to follow the key.
+pub fn a_key_is_used_again(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    let mut c = shop.redis.connect();
+    run(&mut c, &["STOCK.SET", "sku:1", "100"]);
+    run(&mut c, &["STOCK.SETPOLICY", "sku:1", POLICY]);
+    sell(&mut c, "sku:1", &["a1", "a2", "a3"], "2");
+    run(&mut c, &["DEL", "sku:1"]);
+    shop.ledger(&["init"]).ok();
+    shop.database.execute("INSERT INTO stock (sku, on_hand) VALUES ('1', 94)");
+    shop.ledger(&["preload"]).ok();
+    sell(&mut c, "sku:1", &["b1"], "4");
+    assert_right(&shop, &mut c, 90);
+    assert_eq!(kinds(&shop), Vec::<String>::new());
+    assert_agreement(&shop, &mut c);
+}
+
+/// By hand: the number of changes before its stream was named is any, also just the one after the old pool's last.
+pub fn a_pool_is_made_anew(kind: Kind) {
+    for limits in [0, 1, 2, 6] {
+        let shop = Shop::new(Database::fresh(kind));
+        open(&shop, 2, 100);
+        let mut c = shop.redis.connect();
+        sell(&mut c, "sku:1", &["o1"], "5");
+        shop.ledger(&["run", "--once"]).ok();
+        run(&mut c, &["DEL", "sku:1"]);
+        run(&mut c, &["STOCK.SET", "sku:1", "95"]);
+        for limit in 1..=limits {
+            run(&mut c, &["STOCK.LIMIT", "sku:1", "user", &limit.to_string(), "MISSING", "ALLOW"]);
+        }
+        run(&mut c, &["STOCK.SETPOLICY", "sku:1", POLICY]);
+        sell(&mut c, "sku:1", &["o2"], "5");
+        assert_right(&shop, &mut c, 90);
+        assert_eq!(kinds(&shop), ["recreated"]);
+        // A restart later, which loses nothing, says nothing about the orders of the old one.
+        run(&mut c, &["DEBUG", "RELOAD"]);
+        sell(&mut c, "sku:1", &["o3"], "1");
+        assert_right(&shop, &mut c, 89);
+        assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE lost = 1"), 0);
+    }
+}
+
+/// The stream stays, the pool goes back by two epochs: what was paid meanwhile stays off the shelf, and both sides agree
+/// again when the orders have been audited.
+pub fn a_pool_is_restored(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 100);
+    let mut c = shop.redis.connect();
+    sell(&mut c, "sku:1", &["a1"], "1");
+    let dump: Vec<u8> = redis::cmd("DUMP").arg("sku:1").query(&mut c).expect("a dump");
+    sell(&mut c, "sku:1", &["a2", "a3"], "1");
+    run(&mut c, &["DEBUG", "RELOAD"]);
+    sell(&mut c, "sku:1", &["b1"], "1");
+    shop.ledger(&["run", "--once"]).ok();
+    let restore = |c: &mut redis::Connection| {
+        let _: redis::Value =
+            redis::cmd("RESTORE").arg("sku:1").arg(0).arg(&dump).arg("REPLACE").query(c).expect("restored");
+    };
+    restore(&mut c);
+    // Before anything new is told, the audit sees it as well.
+    let out = shop.ledger(&["audit"]).with(1).out;
+    assert_eq!(out.matches("paid here and unknown there").count(), 3, "{out}");
+    sell(&mut c, "sku:1", &["c1"], "1");
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!((shelf(&shop), kinds(&shop)), (95, vec!["fork".to_string()]));
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE lost = 1"), 3);
+    assert_right(&shop, &mut c, 95);
+    assert_agreement(&shop, &mut c);
+}
+
+/// Entries as a server tells them that lost the calls in between, and whose callers made some of them again.
+pub fn a_restock_is_known_by_its_token(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    shop.ledger(&["init"]).ok();
+    shop.database.execute("INSERT INTO stock (sku, on_hand) VALUES ('1', 10)");
+    let mut c = shop.redis.connect();
+    let mut tell = |epoch: &str, seq: &str, event: &[&str], out: &str| {
+        let fields = ["pool", "sku:1", "db", "0", "epoch", epoch, "seq", seq, "at", "1", "on_hand", "1", "out", out];
+        let words: Vec<&str> = ["XADD", "events", "*"].iter().chain(event).chain(&fields).copied().collect();
+        run(&mut c, &words);
+        shop.ledger(&["run", "--once"]).ok();
+        shelf(&shop)
+    };
+    let (a, b, c) = ("00000000000000aa", "00000000000000bb", "00000000000000cc");
+    let with_token = ["type", "added", "qty", "50", "token", "delivery \u{e9}\\7"];
+    let without = ["type", "added", "qty", "7"];
+    assert_eq!(tell(a, "1", &["type", "set", "qty", "10"], "0"), 10);
+    assert_eq!(tell(a, "2", &with_token, "-50"), 60);
+    assert_eq!(tell(a, "3", &without, "-57"), 67);
+    assert_eq!(tell(b, "2", &with_token, "-50"), 67);
+    let lost = shop.database.rows("SELECT kind, units, detail FROM stock_incidents WHERE kind = 'lost'");
+    assert_eq!((lost.len(), lost[0][1].as_str()), (1, "7"));
+    assert!(lost[0][2].contains("without a token"), "{lost:?}");
+    // Nobody can know this one again; the same token once more is a new delivery.
+    assert_eq!(tell(b, "3", &without, "-57"), 74);
+    assert_eq!(tell(b, "4", &with_token, "-107"), 124);
+    assert_eq!(tell(c, "4", &["type", "policy", "qty", "0"], "-57"), 124);
+    assert_eq!(tell(c, "5", &with_token, "-107"), 124);
+}
