@@ -41,6 +41,7 @@ on_every_database![
     history::a_pool_is_made_anew,
     history::a_pool_is_restored,
     history::a_restock_is_known_by_its_token,
+    history::a_restock_of_a_pool_made_anew,
     operators::fifty_operators_and_a_sale,
     operators::an_adjustment_can_be_repeated,
     operators::adjust_refuses_what_is_not_there,
