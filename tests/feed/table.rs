@@ -79,7 +79,7 @@ impl Table {
         let number = |at: usize| words[at].parse::<i64>().expect("a number");
         match words[0] {
             "I" => {
-                let identity = (words[1].into(), words[2].into(), number(3).unsigned_abs());
+                let identity: Identity = (words[1].into(), words[2].into(), number(3).unsigned_abs());
                 self.epochs.insert((identity.0.clone(), identity.1.clone()));
                 assert!(self.applied.insert(identity), "applied twice: {line}");
             }

@@ -109,14 +109,16 @@ impl Book {
             _ => (position.seq, position.out.min(alone)),
         };
         if seq < position.seq || base != position.out {
-            let from_seq = seq + 1;
-            let detail = format!(
-                "Redis lost changes from {from_seq} on, up to {} of epoch {}, which the database has: {} units stay off the shelf; audit, then reconcile",
-                position.seq,
-                position.epoch,
-                position.out - base
-            );
-            self.incident("fork", event, position.out - base, detail);
+            let (from_seq, units) = (seq + 1, position.out - base);
+            let lost = match from_seq > position.seq {
+                true => format!("nobody can tell what followed change {} of epoch {}", position.seq, position.epoch),
+                false => format!(
+                    "Redis lost changes from {from_seq} on, up to {} of epoch {}, which the database has",
+                    position.seq, position.epoch
+                ),
+            };
+            let detail = format!("{lost}: {units} units stay off the shelf; audit, then reconcile");
+            self.incident("fork", event, units, detail);
             self.suspect(event);
             self.lose(Fork { pool: event.pool.clone(), epoch: event.epoch.clone(), from_seq });
         } else if event.seq > position.seq + 1 {

@@ -196,12 +196,20 @@ async fn write(db: &Db, tx: &mut Tx, config: &Config, book: &mut Book) -> Result
     let tokens: Vec<(&TokenKey, &Token)> =
         book.changed_tokens.iter().filter_map(|key| book.tokens.get_key_value(key)).collect();
     db.write_tokens(tx, &tokens).await?;
+    let mut anew: BTreeSet<&str> = BTreeSet::new();
     for mark in &book.marks {
         match mark {
             Mark::Lost(fork) => book.incidents.extend(fork.incident(&db.mark_lost(tx, fork).await?)),
-            Mark::Gone(pool) => db.leave_behind(tx, pool).await?,
+            Mark::Gone(pool) => {
+                db.leave_behind(tx, pool).await?;
+                anew.insert(pool);
+            }
         }
     }
+    // The new pool's own, once more: the old one's were taken away with them.
+    let tokens: Vec<(&TokenKey, &Token)> =
+        tokens.into_iter().filter(|(key, token)| anew.contains(key.0.as_str()) && !token.lost).collect();
+    db.write_tokens(tx, &tokens).await?;
     let mut shelves: Vec<(String, &Shelf)> = book
         .shelves
         .iter()

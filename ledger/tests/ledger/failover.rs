@@ -140,6 +140,41 @@ pub fn a_failover_before_anything_new_is_repaired(kind: Kind) {
     assert_agreement(&shop, &mut c);
 }
 
+/// Restocks and returns in the last second, which their callers make again.
+pub fn what_is_repeated_by_its_token_counts_once(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 100);
+    let mut c = shop.redis.connect();
+    told(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "10"]);
+    assert_eq!(told(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]), "OK");
+    let mut replica = part(&shop);
+    let restock = ["STOCK.ADD", "sku:1", "50", "TOKEN", "delivery 7 \u{e9}"];
+    let back = |token: &'static str| ["STOCK.RETURN", "sku:1", "o1", "QTY", "2", "TOKEN", token];
+    for call in [&restock[..], &["STOCK.ADD", "sku:1", "5"], &back("r1"), &back("r2")] {
+        assert_eq!(told(&mut c, call), "OK", "{call:?}");
+    }
+    shop.ledger(&["run", "--once"]).ok();
+    let shelf = "SELECT on_hand FROM stock WHERE sku = '1'";
+    assert_eq!(shop.database.number(shelf), 90 + 50 + 5 + 4);
+    drop(c);
+    std::mem::swap(&mut shop.redis, &mut replica);
+    replica.kill();
+    shop.write_config(&shop.redis.url());
+    let mut c = shop.redis.connect();
+    for call in [&back("r3")[..], &restock, &back("r2"), &back("r1")] {
+        assert_eq!(told(&mut c, call), "OK", "{call:?}");
+        shop.ledger(&["run", "--once"]).ok();
+    }
+    assert_eq!(shop.database.number(shelf), 90 + 50 + 5 + 6);
+    let lost = shop.database.rows("SELECT kind, units FROM stock_incidents WHERE kind = 'lost'");
+    assert_eq!(lost, [["lost", "5"]]);
+    shop.ledger(&["audit", "--repair"]).ok();
+    let out = shop.ledger(&["reconcile"]).ok().out;
+    assert!(out.contains("1 were corrected"), "{out}");
+    assert_eq!(field(&mut c, "sku:1", "on_hand"), 90 + 50 + 5 + 6);
+    assert_agreement(&shop, &mut c);
+}
+
 /// The server that is read becomes a replica: the stream of another one, with entries before our place, stands where its own
 /// stood. The stream is never empty meanwhile, and has been read from its start without meeting its end.
 #[test]

@@ -1,7 +1,7 @@
 //! Pools with a past: joined late, deleted and made anew, restored from an older state.
 
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::{field, run};
+use crate::harness::redis_server::{field, run, RedisServer};
 use crate::harness::shop::{assert_agreement, open, told};
 use crate::harness::Shop;
 
@@ -156,4 +156,28 @@ pub fn a_restock_is_known_by_its_token(kind: Kind) {
     assert_eq!(tell(b, "4", &with_token, "-107"), 124);
     assert_eq!(tell(c, "4", &["type", "policy", "qty", "0"], "-57"), 124);
     assert_eq!(tell(c, "5", &with_token, "-107"), 124);
+}
+
+/// In one batch: a pool made anew, and a restock in it, whose token is remembered.
+pub fn a_restock_of_a_pool_made_anew(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 100);
+    let mut c = shop.redis.connect();
+    sell(&mut c, "sku:1", &["o1"], "5");
+    shop.ledger(&["run", "--once"]).ok();
+    run(&mut c, &["DEL", "sku:1"]);
+    run(&mut c, &["STOCK.SET", "sku:1", "95"]);
+    run(&mut c, &["STOCK.SETPOLICY", "sku:1", POLICY]);
+    let mut other = RedisServer::start(&[]);
+    other.replicate(&shop.redis);
+    run(&mut other.connect(), &["REPLICAOF", "NO", "ONE"]);
+    let restock = ["STOCK.ADD", "sku:1", "50", "TOKEN", "t"];
+    assert_eq!(told(&mut c, &restock), "OK");
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shelf(&shop), 145);
+    std::mem::swap(&mut shop.redis, &mut other);
+    shop.write_config(&shop.redis.url());
+    let mut c = shop.redis.connect();
+    assert_eq!(told(&mut c, &restock), "OK");
+    assert_right(&shop, &mut c, 145);
 }
