@@ -3,15 +3,18 @@
 use anyhow::{bail, Result};
 use sqlx::Row;
 
+use super::faults::{is_known_index, is_missing_table};
 use super::{Db, Dialect};
 use crate::failure::Failure;
 
 /// The version of the tables that this program works with.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
-const SQLITE: [&str; 1] = [include_str!("../../migrations/sqlite-1.sql")];
-const POSTGRES: [&str; 1] = [include_str!("../../migrations/postgres-1.sql")];
-const MYSQL: [&str; 1] = [include_str!("../../migrations/mysql-1.sql")];
+/// Looks for what Redis has not been told without reading every adjustment ever made.
+const TOLD: &str = include_str!("../../migrations/told.sql");
+const SQLITE: [&str; 2] = [include_str!("../../migrations/sqlite-1.sql"), TOLD];
+const POSTGRES: [&str; 2] = [include_str!("../../migrations/postgres-1.sql"), TOLD];
+const MYSQL: [&str; 2] = [include_str!("../../migrations/mysql-1.sql"), TOLD];
 
 impl Db {
     /// Brings the tables to the present version. Answers from which version (0: there were none).
@@ -36,7 +39,12 @@ impl Db {
                         sqlx::query(&format!("DROP TABLE IF EXISTS {name}")).execute(&mut *tx).await?;
                     }
                 }
-                sqlx::query(statement).execute(&mut *tx).await?;
+                match sqlx::query(statement).execute(&mut *tx).await {
+                    Ok(_) => {}
+                    // Left of a broken attempt, as above.
+                    Err(error) if is_known_index(&error) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             let note = self.dialect.places("INSERT INTO stock_ledger_version (version) VALUES (?)");
             sqlx::query(&note).bind(version).execute(&mut *tx).await?;
@@ -75,16 +83,10 @@ impl Db {
                 "the ledger's tables are of version {other}, this program needs {VERSION}: run `stock-ledger init`"
             ))
             .into()),
-            Err(error) => {
-                let missing =
-                    error.downcast_ref::<sqlx::Error>().is_some_and(|e| matches!(e, sqlx::Error::Database(_)));
-                if missing {
-                    return Err(
-                        Failure::Order("the ledger's tables are not there: run `stock-ledger init`".into()).into()
-                    );
-                }
-                Err(Failure::Unreachable(format!("the database cannot be reached: {error}")).into())
+            Err(error) if is_missing_table(&error) => {
+                Err(Failure::Order("the ledger's tables are not there: run `stock-ledger init`".into()).into())
             }
+            Err(error) => Err(error.context("the ledger's tables cannot be read")),
         }
     }
 }
