@@ -81,6 +81,8 @@ pub struct Book {
     pub shelves: HashMap<String, Shelf>,
     /// `out` where the position's epoch ended in Redis's present history, as far as that was asked and answered.
     pub ended_out: HashMap<Question, i64>,
+    /// Pools that have no row by design: campaign caps, couriers.
+    pub no_shelf: HashSet<String>,
     /// Whether the shelf's column can be negative.
     pub negative: bool,
     /// Events applied (not dropped).
