@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use anyhow::{bail, ensure, Context, Result};
+use redis::{ConnectionAddr, IntoConnectionInfo};
 use serde::Deserialize;
 
+use crate::db::Dialect;
+use crate::failure::{redacted, told, Failure};
 use crate::text::{escape, unescape};
 
 /// Everything that can be configured.
@@ -122,11 +125,13 @@ pub struct Run {
     pub trim: bool,
     /// Seconds between lines about lag and rate.
     pub report_seconds: u64,
+    /// `run --once` and `audit --repair` give up when nothing has worked for so many seconds.
+    pub patience_seconds: u64,
 }
 
 impl Default for Run {
     fn default() -> Self {
-        Run { streams: Vec::new(), batch: 1000, trim: false, report_seconds: 10 }
+        Run { streams: Vec::new(), batch: 1000, trim: false, report_seconds: 10, patience_seconds: 60 }
     }
 }
 
@@ -134,15 +139,24 @@ impl Config {
     /// Reads the file (none: all defaults).
     pub fn read(path: Option<&Path>) -> Result<Config> {
         let Some(path) = path else { return Ok(Config::default()) };
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut config: Config =
-            toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Failure::Refused(format!("cannot read {}: {e}", path.display())))?;
+        let mut config: Config = toml::from_str(&text).map_err(|error| {
+            // The line itself stays untold: it may hold a password.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let (line, what) = (before.matches('\n').count() + 1, redacted(error.message()));
+            Failure::Refused(format!("{} is not a configuration: line {line}: {what}", path.display()))
+        })?;
         config.stock.version = config.stock.version.filter(|name| !name.is_empty());
         Ok(config)
     }
 
     /// Checks what the types do not.
     pub fn check(&self) -> Result<()> {
+        self.looked_through().map_err(|error| Failure::Refused(redacted(&told(&error))).into())
+    }
+
+    fn looked_through(&self) -> Result<()> {
         let stock = &self.stock;
         let names = [&stock.table, &stock.key, &stock.quantity].into_iter().chain(stock.version.as_ref());
         for name in names {
@@ -161,10 +175,9 @@ impl Config {
         ensure!((1..=100_000).contains(&self.run.batch), "run.batch is between 1 and 100000");
         let policy: serde_json::Value = serde_json::from_str(&self.pools.policy).context("pools.policy is not JSON")?;
         ensure!(policy.is_object(), "pools.policy is not a JSON object");
-        if self.redis.cluster && !self.redis.sentinel.is_empty() {
-            bail!("redis: a cluster has no Sentinel");
-        }
-        Ok(())
+        ensure!((1..=1000).contains(&self.database.connections), "database.connections is between 1 and 1000");
+        Dialect::of(&self.database.url).context("database.url")?;
+        self.redis.check()
     }
 
     /// The streams to follow, as text.
@@ -173,6 +186,24 @@ impl Config {
             return self.run.streams.clone();
         }
         (0..self.pools.shards).map(|shard| self.pools.events.replace('#', &shard.to_string())).collect()
+    }
+}
+
+impl Redis {
+    fn check(&self) -> Result<()> {
+        for url in std::iter::once(&self.url).chain(&self.more) {
+            let info = url.as_str().into_connection_info().context("redis.url or redis.more is not a Redis URL")?;
+            ensure!(info.addr.is_supported(), "redis.url: this program cannot connect like that");
+            if let ConnectionAddr::TcpTls { insecure: true, .. } = info.addr {
+                bail!("redis.url: #insecure is not supported; let SSL_CERT_FILE name the certificates to trust");
+            }
+        }
+        ensure!(!self.cluster || self.sentinel.is_empty(), "redis: a cluster has no Sentinel");
+        if !self.login.is_empty() {
+            ensure!(!self.sentinel.is_empty(), "redis.login is for a primary behind Sentinel: else the URL has it");
+            ensure!(self.login.contains(':'), "redis.login is user:password, or :password without a user");
+        }
+        Ok(())
     }
 }
 
@@ -194,25 +225,18 @@ impl Pools {
     pub fn sku(&self, pool: &str) -> Option<String> {
         let key = String::from_utf8(unescape(pool)).ok()?;
         let (before, after) = self.key.split_once('%')?;
-        let fits = |pattern: &str, text: &str| -> Option<usize> {
-            if self.shards == 1 {
-                return text.starts_with(pattern).then_some(pattern.len());
-            }
-            (0..self.shards)
-                .map(|s| pattern.replace('#', &s.to_string()))
-                .filter(|p| text.starts_with(p.as_str()))
-                .map(|p| p.len())
-                .max()
+        let fits = |before: &str, after: &str| -> Option<String> {
+            let sku = key.strip_prefix(before)?.strip_suffix(after)?;
+            (!sku.is_empty() && self.pool(sku) == pool).then(|| sku.to_string())
         };
-        let start = fits(before, &key)?;
-        let rest = key.get(start..)?;
-        let end = if self.shards == 1 || !after.contains('#') {
-            rest.strip_suffix(after)?.len()
-        } else {
-            (0..self.shards).find_map(|s| rest.strip_suffix(&after.replace('#', &s.to_string())).map(str::len))?
-        };
-        let sku = rest.get(..end)?;
-        (!sku.is_empty() && self.pool(sku) == pool).then(|| sku.to_string())
+        if self.shards == 1 {
+            return fits(before, after);
+        }
+        // The digits at the place of the first or the last #. Where digits stand beside it there are a few readings: the
+        // one that leads back to the same pool.
+        shard_numbers(before, after, &key)
+            .into_iter()
+            .find_map(|shard| fits(&before.replace('#', shard), &after.replace('#', shard)))
     }
 
     /// The stream of a row's pool.
@@ -232,15 +256,39 @@ impl Pools {
     }
 }
 
+/// The numbers that may stand for # in a pool's key.
+fn shard_numbers<'a>(before: &str, after: &str, key: &'a str) -> Vec<&'a str> {
+    const MOST_DIGITS: usize = 5;
+    let is_digit = |b: &u8| b.is_ascii_digit();
+    if let Some((start, _)) = before.split_once('#') {
+        let Some(rest) = key.strip_prefix(start) else { return Vec::new() };
+        let digits = rest.bytes().take(MOST_DIGITS).take_while(|b| is_digit(b)).count();
+        return (1..=digits).rev().filter_map(|count| rest.get(..count)).collect();
+    }
+    let Some(rest) = after.rsplit_once('#').and_then(|(_, end)| key.strip_suffix(end)) else { return Vec::new() };
+    let digits = rest.bytes().rev().take(MOST_DIGITS).take_while(|b| is_digit(b)).count();
+    (1..=digits).rev().filter_map(|count| rest.get(rest.len() - count..)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn rows_and_pools_find_each_other() {
-        for (key, shards) in [("%", 1), ("sku:%", 1), ("{#}sku:%", 16), ("a#b%c", 1), ("{s#}%:pool", 128)] {
+        for (key, shards) in [
+            ("%", 1),
+            ("sku:%", 1),
+            ("{#}sku:%", 16),
+            ("a#b%c", 1),
+            ("{s#}%:pool", 128),
+            ("#%", 200),
+            ("%#", 200),
+            ("1#%{#}", 16384),
+            ("%:{x#}", 30),
+        ] {
             let pools = Pools { key: key.to_string(), shards, ..Pools::default() };
-            for sku in ["618", "a b", "茶", "x\\y", "7:pool", " "] {
+            for sku in ["618", "0", "a b", "茶", "x\\y", "7:pool", " "] {
                 let pool = pools.pool(sku);
                 assert_eq!(pools.sku(&pool).as_deref(), Some(sku), "{key} {pool}");
             }
@@ -266,6 +314,11 @@ mod tests {
             "[pools]\nshards=2",
             "[run]\nbatch=0",
             "[pools]\npolicy='['",
+            "[database]\nconnections=0",
+            "[database]\nurl='oracle://u:p@h/x'",
+            "[redis]\nurl='http://x'",
+            "[redis]\nsentinel='shop'\nlogin='secret'",
+            "[redis]\nlogin='u:p'",
             "nonsense=1",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");

@@ -1,7 +1,7 @@
 //! An entry of a pool's event stream.
 
 use crate::link::{number, Field};
-use crate::text::{ascii, escape};
+use crate::text::{ascii, cut, escape};
 
 /// What an entry says about its order or its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,13 @@ impl Kind {
     }
 }
 
+/// Characters of a pool's key, escaped, that have room in the tables of every database.
+pub const MOST_POOL: usize = 255;
+/// Characters of an order's id, escaped.
+const MOST_ORDER: usize = 512;
+/// Characters of the attributes.
+const MOST_ATTRIBUTES: usize = 14_000;
+
 /// One change of one pool. `pool`, `order` are escaped (see `text`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -93,7 +100,7 @@ impl Event {
     pub fn parse(fields: &[Field<'_>]) -> Result<Event, String> {
         let found = Found::of(fields);
         let word = found.kind.ok_or("no field type")?;
-        let kind = Kind::of(word).ok_or_else(|| format!("unknown type {}", escape(word)))?;
+        let kind = Kind::of(word).ok_or_else(|| format!("unknown type {}", cut(&escape(word), 64)))?;
         let epoch = escape(found.epoch.ok_or("no field epoch")?);
         if epoch.len() != 16 || !epoch.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err("epoch is not 16 hex digits".to_string());
@@ -107,9 +114,14 @@ impl Event {
         if seq < 1 {
             return Err("seq is below 1".to_string());
         }
+        let pool = escape(found.pool.ok_or("no field pool")?);
+        let attributes = found.attributes.map(|f| String::from_utf8_lossy(f).into_owned()).unwrap_or_default();
+        fits("the pool's key", &pool, MOST_POOL)?;
+        fits("the order", order.as_deref().unwrap_or_default(), MOST_ORDER)?;
+        fits("for", &attributes, MOST_ATTRIBUTES)?;
         Ok(Event {
             kind,
-            pool: escape(found.pool.ok_or("no field pool")?),
+            pool,
             db: whole("db", found.db)?,
             epoch,
             seq,
@@ -118,7 +130,7 @@ impl Event {
             at_ms: whole("at", found.at)?,
             unlimited: found.on_hand.ok_or("no field on_hand")?.is_empty(),
             out: whole("out", found.out)?,
-            attributes: found.attributes.map(|f| String::from_utf8_lossy(f).into_owned()).unwrap_or_default(),
+            attributes,
             token: found.token.filter(|t| !t.is_empty()).map(ascii),
         })
     }
@@ -166,9 +178,29 @@ impl<'a> Found<'a> {
     }
 }
 
+/// No number of the module is further from 0. Sums of a few that are not have room in 64 bits.
+const MOST: u64 = (1 << 53) - 1;
+
 fn whole(name: &str, value: Option<&[u8]>) -> Result<i64, String> {
     let text = value.ok_or_else(|| format!("no field {name}"))?;
-    number(text).ok_or_else(|| format!("{name} is not a number"))
+    let number = number(text).ok_or_else(|| format!("{name} is not a number"))?;
+    if number.unsigned_abs() > MOST {
+        return Err(format!("{name} is beyond 2^53"));
+    }
+    Ok(number)
+}
+
+/// An entry that no table can carry must not stop those behind it.
+fn fits(what: &str, text: &str, most: usize) -> Result<(), String> {
+    // Nearly all of them, without counting.
+    if text.len() <= most {
+        return Ok(());
+    }
+    let length = text.chars().count();
+    if length > most {
+        return Err(format!("{what} has {length} characters, {most} fit: {}", cut(text, 64)));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -229,6 +261,11 @@ mod tests {
             (("seq", "0"), "seq is below 1"),
             (("order", "-"), "no order"),
             (("out", "-"), "no field out"),
+            (("out", "9223372036854775807"), "out is beyond"),
+            (("out", "-9223372036854775808"), "out is beyond"),
+            (("seq", "9007199254740992"), "seq is beyond"),
+            (("pool", &"x".repeat(256)), "the pool's key has 256 characters"),
+            (("order", &"y".repeat(513)), "the order has 513"),
         ] {
             let error = parse(&[change]).expect_err("an error");
             assert!(error.contains(text), "{error}");

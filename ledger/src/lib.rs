@@ -4,6 +4,14 @@
 //! In reading order: `text` and `event` (what comes in), `book` (what it means, pure), `db` (where it is kept), `link`
 //! (Redis, through the protocol only), `run` (the feed), `command` (what an operator calls), `config` and `cli`.
 
+/// As the standard one, which panics where nobody reads the answer any more (`stock-ledger status | head`).
+macro_rules! println {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 pub mod book;
 pub mod cli;
 pub mod command;

@@ -1,11 +1,11 @@
 //! stock-ledger: see `--help`.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use stock_ledger::cli::Cli;
-use stock_ledger::failure::Failure;
+use stock_ledger::failure::{code, told};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -15,15 +15,15 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: {error}");
+            let _ = writeln!(std::io::stderr(), "error: {error}");
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(error.downcast_ref::<Failure>().map_or(1, Failure::code))
+            let _ = writeln!(std::io::stderr(), "error: {}", told(&error));
+            ExitCode::from(code(&error))
         }
     }
 }

@@ -27,6 +27,14 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// The beginning of a text, and a sign where that is not all of it.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_string(),
+    }
+}
+
 fn push_hex(text: &mut String, byte: u8) {
     text.push_str(&format!("\\x{byte:02x}"));
 }

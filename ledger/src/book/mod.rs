@@ -92,6 +92,8 @@ pub struct Book {
     pub shelves: HashMap<String, Shelf>,
     /// Calls with tokens.
     pub tokens: HashMap<TokenKey, Token>,
+    /// Pools that have no row by design: campaign caps, couriers.
+    pub no_shelf: HashSet<String>,
     /// Whether the shelf's column can be negative.
     pub negative: bool,
     /// Events applied (not dropped).

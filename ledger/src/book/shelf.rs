@@ -31,7 +31,7 @@ pub fn split(on_hand: i64, negative: bool) -> (i64, i64) {
     if negative || on_hand >= 0 {
         (on_hand, 0)
     } else {
-        (0, -on_hand)
+        (0, on_hand.saturating_neg())
     }
 }
 
@@ -42,11 +42,12 @@ impl Book {
         let before = position.uncovered;
         match self.shelves.get_mut(&event.pool) {
             Some(shelf) if units != 0 || (before > 0 && shelf.quantity > 0) => {
-                (shelf.quantity, position.uncovered) = split(shelf.quantity - before - units, self.negative);
+                (shelf.quantity, position.uncovered) =
+                    split(shelf.quantity.saturating_sub(before).saturating_sub(units), self.negative);
             }
             Some(_) => {}
-            // An unlimited pool has no shelf, and needs none.
-            None if event.unlimited => {}
+            // An unlimited pool has no shelf, and needs none. Nor has one whose key stands for no row.
+            None if event.unlimited || self.no_shelf.contains(&event.pool) => {}
             None => position.uncovered += units,
         }
         let grown = position.uncovered - before;

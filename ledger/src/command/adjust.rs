@@ -103,7 +103,8 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
         return Err(Failure::Refused(format!("{} has no row {}", config.stock.table, request.sku)).into());
     };
     let overflow = || Failure::Refused("the sum is too large".to_string());
-    let mut wanted = shelf.quantity.checked_add(request.delta).filter(|n| n.abs() < 1 << 53).ok_or_else(overflow)?;
+    let mut wanted =
+        shelf.quantity.checked_add(request.delta).filter(|n| n.unsigned_abs() < 1 << 53).ok_or_else(overflow)?;
     if wanted < 0 && request.delta < 0 && !config.stock.negative {
         let text = format!("only {} units of {} are on the shelf", shelf.quantity, request.sku);
         return Err(Failure::Refused(text).into());
@@ -148,7 +149,7 @@ async fn tell(config: &Config, db: &Db, link: &mut Link, request: &Request) -> R
     let mut tx = db.begin().await?;
     reconcile_some(db, &mut tx, link, config, &BTreeSet::from([pool.as_str()]), false, &mut report).await?;
     if report.told.contains(&pool) {
-        db.mark_told(&mut tx, &request.sku).await?;
+        db.mark_told(&mut tx, std::slice::from_ref(&request.sku)).await?;
     }
     tx.commit().await?;
     Ok(report)

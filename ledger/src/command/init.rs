@@ -24,6 +24,8 @@ pub async fn init(config: &Config) -> Result<()> {
             stock.key, stock.quantity, stock.version, stock.table
         )
     })?;
+    tx.commit().await?;
+    db.check_stock_table(stock).await?;
     match from {
         VERSION => println!("The ledger's tables are up to date (version {VERSION})."),
         0 => println!("The ledger's tables are made (version {VERSION})."),

@@ -13,6 +13,7 @@ use super::past::past;
 use crate::book::{Position, Shelf};
 use crate::config::Config;
 use crate::db::{Db, Dialect, Tx};
+use crate::event::MOST_POOL;
 use crate::link::Link;
 
 /// Rows that one transaction covers.
@@ -80,6 +81,7 @@ pub async fn preload(config: &Config) -> Result<Preloaded> {
     }
     work.bar.finish_and_clear();
     work.db.close().await;
+    ensure!(rows == 0 || done.rows > 0, "the stock table has {rows} rows, and none with a text as its key");
     Ok(done)
 }
 
@@ -114,6 +116,10 @@ async fn load_page(work: &Work, link: &mut Link, page: &[(String, Shelf)], done:
     let Work { config, db, .. } = work;
     let pools: Vec<(String, &str, i64)> =
         page.iter().map(|(sku, shelf)| (config.pools.pool(sku), sku.as_str(), shelf.quantity)).collect();
+    for (pool, sku, _) in &pools {
+        let length = pool.chars().count();
+        ensure!(length <= MOST_POOL, "the pool of row {sku} has a key of {length} characters; {MOST_POOL} fit");
+    }
     done.rows += pools.len() as u64;
     let names: BTreeSet<&str> = pools.iter().map(|(pool, ..)| pool.as_str()).collect();
     // 1. Pools that the ledger does not follow yet: is there a pool? Its past is then taken to be in the database.

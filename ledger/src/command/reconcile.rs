@@ -80,7 +80,7 @@ pub async fn reconcile_some(
     let positions: HashMap<String, Position> = db.lock_positions(tx, names).await?;
     let on_hand = on_hand(db, tx, config, &positions).await?;
     let names: Vec<&str> = names.iter().copied().collect();
-    let pools = link.pools(&names).await?;
+    let pools = link.keys(&names).await?;
     let mut calls = Vec::new();
     for (name, pool) in names.iter().zip(&pools) {
         let Some(position) = positions.get(*name) else {
@@ -91,7 +91,14 @@ pub async fn reconcile_some(
             report.left.push((name.to_string(), "no row in the stock table".to_string()));
             continue;
         };
-        match reference(position, pool.as_ref()) {
+        let pool = match pool {
+            Ok(pool) => pool.as_ref(),
+            Err(foreign) => {
+                report.left.push((name.to_string(), foreign.to_string()));
+                continue;
+            }
+        };
+        match reference(position, pool) {
             Ok(reference) => calls.push((*name, *on_hand, reference)),
             Err(Objection::Suspect) => report.suspects.push(name.to_string()),
             Err(Objection::Behind) => report.behind.push(name.to_string()),
@@ -166,11 +173,9 @@ async fn portion(
     reconcile_some(db, &mut tx, link, config, names, dry_run, report).await?;
     // Whoever was adjusted without Redis being told: it has been told now.
     if !dry_run {
-        for name in names.iter().filter(|name| report.told.contains(**name)) {
-            if let Some(sku) = config.pools.sku(name) {
-                db.mark_told(&mut tx, &sku).await?;
-            }
-        }
+        let told = names.iter().filter(|name| report.told.contains(**name));
+        let told: Vec<String> = told.filter_map(|name| config.pools.sku(name)).collect();
+        db.mark_told(&mut tx, &told).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::dialect::sliced;
 use super::{number, text, Db, Tx};
 
 /// One adjustment.
@@ -57,10 +58,18 @@ impl Db {
         Ok(())
     }
 
-    /// Redis has been told of everything that is on this row.
-    pub async fn mark_told(&self, tx: &mut Tx, sku: &str) -> Result<()> {
-        let sql = self.dialect.places("UPDATE stock_adjustments SET told = 1 WHERE sku = ? AND told = 0");
-        sqlx::query(&sql).bind(sku).execute(&mut **tx).await?;
+    /// Redis has been told of everything that is on these rows.
+    pub async fn mark_told(&self, tx: &mut Tx, skus: &[String]) -> Result<()> {
+        for some in sliced(skus) {
+            let places = vec!["?"; some.len()].join(",");
+            let sql = format!("UPDATE stock_adjustments SET told = 1 WHERE told = 0 AND sku IN ({places})");
+            let sql = self.dialect.places(&sql);
+            let mut query = sqlx::query(&sql);
+            for sku in some {
+                query = query.bind(sku.as_str());
+            }
+            query.execute(&mut **tx).await?;
+        }
         Ok(())
     }
 

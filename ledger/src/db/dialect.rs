@@ -33,7 +33,11 @@ impl Dialect {
             }
             Dialect::Postgres => &["SET default_transaction_isolation = 'read committed'"],
             // Repeatable read would lock gaps between rows, and two streams would block each other.
-            Dialect::Mysql => &["SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"],
+            // What does not fit is an error, and never cut to something else.
+            Dialect::Mysql => &[
+                "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+            ],
         }
     }
 
@@ -53,6 +57,14 @@ impl Dialect {
             }
         }
         text
+    }
+
+    /// A name as it is, whatever words the database keeps for itself. With dots: schema and table, each for itself.
+    pub(super) fn quoted(self, name: &str) -> String {
+        // SQLite takes a name in double quotes for a text where no column has it.
+        let quote = if self == Dialect::Postgres { '"' } else { '`' };
+        let parts: Vec<String> = name.split('.').map(|part| format!("{quote}{part}{quote}")).collect();
+        parts.join(".")
     }
 
     /// Locks the rows that a SELECT finds. SQLite has one writer at a time anyhow.
@@ -134,6 +146,13 @@ mod tests {
     fn places_are_numbered_for_postgres_only() {
         assert_eq!(Dialect::Postgres.places("a=? AND b=?"), "a=$1 AND b=$2");
         assert_eq!(Dialect::Mysql.places("a=?"), "a=?");
+    }
+
+    #[test]
+    fn names_are_quoted_part_by_part() {
+        assert_eq!(Dialect::Postgres.quoted("shop.order"), "\"shop\".\"order\"");
+        assert_eq!(Dialect::Mysql.quoted("key"), "`key`");
+        assert_eq!(Dialect::Sqlite.quoted("key"), "`key`");
     }
 
     #[test]

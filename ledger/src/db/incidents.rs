@@ -5,6 +5,10 @@ use anyhow::Result;
 use super::dialect::sliced;
 use super::{number, text, Db, Tx};
 use crate::book::Incident;
+use crate::text::cut;
+
+/// Characters that have room, less the sign that there were more.
+const MOST_DETAIL: usize = 1999;
 
 /// An incident as it is listed.
 #[derive(Clone, Debug)]
@@ -35,7 +39,7 @@ impl Db {
             let mut query = sqlx::query(&sql);
             for i in some {
                 query = query.bind(i.kind).bind(i.pool.as_str()).bind(i.order.as_str()).bind(i.epoch.as_str());
-                query = query.bind(i.seq).bind(i.units).bind(i.detail.as_str()).bind(now_ms);
+                query = query.bind(i.seq).bind(i.units).bind(cut(&i.detail, MOST_DETAIL)).bind(now_ms);
             }
             query.execute(&mut **tx).await?;
         }
@@ -45,8 +49,16 @@ impl Db {
     /// Whether this was told before.
     pub async fn has_incident(&self, tx: &mut Tx, incident: &Incident) -> Result<bool> {
         let sql = self.dialect.places("SELECT COUNT(*) FROM stock_incidents WHERE kind = ? AND detail = ?");
-        let row = sqlx::query(&sql).bind(incident.kind).bind(incident.detail.as_str()).fetch_one(&mut **tx).await?;
+        let detail = cut(&incident.detail, MOST_DETAIL);
+        let row = sqlx::query(&sql).bind(incident.kind).bind(detail).fetch_one(&mut **tx).await?;
         Ok(number(&row, 0)? > 0)
+    }
+
+    /// Whether an audit has noted that a pool is gone.
+    pub async fn is_gone(&self, tx: &mut Tx, pool: &str, epoch: &str) -> Result<bool> {
+        let sql = "SELECT COUNT(*) FROM stock_incidents WHERE kind = 'gone' AND pool = ? AND epoch = ?";
+        let sql = self.dialect.places(sql);
+        Ok(number(&sqlx::query(&sql).bind(pool).bind(epoch).fetch_one(&mut **tx).await?, 0)? > 0)
     }
 
     /// How many incidents there are of each kind, and their units.

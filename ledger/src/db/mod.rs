@@ -2,10 +2,12 @@
 
 mod adjustments;
 mod dialect;
+mod faults;
 mod feed;
 mod incidents;
 mod migrate;
 mod rows;
+mod shape;
 mod shelves;
 mod tokens;
 
@@ -16,10 +18,11 @@ use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{Any, AnyPool, Executor, Row, Transaction};
 
 use crate::config::{Config, StockTable};
-use crate::failure::Failure;
+use crate::failure::{redacted, Failure};
 
 pub use adjustments::Adjustment;
 pub use dialect::Dialect;
+pub use faults::{is_conflict, is_lost};
 pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
@@ -33,7 +36,7 @@ pub struct Db {
     pool: AnyPool,
     /// Which SQL it speaks.
     pub dialect: Dialect,
-    /// The stock table.
+    /// The stock table, its names quoted.
     pub stock: StockTable,
 }
 
@@ -60,13 +63,25 @@ impl Db {
             })
             .connect(&url)
             .await
-            .map_err(|e| match dialect {
-                Dialect::Sqlite if !create => {
+            .map_err(|e| match (dialect, &e) {
+                // No patience makes a wrong address right, nor a server speak TLS that does not.
+                (_, sqlx::Error::Configuration(_) | sqlx::Error::Tls(_)) => {
+                    Failure::Refused(format!("database.url: {}", redacted(&e.to_string())))
+                }
+                (Dialect::Sqlite, _) if !create => {
                     Failure::Order(format!("{url} cannot be opened ({e}): run `stock-ledger init`"))
                 }
                 _ => Failure::Unreachable(format!("the database cannot be reached: {e}")),
             })?;
-        Ok(Db { pool, dialect, stock: config.stock.clone() })
+        let named = &config.stock;
+        let stock = StockTable {
+            table: dialect.quoted(&named.table),
+            key: dialect.quoted(&named.key),
+            quantity: dialect.quoted(&named.quantity),
+            version: named.version.as_ref().map(|version| dialect.quoted(version)),
+            negative: named.negative,
+        };
+        Ok(Db { pool, dialect, stock })
     }
 
     /// Opens a database that `init` has prepared.
@@ -85,17 +100,6 @@ impl Db {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-}
-
-/// Whether the same transaction, made again, may well succeed: somebody else was faster.
-pub fn is_conflict(error: &anyhow::Error) -> bool {
-    if error.downcast_ref::<Conflict>().is_some() {
-        return true;
-    }
-    let Some(sqlx::Error::Database(inner)) = error.downcast_ref::<sqlx::Error>() else { return false };
-    // Serialisation failures, deadlocks and waits that took too long, in the words of each database.
-    let codes = ["40001", "40P01", "1213", "1205", "5", "517"];
-    inner.is_unique_violation() || inner.code().is_some_and(|code| codes.contains(&code.as_ref()))
 }
 
 /// A column of a row as text.

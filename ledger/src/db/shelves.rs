@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use sqlx::any::AnyRow;
+use sqlx::Row;
 
 use super::dialect::sliced;
 use super::{number, text, Db, Dialect, Tx};
@@ -12,8 +13,11 @@ use crate::book::Shelf;
 
 /// Another program changed a row of the stock table in between. The transaction is to be made again.
 #[derive(Debug, thiserror::Error)]
-#[error("the stock table was changed by somebody else in between")]
-pub struct Conflict;
+#[error("row {row} of the stock table was changed by somebody else in between, or does not keep what is written")]
+pub struct Conflict {
+    /// The first one of them.
+    pub row: String,
+}
 
 impl Db {
     fn shelf_columns(&self) -> String {
@@ -22,12 +26,17 @@ impl Db {
         format!("{}, {}, {}", stock.key, self.dialect.whole(&stock.quantity), version)
     }
 
-    fn shelf(row: &AnyRow) -> Result<(String, Shelf)> {
-        let version = number(row, 2)?;
-        Ok((text(row, 0)?, Shelf::new(number(row, 1)?, version)))
+    /// None where the row has no number: what is not counted cannot be taken from.
+    fn shelf(row: &AnyRow) -> Result<(String, Option<Shelf>)> {
+        let numbers: (Option<i64>, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
+        let shelf = match numbers {
+            (Some(quantity), Some(version)) => Some(Shelf::new(quantity, version)),
+            _ => None,
+        };
+        Ok((text(row, 0)?, shelf))
     }
 
-    /// Rows of the stock table by their keys (SKUs, not pools).
+    /// Rows of the stock table by their keys (SKUs, not pools). One without a number is left out, as if it were not there.
     pub async fn shelves(&self, tx: &mut Tx, skus: &[&str]) -> Result<HashMap<String, Shelf>> {
         let mut found = HashMap::with_capacity(skus.len());
         let stock = &self.stock;
@@ -40,7 +49,8 @@ impl Db {
                 query = query.bind(*sku);
             }
             for row in query.fetch_all(&mut **tx).await? {
-                found.extend([Db::shelf(&row)?]);
+                let (sku, shelf) = Db::shelf(&row)?;
+                found.extend(shelf.map(|shelf| (sku, shelf)));
             }
         }
         Ok(found)
@@ -53,7 +63,13 @@ impl Db {
         let sql = format!("SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?");
         let sql = self.dialect.places(&sql);
         let rows = sqlx::query(&sql).bind(after).bind(limit).fetch_all(&mut **tx).await?;
-        rows.iter().map(Db::shelf).collect()
+        rows.iter()
+            .map(|row| {
+                let (sku, shelf) = Db::shelf(row)?;
+                let shelf = shelf.with_context(|| format!("row {sku} of the stock table has no number in it"))?;
+                Ok((sku, shelf))
+            })
+            .collect()
     }
 
     /// How many rows the stock table has.
@@ -78,13 +94,41 @@ impl Db {
                 for (sku, shelf) in some {
                     query = query.bind(sku.as_str()).bind(seen(shelf));
                 }
+                for (sku, _) in some {
+                    query = query.bind(sku.as_str());
+                }
             }
             let written = query.execute(&mut **tx).await?.rows_affected();
             if written != some.len() as u64 {
-                return Err(Conflict.into());
+                let row = self.unwritten(tx, some).await?;
+                return Err(Conflict { row }.into());
             }
         }
         Ok(())
+    }
+
+    /// Which of these rows is not as it was written: gone, there twice, or with another number in it. Empty where all are
+    /// right by now: somebody wrote the same.
+    async fn unwritten(&self, tx: &mut Tx, rows: &[(String, &Shelf)]) -> Result<String> {
+        let stock = &self.stock;
+        let places = vec!["?"; rows.len()].join(",");
+        let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.shelf_columns(), stock.table, stock.key);
+        let sql = self.dialect.places(&sql);
+        let mut query = sqlx::query(&sql);
+        for (sku, _) in rows {
+            query = query.bind(sku.as_str());
+        }
+        let mut found: HashMap<String, Vec<Option<Shelf>>> = HashMap::new();
+        for row in query.fetch_all(&mut **tx).await? {
+            let (sku, shelf) = Db::shelf(&row)?;
+            found.entry(sku).or_default().push(shelf);
+        }
+        let right = |(sku, wanted): &&(String, &Shelf)| {
+            let version = if stock.version.is_some() { wanted.version + 1 } else { 0 };
+            let shelves = found.get(sku).map(Vec::as_slice);
+            matches!(shelves, Some([Some(shelf)]) if (shelf.quantity, shelf.version) == (wanted.quantity, version))
+        };
+        Ok(rows.iter().find(|row| !right(row)).map(|(sku, _)| sku.clone()).unwrap_or_default())
     }
 
     fn shelf_update(&self, rows: usize) -> String {
@@ -112,9 +156,11 @@ impl Db {
                 // Plain places take the column's own collation; those of a derived table would have another.
                 let cases = vec!["WHEN ? THEN ?"; rows].join(" ");
                 let seen_rows = vec!["(?,?)"; rows].join(",");
+                let keys = vec!["?"; rows].join(",");
+                // The keys once more: by pairs alone the optimizer reads the whole table, and locks it.
                 format!(
                     "UPDATE {table} AS t SET t.{quantity} = CASE t.{key} {cases} END{next} \
-                     WHERE (t.{key}, t.{seen}) IN ({seen_rows})"
+                     WHERE (t.{key}, t.{seen}) IN ({seen_rows}) AND t.{key} IN ({keys})"
                 )
             }
         };

@@ -6,6 +6,7 @@ mod reader;
 mod reply;
 mod slots;
 pub mod streams;
+mod tls;
 mod wire;
 
 use std::collections::HashMap;
@@ -72,13 +73,16 @@ impl Link {
 
     /// Asks the sentinel for the primary.
     async fn ask_sentinel(&self) -> Result<ConnectionInfo> {
-        let mut sentinel = connect(&self.info).await?;
+        // The logical database is one of the primary: a sentinel has none.
+        let mut at = self.info.clone();
+        at.redis.db = 0;
+        let mut sentinel = connect(&at).await?;
         let mut ask = redis::cmd("SENTINEL");
         ask.arg("get-master-addr-by-name").arg(&self.settings.sentinel);
         let answer: Option<(String, u16)> = ask.query_async(&mut sentinel).await.map_err(unreachable)?;
         let Some((host, port)) = answer else { bail!("the sentinel does not watch {}", self.settings.sentinel) };
         let mut info = self.info.clone();
-        info.addr = ConnectionAddr::Tcp(host, port);
+        info.addr = beside(&self.info.addr, host, port);
         if let Some((user, password)) = self.settings.login.split_once(':') {
             info.redis.username = (!user.is_empty()).then(|| user.to_string());
             info.redis.password = Some(password.to_string());
@@ -99,7 +103,7 @@ impl Link {
         let mut info = self.info.clone();
         if address(&info.addr) != at {
             let (host, port) = at.rsplit_once(':').context("a node without a port")?;
-            info.addr = ConnectionAddr::Tcp(host.to_string(), port.parse()?);
+            info.addr = beside(&info.addr, host.to_string(), port.parse()?);
         }
         Ok(info)
     }
@@ -248,6 +252,16 @@ impl Link {
 fn is_elsewhere(answer: &Value) -> bool {
     let Value::ServerError(error) = answer else { return false };
     ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"].contains(&error.code())
+}
+
+/// Another server of the same kind: with TLS where this one has it.
+fn beside(address: &ConnectionAddr, host: String, port: u16) -> ConnectionAddr {
+    match address {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
+        }
+        ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) => ConnectionAddr::Tcp(host, port),
+    }
 }
 
 async fn connect(info: &ConnectionInfo) -> Result<MultiplexedConnection> {

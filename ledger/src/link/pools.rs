@@ -29,9 +29,17 @@ pub struct Pool {
     pub events: String,
 }
 
+/// A key that holds something else: one pool's trouble, and no other's.
+#[derive(Debug, thiserror::Error)]
+#[error("the key is no pool: it holds another type of value")]
+pub struct Foreign;
+
 impl Pool {
     pub(super) fn of(value: &Value) -> Result<Option<Pool>> {
         if let Value::ServerError(error) = value {
+            if error.code() == "WRONGTYPE" {
+                return Err(Foreign.into());
+            }
             bail!("STOCK.GET answers {} {}", error.code(), error.details().unwrap_or_default());
         }
         let Some(map) = Fields::of(value) else { return Ok(None) };
@@ -78,6 +86,29 @@ impl Order {
             returned: map.number("returned")?,
             attributes: attributes.filter(|a| a != "{}").unwrap_or_default(),
         })
+    }
+}
+
+/// A page of a pool's orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// Where the next page begins; `0`: there is none.
+    pub next: String,
+    /// The orders' ids.
+    pub ids: Vec<String>,
+}
+
+impl Ids {
+    fn of(answer: &Value) -> Ids {
+        let Value::Array(pair) = answer else { return Ids { next: "0".to_string(), ids: Vec::new() } };
+        let next = pair.first().map(bytes).and_then(|b| String::from_utf8(b).ok()).unwrap_or_default();
+        let ids = match pair.get(1) {
+            Some(Value::Array(flat)) => {
+                flat.chunks_exact(2).filter_map(|p| p.first()).map(|id| escape(&bytes(id))).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ids { next, ids }
     }
 }
 
@@ -129,10 +160,20 @@ pub(super) fn reconcile(pool: &str, on_hand: i64, position: &Position, dry_run: 
 }
 
 impl Link {
-    /// Pools as they are, none for one that is not there.
+    /// Pools as they are, none for one that is not there. A key that is no pool ends it.
     pub async fn pools(&mut self, pools: &[&str]) -> Result<Vec<Option<Pool>>> {
+        let found = self.keys(pools).await?;
+        found.into_iter().zip(pools).map(|(found, pool)| found.with_context(|| pool.to_string())).collect()
+    }
+
+    /// Pools as they are, where one that is no pool is no trouble of the others.
+    pub async fn keys(&mut self, pools: &[&str]) -> Result<Vec<Result<Option<Pool>, Foreign>>> {
         let answers = self.calls(pools.iter().map(|pool| command("STOCK.GET", pool)).collect()).await?;
-        answers.iter().map(Pool::of).collect()
+        let each = answers.iter().zip(pools).map(|(answer, pool)| match Pool::of(answer) {
+            Ok(found) => Ok(Ok(found)),
+            Err(error) => error.downcast::<Foreign>().map(Err).with_context(|| pool.to_string()),
+        });
+        each.collect()
     }
 
     /// STOCK.RECONCILE of many pools.
@@ -153,23 +194,31 @@ impl Link {
         }
         let answers = self.atomically(&key, commands).await?;
         let (first, rest) = answers.split_first().context("no answer")?;
-        Ok((Pool::of(first)?, rest.iter().map(Order::of).collect()))
+        let pool = Pool::of(first).with_context(|| pool.to_string())?;
+        Ok((pool, rest.iter().map(Order::of).collect()))
     }
 
-    /// A page of a pool's orders: the next cursor, and their ids.
-    pub async fn order_ids(&mut self, pool: &str, cursor: &str) -> Result<(String, Vec<String>)> {
-        let (key, mut call) = command("STOCK.ORDERS", pool);
-        call.arg(cursor).arg("COUNT").arg(500);
-        let answer = self.call(&key, call).await?;
-        let Value::Array(pair) = &answer else { return Ok(("0".to_string(), Vec::new())) };
-        let next = pair.first().map(bytes).and_then(|b| String::from_utf8(b).ok()).unwrap_or_default();
-        let ids = match pair.get(1) {
-            Some(Value::Array(flat)) => {
-                flat.chunks_exact(2).filter_map(|p| p.first()).map(|id| escape(&bytes(id))).collect()
+    /// A page of a pool's orders.
+    pub async fn order_ids(&mut self, pool: &str, cursor: &str) -> Result<Ids> {
+        let mut pages = self.first_ids(&[pool], cursor).await?;
+        pages.pop().context("no answer")
+    }
+
+    /// The pages of orders at one cursor, of many pools. Of a key that is no pool: an empty one.
+    pub async fn first_ids(&mut self, pools: &[&str], cursor: &str) -> Result<Vec<Ids>> {
+        let commands = pools.iter().map(|pool| {
+            let (key, mut call) = command("STOCK.ORDERS", pool);
+            call.arg(cursor).arg("COUNT").arg(500);
+            (key, call)
+        });
+        let answers = self.calls(commands.collect()).await?;
+        let pages = answers.iter().zip(pools).map(|(answer, pool)| match answer {
+            Value::ServerError(error) if error.code() != "WRONGTYPE" => {
+                bail!("STOCK.ORDERS {pool} answers {} {}", error.code(), error.details().unwrap_or_default())
             }
-            _ => Vec::new(),
-        };
-        Ok((next, ids))
+            answer => Ok(Ids::of(answer)),
+        });
+        pages.collect()
     }
 
     /// A command on a pool that answers a status word: the word, and the rest as text.

@@ -1,13 +1,13 @@
 //! Reads a stream over a connection of its own, so that the next entries come while the last ones are written. An entry
 //! is handed on as it stands in the buffer: most of what a feed costs would otherwise be the copies of its fields.
 
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::wire::{Broken, Cursor, Field};
-use super::{unreachable, ANSWER, CONNECT};
+use super::{tls, unreachable, ANSWER, CONNECT};
 use crate::text::unescape;
 
 /// So much is asked of the socket at a time.
@@ -133,6 +133,10 @@ async fn connect(address: &ConnectionAddr) -> Result<Box<dyn Socket>> {
             Ok(Box::new(socket))
         }
         ConnectionAddr::Unix(path) => Ok(Box::new(tokio::net::UnixStream::connect(path).await.map_err(unreachable)?)),
-        ConnectionAddr::TcpTls { .. } => bail!("this build has no TLS: use a tunnel"),
+        ConnectionAddr::TcpTls { host, port, .. } => {
+            let socket = tokio::net::TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
+            socket.set_nodelay(true).context("a socket")?;
+            Ok(Box::new(tls::over(socket, host).await?))
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Event streams.
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use redis::Value;
 
 use super::reply::bytes;
@@ -68,7 +68,15 @@ impl Link {
         let mut command = redis::cmd("XINFO");
         command.arg("GROUPS").arg(&key);
         let mut least = id.to_string();
-        if let Value::Array(groups) = self.call(&key, command).await? {
+        let asked = self.calls(vec![(key.clone(), command)]).await?.pop().context("no answer")?;
+        // No pool has written to it yet: there is nothing to remove.
+        if matches!(&asked, Value::ServerError(e) if e.details().is_some_and(|text| text.contains("no such key"))) {
+            return Ok(0);
+        }
+        if let Value::ServerError(error) = &asked {
+            bail!("XINFO GROUPS answers {} {}", error.code(), error.details().unwrap_or_default());
+        }
+        if let Value::Array(groups) = asked {
             for group in groups.iter().filter_map(Fields::of) {
                 let delivered = group.text("last-delivered-id").unwrap_or_else(|| "0-0".to_string());
                 let mut floor = delivered;

@@ -37,7 +37,6 @@ impl Batch {
             Ok(event) if event.db == db => self.events.push(event),
             Ok(_) => self.elsewhere += 1,
             Err(why) => {
-                tracing::warn!(stream, id, why, "an entry cannot be read");
                 self.unreadable.push(Incident {
                     kind: "unreadable",
                     pool: String::new(),
@@ -156,8 +155,13 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Book> {
     let lines: BTreeSet<(&str, &str)> =
         news.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
     let lines: Vec<(&str, &str)> = lines.into_iter().collect();
-    let skus: BTreeMap<String, &str> =
-        pools.iter().filter_map(|pool| config.pools.sku(pool).map(|sku| (sku, *pool))).collect();
+    let mut skus: BTreeMap<String, &str> = BTreeMap::new();
+    for pool in &pools {
+        match config.pools.sku(pool) {
+            Some(sku) => drop(skus.insert(sku, pool)),
+            None => drop(book.no_shelf.insert(pool.to_string())),
+        }
+    }
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
     let shelves = db.shelves(tx, &keys).await?;
     let shelves = shelves.into_iter().filter_map(|(sku, shelf)| skus.get(&sku).map(|pool| (pool.to_string(), shelf)));
@@ -180,9 +184,10 @@ async fn forgive_presales(link: &mut Link, book: &mut Book) -> Result<()> {
         return Ok(());
     }
     let names: Vec<&str> = uncovered.iter().map(String::as_str).collect();
-    let pools = link.pools(&names).await?;
+    // A key that is no pool any more allows nothing; its sales stand in the stream all the same.
+    let pools = link.keys(&names).await?;
     for (name, pool) in names.iter().zip(pools) {
-        let allowed = pool.map_or(0, |p| -p.safety);
+        let allowed = pool.ok().flatten().map_or(0, |p| -p.safety);
         let owed = book.positions.get(*name).map_or(0, |p| p.uncovered);
         if book.shelves.contains_key(*name) && owed <= allowed {
             book.incidents.retain(|i| i.kind != "uncovered" || i.pool != *name);

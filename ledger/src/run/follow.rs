@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{anyhow, Result};
 use rand::Rng;
 use tokio::sync::watch;
 
@@ -12,6 +12,7 @@ use super::report::Report;
 use super::{apply, Applied, Batch, Feed, Pass};
 use crate::config::Config;
 use crate::db::{is_conflict, Db, StreamRow};
+use crate::failure::told;
 use crate::link::streams::parts;
 use crate::link::Link;
 use crate::text::unescape;
@@ -24,8 +25,12 @@ const READING: &str = "reading ";
 const TRIM_EVERY: Duration = Duration::from_secs(2);
 /// So often a stream that is never empty lets the server's history be looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// `--once` gives up when nothing has worked for so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// So often in a row somebody else may have written the rows of a batch. Then it is told like any other failure: a
+/// table whose rows never become what is written would otherwise keep a core busy for ever.
+const TRIES: u32 = 30;
+/// From here on it is told.
+const TOLD_TRIES: u32 = 8;
+const LONGEST_PAUSE_MS: u64 = 250;
 
 /// One stream's follower.
 pub struct Follower {
@@ -34,8 +39,8 @@ pub struct Follower {
     stream: String,
     once: bool,
     stop: watch::Receiver<bool>,
-    /// When something last worked.
-    alive: Instant,
+    /// Since when nothing has worked: no batch came into the database, and the end of the stream was not reached.
+    failing: Option<Instant>,
 }
 
 /// Why following ended for now.
@@ -49,7 +54,7 @@ enum Ended {
 impl Follower {
     /// A follower of `stream`.
     pub fn new(config: Arc<Config>, db: Arc<Db>, stream: String, once: bool, stop: watch::Receiver<bool>) -> Follower {
-        Follower { config, db, stream, once, stop, alive: Instant::now() }
+        Follower { config, db, stream, once, stop, failing: None }
     }
 
     fn stopping(&self) -> bool {
@@ -60,29 +65,44 @@ impl Follower {
     pub async fn run(mut self) -> Result<()> {
         let mut wait = FIRST_WAIT;
         while !self.stopping() {
-            let before = self.alive;
-            match self.follow().await {
-                Ok(Ended::Finished) => return Ok(()),
-                Ok(Ended::Restart) => continue,
-                Err(error) => {
-                    if self.once && self.alive.elapsed() > PATIENCE {
-                        return Err(error);
-                    }
-                    if self.alive > before {
-                        wait = FIRST_WAIT;
-                    }
-                    tracing::warn!(stream = self.stream, wait_ms = wait.as_millis() as u64, "trying again: {error:#}");
-                    // A little chance, so that many streams do not come back in the same moment.
-                    let jitter = rand::rng().random_range(0.5..1.0);
-                    tokio::select! {
-                        () = tokio::time::sleep(wait.mul_f64(jitter)) => {}
-                        _ = self.stop.changed() => {}
-                    }
-                    wait = (wait * 2).min(LONGEST_WAIT);
-                }
+            let before = self.failing;
+            let ended = self.follow().await;
+            // It began to fail only now: whatever failed before has worked since.
+            if before.is_none() || self.failing.is_none() {
+                wait = FIRST_WAIT;
             }
+            let (error, known) = match ended {
+                Ok(Ended::Finished) => return Ok(()),
+                // Something was written since the last time: from the start at once.
+                Ok(Ended::Restart) if self.failing.is_none() => {
+                    self.failing = Some(Instant::now());
+                    continue;
+                }
+                Ok(Ended::Restart) => (anyhow!("the history of the server changes, or another program follows"), true),
+                Err(error) => (error, false),
+            };
+            let since = *self.failing.get_or_insert_with(Instant::now);
+            if self.once && since.elapsed() > Duration::from_secs(self.config.run.patience_seconds) {
+                return Err(error);
+            }
+            if !known {
+                let wait_ms = wait.as_millis() as u64;
+                tracing::warn!(stream = self.stream, wait_ms, "trying again: {}", told(&error));
+            }
+            // A little chance, so that many streams do not come back in the same moment.
+            let jitter = rand::rng().random_range(0.5..1.0);
+            self.pause(wait.mul_f64(jitter)).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
         Ok(())
+    }
+
+    /// Waits, but not longer than until it is asked to stop.
+    async fn pause(&mut self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            _ = self.stop.changed() => {}
+        }
     }
 
     /// One connection's life.
@@ -121,7 +141,6 @@ impl Follower {
                 return Ok(Ended::Finished);
             }
             let batch = ahead.next().await?;
-            self.alive = Instant::now();
             if batch.is_empty() {
                 if self.idle(&mut link, &mut row, &history, &mut pass).await? {
                     return Ok(Ended::Restart);
@@ -131,6 +150,7 @@ impl Follower {
                     trimmed = Instant::now();
                     self.trim(&mut link, &row).await?;
                 }
+                self.failing = None;
                 if self.once {
                     tracing::info!(stream = self.stream, applied = row.applied, "at the end of the stream");
                     return Ok(Ended::Finished);
@@ -147,6 +167,7 @@ impl Follower {
             if let Some(ended) = self.write(&batch, &mut link, &mut row, &history, &mut pass).await? {
                 return Ok(ended);
             }
+            self.failing = None;
             report.look(&self.stream, &row, false);
             if self.config.run.trim && trimmed.elapsed() > TRIM_EVERY {
                 trimmed = Instant::now();
@@ -157,32 +178,41 @@ impl Follower {
 
     /// Writes a batch. What it answers ends the following.
     async fn write(
-        &self,
+        &mut self,
         batch: &Batch,
         link: &mut Link,
         row: &mut StreamRow,
         history: &str,
         pass: &mut Option<Pass>,
     ) -> Result<Option<Ended>> {
-        let feed = Feed { db: &self.db, config: &self.config, stream: &self.stream, history };
-        loop {
+        let (db, config, stream) = (self.db.clone(), self.config.clone(), self.stream.clone());
+        let feed = Feed { db: &db, config: &config, stream: &stream, history };
+        for tries in 1.. {
             match apply(&feed, link, row, batch, pass).await {
                 Ok(Applied::Done) => return Ok(None),
                 Ok(Applied::NewHistory) => return Ok(Some(Ended::Restart)),
                 Ok(Applied::NotAlone) => {
                     tracing::warn!(stream = self.stream, "another program follows this stream, too");
                     let pause = rand::rng().random_range(50..500);
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    self.pause(Duration::from_millis(pause)).await;
                     return Ok(Some(Ended::Restart));
                 }
                 // Somebody else wrote a row of the stock table: the same again, from what it says now.
-                Err(error) if is_conflict(&error) => {}
+                Err(error) if is_conflict(&error) && tries < TRIES => {
+                    if tries == TOLD_TRIES {
+                        tracing::warn!(stream, "{tries} times in a row: {}", told(&error));
+                    }
+                    let longest = (1u64 << tries.min(10)).min(LONGEST_PAUSE_MS);
+                    let pause = rand::rng().random_range(0..longest);
+                    self.pause(Duration::from_millis(pause)).await;
+                }
                 Err(error) => return Err(error),
             }
             if self.stopping() {
-                return Ok(Some(Ended::Finished));
+                break;
             }
         }
+        Ok(Some(Ended::Finished))
     }
 
     /// At the end of the stream. True: the server's history is another one now.

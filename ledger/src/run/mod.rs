@@ -9,7 +9,7 @@ mod report;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -29,9 +29,10 @@ pub fn now_ms() -> i64 {
 }
 
 /// A signal that asks to stop: SIGTERM or SIGINT. What is in hand is finished.
-pub fn stop_signal() -> Result<watch::Receiver<bool>> {
+pub fn stop_signal() -> Result<watch::Sender<bool>> {
     use tokio::signal::unix::{signal, SignalKind};
-    let (tell, told) = watch::channel(false);
+    let (tell, _) = watch::channel(false);
+    let stop = tell.clone();
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -40,7 +41,7 @@ pub fn stop_signal() -> Result<watch::Receiver<bool>> {
             _ = int.recv() => {}
         }
         tracing::info!("asked to stop: finishing the transaction in hand");
-        let _ = tell.send(true);
+        tell.send_replace(true);
         // A second signal ends it the hard way; the database rolls back, and nothing is lost.
         tokio::select! {
             _ = term.recv() => {}
@@ -48,7 +49,7 @@ pub fn stop_signal() -> Result<watch::Receiver<bool>> {
         }
         std::process::exit(130);
     });
-    Ok(told)
+    Ok(stop)
 }
 
 /// Follows all streams: until asked to stop, or with `once` until each has been read to its end.
@@ -63,18 +64,18 @@ pub async fn run(config: &Config, once: bool) -> Result<()> {
 
 /// Reads each stream to its end.
 pub async fn drain(config: &Config, db: &Arc<Db>) -> Result<()> {
-    let (_tell, told) = watch::channel(false);
-    follow_all(config, db, true, &told).await
+    let (stop, _) = watch::channel(false);
+    follow_all(config, db, true, &stop).await
 }
 
-async fn follow_all(config: &Config, db: &Arc<Db>, once: bool, stop: &watch::Receiver<bool>) -> Result<()> {
+async fn follow_all(config: &Config, db: &Arc<Db>, once: bool, stop: &watch::Sender<bool>) -> Result<()> {
     let config = Arc::new(config.clone());
     let runtime = tokio::runtime::Handle::current();
     let mut tasks = JoinSet::new();
     let streams = config.streams();
     let few = streams.len() <= MOST_THREADS;
     for stream in streams {
-        let follower = follow::Follower::new(config.clone(), db.clone(), stream, once, stop.clone()).run();
+        let follower = follow::Follower::new(config.clone(), db.clone(), stream, once, stop.subscribe()).run();
         if few {
             // A row of the database is a message. A thread that waits for its own is woken for less than a task is.
             let runtime = runtime.clone();
@@ -83,12 +84,41 @@ async fn follow_all(config: &Config, db: &Arc<Db>, once: bool, stop: &watch::Rec
             tasks.spawn(follower);
         }
     }
+    ended(tasks, once, stop).await
+}
+
+/// Waits for all followers. The first failure counts.
+async fn ended(mut tasks: JoinSet<Result<()>>, once: bool, stop: &watch::Sender<bool>) -> Result<()> {
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {
-        let ended = ended.map_err(anyhow::Error::from).and_then(|r| r);
+        let ended = ended.context("a defect of this program: a stream is not followed any more").and_then(|r| r);
+        // A stream that nobody follows would not be noticed while the others go on: whoever started this is to know.
+        if ended.is_err() && !once {
+            stop.send_replace(true);
+        }
         if result.is_ok() {
             result = ended;
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_dies_ends_them_all() {
+        let (stop, mut stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            while !*stopped.borrow_and_update() {
+                stopped.changed().await?;
+            }
+            Ok(())
+        });
+        tasks.spawn(async { panic!("a defect") });
+        let result = ended(tasks, false, &stop).await;
+        assert!(result.expect_err("a failure").to_string().contains("not followed any more"));
+    }
 }

@@ -1,6 +1,8 @@
 //! stock-ledger against real servers: Redis with the module, and SQLite, PostgreSQL and MariaDB.
 #![allow(missing_docs, reason = "tests")]
 
+mod alive;
+mod calls;
 mod campaigns;
 mod failover;
 mod feed;
@@ -8,6 +10,7 @@ mod harness;
 mod history;
 mod operators;
 mod tables;
+mod tls;
 mod topologies;
 
 macro_rules! on_every_database {
@@ -51,4 +54,16 @@ on_every_database![
     tables::a_shop_has_its_own_table,
     tables::what_the_shelf_cannot_carry,
     tables::ids_of_any_bytes,
+    tables::a_shop_names_its_columns_as_it_likes,
+    tables::a_row_without_a_number_is_named,
+    alive::whoever_reads_and_cannot_write_gives_up,
+    alive::nothing_is_trimmed_off_a_stream_that_is_not_there,
+    alive::a_row_that_never_keeps_what_is_written_is_named,
+    alive::what_no_table_can_carry_stops_nothing,
+    alive::a_key_that_is_no_pool_any_more_stops_nothing,
+    alive::a_pool_without_a_row_by_design_has_no_shelf,
+    alive::a_deleted_pool_is_noted_once,
+    alive::an_audit_waits_for_reservations_too,
+    alive::tables_are_brought_up_to_date,
+    alive::only_missing_tables_ask_for_init,
 ];

@@ -124,3 +124,70 @@ pub fn the_shops_tables_stay(kind: Kind) {
     }
     assert_eq!(shop.database.rows("SELECT note FROM corrections"), [["precious"]]);
 }
+
+/// Words that databases keep for themselves, and capitals.
+pub fn a_shop_names_its_columns_as_it_likes(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    let q = if kind == Kind::Postgres { '"' } else { '`' };
+    shop.database.touch();
+    shop.database.execute(&format!(
+        "CREATE TABLE {q}Order{q} ({q}key{q} VARCHAR(40) NOT NULL PRIMARY KEY, {q}onHand{q} INTEGER NOT NULL, \
+         {q}group{q} INTEGER NOT NULL DEFAULT 0)"
+    ));
+    shop.database.execute(&format!("INSERT INTO {q}Order{q} VALUES ('tea', 10, 0)"));
+    shop.configure(
+        "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n",
+        "[stock]\ntable = \"Order\"\nkey = \"key\"\nquantity = \"onHand\"\nversion = \"group\"\n",
+    );
+    shop.ledger(&["init"]).ok();
+    shop.ledger(&["preload"]).ok();
+    let mut c = shop.redis.connect();
+    told(&mut c, &["STOCK.RESERVE", "sku:tea", "o1", "4"]);
+    told(&mut c, &["STOCK.CONFIRM", "sku:tea", "o1"]);
+    shop.ledger(&["run", "--once"]).ok();
+    let rows = shop.database.rows(&format!("SELECT {q}key{q}, {q}onHand{q}, {q}group{q} FROM {q}Order{q}"));
+    assert_eq!(rows, [["tea", "6", "1"]]);
+    shop.ledger(&["adjust", "tea", "1", "--reason", "found"]).ok();
+    shop.configure(
+        "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n",
+        "[stock]\ntable = \"Order\"\nkey = \"nokey\"\nquantity = \"onHand\"\nversion = \"group\"\n",
+    );
+    assert_ne!(shop.ledger(&["init"]).code, 0);
+}
+
+/// A row without a quantity: whoever preloads is told which one it is, and the feed goes on.
+pub fn a_row_without_a_number_is_named(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.database.touch();
+    shop.database.execute(
+        "CREATE TABLE goods (sku VARCHAR(40) NOT NULL PRIMARY KEY, on_hand INTEGER, version INTEGER DEFAULT 0)",
+    );
+    shop.database.execute("INSERT INTO goods VALUES ('1', 5, 0), ('2', NULL, 0)");
+    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[stock]\ntable = \"goods\"\n");
+    shop.ledger(&["init"]).ok();
+    let ended = shop.ledger(&["preload"]).with(1);
+    assert!(ended.err.contains("row 2 of the stock table has no number"), "{}", ended.err);
+    let mut c = shop.redis.connect();
+    for pool in ["sku:1", "sku:2"] {
+        run(&mut c, &["STOCK.SET", pool, "5"]);
+        run(&mut c, &["STOCK.SETPOLICY", pool, "{\"events\":\"events\"}"]);
+        told(&mut c, &["STOCK.RESERVE", pool, "o1", "2"]);
+        told(&mut c, &["STOCK.CONFIRM", pool, "o1"]);
+    }
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.number("SELECT on_hand FROM goods WHERE sku = '1'"), 3);
+    let rows = shop.database.rows("SELECT kind, pool FROM stock_incidents WHERE kind <> 'joined'");
+    assert_eq!(rows, [["uncovered", "sku:2"]]);
+}
+
+/// SQLite makes numbers of texts where the column says so: such a key is never found again.
+#[test]
+fn a_key_that_is_a_number_is_refused() {
+    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
+    shop.database.touch();
+    shop.database.execute("CREATE TABLE goods (id INTEGER PRIMARY KEY, on_hand INTEGER, version INTEGER DEFAULT 0)");
+    shop.database.execute("INSERT INTO goods VALUES (1, 5, 0)");
+    shop.configure("", "[stock]\ntable = \"goods\"\nkey = \"id\"\n");
+    assert!(shop.ledger(&["init"]).with(2).err.contains("the key must be text"));
+    shop.ledger(&["preload"]).with(1);
+}

@@ -1,5 +1,7 @@
 //! `audit`: order by order, the database against the pools.
 
+mod glance;
+mod gone;
 mod judge;
 mod repair;
 
@@ -14,10 +16,11 @@ use crate::book::{Fork, Line, Position};
 use crate::config::Config;
 use crate::db::Db;
 use crate::failure::Failure;
-use crate::link::pools::{Order, Pool};
+use crate::link::pools::{Ids, Order, Pool};
 use crate::link::Link;
 use crate::run::{drain, now_ms};
 
+use glance::Glance;
 use judge::{judge, Finding, Remedy};
 
 const PAGE: i64 = 500;
@@ -60,6 +63,8 @@ pub struct Report {
     pub behind: Vec<String>,
     /// Pools with lost history, not settled.
     pub suspects: BTreeSet<String>,
+    /// Pools that are not in Redis any more, as it was noted before.
+    pub gone: u64,
 }
 
 /// An audit in progress.
@@ -101,6 +106,7 @@ impl Audit<'_> {
         self.report.behind.retain(|pool| !again(pool));
         self.report.suspects.retain(|pool| !again(pool));
         self.report.items.retain(|item| item.settled || !again(&item.pool));
+        self.report.gone = 0;
         let bar = bar("auditing", names.map_or(0, |n| n.len() as u64));
         let mut again = BTreeSet::new();
         let mut after = String::new();
@@ -119,8 +125,9 @@ impl Audit<'_> {
             tx.commit().await?;
             let Some(last) = page.last() else { break };
             after.clone_from(last);
-            for name in &page {
-                if self.pool(name).await? {
+            for glance in self.look(&page).await? {
+                let name = &glance.name;
+                if self.pool(&glance).await? {
                     again.insert(name.clone());
                 }
             }
@@ -134,17 +141,23 @@ impl Audit<'_> {
     }
 
     /// One pool. Answers whether something was repaired.
-    async fn pool(&mut self, name: &str) -> Result<bool> {
-        let (pool, _) = self.link.orders(name, &[]).await?;
-        let Some(pool) = pool else {
-            self.note(name, "", 0, "no such pool", "nothing to compare", false);
-            return Ok(false);
+    async fn pool(&mut self, glance: &Glance) -> Result<bool> {
+        let name = glance.name.as_str();
+        let mut pool = match &glance.pool {
+            Ok(Some(pool)) => pool.clone(),
+            Ok(None) => return self.gone(name, "its pool is not in Redis").await,
+            Err(foreign) => return self.gone(name, &foreign.to_string()).await,
         };
         let Some(position) = self.reach(name, &pool).await? else {
             self.report.behind.push(name.to_string());
             return Ok(false);
         };
         self.report.pools += 1;
+        if position.epoch == pool.epoch && pool.seq < position.seq {
+            // The first look was before the database's; the second is behind it.
+            let (now, _) = self.link.orders(name, &[]).await?;
+            pool = now.unwrap_or(pool);
+        }
         let mut suspect = position.suspect;
         let mut lost_after = None;
         let back = if pool.seq < position.seq { self.went_back(name, &position).await? } else { None };
@@ -164,7 +177,7 @@ impl Audit<'_> {
                 tx.commit().await?;
             }
         }
-        let candidates = self.candidates(name, &pool, lost_after).await?;
+        let candidates = self.candidates(glance, &pool, lost_after).await?;
         let mut repaired = false;
         let mut settled = true;
         for some in candidates.chunks(SOME) {
@@ -187,7 +200,8 @@ impl Audit<'_> {
         let began = Instant::now();
         loop {
             let Some(position) = self.db.position(name).await? else { return Ok(None) };
-            let nothing_moved = position.epoch.is_empty() && pool.out == 0;
+            // Made by `preload` (two changes: SET and its policy), and nothing since. Anything else is in the stream.
+            let nothing_moved = position.epoch.is_empty() && pool.out == 0 && pool.seq <= 2;
             if (position.epoch == pool.epoch && position.seq >= pool.seq) || nothing_moved {
                 return Ok(Some(position));
             }
@@ -231,7 +245,8 @@ impl Audit<'_> {
     }
 
     /// Orders that are worth a second look: those that differ at a first, careless one.
-    async fn candidates(&mut self, name: &str, pool: &Pool, lost_after: Option<i64>) -> Result<Vec<String>> {
+    async fn candidates(&mut self, glance: &Glance, pool: &Pool, lost_after: Option<i64>) -> Result<Vec<String>> {
+        let name = glance.name.as_str();
         let mut candidates = BTreeSet::new();
         let shortest_ms = pool.retain_seconds.min(pool.retain_paid_seconds).saturating_mul(1000);
         let mut after = String::new();
@@ -251,9 +266,9 @@ impl Audit<'_> {
                 }
             }
         }
-        let mut cursor = "0".to_string();
+        let mut page = glance.orders.clone();
         loop {
-            let (next, ids) = self.link.order_ids(name, &cursor).await?;
+            let Ids { next, ids } = page;
             let keys: Vec<(&str, &str)> = ids.iter().map(|id| (name, id.as_str())).collect();
             let mut tx = self.db.begin().await?;
             let known = self.db.lines(&mut tx, &keys).await?;
@@ -263,7 +278,7 @@ impl Audit<'_> {
             if next == "0" || next.is_empty() {
                 return Ok(candidates.into_iter().collect());
             }
-            cursor = next;
+            page = self.link.order_ids(name, &next).await?;
         }
     }
 
@@ -359,6 +374,9 @@ impl Report {
         let open = self.items.iter().filter(|i| !i.settled).count();
         let settled = self.items.len() - open;
         println!("{} pools, {} orders: {settled} differences repaired, {open} open.", self.pools, self.orders);
+        if self.gone > 0 {
+            println!("{} pools are not in Redis any more, as an earlier audit noted.", self.gone);
+        }
         if !self.behind.is_empty() {
             let text = format!("{} pools are ahead of the database: `stock-ledger run` first", self.behind.len());
             return Err(Failure::Order(text).into());

@@ -1,0 +1,1 @@
+CREATE INDEX stock_adjustments_told ON stock_adjustments (told, sku)

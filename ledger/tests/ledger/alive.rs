@@ -1,0 +1,269 @@
+//! What must not stop everything else, and what must end by itself.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use stock_ledger::config::Config;
+use stock_ledger::db::{is_conflict, Db};
+
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::{field, run};
+use crate::harness::shop::{assert_agreement, open, told};
+use crate::harness::Shop;
+
+const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
+
+fn sell(c: &mut redis::Connection, pool: &str, order: &str, qty: &str) {
+    assert_eq!(told(c, &["STOCK.RESERVE", pool, order, qty]), "OK");
+    assert_eq!(told(c, &["STOCK.CONFIRM", pool, order]), "OK");
+}
+
+fn follow(c: &mut redis::Connection, pool: &str) {
+    run(c, &["STOCK.SETPOLICY", pool, "{\"events\":\"events\"}"]);
+}
+
+/// The database refuses every batch: reading works all the time, and that is not enough.
+pub fn whoever_reads_and_cannot_write_gives_up(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure(POOLS, "[run]\npatience_seconds = 2\n");
+    open(&shop, 1, 10);
+    sell(&mut shop.redis.connect(), "sku:0", "o1", "1");
+    shop.database.execute("DROP TABLE stock");
+    for words in [["run", "--once"], ["audit", "--repair"]] {
+        let began = Instant::now();
+        let ended = shop.ledger(&words).with(1);
+        assert!(began.elapsed() < Duration::from_secs(30), "{words:?} took {:?}", began.elapsed());
+        let tries = ended.err.matches("trying again").count();
+        assert!((1..10).contains(&tries), "{tries} tries:\n{}", ended.err);
+        let last = ended.err.lines().last().expect("an error");
+        assert_eq!(last.matches("stock").count(), 1, "told twice: {last}");
+    }
+}
+
+pub fn nothing_is_trimmed_off_a_stream_that_is_not_there(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure(POOLS, "[run]\npatience_seconds = 2\nstreams = [\"events\", \"other\"]\n");
+    shop.ledger(&["init"]).ok();
+    shop.ledger(&["run", "--once", "--trim"]).ok();
+}
+
+/// A key that stands twice: the update meets two rows where one was read, however often it is repeated.
+pub fn a_row_that_never_keeps_what_is_written_is_named(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure(POOLS, "[run]\npatience_seconds = 1\n[stock]\ntable = \"inventory\"\n");
+    shop.database.touch();
+    shop.database.execute(
+        "CREATE TABLE inventory (sku VARCHAR(40) NOT NULL, warehouse VARCHAR(10) NOT NULL, on_hand INTEGER NOT NULL, \
+         version INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (sku, warehouse))",
+    );
+    shop.database.execute("INSERT INTO inventory VALUES ('7', 'bj', 4, 0), ('7', 'sh', 6, 0), ('8', 'sh', 6, 0)");
+    let refused = shop.ledger(&["init"]).with(2);
+    assert!(refused.err.contains("inventory.sku: no primary key or unique index"), "{}", refused.err);
+    let mut c = shop.redis.connect();
+    for pool in ["sku:7", "sku:8"] {
+        run(&mut c, &["STOCK.SET", pool, "6"]);
+        follow(&mut c, pool);
+        sell(&mut c, pool, "o1", "1");
+    }
+    let ended = shop.ledger(&["run", "--once"]).with(1);
+    assert!(ended.err.contains("row 7 of the stock table"), "{}", ended.err);
+    assert!(ended.err.contains("times in a row"), "{}", ended.err);
+}
+
+/// Entries that no table can carry, and numbers that nobody can add up.
+pub fn what_no_table_can_carry_stops_nothing(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 1, 10);
+    let mut c = shop.redis.connect();
+    let long = format!("sku:{}", "x".repeat(4000));
+    run(&mut c, &["STOCK.SET", &long, "10"]);
+    follow(&mut c, &long);
+    sell(&mut c, &long, "o1", "1");
+    run(&mut c, &["XADD", "events", "*", "type", &"y".repeat(3000)]);
+    for (seq, out) in [("1", i64::MIN), ("2", i64::MAX)] {
+        let out = out.to_string();
+        let words = ["XADD", "events", "*", "type", "reserved", "pool", "sku:9", "db", "0", "epoch"];
+        let more = ["00000000000000aa", "seq", seq, "order", "o", "qty", "1", "at", "1", "on_hand", "1", "out", &out];
+        run(&mut c, &[&words[..], &more[..]].concat());
+    }
+    sell(&mut c, "sku:0", "o1", "2");
+    let first = shop.ledger(&["run", "--once"]).ok();
+    assert!(first.err.lines().all(|line| line.len() < 1000), "{}", first.err);
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock"), 8);
+    let rows = shop.database.rows("SELECT kind, pool, detail FROM stock_incidents ORDER BY id");
+    assert!(rows.iter().all(|row| row[0] == "unreadable"), "{rows:?}");
+    assert_eq!(rows.len(), 6, "{rows:?}");
+    shop.ledger(&["adjust", "0", "-9223372036854775808", "--reason", "x"]).with(2);
+}
+
+/// A pool that somebody overwrote: its own trouble, and no other's.
+pub fn a_key_that_is_no_pool_any_more_stops_nothing(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 10);
+    let mut c = shop.redis.connect();
+    run(&mut c, &["STOCK.SET", "sku:0", "20"]);
+    sell(&mut c, "sku:0", "o1", "15");
+    run(&mut c, &["SET", "sku:0", "5"]);
+    sell(&mut c, "sku:1", "o1", "1");
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 9);
+    let rows = shop.database.rows("SELECT kind, pool, units FROM stock_incidents");
+    assert_eq!(rows, [["uncovered", "sku:0", "5"]]);
+    run(&mut c, &["STOCK.SET", "sku:1", "7"]);
+    let ended = shop.ledger(&["reconcile"]);
+    assert!(ended.out.contains("1 were corrected") && ended.out.contains("the key is no pool"), "{}", ended.out);
+    assert_eq!(field(&mut c, "sku:1", "on_hand"), 9);
+    shop.ledger(&["run", "--once"]).ok();
+    let out = shop.ledger(&["audit"]).with(1).out;
+    assert!(out.contains("sku:0") && out.contains("1 pools, "), "{out}");
+}
+
+/// A campaign cap has no row in the stock table, and needs none.
+pub fn a_pool_without_a_row_by_design_has_no_shelf(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 1, 100);
+    let mut c = shop.redis.connect();
+    run(&mut c, &["STOCK.SET", "cap", "50"]);
+    follow(&mut c, "cap");
+    for n in 0..5 {
+        let order = format!("o{n}");
+        run(&mut c, &["STOCK.MRESERVE", &order, "2", "sku:0", "cap", "QTY", "1", "1"]);
+        run(&mut c, &["STOCK.MCONFIRM", &order, "2", "sku:0", "cap"]);
+    }
+    // This one's key stands for a row that is missing.
+    run(&mut c, &["STOCK.SET", "sku:9", "50"]);
+    follow(&mut c, "sku:9");
+    sell(&mut c, "sku:9", "o1", "3");
+    shop.ledger(&["run", "--once"]).ok();
+    let rows = shop.database.rows("SELECT kind, pool, units FROM stock_incidents WHERE kind <> 'joined'");
+    assert_eq!(rows, [["uncovered", "sku:9", "3"]]);
+    let rows = shop.database.rows("SELECT pool, uncovered FROM stock_positions WHERE uncovered > 0");
+    assert_eq!(rows, [["sku:9", "3"]]);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE pool = 'cap'"), 5);
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock"), 95);
+}
+
+/// A deleted pool is found until it is noted, and then no more.
+pub fn a_deleted_pool_is_noted_once(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 10);
+    let mut c = shop.redis.connect();
+    sell(&mut c, "sku:0", "paid", "1");
+    told(&mut c, &["STOCK.RESERVE", "sku:0", "open", "1"]);
+    shop.ledger(&["run", "--once"]).ok();
+    run(&mut c, &["DEL", "sku:0"]);
+    let out = shop.ledger(&["audit"]).with(1).out;
+    assert!(out.contains("0 differences repaired, 2 open"), "{out}");
+    let out = shop.ledger(&["audit", "--repair"]).ok().out;
+    assert!(out.contains("2 differences repaired, 0 open"), "{out}");
+    let out = shop.ledger(&["audit"]).ok().out;
+    assert!(out.contains("0 open") && out.contains("1 pools are not in Redis any more"), "{out}");
+    shop.ledger(&["audit", "--repair"]).ok();
+    let rows = shop.database.rows("SELECT order_id, state FROM stock_lines ORDER BY order_id");
+    assert_eq!(rows, [["open", "lost"], ["paid", "confirmed"]]);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents WHERE kind = 'gone'"), 1);
+}
+
+/// The feed has not been read at all: that is no difference, but a feed to wait for.
+pub fn an_audit_waits_for_reservations_too(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 2, 10);
+    shop.ledger(&["audit", "--wait", "1"]).ok();
+    let mut c = shop.redis.connect();
+    told(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "1"]);
+    let ended = shop.ledger(&["audit", "--wait", "1"]).with(3);
+    assert!(ended.err.contains("1 pools are ahead of the database"), "{}", ended.err);
+    shop.ledger(&["run", "--once"]).ok();
+    shop.ledger(&["audit", "--wait", "1"]).ok();
+    assert_agreement(&shop, &mut c);
+}
+
+/// Tables of the version before, on MySQL also those of an upgrade that broke off.
+pub fn tables_are_brought_up_to_date(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 600, 10);
+    if kind != Kind::MariaDb {
+        shop.database.execute("DROP INDEX stock_adjustments_told");
+    }
+    let version = shop.database.number("SELECT MAX(version) FROM stock_ledger_version");
+    shop.database.execute(&format!("DELETE FROM stock_ledger_version WHERE version = {version}"));
+    shop.ledger(&["status"]).with(3);
+    let told = format!("were of version {} and are of version {version}", version - 1);
+    assert!(shop.ledger(&["init"]).ok().out.contains(&told));
+    // Written down and not told, in more pools than one page has.
+    for sku in 0..300 {
+        let row = format!("('t{sku}','{sku}',5,'r','o',15,1,0)");
+        shop.database.execute(&format!(
+            "INSERT INTO stock_adjustments (token, sku, delta, reason, operator, on_hand, at_ms, told) VALUES {row}"
+        ));
+    }
+    shop.database.execute("UPDATE stock SET on_hand = on_hand + 5, version = version + 1 WHERE sku < '5'");
+    shop.ledger(&["reconcile"]).ok();
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_adjustments WHERE told = 0"), 0);
+    if kind == Kind::Sqlite {
+        let plan = "EXPLAIN QUERY PLAN UPDATE stock_adjustments SET told = 1 WHERE told = 0 AND sku IN ('1','2')";
+        let plan = format!("{:?}", shop.database.rows(plan));
+        assert!(plan.contains("stock_adjustments_told"), "{plan}");
+    }
+}
+
+/// An error of the database is told as what it is.
+pub fn only_missing_tables_ask_for_init(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 1, 10);
+    shop.database.execute("DROP TABLE stock_ledger_version");
+    assert!(shop.ledger(&["status"]).with(3).err.contains("stock-ledger init"));
+    shop.database.execute("CREATE TABLE stock_ledger_version (other INTEGER)");
+    let ended = shop.ledger(&["status"]).with(1);
+    assert!(!ended.err.contains("init") && ended.err.contains("version"), "{}", ended.err);
+}
+
+/// One row of many: the others are neither read nor locked.
+#[test]
+fn a_row_of_mariadb_is_found_by_its_key() {
+    let shop = Shop::new(Database::fresh(Kind::MariaDb));
+    open(&shop, 5000, 10);
+    shop.database.execute("ANALYZE TABLE stock");
+    let config = Config::read(Some(&shop.config_path())).expect("a configuration");
+    let read = "SELECT CAST(variable_value AS SIGNED) FROM information_schema.session_status \
+                WHERE variable_name = 'HANDLER_READ_RND_NEXT'";
+    crate::harness::databases::block_on(async {
+        let db = Db::open_prepared(&config).await.expect("a database");
+        let mut tx = db.begin().await.expect("a transaction");
+        let mut shelves = db.shelves(&mut tx, &["77", "78"]).await.expect("rows");
+        for sku in ["77", "78"] {
+            let shelf = shelves.get_mut(sku).expect("a row");
+            shelf.quantity = 3;
+            let before: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.expect("a number");
+            db.write_shelves(&mut tx, &[(sku.to_string(), shelf)]).await.expect("written");
+            let after: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.expect("a number");
+            assert!(after - before < 4000, "{} rows were read", after - before);
+        }
+        tx.rollback().await.expect("an end");
+        let mut tx = db.begin().await.expect("a transaction");
+        let mode: String = sqlx::query_scalar("SELECT @@sql_mode").fetch_one(&mut *tx).await.expect("a mode");
+        assert!(mode.contains("STRICT_ALL_TABLES"), "{mode}");
+        tx.rollback().await.expect("an end");
+        // Whoever waits too long for a lock has met somebody who was faster.
+        let mut first = db.begin().await.expect("a transaction");
+        let mut second = db.begin().await.expect("a transaction");
+        db.lock_positions(&mut first, &BTreeSet::from(["sku:1"])).await.expect("a lock");
+        sqlx::query("SET SESSION innodb_lock_wait_timeout = 1").execute(&mut *second).await.expect("little patience");
+        let error = db.lock_positions(&mut second, &BTreeSet::from(["sku:1"])).await.expect_err("no lock");
+        assert!(is_conflict(&error), "{error:#}");
+    });
+}
+
+/// Quiet pools are looked at a page at a time: not one conversation with Redis for each.
+#[test]
+fn an_audit_looks_at_many_pools_at_once() {
+    let shop = Shop::new(Database::fresh(Kind::Sqlite));
+    open(&shop, 120, 10);
+    shop.ledger(&["run", "--once"]).ok();
+    let mut c = shop.redis.connect();
+    run(&mut c, &["CONFIG", "RESETSTAT"]);
+    assert!(shop.ledger(&["audit"]).ok().out.contains("120 pools, 0 orders"));
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut c).expect("INFO");
+    assert!(!stats.contains("cmdstat_exec"), "{stats}");
+}

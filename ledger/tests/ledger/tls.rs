@@ -1,0 +1,70 @@
+//! TLS to Redis and to the databases.
+
+use std::process::Command;
+
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::{run, RedisServer};
+use crate::harness::shop::{open, told};
+use crate::harness::Shop;
+
+/// A certificate of its own for this machine.
+fn certificate(dir: &std::path::Path) -> (String, String) {
+    let path = |name: &str| dir.join(name).display().to_string();
+    let mut make = Command::new("openssl");
+    make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
+    make.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+    make.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+    make.args(["-keyout", &path("key.pem"), "-out", &path("cert.pem")]);
+    let made = make.output().expect("openssl");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (path("cert.pem"), path("key.pem"))
+}
+
+#[test]
+fn redis_is_reached_through_tls() {
+    let keep = tempfile::tempdir().expect("a directory");
+    let (certificate, key) = certificate(keep.path());
+    let port = crate::harness::free_port();
+    let words = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &certificate];
+    let port_text = port.to_string();
+    let more = ["--tls-port", &port_text, "--tls-auth-clients", "no"];
+    let shop = Shop::on(RedisServer::start(&[&words[..], &more[..]].concat()), Database::fresh(Kind::Sqlite));
+    let mut c = shop.redis.connect();
+    open(&shop, 2, 10);
+    for host in ["127.0.0.1", "localhost"] {
+        let order = format!("o-{host}");
+        told(&mut c, &["STOCK.RESERVE", "sku:1", &order, "2"]);
+        told(&mut c, &["STOCK.CONFIRM", "sku:1", &order]);
+        shop.write_config(&format!("rediss://{host}:{port}/0"));
+        // Whom the system does not know is not talked to.
+        shop.ledger(&["preload"]).with(4);
+        let through = |words: &[&str]| {
+            let out = shop.command(words).env("SSL_CERT_FILE", &certificate).output().expect("stock-ledger");
+            assert!(out.status.success(), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
+        };
+        through(&["preload"]);
+        through(&["run", "--once"]);
+        through(&["reconcile"]);
+        through(&["audit"]);
+    }
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 6);
+    let info = run(&mut c, &["INFO", "clients"]);
+    assert!(matches!(info, redis::Value::BulkString(_) | redis::Value::VerbatimString { .. }));
+}
+
+/// A database that speaks no TLS is refused at once where TLS is asked for.
+#[test]
+fn a_database_without_tls_is_refused_where_tls_is_asked_for() {
+    for (kind, wish) in [(Kind::Postgres, "sslmode=require"), (Kind::MariaDb, "ssl-mode=REQUIRED")] {
+        let shop = Shop::new(Database::fresh(kind));
+        open(&shop, 1, 1);
+        // Later versions of MariaDB make a certificate by themselves.
+        if kind == Kind::MariaDb && shop.database.rows("SELECT @@have_ssl")[0][0] != "DISABLED" {
+            continue;
+        }
+        let text = format!("{}[database]\nurl = \"{}?{wish}\"\n", shop.config, shop.database.url());
+        std::fs::write(shop.config_path(), text).expect("a configuration");
+        let ended = shop.ledger(&["run"]).with(2);
+        assert!(ended.err.contains("database.url") && ended.err.contains("TLS"), "{}", ended.err);
+    }
+}
