@@ -59,16 +59,19 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let piece = piece(&mut args)?;
-    // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
-    call.journal.verbatim = true;
     call.journal.answer = Some(Answer::Other);
     let load = load(call, key, &piece);
     call.journal.divergences = u64::from(!matches!(load, Load::Fits));
-    if matches!(load, Load::Misfit) && call.env.origin == Origin::Import {
-        return Err(MISFIT);
+    match load {
+        // By this error the server calls the move off, and deletes what has come of it, here and on the replicas.
+        Load::Misfit if call.env.origin == Origin::Import => Err(MISFIT),
+        // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
+        Load::Fits | Load::Replaces | Load::Misfit => {
+            call.journal.verbatim = true;
+            call.out.status("OK");
+            Ok(())
+        }
     }
-    call.out.status("OK");
-    Ok(())
 }
 
 fn piece<'a>(args: &mut Args<'a>) -> Parsed<Piece<'a>> {
@@ -132,10 +135,14 @@ fn arriving<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle,
     }
 }
 
-/// Without this piece the others are of no use, and those of another attempt must not be taken for theirs.
+/// Without this piece the others are of no use, and those of another attempt must not be taken for theirs. The key of a slot import
+/// stays, with nothing in it: the server deletes it, and tells the replicas of what it finds only.
 fn misfit(call: &mut Call<'_>, held: Option<Handle>) -> Load {
-    if let Some((handle, _)) = arriving(call, held) {
-        call.keys.remove(handle);
+    let import = call.env.origin == Origin::Import;
+    match arriving(call, held) {
+        Some((_, loader)) if import => *loader = Loader::new(),
+        Some((handle, _)) => call.keys.remove(handle),
+        None => {}
     }
     Load::Misfit
 }

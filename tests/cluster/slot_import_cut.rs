@@ -174,3 +174,62 @@ fn a_move_that_is_called_off_between_two_pieces_and_repeated() {
     amid.is_at(REPLICA);
     amid.restart();
 }
+
+/// The header of a pool with 5 on hand: what a first piece may be.
+const FIRST: &[u8] =
+    &[1, 7, 1, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 99, 1, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1];
+/// The end of it.
+const LAST: &[u8] = &[11, 0, 0];
+
+/// A source that sends pieces which do not fit: the move fails, and the new owner, its replica and its file hold the same.
+#[test]
+fn a_piece_that_does_not_fit_calls_the_move_off() {
+    let Some(mut cluster) = cluster() else {
+        return;
+    };
+    let tag = tags_of(FROM).next().expect("a tag");
+    let (key, slot) = (format!("{{{tag}}}k"), slot_of(tag.as_bytes()));
+    let mut to = cluster.client(TO);
+    let mut replica = cluster.client(REPLICA);
+    for (nth, piece) in [Some(&b"\x09"[..]), Some(b"\x0b\x01\x00"), None].into_iter().enumerate() {
+        let mut source = cluster.client(TO);
+        let from = &cluster.ids[FROM];
+        source.expect(
+            &format!("CLUSTER SYNCSLOTS ESTABLISH SOURCE {from} NAME {nth:040} SLOTSRANGE {slot} {slot}"),
+            "OK",
+        );
+        source.send(&["CLUSTER", "SYNCSLOTS", "ACK"]);
+        source.send(&[b"STOCK.LOAD", key.as_bytes(), b"MORE", FIRST]);
+        for c in [&mut to, &mut replica] {
+            wait_until("it arrives", || stock_info(c, "arriving_pools") == 1);
+        }
+        assert_eq!(to.digest(&key), replica.digest(&key));
+        match piece {
+            Some(piece) => source.send(&[b"STOCK.LOAD", key.as_bytes(), b"MORE", piece]),
+            None => source.send(&["STOCK.LOAD", &key, "END"]),
+        }
+        wait_until("the move has failed", || states(&mut to).first().is_some_and(|state| state == "failed"));
+        for c in [&mut to, &mut replica] {
+            wait_until("it is gone", || stock_info(c, "arriving_pools") == 0);
+            assert_eq!(c.say("DBSIZE").int(), 0);
+        }
+        assert_eq!(stock_info(&mut to, "divergences"), nth as i64 + 1);
+        assert_eq!(stock_info(&mut replica, "divergences"), 0, "it never saw the piece");
+    }
+    // One that fits is there at the end, until the source is gone, to whom the slot still belongs.
+    let mut source = cluster.client(TO);
+    let from = &cluster.ids[FROM];
+    source.expect(&format!("CLUSTER SYNCSLOTS ESTABLISH SOURCE {from} NAME {:040} SLOTSRANGE {slot} {slot}", 9), "OK");
+    source.send(&["CLUSTER", "SYNCSLOTS", "ACK"]);
+    source.send(&[b"STOCK.LOAD", key.as_bytes(), b"MORE", FIRST]);
+    source.send(&[b"STOCK.LOAD", key.as_bytes(), b"MORE", LAST]);
+    source.send(&["STOCK.LOAD", &key, "END"]);
+    for c in [&mut to, &mut replica] {
+        wait_until("it is whole", || stock_info(c, "pools") == 1);
+    }
+    assert_eq!(to.digest(&key), replica.digest(&key));
+    drop(source);
+    cluster.nodes[TO].restart("NOSAVE");
+    let mut to = cluster.client(TO);
+    assert_eq!((to.digest(&key), stock_info(&mut to, "divergences")), ("0".repeat(40), 0));
+}

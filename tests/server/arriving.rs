@@ -322,8 +322,12 @@ fn damaged_payloads_are_refused_or_harmless() {
             }
         }
     }
-    // Nothing at all is no beginning. The last value before the frame is the mark of the end.
-    let empty = [&body[..10], &[2, 2, 0]].concat();
-    assert!(c.call(&args!["RESTORE", "empty", 0, framed(&empty, &payload)]).is_error());
+    // Nothing at all. The last value before the frame is the mark of the end.
+    let empty = [&body[..10], &[2, 3, 0]].concat();
+    assert_eq!(c.call(&args!["RESTORE", "empty", 0, framed(&empty, &payload)]).to_string(), "OK");
+    c.expect("STOCK.GET empty", "-TRYAGAIN *");
+    c.expect("DEBUG RELOAD", "OK");
+    assert_eq!(c.call(&["DUMP", "empty"]).bytes()[..empty.len()], empty);
+    c.expect("DEL empty", "1");
     is_arriving(&mut c, &part);
 }
