@@ -47,7 +47,12 @@ impl Db {
         for (version, statements) in open {
             let mut tx = self.begin().await?;
             for statement in statements {
-                match sqlx::query(statement).execute(&mut *tx).await {
+                // An error would end the transaction of PostgreSQL; MySQL does not know these words.
+                let statement = match self.dialect {
+                    Dialect::Mysql => statement.to_string(),
+                    _ => statement.replace("CREATE INDEX stock", "CREATE INDEX IF NOT EXISTS stock"),
+                };
+                match sqlx::query(&statement).execute(&mut *tx).await {
                     Ok(_) => {}
                     // Left of a broken attempt, as above.
                     Err(error) if is_known_index(&error) => {}
