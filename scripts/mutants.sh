@@ -44,7 +44,7 @@ sed -e 's/^members = .*/members = ["."]/' -e 's/^crate-type = .*//' -e 's/^publi
 mv Cargo.toml.new Cargo.toml
 export STOCK_MODEL_OPS="${OPS:-4000}" RUST_BACKTRACE=0 RUSTFLAGS="--cap-lints warn"
 # What asks the generator and the reference alone, and the speed of large pools, says nothing of the core.
-filters="core:: regressions selftest agreement hostile golden simulated
+filters="core:: regressions selftest agreement hostile golden simulated arriving
     --skip enough_of_the_generated --skip generated_carts_meet --skip reads_change_nothing --skip tails"
 if [ $# -gt 0 ]; then
     # shellcheck disable=SC2086

@@ -3,9 +3,11 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::payload::{damage, parse, scramble, write};
+use crate::host::Host;
+use crate::payload::{damage, parse, scramble, write, Field, Record};
 use crate::scope;
 use crate::targets;
+use redis_stock::command::host::Origin;
 
 #[test]
 fn the_encoding_is_taken_apart_and_put_together() {
@@ -68,4 +70,66 @@ fn every_short_sequence_is_as_the_reference_says() {
     // Longer ones, as far as they begin with a reservation.
     let counts = scope::walk(scope::SMALL, 4, 0..2);
     assert_eq!(counts.sequences, 2 * (1 + 14 + 14 * 14 + 14 * 14 * 14));
+}
+
+/// The records of a pool that has one of each kind.
+fn one_of_each() -> Vec<Record> {
+    let mut host = Host::new(1);
+    let mut call = |text: &str| {
+        let argv: Vec<Vec<u8>> = format!("STOCK.{text}").split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        host.call(1_767_225_600_000, Origin::Client, &argv);
+    };
+    for text in [
+        "SET k 100",
+        "LIMIT k user 50 PER DAY",
+        "LIMIT k region 50",
+        "ADD k 1 TOKEN a",
+        "ADD k 1 TOKEN b",
+        "RESERVE k o 1 FOR user u region r",
+        "RESERVE k p 5 FOR user v region r",
+        "CONFIRM k p",
+        "RETURN k p QTY 1 TOKEN t",
+        "RETURN k p QTY 1 TOKEN s",
+    ] {
+        call(text);
+    }
+    // More usage than is freed beside the removal of its limit.
+    (0..9).for_each(|n| call(&format!("RESERVE k more{n} 1 FOR user w region r{n}")));
+    call("UNLIMIT k region");
+    let bytes: Vec<u8> = host.state().into_values().flatten().flatten().collect();
+    parse(&bytes).expect("a pool is understood")
+}
+
+/// Each lie is refused for itself: the rest of the payload is true. What is true at its bound is accepted.
+#[test]
+fn each_lie_of_a_payload_is_refused() {
+    const TOKEN: u8 = 5;
+    const USAGE: u8 = 6;
+    const LEFT: u8 = 7;
+    const RETURN: u8 = 10;
+    type Lie = (&'static str, bool, u8, fn(&mut [&mut Record]));
+    let lies: &[Lie] = &[
+        ("nothing", true, TOKEN, |_| {}),
+        ("tokens out of order", false, TOKEN, |r| {
+            let Field::Signed(later) = r[1].fields[2] else { panic!("a time") };
+            r[0].fields[2] = Field::Signed(later + 1);
+        }),
+        ("a token without a delta", false, TOKEN, |r| r[0].fields[1] = Field::Signed(0)),
+        ("a token twice", false, TOKEN, |r| r[1].fields[0] = r[0].fields[0].clone()),
+        ("a value without bytes", false, USAGE, |r| r[0].fields[1] = Field::Bytes(Vec::new())),
+        ("a value of 128 bytes", true, USAGE, |r| r[0].fields[1] = Field::Bytes(vec![b'x'; 128])),
+        ("a value of 129 bytes", false, USAGE, |r| r[0].fields[1] = Field::Bytes(vec![b'x'; 129])),
+        ("usage of limit 0", false, LEFT, |r| r[0].fields[0] = Field::Number(0)),
+        ("usage of a limit that will be", false, LEFT, |r| r[0].fields[0] = Field::Number(3)),
+        ("usage of a living limit called left", false, LEFT, |r| r[0].fields[0] = Field::Number(1)),
+        ("a return twice", false, RETURN, |r| r[1].fields[0] = r[0].fields[0].clone()),
+        ("more returned than was", false, RETURN, |r| r[1].fields[1] = Field::Signed(2)),
+    ];
+    for &(what, is_true, kind, lie) in lies {
+        let mut records = one_of_each();
+        let mut of_kind: Vec<&mut Record> = records.iter_mut().filter(|record| record.kind == kind).collect();
+        assert!(!of_kind.is_empty(), "{what}: there is a record of kind {kind}");
+        lie(&mut of_kind);
+        assert_eq!(targets::codec(&write(&records)), is_true, "{what}");
+    }
 }
