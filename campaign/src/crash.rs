@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::client::encode;
-use crate::harness::{Client, Server, Value};
+use testkit::client::encode;
+use testkit::{Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, share, Ledger, Row};
 

@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::book::{Book, State, Taste};
-use crate::harness::{info, now_ms, pass, poll, status_word, stock_info, wait_until, Client, Server, Value};
+use testkit::{info, now_ms, pass, poll, status_word, stock_info, wait_until, Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};

@@ -4,11 +4,11 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::client::encode;
-use crate::harness::{info, Client, Server, Value};
-use crate::payload::{damage, parse, scramble, write};
+use testkit::client::encode;
+use testkit::{info, Client, Server, Value};
+use testkit::payload::{damage, parse, scramble, write};
 use crate::record::{grouped, share, Ledger, Row};
-use crate::targets;
+use testkit::targets;
 
 const NAME: &str = "damaged RESTORE";
 

@@ -3,7 +3,7 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Instant;
 
-use crate::harness::{info, stock_info, wait_until, Client, Server, Value};
+use testkit::{info, stock_info, wait_until, Client, Server, Value};
 use crate::record::{Ledger, Row};
 
 /// How long a campaign runs.

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use redis_stock::command::spec::{Access, Keys};
 use redis_stock::command::TABLE;
 
-use crate::harness::info;
-use crate::nodes::{slot_of, Cluster, PRIMARIES};
+use testkit::info;
+use testkit::cluster::{slot_of, Cluster, PRIMARIES};
 use crate::programs::{driver, examples, node, python};
 use crate::rust_shop::stock::Shop;
 

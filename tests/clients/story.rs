@@ -3,10 +3,10 @@
 
 use std::process::Command;
 
-use crate::harness::{stock_info, Client, Server};
-use crate::nodes::{Cluster, PRIMARIES};
+use testkit::{stock_info, Client, Server};
+use testkit::cluster::{Cluster, PRIMARIES};
 use crate::programs::{examples, node, python, told};
-use crate::proxy::Proxy;
+use testkit::proxy::Proxy;
 use crate::rust_shop;
 
 /// What each of them tells.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::harness::{now_ms, status_word, wait_until};
+use testkit::{now_ms, status_word, wait_until};
 use crate::shopper::{Met, Shopper};
 
 /// How many buy at the same time.

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{info, stock_info, wait_until, Client};
-use crate::nodes::{slot_of, tags_of, Cluster};
+use testkit::{info, stock_info, wait_until, Client};
+use testkit::cluster::{slot_of, tags_of, Cluster};
 use crate::slot_import::{cluster, migrate, states, wait_for_success};
 
 /// So many orders take a while to travel.

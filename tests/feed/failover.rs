@@ -11,7 +11,7 @@ use crate::following::{
     assert_the_mirror, block_the_stream, close_the_day, kill_and_restart, pools, unblock_the_stream, wait_for_quiet,
     SHELF,
 };
-use crate::harness::{stock_info, Server};
+use testkit::{stock_info, Server};
 use crate::load::Load;
 use crate::reader::Reader;
 

@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::entry::{balances, seq};
-use crate::harness::{now_ms, stock_info, wait_until, Client, Server};
+use testkit::{now_ms, stock_info, wait_until, Client, Server};
 use crate::load::Load;
 use crate::reader::{Reader, STREAM};
 use crate::table::Table;

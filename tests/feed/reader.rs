@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
 use crate::entry::{Entry, Id};
-use crate::harness::{wait_until, Client, Server, Value};
+use testkit::{wait_until, Client, Server, Value};
 use crate::table::{Heard, Table};
 
 pub const STREAM: &str = "feed";

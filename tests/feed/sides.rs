@@ -1,7 +1,7 @@
 //! Long random histories, with carts, expiry and several streams: every side has the same pools and the same streams.
 
 use crate::following::wait_for_quiet;
-use crate::harness::{stock_info, Client, Server};
+use testkit::{stock_info, Client, Server};
 use crate::load::Load;
 
 /// Pools that tell in three streams of their own, in the server's, and in none.

@@ -3,10 +3,10 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::host::Host;
-use crate::payload::{damage, parse, scramble, write, Field, Record};
-use crate::scope;
-use crate::targets;
+use testkit::host::Host;
+use testkit::payload::{damage, parse, scramble, write, Field, Record};
+use testkit::scope;
+use testkit::targets;
 use redis_stock::command::host::Origin;
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::args;
-use crate::harness::{info, now_ms, pass, wait_until, Client, Events, Server};
+use testkit::args;
+use testkit::{info, now_ms, pass, wait_until, Client, Events, Server};
 
 /// Makes a new pool `k` with one hold of 4 units that falls due in `ms`; answers the deadline and the digest.
 fn held(c: &mut Client, ms: i64) -> (i64, String) {

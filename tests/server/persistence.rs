@@ -1,7 +1,7 @@
 //! What is written is what is read again: RDB, AOF in both forms, DUMP and its kin; and damage is refused.
 
-use crate::args;
-use crate::harness::{wait_until, Client, Server, Value};
+use testkit::args;
+use testkit::{wait_until, Client, Server, Value};
 use crate::history::{digests, History, POOLS};
 
 const DAY_MS: i64 = 86_400_000;
