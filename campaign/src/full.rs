@@ -251,7 +251,7 @@ impl Squeeze<'_> {
         rounds::nothing_stays_due(&mut client, 1);
         book.check(&mut client);
         rounds::equal(&self.primary, &self.replica);
-        assert_eq!(stock_info(&mut client, "events_missed"), 0, "events while memory is short");
+        assert_eq!(stock_info(&mut client, "events_dropped"), 0, "events while memory is short");
         client.expect("CONFIG SET maxmemory 0", "OK");
         for _ in 0..10 {
             book.step(&mut client, rng, Taste::All);

@@ -75,18 +75,18 @@ pub fn return_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
 pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let now_ms = call.env.clock.now_ms;
     let pool = call.keys.pool_mut(handle);
-    let fresh = change.kind().is_some() && pool.needs_epoch(call.env.reign);
+    let fresh = change.kind().is_some() && pool.needs_epoch(call.env.promotion);
     // 0 is what a pool has before its first change.
     let new_epoch = fresh.then(|| (call.env.entropy)().max(1));
-    let unheard = call.journal.unheard;
+    let effects_skipped = call.journal.effects_skipped;
     let changed = call.journal.of(handle);
-    if !unheard {
+    if !effects_skipped {
         if changed.effect.is_empty() {
             effect::begin(&mut changed.effect, now_ms, pool.seq());
         }
         effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     }
-    let stamp = Stamp { now_ms, reign: call.env.reign, new_epoch };
+    let stamp = Stamp { now_ms, reign: call.env.promotion, new_epoch };
     // Asked before it happens; a policy, which may change where it is told of, is about no units.
     let qty = if stream(pool, call.env.feed.stream).is_some() { quantity(pool, change) } else { 0 };
     let Some((kind, edges)) = pool.commit(&stamp, change) else { return };
@@ -97,7 +97,7 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let own = pool.events().is_some();
     let event = Event::of(pool, change, (kind, edges), qty, now_ms);
     if let Some(place) = tell(call, handle, name.as_slice(), change, &event) {
-        if !unheard {
+        if !effects_skipped {
             let told = Told { place, stream: (!own).then(|| name.as_slice()) };
             effect::put_told(&mut call.journal.of(handle).effect, now_ms, &told);
         }
@@ -122,7 +122,7 @@ fn tell(call: &mut Call<'_>, handle: Handle, stream: &[u8], change: &Change<'_>,
 /// Appends an entry, and counts it.
 pub fn append(call: &mut Call<'_>, handle: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
     let place = call.keys.append(handle, stream, at, entry);
-    let total = if place.is_some() { &mut call.journal.told } else { &mut call.journal.missed };
+    let total = if place.is_some() { &mut call.journal.published } else { &mut call.journal.dropped };
     *total = total.saturating_add(1);
     place
 }

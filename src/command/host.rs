@@ -98,8 +98,9 @@ pub struct Env<'a> {
     pub clock: Clock,
     /// The parameters of the server, for what a pool's policy leaves open.
     pub defaults: Defaults,
-    /// Which reign of this process as primary it is (never 0): a pool last changed in another one brings in a new epoch.
-    pub reign: u64,
+    /// Number of the current promotion of this process, from 1. A pool that was last changed under another one gets a
+    /// new epoch with its next change.
+    pub promotion: u64,
     /// Random numbers: pool salts and epochs.
     pub entropy: &'a dyn Fn() -> u64,
     /// Who calls.

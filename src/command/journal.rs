@@ -109,13 +109,13 @@ pub struct Journal {
     /// The call itself is what the log must hold (effect and load forms).
     pub verbatim: bool,
     /// Nobody listens to effects: they need not be written down.
-    pub unheard: bool,
+    pub effects_skipped: bool,
     /// Effects that did not fit the state they were applied to.
     pub divergences: u64,
     /// Entries that were appended to event streams.
-    pub told: u64,
+    pub published: u64,
     /// Entries that could not be.
-    pub missed: u64,
+    pub dropped: u64,
     /// The text of attributes, made anew for each entry.
     pub text: Vec<u8>,
 }
@@ -133,10 +133,10 @@ impl Journal {
         self.live = 0;
         self.answer = None;
         self.verbatim = false;
-        self.unheard = false;
+        self.effects_skipped = false;
         self.divergences = 0;
-        self.told = 0;
-        self.missed = 0;
+        self.published = 0;
+        self.dropped = 0;
         self.text.shrink_to(KEPT_BYTES);
     }
 

@@ -8,7 +8,7 @@ use super::api::{self, Ctx};
 use super::data_type;
 use super::state;
 use super::stream::{self, Reach, Streams};
-use super::value::Value;
+use super::value::StoredValue;
 use crate::command::event::Entry;
 use crate::command::host::{Append, Closed, Handle, Keyspace, StreamDenied};
 use crate::command::spec::Access;
@@ -21,13 +21,13 @@ pub struct OpenKey {
     key: *mut raw::RedisModuleKey,
     /// Its name, borrowed from the call's arguments.
     pub name: *mut raw::RedisModuleString,
-    value: *mut Value,
+    value: *mut StoredValue,
     /// The pool was handed out to be changed.
     pub touched: bool,
     /// What the key holds was made, exchanged or removed as a whole.
     pub exchanged: bool,
     /// Its stream is in another slot: nothing is appended.
-    pub deaf: bool,
+    pub stream_unreachable: bool,
 }
 
 impl OpenKey {
@@ -84,7 +84,7 @@ impl<'c> Keys<'c> {
     }
 
     /// Every key that holds a value of ours, with its name.
-    pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut Value)) {
+    pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut StoredValue)) {
         for key in self.open.iter() {
             if !key.value.is_null() {
                 // SAFETY: the name is an argument of the running call; the value is held by the open key, and
@@ -140,8 +140,8 @@ impl<'c> Keys<'c> {
             return Err(Closed::TryAgain);
         }
         let last = self.open.len();
-        let deaf = reach == Reach::Never;
-        self.open.push(OpenKey { key, name, value, touched: false, exchanged: false, deaf });
+        let stream_unreachable = reach == Reach::Never;
+        self.open.push(OpenKey { key, name, value, touched: false, exchanged: false, stream_unreachable });
         Ok(Some(last))
     }
 
@@ -210,7 +210,7 @@ impl Keyspace for Keys<'_> {
         let Some((at, open)) = at.and_then(|at| Some((at, self.open.get_mut(at)?))) else {
             panic!("a key that was not declared")
         };
-        let value = Box::into_raw(Value::boxed(contents));
+        let value = Box::into_raw(StoredValue::boxed(contents));
         let kind = data_type::TYPE.load(Ordering::Relaxed);
         // SAFETY: the key is open for writing; the server takes the value over, and frees one that it
         // replaces.
@@ -239,7 +239,7 @@ impl Keyspace for Keys<'_> {
         let Some(open) = self.open.get_mut(pool.0) else { return Err(StreamDenied::NoPermission) };
         stream::permit(self.ctx, open.name, stream, self.cluster)?;
         // It is told of there from now on.
-        open.deaf = false;
+        open.stream_unreachable = false;
         Ok(())
     }
 }

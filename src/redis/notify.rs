@@ -42,7 +42,7 @@ pub fn subscribe(ctx: Ctx<'_>) -> bool {
     unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(ctx.raw(), class, Some(on_event))) == api::OK }
 }
 
-/// After these a value may stand under a name that the agenda does not know.
+/// After these a value may stand under a name that the wake-up queue does not know.
 const ARRIVALS: [&CStr; 4] = [c"rename_to", c"move_to", c"copy_to", c"restore"];
 
 unsafe extern "C" fn on_event(

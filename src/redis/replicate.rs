@@ -18,7 +18,7 @@ const MEFFECT: &CStr = c"STOCK.MEFFECT";
 /// that failed may have changed something, too: due holds are returned before a call is decided. What comes from the log goes on
 /// as it came, also where it does not fit.
 pub fn propagate(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
-    if !journal.verbatim && journal.unheard {
+    if !journal.verbatim && journal.effects_skipped {
         if !journal.changed().is_empty() {
             // Goes nowhere, and counts the change for the server's save points. SAFETY: the context is live.
             unsafe { api!(RedisModule_ReplicateVerbatim(ctx.raw())) };

@@ -38,7 +38,7 @@ impl<'c> Streams<'c> {
     /// Appends an entry. `None`: the server does not take it (the key holds something else, its last id is the
     /// largest that there is, or it is in another slot).
     pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
-        if pool.deaf && matches!(at, Append::End { .. }) {
+        if pool.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
         let db = pool.db();

@@ -27,7 +27,7 @@ pub struct Keys {
     /// Entries, stream by stream.
     pub streams: BTreeMap<Vec<u8>, Stream>,
     /// No stream takes an entry.
-    pub deaf: bool,
+    pub stream_unreachable: bool,
     /// Entries are kept, and their ids must grow: for hosts that have seen all of their streams.
     pub strict: bool,
 }
@@ -77,7 +77,7 @@ impl Keyspace for Keys {
         self.names.retain(|_, at| *at != handle.0);
     }
     fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
-        if self.deaf && matches!(at, Append::End { .. }) {
+        if self.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
         let name = self.names.iter().find(|(_, &at)| at == pool.0).map(|(name, _)| name.escape_ascii().to_string());
@@ -178,7 +178,7 @@ impl Out for Tree {
 pub struct Host {
     pub keys: Keys,
     pub defaults: Defaults,
-    pub reign: u64,
+    pub promotion: u64,
     chance: Cell<u64>,
     journal: Journal,
     /// Effects may not fit (damaged ones do not).
@@ -193,7 +193,7 @@ impl Host {
         Self {
             keys: Keys::default(),
             defaults: Defaults::default(),
-            reign: 1,
+            promotion: 1,
             chance,
             journal: Journal::default(),
             tolerant: false,
@@ -222,7 +222,7 @@ impl Host {
         let env = Env {
             clock: Clock { now_ms, grace: false },
             defaults: self.defaults,
-            reign: self.reign,
+            promotion: self.promotion,
             entropy: &entropy,
             origin,
             feed: Feed { stream: self.feed.as_deref(), most: 0 },
@@ -265,13 +265,13 @@ impl Host {
             names: self.keys.names.clone(),
             values: self.keys.values.clone(),
             streams: self.keys.streams.clone(),
-            deaf: self.keys.deaf,
+            stream_unreachable: self.keys.stream_unreachable,
             strict: self.keys.strict,
         };
         Self {
             keys,
             defaults: self.defaults,
-            reign: self.reign,
+            promotion: self.promotion,
             chance: self.chance.clone(),
             journal: Journal::default(),
             tolerant: self.tolerant,
