@@ -7,7 +7,7 @@ use redis_module::raw;
 
 use super::trampoline::guarded;
 use super::{api, state, value};
-use crate::command::journal::Answer;
+use crate::command::journal::Outcome;
 
 /// Registers the section.
 pub fn register(ctx: api::Ctx<'_>) -> bool {
@@ -48,7 +48,7 @@ impl Section {
             let totals = &state.totals;
             (totals.answers, totals.expired, totals.divergences, totals.clock_steps, totals.published, totals.dropped)
         });
-        for (answer, name) in Answer::NAMES {
+        for (answer, name) in Outcome::NAMES {
             let name = CString::new(format!("replies_{name}")).unwrap_or_default();
             self.count(&name, answers.get(answer as usize).copied().unwrap_or_default());
         }

@@ -127,15 +127,15 @@ unsafe extern "C" fn on_key(
     // SAFETY: what the server hands in is live until we return; the key may be null.
     guarded((), || unsafe {
         match data_type::value_of(key).as_mut() {
-            Some(value) => note(api::db_of(key), api::bytes(name), value),
-            None if key.is_null() => look_at(Ctx::new(ctx), name, note),
+            Some(value) => schedule(api::db_of(key), api::bytes(name), value),
+            None if key.is_null() => look_at(Ctx::new(ctx), name, schedule),
             None => {}
         }
     });
 }
 
 /// Puts a pool into the wake-up queue.
-pub fn note(db: i32, name: &[u8], value: &mut StoredValue) {
+pub fn schedule(db: i32, name: &[u8], value: &mut StoredValue) {
     state::with(|state| {
         state.wake_queue.schedule(db, name, value);
     });

@@ -12,7 +12,7 @@ use super::log;
 use super::rescan::Rescan;
 use super::sweep::Sweep;
 use super::wake_queue::WakeQueue;
-use crate::command::journal::Answer;
+use crate::command::journal::Outcome;
 use crate::core::time::Clock;
 
 /// A clock that goes back by more than this has been set, and is worth a count in `INFO`.
@@ -23,8 +23,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Totals since the start.
 pub struct Totals {
-    /// By [`Answer`].
-    pub answers: [u64; Answer::COUNT],
+    /// By [`Outcome`].
+    pub answers: [u64; Outcome::COUNT],
     /// Holds that were returned because their deadline passed.
     pub expired: u64,
     /// Effects that did not fit the state they met.
@@ -55,7 +55,7 @@ pub struct State {
     pub import_flag: u32,
     /// This server is a node of a cluster.
     pub cluster: bool,
-    /// A write has pools open: see `Keys`.
+    /// A write has pools open: see `OpenKeys`.
     pub writing: bool,
     /// The load under way reads our own files.
     pub loading_from_disk: bool,
@@ -80,7 +80,7 @@ impl State {
             settings: Settings::new(),
             promotion: 1,
             totals: Totals {
-                answers: [0; Answer::COUNT],
+                answers: [0; Outcome::COUNT],
                 expired: 0,
                 divergences: 0,
                 clock_steps: 0,
@@ -130,7 +130,7 @@ impl State {
     }
 
     /// Counts what one call answered. The background's own calls answer nobody.
-    pub fn count_answer(&mut self, answer: Answer) {
+    pub fn count_answer(&mut self, answer: Outcome) {
         if self.sweep.call.is_some() {
             return;
         }

@@ -210,10 +210,10 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
     state::with(|state| state.sweep.call = Some(OwnCall::default()));
     let (answer, why) = call(ctx, key);
     let own = state::with(|state| state.sweep.call.take()).unwrap_or_default();
-    if own.ran && answer == Answer::TryAgain {
+    if own.ran && answer == Reply::TryAgain {
         Swept::Foreign
     } else if own.ran {
-        let returned = if let Answer::Returned(holds) = answer { holds } else { 0 };
+        let returned = if let Reply::Returned(holds) = answer { holds } else { 0 };
         Swept::Done(Done { returned, scheduled_ms: own.scheduled_ms.flatten() })
     } else if why == Some(NOT_PERMITTED) {
         Swept::Foreign
@@ -224,7 +224,7 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
 
 /// What the command answered.
 #[derive(PartialEq, Eq)]
-enum Answer {
+enum Reply {
     /// So many holds were returned.
     Returned(i64),
     /// `-TRYAGAIN`: the event stream is on another node, until the slot has moved or the move is called off.
@@ -236,7 +236,7 @@ enum Answer {
 /// Runs the command as a script would: replicated (`!`), in script mode (`S`), with errors as replies (`E`;
 /// without it a refusal crashes Valkey 9.1). What it answered, and the `errno` that is left where the server
 /// refused.
-fn call(ctx: Ctx<'_>, key: &[u8]) -> (Answer, Option<i32>) {
+fn call(ctx: Ctx<'_>, key: &[u8]) -> (Reply, Option<i32>) {
     let (name, format) = (COMMAND.as_ptr(), c"!SEbcl".as_ptr());
     let (start, len, count) = (key.as_ptr(), key.len(), c"COUNT".as_ptr());
     // SAFETY: the context is live; the format matches the arguments; the reply is ours until it is freed.
@@ -244,14 +244,14 @@ fn call(ctx: Ctx<'_>, key: &[u8]) -> (Answer, Option<i32>) {
         let reply = api!(RedisModule_Call(ctx.raw(), name, format, start, len, count, HOLDS_PER_CALL));
         let why = std::io::Error::last_os_error().raw_os_error();
         if reply.is_null() {
-            return (Answer::Other, why);
+            return (Reply::Other, why);
         }
         let answer = match api!(RedisModule_CallReplyType(reply)) {
             kind if kind == raw::REDISMODULE_REPLY_INTEGER as c_int => {
-                Answer::Returned(api!(RedisModule_CallReplyInteger(reply)))
+                Reply::Returned(api!(RedisModule_CallReplyInteger(reply)))
             }
-            kind if kind == raw::REDISMODULE_REPLY_ERROR as c_int && says(reply, b"TRYAGAIN") => Answer::TryAgain,
-            _ => Answer::Other,
+            kind if kind == raw::REDISMODULE_REPLY_ERROR as c_int && says(reply, b"TRYAGAIN") => Reply::TryAgain,
+            _ => Reply::Other,
         };
         api!(RedisModule_FreeCallReply(reply));
         (answer, why)

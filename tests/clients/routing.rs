@@ -22,7 +22,7 @@ type Line = Vec<String>;
 /// Every command on one pool, for pools all over the slots. The arguments only have to be so many: a call that ends in an
 /// error of its own was routed all the same.
 fn single() -> Vec<Line> {
-    let specs = || TABLE.iter().filter(|spec| spec.keys == Keys::First && spec.access != Access::Log);
+    let specs = || TABLE.iter().filter(|spec| spec.keys == Keys::First && spec.access != Access::Replicated);
     let keys = (0..POOLS).map(|n| format!("sku:{n}"));
     keys.flat_map(|key| {
         specs().map(move |spec| {

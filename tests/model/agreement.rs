@@ -142,7 +142,7 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
         counts.calls += 1;
         counts.changes += u64::from(changed);
         for effect in effects {
-            replica.call(now_ms + 86_400_000 * 40, Origin::Log, &effect);
+            replica.call(now_ms + 86_400_000 * 40, Origin::Replication, &effect);
         }
         assert_eq!(host.keys.streams, replica.keys.streams, "the streams differ: {}", told());
         for stream in host.keys.streams.values_mut().chain(replica.keys.streams.values_mut()) {

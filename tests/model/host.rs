@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use redis_stock::command::error::CommandError;
-use redis_stock::command::event::{Entry, Field, Value};
-use redis_stock::command::host::{Append, Closed, Env, Feed, Handle, Keyspace, Origin, Out, StreamDenied};
+use redis_stock::command::event::{FieldValue, StreamEntry, StreamField};
+use redis_stock::command::host::{Append, Env, EventConfig, Handle, Keyspace, OpenError, Origin, Out, StreamDenied};
 use redis_stock::command::journal::Journal;
 use redis_stock::command::spec::Call;
 use redis_stock::command::TABLE;
@@ -43,13 +43,13 @@ pub struct Stream {
 }
 
 impl Keyspace for Keys {
-    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
-        match self.hold(key)? {
-            Some(handle) if self.contents(handle).pool().is_none() => Err(Closed::Arriving),
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
+        match self.open_any(key)? {
+            Some(handle) if self.contents(handle).pool().is_none() => Err(OpenError::Partial),
             handle => Ok(handle),
         }
     }
-    fn hold(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
+    fn open_any(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
         Ok(self.names.get(key).map(|&at| Handle(at)))
     }
     fn pool(&self, handle: Handle) -> &Pool {
@@ -76,7 +76,7 @@ impl Keyspace for Keys {
     fn remove(&mut self, handle: Handle) {
         self.names.retain(|_, at| *at != handle.0);
     }
-    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
         if self.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
@@ -95,19 +95,19 @@ impl Keyspace for Keys {
         }
         let fields = entry.iter().map(|&(field, value)| {
             let value = match value {
-                Value::Word(word) => word.to_string(),
-                Value::Key => name.clone().unwrap_or_default(),
-                Value::Db => "0".to_string(),
-                Value::Int(number) => number.to_string(),
-                Value::Epoch(epoch) => format!("{epoch:016x}"),
-                Value::Bytes(bytes) => bytes.escape_ascii().to_string(),
+                FieldValue::Word(word) => word.to_string(),
+                FieldValue::Key => name.clone().unwrap_or_default(),
+                FieldValue::Db => "0".to_string(),
+                FieldValue::Int(number) => number.to_string(),
+                FieldValue::Epoch(epoch) => format!("{epoch:016x}"),
+                FieldValue::Bytes(bytes) => bytes.escape_ascii().to_string(),
             };
-            (Field::NAMES[field as usize], value)
+            (StreamField::NAMES[field as usize], value)
         });
         stream.entries.push((seq, fields.collect()));
         Some(Place { id: EntryId { ms: u64::MAX - (1 << 40) + seq / 3, seq }, length: (seq % 5 == 0).then_some(seq) })
     }
-    fn permit(&mut self, _: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
+    fn check_stream(&mut self, _: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
         if stream == b"forbidden" {
             return Err(StreamDenied::NoPermission);
         }
@@ -225,7 +225,7 @@ impl Host {
             promotion: self.promotion,
             entropy: &entropy,
             origin,
-            feed: Feed { stream: self.feed.as_deref(), most: 0 },
+            events: EventConfig { default_stream: self.feed.as_deref(), max_len: 0 },
         };
         let mut call =
             Call { args: &args, env: &env, keys: &mut self.keys, journal: &mut self.journal, out: &mut tree };

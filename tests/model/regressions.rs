@@ -122,7 +122,7 @@ fn a_creation_replaces_what_has_diverged() {
     let mut primary = Host::new(2);
     let set = [b"STOCK.SET".to_vec(), b"k".to_vec(), b"5".to_vec()];
     let (_, effects) = primary.call(NOW_MS, Origin::Client, &set);
-    replica.call(NOW_MS, Origin::Log, &effects[0]);
+    replica.call(NOW_MS, Origin::Replication, &effects[0]);
     assert_eq!(replica.verify(), Vec::<String>::new());
     assert_eq!(replica.state(), primary.state());
 }

@@ -346,7 +346,7 @@ impl World {
             let entry = &self.log[(replica.applied - self.first) as usize];
             // Its clock is elsewhere.
             let now_ms = self.now_ms + [86_400_000 * 40, -86_400_000][which];
-            replica.host.call(now_ms, Origin::Log, &entry.effect);
+            replica.host.call(now_ms, Origin::Replication, &entry.effect);
             replica.applied += 1;
             self.counts.replayed += 1;
         }
@@ -492,7 +492,7 @@ impl World {
             let mut load = |piece: &[&[u8]]| {
                 let mut argv = vec![b"STOCK.LOAD".to_vec(), key.clone()];
                 argv.extend(piece.iter().map(|part| part.to_vec()));
-                host.call(now_ms, Origin::Log, &argv).0
+                host.call(now_ms, Origin::Replication, &argv).0
             };
             let mut good = true;
             for chunk in chunks {
@@ -502,7 +502,7 @@ impl World {
             self.check(good, || "a snapshot in a file cannot be loaded".into());
         }
         for place in self.base.at - self.first..at - self.first {
-            host.call(now_ms, Origin::Log, &self.log[place as usize].effect);
+            host.call(now_ms, Origin::Replication, &self.log[place as usize].effect);
             self.counts.replayed += 1;
         }
         if at == self.end() {
