@@ -19,7 +19,7 @@ use crate::core::time::Clock;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RELEASE",
-    summary: "Cancels a hold. An unknown order is remembered as released, so that a late STOCK.RESERVE takes nothing.",
+    summary: "Releases a hold. An unknown order is remembered as released, so that a late STOCK.RESERVE takes nothing.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: 3,
