@@ -32,7 +32,7 @@ fn sell(shop: &Shop, seller: &mut Seller, calls: usize) -> i64 {
 }
 
 fn applied(shop: &Shop) -> i64 {
-    shop.database.number("SELECT applied FROM stock_streams")
+    shop.database.number("SELECT COALESCE(MAX(applied), 0) FROM stock_streams")
 }
 
 /// A disk that is full for a moment. The limit on the size of a file stands for it: writes beyond it fail.
