@@ -40,7 +40,7 @@ pub enum Taste {
     /// Everything.
     All,
     /// Only what gives back or finishes.
-    GiveBack,
+    ReturnUnits,
     /// Only what takes.
     Take,
 }
@@ -69,7 +69,7 @@ impl Book {
     pub fn plan(&mut self, rng: &mut SmallRng, taste: Taste, now_ms: i64) -> Step {
         let fresh = match taste {
             Taste::All => self.open.len() < 4 || rng.random_ratio(1, 2),
-            Taste::GiveBack => self.open.is_empty(),
+            Taste::ReturnUnits => self.open.is_empty(),
             Taste::Take => true,
         };
         if fresh {

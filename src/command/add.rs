@@ -1,10 +1,10 @@
 //! `STOCK.ADD key delta [TOKEN t]`
 
 use super::args::{is, token, units, Args};
-use super::commit::{commit_and_tidy, open, view};
+use super::commit::{commit_and_purge, open, view};
 use super::error::CommandError;
 use super::reply::{available, ok, on_hand, refused};
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::add::decide;
 
 pub const SPEC: Spec = Spec {
@@ -15,7 +15,7 @@ pub const SPEC: Spec = Spec {
     arity: -3,
     access: Access::Write,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("delta"), Arg::string("token").after("TOKEN").optional()],
     run,
@@ -33,7 +33,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         if !is(option, "TOKEN") {
             return Err(CommandError::SYNTAX);
         }
-        given = Some(token(args.of_option()?)?);
+        given = Some(token(args.option_value()?)?);
         if !args.is_empty() {
             return Err(CommandError::SYNTAX);
         }
@@ -41,7 +41,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let Some(handle) = open(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), delta, given) {
         Ok(change) => {
-            commit_and_tidy(call, handle, &change);
+            commit_and_purge(call, handle, &change);
             let pool = call.keys.pool(handle);
             ok(call.out, 3);
             call.out.int(on_hand(pool));

@@ -100,7 +100,7 @@ impl<'a> Args<'a> {
     ///
     /// # Errors
     /// There is none: a syntax error.
-    pub fn of_option(&mut self) -> Parsed<&'a [u8]> {
+    pub fn option_value(&mut self) -> Parsed<&'a [u8]> {
         self.take().ok_or(CommandError::SYNTAX)
     }
 
@@ -117,7 +117,7 @@ impl<'a> Args<'a> {
     }
 
     /// The next `count` ones, if there are so many.
-    pub fn take_some(&mut self, count: usize) -> Option<&'a [&'a [u8]]> {
+    pub fn take_n(&mut self, count: usize) -> Option<&'a [&'a [u8]]> {
         let (some, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
         Some(some)
@@ -163,15 +163,15 @@ impl<'a> Args<'a> {
     ///
     /// # Errors
     /// Missing or out of bounds.
-    pub fn hold(&mut self, option: &[u8], now_ms: i64) -> Parsed<Option<Hold>> {
+    pub fn hold_option(&mut self, option: &[u8], now_ms: i64) -> Parsed<Option<Hold>> {
         let hold = if is(option, "EX") {
-            let seconds = bounded(self.of_option()?, 1..=MAX_SECONDS, BAD_EXPIRE)?;
+            let seconds = bounded(self.option_value()?, 1..=MAX_SECONDS, BAD_EXPIRE)?;
             Hold::For(seconds.saturating_mul(1_000))
         } else if is(option, "PX") {
-            Hold::For(bounded(self.of_option()?, 1..=MAX_AHEAD_MS, BAD_EXPIRE)?)
+            Hold::For(bounded(self.option_value()?, 1..=MAX_AHEAD_MS, BAD_EXPIRE)?)
         } else if is(option, "PXAT") {
             let latest = now_ms.saturating_add(MAX_AHEAD_MS);
-            Hold::Until(bounded(self.of_option()?, 1..=latest, BAD_EXPIRE)?)
+            Hold::Until(bounded(self.option_value()?, 1..=latest, BAD_EXPIRE)?)
         } else {
             return Ok(None);
         };
@@ -233,7 +233,7 @@ pub fn units(bytes: &[u8]) -> Parsed<i64> {
 ///
 /// # Errors
 /// It stands twice: a syntax error.
-pub fn once<T>(slot: &mut Option<T>, value: T) -> Parsed<()> {
+pub fn set_once<T>(slot: &mut Option<T>, value: T) -> Parsed<()> {
     if slot.replace(value).is_some() {
         return Err(CommandError::SYNTAX);
     }
@@ -244,7 +244,7 @@ pub fn once<T>(slot: &mut Option<T>, value: T) -> Parsed<()> {
 ///
 /// # Errors
 /// It stands twice: a syntax error.
-pub fn flag(slot: &mut bool) -> Parsed<()> {
+pub fn set_flag(slot: &mut bool) -> Parsed<()> {
     if std::mem::replace(slot, true) {
         return Err(CommandError::SYNTAX);
     }

@@ -1,9 +1,9 @@
 //! Opening pools and changing them. [`commit`] is the only place of this crate that changes a pool on behalf of a call.
 
 use super::error::CommandError;
-use super::event::{attributes, entry, Entry};
+use super::event::{attributes, entry, StreamEntry};
 use super::host::{Append, Handle};
-use super::journal::{Answer, Note};
+use super::journal::{Notification, Outcome};
 use super::spec::Call;
 use crate::core::change::Change;
 use crate::core::codec::effect::{self, Told};
@@ -17,14 +17,14 @@ use crate::core::{Terms, DUE_PER_WRITE};
 
 /// The time and the defaults of a call.
 #[must_use]
-pub fn terms(call: &Call<'_>) -> Terms {
+pub fn context(call: &Call<'_>) -> Terms {
     Terms { clock: call.env.clock, defaults: call.env.defaults }
 }
 
 /// A pool as a write sees it.
 #[must_use]
 pub fn view<'v>(call: &'v Call<'_>, handle: Handle) -> View<'v> {
-    View::of_write(call.keys.pool(handle), terms(call))
+    View::of_write(call.keys.pool(handle), context(call))
 }
 
 /// Opens a pool for a write and returns what is due first. `None`: there is none, and NOPOOL has been answered.
@@ -33,37 +33,37 @@ pub fn view<'v>(call: &'v Call<'_>, handle: Handle) -> View<'v> {
 /// The key holds another type.
 pub fn open(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
     let Some(handle) = call.keys.open(key)? else {
-        no_pool(call, key);
+        reply_no_pool(call, key);
         return Ok(None);
     };
     let clock = call.env.clock;
-    return_due(call, handle, clock, DUE_PER_WRITE);
+    expire_due(call, handle, clock, DUE_PER_WRITE);
     Ok(Some(handle))
 }
 
 /// Answers NOPOOL.
-pub fn no_pool(call: &mut Call<'_>, key: &[u8]) {
-    call.journal.answer = Some(Answer::NoPool);
+pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
+    call.journal.outcome = Some(Outcome::NoPool);
     call.out.array(2);
     call.out.status("NOPOOL");
     call.out.bulk(key);
 }
 
 /// Returns up to `most` due holds, in order of deadline. How many.
-pub fn return_due(call: &mut Call<'_>, handle: Handle, clock: Clock, most: usize) -> usize {
+pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, most: usize) -> usize {
     let mut returned = 0;
     while returned < most {
         let pool = call.keys.pool(handle);
         let Some(slot) = expire::next_due(pool, clock) else { break };
-        return_hold(call, handle, slot);
+        expire_hold(call, handle, slot);
         returned = returned.saturating_add(1);
     }
     returned
 }
 
 /// Returns one hold.
-pub fn return_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
-    let terms = terms(call);
+pub fn expire_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
+    let terms = context(call);
     let pool = call.keys.pool(handle);
     // A copy, since the record changes under the change; short ids need no allocation.
     let Some(id) = pool.order_at(slot).map(|o| Bytes::new(o.id)) else { return };
@@ -71,35 +71,35 @@ pub fn return_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
     commit(call, handle, &change);
 }
 
-/// Makes a change: writes it down as an effect, applies it, tells of it, notes what is to be announced.
+/// Makes a change: writes it down as an effect, applies it, tells of it, notifications what is to be announced.
 pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let now_ms = call.env.clock.now_ms;
     let pool = call.keys.pool_mut(handle);
-    let fresh = change.kind().is_some() && pool.needs_epoch(call.env.reign);
+    let fresh = change.kind().is_some() && pool.needs_epoch(call.env.promotion);
     // 0 is what a pool has before its first change.
     let new_epoch = fresh.then(|| (call.env.entropy)().max(1));
-    let unheard = call.journal.unheard;
-    let changed = call.journal.of(handle);
-    if !unheard {
+    let effects_skipped = call.journal.effects_skipped;
+    let changed = call.journal.changes_of(handle);
+    if !effects_skipped {
         if changed.effect.is_empty() {
             effect::begin(&mut changed.effect, now_ms, pool.seq());
         }
         effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     }
-    let stamp = Stamp { now_ms, reign: call.env.reign, new_epoch };
+    let stamp = Stamp { now_ms, reign: call.env.promotion, new_epoch };
     // Asked before it happens; a policy, which may change where it is told of, is about no units.
-    let qty = if stream(pool, call.env.feed.stream).is_some() { quantity(pool, change) } else { 0 };
+    let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
     let Some((kind, edges)) = pool.commit(&stamp, change) else { return };
-    changed.notes.push(Note { kind, edges });
-    let Some(name) = stream(pool, call.env.feed.stream) else { return };
+    changed.notifications.push(Notification { kind, edges });
+    let Some(name) = stream(pool, call.env.events.default_stream) else { return };
     // A copy, since the stream is opened beside the pool; short names need no allocation.
     let name = Bytes::new(name);
     let own = pool.events().is_some();
     let event = Event::of(pool, change, (kind, edges), qty, now_ms);
     if let Some(place) = tell(call, handle, name.as_slice(), change, &event) {
-        if !unheard {
+        if !effects_skipped {
             let told = Told { place, stream: (!own).then(|| name.as_slice()) };
-            effect::put_told(&mut call.journal.of(handle).effect, now_ms, &told);
+            effect::put_told(&mut call.journal.changes_of(handle).effect, now_ms, &told);
         }
     }
 }
@@ -111,32 +111,38 @@ fn stream<'s>(pool: &'s Pool, server: Option<&'s [u8]>) -> Option<&'s [u8]> {
 
 /// Appends the entry of a change that has happened. `None`: it could not be written; the gap in seq shows it.
 fn tell(call: &mut Call<'_>, handle: Handle, stream: &[u8], change: &Change<'_>, event: &Event<'_>) -> Option<Place> {
-    let mut text = std::mem::take(&mut call.journal.text);
+    let mut text = std::mem::take(&mut call.journal.attributes_json);
     let takes = attributes(&mut text, call.keys.pool(handle), change);
-    let at = Append::End { most: call.env.feed.most };
+    let at = Append::End { max_len: call.env.events.max_len };
     let place = append(call, handle, stream, at, &entry(event, takes.then_some(text.as_slice())));
-    call.journal.text = text;
+    call.journal.attributes_json = text;
     place
 }
 
 /// Appends an entry, and counts it.
-pub fn append(call: &mut Call<'_>, handle: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+pub fn append(
+    call: &mut Call<'_>,
+    handle: Handle,
+    stream: &[u8],
+    at: Append,
+    entry: &StreamEntry<'_>,
+) -> Option<Place> {
     let place = call.keys.append(handle, stream, at, entry);
-    let total = if place.is_some() { &mut call.journal.told } else { &mut call.journal.missed };
+    let total = if place.is_some() { &mut call.journal.published } else { &mut call.journal.dropped };
     *total = total.saturating_add(1);
     place
 }
 
 /// Frees a few records of what is over, beside a change.
-pub fn tidy(call: &mut Call<'_>, handle: Handle, most: usize) {
-    let freed = free::plan(call.keys.pool(handle), &terms(call), most);
+pub fn purge(call: &mut Call<'_>, handle: Handle, most: usize) {
+    let freed = free::plan(call.keys.pool(handle), &context(call), most);
     if !freed.is_empty() {
         commit(call, handle, &Change::Freed(freed));
     }
 }
 
 /// Makes a call's change, and frees a little.
-pub fn commit_and_tidy(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
+pub fn commit_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     commit(call, handle, change);
-    tidy(call, handle, free::PER_WRITE);
+    purge(call, handle, free::PER_WRITE);
 }

@@ -5,8 +5,8 @@ use super::commit::append;
 use super::error::CommandError;
 use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
-use super::journal::{Answer, Note};
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::journal::{Notification, Outcome};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::attributes::Attributes;
 use crate::core::change::Edges;
 use crate::core::codec::effect::Effect;
@@ -21,9 +21,9 @@ pub const SPEC: Spec = Spec {
     complexity: "As the call.",
     since: "0.1.0",
     arity: 3,
-    access: Access::Log,
+    access: Access::Replicated,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: true,
     args: &[Arg::KEY, Arg::string("effect")],
     run,
@@ -41,20 +41,20 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let bytes = args.required()?;
     args.end()?;
-    repeat(call, &[key], &[bytes]);
+    apply_effects(call, &[key], &[bytes]);
     Ok(())
 }
 
 /// Repeats one call's effects, pool by pool. Where one does not fit, that is counted, and what fits is done. The log goes
 /// on as it came, whatever happens here: a replica of this server must see what this one saw.
-pub fn repeat(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
+pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.verbatim = true;
-    call.journal.answer = Some(Answer::Other);
+    call.journal.outcome = Some(Outcome::Other);
     call.out.status("OK");
     let mut told = Vec::new();
     let mut divergences = 0u64;
     for (key, bytes) in keys.iter().zip(effects) {
-        divergences = divergences.saturating_add(repeat_one(call, key, bytes, &mut told).unwrap_or(1));
+        divergences = divergences.saturating_add(apply_one(call, key, bytes, &mut told).unwrap_or(1));
     }
     // The pools of a cart may share a stream: its entries come in the order in which the primary wrote them.
     told.sort_by_key(|again| again.place.id);
@@ -70,7 +70,7 @@ pub fn repeat(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
 }
 
 /// An entry that the primary appended, to be appended here.
-struct Again {
+struct PendingEntry {
     handle: Handle,
     stream: Bytes,
     place: Place,
@@ -83,7 +83,7 @@ struct Again {
 }
 
 /// How much did not fit; `None`: nothing could be done.
-fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Again>) -> Option<u64> {
+fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<PendingEntry>) -> Option<u64> {
     let mut effect = Effect::read(bytes).ok()?;
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
@@ -97,7 +97,7 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
         None if effect.creates() => call.keys.create(key, Contents::Pool(Pool::new(0))),
         None => return None,
     };
-    let changed = call.journal.of(handle);
+    let changed = call.journal.changes_of(handle);
     let pool = call.keys.pool_mut(handle);
     divergences = divergences.saturating_add(u64::from(pool.seq() != effect.seq));
     pool.resume_at(effect.seq);
@@ -118,7 +118,7 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
         };
         let Some((kind, edges)) = announced else { continue };
         if step.fits {
-            changed.notes.push(Note { kind, edges });
+            changed.notifications.push(Notification { kind, edges });
         }
         let Some(place) = &step.told else { continue };
         match place.stream.or(pool.events()).map(Bytes::new) {
@@ -127,7 +127,7 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
                 let mut text = Vec::new();
                 let takes = event::attributes(&mut text, pool, &step.change);
                 let (order, token) = (event.order.map(Bytes::new), event.token.map(Bytes::new));
-                told.push(Again {
+                told.push(PendingEntry {
                     handle,
                     stream,
                     place: place.place,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::host::{Closed, StreamDenied};
+use super::host::{OpenError, StreamDenied};
 
 /// An error reply: one leading code word, ASCII, never a byte of the caller's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl CommandError {
     pub const TRY_AGAIN: Self =
         Self::line("TRYAGAIN the slot moves, and the event stream of the pool is on another node");
     /// The pool arrives in pieces, and is not whole yet.
-    pub const ARRIVING: Self = Self::line("TRYAGAIN the pool is still arriving");
+    pub const PARTIAL: Self = Self::line("TRYAGAIN the pool is still arriving");
     /// Words that do not fit together.
     pub const SYNTAX: Self = Self::line("ERR syntax error");
 
@@ -31,12 +31,12 @@ impl CommandError {
     }
 }
 
-impl From<Closed> for CommandError {
-    fn from(closed: Closed) -> Self {
-        match closed {
-            Closed::WrongType => Self::WRONG_TYPE,
-            Closed::TryAgain => Self::TRY_AGAIN,
-            Closed::Arriving => Self::ARRIVING,
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::WrongType => Self::WRONG_TYPE,
+            OpenError::SlotMoving => Self::TRY_AGAIN,
+            OpenError::Partial => Self::PARTIAL,
         }
     }
 }
@@ -47,7 +47,7 @@ impl From<StreamDenied> for CommandError {
             StreamDenied::NoPermission => Self::line("NOPERM this user has no permission to write to the event stream"),
             StreamDenied::WrongType => Self::line("WRONGTYPE the event stream is a key of another type"),
             StreamDenied::OtherSlot => Self::line("CROSSSLOT the event stream must be in the hash slot of the pool"),
-            StreamDenied::TryAgain => Self::TRY_AGAIN,
+            StreamDenied::SlotMoving => Self::TRY_AGAIN,
         }
     }
 }

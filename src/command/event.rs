@@ -12,7 +12,7 @@ use crate::core::pool::Pool;
 /// The fields, in order. Those behind `out` stand only where they say something; `order` as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Field {
+pub enum StreamField {
     /// What happened.
     Type,
     /// The pool's key.
@@ -50,7 +50,7 @@ pub enum Field {
 /// How many fields there are.
 pub const FIELDS: usize = 16;
 
-impl Field {
+impl StreamField {
     /// Their names, in order.
     pub const NAMES: [&'static str; FIELDS] = [
         "type",
@@ -74,7 +74,7 @@ impl Field {
 
 /// A value of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
+pub enum FieldValue<'a> {
     /// One of few words.
     Word(&'static str),
     /// The pool's key, which the keyspace knows.
@@ -90,40 +90,40 @@ pub enum Value<'a> {
 }
 
 /// One entry, field by field.
-pub type Entry<'a> = ArrayVec<(Field, Value<'a>), FIELDS>;
+pub type StreamEntry<'a> = ArrayVec<(StreamField, FieldValue<'a>), FIELDS>;
 
 /// The entry that tells of a change; `attributes` is the text of [`attributes`].
 #[must_use]
-pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> Entry<'a> {
+pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry<'a> {
     let on_hand = match event.on_hand {
-        OnHand::Units(units) => Value::Int(units),
-        OnHand::Unlimited => Value::Bytes(b""),
+        OnHand::Units(units) => FieldValue::Int(units),
+        OnHand::Unlimited => FieldValue::Bytes(b""),
     };
-    let mut entry = Entry::new();
-    entry.push((Field::Type, Value::Word(event.kind.word())));
-    entry.push((Field::Pool, Value::Key));
-    entry.push((Field::Db, Value::Db));
-    entry.push((Field::Epoch, Value::Epoch(event.epoch)));
-    entry.push((Field::Seq, Value::Int(i64::try_from(event.seq).unwrap_or(i64::MAX))));
+    let mut entry = StreamEntry::new();
+    entry.push((StreamField::Type, FieldValue::Word(event.kind.word())));
+    entry.push((StreamField::Pool, FieldValue::Key));
+    entry.push((StreamField::Db, FieldValue::Db));
+    entry.push((StreamField::Epoch, FieldValue::Epoch(event.epoch)));
+    entry.push((StreamField::Seq, FieldValue::Int(i64::try_from(event.seq).unwrap_or(i64::MAX))));
     if let Some(order) = event.order {
-        entry.push((Field::Order, Value::Bytes(order)));
+        entry.push((StreamField::Order, FieldValue::Bytes(order)));
     }
-    entry.push((Field::Qty, Value::Int(event.qty)));
-    entry.push((Field::At, Value::Int(event.at_ms)));
-    entry.push((Field::Available, Value::Int(event.available.unwrap_or(-1))));
-    entry.push((Field::Reserved, Value::Int(event.reserved)));
-    entry.push((Field::OnHand, on_hand));
-    entry.push((Field::Sold, Value::Int(event.sold)));
-    entry.push((Field::Out, Value::Int(event.out)));
+    entry.push((StreamField::Qty, FieldValue::Int(event.qty)));
+    entry.push((StreamField::At, FieldValue::Int(event.at_ms)));
+    entry.push((StreamField::Available, FieldValue::Int(event.available.unwrap_or(-1))));
+    entry.push((StreamField::Reserved, FieldValue::Int(event.reserved)));
+    entry.push((StreamField::OnHand, on_hand));
+    entry.push((StreamField::Sold, FieldValue::Int(event.sold)));
+    entry.push((StreamField::Out, FieldValue::Int(event.out)));
     if let Some(text) = attributes {
-        entry.push((Field::For, Value::Bytes(text)));
+        entry.push((StreamField::For, FieldValue::Bytes(text)));
     }
     if let Some(token) = event.token {
-        entry.push((Field::Token, Value::Bytes(token)));
+        entry.push((StreamField::Token, FieldValue::Bytes(token)));
     }
     // Sold out says low, too.
     if let Some(edge) = event.edges.iter().next() {
-        entry.push((Field::Edge, Value::Word(edge.word())));
+        entry.push((StreamField::Edge, FieldValue::Word(edge.word())));
     }
     entry
 }
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn every_field_has_its_name() {
-        assert_eq!(Field::NAMES.get(Field::Edge as usize), Some(&"edge"));
-        assert_eq!(Field::NAMES.get(Field::OnHand as usize), Some(&"on_hand"));
-        assert_eq!(Field::NAMES.get(Field::Type as usize), Some(&"type"));
+        assert_eq!(StreamField::NAMES.get(StreamField::Edge as usize), Some(&"edge"));
+        assert_eq!(StreamField::NAMES.get(StreamField::OnHand as usize), Some(&"on_hand"));
+        assert_eq!(StreamField::NAMES.get(StreamField::Type as usize), Some(&"type"));
     }
 }

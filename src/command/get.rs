@@ -1,9 +1,9 @@
 //! `STOCK.GET key`
 
 use super::args::Args;
-use super::commit::terms;
+use super::commit::context;
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::change::OnHand;
 use crate::core::order::State;
 use crate::core::view::View;
@@ -16,7 +16,7 @@ pub const SPEC: Spec = Spec {
     arity: 2,
     access: Access::Read,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run,
@@ -30,7 +30,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         call.out.nil();
         return Ok(());
     };
-    let terms = terms(call);
+    let terms = context(call);
     let view = View::of_read(call.keys.pool(handle), terms);
     let pool = view.pool;
     let out = &mut *call.out;

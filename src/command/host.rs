@@ -1,6 +1,6 @@
 //! What a command needs from the world around it, as traits: the server in production, plain maps in tests.
 
-use super::event::Entry;
+use super::event::StreamEntry;
 use crate::core::contents::Contents;
 use crate::core::event::Place;
 use crate::core::pool::Pool;
@@ -13,13 +13,13 @@ pub struct Handle(pub usize);
 
 /// Why a key is not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
+pub enum OpenError {
     /// It holds a value of another type.
     WrongType,
     /// The pool's event stream is on another node while its slot moves.
-    TryAgain,
+    SlotMoving,
     /// Its pool is not whole yet.
-    Arriving,
+    Partial,
 }
 
 /// Why a pool may not tell of its changes in a stream.
@@ -32,7 +32,7 @@ pub enum StreamDenied {
     /// It is in another slot of the cluster.
     OtherSlot,
     /// It is on another node while the slot moves.
-    TryAgain,
+    SlotMoving,
 }
 
 /// Where an entry is to be appended.
@@ -41,7 +41,7 @@ pub enum Append {
     /// At the end; the stream is then kept at about so many entries, 0 = all of them.
     End {
         /// The most entries.
-        most: u64,
+        max_len: u64,
     },
     /// Where the primary has it.
     At(Place),
@@ -54,12 +54,12 @@ pub trait Keyspace {
     ///
     /// # Errors
     /// The key holds another type, its pool is not whole yet, or what its pool must write to is elsewhere.
-    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed>;
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError>;
     /// Opens a key, whether its pool is whole or still arrives (load form only).
     ///
     /// # Errors
     /// The key holds another type.
-    fn hold(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed>;
+    fn open_any(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError>;
     /// The pool behind a handle.
     fn pool(&self, handle: Handle) -> &Pool;
     /// The pool behind a handle, to be changed by the commit point only.
@@ -73,12 +73,12 @@ pub trait Keyspace {
     /// Removes a key (load form only). The handle is of no use any more.
     fn remove(&mut self, handle: Handle);
     /// Appends an entry to an event stream, and says where it is. `None`: it could not be written, which changes nothing else.
-    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place>;
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place>;
     /// Whether the caller may let this pool tell of its changes in this stream.
     ///
     /// # Errors
     /// Why not.
-    fn permit(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied>;
+    fn check_stream(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied>;
 }
 
 /// Where a call comes from: what may be replayed is accepted from the log only.
@@ -87,9 +87,9 @@ pub enum Origin {
     /// A client, a script or a module: decides anew, on a primary.
     Client,
     /// The primary or the append-only file: what it says has happened.
-    Log,
+    Replication,
     /// A slot import: as the log, but the source still has what it sends. An error calls the move off.
-    Import,
+    SlotImport,
 }
 
 /// What a call may know of its surroundings. Time, configuration and chance enter here and nowhere else.
@@ -98,23 +98,24 @@ pub struct Env<'a> {
     pub clock: Clock,
     /// The parameters of the server, for what a pool's policy leaves open.
     pub defaults: Defaults,
-    /// Which reign of this process as primary it is (never 0): a pool last changed in another one brings in a new epoch.
-    pub reign: u64,
+    /// Number of the current promotion of this process, from 1. A pool that was last changed under another one gets a
+    /// new epoch with its next change.
+    pub promotion: u64,
     /// Random numbers: pool salts and epochs.
     pub entropy: &'a dyn Fn() -> u64,
     /// Who calls.
     pub origin: Origin,
     /// Where pools tell of their changes whose policy does not say.
-    pub feed: Feed<'a>,
+    pub events: EventConfig<'a>,
 }
 
 /// The event stream of the server.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Feed<'a> {
+pub struct EventConfig<'a> {
     /// Its key.
-    pub stream: Option<&'a [u8]>,
+    pub default_stream: Option<&'a [u8]>,
     /// How many entries every stream keeps, about; 0 = all.
-    pub most: u64,
+    pub max_len: u64,
 }
 
 /// Where the answer is written, in the order of the protocol.

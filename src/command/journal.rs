@@ -6,7 +6,7 @@ use crate::core::change::{Edges, Kind};
 /// The kinds of answers that are counted for `INFO stock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Answer {
+pub enum Outcome {
     /// Nothing that is counted (reads, settings).
     Other,
     /// Units were reserved.
@@ -49,28 +49,28 @@ pub enum Answer {
     Error,
 }
 
-impl Answer {
+impl Outcome {
     /// Every counted answer with its name in `INFO stock`.
-    pub const NAMES: [(Answer, &'static str); 19] = [
-        (Answer::Reserved, "reserved"),
-        (Answer::Confirmed, "confirmed"),
-        (Answer::Late, "late"),
-        (Answer::Released, "released"),
-        (Answer::Amended, "amended"),
-        (Answer::Extended, "extended"),
-        (Answer::Returned, "returned"),
-        (Answer::Exists, "exists"),
-        (Answer::SoldOut, "soldout"),
-        (Answer::Limited, "limited"),
-        (Answer::Closed, "closed"),
-        (Answer::Expired, "expired"),
-        (Answer::AlreadyConfirmed, "already_confirmed"),
-        (Answer::StillReserved, "still_reserved"),
-        (Answer::Suspended, "suspended"),
-        (Answer::NoOrder, "noorder"),
-        (Answer::Unknown, "unknown"),
-        (Answer::NoPool, "nopool"),
-        (Answer::Error, "error"),
+    pub const NAMES: [(Outcome, &'static str); 19] = [
+        (Outcome::Reserved, "reserved"),
+        (Outcome::Confirmed, "confirmed"),
+        (Outcome::Late, "late"),
+        (Outcome::Released, "released"),
+        (Outcome::Amended, "amended"),
+        (Outcome::Extended, "extended"),
+        (Outcome::Returned, "returned"),
+        (Outcome::Exists, "exists"),
+        (Outcome::SoldOut, "soldout"),
+        (Outcome::Limited, "limited"),
+        (Outcome::Closed, "closed"),
+        (Outcome::Expired, "expired"),
+        (Outcome::AlreadyConfirmed, "already_confirmed"),
+        (Outcome::StillReserved, "still_reserved"),
+        (Outcome::Suspended, "suspended"),
+        (Outcome::NoOrder, "noorder"),
+        (Outcome::Unknown, "unknown"),
+        (Outcome::NoPool, "nopool"),
+        (Outcome::Error, "error"),
     ];
     /// How many kinds there are, `Other` included.
     pub const COUNT: usize = 20;
@@ -78,7 +78,7 @@ impl Answer {
 
 /// One change of a pool, as it is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct Notification {
     /// What happened.
     pub kind: Kind,
     /// Which edges of availability it crossed.
@@ -87,13 +87,13 @@ pub struct Note {
 
 /// What happened to one pool in this call.
 #[derive(Debug)]
-pub struct Changed {
+pub struct PoolChanges {
     /// Which pool.
     pub handle: Handle,
     /// The effect, resolved and encoded (`core::codec::effect`): what goes to the log and the replicas.
     pub effect: Vec<u8>,
     /// The changes in the order in which they happened.
-    pub notes: Vec<Note>,
+    pub notifications: Vec<Notification>,
 }
 
 /// How large a buffer may stay from call to call.
@@ -102,66 +102,66 @@ const KEPT_BYTES: usize = 16 * 1024;
 /// What one call has changed. Buffers are kept from call to call.
 #[derive(Debug, Default)]
 pub struct Journal {
-    changed: Vec<Changed>,
-    live: usize,
+    changed: Vec<PoolChanges>,
+    used: usize,
     /// What was answered, for the totals.
-    pub answer: Option<Answer>,
+    pub outcome: Option<Outcome>,
     /// The call itself is what the log must hold (effect and load forms).
     pub verbatim: bool,
     /// Nobody listens to effects: they need not be written down.
-    pub unheard: bool,
+    pub effects_skipped: bool,
     /// Effects that did not fit the state they were applied to.
     pub divergences: u64,
     /// Entries that were appended to event streams.
-    pub told: u64,
+    pub published: u64,
     /// Entries that could not be.
-    pub missed: u64,
+    pub dropped: u64,
     /// The text of attributes, made anew for each entry.
-    pub text: Vec<u8>,
+    pub attributes_json: Vec<u8>,
 }
 
 impl Journal {
     /// Forgets the last call.
     pub fn clear(&mut self) {
-        for changed in self.changed.iter_mut().take(self.live) {
+        for changed in self.changed.iter_mut().take(self.used) {
             // One large call should not hold its memory for ever.
             changed.effect.clear();
             changed.effect.shrink_to(KEPT_BYTES);
-            changed.notes.clear();
-            changed.notes.shrink_to(KEPT_BYTES);
+            changed.notifications.clear();
+            changed.notifications.shrink_to(KEPT_BYTES);
         }
-        self.live = 0;
-        self.answer = None;
+        self.used = 0;
+        self.outcome = None;
         self.verbatim = false;
-        self.unheard = false;
+        self.effects_skipped = false;
         self.divergences = 0;
-        self.told = 0;
-        self.missed = 0;
-        self.text.shrink_to(KEPT_BYTES);
+        self.published = 0;
+        self.dropped = 0;
+        self.attributes_json.shrink_to(KEPT_BYTES);
     }
 
     /// The pools that this call changed, in the order of their first change.
     #[must_use]
-    pub fn changed(&self) -> &[Changed] {
-        self.changed.get(..self.live).unwrap_or(&[])
+    pub fn changed(&self) -> &[PoolChanges] {
+        self.changed.get(..self.used).unwrap_or(&[])
     }
 
     /// The record of one pool, made where it is missing.
-    pub fn of(&mut self, handle: Handle) -> &mut Changed {
-        let live = self.live;
-        let at = self.changed.iter().take(live).position(|c| c.handle == handle);
+    pub fn changes_of(&mut self, handle: Handle) -> &mut PoolChanges {
+        let used = self.used;
+        let at = self.changed.iter().take(used).position(|c| c.handle == handle);
         let at = at.unwrap_or_else(|| {
-            if let Some(spare) = self.changed.get_mut(live) {
+            if let Some(spare) = self.changed.get_mut(used) {
                 spare.handle = handle;
                 spare.effect.clear();
-                spare.notes.clear();
+                spare.notifications.clear();
             } else {
-                self.changed.push(Changed { handle, effect: Vec::new(), notes: Vec::new() });
+                self.changed.push(PoolChanges { handle, effect: Vec::new(), notifications: Vec::new() });
             }
-            self.live = live.saturating_add(1);
-            live
+            self.used = used.saturating_add(1);
+            used
         });
-        #[allow(clippy::indexing_slicing, reason = "`at` is below `live`, which is at most the length")]
+        #[allow(clippy::indexing_slicing, reason = "`at` is below `used`, which is at most the length")]
         &mut self.changed[at]
     }
 }

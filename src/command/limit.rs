@@ -1,11 +1,11 @@
 //! `STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS] [MISSING REFUSE|ALLOW] [FOR value …]`
 
-use super::args::{is, once, Args, Parsed};
-use super::commit::{commit_and_tidy, open, view};
+use super::args::{is, set_once, Args, Parsed};
+use super::commit::{commit_and_purge, open, view};
 use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
 use super::reply::refused;
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, COUNT_WHAT, FOR_VALUES, PER};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER};
 use crate::core::change::LimitSet;
 use crate::core::ids::Bytes;
 use crate::core::limit::{Count, Missing};
@@ -20,7 +20,7 @@ pub const SPEC: Spec = Spec {
     arity: -4,
     access: Access::Write,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[
         Arg::KEY,
@@ -80,13 +80,13 @@ fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
     let (mut per, mut tz, mut what, mut without, mut special) = (None, None, None, None, None);
     while let Some(option) = args.take() {
         if is(option, "PER") {
-            once(&mut per, window(args.of_option()?)?)?;
+            set_once(&mut per, window(args.option_value()?)?)?;
         } else if is(option, "TZ") {
-            once(&mut tz, offset(args.of_option()?)?)?;
+            set_once(&mut tz, offset(args.option_value()?)?)?;
         } else if is(option, "COUNT") {
-            once(&mut what, count(args.of_option()?)?)?;
+            set_once(&mut what, count(args.option_value()?)?)?;
         } else if is(option, "MISSING") {
-            once(&mut without, missing(args.of_option()?)?)?;
+            set_once(&mut without, missing(args.option_value()?)?)?;
         } else if is(option, "FOR") {
             special = Some(override_of(&named, args)?);
         } else {
@@ -105,7 +105,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     match decide_set(&view(call, handle), request) {
         Ok(change) => {
             if let Some(change) = change {
-                commit_and_tidy(call, handle, &change);
+                commit_and_purge(call, handle, &change);
             }
             call.out.status("OK");
         }

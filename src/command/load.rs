@@ -8,8 +8,8 @@ use super::args::{is, Args, Parsed};
 use super::effect::NOT_FOR_CLIENTS;
 use super::error::CommandError;
 use super::host::{Handle, Origin};
-use super::journal::Answer;
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use super::journal::Outcome;
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::codec::{begins, Loader};
 use crate::core::contents::Contents;
 
@@ -19,9 +19,9 @@ pub const SPEC: Spec = Spec {
     complexity: "O(N) where N is the size of the piece.",
     since: "0.1.0",
     arity: -3,
-    access: Access::Log,
+    access: Access::Replicated,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: true,
     args: &[
         Arg::KEY,
@@ -30,7 +30,7 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-const MISFIT: CommandError = CommandError::line("ERR this piece does not fit what has arrived of the pool");
+const REJECTED: CommandError = CommandError::line("ERR this piece does not fit what has arrived of the pool");
 
 /// One piece.
 enum Piece<'a> {
@@ -43,13 +43,13 @@ enum Piece<'a> {
 }
 
 /// What became of a piece.
-enum Load {
+enum LoadResult {
     /// It fits.
-    Fits,
+    Accepted,
     /// It begins a pool where there was another one, which is gone.
-    Replaces,
+    ReplacesPool,
     /// It does not fit. What it does not belong to is as it was; what can never be whole any more is gone.
-    Misfit,
+    Rejected,
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -59,14 +59,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let piece = piece(&mut args)?;
-    call.journal.answer = Some(Answer::Other);
+    call.journal.outcome = Some(Outcome::Other);
     let load = load(call, key, &piece);
-    call.journal.divergences = u64::from(!matches!(load, Load::Fits));
+    call.journal.divergences = u64::from(!matches!(load, LoadResult::Accepted));
     match load {
         // By this error the server calls the move off, and deletes what has come of it, here and on the replicas.
-        Load::Misfit if call.env.origin == Origin::Import => Err(MISFIT),
+        LoadResult::Rejected if call.env.origin == Origin::SlotImport => Err(REJECTED),
         // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
-        Load::Fits | Load::Replaces | Load::Misfit => {
+        LoadResult::Accepted | LoadResult::ReplacesPool | LoadResult::Rejected => {
             call.journal.verbatim = true;
             call.out.status("OK");
             Ok(())
@@ -92,42 +92,42 @@ fn piece<'a>(args: &mut Args<'a>) -> Parsed<Piece<'a>> {
     Ok(piece)
 }
 
-fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> Load {
+fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
     // A key of another type is not ours to touch.
-    let Ok(held) = call.keys.hold(key) else { return Load::Misfit };
+    let Ok(held) = call.keys.open_any(key) else { return LoadResult::Rejected };
     match *piece {
         Piece::First(chunk) => {
             let mut loader = Box::new(Loader::new());
             if loader.feed(chunk).is_err() {
-                return misfit(call, held);
+                return reject(call, held);
             }
             let another = held.is_some_and(|handle| call.keys.contents(handle).pool().is_some());
             call.keys.create(key, Contents::Arriving(loader));
             if another {
-                Load::Replaces
+                LoadResult::ReplacesPool
             } else {
-                Load::Fits
+                LoadResult::Accepted
             }
         }
         Piece::Next(chunk) => {
-            let fed = arriving(call, held).is_some_and(|(_, loader)| loader.feed(chunk).is_ok());
+            let fed = partial(call, held).is_some_and(|(_, loader)| loader.feed(chunk).is_ok());
             if fed {
-                Load::Fits
+                LoadResult::Accepted
             } else {
-                misfit(call, held)
+                reject(call, held)
             }
         }
         Piece::End => {
-            let Some((handle, loader)) = arriving(call, held) else { return misfit(call, held) };
-            let Ok(pool) = std::mem::take(loader).finish() else { return misfit(call, held) };
+            let Some((handle, loader)) = partial(call, held) else { return reject(call, held) };
+            let Ok(pool) = std::mem::take(loader).finish() else { return reject(call, held) };
             *call.keys.contents_mut(handle) = Contents::Pool(pool);
-            Load::Fits
+            LoadResult::Accepted
         }
     }
 }
 
 /// What has arrived under a key.
-fn arriving<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
+fn partial<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
     let handle = held.filter(|&handle| call.keys.contents(handle).pool().is_none())?;
     match call.keys.contents_mut(handle) {
         Contents::Arriving(loader) => Some((handle, loader)),
@@ -137,12 +137,12 @@ fn arriving<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle,
 
 /// Without this piece the others are of no use, and those of another attempt must not be taken for theirs. The key of a slot import
 /// stays, with nothing in it: the server deletes it, and tells the replicas of what it finds only.
-fn misfit(call: &mut Call<'_>, held: Option<Handle>) -> Load {
-    let import = call.env.origin == Origin::Import;
-    match arriving(call, held) {
+fn reject(call: &mut Call<'_>, held: Option<Handle>) -> LoadResult {
+    let import = call.env.origin == Origin::SlotImport;
+    match partial(call, held) {
         Some((_, loader)) if import => *loader = Loader::new(),
         Some((handle, _)) => call.keys.remove(handle),
         None => {}
     }
-    Load::Misfit
+    LoadResult::Rejected
 }

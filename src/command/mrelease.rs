@@ -3,10 +3,10 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::cart::{all_or_none, distinct, finishing, keys, open, refuse_item, Step, KEYS, NUMKEYS};
-use super::commit::commit_and_tidy;
+use super::cart::{all_or_none, distinct, finishing, keys, open, refuse_pool, CartStep, KEYS, NUMKEYS};
+use super::commit::commit_and_purge;
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::release::changes;
 use super::spec::{Arg, Call, Spec};
 use crate::core::change::Change;
@@ -42,14 +42,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if let (Some(first), true) = (first, decisions.iter().all(over)) {
         for (item, decision) in items.iter().zip(&decisions) {
             for change in decision.iter().flatten() {
-                commit_and_tidy(call, item.handle, change);
+                commit_and_purge(call, item.handle, change);
             }
         }
-        return refuse_item(call, first, &Refusal::NoOrder);
+        return refuse_pool(call, first, &Refusal::NoOrder);
     }
     let mut decisions = decisions.into_iter();
-    all_or_none(call, &items, Answer::Released, |_, _| match decisions.next() {
-        Some(decision) if !unknown(&decision) => Step::of(decision),
+    all_or_none(call, &items, Outcome::Released, |_, _| match decisions.next() {
+        Some(decision) if !unknown(&decision) => CartStep::of(decision),
         _ => Err(Refusal::NoOrder),
     })
 }

@@ -2,13 +2,13 @@
 
 use smallvec::SmallVec;
 
-use super::args::{is, once, quantity, Args, Parsed};
-use super::cart::{at_place, distinct, keys, open, refuse_item, Items, KEYS, NUMKEYS};
-use super::commit::{commit_and_tidy, view};
+use super::args::{is, quantity, set_once, Args, Parsed};
+use super::cart::{distinct, keys, open, refuse_pool, with_position, CartPools, KEYS, NUMKEYS};
+use super::commit::{commit_and_purge, view};
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::ok;
-use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
 use crate::core::attributes::Attributes;
 use crate::core::change::{Change, OrderRef};
 use crate::core::ops::reserve::{place, retry, wanted, Hold, Reserve};
@@ -23,7 +23,7 @@ pub const SPEC: Spec = Spec {
     arity: -6,
     access: Access::Write,
     fast: false,
-    keys: Keys::Counted(2),
+    keys: KeyPositions::Counted(2),
     inserts: false,
     args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::integer("qty").after("QTY").multiple(), HOLD.optional(), FOR],
     run,
@@ -49,12 +49,12 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
     if !args.take().is_some_and(|word| is(word, "QTY")) {
         return Err(CommandError::SYNTAX);
     }
-    let given = args.take_some(named.len()).ok_or(CommandError::SYNTAX)?;
+    let given = args.take_n(named.len()).ok_or(CommandError::SYNTAX)?;
     let given: SmallVec<[i64; 8]> = given.iter().map(|qty| quantity(qty)).collect::<Parsed<_>>()?;
     let mut hold = None;
     while let Some(option) = args.take() {
-        if let Some(given) = args.hold(option, now_ms)? {
-            once(&mut hold, given)?;
+        if let Some(given) = args.hold_option(option, now_ms)? {
+            set_once(&mut hold, given)?;
         } else if is(option, "FOR") {
             args.attributes(attributes)?;
         } else {
@@ -91,13 +91,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         let request = cart.reserve(qty);
         match place(&view, order, request, &wanted(&view, &request)) {
             Ok(change) => changes.push(change),
-            Err(refusal) => return refuse_item(call, item, &refusal),
+            Err(refusal) => return refuse_pool(call, item, &refusal),
         }
     }
     for (item, change) in items.iter().zip(&changes) {
-        commit_and_tidy(call, item.handle, change);
+        commit_and_purge(call, item.handle, change);
     }
-    call.journal.answer = Some(Answer::Reserved);
+    call.journal.outcome = Some(Outcome::Reserved);
     ok(call.out, 2);
     call.out.int(deadline_ms);
     Ok(())
@@ -113,7 +113,7 @@ impl<'a> Cart<'a> {
 fn known(
     call: &mut Call<'_>,
     cart: &Cart<'_>,
-    items: &Items<'_>,
+    items: &CartPools<'_>,
     orders: &[OrderRef<'_>],
 ) -> Result<bool, CommandError> {
     let mut closed = None;
@@ -131,19 +131,19 @@ fn known(
         }
     }
     if let Some((item, refusal)) = closed.or(other) {
-        refuse_item(call, item, &refusal)?;
+        refuse_pool(call, item, &refusal)?;
         return Ok(true);
     }
     match (first, unknown) {
         (None, _) => Ok(false),
         (Some((item, refusal)), None) => {
-            refuse_item(call, item, &refusal)?;
+            refuse_pool(call, item, &refusal)?;
             Ok(true)
         }
         (Some(_), Some(item)) => {
             let error =
                 CommandError::line("CONFLICT the order is known in other pools of the cart, and not in this one");
-            Err(at_place(error, item.place))
+            Err(with_position(error, item.position))
         }
     }
 }

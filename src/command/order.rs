@@ -1,9 +1,9 @@
 //! `STOCK.ORDER key order`
 
 use super::args::Args;
-use super::commit::terms;
+use super::commit::context;
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::order::State;
 use crate::core::view::View;
 
@@ -15,7 +15,7 @@ pub const SPEC: Spec = Spec {
     arity: 3,
     access: Access::Read,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
     run,
@@ -30,7 +30,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         call.out.nil();
         return Ok(());
     };
-    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let view = View::of_read(call.keys.pool(handle), context(call));
     let Some((order, state)) = view.known(view.pool.order_ref(id)) else {
         call.out.nil();
         return Ok(());

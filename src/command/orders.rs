@@ -1,9 +1,9 @@
 //! `STOCK.ORDERS key cursor [STATE s] [COUNT n]`
 
-use super::args::{bounded, integer, is, once, Args, Parsed};
-use super::commit::terms;
+use super::args::{bounded, integer, is, set_once, Args, Parsed};
+use super::commit::context;
 use super::error::CommandError;
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::order::{Order, State};
 use crate::core::view::View;
 
@@ -15,7 +15,7 @@ pub const SPEC: Spec = Spec {
     arity: -3,
     access: Access::Read,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[
         Arg::KEY,
@@ -35,7 +35,7 @@ const STATES: &[Arg] = &[
 ];
 
 /// How many records one call looks at beyond the orders that it finds: a state that is rare must not make it slow.
-const LOOK: u32 = 10;
+const SCAN_FACTOR: u32 = 10;
 
 fn state(word: &[u8]) -> Parsed<State> {
     let found = State::ALL.into_iter().find(|s| is(word, s.word()));
@@ -43,7 +43,7 @@ fn state(word: &[u8]) -> Parsed<State> {
 }
 
 /// The state of an order in a walk: as a write would find it, so that the states add up to what GET counts.
-fn listed(view: &View<'_>, slot: u32, order: &Order<'_>) -> Option<State> {
+fn state_in_walk(view: &View<'_>, slot: u32, order: &Order<'_>) -> Option<State> {
     match view.state(order)? {
         State::Expired if order.state == State::Reserved && !view.would_return(slot) => Some(State::Reserved),
         state => Some(state),
@@ -58,10 +58,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let (mut only, mut count) = (None, None);
     while let Some(option) = args.take() {
         if is(option, "STATE") {
-            once(&mut only, state(args.of_option()?)?)?;
+            set_once(&mut only, state(args.option_value()?)?)?;
         } else if is(option, "COUNT") {
             let outside = CommandError::line("ERR COUNT is out of range: 1 to 10000");
-            once(&mut count, bounded(args.of_option()?, 1..=10_000, outside)?)?;
+            set_once(&mut count, bounded(args.option_value()?, 1..=10_000, outside)?)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -70,10 +70,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         call.out.nil();
         return Ok(());
     };
-    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let view = View::of_read(call.keys.pool(handle), context(call));
     let count = usize::try_from(count.unwrap_or(10)).unwrap_or(10);
     let span = view.pool.order_span();
-    let mut last = cursor.saturating_add((count as u32).saturating_mul(LOOK)).min(span);
+    let mut last = cursor.saturating_add((count as u32).saturating_mul(SCAN_FACTOR)).min(span);
     let mut found: Vec<(&[u8], State)> = Vec::new();
     let mut at = cursor;
     while at < last && found.len() < count {
@@ -85,7 +85,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             continue;
         }
         if let Some(order) = view.pool.order_at(at) {
-            if let Some(state) = listed(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s)) {
+            if let Some(state) = state_in_walk(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s)) {
                 found.push((order.id, state));
             }
         }

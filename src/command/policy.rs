@@ -3,7 +3,7 @@
 use super::args::Args;
 use super::error::CommandError;
 use super::policy_json;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::policy::current;
 
 pub const SPEC: Spec = Spec {
@@ -14,7 +14,7 @@ pub const SPEC: Spec = Spec {
     arity: 2,
     access: Access::Read,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run,

@@ -1,10 +1,10 @@
 //! `STOCK.RECONCILE key on_hand [AFTER epoch seq out] [DRYRUN]`
 
-use super::args::{bounded, flag, is, once, units, Args, Parsed};
-use super::commit::{commit_and_tidy, no_pool, open, terms};
+use super::args::{bounded, is, set_flag, set_once, units, Args, Parsed};
+use super::commit::{commit_and_purge, context, open, reply_no_pool};
 use super::error::CommandError;
 use super::reply::{ok, refused};
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::ops::reconcile::{decide, After};
 use crate::core::view::View;
 
@@ -14,9 +14,9 @@ pub const SPEC: Spec = Spec {
     complexity: "O(1)",
     since: "0.1.0",
     arity: -3,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("on_hand"), AFTER, Arg::word("dryrun", "DRYRUN").optional()],
     run,
@@ -27,10 +27,10 @@ const AFTER_PARTS: &[Arg] = &[Arg::string("epoch"), Arg::integer("seq"), Arg::in
 
 /// What the database has followed: all three, behind AFTER.
 fn after(args: &mut Args<'_>) -> Parsed<After> {
-    let epoch = epoch(args.of_option()?)?;
+    let epoch = epoch(args.option_value()?)?;
     let outside = CommandError::line("ERR invalid seq: an integer, 0 or more");
-    let seq = bounded(args.of_option()?, 0..=i64::MAX, outside)?.unsigned_abs();
-    Ok(After { epoch, seq, out: units(args.of_option()?)? })
+    let seq = bounded(args.option_value()?, 0..=i64::MAX, outside)?.unsigned_abs();
+    Ok(After { epoch, seq, out: units(args.option_value()?)? })
 }
 
 /// An epoch as it is shown: 16 hex digits.
@@ -47,9 +47,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let (mut followed, mut dry) = (None, false);
     while let Some(option) = args.take() {
         if is(option, "AFTER") {
-            once(&mut followed, after(&mut args)?)?;
+            set_once(&mut followed, after(&mut args)?)?;
         } else if is(option, "DRYRUN") {
-            flag(&mut dry)?;
+            set_flag(&mut dry)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -58,19 +58,19 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let handle = if dry { call.keys.open(key)? } else { open(call, key)? };
     let Some(handle) = handle else {
         if dry {
-            no_pool(call, key);
+            reply_no_pool(call, key);
         }
         return Ok(());
     };
     let pool = call.keys.pool(handle);
-    let view = if dry { View::of_read(pool, terms(call)) } else { View::of_write(pool, terms(call)) };
+    let view = if dry { View::of_read(pool, context(call)) } else { View::of_write(pool, context(call)) };
     let before = view.available();
     let found = match decide(&view, on_hand, followed) {
         Ok(found) => found,
         Err(refusal) => return refused(call, key, handle, &refusal),
     };
     if let Some(change) = found.change().filter(|_| !dry) {
-        commit_and_tidy(call, handle, &change);
+        commit_and_purge(call, handle, &change);
     }
     ok(call.out, 4);
     call.out.int(found.drift);

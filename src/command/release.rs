@@ -3,12 +3,12 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::commit::{commit, open, terms, tidy, view};
+use super::commit::{commit, context, open, purge, view};
 use super::error::CommandError;
 use super::host::Handle;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{available, ok, refused};
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::change::Change;
 use crate::core::ops::expire;
 use crate::core::ops::free::PER_WRITE;
@@ -23,9 +23,9 @@ pub const SPEC: Spec = Spec {
     complexity: "O(1)",
     since: "0.1.0",
     arity: 3,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
     run,
@@ -42,7 +42,7 @@ pub fn changes<'a>(call: &Call<'_>, handle: Handle, order: &'a [u8]) -> Result<S
     let change = decide(&view, order)?;
     let clock = Clock::at(call.env.clock.now_ms);
     let due = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock));
-    let expired = due.map(|slot| expire::change(pool, &terms(call), slot, order));
+    let expired = due.map(|slot| expire::change(pool, &context(call), slot, order));
     Ok(expired.into_iter().chain([change]).collect())
 }
 
@@ -69,12 +69,12 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     for change in &changes {
         commit(call, handle, change);
     }
-    tidy(call, handle, PER_WRITE);
+    purge(call, handle, PER_WRITE);
     if matches!(changes.last(), Some(Change::Cancelled { .. })) {
         refused(call, key, handle, &Refusal::NoOrder)?;
         return Ok(());
     }
-    call.journal.answer = Some(Answer::Released);
+    call.journal.outcome = Some(Outcome::Released);
     ok(call.out, 3);
     call.out.int(units);
     call.out.int(available(call.keys.pool(handle)));

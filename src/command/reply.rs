@@ -2,7 +2,7 @@
 
 use super::error::CommandError;
 use super::host::{Handle, Out};
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::spec::Call;
 use crate::core::change::OnHand;
 use crate::core::limit::values;
@@ -32,19 +32,19 @@ pub fn available(pool: &Pool) -> i64 {
 }
 
 /// What `INFO stock` counts.
-const fn counted(refusal: &Refusal) -> Answer {
+const fn counted(refusal: &Refusal) -> Outcome {
     match refusal {
-        Refusal::Exists { .. } | Refusal::Added { .. } => Answer::Exists,
-        Refusal::Closed(_) => Answer::Closed,
-        Refusal::Expired => Answer::Expired,
-        Refusal::Confirmed => Answer::AlreadyConfirmed,
-        Refusal::Reserved => Answer::StillReserved,
-        Refusal::Suspended => Answer::Suspended,
-        Refusal::NoOrder => Answer::NoOrder,
-        Refusal::Unknown => Answer::Unknown,
-        Refusal::SoldOut { .. } => Answer::SoldOut,
-        Refusal::Limited { .. } => Answer::Limited,
-        Refusal::Conflict(_) | Refusal::NoDim(_) | Refusal::Bound(_) => Answer::Error,
+        Refusal::Exists { .. } | Refusal::Added { .. } => Outcome::Exists,
+        Refusal::Closed(_) => Outcome::Closed,
+        Refusal::Expired => Outcome::Expired,
+        Refusal::Confirmed => Outcome::AlreadyConfirmed,
+        Refusal::Reserved => Outcome::StillReserved,
+        Refusal::Suspended => Outcome::Suspended,
+        Refusal::NoOrder => Outcome::NoOrder,
+        Refusal::Unknown => Outcome::Unknown,
+        Refusal::SoldOut { .. } => Outcome::SoldOut,
+        Refusal::Limited { .. } => Outcome::Limited,
+        Refusal::Conflict(_) | Refusal::NoDim(_) | Refusal::Bound(_) => Outcome::Error,
     }
 }
 
@@ -52,7 +52,7 @@ const fn counted(refusal: &Refusal) -> Answer {
 ///
 /// # Errors
 /// It means that the caller has a bug.
-pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> Result<Answer, CommandError> {
+pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> Result<Outcome, CommandError> {
     let mut word = |word: &'static str, len: usize| {
         out.array(len);
         out.status(word);
@@ -113,7 +113,7 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
 /// It means that the caller has a bug.
 pub fn refused(call: &mut Call<'_>, key: &[u8], handle: Handle, refusal: &Refusal) -> Result<(), CommandError> {
     let answer = refuse(call.out, key, call.keys.pool(handle), refusal)?;
-    call.journal.answer = Some(answer);
+    call.journal.outcome = Some(answer);
     Ok(())
 }
 

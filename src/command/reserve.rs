@@ -1,11 +1,11 @@
 //! `STOCK.RESERVE key order qty [EX|PX|PXAT t] [PARTIAL] [FOR dim value …]`
 
-use super::args::{flag, is, once, quantity, Args, Parsed};
-use super::commit::{commit_and_tidy, open, view};
+use super::args::{is, quantity, set_flag, set_once, Args, Parsed};
+use super::commit::{commit_and_purge, open, view};
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{available, ok, refused};
-use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
 use crate::core::attributes::Attributes;
 use crate::core::change::Change;
 use crate::core::ops::reserve::{decide, Hold, Reserve};
@@ -18,7 +18,7 @@ pub const SPEC: Spec = Spec {
     arity: -4,
     access: Access::Write,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[
         Arg::KEY,
@@ -37,10 +37,10 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
     let mut hold = None;
     let mut partial = false;
     while let Some(option) = args.take() {
-        if let Some(given) = args.hold(option, now_ms)? {
-            once(&mut hold, given)?;
+        if let Some(given) = args.hold_option(option, now_ms)? {
+            set_once(&mut hold, given)?;
         } else if is(option, "PARTIAL") {
-            flag(&mut partial)?;
+            set_flag(&mut partial)?;
         } else if is(option, "FOR") {
             args.attributes(attributes)?;
         } else {
@@ -58,9 +58,9 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     let Some(handle) = open(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {
         Ok(change) => {
-            commit_and_tidy(call, handle, &change);
+            commit_and_purge(call, handle, &change);
             let Change::Reserved { qty, deadline_ms, .. } = change else { return Ok(()) };
-            call.journal.answer = Some(Answer::Reserved);
+            call.journal.outcome = Some(Outcome::Reserved);
             ok(call.out, 4);
             call.out.int(qty);
             call.out.int(available(call.keys.pool(handle)));

@@ -1,10 +1,10 @@
 //! `STOCK.SET key on_hand|UNLIMITED [NX|XX]`
 
-use super::args::{is, once, units, Args};
-use super::commit::{commit, commit_and_tidy, open};
+use super::args::{is, set_once, units, Args};
+use super::commit::{commit, commit_and_purge, open};
 use super::error::CommandError;
 use super::reply::refused;
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::change::{Change, OnHand};
 use crate::core::contents::Contents;
 use crate::core::ops::set::decide;
@@ -18,7 +18,7 @@ pub const SPEC: Spec = Spec {
     arity: -3,
     access: Access::Write,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: true,
     args: &[
         Arg::KEY,
@@ -36,9 +36,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut must_exist = None;
     while let Some(option) = args.take() {
         if is(option, "NX") {
-            once(&mut must_exist, false)?;
+            set_once(&mut must_exist, false)?;
         } else if is(option, "XX") {
-            once(&mut must_exist, true)?;
+            set_once(&mut must_exist, true)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -62,7 +62,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     match decide(call.keys.pool(handle), on_hand) {
         Ok(change) => {
-            commit_and_tidy(call, handle, &change);
+            commit_and_purge(call, handle, &change);
             call.out.status("OK");
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,

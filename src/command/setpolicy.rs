@@ -1,11 +1,11 @@
 //! `STOCK.SETPOLICY key json`
 
 use super::args::Args;
-use super::commit::{commit_and_tidy, open};
+use super::commit::{commit_and_purge, open};
 use super::error::CommandError;
 use super::policy_json;
 use super::reply::refused;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::policy::decide;
 
 pub const SPEC: Spec = Spec {
@@ -16,7 +16,7 @@ pub const SPEC: Spec = Spec {
     arity: 3,
     access: Access::Write,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::string("json")],
     run,
@@ -30,12 +30,12 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let Some(handle) = open(call, key)? else { return Ok(()) };
     let named = policy.events.as_ref().filter(|name| !name.as_slice().is_empty());
     if let Some(name) = named.filter(|name| call.keys.pool(handle).events() != Some(name.as_slice())) {
-        call.keys.permit(handle, name.as_slice())?;
+        call.keys.check_stream(handle, name.as_slice())?;
     }
     match decide(call.keys.pool(handle), policy) {
         Ok(change) => {
             if let Some(change) = change {
-                commit_and_tidy(call, handle, &change);
+                commit_and_purge(call, handle, &change);
             }
             call.out.status("OK");
         }

@@ -29,14 +29,14 @@ pub enum Access {
     /// Changes, and may take memory or units: refused when the server is out of memory.
     Write,
     /// Changes, and takes next to no memory: gives back, finishes, amends, corrects. Works when the server is out of memory.
-    GiveBack,
+    WriteAllowOom,
     /// Effect and load forms: from the primary, the append-only file or a slot import only.
-    Log,
+    Replicated,
 }
 
 /// Where the keys stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keys {
+pub enum KeyPositions {
     /// One key, the first argument.
     First,
     /// All arguments are keys.
@@ -97,7 +97,7 @@ pub struct Spec {
     /// Constant time (ACL category `@fast`).
     pub fast: bool,
     /// Where the keys stand.
-    pub keys: Keys,
+    pub keys: KeyPositions,
     /// The key may be made by it (key spec flag INSERT).
     pub inserts: bool,
     /// The arguments.

@@ -1,9 +1,9 @@
 //! `STOCK.SUSPEND key`, `STOCK.RESUME key`
 
 use super::args::Args;
-use super::commit::{commit_and_tidy, open};
+use super::commit::{commit_and_purge, open};
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::suspend::decide;
 
 pub const SUSPEND: Spec = Spec {
@@ -12,9 +12,9 @@ pub const SUSPEND: Spec = Spec {
     complexity: "O(1)",
     since: "0.1.0",
     arity: 2,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run: |call| run(call, true),
@@ -33,7 +33,7 @@ fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
     args.end()?;
     let Some(handle) = open(call, key)? else { return Ok(()) };
     if let Some(change) = decide(call.keys.pool(handle), suspended) {
-        commit_and_tidy(call, handle, &change);
+        commit_and_purge(call, handle, &change);
     }
     call.out.status("OK");
     Ok(())

@@ -2,9 +2,9 @@
 
 use super::spec::Spec;
 use super::{
-    add, amend, available, check, confirm, effect, extend, get, give_back, limit, limits, load, mconfirm, meffect,
-    mextend, mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, set, setpolicy, suspend,
-    sweep, unlimit, usage, verify,
+    add, amend, available, check, confirm, effect, extend, get, limit, limits, load, mconfirm, meffect, mextend,
+    mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, set, setpolicy,
+    suspend, sweep, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the README.
@@ -14,7 +14,7 @@ pub static TABLE: &[Spec] = &[
     release::SPEC,
     amend::SPEC,
     extend::SPEC,
-    give_back::SPEC,
+    return_units::SPEC,
     mreserve::SPEC,
     mconfirm::SPEC,
     mrelease::SPEC,

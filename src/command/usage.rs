@@ -1,9 +1,9 @@
 //! `STOCK.USAGE key [FOR dim value …]`
 
 use super::args::{is, Args};
-use super::commit::terms;
+use super::commit::context;
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec, FOR};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::attributes::Attributes;
 use crate::core::limit::TupleBuf;
 use crate::core::view::View;
@@ -16,13 +16,13 @@ pub const SPEC: Spec = Spec {
     arity: -2,
     access: Access::Read,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, FOR],
     run,
 };
 
-struct Line<'p> {
+struct LimitUsage<'p> {
     limit: &'p str,
     used: i64,
     max: i64,
@@ -44,14 +44,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         call.out.nil();
         return Ok(());
     };
-    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let view = View::of_read(call.keys.pool(handle), context(call));
     let mut buf = TupleBuf::new();
-    let mut lines: Vec<Line<'_>> = Vec::new();
+    let mut lines: Vec<LimitUsage<'_>> = Vec::new();
     for limit in view.pool.limits() {
         let Some(tuple) = limit.tuple(&attributes, &mut buf) else { continue };
         let (used, window_ms) = if limit.keeps_usage() { view.usage_of(limit, tuple) } else { (0, 0) };
         let cap = limit.cap(tuple);
-        lines.push(Line {
+        lines.push(LimitUsage {
             limit: &limit.text,
             used,
             max: cap.shown(),

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::verify::verify;
 
 pub const SPEC: Spec = Spec {
@@ -13,7 +13,7 @@ pub const SPEC: Spec = Spec {
     arity: 2,
     access: Access::Read,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run,

@@ -7,7 +7,7 @@ use redis_module::raw;
 
 use super::api::{self, Ctx};
 use super::{docs, trampoline};
-use crate::command::spec::{Access, Keys, Spec};
+use crate::command::spec::{Access, KeyPositions, Spec};
 use crate::command::TABLE;
 
 /// Registers every command of the table.
@@ -45,19 +45,19 @@ fn flags(spec: &Spec) -> String {
     let access = match spec.access {
         Access::Read => "readonly",
         Access::Write => "write deny-oom",
-        Access::GiveBack | Access::Log => "write",
+        Access::WriteAllowOom | Access::Replicated => "write",
     };
     let fast = if spec.fast { " fast" } else { "" };
-    let asked = if matches!(spec.keys, Keys::Counted(_)) { " getkeys-api" } else { "" };
+    let asked = if matches!(spec.keys, KeyPositions::Counted(_)) { " getkeys-api" } else { "" };
     format!("{access}{fast}{asked}")
 }
 
 /// Where the keys are, as clients of old learn it; counted keys they learn from the key specs, or ask for.
-fn range(keys: Keys) -> (c_int, c_int, c_int) {
+fn range(keys: KeyPositions) -> (c_int, c_int, c_int) {
     match keys {
-        Keys::First => (1, 1, 1),
-        Keys::All => (1, -1, 1),
-        Keys::Counted(_) => (0, 0, 0),
+        KeyPositions::First => (1, 1, 1),
+        KeyPositions::All => (1, -1, 1),
+        KeyPositions::Counted(_) => (0, 0, 0),
     }
 }
 

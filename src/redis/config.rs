@@ -190,7 +190,7 @@ unsafe extern "C" fn set(
             };
             let before = std::mem::replace(number, value);
             if before != value && matches!(place as usize, RETAIN_SECONDS | RETAIN_PAID_SECONDS) {
-                // Memory may be due for freeing earlier than the agenda knows.
+                // Memory may be due for freeing earlier than the wake-up queue knows.
                 state.rescan.want();
             }
         });

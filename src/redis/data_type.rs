@@ -15,7 +15,7 @@ use super::api::{self, Ctx};
 use super::log;
 use super::state;
 use super::trampoline::guarded;
-use super::value::Value;
+use super::value::StoredValue;
 use crate::core::codec::{self, Loader};
 use crate::core::contents::Contents;
 
@@ -70,7 +70,7 @@ pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
 ///
 /// # Safety
 /// The key is a live handle or null.
-pub unsafe fn value_of(key: *mut raw::RedisModuleKey) -> *mut Value {
+pub unsafe fn value_of(key: *mut raw::RedisModuleKey) -> *mut StoredValue {
     // SAFETY: both take null as well; a value of our type is ours.
     unsafe {
         let kind = api!(RedisModule_ModuleTypeGetType(key));
@@ -84,9 +84,9 @@ pub unsafe fn value_of(key: *mut raw::RedisModuleKey) -> *mut Value {
 /// The value behind a callback's pointer.
 ///
 /// # Safety
-/// The pointer came from the server, which got it from `Value::boxed`, and nothing changes the value
+/// The pointer came from the server, which got it from `StoredValue::boxed`, and nothing changes the value
 /// meanwhile.
-unsafe fn value<'v>(value: *const c_void) -> &'v Value {
+unsafe fn value<'v>(value: *const c_void) -> &'v StoredValue {
     // SAFETY: see above.
     unsafe { &*value.cast() }
 }
@@ -102,7 +102,7 @@ unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *m
     })
 }
 
-fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<Value>, String> {
+fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<StoredValue>, String> {
     if version > codec::VERSION {
         return Err(format!(
             "stock: this value is encoded in version {version}; this module reads up to version {}: load a newer module",
@@ -118,9 +118,9 @@ fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<Value>, Strin
             MORE => next_chunk(io, &mut loader)?,
             END => {
                 let pool = loader.finish().map_err(|damage| format!("stock: damaged value: {damage}"))?;
-                return Ok(Value::boxed(Contents::Pool(pool)));
+                return Ok(StoredValue::boxed(Contents::Pool(pool)));
             }
-            SO_FAR => return Ok(Value::boxed(Contents::Arriving(loader))),
+            SO_FAR => return Ok(StoredValue::boxed(Contents::Arriving(loader))),
             _ => return Err("stock: damaged value: neither a chunk nor the end".into()),
         }
     }
@@ -222,7 +222,7 @@ unsafe extern "C" fn defrag(
 ) -> c_int {
     guarded(0, || {
         // SAFETY: the handle is live, and the server owns the place of the value. Moving a value is a copy of its bytes: nothing
-        // points into it (the agenda knows pools by name), and the server frees the old place without dropping what is in it.
+        // points into it (the wake-up queue knows pools by name), and the server frees the old place without dropping what is in it.
         unsafe {
             let moved = api!(RedisModule_DefragAlloc(ctx, *pool));
             if !moved.is_null() {
@@ -233,23 +233,23 @@ unsafe extern "C" fn defrag(
     })
 }
 
-/// A key loses its value (DEL, RENAME, expiry, eviction, overwriting; not FLUSHALL): the agenda forgets it.
+/// A key loses its value (DEL, RENAME, expiry, eviction, overwriting; not FLUSHALL): the wake-up queue forgets it.
 /// On a primary a stale entry would go when its time comes, but on a replica, which sweeps nothing, they
 /// would pile up.
 unsafe extern "C" fn unlink(key: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) {
     // SAFETY: the handle and the value are live for the callback.
     guarded((), || unsafe {
-        if let Some(at_ms) = value(pool).wake_ms {
+        if let Some(at_ms) = value(pool).scheduled_ms {
             let name = api::bytes(api!(RedisModule_GetKeyNameFromOptCtx(key)));
             let db = api!(RedisModule_GetDbIdFromOptCtx(key));
-            state::with(|state| state.agenda.remove(db, at_ms, name));
+            state::with(|state| state.wake_queue.remove(db, at_ms, name));
         }
     });
 }
 
 unsafe extern "C" fn free(value: *mut c_void) {
     // SAFETY: the server gives up the value it got from `Box::into_raw`.
-    guarded((), || drop(unsafe { Box::from_raw(value.cast::<Value>()) }));
+    guarded((), || drop(unsafe { Box::from_raw(value.cast::<StoredValue>()) }));
 }
 
 unsafe extern "C" fn mem_usage(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void, _samples: usize) -> usize {
@@ -266,6 +266,6 @@ unsafe extern "C" fn copy(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void
     guarded(null_mut(), || {
         // SAFETY: the value is live for the callback.
         let contents = unsafe { value(pool) }.contents.copy();
-        Box::into_raw(Value::boxed(contents)).cast()
+        Box::into_raw(StoredValue::boxed(contents)).cast()
     })
 }

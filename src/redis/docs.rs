@@ -8,7 +8,7 @@ use std::ptr::{null, null_mut};
 use redis_module::raw;
 
 use super::api;
-use crate::command::spec::{Access, Arg, ArgKind, Keys, Spec};
+use crate::command::spec::{Access, Arg, ArgKind, KeyPositions, Spec};
 
 /// The layout of the structures below, by which the server knows how to read them.
 static VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfoVersion {
@@ -43,8 +43,8 @@ pub fn key_flags(spec: &Spec) -> u32 {
     let writes = if spec.inserts { raw::REDISMODULE_CMD_KEY_INSERT } else { raw::REDISMODULE_CMD_KEY_UPDATE };
     match spec.access {
         Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
-        Access::Write | Access::GiveBack => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | writes,
-        Access::Log => raw::REDISMODULE_CMD_KEY_RW | writes,
+        Access::Write | Access::WriteAllowOom => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | writes,
+        Access::Replicated => raw::REDISMODULE_CMD_KEY_RW | writes,
     }
 }
 
@@ -53,19 +53,19 @@ fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
     let mut described = raw::RedisModuleCommandKeySpec { flags: key_flags(spec).into(), ..empty_key_spec() };
     described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
     described.bs.index.pos = match spec.keys {
-        Keys::First | Keys::All => 1,
-        Keys::Counted(at) => at.into(),
+        KeyPositions::First | KeyPositions::All => 1,
+        KeyPositions::Counted(at) => at.into(),
     };
-    // Keys stand together: a step other than 1 is computed wrongly by many servers.
+    // KeyPositions stand together: a step other than 1 is computed wrongly by many servers.
     let (range, keystep) = (raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE, 1);
     match spec.keys {
-        Keys::First | Keys::All => {
-            let lastkey = if spec.keys == Keys::All { -1 } else { 0 };
+        KeyPositions::First | KeyPositions::All => {
+            let lastkey = if spec.keys == KeyPositions::All { -1 } else { 0 };
             described.find_keys_type = range;
             described.fk.range =
                 raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 { lastkey, keystep, limit: 0 };
         }
-        Keys::Counted(_) => {
+        KeyPositions::Counted(_) => {
             let (keynumidx, firstkey) = (0, 1);
             described.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
             described.fk.keynum =

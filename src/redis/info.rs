@@ -7,7 +7,7 @@ use redis_module::raw;
 
 use super::trampoline::guarded;
 use super::{api, state, value};
-use crate::command::journal::Answer;
+use crate::command::journal::Outcome;
 
 /// Registers the section.
 pub fn register(ctx: api::Ctx<'_>) -> bool {
@@ -33,9 +33,9 @@ impl Section {
             return;
         }
         self.count(c"pools", value::POOLS.get());
-        self.count(c"arriving_pools", value::ARRIVING.get());
+        self.count(c"partial_pools", value::PARTIAL_POOLS.get());
         self.count(c"open_holds", value::OPEN_HOLDS.get());
-        self.count(c"remembered_orders", value::REMEMBERED.get());
+        self.count(c"remembered_orders", value::REMEMBERED_ORDERS.get());
         self.count(c"memory_bytes", value::MEMORY_BYTES.get());
         self.totals();
         self.background();
@@ -44,33 +44,34 @@ impl Section {
 
     /// One total per answer, then what happened without one.
     fn totals(&self) {
-        let (answers, expired, divergences, steps, told, missed) = state::with(|state| {
+        let (answers, expired, divergences, steps, published, dropped) = state::with(|state| {
             let totals = &state.totals;
-            (totals.answers, totals.expired, totals.divergences, totals.clock_steps, totals.told, totals.missed)
+            (totals.answers, totals.expired, totals.divergences, totals.clock_steps, totals.published, totals.dropped)
         });
-        for (answer, name) in Answer::NAMES {
-            let name = CString::new(format!("answered_{name}")).unwrap_or_default();
+        for (answer, name) in Outcome::NAMES {
+            let name = CString::new(format!("replies_{name}")).unwrap_or_default();
             self.count(&name, answers.get(answer as usize).copied().unwrap_or_default());
         }
         self.count(c"holds_expired", expired);
         self.count(c"divergences", divergences);
-        self.count(c"events_written", told);
-        self.count(c"events_missed", missed);
+        self.count(c"events_published", published);
+        self.count(c"events_dropped", dropped);
         self.count(c"clock_steps", steps);
     }
 
     fn background(&self) {
         let now_ms = api::now_ms();
-        let (lag_ms, due, rescans, searching, reign, grace) = state::with(|state| {
-            let due = state.agenda.is_due(now_ms);
+        let (lag_ms, due, rescans, searching, promotion, grace) = state::with(|state| {
+            let due = state.wake_queue.is_due(now_ms);
             let (rescans, searching) = (state.rescan.finished, state.rescan.is_wanted());
-            (state.sweep.lag_ms, due, rescans, searching, state.reign, state.in_grace())
+            (state.sweep.lag_ms, due, rescans, searching, state.promotion, state.in_grace())
         });
         self.signed(c"sweep_lag_ms", lag_ms);
         self.count(c"sweep_pending", u64::from(due));
         self.count(c"rescans", rescans);
         self.count(c"rescan_in_progress", u64::from(searching));
-        self.count(c"reign", reign);
+        // The first one is the start of the process.
+        self.count(c"promotions", promotion.saturating_sub(1));
         self.count(c"failover_grace", u64::from(grace));
     }
 

@@ -8,9 +8,9 @@ use super::api::{self, Ctx};
 use super::data_type;
 use super::state;
 use super::stream::{self, Reach, Streams};
-use super::value::Value;
-use crate::command::event::Entry;
-use crate::command::host::{Append, Closed, Handle, Keyspace, StreamDenied};
+use super::value::StoredValue;
+use crate::command::event::StreamEntry;
+use crate::command::host::{Append, Handle, Keyspace, OpenError, StreamDenied};
 use crate::command::spec::Access;
 use crate::core::contents::Contents;
 use crate::core::event::Place;
@@ -21,19 +21,19 @@ pub struct OpenKey {
     key: *mut raw::RedisModuleKey,
     /// Its name, borrowed from the call's arguments.
     pub name: *mut raw::RedisModuleString,
-    value: *mut Value,
+    value: *mut StoredValue,
     /// The pool was handed out to be changed.
     pub touched: bool,
     /// What the key holds was made, exchanged or removed as a whole.
     pub exchanged: bool,
     /// Its stream is in another slot: nothing is appended.
-    pub deaf: bool,
+    pub stream_unreachable: bool,
 }
 
 impl OpenKey {
     /// In which database it is. Only while it is open.
     pub fn db(&self) -> i32 {
-        // SAFETY: the handle is live until `Keys` is dropped, which hands out no key afterwards.
+        // SAFETY: the handle is live until `OpenKeys` is dropped, which hands out no key afterwards.
         unsafe { api::db_of(self.key) }
     }
 }
@@ -42,7 +42,7 @@ impl OpenKey {
 ///
 /// Writes do not nest: while one has pools open, the server may run other modules (as it opens a key that has expired, or
 /// creates a stream), and a write of theirs to a pool of ours would change it under this call. It is refused (`call::run`).
-pub struct Keys<'c> {
+pub struct OpenKeys<'c> {
     ctx: Ctx<'c>,
     writes: bool,
     argv: &'c [*mut raw::RedisModuleString],
@@ -55,7 +55,7 @@ pub struct Keys<'c> {
     cluster: bool,
 }
 
-impl<'c> Keys<'c> {
+impl<'c> OpenKeys<'c> {
     /// None open yet. The arguments are the bytes of `argv`.
     pub fn new(
         ctx: Ctx<'c>,
@@ -68,7 +68,7 @@ impl<'c> Keys<'c> {
         if access != Access::Read {
             state::with(|state| state.writing = true);
         }
-        let cluster = access != Access::Log && state::with(|state| state.cluster);
+        let cluster = access != Access::Replicated && state::with(|state| state.cluster);
         let (writes, streams) = (access != Access::Read, Streams::new(ctx));
         Self { ctx, writes, argv, args, open, next: 1, streams, cluster }
     }
@@ -84,7 +84,7 @@ impl<'c> Keys<'c> {
     }
 
     /// Every key that holds a value of ours, with its name.
-    pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut Value)) {
+    pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut StoredValue)) {
         for key in self.open.iter() {
             if !key.value.is_null() {
                 // SAFETY: the name is an argument of the running call; the value is held by the open key, and
@@ -111,7 +111,7 @@ impl<'c> Keys<'c> {
     }
 
     /// Opens the key that is this argument and looks at what it holds.
-    fn open_argument(&mut self, at: usize) -> Result<Option<usize>, Closed> {
+    fn open_argument(&mut self, at: usize) -> Result<Option<usize>, OpenError> {
         let Some(&name) = self.argv.get(at) else {
             return Ok(None);
         };
@@ -128,7 +128,7 @@ impl<'c> Keys<'c> {
         if value.is_null() && kind != raw::REDISMODULE_KEYTYPE_EMPTY as i32 {
             // SAFETY: the handle is live, and not used again.
             unsafe { api!(RedisModule_CloseKey(key)) };
-            return Err(Closed::WrongType);
+            return Err(OpenError::WrongType);
         }
         // SAFETY: the open key holds the value, and nothing changes it meanwhile.
         let events = if self.cluster && self.writes { unsafe { value.as_ref() } } else { None };
@@ -137,11 +137,11 @@ impl<'c> Keys<'c> {
         if reach == Reach::Moving {
             // SAFETY: the handle is live, and not used again.
             unsafe { api!(RedisModule_CloseKey(key)) };
-            return Err(Closed::TryAgain);
+            return Err(OpenError::SlotMoving);
         }
         let last = self.open.len();
-        let deaf = reach == Reach::Never;
-        self.open.push(OpenKey { key, name, value, touched: false, exchanged: false, deaf });
+        let stream_unreachable = reach == Reach::Never;
+        self.open.push(OpenKey { key, name, value, touched: false, exchanged: false, stream_unreachable });
         Ok(Some(last))
     }
 
@@ -157,16 +157,16 @@ impl<'c> Keys<'c> {
     }
 }
 
-impl Keyspace for Keys<'_> {
-    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
-        let handle = self.hold(key)?;
+impl Keyspace for OpenKeys<'_> {
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
+        let handle = self.open_any(key)?;
         match handle.map(|handle| self.contents(handle)) {
-            Some(Contents::Arriving(_)) => Err(Closed::Arriving),
+            Some(Contents::Arriving(_)) => Err(OpenError::Partial),
             Some(Contents::Pool(_)) | None => Ok(handle),
         }
     }
 
-    fn hold(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
+    fn open_any(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
         let already = if self.writes { self.already(key) } else { None };
         let at = match already {
             Some(at) => Some(at),
@@ -204,13 +204,13 @@ impl Keyspace for Keys<'_> {
 
     fn create(&mut self, key: &[u8], contents: Contents) -> Handle {
         if self.already(key).is_none() {
-            let _: Result<_, Closed> = self.hold(key);
+            let _: Result<_, OpenError> = self.open_any(key);
         }
         let at = self.already(key);
         let Some((at, open)) = at.and_then(|at| Some((at, self.open.get_mut(at)?))) else {
             panic!("a key that was not declared")
         };
-        let value = Box::into_raw(Value::boxed(contents));
+        let value = Box::into_raw(StoredValue::boxed(contents));
         let kind = data_type::TYPE.load(Ordering::Relaxed);
         // SAFETY: the key is open for writing; the server takes the value over, and frees one that it
         // replaces.
@@ -231,20 +231,20 @@ impl Keyspace for Keys<'_> {
         open.exchanged = true;
     }
 
-    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
         self.streams.append(self.open.get(pool.0)?, stream, at, entry)
     }
 
-    fn permit(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
+    fn check_stream(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
         let Some(open) = self.open.get_mut(pool.0) else { return Err(StreamDenied::NoPermission) };
-        stream::permit(self.ctx, open.name, stream, self.cluster)?;
+        stream::check(self.ctx, open.name, stream, self.cluster)?;
         // It is told of there from now on.
-        open.deaf = false;
+        open.stream_unreachable = false;
         Ok(())
     }
 }
 
-impl Drop for Keys<'_> {
+impl Drop for OpenKeys<'_> {
     /// Closes the keys; the names stay, for what is announced afterwards.
     fn drop(&mut self) {
         if self.writes {

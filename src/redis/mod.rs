@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `api` (calling C), `allocator`, `log`, `state` (what the process keeps), `value` and
 //! `data_type` (what a key holds), `keyspace` and `reply` (what a command may do), `trampoline`, `positions`
-//! and `call` (one command's way), `replicate`, `listeners`, `stream` and `notify` (what follows a change), `agenda`,
+//! and `call` (one command's way), `replicate`, `replication_consumers`, `stream` and `notify` (what follows a change), `wake_queue`,
 //! `sweep` and `rescan` (due holds without traffic), `events` (what the server tells), `config`, `info`, `commands` and
 //! `docs` (what the server is told).
 //!
@@ -12,7 +12,6 @@
 
 #[macro_use]
 mod api;
-mod agenda;
 mod allocator;
 mod call;
 mod commands;
@@ -22,13 +21,13 @@ mod docs;
 mod events;
 mod info;
 mod keyspace;
-mod listeners;
 mod locked;
 mod log;
 mod notify;
 mod options;
 mod positions;
 mod replicate;
+mod replication_consumers;
 mod reply;
 mod rescan;
 mod state;
@@ -36,6 +35,7 @@ mod stream;
 mod sweep;
 mod trampoline;
 mod value;
+mod wake_queue;
 
 use std::os::raw::c_int;
 
@@ -93,7 +93,7 @@ fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     data_type::register(ctx)?;
     options::set(ctx);
     log::use_context(sweep::set_up(ctx)?);
-    listeners::subscribe(ctx);
+    replication_consumers::subscribe(ctx);
     if info::register(ctx) && notify::subscribe(ctx) && events::subscribe(ctx) {
         greet();
         Ok(())

@@ -19,9 +19,9 @@ pub fn announce(ctx: Ctx<'_>, keys: &[OpenKey], journal: &Journal) {
         let Some(key) = keys.get(changed.handle.0) else {
             continue;
         };
-        for note in &changed.notes {
-            event(ctx, key.name, note.kind.event());
-            for edge in note.edges.iter() {
+        for notification in &changed.notifications {
+            event(ctx, key.name, notification.kind.event());
+            for edge in notification.edges.iter() {
                 event(ctx, key.name, edge.event());
             }
         }
@@ -42,7 +42,7 @@ pub fn subscribe(ctx: Ctx<'_>) -> bool {
     unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(ctx.raw(), class, Some(on_event))) == api::OK }
 }
 
-/// After these a value may stand under a name that the agenda does not know.
+/// After these a value may stand under a name that the wake-up queue does not know.
 const ARRIVALS: [&CStr; 4] = [c"rename_to", c"move_to", c"copy_to", c"restore"];
 
 unsafe extern "C" fn on_event(
@@ -54,7 +54,7 @@ unsafe extern "C" fn on_event(
     // SAFETY: what the server hands in is live until we return.
     let (ctx, event) = unsafe { (Ctx::new(ctx), CStr::from_ptr(event)) };
     if ARRIVALS.contains(&event) {
-        guarded((), || rescan::look_at(ctx, key, rescan::note));
+        guarded((), || rescan::look_at(ctx, key, rescan::schedule));
     }
     api::OK
 }

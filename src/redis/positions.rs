@@ -9,11 +9,11 @@ use redis_module::raw;
 
 use super::api::{self, Ctx};
 use super::docs;
-use crate::command::spec::{Keys, Spec};
+use crate::command::spec::{KeyPositions, Spec};
 
 /// Names the keys, where that is all the server wants of this call.
 pub fn answered(spec: &Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]) -> bool {
-    let Keys::Counted(at) = spec.keys else {
+    let KeyPositions::Counted(at) = spec.keys else {
         return false;
     };
     // SAFETY: the context is live.

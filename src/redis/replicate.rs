@@ -6,8 +6,8 @@ use std::os::raw::c_longlong;
 use redis_module::raw;
 
 use super::api::Ctx;
-use super::keyspace::Keys;
-use crate::command::journal::{Changed, Journal};
+use super::keyspace::OpenKeys;
+use crate::command::journal::{Journal, PoolChanges};
 
 /// The command that carries one pool's effect.
 const EFFECT: &CStr = c"STOCK.EFFECT";
@@ -17,8 +17,8 @@ const MEFFECT: &CStr = c"STOCK.MEFFECT";
 /// Replicates and signals what a call has changed. A call that changed nothing leaves no trace at all. One
 /// that failed may have changed something, too: due holds are returned before a call is decided. What comes from the log goes on
 /// as it came, also where it does not fit.
-pub fn propagate(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
-    if !journal.verbatim && journal.unheard {
+pub fn propagate(ctx: Ctx<'_>, keys: &OpenKeys<'_>, journal: &Journal) {
+    if !journal.verbatim && journal.effects_skipped {
         if !journal.changed().is_empty() {
             // Goes nowhere, and counts the change for the server's save points. SAFETY: the context is live.
             unsafe { api!(RedisModule_ReplicateVerbatim(ctx.raw())) };
@@ -33,7 +33,7 @@ pub fn propagate(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
 }
 
 /// One command for one call, whatever it touched: the other side, and a log that breaks off, has all of it or nothing.
-fn effects(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
+fn effects(ctx: Ctx<'_>, keys: &OpenKeys<'_>, journal: &Journal) {
     match journal.changed() {
         [] => {}
         [changed] => {
@@ -47,7 +47,7 @@ fn effects(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
 }
 
 /// `STOCK.MEFFECT numkeys key [key ...] effect [effect ...]`.
-fn cart(ctx: Ctx<'_>, keys: &Keys<'_>, changed: &[Changed]) {
+fn cart(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
     let names = changed.iter().filter_map(|one| keys.at(one.handle)).map(|key| key.name);
     let mut arguments: Vec<*mut raw::RedisModuleString> = names.collect();
     let own = arguments.len();
@@ -76,8 +76,8 @@ fn cart(ctx: Ctx<'_>, keys: &Keys<'_>, changed: &[Changed]) {
 
 /// Tells WATCH and client-side caches of pools whose visible content changed. Freeing memory is no such
 /// change.
-fn signal(ctx: Ctx<'_>, keys: &Keys<'_>, journal: &Journal) {
-    let noted = journal.changed().iter().filter(|changed| !changed.notes.is_empty());
+fn signal(ctx: Ctx<'_>, keys: &OpenKeys<'_>, journal: &Journal) {
+    let noted = journal.changed().iter().filter(|changed| !changed.notifications.is_empty());
     let noted = noted.filter_map(|changed| keys.at(changed.handle)).filter(|key| !key.exchanged);
     let exchanged = keys.opened().iter().filter(|key| key.exchanged);
     for key in noted.chain(exchanged) {

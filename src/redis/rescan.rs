@@ -1,4 +1,4 @@
-//! Finding pools that the agenda may not know: after a load, a promotion, a change of the retention. The
+//! Finding pools that the wake-up queue may not know: after a load, a promotion, a change of the retention. The
 //! whole key space is walked in short slices, while clients are served.
 
 use std::os::raw::{c_int, c_void};
@@ -10,7 +10,7 @@ use super::api::{self, Ctx};
 use super::data_type;
 use super::state;
 use super::trampoline::guarded;
-use super::value::Value;
+use super::value::StoredValue;
 
 /// So many buckets are walked between two looks at the clock.
 const STEPS: usize = 32;
@@ -127,22 +127,22 @@ unsafe extern "C" fn on_key(
     // SAFETY: what the server hands in is live until we return; the key may be null.
     guarded((), || unsafe {
         match data_type::value_of(key).as_mut() {
-            Some(value) => note(api::db_of(key), api::bytes(name), value),
-            None if key.is_null() => look_at(Ctx::new(ctx), name, note),
+            Some(value) => schedule(api::db_of(key), api::bytes(name), value),
+            None if key.is_null() => look_at(Ctx::new(ctx), name, schedule),
             None => {}
         }
     });
 }
 
-/// Puts a pool into the agenda.
-pub fn note(db: i32, name: &[u8], value: &mut Value) {
+/// Puts a pool into the wake-up queue.
+pub fn schedule(db: i32, name: &[u8], value: &mut StoredValue) {
     state::with(|state| {
-        state.agenda.place(db, name, value);
+        state.wake_queue.schedule(db, name, value);
     });
 }
 
 /// Opens a key quietly and works on it if it is a pool.
-pub fn look_at(ctx: Ctx<'_>, name: *mut raw::RedisModuleString, work: impl FnOnce(i32, &[u8], &mut Value)) {
+pub fn look_at(ctx: Ctx<'_>, name: *mut raw::RedisModuleString, work: impl FnOnce(i32, &[u8], &mut StoredValue)) {
     // SAFETY: the context and the name are live; the handle is closed here. The value is not open elsewhere:
     // this runs between commands, or while the server tells of an arrival, which it never does while a
     // command of ours has keys open.

@@ -5,14 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::agenda::Agenda;
 use super::call::Scratch;
 use super::config::Settings;
 use super::locked::Locked;
 use super::log;
 use super::rescan::Rescan;
 use super::sweep::Sweep;
-use crate::command::journal::Answer;
+use super::wake_queue::WakeQueue;
+use crate::command::journal::Outcome;
 use crate::core::time::Clock;
 
 /// A clock that goes back by more than this has been set, and is worth a count in `INFO`.
@@ -23,8 +23,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Totals since the start.
 pub struct Totals {
-    /// By [`Answer`].
-    pub answers: [u64; Answer::COUNT],
+    /// By [`Outcome`].
+    pub answers: [u64; Outcome::COUNT],
     /// Holds that were returned because their deadline passed.
     pub expired: u64,
     /// Effects that did not fit the state they met.
@@ -32,37 +32,37 @@ pub struct Totals {
     /// How often the clock went back.
     pub clock_steps: u64,
     /// Entries appended to event streams.
-    pub told: u64,
+    pub published: u64,
     /// Entries that could not be.
-    pub missed: u64,
+    pub dropped: u64,
 }
 
 /// The state.
 pub struct State {
     /// The parameters.
     pub settings: Settings,
-    /// Which reign as primary it is; from 1.
-    pub reign: u64,
+    /// Number of the current promotion: 1 from the start of the process, one more each time it becomes primary.
+    pub promotion: u64,
     /// For `INFO`.
     pub totals: Totals,
     /// When which pool has something to do.
-    pub agenda: Agenda,
+    pub wake_queue: WakeQueue,
     /// The background sweep.
     pub sweep: Sweep,
-    /// The search for pools that the agenda may not know.
+    /// The search for pools that the wake-up queue may not know.
     pub rescan: Rescan,
     /// The context flag that marks a slot import's client, where the server has one.
     pub import_flag: u32,
     /// This server is a node of a cluster.
     pub cluster: bool,
-    /// A write has pools open: see `Keys`.
+    /// A write has pools open: see `OpenKeys`.
     pub writing: bool,
     /// The load under way reads our own files.
     pub loading_from_disk: bool,
     last_ms: i64,
     grace_since: Option<Instant>,
     divergence_logged: Option<Instant>,
-    missed_logged: Option<Instant>,
+    drop_logged: Option<Instant>,
     #[allow(clippy::vec_box, reason = "what is handed out and back is a pointer")]
     spare: Vec<Box<Scratch>>,
 }
@@ -78,16 +78,16 @@ impl State {
     const fn new() -> Self {
         Self {
             settings: Settings::new(),
-            reign: 1,
+            promotion: 1,
             totals: Totals {
-                answers: [0; Answer::COUNT],
+                answers: [0; Outcome::COUNT],
                 expired: 0,
                 divergences: 0,
                 clock_steps: 0,
-                told: 0,
-                missed: 0,
+                published: 0,
+                dropped: 0,
             },
-            agenda: Agenda::new(),
+            wake_queue: WakeQueue::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),
             import_flag: 0,
@@ -97,7 +97,7 @@ impl State {
             last_ms: 0,
             grace_since: None,
             divergence_logged: None,
-            missed_logged: None,
+            drop_logged: None,
             spare: Vec::new(),
         }
     }
@@ -130,7 +130,7 @@ impl State {
     }
 
     /// Counts what one call answered. The background's own calls answer nobody.
-    pub fn count_answer(&mut self, answer: Answer) {
+    pub fn count_answer(&mut self, answer: Outcome) {
         if self.sweep.call.is_some() {
             return;
         }
@@ -152,12 +152,12 @@ impl State {
     }
 
     /// Counts entries that a stream did not take, and logs them once in a while.
-    pub fn count_told(&mut self, told: u64, missed: u64) {
-        self.totals.told = self.totals.told.wrapping_add(told);
-        self.totals.missed = self.totals.missed.wrapping_add(missed);
-        if missed > 0 && self.missed_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-            self.missed_logged = Some(Instant::now());
-            let total = self.totals.missed;
+    pub fn count_events(&mut self, published: u64, dropped: u64) {
+        self.totals.published = self.totals.published.wrapping_add(published);
+        self.totals.dropped = self.totals.dropped.wrapping_add(dropped);
+        if dropped > 0 && self.drop_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            self.drop_logged = Some(Instant::now());
+            let total = self.totals.dropped;
             log::warning(&format!(
                 "{total} events so far could not be written to their stream: it is a key of another type, or full"
             ));

@@ -10,7 +10,7 @@ use super::api::{self, Ctx};
 use super::call::NESTED;
 use super::keyspace::OpenKey;
 use super::locked::Locked;
-use crate::command::event::{Entry, Field, Value, FIELDS};
+use crate::command::event::{FieldValue, StreamEntry, StreamField, FIELDS};
 use crate::command::host::{Append, StreamDenied};
 use crate::core::event::{EntryId, Place};
 
@@ -37,8 +37,8 @@ impl<'c> Streams<'c> {
 
     /// Appends an entry. `None`: the server does not take it (the key holds something else, its last id is the
     /// largest that there is, or it is in another slot).
-    pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
-        if pool.deaf && matches!(at, Append::End { .. }) {
+    pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
+        if pool.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
         let db = pool.db();
@@ -60,8 +60,8 @@ impl<'c> Streams<'c> {
         }
         open.written = true;
         let length = match at {
-            Append::End { most: 0 } | Append::At(Place { length: None, .. }) => None,
-            Append::End { most } => trim(key, most),
+            Append::End { max_len: 0 } | Append::At(Place { length: None, .. }) => None,
+            Append::End { max_len } => trim(key, max_len),
             Append::At(Place { length: Some(length), .. }) => {
                 trim_to(key, 0, length);
                 Some(length)
@@ -132,7 +132,7 @@ fn trim_to(key: *mut raw::RedisModuleKey, flags: c_int, length: u64) -> bool {
 }
 
 /// Strings that entries have in common. They live as long as the process; the server copies what it stores. While it does, none
-/// is replaced: writes do not nest (see `Keys`).
+/// is replaced: writes do not nest (see `OpenKeys`).
 struct Common {
     names: [*mut raw::RedisModuleString; FIELDS],
     words: Vec<(&'static str, *mut raw::RedisModuleString)>,
@@ -153,7 +153,7 @@ static COMMON: Locked<Option<Common>> = Locked::new(None);
 impl Common {
     fn new() -> Self {
         Self {
-            names: Field::NAMES.map(|name| api::string(name.as_bytes())),
+            names: StreamField::NAMES.map(|name| api::string(name.as_bytes())),
             words: Vec::new(),
             numbers: (0..NUMBERS).map(|n| api::string(n.to_string().as_bytes())).collect(),
             epoch: (0, api::string(b"0000000000000000")),
@@ -195,7 +195,7 @@ impl Common {
         self.epoch.1
     }
 
-    fn number(&mut self, field: Field, number: i64) -> *mut raw::RedisModuleString {
+    fn number(&mut self, field: StreamField, number: i64) -> *mut raw::RedisModuleString {
         if let Some(&string) = usize::try_from(number).ok().and_then(|n| self.numbers.get(n)) {
             return string;
         }
@@ -217,16 +217,16 @@ impl Common {
         &mut self,
         pool: &OpenKey,
         db: i32,
-        field: Field,
-        value: Value<'_>,
+        field: StreamField,
+        value: FieldValue<'_>,
     ) -> (*mut raw::RedisModuleString, bool) {
         match value {
-            Value::Key => (pool.name, false),
-            Value::Db => (self.number(field, i64::from(db)), false),
-            Value::Int(number) => (self.number(field, number), false),
-            Value::Bytes(bytes) => (api::string(bytes), true),
-            Value::Word(word) => (self.word(word), false),
-            Value::Epoch(epoch) => (self.epoch(epoch), false),
+            FieldValue::Key => (pool.name, false),
+            FieldValue::Db => (self.number(field, i64::from(db)), false),
+            FieldValue::Int(number) => (self.number(field, number), false),
+            FieldValue::Bytes(bytes) => (api::string(bytes), true),
+            FieldValue::Word(word) => (self.word(word), false),
+            FieldValue::Epoch(epoch) => (self.epoch(epoch), false),
         }
     }
 }
@@ -240,7 +240,7 @@ fn name_of(stream: &[u8]) -> *mut raw::RedisModuleString {
 fn with_strings<R>(
     pool: &OpenKey,
     db: i32,
-    entry: &Entry<'_>,
+    entry: &StreamEntry<'_>,
     work: impl FnOnce(&mut [*mut raw::RedisModuleString]) -> R,
 ) -> R {
     let mut strings: arrayvec::ArrayVec<*mut raw::RedisModuleString, { 2 * FIELDS }> = arrayvec::ArrayVec::new();
@@ -294,7 +294,7 @@ pub fn reach(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u8]) -> 
 }
 
 /// Whether the caller may let a pool tell of its changes in this stream.
-pub fn permit(
+pub fn check(
     ctx: Ctx<'_>,
     pool: *mut raw::RedisModuleString,
     stream: &[u8],
@@ -309,7 +309,7 @@ pub fn permit(
     } else if kind != raw::REDISMODULE_KEYTYPE_STREAM as c_int && kind != raw::REDISMODULE_KEYTYPE_EMPTY as c_int {
         Some(StreamDenied::WrongType)
     } else if cluster && kind == raw::REDISMODULE_KEYTYPE_EMPTY as c_int && !together(ctx, pool, name) {
-        Some(StreamDenied::TryAgain)
+        Some(StreamDenied::SlotMoving)
     } else {
         None
     };

@@ -28,7 +28,7 @@ const SLICE: Duration = Duration::from_micros(500);
 /// How many holds one call returns: a fraction of a slice, also where each is told of in a stream.
 const HOLDS_PER_CALL: i64 = 32;
 /// How many discarded entries a slice frees.
-const FREED_PER_SLICE: usize = 1_000;
+const PURGED_PER_SLICE: usize = 1_000;
 /// When a pool in a slot that is not ours is looked at again.
 const FOREIGN_MS: i64 = 10_000;
 
@@ -57,9 +57,9 @@ pub struct Sweep {
 pub struct OwnCall {
     /// The command has begun: the server did not refuse it.
     pub ran: bool,
-    /// Under which time the agenda knows the pool after it. Set once: whoever listens to what the call
+    /// Under which time the wake-up queue knows the pool after it. Set once: whoever listens to what the call
     /// announces may run further commands on other pools.
-    pub wake_ms: Option<Option<i64>>,
+    pub scheduled_ms: Option<Option<i64>>,
 }
 
 /// What turns the event loop.
@@ -91,7 +91,7 @@ pub fn set_up(ctx: Ctx<'_>) -> Result<*mut raw::RedisModuleCtx, String> {
 pub fn tick() {
     let now_ms = api::now_ms();
     let start = state::with(|state| {
-        let work = state.rescan.is_wanted() || state.agenda.has_discarded() || state.agenda.is_due(now_ms);
+        let work = state.rescan.is_wanted() || state.wake_queue.has_discarded() || state.wake_queue.is_due(now_ms);
         let pump = state.sweep.pump.as_ref().map(|pump| pump.readable.as_raw_fd());
         pump.filter(|_| work && !state.sweep.running)
     });
@@ -128,7 +128,7 @@ fn slice(ctx: Ctx<'_>) -> bool {
         return false;
     }
     let start = Instant::now();
-    let freeing = state::with(|state| state.agenda.free_some(FREED_PER_SLICE));
+    let freeing = state::with(|state| state.wake_queue.purge_discarded(PURGED_PER_SLICE));
     let searching = rescan::advance(ctx, start + SLICE / 2);
     let sweeping = may_write(flags) && sweep_due(ctx, start + SLICE);
     freeing || searching || sweeping
@@ -145,7 +145,7 @@ fn may_write(flags: u32) -> bool {
 fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
     loop {
         let now_ms = api::now_ms();
-        let Some((db, at_ms, key)) = state::with(|state| state.agenda.first_due(now_ms)) else {
+        let Some((db, at_ms, key)) = state::with(|state| state.wake_queue.first_due(now_ms)) else {
             return false;
         };
         match sweep_pool(ctx, db, &key) {
@@ -165,8 +165,8 @@ fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
 /// time.
 fn done(db: i32, at_ms: i64, key: &[u8], now_ms: i64, done: Done) {
     state::with(|state| {
-        if done.wake_ms != Some(at_ms) {
-            state.agenda.remove(db, at_ms, key);
+        if done.scheduled_ms != Some(at_ms) {
+            state.wake_queue.remove(db, at_ms, key);
         }
         if done.returned > 0 {
             state.sweep.lag_ms = now_ms.saturating_sub(at_ms);
@@ -176,8 +176,8 @@ fn done(db: i32, at_ms: i64, key: &[u8], now_ms: i64, done: Done) {
 
 fn postpone(db: i32, at_ms: i64, key: &[u8], until_ms: i64) {
     state::with(|state| {
-        state.agenda.remove(db, at_ms, key);
-        state.agenda.insert(db, until_ms, key);
+        state.wake_queue.remove(db, at_ms, key);
+        state.wake_queue.insert(db, until_ms, key);
     });
 }
 
@@ -196,8 +196,8 @@ enum Swept {
 struct Done {
     /// So many holds were returned.
     returned: i64,
-    /// Under which time the agenda knows the pool now.
-    wake_ms: Option<i64>,
+    /// Under which time the wake-up queue knows the pool now.
+    scheduled_ms: Option<i64>,
 }
 
 /// Sweeps one pool.
@@ -210,11 +210,11 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
     state::with(|state| state.sweep.call = Some(OwnCall::default()));
     let (answer, why) = call(ctx, key);
     let own = state::with(|state| state.sweep.call.take()).unwrap_or_default();
-    if own.ran && answer == Answer::TryAgain {
+    if own.ran && answer == Reply::TryAgain {
         Swept::Foreign
     } else if own.ran {
-        let returned = if let Answer::Returned(holds) = answer { holds } else { 0 };
-        Swept::Done(Done { returned, wake_ms: own.wake_ms.flatten() })
+        let returned = if let Reply::Returned(holds) = answer { holds } else { 0 };
+        Swept::Done(Done { returned, scheduled_ms: own.scheduled_ms.flatten() })
     } else if why == Some(NOT_PERMITTED) {
         Swept::Foreign
     } else {
@@ -224,7 +224,7 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
 
 /// What the command answered.
 #[derive(PartialEq, Eq)]
-enum Answer {
+enum Reply {
     /// So many holds were returned.
     Returned(i64),
     /// `-TRYAGAIN`: the event stream is on another node, until the slot has moved or the move is called off.
@@ -236,7 +236,7 @@ enum Answer {
 /// Runs the command as a script would: replicated (`!`), in script mode (`S`), with errors as replies (`E`;
 /// without it a refusal crashes Valkey 9.1). What it answered, and the `errno` that is left where the server
 /// refused.
-fn call(ctx: Ctx<'_>, key: &[u8]) -> (Answer, Option<i32>) {
+fn call(ctx: Ctx<'_>, key: &[u8]) -> (Reply, Option<i32>) {
     let (name, format) = (COMMAND.as_ptr(), c"!SEbcl".as_ptr());
     let (start, len, count) = (key.as_ptr(), key.len(), c"COUNT".as_ptr());
     // SAFETY: the context is live; the format matches the arguments; the reply is ours until it is freed.
@@ -244,14 +244,14 @@ fn call(ctx: Ctx<'_>, key: &[u8]) -> (Answer, Option<i32>) {
         let reply = api!(RedisModule_Call(ctx.raw(), name, format, start, len, count, HOLDS_PER_CALL));
         let why = std::io::Error::last_os_error().raw_os_error();
         if reply.is_null() {
-            return (Answer::Other, why);
+            return (Reply::Other, why);
         }
         let answer = match api!(RedisModule_CallReplyType(reply)) {
             kind if kind == raw::REDISMODULE_REPLY_INTEGER as c_int => {
-                Answer::Returned(api!(RedisModule_CallReplyInteger(reply)))
+                Reply::Returned(api!(RedisModule_CallReplyInteger(reply)))
             }
-            kind if kind == raw::REDISMODULE_REPLY_ERROR as c_int && says(reply, b"TRYAGAIN") => Answer::TryAgain,
-            _ => Answer::Other,
+            kind if kind == raw::REDISMODULE_REPLY_ERROR as c_int && says(reply, b"TRYAGAIN") => Reply::TryAgain,
+            _ => Reply::Other,
         };
         api!(RedisModule_FreeCallReply(reply));
         (answer, why)

@@ -14,11 +14,11 @@ pub struct Gauge(AtomicU64);
 /// How many pools.
 pub static POOLS: Gauge = Gauge(AtomicU64::new(0));
 /// How many pools are still arriving.
-pub static ARRIVING: Gauge = Gauge(AtomicU64::new(0));
+pub static PARTIAL_POOLS: Gauge = Gauge(AtomicU64::new(0));
 /// How many open holds.
 pub static OPEN_HOLDS: Gauge = Gauge(AtomicU64::new(0));
 /// How many orders are remembered.
-pub static REMEMBERED: Gauge = Gauge(AtomicU64::new(0));
+pub static REMEMBERED_ORDERS: Gauge = Gauge(AtomicU64::new(0));
 /// How much memory they take.
 pub static MEMORY_BYTES: Gauge = Gauge(AtomicU64::new(0));
 
@@ -37,21 +37,21 @@ impl Gauge {
 }
 
 /// So many orders make a pool large.
-const LARGE: u64 = 256;
+const LARGE_POOL_ORDERS: u64 = 256;
 
 /// The value of a key.
-pub struct Value {
+pub struct StoredValue {
     /// The pool, or what has arrived of one.
     pub contents: Contents,
-    /// Under which time the agenda knows this key. A hint of this process: not saved, not copied, not
+    /// Under which time the wake-up queue knows this key. A hint of this process: not saved, not copied, not
     /// compared.
-    pub wake_ms: Option<i64>,
-    counted: Counted,
+    pub scheduled_ms: Option<i64>,
+    share: Share,
 }
 
 /// What this value has put into the gauges.
 #[derive(Clone, Copy, Default)]
-struct Counted {
+struct Share {
     pools: u64,
     arriving: u64,
     open_holds: u64,
@@ -59,29 +59,29 @@ struct Counted {
     memory_bytes: u64,
 }
 
-impl Value {
+impl StoredValue {
     /// A value, as the server keeps it.
     pub fn boxed(contents: Contents) -> Box<Self> {
-        let mut value = Box::new(Self { contents, wake_ms: None, counted: Counted::default() });
-        value.recount(true);
+        let mut value = Box::new(Self { contents, scheduled_ms: None, share: Share::default() });
+        value.update_gauges(true);
         value
     }
 
     /// Brings the gauges up to date after a change: memory, which is many sums, always where `whole` says so or the pool is
     /// small, else after each sixteenth change.
-    pub fn recount(&mut self, whole: bool) {
+    pub fn update_gauges(&mut self, whole: bool) {
         let Some(pool) = self.contents.pool() else {
             let memory_bytes = self.memory_bytes() as u64;
-            return self.count(Counted { arriving: 1, memory_bytes, ..Counted::default() });
+            return self.set_share(Share { arriving: 1, memory_bytes, ..Share::default() });
         };
         let remembered = pool.remembered();
-        let weigh = whole || remembered < LARGE || pool.seq().is_multiple_of(16);
-        self.count(Counted {
+        let weigh = whole || remembered < LARGE_POOL_ORDERS || pool.seq().is_multiple_of(16);
+        self.set_share(Share {
             pools: 1,
             arriving: 0,
             open_holds: pool.open_holds(),
             remembered,
-            memory_bytes: if weigh { self.memory_bytes() as u64 } else { self.counted.memory_bytes },
+            memory_bytes: if weigh { self.memory_bytes() as u64 } else { self.share.memory_bytes },
         });
     }
 
@@ -91,24 +91,24 @@ impl Value {
         self.contents.memory_bytes().saturating_add(beside)
     }
 
-    fn count(&mut self, now: Counted) {
-        POOLS.change(self.counted.pools, now.pools);
-        ARRIVING.change(self.counted.arriving, now.arriving);
-        OPEN_HOLDS.change(self.counted.open_holds, now.open_holds);
-        REMEMBERED.change(self.counted.remembered, now.remembered);
-        MEMORY_BYTES.change(self.counted.memory_bytes, now.memory_bytes);
-        self.counted = now;
+    fn set_share(&mut self, now: Share) {
+        POOLS.change(self.share.pools, now.pools);
+        PARTIAL_POOLS.change(self.share.arriving, now.arriving);
+        OPEN_HOLDS.change(self.share.open_holds, now.open_holds);
+        REMEMBERED_ORDERS.change(self.share.remembered, now.remembered);
+        MEMORY_BYTES.change(self.share.memory_bytes, now.memory_bytes);
+        self.share = now;
     }
 }
 
-impl Drop for Value {
+impl Drop for StoredValue {
     fn drop(&mut self) {
-        self.count(Counted::default());
+        self.set_share(Share::default());
     }
 }
 
 /// Values may be freed on another thread than the one that made them.
 const _: fn() = || {
     fn is_send<T: Send>() {}
-    is_send::<Value>();
+    is_send::<StoredValue>();
 };

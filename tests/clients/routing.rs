@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use redis_stock::command::spec::{Access, Keys};
+use redis_stock::command::spec::{Access, KeyPositions};
 use redis_stock::command::TABLE;
 
 use crate::harness::info;
@@ -22,7 +22,7 @@ type Line = Vec<String>;
 /// Every command on one pool, for pools all over the slots. The arguments only have to be so many: a call that ends in an
 /// error of its own was routed all the same.
 fn single() -> Vec<Line> {
-    let specs = || TABLE.iter().filter(|spec| spec.keys == Keys::First && spec.access != Access::Log);
+    let specs = || TABLE.iter().filter(|spec| spec.keys == KeyPositions::First && spec.access != Access::Replicated);
     let keys = (0..POOLS).map(|n| format!("sku:{n}"));
     keys.flat_map(|key| {
         specs().map(move |spec| {

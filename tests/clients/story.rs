@@ -50,7 +50,7 @@ fn survives_lost_answers(shop: impl Fn(u16, bool) -> String) {
     let mut client = server.client();
     sold_right(&mut client);
     // Both answers that did not arrive were asked for again.
-    assert!(stock_info(&mut client, "answered_exists") >= 2, "no call was repeated");
+    assert!(stock_info(&mut client, "replies_exists") >= 2, "no call was repeated");
 }
 
 fn flags(cluster: bool) -> &'static [&'static str] {

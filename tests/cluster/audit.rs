@@ -122,6 +122,6 @@ pub fn replicas_agree(cluster: &Cluster, keys: &[String]) {
     }
     for node in &cluster.nodes {
         assert_eq!(stock_info(&mut node.client(), "divergences"), 0);
-        assert_eq!(stock_info(&mut node.client(), "events_missed"), 0);
+        assert_eq!(stock_info(&mut node.client(), "events_dropped"), 0);
     }
 }

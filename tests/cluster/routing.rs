@@ -1,6 +1,6 @@
 //! Which node answers what: MOVED, CROSSSLOT, reads on replicas.
 
-use redis_stock::command::spec::{Access, Keys};
+use redis_stock::command::spec::{Access, KeyPositions};
 use redis_stock::command::TABLE;
 
 use crate::harness::{fits, Client};
@@ -9,10 +9,10 @@ use crate::nodes::{slot_of, tag_of, Cluster};
 /// A call of the command with keys in its places; what follows them does not matter to a cluster.
 fn call(spec: &redis_stock::command::spec::Spec, keys: [&str; 2]) -> Vec<String> {
     let words: &[&str] = match spec.keys {
-        Keys::First => &[spec.name, keys[0]],
-        Keys::All => &[spec.name, keys[0], keys[1]],
-        Keys::Counted(1) => &[spec.name, "2", keys[0], keys[1]],
-        Keys::Counted(_) => &[spec.name, "o", "2", keys[0], keys[1]],
+        KeyPositions::First => &[spec.name, keys[0]],
+        KeyPositions::All => &[spec.name, keys[0], keys[1]],
+        KeyPositions::Counted(1) => &[spec.name, "2", keys[0], keys[1]],
+        KeyPositions::Counted(_) => &[spec.name, "o", "2", keys[0], keys[1]],
     };
     let padding = spec.arity.unsigned_abs() as usize;
     let padding = std::iter::repeat_n("1", padding.saturating_sub(words.len()));
@@ -39,7 +39,7 @@ fn every_command_finds_its_node() {
     let moved = format!("-MOVED {slot} 127.0.0.1:{port}");
     for spec in TABLE {
         expect(&mut stranger, &call(spec, [&one, &two]), &moved);
-        if spec.keys != Keys::First {
+        if spec.keys != KeyPositions::First {
             expect(&mut stranger, &call(spec, [&one, &far]), "-CROSSSLOT *");
             expect(&mut cluster.client(0), &call(spec, [&one, &far]), "-CROSSSLOT *");
         }
@@ -63,7 +63,7 @@ fn every_command_finds_its_node() {
     wait_after_exists_needs_a_write(&cluster);
 }
 
-/// Keys that share a hash tag share a slot: carts work, and replicas answer reads.
+/// KeyPositions that share a hash tag share a slot: carts work, and replicas answer reads.
 fn carts_and_reads(cluster: &Cluster, one: &str, two: &str) {
     let mut c = cluster.client(0);
     let cart = format!("2 {one} {two}");

@@ -83,9 +83,9 @@ fn the_soldout_flag() {
     c.expect("STOCK.RESERVE tea last 1", "[OK, 1, 0, *]");
     flag_becomes(&mut shop, "tea", "gone");
     // 20,000 buyers come too late; without the flag each of them would have cost a call.
-    let before: i64 = info(&mut c, "stock")["stock_answered_soldout"].parse().expect("a number");
+    let before: i64 = info(&mut c, "stock")["stock_replies_soldout"].parse().expect("a number");
     assert_eq!(shop.ask("buy tea b 20000"), "20000 buyers, 0 served, 0 calls");
-    assert_eq!(info(&mut c, "stock")["stock_answered_soldout"], before.to_string());
+    assert_eq!(info(&mut c, "stock")["stock_replies_soldout"], before.to_string());
     // One unit comes back, and is sold to one of the next buyers.
     c.expect("STOCK.RELEASE tea last", "[OK, *]");
     flag_becomes(&mut shop, "tea", "open");

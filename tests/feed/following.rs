@@ -136,7 +136,7 @@ fn killed_and_restarted() {
         let row = &table.rows[pool];
         assert_eq!(row.balances.on_hand, Some(SHELF - row.left), "{pool}: the ledger's own sum");
     }
-    assert_eq!((table.missing, table.lost.len(), stock_info(&mut c, "events_missed")), (0, 0, 0));
+    assert_eq!((table.missing, table.lost.len(), stock_info(&mut c, "events_dropped")), (0, 0, 0));
     // Once at the beginning, and once for each history; never for an epoch alone.
     assert_eq!((table.readings, table.anew), (3, 0));
     let changes: u64 = seen.values().sum();

@@ -69,7 +69,7 @@ fn random_histories_are_the_same_on_every_side() {
             replica.catch_up(&primary);
             let mut client = replica.client();
             assert_same(&all(&mut client, &pools), &told, "a replica");
-            assert_eq!((stock_info(&mut client, "divergences"), stock_info(&mut client, "events_missed")), (0, 0));
+            assert_eq!((stock_info(&mut client, "divergences"), stock_info(&mut client, "events_dropped")), (0, 0));
         }
         for step in ["DEBUG LOADAOF", "a rewrite", "DEBUG LOADAOF", "DEBUG RELOAD"] {
             match step {
@@ -80,6 +80,6 @@ fn random_histories_are_the_same_on_every_side() {
             pools.iter().for_each(|pool| c.verify(pool));
         }
         r.verify(&pools[0]);
-        assert_eq!((stock_info(&mut c, "divergences"), stock_info(&mut c, "events_missed")), (0, 0));
+        assert_eq!((stock_info(&mut c, "divergences"), stock_info(&mut c, "events_dropped")), (0, 0));
     }
 }

@@ -33,7 +33,7 @@ fn a_thread_of_another_module_finds_the_same_state() {
     // By the server's hold, and by the background: nobody calls.
     wait_until("the hold is over", || stock_info(&mut c, "open_holds") == 0);
     assert_eq!(stock_info(&mut c, "holds_expired"), 1);
-    // One reign, one epoch.
+    // One promotion, one epoch.
     let epoch = c.get("k", "epoch");
     c.script(
         "STOCK.RESERVE k b 1 PX 300 => [OK, *]

@@ -94,7 +94,7 @@ fn epochs_that_ended_are_known() {
         }
     }
     c.expect("STOCK.RECONCILE k 5 AFTER 0000000000000001 1 0", "[UNKNOWN, k]");
-    assert_eq!(stock_info(&mut c, "answered_unknown"), 2);
+    assert_eq!(stock_info(&mut c, "replies_unknown"), 2);
 }
 
 #[test]

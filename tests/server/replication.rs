@@ -79,7 +79,9 @@ fn promotion_opens_a_new_epoch() {
     let (old, held) = (epochs(&mut c), digests(&mut c));
     primary.kill();
     let mut r = replica.client();
+    assert_eq!(stock_info(&mut r, "promotions"), 0);
     r.expect("REPLICAOF NO ONE", "OK");
+    assert_eq!(stock_info(&mut r, "promotions"), 1);
     assert_eq!(digests(&mut r), held);
     assert_eq!(epochs(&mut r), old);
     r.expect("STOCK.RELEASE p0 after-promotion", "[NOORDER, p0]");

@@ -6,23 +6,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::value::Value;
+use super::value::StoredValue;
 
 /// A pool whose time has come but which had nothing to do is looked at again after this long: a guard against
 /// spinning.
-const AGAIN_MS: i64 = 100;
+const RETRY_AFTER_MS: i64 = 100;
 
 /// Entries of one database, in order of time.
 type Times = BTreeSet<(i64, Box<[u8]>)>;
 
-/// The agenda of all databases.
-pub struct Agenda {
+/// The wake-up queue of all databases.
+pub struct WakeQueue {
     databases: BTreeMap<i32, Times>,
     /// Entries of flushed databases, to be freed little by little.
     discarded: Vec<Times>,
 }
 
-impl Agenda {
+impl WakeQueue {
     /// Nothing to do.
     pub const fn new() -> Self {
         Self { databases: BTreeMap::new(), discarded: Vec::new() }
@@ -33,32 +33,32 @@ impl Agenda {
     /// On the usual way nothing is done: where the pool stands in here at an earlier time than it needs, it
     /// stays there until that time comes. So a pool with steady traffic costs one entry and one look per hold
     /// time, not one per call.
-    pub fn follow(&mut self, db: i32, key: &[u8], value: &mut Value, now_ms: i64, changed: bool) {
-        if !changed && value.wake_ms.is_some_and(|known| known > now_ms) {
+    pub fn reschedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue, now_ms: i64, changed: bool) {
+        if !changed && value.scheduled_ms.is_some_and(|known| known > now_ms) {
             // It needs what it needed when it was put there.
             return;
         }
         let next = value.contents.next_wake_ms();
-        let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(AGAIN_MS)) });
-        if !may_stay(value.wake_ms, next, now_ms) {
+        let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(RETRY_AFTER_MS)) });
+        if !still_holds(value.scheduled_ms, next, now_ms) {
             self.replace(db, key, value, next);
         }
     }
 
     /// Notes a pool that may not stand in here, or under another name.
-    pub fn place(&mut self, db: i32, key: &[u8], value: &mut Value) {
+    pub fn schedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue) {
         let next = value.contents.next_wake_ms();
         self.replace(db, key, value, next);
     }
 
-    fn replace(&mut self, db: i32, key: &[u8], value: &mut Value, next: Option<i64>) {
-        if let Some(known) = value.wake_ms {
+    fn replace(&mut self, db: i32, key: &[u8], value: &mut StoredValue, next: Option<i64>) {
+        if let Some(known) = value.scheduled_ms {
             self.remove(db, known, key);
         }
         if let Some(at) = next {
             self.insert(db, at, key);
         }
-        value.wake_ms = next;
+        value.scheduled_ms = next;
     }
 
     /// Notes a key at a time.
@@ -84,7 +84,7 @@ impl Agenda {
     }
 
     /// Two databases have changed places.
-    pub fn swap(&mut self, one: i32, other: i32) {
+    pub fn swap_databases(&mut self, one: i32, other: i32) {
         let (first, second) = (self.databases.remove(&one), self.databases.remove(&other));
         self.databases.extend(first.map(|times| (other, times)));
         self.databases.extend(second.map(|times| (one, times)));
@@ -99,7 +99,7 @@ impl Agenda {
     }
 
     /// Frees some of what was discarded; true while there is more.
-    pub fn free_some(&mut self, count: usize) -> bool {
+    pub fn purge_discarded(&mut self, count: usize) -> bool {
         let Some(times) = self.discarded.last_mut() else {
             return false;
         };
@@ -118,9 +118,9 @@ impl Agenda {
     }
 }
 
-/// Whether what the agenda knows of a pool still does: it stands there at or before the time it needs, and
+/// Whether what the wake-up queue knows of a pool still does: it stands there at or before the time it needs, and
 /// that entry has not come up yet.
-fn may_stay(known: Option<i64>, next: Option<i64>, now_ms: i64) -> bool {
+fn still_holds(known: Option<i64>, next: Option<i64>, now_ms: i64) -> bool {
     match (known, next) {
         (None, None) => true,
         (None, Some(_)) => false,
@@ -136,57 +136,57 @@ mod tests {
     #[test]
     fn an_entry_stays_while_it_is_early_enough_and_has_not_come_up() {
         let now_ms = 100;
-        assert!(may_stay(None, None, now_ms));
-        assert!(!may_stay(None, Some(500), now_ms));
-        assert!(may_stay(Some(200), Some(200), now_ms));
-        assert!(may_stay(Some(200), Some(500), now_ms), "looked at again at 200");
-        assert!(may_stay(Some(200), None, now_ms), "found idle at 200");
-        assert!(!may_stay(Some(500), Some(200), now_ms), "would be late");
-        assert!(!may_stay(Some(100), Some(100), now_ms), "due: the sweep may be taking it out right now");
-        assert!(!may_stay(Some(50), None, now_ms));
+        assert!(still_holds(None, None, now_ms));
+        assert!(!still_holds(None, Some(500), now_ms));
+        assert!(still_holds(Some(200), Some(200), now_ms));
+        assert!(still_holds(Some(200), Some(500), now_ms), "looked at again at 200");
+        assert!(still_holds(Some(200), None, now_ms), "found idle at 200");
+        assert!(!still_holds(Some(500), Some(200), now_ms), "would be late");
+        assert!(!still_holds(Some(100), Some(100), now_ms), "due: the sweep may be taking it out right now");
+        assert!(!still_holds(Some(50), None, now_ms));
     }
 
     #[test]
     fn the_earliest_entry_of_all_databases_comes_first() {
-        let mut agenda = Agenda::new();
-        agenda.insert(0, 300, b"a");
-        agenda.insert(5, 200, b"b");
-        agenda.insert(0, 200, b"c");
-        assert!(!agenda.is_due(199));
-        assert_eq!(agenda.first_due(199), None);
-        assert_eq!(agenda.first_due(200), Some((0, 200, b"c".as_slice().into())));
-        assert!(agenda.remove(0, 200, b"c"));
-        assert!(!agenda.remove(0, 200, b"c"));
-        assert_eq!(agenda.first_due(1000), Some((5, 200, b"b".as_slice().into())));
+        let mut queue = WakeQueue::new();
+        queue.insert(0, 300, b"a");
+        queue.insert(5, 200, b"b");
+        queue.insert(0, 200, b"c");
+        assert!(!queue.is_due(199));
+        assert_eq!(queue.first_due(199), None);
+        assert_eq!(queue.first_due(200), Some((0, 200, b"c".as_slice().into())));
+        assert!(queue.remove(0, 200, b"c"));
+        assert!(!queue.remove(0, 200, b"c"));
+        assert_eq!(queue.first_due(1000), Some((5, 200, b"b".as_slice().into())));
     }
 
     #[test]
     fn swapped_databases_keep_their_entries() {
-        let mut agenda = Agenda::new();
-        agenda.insert(0, 1, b"a");
-        agenda.swap(0, 3);
-        assert_eq!(agenda.first_due(1), Some((3, 1, b"a".as_slice().into())));
-        agenda.insert(0, 0, b"b");
-        agenda.swap(3, 0);
-        assert_eq!(agenda.first_due(1), Some((3, 0, b"b".as_slice().into())));
+        let mut queue = WakeQueue::new();
+        queue.insert(0, 1, b"a");
+        queue.swap_databases(0, 3);
+        assert_eq!(queue.first_due(1), Some((3, 1, b"a".as_slice().into())));
+        queue.insert(0, 0, b"b");
+        queue.swap_databases(3, 0);
+        assert_eq!(queue.first_due(1), Some((3, 0, b"b".as_slice().into())));
     }
 
     #[test]
     fn a_flushed_database_is_forgotten_at_once_and_freed_little_by_little() {
-        let mut agenda = Agenda::new();
+        let mut queue = WakeQueue::new();
         for key in 0..10_u8 {
-            agenda.insert(0, 1, &[key]);
+            queue.insert(0, 1, &[key]);
         }
-        agenda.insert(1, 1, b"other");
-        agenda.discard(Some(0));
-        assert_eq!(agenda.first_due(1), Some((1, 1, b"other".as_slice().into())));
-        agenda.discard(None);
-        assert!(!agenda.is_due(1));
+        queue.insert(1, 1, b"other");
+        queue.discard(Some(0));
+        assert_eq!(queue.first_due(1), Some((1, 1, b"other".as_slice().into())));
+        queue.discard(None);
+        assert!(!queue.is_due(1));
         let mut slices = 0;
-        while agenda.free_some(4) {
+        while queue.purge_discarded(4) {
             slices += 1;
         }
-        assert!(!agenda.has_discarded());
+        assert!(!queue.has_discarded());
         assert!(slices >= 2);
     }
 }

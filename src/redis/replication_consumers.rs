@@ -21,52 +21,52 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 
 /// Written and read by the main thread only.
-static NOBODY: AtomicBool = AtomicBool::new(false);
+static NONE: AtomicBool = AtomicBool::new(false);
 /// The server tells of forks.
-static TOLD: AtomicBool = AtomicBool::new(false);
+static FORK_EVENTS: AtomicBool = AtomicBool::new(false);
 
 /// What excludes the belief.
-const LISTENING: u32 = raw::REDISMODULE_CTX_FLAGS_AOF
+const MAY_CONSUME: u32 = raw::REDISMODULE_CTX_FLAGS_AOF
     | raw::REDISMODULE_CTX_FLAGS_CLUSTER
     | raw::REDISMODULE_CTX_FLAGS_LOADING
     | raw::REDISMODULE_CTX_FLAGS_ASYNC_LOADING
     | raw::REDISMODULE_CTX_FLAGS_IS_CHILD;
 
 /// Whether nobody listens. False where that is not certain.
-pub fn nobody() -> bool {
-    NOBODY.load(Ordering::Relaxed)
+pub fn none() -> bool {
+    NONE.load(Ordering::Relaxed)
 }
 
 /// Something happened by which somebody may listen from now on.
-pub fn doubt() {
-    NOBODY.store(false, Ordering::Relaxed);
+pub fn invalidate() {
+    NONE.store(false, Ordering::Relaxed);
 }
 
 /// Asks the server to tell of forks. One that does not know them is replicated to always.
 pub fn subscribe(ctx: Ctx<'_>) {
     let event = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_FORK_CHILD, dataver: 1 };
     // SAFETY: the context is live; the callback fits.
-    let told = unsafe { api!(RedisModule_SubscribeToServerEvent(ctx.raw(), event, Some(on_fork))) == api::OK };
-    TOLD.store(told, Ordering::Relaxed);
+    let known = unsafe { api!(RedisModule_SubscribeToServerEvent(ctx.raw(), event, Some(on_fork))) == api::OK };
+    FORK_EVENTS.store(known, Ordering::Relaxed);
 }
 
 unsafe extern "C" fn on_fork(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, _: *mut c_void) {
-    doubt();
+    invalidate();
 }
 
 /// From the server's cron: asks the server, where it is not certain that nobody listens.
-pub fn tick(ctx: Ctx<'_>) {
-    if nobody() || !TOLD.load(Ordering::Relaxed) {
+pub fn refresh(ctx: Ctx<'_>) {
+    if none() || !FORK_EVENTS.load(Ordering::Relaxed) {
         return;
     }
     let flags = ctx.flags();
-    if flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && flags & LISTENING == 0 && no_replication(ctx) {
-        NOBODY.store(true, Ordering::Relaxed);
+    if flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && flags & MAY_CONSUME == 0 && no_replica_or_backlog(ctx) {
+        NONE.store(true, Ordering::Relaxed);
     }
 }
 
 /// Whether `INFO replication` knows neither a replica nor a backlog.
-fn no_replication(ctx: Ctx<'_>) -> bool {
+fn no_replica_or_backlog(ctx: Ctx<'_>) -> bool {
     // SAFETY: the pointers are written once, at load; where one is missing, nothing is asked.
     let functions = unsafe {
         raw::RedisModule_GetServerInfo

@@ -1,11 +1,11 @@
 //! `STOCK.RETURN key order [QTY n TOKEN t [LATE]] [KEEPUSAGE] [NORESTOCK]`
 
-use super::args::{flag, is, once, quantity, token, Args, Parsed};
-use super::commit::{commit_and_tidy, open, view};
+use super::args::{is, quantity, set_flag, set_once, token, Args, Parsed};
+use super::commit::{commit_and_purge, open, view};
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{available, ok, refused};
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::change::Change;
 use crate::core::ops::give_back::{decide, Part, Return};
 
@@ -16,9 +16,9 @@ pub const SPEC: Spec = Spec {
         "O(L) where L is the number of limits of the pool; with QTY also O(T) where T is the order's return tokens.",
     since: "0.1.0",
     arity: -3,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[
         Arg::KEY,
@@ -39,15 +39,15 @@ fn parse<'a>(args: &mut Args<'a>) -> Parsed<Return<'a>> {
     let (mut qty, mut key, mut late, mut keep_usage, mut no_restock) = (None, None, false, false, false);
     while let Some(option) = args.take() {
         if is(option, "QTY") {
-            once(&mut qty, quantity(args.of_option()?)?)?;
+            set_once(&mut qty, quantity(args.option_value()?)?)?;
         } else if is(option, "TOKEN") {
-            once(&mut key, token(args.of_option()?)?)?;
+            set_once(&mut key, token(args.option_value()?)?)?;
         } else if is(option, "LATE") {
-            flag(&mut late)?;
+            set_flag(&mut late)?;
         } else if is(option, "KEEPUSAGE") {
-            flag(&mut keep_usage)?;
+            set_flag(&mut keep_usage)?;
         } else if is(option, "NORESTOCK") {
-            flag(&mut no_restock)?;
+            set_flag(&mut no_restock)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -67,9 +67,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let Some(handle) = open(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {
         Ok(change) => {
-            commit_and_tidy(call, handle, &change);
+            commit_and_purge(call, handle, &change);
             let (Change::Returned { content, .. } | Change::Vouched { content, .. }) = change else { return Ok(()) };
-            call.journal.answer = Some(Answer::Returned);
+            call.journal.outcome = Some(Outcome::Returned);
             let pool = call.keys.pool(handle);
             ok(call.out, 4);
             call.out.int(content.qty);
