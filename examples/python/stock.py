@@ -14,7 +14,8 @@ import redis
 UNSURE = (
     redis.ConnectionError,
     redis.TimeoutError,
-    redis.exceptions.ClusterDownError,
+    # "TTL exhausted": RedisCluster repeats TRYAGAIN by itself, and gives up after 0.4 s. ClusterDownError is one of these, too.
+    redis.exceptions.ClusterError,
     redis.exceptions.SlotNotCoveredError,
     redis.exceptions.TryAgainError,
 )

@@ -11,6 +11,7 @@ mod nodes;
 #[path = "../../examples/rust/shop.rs"]
 mod rust_shop;
 
+mod half_moved;
 mod programs;
 mod proxy;
 mod routing;

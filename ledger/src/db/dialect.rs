@@ -41,6 +41,15 @@ impl Dialect {
         }
     }
 
+    /// Begins a transaction. Not every sql_mode of MariaDB has BEGIN.
+    pub(super) fn begin(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Dialect::Mysql => "START TRANSACTION",
+        }
+    }
+
     /// Statements are written with `?`; PostgreSQL numbers its places.
     pub fn places(self, sql: &str) -> String {
         if self != Dialect::Postgres {

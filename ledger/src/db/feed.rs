@@ -1,6 +1,7 @@
 //! How far each stream has been read.
 
 use anyhow::Result;
+use sqlx::Connection;
 
 use super::{number, text, Db, Tx};
 
@@ -57,6 +58,18 @@ impl Db {
                 Ok((text(row, 0)?, stream))
             })
             .collect()
+    }
+
+    /// The entry up to which everybody sees the stream applied: read on a connection of its own. Only what stands before
+    /// it may be removed from the stream.
+    pub async fn entry_seen_by_all(&self, stream: &str) -> Result<Option<String>> {
+        let mut witness = self.witness().await?;
+        let sql = self.dialect.places("SELECT entry FROM stock_streams WHERE stream = ?");
+        let row = sqlx::query(&sql).bind(stream).fetch_optional(&mut witness).await?;
+        let entry = row.map(|row| text(&row, 0)).transpose();
+        // It was only read from: whatever closing it says changes nothing.
+        let _ = witness.close().await;
+        entry
     }
 
     /// Takes the next turn on a stream and notes how far it leads. False: another program took it; nothing was written.

@@ -10,12 +10,13 @@ mod rows;
 mod shape;
 mod shelves;
 mod tokens;
+mod transaction;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{Any, AnyPool, Executor, Row, Transaction};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
 use crate::config::{Config, StockTable};
 use crate::failure::{redacted, Failure};
@@ -27,13 +28,13 @@ pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
 pub use shelves::Conflict;
-
-/// A transaction.
-pub type Tx = Transaction<'static, Any>;
+pub use transaction::Tx;
 
 /// The database with what is configured about it.
 pub struct Db {
     pool: AnyPool,
+    /// For connections beside the pool.
+    url: String,
     /// Which SQL it speaks.
     pub dialect: Dialect,
     /// The stock table, its names quoted.
@@ -81,7 +82,7 @@ impl Db {
             version: named.version.as_ref().map(|version| dialect.quoted(version)),
             negative: named.negative,
         };
-        Ok(Db { pool, dialect, stock })
+        Ok(Db { pool, url, dialect, stock })
     }
 
     /// Opens a database that `init` has prepared.
@@ -93,7 +94,16 @@ impl Db {
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Tx> {
-        self.pool.begin().await.context("a transaction of the database")
+        Tx::begin(&self.pool, self.dialect).await
+    }
+
+    /// A connection beside the pool, on which nothing has happened yet: it sees what others have committed, and no more.
+    async fn witness(&self) -> Result<AnyConnection> {
+        let mut connection = AnyConnection::connect(&self.url).await.context("a connection of the database")?;
+        for statement in self.dialect.session() {
+            connection.execute(*statement).await.context("a connection of the database")?;
+        }
+        Ok(connection)
     }
 
     /// Closes the connections.

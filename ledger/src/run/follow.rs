@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, Result};
+use anyhow::{anyhow, bail, Result};
 use rand::Rng;
 use tokio::sync::watch;
 
@@ -236,7 +236,12 @@ impl Follower {
         Ok(false)
     }
 
+    /// Trims behind what everybody sees in the database, not behind what this connection believes to have written there.
     async fn trim(&self, link: &mut Link, row: &StreamRow) -> Result<()> {
+        let seen = self.db.entry_seen_by_all(&self.stream).await?.unwrap_or_default();
+        if parts(&seen) < parts(&row.entry) {
+            bail!("the database shows {} applied up to {seen}, and not up to {}", self.stream, row.entry);
+        }
         let removed = link.trim(&self.stream, &row.entry).await?;
         if removed > 0 {
             tracing::debug!(stream = self.stream, removed, "trimmed");

@@ -4,6 +4,7 @@
 mod alive;
 mod calls;
 mod campaigns;
+mod commits;
 mod failover;
 mod feed;
 mod harness;
@@ -67,3 +68,24 @@ on_every_database![
     alive::tables_are_brought_up_to_date,
     alive::only_missing_tables_ask_for_init,
 ];
+
+// Constraints of MariaDB are never deferred; a file has no connection that ends.
+#[test]
+fn postgres_a_connection_that_ends_at_commit() {
+    commits::a_connection_that_ends_at_commit(harness::databases::Kind::Postgres);
+}
+
+#[test]
+fn mariadb_a_connection_that_ends_at_commit() {
+    commits::a_connection_that_ends_at_commit(harness::databases::Kind::MariaDb);
+}
+
+#[test]
+fn sqlite_a_constraint_that_fails_at_commit() {
+    commits::a_constraint_that_fails_at_commit(harness::databases::Kind::Sqlite);
+}
+
+#[test]
+fn postgres_a_constraint_that_fails_at_commit() {
+    commits::a_constraint_that_fails_at_commit(harness::databases::Kind::Postgres);
+}
