@@ -167,7 +167,7 @@ impl<'c> Ctx<'c> {
     }
 
     /// Whether the client behind this context is the one that replays the append-only file.
-    pub fn is_log_reader(self) -> bool {
+    pub fn is_aof_client(self) -> bool {
         // SAFETY: the context is live.
         unsafe { api!(RedisModule_GetClientId(self.raw)) == u64::MAX }
     }
@@ -199,12 +199,6 @@ pub unsafe fn bytes<'s>(string: *const raw::RedisModuleString) -> &'s [u8] {
 pub unsafe fn db_of(key: *mut raw::RedisModuleKey) -> i32 {
     // SAFETY: the handle is live.
     unsafe { api!(RedisModule_GetDbIdFromModuleKey(key)) }
-}
-
-/// A new string of the server, to be freed by its owner.
-pub fn string(bytes: &[u8]) -> *mut raw::RedisModuleString {
-    // SAFETY: without a context the string belongs to the caller; the bytes are copied.
-    unsafe { api!(RedisModule_CreateString(std::ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())) }
 }
 
 /// The time in Unix ms. Where the server has read the clock already for the running command (Redis 7.2), it

@@ -14,14 +14,14 @@ use crate::command::TABLE;
 pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
     let own_category = add_category(ctx);
     for (index, spec) in TABLE.iter().enumerate() {
-        let entry = trampoline::entry_of(index).ok_or("more commands than entries")?;
+        let entry = trampoline::command_fn(index).ok_or("too many commands")?;
         register_one(ctx, spec, entry, own_category)
             .ok_or_else(|| format!("the command {} cannot be registered", spec.name))?;
     }
     Ok(())
 }
 
-fn register_one(ctx: Ctx<'_>, spec: &Spec, entry: trampoline::Entry, own_category: bool) -> Option<()> {
+fn register_one(ctx: Ctx<'_>, spec: &Spec, entry: trampoline::CommandFn, own_category: bool) -> Option<()> {
     let name = CString::new(spec.name).ok()?;
     let (first, last, step) = range(spec.keys);
     let flags = CString::new(flags(spec)).ok()?;

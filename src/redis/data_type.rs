@@ -13,8 +13,8 @@ use redis_module::raw;
 
 use super::api::{self, Ctx};
 use super::log;
+use super::panic::guarded;
 use super::state;
-use super::trampoline::guarded;
 use super::value::StoredValue;
 use crate::core::codec::{self, Loader};
 use crate::core::contents::Contents;

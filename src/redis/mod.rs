@@ -13,23 +13,29 @@
 #[macro_use]
 mod api;
 mod allocator;
+mod background;
 mod call;
 mod commands;
 mod config;
 mod data_type;
 mod docs;
 mod events;
+mod handles;
 mod info;
 mod keyspace;
 mod locked;
 mod log;
 mod notify;
+mod open_key;
 mod options;
+mod panic;
 mod positions;
 mod replicate;
 mod replication_consumers;
 mod reply;
 mod rescan;
+mod scratch;
+mod settings;
 mod state;
 mod stream;
 mod sweep;
@@ -63,9 +69,9 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
     {
         return api::ERR;
     }
-    trampoline::log_panics();
+    panic::log_panics();
     log::use_context(ctx);
-    trampoline::guarded(api::ERR, || {
+    panic::guarded(api::ERR, || {
         // SAFETY: what the server hands in is live until we return.
         let (ctx, argv) = unsafe { (Ctx::new(ctx), strings(argv, argc)) };
         load(ctx, &argv).map_or_else(give_up, |()| api::OK)

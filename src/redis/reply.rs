@@ -5,7 +5,7 @@ use crate::command::error::CommandError;
 use crate::command::host::Out;
 
 /// The longest word or event name that is passed on; longer ones are cut (there are none).
-const WORD: usize = 64;
+const CWORD_LEN: usize = 64;
 
 /// Writes the answer of one call, in the client's protocol version.
 pub struct Reply<'c>(pub Ctx<'c>);
@@ -27,7 +27,7 @@ impl Out for Reply<'_> {
     }
 
     fn status(&mut self, word: &'static str) {
-        let word = Word::new(word);
+        let word = CWord::new(word);
         // SAFETY: the context is live; the word ends in NUL and is copied.
         unsafe { api!(RedisModule_ReplyWithSimpleString(self.0.raw(), word.as_ptr())) };
     }
@@ -62,15 +62,15 @@ pub fn line(ctx: Ctx<'_>, text: &str) {
 }
 
 /// A short text with a NUL behind it, without allocating.
-pub struct Word([u8; WORD]);
+pub struct CWord([u8; CWORD_LEN]);
 
-impl Word {
+impl CWord {
     /// Of this text.
     pub fn new(text: &str) -> Self {
-        let mut word = [0; WORD];
+        let mut word = [0; CWORD_LEN];
         // The last byte stays NUL.
         let text = text.as_bytes();
-        let len = text.len().min(WORD - 1);
+        let len = text.len().min(CWORD_LEN - 1);
         word[..len].copy_from_slice(&text[..len]);
         Self(word)
     }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_word_ends_in_nul() {
-        assert_eq!(&Word::new("OK").0[..3], b"OK\0");
-        assert_eq!(Word::new(&"x".repeat(100)).0[WORD - 1], 0);
+        assert_eq!(&CWord::new("OK").0[..3], b"OK\0");
+        assert_eq!(CWord::new(&"x".repeat(100)).0[CWORD_LEN - 1], 0);
     }
 }

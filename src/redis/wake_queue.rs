@@ -99,7 +99,7 @@ impl WakeQueue {
     }
 
     /// Frees some of what was discarded; true while there is more.
-    pub fn purge_discarded(&mut self, count: usize) -> bool {
+    pub fn free_discarded(&mut self, count: usize) -> bool {
         let Some(times) = self.discarded.last_mut() else {
             return false;
         };
@@ -183,7 +183,7 @@ mod tests {
         queue.discard(None);
         assert!(!queue.is_due(1));
         let mut slices = 0;
-        while queue.purge_discarded(4) {
+        while queue.free_discarded(4) {
             slices += 1;
         }
         assert!(!queue.has_discarded());

@@ -1,5 +1,7 @@
 //! The project keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
 
+mod circles;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
