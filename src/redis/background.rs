@@ -23,8 +23,8 @@ pub struct Sweep {
 pub struct BackgroundCall {
     /// The command has begun: the server did not refuse it.
     pub ran: bool,
-    /// The time at which the wake-up queue has the pool after the call. Set once: a module that hears
-    /// of what the call announces may run commands on other pools.
+    /// The time at which the wake-up queue has the pool after the call. Set once: a module that
+    /// hears of what the call announces may run commands on other pools.
     pub scheduled_ms: Option<Option<i64>>,
 }
 

@@ -1,5 +1,5 @@
-//! One call of a command: borrow the arguments, run the handler, then replicate, signal and announce
-//! what its journal says.
+//! One call of a command: borrow the arguments, run the handler, then replicate, signal and
+//! announce what its journal says.
 
 use redis_module::raw;
 
@@ -31,8 +31,9 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     let Some((mut scratch, clock, defaults, promotion, (stream, max_len))) = begun else {
         return reply::error(ctx, &CommandError::NESTED_WRITE);
     };
-    // SAFETY: the server keeps the arguments alive and in place until the command returns. `Scratch` forgets
-    // them before that, and handlers, which take a `Call` of any lifetime, cannot keep them.
+    // SAFETY: the server keeps the arguments alive and in place until the command returns.
+    // `Scratch` forgets them before that, and handlers, which take a `Call` of any lifetime, cannot
+    // keep them.
     scratch.args.extend(argv.iter().map(|&arg| unsafe { api::bytes(arg) }));
     let events = EventConfig { default_stream: stream.as_deref(), max_len };
     let env = Env { clock, defaults, promotion, entropy: &api::random, origin: origin(spec, ctx), events };
@@ -82,8 +83,8 @@ fn execute(
     }
 }
 
-/// Brings the gauges and the wake-up queue up to date with the pools of a call. `whole`: the call may
-/// have changed a pool by more than one order.
+/// Brings the gauges and the wake-up queue up to date with the pools of a call. `whole`: the call
+/// may have changed a pool by more than one order.
 fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool) {
     state::with(|state| {
         keys.each_value(|key, name, value| {
@@ -105,8 +106,9 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
     }
     let flags = ctx.flags();
     let import = state::with(|state| state.import_flag);
-    // The append-only file is read by a client of its own, which has the largest id. The flag for loading
-    // alone proves nothing: during a diskless load of a replica, clients are served from the old data set.
+    // The append-only file is read by a client of its own, which has the largest id. The flag for
+    // loading alone proves nothing: during a diskless load of a replica, clients are served from
+    // the old data set.
     let from_file = flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 && ctx.is_aof_client();
     let primary = flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0;
     if from_file {

@@ -1,9 +1,9 @@
 //! The parameters, as the server sees them: `CONFIG GET/SET stock.*`, lines in redis.conf, and
 //! arguments of `loadmodule`.
 //!
-//! An argument of `loadmodule` (`hold-seconds 600`) replaces the default of its parameter. A line in
-//! redis.conf (`stock.hold-seconds 600`) and CONFIG SET come before it, so what CONFIG REWRITE wrote
-//! holds after a restart.
+//! An argument of `loadmodule` (`hold-seconds 600`) replaces the default of its parameter. A line
+//! in redis.conf (`stock.hold-seconds 600`) and CONFIG SET come before it, so what CONFIG REWRITE
+//! wrote holds after a restart.
 
 use std::os::raw::{c_char, c_int, c_longlong, c_void};
 use std::ptr::null_mut;
@@ -24,8 +24,8 @@ pub fn register(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     let defaults = Arguments::parse(args, state::with(|state| state.cluster))?;
     for (index, (number, &default)) in NUMBERS.iter().zip(&defaults.numbers).enumerate() {
         let (data, flags) = (index as *mut c_void, raw::REDISMODULE_CONFIG_DEFAULT);
-        // SAFETY: the context is live; the strings are copied; the callbacks fit, and take the index as
-        // their data.
+        // SAFETY: the context is live; the strings are copied; the callbacks fit, and take the
+        // index as their data.
         registered(unsafe {
             api!(RedisModule_RegisterNumericConfig(
                 ctx.raw(),

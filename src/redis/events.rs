@@ -35,8 +35,8 @@ unsafe extern "C" fn on_role(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEve
     });
 }
 
-/// This process is primary from now on, while another history may go on elsewhere. Confirmations that
-/// the old primary lost can be repeated during the grace.
+/// This process is primary from now on, while another history may go on elsewhere. Confirmations
+/// that the old primary lost can be repeated during the grace.
 fn promoted() {
     let promotion = state::with(|state| {
         state.promotion = state.promotion.saturating_add(1);
@@ -52,8 +52,8 @@ unsafe extern "C" fn on_loading(_: *mut raw::RedisModuleCtx, _: raw::RedisModule
     guarded((), || state::with(|state| loading(state, what)));
 }
 
-/// Requests a rescan after a load. A load from disk is followed by a grace, since it may have lost the
-/// latest confirmations, as a promotion may; a load from the primary has lost none.
+/// Requests a rescan after a load. A load from disk is followed by a grace, since it may have lost
+/// the latest confirmations, as a promotion may; a load from the primary has lost none.
 fn loading(state: &mut State, what: u64) {
     match what {
         raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED => {

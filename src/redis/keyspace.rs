@@ -21,9 +21,9 @@ use crate::core::pool::Pool;
 
 /// The keys of one call. Dropping it closes them, also after a panic.
 ///
-/// Writes do not nest. While a call has pools open, the server may run other modules (when it opens a
-/// key that has expired, or creates a stream), and a write of theirs to a pool would change it under
-/// this call. Such a write is refused (`call::run`).
+/// Writes do not nest. While a call has pools open, the server may run other modules (when it opens
+/// a key that has expired, or creates a stream), and a write of theirs to a pool would change it
+/// under this call. Such a write is refused (`call::run`).
 pub struct OpenKeys<'c> {
     ctx: Ctx<'c>,
     writes: bool,
@@ -68,8 +68,8 @@ impl<'c> OpenKeys<'c> {
     /// Works on every key that holds a pool: the key, its name and its value.
     pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut StoredValue)) {
         for key in self.open.iter() {
-            // SAFETY: the open key holds the value, and each value is open once (see `open`), so this is
-            // the only reference.
+            // SAFETY: the open key holds the value, and each value is open once (see `open`), so
+            // this is the only reference.
             if let Some(value) = unsafe { key.value.as_mut() } {
                 work(key, key.name_bytes(), value);
             }
@@ -190,8 +190,8 @@ impl Keyspace for OpenKeys<'_> {
         };
         let value = Box::into_raw(StoredValue::boxed(contents));
         let kind = data_type::TYPE.load(Ordering::Relaxed);
-        // SAFETY: the key is open for writing; the server takes the value over, and frees one that it
-        // replaces.
+        // SAFETY: the key is open for writing; the server takes the value over, and frees one that
+        // it replaces.
         let set = unsafe { api!(RedisModule_ModuleTypeSetValue(open.handle.as_ptr(), kind, value.cast())) };
         assert!(set == super::api::OK, "a read that creates");
         open.value = value;
@@ -202,7 +202,8 @@ impl Keyspace for OpenKeys<'_> {
 
     fn remove(&mut self, handle: Handle) {
         let Some(open) = self.open.get_mut(handle.0) else { panic!("a handle of another call") };
-        // SAFETY: the key is open for writing; the server frees the value, which nobody has a reference to.
+        // SAFETY: the key is open for writing; the server frees the value, which nobody has a
+        // reference to.
         let removed = unsafe { api!(RedisModule_DeleteKey(open.handle.as_ptr())) };
         assert!(removed == super::api::OK, "a read that removes");
         open.value = null_mut();

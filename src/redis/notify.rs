@@ -12,8 +12,8 @@ use super::reply::CWord;
 use super::rescan;
 use crate::command::journal::Journal;
 
-/// Announces the changes of one call: each change, then the availability transitions that it caused.
-/// The keys are closed by now, since subscribers may do anything with them.
+/// Announces the changes of one call: each change, then the availability transitions that it
+/// caused. The keys are closed by now, since subscribers may do anything with them.
 pub fn announce(ctx: Ctx<'_>, keys: &[OpenKey], journal: &Journal) {
     for changed in journal.changed() {
         let Some(key) = keys.get(changed.handle.0) else {
@@ -35,8 +35,8 @@ fn event(ctx: Ctx<'_>, key: *mut raw::RedisModuleString, name: &str) {
     unsafe { api!(RedisModule_NotifyKeyspaceEvent(ctx.raw(), class, name.as_ptr(), key)) };
 }
 
-/// Subscribes to keys that appear under a name without a command of this module; false if the server
-/// refuses.
+/// Subscribes to keys that appear under a name without a command of this module; false if the
+/// server refuses.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
     let class = raw::REDISMODULE_NOTIFY_GENERIC as c_int;
     // SAFETY: the context is live; the callback fits.

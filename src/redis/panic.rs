@@ -9,8 +9,9 @@ pub fn guarded<R>(fallback: R, body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
 }
 
-/// Makes a panic write one line to the server's log. The line has no backtrace: making one allocates
-/// a lot, and has crashed a server (Valkey 8.1 with RUST_BACKTRACE=1) that would have gone on.
+/// Makes a panic write one line to the server's log. The line has no backtrace: making one
+/// allocates a lot, and has crashed a server (Valkey 8.1 with RUST_BACKTRACE=1) that would have
+/// gone on.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Tells a cluster where the keys of a call are, when it asks.
 //!
-//! Servers route a call by its key specs only where the positions of the keys are fixed. For counted
-//! keys (`numkeys key [key …]`) they call the command in a mode in which it does nothing but report
-//! the positions.
+//! Servers route a call by its key specs only where the positions of the keys are fixed. For
+//! counted keys (`numkeys key [key …]`) they call the command in a mode in which it does nothing
+//! but report the positions.
 
 use std::os::raw::c_int;
 

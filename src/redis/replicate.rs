@@ -17,9 +17,10 @@ const EFFECT: &CStr = c"STOCK.EFFECT";
 /// The command that carries the effects of a call on several pools.
 const MEFFECT: &CStr = c"STOCK.MEFFECT";
 
-/// Replicates and signals what a call has changed. A call that changed nothing leaves no trace. A call
-/// that was refused may have changed something, too: due holds expire before a call is decided. The
-/// commands of replication are passed on as they came, also if they do not fit this data set.
+/// Replicates and signals what a call has changed. A call that changed nothing leaves no trace. A
+/// call that was refused may have changed something, too: due holds expire before a call is
+/// decided. The commands of replication are passed on as they came, also if they do not fit this
+/// data set.
 pub fn propagate(ctx: Ctx<'_>, keys: &OpenKeys<'_>, journal: &Journal) {
     let changed = journal.changed();
     if journal.verbatim || (journal.effects_skipped && !changed.is_empty()) {
@@ -39,7 +40,8 @@ fn replicate_effects(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges])
         [one] => {
             let Some(key) = keys.at(one.handle) else { return };
             let (start, len) = (one.effect.as_ptr(), one.effect.len());
-            // SAFETY: the context and the name are live; the format matches the arguments; the bytes are copied.
+            // SAFETY: the context and the name are live; the format matches the arguments; the
+            // bytes are copied.
             unsafe { api!(RedisModule_Replicate(ctx.raw(), EFFECT.as_ptr(), c"sb".as_ptr(), key.name, start, len)) };
         }
         several => replicate_cart(ctx, keys, several),
@@ -54,8 +56,8 @@ fn replicate_cart(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
     let numkeys = arguments.len() as c_longlong;
     arguments.extend(effects.iter().map(OwnedString::as_ptr));
     let (argv, argc) = (arguments.as_mut_ptr(), arguments.len());
-    // SAFETY: the context and all strings are live; the format matches the arguments. The server takes
-    // references to the strings that it keeps.
+    // SAFETY: the context and all strings are live; the format matches the arguments. The server
+    // takes references to the strings that it keeps.
     unsafe { api!(RedisModule_Replicate(ctx.raw(), MEFFECT.as_ptr(), c"lv".as_ptr(), numkeys, argv, argc)) };
 }
 

@@ -9,7 +9,8 @@ const MAX_KEPT: usize = 4_096;
 /// The buffers of one call.
 #[derive(Default)]
 pub struct Scratch {
-    /// The arguments, borrowed while the call runs. Empty between calls, whatever the lifetime says.
+    /// The arguments, borrowed while the call runs. Empty between calls, whatever the lifetime
+    /// says.
     pub args: Vec<&'static [u8]>,
     /// The keys that the call has opened.
     pub open: Vec<OpenKey>,

@@ -114,7 +114,8 @@ impl Settings {
         }
     }
 
-    /// The stream for events of pools whose policy names none, and the greatest length of all streams.
+    /// The stream for events of pools whose policy names none, and the greatest length of all
+    /// streams.
     pub fn events(&self) -> (Option<Rc<[u8]>>, u64) {
         (self.events.clone(), self.numbers[EVENTS_MAXLEN].unsigned_abs())
     }

@@ -1,7 +1,7 @@
 //! What the process keeps between calls.
 //!
-//! `with` borrows it, and is never called while the server does anything by which other modules may run
-//! (opening keys, replicating, announcing): those may call commands of this module.
+//! `with` borrows it, and is never called while the server does anything by which other modules may
+//! run (opening keys, replicating, announcing): those may call commands of this module.
 
 use std::time::{Duration, Instant};
 
@@ -40,8 +40,8 @@ pub struct Totals {
 pub struct State {
     /// The parameters.
     pub settings: Settings,
-    /// Number of the current promotion: 1 from the start of the process, one more each time it becomes
-    /// primary.
+    /// Number of the current promotion: 1 from the start of the process, one more each time it
+    /// becomes primary.
     pub promotion: u64,
     /// For `INFO`.
     pub totals: Totals,
@@ -116,8 +116,8 @@ impl State {
         self.grace_since = Some(Instant::now());
     }
 
-    /// Whether the grace after a promotion or restart lasts. Measured by the monotonic clock: a step of
-    /// the wall clock neither ends nor extends it.
+    /// Whether the grace after a promotion or restart lasts. Measured by the monotonic clock: a
+    /// step of the wall clock neither ends nor extends it.
     pub fn in_grace(&mut self) -> bool {
         let Some(since) = self.grace_since else {
             return false;
@@ -164,8 +164,8 @@ impl State {
         }
     }
 
-    /// Buffers for one call. Calls nest (another module may run a command in the middle of one), so there
-    /// may be several.
+    /// Buffers for one call. Calls nest (another module may run a command in the middle of one), so
+    /// there may be several.
     pub fn take_scratch(&mut self) -> Box<Scratch> {
         self.spare.pop().unwrap_or_default()
     }

@@ -139,8 +139,8 @@ struct SharedStrings {
     epoch: (u64, OwnedString),
     /// The name of the stream that was written to last.
     stream: OwnedString,
-    /// The last number of each field that was not a small one: most balances stay as they are from one
-    /// change to the next, and many changes share a time.
+    /// The last number of each field that was not a small one: most balances stay as they are from
+    /// one change to the next, and many changes share a time.
     recent: [Option<(i64, OwnedString)>; FIELDS],
 }
 
@@ -200,8 +200,8 @@ fn stream_name(stream: &[u8]) -> OwnedString {
     SHARED.with(|shared| shared.get_or_insert_with(SharedStrings::new).stream(stream))
 }
 
-/// Makes the strings of an entry, names and values in turn, and works on them. Strings that only this
-/// entry has are freed afterwards.
+/// Makes the strings of an entry, names and values in turn, and works on them. Strings that only
+/// this entry has are freed afterwards.
 fn with_strings<R>(
     pool: &OpenKey,
     db: i32,
@@ -240,14 +240,14 @@ pub enum Reachability {
     Reachable,
     /// Its slot is being migrated, and the stream may be on the other node.
     SlotMoving,
-    /// It is not in the slot of the pool: the policy came from a server that is no cluster (RESTORE, a
-    /// file).
+    /// It is not in the slot of the pool: the policy came from a server that is no cluster
+    /// (RESTORE, a file).
     OtherSlot,
 }
 
-/// Whether the stream of a pool can be written to on this node of a cluster. If the stream is not here,
-/// either nothing has been written to it yet, or its slot is being migrated: then the server refuses a
-/// command on pool and stream together.
+/// Whether the stream of a pool can be written to on this node of a cluster. If the stream is not
+/// here, either nothing has been written to it yet, or its slot is being migrated: then the server
+/// refuses a command on pool and stream together.
 pub fn reachability(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u8]) -> Reachability {
     let name = OwnedString::new(stream);
     if kind(ctx, &name) != raw::REDISMODULE_KEYTYPE_EMPTY {
@@ -324,16 +324,17 @@ fn may_write(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &OwnedStri
     // SAFETY: the caller has a user; the string with its name is ours to free.
     let user_name = unsafe { OwnedString::from_raw(api!(RedisModule_GetCurrentUserName(ctx.raw()))) };
     let Some(user) = ModuleUser::find(&user_name) else { return false };
-    // Command and key together, as the server checks a call: one selector of the user must allow both.
+    // Command and key together, as the server checks a call: one selector of the user must allow
+    // both.
     let (command, policy) = (OwnedString::new(b"STOCK.SETPOLICY"), OwnedString::new(b"{}"));
     // SAFETY: all three strings are live.
     unsafe { user.may_call(&mut [command.as_ptr(), stream.as_ptr(), policy.as_ptr()]) }
 }
 
-/// Whether the caller has a user at all. Asking for the name would crash the server if there is none,
-/// so a call in the user's name asks first: STOCK.SETPOLICY on the pool, which is the call that is
-/// running. The user may make it, so no denial is written to the ACL log; and it changes nothing, since
-/// nested writes are refused.
+/// Whether the caller has a user at all. Asking for the name would crash the server if there is
+/// none, so a call in the user's name asks first: STOCK.SETPOLICY on the pool, which is the call
+/// that is running. The user may make it, so no denial is written to the ACL log; and it changes
+/// nothing, since nested writes are refused.
 fn has_user(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString) -> bool {
     let (command, format) = (c"STOCK.SETPOLICY".as_ptr(), c"CEsc".as_ptr());
     let policy: *const c_char = CStr::as_ptr(c"{}");

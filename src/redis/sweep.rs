@@ -1,14 +1,15 @@
 //! Expires due holds of pools without traffic.
 //!
-//! A server that is paused, or a replica, must never be made to write: an assertion would end it. So the
-//! sweep writes nothing itself. It calls `STOCK.SWEEP` through the server in script mode, which refuses
-//! where the write of a script would be refused (on a replica, with too few replicas, after a disk error,
-//! in a slot of another node), and only after asking whether replicas may be written to at all.
+//! A server that is paused, or a replica, must never be made to write: an assertion would end it.
+//! So the sweep writes nothing itself. It calls `STOCK.SWEEP` through the server in script mode,
+//! which refuses where the write of a script would be refused (on a replica, with too few replicas,
+//! after a disk error, in a slot of another node), and only after asking whether replicas may be
+//! written to at all.
 //!
 //! The server's cron (ten times a second) starts the sweep. The rest follows in slices of half a
-//! millisecond, one per turn of the event loop, between which clients are served. For that a socket that
-//! is always readable is in the event loop while there is work. (One-shot callbacks would not do: the
-//! server runs those that are added meanwhile in the same turn.)
+//! millisecond, one per turn of the event loop, between which clients are served. For that a socket
+//! that is always readable is in the event loop while there is work. (One-shot callbacks would not
+//! do: the server runs those that are added meanwhile in the same turn.)
 
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
@@ -24,8 +25,8 @@ use super::handles::CallReply;
 use super::panic::guarded;
 use super::{rescan, state};
 
-/// How long one slice may take; the rescan gets half of it. A call of a client waits for at most two
-/// slices: the one that runs when it arrives, and the one of the turn in which it is answered.
+/// How long one slice may take; the rescan gets half of it. A call of a client waits for at most
+/// two slices: the one that runs when it arrives, and the one of the turn in which it is answered.
 const SLICE: Duration = Duration::from_micros(500);
 /// How many holds one call expires: a fraction of a slice, also if each is published to a stream.
 const HOLDS_PER_CALL: i64 = 32;
@@ -129,9 +130,9 @@ fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
     }
 }
 
-/// Removes the entry of a pool that was swept. The call has moved it to the pool's next time, which may
-/// be the same one; otherwise an entry that is still there is stale: the key holds no pool any more, or
-/// one that is scheduled for another time.
+/// Removes the entry of a pool that was swept. The call has moved it to the pool's next time, which
+/// may be the same one; otherwise an entry that is still there is stale: the key holds no pool any
+/// more, or one that is scheduled for another time.
 fn update_queue(db: i32, at_ms: i64, key: &[u8], now_ms: i64, done: Done) {
     state::with(|state| {
         if done.scheduled_ms != Some(at_ms) {
@@ -154,8 +155,8 @@ fn postpone(db: i32, at_ms: i64, key: &[u8], until_ms: i64) {
 enum Swept {
     /// The command ran.
     Done(Done),
-    /// The slot of the key is on another node, or is being migrated with the event stream on the other
-    /// node.
+    /// The slot of the key is on another node, or is being migrated with the event stream on the
+    /// other node.
     Foreign,
     /// The server refuses writes.
     Refused,
@@ -193,9 +194,9 @@ fn sweep_pool(ctx: Ctx<'_>, db: i32, key: &[u8]) -> Swept {
     }
 }
 
-/// Calls the command as a script would: replicated (`!`), in script mode (`S`), with errors as replies
-/// (`E`; without it a refusal crashes Valkey 9.1). Returns the reply, and the `errno` that tells why the
-/// server refused.
+/// Calls the command as a script would: replicated (`!`), in script mode (`S`), with errors as
+/// replies (`E`; without it a refusal crashes Valkey 9.1). Returns the reply, and the `errno` that
+/// tells why the server refused.
 fn call(ctx: Ctx<'_>, key: &[u8]) -> (Option<CallReply>, Option<i32>) {
     let (name, format) = (COMMAND.as_ptr(), c"!SEbcl".as_ptr());
     let (start, len, count) = (key.as_ptr(), key.len(), c"COUNT".as_ptr());

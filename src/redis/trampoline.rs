@@ -13,8 +13,8 @@ use crate::command::TABLE;
 /// A command as the server calls it.
 pub type CommandFn = unsafe extern "C" fn(*mut raw::RedisModuleCtx, *mut *mut raw::RedisModuleString, c_int) -> c_int;
 
-/// The C function of the command at this index of the table. The server neither tells a function which
-/// command it is, nor lets it carry data: so the compiler makes a function for each index.
+/// The C function of the command at this index of the table. The server neither tells a function
+/// which command it is, nor lets it carry data: so the compiler makes a function for each index.
 unsafe extern "C" fn command<const INDEX: usize>(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,

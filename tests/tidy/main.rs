@@ -1,6 +1,7 @@
 //! The project keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
 
 mod circles;
+mod server_functions;
 
 use std::collections::BTreeSet;
 use std::fs;
