@@ -1,4 +1,4 @@
-//! The house keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
+//! The project keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -218,7 +218,7 @@ impl Squeeze<'_> {
                     assert_eq!(status_word(&answer), "OK", "{}: {answer}", step.line);
                     book.note(&step);
                 }
-                Value::Error(_) => assert!(answer.error().contains("it is over"), "{}: {answer}", step.line),
+                Value::Error(_) => assert!(answer.error().contains("in the past"), "{}: {answer}", step.line),
                 answer => {
                     assert_eq!(status_word(answer), "OK", "{}: {answer}", step.line);
                     book.note(&step);
@@ -501,7 +501,7 @@ impl Shelf<'_> {
             let answer = client.say(&step.line);
             match &answer {
                 Value::Error(_) if answer.error().starts_with("MISCONF") => return acknowledged,
-                Value::Error(_) => assert!(answer.error().contains("it is over"), "{}: {answer}", step.line),
+                Value::Error(_) => assert!(answer.error().contains("in the past"), "{}: {answer}", step.line),
                 answer => {
                     assert_eq!(status_word(answer), "OK", "{}: {answer}", step.line);
                     self.book.note(&step);
@@ -577,7 +577,7 @@ impl Shelf<'_> {
             let words: Vec<&str> = step.line.split(' ').collect();
             match client.try_call(&words) {
                 Err(_) => break step,
-                Ok(answer) if answer.is_error() => assert!(answer.error().contains("it is over"), "{answer}"),
+                Ok(answer) if answer.is_error() => assert!(answer.error().contains("in the past"), "{answer}"),
                 Ok(answer) => {
                     assert_eq!(status_word(&answer), "OK", "{}: {answer}", step.line);
                     self.book.note(&step);

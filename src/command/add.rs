@@ -9,7 +9,7 @@ use crate::core::ops::add::decide;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ADD",
-    summary: "Books a restock, or a write-off of units that nobody holds.",
+    summary: "Adds received units to the stock, or writes off units that no order holds.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: -3,
@@ -26,7 +26,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let delta = units(args.required()?)?;
     if delta == 0 {
-        return Err(CommandError::line("ERR delta must not be 0"));
+        return Err(CommandError::line("ERR delta can't be 0"));
     }
     let mut given = None;
     if let Some(option) = args.take() {

@@ -10,7 +10,7 @@ use crate::core::ops::amend::decide;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.AMEND",
-    summary: "Changes the quantity of a hold; more is checked like a new reservation, less is always given back.",
+    summary: "Changes the quantity of a hold. More is checked like a new reservation; less is always accepted.",
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: 4,

@@ -11,7 +11,7 @@ use crate::core::time::{MAX_AHEAD_MS, MAX_SECONDS};
 pub type Parsed<T> = Result<T, CommandError>;
 
 const NOT_A_NUMBER: CommandError = CommandError::line("ERR value is not an integer or out of range");
-const BAD_EXPIRE: CommandError = CommandError::line("ERR invalid expire time: 1 to 3650 days ahead");
+const BAD_EXPIRE: CommandError = CommandError::line("ERR invalid expire time: above 0 and at most 3650 days ahead");
 
 /// Fewer digits than this are below `i64::MAX` whatever they are.
 const SAFE_DIGITS: usize = 19;
@@ -153,7 +153,7 @@ impl<'a> Args<'a> {
             let value = checked_id(value, CommandError::line("ERR invalid dimension value: 1 to 128 bytes"))?;
             attributes.add(name, value).map_err(|rejected| match rejected {
                 Rejected::TooMany => CommandError::line("ERR too many dimensions: at most 16"),
-                Rejected::Twice => CommandError::line("ERR a dimension stands twice"),
+                Rejected::Twice => CommandError::line("ERR duplicate dimension"),
             })?;
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.AVAILABLE",
-    summary: "What can be reserved now in each pool; -1 for any quantity.",
+    summary: "Returns how many units can be reserved now in each pool; -1 for unlimited.",
     complexity: "O(N) where N is the number of keys.",
     since: "0.1.0",
     arity: -2,

@@ -12,7 +12,7 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CHECK",
-    summary: "Tells what STOCK.RESERVE of a new order would answer, and changes nothing.",
+    summary: "Returns what STOCK.RESERVE would reply to a new order, without changing anything.",
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -3,

@@ -20,8 +20,7 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CONFIRM",
-    summary:
-        "Turns a hold into a sale; with LATE also one that has expired or was lost, if stock and limits still allow it.",
+    summary: "Turns a hold into a sale. With LATE also an expired or lost hold, if stock and limits still allow it.",
     complexity: "O(1); with LATE O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -3,
@@ -46,7 +45,7 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, attributes: &'r mut Attributes<'a>) ->
         } else if is(option, "LATE") {
             set_flag(&mut late)?;
         } else if is(option, "SINCE") {
-            let outside = CommandError::line("ERR invalid SINCE: a Unix time in milliseconds, at least 1");
+            let outside = CommandError::line("ERR invalid SINCE: Unix time in milliseconds, 1 or greater");
             set_once(&mut since_ms, bounded(args.option_value()?, 1..=MAX_UNITS, outside)?)?;
         } else if is(option, "FOR") {
             args.attributes(attributes)?;

@@ -17,8 +17,8 @@ use crate::core::pool::Pool;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EFFECT",
-    summary: "Repeats what a call did on the primary. From replication, the append-only file and slot imports only.",
-    complexity: "As the call.",
+    summary: "Applies the effect of a call. Accepted from replication, the append-only file and slot imports only.",
+    complexity: "Same as the original call.",
     since: "0.1.0",
     arity: 3,
     access: Access::Replicated,
@@ -31,7 +31,7 @@ pub const SPEC: Spec = Spec {
 
 /// What a client gets that sends a form of the log.
 pub const NOT_FOR_CLIENTS: CommandError =
-    CommandError::line("ERR this command is for replication and the append-only file only");
+    CommandError::line("ERR command is for replication, the append-only file and slot imports only");
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if call.env.origin == Origin::Client {

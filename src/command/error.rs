@@ -18,9 +18,9 @@ impl CommandError {
     pub const WRONG_TYPE: Self = Self::line("WRONGTYPE Operation against a key holding the wrong kind of value");
     /// A slot moves, and the pool's event stream is not here.
     pub const TRY_AGAIN: Self =
-        Self::line("TRYAGAIN the slot moves, and the event stream of the pool is on another node");
+        Self::line("TRYAGAIN the hash slot is migrating and the event stream is on another node");
     /// The pool arrives in pieces, and is not whole yet.
-    pub const PARTIAL: Self = Self::line("TRYAGAIN the pool is still arriving");
+    pub const PARTIAL: Self = Self::line("TRYAGAIN the pool is still loading");
     /// Words that do not fit together.
     pub const SYNTAX: Self = Self::line("ERR syntax error");
 
@@ -44,9 +44,11 @@ impl From<OpenError> for CommandError {
 impl From<StreamDenied> for CommandError {
     fn from(denied: StreamDenied) -> Self {
         match denied {
-            StreamDenied::NoPermission => Self::line("NOPERM this user has no permission to write to the event stream"),
-            StreamDenied::WrongType => Self::line("WRONGTYPE the event stream is a key of another type"),
-            StreamDenied::OtherSlot => Self::line("CROSSSLOT the event stream must be in the hash slot of the pool"),
+            StreamDenied::NoPermission => Self::line("NOPERM no permission to write to the event stream"),
+            StreamDenied::WrongType => Self::line("WRONGTYPE the key of the event stream does not hold a stream"),
+            StreamDenied::OtherSlot => {
+                Self::line("CROSSSLOT the event stream and the pool are not in the same hash slot")
+            }
             StreamDenied::SlotMoving => Self::TRY_AGAIN,
         }
     }

@@ -11,7 +11,7 @@ use crate::core::ops::extend::{decide, Extension};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EXTEND",
-    summary: "Moves the deadline of a hold, never to an earlier time.",
+    summary: "Moves the deadline of a hold to a later time.",
     complexity: "O(log N) where N is the number of different deadlines of open holds.",
     since: "0.1.0",
     arity: 5,

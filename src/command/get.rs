@@ -10,7 +10,7 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.GET",
-    summary: "Everything there is to know of a pool, as a write would find it.",
+    summary: "Returns the state of a pool: stock, counters, times and settings.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: 2,

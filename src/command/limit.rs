@@ -14,7 +14,7 @@ use crate::core::window::Window;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LIMIT",
-    summary: "Sets a purchase limit for each value of some dimensions, or an override of it.",
+    summary: "Sets a purchase limit for each value of some dimensions, or an override for some values.",
     complexity: "O(log N) where N is the number of overrides of the limit.",
     since: "0.1.0",
     arity: -4,

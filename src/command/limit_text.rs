@@ -36,9 +36,9 @@ pub fn add_dimension<'a>(named: &mut Named<'a>, name: &'a [u8]) -> Parsed<()> {
         return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
     }
     if named.contains(&name) {
-        return Err(CommandError::line("ERR a dimension stands twice"));
+        return Err(CommandError::line("ERR duplicate dimension"));
     }
-    named.try_push(name).map_err(|_| CommandError::line("ERR a limit combines at most 4 dimensions"))
+    named.try_push(name).map_err(|_| CommandError::line("ERR too many dimensions in one limit: at most 4"))
 }
 
 /// The dimensions as a limit keeps them: sorted.
@@ -55,7 +55,7 @@ pub fn sorted(named: &Named<'_>) -> ArrayVec<Bytes, MAX_DIMENSIONS> {
 /// Not as many values as dimensions, none at all, or a value out of bounds.
 pub fn pattern(named: &Named<'_>, given: &[Option<&[u8]>]) -> Parsed<Bytes> {
     if given.len() != named.len() || named.is_empty() {
-        return Err(CommandError::line("ERR an override takes one value for each dimension of the limit"));
+        return Err(CommandError::line("ERR override needs one value per dimension of the limit"));
     }
     for value in given.iter().flatten() {
         checked_id(value, CommandError::line("ERR invalid dimension value: 1 to 128 bytes"))?;

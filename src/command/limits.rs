@@ -8,7 +8,7 @@ use crate::core::limit::{values, Missing};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LIMITS",
-    summary: "Every limit of a pool with its overrides.",
+    summary: "Returns the limits of a pool with their overrides.",
     complexity: "O(N) where N is the number of limits and overrides.",
     since: "0.1.0",
     arity: 2,

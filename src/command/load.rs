@@ -15,7 +15,7 @@ use crate::core::contents::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LOAD",
-    summary: "Builds a pool from pieces. From the append-only file and slot imports only.",
+    summary: "Loads a pool in pieces. Accepted from the append-only file and slot imports only.",
     complexity: "O(N) where N is the size of the piece.",
     since: "0.1.0",
     arity: -3,
@@ -30,7 +30,7 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-const REJECTED: CommandError = CommandError::line("ERR this piece does not fit what has arrived of the pool");
+const REJECTED: CommandError = CommandError::line("ERR piece does not continue the partial pool");
 
 /// One piece.
 enum Piece<'a> {

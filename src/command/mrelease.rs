@@ -14,7 +14,7 @@ use crate::core::refusal::Refusal;
 
 pub const SPEC: Spec = finishing(
     "STOCK.MRELEASE",
-    "Gives up the holds of one order in several pools, in all of them or in none.",
+    "Releases the holds of one order in several pools, in all of them or in none.",
     &[Arg::ORDER, NUMKEYS, KEYS],
     run,
 );

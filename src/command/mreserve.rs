@@ -141,8 +141,7 @@ fn known(
             Ok(true)
         }
         (Some(_), Some(item)) => {
-            let error =
-                CommandError::line("CONFLICT the order is known in other pools of the cart, and not in this one");
+            let error = CommandError::line("CONFLICT order exists in other pools of the cart but not in this one");
             Err(with_position(error, item.position))
         }
     }

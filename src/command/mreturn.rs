@@ -12,7 +12,7 @@ use crate::core::ops::give_back::{decide, Return};
 
 pub const SPEC: Spec = finishing(
     "STOCK.MRETURN",
-    "Takes back all paid units of one order in several pools, in all of them or in none.",
+    "Takes back all sold units of one order in several pools, in all of them or in none.",
     &[
         Arg::ORDER,
         NUMKEYS,

@@ -9,7 +9,7 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ORDER",
-    summary: "Where an order stands, and the attributes by which limits counted it.",
+    summary: "Returns the state of an order, and the attributes that limits counted it by.",
     complexity: "O(L) where L is the number of limits that counted the order.",
     since: "0.1.0",
     arity: 3,

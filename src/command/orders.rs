@@ -9,7 +9,7 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ORDERS",
-    summary: "Walks through the orders of a pool with a cursor: order and state in turn.",
+    summary: "Iterates over the orders of a pool with a cursor; returns order ids and states in turn.",
     complexity: "O(1) for every call. O(N) for a whole walk, where N is the number of orders.",
     since: "0.1.0",
     arity: -3,

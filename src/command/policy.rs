@@ -8,7 +8,7 @@ use crate::core::ops::policy::current;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.POLICY",
-    summary: "The policy of a pool as JSON that STOCK.SETPOLICY takes.",
+    summary: "Returns the policy of a pool as JSON, in the form that STOCK.SETPOLICY takes.",
     complexity: "O(N) where N is the size of the policy.",
     since: "0.1.0",
     arity: 2,

@@ -124,7 +124,7 @@ impl ValueText {
         match self {
             Self::Text(text) => Ok(text.as_bytes().to_vec()),
             Self::Bytes(Base64Text { base64 }) => {
-                STANDARD.decode(base64).map_err(|_| CommandError::line("ERR invalid policy: a value is not base64"))
+                STANDARD.decode(base64).map_err(|_| CommandError::line("ERR invalid policy: invalid base64"))
             }
         }
     }
@@ -141,7 +141,7 @@ fn within(n: i64, least: i64, most: i64) -> Parsed<i64> {
     if (least..=most).contains(&n) {
         Ok(n)
     } else {
-        Err(CommandError::line("ERR invalid policy: a number is out of range"))
+        Err(CommandError::line("ERR invalid policy: number out of range"))
     }
 }
 
@@ -166,16 +166,16 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     }
     let bytes = text;
     let text: PolicyText = serde_json::from_slice(bytes).map_err(|error| {
-        let what = if error.is_data() { "unknown or doubled field, or wrong type or value" } else { "no valid JSON" };
+        let what = if error.is_data() { "unknown or duplicate field, or wrong type or value" } else { "invalid JSON" };
         let (line, column) = (error.line(), error.column());
         CommandError::Line(format!("ERR invalid policy: {what} at line {line} column {column}").into())
     })?;
     if !serde_json::from_slice(bytes).is_ok_and(|value| is_named(&value)) {
-        return Err(CommandError::line("ERR invalid policy: an array stands where an object belongs"));
+        return Err(CommandError::line("ERR invalid policy: array instead of object"));
     }
     let events = text.events.as_ref().map(ValueText::bytes).transpose()?;
     if events.as_ref().is_some_and(|name| name.len() > MAX_STREAM) {
-        return Err(CommandError::line("ERR invalid policy: events takes a name of at most 512 bytes"));
+        return Err(CommandError::line("ERR invalid policy: events is longer than 512 bytes"));
     }
     if text.limits.len() > MAX_LIMITS {
         return Err(CommandError::line("ERR too many limits in one pool: at most 32"));
@@ -184,7 +184,7 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     for given in &text.limits {
         let limit = limit(given, utc_offset_min)?;
         if limits.iter().any(|l| l.identity == limit.identity) {
-            return Err(CommandError::line("ERR invalid policy: a limit stands twice"));
+            return Err(CommandError::line("ERR invalid policy: duplicate limit"));
         }
         limits.push(limit);
     }
@@ -220,7 +220,7 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
         Some(PerText::Seconds(Whole(n))) => Window::Seconds(within(*n, 1, MAX_SECONDS)?.unsigned_abs() as u32),
         // Seconds are a number in JSON; as a word they would have two spellings.
         Some(PerText::Word(word)) if word.bytes().all(|b| b.is_ascii_lowercase()) => window(word.as_bytes())?,
-        Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: per is no known window")),
+        Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: unknown window in per")),
     };
     let count = match text.count {
         CountText::Units => Count::Units,
@@ -238,7 +238,7 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
         let values: Vec<Vec<u8>> = given.values.iter().map(ValueText::bytes).collect::<Parsed<_>>()?;
         let values: Vec<Option<&[u8]>> = values.iter().map(|v| any(v)).collect();
         if !overrides.set(pattern(&named, &values)?, named.len(), cap(&given.max)?) {
-            return Err(CommandError::line("ERR invalid policy: an override stands twice"));
+            return Err(CommandError::line("ERR invalid policy: duplicate override"));
         }
     }
     Ok(PolicyLimit {

@@ -10,7 +10,7 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RECONCILE",
-    summary: "Corrects what is on hand by what the database says, while sales run.",
+    summary: "Corrects on_hand to what the database says, while sales go on.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: -3,
@@ -28,7 +28,7 @@ const AFTER_PARTS: &[Arg] = &[Arg::string("epoch"), Arg::integer("seq"), Arg::in
 /// What the database has followed: all three, behind AFTER.
 fn after(args: &mut Args<'_>) -> Parsed<After> {
     let epoch = epoch(args.option_value()?)?;
-    let outside = CommandError::line("ERR invalid seq: an integer, 0 or more");
+    let outside = CommandError::line("ERR invalid seq: 0 or greater");
     let seq = bounded(args.option_value()?, 0..=i64::MAX, outside)?.unsigned_abs();
     Ok(After { epoch, seq, out: units(args.option_value()?)? })
 }

@@ -19,7 +19,7 @@ use crate::core::time::Clock;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RELEASE",
-    summary: "Gives up a hold. Of an order that is not known yet it is remembered, so that it takes nothing later.",
+    summary: "Releases a hold. An unknown order is remembered as released, so that a late STOCK.RESERVE takes nothing.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: 3,

@@ -98,9 +98,7 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::NoDim(limit) => {
             let text = pool.limits().get(*limit).map_or("", |l| &l.text);
             // The text holds dimension names only, which are plain words.
-            return Err(CommandError::Line(
-                format!("NODIM the limit {text} needs a dimension that the call does not carry").into(),
-            ));
+            return Err(CommandError::Line(format!("NODIM missing dimension for limit {text}").into()));
         }
         Refusal::Bound(bound) => return Err(CommandError::line(bound_text(*bound))),
     }
@@ -126,24 +124,24 @@ fn exists(out: &mut dyn Out, state: &str, qty: i64, returned: i64, deadline_ms: 
 
 const fn conflict_text(conflict: Conflict) -> &'static str {
     match conflict {
-        Conflict::Quantity => "CONFLICT the quantity differs from that of the first call",
-        Conflict::Partial => "CONFLICT the order was sent with and without PARTIAL",
-        Conflict::Attributes => "CONFLICT the attributes differ from those the order was sent with",
-        Conflict::MoreThanHeld => "CONFLICT the quantity is more than the order holds",
-        Conflict::MoreThanLeft => "CONFLICT the quantity is more than is left to return",
-        Conflict::Token => "CONFLICT the token was used with other content",
-        Conflict::AllReturned => "CONFLICT everything was returned before, under another token or none",
+        Conflict::Quantity => "CONFLICT quantity differs from the first call",
+        Conflict::Partial => "CONFLICT PARTIAL differs from the first call",
+        Conflict::Attributes => "CONFLICT attributes differ from the first call",
+        Conflict::MoreThanHeld => "CONFLICT quantity exceeds what the order holds",
+        Conflict::MoreThanLeft => "CONFLICT quantity exceeds what is left to return",
+        Conflict::Token => "CONFLICT token already used with different content",
+        Conflict::AllReturned => "CONFLICT all units already returned by another call",
     }
 }
 
 const fn bound_text(bound: Bound) -> &'static str {
     match bound {
-        Bound::Orders => "ERR the pool remembers as many orders as stock.pool-max-orders allows",
-        Bound::DeadlineOver => "ERR invalid expire time: it is over already",
-        Bound::Sum => "ERR a sum would leave the range -9007199254740991 to 9007199254740991",
+        Bound::Orders => "ERR pool has reached stock.pool-max-orders",
+        Bound::DeadlineOver => "ERR invalid expire time: in the past",
+        Bound::Sum => "ERR result would be out of range: -9007199254740991 to 9007199254740991",
         Bound::Tokens => "ERR too many return tokens for one order: at most 1000",
         Bound::Limits => "ERR too many limits in one pool: at most 32",
         Bound::Overrides => "ERR too many overrides in one limit: at most 10000",
-        Bound::Unlimited => "ERR the pool is unlimited: there is no on_hand to add to",
+        Bound::Unlimited => "ERR pool is unlimited: it has no on_hand",
     }
 }

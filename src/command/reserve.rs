@@ -12,7 +12,7 @@ use crate::core::ops::reserve::{decide, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RESERVE",
-    summary: "Holds units for an order until a deadline, if stock and every purchase limit allow it.",
+    summary: "Holds units for an order until a deadline, if stock and all purchase limits allow it.",
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -4,

@@ -11,7 +11,7 @@ use crate::core::ops::give_back::{decide, Part, Return};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RETURN",
-    summary: "Takes paid units back, all that is left or a part of them.",
+    summary: "Takes back sold units of an order, all that remain or a part of them.",
     complexity:
         "O(L) where L is the number of limits of the pool; with QTY also O(T) where T is the order's return tokens.",
     since: "0.1.0",

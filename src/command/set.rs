@@ -12,7 +12,7 @@ use crate::core::pool::Pool;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SET",
-    summary: "Creates a pool, or corrects what is on hand; open holds stay.",
+    summary: "Creates a pool, or sets its on_hand; open holds stay.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: -3,

@@ -10,7 +10,7 @@ use crate::core::ops::policy::decide;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SETPOLICY",
-    summary: "Replaces the whole policy of a pool, all or nothing; a limit that stays keeps its usage.",
+    summary: "Replaces the whole policy of a pool. A limit that stays keeps its usage.",
     complexity: "O(N) where N is the size of the policy.",
     since: "0.1.0",
     arity: 3,

@@ -8,7 +8,7 @@ use crate::core::ops::suspend::decide;
 
 pub const SUSPEND: Spec = Spec {
     name: "STOCK.SUSPEND",
-    summary: "Stops everything that takes units; what finishes orders or gives back goes on.",
+    summary: "Stops all commands that take units. Confirming, releasing and returning go on.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: 2,
@@ -20,12 +20,8 @@ pub const SUSPEND: Spec = Spec {
     run: |call| run(call, true),
 };
 
-pub const RESUME: Spec = Spec {
-    name: "STOCK.RESUME",
-    summary: "Restarts what STOCK.SUSPEND stopped.",
-    run: |call| run(call, false),
-    ..SUSPEND
-};
+pub const RESUME: Spec =
+    Spec { name: "STOCK.RESUME", summary: "Ends the stop of STOCK.SUSPEND.", run: |call| run(call, false), ..SUSPEND };
 
 fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);

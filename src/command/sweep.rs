@@ -8,7 +8,8 @@ use crate::core::time::Clock;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SWEEP",
-    summary: "Returns holds that are due, also within the failover grace, and frees memory of what is over.",
+    summary:
+        "Expires due holds now, also during the failover grace, and purges orders and usage that are no longer needed.",
     complexity: "O(N) where N is the number of holds returned.",
     since: "0.1.0",
     arity: -2,

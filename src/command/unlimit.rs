@@ -13,7 +13,7 @@ use crate::core::window::Window;
 pub const SPEC: Spec = Spec {
     name: "STOCK.UNLIMIT",
     summary: "Removes a limit with its usage, or one override of it.",
-    complexity: "O(log N) where N is the number of overrides of the limit; usage is freed step by step.",
+    complexity: "O(log N) where N is the number of overrides of the limit; usage is purged step by step.",
     since: "0.1.0",
     arity: -3,
     access: Access::WriteAllowOom,

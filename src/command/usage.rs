@@ -10,7 +10,7 @@ use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.USAGE",
-    summary: "What somebody has used of each limit that applies, and what remains.",
+    summary: "Returns what is used and what remains of each limit that applies to the given attributes.",
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -2,

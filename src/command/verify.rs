@@ -7,7 +7,7 @@ use crate::core::verify::verify;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.VERIFY",
-    summary: "Recomputes every sum, counter and index of a pool from its orders. Slow.",
+    summary: "Recomputes all sums, counters and indexes of a pool from its orders, and returns the differences. Slow.",
     complexity: "O(N log N) where N is the number of orders.",
     since: "0.1.0",
     arity: 2,

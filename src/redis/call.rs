@@ -26,7 +26,7 @@ pub struct Scratch {
 }
 
 /// What a write is answered that another module makes while one of ours is under way.
-pub const NESTED: &str = "ERR this call came in the middle of another one that writes";
+pub const NESTED: &str = "ERR nested write not allowed";
 
 /// Runs one command.
 pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]) {

@@ -230,7 +230,7 @@ fn clients_are_told_to_try_again() {
     let before = host.state();
     for line in lines {
         let (answer, effects) = host.call(NOW_MS, Origin::Client, &words(&format!("STOCK.{line}")));
-        assert_eq!(answer, Reply::Error("TRYAGAIN the pool is still arriving".into()), "{line}");
+        assert_eq!(answer, Reply::Error("TRYAGAIN the pool is still loading".into()), "{line}");
         assert!(effects.is_empty());
     }
     for piece in [&[b"MORE".as_slice(), b"\x01"][..], &[b"END"]] {

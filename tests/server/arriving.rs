@@ -109,7 +109,7 @@ fn is_arriving(c: &mut Client, digest: &str) {
     let calls = ["STOCK.GET k", "STOCK.AVAILABLE k", "STOCK.RESERVE k o 1", "STOCK.SET k 5", "STOCK.SWEEP k"];
     let reads = if is_replica(c) { 2 } else { calls.len() };
     for call in &calls[..reads] {
-        c.expect(call, "-TRYAGAIN the pool is still arriving");
+        c.expect(call, "-TRYAGAIN the pool is still loading");
     }
     assert_eq!(c.digest("k"), digest);
 }

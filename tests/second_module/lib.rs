@@ -1,7 +1,7 @@
 //! Another module in the same server, for the tests: it does what others do to ours.
 //!
-//! - `NEIGHBOUR.THREAD command [arg ...]`: calls a command from a thread of its own, under the server's lock.
-//! - `NEIGHBOUR.ON event command [arg ...]`: from now on calls a command whenever this keyspace event comes. Modules should not
+//! - `SECOND.THREAD command [arg ...]`: calls a command from a thread of its own, under the server's lock.
+//! - `SECOND.ON event command [arg ...]`: from now on calls a command whenever this keyspace event comes. Modules should not
 //!   write then, and some do.
 
 use std::ffi::CStr;
@@ -124,12 +124,12 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
 ) -> c_int {
     // SAFETY: the context is live; the texts are copied; the callbacks fit.
     unsafe {
-        if raw::Export_RedisModule_Init(ctx, c"neighbour".as_ptr(), 1, raw::REDISMODULE_APIVER_1 as c_int) != OK {
+        if raw::Export_RedisModule_Init(ctx, c"second".as_ptr(), 1, raw::REDISMODULE_APIVER_1 as c_int) != OK {
             return ERR;
         }
         for (name, entry) in [
-            (c"NEIGHBOUR.THREAD", thread as unsafe extern "C" fn(_, _, _) -> _),
-            (c"NEIGHBOUR.ON", on as unsafe extern "C" fn(_, _, _) -> _),
+            (c"SECOND.THREAD", thread as unsafe extern "C" fn(_, _, _) -> _),
+            (c"SECOND.ON", on as unsafe extern "C" fn(_, _, _) -> _),
         ] {
             if api!(RedisModule_CreateCommand(ctx, name.as_ptr(), Some(entry), c"write".as_ptr(), 0, 0, 0)) != OK {
                 return ERR;

@@ -3,14 +3,14 @@
 use crate::harness::server::Server;
 use crate::harness::{stock_info, wait_until};
 
-/// A server that has another module (`tests/neighbour`), too.
-fn with_neighbour(args: &[&str]) -> Server {
+/// A server that has another module (`tests/second_module`), too.
+fn with_second_module(args: &[&str]) -> Server {
     let exe = std::env::current_exe().expect("the path of this test");
     let built = exe.parent().and_then(|deps| deps.parent()).expect("the directory of the build");
-    let path = built.join("examples").join("libneighbour.so");
+    let path = built.join("examples").join("libsecond_module.so");
     assert!(
         path.exists(),
-        "{} is missing: cargo build --example neighbour (cargo test without --test does it)",
+        "{} is missing: cargo build --example second_module (cargo test without --test does it)",
         path.display()
     );
     let mut all = vec!["--loadmodule", path.to_str().expect("a plain path")];
@@ -20,14 +20,14 @@ fn with_neighbour(args: &[&str]) -> Server {
 
 #[test]
 fn a_thread_of_another_module_finds_the_same_state() {
-    let server = with_neighbour(&["--stock.hold-seconds", "1", "--stock.events", "ev"]);
+    let server = with_second_module(&["--stock.hold-seconds", "1", "--stock.events", "ev"]);
     let mut c = server.client();
     c.script(
         "STOCK.SET k 10
-         NEIGHBOUR.THREAD CONFIG SET stock.retain-seconds 77",
+         SECOND.THREAD CONFIG SET stock.retain-seconds 77",
     );
     wait_until("the thread has set a parameter", || c.say("CONFIG GET stock.retain-seconds").items()[1].text() == "77");
-    c.expect("NEIGHBOUR.THREAD STOCK.RESERVE k a 2", "OK");
+    c.expect("SECOND.THREAD STOCK.RESERVE k a 2", "OK");
     wait_until("the thread has reserved", || c.get("k", "seq") == "2");
     c.expect("XLEN ev", "2");
     // By the server's hold, and by the background: nobody calls.
@@ -37,7 +37,7 @@ fn a_thread_of_another_module_finds_the_same_state() {
     let epoch = c.get("k", "epoch");
     c.script(
         "STOCK.RESERVE k b 1 PX 300 => [OK, *]
-         NEIGHBOUR.THREAD RENAME k renamed",
+         SECOND.THREAD RENAME k renamed",
     );
     wait_until("the thread has renamed", || c.say("EXISTS renamed").int() == 1);
     assert_eq!(c.get("renamed", "epoch"), epoch);
@@ -47,8 +47,8 @@ fn a_thread_of_another_module_finds_the_same_state() {
 /// A write in the middle of a write is refused; the one that is under way is whole, on both sides.
 #[test]
 fn a_write_that_answers_an_event_of_ours_is_refused() {
-    let server = with_neighbour(&[]);
-    let replica = with_neighbour(&[]);
+    let server = with_second_module(&[]);
+    let replica = with_second_module(&[]);
     let mut c = server.client();
     // `new` comes from the server while the entry is appended.
     for (event, nested) in [("new", "STOCK.ADD k 1"), ("new", "STOCK.RESERVE k nested 1")] {
@@ -57,9 +57,9 @@ fn a_write_that_answers_an_event_of_ours_is_refused() {
              STOCK.SET k 10
              STOCK.SETPOLICY k {{\"events\":\"made\"}}
              DEL made => 1
-             NEIGHBOUR.ON {event} {nested}
+             SECOND.ON {event} {nested}
              STOCK.RESERVE k a 2 => [OK, 2, 8, *]
-             NEIGHBOUR.ON none PING
+             SECOND.ON none PING
              XLEN made => 1
              STOCK.VERIFY k => OK"
         ));
@@ -68,9 +68,9 @@ fn a_write_that_answers_an_event_of_ours_is_refused() {
     }
     // When all is done, it is welcome.
     c.script(
-        "NEIGHBOUR.ON xadd STOCK.RELEASE k a
+        "SECOND.ON xadd STOCK.RELEASE k a
          STOCK.RESERVE k b 1 => [OK, *]
-         NEIGHBOUR.ON none PING
+         SECOND.ON none PING
          STOCK.ORDER k a => *",
     );
     assert_eq!(c.say("STOCK.ORDER k a").field("state").text(), "released");
