@@ -93,7 +93,7 @@ impl StockTable {
         }
         let digits = self.unit.strip_prefix("0.")?;
         let zeros = digits.strip_suffix('1')?;
-        (digits.len() <= MAX_DIGITS && zeros.bytes().all(|b| b == b'0')).then(|| digits.len() as u32)
+        (digits.len() <= MAX_DIGITS && zeros.bytes().all(|b| b == b'0')).then_some(digits.len() as u32)
     }
 }
 
