@@ -12,8 +12,8 @@ use crate::command::error::CommandError;
 use crate::command::host::{Env, EventConfig, Origin};
 use crate::command::journal::{Journal, Outcome};
 use crate::command::spec::{Access, Call, Spec};
-use crate::core::change::Kind;
-use crate::core::time::Clock;
+use crate::core::model::change::Kind;
+use crate::core::model::time::Clock;
 
 /// Runs one command.
 pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleString]) {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::handles::OwnedString;
 use crate::command::limit_text::offset;
-use crate::core::ids::MAX_STREAM;
-use crate::core::quantity::MAX_UNITS;
-use crate::core::time::MAX_SECONDS;
-use crate::core::Defaults;
+use crate::core::model::context::Defaults;
+use crate::core::model::ids::MAX_STREAM;
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::time::MAX_SECONDS;
 
 /// A parameter that is a number.
 pub struct Number {

@@ -12,7 +12,7 @@ use super::scratch::Scratch;
 use super::settings::Settings;
 use super::wake_queue::WakeQueue;
 use crate::command::journal::Outcome;
-use crate::core::time::Clock;
+use crate::core::model::time::Clock;
 
 /// A step back of the clock by more than this is counted for `INFO`.
 const CLOCK_STEP_MS: i64 = 1_000;

@@ -15,7 +15,7 @@ use super::open_key::OpenKey;
 use crate::command::error::CommandError;
 use crate::command::event::{FieldValue, StreamEntry, StreamField, FIELDS};
 use crate::command::host::{Append, StreamDenied};
-use crate::core::event::{EntryId, Place};
+use crate::core::model::event::{EntryId, Place};
 
 /// A stream is trimmed each time its length is a multiple of this: the server drops whole nodes.
 const TRIM_EVERY: u64 = 32;

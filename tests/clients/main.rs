@@ -1,4 +1,4 @@
-//! The examples of the client libraries, run against real servers: docs/clients.md.
+//! The examples of the client libraries, run against real servers: docs/guides/clients.md.
 
 #[allow(unused_imports)]
 #[path = "../server/harness/mod.rs"]

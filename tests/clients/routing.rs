@@ -167,7 +167,7 @@ fn no_call_takes_a_detour() {
     assert_eq!((moved, asked), (0, 0), "redis-py, carts");
     let (moved, asked) = through(&cluster, &mut route_py(port, "without"), &carts);
     assert_eq!(moved, 0, "redis-py, carts without the helper");
-    assert!(asked > 0, "the helper is of no use any more: say so in docs/clients.md");
+    assert!(asked > 0, "the helper is of no use any more: say so in docs/guides/clients.md");
 
     for library in ["ioredis", "node-redis"] {
         for (what, lines) in [("single pools", &single), ("carts", &carts)] {
@@ -176,7 +176,7 @@ fn no_call_takes_a_detour() {
         }
     }
     let (moved, _) = through(&cluster, &mut route_js(port, "ioredis", "without"), &single);
-    assert!(moved > 0, "the helper is of no use any more: say so in docs/clients.md");
+    assert!(moved > 0, "the helper is of no use any more: say so in docs/guides/clients.md");
 
     // redis-rs, in this process.
     let mut shop = Shop::open(&format!("redis://127.0.0.1:{port}"), true).expect("a client");

@@ -1,6 +1,7 @@
 //! The project keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
 
 mod circles;
+mod documents;
 mod server_functions;
 
 use std::collections::BTreeSet;
@@ -94,62 +95,6 @@ fn names_are_unique_and_arities_fit_the_arguments() {
         let arity = spec.arity.abs();
         assert!(arity == least || arity == least + slack, "{}: arity {arity}, arguments {least}", spec.name);
         assert!(spec.summary.ends_with('.') && spec.summary.is_ascii(), "{}", spec.name);
-    }
-}
-
-#[test]
-fn the_readme_lists_every_command() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
-    let mut listed = BTreeSet::new();
-    for line in readme.lines().filter(|l| l.starts_with("| `STOCK.")) {
-        let command = line.trim_start_matches("| `").split(['`', ' ']).next().unwrap_or("");
-        assert!(listed.insert(command.to_string()), "{command} stands twice");
-    }
-    let known: BTreeSet<String> = TABLE.iter().map(|s| s.name.to_string()).collect();
-    assert_eq!(listed, known, "the command table of the README is that of the code");
-}
-
-#[test]
-fn text_speaks_of_the_project_alone() {
-    let docs = fs::read_dir(root().join("docs")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let docs: Vec<PathBuf> = docs.filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
-    assert!(docs.len() > 8, "the docs are there");
-    let others = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "redis.conf.example"];
-    for path in others.map(|name| root().join(name)).into_iter().chain(docs) {
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let name = path.display();
-        assert!(!text.is_empty(), "{name} is there");
-        for word in ["/work/", "/tmp/", "/root/", "TODO", "FIXME"] {
-            assert!(!text.contains(word), "{name} holds {word}");
-        }
-    }
-}
-
-/// The README claims of each campaign at most what its runs in docs/reliability.md sum up to (of the first number of their counts), and all
-/// that they found.
-#[test]
-fn the_readme_claims_the_sums_of_the_runs() {
-    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap_or_default();
-    let (runs, readme) = (read("docs/reliability.md"), read("README.md"));
-    let mut sums: Vec<(String, u64, u64)> = Vec::new();
-    for row in runs.lines().filter(|line| line.starts_with("| 20")) {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let (campaign, counts, found) = (cells[2], cells[5], cells[6]);
-        let first: String = counts.split(' ').next().unwrap_or("").replace(',', "");
-        let first: u64 = first.parse().unwrap_or_else(|_| panic!("{row}: counts begin with a number"));
-        let found: u64 = found.parse().unwrap_or_else(|_| panic!("{row}: found is a number"));
-        match sums.iter_mut().find(|sum| sum.0 == campaign) {
-            Some(sum) => (sum.1, sum.2) = (sum.1 + first, sum.2 + found),
-            None => sums.push((campaign.to_string(), first, found)),
-        }
-    }
-    for (campaign, sum, found) in sums {
-        let row = readme.lines().find(|line| line.starts_with(&format!("| {campaign} | ")));
-        let row = row.unwrap_or_else(|| panic!("the README has no row of {campaign}: {sum}, found {found}"));
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let claimed: u64 = cells[2].split(' ').next().unwrap_or("").replace(',', "").parse().expect(row);
-        assert!(claimed > 0 && claimed <= sum, "{campaign}: {sum} ran, the README says {claimed}");
-        assert_eq!(cells[3], found.to_string(), "{campaign}: what was found");
     }
 }
 

@@ -1,11 +1,11 @@
 //! A pool as a call sees it: after the due holds that a write would return first.
 
-use super::change::OrderRef;
-use super::limit::Limit;
-use super::order::{Order, State};
-use super::pool::{Pool, Sums};
-use super::refusal::Refusal;
-use super::{Terms, DUE_PER_WRITE};
+use crate::core::model::change::OrderRef;
+use crate::core::model::context::{CallContext, DUE_PER_WRITE};
+use crate::core::model::limit::Limit;
+use crate::core::model::order::{Order, State};
+use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::refusal::Refusal;
 
 /// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself; for a read, which changes
 /// nothing, those holds are taken off on the way.
@@ -13,7 +13,7 @@ pub struct View<'p> {
     /// The pool.
     pub pool: &'p Pool,
     /// Time and defaults of the call.
-    pub terms: Terms,
+    pub context: CallContext,
     due: Vec<u32>,
     due_units: i64,
 }
@@ -21,26 +21,26 @@ pub struct View<'p> {
 impl<'p> View<'p> {
     /// For a write: due holds have been returned already.
     #[must_use]
-    pub fn of_write(pool: &'p Pool, terms: Terms) -> Self {
-        Self { pool, terms, due: Vec::new(), due_units: 0 }
+    pub fn of_write(pool: &'p Pool, context: CallContext) -> Self {
+        Self { pool, context, due: Vec::new(), due_units: 0 }
     }
 
     /// For a write that names this hold, which is due but was not among those returned: as if it had been.
     #[must_use]
-    pub fn without_hold(pool: &'p Pool, terms: Terms, slot: u32) -> Self {
+    pub fn without_hold(pool: &'p Pool, context: CallContext, slot: u32) -> Self {
         let due_units = pool.orders.at(slot).qty;
-        Self { pool, terms, due: vec![slot], due_units }
+        Self { pool, context, due: vec![slot], due_units }
     }
 
     /// For a read: what a write would find.
     #[must_use]
-    pub fn of_read(pool: &'p Pool, terms: Terms) -> Self {
-        let mut view = Self::of_write(pool, terms);
-        if pool.next_deadline_ms().is_some_and(|at| terms.clock.is_due(at)) {
+    pub fn of_read(pool: &'p Pool, context: CallContext) -> Self {
+        let mut view = Self::of_write(pool, context);
+        if pool.next_deadline_ms().is_some_and(|at| context.clock.is_due(at)) {
             let slots = pool.holds.iter(&pool.orders).take(DUE_PER_WRITE);
             for slot in slots {
                 let order = pool.orders.at(slot);
-                if !terms.clock.is_due(order.time_ms) {
+                if !context.clock.is_due(order.time_ms) {
                     break;
                 }
                 view.due.push(slot);
@@ -53,8 +53,8 @@ impl<'p> View<'p> {
     /// What the sums would be after these differences, where they stay within the bounds: as a write would find them.
     ///
     /// # Errors
-    /// [`super::refusal::Bound::Sum`].
-    pub(super) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
+    /// [`crate::core::model::refusal::Bound::Sum`].
+    pub(in crate::core) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
         self.pool.fits(&Sums { reserved: less.reserved.saturating_sub(self.due_units), ..*less })
     }
 
@@ -79,13 +79,13 @@ impl<'p> View<'p> {
     /// Whether a finished order is remembered no more.
     #[must_use]
     pub fn is_forgotten(&self, order: &Order<'_>) -> bool {
-        order.state != State::Reserved && self.terms.clock.now_ms >= order.time_ms
+        order.state != State::Reserved && self.context.clock.now_ms >= order.time_ms
     }
 
     /// Where an order stands, judged by its own deadline. `None` when it is forgotten.
     #[must_use]
     pub fn state(&self, order: &Order<'_>) -> Option<State> {
-        if order.state == State::Reserved && self.terms.clock.is_due(order.time_ms) {
+        if order.state == State::Reserved && self.context.clock.is_due(order.time_ms) {
             Some(State::Expired)
         } else if self.is_forgotten(order) {
             None
@@ -104,7 +104,7 @@ impl<'p> View<'p> {
     /// The usage of a value: what counts in its current window, and when that began.
     #[must_use]
     pub fn used(&self, limit: &Limit, entry: Option<u32>) -> (i64, i64) {
-        let current_ms = limit.window_ms(self.terms.clock.now_ms);
+        let current_ms = limit.window_ms(self.context.clock.now_ms);
         let (used, window_ms) = self.pool.usage.used(entry, current_ms);
         if self.due.is_empty() {
             return (used, window_ms);

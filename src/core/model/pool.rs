@@ -3,20 +3,20 @@
 //! A pool changes in one place only, [`Pool::commit`], which cannot fail: whether a change is right was decided before
 //! (`ops`), or by the primary.
 
-use super::change::{Change, Edge, Edges, Kind, OnHand, OrderRef};
-use super::hash::Salt;
-use super::ids::Bytes;
-use super::limit::{values, Limit};
-use super::ops;
-use super::order::{Order, State};
-use super::orders::Orders;
-use super::quantity::{difference, sum, MAX_UNITS};
-use super::refusal::{Bound, Refusal};
-use super::table::Index;
-use super::timeline::Timeline;
-use super::token::Tokens;
-use super::usage::Usage;
-use super::Terms;
+use crate::core::model::change::{Change, Edge, Edges, Kind, OnHand, OrderRef};
+use crate::core::model::context::CallContext;
+use crate::core::model::hash::Salt;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{values, Limit};
+use crate::core::model::order::{Order, State};
+use crate::core::model::quantity::{difference, sum, MAX_UNITS};
+use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::ops;
+use crate::core::store::index::Index;
+use crate::core::store::orders::Orders;
+use crate::core::store::timeline::Timeline;
+use crate::core::store::tokens::Tokens;
+use crate::core::store::usage::Usage;
 
 /// How many ended epochs a pool keeps.
 pub const MAX_EPOCHS: usize = 16;
@@ -56,7 +56,7 @@ pub struct Times {
 
 /// How the sums of a pool would differ.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
+pub(in crate::core) struct Sums {
     pub on_hand: i64,
     pub reserved: i64,
     pub sold: i64,
@@ -64,46 +64,46 @@ pub(super) struct Sums {
 }
 
 /// What of the shelf may be sold at all, where that sum stays within the bounds.
-pub(super) fn sellable(on_hand: i64, safety: i64) -> Option<i64> {
+pub(in crate::core) fn sellable(on_hand: i64, safety: i64) -> Option<i64> {
     difference(on_hand, safety)
 }
 
 /// A pool.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    pub(super) salt: Salt,
-    pub(super) on_hand: i64,
-    pub(super) unlimited: bool,
-    pub(super) suspended: bool,
-    pub(super) reserved: i64,
-    pub(super) safety: i64,
-    pub(super) alert: i64,
-    pub(super) sold: i64,
-    pub(super) out: i64,
+    pub(in crate::core) salt: Salt,
+    pub(in crate::core) on_hand: i64,
+    pub(in crate::core) unlimited: bool,
+    pub(in crate::core) suspended: bool,
+    pub(in crate::core) reserved: i64,
+    pub(in crate::core) safety: i64,
+    pub(in crate::core) alert: i64,
+    pub(in crate::core) sold: i64,
+    pub(in crate::core) out: i64,
     /// The part of `sold` that remembered orders do not explain.
-    pub(super) sold_before: i64,
-    pub(super) times: Times,
-    pub(super) events: Option<Bytes>,
-    pub(super) epoch: u64,
-    pub(super) seq: u64,
-    pub(super) ended: Vec<EndedEpoch>,
+    pub(in crate::core) sold_before: i64,
+    pub(in crate::core) times: Times,
+    pub(in crate::core) events: Option<Bytes>,
+    pub(in crate::core) epoch: u64,
+    pub(in crate::core) seq: u64,
+    pub(in crate::core) ended: Vec<EndedEpoch>,
     /// In whose reign the last change was decided; 0 = not by this process as primary. Not part of the state.
-    pub(super) reign: u64,
+    pub(in crate::core) reign: u64,
     /// When the youngest order that was freed had been placed, Unix ms.
-    pub(super) freed_placed_ms: i64,
+    pub(in crate::core) freed_placed_ms: i64,
     /// The shortest time for which an order was to be remembered after it was finished, ms; `i64::MAX` before the first.
-    pub(super) shortest_retain_ms: i64,
-    pub(super) limits: Vec<Limit>,
-    pub(super) next_limit: u32,
-    pub(super) orders: Orders,
-    pub(super) order_index: Index,
+    pub(in crate::core) shortest_retain_ms: i64,
+    pub(in crate::core) limits: Vec<Limit>,
+    pub(in crate::core) next_limit: u32,
+    pub(in crate::core) orders: Orders,
+    pub(in crate::core) order_index: Index,
     /// Open holds by deadline.
-    pub(super) holds: Timeline,
+    pub(in crate::core) holds: Timeline,
     /// Finished orders by when they are forgotten.
-    pub(super) finished: Timeline,
-    pub(super) counts: [u32; 5],
-    pub(super) usage: Usage,
-    pub(super) tokens: Tokens,
+    pub(in crate::core) finished: Timeline,
+    pub(in crate::core) counts: [u32; 5],
+    pub(in crate::core) usage: Usage,
+    pub(in crate::core) tokens: Tokens,
 }
 
 impl Pool {
@@ -238,20 +238,20 @@ impl Pool {
 
     /// From when an order that is finished in this state now is forgotten, Unix ms.
     #[must_use]
-    pub fn forget_ms(&self, state: State, terms: &Terms) -> i64 {
+    pub fn forget_ms(&self, state: State, context: &CallContext) -> i64 {
         let retain_ms = if state.is_paid() {
-            self.times.retain_paid_ms.unwrap_or(terms.defaults.retain_paid_ms)
+            self.times.retain_paid_ms.unwrap_or(context.defaults.retain_paid_ms)
         } else {
-            self.times.retain_ms.unwrap_or(terms.defaults.retain_ms)
+            self.times.retain_ms.unwrap_or(context.defaults.retain_ms)
         };
-        terms.clock.now_ms.saturating_add(retain_ms)
+        context.clock.now_ms.saturating_add(retain_ms)
     }
 
     /// What the sums would be after these differences, where they stay within the bounds.
     ///
     /// # Errors
     /// [`Bound::Sum`].
-    pub(super) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
+    pub(in crate::core) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
         let on_hand = if self.unlimited { Some(0) } else { sum(self.on_hand, less.on_hand) };
         let reserved = sum(self.reserved, less.reserved);
         let fits = on_hand.zip(reserved).is_some_and(|(on_hand, reserved)| {
@@ -268,7 +268,7 @@ impl Pool {
     }
 
     /// As [`Pool::order_ref`], where the hash is known.
-    pub(super) fn hashed_ref<'a>(&self, id: &'a [u8], hash: u64) -> OrderRef<'a> {
+    pub(in crate::core) fn hashed_ref<'a>(&self, id: &'a [u8], hash: u64) -> OrderRef<'a> {
         let slot = self.order_index.find(hash, |at| self.orders.is(at, id));
         OrderRef { id, hash, slot }
     }

@@ -1,7 +1,7 @@
 //! What a pool remembers of one order.
 
-use super::ids::Bytes;
-use super::orders::OrderShares;
+use crate::core::model::ids::Bytes;
+use crate::core::store::orders::OrderShares;
 
 /// The most return tokens in one order.
 pub const MAX_TOKENS: usize = 1_000;

@@ -1,7 +1,7 @@
 //! Why a call does not do what it asks for, as values.
 
-use super::ids::Bytes;
-use super::order::State;
+use crate::core::model::ids::Bytes;
+use crate::core::model::order::State;
 
 /// What differs between a call and what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

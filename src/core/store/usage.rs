@@ -6,12 +6,14 @@
 
 use std::cell::Cell;
 
-use super::entries::{Entries, Numbers};
-use super::hash::Salt;
-use super::ids::Bytes;
-use super::limit::Limit;
-use super::table::{Bulk, Index, List};
-use super::timeline::Timeline;
+use crate::core::model::hash::Salt;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::Limit;
+use crate::core::store::bulk::Bulk;
+use crate::core::store::index::Index;
+use crate::core::store::list::List;
+use crate::core::store::timeline::Timeline;
+use crate::core::store::usage_entries::{Entries, Numbers};
 
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

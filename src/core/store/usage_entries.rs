@@ -13,8 +13,10 @@
 
 use std::collections::BTreeMap;
 
-use super::table::{Linked, Links, Rows, Slab};
-use super::usage::{Entry, Place};
+use crate::core::store::list::{Linked, Links};
+use crate::core::store::rows::Rows;
+use crate::core::store::slab::Slab;
+use crate::core::store::usage::{Entry, Place};
 
 const HEAD: usize = 20;
 const FLOATING: u8 = 1;

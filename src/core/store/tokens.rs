@@ -1,9 +1,11 @@
 //! Tokens of ADD, so that a retried delivery is not booked twice.
 
-use super::hash::Salt;
-use super::ids::Bytes;
-use super::table::{Index, Linked, Links, Slab};
-use super::timeline::Timeline;
+use crate::core::model::hash::Salt;
+use crate::core::model::ids::Bytes;
+use crate::core::store::index::Index;
+use crate::core::store::list::{Linked, Links};
+use crate::core::store::slab::Slab;
+use crate::core::store::timeline::Timeline;
 
 /// A token of ADD with its content.
 #[derive(Clone, Debug)]

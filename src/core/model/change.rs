@@ -2,12 +2,12 @@
 
 use smallvec::SmallVec;
 
-use super::attributes::Attributes;
-use super::ids::Bytes;
-use super::limit::{Cap, Identity, Missing};
-use super::order::ReturnContent;
-use super::policy::Policy;
-use super::usage::Share;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{Cap, Identity, Missing};
+use crate::core::model::order::ReturnContent;
+use crate::core::model::policy::Policy;
+use crate::core::store::usage::Share;
 
 /// What is on the shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A pool's whole policy, as SETPOLICY replaces it.
 
-use super::ids::Bytes;
-use super::limit::{Cap, Identity, Missing, Overrides};
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{Cap, Identity, Missing, Overrides};
 
 /// One limit of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,8 +19,9 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::order::{Extra, NewOrder, Numbers, Order, ReturnToken, State};
-use super::table::{Linked, Links, Rows};
+use crate::core::model::order::{Extra, NewOrder, Numbers, Order, ReturnToken, State};
+use crate::core::store::list::{Linked, Links};
+use crate::core::store::rows::Rows;
 
 const HEAD: usize = 35;
 const PARTIAL: u8 = 1 << 3;
@@ -96,7 +97,7 @@ impl<'p> OrderShares<'p> {
         let mut rest = self.bytes;
         (0..self.len).map(move |nth| {
             if let Some(shares) = self.beside {
-                return shares.get(nth).copied().unwrap_or(super::table::NONE);
+                return shares.get(nth).copied().unwrap_or(crate::core::store::slab::NONE);
             }
             let (bytes, more) = rest.split_at_checked(self.width(nth)).unwrap_or((rest, &[]));
             rest = more;

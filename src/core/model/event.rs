@@ -2,9 +2,9 @@
 //!
 //! An entry follows from the change and the pool after it, so that a replica makes the same one from the effect.
 
-use super::change::{Change, Edges, Kind, OnHand};
-use super::order::State;
-use super::pool::Pool;
+use crate::core::model::change::{Change, Edges, Kind, OnHand};
+use crate::core::model::order::State;
+use crate::core::model::pool::Pool;
 
 /// The id of an entry in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

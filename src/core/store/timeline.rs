@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::table::{Linked, List};
+use crate::core::store::list::{Linked, List};
 
 /// One list of records for each time. Nearly all arrive in order, so nearly all land at the right end, which is kept at hand.
 #[derive(Clone, Debug, Default)]

@@ -5,8 +5,8 @@
 
 use arrayvec::ArrayVec;
 
-use super::attributes::{Attributes, MAX_ATTRIBUTES};
-use super::ids::{MAX_ID, MAX_NAME};
+use crate::core::model::attributes::{Attributes, MAX_ATTRIBUTES};
+use crate::core::model::ids::{MAX_ID, MAX_NAME};
 
 /// The secret of one pool: random at its creation, kept through copies, loads and replicas so that fingerprints stay
 /// comparable. No command shows it.

@@ -6,11 +6,11 @@ use std::fmt::Write;
 
 use arrayvec::ArrayVec;
 
-use super::attributes::Attributes;
-use super::ids::{Bytes, MAX_ID};
-use super::time::SLACK_MS;
-use super::timeline::Timeline;
-use super::window::Window;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::ids::{Bytes, MAX_ID};
+use crate::core::model::time::SLACK_MS;
+use crate::core::model::window::Window;
+use crate::core::store::timeline::Timeline;
 
 /// The most limits in a pool.
 pub const MAX_LIMITS: usize = 32;
@@ -26,7 +26,7 @@ pub const MAX_OVERRIDES: usize = 10_000;
 pub enum Cap {
     /// Any quantity.
     Unlimited,
-    /// At most this, 0 to [`super::quantity::MAX_UNITS`].
+    /// At most this, 0 to [`crate::core::model::quantity::MAX_UNITS`].
     At(i64),
 }
 

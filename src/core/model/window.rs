@@ -24,7 +24,7 @@ pub enum Window {
     Week,
     /// The calendar month.
     Month,
-    /// Spans of so many seconds in a row since the Unix epoch; 1 to [`super::time::MAX_SECONDS`].
+    /// Spans of so many seconds in a row since the Unix epoch; 1 to [`crate::core::model::time::MAX_SECONDS`].
     Seconds(u32),
 }
 

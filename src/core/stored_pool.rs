@@ -3,8 +3,8 @@
 //! What has arrived is part of the data set like any pool: it is saved, copied and replicated, so that whoever takes a copy between
 //! two pieces can go on with the next one.
 
-use super::codec::{self, Loader};
-use super::pool::Pool;
+use crate::core::codec::{self, Loader};
+use crate::core::model::pool::Pool;
 
 /// What a key holds.
 #[derive(Clone)]
