@@ -15,7 +15,7 @@ import time
 
 import redis
 
-from stock import stock
+from redis_stock import Exists, Refused, Stock, calls
 
 STREAM, GROUP = "{sale}events", "orders"
 # An entry that nobody has acknowledged for so long is taken from the worker that has it: longer than one order ever takes.
@@ -92,23 +92,24 @@ def worker(c, orders, name):
 
 def web(c, orders):
     """buy POOL ORDER USER PX | page POOL ORDER | pay POOL ORDER | cancel POOL ORDER"""
+    shop = Stock(c)
     for line in sys.stdin:
         verb, pool, order, *rest = line.split()
         if verb == "buy":
-            # One call, and the page can be shown. No answer: the helper asks again with the same order id.
+            # One call, and the page can be shown. No answer: the library asks again with the same order id.
             user, hold_ms = rest
-            answer = stock(c, "STOCK.RESERVE", pool, order, 1, "PX", hold_ms, "FOR", "user", user)
+            answer = shop.do(calls.reserve(pool, order, 1, px=hold_ms, attributes={"user": user}))
         elif verb == "pay":
-            answer = stock(c, "STOCK.CONFIRM", pool, order)
+            answer = shop.do(calls.confirm(pool, order))
         elif verb == "cancel":
-            answer = stock(c, "STOCK.RELEASE", pool, order)
+            answer = shop.do(calls.release(pool, order))
         else:
             # The page polls: the pool knows the state at once, the database tells when the order has been made.
-            known = stock(c, "STOCK.ORDER", pool, order) or []
-            fields = dict(zip(known[::2], known[1::2]))
+            known = shop.do(calls.order(pool, order))
             made = orders.execute("SELECT 1 FROM orders WHERE pool = ? AND id = ?", (pool, order)).fetchone()
-            answer = [fields.get("state", "unknown"), "made" if made else "pending"]
-        print(*answer[:2], flush=True)
+            print(known.state if known else "unknown", "made" if made else "pending", flush=True)
+            continue
+        print(answer.word, answer.key if isinstance(answer, (Exists, Refused)) else answer.qty, flush=True)
 
 
 def main(url, path, role, *name):

@@ -16,7 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from stock import stock
+from redis_stock import Stock, calls
 
 
 class SoldOutFlags:
@@ -80,7 +80,7 @@ class Shop:
     """The front door. `calls` counts what reaches the server."""
 
     def __init__(self, url, pools):
-        self.client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=5)
+        self.shop = Stock(redis.Redis.from_url(url, decode_responses=True, socket_timeout=5))
         self.flags = SoldOutFlags(url, pools)
         self.calls = 0
 
@@ -88,7 +88,7 @@ class Shop:
         if self.flags.sold_out(pool):
             return "SOLDOUT"
         self.calls += 1
-        return stock(self.client, "STOCK.RESERVE", pool, order, 1)[0]
+        return self.shop.do(calls.reserve(pool, order, 1)).word
 
 
 def main(url, pools):
