@@ -22,7 +22,7 @@ help:
 	@echo "make mutants                 cargo-mutants over the core: all places that fit behind a switch, in one build;"
 	@echo "                             ARGS='--shard 0/100' or ARGS='--re PATTERN': one build a place, as cargo mutants takes it"
 	@echo "make suites  Redis's own test suites, with the module and without"
-	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
+	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
 	@echo "make clients  the client libraries; CLIENT=python for one"
@@ -68,7 +68,7 @@ bench: deps
 	cargo build --release -p redis-stock -p stock-floor -p stock-bench
 	"$(TARGET)/release/stock-bench" $(PART) $(foreach server,$(or $(SERVERS),$(REDIS_SERVER)),--server "$(server)") \
 		--module "$(MODULE)" --floor "$(TARGET)/release/libstock_floor.so" $(if $(NOTE),--note "$(NOTE)") \
-		$(if $(PART),,--out "$(or $(OUT),docs)" $(if $(OUT),,--readme README.md))
+		$(if $(PART),,--out "$(or $(OUT),docs/internals)" $(if $(OUT),,--readme README.md))
 
 # Writes the golden files of the encoding's current version. Only after it has changed, with a new version.
 golden: deps
@@ -78,9 +78,9 @@ golden: deps
 ledger-campaign: deps-tests
 	cargo test -p stock-ledger --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
 
-# One campaign; it begins behind the last row that it has in docs/reliability.md, and appends one. RECORD= leaves the table alone.
+# One campaign; it begins behind the last row that it has in docs/internals/testing.md, and appends one. RECORD= leaves the table alone.
 NAME ?= simulate
-RECORD ?= --record docs/reliability.md
+RECORD ?= --record docs/internals/testing.md
 campaign: deps
 	cargo build --profile campaign -p stock-campaign
 	STOCK_MODULE="$(abspath $(TARGET))/campaign/deps/libredis_stock.so" $(CAMPAIGN) $(NAME) $(ARGS) $(if $(filter help,$(NAME)),,$(RECORD))

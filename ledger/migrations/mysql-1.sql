@@ -6,7 +6,7 @@ CREATE TABLE stock_streams (
   applied BIGINT NOT NULL,
   event_ms BIGINT NOT NULL,
   updated_ms BIGINT NOT NULL
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE TABLE stock_positions (
   pool VARCHAR(255) NOT NULL PRIMARY KEY,
   epoch VARCHAR(16) NOT NULL,
@@ -14,12 +14,12 @@ CREATE TABLE stock_positions (
   out_units BIGINT NOT NULL,
   uncovered BIGINT NOT NULL,
   suspect INTEGER NOT NULL
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE TABLE stock_epochs (
   pool VARCHAR(255) NOT NULL,
   epoch VARCHAR(16) NOT NULL,
   PRIMARY KEY (pool, epoch)
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE TABLE stock_lines (
   pool VARCHAR(255) NOT NULL,
   order_id VARCHAR(512) NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE stock_lines (
   seq BIGINT NOT NULL,
   PRIMARY KEY (pool, order_id),
   INDEX stock_lines_lost (lost)
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE TABLE stock_incidents (
   id BIGINT AUTO_INCREMENT PRIMARY KEY,
   kind VARCHAR(32) NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE stock_incidents (
   units BIGINT NOT NULL,
   detail VARCHAR(2000) NOT NULL,
   at_ms BIGINT NOT NULL
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE TABLE stock_adjustments (
   token VARCHAR(255) NOT NULL PRIMARY KEY,
   sku VARCHAR(255) NOT NULL,
@@ -56,4 +56,4 @@ CREATE TABLE stock_adjustments (
   on_hand BIGINT NOT NULL,
   at_ms BIGINT NOT NULL,
   told INTEGER NOT NULL
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin

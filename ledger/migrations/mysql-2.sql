@@ -7,4 +7,4 @@ CREATE TABLE stock_tokens (
   epoch VARCHAR(16) NOT NULL,
   seq BIGINT NOT NULL,
   PRIMARY KEY (pool, order_id, token)
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin

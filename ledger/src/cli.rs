@@ -124,7 +124,7 @@ impl Cli {
                         done.joined
                     );
                 }
-                Ok(())
+                done.named()
             }
             Command::Run { once, trim } => {
                 config.run.trim |= trim;

@@ -79,6 +79,22 @@ pub struct StockTable {
     pub version: Option<String>,
     /// Whether the quantity column can be negative.
     pub negative: bool,
+    /// What one unit of a pool is in the quantity column: 1, 0.1, 0.01 … With 0.001 a row that says 4.5 is a pool of
+    /// 4500 units. Anything but 1 needs a DECIMAL column.
+    pub unit: String,
+}
+
+impl StockTable {
+    /// The unit as digits behind the point, up to 9; none where it is no such unit.
+    pub fn unit_digits(&self) -> Option<u32> {
+        const MAX_DIGITS: usize = 9;
+        if self.unit == "1" {
+            return Some(0);
+        }
+        let digits = self.unit.strip_prefix("0.")?;
+        let zeros = digits.strip_suffix('1')?;
+        (digits.len() <= MAX_DIGITS && zeros.bytes().all(|b| b == b'0')).then_some(digits.len() as u32)
+    }
 }
 
 impl Default for StockTable {
@@ -89,6 +105,7 @@ impl Default for StockTable {
             quantity: "on_hand".to_string(),
             version: Some("version".to_string()),
             negative: false,
+            unit: "1".to_string(),
         }
     }
 }
@@ -166,6 +183,7 @@ impl Config {
                 "stock: {name:?} is not a plain name of a table or column"
             );
         }
+        ensure!(stock.unit_digits().is_some(), "stock.unit is 1, 0.1, 0.01 and so on, down to 0.000000001");
         ensure!(self.pools.key.matches('%').count() == 1, "pools.key needs one % for the row's key");
         ensure!(self.pools.shards >= 1 && self.pools.shards <= 16384, "pools.shards is between 1 and 16384");
         if self.pools.shards > 1 {
@@ -310,6 +328,9 @@ mod tests {
         assert_eq!(config.stock.version.as_deref(), Some("version"));
         for wrong in [
             "[stock]\ntable='a;b'",
+            "[stock]\nunit='0.5'",
+            "[stock]\nunit='0.0000000001'",
+            "[stock]\nunit='0.'",
             "[pools]\nkey='x'",
             "[pools]\nshards=2",
             "[run]\nbatch=0",

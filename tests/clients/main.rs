@@ -1,4 +1,4 @@
-//! The client libraries, run against real servers: docs/clients.md.
+//! The client libraries, run against real servers: docs/guides/clients.md.
 
 #[allow(unused_imports)]
 #[path = "../server/harness/mod.rs"]

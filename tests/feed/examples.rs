@@ -1,4 +1,4 @@
-//! The examples of docs/events.md, run against real servers.
+//! The examples of docs/guides/events.md, run against real servers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -90,6 +90,8 @@ pub struct Book {
     pub lines: HashMap<(String, String), Line>,
     /// Rows of the stock table by pool.
     pub shelves: HashMap<String, Shelf>,
+    /// Rows of the stock table that cannot be worked with, by pool, and why.
+    pub unfit: HashMap<String, String>,
     /// Calls with tokens.
     pub tokens: HashMap<TokenKey, Token>,
     /// Pools that have no row by design: campaign caps, couriers.

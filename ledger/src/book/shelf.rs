@@ -41,7 +41,8 @@ impl Book {
         let Some(position) = self.positions.get_mut(&event.pool) else { return };
         let before = position.uncovered;
         match self.shelves.get_mut(&event.pool) {
-            Some(shelf) if units != 0 || (before > 0 && shelf.quantity > 0) => {
+            // What could not be written before is made up for: what is owed as far as the shelf goes, what came back at once.
+            Some(shelf) if units != 0 || before < 0 || (before > 0 && shelf.quantity > 0) => {
                 (shelf.quantity, position.uncovered) =
                     split(shelf.quantity.saturating_sub(before).saturating_sub(units), self.negative);
             }
@@ -52,8 +53,11 @@ impl Book {
         }
         let grown = position.uncovered - before;
         if grown > 0 {
-            let why =
-                if self.shelves.contains_key(&event.pool) { "the shelf is empty" } else { "no row in the stock table" };
+            let why = match (self.shelves.contains_key(&event.pool), self.unfit.get(&event.pool)) {
+                (true, _) => "the shelf is empty",
+                (false, Some(why)) => why,
+                (false, None) => "no row in the stock table",
+            };
             let detail = format!("{grown} paid units that the shelf cannot carry ({why}); {} in all", before + grown);
             self.incident("uncovered", event, grown, detail);
         }

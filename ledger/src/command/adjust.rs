@@ -102,6 +102,9 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
     let Some(shelf) = shelves.get_mut(&request.sku) else {
         return Err(Failure::Refused(format!("{} has no row {}", config.stock.table, request.sku)).into());
     };
+    let shelf = shelf
+        .as_mut()
+        .map_err(|unfit| Failure::Refused(format!("row {} of {} {unfit}", request.sku, config.stock.table)))?;
     let overflow = || Failure::Refused("the sum is too large".to_string());
     let mut wanted =
         shelf.quantity.checked_add(request.delta).filter(|n| n.unsigned_abs() < 1 << 53).ok_or_else(overflow)?;

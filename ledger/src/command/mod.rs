@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::book::Position;
 use crate::config::Config;
-use crate::db::{Db, Tx};
+use crate::db::{Db, Tx, Unfit};
 
 /// A progress bar on standard error; nothing where that is no terminal.
 fn bar(what: &'static str, length: u64) -> ProgressBar {
@@ -26,14 +26,14 @@ fn bar(what: &'static str, length: u64) -> ProgressBar {
     bar
 }
 
-/// What the database says is on hand for each of these pools: the shelf less what it could not carry. Pools without a
-/// row in the stock table are left out.
+/// What the database says is on hand for each of these pools: the shelf less what it could not carry; or why its row
+/// cannot be worked with. Pools without a row in the stock table are left out.
 async fn on_hand(
     db: &Db,
     tx: &mut Tx,
     config: &Config,
     positions: &HashMap<String, Position>,
-) -> Result<HashMap<String, i64>> {
+) -> Result<HashMap<String, Result<i64, Unfit>>> {
     let skus: HashMap<String, &String> =
         positions.keys().filter_map(|pool| config.pools.sku(pool).map(|sku| (sku, pool))).collect();
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
@@ -41,7 +41,7 @@ async fn on_hand(
     let known = shelves.into_iter().filter_map(|(sku, shelf)| {
         let pool = *skus.get(&sku)?;
         let uncovered = positions.get(pool).map_or(0, |p| p.uncovered);
-        Some((pool.clone(), shelf.quantity - uncovered))
+        Some((pool.clone(), shelf.map(|shelf| shelf.quantity - uncovered)))
     });
     Ok(known.collect())
 }

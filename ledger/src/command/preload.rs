@@ -10,11 +10,13 @@ use tokio::task::JoinSet;
 
 use super::bar;
 use super::past::past;
-use crate::book::{Position, Shelf};
+use crate::book::{Incident, Position, Shelf};
 use crate::config::Config;
 use crate::db::{Db, Dialect, Tx};
 use crate::event::MOST_POOL;
+use crate::failure::Failure;
 use crate::link::Link;
+use crate::run::now_ms;
 
 /// Rows that one transaction covers.
 const PAGE: i64 = 8192;
@@ -32,7 +34,12 @@ pub struct Preloaded {
     pub existed: u64,
     /// Among those: pools that the ledger did not follow until now.
     pub joined: u64,
+    /// Rows that no pool was made of: how many, the first ones by name, and why.
+    pub unfit: (u64, Vec<(String, String)>),
 }
+
+/// Rows that are named; of the others the number is told.
+const MOST_NAMED: usize = 20;
 
 impl Preloaded {
     fn add(&mut self, other: &Preloaded) {
@@ -40,10 +47,37 @@ impl Preloaded {
         self.made += other.made;
         self.existed += other.existed;
         self.joined += other.joined;
+        other.unfit.1.iter().for_each(|row| self.leave(row.clone()));
+        self.unfit.0 += other.unfit.0 - other.unfit.1.len() as u64;
+    }
+
+    fn leave(&mut self, row: (String, String)) {
+        self.unfit.0 += 1;
+        if self.unfit.1.len() < MOST_NAMED {
+            self.unfit.1.push(row);
+        }
     }
 }
 
 type Page = Vec<(String, Shelf)>;
+
+impl Preloaded {
+    /// An error that names the rows that no pool was made of, where there are any.
+    ///
+    /// # Errors
+    /// `Failure::Differences`.
+    pub fn named(&self) -> Result<()> {
+        let (count, rows) = &self.unfit;
+        if *count == 0 {
+            return Ok(());
+        }
+        let mut named: Vec<String> =
+            rows.iter().map(|(sku, why)| format!("row {sku} of the stock table {why}")).collect();
+        named.extend((*count > rows.len() as u64).then(|| "…".to_string()));
+        let text = format!("{count} rows were left out: {}. Put them right, then `preload` again", named.join("; "));
+        Err(Failure::Differences(text).into())
+    }
+}
 
 /// What the workers share.
 struct Work {
@@ -80,22 +114,54 @@ pub async fn preload(config: &Config) -> Result<Preloaded> {
         done.add(&ended??);
     }
     work.bar.finish_and_clear();
+    note_unfit(&work.db, &done).await?;
     work.db.close().await;
-    ensure!(rows == 0 || done.rows > 0, "the stock table has {rows} rows, and none with a text as its key");
+    ensure!(
+        rows == 0 || done.rows + done.unfit.0 > 0,
+        "the stock table has {rows} rows, and none with a text as its key"
+    );
     Ok(done)
+}
+
+/// Writes an incident for each row that no pool was made of, once.
+async fn note_unfit(db: &Db, done: &Preloaded) -> Result<()> {
+    let mut tx = db.begin().await?;
+    for (sku, why) in &done.unfit.1 {
+        let incident = Incident {
+            kind: "unfit",
+            pool: String::new(),
+            order: String::new(),
+            epoch: String::new(),
+            seq: 0,
+            units: 0,
+            detail: format!("row {sku} of the stock table {why}: no pool is made of it"),
+        };
+        if !db.has_incident(&mut tx, &incident).await? {
+            db.write_incidents(&mut tx, &[incident], now_ms()).await?;
+        }
+    }
+    tx.commit().await
 }
 
 impl Work {
     /// Reads the table from its beginning to its end.
     async fn read_pages(self: Arc<Work>, sender: mpsc::Sender<Page>) -> Result<Preloaded> {
-        let mut after = String::new();
+        let mut after: Option<String> = None;
+        let mut read = Preloaded::default();
         loop {
             let mut tx = self.db.begin().await?;
-            let page = self.db.shelves_after(&mut tx, &after, PAGE).await?;
+            let page = self.db.shelves_after(&mut tx, after.as_deref(), PAGE).await?;
             tx.commit().await?;
-            let Some((last, _)) = page.last() else { return Ok(Preloaded::default()) };
-            after.clone_from(last);
-            sender.send(page).await?;
+            let Some((last, _)) = page.last() else { return Ok(read) };
+            after = Some(last.clone());
+            let mut rows = Vec::with_capacity(page.len());
+            for (sku, row) in page {
+                match row {
+                    Ok(shelf) => rows.push((sku, shelf)),
+                    Err(unfit) => read.leave((sku, unfit.to_string())),
+                }
+            }
+            sender.send(rows).await?;
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Report {
     pub drifted: Vec<(String, i64, i64)>,
     /// Pools that were left alone, and why.
     pub left: Vec<(String, String)>,
+    /// Pools whose rows cannot be worked with, and why.
+    pub unfit: Vec<(String, String)>,
     /// Pools that must be audited first.
     pub suspects: Vec<String>,
     /// Pools that `run` has not followed far enough.
@@ -87,9 +89,16 @@ pub async fn reconcile_some(
             report.left.push((name.to_string(), "the ledger does not follow it: `preload`, or `run`".to_string()));
             continue;
         };
-        let Some(on_hand) = on_hand.get(*name) else {
-            report.left.push((name.to_string(), "no row in the stock table".to_string()));
-            continue;
+        let on_hand = match on_hand.get(*name) {
+            Some(Ok(on_hand)) => on_hand,
+            Some(Err(unfit)) => {
+                report.unfit.push((name.to_string(), format!("its row of the stock table {unfit}")));
+                continue;
+            }
+            None => {
+                report.left.push((name.to_string(), "no row in the stock table".to_string()));
+                continue;
+            }
         };
         let pool = match pool {
             Ok(pool) => pool.as_ref(),
@@ -216,11 +225,17 @@ impl Report {
             );
             return Err(Failure::Order(text).into());
         }
+        let reasons = |found: &[(String, String)]| {
+            let mut shown: Vec<String> = found.iter().take(5).map(|(pool, why)| format!("{pool}: {why}")).collect();
+            shown.extend((found.len() > 5).then(|| "…".to_string()));
+            shown.join("; ")
+        };
         if !self.failed.is_empty() {
-            let mut shown: Vec<String> =
-                self.failed.iter().take(5).map(|(pool, why)| format!("{pool}: {why}")).collect();
-            shown.extend((self.failed.len() > 5).then(|| "…".to_string()));
-            let text = format!("Redis did not reconcile {} pools ({})", self.failed.len(), shown.join("; "));
+            let text = format!("Redis did not reconcile {} pools ({})", self.failed.len(), reasons(&self.failed));
+            return Err(Failure::Differences(text).into());
+        }
+        if !self.unfit.is_empty() {
+            let text = format!("{} pools cannot be reconciled ({})", self.unfit.len(), reasons(&self.unfit));
             return Err(Failure::Differences(text).into());
         }
         if named && !self.left.is_empty() {

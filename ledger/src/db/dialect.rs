@@ -41,6 +41,15 @@ impl Dialect {
         }
     }
 
+    /// What stands behind the columns of a new table: the server's default engine may have no transactions.
+    pub(super) fn engine(self) -> &'static str {
+        if self == Dialect::Mysql {
+            " ENGINE=InnoDB"
+        } else {
+            ""
+        }
+    }
+
     /// Begins a transaction. Not every sql_mode of MariaDB has BEGIN.
     pub(super) fn begin(self) -> &'static str {
         match self {
@@ -84,7 +93,7 @@ impl Dialect {
         }
     }
 
-    /// A number, whatever integer or decimal type the shop's column has.
+    /// A sum, which some databases make a decimal of.
     pub(super) fn whole(self, column: &str) -> String {
         let kind = if self == Dialect::Mysql { "SIGNED" } else { "BIGINT" };
         format!("CAST({column} AS {kind})")

@@ -23,7 +23,8 @@ impl Db {
     /// Brings the tables to the present version. Answers from which version (0: there were none).
     pub async fn migrate(&self) -> Result<i64> {
         let table = "CREATE TABLE IF NOT EXISTS stock_ledger_version (version BIGINT NOT NULL PRIMARY KEY)";
-        sqlx::query(table).execute(&self.pool).await?;
+        let table = format!("{table}{}", self.dialect.engine());
+        sqlx::query(&table).execute(&self.pool).await?;
         let from = self.version().await?;
         if from > VERSION {
             bail!("the tables are of version {from}, this program knows versions up to {VERSION}");
@@ -101,8 +102,11 @@ impl Db {
         };
         let version = stock.version.as_ref().map(|v| format!(", {v} BIGINT NOT NULL DEFAULT 0")).unwrap_or_default();
         let sql = format!(
-            "CREATE TABLE IF NOT EXISTS {} ({} {key} NOT NULL PRIMARY KEY, {} BIGINT NOT NULL{version})",
-            stock.table, stock.key, stock.quantity
+            "CREATE TABLE IF NOT EXISTS {} ({} {key} NOT NULL PRIMARY KEY, {} BIGINT NOT NULL{version}){}",
+            stock.table,
+            stock.key,
+            stock.quantity,
+            self.dialect.engine()
         );
         sqlx::query(&sql).execute(&self.pool).await?;
         Ok(())

@@ -1,6 +1,7 @@
 //! The database: SQLite, PostgreSQL, or MySQL and MariaDB, through one code.
 
 mod adjustments;
+mod catalogue;
 mod dialect;
 mod faults;
 mod feed;
@@ -27,7 +28,8 @@ pub use faults::{is_conflict, is_lost};
 pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
-pub use shelves::Conflict;
+pub use shape::{Shape, Unfit};
+pub use shelves::{Conflict, StockRow};
 pub use transaction::Tx;
 
 /// The database with what is configured about it.
@@ -39,6 +41,8 @@ pub struct Db {
     pub dialect: Dialect,
     /// The stock table, its names quoted.
     pub stock: StockTable,
+    /// How its columns are read and written.
+    shape: Shape,
 }
 
 impl Db {
@@ -81,15 +85,37 @@ impl Db {
             quantity: dialect.quoted(&named.quantity),
             version: named.version.as_ref().map(|version| dialect.quoted(version)),
             negative: named.negative,
+            unit: named.unit.clone(),
         };
-        Ok(Db { pool, url, dialect, stock })
+        Ok(Db { pool, url, dialect, stock, shape: Shape::plain(dialect) })
     }
 
     /// Opens a database that `init` has prepared.
     pub async fn open_prepared(config: &Config) -> Result<Db> {
-        let db = Db::open(config, false).await?;
+        let mut db = Db::open(config, false).await?;
         db.check_version().await?;
+        db.inspect(&config.stock).await?;
         Ok(db)
+    }
+
+    /// Looks at the stock table, as the catalogue has it, and refuses one that would stop the feed later, or that would
+    /// count wrong. `named` has the names as they are configured.
+    ///
+    /// # Errors
+    /// `Failure::Refused`, with the name of the table or column and what would do.
+    pub async fn inspect(&mut self, named: &StockTable) -> Result<()> {
+        self.check_database().await?;
+        let Some(facts) = self.facts(named).await? else {
+            let text = format!("the database has no table {} (stock.table): make it, or name another one", named.table);
+            return Err(Failure::Refused(text).into());
+        };
+        self.shape = Shape::of(self.dialect, named, &facts).map_err(Failure::Refused)?;
+        Ok(())
+    }
+
+    /// How the columns of the stock table are read and written.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// Begins a transaction.

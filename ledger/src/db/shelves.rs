@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sqlx::any::AnyRow;
 use sqlx::Row;
 
 use super::dialect::sliced;
-use super::{number, text, Db, Dialect, Tx};
+use super::{number, text, Db, Dialect, Tx, Unfit};
 use crate::book::Shelf;
 
 /// Another program changed a row of the stock table in between. The transaction is to be made again.
@@ -19,29 +19,33 @@ pub struct Conflict {
     pub row: String,
 }
 
+/// A row of the stock table: one that can be worked with, or why it cannot.
+pub type StockRow = Result<Shelf, Unfit>;
+
 impl Db {
     fn shelf_columns(&self) -> String {
-        let stock = &self.stock;
-        let version = stock.version.as_deref().map_or("0".to_string(), |v| self.dialect.whole(v));
-        format!("{}, {}, {}", stock.key, self.dialect.whole(&stock.quantity), version)
+        let (stock, shape) = (&self.stock, &self.shape);
+        let version = stock.version.as_deref().map_or("'0'".to_string(), |v| shape.number_read(v));
+        format!("{}, {}, {}", shape.key_read(&stock.key), shape.number_read(&stock.quantity), version)
     }
 
-    /// None where the row has no number: what is not counted cannot be taken from.
-    fn shelf(row: &AnyRow) -> Result<(String, Option<Shelf>)> {
-        let numbers: (Option<i64>, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
-        let shelf = match numbers {
-            (Some(quantity), Some(version)) => Some(Shelf::new(quantity, version)),
-            _ => None,
+    fn shelf(&self, row: &AnyRow) -> Result<(String, StockRow)> {
+        let (quantity, version): (Option<String>, Option<String>) = (row.try_get(1)?, row.try_get(2)?);
+        let read = || {
+            let quantity = self.shape.units(quantity.as_deref())?;
+            let version = version.as_deref().and_then(|v| v.parse().ok());
+            Ok(Shelf::new(quantity, version.ok_or_else(|| Unfit("has no version".to_string()))?))
         };
-        Ok((text(row, 0)?, shelf))
+        Ok((text(row, 0)?, read()))
     }
 
-    /// Rows of the stock table by their keys (SKUs, not pools). One without a number is left out, as if it were not there.
-    pub async fn shelves(&self, tx: &mut Tx, skus: &[&str]) -> Result<HashMap<String, Shelf>> {
+    /// Rows of the stock table by their keys (SKUs, not pools).
+    pub async fn shelves(&self, tx: &mut Tx, skus: &[&str]) -> Result<HashMap<String, StockRow>> {
+        let skus: Vec<&str> = skus.iter().copied().filter(|sku| self.shape.can_hold(sku)).collect();
         let mut found = HashMap::with_capacity(skus.len());
         let stock = &self.stock;
-        for some in sliced(skus) {
-            let places = vec!["?"; some.len()].join(",");
+        for some in sliced(&skus) {
+            let places = vec![self.shape.key_place(); some.len()].join(",");
             let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.shelf_columns(), stock.table, stock.key);
             let sql = self.dialect.places(&sql);
             let mut query = sqlx::query(&sql);
@@ -49,27 +53,25 @@ impl Db {
                 query = query.bind(*sku);
             }
             for row in query.fetch_all(&mut **tx).await? {
-                let (sku, shelf) = Db::shelf(&row)?;
-                found.extend(shelf.map(|shelf| (sku, shelf)));
+                found.extend([self.shelf(&row)?]);
             }
         }
         Ok(found)
     }
 
-    /// Rows behind `after`, in order of their keys: to walk through all.
-    pub async fn shelves_after(&self, tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<(String, Shelf)>> {
+    /// Rows behind `after` (none: from the first on), in order of their keys: to walk through all.
+    pub async fn shelves_after(&self, tx: &mut Tx, after: Option<&str>, limit: i64) -> Result<Vec<(String, StockRow)>> {
         let stock = &self.stock;
         let (columns, table, key) = (self.shelf_columns(), &stock.table, &stock.key);
-        let sql = format!("SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?");
+        let behind = after.map_or(String::new(), |_| format!("WHERE {key} > {}", self.shape.key_place()));
+        let sql = format!("SELECT {columns} FROM {table} {behind} ORDER BY {key} LIMIT ?");
         let sql = self.dialect.places(&sql);
-        let rows = sqlx::query(&sql).bind(after).bind(limit).fetch_all(&mut **tx).await?;
-        rows.iter()
-            .map(|row| {
-                let (sku, shelf) = Db::shelf(row)?;
-                let shelf = shelf.with_context(|| format!("row {sku} of the stock table has no number in it"))?;
-                Ok((sku, shelf))
-            })
-            .collect()
+        let mut query = sqlx::query(&sql);
+        if let Some(after) = after {
+            query = query.bind(after);
+        }
+        let rows = query.bind(limit).fetch_all(&mut **tx).await?;
+        rows.iter().map(|row| self.shelf(row)).collect()
     }
 
     /// How many rows the stock table has.
@@ -83,9 +85,12 @@ impl Db {
         for some in sliced(rows) {
             let sql = self.shelf_update(some.len());
             let mut query = sqlx::query(&sql);
-            let seen = |shelf: &Shelf| if self.stock.version.is_some() { shelf.version } else { shelf.read };
+            let seen = |shelf: &Shelf| match self.stock.version {
+                Some(_) => shelf.version.to_string(),
+                None => self.shape.written(shelf.read),
+            };
             for (sku, shelf) in some {
-                query = query.bind(sku.as_str()).bind(shelf.quantity);
+                query = query.bind(sku.as_str()).bind(self.shape.written(shelf.quantity));
                 if self.dialect != Dialect::Mysql {
                     query = query.bind(seen(shelf));
                 }
@@ -111,42 +116,44 @@ impl Db {
     /// right by now: somebody wrote the same.
     async fn unwritten(&self, tx: &mut Tx, rows: &[(String, &Shelf)]) -> Result<String> {
         let stock = &self.stock;
-        let places = vec!["?"; rows.len()].join(",");
+        let places = vec![self.shape.key_place(); rows.len()].join(",");
         let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.shelf_columns(), stock.table, stock.key);
         let sql = self.dialect.places(&sql);
         let mut query = sqlx::query(&sql);
         for (sku, _) in rows {
             query = query.bind(sku.as_str());
         }
-        let mut found: HashMap<String, Vec<Option<Shelf>>> = HashMap::new();
+        let mut found: HashMap<String, Vec<StockRow>> = HashMap::new();
         for row in query.fetch_all(&mut **tx).await? {
-            let (sku, shelf) = Db::shelf(&row)?;
+            let (sku, shelf) = self.shelf(&row)?;
             found.entry(sku).or_default().push(shelf);
         }
         let right = |(sku, wanted): &&(String, &Shelf)| {
             let version = if stock.version.is_some() { wanted.version + 1 } else { 0 };
             let shelves = found.get(sku).map(Vec::as_slice);
-            matches!(shelves, Some([Some(shelf)]) if (shelf.quantity, shelf.version) == (wanted.quantity, version))
+            matches!(shelves, Some([Ok(shelf)]) if (shelf.quantity, shelf.version) == (wanted.quantity, version))
         };
         Ok(rows.iter().find(|row| !right(row)).map(|(sku, _)| sku.clone()).unwrap_or_default())
     }
 
     fn shelf_update(&self, rows: usize) -> String {
-        let stock = &self.stock;
+        let (stock, shape) = (&self.stock, &self.shape);
         let (table, key, quantity) = (&stock.table, &stock.key, &stock.quantity);
         // Without a version column the quantity itself is compared: the same number is the same shelf.
         let seen = stock.version.as_ref().unwrap_or(quantity);
         let next = stock.version.as_ref().map(|v| format!(", {v} = t.{v} + 1")).unwrap_or_default();
+        let (k, q) = (shape.key_place(), shape.quantity_place());
+        let s = if stock.version.is_some() { shape.version_place() } else { q.clone() };
         let sql = match self.dialect {
             Dialect::Sqlite => {
-                let values = vec!["(?,?,?)"; rows].join(",");
+                let values = vec![format!("({k},{q},{s})"); rows].join(",");
                 format!(
                     "WITH d (k, q, s) AS (VALUES {values}) UPDATE {table} AS t SET {quantity} = d.q{next} \
                      FROM d WHERE t.{key} = d.k AND t.{seen} = d.s"
                 )
             }
             Dialect::Postgres => {
-                let values = vec!["(CAST(? AS text), CAST(? AS bigint), CAST(? AS bigint))"; rows].join(",");
+                let values = vec![format!("({k},{q},{s})"); rows].join(",");
                 format!(
                     "UPDATE {table} AS t SET {quantity} = d.q{next} FROM (VALUES {values}) AS d (k, q, s) \
                      WHERE t.{key} = d.k AND t.{seen} = d.s"
@@ -154,9 +161,9 @@ impl Db {
             }
             Dialect::Mysql => {
                 // Plain places take the column's own collation; those of a derived table would have another.
-                let cases = vec!["WHEN ? THEN ?"; rows].join(" ");
-                let seen_rows = vec!["(?,?)"; rows].join(",");
-                let keys = vec!["?"; rows].join(",");
+                let cases = vec![format!("WHEN {k} THEN {q}"); rows].join(" ");
+                let seen_rows = vec![format!("({k},{s})"); rows].join(",");
+                let keys = vec![k; rows].join(",");
                 // The keys once more: by pairs alone the optimizer reads the whole table, and locks it.
                 format!(
                     "UPDATE {table} AS t SET t.{quantity} = CASE t.{key} {cases} END{next} \

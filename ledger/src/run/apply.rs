@@ -163,14 +163,17 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Book> {
         }
     }
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
-    let shelves = db.shelves(tx, &keys).await?;
-    let shelves = shelves.into_iter().filter_map(|(sku, shelf)| skus.get(&sku).map(|pool| (pool.to_string(), shelf)));
-    let shelves: HashMap<String, Shelf> = shelves.collect();
+    for (sku, row) in db.shelves(tx, &keys).await? {
+        let Some(pool) = skus.get(&sku) else { continue };
+        match row {
+            Ok(shelf) => drop(book.shelves.insert(pool.to_string(), shelf)),
+            Err(unfit) => drop(book.unfit.insert(pool.to_string(), format!("row {sku} {unfit}"))),
+        }
+    }
     let lines = db.lines(tx, &lines).await?;
     let tokens: BTreeSet<TokenKey> = news.iter().filter(|e| e.token.is_some()).filter_map(|e| e.token_key()).collect();
     let tokens: Vec<TokenKey> = tokens.into_iter().collect();
     let tokens = db.tokens(tx, &tokens).await?;
-    book.shelves = shelves;
     book.lines = lines;
     book.tokens = tokens;
     Ok(book)

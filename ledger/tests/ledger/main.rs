@@ -9,6 +9,7 @@ mod failover;
 mod feed;
 mod harness;
 mod history;
+mod kinds;
 mod operators;
 mod tables;
 mod tls;
@@ -57,6 +58,11 @@ on_every_database![
     tables::ids_of_any_bytes,
     tables::a_shop_names_its_columns_as_it_likes,
     tables::a_row_without_a_number_is_named,
+    kinds::a_view_is_refused,
+    kinds::quantities_that_cannot_be_counted_are_refused,
+    kinds::keys_of_other_types,
+    kinds::a_row_with_a_fraction_is_named_and_stops_no_other,
+    kinds::goods_that_are_weighed,
     alive::whoever_reads_and_cannot_write_gives_up,
     alive::nothing_is_trimmed_off_a_stream_that_is_not_there,
     alive::a_row_that_never_keeps_what_is_written_is_named,
