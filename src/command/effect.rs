@@ -7,13 +7,13 @@ use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
 use super::journal::{Notification, Outcome};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::attributes::Attributes;
-use crate::core::change::Edges;
 use crate::core::codec::effect::Effect;
-use crate::core::contents::Contents;
-use crate::core::event::{quantity, Event, Place};
-use crate::core::ids::Bytes;
-use crate::core::pool::Pool;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::Edges;
+use crate::core::model::event::{quantity, Event, Place};
+use crate::core::model::ids::Bytes;
+use crate::core::model::pool::Pool;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EFFECT",

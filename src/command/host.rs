@@ -1,11 +1,11 @@
 //! What a command needs from the world around it, as traits: the server in production, plain maps in tests.
 
 use super::event::StreamEntry;
-use crate::core::contents::Contents;
-use crate::core::event::Place;
-use crate::core::pool::Pool;
-use crate::core::time::Clock;
-use crate::core::Defaults;
+use crate::core::model::context::Defaults;
+use crate::core::model::event::Place;
+use crate::core::model::pool::Pool;
+use crate::core::model::time::Clock;
+use crate::core::stored_pool::Contents;
 
 /// A pool that is open for the duration of one call. Valid only for the [`Keyspace`] that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::host::{Handle, Origin};
 use super::journal::Outcome;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::codec::{begins, Loader};
-use crate::core::contents::Contents;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LOAD",

@@ -4,11 +4,11 @@ use super::error::CommandError;
 use super::host::{Handle, Out};
 use super::journal::Outcome;
 use super::spec::Call;
-use crate::core::change::OnHand;
-use crate::core::limit::values;
-use crate::core::order::State;
-use crate::core::pool::Pool;
-use crate::core::refusal::{Bound, Conflict, Refusal};
+use crate::core::model::change::OnHand;
+use crate::core::model::limit::values;
+use crate::core::model::order::State;
+use crate::core::model::pool::Pool;
+use crate::core::model::refusal::{Bound, Conflict, Refusal};
 
 /// Begins `[OK, …]` of so many elements.
 pub fn ok(out: &mut dyn Out, len: usize) {

@@ -5,10 +5,10 @@ use super::commit::{commit, commit_and_purge, open};
 use super::error::CommandError;
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
-use crate::core::change::{Change, OnHand};
-use crate::core::contents::Contents;
+use crate::core::model::change::{Change, OnHand};
+use crate::core::model::pool::Pool;
 use crate::core::ops::set::decide;
-use crate::core::pool::Pool;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SET",
