@@ -1,11 +1,11 @@
 //! A cursor over the arguments of a call. What it hands out has been checked against its bounds.
 
 use super::error::CommandError;
-use crate::core::attributes::{Attributes, Rejected};
-use crate::core::ids::{is_id, is_name};
+use crate::core::model::attributes::{Attributes, Rejected};
+use crate::core::model::ids::{is_id, is_name};
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::time::{MAX_AHEAD_MS, MAX_SECONDS};
 use crate::core::ops::reserve::Hold;
-use crate::core::quantity::MAX_UNITS;
-use crate::core::time::{MAX_AHEAD_MS, MAX_SECONDS};
 
 /// A result of parsing.
 pub type Parsed<T> = Result<T, CommandError>;

@@ -6,7 +6,7 @@ use super::args::Args;
 use super::commit::context;
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::view::View;
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.AVAILABLE",

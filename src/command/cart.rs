@@ -9,10 +9,10 @@ use super::host::Handle;
 use super::journal::Outcome;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, Call, Handler, KeyPositions, Spec};
-use crate::core::change::Change;
+use crate::core::model::change::Change;
+use crate::core::model::context::DUE_PER_WRITE;
+use crate::core::model::refusal::Refusal;
 use crate::core::ops::free::PER_WRITE;
-use crate::core::refusal::Refusal;
-use crate::core::DUE_PER_WRITE;
 
 /// The most pools in a cart.
 const MAX_POOLS: usize = 128;

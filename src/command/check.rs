@@ -5,10 +5,10 @@ use super::commit::{context, reply_no_pool};
 use super::error::CommandError;
 use super::reply::{ok, refuse};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, OrderRef};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::view::View;
 use crate::core::ops::reserve::{place, wanted, Hold, Reserve};
-use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CHECK",

@@ -5,20 +5,20 @@ use super::event::{attributes, entry, StreamEntry};
 use super::host::{Append, Handle};
 use super::journal::{Notification, Outcome};
 use super::spec::Call;
-use crate::core::change::Change;
 use crate::core::codec::effect::{self, Told};
-use crate::core::event::{quantity, Event, Place};
-use crate::core::ids::Bytes;
+use crate::core::model::change::Change;
+use crate::core::model::context::{CallContext, DUE_PER_WRITE};
+use crate::core::model::event::{quantity, Event, Place};
+use crate::core::model::ids::Bytes;
+use crate::core::model::pool::{Pool, Stamp};
+use crate::core::model::time::Clock;
+use crate::core::model::view::View;
 use crate::core::ops::{expire, free};
-use crate::core::pool::{Pool, Stamp};
-use crate::core::time::Clock;
-use crate::core::view::View;
-use crate::core::{Terms, DUE_PER_WRITE};
 
 /// The time and the defaults of a call.
 #[must_use]
-pub fn context(call: &Call<'_>) -> Terms {
-    Terms { clock: call.env.clock, defaults: call.env.defaults }
+pub fn context(call: &Call<'_>) -> CallContext {
+    CallContext { clock: call.env.clock, defaults: call.env.defaults }
 }
 
 /// A pool as a write sees it.
@@ -45,7 +45,7 @@ pub fn open(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandEr
 pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
     call.journal.outcome = Some(Outcome::NoPool);
     call.out.array(2);
-    call.out.status("NOPOOL");
+    call.out.bulk(b"NOPOOL");
     call.out.bulk(key);
 }
 
@@ -63,11 +63,11 @@ pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, most: usize
 
 /// Returns one hold.
 pub fn expire_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
-    let terms = context(call);
+    let context = context(call);
     let pool = call.keys.pool(handle);
     // A copy, since the record changes under the change; short ids need no allocation.
     let Some(id) = pool.order_at(slot).map(|o| Bytes::new(o.id)) else { return };
-    let change = expire::change(pool, &terms, slot, id.as_slice());
+    let change = expire::change(pool, &context, slot, id.as_slice());
     commit(call, handle, &change);
 }
 

@@ -9,14 +9,14 @@ use super::host::Handle;
 use super::journal::Outcome;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
-use crate::core::attributes::Attributes;
-use crate::core::change::Change;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::Change;
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::refusal::Refusal;
+use crate::core::model::view::View;
 use crate::core::ops::confirm::{decide, Confirm, Late};
 use crate::core::ops::expire;
 use crate::core::ops::free::PER_WRITE;
-use crate::core::quantity::MAX_UNITS;
-use crate::core::refusal::Refusal;
-use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CONFIRM",

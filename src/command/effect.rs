@@ -7,13 +7,13 @@ use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
 use super::journal::{Notification, Outcome};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::attributes::Attributes;
-use crate::core::change::Edges;
 use crate::core::codec::effect::Effect;
-use crate::core::contents::Contents;
-use crate::core::event::{quantity, Event, Place};
-use crate::core::ids::Bytes;
-use crate::core::pool::Pool;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::Edges;
+use crate::core::model::event::{quantity, Event, Place};
+use crate::core::model::ids::Bytes;
+use crate::core::model::pool::Pool;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EFFECT",
@@ -50,7 +50,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.verbatim = true;
     call.journal.outcome = Some(Outcome::Other);
-    call.out.status("OK");
+    call.out.ok();
     let mut told = Vec::new();
     let mut divergences = 0u64;
     for (key, bytes) in keys.iter().zip(effects) {

@@ -4,10 +4,10 @@ use arrayvec::ArrayVec;
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, OnHand};
-use crate::core::event::Event;
-use crate::core::pool::Pool;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, OnHand};
+use crate::core::model::event::Event;
+use crate::core::model::pool::Pool;
 
 /// The fields, in order. Those behind `out` stand only where they say something; `order` as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum StreamField {
     Seq,
     /// The order.
     Order,
-    /// See `core::event::quantity`.
+    /// See `core::model::event::quantity`.
     Qty,
     /// Unix ms.
     At,

@@ -6,7 +6,7 @@ use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, HOLD};
-use crate::core::change::Change;
+use crate::core::model::change::Change;
 use crate::core::ops::extend::{decide, Extension};
 
 pub const SPEC: Spec = Spec {

@@ -4,9 +4,9 @@ use super::args::Args;
 use super::commit::context;
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::change::OnHand;
-use crate::core::order::State;
-use crate::core::view::View;
+use crate::core::model::change::OnHand;
+use crate::core::model::order::State;
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.GET",
@@ -30,8 +30,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         call.out.nil();
         return Ok(());
     };
-    let terms = context(call);
-    let view = View::of_read(call.keys.pool(handle), terms);
+    let context = context(call);
+    let view = View::of_read(call.keys.pool(handle), context);
     let pool = view.pool;
     let out = &mut *call.out;
     out.map(19);
@@ -59,9 +59,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     field("seq", i64::try_from(pool.seq()).unwrap_or(i64::MAX));
     field("limits", pool.limits().len() as i64);
     field("alert", pool.alert());
-    field("hold_seconds", seconds(times.hold_ms, terms.defaults.hold_ms));
-    field("retain_seconds", seconds(times.retain_ms, terms.defaults.retain_ms));
-    field("retain_paid_seconds", seconds(times.retain_paid_ms, terms.defaults.retain_paid_ms));
+    field("hold_seconds", seconds(times.hold_ms, context.defaults.hold_ms));
+    field("retain_seconds", seconds(times.retain_ms, context.defaults.retain_ms));
+    field("retain_paid_seconds", seconds(times.retain_paid_ms, context.defaults.retain_paid_ms));
     out.bulk(b"epoch");
     out.bulk(format!("{:016x}", pool.epoch()).as_bytes());
     out.bulk(b"events");

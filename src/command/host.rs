@@ -1,11 +1,11 @@
 //! What a command needs from the world around it, as traits: the server in production, plain maps in tests.
 
 use super::event::StreamEntry;
-use crate::core::contents::Contents;
-use crate::core::event::Place;
-use crate::core::pool::Pool;
-use crate::core::time::Clock;
-use crate::core::Defaults;
+use crate::core::model::context::Defaults;
+use crate::core::model::event::Place;
+use crate::core::model::pool::Pool;
+use crate::core::model::time::Clock;
+use crate::core::stored_pool::Contents;
 
 /// A pool that is open for the duration of one call. Valid only for the [`Keyspace`] that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,8 +126,9 @@ pub trait Out {
     fn map(&mut self, len: usize);
     /// An integer.
     fn int(&mut self, value: i64);
-    /// A simple string; ASCII without CR, LF or NUL.
-    fn status(&mut self, word: &'static str);
+    /// `OK` alone, as SET answers it: the only status reply. Client libraries turn status replies
+    /// into `true` or objects, so the first word of an array is a bulk string.
+    fn ok(&mut self);
     /// A bulk string of any bytes.
     fn bulk(&mut self, bytes: &[u8]);
     /// The null of the protocol version.

@@ -1,7 +1,7 @@
 //! What one call has changed, for the shell to replicate, signal and announce after the change.
 
 use super::host::Handle;
-use crate::core::change::{Edges, Kind};
+use crate::core::model::change::{Edges, Kind};
 
 /// The kinds of answers that are counted for `INFO stock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER};
-use crate::core::change::LimitSet;
-use crate::core::ids::Bytes;
-use crate::core::limit::{Count, Missing};
+use crate::core::model::change::LimitSet;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{Count, Missing};
+use crate::core::model::window::Window;
 use crate::core::ops::limit::decide_set;
-use crate::core::window::Window;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LIMIT",
@@ -107,7 +107,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             if let Some(change) = change {
                 commit_and_purge(call, handle, &change);
             }
-            call.out.status("OK");
+            call.out.ok();
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,
     }

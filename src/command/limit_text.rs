@@ -2,11 +2,11 @@
 
 use super::args::{checked_id, integer, is, Parsed};
 use super::error::CommandError;
-use crate::core::ids::{is_name, Bytes};
-use crate::core::limit::{push_value, Cap, Identity, TupleBuf, MAX_DIMENSIONS};
-use crate::core::quantity::MAX_UNITS;
-use crate::core::time::{MAX_OFFSET_MIN, MAX_SECONDS};
-use crate::core::window::Window;
+use crate::core::model::ids::{is_name, Bytes};
+use crate::core::model::limit::{push_value, Cap, Identity, TupleBuf, MAX_DIMENSIONS};
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::time::{MAX_OFFSET_MIN, MAX_SECONDS};
+use crate::core::model::window::Window;
 use arrayvec::ArrayVec;
 
 /// Dimensions as a caller named them, in that order.
@@ -154,7 +154,7 @@ pub fn cap(word: &[u8]) -> Parsed<Cap> {
 
 /// A limit's name from its parts.
 #[must_use]
-pub fn identity(named: &Named<'_>, window: Window, count: crate::core::limit::Count) -> Identity {
+pub fn identity(named: &Named<'_>, window: Window, count: crate::core::model::limit::Count) -> Identity {
     Identity { dims: sorted(named), window, count }
 }
 

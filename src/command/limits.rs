@@ -4,7 +4,7 @@ use super::args::Args;
 use super::error::CommandError;
 use super::limit_text::offset_text;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::limit::{values, Missing};
+use crate::core::model::limit::{values, Missing};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LIMITS",

@@ -11,7 +11,7 @@ use super::host::{Handle, Origin};
 use super::journal::Outcome;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::codec::{begins, Loader};
-use crate::core::contents::Contents;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LOAD",
@@ -68,7 +68,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
         LoadResult::Accepted | LoadResult::ReplacesPool | LoadResult::Rejected => {
             call.journal.verbatim = true;
-            call.out.status("OK");
+            call.out.ok();
             Ok(())
         }
     }

@@ -9,8 +9,8 @@ use super::error::CommandError;
 use super::journal::Outcome;
 use super::release::changes;
 use super::spec::{Arg, Call, Spec};
-use crate::core::change::Change;
-use crate::core::refusal::Refusal;
+use crate::core::model::change::Change;
+use crate::core::model::refusal::Refusal;
 
 pub const SPEC: Spec = finishing(
     "STOCK.MRELEASE",

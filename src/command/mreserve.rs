@@ -9,11 +9,11 @@ use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::ok;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, OrderRef};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::quantity::sum;
+use crate::core::model::refusal::Refusal;
 use crate::core::ops::reserve::{place, retry, wanted, Hold, Reserve};
-use crate::core::quantity::sum;
-use crate::core::refusal::Refusal;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.MRESERVE",

@@ -4,8 +4,8 @@ use super::args::Args;
 use super::commit::context;
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::order::State;
-use crate::core::view::View;
+use crate::core::model::order::State;
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ORDER",

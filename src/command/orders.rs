@@ -4,8 +4,8 @@ use super::args::{bounded, integer, is, set_once, Args, Parsed};
 use super::commit::context;
 use super::error::CommandError;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
-use crate::core::order::{Order, State};
-use crate::core::view::View;
+use crate::core::model::order::{Order, State};
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ORDERS",

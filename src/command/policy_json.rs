@@ -9,12 +9,12 @@ use super::args::Parsed;
 use super::error::CommandError;
 use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, window_word, Named};
 use super::policy_value::{list, Whole};
-use crate::core::ids::{Bytes, MAX_STREAM};
-use crate::core::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
-use crate::core::policy::{Policy, PolicyLimit};
-use crate::core::quantity::MAX_UNITS;
-use crate::core::time::MAX_SECONDS;
-use crate::core::window::Window;
+use crate::core::model::ids::{Bytes, MAX_STREAM};
+use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
+use crate::core::model::policy::{Policy, PolicyLimit};
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::time::MAX_SECONDS;
+use crate::core::model::window::Window;
 
 /// The longest text of a policy, in bytes.
 const MAX_TEXT: usize = 4 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::core::quantity::MAX_UNITS;
+use crate::core::model::quantity::MAX_UNITS;
 
 /// A whole number. Languages whose numbers are floating-point write `900.0` or `9e2`; what has a fraction, or is beyond
 /// 2^53 - 1 and so not exact, is none.

@@ -5,8 +5,8 @@ use super::commit::{commit_and_purge, context, open, reply_no_pool};
 use super::error::CommandError;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use crate::core::model::view::View;
 use crate::core::ops::reconcile::{decide, After};
-use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RECONCILE",

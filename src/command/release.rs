@@ -9,13 +9,13 @@ use super::host::Handle;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::change::Change;
+use crate::core::model::change::Change;
+use crate::core::model::order::State;
+use crate::core::model::refusal::Refusal;
+use crate::core::model::time::Clock;
 use crate::core::ops::expire;
 use crate::core::ops::free::PER_WRITE;
 use crate::core::ops::release::decide;
-use crate::core::order::State;
-use crate::core::refusal::Refusal;
-use crate::core::time::Clock;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RELEASE",

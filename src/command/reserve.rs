@@ -6,8 +6,8 @@ use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
-use crate::core::attributes::Attributes;
-use crate::core::change::Change;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::Change;
 use crate::core::ops::reserve::{decide, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {

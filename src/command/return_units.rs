@@ -6,7 +6,7 @@ use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
-use crate::core::change::Change;
+use crate::core::model::change::Change;
 use crate::core::ops::give_back::{decide, Part, Return};
 
 pub const SPEC: Spec = Spec {

@@ -5,10 +5,10 @@ use super::commit::{commit, commit_and_purge, open};
 use super::error::CommandError;
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
-use crate::core::change::{Change, OnHand};
-use crate::core::contents::Contents;
+use crate::core::model::change::{Change, OnHand};
+use crate::core::model::pool::Pool;
 use crate::core::ops::set::decide;
-use crate::core::pool::Pool;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SET",
@@ -52,7 +52,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         let salt = (call.env.entropy)();
         let handle = call.keys.create(key, Contents::Pool(Pool::new(salt)));
         commit(call, handle, &Change::Created { salt, on_hand });
-        call.out.status("OK");
+        call.out.ok();
         return Ok(());
     }
     let Some(handle) = open(call, key)? else { return Ok(()) };
@@ -63,7 +63,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     match decide(call.keys.pool(handle), on_hand) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            call.out.status("OK");
+            call.out.ok();
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,
     }

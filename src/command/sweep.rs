@@ -4,7 +4,7 @@ use super::args::{bounded, is, Args};
 use super::commit::{expire_due, purge, reply_no_pool};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::time::Clock;
+use crate::core::model::time::Clock;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SWEEP",

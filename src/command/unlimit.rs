@@ -6,9 +6,9 @@ use super::error::CommandError;
 use super::limit::{count, override_of};
 use super::limit_text::{dimensions, identity, window};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER};
-use crate::core::limit::Count;
+use crate::core::model::limit::Count;
+use crate::core::model::window::Window;
 use crate::core::ops::limit::decide_removed;
-use crate::core::window::Window;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.UNLIMIT",

@@ -4,9 +4,9 @@ use super::args::{is, Args};
 use super::commit::context;
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
-use crate::core::attributes::Attributes;
-use crate::core::limit::TupleBuf;
-use crate::core::view::View;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::limit::TupleBuf;
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.USAGE",

@@ -10,8 +10,8 @@ use super::{notify, replicate, replication_consumers, state};
 use crate::command::host::{Env, EventConfig, Origin};
 use crate::command::journal::{Journal, Outcome};
 use crate::command::spec::{Access, Call, Spec};
-use crate::core::change::Kind;
-use crate::core::time::Clock;
+use crate::core::model::change::Kind;
+use crate::core::model::time::Clock;
 
 /// A call with more arguments than this does not leave its buffers behind.
 const KEPT_ARGUMENTS: usize = 4_096;

@@ -15,8 +15,8 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::state;
 use super::trampoline::guarded;
-use crate::core::ids::MAX_STREAM;
-use crate::core::Defaults;
+use crate::core::model::context::Defaults;
+use crate::core::model::ids::MAX_STREAM;
 
 /// A parameter that is a number.
 struct Number {

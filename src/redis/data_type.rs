@@ -17,7 +17,7 @@ use super::state;
 use super::trampoline::guarded;
 use super::value::StoredValue;
 use crate::core::codec::{self, Loader};
-use crate::core::contents::Contents;
+use crate::core::stored_pool::Contents;
 
 /// The type, once it is registered.
 pub static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(null_mut());

@@ -12,9 +12,9 @@ use super::value::StoredValue;
 use crate::command::event::StreamEntry;
 use crate::command::host::{Append, Handle, Keyspace, OpenError, StreamDenied};
 use crate::command::spec::Access;
-use crate::core::contents::Contents;
-use crate::core::event::Place;
-use crate::core::pool::Pool;
+use crate::core::model::event::Place;
+use crate::core::model::pool::Pool;
+use crate::core::stored_pool::Contents;
 
 /// A key that a call has opened.
 pub struct OpenKey {

@@ -13,7 +13,7 @@ use super::rescan::Rescan;
 use super::sweep::Sweep;
 use super::wake_queue::WakeQueue;
 use crate::command::journal::Outcome;
-use crate::core::time::Clock;
+use crate::core::model::time::Clock;
 
 /// A clock that goes back by more than this has been set, and is worth a count in `INFO`.
 const CLOCK_STEP_MS: i64 = 1_000;

@@ -12,7 +12,7 @@ use super::keyspace::OpenKey;
 use super::locked::Locked;
 use crate::command::event::{FieldValue, StreamEntry, StreamField, FIELDS};
 use crate::command::host::{Append, StreamDenied};
-use crate::core::event::{EntryId, Place};
+use crate::core::model::event::{EntryId, Place};
 
 /// Entries beyond the bound that are kept until they are trimmed together: the server drops whole nodes of a stream.
 const SLACK: u64 = 32;

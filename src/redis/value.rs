@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::core::contents::Contents;
-use crate::core::pool::Pool;
+use crate::core::model::pool::Pool;
+use crate::core::stored_pool::Contents;
 
 /// A sum over all values of the process, also those on their way in or out.
 ///

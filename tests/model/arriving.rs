@@ -6,7 +6,7 @@ use redis_stock::command::host::Origin;
 use redis_stock::command::spec::Access;
 use redis_stock::command::TABLE;
 use redis_stock::core::codec::{save_arriving, Loader};
-use redis_stock::core::contents::Contents;
+use redis_stock::core::stored_pool::Contents;
 
 use crate::host::Host;
 use crate::payload::{damage, parse, scramble, write};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use redis_stock::command::host::Origin;
 use redis_stock::core::codec::{save, Loader};
-use redis_stock::core::pool::Pool;
+use redis_stock::core::model::pool::Pool;
 use redis_stock::core::verify::verify;
 
 use crate::host::Host;

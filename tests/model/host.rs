@@ -10,12 +10,12 @@ use redis_stock::command::journal::Journal;
 use redis_stock::command::spec::Call;
 use redis_stock::command::TABLE;
 use redis_stock::core::codec::Loader;
-use redis_stock::core::contents::Contents;
-use redis_stock::core::event::{EntryId, Place};
-use redis_stock::core::pool::Pool;
-use redis_stock::core::time::Clock;
+use redis_stock::core::model::context::Defaults;
+use redis_stock::core::model::event::{EntryId, Place};
+use redis_stock::core::model::pool::Pool;
+use redis_stock::core::model::time::Clock;
+use redis_stock::core::stored_pool::Contents;
 use redis_stock::core::verify::verify;
-use redis_stock::core::Defaults;
 
 use crate::reply::Reply;
 
@@ -163,8 +163,8 @@ impl Out for Tree {
     fn int(&mut self, value: i64) {
         self.add(Reply::Int(value));
     }
-    fn status(&mut self, word: &'static str) {
-        self.add(Reply::Status(word.into()));
+    fn ok(&mut self) {
+        self.add(Reply::Status("OK".into()));
     }
     fn bulk(&mut self, bytes: &[u8]) {
         self.add(Reply::Bulk(bytes.to_vec()));

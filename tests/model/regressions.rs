@@ -3,8 +3,8 @@
 use redis_stock::command::host::{Keyspace, Origin};
 use redis_stock::core::codec::wire::{put, put_optional, put_signed};
 use redis_stock::core::codec::Loader;
-use redis_stock::core::contents::Contents;
-use redis_stock::core::pool::Pool;
+use redis_stock::core::model::pool::Pool;
+use redis_stock::core::stored_pool::Contents;
 
 use crate::host::Host;
 use crate::reply::Reply;

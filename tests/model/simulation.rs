@@ -14,10 +14,10 @@ use std::rc::Rc;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use redis_stock::command::host::Origin;
-use redis_stock::core::change::OnHand;
-use redis_stock::core::pool::{EndedEpoch, MAX_EPOCHS};
+use redis_stock::core::model::change::OnHand;
+use redis_stock::core::model::context::Defaults;
+use redis_stock::core::model::pool::{EndedEpoch, MAX_EPOCHS};
 use redis_stock::core::verify::verify;
-use redis_stock::core::Defaults;
 
 use crate::generate::{Generator, Profile, START_MS};
 use crate::host::Host;

@@ -4,7 +4,7 @@
 use redis_stock::command::host::Origin;
 use redis_stock::command::{policy_json, TABLE};
 use redis_stock::core::codec::{save, save_arriving, Loader};
-use redis_stock::core::pool::Pool;
+use redis_stock::core::model::pool::Pool;
 use redis_stock::core::verify::verify;
 
 use crate::generate::{Generator, Profile, START_MS};

@@ -68,10 +68,10 @@ fn sentinel_leads_to_a_logical_database_and_a_password() {
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 8);
 }
 
-/// The user of docs/ledger.md may do all that the program does.
+/// The user of docs/guides/database.md may do all that the program does.
 #[test]
 fn the_user_of_the_manual_may_do_what_is_needed() {
-    let manual = include_str!("../../../docs/ledger.md");
+    let manual = include_str!("../../../docs/guides/database.md");
     let line = manual.lines().find(|line| line.starts_with("ACL SETUSER ledger")).expect("the user");
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
     shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"stock:events\"\n", "[run]\ntrim = true\n");
