@@ -7,7 +7,7 @@ export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: campaign controls fuzz mutants suites
-.PHONY: help deps deps-tests examples build run test model feed demo bench golden ledger-campaign
+.PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
@@ -25,7 +25,7 @@ help:
 	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
-	@echo "make examples  the examples of the client libraries"
+	@echo "make clients  the client libraries; CLIENT=python for one"
 	@echo "make build, make deps, make golden: parts of these"
 
 # Installs what is missing, where apt can.
@@ -47,9 +47,13 @@ test: deps-tests
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 
-# The examples of the client libraries alone.
-examples: deps-tests
-	cargo test --test clients
+# The client libraries alone; CLIENT=python for one language, CLIENT=ioredis for one library.
+clients: deps-tests
+	CLIENT="$(CLIENT)" cargo test --test clients
+
+# What each library costs over its bare call.
+clients-overhead: deps-tests
+	CLIENT="$(CLIENT)" cargo test --test clients overhead -- --ignored --nocapture
 
 model: deps
 	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture

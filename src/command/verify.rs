@@ -27,7 +27,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let lines = verify(call.keys.pool(handle));
     if lines.is_empty() {
-        call.out.status("OK");
+        call.out.ok();
         return Ok(());
     }
     call.out.array(lines.len());
