@@ -2,6 +2,7 @@
 
 mod circles;
 mod documents;
+mod options;
 mod server_functions;
 
 use std::collections::BTreeSet;
