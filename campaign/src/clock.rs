@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use testkit::{now_ms, status_word, stock_info, Client, Server};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
+use testkit::{now_ms, status_word, stock_info, Client, Server};
 
 const NAME: &str = "clock steps";
 const POOLS: [&str; 3] = ["{t}a", "{t}b", "{t}c"];

@@ -10,10 +10,10 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::book::{Book, State, Taste};
-use testkit::{info, now_ms, pass, poll, status_word, stock_info, wait_until, Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
+use testkit::{info, now_ms, pass, poll, status_word, stock_info, wait_until, Client, Server, Value};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -218,7 +218,7 @@ impl Squeeze<'_> {
                     assert_eq!(status_word(&answer), "OK", "{}: {answer}", step.line);
                     book.note(&step);
                 }
-                Value::Error(_) => assert!(answer.error().contains("it is over"), "{}: {answer}", step.line),
+                Value::Error(_) => assert!(answer.error().contains("in the past"), "{}: {answer}", step.line),
                 answer => {
                     assert_eq!(status_word(answer), "OK", "{}: {answer}", step.line);
                     book.note(&step);
@@ -233,7 +233,7 @@ impl Squeeze<'_> {
         let given = rng.random_range(20..50);
         for _ in 0..given {
             if book.orders.values().any(|order| matches!(order.state, State::Held | State::Sold)) {
-                book.step(&mut client, rng, Taste::GiveBack);
+                book.step(&mut client, rng, Taste::ReturnUnits);
             }
         }
         // What else gives back or finishes.
@@ -251,7 +251,7 @@ impl Squeeze<'_> {
         rounds::nothing_stays_due(&mut client, 1);
         book.check(&mut client);
         rounds::equal(&self.primary, &self.replica);
-        assert_eq!(stock_info(&mut client, "events_missed"), 0, "events while memory is short");
+        assert_eq!(stock_info(&mut client, "events_dropped"), 0, "events while memory is short");
         client.expect("CONFIG SET maxmemory 0", "OK");
         for _ in 0..10 {
             book.step(&mut client, rng, Taste::All);
@@ -501,7 +501,7 @@ impl Shelf<'_> {
             let answer = client.say(&step.line);
             match &answer {
                 Value::Error(_) if answer.error().starts_with("MISCONF") => return acknowledged,
-                Value::Error(_) => assert!(answer.error().contains("it is over"), "{}: {answer}", step.line),
+                Value::Error(_) => assert!(answer.error().contains("in the past"), "{}: {answer}", step.line),
                 answer => {
                     assert_eq!(status_word(answer), "OK", "{}: {answer}", step.line);
                     self.book.note(&step);
@@ -514,7 +514,7 @@ impl Shelf<'_> {
 
     /// Every write is refused, also those that give back, and changes nothing. Reads go on.
     fn refuses(&mut self, client: &mut Client, rng: &mut SmallRng) {
-        for taste in [Taste::Take, Taste::GiveBack, Taste::GiveBack, Taste::Take] {
+        for taste in [Taste::Take, Taste::ReturnUnits, Taste::ReturnUnits, Taste::Take] {
             let step = self.book.plan(rng, taste, now_ms());
             let (answer, changed) = between_digests(client, &[&step.line]);
             assert!(answer.is_error() && answer.error().starts_with("MISCONF"), "{}: {answer}", step.line);
@@ -577,7 +577,7 @@ impl Shelf<'_> {
             let words: Vec<&str> = step.line.split(' ').collect();
             match client.try_call(&words) {
                 Err(_) => break step,
-                Ok(answer) if answer.is_error() => assert!(answer.error().contains("it is over"), "{answer}"),
+                Ok(answer) if answer.is_error() => assert!(answer.error().contains("in the past"), "{answer}"),
                 Ok(answer) => {
                     assert_eq!(status_word(&answer), "OK", "{}: {answer}", step.line);
                     self.book.note(&step);

@@ -7,8 +7,8 @@ use std::time::Instant;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use testkit::payload::{damage, parse, scramble, write};
 use crate::record::{grouped, share, Ledger, Row};
+use testkit::payload::{damage, parse, scramble, write};
 use testkit::targets;
 
 const NAME: &str = "random bytes, in process";

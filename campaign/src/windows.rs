@@ -9,9 +9,9 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use testkit::{info, now_ms, wait_until, Client, Server};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger, Row};
+use testkit::{info, now_ms, wait_until, Client, Server};
 
 #[derive(clap::Args)]
 pub struct Options {

@@ -1,21 +1,21 @@
 //! `STOCK.ADD key delta [TOKEN t]`
 
 use super::args::{is, token, units, Args};
-use super::commit::{commit_and_tidy, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
 use super::reply::{available, ok, on_hand, refused};
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::add::decide;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ADD",
-    summary: "Books a restock, or a write-off of units that nobody holds.",
+    summary: "Adds received units to the stock, or writes off units that no order holds.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: -3,
     access: Access::Write,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("delta"), Arg::string("token").after("TOKEN").optional()],
     run,
@@ -26,22 +26,22 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let delta = units(args.required()?)?;
     if delta == 0 {
-        return Err(CommandError::line("ERR delta must not be 0"));
+        return Err(CommandError::line("ERR delta can't be 0"));
     }
     let mut given = None;
     if let Some(option) = args.take() {
         if !is(option, "TOKEN") {
             return Err(CommandError::SYNTAX);
         }
-        given = Some(token(args.of_option()?)?);
+        given = Some(token(args.option_value()?)?);
         if !args.is_empty() {
             return Err(CommandError::SYNTAX);
         }
     }
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), delta, given) {
         Ok(change) => {
-            commit_and_tidy(call, handle, &change);
+            commit_and_purge(call, handle, &change);
             let pool = call.keys.pool(handle);
             ok(call.out, 3);
             call.out.int(on_hand(pool));

@@ -1,22 +1,22 @@
 //! `STOCK.AMEND key order qty`
 
 use super::args::{quantity, Args};
-use super::commit::{commit_and_tidy, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{available, ok, refused};
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::amend::decide;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.AMEND",
-    summary: "Changes the quantity of a hold; more is checked like a new reservation, less is always given back.",
+    summary: "Changes the quantity of a hold. More is checked like a new reservation; less is always accepted.",
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: 4,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("qty")],
     run,
@@ -28,11 +28,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     let qty = quantity(args.required()?)?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), order, qty) {
         Ok(change) => {
-            commit_and_tidy(call, handle, &change);
-            call.journal.answer = Some(Answer::Amended);
+            commit_and_purge(call, handle, &change);
+            call.journal.outcome = Some(Outcome::Amended);
             ok(call.out, 3);
             call.out.int(qty);
             call.out.int(available(call.keys.pool(handle)));

@@ -3,40 +3,40 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::commit::terms;
+use super::commit::context;
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
-use crate::core::view::View;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.AVAILABLE",
-    summary: "What can be reserved now in each pool; -1 for any quantity.",
+    summary: "Returns how many units can be reserved now in each pool; -1 for unlimited.",
     complexity: "O(N) where N is the number of keys.",
     since: "0.1.0",
     arity: -2,
     access: Access::Read,
     fast: true,
-    keys: Keys::All,
+    keys: KeyPositions::All,
     inserts: false,
     args: &[Arg::KEY.multiple()],
     run,
 };
 
 /// The most keys in one call.
-const MOST: usize = 10_000;
+const MAX_KEYS: usize = 10_000;
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let keys = Args::new(call.args).take_rest();
     if keys.is_empty() {
         return Err(CommandError::Arity);
     }
-    if keys.len() > MOST {
+    if keys.len() > MAX_KEYS {
         return Err(CommandError::line("ERR too many keys: at most 10000"));
     }
     let mut found: SmallVec<[Option<i64>; 16]> = SmallVec::new();
     for key in keys {
         let handle = call.keys.open(key)?;
-        found.push(handle.map(|h| View::of_read(call.keys.pool(h), terms(call)).shown_available()));
+        found.push(handle.map(|h| View::of_read(call.keys.pool(h), context(call)).shown_available()));
     }
     call.out.array(found.len());
     for available in found {

@@ -1,28 +1,28 @@
-//! What the commands on a cart share: several pools, all or none.
+//! Shared by the commands on a cart: several pools, all or none.
 
 use smallvec::SmallVec;
 
 use super::args::{bounded, Args, Parsed};
-use super::commit::{commit, no_pool, return_due, tidy};
+use super::commit::{commit, expire_due, purge, reply_no_pool};
 use super::error::CommandError;
 use super::host::Handle;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{ok, refused};
-use super::spec::{Access, Arg, Call, Handler, Keys, Spec};
-use crate::core::change::Change;
+use super::spec::{Access, Arg, Call, Handler, KeyPositions, Spec};
+use crate::core::model::change::Change;
+use crate::core::model::context::DUE_PER_WRITE;
+use crate::core::model::refusal::Refusal;
 use crate::core::ops::free::PER_WRITE;
-use crate::core::refusal::Refusal;
-use crate::core::DUE_PER_WRITE;
 
 /// The most pools in a cart.
-const MOST: usize = 128;
+const MAX_POOLS: usize = 128;
 
 /// The arguments that every cart begins with.
 pub const NUMKEYS: Arg = Arg::integer("numkeys");
 /// The pools of a cart.
 pub const KEYS: Arg = Arg::KEY.multiple();
 
-/// What describes every command that finishes a cart or gives it back: an order, then its keys behind their number.
+/// The description of a command that finishes a cart: an order, then numkeys and the keys.
 #[must_use]
 pub const fn finishing(name: &'static str, summary: &'static str, args: &'static [Arg], run: Handler) -> Spec {
     Spec {
@@ -31,9 +31,9 @@ pub const fn finishing(name: &'static str, summary: &'static str, args: &'static
         complexity: "O(K) where K is the number of pools, times the cost of the command on one pool.",
         since: "0.1.0",
         arity: -4,
-        access: Access::GiveBack,
+        access: Access::WriteAllowOom,
         fast: false,
-        keys: Keys::Counted(2),
+        keys: KeyPositions::Counted(2),
         inserts: false,
         args,
         run,
@@ -42,22 +42,22 @@ pub const fn finishing(name: &'static str, summary: &'static str, args: &'static
 
 /// One pool of a cart.
 #[derive(Clone, Copy, Debug)]
-pub struct Item<'a> {
+pub struct CartPool<'a> {
     /// Its key.
     pub key: &'a [u8],
-    /// The place of its first mention, from 1.
-    pub place: usize,
-    /// The pool, open.
+    /// The position of its first mention among the keys, from 1.
+    pub position: usize,
+    /// The open pool.
     pub handle: Handle,
 }
 
 /// The pools of a cart, each once, in the order of their first mention.
-pub type Items<'a> = SmallVec<[Item<'a>; 8]>;
+pub type CartPools<'a> = SmallVec<[CartPool<'a>; 8]>;
 
-/// The keys behind their number.
+/// The keys behind numkeys.
 ///
 /// # Errors
-/// The number is none, too large, or more than there are arguments.
+/// numkeys is not a positive integer, more than the arguments left, or more than 128.
 pub fn keys<'a>(args: &mut Args<'a>) -> Parsed<&'a [&'a [u8]]> {
     let none = CommandError::line("ERR numkeys should be greater than 0");
     let count = bounded(args.required()?, 1..=i64::MAX, none)?;
@@ -65,81 +65,83 @@ pub fn keys<'a>(args: &mut Args<'a>) -> Parsed<&'a [&'a [u8]]> {
     if count > args.len() {
         return Err(CommandError::line("ERR Number of keys can't be greater than number of args"));
     }
-    if count > MOST {
+    if count > MAX_POOLS {
         return Err(CommandError::line("ERR too many pools in one cart: at most 128"));
     }
-    args.take_some(count).ok_or(CommandError::SYNTAX)
+    args.take_n(count).ok_or(CommandError::SYNTAX)
 }
 
-/// Each key once, with the places of all its mentions told to `mention` (place in the result, place among the keys).
+/// Each key once, with the places of all its mentions told to `mention` (position in the result,
+/// position among the keys).
 pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) -> SmallVec<[(&'a [u8], usize); 8]> {
     let mut distinct: SmallVec<[(&[u8], usize); 8]> = SmallVec::new();
     for (at, key) in keys.iter().enumerate() {
         let known = distinct.iter().position(|(other, _)| other == key);
-        let place = known.unwrap_or_else(|| {
+        let position = known.unwrap_or_else(|| {
             distinct.push((key, at.saturating_add(1)));
             distinct.len().saturating_sub(1)
         });
-        mention(place, at);
+        mention(position, at);
     }
     distinct
 }
 
-/// Opens every pool, and returns what is due in each that is there. `None`: one is missing, and NOPOOL has been answered.
+/// Opens every pool, and expires the due holds of those that exist. `None`: one does not exist, and
+/// the reply is NOPOOL.
 ///
 /// # Errors
-/// A key holds another type.
-pub fn open<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Result<Option<Items<'a>>, CommandError> {
-    let mut items = Items::new();
+/// As `Keyspace::open`.
+pub fn write_pools<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Result<Option<CartPools<'a>>, CommandError> {
+    let mut items = CartPools::new();
     let mut missing = None;
-    for &(key, place) in keys {
+    for &(key, position) in keys {
         match call.keys.open(key)? {
-            Some(handle) => items.push(Item { key, place, handle }),
+            Some(handle) => items.push(CartPool { key, position, handle }),
             None if missing.is_none() => missing = Some(key),
             None => {}
         }
     }
     let clock = call.env.clock;
     for item in &items {
-        return_due(call, item.handle, clock, DUE_PER_WRITE);
+        expire_due(call, item.handle, clock, DUE_PER_WRITE);
     }
     if let Some(key) = missing {
-        no_pool(call, key);
+        reply_no_pool(call, key);
         return Ok(None);
     }
     Ok(Some(items))
 }
 
-/// Answers the refusal of one pool for the whole cart.
+/// Replies with the refusal of one pool for the whole cart.
 ///
 /// # Errors
-/// It means that the caller has a bug; the text names the pool by its place.
-pub fn refuse_item(call: &mut Call<'_>, item: &Item<'_>, refusal: &Refusal) -> Result<(), CommandError> {
-    refused(call, item.key, item.handle, refusal).map_err(|error| at_place(error, item.place))
+/// Refusals that are error replies (CONFLICT, NODIM, ERR); the text names the position of the key.
+pub fn refuse_pool(call: &mut Call<'_>, item: &CartPool<'_>, refusal: &Refusal) -> Result<(), CommandError> {
+    refused(call, item.key, item.handle, refusal).map_err(|error| with_position(error, item.position))
 }
 
-/// The error of one pool, with the place of its key.
-pub fn at_place(error: CommandError, place: usize) -> CommandError {
+/// An error of one pool with the position of its key.
+pub fn with_position(error: CommandError, position: usize) -> CommandError {
     match error {
         CommandError::Line(line) => {
             let (code, text) = line.split_once(' ').unwrap_or((&line, ""));
-            CommandError::Line(format!("{code} key {place}: {text}").into())
+            CommandError::Line(format!("{code} key {position}: {text}").into())
         }
         CommandError::Arity => CommandError::Arity,
     }
 }
 
-/// What is to happen in one pool.
+/// What the call does in one pool.
 #[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
-pub enum Step<'a> {
+pub enum CartStep<'a> {
     /// These changes, in order.
     Changes(SmallVec<[Change<'a>; 1]>),
-    /// It was done before: where the order stands.
+    /// It was done before: the EXISTS refusal with the state of the order.
     Done(Refusal),
 }
 
-impl<'a> Step<'a> {
-    /// What a single command decided: a call that was made before counts as done.
+impl<'a> CartStep<'a> {
+    /// From the decision of the command on one pool. EXISTS counts as done.
     ///
     /// # Errors
     /// Any other refusal.
@@ -152,39 +154,40 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Decides in every pool, then changes all or none. `[OK]`, or EXISTS where all was done before.
+/// Decides in every pool, then changes all or none. Replies `[OK]`, or EXISTS if all was done
+/// before.
 ///
 /// # Errors
-/// One of the pools says that the caller has a bug.
+/// A refusal that is an error reply (CONFLICT, NODIM, ERR).
 pub fn all_or_none<'a>(
     call: &mut Call<'_>,
-    items: &Items<'_>,
-    answer: Answer,
-    mut decide: impl FnMut(&mut Call<'_>, &Item<'_>) -> Result<Step<'a>, Refusal>,
+    items: &CartPools<'_>,
+    answer: Outcome,
+    mut decide: impl FnMut(&mut Call<'_>, &CartPool<'_>) -> Result<CartStep<'a>, Refusal>,
 ) -> Result<(), CommandError> {
-    let mut steps: SmallVec<[Step<'a>; 8]> = SmallVec::new();
+    let mut steps: SmallVec<[CartStep<'a>; 8]> = SmallVec::new();
     for item in items {
         match decide(call, item) {
             Ok(step) => steps.push(step),
-            Err(refusal) => return refuse_item(call, item, &refusal),
+            Err(refusal) => return refuse_pool(call, item, &refusal),
         }
     }
-    let all_done = steps.iter().all(|step| matches!(step, Step::Done(_)));
-    if let (true, Some(item), Some(Step::Done(refusal))) = (all_done, items.first(), steps.first()) {
-        return refuse_item(call, item, refusal);
+    let all_done = steps.iter().all(|step| matches!(step, CartStep::Done(_)));
+    if let (true, Some(item), Some(CartStep::Done(refusal))) = (all_done, items.first(), steps.first()) {
+        return refuse_pool(call, item, refusal);
     }
     for (item, step) in items.iter().zip(&steps) {
-        if let Step::Changes(changes) = step {
+        if let CartStep::Changes(changes) = step {
             if changes.is_empty() {
                 continue;
             }
             for change in changes {
                 commit(call, item.handle, change);
             }
-            tidy(call, item.handle, PER_WRITE);
+            purge(call, item.handle, PER_WRITE);
         }
     }
-    call.journal.answer = Some(answer);
+    call.journal.outcome = Some(answer);
     ok(call.out, 1);
     Ok(())
 }

@@ -1,24 +1,24 @@
 //! `STOCK.CHECK key qty [FOR dim value …]`
 
 use super::args::{is, quantity, Args};
-use super::commit::{no_pool, terms};
+use super::commit::{context, reply_no_pool};
 use super::error::CommandError;
 use super::reply::{ok, refuse};
-use super::spec::{Access, Arg, Call, Keys, Spec, FOR};
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, OrderRef};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::view::View;
 use crate::core::ops::reserve::{place, wanted, Hold, Reserve};
-use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CHECK",
-    summary: "Tells what STOCK.RESERVE of a new order would answer, and changes nothing.",
+    summary: "Returns what STOCK.RESERVE would reply to a new order, without changing anything.",
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -3,
     access: Access::Read,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("qty"), FOR],
     run,
@@ -36,10 +36,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         args.attributes(&mut attributes)?;
     }
     let Some(handle) = call.keys.open(key)? else {
-        no_pool(call, key);
+        reply_no_pool(call, key);
         return Ok(());
     };
-    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let view = View::of_read(call.keys.pool(handle), context(call));
     let nobody = OrderRef { id: &[], hash: 0, slot: None };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes: &attributes };
     match place(&view, nobody, request, &wanted(&view, &request)) {

@@ -1,142 +1,172 @@
-//! Opening pools and changing them. [`commit`] is the only place of this crate that changes a pool on behalf of a call.
+//! Opens pools and changes them. [`commit`] is the only function that changes a pool on behalf of a
+//! client.
 
 use super::error::CommandError;
-use super::event::{attributes, entry, Entry};
+use super::event::{attributes, entry, StreamEntry};
 use super::host::{Append, Handle};
-use super::journal::{Answer, Note};
+use super::journal::{Notification, Outcome};
 use super::spec::Call;
-use crate::core::change::Change;
 use crate::core::codec::effect::{self, Told};
-use crate::core::event::{quantity, Event, Place};
-use crate::core::ids::Bytes;
+use crate::core::model::change::Change;
+use crate::core::model::context::{CallContext, DUE_PER_WRITE};
+use crate::core::model::event::{quantity, Event, Place};
+use crate::core::model::ids::Bytes;
+use crate::core::model::pool::{Pool, Stamp};
+use crate::core::model::time::Clock;
+use crate::core::model::view::View;
 use crate::core::ops::{expire, free};
-use crate::core::pool::{Pool, Stamp};
-use crate::core::time::Clock;
-use crate::core::view::View;
-use crate::core::{Terms, DUE_PER_WRITE};
 
 /// The time and the defaults of a call.
 #[must_use]
-pub fn terms(call: &Call<'_>) -> Terms {
-    Terms { clock: call.env.clock, defaults: call.env.defaults }
+pub fn context(call: &Call<'_>) -> CallContext {
+    CallContext { clock: call.env.clock, defaults: call.env.defaults }
 }
 
 /// A pool as a write sees it.
 #[must_use]
 pub fn view<'v>(call: &'v Call<'_>, handle: Handle) -> View<'v> {
-    View::of_write(call.keys.pool(handle), terms(call))
+    View::of_write(call.keys.pool(handle), context(call))
 }
 
-/// Opens a pool for a write and returns what is due first. `None`: there is none, and NOPOOL has been answered.
+/// Opens a pool for a read. `None`: there is no such key, and the reply is nil.
 ///
 /// # Errors
-/// The key holds another type.
-pub fn open(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
+/// The key holds another type, or a partial pool.
+pub fn read_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
+    let handle = call.keys.open(key)?;
+    if handle.is_none() {
+        call.out.nil();
+    }
+    Ok(handle)
+}
+
+/// Opens a pool for a write, and expires its due holds first. `None`: there is no such key, and the
+/// reply is NOPOOL.
+///
+/// # Errors
+/// The key holds another type or a partial pool, or the event stream of the pool is being migrated.
+pub fn write_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
     let Some(handle) = call.keys.open(key)? else {
-        no_pool(call, key);
+        reply_no_pool(call, key);
         return Ok(None);
     };
     let clock = call.env.clock;
-    return_due(call, handle, clock, DUE_PER_WRITE);
+    expire_due(call, handle, clock, DUE_PER_WRITE);
     Ok(Some(handle))
 }
 
-/// Answers NOPOOL.
-pub fn no_pool(call: &mut Call<'_>, key: &[u8]) {
-    call.journal.answer = Some(Answer::NoPool);
+/// Replies NOPOOL.
+pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
+    call.journal.outcome = Some(Outcome::NoPool);
     call.out.array(2);
-    call.out.status("NOPOOL");
+    call.out.bulk(b"NOPOOL");
     call.out.bulk(key);
 }
 
-/// Returns up to `most` due holds, in order of deadline. How many.
-pub fn return_due(call: &mut Call<'_>, handle: Handle, clock: Clock, most: usize) -> usize {
-    let mut returned = 0;
-    while returned < most {
+/// Expires up to `max` due holds in order of deadline, and returns how many it expired.
+pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
+    let mut expired = 0;
+    while expired < max {
         let pool = call.keys.pool(handle);
         let Some(slot) = expire::next_due(pool, clock) else { break };
-        return_hold(call, handle, slot);
-        returned = returned.saturating_add(1);
+        expire_hold(call, handle, slot);
+        expired = expired.saturating_add(1);
     }
-    returned
+    expired
 }
 
-/// Returns one hold.
-pub fn return_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
-    let terms = terms(call);
+/// Expires one hold.
+pub fn expire_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
+    let context = context(call);
     let pool = call.keys.pool(handle);
-    // A copy, since the record changes under the change; short ids need no allocation.
+    // A copy, since the change writes to the record that holds the id. Short ids need no
+    // allocation.
     let Some(id) = pool.order_at(slot).map(|o| Bytes::new(o.id)) else { return };
-    let change = expire::change(pool, &terms, slot, id.as_slice());
+    let change = expire::change(pool, &context, slot, id.as_slice());
     commit(call, handle, &change);
 }
 
-/// Makes a change: writes it down as an effect, applies it, tells of it, notes what is to be announced.
+/// Makes a change: encodes it as an effect, applies it, publishes it to the event stream of the
+/// pool, and notes what to announce.
 pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let now_ms = call.env.clock.now_ms;
     let pool = call.keys.pool_mut(handle);
-    let fresh = change.kind().is_some() && pool.needs_epoch(call.env.reign);
+    let fresh = change.kind().is_some() && pool.needs_epoch(call.env.promotion);
     // 0 is what a pool has before its first change.
     let new_epoch = fresh.then(|| (call.env.entropy)().max(1));
-    let unheard = call.journal.unheard;
-    let changed = call.journal.of(handle);
-    if !unheard {
+    let effects_skipped = call.journal.effects_skipped;
+    let changed = call.journal.changes_of(handle);
+    if !effects_skipped {
         if changed.effect.is_empty() {
             effect::begin(&mut changed.effect, now_ms, pool.seq());
         }
         effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     }
-    let stamp = Stamp { now_ms, reign: call.env.reign, new_epoch };
-    // Asked before it happens; a policy, which may change where it is told of, is about no units.
-    let qty = if stream(pool, call.env.feed.stream).is_some() { quantity(pool, change) } else { 0 };
+    let stamp = Stamp { now_ms, reign: call.env.promotion, new_epoch };
+    // Before the change is applied. A new policy may change the stream, but is about no units.
+    let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
     let Some((kind, edges)) = pool.commit(&stamp, change) else { return };
-    changed.notes.push(Note { kind, edges });
-    let Some(name) = stream(pool, call.env.feed.stream) else { return };
-    // A copy, since the stream is opened beside the pool; short names need no allocation.
+    changed.notifications.push(Notification { kind, edges });
+    let Some(name) = stream(pool, call.env.events.default_stream) else { return };
+    // A copy, since appending borrows the keyspace that holds the pool. Short names need no
+    // allocation.
     let name = Bytes::new(name);
     let own = pool.events().is_some();
     let event = Event::of(pool, change, (kind, edges), qty, now_ms);
-    if let Some(place) = tell(call, handle, name.as_slice(), change, &event) {
-        if !unheard {
+    if let Some(place) = publish(call, handle, name.as_slice(), change, &event) {
+        if !effects_skipped {
             let told = Told { place, stream: (!own).then(|| name.as_slice()) };
-            effect::put_told(&mut call.journal.of(handle).effect, now_ms, &told);
+            effect::put_told(&mut call.journal.changes_of(handle).effect, now_ms, &told);
         }
     }
 }
 
-/// Where a pool tells of its changes: what its policy says, or else the server.
+/// The stream of a pool: that of its policy, or else that of the server.
 fn stream<'s>(pool: &'s Pool, server: Option<&'s [u8]>) -> Option<&'s [u8]> {
     pool.events().or(server).filter(|name| !name.is_empty())
 }
 
-/// Appends the entry of a change that has happened. `None`: it could not be written; the gap in seq shows it.
-fn tell(call: &mut Call<'_>, handle: Handle, stream: &[u8], change: &Change<'_>, event: &Event<'_>) -> Option<Place> {
-    let mut text = std::mem::take(&mut call.journal.text);
-    let takes = attributes(&mut text, call.keys.pool(handle), change);
-    let at = Append::End { most: call.env.feed.most };
-    let place = append(call, handle, stream, at, &entry(event, takes.then_some(text.as_slice())));
-    call.journal.text = text;
+/// Appends the entry of a change that was applied. `None`: the stream did not take it, and readers
+/// see a gap in seq.
+fn publish(
+    call: &mut Call<'_>,
+    handle: Handle,
+    stream: &[u8],
+    change: &Change<'_>,
+    event: &Event<'_>,
+) -> Option<Place> {
+    let mut text = std::mem::take(&mut call.journal.attributes_json);
+    let has_attributes = attributes(&mut text, call.keys.pool(handle), change);
+    let at = Append::End { max_len: call.env.events.max_len };
+    let place = append(call, handle, stream, at, &entry(event, has_attributes.then_some(text.as_slice())));
+    call.journal.attributes_json = text;
     place
 }
 
 /// Appends an entry, and counts it.
-pub fn append(call: &mut Call<'_>, handle: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
+pub fn append(
+    call: &mut Call<'_>,
+    handle: Handle,
+    stream: &[u8],
+    at: Append,
+    entry: &StreamEntry<'_>,
+) -> Option<Place> {
     let place = call.keys.append(handle, stream, at, entry);
-    let total = if place.is_some() { &mut call.journal.told } else { &mut call.journal.missed };
+    let total = if place.is_some() { &mut call.journal.published } else { &mut call.journal.dropped };
     *total = total.saturating_add(1);
     place
 }
 
-/// Frees a few records of what is over, beside a change.
-pub fn tidy(call: &mut Call<'_>, handle: Handle, most: usize) {
-    let freed = free::plan(call.keys.pool(handle), &terms(call), most);
+/// Purges up to `max` records that are no longer needed.
+pub fn purge(call: &mut Call<'_>, handle: Handle, max: usize) {
+    let freed = free::plan(call.keys.pool(handle), &context(call), max);
     if !freed.is_empty() {
         commit(call, handle, &Change::Freed(freed));
     }
 }
 
-/// Makes a call's change, and frees a little.
-pub fn commit_and_tidy(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
+/// Makes the change of a call, and purges a few records.
+pub fn commit_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     commit(call, handle, change);
-    tidy(call, handle, free::PER_WRITE);
+    purge(call, handle, free::PER_WRITE);
 }

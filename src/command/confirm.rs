@@ -2,32 +2,31 @@
 
 use smallvec::SmallVec;
 
-use super::args::{bounded, flag, is, once, quantity, Args, Parsed};
-use super::commit::{commit, open, terms, tidy, view};
+use super::args::{bounded, is, quantity, set_flag, set_once, Args, Parsed};
+use super::commit::{commit, context, purge, view, write_pool};
 use super::error::CommandError;
 use super::host::Handle;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{ok, refused};
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, FOR};
-use crate::core::attributes::Attributes;
-use crate::core::change::Change;
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::Change;
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::refusal::Refusal;
+use crate::core::model::view::View;
 use crate::core::ops::confirm::{decide, Confirm, Late};
 use crate::core::ops::expire;
 use crate::core::ops::free::PER_WRITE;
-use crate::core::quantity::MAX_UNITS;
-use crate::core::refusal::Refusal;
-use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CONFIRM",
-    summary:
-        "Turns a hold into a sale; with LATE also one that has expired or was lost, if stock and limits still allow it.",
+    summary: "Turns a hold into a sale. With LATE also an expired or lost hold, if stock and limits still allow it.",
     complexity: "O(1); with LATE O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -3,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("n").after("QTY").optional(), LATE],
     run,
@@ -42,12 +41,12 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, attributes: &'r mut Attributes<'a>) ->
     let (mut qty, mut since_ms, mut named, mut late) = (None, None, false, false);
     while let Some(option) = args.take() {
         if is(option, "QTY") {
-            once(&mut qty, quantity(args.of_option()?)?)?;
+            set_once(&mut qty, quantity(args.option_value()?)?)?;
         } else if is(option, "LATE") {
-            flag(&mut late)?;
+            set_flag(&mut late)?;
         } else if is(option, "SINCE") {
-            let outside = CommandError::line("ERR invalid SINCE: a Unix time in milliseconds, at least 1");
-            once(&mut since_ms, bounded(args.of_option()?, 1..=MAX_UNITS, outside)?)?;
+            let outside = CommandError::line("ERR invalid SINCE: Unix time in milliseconds, 1 or greater");
+            set_once(&mut since_ms, bounded(args.option_value()?, 1..=MAX_UNITS, outside)?)?;
         } else if is(option, "FOR") {
             args.attributes(attributes)?;
             named = true;
@@ -62,11 +61,11 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, attributes: &'r mut Attributes<'a>) ->
     Ok(Confirm { order, qty, late: late.then_some(Late { since_ms, attributes }) })
 }
 
-/// What a confirmation would change, in order: a hold that is due but was not among those returned is returned first, so LATE
-/// is decided as if it had been.
+/// The changes of a confirmation, in order. A hold that is due, but was not among those that
+/// expired before the call, expires first, so that LATE is decided as if it had expired before.
 ///
 /// # Errors
-/// Why not.
+/// The refusal.
 pub fn changes<'a>(
     call: &Call<'_>,
     handle: Handle,
@@ -78,8 +77,8 @@ pub fn changes<'a>(
     let Some(slot) = slot.filter(|&slot| expire::is_due(pool, slot, call.env.clock)) else {
         return decide(&view(call, handle), request).map(|change| SmallVec::from_iter([change]));
     };
-    let change = decide(&View::without_hold(pool, terms(call), slot), request)?;
-    Ok(SmallVec::from_iter([expire::change(pool, &terms(call), slot, id), change]))
+    let change = decide(&View::without_hold(pool, context(call), slot), request)?;
+    Ok(SmallVec::from_iter([expire::change(pool, &context(call), slot, id), change]))
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -87,7 +86,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let mut attributes = Attributes::default();
     let request = parse(&mut args, &mut attributes)?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let changes = match changes(call, handle, request) {
         Ok(changes) => changes,
         Err(refusal) => {
@@ -98,13 +97,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     for change in &changes {
         commit(call, handle, change);
     }
-    tidy(call, handle, PER_WRITE);
+    purge(call, handle, PER_WRITE);
     let (answer, sold) = match changes.last() {
-        Some(Change::Confirmed { qty, .. }) => (Answer::Confirmed, *qty),
-        Some(Change::Late { qty, .. } | Change::LatePlaced { qty, .. }) => (Answer::Late, *qty),
+        Some(Change::Confirmed { qty, .. }) => (Outcome::Confirmed, *qty),
+        Some(Change::Late { qty, .. } | Change::LatePlaced { qty, .. }) => (Outcome::Late, *qty),
         _ => return Ok(()),
     };
-    call.journal.answer = Some(answer);
+    call.journal.outcome = Some(answer);
     ok(call.out, 3);
     call.out.int(sold);
     call.out.int(call.keys.pool(handle).sold());

@@ -1,37 +1,37 @@
-//! `STOCK.EFFECT key effect`: what a call did on the primary, done again. Not for clients.
+//! `STOCK.EFFECT key effect`: applies the effect of a call on the primary. Not for clients.
 
 use super::args::Args;
 use super::commit::append;
 use super::error::CommandError;
 use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
-use super::journal::{Answer, Note};
-use super::spec::{Access, Arg, Call, Keys, Spec};
-use crate::core::attributes::Attributes;
-use crate::core::change::Edges;
+use super::journal::{Notification, Outcome};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::codec::effect::Effect;
-use crate::core::contents::Contents;
-use crate::core::event::{quantity, Event, Place};
-use crate::core::ids::Bytes;
-use crate::core::pool::Pool;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::Edges;
+use crate::core::model::event::{quantity, Event, Place};
+use crate::core::model::ids::Bytes;
+use crate::core::model::pool::Pool;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EFFECT",
-    summary: "Repeats what a call did on the primary. From replication, the append-only file and slot imports only.",
-    complexity: "As the call.",
+    summary: "Applies the effect of a call. Accepted from replication, the append-only file and slot imports only.",
+    complexity: "Same as the original call.",
     since: "0.1.0",
     arity: 3,
-    access: Access::Log,
+    access: Access::Replicated,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: true,
     args: &[Arg::KEY, Arg::string("effect")],
     run,
 };
 
-/// What a client gets that sends a form of the log.
+/// The reply to a client that sends a command of replication.
 pub const NOT_FOR_CLIENTS: CommandError =
-    CommandError::line("ERR this command is for replication and the append-only file only");
+    CommandError::line("ERR command is for replication, the append-only file and slot imports only");
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if call.env.origin == Origin::Client {
@@ -41,22 +41,24 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let bytes = args.required()?;
     args.end()?;
-    repeat(call, &[key], &[bytes]);
+    apply_effects(call, &[key], &[bytes]);
     Ok(())
 }
 
-/// Repeats one call's effects, pool by pool. Where one does not fit, that is counted, and what fits is done. The log goes
-/// on as it came, whatever happens here: a replica of this server must see what this one saw.
-pub fn repeat(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
+/// Applies the effects of one call, pool by pool. An effect that does not fit its pool is counted,
+/// and what fits is applied. The call is replicated as it came, whatever happens here: a replica of
+/// this server must see what this one saw.
+pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.verbatim = true;
-    call.journal.answer = Some(Answer::Other);
-    call.out.status("OK");
+    call.journal.outcome = Some(Outcome::Other);
+    call.out.ok();
     let mut told = Vec::new();
     let mut divergences = 0u64;
     for (key, bytes) in keys.iter().zip(effects) {
-        divergences = divergences.saturating_add(repeat_one(call, key, bytes, &mut told).unwrap_or(1));
+        divergences = divergences.saturating_add(apply_one(call, key, bytes, &mut told).unwrap_or(1));
     }
-    // The pools of a cart may share a stream: its entries come in the order in which the primary wrote them.
+    // The pools of a cart may share a stream: append its entries in the order in which the primary
+    // did.
     told.sort_by_key(|again| again.place.id);
     for again in &told {
         let event = again
@@ -69,12 +71,12 @@ pub fn repeat(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.divergences = call.journal.divergences.saturating_add(divergences);
 }
 
-/// An entry that the primary appended, to be appended here.
-struct Again {
+/// An entry that the primary appended, and that must be appended here.
+struct PendingEntry {
     handle: Handle,
     stream: Bytes,
     place: Place,
-    /// Without the words of the caller.
+    /// Without `order` and `token`, which are kept below.
     event: Event<'static>,
     order: Option<Bytes>,
     token: Option<Bytes>,
@@ -82,12 +84,13 @@ struct Again {
     takes: bool,
 }
 
-/// How much did not fit; `None`: nothing could be done.
-fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Again>) -> Option<u64> {
+/// Applies the effect of one pool, and returns how much did not fit. `None`: nothing could be
+/// applied.
+fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<PendingEntry>) -> Option<u64> {
     let mut effect = Effect::read(bytes).ok()?;
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
-        // On the primary there was no such key: what is here is not its pool.
+        // The primary had no such key, so the pool that is here is another one.
         Some(handle) if effect.creates() => {
             divergences = 1;
             *call.keys.pool_mut(handle) = Pool::new(0);
@@ -97,7 +100,7 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
         None if effect.creates() => call.keys.create(key, Contents::Pool(Pool::new(0))),
         None => return None,
     };
-    let changed = call.journal.of(handle);
+    let changed = call.journal.changes_of(handle);
     let pool = call.keys.pool_mut(handle);
     divergences = divergences.saturating_add(u64::from(pool.seq() != effect.seq));
     pool.resume_at(effect.seq);
@@ -118,7 +121,7 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
         };
         let Some((kind, edges)) = announced else { continue };
         if step.fits {
-            changed.notes.push(Note { kind, edges });
+            changed.notifications.push(Notification { kind, edges });
         }
         let Some(place) = &step.told else { continue };
         match place.stream.or(pool.events()).map(Bytes::new) {
@@ -127,7 +130,7 @@ fn repeat_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Agai
                 let mut text = Vec::new();
                 let takes = event::attributes(&mut text, pool, &step.change);
                 let (order, token) = (event.order.map(Bytes::new), event.token.map(Bytes::new));
-                told.push(Again {
+                told.push(PendingEntry {
                     handle,
                     stream,
                     place: place.place,

@@ -1,27 +1,29 @@
-//! What is wrong with a call, and the text that says so.
+//! Error replies.
 
 use std::borrow::Cow;
 
-use super::host::{Closed, StreamDenied};
+use super::host::{OpenError, StreamDenied};
 
-/// An error reply: one leading code word, ASCII, never a byte of the caller's.
+/// An error reply: ASCII, begins with one code word, and never holds a byte of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
     /// The number of arguments is wrong.
     Arity,
-    /// Any other, as the whole line without the leading `-`.
+    /// Any other: the line without the leading `-`.
     Line(Cow<'static, str>),
 }
 
 impl CommandError {
     /// The key holds another type.
     pub const WRONG_TYPE: Self = Self::line("WRONGTYPE Operation against a key holding the wrong kind of value");
-    /// A slot moves, and the pool's event stream is not here.
+    /// The hash slot is being migrated, and the event stream of the pool is on the other node.
     pub const TRY_AGAIN: Self =
-        Self::line("TRYAGAIN the slot moves, and the event stream of the pool is on another node");
-    /// The pool arrives in pieces, and is not whole yet.
-    pub const ARRIVING: Self = Self::line("TRYAGAIN the pool is still arriving");
-    /// Words that do not fit together.
+        Self::line("TRYAGAIN the hash slot is migrating and the event stream is on another node");
+    /// The key holds a partial pool.
+    pub const PARTIAL: Self = Self::line("TRYAGAIN the pool is still loading");
+    /// Another module called a write while a write of this module was running.
+    pub const NESTED_WRITE: Self = Self::line("ERR nested write not allowed");
+    /// Arguments that do not fit together.
     pub const SYNTAX: Self = Self::line("ERR syntax error");
 
     /// An error with a fixed text.
@@ -31,12 +33,12 @@ impl CommandError {
     }
 }
 
-impl From<Closed> for CommandError {
-    fn from(closed: Closed) -> Self {
-        match closed {
-            Closed::WrongType => Self::WRONG_TYPE,
-            Closed::TryAgain => Self::TRY_AGAIN,
-            Closed::Arriving => Self::ARRIVING,
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::WrongType => Self::WRONG_TYPE,
+            OpenError::SlotMoving => Self::TRY_AGAIN,
+            OpenError::Partial => Self::PARTIAL,
         }
     }
 }
@@ -44,10 +46,12 @@ impl From<Closed> for CommandError {
 impl From<StreamDenied> for CommandError {
     fn from(denied: StreamDenied) -> Self {
         match denied {
-            StreamDenied::NoPermission => Self::line("NOPERM this user has no permission to write to the event stream"),
-            StreamDenied::WrongType => Self::line("WRONGTYPE the event stream is a key of another type"),
-            StreamDenied::OtherSlot => Self::line("CROSSSLOT the event stream must be in the hash slot of the pool"),
-            StreamDenied::TryAgain => Self::TRY_AGAIN,
+            StreamDenied::NoPermission => Self::line("NOPERM no permission to write to the event stream"),
+            StreamDenied::WrongType => Self::line("WRONGTYPE the key of the event stream does not hold a stream"),
+            StreamDenied::OtherSlot => {
+                Self::line("CROSSSLOT the event stream and the pool are not in the same hash slot")
+            }
+            StreamDenied::SlotMoving => Self::TRY_AGAIN,
         }
     }
 }

@@ -1,23 +1,23 @@
 //! `STOCK.EXTEND key order EX|PX|PXAT t`
 
 use super::args::Args;
-use super::commit::{commit_and_tidy, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{ok, refused};
-use super::spec::{Access, Arg, Call, Keys, Spec, HOLD};
-use crate::core::change::Change;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, HOLD};
+use crate::core::model::change::Change;
 use crate::core::ops::extend::{decide, Extension};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EXTEND",
-    summary: "Moves the deadline of a hold, never to an earlier time.",
+    summary: "Moves the deadline of a hold to a later time.",
     complexity: "O(log N) where N is the number of different deadlines of open holds.",
     since: "0.1.0",
     arity: 5,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER, HOLD],
     run,
@@ -28,13 +28,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let order = args.order()?;
     let option = args.required()?;
-    let hold = args.hold(option, call.env.clock.now_ms)?.ok_or(CommandError::SYNTAX)?;
+    let hold = args.hold_option(option, call.env.clock.now_ms)?.ok_or(CommandError::SYNTAX)?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let deadline_ms = match decide(&view(call, handle), order, hold) {
         Ok(Extension::Unchanged(deadline_ms)) => deadline_ms,
         Ok(Extension::Later(change)) => {
-            commit_and_tidy(call, handle, &change);
+            commit_and_purge(call, handle, &change);
             let Change::Extended { deadline_ms, .. } = change else { return Ok(()) };
             deadline_ms
         }
@@ -43,7 +43,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Ok(());
         }
     };
-    call.journal.answer = Some(Answer::Extended);
+    call.journal.outcome = Some(Outcome::Extended);
     ok(call.out, 2);
     call.out.int(deadline_ms);
     Ok(())

@@ -1,22 +1,22 @@
 //! `STOCK.GET key`
 
 use super::args::Args;
-use super::commit::terms;
+use super::commit::{context, read_pool};
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
-use crate::core::change::OnHand;
-use crate::core::order::State;
-use crate::core::view::View;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::model::change::OnHand;
+use crate::core::model::order::State;
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.GET",
-    summary: "Everything there is to know of a pool, as a write would find it.",
+    summary: "Returns the state of a pool: stock, counters, times and settings.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: 2,
     access: Access::Read,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run,
@@ -26,12 +26,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
-    let terms = terms(call);
-    let view = View::of_read(call.keys.pool(handle), terms);
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
+    let context = context(call);
+    let view = View::of_read(call.keys.pool(handle), context);
     let pool = view.pool;
     let out = &mut *call.out;
     out.map(19);
@@ -59,9 +56,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     field("seq", i64::try_from(pool.seq()).unwrap_or(i64::MAX));
     field("limits", pool.limits().len() as i64);
     field("alert", pool.alert());
-    field("hold_seconds", seconds(times.hold_ms, terms.defaults.hold_ms));
-    field("retain_seconds", seconds(times.retain_ms, terms.defaults.retain_ms));
-    field("retain_paid_seconds", seconds(times.retain_paid_ms, terms.defaults.retain_paid_ms));
+    field("hold_seconds", seconds(times.hold_ms, context.defaults.hold_ms));
+    field("retain_seconds", seconds(times.retain_ms, context.defaults.retain_ms));
+    field("retain_paid_seconds", seconds(times.retain_paid_ms, context.defaults.retain_paid_ms));
     out.bulk(b"epoch");
     out.bulk(format!("{:016x}", pool.epoch()).as_bytes());
     out.bulk(b"events");

@@ -1,13 +1,13 @@
-//! What one call has changed, for the shell to replicate, signal and announce after the change.
+//! What one call has changed. The shell replicates, signals and announces it afterwards.
 
 use super::host::Handle;
-use crate::core::change::{Edges, Kind};
+use crate::core::model::change::{Edges, Kind};
 
-/// The kinds of answers that are counted for `INFO stock`.
+/// The outcomes of calls that `INFO stock` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Answer {
-    /// Nothing that is counted (reads, settings).
+pub enum Outcome {
+    /// Not counted (reads, settings).
     Other,
     /// Units were reserved.
     Reserved,
@@ -23,19 +23,19 @@ pub enum Answer {
     Extended,
     /// Units were returned after payment.
     Returned,
-    /// The same call had been made before.
+    /// The call was made before.
     Exists,
     /// Not enough stock.
     SoldOut,
     /// A purchase limit was reached.
     Limited,
-    /// The order is over.
+    /// The order is released, expired or returned.
     Closed,
-    /// The hold was over.
+    /// The hold had expired.
     Expired,
-    /// Paid already.
+    /// The order is confirmed.
     AlreadyConfirmed,
-    /// Not paid yet.
+    /// The order is not confirmed yet.
     StillReserved,
     /// The pool is suspended.
     Suspended,
@@ -45,123 +45,123 @@ pub enum Answer {
     Unknown,
     /// No such pool.
     NoPool,
-    /// The call was an error (CONFLICT, NODIM, ERR).
+    /// An error reply (CONFLICT, NODIM, ERR).
     Error,
 }
 
-impl Answer {
-    /// Every counted answer with its name in `INFO stock`.
-    pub const NAMES: [(Answer, &'static str); 19] = [
-        (Answer::Reserved, "reserved"),
-        (Answer::Confirmed, "confirmed"),
-        (Answer::Late, "late"),
-        (Answer::Released, "released"),
-        (Answer::Amended, "amended"),
-        (Answer::Extended, "extended"),
-        (Answer::Returned, "returned"),
-        (Answer::Exists, "exists"),
-        (Answer::SoldOut, "soldout"),
-        (Answer::Limited, "limited"),
-        (Answer::Closed, "closed"),
-        (Answer::Expired, "expired"),
-        (Answer::AlreadyConfirmed, "already_confirmed"),
-        (Answer::StillReserved, "still_reserved"),
-        (Answer::Suspended, "suspended"),
-        (Answer::NoOrder, "noorder"),
-        (Answer::Unknown, "unknown"),
-        (Answer::NoPool, "nopool"),
-        (Answer::Error, "error"),
+impl Outcome {
+    /// Every counted outcome with its name in `INFO stock`.
+    pub const NAMES: [(Outcome, &'static str); 19] = [
+        (Outcome::Reserved, "reserved"),
+        (Outcome::Confirmed, "confirmed"),
+        (Outcome::Late, "late"),
+        (Outcome::Released, "released"),
+        (Outcome::Amended, "amended"),
+        (Outcome::Extended, "extended"),
+        (Outcome::Returned, "returned"),
+        (Outcome::Exists, "exists"),
+        (Outcome::SoldOut, "soldout"),
+        (Outcome::Limited, "limited"),
+        (Outcome::Closed, "closed"),
+        (Outcome::Expired, "expired"),
+        (Outcome::AlreadyConfirmed, "already_confirmed"),
+        (Outcome::StillReserved, "still_reserved"),
+        (Outcome::Suspended, "suspended"),
+        (Outcome::NoOrder, "noorder"),
+        (Outcome::Unknown, "unknown"),
+        (Outcome::NoPool, "nopool"),
+        (Outcome::Error, "error"),
     ];
-    /// How many kinds there are, `Other` included.
+    /// The number of outcomes, `Other` included.
     pub const COUNT: usize = 20;
 }
 
-/// One change of a pool, as it is announced.
+/// One change of a pool, to be announced as keyspace events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct Notification {
     /// What happened.
     pub kind: Kind,
-    /// Which edges of availability it crossed.
+    /// The availability transitions that it caused.
     pub edges: Edges,
 }
 
-/// What happened to one pool in this call.
+/// What this call has changed in one pool.
 #[derive(Debug)]
-pub struct Changed {
+pub struct PoolChanges {
     /// Which pool.
     pub handle: Handle,
-    /// The effect, resolved and encoded (`core::codec::effect`): what goes to the log and the replicas.
+    /// The effect, resolved and encoded (`core::codec::effect`), for replication.
     pub effect: Vec<u8>,
     /// The changes in the order in which they happened.
-    pub notes: Vec<Note>,
+    pub notifications: Vec<Notification>,
 }
 
-/// How large a buffer may stay from call to call.
+/// The most bytes of a buffer that stay allocated after a call.
 const KEPT_BYTES: usize = 16 * 1024;
 
 /// What one call has changed. Buffers are kept from call to call.
 #[derive(Debug, Default)]
 pub struct Journal {
-    changed: Vec<Changed>,
-    live: usize,
-    /// What was answered, for the totals.
-    pub answer: Option<Answer>,
-    /// The call itself is what the log must hold (effect and load forms).
+    changed: Vec<PoolChanges>,
+    used: usize,
+    /// The outcome of the call, for the totals.
+    pub outcome: Option<Outcome>,
+    /// The call itself is replicated as it came (commands of replication).
     pub verbatim: bool,
-    /// Nobody listens to effects: they need not be written down.
-    pub unheard: bool,
-    /// Effects that did not fit the state they were applied to.
+    /// There is no replication consumer: effects are not encoded.
+    pub effects_skipped: bool,
+    /// Effects that did not fit their pool.
     pub divergences: u64,
     /// Entries that were appended to event streams.
-    pub told: u64,
-    /// Entries that could not be.
-    pub missed: u64,
-    /// The text of attributes, made anew for each entry.
-    pub text: Vec<u8>,
+    pub published: u64,
+    /// Entries that a stream did not take.
+    pub dropped: u64,
+    /// Buffer for the attributes of an entry.
+    pub attributes_json: Vec<u8>,
 }
 
 impl Journal {
-    /// Forgets the last call.
+    /// Clears it for the next call.
     pub fn clear(&mut self) {
-        for changed in self.changed.iter_mut().take(self.live) {
-            // One large call should not hold its memory for ever.
+        for changed in self.changed.iter_mut().take(self.used) {
+            // One large call should not keep its memory for ever.
             changed.effect.clear();
             changed.effect.shrink_to(KEPT_BYTES);
-            changed.notes.clear();
-            changed.notes.shrink_to(KEPT_BYTES);
+            changed.notifications.clear();
+            changed.notifications.shrink_to(KEPT_BYTES);
         }
-        self.live = 0;
-        self.answer = None;
+        self.used = 0;
+        self.outcome = None;
         self.verbatim = false;
-        self.unheard = false;
+        self.effects_skipped = false;
         self.divergences = 0;
-        self.told = 0;
-        self.missed = 0;
-        self.text.shrink_to(KEPT_BYTES);
+        self.published = 0;
+        self.dropped = 0;
+        self.attributes_json.shrink_to(KEPT_BYTES);
     }
 
     /// The pools that this call changed, in the order of their first change.
     #[must_use]
-    pub fn changed(&self) -> &[Changed] {
-        self.changed.get(..self.live).unwrap_or(&[])
+    pub fn changed(&self) -> &[PoolChanges] {
+        self.changed.get(..self.used).unwrap_or(&[])
     }
 
-    /// The record of one pool, made where it is missing.
-    pub fn of(&mut self, handle: Handle) -> &mut Changed {
-        let live = self.live;
-        let at = self.changed.iter().take(live).position(|c| c.handle == handle);
+    /// The changes of one pool, empty if there are none yet.
+    pub fn changes_of(&mut self, handle: Handle) -> &mut PoolChanges {
+        let used = self.used;
+        let at = self.changed.iter().take(used).position(|c| c.handle == handle);
         let at = at.unwrap_or_else(|| {
-            if let Some(spare) = self.changed.get_mut(live) {
+            if let Some(spare) = self.changed.get_mut(used) {
                 spare.handle = handle;
                 spare.effect.clear();
-                spare.notes.clear();
+                spare.notifications.clear();
             } else {
-                self.changed.push(Changed { handle, effect: Vec::new(), notes: Vec::new() });
+                self.changed.push(PoolChanges { handle, effect: Vec::new(), notifications: Vec::new() });
             }
-            self.live = live.saturating_add(1);
-            live
+            self.used = used.saturating_add(1);
+            used
         });
-        #[allow(clippy::indexing_slicing, reason = "`at` is below `live`, which is at most the length")]
+        #[allow(clippy::indexing_slicing, reason = "`at` is below `used`, which is at most the length")]
         &mut self.changed[at]
     }
 }

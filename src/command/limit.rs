@@ -1,26 +1,29 @@
-//! `STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS] [MISSING REFUSE|ALLOW] [FOR value …]`
+//! ```text
+//! STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS]
+//!     [MISSING REFUSE|ALLOW] [FOR value …]
+//! ```
 
-use super::args::{is, once, Args, Parsed};
-use super::commit::{commit_and_tidy, open, view};
+use super::args::{is, set_once, Args, Parsed};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
 use super::reply::refused;
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec, COUNT_WHAT, FOR_VALUES, PER};
-use crate::core::change::LimitSet;
-use crate::core::ids::Bytes;
-use crate::core::limit::{Count, Missing};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER};
+use crate::core::model::change::LimitSet;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{Count, Missing};
+use crate::core::model::window::Window;
 use crate::core::ops::limit::decide_set;
-use crate::core::window::Window;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LIMIT",
-    summary: "Sets a purchase limit for each value of some dimensions, or an override of it.",
+    summary: "Sets a purchase limit for each value of some dimensions, or an override for some values.",
     complexity: "O(log N) where N is the number of overrides of the limit.",
     since: "0.1.0",
     arity: -4,
     access: Access::Write,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[
         Arg::KEY,
@@ -37,10 +40,10 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-/// `UNITS` or `ORDERS`.
+/// Reads what a limit counts: `UNITS` or `ORDERS`.
 ///
 /// # Errors
-/// It is neither.
+/// `SYNTAX` for anything else.
 pub fn count(word: &[u8]) -> Parsed<Count> {
     if is(word, "UNITS") {
         Ok(Count::Units)
@@ -61,10 +64,10 @@ fn missing(word: &[u8]) -> Parsed<Missing> {
     }
 }
 
-/// The values behind FOR, as many as the limit has dimensions.
+/// Reads the values behind FOR into the pattern of an override.
 ///
 /// # Errors
-/// More, fewer, or out of bounds.
+/// Another number of values than of dimensions, or an invalid value.
 pub fn override_of(named: &Named<'_>, args: &mut Args<'_>) -> Parsed<Bytes> {
     let given = args.take_rest();
     if given.len() != named.len() {
@@ -80,13 +83,13 @@ fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
     let (mut per, mut tz, mut what, mut without, mut special) = (None, None, None, None, None);
     while let Some(option) = args.take() {
         if is(option, "PER") {
-            once(&mut per, window(args.of_option()?)?)?;
+            set_once(&mut per, window(args.option_value()?)?)?;
         } else if is(option, "TZ") {
-            once(&mut tz, offset(args.of_option()?)?)?;
+            set_once(&mut tz, offset(args.option_value()?)?)?;
         } else if is(option, "COUNT") {
-            once(&mut what, count(args.of_option()?)?)?;
+            set_once(&mut what, count(args.option_value()?)?)?;
         } else if is(option, "MISSING") {
-            once(&mut without, missing(args.of_option()?)?)?;
+            set_once(&mut without, missing(args.option_value()?)?)?;
         } else if is(option, "FOR") {
             special = Some(override_of(&named, args)?);
         } else {
@@ -101,13 +104,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let request = parse(&mut args)?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide_set(&view(call, handle), request) {
         Ok(change) => {
             if let Some(change) = change {
-                commit_and_tidy(call, handle, &change);
+                commit_and_purge(call, handle, &change);
             }
-            call.out.status("OK");
+            call.out.ok();
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,
     }

@@ -1,20 +1,21 @@
 //! `STOCK.LIMITS key`
 
 use super::args::Args;
+use super::commit::read_pool;
 use super::error::CommandError;
 use super::limit_text::offset_text;
-use super::spec::{Access, Arg, Call, Keys, Spec};
-use crate::core::limit::{values, Missing};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::model::limit::{values, Missing};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LIMITS",
-    summary: "Every limit of a pool with its overrides.",
+    summary: "Returns the limits of a pool with their overrides.",
     complexity: "O(N) where N is the number of limits and overrides.",
     since: "0.1.0",
     arity: 2,
     access: Access::Read,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run,
@@ -24,10 +25,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let limits = call.keys.pool(handle).limits();
     let out = &mut *call.out;
     out.array(limits.len());

@@ -1,27 +1,28 @@
-//! `STOCK.LOAD key MORE chunk`, `STOCK.LOAD key END`: a whole pool in pieces, as an append-only file without RDB preamble and a slot
-//! import hold it. Not for clients.
+//! `STOCK.LOAD key MORE chunk`, `STOCK.LOAD key END`: loads a pool in pieces, from an append-only
+//! file without RDB preamble or a slot import. Not for clients.
 //!
-//! What has arrived is kept under the key, so that a copy of the data set that is taken between two pieces has it, too. A first
-//! piece begins anew, whatever was under way: a move that was called off may be repeated.
+//! A partial pool is the value of its key, so that a copy of the data set between two pieces has
+//! it, too. A first piece begins anew, whatever is there: a migration that was cancelled may be
+//! repeated.
 
 use super::args::{is, Args, Parsed};
 use super::effect::NOT_FOR_CLIENTS;
 use super::error::CommandError;
 use super::host::{Handle, Origin};
-use super::journal::Answer;
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use super::journal::Outcome;
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::codec::{begins, Loader};
-use crate::core::contents::Contents;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LOAD",
-    summary: "Builds a pool from pieces. From the append-only file and slot imports only.",
+    summary: "Loads a pool in pieces. Accepted from the append-only file and slot imports only.",
     complexity: "O(N) where N is the size of the piece.",
     since: "0.1.0",
     arity: -3,
-    access: Access::Log,
+    access: Access::Replicated,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: true,
     args: &[
         Arg::KEY,
@@ -30,7 +31,7 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-const MISFIT: CommandError = CommandError::line("ERR this piece does not fit what has arrived of the pool");
+const REJECTED: CommandError = CommandError::line("ERR piece does not continue the partial pool");
 
 /// One piece.
 enum Piece<'a> {
@@ -38,18 +39,19 @@ enum Piece<'a> {
     First(&'a [u8]),
     /// A further one.
     Next(&'a [u8]),
-    /// Nothing more: the pool is whole.
+    /// The pool is complete.
     End,
 }
 
-/// What became of a piece.
-enum Load {
+/// The result of one piece.
+enum LoadResult {
     /// It fits.
-    Fits,
-    /// It begins a pool where there was another one, which is gone.
-    Replaces,
-    /// It does not fit. What it does not belong to is as it was; what can never be whole any more is gone.
-    Misfit,
+    Accepted,
+    /// It begins a new pool, and replaces a complete one.
+    ReplacesPool,
+    /// It does not fit. A complete pool stays as it is; a partial one, which can never be
+    /// completed, is removed.
+    Rejected,
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -59,16 +61,18 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let piece = piece(&mut args)?;
-    call.journal.answer = Some(Answer::Other);
+    call.journal.outcome = Some(Outcome::Other);
     let load = load(call, key, &piece);
-    call.journal.divergences = u64::from(!matches!(load, Load::Fits));
+    call.journal.divergences = u64::from(!matches!(load, LoadResult::Accepted));
     match load {
-        // By this error the server calls the move off, and deletes what has come of it, here and on the replicas.
-        Load::Misfit if call.env.origin == Origin::Import => Err(MISFIT),
-        // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
-        Load::Fits | Load::Replaces | Load::Misfit => {
+        // With this error the server cancels the migration, and deletes what it has brought, here
+        // and on the replicas.
+        LoadResult::Rejected if call.env.origin == Origin::SlotImport => Err(REJECTED),
+        // Replicated as it came, whatever happens here: a replica of this server must see what this
+        // one saw.
+        LoadResult::Accepted | LoadResult::ReplacesPool | LoadResult::Rejected => {
             call.journal.verbatim = true;
-            call.out.status("OK");
+            call.out.ok();
             Ok(())
         }
     }
@@ -92,42 +96,42 @@ fn piece<'a>(args: &mut Args<'a>) -> Parsed<Piece<'a>> {
     Ok(piece)
 }
 
-fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> Load {
-    // A key of another type is not ours to touch.
-    let Ok(held) = call.keys.hold(key) else { return Load::Misfit };
+fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
+    // A key of another type is left alone.
+    let Ok(held) = call.keys.open_any(key) else { return LoadResult::Rejected };
     match *piece {
         Piece::First(chunk) => {
             let mut loader = Box::new(Loader::new());
             if loader.feed(chunk).is_err() {
-                return misfit(call, held);
+                return reject(call, held);
             }
             let another = held.is_some_and(|handle| call.keys.contents(handle).pool().is_some());
             call.keys.create(key, Contents::Arriving(loader));
             if another {
-                Load::Replaces
+                LoadResult::ReplacesPool
             } else {
-                Load::Fits
+                LoadResult::Accepted
             }
         }
         Piece::Next(chunk) => {
-            let fed = arriving(call, held).is_some_and(|(_, loader)| loader.feed(chunk).is_ok());
+            let fed = partial(call, held).is_some_and(|(_, loader)| loader.feed(chunk).is_ok());
             if fed {
-                Load::Fits
+                LoadResult::Accepted
             } else {
-                misfit(call, held)
+                reject(call, held)
             }
         }
         Piece::End => {
-            let Some((handle, loader)) = arriving(call, held) else { return misfit(call, held) };
-            let Ok(pool) = std::mem::take(loader).finish() else { return misfit(call, held) };
+            let Some((handle, loader)) = partial(call, held) else { return reject(call, held) };
+            let Ok(pool) = std::mem::take(loader).finish() else { return reject(call, held) };
             *call.keys.contents_mut(handle) = Contents::Pool(pool);
-            Load::Fits
+            LoadResult::Accepted
         }
     }
 }
 
-/// What has arrived under a key.
-fn arriving<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
+/// The partial pool of a key.
+fn partial<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
     let handle = held.filter(|&handle| call.keys.contents(handle).pool().is_none())?;
     match call.keys.contents_mut(handle) {
         Contents::Arriving(loader) => Some((handle, loader)),
@@ -135,14 +139,15 @@ fn arriving<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle,
     }
 }
 
-/// Without this piece the others are of no use, and those of another attempt must not be taken for theirs. The key of a slot import
-/// stays, with nothing in it: the server deletes it, and tells the replicas of what it finds only.
-fn misfit(call: &mut Call<'_>, held: Option<Handle>) -> Load {
-    let import = call.env.origin == Origin::Import;
-    match arriving(call, held) {
+/// Removes the partial pool: without this piece the others are of no use, and pieces of another
+/// attempt must not continue it. In a slot import the key stays, with an empty partial pool: the
+/// server deletes the keys that it finds, and replicates only those deletions.
+fn reject(call: &mut Call<'_>, held: Option<Handle>) -> LoadResult {
+    let import = call.env.origin == Origin::SlotImport;
+    match partial(call, held) {
         Some((_, loader)) if import => *loader = Loader::new(),
         Some((handle, _)) => call.keys.remove(handle),
         None => {}
     }
-    Load::Misfit
+    LoadResult::Rejected
 }

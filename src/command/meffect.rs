@@ -1,21 +1,22 @@
-//! `STOCK.MEFFECT numkeys key [key …] effect [effect …]`: what a call did to several pools at once, done again. Not for clients.
+//! `STOCK.MEFFECT numkeys key [key …] effect [effect …]`: applies the effects of a call on several
+//! pools. Not for clients.
 
 use super::args::Args;
 use super::cart::keys;
-use super::effect::{repeat, NOT_FOR_CLIENTS};
+use super::effect::{apply_effects, NOT_FOR_CLIENTS};
 use super::error::CommandError;
 use super::host::Origin;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.MEFFECT",
-    summary: "Repeats what a call on several pools did on the primary. From replication, the append-only file and slot imports only.",
-    complexity: "As the call.",
+    summary: "Applies the effects of a call on several pools. Accepted from replication, the append-only file and slot imports only.",
+    complexity: "Same as the original call.",
     since: "0.1.0",
     arity: -4,
-    access: Access::Log,
+    access: Access::Replicated,
     fast: false,
-    keys: Keys::Counted(1),
+    keys: KeyPositions::Counted(1),
     inserts: true,
     args: &[super::cart::NUMKEYS, super::cart::KEYS, Arg::string("effect").multiple()],
     run,
@@ -27,8 +28,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     let mut args = Args::new(call.args);
     let keys = keys(&mut args)?;
-    let effects = args.take_some(keys.len()).ok_or(CommandError::SYNTAX)?;
+    let effects = args.take_n(keys.len()).ok_or(CommandError::SYNTAX)?;
     args.end()?;
-    repeat(call, keys, effects);
+    apply_effects(call, keys, effects);
     Ok(())
 }

@@ -3,10 +3,10 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::cart::{all_or_none, distinct, finishing, keys, open, Step, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::spec::{Arg, Call, Spec, HOLD};
 use crate::core::ops::extend::{decide, Extension};
 
@@ -24,17 +24,17 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let order = args.order()?;
     let named = keys(&mut args)?;
-    let option = args.of_option()?;
-    let hold = args.hold(option, call.env.clock.now_ms)?.ok_or(CommandError::SYNTAX)?;
+    let option = args.option_value()?;
+    let hold = args.hold_option(option, call.env.clock.now_ms)?.ok_or(CommandError::SYNTAX)?;
     if !args.is_empty() {
         return Err(CommandError::SYNTAX);
     }
-    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
-    all_or_none(call, &items, Answer::Extended, |call, item| {
-        // A deadline that is as late already is no change, and nothing to tell of either.
+    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    all_or_none(call, &items, Outcome::Extended, |call, item| {
+        // A deadline that is as late already is neither changed nor published.
         decide(&view(call, item.handle), order, hold).map(|extension| match extension {
-            Extension::Later(change) => Step::Changes(SmallVec::from_iter([change])),
-            Extension::Unchanged(_) => Step::Changes(SmallVec::new()),
+            Extension::Later(change) => CartStep::Changes(SmallVec::from_iter([change])),
+            Extension::Unchanged(_) => CartStep::Changes(SmallVec::new()),
         })
     })
 }

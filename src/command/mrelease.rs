@@ -3,25 +3,25 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::cart::{all_or_none, distinct, finishing, keys, open, refuse_item, Step, KEYS, NUMKEYS};
-use super::commit::commit_and_tidy;
+use super::cart::{all_or_none, distinct, finishing, keys, refuse_pool, write_pools, CartStep, KEYS, NUMKEYS};
+use super::commit::commit_and_purge;
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::release::changes;
 use super::spec::{Arg, Call, Spec};
-use crate::core::change::Change;
-use crate::core::refusal::Refusal;
+use crate::core::model::change::Change;
+use crate::core::model::refusal::Refusal;
 
 pub const SPEC: Spec = finishing(
     "STOCK.MRELEASE",
-    "Gives up the holds of one order in several pools, in all of them or in none.",
+    "Releases the holds of one order in several pools, in all of them or in none.",
     &[Arg::ORDER, NUMKEYS, KEYS],
     run,
 );
 
 type Decision<'a> = Result<SmallVec<[Change<'a>; 1]>, Refusal>;
 
-/// Whether the pool does not know the order (and could remember that, or has no room to).
+/// Whether the pool does not know the order, and remembers the release or is full.
 fn unknown(decision: &Decision<'_>) -> bool {
     match decision {
         Ok(changes) => matches!(changes.as_slice(), [Change::Cancelled { .. }]),
@@ -34,22 +34,23 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     let named = keys(&mut args)?;
     args.end()?;
-    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
     let decisions: SmallVec<[Decision<'_>; 4]> = items.iter().map(|item| changes(call, item.handle, order)).collect();
     let over = |decision: &Decision<'_>| unknown(decision) || matches!(decision, Err(Refusal::Exists { .. }));
     let first = decisions.iter().position(unknown).and_then(|at| items.get(at));
-    // A release that overtook its reservation: remembered in every pool that does not know the order.
+    // The release has overtaken its reservation: every pool that does not know the order remembers
+    // it.
     if let (Some(first), true) = (first, decisions.iter().all(over)) {
         for (item, decision) in items.iter().zip(&decisions) {
             for change in decision.iter().flatten() {
-                commit_and_tidy(call, item.handle, change);
+                commit_and_purge(call, item.handle, change);
             }
         }
-        return refuse_item(call, first, &Refusal::NoOrder);
+        return refuse_pool(call, first, &Refusal::NoOrder);
     }
     let mut decisions = decisions.into_iter();
-    all_or_none(call, &items, Answer::Released, |_, _| match decisions.next() {
-        Some(decision) if !unknown(&decision) => Step::of(decision),
+    all_or_none(call, &items, Outcome::Released, |_, _| match decisions.next() {
+        Some(decision) if !unknown(&decision) => CartStep::of(decision),
         _ => Err(Refusal::NoOrder),
     })
 }

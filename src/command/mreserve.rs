@@ -2,18 +2,18 @@
 
 use smallvec::SmallVec;
 
-use super::args::{is, once, quantity, Args, Parsed};
-use super::cart::{at_place, distinct, keys, open, refuse_item, Items, KEYS, NUMKEYS};
-use super::commit::{commit_and_tidy, view};
+use super::args::{is, quantity, set_once, Args, Parsed};
+use super::cart::{distinct, keys, refuse_pool, with_position, write_pools, CartPools, KEYS, NUMKEYS};
+use super::commit::{commit_and_purge, view};
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::ok;
-use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, OrderRef};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::quantity::sum;
+use crate::core::model::refusal::Refusal;
 use crate::core::ops::reserve::{place, retry, wanted, Hold, Reserve};
-use crate::core::quantity::sum;
-use crate::core::refusal::Refusal;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.MRESERVE",
@@ -23,7 +23,7 @@ pub const SPEC: Spec = Spec {
     arity: -6,
     access: Access::Write,
     fast: false,
-    keys: Keys::Counted(2),
+    keys: KeyPositions::Counted(2),
     inserts: false,
     args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::integer("qty").after("QTY").multiple(), HOLD.optional(), FOR],
     run,
@@ -32,12 +32,12 @@ pub const SPEC: Spec = Spec {
 /// The order, looked up in each pool.
 type Orders<'a> = SmallVec<[OrderRef<'a>; 4]>;
 
-/// The call.
+/// The parsed call.
 struct Cart<'a> {
     order: &'a [u8],
-    /// Each key once, with its place.
+    /// Each key once, with its position.
     keys: SmallVec<[(&'a [u8], usize); 8]>,
-    /// Their quantities.
+    /// The quantity of each key.
     qty: SmallVec<[i64; 8]>,
     hold: Hold,
     attributes: &'a Attributes<'a>,
@@ -49,12 +49,12 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
     if !args.take().is_some_and(|word| is(word, "QTY")) {
         return Err(CommandError::SYNTAX);
     }
-    let given = args.take_some(named.len()).ok_or(CommandError::SYNTAX)?;
+    let given = args.take_n(named.len()).ok_or(CommandError::SYNTAX)?;
     let given: SmallVec<[i64; 8]> = given.iter().map(|qty| quantity(qty)).collect::<Parsed<_>>()?;
     let mut hold = None;
     while let Some(option) = args.take() {
-        if let Some(given) = args.hold(option, now_ms)? {
-            once(&mut hold, given)?;
+        if let Some(given) = args.hold_option(option, now_ms)? {
+            set_once(&mut hold, given)?;
         } else if is(option, "FOR") {
             args.attributes(attributes)?;
         } else {
@@ -76,12 +76,12 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let mut attributes = Attributes::default();
     let mut cart = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
-    let Some(items) = open(call, &cart.keys)? else { return Ok(()) };
+    let Some(items) = write_pools(call, &cart.keys)? else { return Ok(()) };
     let orders: Orders<'_> = items.iter().map(|item| call.keys.pool(item.handle).order_ref(cart.order)).collect();
     if known(call, &cart, &items, &orders)? {
         return Ok(());
     }
-    // One cart, one deadline: where the pools would choose for themselves, the shortest.
+    // One cart, one deadline: the earliest of those that the pools would set.
     let deadlines = items.iter().map(|item| cart.hold.deadline_ms(&view(call, item.handle)));
     let deadline_ms = deadlines.min().unwrap_or(0);
     cart.hold = Hold::Until(deadline_ms);
@@ -91,13 +91,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         let request = cart.reserve(qty);
         match place(&view, order, request, &wanted(&view, &request)) {
             Ok(change) => changes.push(change),
-            Err(refusal) => return refuse_item(call, item, &refusal),
+            Err(refusal) => return refuse_pool(call, item, &refusal),
         }
     }
     for (item, change) in items.iter().zip(&changes) {
-        commit_and_tidy(call, item.handle, change);
+        commit_and_purge(call, item.handle, change);
     }
-    call.journal.answer = Some(Answer::Reserved);
+    call.journal.outcome = Some(Outcome::Reserved);
     ok(call.out, 2);
     call.out.int(deadline_ms);
     Ok(())
@@ -109,11 +109,12 @@ impl<'a> Cart<'a> {
     }
 }
 
-/// Whether the order's state in the pools decides the call, which has then been answered.
+/// Whether a pool knows the order. If so, its state decides the call, and the reply has been
+/// written.
 fn known(
     call: &mut Call<'_>,
     cart: &Cart<'_>,
-    items: &Items<'_>,
+    items: &CartPools<'_>,
     orders: &[OrderRef<'_>],
 ) -> Result<bool, CommandError> {
     let mut closed = None;
@@ -131,19 +132,18 @@ fn known(
         }
     }
     if let Some((item, refusal)) = closed.or(other) {
-        refuse_item(call, item, &refusal)?;
+        refuse_pool(call, item, &refusal)?;
         return Ok(true);
     }
     match (first, unknown) {
         (None, _) => Ok(false),
         (Some((item, refusal)), None) => {
-            refuse_item(call, item, &refusal)?;
+            refuse_pool(call, item, &refusal)?;
             Ok(true)
         }
         (Some(_), Some(item)) => {
-            let error =
-                CommandError::line("CONFLICT the order is known in other pools of the cart, and not in this one");
-            Err(at_place(error, item.place))
+            let error = CommandError::line("CONFLICT order exists in other pools of the cart but not in this one");
+            Err(with_position(error, item.position))
         }
     }
 }

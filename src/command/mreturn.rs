@@ -2,17 +2,17 @@
 
 use smallvec::SmallVec;
 
-use super::args::{flag, is, Args};
-use super::cart::{all_or_none, distinct, finishing, keys, open, Step, KEYS, NUMKEYS};
+use super::args::{is, set_flag, Args};
+use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::spec::{Arg, Call, Spec};
 use crate::core::ops::give_back::{decide, Return};
 
 pub const SPEC: Spec = finishing(
     "STOCK.MRETURN",
-    "Takes back all paid units of one order in several pools, in all of them or in none.",
+    "Takes back all sold units of one order in several pools, in all of them or in none.",
     &[
         Arg::ORDER,
         NUMKEYS,
@@ -30,16 +30,16 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let (mut keep_usage, mut no_restock) = (false, false);
     while let Some(option) = args.take() {
         if is(option, "KEEPUSAGE") {
-            flag(&mut keep_usage)?;
+            set_flag(&mut keep_usage)?;
         } else if is(option, "NORESTOCK") {
-            flag(&mut no_restock)?;
+            set_flag(&mut no_restock)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
     }
-    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
-    all_or_none(call, &items, Answer::Returned, |call, item| {
+    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    all_or_none(call, &items, Outcome::Returned, |call, item| {
         let request = Return { order, part: None, keep_usage, no_restock };
-        Step::of(decide(&view(call, item.handle), request).map(|change| SmallVec::from_iter([change])))
+        CartStep::of(decide(&view(call, item.handle), request).map(|change| SmallVec::from_iter([change])))
     })
 }

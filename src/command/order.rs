@@ -1,21 +1,21 @@
 //! `STOCK.ORDER key order`
 
 use super::args::Args;
-use super::commit::terms;
+use super::commit::{context, read_pool};
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
-use crate::core::order::State;
-use crate::core::view::View;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::model::order::State;
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ORDER",
-    summary: "Where an order stands, and the attributes by which limits counted it.",
+    summary: "Returns the state of an order, and the attributes that limits counted it by.",
     complexity: "O(L) where L is the number of limits that counted the order.",
     since: "0.1.0",
     arity: 3,
     access: Access::Read,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
     run,
@@ -26,11 +26,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let id = args.order()?;
     args.end()?;
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
-    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
+    let view = View::of_read(call.keys.pool(handle), context(call));
     let Some((order, state)) = view.known(view.pool.order_ref(id)) else {
         call.out.nil();
         return Ok(());

@@ -1,21 +1,21 @@
 //! `STOCK.ORDERS key cursor [STATE s] [COUNT n]`
 
-use super::args::{bounded, integer, is, once, Args, Parsed};
-use super::commit::terms;
+use super::args::{bounded, integer, is, set_once, Args, Parsed};
+use super::commit::{context, read_pool};
 use super::error::CommandError;
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
-use crate::core::order::{Order, State};
-use crate::core::view::View;
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use crate::core::model::order::{Order, State};
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ORDERS",
-    summary: "Walks through the orders of a pool with a cursor: order and state in turn.",
+    summary: "Iterates over the orders of a pool with a cursor; returns order ids and states in turn.",
     complexity: "O(1) for every call. O(N) for a whole walk, where N is the number of orders.",
     since: "0.1.0",
     arity: -3,
     access: Access::Read,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[
         Arg::KEY,
@@ -34,20 +34,22 @@ const STATES: &[Arg] = &[
     Arg::word("expired", "EXPIRED"),
 ];
 
-/// How many records one call looks at beyond the orders that it finds: a state that is rare must not make it slow.
-const LOOK: u32 = 10;
+/// A call looks at no more rows than COUNT times this, so that a search for a rare state is not
+/// slow.
+const SCAN_FACTOR: u32 = 10;
 
 fn state(word: &[u8]) -> Parsed<State> {
     let found = State::ALL.into_iter().find(|s| is(word, s.word()));
     found.ok_or(CommandError::line("ERR unknown state: reserved, confirmed, returned, released or expired"))
 }
 
-/// The state of an order in a walk: as a write would find it, so that the states add up to what GET counts.
-fn listed(view: &View<'_>, slot: u32, order: &Order<'_>) -> Option<State> {
-    match view.state(order)? {
-        State::Expired if order.state == State::Reserved && !view.would_return(slot) => Some(State::Reserved),
-        state => Some(state),
-    }
+/// The state of an order in an iteration: as a write would find it, so that the states add up to
+/// what GET counts.
+fn state_in_walk(view: &View<'_>, slot: u32, order: &Order<'_>) -> Option<State> {
+    let state = view.state(order)?;
+    // A hold that is due, but that a write would not expire yet, is still reserved.
+    let still_held = state == State::Expired && order.state == State::Reserved && !view.would_return(slot);
+    Some(if still_held { State::Reserved } else { state })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -58,34 +60,31 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let (mut only, mut count) = (None, None);
     while let Some(option) = args.take() {
         if is(option, "STATE") {
-            once(&mut only, state(args.of_option()?)?)?;
+            set_once(&mut only, state(args.option_value()?)?)?;
         } else if is(option, "COUNT") {
             let outside = CommandError::line("ERR COUNT is out of range: 1 to 10000");
-            once(&mut count, bounded(args.of_option()?, 1..=10_000, outside)?)?;
+            set_once(&mut count, bounded(args.option_value()?, 1..=10_000, outside)?)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
     }
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
-    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
+    let view = View::of_read(call.keys.pool(handle), context(call));
     let count = usize::try_from(count.unwrap_or(10)).unwrap_or(10);
     let span = view.pool.order_span();
-    let mut last = cursor.saturating_add((count as u32).saturating_mul(LOOK)).min(span);
+    let mut last = cursor.saturating_add((count as u32).saturating_mul(SCAN_FACTOR)).min(span);
     let mut found: Vec<(&[u8], State)> = Vec::new();
     let mut at = cursor;
     while at < last && found.len() < count {
         let next = view.pool.skip_empty_orders(at);
         if next > at {
-            // What was freed whole costs nothing to pass.
+            // Skipping empty chunks does not count as looking.
             last = last.saturating_add(next.saturating_sub(at)).min(span);
             at = next;
             continue;
         }
         if let Some(order) = view.pool.order_at(at) {
-            if let Some(state) = listed(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s)) {
+            if let Some(state) = state_in_walk(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s)) {
                 found.push((order.id, state));
             }
         }

@@ -1,20 +1,21 @@
 //! `STOCK.POLICY key`
 
 use super::args::Args;
+use super::commit::read_pool;
 use super::error::CommandError;
 use super::policy_json;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::policy::current;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.POLICY",
-    summary: "The policy of a pool as JSON that STOCK.SETPOLICY takes.",
+    summary: "Returns the policy of a pool as JSON, in the form that STOCK.SETPOLICY takes.",
     complexity: "O(N) where N is the size of the policy.",
     since: "0.1.0",
     arity: 2,
     access: Access::Read,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run,
@@ -24,9 +25,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    match call.keys.open(key)? {
-        Some(handle) => call.out.bulk(policy_json::write(&current(call.keys.pool(handle))).as_bytes()),
-        None => call.out.nil(),
-    }
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
+    call.out.bulk(policy_json::write(&current(call.keys.pool(handle))).as_bytes());
     Ok(())
 }

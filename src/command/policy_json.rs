@@ -1,4 +1,5 @@
-//! The policy as JSON. Unknown fields are refused; values that are not UTF-8 are `{"base64": "…"}`.
+//! Reads and writes a policy as JSON. Unknown fields are refused; a value that is not UTF-8 is
+//! `{"base64": "…"}`.
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
@@ -9,14 +10,14 @@ use super::args::Parsed;
 use super::error::CommandError;
 use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, window_word, Named};
 use super::policy_value::{list, Whole};
-use crate::core::ids::{Bytes, MAX_STREAM};
-use crate::core::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
-use crate::core::policy::{Policy, PolicyLimit};
-use crate::core::quantity::MAX_UNITS;
-use crate::core::time::MAX_SECONDS;
-use crate::core::window::Window;
+use crate::core::model::ids::{Bytes, MAX_STREAM};
+use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
+use crate::core::model::policy::{Policy, PolicyLimit};
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::time::MAX_SECONDS;
+use crate::core::model::window::Window;
 
-/// The longest text of a policy, in bytes.
+/// The greatest length of a policy, in bytes.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 #[derive(Deserialize, Serialize)]
@@ -114,7 +115,7 @@ struct Base64Text {
     base64: String,
 }
 
-/// `null` is no value: a field is there or it is not.
+/// Refuses `null`: a field is left out or has a value.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -124,7 +125,7 @@ impl ValueText {
         match self {
             Self::Text(text) => Ok(text.as_bytes().to_vec()),
             Self::Bytes(Base64Text { base64 }) => {
-                STANDARD.decode(base64).map_err(|_| CommandError::line("ERR invalid policy: a value is not base64"))
+                STANDARD.decode(base64).map_err(|_| CommandError::line("ERR invalid policy: invalid base64"))
             }
         }
     }
@@ -141,7 +142,7 @@ fn within(n: i64, least: i64, most: i64) -> Parsed<i64> {
     if (least..=most).contains(&n) {
         Ok(n)
     } else {
-        Err(CommandError::line("ERR invalid policy: a number is out of range"))
+        Err(CommandError::line("ERR invalid policy: number out of range"))
     }
 }
 
@@ -156,26 +157,27 @@ fn cap(max: &MaxText) -> Parsed<Cap> {
     }
 }
 
-/// Reads a policy. `utc_offset_min` holds where a limit does not say.
+/// Reads a policy. `utc_offset_min` is the offset of limits that name none.
 ///
 /// # Errors
-/// Not JSON, an unknown field, or a value out of bounds. The text names the place, never the caller's bytes.
+/// Invalid JSON, an unknown or duplicate field, or a value out of bounds. The error names line and
+/// column, never bytes of the caller.
 pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     if text.len() > MAX_TEXT {
         return Err(CommandError::line("ERR invalid policy: longer than 4 MiB"));
     }
     let bytes = text;
     let text: PolicyText = serde_json::from_slice(bytes).map_err(|error| {
-        let what = if error.is_data() { "unknown or doubled field, or wrong type or value" } else { "no valid JSON" };
+        let what = if error.is_data() { "unknown or duplicate field, or wrong type or value" } else { "invalid JSON" };
         let (line, column) = (error.line(), error.column());
         CommandError::Line(format!("ERR invalid policy: {what} at line {line} column {column}").into())
     })?;
     if !serde_json::from_slice(bytes).is_ok_and(|value| is_named(&value)) {
-        return Err(CommandError::line("ERR invalid policy: an array stands where an object belongs"));
+        return Err(CommandError::line("ERR invalid policy: array instead of object"));
     }
     let events = text.events.as_ref().map(ValueText::bytes).transpose()?;
     if events.as_ref().is_some_and(|name| name.len() > MAX_STREAM) {
-        return Err(CommandError::line("ERR invalid policy: events takes a name of at most 512 bytes"));
+        return Err(CommandError::line("ERR invalid policy: events is longer than 512 bytes"));
     }
     if text.limits.len() > MAX_LIMITS {
         return Err(CommandError::line("ERR too many limits in one pool: at most 32"));
@@ -184,7 +186,7 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     for given in &text.limits {
         let limit = limit(given, utc_offset_min)?;
         if limits.iter().any(|l| l.identity == limit.identity) {
-            return Err(CommandError::line("ERR invalid policy: a limit stands twice"));
+            return Err(CommandError::line("ERR invalid policy: duplicate limit"));
         }
         limits.push(limit);
     }
@@ -199,7 +201,7 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     })
 }
 
-/// Whether fields have their names: serde reads an array for an object as well, field by field.
+/// Whether every object is written as one: serde also reads an array as an object, field by field.
 fn is_named(policy: &Value) -> bool {
     fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
         value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
@@ -218,9 +220,9 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
     let window = match &text.per {
         None => Window::Life,
         Some(PerText::Seconds(Whole(n))) => Window::Seconds(within(*n, 1, MAX_SECONDS)?.unsigned_abs() as u32),
-        // Seconds are a number in JSON; as a word they would have two spellings.
+        // Seconds are a number in JSON, never a word: one spelling for each policy.
         Some(PerText::Word(word)) if word.bytes().all(|b| b.is_ascii_lowercase()) => window(word.as_bytes())?,
-        Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: per is no known window")),
+        Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: unknown window in per")),
     };
     let count = match text.count {
         CountText::Units => Count::Units,
@@ -238,7 +240,7 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
         let values: Vec<Vec<u8>> = given.values.iter().map(ValueText::bytes).collect::<Parsed<_>>()?;
         let values: Vec<Option<&[u8]>> = values.iter().map(|v| any(v)).collect();
         if !overrides.set(pattern(&named, &values)?, named.len(), cap(&given.max)?) {
-            return Err(CommandError::line("ERR invalid policy: an override stands twice"));
+            return Err(CommandError::line("ERR invalid policy: duplicate override"));
         }
     }
     Ok(PolicyLimit {
@@ -274,7 +276,9 @@ pub fn write(policy: &Policy) -> String {
             max: Some(max_text(limit.base)),
             per: match limit.identity.window {
                 Window::Seconds(n) => Some(PerText::Seconds(Whole(n.into()))),
-                window => window_word(window).map(|word| PerText::Word(word.into())),
+                named @ (Window::Order | Window::Hour | Window::Day | Window::Week | Window::Month | Window::Life) => {
+                    window_word(named).map(|word| PerText::Word(word.into()))
+                }
             },
             tz: Some(offset_text(limit.offset_min)),
             count: match limit.identity.count {
@@ -297,6 +301,6 @@ pub fn write(policy: &Policy) -> String {
         events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
         limits: limits.collect(),
     };
-    // Strings and numbers only: there is nothing that could fail.
+    // Strings and numbers only: writing cannot fail.
     serde_json::to_string(&text).unwrap_or_default()
 }

@@ -1,22 +1,22 @@
 //! `STOCK.RECONCILE key on_hand [AFTER epoch seq out] [DRYRUN]`
 
-use super::args::{bounded, flag, is, once, units, Args, Parsed};
-use super::commit::{commit_and_tidy, no_pool, open, terms};
+use super::args::{bounded, is, set_flag, set_once, units, Args, Parsed};
+use super::commit::{commit_and_purge, context, reply_no_pool, write_pool};
 use super::error::CommandError;
 use super::reply::{ok, refused};
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use crate::core::model::view::View;
 use crate::core::ops::reconcile::{decide, After};
-use crate::core::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RECONCILE",
-    summary: "Corrects what is on hand by what the database says, while sales run.",
+    summary: "Corrects on_hand to what the database says, while sales go on.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: -3,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("on_hand"), AFTER, Arg::word("dryrun", "DRYRUN").optional()],
     run,
@@ -25,15 +25,15 @@ pub const SPEC: Spec = Spec {
 const AFTER: Arg = Arg::new("after", ArgKind::Block(AFTER_PARTS)).after("AFTER").optional();
 const AFTER_PARTS: &[Arg] = &[Arg::string("epoch"), Arg::integer("seq"), Arg::integer("out")];
 
-/// What the database has followed: all three, behind AFTER.
+/// Reads the last event that the database has applied: epoch, seq and out, behind AFTER.
 fn after(args: &mut Args<'_>) -> Parsed<After> {
-    let epoch = epoch(args.of_option()?)?;
-    let outside = CommandError::line("ERR invalid seq: an integer, 0 or more");
-    let seq = bounded(args.of_option()?, 0..=i64::MAX, outside)?.unsigned_abs();
-    Ok(After { epoch, seq, out: units(args.of_option()?)? })
+    let epoch = epoch(args.option_value()?)?;
+    let outside = CommandError::line("ERR invalid seq: 0 or greater");
+    let seq = bounded(args.option_value()?, 0..=i64::MAX, outside)?.unsigned_abs();
+    Ok(After { epoch, seq, out: units(args.option_value()?)? })
 }
 
-/// An epoch as it is shown: 16 hex digits.
+/// Reads an epoch: 16 hex digits.
 fn epoch(text: &[u8]) -> Parsed<u64> {
     let wrong = CommandError::line("ERR invalid epoch: 16 hex digits");
     let digits = std::str::from_utf8(text).ok().filter(|t| t.len() == 16 && t.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -47,35 +47,35 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let (mut followed, mut dry) = (None, false);
     while let Some(option) = args.take() {
         if is(option, "AFTER") {
-            once(&mut followed, after(&mut args)?)?;
+            set_once(&mut followed, after(&mut args)?)?;
         } else if is(option, "DRYRUN") {
-            flag(&mut dry)?;
+            set_flag(&mut dry)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
     }
-    // A dry run looks as a read does: due holds stay where they are.
-    let handle = if dry { call.keys.open(key)? } else { open(call, key)? };
+    // A dry run reads: due holds do not expire.
+    let handle = if dry { call.keys.open(key)? } else { write_pool(call, key)? };
     let Some(handle) = handle else {
         if dry {
-            no_pool(call, key);
+            reply_no_pool(call, key);
         }
         return Ok(());
     };
     let pool = call.keys.pool(handle);
-    let view = if dry { View::of_read(pool, terms(call)) } else { View::of_write(pool, terms(call)) };
+    let view = if dry { View::of_read(pool, context(call)) } else { View::of_write(pool, context(call)) };
     let before = view.available();
     let found = match decide(&view, on_hand, followed) {
         Ok(found) => found,
         Err(refusal) => return refused(call, key, handle, &refusal),
     };
     if let Some(change) = found.change().filter(|_| !dry) {
-        commit_and_tidy(call, handle, &change);
+        commit_and_purge(call, handle, &change);
     }
     ok(call.out, 4);
     call.out.int(found.drift);
     call.out.int(found.expected);
-    // As it is, or as it would be.
+    // After the change, or what it would be after a dry run.
     let available = before.map_or(-1, |units| units.saturating_add(found.drift).max(0));
     call.out.int(available);
     Ok(())

@@ -3,46 +3,46 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::commit::{commit, open, terms, tidy, view};
+use super::commit::{commit, context, purge, view, write_pool};
 use super::error::CommandError;
 use super::host::Handle;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{available, ok, refused};
-use super::spec::{Access, Arg, Call, Keys, Spec};
-use crate::core::change::Change;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::model::change::Change;
+use crate::core::model::order::State;
+use crate::core::model::refusal::Refusal;
+use crate::core::model::time::Clock;
 use crate::core::ops::expire;
 use crate::core::ops::free::PER_WRITE;
 use crate::core::ops::release::decide;
-use crate::core::order::State;
-use crate::core::refusal::Refusal;
-use crate::core::time::Clock;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RELEASE",
-    summary: "Gives up a hold. Of an order that is not known yet it is remembered, so that it takes nothing later.",
+    summary: "Releases a hold. An unknown order is remembered as released, so that a late STOCK.RESERVE takes nothing.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: 3,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
     run,
 };
 
-/// What a release would change, in order: a hold that is due but was not among those returned (or is not returned within the
-/// grace) expires first, by itself, and is then closed.
+/// The changes of a release, in order. A hold that is due, but has not expired before the call (for
+/// the number of due holds or for the failover grace), expires first and is then closed.
 ///
 /// # Errors
-/// Why not.
+/// The refusal.
 pub fn changes<'a>(call: &Call<'_>, handle: Handle, order: &'a [u8]) -> Result<SmallVec<[Change<'a>; 1]>, Refusal> {
     let view = view(call, handle);
     let pool = view.pool;
     let change = decide(&view, order)?;
     let clock = Clock::at(call.env.clock.now_ms);
     let due = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock));
-    let expired = due.map(|slot| expire::change(pool, &terms(call), slot, order));
+    let expired = due.map(|slot| expire::change(pool, &context(call), slot, order));
     Ok(expired.into_iter().chain([change]).collect())
 }
 
@@ -51,7 +51,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let order = args.order()?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let changes = match changes(call, handle, order) {
         Ok(changes) => changes,
         Err(refusal) => {
@@ -69,12 +69,12 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     for change in &changes {
         commit(call, handle, change);
     }
-    tidy(call, handle, PER_WRITE);
+    purge(call, handle, PER_WRITE);
     if matches!(changes.last(), Some(Change::Cancelled { .. })) {
         refused(call, key, handle, &Refusal::NoOrder)?;
         return Ok(());
     }
-    call.journal.answer = Some(Answer::Released);
+    call.journal.outcome = Some(Outcome::Released);
     ok(call.out, 3);
     call.out.int(units);
     call.out.int(available(call.keys.pool(handle)));

@@ -1,22 +1,23 @@
-//! Answers. Refusals are data; what means that the caller has a bug is an error.
+//! Replies. A refusal that a shop must expect is data; one that shows a bug of the caller is an
+//! error reply.
 
 use super::error::CommandError;
 use super::host::{Handle, Out};
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::spec::Call;
-use crate::core::change::OnHand;
-use crate::core::limit::values;
-use crate::core::order::State;
-use crate::core::pool::Pool;
-use crate::core::refusal::{Bound, Conflict, Refusal};
+use crate::core::model::change::OnHand;
+use crate::core::model::limit::values;
+use crate::core::model::order::State;
+use crate::core::model::pool::Pool;
+use crate::core::model::refusal::{Bound, Conflict, Refusal};
 
-/// Begins `[OK, …]` of so many elements.
+/// Begins a reply `[OK, …]` of `len` elements.
 pub fn ok(out: &mut dyn Out, len: usize) {
     out.array(len);
-    out.status("OK");
+    out.bulk(b"OK");
 }
 
-/// on_hand in an answer: -1 where it is not counted.
+/// on_hand in a reply: -1 for unlimited.
 #[must_use]
 pub fn on_hand(pool: &Pool) -> i64 {
     match pool.on_hand() {
@@ -25,37 +26,37 @@ pub fn on_hand(pool: &Pool) -> i64 {
     }
 }
 
-/// available after a change: never below 0, -1 for any quantity.
+/// available in a reply: 0 or more, -1 for unlimited.
 #[must_use]
 pub fn available(pool: &Pool) -> i64 {
     pool.available().map_or(-1, |units| units.max(0))
 }
 
-/// What `INFO stock` counts.
-const fn counted(refusal: &Refusal) -> Answer {
+/// The outcome of a refused call, for `INFO stock`.
+const fn counted(refusal: &Refusal) -> Outcome {
     match refusal {
-        Refusal::Exists { .. } | Refusal::Added { .. } => Answer::Exists,
-        Refusal::Closed(_) => Answer::Closed,
-        Refusal::Expired => Answer::Expired,
-        Refusal::Confirmed => Answer::AlreadyConfirmed,
-        Refusal::Reserved => Answer::StillReserved,
-        Refusal::Suspended => Answer::Suspended,
-        Refusal::NoOrder => Answer::NoOrder,
-        Refusal::Unknown => Answer::Unknown,
-        Refusal::SoldOut { .. } => Answer::SoldOut,
-        Refusal::Limited { .. } => Answer::Limited,
-        Refusal::Conflict(_) | Refusal::NoDim(_) | Refusal::Bound(_) => Answer::Error,
+        Refusal::Exists { .. } | Refusal::Added { .. } => Outcome::Exists,
+        Refusal::Closed(_) => Outcome::Closed,
+        Refusal::Expired => Outcome::Expired,
+        Refusal::Confirmed => Outcome::AlreadyConfirmed,
+        Refusal::Reserved => Outcome::StillReserved,
+        Refusal::Suspended => Outcome::Suspended,
+        Refusal::NoOrder => Outcome::NoOrder,
+        Refusal::Unknown => Outcome::Unknown,
+        Refusal::SoldOut { .. } => Outcome::SoldOut,
+        Refusal::Limited { .. } => Outcome::Limited,
+        Refusal::Conflict(_) | Refusal::NoDim(_) | Refusal::Bound(_) => Outcome::Error,
     }
 }
 
-/// Answers a refusal. What it counts as.
+/// Replies with a refusal, and returns its outcome.
 ///
 /// # Errors
-/// It means that the caller has a bug.
-pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> Result<Answer, CommandError> {
+/// CONFLICT, NODIM and bounds (ERR) are error replies.
+pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> Result<Outcome, CommandError> {
     let mut word = |word: &'static str, len: usize| {
         out.array(len);
-        out.status(word);
+        out.bulk(word.as_bytes());
         out.bulk(key);
     };
     match refusal {
@@ -97,23 +98,21 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::Conflict(conflict) => return Err(CommandError::line(conflict_text(*conflict))),
         Refusal::NoDim(limit) => {
             let text = pool.limits().get(*limit).map_or("", |l| &l.text);
-            // The text holds dimension names only, which are plain words.
-            return Err(CommandError::Line(
-                format!("NODIM the limit {text} needs a dimension that the call does not carry").into(),
-            ));
+            // The text holds only names of dimensions, which are plain ASCII.
+            return Err(CommandError::Line(format!("NODIM missing dimension for limit {text}").into()));
         }
         Refusal::Bound(bound) => return Err(CommandError::line(bound_text(*bound))),
     }
     Ok(counted(refusal))
 }
 
-/// Answers the refusal of a call on one pool, and counts it.
+/// Replies with the refusal of a call on one pool, and counts it.
 ///
 /// # Errors
-/// It means that the caller has a bug.
+/// CONFLICT, NODIM and bounds (ERR) are error replies.
 pub fn refused(call: &mut Call<'_>, key: &[u8], handle: Handle, refusal: &Refusal) -> Result<(), CommandError> {
     let answer = refuse(call.out, key, call.keys.pool(handle), refusal)?;
-    call.journal.answer = Some(answer);
+    call.journal.outcome = Some(answer);
     Ok(())
 }
 
@@ -126,24 +125,24 @@ fn exists(out: &mut dyn Out, state: &str, qty: i64, returned: i64, deadline_ms: 
 
 const fn conflict_text(conflict: Conflict) -> &'static str {
     match conflict {
-        Conflict::Quantity => "CONFLICT the quantity differs from that of the first call",
-        Conflict::Partial => "CONFLICT the order was sent with and without PARTIAL",
-        Conflict::Attributes => "CONFLICT the attributes differ from those the order was sent with",
-        Conflict::MoreThanHeld => "CONFLICT the quantity is more than the order holds",
-        Conflict::MoreThanLeft => "CONFLICT the quantity is more than is left to return",
-        Conflict::Token => "CONFLICT the token was used with other content",
-        Conflict::AllReturned => "CONFLICT everything was returned before, under another token or none",
+        Conflict::Quantity => "CONFLICT quantity differs from the first call",
+        Conflict::Partial => "CONFLICT PARTIAL differs from the first call",
+        Conflict::Attributes => "CONFLICT attributes differ from the first call",
+        Conflict::MoreThanHeld => "CONFLICT quantity exceeds what the order holds",
+        Conflict::MoreThanLeft => "CONFLICT quantity exceeds what is left to return",
+        Conflict::Token => "CONFLICT token already used with different content",
+        Conflict::AllReturned => "CONFLICT all units already returned by another call",
     }
 }
 
 const fn bound_text(bound: Bound) -> &'static str {
     match bound {
-        Bound::Orders => "ERR the pool remembers as many orders as stock.pool-max-orders allows",
-        Bound::DeadlineOver => "ERR invalid expire time: it is over already",
-        Bound::Sum => "ERR a sum would leave the range -9007199254740991 to 9007199254740991",
+        Bound::Orders => "ERR pool has reached stock.pool-max-orders",
+        Bound::DeadlineOver => "ERR invalid expire time: in the past",
+        Bound::Sum => "ERR result would be out of range: -9007199254740991 to 9007199254740991",
         Bound::Tokens => "ERR too many return tokens for one order: at most 1000",
         Bound::Limits => "ERR too many limits in one pool: at most 32",
         Bound::Overrides => "ERR too many overrides in one limit: at most 10000",
-        Bound::Unlimited => "ERR the pool is unlimited: there is no on_hand to add to",
+        Bound::Unlimited => "ERR pool is unlimited: it has no on_hand",
     }
 }

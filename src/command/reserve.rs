@@ -1,24 +1,24 @@
 //! `STOCK.RESERVE key order qty [EX|PX|PXAT t] [PARTIAL] [FOR dim value …]`
 
-use super::args::{flag, is, once, quantity, Args, Parsed};
-use super::commit::{commit_and_tidy, open, view};
+use super::args::{is, quantity, set_flag, set_once, Args, Parsed};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
-use super::journal::Answer;
+use super::journal::Outcome;
 use super::reply::{available, ok, refused};
-use super::spec::{Access, Arg, Call, Keys, Spec, FOR, HOLD};
-use crate::core::attributes::Attributes;
-use crate::core::change::Change;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::Change;
 use crate::core::ops::reserve::{decide, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RESERVE",
-    summary: "Holds units for an order until a deadline, if stock and every purchase limit allow it.",
+    summary: "Holds units for an order until a deadline, if stock and all purchase limits allow it.",
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -4,
     access: Access::Write,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[
         Arg::KEY,
@@ -37,10 +37,10 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
     let mut hold = None;
     let mut partial = false;
     while let Some(option) = args.take() {
-        if let Some(given) = args.hold(option, now_ms)? {
-            once(&mut hold, given)?;
+        if let Some(given) = args.hold_option(option, now_ms)? {
+            set_once(&mut hold, given)?;
         } else if is(option, "PARTIAL") {
-            flag(&mut partial)?;
+            set_flag(&mut partial)?;
         } else if is(option, "FOR") {
             args.attributes(attributes)?;
         } else {
@@ -55,12 +55,12 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     let key = args.required()?;
     let mut attributes = Attributes::default();
     let request = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {
         Ok(change) => {
-            commit_and_tidy(call, handle, &change);
+            commit_and_purge(call, handle, &change);
             let Change::Reserved { qty, deadline_ms, .. } = change else { return Ok(()) };
-            call.journal.answer = Some(Answer::Reserved);
+            call.journal.outcome = Some(Outcome::Reserved);
             ok(call.out, 4);
             call.out.int(qty);
             call.out.int(available(call.keys.pool(handle)));

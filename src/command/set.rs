@@ -1,24 +1,24 @@
 //! `STOCK.SET key on_hand|UNLIMITED [NX|XX]`
 
-use super::args::{is, once, units, Args};
-use super::commit::{commit, commit_and_tidy, open};
+use super::args::{is, set_once, units, Args};
+use super::commit::{commit, commit_and_purge, write_pool};
 use super::error::CommandError;
 use super::reply::refused;
-use super::spec::{Access, Arg, ArgKind, Call, Keys, Spec};
-use crate::core::change::{Change, OnHand};
-use crate::core::contents::Contents;
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use crate::core::model::change::{Change, OnHand};
+use crate::core::model::pool::Pool;
 use crate::core::ops::set::decide;
-use crate::core::pool::Pool;
+use crate::core::stored_pool::Contents;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SET",
-    summary: "Creates a pool, or corrects what is on hand; open holds stay.",
+    summary: "Creates a pool, or sets its on_hand; open holds stay.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: -3,
     access: Access::Write,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: true,
     args: &[
         Arg::KEY,
@@ -36,14 +36,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut must_exist = None;
     while let Some(option) = args.take() {
         if is(option, "NX") {
-            once(&mut must_exist, false)?;
+            set_once(&mut must_exist, false)?;
         } else if is(option, "XX") {
-            once(&mut must_exist, true)?;
+            set_once(&mut must_exist, true)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
     }
-    // A key that is not there has nothing due; one that is there is opened as by every write.
+    // A new pool has no due holds. One that exists is opened as by every write.
     if call.keys.open(key)?.is_none() {
         if must_exist == Some(true) {
             call.out.nil();
@@ -52,18 +52,18 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         let salt = (call.env.entropy)();
         let handle = call.keys.create(key, Contents::Pool(Pool::new(salt)));
         commit(call, handle, &Change::Created { salt, on_hand });
-        call.out.status("OK");
+        call.out.ok();
         return Ok(());
     }
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     if must_exist == Some(false) {
         call.out.nil();
         return Ok(());
     }
     match decide(call.keys.pool(handle), on_hand) {
         Ok(change) => {
-            commit_and_tidy(call, handle, &change);
-            call.out.status("OK");
+            commit_and_purge(call, handle, &change);
+            call.out.ok();
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,
     }

@@ -1,22 +1,22 @@
 //! `STOCK.SETPOLICY key json`
 
 use super::args::Args;
-use super::commit::{commit_and_tidy, open};
+use super::commit::{commit_and_purge, write_pool};
 use super::error::CommandError;
 use super::policy_json;
 use super::reply::refused;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::policy::decide;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SETPOLICY",
-    summary: "Replaces the whole policy of a pool, all or nothing; a limit that stays keeps its usage.",
+    summary: "Replaces the whole policy of a pool. A limit that stays keeps its usage.",
     complexity: "O(N) where N is the size of the policy.",
     since: "0.1.0",
     arity: 3,
     access: Access::Write,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::string("json")],
     run,
@@ -27,17 +27,17 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let policy = policy_json::read(args.required()?, call.env.defaults.utc_offset_min)?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let named = policy.events.as_ref().filter(|name| !name.as_slice().is_empty());
     if let Some(name) = named.filter(|name| call.keys.pool(handle).events() != Some(name.as_slice())) {
-        call.keys.permit(handle, name.as_slice())?;
+        call.keys.check_stream(handle, name.as_slice())?;
     }
     match decide(call.keys.pool(handle), policy) {
         Ok(change) => {
             if let Some(change) = change {
-                commit_and_tidy(call, handle, &change);
+                commit_and_purge(call, handle, &change);
             }
-            call.out.status("OK");
+            call.out.ok();
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,
     }

@@ -1,40 +1,36 @@
 //! `STOCK.SUSPEND key`, `STOCK.RESUME key`
 
 use super::args::Args;
-use super::commit::{commit_and_tidy, open};
+use super::commit::{commit_and_purge, write_pool};
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::suspend::decide;
 
 pub const SUSPEND: Spec = Spec {
     name: "STOCK.SUSPEND",
-    summary: "Stops everything that takes units; what finishes orders or gives back goes on.",
+    summary: "Stops all commands that take units. Confirming, releasing and returning go on.",
     complexity: "O(1)",
     since: "0.1.0",
     arity: 2,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run: |call| run(call, true),
 };
 
-pub const RESUME: Spec = Spec {
-    name: "STOCK.RESUME",
-    summary: "Restarts what STOCK.SUSPEND stopped.",
-    run: |call| run(call, false),
-    ..SUSPEND
-};
+pub const RESUME: Spec =
+    Spec { name: "STOCK.RESUME", summary: "Ends the stop of STOCK.SUSPEND.", run: |call| run(call, false), ..SUSPEND };
 
 fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     if let Some(change) = decide(call.keys.pool(handle), suspended) {
-        commit_and_tidy(call, handle, &change);
+        commit_and_purge(call, handle, &change);
     }
-    call.out.status("OK");
+    call.out.ok();
     Ok(())
 }

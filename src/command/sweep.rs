@@ -1,51 +1,52 @@
 //! `STOCK.SWEEP key [COUNT n]`
 
 use super::args::{bounded, is, Args};
-use super::commit::{no_pool, return_due, tidy};
+use super::commit::{expire_due, purge, reply_no_pool};
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
-use crate::core::time::Clock;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::model::time::Clock;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SWEEP",
-    summary: "Returns holds that are due, also within the failover grace, and frees memory of what is over.",
+    summary:
+        "Expires due holds now, also during the failover grace, and purges orders and usage that are no longer needed.",
     complexity: "O(N) where N is the number of holds returned.",
     since: "0.1.0",
     arity: -2,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("n").after("COUNT").optional()],
     run,
 };
 
-const DEFAULT: i64 = 1_000;
-const MOST: i64 = 100_000;
+const DEFAULT_COUNT: i64 = 1_000;
+const MAX_COUNT: i64 = 100_000;
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let mut count = DEFAULT;
+    let mut count = DEFAULT_COUNT;
     if let Some(option) = args.take() {
         if !is(option, "COUNT") {
             return Err(CommandError::SYNTAX);
         }
         let outside = CommandError::line("ERR COUNT is out of range: 1 to 100000");
-        count = bounded(args.of_option()?, 1..=MOST, outside)?;
+        count = bounded(args.option_value()?, 1..=MAX_COUNT, outside)?;
         if !args.is_empty() {
             return Err(CommandError::SYNTAX);
         }
     }
     let Some(handle) = call.keys.open(key)? else {
-        no_pool(call, key);
+        reply_no_pool(call, key);
         return Ok(());
     };
     let clock = Clock::at(call.env.clock.now_ms);
     let most = usize::try_from(count).unwrap_or(0);
-    let returned = return_due(call, handle, clock, most);
-    // What it frees counts as work too: together no more than asked for.
-    tidy(call, handle, most.saturating_sub(returned));
+    let returned = expire_due(call, handle, clock, most);
+    // Purging counts as work, too: together no more than COUNT.
+    purge(call, handle, most.saturating_sub(returned));
     call.out.int(returned as i64);
     Ok(())
 }

@@ -1,20 +1,20 @@
-//! The one table of all commands: registration, `COMMAND DOCS`, the README's check and the tests are fed from it.
+//! The one table of all commands, for registration, `COMMAND DOCS`, the documents and the tests.
 
 use super::spec::Spec;
 use super::{
-    add, amend, available, check, confirm, effect, extend, get, give_back, limit, limits, load, mconfirm, meffect,
-    mextend, mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, set, setpolicy, suspend,
-    sweep, unlimit, usage, verify,
+    add, amend, available, check, confirm, effect, extend, get, limit, limits, load, mconfirm, meffect, mextend,
+    mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, set, setpolicy,
+    suspend, sweep, unlimit, usage, verify,
 };
 
-/// Every command, in the order of the README.
+/// Every command, in the order of the documents.
 pub static TABLE: &[Spec] = &[
     reserve::SPEC,
     confirm::SPEC,
     release::SPEC,
     amend::SPEC,
     extend::SPEC,
-    give_back::SPEC,
+    return_units::SPEC,
     mreserve::SPEC,
     mconfirm::SPEC,
     mrelease::SPEC,

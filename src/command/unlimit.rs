@@ -1,24 +1,24 @@
 //! `STOCK.UNLIMIT key by [PER window] [COUNT UNITS|ORDERS] [FOR value …]`
 
-use super::args::{is, once, Args};
-use super::commit::{commit_and_tidy, open};
+use super::args::{is, set_once, Args};
+use super::commit::{commit_and_purge, write_pool};
 use super::error::CommandError;
 use super::limit::{count, override_of};
 use super::limit_text::{dimensions, identity, window};
-use super::spec::{Access, Arg, Call, Keys, Spec, COUNT_WHAT, FOR_VALUES, PER};
-use crate::core::limit::Count;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER};
+use crate::core::model::limit::Count;
+use crate::core::model::window::Window;
 use crate::core::ops::limit::decide_removed;
-use crate::core::window::Window;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.UNLIMIT",
     summary: "Removes a limit with its usage, or one override of it.",
-    complexity: "O(log N) where N is the number of overrides of the limit; usage is freed step by step.",
+    complexity: "O(log N) where N is the number of overrides of the limit; usage is purged step by step.",
     since: "0.1.0",
     arity: -3,
-    access: Access::GiveBack,
+    access: Access::WriteAllowOom,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::string("by"), PER, COUNT_WHAT, FOR_VALUES],
     run,
@@ -31,9 +31,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let (mut per, mut what, mut special) = (None, None, None);
     while let Some(option) = args.take() {
         if is(option, "PER") {
-            once(&mut per, window(args.of_option()?)?)?;
+            set_once(&mut per, window(args.option_value()?)?)?;
         } else if is(option, "COUNT") {
-            once(&mut what, count(args.of_option()?)?)?;
+            set_once(&mut what, count(args.option_value()?)?)?;
         } else if is(option, "FOR") {
             special = Some(override_of(&named, &mut args)?);
         } else {
@@ -41,10 +41,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
     }
     let identity = identity(&named, per.unwrap_or(Window::Life), what.unwrap_or(Count::Units));
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let change = decide_removed(call.keys.pool(handle), &identity, special);
     if let Some(change) = &change {
-        commit_and_tidy(call, handle, change);
+        commit_and_purge(call, handle, change);
     }
     call.out.int(i64::from(change.is_some()));
     Ok(())

@@ -1,28 +1,28 @@
 //! `STOCK.USAGE key [FOR dim value …]`
 
 use super::args::{is, Args};
-use super::commit::terms;
+use super::commit::{context, read_pool};
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec, FOR};
-use crate::core::attributes::Attributes;
-use crate::core::limit::TupleBuf;
-use crate::core::view::View;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::limit::TupleBuf;
+use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.USAGE",
-    summary: "What somebody has used of each limit that applies, and what remains.",
+    summary: "Returns what is used and what remains of each limit that applies to the given attributes.",
     complexity: "O(L) where L is the number of limits of the pool.",
     since: "0.1.0",
     arity: -2,
     access: Access::Read,
     fast: true,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, FOR],
     run,
 };
 
-struct Line<'p> {
+struct LimitUsage<'p> {
     limit: &'p str,
     used: i64,
     max: i64,
@@ -40,18 +40,15 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
         args.attributes(&mut attributes)?;
     }
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
-    let view = View::of_read(call.keys.pool(handle), terms(call));
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
+    let view = View::of_read(call.keys.pool(handle), context(call));
     let mut buf = TupleBuf::new();
-    let mut lines: Vec<Line<'_>> = Vec::new();
+    let mut lines: Vec<LimitUsage<'_>> = Vec::new();
     for limit in view.pool.limits() {
         let Some(tuple) = limit.tuple(&attributes, &mut buf) else { continue };
         let (used, window_ms) = if limit.keeps_usage() { view.usage_of(limit, tuple) } else { (0, 0) };
         let cap = limit.cap(tuple);
-        lines.push(Line {
+        lines.push(LimitUsage {
             limit: &limit.text,
             used,
             max: cap.shown(),

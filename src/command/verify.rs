@@ -1,19 +1,20 @@
 //! `STOCK.VERIFY key`
 
 use super::args::Args;
+use super::commit::read_pool;
 use super::error::CommandError;
-use super::spec::{Access, Arg, Call, Keys, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::verify::verify;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.VERIFY",
-    summary: "Recomputes every sum, counter and index of a pool from its orders. Slow.",
+    summary: "Recomputes all sums, counters and indexes of a pool from its orders, and returns the differences. Slow.",
     complexity: "O(N log N) where N is the number of orders.",
     since: "0.1.0",
     arity: 2,
     access: Access::Read,
     fast: false,
-    keys: Keys::First,
+    keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
     run,
@@ -23,13 +24,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let lines = verify(call.keys.pool(handle));
     if lines.is_empty() {
-        call.out.status("OK");
+        call.out.ok();
         return Ok(());
     }
     call.out.array(lines.len());

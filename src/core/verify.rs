@@ -1,9 +1,9 @@
 //! Is it all true: every sum, counter, list and index of a pool, recomputed from its orders. Slow on purpose.
 
-use super::order::State;
-use super::pool::Pool;
-use super::table::NONE;
-use super::usage::Place;
+use crate::core::model::order::State;
+use crate::core::model::pool::Pool;
+use crate::core::store::slab::NONE;
+use crate::core::store::usage::Place;
 
 /// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At most 100.
 #[must_use]

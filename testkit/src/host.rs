@@ -4,18 +4,18 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use redis_stock::command::error::CommandError;
-use redis_stock::command::event::{Entry, Field, Value};
-use redis_stock::command::host::{Append, Closed, Env, Feed, Handle, Keyspace, Origin, Out, StreamDenied};
+use redis_stock::command::event::{FieldValue, StreamEntry, StreamField};
+use redis_stock::command::host::{Append, Env, EventConfig, Handle, Keyspace, OpenError, Origin, Out, StreamDenied};
 use redis_stock::command::journal::Journal;
 use redis_stock::command::spec::Call;
 use redis_stock::command::TABLE;
 use redis_stock::core::codec::Loader;
-use redis_stock::core::contents::Contents;
-use redis_stock::core::event::{EntryId, Place};
-use redis_stock::core::pool::Pool;
-use redis_stock::core::time::Clock;
+use redis_stock::core::model::context::Defaults;
+use redis_stock::core::model::event::{EntryId, Place};
+use redis_stock::core::model::pool::Pool;
+use redis_stock::core::model::time::Clock;
+use redis_stock::core::stored_pool::Contents;
 use redis_stock::core::verify::verify;
-use redis_stock::core::Defaults;
 
 use crate::reply::Reply;
 
@@ -27,7 +27,7 @@ pub struct Keys {
     /// Entries, stream by stream.
     pub streams: BTreeMap<Vec<u8>, Stream>,
     /// No stream takes an entry.
-    pub deaf: bool,
+    pub stream_unreachable: bool,
     /// Entries are kept, and their ids must grow: for hosts that have seen all of their streams.
     pub strict: bool,
 }
@@ -43,13 +43,13 @@ pub struct Stream {
 }
 
 impl Keyspace for Keys {
-    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
-        match self.hold(key)? {
-            Some(handle) if self.contents(handle).pool().is_none() => Err(Closed::Arriving),
+    fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
+        match self.open_any(key)? {
+            Some(handle) if self.contents(handle).pool().is_none() => Err(OpenError::Partial),
             handle => Ok(handle),
         }
     }
-    fn hold(&mut self, key: &[u8]) -> Result<Option<Handle>, Closed> {
+    fn open_any(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
         Ok(self.names.get(key).map(|&at| Handle(at)))
     }
     fn pool(&self, handle: Handle) -> &Pool {
@@ -76,8 +76,8 @@ impl Keyspace for Keys {
     fn remove(&mut self, handle: Handle) {
         self.names.retain(|_, at| *at != handle.0);
     }
-    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &Entry<'_>) -> Option<Place> {
-        if self.deaf && matches!(at, Append::End { .. }) {
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
+        if self.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
         let name = self.names.iter().find(|(_, &at)| at == pool.0).map(|(name, _)| name.escape_ascii().to_string());
@@ -95,19 +95,19 @@ impl Keyspace for Keys {
         }
         let fields = entry.iter().map(|&(field, value)| {
             let value = match value {
-                Value::Word(word) => word.to_string(),
-                Value::Key => name.clone().unwrap_or_default(),
-                Value::Db => "0".to_string(),
-                Value::Int(number) => number.to_string(),
-                Value::Epoch(epoch) => format!("{epoch:016x}"),
-                Value::Bytes(bytes) => bytes.escape_ascii().to_string(),
+                FieldValue::Word(word) => word.to_string(),
+                FieldValue::Key => name.clone().unwrap_or_default(),
+                FieldValue::Db => "0".to_string(),
+                FieldValue::Int(number) => number.to_string(),
+                FieldValue::Epoch(epoch) => format!("{epoch:016x}"),
+                FieldValue::Bytes(bytes) => bytes.escape_ascii().to_string(),
             };
-            (Field::NAMES[field as usize], value)
+            (StreamField::NAMES[field as usize], value)
         });
         stream.entries.push((seq, fields.collect()));
         Some(Place { id: EntryId { ms: u64::MAX - (1 << 40) + seq / 3, seq }, length: (seq % 5 == 0).then_some(seq) })
     }
-    fn permit(&mut self, _: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
+    fn check_stream(&mut self, _: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
         if stream == b"forbidden" {
             return Err(StreamDenied::NoPermission);
         }
@@ -163,8 +163,8 @@ impl Out for Tree {
     fn int(&mut self, value: i64) {
         self.add(Reply::Int(value));
     }
-    fn status(&mut self, word: &'static str) {
-        self.add(Reply::Status(word.into()));
+    fn ok(&mut self) {
+        self.add(Reply::Status("OK".into()));
     }
     fn bulk(&mut self, bytes: &[u8]) {
         self.add(Reply::Bulk(bytes.to_vec()));
@@ -178,7 +178,7 @@ impl Out for Tree {
 pub struct Host {
     pub keys: Keys,
     pub defaults: Defaults,
-    pub reign: u64,
+    pub promotion: u64,
     chance: Cell<u64>,
     journal: Journal,
     /// Effects may not fit (damaged ones do not).
@@ -193,7 +193,7 @@ impl Host {
         Self {
             keys: Keys::default(),
             defaults: Defaults::default(),
-            reign: 1,
+            promotion: 1,
             chance,
             journal: Journal::default(),
             tolerant: false,
@@ -222,10 +222,10 @@ impl Host {
         let env = Env {
             clock: Clock { now_ms, grace: false },
             defaults: self.defaults,
-            reign: self.reign,
+            promotion: self.promotion,
             entropy: &entropy,
             origin,
-            feed: Feed { stream: self.feed.as_deref(), most: 0 },
+            events: EventConfig { default_stream: self.feed.as_deref(), max_len: 0 },
         };
         let mut call =
             Call { args: &args, env: &env, keys: &mut self.keys, journal: &mut self.journal, out: &mut tree };
@@ -265,13 +265,13 @@ impl Host {
             names: self.keys.names.clone(),
             values: self.keys.values.clone(),
             streams: self.keys.streams.clone(),
-            deaf: self.keys.deaf,
+            stream_unreachable: self.keys.stream_unreachable,
             strict: self.keys.strict,
         };
         Self {
             keys,
             defaults: self.defaults,
-            reign: self.reign,
+            promotion: self.promotion,
             chance: self.chance.clone(),
             journal: Journal::default(),
             tolerant: self.tolerant,

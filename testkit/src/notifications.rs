@@ -25,7 +25,7 @@ impl Events {
     pub fn take(&mut self, server: &Server) -> Vec<String> {
         server.client().expect("PUBLISH marker here", "1");
         let mut found = Vec::new();
-        while let Some(event) = self.next() {
+        while let Some(event) = self.next_event() {
             found.push(event);
         }
         found
@@ -33,7 +33,7 @@ impl Events {
 
     /// Waits for the next event; None for the marker.
     #[track_caller]
-    pub fn next(&mut self) -> Option<String> {
+    pub fn next_event(&mut self) -> Option<String> {
         let message = self.listener.read();
         let parts = message.items();
         let (channel, key) = (parts[2].text(), parts[3].text());

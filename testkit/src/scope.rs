@@ -71,7 +71,7 @@ impl Place {
             return Err(format!("reference {expected:?}\n   answer {answer:?}"));
         }
         for effect in effects {
-            self.replica.call(0, Origin::Log, &effect);
+            self.replica.call(0, Origin::Replication, &effect);
         }
         let lines = verify(self.host.pool(b"k"));
         if !lines.is_empty() {

@@ -14,10 +14,10 @@ use std::rc::Rc;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use redis_stock::command::host::Origin;
-use redis_stock::core::change::OnHand;
-use redis_stock::core::pool::{EndedEpoch, MAX_EPOCHS};
+use redis_stock::core::model::change::OnHand;
+use redis_stock::core::model::context::Defaults;
+use redis_stock::core::model::pool::{EndedEpoch, MAX_EPOCHS};
 use redis_stock::core::verify::verify;
-use redis_stock::core::Defaults;
 
 use crate::generate::{Generator, Profile, START_MS};
 use crate::host::Host;
@@ -73,8 +73,8 @@ impl std::ops::AddAssign for Counts {
 #[derive(Debug, Clone)]
 struct Epochs {
     current: u64,
-    /// In which reign the last change was made.
-    reign: u64,
+    /// In which promotion the last change was made.
+    promotion: u64,
     ended: Vec<EndedEpoch>,
 }
 
@@ -115,7 +115,7 @@ struct World {
     first: u64,
     before: Mark,
     known: Mark,
-    reign: u64,
+    promotion: u64,
     /// Every epoch that any history has had.
     seen: BTreeSet<u64>,
     counts: Counts,
@@ -194,7 +194,7 @@ impl World {
             first: 0,
             before: known.clone(),
             known,
-            reign: 1,
+            promotion: 1,
             seen: BTreeSet::new(),
             counts: Counts::default(),
             told,
@@ -293,7 +293,7 @@ impl World {
         self.check(self.known.reference.position(key) == Some(position), || format!("seq and out are {position:?}"));
         let old = before.position(key);
         let epochs = self.known.epochs.get(key);
-        let fresh = epochs.is_none_or(|epochs| epochs.reign != self.reign);
+        let fresh = epochs.is_none_or(|epochs| epochs.promotion != self.promotion);
         let moved = old.is_none_or(|(seq, _)| seq != position.0);
         if moved && fresh {
             let mut ended = epochs.map(|epochs| epochs.ended.clone()).unwrap_or_default();
@@ -306,7 +306,7 @@ impl World {
             let current = pool.epoch();
             self.check(!self.seen.contains(&current), || "an epoch was there before".into());
             self.seen.insert(current);
-            let epochs = Epochs { current, reign: self.reign, ended };
+            let epochs = Epochs { current, promotion: self.promotion, ended };
             Rc::make_mut(&mut self.known.epochs).insert(key.to_vec(), epochs);
         }
         let epoch = format!("{:016x}", self.primary.pool(key).epoch());
@@ -346,7 +346,7 @@ impl World {
             let entry = &self.log[(replica.applied - self.first) as usize];
             // Its clock is elsewhere.
             let now_ms = self.now_ms + [86_400_000 * 40, -86_400_000][which];
-            replica.host.call(now_ms, Origin::Log, &entry.effect);
+            replica.host.call(now_ms, Origin::Replication, &entry.effect);
             replica.applied += 1;
             self.counts.replayed += 1;
         }
@@ -440,8 +440,8 @@ impl World {
         self.known = self.mark_at(at);
         self.known.reference.begin_reign();
         self.log.truncate((at - self.first) as usize);
-        self.reign += 1;
-        self.primary.reign = self.reign;
+        self.promotion += 1;
+        self.primary.promotion = self.promotion;
     }
 
     /// A replica gets the whole state, through the encoding.
@@ -485,14 +485,14 @@ impl World {
     fn incident_aof(&mut self, lost: u64) {
         let at = self.end().saturating_sub(lost).max(self.base.at);
         self.note(|world| format!("the primary comes back from its file, {} effects are lost", world.end() - at));
-        let mut host = Host::new(self.seed ^ self.reign.wrapping_mul(0x51_7cc1_b727_2209));
+        let mut host = Host::new(self.seed ^ self.promotion.wrapping_mul(0x51_7cc1_b727_2209));
         host.defaults = odd_parameters();
         let now_ms = self.now_ms + 3_600_000;
         for (key, chunks) in &self.base.pools {
             let mut load = |piece: &[&[u8]]| {
                 let mut argv = vec![b"STOCK.LOAD".to_vec(), key.clone()];
                 argv.extend(piece.iter().map(|part| part.to_vec()));
-                host.call(now_ms, Origin::Log, &argv).0
+                host.call(now_ms, Origin::Replication, &argv).0
             };
             let mut good = true;
             for chunk in chunks {
@@ -502,7 +502,7 @@ impl World {
             self.check(good, || "a snapshot in a file cannot be loaded".into());
         }
         for place in self.base.at - self.first..at - self.first {
-            host.call(now_ms, Origin::Log, &self.log[place as usize].effect);
+            host.call(now_ms, Origin::Replication, &self.log[place as usize].effect);
             self.counts.replayed += 1;
         }
         if at == self.end() {

@@ -4,7 +4,7 @@
 use redis_stock::command::host::Origin;
 use redis_stock::command::{policy_json, TABLE};
 use redis_stock::core::codec::{save, save_arriving, Loader};
-use redis_stock::core::pool::Pool;
+use redis_stock::core::model::pool::Pool;
 use redis_stock::core::verify::verify;
 
 use crate::generate::{Generator, Profile, START_MS};
@@ -128,7 +128,7 @@ fn work(bytes: &[u8]) {
     for piece in [vec![b"MORE".to_vec(), bytes.to_vec()], vec![b"END".to_vec()]] {
         let mut argv = words("STOCK.LOAD k");
         argv.extend(piece);
-        host.call(NOW_MS, Origin::Log, &argv);
+        host.call(NOW_MS, Origin::Replication, &argv);
     }
     for (at_ms, line) in WORK {
         host.call(NOW_MS + at_ms, Origin::Client, &words(line));
@@ -158,8 +158,8 @@ pub const WORK: &[(i64, &str)] = &[
 /// Bytes as the effect of a call on another server. Whatever it says, nothing panics, and what is there can be saved.
 pub fn effect(data: &[u8], shop: &Host) {
     let mut host = shop.twin();
-    host.call(NOW_MS + 10, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), data.to_vec()]);
-    host.call(NOW_MS + 10, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"new".to_vec(), data.to_vec()]);
+    host.call(NOW_MS + 10, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), data.to_vec()]);
+    host.call(NOW_MS + 10, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"new".to_vec(), data.to_vec()]);
     host.call(NOW_MS + 20, Origin::Client, &words("STOCK.RESERVE k fresh 1 PX 50 FOR user u1 region r1"));
     host.call(NOW_MS + 2_000, Origin::Client, &words("STOCK.SWEEP k"));
     host.state();
@@ -209,7 +209,7 @@ pub fn commands(data: &[u8]) -> u64 {
         let argv = words(line);
         reference.call(now_ms, &argv);
         for effect in host.call(now_ms, Origin::Client, &argv).1 {
-            replica.call(now_ms, Origin::Log, &effect);
+            replica.call(now_ms, Origin::Replication, &effect);
         }
     }
     for piece in data.chunks_exact(3).take(64) {
@@ -221,7 +221,7 @@ pub fn commands(data: &[u8]) -> u64 {
         assert!(same_for(&argv[0], &expected, &answer), "{argv:?}\nreference {expected:?}\n     answer {answer:?}");
         changes += u64::from(reference.changes() != before);
         for effect in effects {
-            replica.call(0, Origin::Log, &effect);
+            replica.call(0, Origin::Replication, &effect);
         }
         assert_eq!(host.verify(), Vec::<String>::new(), "after {argv:?}");
     }

@@ -1,10 +1,7 @@
-//! The examples of the client libraries, run against real servers: docs/clients.md.
+//! The client libraries, run against real servers: docs/guides/clients.md.
 
-// The example for redis-rs runs inside the test.
-#[allow(dead_code)]
-#[path = "../../examples/rust/shop.rs"]
-mod rust_shop;
-
+mod half_moved;
+mod libraries;
 mod programs;
 mod routing;
 mod split;

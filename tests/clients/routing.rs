@@ -1,17 +1,16 @@
-//! With the helper lines of the examples, a client of the cluster sends each command to the node that owns its slot: counted on
-//! the servers.
+//! Every client library sends each command to the node that owns its slot: counted on the
+//! servers.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use redis_stock::command::spec::{Access, Keys};
+use redis_stock::command::spec::{Access, KeyPositions};
 use redis_stock::command::TABLE;
 
-use testkit::info;
+use crate::programs::libraries;
 use testkit::cluster::{slot_of, Cluster, PRIMARIES};
-use crate::programs::{driver, examples, node, python};
-use crate::rust_shop::stock::Shop;
+use testkit::info;
 
 /// How many pools, in as many slots.
 const POOLS: usize = 12;
@@ -22,7 +21,7 @@ type Line = Vec<String>;
 /// Every command on one pool, for pools all over the slots. The arguments only have to be so many: a call that ends in an
 /// error of its own was routed all the same.
 fn single() -> Vec<Line> {
-    let specs = || TABLE.iter().filter(|spec| spec.keys == Keys::First && spec.access != Access::Log);
+    let specs = || TABLE.iter().filter(|spec| spec.keys == KeyPositions::First && spec.access != Access::Replicated);
     let keys = (0..POOLS).map(|n| format!("sku:{n}"));
     keys.flat_map(|key| {
         specs().map(move |spec| {
@@ -140,18 +139,6 @@ fn lines_reach_all_nodes(cluster: &Cluster, lines: &[Line]) {
     }
 }
 
-fn route_py(port: u16, how: &str) -> Command {
-    let mut command = python();
-    command.arg(driver("route.py")).arg(examples("python")).arg(port.to_string()).arg(how);
-    command
-}
-
-fn route_js(port: u16, library: &str, how: &str) -> Command {
-    let mut command = node();
-    command.arg(driver("route.js")).arg(examples("node")).args([&port.to_string(), library, how]);
-    command
-}
-
 #[test]
 fn no_call_takes_a_detour() {
     let cluster = Cluster::steady();
@@ -159,41 +146,10 @@ fn no_call_takes_a_detour() {
     let (single, carts) = (single(), carts());
     lines_reach_all_nodes(&cluster, &single);
     lines_reach_all_nodes(&cluster, &carts);
-
-    // redis-py finds the slots of single pools by itself; the helper spares a cart the question where its keys are.
-    let (moved, asked) = through(&cluster, &mut route_py(port, "with"), &single);
-    assert_eq!((moved, asked), (0, 0), "redis-py, single pools");
-    let (moved, asked) = through(&cluster, &mut route_py(port, "with"), &carts);
-    assert_eq!((moved, asked), (0, 0), "redis-py, carts");
-    let (moved, asked) = through(&cluster, &mut route_py(port, "without"), &carts);
-    assert_eq!(moved, 0, "redis-py, carts without the helper");
-    assert!(asked > 0, "the helper is of no use any more: say so in docs/clients.md");
-
-    for library in ["ioredis", "node-redis"] {
+    for library in libraries().filter(|library| library.routes) {
         for (what, lines) in [("single pools", &single), ("carts", &carts)] {
-            let (moved, _) = through(&cluster, &mut route_js(port, library, "with"), lines);
-            assert_eq!(moved, 0, "{library}, {what}");
+            let (moved, asked) = through(&cluster, &mut library.program(port, &["--cluster", "lines"]), lines);
+            assert_eq!((moved, asked), (0, 0), "{}, {what}: redirects, COMMAND GETKEYS", library.name);
         }
-    }
-    let (moved, _) = through(&cluster, &mut route_js(port, "ioredis", "without"), &single);
-    assert!(moved > 0, "the helper is of no use any more: say so in docs/clients.md");
-
-    // redis-rs, in this process.
-    let mut shop = Shop::open(&format!("redis://127.0.0.1:{port}"), true).expect("a client");
-    for (what, lines) in [("single pools", &single), ("carts", &carts)] {
-        let mut send = || {
-            for line in lines {
-                let mut command = redis::cmd(&line[1]);
-                command.arg(&line[2..]);
-                // The arguments are of no interest here.
-                let _ = shop.call(&line[0], &command);
-            }
-        };
-        send();
-        let before = count(&cluster);
-        send();
-        let after = count(&cluster);
-        everything_ran_once(&before, &after, lines);
-        assert_eq!(after.moved - before.moved, 0, "redis-rs, {what}");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use testkit::{poll, stock_info, wait_until, Client, Value};
 use crate::load::{Fate, Ledger};
 use testkit::cluster::{Cluster, PRIMARIES};
+use testkit::{poll, stock_info, wait_until, Client, Value};
 
 /// The orders of one pool in one state, with their quantities.
 pub fn orders_in(client: &mut Client, key: &str, state: &str) -> HashMap<String, i64> {
@@ -122,6 +122,6 @@ pub fn replicas_agree(cluster: &Cluster, keys: &[String]) {
     }
     for node in &cluster.nodes {
         assert_eq!(stock_info(&mut node.client(), "divergences"), 0);
-        assert_eq!(stock_info(&mut node.client(), "events_missed"), 0);
+        assert_eq!(stock_info(&mut node.client(), "events_dropped"), 0);
     }
 }

@@ -5,10 +5,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::audit;
-use testkit::server::Server;
-use testkit::{fits, stock_info, wait_until, Client};
 use crate::load::Load;
 use testkit::cluster::{slot_of, tags_of, Cluster, PRIMARIES};
+use testkit::server::Server;
+use testkit::{fits, stock_info, wait_until, Client};
 
 #[track_caller]
 fn asking(client: &mut Client, line: &str, pattern: &str) {
@@ -60,14 +60,14 @@ fn a_pool_that_names_a_stream_of_another_slot_sells_on(cluster: &Cluster, tag: &
         assert_ne!(slot_of(stream.as_bytes()), slot_of(tag.as_bytes()));
     }
     client.call(&[b"RESTORE".as_slice(), pool.as_bytes(), b"0", &payload]);
-    let missed = stock_info(&mut client, "events_missed");
+    let missed = stock_info(&mut client, "events_dropped");
     client.script(&format!(
         "STOCK.RESERVE {pool} a 1 => [OK, *]
          STOCK.CONFIRM {pool} paid => [OK, *]
          STOCK.RELEASE {pool} a => [OK, *]
          STOCK.SUSPEND {pool}"
     ));
-    assert_eq!(stock_info(&mut client, "events_missed"), missed + 4, "each change shows as missed");
+    assert_eq!(stock_info(&mut client, "events_dropped"), missed + 4, "each change shows as missed");
     let stream = format!("{{{tag}}}mended");
     tell_in(&mut client, &pool, "feeds", "-CROSSSLOT*");
     tell_in(&mut client, &pool, &stream, "OK");
@@ -157,7 +157,7 @@ fn one_stream_tells_all(cluster: &Cluster, stream: &str, pools: &[String], first
         let mut client = cluster.client(node);
         let found = client.say(&format!("KEYS {stream}")).items().len();
         assert_eq!(found, usize::from(node == owner), "the stream on node {node}");
-        assert_eq!(stock_info(&mut client, "events_missed"), 0);
+        assert_eq!(stock_info(&mut client, "events_dropped"), 0);
     }
     let mut replica = cluster.client(owner + PRIMARIES);
     replica.expect("READONLY", "OK");

@@ -4,9 +4,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::audit;
-use testkit::{fits, now_ms, stock_info, wait_until, Client};
 use crate::load::{Fate, Load};
 use testkit::cluster::{slot_of, tags_of, Cluster};
+use testkit::{fits, now_ms, stock_info, wait_until, Client};
 
 #[track_caller]
 fn asking(client: &mut Client, line: &str, pattern: &str) {
@@ -51,7 +51,7 @@ fn a_move_that_is_called_off(cluster: &Cluster, tag: &str) {
     from.expect_pool(&key, "on_hand=10 reserved=0 available=10");
     let last = from.say(&format!("XREVRANGE {stream} + - COUNT 1"));
     assert_eq!(last.items()[0].items()[1].field("type").text(), "expired");
-    assert_eq!(stock_info(&mut from, "events_missed"), 0);
+    assert_eq!(stock_info(&mut from, "events_dropped"), 0);
 }
 
 /// Each answer of an open slot, with the pools of one cart on both sides. A refused cart leaves no trace.

@@ -1,18 +1,18 @@
 //! Which node answers what: MOVED, CROSSSLOT, reads on replicas.
 
-use redis_stock::command::spec::{Access, Keys};
+use redis_stock::command::spec::{Access, KeyPositions};
 use redis_stock::command::TABLE;
 
-use testkit::{fits, Client};
 use testkit::cluster::{slot_of, tag_of, Cluster};
+use testkit::{fits, Client};
 
 /// A call of the command with keys in its places; what follows them does not matter to a cluster.
 fn call(spec: &redis_stock::command::spec::Spec, keys: [&str; 2]) -> Vec<String> {
     let words: &[&str] = match spec.keys {
-        Keys::First => &[spec.name, keys[0]],
-        Keys::All => &[spec.name, keys[0], keys[1]],
-        Keys::Counted(1) => &[spec.name, "2", keys[0], keys[1]],
-        Keys::Counted(_) => &[spec.name, "o", "2", keys[0], keys[1]],
+        KeyPositions::First => &[spec.name, keys[0]],
+        KeyPositions::All => &[spec.name, keys[0], keys[1]],
+        KeyPositions::Counted(1) => &[spec.name, "2", keys[0], keys[1]],
+        KeyPositions::Counted(_) => &[spec.name, "o", "2", keys[0], keys[1]],
     };
     let padding = spec.arity.unsigned_abs() as usize;
     let padding = std::iter::repeat_n("1", padding.saturating_sub(words.len()));
@@ -39,7 +39,7 @@ fn every_command_finds_its_node() {
     let moved = format!("-MOVED {slot} 127.0.0.1:{port}");
     for spec in TABLE {
         expect(&mut stranger, &call(spec, [&one, &two]), &moved);
-        if spec.keys != Keys::First {
+        if spec.keys != KeyPositions::First {
             expect(&mut stranger, &call(spec, [&one, &far]), "-CROSSSLOT *");
             expect(&mut cluster.client(0), &call(spec, [&one, &far]), "-CROSSSLOT *");
         }
@@ -63,7 +63,7 @@ fn every_command_finds_its_node() {
     wait_after_exists_needs_a_write(&cluster);
 }
 
-/// Keys that share a hash tag share a slot: carts work, and replicas answer reads.
+/// KeyPositions that share a hash tag share a slot: carts work, and replicas answer reads.
 fn carts_and_reads(cluster: &Cluster, one: &str, two: &str) {
     let mut c = cluster.client(0);
     let cart = format!("2 {one} {two}");
@@ -86,7 +86,7 @@ fn carts_and_reads(cluster: &Cluster, one: &str, two: &str) {
 }
 
 /// WAIT speaks of what its own connection has written. After EXISTS that is nothing, and WAIT may say 1 although no replica
-/// has the order (docs/clients.md): a small write of its own makes it speak of everything before it.
+/// has the order (docs/guides/clients.md): a small write of its own makes it speak of everything before it.
 fn wait_after_exists_needs_a_write(cluster: &Cluster) {
     let key = format!("{{{}}}wait", tag_of(0));
     let fence = format!("SET {{{}}}fence 1", tag_of(0));

@@ -8,8 +8,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use testkit::client::encode;
-use testkit::{Client, Value};
 use testkit::cluster::{slot_of, SLOTS};
+use testkit::{Client, Value};
 
 /// How long one call may take with all its repetitions.
 const PATIENCE: Duration = Duration::from_secs(40);

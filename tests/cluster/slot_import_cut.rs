@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{info, stock_info, wait_until, Client};
-use testkit::cluster::{slot_of, tags_of, Cluster};
 use crate::slot_import::{cluster, migrate, states, wait_for_success};
+use testkit::cluster::{slot_of, tags_of, Cluster};
+use testkit::{info, stock_info, wait_until, Client};
 
 /// So many orders take a while to travel.
 const ORDERS: i64 = 150_000;
@@ -84,7 +84,7 @@ impl Move {
         assert_eq!(stock_info(&mut c, "divergences"), 0, "node {node}");
         assert_eq!(stock_info(&mut c, "pools"), 1, "node {node}");
         let fields = info(&mut c, "stock");
-        assert_eq!(fields.get("stock_arriving_pools").map_or("0", String::as_str), "0");
+        assert_eq!(fields.get("stock_partial_pools").map_or("0", String::as_str), "0");
     }
 
     /// Ends the new owner, and starts it again from its append-only file.
@@ -201,7 +201,7 @@ fn a_piece_that_does_not_fit_calls_the_move_off() {
         source.send(&["CLUSTER", "SYNCSLOTS", "ACK"]);
         source.send(&[b"STOCK.LOAD", key.as_bytes(), b"MORE", FIRST]);
         for c in [&mut to, &mut replica] {
-            wait_until("it arrives", || stock_info(c, "arriving_pools") == 1);
+            wait_until("it arrives", || stock_info(c, "partial_pools") == 1);
         }
         assert_eq!(to.digest(&key), replica.digest(&key));
         match piece {
@@ -210,7 +210,7 @@ fn a_piece_that_does_not_fit_calls_the_move_off() {
         }
         wait_until("the move has failed", || states(&mut to).first().is_some_and(|state| state == "failed"));
         for c in [&mut to, &mut replica] {
-            wait_until("it is gone", || stock_info(c, "arriving_pools") == 0);
+            wait_until("it is gone", || stock_info(c, "partial_pools") == 0);
             assert_eq!(c.say("DBSIZE").int(), 0);
         }
         assert_eq!(stock_info(&mut to, "divergences"), nth as i64 + 1);

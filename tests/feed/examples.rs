@@ -1,4 +1,4 @@
-//! The examples of docs/events.md, run against real servers.
+//! The examples of docs/guides/events.md, run against real servers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -23,7 +23,7 @@ impl Program {
         let exe = std::env::current_exe().expect("the path of this test");
         let python = exe.ancestors().nth(3).expect("the target directory").join("python/bin/python");
         assert!(python.exists(), "{} is missing: `make deps` installs it", python.display());
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python").join(name);
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python").join(name);
         let mut command = Command::new(python);
         command.env("PYTHONDONTWRITEBYTECODE", "1").arg(program).args(args);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
@@ -83,9 +83,9 @@ fn the_soldout_flag() {
     c.expect("STOCK.RESERVE tea last 1", "[OK, 1, 0, *]");
     flag_becomes(&mut shop, "tea", "gone");
     // 20,000 buyers come too late; without the flag each of them would have cost a call.
-    let before: i64 = info(&mut c, "stock")["stock_answered_soldout"].parse().expect("a number");
+    let before: i64 = info(&mut c, "stock")["stock_replies_soldout"].parse().expect("a number");
     assert_eq!(shop.ask("buy tea b 20000"), "20000 buyers, 0 served, 0 calls");
-    assert_eq!(info(&mut c, "stock")["stock_answered_soldout"], before.to_string());
+    assert_eq!(info(&mut c, "stock")["stock_replies_soldout"], before.to_string());
     // One unit comes back, and is sold to one of the next buyers.
     c.expect("STOCK.RELEASE tea last", "[OK, *]");
     flag_becomes(&mut shop, "tea", "open");

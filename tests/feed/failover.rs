@@ -11,9 +11,9 @@ use crate::following::{
     assert_the_mirror, block_the_stream, close_the_day, kill_and_restart, pools, unblock_the_stream, wait_for_quiet,
     SHELF,
 };
-use testkit::{stock_info, Server};
 use crate::load::Load;
 use crate::reader::Reader;
+use testkit::{stock_info, Server};
 
 /// A replica is promoted whose link has been broken for a while; the primary sells on until it dies, and both tell. Before
 /// and after it the stream cannot be written to for a while.
@@ -58,7 +58,7 @@ fn a_fork_and_gaps() {
     c.pause_background();
     drop(reader.read_to_the_end());
     let died_at: Vec<(u64, i64)> = pools.iter().map(|pool| (seq(&mut c, pool), balances(&mut c, pool).out)).collect();
-    let missed_before = stock_info(&mut c, "events_missed");
+    let missed_before = stock_info(&mut c, "events_dropped");
     primary.kill();
 
     // Sales go on, again with a while in which no entry can be written.
@@ -76,7 +76,7 @@ fn a_fork_and_gaps() {
 
     assert_the_mirror(&mut r, &table, &pools);
     // The gaps are as wide as the servers say, and nothing else is missing.
-    let missed_after = stock_info(&mut r, "events_missed");
+    let missed_after = stock_info(&mut r, "events_dropped");
     assert!(missed_before > 0 && missed_after > 0, "both whiles have gaps");
     assert_eq!(table.missing, (missed_before + missed_after).unsigned_abs());
     // Each change of both histories once: those up to the fork, the lost ones, and those of the new history.

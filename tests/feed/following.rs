@@ -7,10 +7,10 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::entry::{balances, seq};
-use testkit::{now_ms, stock_info, wait_until, Client, Server};
 use crate::load::Load;
 use crate::reader::{Reader, STREAM};
 use crate::table::Table;
+use testkit::{now_ms, stock_info, wait_until, Client, Server};
 
 /// On hand of each pool at the start, as the database knows it.
 pub const SHELF: i64 = 400;
@@ -136,7 +136,7 @@ fn killed_and_restarted() {
         let row = &table.rows[pool];
         assert_eq!(row.balances.on_hand, Some(SHELF - row.left), "{pool}: the ledger's own sum");
     }
-    assert_eq!((table.missing, table.lost.len(), stock_info(&mut c, "events_missed")), (0, 0, 0));
+    assert_eq!((table.missing, table.lost.len(), stock_info(&mut c, "events_dropped")), (0, 0, 0));
     // Once at the beginning, and once for each history; never for an epoch alone.
     assert_eq!((table.readings, table.anew), (3, 0));
     let changes: u64 = seen.values().sum();

@@ -1,8 +1,8 @@
 //! Long random histories, with carts, expiry and several streams: every side has the same pools and the same streams.
 
 use crate::following::wait_for_quiet;
-use testkit::{stock_info, Client, Server};
 use crate::load::Load;
+use testkit::{stock_info, Client, Server};
 
 /// Pools that tell in three streams of their own, in the server's, and in none.
 const STREAMS: [&str; 4] = ["{shop}a", "{shop}b", "{shop}c", "feed"];
@@ -69,7 +69,7 @@ fn random_histories_are_the_same_on_every_side() {
             replica.catch_up(&primary);
             let mut client = replica.client();
             assert_same(&all(&mut client, &pools), &told, "a replica");
-            assert_eq!((stock_info(&mut client, "divergences"), stock_info(&mut client, "events_missed")), (0, 0));
+            assert_eq!((stock_info(&mut client, "divergences"), stock_info(&mut client, "events_dropped")), (0, 0));
         }
         for step in ["DEBUG LOADAOF", "a rewrite", "DEBUG LOADAOF", "DEBUG RELOAD"] {
             match step {
@@ -80,6 +80,6 @@ fn random_histories_are_the_same_on_every_side() {
             pools.iter().for_each(|pool| c.verify(pool));
         }
         r.verify(&pools[0]);
-        assert_eq!((stock_info(&mut c, "divergences"), stock_info(&mut c, "events_missed")), (0, 0));
+        assert_eq!((stock_info(&mut c, "divergences"), stock_info(&mut c, "events_dropped")), (0, 0));
     }
 }

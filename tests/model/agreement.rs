@@ -63,7 +63,7 @@ fn check_told(reference: &mut Reference, host: &mut Host, now_ms: i64, told: &dy
         let epoch = host.pool(&key).epoch();
         for change in changes {
             let stream = change.stream.clone().unwrap_or_else(|| b"feed".to_vec());
-            if !stream.is_empty() && !host.keys.deaf {
+            if !stream.is_empty() && !host.keys.stream_unreachable {
                 let fields = expected_fields(&key, epoch, now_ms, &change);
                 expected.entry((stream, key.clone())).or_default().push(fields);
             }
@@ -101,7 +101,7 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
         let mut next = generator.next();
         reference.resolve(&mut next.argv);
         // Now and then a stream takes no entry: the sale goes on.
-        host.keys.deaf = step % 97 >= 90;
+        host.keys.stream_unreachable = step % 97 >= 90;
         now_ms += next.advance_ms;
         recent.push(format!("{now_ms} {}", show(&next.argv)));
         let cart = next.argv[0].to_ascii_uppercase().starts_with(b"STOCK.M");
@@ -142,7 +142,7 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
         counts.calls += 1;
         counts.changes += u64::from(changed);
         for effect in effects {
-            replica.call(now_ms + 86_400_000 * 40, Origin::Log, &effect);
+            replica.call(now_ms + 86_400_000 * 40, Origin::Replication, &effect);
         }
         assert_eq!(host.keys.streams, replica.keys.streams, "the streams differ: {}", told());
         for stream in host.keys.streams.values_mut().chain(replica.keys.streams.values_mut()) {
@@ -157,7 +157,7 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
             host.reload();
             assert_eq!(host.state(), before, "a load changes the state: {}", told());
             assert_eq!(host.verify(), Vec::<String>::new(), "{}", told());
-            host.reign += 1;
+            host.promotion += 1;
         }
         if step % 331 == 0 {
             replica.reload();

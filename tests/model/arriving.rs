@@ -6,7 +6,7 @@ use redis_stock::command::host::Origin;
 use redis_stock::command::spec::Access;
 use redis_stock::command::TABLE;
 use redis_stock::core::codec::{save_arriving, Loader};
-use redis_stock::core::contents::Contents;
+use redis_stock::core::stored_pool::Contents;
 
 use testkit::host::Host;
 use testkit::payload::{damage, parse, scramble, write};
@@ -86,13 +86,13 @@ fn what_has_arrived_is_saved_as_it_came_and_goes_on_from_there() {
 fn a_copy_of_the_data_set_between_two_pieces_goes_on() {
     for pool in corpus() {
         for (come, to_come) in cuts(&pool).into_iter().filter(|(_, to_come)| !to_come.is_empty()) {
-            let mut host = of(Origin::Import, &[&come]);
+            let mut host = of(Origin::SlotImport, &[&come]);
             let (mut copy, mut restarted) = (host.twin(), host.twin());
             restarted.reload();
             assert_eq!(restarted.state(), host.state());
             for host in [&mut host, &mut copy, &mut restarted] {
-                assert_eq!(load(host, Origin::Log, &[b"MORE", &to_come]), Reply::Status("OK".into()));
-                assert_eq!(load(host, Origin::Log, &[b"END"]), Reply::Status("OK".into()));
+                assert_eq!(load(host, Origin::Replication, &[b"MORE", &to_come]), Reply::Status("OK".into()));
+                assert_eq!(load(host, Origin::Replication, &[b"END"]), Reply::Status("OK".into()));
                 assert_eq!(host.divergences(), 0);
                 assert_eq!(host.state().remove(b"k".as_slice()).map(|chunks| chunks.concat()), Some(pool.clone()));
                 assert_eq!(host.verify(), Vec::<String>::new());
@@ -114,12 +114,12 @@ fn a_first_piece_replaces_what_was_under_way() {
     let (come, to_come) = part();
     for stale in corpus() {
         for (stale, _) in cuts(&stale) {
-            let mut host = of(Origin::Import, &[&stale]);
+            let mut host = of(Origin::SlotImport, &[&stale]);
             for piece in [&come, &to_come] {
-                assert_eq!(load(&mut host, Origin::Import, &[b"MORE", piece]), Reply::Status("OK".into()));
+                assert_eq!(load(&mut host, Origin::SlotImport, &[b"MORE", piece]), Reply::Status("OK".into()));
                 assert_eq!(host.divergences(), 0);
             }
-            assert_eq!(load(&mut host, Origin::Import, &[b"END"]), Reply::Status("OK".into()));
+            assert_eq!(load(&mut host, Origin::SlotImport, &[b"END"]), Reply::Status("OK".into()));
             let state = host.state().remove(b"k".as_slice()).map(|chunks| chunks.concat());
             assert_eq!(state, Some([come.clone(), to_come.clone()].concat()));
         }
@@ -144,10 +144,10 @@ fn a_piece_that_does_not_fit() {
         (&[], more(b""), false),
         (&[], more(&broken), false),
     ] {
-        let (mut import, mut log) = (of(Origin::Import, before), of(Origin::Log, before));
+        let (mut import, mut log) = (of(Origin::SlotImport, before), of(Origin::Replication, before));
         assert_eq!(import.state(), log.state());
         let piece: Vec<&[u8]> = piece.iter().map(Vec::as_slice).collect();
-        let answers = (load(&mut import, Origin::Import, &piece), load(&mut log, Origin::Log, &piece));
+        let answers = (load(&mut import, Origin::SlotImport, &piece), load(&mut log, Origin::Replication, &piece));
         assert_eq!(matches!(answers.0, Reply::Error(_)), !stays, "{piece:?}: {answers:?}");
         assert_eq!(answers.1, Reply::Status("OK".into()));
         assert_eq!((import.divergences(), log.divergences()), (u64::from(!stays), u64::from(!stays)));
@@ -159,13 +159,13 @@ fn a_piece_that_does_not_fit() {
             host.reload();
             if !stays {
                 for useless in [&[b"MORE".as_slice(), &to_come][..], &[b"END"]] {
-                    load(&mut host, Origin::Log, useless);
+                    load(&mut host, Origin::Replication, useless);
                     assert_eq!((host.divergences(), host.state().len()), (1, 0));
                 }
             }
             // It can begin anew.
-            load(&mut host, Origin::Log, &[b"MORE", &[come.clone(), to_come.clone()].concat()]);
-            load(&mut host, Origin::Log, &[b"END"]);
+            load(&mut host, Origin::Replication, &[b"MORE", &[come.clone(), to_come.clone()].concat()]);
+            load(&mut host, Origin::Replication, &[b"END"]);
             assert_eq!(host.state(), targets::shop().state());
         }
     }
@@ -177,11 +177,11 @@ fn a_pool_that_is_there() {
     let shop = targets::shop();
     for piece in [&[b"MORE".as_slice(), &to_come][..], &[b"END"], &[b"MORE", b"\x01"]] {
         let mut host = shop.twin();
-        load(&mut host, Origin::Log, piece);
+        load(&mut host, Origin::Replication, piece);
         assert_eq!((host.divergences(), host.state()), (1, shop.state()), "it belongs to nothing, and changes nothing");
     }
     let mut host = shop.twin();
-    assert_eq!(load(&mut host, Origin::Log, &[b"MORE", &come]), Reply::Status("OK".into()));
+    assert_eq!(load(&mut host, Origin::Replication, &[b"MORE", &come]), Reply::Status("OK".into()));
     assert_eq!(host.divergences(), 1, "the source had no such pool");
     assert!(host.find(b"k").is_none(), "a first piece begins anew");
 }
@@ -223,14 +223,14 @@ fn clients_are_told_to_try_again() {
     ];
     let tried: Vec<String> =
         lines.iter().map(|line| format!("STOCK.{}", line.split(' ').next().expect("a name"))).collect();
-    for spec in TABLE.iter().filter(|spec| spec.access != Access::Log) {
+    for spec in TABLE.iter().filter(|spec| spec.access != Access::Replicated) {
         assert!(tried.iter().any(|name| name == spec.name), "{} is not tried", spec.name);
     }
-    let mut host = of(Origin::Import, &[&come]);
+    let mut host = of(Origin::SlotImport, &[&come]);
     let before = host.state();
     for line in lines {
         let (answer, effects) = host.call(NOW_MS, Origin::Client, &words(&format!("STOCK.{line}")));
-        assert_eq!(answer, Reply::Error("TRYAGAIN the pool is still arriving".into()), "{line}");
+        assert_eq!(answer, Reply::Error("TRYAGAIN the pool is still loading".into()), "{line}");
         assert!(effects.is_empty());
     }
     for piece in [&[b"MORE".as_slice(), b"\x01"][..], &[b"END"]] {
@@ -242,11 +242,11 @@ fn clients_are_told_to_try_again() {
 #[test]
 fn an_effect_on_it_does_not_fit() {
     let (come, _) = part();
-    let mut host = of(Origin::Import, &[&come]);
+    let mut host = of(Origin::SlotImport, &[&come]);
     let before = host.state();
     for effect in targets::effects(1).into_iter().take(50) {
         let argv = [&words("STOCK.EFFECT k")[..], &[effect]].concat();
-        let answer = host.call(NOW_MS, Origin::Log, &argv).0;
+        let answer = host.call(NOW_MS, Origin::Replication, &argv).0;
         assert_eq!((answer, host.divergences()), (Reply::Status("OK".into()), 1));
         assert_eq!(host.state(), before);
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use redis_stock::command::host::Origin;
 use redis_stock::core::codec::{save, Loader};
-use redis_stock::core::pool::Pool;
+use redis_stock::core::model::pool::Pool;
 use redis_stock::core::verify::verify;
 
 use testkit::host::Host;
@@ -125,7 +125,7 @@ fn effects_of_version_1_without_events_are_read() {
     let (host, _) = history();
     let mut replica = Host::new(99);
     for effect in golden("effects-v1-silent.bin", &[]) {
-        replica.call(NOON_MS * 2, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), effect]);
+        replica.call(NOON_MS * 2, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), effect]);
     }
     assert_eq!(replica.state(), host.state());
     assert!(replica.keys.streams.is_empty());
@@ -150,7 +150,7 @@ fn a_reconciliation_writes_what_it_wrote() {
     let kept = golden("reconcile-v1.bin", &effects);
     assert_eq!(kept, effects, "the encoding of effects has changed: it needs a new version");
     for (key, effect) in [b"j", b"k"].into_iter().zip(kept) {
-        replica.call(NOON_MS * 2, Origin::Log, &[b"STOCK.EFFECT".to_vec(), key.to_vec(), effect]);
+        replica.call(NOON_MS * 2, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), key.to_vec(), effect]);
     }
     assert_eq!(replica.state(), host.state());
     assert_eq!(replica.keys.streams, host.keys.streams);
@@ -166,7 +166,7 @@ fn version_1_is_read() {
     // The effects of that time make the same pool, whenever they are replayed.
     let mut replica = Host::new(99);
     for effect in golden("effects-v1.bin", &effects) {
-        replica.call(NOON_MS * 2, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), effect]);
+        replica.call(NOON_MS * 2, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), effect]);
     }
     assert_eq!(replica.state().remove(b"k".as_slice()), Some(state));
 }
@@ -214,9 +214,9 @@ fn damaged_effects_do_no_harm() {
             let mut replica = Host::new(3);
             replica.tolerant = true;
             for good in &effects[..nth] {
-                replica.call(NOON_MS, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), good.clone()]);
+                replica.call(NOON_MS, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), good.clone()]);
             }
-            replica.call(NOON_MS, Origin::Log, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), bytes]);
+            replica.call(NOON_MS, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), bytes]);
             assert_eq!(replica.verify(), Vec::<String>::new(), "effect {nth}, bit {bit}");
             applied += 1;
         }

@@ -3,8 +3,8 @@
 use redis_stock::command::host::{Keyspace, Origin};
 use redis_stock::core::codec::wire::{put, put_optional, put_signed};
 use redis_stock::core::codec::Loader;
-use redis_stock::core::contents::Contents;
-use redis_stock::core::pool::Pool;
+use redis_stock::core::model::pool::Pool;
+use redis_stock::core::stored_pool::Contents;
 
 use testkit::host::Host;
 use testkit::reply::Reply;
@@ -122,7 +122,7 @@ fn a_creation_replaces_what_has_diverged() {
     let mut primary = Host::new(2);
     let set = [b"STOCK.SET".to_vec(), b"k".to_vec(), b"5".to_vec()];
     let (_, effects) = primary.call(NOW_MS, Origin::Client, &set);
-    replica.call(NOW_MS, Origin::Log, &effects[0]);
+    replica.call(NOW_MS, Origin::Replication, &effects[0]);
     assert_eq!(replica.verify(), Vec::<String>::new());
     assert_eq!(replica.state(), primary.state());
 }
@@ -160,10 +160,10 @@ fn long_overrides_are_accounted_for() {
 fn each_reign_brings_an_epoch_and_the_last_sixteen_are_kept() {
     let mut host = shop(&["SET k 1"]);
     let mut ended = Vec::new();
-    for reign in 2..40 {
+    for promotion in 2..40 {
         let pool = host.pool(b"k");
         ended.push((pool.epoch(), pool.seq(), pool.out()));
-        host.reign = reign;
+        host.promotion = promotion;
         call(&mut host, NOW_MS, "ADD k 1");
         call(&mut host, NOW_MS, "ADD k 1");
     }

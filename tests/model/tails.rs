@@ -4,17 +4,17 @@
 
 use std::time::Duration;
 
-use redis_stock::core::attributes::Attributes;
-use redis_stock::core::change::{Change, LimitSet, OnHand};
-use redis_stock::core::ids::Bytes;
-use redis_stock::core::limit::{Cap, Count, Identity, Missing};
+use redis_stock::core::model::attributes::Attributes;
+use redis_stock::core::model::change::{Change, LimitSet, OnHand};
+use redis_stock::core::model::context::{CallContext, Defaults};
+use redis_stock::core::model::ids::Bytes;
+use redis_stock::core::model::limit::{Cap, Count, Identity, Missing};
+use redis_stock::core::model::pool::{Pool, Stamp};
+use redis_stock::core::model::time::Clock;
+use redis_stock::core::model::view::View;
+use redis_stock::core::model::window::Window;
 use redis_stock::core::ops::reserve::{decide, Hold, Reserve};
 use redis_stock::core::ops::{expire, free};
-use redis_stock::core::pool::{Pool, Stamp};
-use redis_stock::core::time::Clock;
-use redis_stock::core::view::View;
-use redis_stock::core::window::Window;
-use redis_stock::core::{Defaults, Terms};
 
 const DAY_MS: i64 = 86_400_000;
 const START_MS: i64 = 20_000 * DAY_MS;
@@ -75,8 +75,8 @@ impl Slowest {
     }
 }
 
-fn terms(now_ms: i64) -> Terms {
-    Terms { clock: Clock::at(now_ms), defaults: Defaults::default() }
+fn context(now_ms: i64) -> CallContext {
+    CallContext { clock: Clock::at(now_ms), defaults: Defaults::default() }
 }
 
 fn commit(pool: &mut Pool, now_ms: i64, change: &Change<'_>) {
@@ -113,13 +113,13 @@ fn reserve(pool: &mut Pool, n: u64, hold: Hold, now_ms: i64) {
         attributes.add(name.as_bytes(), value.as_bytes()).unwrap();
     }
     let call = Reserve { order: order.as_bytes(), qty: 1, hold, partial: false, attributes: &attributes };
-    let change = decide(&View::of_write(pool, terms(now_ms)), call).unwrap();
+    let change = decide(&View::of_write(pool, context(now_ms)), call).unwrap();
     commit(pool, now_ms, &change);
     tidy(pool, now_ms);
 }
 
 fn tidy(pool: &mut Pool, now_ms: i64) {
-    let freed = free::plan(pool, &terms(now_ms), free::PER_WRITE);
+    let freed = free::plan(pool, &context(now_ms), free::PER_WRITE);
     if !freed.is_empty() {
         commit(pool, now_ms, &Change::Freed(freed));
     }
@@ -127,11 +127,11 @@ fn tidy(pool: &mut Pool, now_ms: i64) {
 
 /// Returns up to so many due holds, as a write does first.
 fn return_due(pool: &mut Pool, now_ms: i64, most: usize) -> usize {
-    let terms = terms(now_ms);
+    let context = context(now_ms);
     for returned in 0..most {
-        let Some(slot) = expire::next_due(pool, terms.clock) else { return returned };
+        let Some(slot) = expire::next_due(pool, context.clock) else { return returned };
         let id = Bytes::new(pool.order_at(slot).unwrap().id);
-        let change = expire::change(pool, &terms, slot, id.as_slice());
+        let change = expire::change(pool, &context, slot, id.as_slice());
         commit(pool, now_ms, &change);
     }
     most

@@ -159,7 +159,7 @@ fn every_arity() {
     verify_all(&mut c);
 }
 
-fn nasty() -> Vec<Vec<u8>> {
+fn hostile_values() -> Vec<Vec<u8>> {
     let mut values = args![
         "",
         " ",
@@ -226,7 +226,7 @@ fn nasty_values_at_every_place() {
     for (call, _) in CALLS {
         let full = words(call);
         for place in 1..full.len() {
-            for value in nasty() {
+            for value in hostile_values() {
                 let mut call = full.clone();
                 call[place] = value;
                 survive(&mut c, &call);
@@ -244,7 +244,7 @@ fn random_sentences() {
     let mut c = server.client();
     prepare(&mut c);
     let mut vocabulary: Vec<Vec<u8>> = CALLS.iter().flat_map(|(call, _)| words(call)).collect();
-    vocabulary.extend(nasty().into_iter().filter(|v| v.len() < 200));
+    vocabulary.extend(hostile_values().into_iter().filter(|v| v.len() < 200));
     let mut rng = SmallRng::seed_from_u64(7);
     for round in 0..20_000 {
         let (call, _) = CALLS[rng.random_range(0..CALLS.len())];

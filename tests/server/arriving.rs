@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::replication::log_of;
 use testkit::args;
 use testkit::client::encode;
 use testkit::{info, stock_info, Client, Server};
-use crate::replication::log_of;
 
 /// A pool of many pieces as an append-only file without RDB preamble holds it, command by command, and its digest.
 fn pieces() -> (Vec<Vec<Vec<u8>>>, String) {
@@ -103,13 +103,13 @@ fn is_replica(c: &mut Client) -> bool {
 #[track_caller]
 fn is_arriving(c: &mut Client, digest: &str) {
     assert_eq!(c.digest("k"), digest);
-    assert_eq!((stock_info(c, "pools"), stock_info(c, "arriving_pools")), (0, 1));
+    assert_eq!((stock_info(c, "pools"), stock_info(c, "partial_pools")), (0, 1));
     assert_eq!(stock_info(c, "divergences"), 0);
     c.expect("TYPE k", "stockpool");
     let calls = ["STOCK.GET k", "STOCK.AVAILABLE k", "STOCK.RESERVE k o 1", "STOCK.SET k 5", "STOCK.SWEEP k"];
     let reads = if is_replica(c) { 2 } else { calls.len() };
     for call in &calls[..reads] {
-        c.expect(call, "-TRYAGAIN the pool is still arriving");
+        c.expect(call, "-TRYAGAIN the pool is still loading");
     }
     assert_eq!(c.digest("k"), digest);
 }
@@ -117,7 +117,7 @@ fn is_arriving(c: &mut Client, digest: &str) {
 #[track_caller]
 fn is_whole(c: &mut Client, digest: &str) {
     assert_eq!(c.digest("k"), digest);
-    assert_eq!((stock_info(c, "pools"), stock_info(c, "arriving_pools")), (1, 0));
+    assert_eq!((stock_info(c, "pools"), stock_info(c, "partial_pools")), (1, 0));
     assert_eq!(stock_info(c, "divergences"), 0);
     assert_eq!(stock_info(c, "open_holds"), 6_000);
     c.verify("k");
@@ -184,7 +184,7 @@ fn an_attempt_that_is_repeated() {
     // It begins where the pool is that came before: it is gone, and that is counted.
     reader = Reader::of(&twice, false);
     let mut c = reader.client();
-    assert_eq!((stock_info(&mut c, "divergences"), stock_info(&mut c, "arriving_pools")), (1, 1));
+    assert_eq!((stock_info(&mut c, "divergences"), stock_info(&mut c, "partial_pools")), (1, 1));
     assert_eq!((stock_info(&mut c, "pools"), stock_info(&mut c, "open_holds")), (0, 0));
     reader.go_on(&pieces[pieces.len() - 1..]);
     let mut c = reader.client();
@@ -218,7 +218,7 @@ fn pieces_that_do_not_fit() {
             "GET text => x
              EXISTS gap short late => 0",
         );
-        assert_eq!((stock_info(&mut c, "pools"), stock_info(&mut c, "arriving_pools")), (1, 0));
+        assert_eq!((stock_info(&mut c, "pools"), stock_info(&mut c, "partial_pools")), (1, 0));
     }
     // Three on the text; the gap, and what followed it; the end that came too soon; a piece without a first one; two on the pool.
     assert_eq!(stock_info(&mut reader.client(), "divergences"), 9);
@@ -249,7 +249,7 @@ fn it_is_copied_weighed_and_freed() {
          PEXPIRE k 100000000 => 1",
     );
     assert_eq!(c.digest("again"), part);
-    assert_eq!(stock_info(&mut c, "arriving_pools"), 3);
+    assert_eq!(stock_info(&mut c, "partial_pools"), 3);
     c.script(
         "DEL again => 1
          STOCK.SET again 5
@@ -259,7 +259,7 @@ fn it_is_copied_weighed_and_freed() {
          FLUSHDB
          SELECT 0",
     );
-    testkit::wait_until("what was unlinked is freed", || stock_info(&mut c, "arriving_pools") == 1);
+    testkit::wait_until("what was unlinked is freed", || stock_info(&mut c, "partial_pools") == 1);
     assert!((stock_info(&mut c, "memory_bytes") - bytes).abs() < 1_000);
     // What is to live for a while lives no longer because it is whole.
     reader.go_on(&pieces[pieces.len() / 2..]);

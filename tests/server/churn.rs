@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use testkit::{info, now_ms, pass, stock_info, wait_until, Client, Server};
 use crate::history::{digests, History};
+use testkit::{info, now_ms, pass, stock_info, wait_until, Client, Server};
 
 /// Runs `work` over and over in threads of its own while `meanwhile` runs.
 fn under_load(server: &Server, seeds: &[u64], meanwhile: impl FnOnce()) {

@@ -1,8 +1,8 @@
 //! Replicas hold what the primary holds, to the last bit, and take over without a seam.
 
+use crate::history::{digests, History, POOLS};
 use testkit::args;
 use testkit::{now_ms, pass, stock_info, wait_until, Client, Server};
-use crate::history::{digests, History, POOLS};
 
 #[test]
 fn replicas_follow_a_random_history() {
@@ -79,7 +79,9 @@ fn promotion_opens_a_new_epoch() {
     let (old, held) = (epochs(&mut c), digests(&mut c));
     primary.kill();
     let mut r = replica.client();
+    assert_eq!(stock_info(&mut r, "promotions"), 0);
     r.expect("REPLICAOF NO ONE", "OK");
+    assert_eq!(stock_info(&mut r, "promotions"), 1);
     assert_eq!(digests(&mut r), held);
     assert_eq!(epochs(&mut r), old);
     r.expect("STOCK.RELEASE p0 after-promotion", "[NOORDER, p0]");

@@ -7,25 +7,24 @@ use crate::db::{Db, VERSION};
 
 /// Makes or upgrades the ledger's tables; the stock table only where it is the ledger's own.
 pub async fn init(config: &Config) -> Result<()> {
-    let db = Db::open(config, true).await?;
+    let mut db = Db::open(config, true).await?;
     let from = db.migrate().await?;
     let own = config.stock.table == StockTable::default().table;
     if own {
         db.make_stock_table().await?;
     }
-    let mut tx = db.begin().await?;
+    db.inspect(&config.stock).await?;
     let stock = &config.stock;
-    let rows =
-        db.count_shelves(&mut tx).await.with_context(|| format!("the stock table {} cannot be read", stock.table))?;
-    // Reads one row, so that a wrong column shows here.
-    db.shelves_after(&mut tx, "", 1).await.with_context(|| {
-        format!(
-            "the columns {}, {} and {:?} of {} cannot be read",
-            stock.key, stock.quantity, stock.version, stock.table
-        )
-    })?;
+    let mut tx = db.begin().await?;
+    let rows = db
+        .count_stock_rows(&mut tx)
+        .await
+        .with_context(|| format!("the stock table {} cannot be read", stock.table))?;
+    // Reads one row, so that what the catalogue does not tell (a permission) shows here.
+    db.stock_rows_after(&mut tx, None, 1)
+        .await
+        .with_context(|| format!("the stock table {} cannot be read", stock.table))?;
     tx.commit().await?;
-    db.check_stock_table(stock).await?;
     match from {
         VERSION => println!("The ledger's tables are up to date (version {VERSION})."),
         0 => println!("The ledger's tables are made (version {VERSION})."),

@@ -1,43 +1,47 @@
 //! The database: SQLite, PostgreSQL, or MySQL and MariaDB, through one code.
 
 mod adjustments;
-mod dialect;
+mod catalogue;
 mod faults;
 mod feed;
 mod incidents;
 mod migrate;
 mod rows;
-mod shape;
-mod shelves;
+mod stock_rows;
+mod table_shape;
 mod tokens;
+mod transaction;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{Any, AnyPool, Executor, Row, Transaction};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
 use crate::config::{Config, StockTable};
 use crate::failure::{redacted, Failure};
 
+pub use crate::dialect::Dialect;
 pub use adjustments::Adjustment;
-pub use dialect::Dialect;
 pub use faults::{is_conflict, is_lost};
 pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
-pub use shelves::Conflict;
-
-/// A transaction.
-pub type Tx = Transaction<'static, Any>;
+pub use stock_rows::{Conflict, ReadRow};
+pub use table_shape::{Shape, Unfit};
+pub use transaction::Tx;
 
 /// The database with what is configured about it.
 pub struct Db {
     pool: AnyPool,
+    /// For connections beside the pool.
+    url: String,
     /// Which SQL it speaks.
     pub dialect: Dialect,
     /// The stock table, its names quoted.
     pub stock: StockTable,
+    /// How its columns are read and written.
+    shape: Shape,
 }
 
 impl Db {
@@ -80,20 +84,52 @@ impl Db {
             quantity: dialect.quoted(&named.quantity),
             version: named.version.as_ref().map(|version| dialect.quoted(version)),
             negative: named.negative,
+            unit: named.unit.clone(),
         };
-        Ok(Db { pool, dialect, stock })
+        Ok(Db { pool, url, dialect, stock, shape: Shape::plain(dialect) })
     }
 
     /// Opens a database that `init` has prepared.
     pub async fn open_prepared(config: &Config) -> Result<Db> {
-        let db = Db::open(config, false).await?;
+        let mut db = Db::open(config, false).await?;
         db.check_version().await?;
+        db.inspect(&config.stock).await?;
         Ok(db)
+    }
+
+    /// Looks at the stock table, as the catalogue has it, and refuses one that would stop the feed
+    /// later, or that would count wrong. `named` has the names as they are configured.
+    ///
+    /// # Errors
+    /// `Failure::Refused`, with the name of the table or column and what would do.
+    pub async fn inspect(&mut self, named: &StockTable) -> Result<()> {
+        self.check_database().await?;
+        let Some(facts) = self.facts(named).await? else {
+            let text = format!("the database has no table {} (stock.table): make it, or name another one", named.table);
+            return Err(Failure::Refused(text).into());
+        };
+        self.shape = Shape::of(self.dialect, named, &facts).map_err(Failure::Refused)?;
+        Ok(())
+    }
+
+    /// How the columns of the stock table are read and written.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Tx> {
-        self.pool.begin().await.context("a transaction of the database")
+        Tx::begin(&self.pool, self.dialect).await
+    }
+
+    /// A connection beside the pool, on which nothing has happened yet: it sees what others have
+    /// committed, and no more.
+    async fn witness(&self) -> Result<AnyConnection> {
+        let mut connection = AnyConnection::connect(&self.url).await.context("a connection of the database")?;
+        for statement in self.dialect.session() {
+            connection.execute(*statement).await.context("a connection of the database")?;
+        }
+        Ok(connection)
     }
 
     /// Closes the connections.

@@ -4,10 +4,12 @@
 mod alive;
 mod calls;
 mod campaigns;
+mod commits;
 mod failover;
 mod feed;
 mod harness;
 mod history;
+mod kinds;
 mod operators;
 mod tables;
 mod tls;
@@ -48,22 +50,48 @@ on_every_database![
     operators::fifty_operators_and_a_sale,
     operators::an_adjustment_can_be_repeated,
     operators::adjust_refuses_what_is_not_there,
-    operators::what_redis_refuses_is_not_told,
+    operators::what_redis_refuses_is_not_synced,
     tables::the_shops_tables_stay,
     feed::another_logical_database,
     tables::a_shop_has_its_own_table,
-    tables::what_the_shelf_cannot_carry,
+    tables::what_the_stock_row_cannot_carry,
     tables::ids_of_any_bytes,
     tables::a_shop_names_its_columns_as_it_likes,
     tables::a_row_without_a_number_is_named,
+    kinds::a_view_is_refused,
+    kinds::quantities_that_cannot_be_counted_are_refused,
+    kinds::keys_of_other_types,
+    kinds::a_row_with_a_fraction_is_named_and_stops_no_other,
+    kinds::goods_that_are_weighed,
     alive::whoever_reads_and_cannot_write_gives_up,
     alive::nothing_is_trimmed_off_a_stream_that_is_not_there,
     alive::a_row_that_never_keeps_what_is_written_is_named,
     alive::what_no_table_can_carry_stops_nothing,
     alive::a_key_that_is_no_pool_any_more_stops_nothing,
-    alive::a_pool_without_a_row_by_design_has_no_shelf,
+    alive::a_pool_without_a_row_by_design_has_no_stock_row,
     alive::a_deleted_pool_is_noted_once,
     alive::an_audit_waits_for_reservations_too,
     alive::tables_are_brought_up_to_date,
     alive::only_missing_tables_ask_for_init,
 ];
+
+// Constraints of MariaDB are never deferred; a file has no connection that ends.
+#[test]
+fn postgres_a_connection_that_ends_at_commit() {
+    commits::a_connection_that_ends_at_commit(harness::databases::Kind::Postgres);
+}
+
+#[test]
+fn mariadb_a_connection_that_ends_at_commit() {
+    commits::a_connection_that_ends_at_commit(harness::databases::Kind::MariaDb);
+}
+
+#[test]
+fn sqlite_a_constraint_that_fails_at_commit() {
+    commits::a_constraint_that_fails_at_commit(harness::databases::Kind::Sqlite);
+}
+
+#[test]
+fn postgres_a_constraint_that_fails_at_commit() {
+    commits::a_constraint_that_fails_at_commit(harness::databases::Kind::Postgres);
+}

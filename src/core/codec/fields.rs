@@ -2,13 +2,13 @@
 
 use super::wire::{put, put_bytes, put_optional, put_signed, Read, Reader};
 use super::Damage;
-use crate::core::change::OnHand;
-use crate::core::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
-use crate::core::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS};
-use crate::core::pool::Times;
-use crate::core::quantity::MAX_UNITS;
-use crate::core::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
-use crate::core::window::Window;
+use crate::core::model::change::OnHand;
+use crate::core::model::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
+use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS};
+use crate::core::model::pool::Times;
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
+use crate::core::model::window::Window;
 
 /// The longest tuple of values.
 const MAX_TUPLE: usize = MAX_DIMENSIONS * (MAX_ID + 1);
@@ -154,7 +154,7 @@ pub fn put_override(out: &mut Vec<u8>, pattern: &Bytes, cap: Cap) {
 pub fn add_override(reader: &mut Reader<'_>, overrides: &mut Overrides, dims: usize) -> Read<()> {
     let pattern = tuple(reader, dims, true)?;
     let cap = cap(reader)?;
-    if overrides.len() >= crate::core::limit::MAX_OVERRIDES {
+    if overrides.len() >= crate::core::model::limit::MAX_OVERRIDES {
         return Err(Damage("a limit has too many overrides"));
     }
     if overrides.last().is_some_and(|last| *last >= pattern) {

@@ -5,16 +5,16 @@ use super::fields::{add_override, cap, events, identity, missing, offset, on_han
 use super::record;
 use super::wire::{Read, Reader};
 use super::Damage;
-use crate::core::change::OnHand;
-use crate::core::entries;
-use crate::core::ids::Bytes;
-use crate::core::limit::{Limit, Overrides, Recent, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
-use crate::core::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
-use crate::core::pool::{EndedEpoch, Pool, Sums, MAX_EPOCHS};
-use crate::core::quantity::MAX_UNITS;
-use crate::core::table::Bulk;
-use crate::core::timeline::Timeline;
-use crate::core::usage::{Place, RestoredEntry};
+use crate::core::model::change::OnHand;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{Limit, Overrides, Recent, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
+use crate::core::model::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
+use crate::core::model::pool::{EndedEpoch, Pool, Sums, MAX_EPOCHS};
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::store::bulk::Bulk;
+use crate::core::store::timeline::Timeline;
+use crate::core::store::usage::{Place, RestoredEntry};
+use crate::core::store::usage_entries;
 
 /// Whether a chunk is the first one of a pool.
 #[must_use]
@@ -376,7 +376,7 @@ impl Loader {
             return damage("an order has two shares of a limit");
         }
         let refs = entry.refs.checked_add(1).ok_or(Damage("usage has too many orders"))?;
-        let numbers = entries::Numbers { used: entry.used, refs };
+        let numbers = usage_entries::Numbers { used: entry.used, refs };
         entries.set_numbers(at, numbers);
         Ok(at)
     }

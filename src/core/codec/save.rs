@@ -4,11 +4,11 @@ use super::fields::{put_events, put_identity, put_missing, put_offset, put_on_ha
 use super::load::Loader;
 use super::record;
 use super::wire::{put, put_bytes, put_signed};
-use crate::core::limit::Limit;
-use crate::core::order::Order;
-use crate::core::pool::Pool;
-use crate::core::table::NONE;
-use crate::core::usage::Entry;
+use crate::core::model::limit::Limit;
+use crate::core::model::order::Order;
+use crate::core::model::pool::Pool;
+use crate::core::store::slab::NONE;
+use crate::core::store::usage::Entry;
 
 /// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64 KiB.
 const CHUNK: usize = 32 * 1024;

@@ -1,8 +1,8 @@
 //! Numbers and strings as bytes.
 
 use super::Damage;
-use crate::core::ids::{is_id, Bytes};
-use crate::core::quantity::MAX_UNITS;
+use crate::core::model::ids::{is_id, Bytes};
+use crate::core::model::quantity::MAX_UNITS;
 
 /// Writes an unsigned number.
 pub fn put(out: &mut Vec<u8>, mut n: u64) {
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// It is empty or too long.
     pub fn id(&mut self) -> Read<&'a [u8]> {
-        let bytes = self.bytes(crate::core::ids::MAX_ID)?;
+        let bytes = self.bytes(crate::core::model::ids::MAX_ID)?;
         if is_id(bytes) {
             Ok(bytes)
         } else {

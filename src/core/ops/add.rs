@@ -1,10 +1,10 @@
 //! ADD: a restock or a write-off.
 
-use crate::core::change::Change;
-use crate::core::order::State;
-use crate::core::pool::{Pool, Sums};
-use crate::core::refusal::{Bound, Conflict, Refusal};
-use crate::core::view::View;
+use crate::core::model::change::Change;
+use crate::core::model::order::State;
+use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::refusal::{Bound, Conflict, Refusal};
+use crate::core::model::view::View;
 
 /// What ADD would do.
 ///
@@ -14,10 +14,10 @@ pub fn decide<'a>(view: &View<'_>, delta: i64, token: Option<&'a [u8]>) -> Resul
     let pool = view.pool;
     if let Some(token) = token {
         let seen = pool.tokens.find(pool.salt, token).map(|(_, seen)| seen);
-        match seen.filter(|t| view.terms.clock.now_ms < t.forget_ms) {
+        match seen.filter(|t| view.context.clock.now_ms < t.forget_ms) {
             Some(seen) if seen.delta == delta => return Err(Refusal::Added { delta }),
             Some(_) => return Err(Refusal::Conflict(Conflict::Token)),
-            None if seen.is_none() && pool.tokens.len() >= view.terms.defaults.max_orders as usize => {
+            None if seen.is_none() && pool.tokens.len() >= view.context.defaults.max_orders as usize => {
                 return Err(Refusal::Bound(Bound::Orders));
             }
             None => {}
@@ -30,7 +30,7 @@ pub fn decide<'a>(view: &View<'_>, delta: i64, token: Option<&'a [u8]>) -> Resul
         return Err(Refusal::SoldOut { available: view.shown_available() });
     }
     pool.fits(&Sums { on_hand: delta, out: delta.saturating_neg(), ..Sums::default() })?;
-    let token = token.map(|token| (token, pool.forget_ms(State::Confirmed, &view.terms)));
+    let token = token.map(|token| (token, pool.forget_ms(State::Confirmed, &view.context)));
     Ok(Change::Added { delta, token })
 }
 

@@ -1,10 +1,10 @@
 //! AMEND: a hold gets a new total.
 
-use crate::core::change::{Change, OrderRef, Recount};
-use crate::core::order::State;
-use crate::core::pool::{Pool, Sums};
-use crate::core::refusal::Refusal;
-use crate::core::view::View;
+use crate::core::model::change::{Change, OrderRef, Recount};
+use crate::core::model::order::State;
+use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::refusal::Refusal;
+use crate::core::model::view::View;
 
 use super::{record, recount, reserve};
 

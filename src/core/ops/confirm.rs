@@ -1,12 +1,12 @@
 //! CONFIRM: a hold is paid. With LATE also one that has expired, or one that the pool has lost.
 
-use crate::core::attributes::{Attributes, NONE};
-use crate::core::change::{Change, OrderRef, Recount};
-use crate::core::order::{Order, State};
-use crate::core::pool::{Pool, Sums};
-use crate::core::refusal::{Conflict, Refusal};
-use crate::core::time::SLACK_MS;
-use crate::core::view::View;
+use crate::core::model::attributes::{Attributes, NONE};
+use crate::core::model::change::{Change, OrderRef, Recount};
+use crate::core::model::order::{Order, State};
+use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::refusal::{Conflict, Refusal};
+use crate::core::model::time::SLACK_MS;
+use crate::core::model::view::View;
 
 use super::place::Placed;
 use super::{place, record, recount, reserve};
@@ -45,17 +45,18 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
             _ => Err(Refusal::NoOrder),
         };
     };
-    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
+    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.context);
     match (state, call.late) {
-        (State::Reserved, _) => {
+        (State::Reserved, late) => {
             let qty = call.qty.unwrap_or(known.qty);
             if qty > known.qty {
                 return Err(Refusal::Conflict(Conflict::MoreThanHeld));
             }
+            same_attributes(view, &known, late.as_ref())?;
             sale_fits(view, known.qty, qty)?;
             Ok(Change::Confirmed { order, qty, forget_ms })
         }
-        (State::Expired, Some(late)) => expired(view, order, &known, call.qty, late),
+        (State::Expired, Some(late)) => expired(view, order, &known, call.qty, &late),
         (State::Expired, None) => Err(Refusal::Expired),
         (State::Released, _) => Err(Refusal::Closed(state)),
         (State::Confirmed | State::Returned, _) => {
@@ -67,20 +68,27 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
     }
 }
 
+/// The limits counted the order by its own attributes: a payment that names others is not its own.
+fn same_attributes(view: &View<'_>, known: &Order<'_>, late: Option<&Late<'_>>) -> Result<(), Refusal> {
+    let named = late.and_then(|late| late.attributes);
+    if named.is_some_and(|attributes| view.pool.salt.attributes(attributes) != known.fingerprint) {
+        return Err(Refusal::Conflict(Conflict::Attributes));
+    }
+    Ok(())
+}
+
 fn expired<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,
     known: &Order<'_>,
     qty: Option<i64>,
-    late: Late<'_>,
+    late: &Late<'_>,
 ) -> Result<Change<'a>, Refusal> {
     let qty = qty.unwrap_or(known.qty);
     if qty > known.qty {
         return Err(Refusal::Conflict(Conflict::MoreThanHeld));
     }
-    if late.attributes.is_some_and(|a| view.pool.salt.attributes(a) != known.fingerprint) {
-        return Err(Refusal::Conflict(Conflict::Attributes));
-    }
+    same_attributes(view, known, Some(late))?;
     if view.pool.suspended {
         return Err(Refusal::Suspended);
     }
@@ -89,7 +97,7 @@ fn expired<'a>(
     }
     let recount = recount::decide(view, known, qty, false)?;
     sale_fits(view, 0, qty)?;
-    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
+    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.context);
     Ok(Change::Late { order, qty, recount, forget_ms })
 }
 
@@ -100,7 +108,7 @@ fn lost<'a>(
     since_ms: i64,
     attributes: &'a Attributes<'a>,
 ) -> Result<Change<'a>, Refusal> {
-    let since_ms = since_ms.min(view.terms.clock.now_ms);
+    let since_ms = since_ms.min(view.context.clock.now_ms);
     if has_forgotten(view, since_ms) {
         return Err(Refusal::NoOrder);
     }
@@ -108,7 +116,7 @@ fn lost<'a>(
     let wanted = place::want(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
     let (qty, shares) = place::fit(view, attributes, &wanted)?;
     sale_fits(view, 0, qty)?;
-    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.terms);
+    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.context);
     Ok(Change::LatePlaced { order, qty, placed_ms: since_ms, attributes, shares, forget_ms })
 }
 
@@ -129,7 +137,7 @@ fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     // Beyond those: an order is placed before it is finished (a clock that stepped back apart), and none was forgotten sooner
     // than the shortest retention after that.
     let retain_ms = pool.shortest_retain_ms.saturating_sub(SLACK_MS);
-    forgotten.next().is_some() && since_ms <= view.terms.clock.now_ms.saturating_sub(retain_ms)
+    forgotten.next().is_some() && since_ms <= view.context.clock.now_ms.saturating_sub(retain_ms)
 }
 
 fn sale_fits(view: &View<'_>, held: i64, qty: i64) -> Result<(), Refusal> {

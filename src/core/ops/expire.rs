@@ -1,10 +1,10 @@
 //! The return of holds that nobody paid, in order of deadline.
 
-use crate::core::change::{Change, OrderRef};
-use crate::core::order::State;
-use crate::core::pool::Pool;
-use crate::core::time::Clock;
-use crate::core::Terms;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::context::CallContext;
+use crate::core::model::order::State;
+use crate::core::model::pool::Pool;
+use crate::core::model::time::Clock;
 
 use super::record;
 
@@ -26,9 +26,9 @@ pub fn is_due(pool: &Pool, slot: u32, clock: Clock) -> bool {
 
 /// The return of one hold.
 #[must_use]
-pub fn change<'a>(pool: &Pool, terms: &Terms, slot: u32, id: &'a [u8]) -> Change<'a> {
+pub fn change<'a>(pool: &Pool, context: &CallContext, slot: u32, id: &'a [u8]) -> Change<'a> {
     let order = OrderRef { id, hash: pool.salt.order(id), slot: Some(slot) };
-    Change::Expired { order, forget_ms: pool.forget_ms(State::Expired, terms) }
+    Change::Expired { order, forget_ms: pool.forget_ms(State::Expired, context) }
 }
 
 /// Gives the units back.

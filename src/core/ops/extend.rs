@@ -1,10 +1,10 @@
 //! EXTEND: a hold gets a later deadline.
 
-use crate::core::change::{Change, OrderRef};
-use crate::core::order::State;
-use crate::core::pool::Pool;
-use crate::core::refusal::Refusal;
-use crate::core::view::View;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::order::State;
+use crate::core::model::pool::Pool;
+use crate::core::model::refusal::Refusal;
+use crate::core::model::view::View;
 
 use super::record;
 use super::reserve::Hold;

@@ -1,9 +1,9 @@
 //! Freeing the memory of what is over: only inside replicated changes, a bounded piece at a time.
 
-use crate::core::change::Freed;
-use crate::core::pool::Pool;
-use crate::core::time::SLACK_MS;
-use crate::core::Terms;
+use crate::core::model::change::Freed;
+use crate::core::model::context::CallContext;
+use crate::core::model::pool::Pool;
+use crate::core::model::time::SLACK_MS;
 
 use super::record;
 
@@ -12,8 +12,8 @@ pub const PER_WRITE: usize = 4;
 
 /// What could be freed now, at most `most` of each kind.
 #[must_use]
-pub fn plan(pool: &Pool, terms: &Terms, most: usize) -> Freed {
-    let now_ms = terms.clock.now_ms;
+pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Freed {
+    let now_ms = context.clock.now_ms;
     if next_ms(pool).is_none_or(|at| now_ms < at) {
         return Freed::default();
     }

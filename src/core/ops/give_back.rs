@@ -1,13 +1,13 @@
 //! RETURN: paid units come back.
 
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, OrderRef};
-use crate::core::ids::Bytes;
-use crate::core::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
-use crate::core::pool::{Pool, Sums};
-use crate::core::quantity::sum;
-use crate::core::refusal::{Bound, Conflict, Refusal};
-use crate::core::view::View;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::ids::Bytes;
+use crate::core::model::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
+use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::quantity::sum;
+use crate::core::model::refusal::{Bound, Conflict, Refusal};
+use crate::core::model::view::View;
 
 use super::{place, record, reserve};
 
@@ -42,7 +42,7 @@ pub struct Return<'a> {
 pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refusal> {
     let pool = view.pool;
     let order = pool.order_ref(call.order);
-    let forget_ms = pool.forget_ms(State::Returned, &view.terms);
+    let forget_ms = pool.forget_ms(State::Returned, &view.context);
     let content = |qty| ReturnContent { qty, keep_usage: call.keep_usage, no_restock: call.no_restock };
     let Some((known, state)) = view.known(order) else {
         let Some(Part { qty, token, late: true }) = call.part else { return Err(Refusal::NoOrder) };

@@ -1,12 +1,12 @@
 //! LIMIT and UNLIMIT: one limit, or one override of it.
 
-use crate::core::change::{Change, LimitSet};
-use crate::core::ids::Bytes;
-use crate::core::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS, MAX_LIMIT_ID, MAX_OVERRIDES};
-use crate::core::policy::PolicyLimit;
-use crate::core::pool::Pool;
-use crate::core::refusal::{Bound, Refusal};
-use crate::core::view::View;
+use crate::core::model::change::{Change, LimitSet};
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS, MAX_LIMIT_ID, MAX_OVERRIDES};
+use crate::core::model::policy::PolicyLimit;
+use crate::core::model::pool::Pool;
+use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::view::View;
 
 /// What LIMIT would do; `None` when nothing differs. What a new limit leaves open is resolved here.
 ///
@@ -33,7 +33,7 @@ pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'s
             return Err(Refusal::Bound(Bound::Limits))
         }
         None => {
-            set.offset_min.get_or_insert(view.terms.defaults.utc_offset_min);
+            set.offset_min.get_or_insert(view.context.defaults.utc_offset_min);
             set.missing.get_or_insert(Missing::Refuse);
         }
     }

@@ -19,8 +19,8 @@ pub mod reserve;
 pub mod set;
 pub mod suspend;
 
-use super::order::{Extra, NewOrder};
-use super::pool::Pool;
+use crate::core::model::order::{Extra, NewOrder};
+use crate::core::model::pool::Pool;
 
 /// Loading: puts an order that was checked into its tables; the index comes later. Its record's number.
 pub fn restore_order(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {

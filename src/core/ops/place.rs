@@ -3,16 +3,16 @@
 use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
-use crate::core::attributes::Attributes;
-use crate::core::change::{OrderRef, Shares};
-use crate::core::ids::Bytes;
-use crate::core::limit::{Count, Limit, Missing, TupleBuf, MAX_LIMITS};
-use crate::core::order::{NewOrder, Numbers, State};
-use crate::core::pool::Pool;
-use crate::core::quantity::sum;
-use crate::core::refusal::{Bound, Refusal};
-use crate::core::usage::Share;
-use crate::core::view::View;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{OrderRef, Shares};
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{Count, Limit, Missing, TupleBuf, MAX_LIMITS};
+use crate::core::model::order::{NewOrder, Numbers, State};
+use crate::core::model::pool::Pool;
+use crate::core::model::quantity::sum;
+use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::view::View;
+use crate::core::store::usage::Share;
 
 use super::record;
 
@@ -21,7 +21,7 @@ use super::record;
 /// # Errors
 /// [`Bound::Orders`].
 pub fn room(view: &View<'_>, order: OrderRef<'_>) -> Result<(), Refusal> {
-    let full = view.pool.orders.len() >= view.terms.defaults.max_orders as usize;
+    let full = view.pool.orders.len() >= view.context.defaults.max_orders as usize;
     if full && order.slot.is_none() {
         return Err(Refusal::Bound(Bound::Orders));
     }

@@ -1,12 +1,12 @@
 //! SETPOLICY: the whole policy, all or nothing. A limit that stays keeps its age and its usage.
 
-use crate::core::change::Change;
-use crate::core::limit::{Limit, Recent, MAX_LIMIT_ID};
-use crate::core::policy::{Policy, PolicyLimit};
-use crate::core::pool::{sellable, Pool, Times};
-use crate::core::quantity::difference;
-use crate::core::refusal::{Bound, Refusal};
-use crate::core::timeline::Timeline;
+use crate::core::model::change::Change;
+use crate::core::model::limit::{Limit, Recent, MAX_LIMIT_ID};
+use crate::core::model::policy::{Policy, PolicyLimit};
+use crate::core::model::pool::{sellable, Pool, Times};
+use crate::core::model::quantity::difference;
+use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::store::timeline::Timeline;
 
 /// What SETPOLICY would do; `None` when nothing differs.
 ///

@@ -1,10 +1,10 @@
 //! RECONCILE: the database is right about what is on the shelf, the pool about what has moved since.
 
-use crate::core::change::Change;
-use crate::core::pool::{sellable, Pool};
-use crate::core::quantity::difference;
-use crate::core::refusal::{Bound, Refusal};
-use crate::core::view::View;
+use crate::core::model::change::Change;
+use crate::core::model::pool::{sellable, Pool};
+use crate::core::model::quantity::difference;
+use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::view::View;
 
 /// Up to which change the database has followed the pool: of the last event that it applied, all from one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The steps that operations on an order share.
 
-use crate::core::change::OrderRef;
-use crate::core::order::{Extra, NewOrder, State};
-use crate::core::pool::Pool;
-use crate::core::usage::Place;
+use crate::core::model::change::OrderRef;
+use crate::core::model::order::{Extra, NewOrder, State};
+use crate::core::model::pool::Pool;
+use crate::core::store::usage::Place;
 
 /// Puts a new record into the table, the index and the list that its state asks for. Another record of this id, whose order
 /// is forgotten, ends.
@@ -81,9 +81,9 @@ pub fn uncount(pool: &mut Pool, slot: u32, units: i64, whole: bool, now_ms: i64)
             continue;
         }
         let amount = match limit.identity.count {
-            crate::core::limit::Count::Units => units,
-            crate::core::limit::Count::Orders if whole => 1,
-            crate::core::limit::Count::Orders => continue,
+            crate::core::model::limit::Count::Units => units,
+            crate::core::model::limit::Count::Orders if whole => 1,
+            crate::core::model::limit::Count::Orders => continue,
         };
         pool.usage.give_back(at, amount);
     }

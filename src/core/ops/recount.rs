@@ -1,14 +1,14 @@
 //! Counting an order that the pool knows anew, in the current windows: AMEND up and LATE.
 
-use crate::core::change::Recount;
-use crate::core::ids::Bytes;
-use crate::core::limit::Limit;
-use crate::core::order::Order;
-use crate::core::pool::Pool;
-use crate::core::quantity::sum;
-use crate::core::refusal::{Bound, Refusal};
-use crate::core::usage::{Entry, Share};
-use crate::core::view::View;
+use crate::core::model::change::Recount;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::Limit;
+use crate::core::model::order::Order;
+use crate::core::model::pool::Pool;
+use crate::core::model::quantity::sum;
+use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::view::View;
+use crate::core::store::usage::{Entry, Share};
 
 use super::place;
 
@@ -41,7 +41,7 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
         if holds && current == Some(own) && entry.window_ms == window_ms {
             used = used.saturating_sub(limit.amount(order.qty)).max(0);
             if used == 0 {
-                window_ms = limit.window_ms(view.terms.clock.now_ms);
+                window_ms = limit.window_ms(view.context.clock.now_ms);
             }
         }
         place::check(limit, at, tuple, used, window_ms, total)?;

@@ -1,10 +1,10 @@
 //! RELEASE: a hold is given up. Remembered also when it comes before its order.
 
-use crate::core::change::{Change, OrderRef};
-use crate::core::order::{NewOrder, Numbers, State};
-use crate::core::pool::Pool;
-use crate::core::refusal::Refusal;
-use crate::core::view::View;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::order::{NewOrder, Numbers, State};
+use crate::core::model::pool::Pool;
+use crate::core::model::refusal::Refusal;
+use crate::core::model::view::View;
 
 use super::{place, record, reserve};
 
@@ -15,7 +15,7 @@ use super::{place, record, reserve};
 /// Why not.
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(order);
-    let forget_ms = view.pool.forget_ms(State::Released, &view.terms);
+    let forget_ms = view.pool.forget_ms(State::Released, &view.context);
     match view.known(order) {
         // Where no more fits, nothing is remembered: giving back must not fail.
         None if place::room(view, order).is_err() => Err(Refusal::NoOrder),

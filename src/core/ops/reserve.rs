@@ -1,11 +1,11 @@
 //! RESERVE: hold units for an order until a deadline.
 
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, OrderRef};
-use crate::core::order::{Order, State};
-use crate::core::pool::{Pool, Sums};
-use crate::core::refusal::{Bound, Conflict, Refusal};
-use crate::core::view::View;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::order::{Order, State};
+use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::refusal::{Bound, Conflict, Refusal};
+use crate::core::model::view::View;
 
 use super::place::{self, Placed, Wanted};
 
@@ -24,9 +24,9 @@ impl Hold {
     /// The deadline, Unix ms.
     #[must_use]
     pub fn deadline_ms(self, view: &View<'_>) -> i64 {
-        let now_ms = view.terms.clock.now_ms;
+        let now_ms = view.context.clock.now_ms;
         match self {
-            Self::Default => now_ms.saturating_add(view.pool.times.hold_ms.unwrap_or(view.terms.defaults.hold_ms)),
+            Self::Default => now_ms.saturating_add(view.pool.times.hold_ms.unwrap_or(view.context.defaults.hold_ms)),
             Self::For(ms) => now_ms.saturating_add(ms),
             Self::Until(at_ms) => at_ms,
         }
@@ -81,7 +81,7 @@ pub fn place<'a>(
     wanted: &Wanted<'_>,
 ) -> Result<Change<'a>, Refusal> {
     let deadline_ms = call.hold.deadline_ms(view);
-    if deadline_ms <= view.terms.clock.now_ms {
+    if deadline_ms <= view.context.clock.now_ms {
         return Err(Refusal::Bound(Bound::DeadlineOver));
     }
     place::room(view, order)?;
@@ -101,7 +101,7 @@ pub fn place<'a>(
 /// The answer to a RESERVE of an order that is known.
 #[must_use]
 pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: State) -> Refusal {
-    if matches!(state, State::Released | State::Expired) {
+    if matches!(state, State::Released | State::Expired | State::Returned) {
         return Refusal::Closed(state);
     }
     if record.asked != call.qty {

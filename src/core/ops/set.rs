@@ -1,9 +1,9 @@
 //! SET: what is on the shelf is corrected; open holds stay.
 
-use crate::core::change::{Change, OnHand};
-use crate::core::pool::{sellable, Pool};
-use crate::core::quantity::difference;
-use crate::core::refusal::{Bound, Refusal};
+use crate::core::model::change::{Change, OnHand};
+use crate::core::model::pool::{sellable, Pool};
+use crate::core::model::quantity::difference;
+use crate::core::model::refusal::{Bound, Refusal};
 
 /// A correction is true by definition, unless the sums that follow from it leave their bounds.
 ///

@@ -1,7 +1,7 @@
 //! SUSPEND and RESUME: stop and restart everything that takes units.
 
-use crate::core::change::Change;
-use crate::core::pool::Pool;
+use crate::core::model::change::Change;
+use crate::core::model::pool::Pool;
 
 /// The change, where there is one.
 #[must_use]

@@ -3,24 +3,24 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may end here")]
 
 use super::verify;
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, LimitSet, OnHand};
-use crate::core::entries::Numbers;
-use crate::core::limit::{Cap, Count, Identity, Missing};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, LimitSet, OnHand};
+use crate::core::model::context::CallContext;
+use crate::core::model::limit::{Cap, Count, Identity, Missing};
+use crate::core::model::order::State;
+use crate::core::model::pool::{Pool, Stamp};
+use crate::core::model::view::View;
+use crate::core::model::window::Window;
 use crate::core::ops::reserve;
-use crate::core::order::State;
-use crate::core::pool::{Pool, Stamp};
-use crate::core::usage::Place;
-use crate::core::view::View;
-use crate::core::window::Window;
-use crate::core::Terms;
+use crate::core::store::usage::Place;
+use crate::core::store::usage_entries::Numbers;
 
 const STAMP: Stamp = Stamp { now_ms: 1_000, reign: 1, new_epoch: None };
 
-fn terms() -> Terms {
-    let mut terms = Terms::default();
-    terms.clock.now_ms = STAMP.now_ms;
-    terms
+fn context() -> CallContext {
+    let mut context = CallContext::default();
+    context.clock.now_ms = STAMP.now_ms;
+    context
 }
 
 fn reserve(pool: &mut Pool, order: &str, qty: i64) {
@@ -28,7 +28,7 @@ fn reserve(pool: &mut Pool, order: &str, qty: i64) {
     attributes.add(b"user", b"u").expect("one");
     let hold = reserve::Hold::For(60_000);
     let call = reserve::Reserve { order: order.as_bytes(), qty, hold, partial: false, attributes: &attributes };
-    let change = reserve::decide(&View::of_write(pool, terms()), call).expect("there is enough");
+    let change = reserve::decide(&View::of_write(pool, context()), call).expect("there is enough");
     pool.commit(&STAMP, &change);
 }
 
@@ -36,7 +36,7 @@ fn pool() -> Pool {
     let mut pool = Pool::new(7);
     pool.commit(&STAMP, &Change::Created { salt: 7, on_hand: OnHand::Units(100) });
     let identity = Identity {
-        dims: [b"user".as_slice()].map(crate::core::ids::Bytes::new).into_iter().collect(),
+        dims: [b"user".as_slice()].map(crate::core::model::ids::Bytes::new).into_iter().collect(),
         window: Window::Day,
         count: Count::Units,
     };
@@ -50,7 +50,7 @@ fn pool() -> Pool {
         let order = pool.order_ref(order.as_bytes());
         pool.commit(&STAMP, &Change::Confirmed { order, qty, forget_ms: 90_000 });
     }
-    let content = crate::core::order::ReturnContent { qty: 4, keep_usage: false, no_restock: false };
+    let content = crate::core::model::order::ReturnContent { qty: 4, keep_usage: false, no_restock: false };
     let order = pool.order_ref(b"back");
     pool.commit(&STAMP, &Change::Returned { order, token: Some(b"t"), content, forget_ms: 91_000 });
     let order = pool.order_ref(b"given up");
@@ -122,14 +122,16 @@ fn each_lie_is_found() {
             p.usage.entries.set_place(at, Place::Floating);
         }),
         ("the number of listed usages is 0, should be 1", |p| {
-            p.limits[0].entries = crate::core::timeline::Timeline::default();
+            p.limits[0].entries = crate::core::store::timeline::Timeline::default();
         }),
-        ("the index of a usage", |p| p.usage.restore_index(crate::core::table::Bulk::default()).expect("an empty one")),
+        ("the index of a usage", |p| {
+            p.usage.restore_index(crate::core::store::bulk::Bulk::default()).expect("an empty one")
+        }),
         ("a limit is newer than the pool", |p| p.next_limit = 1),
         ("a limit stands twice", |p| {
             let mut again = p.limits[0].clone();
             again.id = 2;
-            again.entries = crate::core::timeline::Timeline::default();
+            again.entries = crate::core::store::timeline::Timeline::default();
             p.limits.push(again);
             p.next_limit = 3;
         }),
@@ -148,7 +150,7 @@ fn a_report_is_bounded() {
     for n in 0..150 {
         cancel(&mut pool, n);
     }
-    pool.order_index = crate::core::table::Index::default();
+    pool.order_index = crate::core::store::index::Index::default();
     assert_eq!(verify(&pool).len(), 100);
 }
 

@@ -71,7 +71,7 @@ fn check(copy: &Path) -> (Vec<Value>, bool) {
 fn refuse(error: &Value, planted: &BTreeMap<&str, Planted>, refused: &mut Refused) {
     let text = error["message"].as_str().unwrap_or_default();
     if text.contains("non-const") {
-        // "cannot call non-const associated function `core::ids::Bytes::new` in constants"
+        // "cannot call non-const associated function `core::model::ids::Bytes::new` in constants"
         let name = text.split('`').nth(1).unwrap_or_default();
         let name = name.split("::").last().unwrap_or_default();
         let name = name.split('<').next().unwrap_or_default();

@@ -212,6 +212,12 @@ impl Database {
         &self.url
     }
 
+    /// The port of its server.
+    pub fn port(&self) -> u16 {
+        let (_, behind) = self.url.rsplit_once(':').expect("a port");
+        behind.split('/').next().and_then(|port| port.parse().ok()).expect("a port")
+    }
+
     /// The server, where it is this database's own; it lives as long as the caller keeps it.
     pub fn take_server(&mut self) -> Option<Server> {
         self.server.take()

@@ -1,9 +1,9 @@
 //! Whether an effect fits the state that it meets.
 
-use crate::core::change::{Change, OrderRef, Recount};
-use crate::core::limit::MAX_LIMITS;
-use crate::core::order::{Order, State};
-use crate::core::pool::Pool;
+use crate::core::model::change::{Change, OrderRef, Recount};
+use crate::core::model::limit::MAX_LIMITS;
+use crate::core::model::order::{Order, State};
+use crate::core::model::pool::Pool;
 
 /// Whether a change can have happened in this state. The primary has decided it there; here it is a check against divergence.
 pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {

@@ -3,17 +3,17 @@
 use super::fits::fits;
 use super::op;
 use super::told::{told, Told};
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, Freed, LimitSet, OrderRef, Recount, Shares};
 use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
 use crate::core::codec::wire::{Read, Reader};
 use crate::core::codec::{Damage, VERSION};
-use crate::core::limit::{Overrides, TupleBuf, MAX_LIMITS};
-use crate::core::order::ReturnContent;
-use crate::core::policy::{Policy, PolicyLimit};
-use crate::core::pool::{Pool, Stamp};
-use crate::core::quantity::MAX_UNITS;
-use crate::core::usage::Share;
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, Freed, LimitSet, OrderRef, Recount, Shares};
+use crate::core::model::limit::{Overrides, TupleBuf, MAX_LIMITS};
+use crate::core::model::order::ReturnContent;
+use crate::core::model::policy::{Policy, PolicyLimit};
+use crate::core::model::pool::{Pool, Stamp};
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::store::usage::Share;
 
 /// An effect that is read back.
 pub struct Effect<'a> {
@@ -193,7 +193,7 @@ fn content(r: &mut Reader<'_>) -> Read<ReturnContent> {
 fn read_attributes<'a>(r: &mut Reader<'a>, attributes: &mut Attributes<'a>) -> Read<()> {
     attributes.clear();
     for _ in 0..r.number()? {
-        let name = r.bytes(crate::core::ids::MAX_NAME)?;
+        let name = r.bytes(crate::core::model::ids::MAX_NAME)?;
         let value = r.id()?;
         attributes.add(name, value).map_err(|_| Damage("attributes are too many or stand twice"))?;
     }

@@ -4,8 +4,8 @@
 use super::op;
 use crate::core::codec::wire::{put, put_bytes, put_signed, Read, Reader};
 use crate::core::codec::Damage;
-use crate::core::event::{EntryId, Place};
-use crate::core::ids::MAX_STREAM;
+use crate::core::model::event::{EntryId, Place};
+use crate::core::model::ids::MAX_STREAM;
 
 /// An entry that the primary appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

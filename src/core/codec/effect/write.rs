@@ -1,16 +1,16 @@
 //! Writing an effect.
 
 use super::op;
-use crate::core::attributes::Attributes;
-use crate::core::change::{Change, Freed, LimitSet, Recount, Shares};
 use crate::core::codec::fields::{
     put_cap, put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times,
 };
 use crate::core::codec::wire::{put, put_bytes, put_signed};
 use crate::core::codec::VERSION;
-use crate::core::order::ReturnContent;
-use crate::core::policy::Policy;
-use crate::core::pool::{Pool, Times};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, Freed, LimitSet, Recount, Shares};
+use crate::core::model::order::ReturnContent;
+use crate::core::model::policy::Policy;
+use crate::core::model::pool::{Pool, Times};
 
 /// Begins the effect of a call: its time, and the pool's last change before it.
 pub fn begin(out: &mut Vec<u8>, now_ms: i64, seq: u64) {

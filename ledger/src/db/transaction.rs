@@ -1,0 +1,85 @@
+//! Transactions whose end is certain: a connection on which BEGIN, COMMIT or ROLLBACK failed is
+//! closed, never used again.
+//!
+//! The driver's own transactions count their depth. After a COMMIT that failed, and that SQLite
+//! rolled back by itself (a full disk), that count is wrong: every later BEGIN of the connection
+//! becomes a savepoint, and nothing is ever committed again. So the statements are sent as they
+//! are, and the server alone knows the state.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Executor};
+
+use super::Dialect;
+
+/// A ROLLBACK that takes longer ends with the connection.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A transaction. Dropped without a commit, it is rolled back.
+pub struct Tx {
+    /// Empty once the transaction has ended.
+    connection: Option<PoolConnection<Any>>,
+}
+
+impl Tx {
+    /// Begins a transaction on a connection of the pool.
+    ///
+    /// # Errors
+    /// No connection can be had, or BEGIN fails; that connection is closed.
+    pub(super) async fn begin(pool: &AnyPool, dialect: Dialect) -> Result<Tx> {
+        const WHAT: &str = "a transaction of the database";
+        let mut connection = pool.acquire().await.context(WHAT)?;
+        if let Err(error) = connection.execute(dialect.begin()).await {
+            connection.close_on_drop();
+            return Err(error).context(WHAT);
+        }
+        Ok(Tx { connection: Some(connection) })
+    }
+
+    /// Commits. After an error nobody knows whether the transaction is in the database: ask it on
+    /// another connection.
+    ///
+    /// # Errors
+    /// COMMIT fails, or gets no answer; the connection is closed.
+    pub async fn commit(mut self) -> Result<()> {
+        let Some(mut connection) = self.connection.take() else { return Ok(()) };
+        if let Err(error) = connection.execute("COMMIT").await {
+            connection.close_on_drop();
+            return Err(error).context("COMMIT of the database");
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Tx {
+    type Target = AnyConnection;
+
+    #[allow(clippy::expect_used, reason = "only `commit` and `drop` take the connection, and both own the value")]
+    fn deref(&self) -> &AnyConnection {
+        self.connection.as_ref().expect("an open transaction")
+    }
+}
+
+impl DerefMut for Tx {
+    #[allow(clippy::expect_used, reason = "see `deref`")]
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        self.connection.as_mut().expect("an open transaction")
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        // Whoever waits for a connection of the pool waits for this one, too.
+        tokio::spawn(async move {
+            let ended = tokio::time::timeout(ROLLBACK_TIMEOUT, connection.execute("ROLLBACK")).await;
+            // SQLite answers so when it has rolled back by itself.
+            if !matches!(ended, Ok(Ok(_))) {
+                connection.close_on_drop();
+            }
+        });
+    }
+}

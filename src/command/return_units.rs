@@ -1,0 +1,82 @@
+//! `STOCK.RETURN key order [QTY n TOKEN t [LATE]] [KEEPUSAGE] [NORESTOCK]`
+
+use super::args::{is, quantity, set_flag, set_once, token, Args, Parsed};
+use super::commit::{commit_and_purge, view, write_pool};
+use super::error::CommandError;
+use super::journal::Outcome;
+use super::reply::{available, ok, refused};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use crate::core::model::change::Change;
+use crate::core::ops::give_back::{decide, Part, Return};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.RETURN",
+    summary: "Takes back sold units of an order, all that remain or a part of them.",
+    complexity:
+        "O(L) where L is the number of limits of the pool; with QTY also O(T) where T is the order's return tokens.",
+    since: "0.1.0",
+    arity: -3,
+    access: Access::WriteAllowOom,
+    fast: true,
+    keys: KeyPositions::First,
+    inserts: false,
+    args: &[
+        Arg::KEY,
+        Arg::ORDER,
+        PART,
+        Arg::word("keepusage", "KEEPUSAGE").optional(),
+        Arg::word("norestock", "NORESTOCK").optional(),
+    ],
+    run,
+};
+
+const PART: Arg = Arg::new("part", ArgKind::Block(PARTS)).optional();
+const PARTS: &[Arg] =
+    &[Arg::integer("n").after("QTY"), Arg::string("token").after("TOKEN"), Arg::word("late", "LATE").optional()];
+
+fn parse<'a>(args: &mut Args<'a>) -> Parsed<Return<'a>> {
+    let order = args.order()?;
+    let (mut qty, mut key, mut late, mut keep_usage, mut no_restock) = (None, None, false, false, false);
+    while let Some(option) = args.take() {
+        if is(option, "QTY") {
+            set_once(&mut qty, quantity(args.option_value()?)?)?;
+        } else if is(option, "TOKEN") {
+            set_once(&mut key, token(args.option_value()?)?)?;
+        } else if is(option, "LATE") {
+            set_flag(&mut late)?;
+        } else if is(option, "KEEPUSAGE") {
+            set_flag(&mut keep_usage)?;
+        } else if is(option, "NORESTOCK") {
+            set_flag(&mut no_restock)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    let part = match (qty, key) {
+        (Some(qty), Some(token)) => Some(Part { qty, token, late }),
+        (None, None) if !late => None,
+        _ => return Err(CommandError::SYNTAX),
+    };
+    Ok(Return { order, part, keep_usage, no_restock })
+}
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let request = parse(&mut args)?;
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
+    match decide(&view(call, handle), request) {
+        Ok(change) => {
+            commit_and_purge(call, handle, &change);
+            let (Change::Returned { content, .. } | Change::Vouched { content, .. }) = change else { return Ok(()) };
+            call.journal.outcome = Some(Outcome::Returned);
+            let pool = call.keys.pool(handle);
+            ok(call.out, 4);
+            call.out.int(content.qty);
+            call.out.int(available(pool));
+            call.out.int(pool.sold());
+        }
+        Err(refusal) => refused(call, key, handle, &refusal)?,
+    }
+    Ok(())
+}

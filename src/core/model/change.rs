@@ -1,0 +1,443 @@
+//! What can happen to a pool: every change, fully resolved. The next state follows from (state, change, time) alone.
+
+use smallvec::SmallVec;
+
+use crate::core::model::attributes::Attributes;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{Cap, Identity, Missing};
+use crate::core::model::order::ReturnContent;
+use crate::core::model::policy::Policy;
+use crate::core::store::usage::Share;
+
+/// What is on the shelf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHand {
+    /// So many units; may be negative.
+    Units(i64),
+    /// Not counted.
+    Unlimited,
+}
+
+/// An order id together with what looking it up once has told.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderRef<'a> {
+    /// The caller's id.
+    pub id: &'a [u8],
+    /// Its keyed hash.
+    pub hash: u64,
+    /// Its record, also when it is forgotten and only its memory is left.
+    pub slot: Option<u32>,
+}
+
+/// What is to be counted for a new order, in the order of the limits.
+pub type Shares = SmallVec<[Share; 4]>;
+
+/// In which window the limit with this id counts an order anew.
+pub type Recount = SmallVec<[(u32, i64); 4]>;
+
+/// One limit, or one override of it, as it is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitSet {
+    /// Which limit.
+    pub identity: Identity,
+    /// The offset from UTC in minutes, where it was given (always for a new limit).
+    pub offset_min: Option<i32>,
+    /// What to do without a dimension, where it was given (always for a new limit).
+    pub missing: Option<Missing>,
+    /// For these values only.
+    pub pattern: Option<Bytes>,
+    /// How much is allowed.
+    pub cap: Cap,
+}
+
+/// What is freed of what is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Finished orders, from the one that was forgotten first.
+    pub orders: u32,
+    /// Tokens of ADD, from the oldest.
+    pub tokens: u32,
+    /// Usage entries that removed limits left.
+    pub left: u32,
+    /// Usage entries of past windows: (place of the limit, how many), each limit at most once.
+    pub pruned: SmallVec<[(u8, u32); 4]>,
+}
+
+impl Freed {
+    /// Whether it frees nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// How many records it frees.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        let pruned: u32 = self.pruned.iter().map(|&(_, n)| n).sum();
+        self.orders.saturating_add(self.tokens).saturating_add(self.left).saturating_add(pruned)
+    }
+}
+
+/// A change of a pool.
+#[derive(Clone, Debug)]
+pub enum Change<'a> {
+    /// The first of every pool: it takes its salt with it.
+    Created {
+        /// The pool's secret.
+        salt: u64,
+        /// What is on the shelf.
+        on_hand: OnHand,
+    },
+    /// What is on the shelf is corrected.
+    Set(OnHand),
+    /// A restock or a write-off.
+    Added {
+        /// Units, not 0.
+        delta: i64,
+        /// The caller's token, and from when it is forgotten, Unix ms.
+        token: Option<(&'a [u8], i64)>,
+    },
+    /// The database has said what is on the shelf.
+    Reconciled {
+        /// Units on the shelf, less what moved here and has not reached the database.
+        on_hand: i64,
+    },
+    /// Nothing more is taken.
+    Suspended,
+    /// Units are taken again.
+    Resumed,
+    /// The whole policy is replaced.
+    Policy(Box<Policy>),
+    /// A limit or an override is set.
+    LimitSet(Box<LimitSet>),
+    /// A limit is removed with its usage, or one override of it.
+    LimitRemoved {
+        /// Which limit.
+        id: u32,
+        /// Only this override.
+        pattern: Option<Bytes>,
+    },
+    /// Units are held.
+    Reserved {
+        /// The order; unknown until now.
+        order: OrderRef<'a>,
+        /// Units asked for.
+        asked: i64,
+        /// Units taken.
+        qty: i64,
+        /// Less was enough.
+        partial: bool,
+        /// Unix ms.
+        deadline_ms: i64,
+        /// As sent.
+        attributes: &'a Attributes<'a>,
+        /// Where it counts.
+        shares: Shares,
+    },
+    /// A hold has a new total.
+    Amended {
+        /// The order; reserved.
+        order: OrderRef<'a>,
+        /// The new total.
+        qty: i64,
+        /// On the way up all of it is counted anew.
+        recount: Option<Recount>,
+    },
+    /// A hold has a later deadline.
+    Extended {
+        /// The order; reserved.
+        order: OrderRef<'a>,
+        /// Unix ms.
+        deadline_ms: i64,
+    },
+    /// A hold is paid.
+    Confirmed {
+        /// The order; reserved.
+        order: OrderRef<'a>,
+        /// Units sold; the rest of the hold is given back.
+        qty: i64,
+        /// From when it is forgotten, Unix ms.
+        forget_ms: i64,
+    },
+    /// An expired order is paid after all.
+    Late {
+        /// The order; expired.
+        order: OrderRef<'a>,
+        /// Units taken and sold.
+        qty: i64,
+        /// Where it counts.
+        recount: Recount,
+        /// From when it is forgotten, Unix ms.
+        forget_ms: i64,
+    },
+    /// An order that the pool does not know is paid.
+    LatePlaced {
+        /// The order; unknown until now.
+        order: OrderRef<'a>,
+        /// Units taken and sold.
+        qty: i64,
+        /// When it was placed, Unix ms.
+        placed_ms: i64,
+        /// As sent.
+        attributes: &'a Attributes<'a>,
+        /// Where it counts.
+        shares: Shares,
+        /// From when it is forgotten, Unix ms.
+        forget_ms: i64,
+    },
+    /// A hold is given up; or an expired order is closed for good.
+    Released {
+        /// The order; reserved or expired.
+        order: OrderRef<'a>,
+        /// From when it is forgotten, Unix ms.
+        forget_ms: i64,
+    },
+    /// A release that came before its order.
+    Cancelled {
+        /// The order; unknown until now.
+        order: OrderRef<'a>,
+        /// From when it is forgotten, Unix ms.
+        forget_ms: i64,
+    },
+    /// A hold is over.
+    Expired {
+        /// The order; reserved.
+        order: OrderRef<'a>,
+        /// From when it is forgotten, Unix ms.
+        forget_ms: i64,
+    },
+    /// Paid units come back.
+    Returned {
+        /// The order; confirmed, or vouched for before.
+        order: OrderRef<'a>,
+        /// The caller's token.
+        token: Option<&'a [u8]>,
+        /// How much, and what happens to it.
+        content: ReturnContent,
+        /// From when it is forgotten, Unix ms.
+        forget_ms: i64,
+    },
+    /// Paid units of a forgotten order come back.
+    Vouched {
+        /// The order; unknown until now.
+        order: OrderRef<'a>,
+        /// The caller's token.
+        token: &'a [u8],
+        /// How much, and what happens to it.
+        content: ReturnContent,
+        /// From when it is forgotten, Unix ms.
+        forget_ms: i64,
+    },
+    /// Memory of what is over is freed. Not announced: nothing that a caller can see changes.
+    Freed(Freed),
+}
+
+/// A change as it is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `reserved`
+    Reserved,
+    /// `amended`
+    Amended,
+    /// `extended`
+    Extended,
+    /// `confirmed`
+    Confirmed,
+    /// `late`
+    Late,
+    /// `released`
+    Released,
+    /// `cancelled`
+    Cancelled,
+    /// `expired`
+    Expired,
+    /// `returned`
+    Returned,
+    /// `set`
+    Set,
+    /// `added`
+    Added,
+    /// `reconciled`
+    Reconciled,
+    /// `policy`
+    Policy,
+    /// `suspended`
+    Suspended,
+    /// `resumed`
+    Resumed,
+}
+
+impl Kind {
+    /// The type of its entry in an event stream.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Amended => "amended",
+            Self::Extended => "extended",
+            Self::Confirmed => "confirmed",
+            Self::Late => "late",
+            Self::Released => "released",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Returned => "returned",
+            Self::Set => "set",
+            Self::Added => "added",
+            Self::Reconciled => "reconciled",
+            Self::Policy => "policy",
+            Self::Suspended => "suspended",
+            Self::Resumed => "resumed",
+        }
+    }
+
+    /// The keyspace notification.
+    #[must_use]
+    pub const fn event(self) -> &'static str {
+        match self {
+            Self::Reserved => "stock.reserve",
+            Self::Amended => "stock.amend",
+            Self::Extended => "stock.extend",
+            Self::Confirmed => "stock.confirm",
+            Self::Late => "stock.late",
+            Self::Released => "stock.release",
+            Self::Cancelled => "stock.cancel",
+            Self::Expired => "stock.expire",
+            Self::Returned => "stock.return",
+            Self::Set => "stock.set",
+            Self::Added => "stock.add",
+            Self::Reconciled => "stock.reconcile",
+            Self::Policy => "stock.policy",
+            Self::Suspended => "stock.suspend",
+            Self::Resumed => "stock.resume",
+        }
+    }
+}
+
+/// A crossing of availability that outsiders wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// From above 0 to 0.
+    SoldOut,
+    /// From 0 to above.
+    Restocked,
+    /// From above the alert to the alert or less.
+    Low,
+}
+
+/// The edges that one change crossed: a large step down may cross two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// Whether there is any stock at all.
+    pub stock: Option<Edge>,
+    /// Whether it fell to the alert.
+    pub low: Option<Edge>,
+}
+
+impl Edges {
+    /// The edges, the one that matters most first.
+    pub fn iter(self) -> impl Iterator<Item = Edge> {
+        [self.stock, self.low].into_iter().flatten()
+    }
+}
+
+impl Edge {
+    /// Its name in an entry of an event stream.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SoldOut => "soldout",
+            Self::Restocked => "restocked",
+            Self::Low => "low",
+        }
+    }
+
+    /// The keyspace notification.
+    #[must_use]
+    pub const fn event(self) -> &'static str {
+        match self {
+            Self::SoldOut => "stock.soldout",
+            Self::Restocked => "stock.restock",
+            Self::Low => "stock.low",
+        }
+    }
+}
+
+impl<'a> Change<'a> {
+    /// The order that it is about.
+    #[must_use]
+    pub const fn order(&self) -> Option<OrderRef<'a>> {
+        match self {
+            Self::Reserved { order, .. }
+            | Self::Amended { order, .. }
+            | Self::Extended { order, .. }
+            | Self::Confirmed { order, .. }
+            | Self::Late { order, .. }
+            | Self::LatePlaced { order, .. }
+            | Self::Released { order, .. }
+            | Self::Cancelled { order, .. }
+            | Self::Expired { order, .. }
+            | Self::Returned { order, .. }
+            | Self::Vouched { order, .. } => Some(*order),
+            Self::Created { .. }
+            | Self::Set(_)
+            | Self::Added { .. }
+            | Self::Reconciled { .. }
+            | Self::Suspended
+            | Self::Resumed
+            | Self::Policy(_)
+            | Self::LimitSet(_)
+            | Self::LimitRemoved { .. }
+            | Self::Freed(_) => None,
+        }
+    }
+
+    /// The caller's token, where it has one.
+    #[must_use]
+    pub const fn token(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::Added { token: Some((token, _)), .. }
+            | Self::Returned { token: Some(token), .. }
+            | Self::Vouched { token, .. } => Some(token),
+            _ => None,
+        }
+    }
+
+    /// From when the order that it finishes is forgotten, Unix ms.
+    #[must_use]
+    pub const fn forget_ms(&self) -> Option<i64> {
+        match self {
+            Self::Confirmed { forget_ms, .. }
+            | Self::Late { forget_ms, .. }
+            | Self::LatePlaced { forget_ms, .. }
+            | Self::Released { forget_ms, .. }
+            | Self::Cancelled { forget_ms, .. }
+            | Self::Expired { forget_ms, .. }
+            | Self::Returned { forget_ms, .. }
+            | Self::Vouched { forget_ms, .. } => Some(*forget_ms),
+            _ => None,
+        }
+    }
+
+    /// How it is announced; `None` when nothing that a caller can see changes.
+    #[must_use]
+    pub const fn kind(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Created { .. } | Self::Set(_) => Kind::Set,
+            Self::Added { .. } => Kind::Added,
+            Self::Reconciled { .. } => Kind::Reconciled,
+            Self::Suspended => Kind::Suspended,
+            Self::Resumed => Kind::Resumed,
+            Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } => Kind::Policy,
+            Self::Reserved { .. } => Kind::Reserved,
+            Self::Amended { .. } => Kind::Amended,
+            Self::Extended { .. } => Kind::Extended,
+            Self::Confirmed { .. } => Kind::Confirmed,
+            Self::Late { .. } | Self::LatePlaced { .. } => Kind::Late,
+            Self::Released { .. } => Kind::Released,
+            Self::Cancelled { .. } => Kind::Cancelled,
+            Self::Expired { .. } => Kind::Expired,
+            Self::Returned { .. } | Self::Vouched { .. } => Kind::Returned,
+            Self::Freed(_) => return None,
+        })
+    }
+}

@@ -1,0 +1,403 @@
+//! A purchase limit: at most so many units (or orders) for each value of some dimensions, per window.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use arrayvec::ArrayVec;
+
+use crate::core::model::attributes::Attributes;
+use crate::core::model::ids::{Bytes, MAX_ID};
+use crate::core::model::time::SLACK_MS;
+use crate::core::model::window::Window;
+use crate::core::store::timeline::Timeline;
+
+/// The most limits in a pool.
+pub const MAX_LIMITS: usize = 32;
+/// The largest id of a limit: a pool can set as many in its life.
+pub const MAX_LIMIT_ID: u32 = 1 << 31;
+/// The most dimensions that one limit combines.
+pub const MAX_DIMENSIONS: usize = 4;
+/// The most overrides in one limit.
+pub const MAX_OVERRIDES: usize = 10_000;
+
+/// How much is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// Any quantity.
+    Unlimited,
+    /// At most this, 0 to [`crate::core::model::quantity::MAX_UNITS`].
+    At(i64),
+}
+
+impl Cap {
+    /// As answers show it: -1 for unlimited.
+    #[must_use]
+    pub const fn shown(self) -> i64 {
+        match self {
+            Self::Unlimited => -1,
+            Self::At(max) => max,
+        }
+    }
+
+    /// How much more is allowed beside what is used, never below 0. `None` = any quantity.
+    #[must_use]
+    pub const fn left(self, used: i64) -> Option<i64> {
+        match self {
+            Self::Unlimited => None,
+            Self::At(max) if max > used => Some(max.saturating_sub(used)),
+            Self::At(_) => Some(0),
+        }
+    }
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Count {
+    /// Units.
+    Units,
+    /// Orders, whatever their quantity.
+    Orders,
+}
+
+/// What happens to a call that does not carry a dimension of the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is an error, so that a limit cannot be dodged.
+    Refuse,
+    /// It passes uncounted.
+    Allow,
+}
+
+/// What tells one limit of a pool from another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// The dimensions, sorted by name; none = everyone together.
+    pub dims: ArrayVec<Bytes, MAX_DIMENSIONS>,
+    /// The window.
+    pub window: Window,
+    /// What is counted.
+    pub count: Count,
+}
+
+impl Identity {
+    /// As answers name it: `region+user/day/units`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for dim in &self.dims {
+            if !text.is_empty() {
+                text.push('+');
+            }
+            text.extend(dim.as_slice().iter().map(|&b| char::from(b)));
+        }
+        if text.is_empty() {
+            text.push('*');
+        }
+        let window = match self.window {
+            Window::Order => "order",
+            Window::Life => "life",
+            Window::Hour => "hour",
+            Window::Day => "day",
+            Window::Week => "week",
+            Window::Month => "month",
+            Window::Seconds(_) => "",
+        };
+        text.push('/');
+        text.push_str(window);
+        if let Window::Seconds(n) = self.window {
+            let _ = write!(text, "{n}");
+        }
+        text.push_str(match self.count {
+            Count::Units => "/units",
+            Count::Orders => "/orders",
+        });
+        text
+    }
+}
+
+/// Values of a limit's dimensions, in their order, as one string of bytes: each value behind its length, the last bare.
+/// An empty value stands for any (overrides only).
+pub type TupleBuf = ArrayVec<u8, { MAX_DIMENSIONS * (MAX_ID + 1) }>;
+
+/// Writes one value of a tuple; the length goes first unless it is the last.
+pub fn push_value(buf: &mut TupleBuf, value: &[u8], last: bool) {
+    if !last {
+        buf.push(value.len() as u8);
+    }
+    // Values are at most 128 bytes and at most four: it always fits.
+    let _ = buf.try_extend_from_slice(value);
+}
+
+/// The values of a tuple of so many dimensions.
+pub fn values(tuple: &[u8], dims: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = tuple;
+    (0..dims).map(move |at| {
+        if at.saturating_add(1) == dims {
+            return rest;
+        }
+        let Some((&len, tail)) = rest.split_first() else { return rest };
+        let (value, tail) = tail.split_at_checked(usize::from(len)).unwrap_or((tail, &[]));
+        rest = tail;
+        value
+    })
+}
+
+/// What is different for some values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    by_pattern: BTreeMap<Bytes, Cap>,
+    /// How many overrides have exactly these dimensions exact (bit 3 = the first dimension).
+    shapes: [u32; 16],
+    /// What the patterns own beyond their own size, in bytes.
+    heap_bytes: usize,
+}
+
+/// The shapes of overrides from the most exact to the least; among equals the one exact in the earlier dimension first.
+const PRECEDENCE: [u8; 16] = [
+    0b1111, 0b1110, 0b1101, 0b1011, 0b0111, 0b1100, 0b1010, 0b1001, 0b0110, 0b0101, 0b0011, 0b1000, 0b0100, 0b0010,
+    0b0001, 0,
+];
+
+fn shape_of(pattern: &[u8], dims: usize) -> u8 {
+    values(pattern, dims).zip([8u8, 4, 2, 1]).filter(|(v, _)| !v.is_empty()).fold(0, |shape, (_, bit)| shape | bit)
+}
+
+impl Overrides {
+    /// Sets one; whether it is new.
+    pub fn set(&mut self, pattern: Bytes, dims: usize, cap: Cap) -> bool {
+        let shape = shape_of(pattern.as_slice(), dims);
+        let heap_bytes = pattern.heap_bytes();
+        let new = self.by_pattern.insert(pattern, cap).is_none();
+        if new {
+            self.heap_bytes = self.heap_bytes.saturating_add(heap_bytes);
+            if let Some(n) = self.shapes.get_mut(usize::from(shape)) {
+                *n = n.saturating_add(1);
+            }
+        }
+        new
+    }
+
+    /// Removes one; whether it was there.
+    pub fn remove(&mut self, pattern: &Bytes, dims: usize) -> bool {
+        let there = self.by_pattern.remove(pattern).is_some();
+        if there {
+            self.heap_bytes = self.heap_bytes.saturating_sub(pattern.heap_bytes());
+            if let Some(n) = self.shapes.get_mut(usize::from(shape_of(pattern.as_slice(), dims))) {
+                *n = n.saturating_sub(1);
+            }
+        }
+        there
+    }
+
+    /// The one of this very pattern.
+    #[must_use]
+    pub fn get(&self, pattern: &Bytes) -> Option<Cap> {
+        self.by_pattern.get(pattern).copied()
+    }
+
+    /// The bytes taken, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.by_pattern.len().saturating_mul(64).saturating_add(self.heap_bytes)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_pattern.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_pattern.is_empty()
+    }
+
+    /// The pattern whose bytes are the largest.
+    #[must_use]
+    pub fn last(&self) -> Option<&Bytes> {
+        self.by_pattern.last_key_value().map(|(pattern, _)| pattern)
+    }
+
+    /// Patterns and caps in order of the pattern's bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, Cap)> {
+        self.by_pattern.iter().map(|(pattern, &cap)| (pattern, cap))
+    }
+
+    fn find(&self, tuple: &[u8], dims: usize) -> Option<Cap> {
+        for shape in PRECEDENCE {
+            if self.shapes.get(usize::from(shape)).is_none_or(|&n| n == 0) {
+                continue;
+            }
+            let mut pattern = TupleBuf::new();
+            for (at, value) in values(tuple, dims).enumerate() {
+                let exact = (shape << at) & 0b1000 != 0;
+                push_value(&mut pattern, if exact { value } else { &[] }, at.saturating_add(1) == dims);
+            }
+            if let Some(&cap) = self.by_pattern.get(&Bytes::new(&pattern)) {
+                return Some(cap);
+            }
+        }
+        None
+    }
+}
+
+/// A limit of a pool.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// Names it for the pool's life; larger = set later.
+    pub id: u32,
+    /// When it was set, Unix ms.
+    pub set_ms: i64,
+    /// What tells it from the others.
+    pub identity: Identity,
+    /// Offset of its windows from UTC, in minutes.
+    pub offset_min: i32,
+    /// What happens without its dimensions.
+    pub missing: Missing,
+    /// What holds where no override does.
+    pub base: Cap,
+    /// What is different for some values.
+    pub overrides: Overrides,
+    /// Its usage entries by window.
+    pub entries: Timeline,
+    /// Its name in answers.
+    pub text: Box<str>,
+    /// The window that was asked for last: nearly every call asks for the same.
+    pub recent: Recent,
+}
+
+/// What the last call found, since most calls are like the one before. Not part of the state: it is checked at every use.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    /// A window: the offset from UTC that it was reckoned with, its start and its end.
+    window: Cell<(i32, i64, i64)>,
+    /// Where among the attributes a single dimension stood.
+    place: Cell<u8>,
+}
+
+impl Limit {
+    /// The values of its dimensions that a call carries, as a tuple. `None` when one is missing.
+    pub fn tuple<'b>(&self, attributes: &'b Attributes<'_>, buf: &'b mut TupleBuf) -> Option<&'b [u8]> {
+        match self.identity.dims.as_slice() {
+            [] => Some(&[]),
+            [one] => attributes.get_near(one.as_slice(), &self.recent.place),
+            many => {
+                buf.clear();
+                for (at, dim) in many.iter().enumerate() {
+                    push_value(buf, attributes.get(dim.as_slice())?, at.saturating_add(1) == many.len());
+                }
+                Some(buf)
+            }
+        }
+    }
+
+    /// The value of its only dimension, where it has one and the call carries it.
+    #[must_use]
+    pub fn whole<'a>(&self, attributes: &Attributes<'a>) -> Option<&'a [u8]> {
+        match self.identity.dims.as_slice() {
+            [one] => attributes.get_near(one.as_slice(), &self.recent.place),
+            _ => None,
+        }
+    }
+
+    /// What holds for these values.
+    #[must_use]
+    pub fn cap(&self, tuple: &[u8]) -> Cap {
+        if self.overrides.is_empty() {
+            return self.base;
+        }
+        self.overrides.find(tuple, self.identity.dims.len()).unwrap_or(self.base)
+    }
+
+    /// When its current window began, Unix ms.
+    #[must_use]
+    pub fn window_ms(&self, now_ms: i64) -> i64 {
+        if self.identity.window.rolls() {
+            self.window_of(now_ms).0
+        } else {
+            0
+        }
+    }
+
+    /// When its window that holds this moment ends, Unix ms; 0 = never.
+    #[must_use]
+    pub fn window_end_ms(&self, at_ms: i64) -> i64 {
+        if self.identity.window.rolls() {
+            self.window_of(at_ms).1
+        } else {
+            0
+        }
+    }
+
+    /// Usage is kept for so many ms after its window began: until that is over whichever TZ the limit has or may get, so that no
+    /// answer depends on what has been freed.
+    #[must_use]
+    pub fn kept_ms(&self) -> i64 {
+        self.identity.window.longest_ms().saturating_add(SLACK_MS)
+    }
+
+    fn window_of(&self, at_ms: i64) -> (i64, i64) {
+        let (offset_min, start_ms, end_ms) = self.recent.window.get();
+        if offset_min == self.offset_min && (start_ms..end_ms).contains(&at_ms) {
+            return (start_ms, end_ms);
+        }
+        let window = self.identity.window;
+        let found = (window.start_ms(at_ms, self.offset_min), window.end_ms(at_ms, self.offset_min));
+        self.recent.window.set((self.offset_min, found.0, found.1));
+        found
+    }
+
+    /// How much an order of this quantity counts.
+    #[must_use]
+    pub const fn amount(&self, qty: i64) -> i64 {
+        match self.identity.count {
+            Count::Units => qty,
+            Count::Orders => 1,
+        }
+    }
+
+    /// Whether it keeps usage (a cap on one order does not).
+    #[must_use]
+    pub fn keeps_usage(&self) -> bool {
+        self.identity.window != Window::Order
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod tests {
+    use super::*;
+
+    fn pattern(values: &[&[u8]]) -> Bytes {
+        let mut buf = TupleBuf::new();
+        for (at, value) in values.iter().enumerate() {
+            push_value(&mut buf, value, at + 1 == values.len());
+        }
+        Bytes::new(&buf)
+    }
+
+    #[test]
+    fn the_most_exact_override_wins() {
+        let mut o = Overrides::default();
+        o.set(pattern(&[b"", b""]), 2, Cap::At(1));
+        o.set(pattern(&[b"", b"u"]), 2, Cap::At(2));
+        assert_eq!(o.find(pattern(&[b"g", b"u"]).as_slice(), 2), Some(Cap::At(2)));
+        o.set(pattern(&[b"g", b""]), 2, Cap::At(3));
+        assert_eq!(o.find(pattern(&[b"g", b"u"]).as_slice(), 2), Some(Cap::At(3)));
+        o.set(pattern(&[b"g", b"u"]), 2, Cap::Unlimited);
+        assert_eq!(o.find(pattern(&[b"g", b"u"]).as_slice(), 2), Some(Cap::Unlimited));
+        assert_eq!(o.find(pattern(&[b"x", b"y"]).as_slice(), 2), Some(Cap::At(1)));
+        assert!(o.remove(&pattern(&[b"", b""]), 2));
+        assert_eq!(o.find(pattern(&[b"x", b"y"]).as_slice(), 2), None);
+    }
+
+    #[test]
+    fn precedence_is_by_exactness_then_by_place() {
+        for pair in PRECEDENCE.windows(2) {
+            let [a, b] = pair else { continue };
+            assert!(a.count_ones() > b.count_ones() || (a.count_ones() == b.count_ones() && a > b));
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! The aggregate: one countable quantity of one thing, its orders, its limits and their usage.
+//!
+//! A pool changes in one place only, [`Pool::commit`], which cannot fail: whether a change is right was decided before
+//! (`ops`), or by the primary.
+
+use crate::core::model::change::{Change, Edge, Edges, Kind, OnHand, OrderRef};
+use crate::core::model::context::CallContext;
+use crate::core::model::hash::Salt;
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::{values, Limit};
+use crate::core::model::order::{Order, State};
+use crate::core::model::quantity::{difference, sum, MAX_UNITS};
+use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::ops;
+use crate::core::store::index::Index;
+use crate::core::store::orders::Orders;
+use crate::core::store::timeline::Timeline;
+use crate::core::store::tokens::Tokens;
+use crate::core::store::usage::Usage;
+
+/// How many ended epochs a pool keeps.
+pub const MAX_EPOCHS: usize = 16;
+
+/// Where an epoch ended here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedEpoch {
+    /// Its id.
+    pub epoch: u64,
+    /// The last change in it.
+    pub seq: u64,
+    /// `out` after that change.
+    pub out: i64,
+}
+
+/// When, and in whose reign, a change happens.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// Unix ms.
+    pub now_ms: i64,
+    /// The reign of the primary that decides; 0 when a decision is repeated from the log.
+    pub reign: u64,
+    /// The epoch that this change brings in.
+    pub new_epoch: Option<u64>,
+}
+
+/// How long things are remembered, ms, where the policy says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// A hold.
+    pub hold_ms: Option<i64>,
+    /// Released and expired orders.
+    pub retain_ms: Option<i64>,
+    /// Confirmed and returned orders.
+    pub retain_paid_ms: Option<i64>,
+}
+
+/// How the sums of a pool would differ.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::core) struct Sums {
+    pub on_hand: i64,
+    pub reserved: i64,
+    pub sold: i64,
+    pub out: i64,
+}
+
+/// What of the shelf may be sold at all, where that sum stays within the bounds.
+pub(in crate::core) fn sellable(on_hand: i64, safety: i64) -> Option<i64> {
+    difference(on_hand, safety)
+}
+
+/// A pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    pub(in crate::core) salt: Salt,
+    pub(in crate::core) on_hand: i64,
+    pub(in crate::core) unlimited: bool,
+    pub(in crate::core) suspended: bool,
+    pub(in crate::core) reserved: i64,
+    pub(in crate::core) safety: i64,
+    pub(in crate::core) alert: i64,
+    pub(in crate::core) sold: i64,
+    pub(in crate::core) out: i64,
+    /// The part of `sold` that remembered orders do not explain.
+    pub(in crate::core) sold_before: i64,
+    pub(in crate::core) times: Times,
+    pub(in crate::core) events: Option<Bytes>,
+    pub(in crate::core) epoch: u64,
+    pub(in crate::core) seq: u64,
+    pub(in crate::core) ended: Vec<EndedEpoch>,
+    /// In whose reign the last change was decided; 0 = not by this process as primary. Not part of the state.
+    pub(in crate::core) reign: u64,
+    /// When the youngest order that was freed had been placed, Unix ms.
+    pub(in crate::core) freed_placed_ms: i64,
+    /// The shortest time for which an order was to be remembered after it was finished, ms; `i64::MAX` before the first.
+    pub(in crate::core) shortest_retain_ms: i64,
+    pub(in crate::core) limits: Vec<Limit>,
+    pub(in crate::core) next_limit: u32,
+    pub(in crate::core) orders: Orders,
+    pub(in crate::core) order_index: Index,
+    /// Open holds by deadline.
+    pub(in crate::core) holds: Timeline,
+    /// Finished orders by when they are forgotten.
+    pub(in crate::core) finished: Timeline,
+    pub(in crate::core) counts: [u32; 5],
+    pub(in crate::core) usage: Usage,
+    pub(in crate::core) tokens: Tokens,
+}
+
+impl Pool {
+    /// An empty pool, before its first change.
+    #[must_use]
+    pub fn new(salt: u64) -> Self {
+        Self {
+            salt: Salt(salt),
+            on_hand: 0,
+            unlimited: false,
+            suspended: false,
+            reserved: 0,
+            safety: 0,
+            alert: 0,
+            sold: 0,
+            out: 0,
+            sold_before: 0,
+            times: Times::default(),
+            events: None,
+            epoch: 0,
+            seq: 0,
+            ended: Vec::new(),
+            reign: 0,
+            freed_placed_ms: 0,
+            shortest_retain_ms: i64::MAX,
+            limits: Vec::new(),
+            next_limit: 1,
+            orders: Orders::default(),
+            order_index: Index::default(),
+            holds: Timeline::default(),
+            finished: Timeline::default(),
+            counts: [0; 5],
+            usage: Usage::default(),
+            tokens: Tokens::default(),
+        }
+    }
+
+    /// What is on the shelf.
+    #[must_use]
+    pub fn on_hand(&self) -> OnHand {
+        if self.unlimited {
+            OnHand::Unlimited
+        } else {
+            OnHand::Units(self.on_hand)
+        }
+    }
+
+    /// What can be reserved, below 0 where it is short; `None` = any quantity.
+    #[must_use]
+    pub fn available(&self) -> Option<i64> {
+        // Three sums of at most 2^53 - 1 stay far within an i64.
+        (!self.unlimited).then(|| self.on_hand.saturating_sub(self.reserved).saturating_sub(self.safety))
+    }
+
+    /// Units held by orders that are not paid.
+    #[must_use]
+    pub fn reserved(&self) -> i64 {
+        self.reserved
+    }
+
+    /// Net units sold.
+    #[must_use]
+    pub fn sold(&self) -> i64 {
+        self.sold
+    }
+
+    /// Net units that left on_hand by movements which the database follows.
+    #[must_use]
+    pub fn out(&self) -> i64 {
+        self.out
+    }
+
+    /// Whether taking units is stopped.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// The current epoch; 0 before the first change.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The number of the last change.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Epochs that ended here, from the oldest; at most [`MAX_EPOCHS`].
+    #[must_use]
+    pub fn ended_epochs(&self) -> &[EndedEpoch] {
+        &self.ended
+    }
+
+    /// The limits, in order.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// What the policy says of times.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
+    /// Units that are never sold.
+    #[must_use]
+    pub fn safety(&self) -> i64 {
+        self.safety
+    }
+
+    /// The `low` edge; 0 = off.
+    #[must_use]
+    pub fn alert(&self) -> i64 {
+        self.alert
+    }
+
+    /// The event stream of the policy: `None` = the server's, empty = none at all.
+    #[must_use]
+    pub fn events(&self) -> Option<&[u8]> {
+        self.events.as_ref().map(Bytes::as_slice)
+    }
+
+    /// Whether the next announced change of this primary brings in a new epoch.
+    #[must_use]
+    pub fn needs_epoch(&self, reign: u64) -> bool {
+        self.reign != reign
+    }
+
+    /// From when an order that is finished in this state now is forgotten, Unix ms.
+    #[must_use]
+    pub fn forget_ms(&self, state: State, context: &CallContext) -> i64 {
+        let retain_ms = if state.is_paid() {
+            self.times.retain_paid_ms.unwrap_or(context.defaults.retain_paid_ms)
+        } else {
+            self.times.retain_ms.unwrap_or(context.defaults.retain_ms)
+        };
+        context.clock.now_ms.saturating_add(retain_ms)
+    }
+
+    /// What the sums would be after these differences, where they stay within the bounds.
+    ///
+    /// # Errors
+    /// [`Bound::Sum`].
+    pub(in crate::core) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
+        let on_hand = if self.unlimited { Some(0) } else { sum(self.on_hand, less.on_hand) };
+        let reserved = sum(self.reserved, less.reserved);
+        let fits = on_hand.zip(reserved).is_some_and(|(on_hand, reserved)| {
+            self.unlimited || sellable(on_hand, self.safety).is_some_and(|units| difference(units, reserved).is_some())
+        });
+        let fits = fits && sum(self.sold, less.sold).is_some() && sum(self.out, less.out).is_some();
+        fits.then_some(()).ok_or(Refusal::Bound(Bound::Sum))
+    }
+
+    /// Looks an order up, once for the call.
+    #[must_use]
+    pub fn order_ref<'a>(&self, id: &'a [u8]) -> OrderRef<'a> {
+        self.hashed_ref(id, self.salt.order(id))
+    }
+
+    /// As [`Pool::order_ref`], where the hash is known.
+    pub(in crate::core) fn hashed_ref<'a>(&self, id: &'a [u8], hash: u64) -> OrderRef<'a> {
+        let slot = self.order_index.find(hash, |at| self.orders.is(at, id));
+        OrderRef { id, hash, slot }
+    }
+
+    /// A remembered order by its record's number.
+    #[must_use]
+    pub fn order_at(&self, slot: u32) -> Option<Order<'_>> {
+        self.orders.get(slot)
+    }
+
+    /// One more than the largest number of an order's record.
+    #[must_use]
+    pub fn order_span(&self) -> u32 {
+        self.orders.span()
+    }
+
+    /// The first number from `at` on at which there may be an order's record.
+    #[must_use]
+    pub fn skip_empty_orders(&self, at: u32) -> u32 {
+        self.orders.skip_empty(at)
+    }
+
+    /// Orders that hold units.
+    #[must_use]
+    pub fn open_holds(&self) -> u64 {
+        u64::from(self.counts[0])
+    }
+
+    /// Orders in memory.
+    #[must_use]
+    pub fn remembered(&self) -> u64 {
+        self.orders.len() as u64
+    }
+
+    /// The bytes taken, in constant time.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let limits = self.limits.capacity().saturating_mul(size_of::<Limit>());
+        let overrides: usize = self.limits.iter().map(|l| l.overrides.bytes().saturating_add(l.entries.bytes())).sum();
+        size_of::<Self>()
+            .saturating_add(limits)
+            .saturating_add(overrides)
+            .saturating_add(self.orders.bytes())
+            .saturating_add(self.order_index.bytes())
+            .saturating_add(self.holds.bytes())
+            .saturating_add(self.finished.bytes())
+            .saturating_add(self.usage.bytes())
+            .saturating_add(self.tokens.bytes())
+    }
+
+    /// What freeing it costs, in allocations of size.
+    #[must_use]
+    pub fn free_effort(&self) -> usize {
+        self.orders.len().saturating_add(self.usage.entries.len()).saturating_add(self.tokens.len()).saturating_add(1)
+    }
+
+    /// A copy for another key: what the policy tells goes nowhere, so that no stream tells of two pools as one.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { events: self.events.as_ref().map(|_| Bytes::default()), reign: 0, ..self.clone() }
+    }
+
+    /// When the background has something to do here: the next hold to return or memory to free; Unix ms.
+    #[must_use]
+    pub fn next_wake_ms(&self) -> Option<i64> {
+        let (due_ms, free_ms) = (self.holds.next_ms(), ops::free::next_ms(self));
+        due_ms.map_or(free_ms, |due_ms| Some(free_ms.map_or(due_ms, |free_ms| free_ms.min(due_ms))))
+    }
+
+    /// The earliest deadline of a hold.
+    #[must_use]
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.holds.next_ms()
+    }
+
+    /// The attributes by which limits count an order, or counted it: sorted by name, each once. A limit that was removed
+    /// since names its dimensions no more.
+    #[must_use]
+    pub fn counted_attributes<'p>(&'p self, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
+        let mut attributes = Vec::new();
+        for at in order.shares.iter() {
+            let Some(entry) = self.usage.entries.get(at) else { continue };
+            let Some(limit) = self.limits.iter().find(|l| l.id == entry.limit) else { continue };
+            let dims = &limit.identity.dims;
+            attributes.extend(dims.iter().map(Bytes::as_slice).zip(values(entry.value, dims.len())));
+        }
+        attributes.sort_unstable();
+        attributes.dedup_by_key(|(name, _)| *name);
+        attributes
+    }
+
+    /// Replay: what follows was the primary's change after this one.
+    pub fn resume_at(&mut self, seq: u64) {
+        self.seq = seq;
+    }
+
+    /// Replay: a change that does not fit here is left out, but counted as the primary counted it.
+    pub fn skip(&mut self, stamp: &Stamp, change: &Change<'_>) {
+        if change.kind().is_some() {
+            self.begin(stamp);
+        }
+    }
+
+    /// Makes a change: the only place that does. How it is announced, if it is.
+    pub fn commit(&mut self, stamp: &Stamp, change: &Change<'_>) -> Option<(Kind, Edges)> {
+        let now_ms = stamp.now_ms;
+        let Some(kind) = change.kind() else {
+            if let Change::Freed(freed) = change {
+                ops::free::apply(self, freed);
+            }
+            return None;
+        };
+        self.begin(stamp);
+        if let Some(forget_ms) = change.forget_ms() {
+            self.shortest_retain_ms = self.shortest_retain_ms.min(forget_ms.saturating_sub(now_ms));
+        }
+        let before = self.available();
+        match change {
+            Change::Created { salt, on_hand } => {
+                self.salt = Salt(*salt);
+                self.set_on_hand(*on_hand);
+            }
+            Change::Set(on_hand) => self.set_on_hand(*on_hand),
+            Change::Added { delta, token } => ops::add::apply(self, *delta, *token),
+            Change::Reconciled { on_hand } => self.on_hand = *on_hand,
+            Change::Suspended => self.suspended = true,
+            Change::Resumed => self.suspended = false,
+            Change::Policy(policy) => ops::policy::apply(self, policy, now_ms),
+            Change::LimitSet(set) => ops::limit::apply_set(self, set, now_ms),
+            Change::LimitRemoved { id, pattern } => ops::limit::apply_removed(self, *id, pattern.as_ref()),
+            Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares } => {
+                let fingerprint = self.salt.attributes(attributes);
+                let placed = ops::place::Placed {
+                    order: *order,
+                    asked: *asked,
+                    qty: *qty,
+                    partial: *partial,
+                    placed_ms: now_ms,
+                    fingerprint,
+                    attributes,
+                    shares,
+                };
+                ops::reserve::apply(self, &placed, *deadline_ms);
+            }
+            Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms } => {
+                let fingerprint = self.salt.attributes(attributes);
+                let placed = ops::place::Placed {
+                    order: *order,
+                    asked: *qty,
+                    qty: *qty,
+                    partial: false,
+                    placed_ms: *placed_ms,
+                    fingerprint,
+                    attributes,
+                    shares,
+                };
+                ops::confirm::apply_late_placed(self, &placed, *forget_ms);
+            }
+            Change::Amended { order, qty, recount } => ops::amend::apply(self, *order, *qty, recount.as_ref(), now_ms),
+            Change::Extended { order, deadline_ms } => ops::extend::apply(self, *order, *deadline_ms),
+            Change::Confirmed { order, qty, forget_ms } => ops::confirm::apply(self, *order, *qty, now_ms, *forget_ms),
+            Change::Late { order, qty, recount, forget_ms } => {
+                ops::confirm::apply_late(self, *order, *qty, recount, *forget_ms);
+            }
+            Change::Released { order, forget_ms } => ops::release::apply(self, *order, now_ms, *forget_ms),
+            Change::Cancelled { order, forget_ms } => ops::release::apply_cancelled(self, *order, now_ms, *forget_ms),
+            Change::Expired { order, forget_ms } => ops::expire::apply(self, *order, now_ms, *forget_ms),
+            Change::Returned { order, token, content, forget_ms } => {
+                ops::give_back::apply(self, *order, *token, *content, now_ms, *forget_ms);
+            }
+            Change::Vouched { order, token, content, forget_ms } => {
+                ops::give_back::apply_vouched(self, *order, token, *content, now_ms, *forget_ms);
+            }
+            Change::Freed(_) => {}
+        }
+        Some((kind, self.edges(before)))
+    }
+
+    fn begin(&mut self, stamp: &Stamp) {
+        if let Some(epoch) = stamp.new_epoch {
+            if self.seq > 0 {
+                if self.ended.len() >= MAX_EPOCHS {
+                    self.ended.remove(0);
+                }
+                self.ended.push(EndedEpoch { epoch: self.epoch, seq: self.seq, out: self.out });
+            }
+            self.epoch = epoch;
+        }
+        self.reign = stamp.reign;
+        // A payload may begin at the bound; what follows must stay loadable.
+        self.seq = self.seq.saturating_add(1).min(MAX_UNITS.unsigned_abs());
+    }
+
+    fn edges(&self, before: Option<i64>) -> Edges {
+        let before = before.unwrap_or(i64::MAX);
+        let after = self.available().unwrap_or(i64::MAX);
+        let stock = match (before > 0, after > 0) {
+            (true, false) => Some(Edge::SoldOut),
+            (false, true) => Some(Edge::Restocked),
+            _ => None,
+        };
+        let low = self.alert > 0 && before > self.alert && after <= self.alert;
+        Edges { stock, low: low.then_some(Edge::Low) }
+    }
+
+    fn set_on_hand(&mut self, on_hand: OnHand) {
+        match on_hand {
+            OnHand::Units(units) => {
+                self.unlimited = false;
+                self.on_hand = units;
+            }
+            OnHand::Unlimited => {
+                self.unlimited = true;
+                self.on_hand = 0;
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A pool as a call sees it: after the due holds that a write would return first.
+
+use crate::core::model::change::OrderRef;
+use crate::core::model::context::{CallContext, DUE_PER_WRITE};
+use crate::core::model::limit::Limit;
+use crate::core::model::order::{Order, State};
+use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::refusal::Refusal;
+
+/// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself; for a read, which changes
+/// nothing, those holds are taken off on the way.
+pub struct View<'p> {
+    /// The pool.
+    pub pool: &'p Pool,
+    /// Time and defaults of the call.
+    pub context: CallContext,
+    due: Vec<u32>,
+    due_units: i64,
+}
+
+impl<'p> View<'p> {
+    /// For a write: due holds have been returned already.
+    #[must_use]
+    pub fn of_write(pool: &'p Pool, context: CallContext) -> Self {
+        Self { pool, context, due: Vec::new(), due_units: 0 }
+    }
+
+    /// For a write that names this hold, which is due but was not among those returned: as if it had been.
+    #[must_use]
+    pub fn without_hold(pool: &'p Pool, context: CallContext, slot: u32) -> Self {
+        let due_units = pool.orders.at(slot).qty;
+        Self { pool, context, due: vec![slot], due_units }
+    }
+
+    /// For a read: what a write would find.
+    #[must_use]
+    pub fn of_read(pool: &'p Pool, context: CallContext) -> Self {
+        let mut view = Self::of_write(pool, context);
+        if pool.next_deadline_ms().is_some_and(|at| context.clock.is_due(at)) {
+            let slots = pool.holds.iter(&pool.orders).take(DUE_PER_WRITE);
+            for slot in slots {
+                let order = pool.orders.at(slot);
+                if !context.clock.is_due(order.time_ms) {
+                    break;
+                }
+                view.due.push(slot);
+                view.due_units = view.due_units.saturating_add(order.qty);
+            }
+        }
+        view
+    }
+
+    /// What the sums would be after these differences, where they stay within the bounds: as a write would find them.
+    ///
+    /// # Errors
+    /// [`crate::core::model::refusal::Bound::Sum`].
+    pub(in crate::core) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
+        self.pool.fits(&Sums { reserved: less.reserved.saturating_sub(self.due_units), ..*less })
+    }
+
+    /// Units held.
+    #[must_use]
+    pub fn reserved(&self) -> i64 {
+        self.pool.reserved.saturating_sub(self.due_units)
+    }
+
+    /// What can be reserved, below 0 where it is short; `None` = any quantity.
+    #[must_use]
+    pub fn available(&self) -> Option<i64> {
+        self.pool.available().map(|units| units.saturating_add(self.due_units))
+    }
+
+    /// What can be reserved as answers show it: never below 0, -1 for any quantity.
+    #[must_use]
+    pub fn shown_available(&self) -> i64 {
+        self.available().map_or(-1, |units| units.max(0))
+    }
+
+    /// Whether a finished order is remembered no more.
+    #[must_use]
+    pub fn is_forgotten(&self, order: &Order<'_>) -> bool {
+        order.state != State::Reserved && self.context.clock.now_ms >= order.time_ms
+    }
+
+    /// Where an order stands, judged by its own deadline. `None` when it is forgotten.
+    #[must_use]
+    pub fn state(&self, order: &Order<'_>) -> Option<State> {
+        if order.state == State::Reserved && self.context.clock.is_due(order.time_ms) {
+            Some(State::Expired)
+        } else if self.is_forgotten(order) {
+            None
+        } else {
+            Some(order.state)
+        }
+    }
+
+    /// A remembered order with its state.
+    #[must_use]
+    pub fn known(&self, order: OrderRef<'_>) -> Option<(Order<'p>, State)> {
+        let record = self.pool.orders.get(order.slot?)?;
+        self.state(&record).map(|state| (record, state))
+    }
+
+    /// The usage of a value: what counts in its current window, and when that began.
+    #[must_use]
+    pub fn used(&self, limit: &Limit, entry: Option<u32>) -> (i64, i64) {
+        let current_ms = limit.window_ms(self.context.clock.now_ms);
+        let (used, window_ms) = self.pool.usage.used(entry, current_ms);
+        if self.due.is_empty() {
+            return (used, window_ms);
+        }
+        let back: i64 = entry.map_or(0, |entry| {
+            let orders = self.due.iter().map(|&slot| self.pool.orders.at(slot));
+            orders.filter(|o| o.shares.contains(entry)).map(|o| limit.amount(o.qty)).sum()
+        });
+        let used = used.saturating_sub(back).max(0);
+        (used, if used == 0 { current_ms } else { window_ms })
+    }
+
+    /// The usage of a value, by its tuple.
+    #[must_use]
+    pub fn usage_of(&self, limit: &Limit, tuple: &[u8]) -> (i64, i64) {
+        let hash = self.pool.salt.usage(limit.id, tuple);
+        self.used(limit, self.pool.usage.find(hash, limit.id, tuple))
+    }
+
+    /// Whether this hold is among those that a write would return first.
+    #[must_use]
+    pub fn would_return(&self, slot: u32) -> bool {
+        self.due.contains(&slot)
+    }
+
+    /// How many remembered orders stand in each state.
+    #[must_use]
+    pub fn counts(&self) -> [u64; 5] {
+        let mut counts = self.pool.counts.map(u64::from);
+        let mut less = |state: State, n: usize| {
+            if let Some(count) = counts.get_mut(state as usize) {
+                *count = count.saturating_sub(n as u64);
+            }
+        };
+        less(State::Reserved, self.due.len());
+        // What is forgotten but not freed stands at the head. Bounded: an answer must not cost more than a sweep's slice.
+        for slot in self.pool.finished.iter(&self.pool.orders).take(FORGOTTEN_PER_READ) {
+            let order = self.pool.orders.at(slot);
+            if !self.is_forgotten(&order) {
+                break;
+            }
+            less(order.state, 1);
+        }
+        if let Some(expired) = counts.get_mut(State::Expired as usize) {
+            *expired = expired.saturating_add(self.due.len() as u64);
+        }
+        counts
+    }
+
+    /// The earliest deadline that is not among the due ones.
+    #[must_use]
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        let mut slots = self.pool.holds.iter(&self.pool.orders).skip(self.due.len());
+        slots.next().map(|slot| self.pool.orders.at(slot).time_ms)
+    }
+}
+
+/// How many orders that are over one read looks at.
+const FORGOTTEN_PER_READ: usize = 1_000;

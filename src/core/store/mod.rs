@@ -1,0 +1,17 @@
+//! The tables that a pool is made of. Each grows and shrinks in small steps: no call ever pays for
+//! all rows.
+//!
+//! `rows` and `slab` hold records at stable numbers, `list` and `timeline` put them in order,
+//! `index` and `bulk` find them by a hash. `orders`, `usage_entries` and `usage`, and `tokens` are
+//! what a pool keeps in them.
+
+pub mod bulk;
+pub mod index;
+pub mod list;
+pub mod orders;
+pub mod rows;
+pub mod slab;
+pub mod timeline;
+pub mod tokens;
+pub mod usage;
+pub mod usage_entries;

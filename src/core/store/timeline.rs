@@ -1,0 +1,102 @@
+//! Records in order of a time: open holds by deadline, finished orders and tokens by when they are forgotten, usage by its
+//! window. Equal times in order of arrival.
+
+use std::collections::BTreeMap;
+
+use crate::core::store::list::{Linked, List};
+
+/// One list of records for each time. Nearly all arrive in order, so nearly all land at the right end, which is kept at hand.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    by_time: BTreeMap<i64, List>,
+    /// The latest time of all and its records; empty only where all is.
+    last_ms: i64,
+    last: List,
+    len: usize,
+}
+
+impl Timeline {
+    /// The earliest time, Unix ms.
+    #[must_use]
+    pub fn next_ms(&self) -> Option<i64> {
+        if self.by_time.is_empty() {
+            return (!self.last.is_empty()).then_some(self.last_ms);
+        }
+        self.by_time.first_key_value().map(|(&at, _)| at)
+    }
+
+    /// The first record.
+    #[must_use]
+    pub fn first(&self) -> Option<u32> {
+        if self.by_time.is_empty() {
+            return self.last.first();
+        }
+        self.by_time.first_key_value().and_then(|(_, list)| list.first())
+    }
+
+    /// How many records it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a record that is in no list, at its time.
+    pub fn add(&mut self, table: &mut impl Linked, at: u32) {
+        let time_ms = table.time_ms(at);
+        self.len = self.len.saturating_add(1);
+        if time_ms < self.last_ms && !self.last.is_empty() {
+            self.by_time.entry(time_ms).or_default().push(table, at);
+            return;
+        }
+        if time_ms != self.last_ms {
+            let before = std::mem::take(&mut self.last);
+            if !before.is_empty() {
+                self.by_time.insert(self.last_ms, before);
+            }
+            self.last_ms = time_ms;
+        }
+        self.last.push(table, at);
+    }
+
+    /// Takes a record out; its time is that at which it was added.
+    pub fn remove(&mut self, table: &mut impl Linked, at: u32) {
+        let time_ms = table.time_ms(at);
+        if time_ms == self.last_ms && !self.last.is_empty() {
+            self.last.unlink(table, at);
+            self.len = self.len.saturating_sub(1);
+            if self.last.is_empty() {
+                if let Some((before_ms, before)) = self.by_time.pop_last() {
+                    (self.last_ms, self.last) = (before_ms, before);
+                }
+            }
+        } else if let Some(list) = self.by_time.get_mut(&time_ms) {
+            list.unlink(table, at);
+            self.len = self.len.saturating_sub(1);
+            if list.is_empty() {
+                self.by_time.remove(&time_ms);
+            }
+        }
+    }
+
+    /// The records from the earliest time.
+    pub fn iter<'a, T: Linked>(&'a self, table: &'a T) -> impl Iterator<Item = u32> + 'a {
+        self.by_time.values().chain(std::iter::once(&self.last)).flat_map(move |list| list.iter(table))
+    }
+
+    /// The lists from the earliest time.
+    pub fn into_lists(self) -> impl Iterator<Item = List> {
+        self.by_time.into_values().chain(std::iter::once(self.last))
+    }
+
+    /// The bytes taken, about: a tree node holds at least half of what it can.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.by_time.len().saturating_mul(40)
+    }
+}

@@ -1,0 +1,78 @@
+//! What a key holds: a pool, or one that arrives in pieces and is not whole yet.
+//!
+//! What has arrived is part of the data set like any pool: it is saved, copied and replicated, so that whoever takes a copy between
+//! two pieces can go on with the next one.
+
+use crate::core::codec::{self, Loader};
+use crate::core::model::pool::Pool;
+
+/// What a key holds.
+#[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are pools, which should be near")]
+pub enum Contents {
+    /// A pool.
+    Pool(Pool),
+    /// The pieces of one so far. It holds, sells and tells nothing until it is whole.
+    Arriving(Box<Loader>),
+}
+
+impl Contents {
+    /// The pool, where it is whole.
+    #[must_use]
+    pub const fn pool(&self) -> Option<&Pool> {
+        match self {
+            Self::Pool(pool) => Some(pool),
+            Self::Arriving(_) => None,
+        }
+    }
+
+    /// The pool, where it is whole.
+    pub fn pool_mut(&mut self) -> Option<&mut Pool> {
+        match self {
+            Self::Pool(pool) => Some(pool),
+            Self::Arriving(_) => None,
+        }
+    }
+
+    /// Hands it over in chunks, as [`codec::save`]. What has arrived of a pool has no end record, or, where that was in its last
+    /// piece, nobody has said yet that this is all: who saves it must say which of the two it is.
+    pub fn save(&self, sink: &mut dyn FnMut(&[u8])) {
+        match self {
+            Self::Pool(pool) => codec::save(pool, sink),
+            Self::Arriving(loader) => codec::save_arriving(loader, sink),
+        }
+    }
+
+    /// A copy for another key, as [`Pool::copy`].
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        match self {
+            Self::Pool(pool) => Self::Pool(pool.copy()),
+            Self::Arriving(loader) => Self::Arriving(Box::new(loader.copy())),
+        }
+    }
+
+    /// How much memory it takes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Pool(pool) => pool.memory_bytes(),
+            Self::Arriving(loader) => size_of::<Pool>().saturating_add(loader.memory_bytes()),
+        }
+    }
+
+    /// What freeing it costs, in allocations of size.
+    #[must_use]
+    pub fn free_effort(&self) -> usize {
+        match self {
+            Self::Pool(pool) => pool.free_effort(),
+            Self::Arriving(loader) => loader.free_effort(),
+        }
+    }
+
+    /// When the background has something to do here, as [`Pool::next_wake_ms`].
+    #[must_use]
+    pub fn next_wake_ms(&self) -> Option<i64> {
+        self.pool().and_then(Pool::next_wake_ms)
+    }
+}
