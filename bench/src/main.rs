@@ -4,7 +4,6 @@
 mod callgrind;
 mod chart;
 mod client;
-mod clock;
 mod compare;
 mod goals;
 mod ids;

@@ -10,7 +10,7 @@ use anyhow::{bail, Context, Result};
 use tempfile::TempDir;
 
 use crate::client::{Connection, Load};
-use crate::clock::Clock;
+use testkit::clock::Clock;
 
 /// A server that needs longer to start, with millions of orders to load, has failed.
 const START: Duration = Duration::from_secs(300);
@@ -86,7 +86,8 @@ impl Server {
     }
 
     pub fn set_clock(&self, now_ms: i64) -> Result<()> {
-        self.clock.as_ref().context("a server without a clock of its own")?.set(now_ms)
+        self.clock.as_ref().context("a server without a clock of its own")?.set(now_ms);
+        Ok(())
     }
 
     pub fn log(&self) -> String {

@@ -1,12 +1,11 @@
 //! Starts, stops, pauses and kills servers, each in a fresh directory, and reads their logs.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
@@ -18,9 +17,6 @@ use crate::{info, poll, wait_until};
 /// What no log of a server that lives may hold, whatever the test was about.
 const DISASTERS: [&str; 5] =
     ["ASSERTION FAILED", "crashed by signal", "panicked", "BUG REPORT START", "Guru Meditation"];
-
-/// Ports given out so far: two servers of one run never get the same.
-static PORTS: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
 pub struct Server {
     dir: TempDir,
@@ -359,17 +355,18 @@ fn module() -> OsString {
     path.into_os_string()
 }
 
-/// A port that nobody listens on, given out once per run.
+/// A port that nobody listens on, given out once per process. It lies below those that systems take for outgoing
+/// connections, so none of these can have it before the server has. The default cluster bus, port + 10000, is free too.
 pub fn free_port() -> u16 {
-    let mut given = PORTS.lock().unwrap_or_else(|e| e.into_inner());
-    let given = given.get_or_insert_with(HashSet::new);
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 10_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let port = listener.local_addr().expect("its number").port();
-        // A cluster bus would take port + 10000.
-        if port < 55_000 && given.insert(port) {
+        // Another process of tests begins elsewhere.
+        let index = std::process::id().wrapping_mul(997).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(FIRST + index % COUNT).expect("a port");
+        if [port, port + 10_000].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
             return port;
         }
-        std::thread::sleep(Duration::from_millis(1));
     }
 }

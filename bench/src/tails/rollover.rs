@@ -7,7 +7,6 @@ use anyhow::{ensure, Result};
 
 use super::probe::{one_by_one, Noted, Slow, RUNS};
 use super::{MAX_MEMORY, RESERVED};
-use crate::clock::Clock;
 use crate::goals::{Finding, Measure};
 use crate::report::Section;
 use crate::rows::setup::{make_pool, POOLS};
@@ -15,6 +14,7 @@ use crate::rows::stock;
 use crate::server::{Options, Plan, Server};
 use crate::stats::Delays;
 use crate::Sizes;
+use testkit::clock::Clock;
 
 /// Noon of a day, in UTC, and the first second of the next.
 const NOON_MS: i64 = 1_768_478_400_000;
@@ -58,7 +58,7 @@ struct Day {
 }
 
 fn day(plan: &Plan<'_>, users: u64, watched_ms: u64, pool: Option<&[u8]>) -> Result<Day> {
-    let clock = Some(Clock::at(NOON_MS)?);
+    let clock = Some(Clock::at(NOON_MS));
     let server = Server::start(plan, Options { probe: true, clock, max_memory: MAX_MEMORY, ..Options::default() })?;
     let mut connection = server.connection()?;
     ensure!(goes_by(&server, NOON_MS + 5_000)?, "this server's clock cannot be moved");

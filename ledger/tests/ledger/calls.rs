@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::{run, RedisServer};
+use crate::harness::redis_server::{run, Sentinel};
 use crate::harness::shop::{answer, open};
 use crate::harness::{signal, Shop};
 
@@ -49,8 +49,7 @@ fn whoever_stops_reading_the_answer_is_no_failure() {
 #[test]
 fn sentinel_leads_to_a_logical_database_and_a_password() {
     let shop = Shop::new(Database::fresh(Kind::Sqlite));
-    let mut sentinel = RedisServer::sentinel(shop.redis.port);
-    sentinel.wait();
+    let sentinel = Sentinel::of(shop.redis.port);
     let mut c = shop.redis.connect();
     run(&mut c, &["CONFIG", "SET", "requirepass", "open"]);
     let text = format!(

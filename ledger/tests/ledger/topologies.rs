@@ -3,20 +3,15 @@
 use redis::Value;
 
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::{run, word, RedisServer};
+use crate::harness::redis_server::{run, word, RedisServer, Sentinel};
 use crate::harness::shop::assert_agreement;
 use crate::harness::{signal, wait_until, Shop};
 
 #[test]
 fn sentinel_names_the_primary() {
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    let watch = |port: u16| {
-        let mut sentinel = RedisServer::sentinel(port);
-        sentinel.wait();
-        sentinel
-    };
-    let sentinel = watch(shop.redis.port);
-    let through = |sentinel: &RedisServer, shop: &Shop| {
+    let sentinel = Sentinel::of(shop.redis.port);
+    let through = |sentinel: &Sentinel, shop: &Shop| {
         let text = format!(
             "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n[redis]\nurl = \"redis://127.0.0.1:1/0\"\nmore = [\"{}\"]\nsentinel = \"shop\"\n[database]\nurl = \"{}\"\n",
             sentinel.url(),
@@ -39,7 +34,7 @@ fn sentinel_names_the_primary() {
     run(&mut next.connect(), &["REPLICAOF", "NO", "ONE"]);
     std::mem::swap(&mut shop.redis, &mut next);
     next.kill();
-    let sentinel = watch(shop.redis.port);
+    let sentinel = Sentinel::of(shop.redis.port);
     through(&sentinel, &shop);
     let mut c = shop.redis.connect();
     run(&mut c, &["STOCK.RESERVE", "sku:1", "o2", "1"]);
@@ -65,7 +60,7 @@ fn every_way_in_is_open_to_the_feed() {
         assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 8);
     }
     let redis = RedisServer::start(&["--unixsocket", "socket"]);
-    let socket = redis.dir.path().join("socket");
+    let socket = redis.server.dir().join("socket");
     let shop = Shop::on(redis, Database::fresh(Kind::Sqlite));
     let mut c = shop.redis.connect();
     sells(&shop, &format!("redis+unix://{}", socket.display()), &mut c);

@@ -6,40 +6,14 @@ pub mod proxy;
 pub mod redis_server;
 pub mod shop;
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use databases::Database;
 use redis_server::RedisServer;
 
-/// A port for a server, given out once. It lies below those that systems take for outgoing
-/// connections, of which the tests make many: one of them might have it before the server has. A
-/// cluster bus takes port + 10000.
-pub fn free_port() -> u16 {
-    const FIRST: u32 = 12_000;
-    const COUNT: u32 = 10_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        // Another process of tests begins elsewhere.
-        let place = std::process::id().wrapping_mul(997).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = u16::try_from(FIRST + place % COUNT).expect("a port");
-        if [port, port + 10_000].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
-            return port;
-        }
-    }
-}
-
-#[track_caller]
-pub fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(180);
-    while !is() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+pub use testkit::server::free_port;
+pub use testkit::wait_until;
 
 /// Runs a server as a child of a shell that ends it when this process is gone, however it goes.
 /// Some servers refuse root: they run as nobody.
