@@ -31,10 +31,10 @@ mod simulation;
 #[path = "../../tests/model/targets.rs"]
 mod targets;
 
-mod book;
 mod clock;
 mod crash;
 mod durable;
+mod expected_state;
 mod full;
 mod fuzz;
 mod payloads;
