@@ -3,6 +3,7 @@
 
 use super::args::Args;
 use super::cart::keys;
+use super::docs::{reply, Docs};
 use super::effect::{apply_effects, NOT_FOR_CLIENTS};
 use super::error::CommandError;
 use super::host::Origin;
@@ -19,6 +20,13 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::Counted(1),
     inserts: true,
     args: &[super::cart::NUMKEYS, super::cart::KEYS, Arg::string("effect").multiple()],
+    docs: Docs {
+        details: "Not for clients. The effect of a cart, for all its pools.",
+        replies: &[reply("OK", "Applied.")],
+        errors: &["ERR command is for replication, the append-only file and slot imports only: a client called \
+            it."],
+        example: include_str!("examples/meffect.txt"),
+    },
     run,
 };
 
