@@ -6,8 +6,9 @@ MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
-.PHONY: docs vectors
-.PHONY: campaign controls fuzz mutants suites
+.PHONY: docs
+.PHONY: vectors
+.PHONY: campaign controls fuzz miri mutants suites
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
 help:
@@ -23,6 +24,7 @@ help:
 	@echo "make mutants                 cargo-mutants over the core: all places that fit behind a switch, in one build;"
 	@echo "                             ARGS='--shard 0/100' or ARGS='--re PATTERN': one build a place, as cargo mutants takes it"
 	@echo "make docs    docs/reference/commands.md from the table of commands, and the answers in the guides"
+	@echo "make miri    the unit tests under miri, where a nightly toolchain has it"
 	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the summary in performance.md."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
@@ -67,6 +69,12 @@ model: deps
 
 feed: deps-tests
 	FEED_FULL=1 cargo test --test feed -- --nocapture --test-threads 1
+
+# The pure code and what of the shell runs without a server, under miri: undefined behaviour in the allocator's shifts and in all that
+# the unit tests reach. Needs a nightly toolchain with miri; slow, so property tests run few cases.
+miri:
+	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "This needs miri: rustup toolchain install nightly --component miri" >&2; exit 1; }
+	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib
 
 demo: build
 	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)")

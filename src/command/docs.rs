@@ -1,5 +1,5 @@
-//! What the manual says of a command beside its syntax. `docs/reference/commands.md` is made of it, and the tests run
-//! the examples.
+//! What the manual says of a command beside its syntax. `docs/reference/commands.md` is made of it,
+//! and the tests run the examples.
 
 /// One answer of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub struct Reply {
 pub struct Docs {
     /// Paragraphs in Markdown.
     pub details: &'static str,
-    /// The answers: what succeeds first, then the refusals in the order in which they are looked for.
+    /// The answers: what succeeds first, then the refusals in the order in which they are looked
+    /// for.
     pub replies: &'static [Reply],
     /// Errors beside those of every command: each begins with its code word.
     pub errors: &'static [&'static str],

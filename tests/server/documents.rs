@@ -1,5 +1,5 @@
-//! What the documents say is true: each line of their sessions is typed, each parameter is asked for, and the example
-//! configuration boots.
+//! What the documents say is true: each line of their sessions is typed, each parameter is asked
+//! for, and the example configuration boots.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -55,7 +55,8 @@ fn sessions(page: &str) -> Vec<Session> {
     found.into_iter().map(|(name, lines)| Session { steps: steps(&name, &lines), name }).collect()
 }
 
-/// A line that redis-cli answers by itself, without asking the server: what is printed before it belongs to the lines before.
+/// A line that redis-cli answers by itself, without asking the server: what is printed before it
+/// belongs to the lines before.
 const MARK: (&str, &str) = ("\"", "Invalid argument(s)");
 
 /// What redis-cli prints for each of these lines, typed one after the other in one session.
@@ -81,8 +82,8 @@ fn typed(server: &Server, lines: &[&str]) -> Vec<Vec<String>> {
     answers
 }
 
-/// A printed line as the documents write it: a time of this century is `<ms>`, an epoch `<epoch>`, the id of a stream entry
-/// `<id>`.
+/// A printed line as the documents write it: a time of this century is `<ms>`, an epoch `<epoch>`,
+/// the id of a stream entry `<id>`.
 fn as_written(printed: &str) -> String {
     let word = |word: &str| {
         let is_time = |text: &str| text.len() == 13 && text.bytes().all(|b| b.is_ascii_digit());
@@ -98,7 +99,8 @@ fn as_written(printed: &str) -> String {
     printed.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// Types the sessions one after the other. What is printed for each line, as the documents write it.
+/// Types the sessions one after the other. What is printed for each line, as the documents write
+/// it.
 fn follow(server: &Server, page: &str, sessions: &[Session]) -> Vec<String> {
     let mut printed = Vec::new();
     for Session { name, steps } in sessions {
@@ -131,7 +133,8 @@ fn with_block(mut text: String, fence: &str, lines: &str) -> String {
     text
 }
 
-/// The block of the README is pasted as it stands; the block behind it is all that redis-cli prints.
+/// The block of the README is pasted as it stands; the block behind it is all that redis-cli
+/// prints.
 #[test]
 fn the_readme_can_be_pasted() {
     let text = document("README.md");

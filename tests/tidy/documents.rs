@@ -89,8 +89,8 @@ fn text_speaks_of_the_project_alone() {
     }
 }
 
-/// The first table of docs/internals/testing.md claims of each campaign at most what its runs sum up to (of the first number of
-/// their counts), and all that they found.
+/// The first table of docs/internals/testing.md claims of each campaign at most what its runs sum
+/// up to (of the first number of their counts), and all that they found.
 #[test]
 fn the_sums_of_the_campaigns_are_those_of_the_runs() {
     let runs = read("docs/internals/testing.md");

@@ -3,6 +3,7 @@
 mod circles;
 mod commands_page;
 mod documents;
+mod language;
 mod options;
 mod server_functions;
 
