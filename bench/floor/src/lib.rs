@@ -39,7 +39,7 @@ unsafe extern "C" fn floor(
     // SAFETY: the server hands in a live context; the text ends in NUL and is copied.
     unsafe {
         api!(RedisModule_ReplyWithArray(ctx, 4));
-        api!(RedisModule_ReplyWithSimpleString(ctx, c"OK".as_ptr()));
+        api!(RedisModule_ReplyWithStringBuffer(ctx, c"OK".as_ptr(), 2));
         api!(RedisModule_ReplyWithLongLong(ctx, 1));
         api!(RedisModule_ReplyWithLongLong(ctx, 999));
         api!(RedisModule_ReplyWithLongLong(ctx, 1_800_000_000_000));

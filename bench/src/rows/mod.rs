@@ -70,7 +70,7 @@ pub fn all() -> Vec<Row> {
     let mut rows = vec![
         yardstick(PING, |_, calls, _| calls.add(&[b"PING"]), b"+PONG"),
         Row { writes: true, ..yardstick("INCRBY", |_, calls, _| calls.add(&[b"INCRBY", b"counter", b"1"]), b":") },
-        yardstick(FLOOR, |_, calls, n| stock::reserve(b"BENCH.FLOOR", calls, n, n), b"*4\r\n+OK\r\n"),
+        yardstick(FLOOR, |_, calls, n| stock::reserve(b"BENCH.FLOOR", calls, n, n), b"*4\r\n$2\r\nOK\r\n"),
     ];
     rows.extend(stock::rows());
     rows.extend(lua::rows());

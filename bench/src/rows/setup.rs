@@ -63,12 +63,12 @@ impl Setup {
         match self.before {
             Before::Nothing => Ok(()),
             Before::TheOrders => {
-                load.fill(0, calls, b"*4\r\n+OK\r\n", |calls, n| stock::reserve(b"STOCK.RESERVE", calls, n, n))
+                load.fill(0, calls, b"*4\r\n$2\r\nOK\r\n", |calls, n| stock::reserve(b"STOCK.RESERVE", calls, n, n))
             }
             Before::GreedyBuyers => {
                 connection.call(&["STOCK.LIMIT", POOLS[0], "user", "1", "PER", "DAY"])?;
                 let some = u64::from(stock::GREEDY_BUYERS);
-                load.fill(0, some, b"*4\r\n+OK\r\n", |calls, n| stock::reserve(b"STOCK.RESERVE", calls, n, n))
+                load.fill(0, some, b"*4\r\n$2\r\nOK\r\n", |calls, n| stock::reserve(b"STOCK.RESERVE", calls, n, n))
             }
         }
     }

@@ -35,18 +35,18 @@ pub fn rows() -> Vec<Row> {
     let read = |name, make, reply| Row { writes: false, ..stock(name, Setup::pool(3), make, reply) };
     let refusal = |name, setup, make, reply| Row { writes: false, ..row(name, Kind::Refusal, setup, make, reply) };
     vec![
-        stock("RESERVE, bare", Setup::pool(0), bare, b"*4\r\n+OK\r\n"),
-        stock("RESERVE, 1 limit", Setup::pool(1), usual, b"*4\r\n+OK\r\n"),
-        stock(RESERVE_3, Setup::pool(3), usual, b"*4\r\n+OK\r\n"),
-        stock("RESERVE, 8 limits", Setup::pool(8), usual, b"*4\r\n+OK\r\n"),
-        stock("CONFIRM", taken, |_, calls, n| of_order(b"STOCK.CONFIRM", calls, n), b"*3\r\n+OK\r\n"),
-        stock("RELEASE", taken, |_, calls, n| of_order(b"STOCK.RELEASE", calls, n), b"*3\r\n+OK\r\n"),
+        stock("RESERVE, bare", Setup::pool(0), bare, b"*4\r\n$2\r\nOK\r\n"),
+        stock("RESERVE, 1 limit", Setup::pool(1), usual, b"*4\r\n$2\r\nOK\r\n"),
+        stock(RESERVE_3, Setup::pool(3), usual, b"*4\r\n$2\r\nOK\r\n"),
+        stock("RESERVE, 8 limits", Setup::pool(8), usual, b"*4\r\n$2\r\nOK\r\n"),
+        stock("CONFIRM", taken, |_, calls, n| of_order(b"STOCK.CONFIRM", calls, n), b"*3\r\n$2\r\nOK\r\n"),
+        stock("RELEASE", taken, |_, calls, n| of_order(b"STOCK.RELEASE", calls, n), b"*3\r\n$2\r\nOK\r\n"),
         read("AVAILABLE", |_, calls, _| calls.add(&[b"STOCK.AVAILABLE", POOLS[0].as_bytes()]), b"*1\r\n:"),
-        read("CHECK, 3 limits", check, b"*4\r\n+OK\r\n"),
-        Row { share: 0.5, ..stock(MRESERVE, Setup { pools: 3, ..Setup::pool(3) }, cart, b"*2\r\n+OK\r\n") },
-        refusal(SOLDOUT, sold_out, usual, b"*3\r\n+SOLDOUT\r\n"),
-        refusal(LIMITED, greedy, limited, b"*7\r\n+LIMITED\r\n"),
-        refusal("RESERVE: EXISTS", taken, usual, b"*6\r\n+EXISTS\r\n"),
+        read("CHECK, 3 limits", check, b"*4\r\n$2\r\nOK\r\n"),
+        Row { share: 0.5, ..stock(MRESERVE, Setup { pools: 3, ..Setup::pool(3) }, cart, b"*2\r\n$2\r\nOK\r\n") },
+        refusal(SOLDOUT, sold_out, usual, b"*3\r\n$7\r\nSOLDOUT\r\n"),
+        refusal(LIMITED, greedy, limited, b"*7\r\n$7\r\nLIMITED\r\n"),
+        refusal("RESERVE: EXISTS", taken, usual, b"*6\r\n$6\r\nEXISTS\r\n"),
     ]
 }
 
