@@ -68,8 +68,8 @@ model: deps
 feed: deps-tests
 	FEED_FULL=1 cargo test --test feed -- --nocapture --test-threads 1
 
-# The pure code and what of the shell runs without a server, under miri: undefined behaviour in the allocator's shifts and in all that
-# the unit tests reach. Needs a nightly toolchain with miri; slow, so property tests run few cases.
+# The unit tests under miri: the core, and the parts of the shell that need no server. Needs a nightly
+# toolchain with miri. Slow, so property tests run few cases.
 miri:
 	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "This needs miri: rustup toolchain install nightly --component miri" >&2; exit 1; }
 	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib
