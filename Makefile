@@ -7,7 +7,7 @@ export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: vectors
-.PHONY: campaign controls fuzz mutants suites
+.PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
@@ -25,6 +25,7 @@ help:
 	@echo "make fuzz TARGET_OF=codec    a target of fuzz/ under libFuzzer (a C++ compiler), SECONDS=60: arguments, codec, commands, effect, policy"
 	@echo "make mutants                 cargo-mutants over the core: all places that fit behind a switch, in one build;"
 	@echo "                             ARGS='--shard 0/100' or ARGS='--re PATTERN': one build a place, as cargo mutants takes it"
+	@echo "make miri    the unit tests under miri, where a nightly toolchain has it"
 	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
@@ -80,6 +81,12 @@ model: deps
 
 feed: deps-tests
 	FEED_FULL=1 cargo test --test feed -- --nocapture --test-threads 1
+
+# The unit tests under miri: the core, and the parts of the shell that need no server. Needs a nightly
+# toolchain with miri. Slow, so property tests run few cases.
+miri:
+	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "This needs miri: rustup toolchain install nightly --component miri" >&2; exit 1; }
+	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib
 
 demo: build
 	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)")

@@ -15,7 +15,8 @@ use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.MEFFECT",
-    summary: "Applies the effects of a call on several pools. Accepted from replication, the append-only file and slot imports only.",
+    summary: "Applies the effects of a call on several pools. \
+              Accepted from replication, the append-only file and slot imports only.",
     complexity: "Same as the original call.",
     since: "0.1.0",
     arity: -3,

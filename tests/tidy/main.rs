@@ -2,6 +2,7 @@
 
 mod circles;
 mod documents;
+mod language;
 mod options;
 mod server_functions;
 
