@@ -5,15 +5,15 @@ use super::event::{attributes, entry, StreamEntry};
 use super::host::{Append, Handle};
 use super::journal::{Notification, Outcome};
 use super::spec::Call;
-use crate::core::codec::effect::{self, Told};
+use crate::core::codec::effect::{self, EventRef};
 use crate::core::model::change::Change;
 use crate::core::model::context::{CallContext, DUE_PER_WRITE};
-use crate::core::model::event::{quantity, Event, Place};
+use crate::core::model::event::{quantity, Event, StreamPosition};
 use crate::core::model::ids::Bytes;
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::time::Clock;
 use crate::core::model::view::View;
-use crate::core::ops::{expire, free};
+use crate::core::ops::{expire, purge};
 
 /// The time and the defaults of a call.
 #[must_use]
@@ -54,20 +54,20 @@ pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, most: usize
     let mut returned = 0;
     while returned < most {
         let pool = call.keys.pool(handle);
-        let Some(slot) = expire::next_due(pool, clock) else { break };
-        expire_hold(call, handle, slot);
+        let Some(row) = expire::next_due(pool, clock) else { break };
+        expire_hold(call, handle, row);
         returned = returned.saturating_add(1);
     }
     returned
 }
 
 /// Returns one hold.
-pub fn expire_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
+pub fn expire_hold(call: &mut Call<'_>, handle: Handle, row: u32) {
     let context = context(call);
     let pool = call.keys.pool(handle);
     // A copy, since the record changes under the change; short ids need no allocation.
-    let Some(id) = pool.order_at(slot).map(|o| Bytes::new(o.id)) else { return };
-    let change = expire::change(pool, &context, slot, id.as_slice());
+    let Some(id) = pool.order(row).map(|o| Bytes::new(o.id)) else { return };
+    let change = expire::change(pool, &context, row, id.as_slice());
     commit(call, handle, &change);
 }
 
@@ -86,20 +86,20 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
         }
         effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     }
-    let stamp = Stamp { now_ms, reign: call.env.promotion, new_epoch };
+    let stamp = Stamp { now_ms, promotion: call.env.promotion, new_epoch };
     // Asked before it happens; a policy, which may change where it is told of, is about no units.
     let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
-    let Some((kind, edges)) = pool.commit(&stamp, change) else { return };
-    changed.notifications.push(Notification { kind, edges });
+    let Some((kind, transitions)) = pool.commit(&stamp, change) else { return };
+    changed.notifications.push(Notification { kind, transitions });
     let Some(name) = stream(pool, call.env.events.default_stream) else { return };
     // A copy, since the stream is opened beside the pool; short names need no allocation.
     let name = Bytes::new(name);
     let own = pool.events().is_some();
-    let event = Event::of(pool, change, (kind, edges), qty, now_ms);
+    let event = Event::of(pool, change, (kind, transitions), qty, now_ms);
     if let Some(place) = tell(call, handle, name.as_slice(), change, &event) {
         if !effects_skipped {
-            let told = Told { place, stream: (!own).then(|| name.as_slice()) };
-            effect::put_told(&mut call.journal.changes_of(handle).effect, now_ms, &told);
+            let told = EventRef { position: place, stream: (!own).then(|| name.as_slice()) };
+            effect::put_event_ref(&mut call.journal.changes_of(handle).effect, now_ms, &told);
         }
     }
 }
@@ -110,7 +110,13 @@ fn stream<'s>(pool: &'s Pool, server: Option<&'s [u8]>) -> Option<&'s [u8]> {
 }
 
 /// Appends the entry of a change that has happened. `None`: it could not be written; the gap in seq shows it.
-fn tell(call: &mut Call<'_>, handle: Handle, stream: &[u8], change: &Change<'_>, event: &Event<'_>) -> Option<Place> {
+fn tell(
+    call: &mut Call<'_>,
+    handle: Handle,
+    stream: &[u8],
+    change: &Change<'_>,
+    event: &Event<'_>,
+) -> Option<StreamPosition> {
     let mut text = std::mem::take(&mut call.journal.attributes_json);
     let takes = attributes(&mut text, call.keys.pool(handle), change);
     let at = Append::End { max_len: call.env.events.max_len };
@@ -126,7 +132,7 @@ pub fn append(
     stream: &[u8],
     at: Append,
     entry: &StreamEntry<'_>,
-) -> Option<Place> {
+) -> Option<StreamPosition> {
     let place = call.keys.append(handle, stream, at, entry);
     let total = if place.is_some() { &mut call.journal.published } else { &mut call.journal.dropped };
     *total = total.saturating_add(1);
@@ -135,14 +141,14 @@ pub fn append(
 
 /// Frees a few records of what is over, beside a change.
 pub fn purge(call: &mut Call<'_>, handle: Handle, most: usize) {
-    let freed = free::plan(call.keys.pool(handle), &context(call), most);
-    if !freed.is_empty() {
-        commit(call, handle, &Change::Freed(freed));
+    let purged = purge::plan(call.keys.pool(handle), &context(call), most);
+    if !purged.is_empty() {
+        commit(call, handle, &Change::Purged(purged));
     }
 }
 
 /// Makes a call's change, and frees a little.
 pub fn commit_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     commit(call, handle, change);
-    purge(call, handle, free::PER_WRITE);
+    purge(call, handle, purge::PER_WRITE);
 }

@@ -2,10 +2,10 @@
 
 use super::event::StreamEntry;
 use crate::core::model::context::Defaults;
-use crate::core::model::event::Place;
+use crate::core::model::event::StreamPosition;
 use crate::core::model::pool::Pool;
 use crate::core::model::time::Clock;
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 /// A pool that is open for the duration of one call. Valid only for the [`Keyspace`] that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Append {
         max_len: u64,
     },
     /// Where the primary has it.
-    At(Place),
+    At(StreamPosition),
 }
 
 /// The keys that a call may touch: those that its key specs declare, and the event streams of their pools.
@@ -65,15 +65,15 @@ pub trait Keyspace {
     /// The pool behind a handle, to be changed by the commit point only.
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool;
     /// What is behind a handle.
-    fn contents(&self, handle: Handle) -> &Contents;
+    fn contents(&self, handle: Handle) -> &StoredPool;
     /// What is behind a handle, to be changed by the load form only.
-    fn contents_mut(&mut self, handle: Handle) -> &mut Contents;
+    fn contents_mut(&mut self, handle: Handle) -> &mut StoredPool;
     /// Makes a key that [`Keyspace::open`] found empty hold this; replaces what is there (load form only).
-    fn create(&mut self, key: &[u8], contents: Contents) -> Handle;
+    fn create(&mut self, key: &[u8], contents: StoredPool) -> Handle;
     /// Removes a key (load form only). The handle is of no use any more.
     fn remove(&mut self, handle: Handle);
     /// Appends an entry to an event stream, and says where it is. `None`: it could not be written, which changes nothing else.
-    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place>;
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<StreamPosition>;
     /// Whether the caller may let this pool tell of its changes in this stream.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What one call has changed, for the shell to replicate, signal and announce after the change.
 
 use super::host::Handle;
-use crate::core::model::change::{Edges, Kind};
+use crate::core::model::change::{Kind, Transitions};
 
 /// The kinds of answers that are counted for `INFO stock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub struct Notification {
     /// What happened.
     pub kind: Kind,
     /// Which edges of availability it crossed.
-    pub edges: Edges,
+    pub transitions: Transitions,
 }
 
 /// What happened to one pool in this call.

@@ -12,7 +12,7 @@ use super::keyspace::OpenKey;
 use super::locked::Locked;
 use crate::command::event::{FieldValue, StreamEntry, StreamField, FIELDS};
 use crate::command::host::{Append, StreamDenied};
-use crate::core::model::event::{EntryId, Place};
+use crate::core::model::event::{EntryId, StreamPosition};
 
 /// Entries beyond the bound that are kept until they are trimmed together: the server drops whole nodes of a stream.
 const SLACK: u64 = 32;
@@ -37,7 +37,13 @@ impl<'c> Streams<'c> {
 
     /// Appends an entry. `None`: the server does not take it (the key holds something else, its last id is the
     /// largest that there is, or it is in another slot).
-    pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
+    pub fn append(
+        &mut self,
+        pool: &OpenKey,
+        stream: &[u8],
+        at: Append,
+        entry: &StreamEntry<'_>,
+    ) -> Option<StreamPosition> {
         if pool.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
@@ -60,14 +66,14 @@ impl<'c> Streams<'c> {
         }
         open.written = true;
         let length = match at {
-            Append::End { max_len: 0 } | Append::At(Place { length: None, .. }) => None,
+            Append::End { max_len: 0 } | Append::At(StreamPosition { length: None, .. }) => None,
             Append::End { max_len } => trim(key, max_len),
-            Append::At(Place { length: Some(length), .. }) => {
+            Append::At(StreamPosition { length: Some(length), .. }) => {
                 trim_to(key, 0, length);
                 Some(length)
             }
         };
-        Some(Place { id: EntryId { ms: id.ms, seq: id.seq }, length })
+        Some(StreamPosition { id: EntryId { ms: id.ms, seq: id.seq }, length })
     }
 
     /// The stream, open for writing. `None`: the key holds something else.

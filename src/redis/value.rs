@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::model::pool::Pool;
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 /// A sum over all values of the process, also those on their way in or out.
 ///
@@ -42,7 +42,7 @@ const LARGE_POOL_ORDERS: u64 = 256;
 /// The value of a key.
 pub struct StoredValue {
     /// The pool, or what has arrived of one.
-    pub contents: Contents,
+    pub contents: StoredPool,
     /// Under which time the wake-up queue knows this key. A hint of this process: not saved, not copied, not
     /// compared.
     pub scheduled_ms: Option<i64>,
@@ -61,7 +61,7 @@ struct Share {
 
 impl StoredValue {
     /// A value, as the server keeps it.
-    pub fn boxed(contents: Contents) -> Box<Self> {
+    pub fn boxed(contents: StoredPool) -> Box<Self> {
         let mut value = Box::new(Self { contents, scheduled_ms: None, share: Share::default() });
         value.update_gauges(true);
         value

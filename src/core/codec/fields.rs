@@ -1,7 +1,7 @@
 //! Parts that snapshots and effects share.
 
+use super::damage::Damage;
 use super::wire::{put, put_bytes, put_optional, put_signed, Read, Reader};
-use super::Damage;
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS};

@@ -8,7 +8,7 @@ use crate::core::model::limit::Limit;
 use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::store::slab::NONE;
-use crate::core::store::usage::Entry;
+use crate::core::store::usage::UsageEntry;
 
 /// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64 KiB.
 const CHUNK: usize = 32 * 1024;
@@ -36,7 +36,7 @@ impl Chunks<'_> {
 }
 
 /// Hands over what has arrived of a pool, as it arrived: a loader that is fed with it goes on where this one stands.
-pub fn save_arriving(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
+pub fn save_partial(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
     if loader.has_begun() {
         records(&loader.pool, loader.reserved, &mut chunks);
@@ -79,8 +79,8 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     }
     let ordinals = usage(pool, chunks);
     let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
-    for slot in lists {
-        order(&pool.orders.at(slot), &ordinals, chunks);
+    for row in lists {
+        order(&pool.orders.at(row), &ordinals, chunks);
     }
 }
 
@@ -103,7 +103,7 @@ fn header(pool: &Pool, reserved: i64, out: &mut Vec<u8>) {
     put_events(out, pool.events.as_ref());
     put(out, pool.epoch);
     put(out, pool.seq);
-    put_signed(out, pool.freed_placed_ms);
+    put_signed(out, pool.purged_placed_ms);
     put_signed(out, pool.shortest_retain_ms);
     put(out, u64::from(pool.next_limit));
 }
@@ -123,7 +123,7 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
     let mut ordinals = vec![NONE; entries.span() as usize];
     let mut next = 0u32;
     let mut write = |at: u32, kind: u8, limit: u32, chunks: &mut Chunks<'_>| {
-        let entry: Entry<'_> = entries.at(at);
+        let entry: UsageEntry<'_> = entries.at(at);
         let out = chunks.record(kind);
         put(out, u64::from(limit));
         put_bytes(out, entry.value);
@@ -139,11 +139,11 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
             write(at, record::USAGE, place as u32, chunks);
         }
     }
-    for at in pool.usage.left.iter(entries) {
-        write(at, record::LEFT, entries.at(at).limit, chunks);
+    for at in pool.usage.orphaned.iter(entries) {
+        write(at, record::ORPHANED, entries.at(at).limit, chunks);
     }
-    for at in pool.usage.floating.iter(entries) {
-        write(at, record::FLOATING, entries.at(at).limit, chunks);
+    for at in pool.usage.detached.iter(entries) {
+        write(at, record::DETACHED, entries.at(at).limit, chunks);
     }
     ordinals
 }
@@ -156,7 +156,7 @@ fn order(order: &Order<'_>, ordinals: &[u32], chunks: &mut Chunks<'_>) {
         | u8::from(order.partial) << 3
         | u8::from(shrunk) << 4
         | u8::from(extra.is_some()) << 5
-        | u8::from(extra.is_some_and(|e| e.vouched)) << 6;
+        | u8::from(extra.is_some_and(|e| e.unverified)) << 6;
     out.push(flags);
     put_bytes(out, order.id);
     put_signed(out, order.qty);

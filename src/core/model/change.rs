@@ -26,7 +26,7 @@ pub struct OrderRef<'a> {
     /// Its keyed hash.
     pub hash: u64,
     /// Its record, also when it is forgotten and only its memory is left.
-    pub slot: Option<u32>,
+    pub row: Option<u32>,
 }
 
 /// What is to be counted for a new order, in the order of the limits.
@@ -52,18 +52,18 @@ pub struct LimitSet {
 
 /// What is freed of what is over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Freed {
+pub struct Purged {
     /// Finished orders, from the one that was forgotten first.
     pub orders: u32,
     /// Tokens of ADD, from the oldest.
     pub tokens: u32,
     /// Usage entries that removed limits left.
-    pub left: u32,
+    pub orphaned: u32,
     /// Usage entries of past windows: (place of the limit, how many), each limit at most once.
     pub pruned: SmallVec<[(u8, u32); 4]>,
 }
 
-impl Freed {
+impl Purged {
     /// Whether it frees nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -74,7 +74,7 @@ impl Freed {
     #[must_use]
     pub fn total(&self) -> u32 {
         let pruned: u32 = self.pruned.iter().map(|&(_, n)| n).sum();
-        self.orders.saturating_add(self.tokens).saturating_add(self.left).saturating_add(pruned)
+        self.orders.saturating_add(self.tokens).saturating_add(self.orphaned).saturating_add(pruned)
     }
 }
 
@@ -218,7 +218,7 @@ pub enum Change<'a> {
         forget_ms: i64,
     },
     /// Paid units of a forgotten order come back.
-    Vouched {
+    UnverifiedReturn {
         /// The order; unknown until now.
         order: OrderRef<'a>,
         /// The caller's token.
@@ -229,7 +229,7 @@ pub enum Change<'a> {
         forget_ms: i64,
     },
     /// Memory of what is over is freed. Not announced: nothing that a caller can see changes.
-    Freed(Freed),
+    Purged(Purged),
 }
 
 /// A change as it is announced.
@@ -315,7 +315,7 @@ impl Kind {
 
 /// A crossing of availability that outsiders wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
+pub enum Transition {
     /// From above 0 to 0.
     SoldOut,
     /// From 0 to above.
@@ -326,21 +326,21 @@ pub enum Edge {
 
 /// The edges that one change crossed: a large step down may cross two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Edges {
+pub struct Transitions {
     /// Whether there is any stock at all.
-    pub stock: Option<Edge>,
+    pub stock: Option<Transition>,
     /// Whether it fell to the alert.
-    pub low: Option<Edge>,
+    pub low: Option<Transition>,
 }
 
-impl Edges {
+impl Transitions {
     /// The edges, the one that matters most first.
-    pub fn iter(self) -> impl Iterator<Item = Edge> {
+    pub fn iter(self) -> impl Iterator<Item = Transition> {
         [self.stock, self.low].into_iter().flatten()
     }
 }
 
-impl Edge {
+impl Transition {
     /// Its name in an entry of an event stream.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -377,7 +377,7 @@ impl<'a> Change<'a> {
             | Self::Cancelled { order, .. }
             | Self::Expired { order, .. }
             | Self::Returned { order, .. }
-            | Self::Vouched { order, .. } => Some(*order),
+            | Self::UnverifiedReturn { order, .. } => Some(*order),
             Self::Created { .. }
             | Self::Set(_)
             | Self::Added { .. }
@@ -387,7 +387,7 @@ impl<'a> Change<'a> {
             | Self::Policy(_)
             | Self::LimitSet(_)
             | Self::LimitRemoved { .. }
-            | Self::Freed(_) => None,
+            | Self::Purged(_) => None,
         }
     }
 
@@ -397,7 +397,7 @@ impl<'a> Change<'a> {
         match self {
             Self::Added { token: Some((token, _)), .. }
             | Self::Returned { token: Some(token), .. }
-            | Self::Vouched { token, .. } => Some(token),
+            | Self::UnverifiedReturn { token, .. } => Some(token),
             _ => None,
         }
     }
@@ -413,7 +413,7 @@ impl<'a> Change<'a> {
             | Self::Cancelled { forget_ms, .. }
             | Self::Expired { forget_ms, .. }
             | Self::Returned { forget_ms, .. }
-            | Self::Vouched { forget_ms, .. } => Some(*forget_ms),
+            | Self::UnverifiedReturn { forget_ms, .. } => Some(*forget_ms),
             _ => None,
         }
     }
@@ -436,8 +436,8 @@ impl<'a> Change<'a> {
             Self::Released { .. } => Kind::Released,
             Self::Cancelled { .. } => Kind::Cancelled,
             Self::Expired { .. } => Kind::Expired,
-            Self::Returned { .. } | Self::Vouched { .. } => Kind::Returned,
-            Self::Freed(_) => return None,
+            Self::Returned { .. } | Self::UnverifiedReturn { .. } => Kind::Returned,
+            Self::Purged(_) => return None,
         })
     }
 }

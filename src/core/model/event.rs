@@ -2,8 +2,8 @@
 //!
 //! An entry follows from the change and the pool after it, so that a replica makes the same one from the effect.
 
-use crate::core::model::change::{Change, Edges, Kind, OnHand};
-use crate::core::model::order::State;
+use crate::core::model::change::{Change, Kind, OnHand, Transitions};
+use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 
 /// The id of an entry in a stream.
@@ -17,7 +17,7 @@ pub struct EntryId {
 
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct StreamPosition {
     /// Its id.
     pub id: EntryId,
     /// To which length the stream was then trimmed, if it was.
@@ -30,7 +30,7 @@ pub struct Event<'a> {
     /// What happened.
     pub kind: Kind,
     /// Which edges of availability it crossed.
-    pub edges: Edges,
+    pub transitions: Transitions,
     /// The epoch of the change.
     pub epoch: u64,
     /// Its number.
@@ -61,8 +61,8 @@ pub struct Event<'a> {
 #[must_use]
 pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
     let held = || {
-        let order = change.order().and_then(|order| order.slot).and_then(|slot| pool.order_at(slot));
-        order.filter(|order| order.state == State::Reserved).map_or(0, |order| order.qty)
+        let order = change.order().and_then(|order| order.row).and_then(|row| pool.order(row));
+        order.filter(|order| order.state == OrderState::Reserved).map_or(0, |order| order.qty)
     };
     match change {
         Change::Created { on_hand, .. } | Change::Set(on_hand) => match on_hand {
@@ -79,7 +79,7 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
         | Change::Confirmed { qty, .. }
         | Change::Late { qty, .. }
         | Change::LatePlaced { qty, .. } => *qty,
-        Change::Returned { content, .. } | Change::Vouched { content, .. } => content.qty,
+        Change::Returned { content, .. } | Change::UnverifiedReturn { content, .. } => content.qty,
         Change::Extended { .. } | Change::Released { .. } | Change::Expired { .. } => held(),
         Change::Cancelled { .. }
         | Change::Suspended
@@ -87,7 +87,7 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
         | Change::Policy(_)
         | Change::LimitSet(_)
         | Change::LimitRemoved { .. }
-        | Change::Freed(_) => 0,
+        | Change::Purged(_) => 0,
     }
 }
 
@@ -95,16 +95,22 @@ impl<'a> Event<'a> {
     /// The same with these words of the caller.
     #[must_use]
     pub fn with_words<'o>(&self, order: Option<&'o [u8]>, token: Option<&'o [u8]>) -> Event<'o> {
-        let Self { kind, edges, epoch, seq, qty, at_ms, available, reserved, on_hand, sold, out, .. } = *self;
-        Event { kind, edges, epoch, seq, order, token, qty, at_ms, available, reserved, on_hand, sold, out }
+        let Self { kind, transitions, epoch, seq, qty, at_ms, available, reserved, on_hand, sold, out, .. } = *self;
+        Event { kind, transitions, epoch, seq, order, token, qty, at_ms, available, reserved, on_hand, sold, out }
     }
 
     /// The entry of a change that has just happened.
     #[must_use]
-    pub fn of(pool: &Pool, change: &Change<'a>, (kind, edges): (Kind, Edges), qty: i64, at_ms: i64) -> Self {
+    pub fn of(
+        pool: &Pool,
+        change: &Change<'a>,
+        (kind, transitions): (Kind, Transitions),
+        qty: i64,
+        at_ms: i64,
+    ) -> Self {
         Self {
             kind,
-            edges,
+            transitions,
             epoch: pool.epoch(),
             seq: pool.seq(),
             order: change.order().map(|order| order.id),

@@ -22,9 +22,9 @@ const TOKEN: u64 = 0x746f_6b65_6e00_0000;
 /// All attributes of a call in one piece.
 type Joined = ArrayVec<u8, { MAX_ATTRIBUTES * (MAX_NAME + MAX_ID + 2) }>;
 
-struct State([u64; 4]);
+struct SipState([u64; 4]);
 
-impl State {
+impl SipState {
     #[inline(always)]
     fn round(&mut self) {
         let [v0, v1, v2, v3] = &mut self.0;
@@ -71,7 +71,7 @@ fn tail(bytes: &[u8]) -> u64 {
 }
 
 fn sip13(key: u64, domain: u64, bytes: &[u8]) -> u64 {
-    let mut state = State([
+    let mut state = SipState([
         key ^ 0x736f_6d65_7073_6575,
         domain ^ 0x646f_7261_6e64_6f6d,
         key ^ 0x6c79_6765_6e65_7261,

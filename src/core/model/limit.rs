@@ -314,7 +314,7 @@ impl Limit {
     /// When its current window began, Unix ms.
     #[must_use]
     pub fn window_ms(&self, now_ms: i64) -> i64 {
-        if self.identity.window.rolls() {
+        if self.identity.window.repeats() {
             self.window_of(now_ms).0
         } else {
             0
@@ -324,7 +324,7 @@ impl Limit {
     /// When its window that holds this moment ends, Unix ms; 0 = never.
     #[must_use]
     pub fn window_end_ms(&self, at_ms: i64) -> i64 {
-        if self.identity.window.rolls() {
+        if self.identity.window.repeats() {
             self.window_of(at_ms).1
         } else {
             0

@@ -9,7 +9,7 @@ pub const MAX_TOKENS: usize = 1_000;
 /// Where an order stands in one pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum State {
+pub enum OrderState {
     /// Holds units until a deadline.
     Reserved = 0,
     /// Paid, also when partly returned.
@@ -22,7 +22,7 @@ pub enum State {
     Expired = 4,
 }
 
-impl State {
+impl OrderState {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 5] = [Self::Reserved, Self::Confirmed, Self::Returned, Self::Released, Self::Expired];
 
@@ -73,7 +73,7 @@ pub struct Extra {
     /// The partial returns.
     pub tokens: Vec<ReturnToken>,
     /// It was forgotten when it came back: what it had is what the caller said.
-    pub vouched: bool,
+    pub unverified: bool,
 }
 
 /// The numbers of an order.
@@ -104,7 +104,7 @@ pub struct NewOrder<'a> {
     /// The usage entries in which it is counted, in the order of the limits; at most 32.
     pub shares: &'a [u32],
     /// Where it stands.
-    pub state: State,
+    pub state: OrderState,
     /// Whether it asked for less to be enough.
     pub partial: bool,
     /// What few orders have.
@@ -133,7 +133,7 @@ pub struct Order<'p> {
     /// What few orders have.
     pub extra: Option<&'p Extra>,
     /// Where it stands.
-    pub state: State,
+    pub state: OrderState,
     /// Whether it asked for less to be enough.
     pub partial: bool,
 }
@@ -147,7 +147,7 @@ impl Order<'_> {
 
     /// Whether it lives on what the caller said of it.
     #[must_use]
-    pub fn vouched(&self) -> bool {
-        self.extra.is_some_and(|e| e.vouched)
+    pub fn unverified(&self) -> bool {
+        self.extra.is_some_and(|e| e.unverified)
     }
 }

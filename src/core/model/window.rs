@@ -111,7 +111,7 @@ impl Window {
 
     /// Whether windows follow each other, so that usage ends with one.
     #[must_use]
-    pub const fn rolls(self) -> bool {
+    pub const fn repeats(self) -> bool {
         !matches!(self, Self::Order | Self::Life)
     }
 }

@@ -273,7 +273,7 @@ impl Index {
     /// Reads where the search for a hash will begin, and tells what stands there: of no use but for the memory to be on its
     /// way while other things are done. A search in a large table waits for little else.
     #[must_use]
-    pub fn touch(&self, hash: u64) -> u64 {
+    pub fn prefetch(&self, hash: u64) -> u64 {
         let hash = short(hash);
         let segment = self.segment(hash).and_then(|number| self.segments.get(number));
         segment.and_then(|segment| segment.slots.get(segment.home(hash))).copied().unwrap_or(0)
@@ -373,7 +373,7 @@ impl Index {
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl Index {
     /// Every segment is in order, each record at or behind its home with nothing empty between, and the sums are right.
-    pub fn assert_true(&self) {
+    pub fn check_invariants(&self) {
         let mut live = 0;
         for segment in self.segments.iter() {
             live += segment.live as usize;
@@ -410,7 +410,7 @@ mod tests {
             index.insert(hash(n), n);
             assert_eq!(index.len(), n as usize + 1);
         }
-        index.assert_true();
+        index.check_invariants();
         for n in 0..50_000 {
             assert_eq!(index.find(hash(n), |r| r == n), Some(n));
             assert_eq!(index.find(hash(n + 50_000), |r| r == n + 50_000), None);
@@ -420,7 +420,7 @@ mod tests {
             assert!(index.remove(hash(n), n));
             assert!(!index.remove(hash(n), n));
         }
-        index.assert_true();
+        index.check_invariants();
         assert!(index.bytes() < full / 2, "{} of {full}", index.bytes());
         let mut left: Vec<u32> = index.records().collect();
         left.sort_unstable();
@@ -437,10 +437,10 @@ mod tests {
             for n in 0..1_000 {
                 index.insert(equal, n);
             }
-            index.assert_true();
+            index.check_invariants();
             assert!((0..1_000).all(|n| index.find(equal, |r| r == n) == Some(n)));
             assert!((0..1_000).all(|n| index.remove(equal, n)));
-            index.assert_true();
+            index.check_invariants();
         }
     }
 
@@ -454,7 +454,7 @@ mod tests {
                 assert!(each < 11.5, "{each} bytes at {n}");
             }
         }
-        index.assert_true();
+        index.check_invariants();
     }
 
     #[test]
@@ -466,7 +466,7 @@ mod tests {
                 assert!(index.remove(hash(n - 3_000), n - 3_000));
             }
             if n % 10_000 == 0 {
-                index.assert_true();
+                index.check_invariants();
             }
         }
         assert!(index.bytes() < 100_000, "{}", index.bytes());

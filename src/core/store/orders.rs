@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::core::model::order::{Extra, NewOrder, Numbers, Order, ReturnToken, State};
+use crate::core::model::order::{Extra, NewOrder, Numbers, Order, OrderState, ReturnToken};
 use crate::core::store::list::{Linked, Links};
 use crate::core::store::rows::Rows;
 
@@ -136,13 +136,13 @@ fn head(row: &[u8]) -> Option<&[u8; HEAD]> {
     row.first_chunk::<HEAD>()
 }
 
-fn state(flags: u8) -> State {
+fn state(flags: u8) -> OrderState {
     match flags & 7 {
-        0 => State::Reserved,
-        1 => State::Confirmed,
-        2 => State::Returned,
-        3 => State::Released,
-        _ => State::Expired,
+        0 => OrderState::Reserved,
+        1 => OrderState::Confirmed,
+        2 => OrderState::Returned,
+        3 => OrderState::Released,
+        _ => OrderState::Expired,
     }
 }
 
@@ -204,7 +204,7 @@ impl Orders {
 
     /// What stands beside the rows, counted anew: for VERIFY.
     #[must_use]
-    pub fn beside_is_true(&self) -> bool {
+    pub fn check_side_table(&self) -> bool {
         let flagged = |at: &u32| self.rows.get(*at).and_then(head).is_some_and(|h| h[0] & BESIDE != 0);
         self.beside.keys().all(flagged) && self.beside_bytes == self.beside.values().map(Beside::bytes).sum::<usize>()
     }
@@ -341,7 +341,7 @@ impl Orders {
     }
 
     /// Another state, and the deadline or the time of being forgotten that goes with it. It is in no list.
-    pub fn turn(&mut self, at: u32, state: State, time_ms: i64) {
+    pub fn set_state(&mut self, at: u32, state: OrderState, time_ms: i64) {
         if let Some(flags) = self.rows.get_mut(at).and_then(|row| row.first_mut()) {
             *flags = *flags & !7 | state as u8;
         }
@@ -423,7 +423,7 @@ mod tests {
         assert_eq!(order.asked, asked);
         assert_eq!(order.shares.iter().collect::<Vec<_>>(), shares);
         assert_eq!(orders.time_ms(at), time_ms);
-        assert!(orders.beside_is_true());
+        assert!(orders.check_side_table());
     }
 
     #[test]
@@ -445,7 +445,7 @@ mod tests {
                         asked: qty,
                         fingerprint: u64::MAX - 1,
                         shares,
-                        state: State::Reserved,
+                        state: OrderState::Reserved,
                         partial: true,
                         extra: None,
                     };
@@ -456,10 +456,10 @@ mod tests {
                     orders.set_qty(at, 5);
                     numbers.qty = 5;
                     check(&orders, at, &id, &numbers, qty, shares);
-                    orders.turn(at, State::Expired, now + 7);
+                    orders.set_state(at, OrderState::Expired, now + 7);
                     numbers.time_ms = now + 7;
                     check(&orders, at, &id, &numbers, qty, shares);
-                    assert_eq!(orders.at(at).state, State::Expired);
+                    assert_eq!(orders.at(at).state, OrderState::Expired);
                     let mut changed = shares.to_vec();
                     for nth in 0..shares.len() {
                         changed[nth] = 77_777;

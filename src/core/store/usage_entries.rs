@@ -16,17 +16,17 @@ use std::collections::BTreeMap;
 use crate::core::store::list::{Linked, Links};
 use crate::core::store::rows::Rows;
 use crate::core::store::slab::Slab;
-use crate::core::store::usage::{Entry, Place};
+use crate::core::store::usage::{EntryState, UsageEntry};
 
 const HEAD: usize = 20;
-const FLOATING: u8 = 1;
+const DETACHED: u8 = 1;
 /// The counts stand beside.
 const WIDE: u8 = 1 << 1;
 const LARGEST: u64 = (1 << 24) - 1;
 
 /// The counts of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Numbers {
+pub struct UsageCounts {
     /// Units or orders counted.
     pub used: i64,
     /// How many orders refer to it.
@@ -43,28 +43,28 @@ struct Span {
 
 /// The usage entries of a pool.
 #[derive(Clone, Debug, Default)]
-pub struct Entries {
+pub struct UsageEntries {
     rows: Rows,
     spans: Slab<Span>,
     span_of: BTreeMap<(u32, i64), u32>,
-    wide: BTreeMap<u32, Numbers>,
+    wide: BTreeMap<u32, UsageCounts>,
 }
 
 fn span_number(head: &[u8; HEAD]) -> u32 {
     u32::from_le_bytes([head[1], head[2], head[3], 0])
 }
 
-fn narrow(head: &[u8; HEAD]) -> Numbers {
+fn narrow(head: &[u8; HEAD]) -> UsageCounts {
     let used = u32::from_le_bytes([head[6], head[7], head[8], 0]);
     let refs = u32::from_le_bytes([head[9], head[10], head[11], 0]);
-    Numbers { used: i64::from(used), refs }
+    UsageCounts { used: i64::from(used), refs }
 }
 
 fn value_len(head: &[u8; HEAD]) -> usize {
     usize::from(u16::from_le_bytes([head[4], head[5]]))
 }
 
-impl Entries {
+impl UsageEntries {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -92,7 +92,7 @@ impl Entries {
 
     /// Whether the spans have the entries that they count: for VERIFY.
     #[must_use]
-    pub fn spans_are_true(&self) -> bool {
+    pub fn check_windows(&self) -> bool {
         let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
         for head in self.rows.numbers().filter_map(|at| self.head(at)) {
             let count = counts.entry(span_number(head)).or_default();
@@ -106,7 +106,7 @@ impl Entries {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = UsageEntry<'_>> + '_ {
         self.rows.numbers().filter_map(|at| self.get(at))
     }
 
@@ -131,35 +131,35 @@ impl Entries {
 
     /// The entry of this number.
     #[must_use]
-    pub fn get(&self, at: u32) -> Option<Entry<'_>> {
+    pub fn get(&self, at: u32) -> Option<UsageEntry<'_>> {
         let (head, rest) = self.rows.get(at)?.split_first_chunk::<HEAD>()?;
         let span = self.spans.get(span_number(head))?;
         let wide = if head[0] & WIDE != 0 { self.wide.get(&at).copied() } else { None };
-        let Numbers { used, refs } = wide.unwrap_or_else(|| narrow(head));
-        Some(Entry {
+        let UsageCounts { used, refs } = wide.unwrap_or_else(|| narrow(head));
+        Some(UsageEntry {
             value: rest.get(..value_len(head))?,
             window_ms: span.window_ms,
             used,
             limit: span.limit,
             refs,
-            place: if head[0] & FLOATING == 0 { Place::Indexed } else { Place::Floating },
+            state: if head[0] & DETACHED == 0 { EntryState::Indexed } else { EntryState::Detached },
         })
     }
 
     /// The window and the counts of the entry of this number.
     #[must_use]
-    pub fn counts(&self, at: u32) -> Option<(i64, Numbers)> {
+    pub fn counts(&self, at: u32) -> Option<(i64, UsageCounts)> {
         let head = self.head(at)?;
         let window_ms = self.spans.get(span_number(head))?.window_ms;
-        let numbers = if head[0] & WIDE == 0 { narrow(head) } else { self.wide.get(&at).copied()? };
-        Some((window_ms, numbers))
+        let counts = if head[0] & WIDE == 0 { narrow(head) } else { self.wide.get(&at).copied()? };
+        Some((window_ms, counts))
     }
 
     /// The entry of this number, which is there. A number that names nothing is a bug of this crate: better no answer than one
     /// from a wrong entry.
     #[must_use]
     #[allow(clippy::panic, reason = "see above; the shell turns it into an error reply")]
-    pub fn at(&self, at: u32) -> Entry<'_> {
+    pub fn at(&self, at: u32) -> UsageEntry<'_> {
         match self.get(at) {
             Some(entry) => entry,
             None => panic!("no usage {at}"),
@@ -188,7 +188,7 @@ impl Entries {
     }
 
     /// A new entry, in no list.
-    pub fn insert(&mut self, value: &[u8], limit: u32, window_ms: i64, numbers: Numbers) -> u32 {
+    pub fn insert(&mut self, value: &[u8], limit: u32, window_ms: i64, counts: UsageCounts) -> u32 {
         let [low, middle, high, _] = self.join_span(limit, window_ms).to_le_bytes();
         let (at, row) = self.rows.add(HEAD.saturating_add(value.len()));
         if let Some((head, rest)) = row.split_first_chunk_mut::<HEAD>() {
@@ -200,7 +200,7 @@ impl Entries {
                 place.copy_from_slice(value);
             }
         }
-        self.set_numbers(at, numbers);
+        self.set_counts(at, counts);
         at
     }
 
@@ -216,9 +216,9 @@ impl Entries {
     }
 
     /// Other counts.
-    pub fn set_numbers(&mut self, at: u32, numbers: Numbers) {
-        let used = u64::try_from(numbers.used).ok().filter(|&used| used <= LARGEST);
-        let refs = Some(u64::from(numbers.refs)).filter(|&refs| refs <= LARGEST);
+    pub fn set_counts(&mut self, at: u32, counts: UsageCounts) {
+        let used = u64::try_from(counts.used).ok().filter(|&used| used <= LARGEST);
+        let refs = Some(u64::from(counts.refs)).filter(|&refs| refs <= LARGEST);
         let Some(head) = self.head_mut(at) else { return };
         let was_wide = head[0] & WIDE != 0;
         if let Some((used, refs)) = used.zip(refs) {
@@ -230,14 +230,14 @@ impl Entries {
             }
         } else {
             head[0] |= WIDE;
-            self.wide.insert(at, numbers);
+            self.wide.insert(at, counts);
         }
     }
 
     /// Another place.
-    pub fn set_place(&mut self, at: u32, place: Place) {
+    pub fn set_state(&mut self, at: u32, state: EntryState) {
         if let Some(head) = self.head_mut(at) {
-            head[0] = head[0] & !FLOATING | if place == Place::Floating { FLOATING } else { 0 };
+            head[0] = head[0] & !DETACHED | if state == EntryState::Detached { DETACHED } else { 0 };
         }
     }
 
@@ -253,7 +253,7 @@ impl Entries {
     }
 }
 
-impl Linked for Entries {
+impl Linked for UsageEntries {
     fn links(&self, at: u32) -> Links {
         let links = |head: &[u8; HEAD]| head.last_chunk::<8>().map(|links| Links::of(u64::from_le_bytes(*links)));
         self.head(at).and_then(links).unwrap_or_default()
@@ -277,26 +277,26 @@ mod tests {
 
     #[test]
     fn counts_and_windows_come_back_in_any_size() {
-        let mut entries = Entries::default();
-        let (small, large) = (Numbers { used: 7, refs: 1 }, Numbers { used: 1 << 24, refs: 1 });
+        let mut entries = UsageEntries::default();
+        let (small, large) = (UsageCounts { used: 7, refs: 1 }, UsageCounts { used: 1 << 24, refs: 1 });
         let value = vec![b'v'; 516];
         let one = entries.insert(&value, 3, -86_400_000, small);
-        let other = entries.insert(b"", 3, 0, Numbers { used: 0, refs: u32::MAX });
-        for numbers in [small, large, Numbers { used: (1 << 24) - 1, refs: (1 << 24) - 1 }, small] {
-            entries.set_numbers(one, numbers);
+        let other = entries.insert(b"", 3, 0, UsageCounts { used: 0, refs: u32::MAX });
+        for counts in [small, large, UsageCounts { used: (1 << 24) - 1, refs: (1 << 24) - 1 }, small] {
+            entries.set_counts(one, counts);
             let entry = entries.at(one);
-            assert_eq!((Numbers { used: entry.used, refs: entry.refs }, entry.window_ms), (numbers, -86_400_000));
-            assert_eq!((entry.value, entry.limit, entry.place), (&value[..], 3, Place::Indexed));
+            assert_eq!((UsageCounts { used: entry.used, refs: entry.refs }, entry.window_ms), (counts, -86_400_000));
+            assert_eq!((entry.value, entry.limit, entry.state), (&value[..], 3, EntryState::Indexed));
         }
         assert_eq!((entries.at(other).refs, entries.at(other).value.len()), (u32::MAX, 0));
         assert!(entries.is(one, 3, &value) && !entries.is(one, 4, &value) && !entries.is(one, 3, b"v"));
         entries.move_to(one, 0);
         assert_eq!(entries.at(one).window_ms, 0);
-        assert!(entries.spans_are_true() && entries.spans.len() == 1);
-        entries.set_place(one, Place::Floating);
-        assert_eq!(entries.at(one).place, Place::Floating);
+        assert!(entries.check_windows() && entries.spans.len() == 1);
+        entries.set_state(one, EntryState::Detached);
+        assert_eq!(entries.at(one).state, EntryState::Detached);
         entries.remove(one);
         entries.remove(other);
-        assert!(entries.is_empty() && entries.spans.is_empty() && entries.wide.is_empty() && entries.spans_are_true());
+        assert!(entries.is_empty() && entries.spans.is_empty() && entries.wide.is_empty() && entries.check_windows());
     }
 }

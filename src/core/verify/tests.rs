@@ -7,15 +7,15 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OnHand};
 use crate::core::model::context::CallContext;
 use crate::core::model::limit::{Cap, Count, Identity, Missing};
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::view::View;
 use crate::core::model::window::Window;
 use crate::core::ops::reserve;
-use crate::core::store::usage::Place;
-use crate::core::store::usage_entries::Numbers;
+use crate::core::store::usage::EntryState;
+use crate::core::store::usage_entries::UsageCounts;
 
-const STAMP: Stamp = Stamp { now_ms: 1_000, reign: 1, new_epoch: None };
+const STAMP: Stamp = Stamp { now_ms: 1_000, promotion: 1, new_epoch: None };
 
 fn context() -> CallContext {
     let mut context = CallContext::default();
@@ -60,13 +60,13 @@ fn pool() -> Pool {
 }
 
 /// The record of an order.
-fn slot(pool: &Pool, order: &str) -> u32 {
-    pool.order_ref(order.as_bytes()).slot.expect("it is known")
+fn row(pool: &Pool, order: &str) -> u32 {
+    pool.order_ref(order.as_bytes()).row.expect("it is known")
 }
 
 /// The entry in which the user's units are counted.
 fn entry(pool: &Pool) -> u32 {
-    pool.orders.at(slot(pool, "held")).shares.iter().next().expect("it counts")
+    pool.orders.at(row(pool, "held")).shares.iter().next().expect("it counts")
 }
 
 #[test]
@@ -82,44 +82,44 @@ fn each_lie_is_found() {
         ("sold is 2, should be 3", |p| p.sold = 2),
         ("the count of reserved orders is 1, should be 2", |p| p.counts[0] = 1),
         ("an order being returned", |p| {
-            let at = slot(p, "back");
+            let at = row(p, "back");
             p.orders.with_extra(at, |extra| extra.returned = 3);
         }),
         ("the list of holds holds an order that is confirmed", |p| {
-            let at = slot(p, "held");
-            p.orders.turn(at, State::Confirmed, 5);
+            let at = row(p, "held");
+            p.orders.set_state(at, OrderState::Confirmed, 5);
         }),
         ("the list of finished orders is not in order of time", |p| {
-            let (at, time_ms) = (slot(p, "given up"), 95_000);
-            p.orders.turn(at, State::Released, time_ms);
+            let (at, time_ms) = (row(p, "given up"), 95_000);
+            p.orders.set_state(at, OrderState::Released, time_ms);
         }),
         ("the list of holds names an order that is not there", |p| {
-            let at = slot(p, "held");
+            let at = row(p, "held");
             p.orders.remove(at);
         }),
         ("the number of listed orders is 4, should be 5", |p| {
-            let at = slot(p, "held");
+            let at = row(p, "held");
             p.holds.remove(&mut p.orders, at);
         }),
         ("the index of an order", |p| {
-            let (at, hash) = (slot(p, "held"), p.salt.order(b"held"));
+            let (at, hash) = (row(p, "held"), p.salt.order(b"held"));
             p.order_index.remove(hash, at);
         }),
         ("the number of indexed orders is 6, should be 5", |p| {
-            let at = slot(p, "held");
+            let at = row(p, "held");
             p.order_index.insert(p.salt.order(b"another"), at);
         }),
         ("the orders of a usage is 4, should be 5", |p| {
             let (at, used) = (entry(p), 6);
-            p.usage.entries.set_numbers(at, Numbers { used, refs: 4 });
+            p.usage.entries.set_counts(at, UsageCounts { used, refs: 4 });
         }),
         ("a usage is 2, its open holds alone are 3", |p| {
             let at = entry(p);
-            p.usage.entries.set_numbers(at, Numbers { used: 2, refs: 5 });
+            p.usage.entries.set_counts(at, UsageCounts { used: 2, refs: 5 });
         }),
         ("usage is in a list of others", |p| {
             let at = entry(p);
-            p.usage.entries.set_place(at, Place::Floating);
+            p.usage.entries.set_state(at, EntryState::Detached);
         }),
         ("the number of listed usages is 0, should be 1", |p| {
             p.limits[0].entries = crate::core::store::timeline::Timeline::default();

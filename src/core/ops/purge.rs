@@ -1,70 +1,70 @@
 //! Freeing the memory of what is over: only inside replicated changes, a bounded piece at a time.
 
-use crate::core::model::change::Freed;
+use crate::core::model::change::Purged;
 use crate::core::model::context::CallContext;
 use crate::core::model::pool::Pool;
 use crate::core::model::time::SLACK_MS;
 
-use super::record;
+use super::order_row;
 
 /// How many records of each kind a write frees beside its own change: more than it can add.
 pub const PER_WRITE: usize = 4;
 
 /// What could be freed now, at most `most` of each kind.
 #[must_use]
-pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Freed {
+pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
     let now_ms = context.clock.now_ms;
     if next_ms(pool).is_none_or(|at| now_ms < at) {
-        return Freed::default();
+        return Purged::default();
     }
-    pool.usage.look_again();
+    pool.usage.invalidate_next_expiry();
     let over = |time_ms: i64| now_ms >= time_ms.saturating_add(SLACK_MS);
     let finished = pool.finished.iter(&pool.orders).take(most);
-    let mut freed = Freed {
-        orders: finished.take_while(|&slot| over(pool.orders.at(slot).time_ms)).count() as u32,
+    let mut purged = Purged {
+        orders: finished.take_while(|&row| over(pool.orders.at(row).time_ms)).count() as u32,
         tokens: pool.tokens.iter().take(most).take_while(|t| over(t.forget_ms)).count() as u32,
-        left: pool.usage.left.len().min(most) as u32,
-        ..Freed::default()
+        orphaned: pool.usage.orphaned.len().min(most) as u32,
+        ..Purged::default()
     };
     for (at, limit) in pool.limits.iter().enumerate() {
-        if !limit.identity.window.rolls() {
+        if !limit.identity.window.repeats() {
             continue;
         }
         let stale = pool.usage.stale(limit, now_ms.saturating_sub(limit.kept_ms()), most);
         if stale > 0 {
-            freed.pruned.push((at as u8, stale as u32));
+            purged.pruned.push((at as u8, stale as u32));
         }
     }
-    freed
+    purged
 }
 
 /// When there will be something to free, Unix ms, or earlier; at once where removed limits left something.
 #[must_use]
 pub fn next_ms(pool: &Pool) -> Option<i64> {
-    if !pool.usage.left.is_empty() {
+    if !pool.usage.orphaned.is_empty() {
         return Some(0);
     }
     // Every call asks: plain numbers, the largest for none.
     let token_ms = pool.tokens.iter().next().map_or(i64::MAX, |t| t.forget_ms);
     let other_ms = pool.finished.next_ms().map_or(token_ms, |at| at.min(token_ms));
-    let at_ms = pool.usage.over_ms(&pool.limits).min(other_ms.saturating_add(SLACK_MS));
+    let at_ms = pool.usage.next_expiry_ms(&pool.limits).min(other_ms.saturating_add(SLACK_MS));
     (at_ms < i64::MAX).then_some(at_ms)
 }
 
 /// Frees it.
-pub fn apply(pool: &mut Pool, freed: &Freed) {
+pub fn apply(pool: &mut Pool, purged: &Purged) {
     let salt = pool.salt;
-    pool.usage.look_again();
+    pool.usage.invalidate_next_expiry();
     // Usage first: an order's end may free entries too, and the numbers count what the lists held when it was planned.
-    for &(at, n) in &freed.pruned {
+    for &(at, n) in &purged.pruned {
         if let Some(limit) = pool.limits.get_mut(usize::from(at)) {
             pool.usage.prune(salt, limit, n as usize);
         }
     }
-    pool.usage.clear_left(salt, freed.left as usize);
-    for _ in 0..freed.orders {
-        let Some(slot) = pool.finished.first() else { break };
-        record::remove(pool, slot);
+    pool.usage.purge_orphaned(salt, purged.orphaned as usize);
+    for _ in 0..purged.orders {
+        let Some(row) = pool.finished.first() else { break };
+        order_row::remove(pool, row);
     }
-    pool.tokens.free(salt, freed.tokens as usize);
+    pool.tokens.free(salt, purged.tokens as usize);
 }
