@@ -7,7 +7,7 @@ export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: campaign controls fuzz mutants suites
-.PHONY: help deps deps-tests examples build run test model feed demo bench golden ledger-campaign
+.PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
@@ -22,10 +22,10 @@ help:
 	@echo "make mutants                 cargo-mutants over the core: all places that fit behind a switch, in one build;"
 	@echo "                             ARGS='--shard 0/100' or ARGS='--re PATTERN': one build a place, as cargo mutants takes it"
 	@echo "make suites  Redis's own test suites, with the module and without"
-	@echo "make bench   all measurements, below half an hour a server; writes docs/benchmarks.md and the README's numbers."
+	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the README's numbers."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
-	@echo "make examples  the examples of the client libraries"
+	@echo "make clients  the client libraries; CLIENT=python for one"
 	@echo "make build, make deps, make golden: parts of these"
 
 # Installs what is missing, where apt can.
@@ -47,9 +47,13 @@ test: deps-tests
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 
-# The examples of the client libraries alone.
-examples: deps-tests
-	cargo test --test clients
+# The client libraries alone; CLIENT=python for one language, CLIENT=ioredis for one library.
+clients: deps-tests
+	CLIENT="$(CLIENT)" cargo test --test clients
+
+# What each library costs over its bare call.
+clients-overhead: deps-tests
+	CLIENT="$(CLIENT)" cargo test --test clients overhead -- --ignored --nocapture
 
 model: deps
 	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture
@@ -64,7 +68,7 @@ bench: deps
 	cargo build --release -p redis-stock -p stock-floor -p stock-bench
 	"$(TARGET)/release/stock-bench" $(PART) $(foreach server,$(or $(SERVERS),$(REDIS_SERVER)),--server "$(server)") \
 		--module "$(MODULE)" --floor "$(TARGET)/release/libstock_floor.so" $(if $(NOTE),--note "$(NOTE)") \
-		$(if $(PART),,--out "$(or $(OUT),docs)" $(if $(OUT),,--readme README.md))
+		$(if $(PART),,--out "$(or $(OUT),docs/internals)" $(if $(OUT),,--readme README.md))
 
 # Writes the golden files of the encoding's current version. Only after it has changed, with a new version.
 golden: deps
@@ -74,9 +78,9 @@ golden: deps
 ledger-campaign: deps-tests
 	cargo test -p stock-ledger --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
 
-# One campaign; it begins behind the last row that it has in docs/reliability.md, and appends one. RECORD= leaves the table alone.
+# One campaign; it begins behind the last row that it has in docs/internals/testing.md, and appends one. RECORD= leaves the table alone.
 NAME ?= simulate
-RECORD ?= --record docs/reliability.md
+RECORD ?= --record docs/internals/testing.md
 campaign: deps
 	cargo build --profile campaign -p stock-campaign
 	STOCK_MODULE="$(abspath $(TARGET))/campaign/deps/libredis_stock.so" $(CAMPAIGN) $(NAME) $(ARGS) $(if $(filter help,$(NAME)),,$(RECORD))

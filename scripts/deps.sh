@@ -58,16 +58,16 @@ install_wanted() {
 # The libraries, again when their pinned versions have changed.
 install_libraries() {
     python="${CARGO_TARGET_DIR:-target}/python"
-    pins=examples/python/requirements.txt
+    pins=clients/python/requirements.txt
     if ! cmp -s "$pins" "$python/installed"; then
         python3 -m venv --clear "$python"
         "$python/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins"
         cp "$pins" "$python/installed"
     fi
-    pins=examples/node/package-lock.json
-    modules=examples/node/node_modules
+    pins=clients/node/package-lock.json
+    modules=clients/node/node_modules
     if ! cmp -s "$pins" "$modules/.installed"; then
-        (cd examples/node && npm ci --silent --no-audit --no-fund)
+        (cd clients/node && npm ci --silent --no-audit --no-fund)
         cp "$pins" "$modules/.installed"
     fi
 }

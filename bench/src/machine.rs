@@ -14,7 +14,7 @@ pub fn describe(sizes: &Sizes, note: Option<&str>) -> String {
     format!(
         "# Benchmarks
 
-Written by `make bench` (see [bench/](../bench)); do not edit.
+Written by `make bench` (see [bench/](../../bench)); do not edit.
 
 ![CPU per call](benchmarks.svg)
 

@@ -121,7 +121,7 @@ pub fn calls() -> String {
         let _ = writeln!(text, "{}: {}", row.name, wire::typed(call.bytes(0, 1)));
     }
     text.push_str(
-        "```\n\nThe pools and their limits are made by [bench/src/rows/setup.rs](../bench/src/rows/setup.rs).\n",
+        "```\n\nThe pools and their limits are made by [bench/src/rows/setup.rs](../../bench/src/rows/setup.rs).\n",
     );
     text
 }

@@ -1,4 +1,4 @@
-//! Attacks redis-stock for as long as it is told: each subcommand is one campaign of `docs/reliability.md`.
+//! Attacks redis-stock for as long as it is told: each subcommand is one campaign of `docs/internals/testing.md`.
 //!
 //! Every campaign is bounded by a number, prints its seeds and counts, and names the command that repeats a failure. With
 //! `--record FILE` it appends one row to the table there, and goes on behind the last seed of its earlier rows.

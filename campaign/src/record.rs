@@ -1,4 +1,4 @@
-//! The table of `docs/reliability.md`: one row for what ran, none for what did not.
+//! The table of `docs/internals/testing.md`: one row for what ran, none for what did not.
 
 use std::fs;
 use std::path::PathBuf;

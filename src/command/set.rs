@@ -1,7 +1,7 @@
 //! `STOCK.SET key on_hand|UNLIMITED [NX|XX]`
 
 use super::args::{is, set_once, units, Args};
-use super::commit::{commit, commit_and_purge, open};
+use super::commit::{commit, commit_and_purge, write_pool};
 use super::error::CommandError;
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
@@ -52,10 +52,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         let salt = (call.env.entropy)();
         let handle = call.keys.create(key, StoredPool::Complete(Pool::new(salt)));
         commit(call, handle, &Change::Created { salt, on_hand });
-        call.out.status("OK");
+        call.out.ok();
         return Ok(());
     }
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     if must_exist == Some(false) {
         call.out.nil();
         return Ok(());
@@ -63,7 +63,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     match decide(call.keys.pool(handle), on_hand) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            call.out.status("OK");
+            call.out.ok();
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,
     }

@@ -1,49 +1,75 @@
-//! Starts the examples.
+//! The client libraries under test, each a program that takes the same arguments: clients/README.md.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+/// One client of one language.
+pub struct Library {
+    /// The directory below `clients`.
+    pub language: &'static str,
+    /// What its program calls it.
+    pub name: &'static str,
+    /// Whether it sends any command that it is given, also to replicas; the shell does not.
+    pub routes: bool,
 }
 
-pub fn examples(language: &str) -> PathBuf {
-    root().join("examples").join(language)
+/// Those that a `CLIENT` names: a language or a library; all without it.
+pub fn libraries() -> impl Iterator<Item = &'static Library> {
+    let wanted = std::env::var("CLIENT").unwrap_or_default();
+    LIBRARIES.iter().filter(move |one| wanted.is_empty() || wanted == one.language || wanted == one.name)
 }
 
-pub fn driver(name: &str) -> PathBuf {
-    root().join("tests/clients/drive").join(name)
+const LIBRARIES: &[Library] = &[
+    Library { language: "python", name: "redis-py", routes: true },
+    Library { language: "python", name: "redis-py-asyncio", routes: true },
+    Library { language: "python", name: "glide", routes: true },
+    Library { language: "shell", name: "redis-cli", routes: false },
+];
+
+pub fn clients(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients").join(path)
 }
 
-#[track_caller]
-fn installed(path: &Path) {
-    assert!(path.exists(), "{} is missing: `make deps` installs what the examples need", path.display());
-}
-
-/// Python with redis-py, as scripts/deps.sh installs it.
+/// Python with its libraries, as scripts/deps.sh installs it.
 #[track_caller]
 pub fn python() -> Command {
     let exe = std::env::current_exe().expect("the path of this test");
-    let target = exe.ancestors().nth(3).expect("the target directory");
-    let python = target.join("python/bin/python");
-    installed(&python);
+    let python = exe.ancestors().nth(3).expect("the target directory").join("python/bin/python");
+    assert!(python.exists(), "{} is missing: `make deps-tests` installs what the clients need", python.display());
     let mut command = Command::new(python);
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 
-/// Node.js with ioredis and node-redis.
-#[track_caller]
-pub fn node() -> Command {
-    installed(&examples("node").join("node_modules"));
-    Command::new("node")
+impl Library {
+    /// Its program, with the library, the port and the rest of the arguments.
+    #[track_caller]
+    pub fn program<S: AsRef<OsStr>>(&self, port: u16, args: &[S]) -> Command {
+        let mut command = match self.language {
+            "python" => {
+                let mut python = python();
+                python.arg(clients("python/tests/drive.py"));
+                python
+            }
+            "shell" => {
+                let mut shell = Command::new("sh");
+                shell.arg(clients("shell/drive.sh"));
+                shell
+            }
+            other => panic!("{other}: how is it started?"),
+        };
+        command.arg(self.name).arg(port.to_string()).args(args);
+        command
+    }
 }
 
-/// Runs a program to its end and answers what it said. It must end well.
+/// Runs a program to its end and answers what it printed. It must end well.
 #[track_caller]
-pub fn told(command: &mut Command) -> String {
+pub fn printed(command: &mut Command) -> String {
     let done = command.stdin(Stdio::null()).output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
-    let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success(), "{command:?}: {}\n{said}\n{}", done.status, String::from_utf8_lossy(&done.stderr));
-    said
+    let printed = String::from_utf8_lossy(&done.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{command:?}: {}\n{printed}\n{errors}", done.status);
+    printed
 }

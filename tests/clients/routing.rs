@@ -1,5 +1,5 @@
-//! With the helper lines of the examples, a client of the cluster sends each command to the node that owns its slot: counted on
-//! the servers.
+//! Every client library sends each command to the node that owns its slot: counted on the
+//! servers.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,8 +10,7 @@ use redis_stock::command::TABLE;
 
 use crate::harness::info;
 use crate::nodes::{slot_of, Cluster, PRIMARIES};
-use crate::programs::{driver, examples, node, python};
-use crate::rust_shop::stock::Shop;
+use crate::programs::libraries;
 
 /// How many pools, in as many slots.
 const POOLS: usize = 12;
@@ -140,18 +139,6 @@ fn lines_reach_all_nodes(cluster: &Cluster, lines: &[Line]) {
     }
 }
 
-fn route_py(port: u16, how: &str) -> Command {
-    let mut command = python();
-    command.arg(driver("route.py")).arg(examples("python")).arg(port.to_string()).arg(how);
-    command
-}
-
-fn route_js(port: u16, library: &str, how: &str) -> Command {
-    let mut command = node();
-    command.arg(driver("route.js")).arg(examples("node")).args([&port.to_string(), library, how]);
-    command
-}
-
 #[test]
 fn no_call_takes_a_detour() {
     let cluster = Cluster::steady();
@@ -159,41 +146,10 @@ fn no_call_takes_a_detour() {
     let (single, carts) = (single(), carts());
     lines_reach_all_nodes(&cluster, &single);
     lines_reach_all_nodes(&cluster, &carts);
-
-    // redis-py finds the slots of single pools by itself; the helper spares a cart the question where its keys are.
-    let (moved, asked) = through(&cluster, &mut route_py(port, "with"), &single);
-    assert_eq!((moved, asked), (0, 0), "redis-py, single pools");
-    let (moved, asked) = through(&cluster, &mut route_py(port, "with"), &carts);
-    assert_eq!((moved, asked), (0, 0), "redis-py, carts");
-    let (moved, asked) = through(&cluster, &mut route_py(port, "without"), &carts);
-    assert_eq!(moved, 0, "redis-py, carts without the helper");
-    assert!(asked > 0, "the helper is of no use any more: say so in docs/clients.md");
-
-    for library in ["ioredis", "node-redis"] {
+    for library in libraries().filter(|library| library.routes) {
         for (what, lines) in [("single pools", &single), ("carts", &carts)] {
-            let (moved, _) = through(&cluster, &mut route_js(port, library, "with"), lines);
-            assert_eq!(moved, 0, "{library}, {what}");
+            let (moved, asked) = through(&cluster, &mut library.program(port, &["--cluster", "lines"]), lines);
+            assert_eq!((moved, asked), (0, 0), "{}, {what}: redirects, COMMAND GETKEYS", library.name);
         }
-    }
-    let (moved, _) = through(&cluster, &mut route_js(port, "ioredis", "without"), &single);
-    assert!(moved > 0, "the helper is of no use any more: say so in docs/clients.md");
-
-    // redis-rs, in this process.
-    let mut shop = Shop::open(&format!("redis://127.0.0.1:{port}"), true).expect("a client");
-    for (what, lines) in [("single pools", &single), ("carts", &carts)] {
-        let mut send = || {
-            for line in lines {
-                let mut command = redis::cmd(&line[1]);
-                command.arg(&line[2..]);
-                // The arguments are of no interest here.
-                let _ = shop.call(&line[0], &command);
-            }
-        };
-        send();
-        let before = count(&cluster);
-        send();
-        let after = count(&cluster);
-        everything_ran_once(&before, &after, lines);
-        assert_eq!(after.moved - before.moved, 0, "redis-rs, {what}");
     }
 }

@@ -1,10 +1,10 @@
-//! A cart whose pools cannot share a slot (examples/python/split_cart.py), with a client that dies at every step.
+//! A cart whose pools cannot share a slot (clients/python/split_cart.py), with a client that dies at every step.
 
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::wait_until;
 use crate::nodes::{tag_of, Cluster, PRIMARIES};
-use crate::programs::{driver, examples, python};
+use crate::programs::{clients, python};
 
 const PUT_IN: i64 = 100;
 /// Two pools of one slot, and two more elsewhere.
@@ -49,7 +49,7 @@ impl Shop {
             lines.join(", ")
         );
         let mut command = python();
-        command.arg(driver("split.py")).arg(examples("python"));
+        command.arg(clients("python/tests/split.py"));
         command.arg(self.cluster.nodes[0].port().to_string()).arg(told).stdin(Stdio::null());
         command
     }

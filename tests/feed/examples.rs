@@ -1,4 +1,4 @@
-//! The examples of docs/events.md, run against real servers.
+//! The examples of docs/guides/events.md, run against real servers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -23,7 +23,7 @@ impl Program {
         let exe = std::env::current_exe().expect("the path of this test");
         let python = exe.ancestors().nth(3).expect("the target directory").join("python/bin/python");
         assert!(python.exists(), "{} is missing: `make deps` installs it", python.display());
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python").join(name);
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python").join(name);
         let mut command = Command::new(python);
         command.env("PYTHONDONTWRITEBYTECODE", "1").arg(program).args(args);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");

@@ -68,7 +68,7 @@ fn the_first_sale_is_as_written() {
 
 #[test]
 fn the_limits_are_as_written() {
-    follow("docs/limits.md", "limits");
+    follow("docs/guides/limits.md", "limits");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_carts_are_as_written() {
 
 #[test]
 fn the_events_are_as_written() {
-    follow("docs/events.md", "events");
+    follow("docs/guides/events.md", "events");
 }
 
 fn configured(client: &mut crate::harness::client::Client) -> BTreeMap<String, String> {

@@ -1,0 +1,313 @@
+"""The commands. Each function makes a `Call`, which a `Stock` or `AsyncStock` carries out, alone or in a pipeline.
+
+A call carries an order id or a token, so the same call again changes nothing. `attributes` are what limits count by:
+`{"user": 42}`. A time to hold is one of `ex` (seconds), `px` (milliseconds), `pxat` (Unix time in milliseconds).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Iterable, Mapping, Optional, Sequence, TypeVar, Union
+
+from . import answers as a
+
+T = TypeVar("T")
+Bytes = Union[str, bytes, int]
+Attributes = Optional[Mapping[str, Bytes]]
+
+
+class Call(Generic[T]):
+    """A command that has not been sent: its words, the pool that decides where it goes, and how its reply is read."""
+
+    __slots__ = ("words", "key", "parse", "reads")
+
+    def __init__(self, words, key, parse, reads=False):
+        self.words = words
+        self.key = key
+        self.parse = parse
+        self.reads = reads
+
+    def __repr__(self):
+        return f"Call({self.words!r})"
+
+
+def _until(words, ex, px, pxat):
+    if ex is not None:
+        words += ("EX", ex)
+    if px is not None:
+        words += ("PX", px)
+    if pxat is not None:
+        words += ("PXAT", pxat)
+
+
+def _for(words, attributes):
+    if attributes:
+        words.append("FOR")
+        for pair in attributes.items():
+            words += pair
+
+
+_reserved = a.decision(a.Reserved)
+_confirmed = a.decision(a.Confirmed)
+_released = a.decision(a.Released)
+_amended = a.decision(a.Amended)
+_extended = a.decision(a.Extended)
+_returned = a.decision(a.Returned)
+_cart_reserved = a.decision(a.CartReserved)
+_cart_done = a.decision(a.CartDone)
+_added = a.decision(a.Added)
+_reconciled = a.decision(a.Reconciled)
+
+
+def reserve(
+    key: Bytes, order: Bytes, qty: int, *, ex: Optional[int] = None, px: Optional[int] = None,
+    pxat: Optional[int] = None, partial: bool = False, attributes: Attributes = None,
+) -> Call[a.Reserved | a.Exists | a.Refused]:
+    """Holds units, if stock and every limit allow it. `partial` takes as many as they allow, at least 1."""
+    words = ["STOCK.RESERVE", key, order, qty]
+    _until(words, ex, px, pxat)
+    if partial:
+        words.append("PARTIAL")
+    _for(words, attributes)
+    return Call(words, key, _reserved)
+
+
+def check(key: Bytes, qty: int, *, attributes: Attributes = None) -> Call[a.Reserved | a.Refused]:
+    """What `reserve` of a new order would answer."""
+    words = ["STOCK.CHECK", key, qty]
+    _for(words, attributes)
+    return Call(words, key, _reserved, True)
+
+
+def confirm(
+    key: Bytes, order: Bytes, *, qty: Optional[int] = None, late: bool = False, since_ms: Optional[int] = None,
+    attributes: Attributes = None,
+) -> Call[a.Confirmed | a.Exists | a.Refused]:
+    """Turns a hold into a sale. `late`: also one that has expired, if stock and limits still allow it."""
+    words = ["STOCK.CONFIRM", key, order]
+    if qty is not None:
+        words += ("QTY", qty)
+    if late:
+        words.append("LATE")
+    if since_ms is not None:
+        words += ("SINCE", since_ms)
+    _for(words, attributes)
+    return Call(words, key, _confirmed)
+
+
+def release(key: Bytes, order: Bytes) -> Call[a.Released | a.Exists | a.Refused]:
+    """Gives up a hold. `NoOrder` is remembered: a `reserve` that arrives later takes nothing."""
+    return Call(["STOCK.RELEASE", key, order], key, _released)
+
+
+def amend(key: Bytes, order: Bytes, qty: int) -> Call[a.Amended | a.Exists | a.Refused]:
+    """The hold's new total."""
+    return Call(["STOCK.AMEND", key, order, qty], key, _amended)
+
+
+def extend(
+    key: Bytes, order: Bytes, *, ex: Optional[int] = None, px: Optional[int] = None, pxat: Optional[int] = None
+) -> Call[a.Extended | a.Refused]:
+    """Moves the deadline of a hold, never to an earlier time."""
+    words = ["STOCK.EXTEND", key, order]
+    _until(words, ex, px, pxat)
+    return Call(words, key, _extended)
+
+
+def refund(
+    key: Bytes, order: Bytes, *, qty: Optional[int] = None, token: Optional[Bytes] = None, late: bool = False,
+    keep_usage: bool = False, no_restock: bool = False,
+) -> Call[a.Returned | a.Exists | a.Refused]:
+    """RETURN: all that is left, or `qty` of it under a `token` that makes the refund repeatable."""
+    words = ["STOCK.RETURN", key, order]
+    if qty is not None:
+        words += ("QTY", qty, "TOKEN", token)
+    if late:
+        words.append("LATE")
+    if keep_usage:
+        words.append("KEEPUSAGE")
+    if no_restock:
+        words.append("NORESTOCK")
+    return Call(words, key, _returned)
+
+
+def _cart(verb, order, keys):
+    keys = list(keys)
+    return [verb, order, len(keys), *keys], keys[0]
+
+
+def reserve_cart(
+    order: Bytes, lines: Mapping[Bytes, int], *, ex: Optional[int] = None, px: Optional[int] = None,
+    pxat: Optional[int] = None, attributes: Attributes = None,
+) -> Call[a.CartReserved | a.Exists | a.Refused]:
+    """MRESERVE: `lines` is {pool: quantity}. All of it, or nothing. In a cluster the pools share a hash tag."""
+    words, key = _cart("STOCK.MRESERVE", order, lines)
+    words.append("QTY")
+    words += lines.values()
+    _until(words, ex, px, pxat)
+    _for(words, attributes)
+    return Call(words, key, _cart_reserved)
+
+
+def confirm_cart(
+    order: Bytes, keys: Iterable[Bytes], *, late: bool = False
+) -> Call[a.CartDone | a.Exists | a.Refused]:
+    words, key = _cart("STOCK.MCONFIRM", order, keys)
+    if late:
+        words.append("LATE")
+    return Call(words, key, _cart_done)
+
+
+def release_cart(order: Bytes, keys: Iterable[Bytes]) -> Call[a.CartDone | a.Exists | a.Refused]:
+    words, key = _cart("STOCK.MRELEASE", order, keys)
+    return Call(words, key, _cart_done)
+
+
+def extend_cart(
+    order: Bytes, keys: Iterable[Bytes], *, ex: Optional[int] = None, px: Optional[int] = None,
+    pxat: Optional[int] = None,
+) -> Call[a.CartDone | a.Refused]:
+    words, key = _cart("STOCK.MEXTEND", order, keys)
+    _until(words, ex, px, pxat)
+    return Call(words, key, _cart_done)
+
+
+def refund_cart(
+    order: Bytes, keys: Iterable[Bytes], *, keep_usage: bool = False, no_restock: bool = False
+) -> Call[a.CartDone | a.Exists | a.Refused]:
+    """MRETURN: all that is left, in all pools or in none."""
+    words, key = _cart("STOCK.MRETURN", order, keys)
+    if keep_usage:
+        words.append("KEEPUSAGE")
+    if no_restock:
+        words.append("NORESTOCK")
+    return Call(words, key, _cart_done)
+
+
+def set_stock(key: Bytes, on_hand: int | str, *, nx: bool = False, xx: bool = False) -> Call[bool]:
+    """Creates the pool, or corrects what is on hand ("UNLIMITED" too). False where NX or XX forbade it; after a lost answer
+    NX may have been the call's own doing."""
+    words = ["STOCK.SET", key, on_hand]
+    if nx:
+        words.append("NX")
+    if xx:
+        words.append("XX")
+    return Call(words, key, a.done_or_not)
+
+
+def add(key: Bytes, delta: int, token: Bytes) -> Call[a.Added | a.Exists | a.Refused]:
+    """A restock, or a write-off (negative). The token, the delivery's number say, makes it repeatable."""
+    return Call(["STOCK.ADD", key, delta, "TOKEN", token], key, _added)
+
+
+def reconcile(
+    key: Bytes, on_hand: int, *, after: Optional[Sequence[Bytes]] = None, dry_run: bool = False
+) -> Call[a.Reconciled | a.Refused]:
+    """Corrects what is on hand. `after` is (epoch, seq, out) of the last event that the database has followed."""
+    words = ["STOCK.RECONCILE", key, on_hand]
+    if after is not None:
+        words += ("AFTER", *after)
+    if dry_run:
+        words.append("DRYRUN")
+    return Call(words, key, _reconciled)
+
+
+def suspend(key: Bytes) -> Call[bool | a.Refused]:
+    return Call(["STOCK.SUSPEND", key], key, _switched)
+
+
+def resume(key: Bytes) -> Call[bool | a.Refused]:
+    return Call(["STOCK.RESUME", key], key, _switched)
+
+
+def set_policy(key: Bytes, json: str) -> Call[bool | a.Refused]:
+    """Replaces the whole policy."""
+    return Call(["STOCK.SETPOLICY", key, json], key, _switched)
+
+
+def limit(
+    key: Bytes, by: str, most: int | str, *, per: Optional[Bytes] = None, tz: Optional[str] = None,
+    count: Optional[str] = None, missing: Optional[str] = None, override: Sequence[Bytes] = (),
+) -> Call[bool | a.Refused]:
+    """Sets a limit, or for the values of `override` another maximum."""
+    words = ["STOCK.LIMIT", key, by, most]
+    for name, value in (("PER", per), ("TZ", tz), ("COUNT", count), ("MISSING", missing)):
+        if value is not None:
+            words += (name, value)
+    if override:
+        words += ("FOR", *override)
+    return Call(words, key, _switched)
+
+
+def unlimit(
+    key: Bytes, by: str, *, per: Optional[Bytes] = None, count: Optional[str] = None, override: Sequence[Bytes] = ()
+) -> Call[int | a.Refused]:
+    """Removes a limit with its usage, or one override: how many were removed."""
+    words = ["STOCK.UNLIMIT", key, by]
+    for name, value in (("PER", per), ("COUNT", count)):
+        if value is not None:
+            words += (name, value)
+    if override:
+        words += ("FOR", *override)
+    return Call(words, key, _number)
+
+
+def sweep(key: Bytes, count: Optional[int] = None) -> Call[int | a.Refused]:
+    """Returns due holds now: how many."""
+    words = ["STOCK.SWEEP", key]
+    if count is not None:
+        words += ("COUNT", count)
+    return Call(words, key, _number)
+
+
+def available(*keys: Bytes) -> Call[list[Optional[int]]]:
+    """What can be reserved now, in each pool: -1 unlimited, None no pool. In a cluster the pools share a hash tag."""
+    return Call(["STOCK.AVAILABLE", *keys], keys[0], a.as_is, True)
+
+
+def order(key: Bytes, order: Bytes) -> Call[Optional[a.OrderView]]:
+    return Call(["STOCK.ORDER", key, order], key, a.order_view, True)
+
+
+def orders(
+    key: Bytes, cursor: Bytes = 0, *, state: Optional[str] = None, count: Optional[int] = None
+) -> Call[Optional[tuple[int, list[tuple[Any, str]]]]]:
+    """A page of the orders: the next cursor (0: the end), and pairs of order and state."""
+    words = ["STOCK.ORDERS", key, cursor]
+    if state is not None:
+        words += ("STATE", state)
+    if count is not None:
+        words += ("COUNT", count)
+    return Call(words, key, a.order_page, True)
+
+
+def get(key: Bytes) -> Call[Optional[dict]]:
+    """Everything about a pool, by the names of the README."""
+    return Call(["STOCK.GET", key], key, a.pool_view, True)
+
+
+def usage(key: Bytes, *, attributes: Attributes = None) -> Call[Optional[list[a.Usage]]]:
+    words = ["STOCK.USAGE", key]
+    _for(words, attributes)
+    return Call(words, key, a.usages, True)
+
+
+def limits(key: Bytes) -> Call[Optional[list[a.Limit]]]:
+    return Call(["STOCK.LIMITS", key], key, a.limits, True)
+
+
+def policy(key: Bytes) -> Call[Optional[str]]:
+    """The policy, as JSON that `set_policy` takes."""
+    return Call(["STOCK.POLICY", key], key, a.optional_text, True)
+
+
+def verify(key: Bytes) -> Call[Optional[list[str]]]:
+    """Recomputes every sum of the pool: the differences, none where all is right. Slow."""
+    return Call(["STOCK.VERIFY", key], key, a.verified, True)
+
+
+def _switched(reply):
+    return True if not isinstance(reply, list) else a.decision(lambda: True)(reply)
+
+
+def _number(reply):
+    return reply if isinstance(reply, int) else a.decision(lambda n=0: n)(reply)

@@ -1,0 +1,123 @@
+"""Carries calls out through valkey-glide: `GlideClient` and `GlideClusterClient`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Sequence
+
+from glide import Batch, ClosingError, ClusterBatch, GlideClusterClient, RequestError, SlotKeyRoute, SlotType
+from glide import ConnectionError as GlideConnectionError
+from glide import TimeoutError as GlideTimeoutError
+
+from .answers import StockError
+from .calls import Call, T
+from .client import _Pauses
+from .repeat import PASSES, WITHIN
+
+
+def _words(call: Call) -> list:
+    # glide sends texts and bytes only.
+    return [word if type(word) is str or type(word) is bytes else str(word) for word in call.words]
+
+
+# glide rewrites error replies. A code that it knows becomes a word of its own behind this text; of others the code stays, with
+# a colon (`CONFLICT: ...`). Everything else is the client's own, and nobody knows what was done.
+_SIGNALLED = "An error was signalled by the server: - "
+_FINAL = {"ResponseError": "ERR", "PermissionDenied": "NOPERM", "CrossSlot": "CROSSSLOT"}
+
+
+def _judge(error: Exception):
+    """The error that the caller gets, or None: the same call again may succeed."""
+    if isinstance(error, (GlideConnectionError, GlideTimeoutError)):
+        return None
+    message = str(error)
+    if message.startswith(_SIGNALLED):
+        kind, _, text = message[len(_SIGNALLED) :].partition(": ")
+        return StockError(_FINAL[kind], text) if kind in _FINAL else None
+    code, colon, text = message.partition(": ")
+    if not (colon and code.isupper() and code.isalpha()) or code in PASSES:
+        return None
+    return StockError(code, text)
+
+
+class GlideStock:
+    """Sells through a `GlideClient` or `GlideClusterClient`. The client's `request_timeout` bounds one attempt.
+
+    `replicas`: what only reads goes to replicas (of a cluster; else set `read_from` of the client).
+    """
+
+    def __init__(self, client: Any, within: float = WITHIN, replicas: bool = False):
+        self._client = client
+        self._within = within
+        self._cluster = isinstance(client, GlideClusterClient)
+        self._reads = SlotType.REPLICA if replicas else SlotType.PRIMARY
+
+    async def do(self, call: Call[T]) -> T:
+        """Carries a call out. Raises StockError for an error reply, Unanswered when the time is over."""
+        left = None
+        while True:
+            try:
+                if self._cluster:
+                    # Without a route glide looks for the key in the first argument, which is the order of a cart.
+                    return call.parse(await self._client.custom_command(_words(call), self._route(call)))
+                return call.parse(await self._client.custom_command(_words(call)))
+            except ClosingError:
+                raise
+            except RequestError as caught:
+                error = caught
+            final = _judge(error)
+            if final is not None:
+                raise final from error
+            left = left or _Pauses(self._within)
+            await asyncio.sleep(left.next(error))
+
+    def _route(self, call: Call) -> SlotKeyRoute:
+        key = call.key if isinstance(call.key, str) else call.key.decode("utf-8", "surrogateescape")
+        return SlotKeyRoute(self._reads if call.reads else SlotType.PRIMARY, key)
+
+    async def pipeline(self, calls: Sequence[Call]) -> list:
+        """All calls in one go: their answers in order, a StockError in the place of an error reply.
+
+        A batch of glide in a cluster cannot be told where a cart goes: carts are sent beside it.
+        """
+        answers: list = [None] * len(calls)
+        todo = list(range(len(calls)))
+        if self._cluster:
+            carts = [n for n in todo if calls[n].words[1] != calls[n].key]
+            todo = [n for n in todo if calls[n].words[1] == calls[n].key]
+            for n, answer in zip(carts, await asyncio.gather(*(self._settled(calls[n]) for n in carts))):
+                answers[n] = answer
+        left = _Pauses(self._within)
+        while todo:
+            error: Any = None
+            try:
+                batch = ClusterBatch(is_atomic=False) if self._cluster else Batch(is_atomic=False)
+                for n in todo:
+                    batch.custom_command(_words(calls[n]))
+                replies = await self._client.exec(batch, raise_on_error=False)
+                again = []
+                for n, reply in zip(todo, replies):
+                    if not isinstance(reply, Exception):
+                        answers[n] = calls[n].parse(reply)
+                        continue
+                    answers[n] = _judge(reply)
+                    if answers[n] is None:
+                        again.append(n)
+                        error = reply
+                todo = again
+            except ClosingError:
+                raise
+            except RequestError as caught:
+                if _judge(caught) is not None:
+                    raise
+                error = caught
+            if todo:
+                await asyncio.sleep(left.next(error))
+        return answers
+
+    async def _settled(self, call: Call) -> Any:
+        try:
+            return await self.do(call)
+        except StockError as error:
+            return error
+

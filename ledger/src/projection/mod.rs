@@ -1,0 +1,240 @@
+//! What events mean for the database, pure: no database, no Redis, no clock. A batch of events is
+//! applied to the rows that it touches; what comes out is written in one transaction.
+//!
+//! The stock row follows `out`. Between the last event applied and this one, `out` moved by so
+//! much; so much leaves the stock_row. A missed entry is thereby made up for, and its number
+//! becomes an incident.
+
+mod branch;
+mod order_lines;
+mod stock_row;
+mod tokens;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::event::{Event, Kind};
+
+pub use branch::{LineageQuery, Past};
+pub use order_lines::{OrderLine, State};
+pub use stock_row::StockRow;
+pub use tokens::{is_made_up, Token, TokenKey};
+
+/// How far a pool has been followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The epoch of the last event applied; empty: the pool was preloaded, and nothing has been
+    /// seen of it yet.
+    pub epoch: String,
+    /// Its number.
+    pub seq: i64,
+    /// Its `out`: what has been taken out of the stock row is counted up to here.
+    pub out: i64,
+    /// Units that left but that the stock row's column could not carry.
+    pub uncovered: i64,
+    /// Redis has lost history that is in the database: an audit must come before a reconcile.
+    pub needs_audit: bool,
+}
+
+/// Something that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// gap, fork, lost, recreated, joined, uncovered, unreadable, or one of the audit.
+    pub kind: &'static str,
+    /// The pool.
+    pub pool: String,
+    /// The order, or empty.
+    pub order: String,
+    /// Where it was noticed.
+    pub epoch: String,
+    /// Where it was noticed.
+    pub seq: i64,
+    /// Units concerned.
+    pub units: i64,
+    /// In words.
+    pub detail: String,
+}
+
+/// A part of the history that Redis has lost: in whichever epochs it was, the history goes on in
+/// another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The pool.
+    pub pool: String,
+    /// The epoch in which it goes on; empty: it has not gone on yet.
+    pub epoch: String,
+    /// The first number that is lost.
+    pub from_seq: i64,
+}
+
+impl Fork {
+    /// Whether a change was lost by it. What has no epoch is of no history.
+    pub fn has(&self, epoch: &str, seq: i64) -> bool {
+        seq >= self.from_seq && !epoch.is_empty() && epoch != self.epoch
+    }
+}
+
+/// To write about what the database has of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A part of it was lost.
+    Lost(Fork),
+    /// The pool was deleted: what is known of it belongs to no history any more.
+    Gone(String),
+}
+
+/// The rows of one batch.
+#[derive(Debug, Default)]
+pub struct Projection {
+    /// Positions by pool.
+    pub positions: HashMap<String, Position>,
+    /// Epochs that were left behind, by pool.
+    pub known_epochs: HashSet<(String, String)>,
+    /// Lines by pool and order.
+    pub lines: HashMap<(String, String), OrderLine>,
+    /// Rows of the stock table by pool.
+    pub stock_rows: HashMap<String, StockRow>,
+    /// Rows of the stock table that cannot be worked with, by pool, and why.
+    pub unfit: HashMap<String, String>,
+    /// Calls with tokens.
+    pub tokens: HashMap<TokenKey, Token>,
+    /// Pools that have no row by design: campaign caps, couriers.
+    pub no_stock_row: HashSet<String>,
+    /// Whether the stock row's column can be negative.
+    pub negative: bool,
+    /// Events applied (not dropped).
+    pub applied: u64,
+    /// To write: positions.
+    pub moved: BTreeSet<String>,
+    /// To write: lines.
+    pub touched: BTreeSet<(String, String)>,
+    /// To write: epochs entered.
+    pub entered: BTreeSet<(String, String)>,
+    /// To write: tokens.
+    pub changed_tokens: BTreeSet<TokenKey>,
+    /// To write, in this order, before the lines.
+    pub marks: Vec<Mark>,
+    /// To write.
+    pub incidents: Vec<Incident>,
+}
+
+/// Whether an event is new to a pool that stands at `position`.
+enum Standing {
+    Old,
+    Next,
+    Branch,
+    First,
+}
+
+impl Projection {
+    fn standing(&self, event: &Event, position: Option<&Position>, entered: &BTreeSet<(String, String)>) -> Standing {
+        let Some(position) = position else { return Standing::First };
+        if position.epoch == event.epoch {
+            return if event.seq <= position.seq { Standing::Old } else { Standing::Next };
+        }
+        let key = (event.pool.clone(), event.epoch.clone());
+        if self.known_epochs.contains(&key) || entered.contains(&key) {
+            Standing::Old
+        } else if position.epoch.is_empty() {
+            // Preloaded: nothing was out then, so `out` tells everything.
+            Standing::Next
+        } else {
+            Standing::Branch
+        }
+    }
+
+    /// The pools of which an epoch comes that is not theirs: their other epochs must be loaded.
+    pub fn foreign_epochs<'a>(&self, events: &'a [Event]) -> BTreeSet<&'a str> {
+        let foreign = |e: &&Event| self.positions.get(&e.pool).is_some_and(|p| p.epoch != e.epoch);
+        events.iter().filter(foreign).map(|e| e.pool.as_str()).collect()
+    }
+
+    /// Whether the batch holds anything that is not in the database yet.
+    pub fn is_news(&self, event: &Event) -> bool {
+        !matches!(self.standing(event, self.positions.get(&event.pool), &BTreeSet::new()), Standing::Old)
+    }
+
+    /// Whether an epoch comes that the database does not know, of a pool that it knows.
+    pub fn has_branch(&self, events: &[Event]) -> bool {
+        let branch =
+            |e: &Event| matches!(self.standing(e, self.positions.get(&e.pool), &BTreeSet::new()), Standing::Branch);
+        events.iter().any(branch)
+    }
+
+    /// Applies one event. `before` is the entry that stands directly before it in the stream, of
+    /// the same pool: its number and `out`, where known. `past` is Redis's answer to
+    /// [`Projection::question`].
+    pub fn apply(&mut self, event: &Event, before: Option<(i64, i64)>, past: Past) {
+        let old = self.positions.get(&event.pool).cloned();
+        let standing = self.standing(event, old.as_ref(), &self.entered);
+        let base = match (standing, &old) {
+            (Standing::Old, _) => return,
+            (Standing::Next, Some(position)) => self.follow(event, position),
+            (Standing::Branch, Some(position)) => match self.branch(event, position, before, past) {
+                Some(base) => base,
+                None => {
+                    // So that the rest of that epoch is known as old without asking.
+                    self.entered.insert((event.pool.clone(), event.epoch.clone()));
+                    return;
+                }
+            },
+            _ => self.join(event),
+        };
+        self.applied += 1;
+        let known = old.as_ref().is_some_and(|p| p.epoch == event.epoch);
+        if !known {
+            self.entered.insert((event.pool.clone(), event.epoch.clone()));
+        }
+        let position = self.positions.entry(event.pool.clone()).or_default();
+        position.epoch.clone_from(&event.epoch);
+        position.seq = event.seq;
+        position.out = event.out;
+        self.moved.insert(event.pool.clone());
+        let gone = event.out - base;
+        let repeated = self.recognise(event);
+        let credit = match event.kind {
+            Kind::Added => -repeated.unwrap_or(0),
+            _ => self.write_line(event, gone, repeated),
+        };
+        self.take(event, gone - credit);
+    }
+
+    fn follow(&mut self, event: &Event, position: &Position) -> i64 {
+        let missed = event.seq - position.seq - 1;
+        if missed > 0 && !position.epoch.is_empty() {
+            let units = event.out - position.out - event.own_out();
+            let detail = format!(
+                "changes {} to {} are not in the stream; out says that they moved {units} units, which are applied",
+                position.seq + 1,
+                event.seq - 1
+            );
+            self.incident("gap", event, units, detail);
+        }
+        position.out
+    }
+
+    /// A pool of which the database knows nothing yet.
+    fn join(&mut self, event: &Event) -> i64 {
+        if event.seq == 1 {
+            return 0;
+        }
+        let base = event.out - event.own_out();
+        let detail = format!("followed from change {}; what came before is taken to be in the database", event.seq);
+        self.incident("joined", event, base, detail);
+        base
+    }
+
+    fn incident(&mut self, kind: &'static str, event: &Event, units: i64, detail: String) {
+        self.incidents.push(Incident {
+            kind,
+            pool: event.pool.clone(),
+            order: event.order.clone().unwrap_or_default(),
+            epoch: event.epoch.clone(),
+            seq: event.seq,
+            units,
+            detail,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! Redis, through the protocol only: one server, one behind Sentinel, or a cluster.
+
+mod lineage;
+pub mod pools;
+mod reader;
+mod reply;
+mod slots;
+pub mod streams;
+mod tls;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail, Context, Result};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline, Value};
+
+use crate::config;
+use crate::failure::Failure;
+use crate::text::unescape;
+
+pub use crate::wire::Field;
+pub use reader::Reader;
+pub use reply::Fields;
+pub use slots::slot;
+
+/// For so long a call may take. Long enough for a server that is busy, short enough to notice a
+/// dead one.
+const ANSWER: Duration = Duration::from_secs(20);
+const CONNECT: Duration = Duration::from_secs(3);
+const BULK: usize = 1000;
+const REDIRECTS: usize = 8;
+
+/// Connections to wherever the pools are.
+pub struct RedisClient {
+    settings: config::Redis,
+    info: ConnectionInfo,
+    open: HashMap<String, MultiplexedConnection>,
+    /// In a cluster: who has which slots.
+    slots: Vec<slots::Range>,
+}
+
+fn unreachable(error: impl std::fmt::Display) -> anyhow::Error {
+    Failure::Unreachable(format!("Redis cannot be reached: {error}")).into()
+}
+
+impl RedisClient {
+    /// Connects, and finds the primary or the nodes.
+    pub async fn open(settings: &config::Redis) -> Result<RedisClient> {
+        let mut last = anyhow!("no address");
+        for url in std::iter::once(&settings.url).chain(&settings.more) {
+            let info = url.as_str().into_connection_info().with_context(|| "redis.url is not a Redis URL")?;
+            let mut redis = RedisClient { settings: settings.clone(), info, open: HashMap::new(), slots: Vec::new() };
+            match redis.begin().await {
+                Ok(()) => return Ok(redis),
+                Err(error) => last = error,
+            }
+        }
+        Err(if last.downcast_ref::<Failure>().is_some() { last } else { unreachable(format!("{last:#}")) })
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        if !self.settings.sentinel.is_empty() {
+            self.info = self.ask_sentinel().await?;
+        }
+        let home = address(&self.info.addr);
+        self.connection(&home).await?;
+        if self.settings.cluster {
+            self.learn_slots(&home).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the sentinel for the primary.
+    async fn ask_sentinel(&self) -> Result<ConnectionInfo> {
+        // The logical database is one of the primary: a sentinel has none.
+        let mut at = self.info.clone();
+        at.redis.db = 0;
+        let mut sentinel = connect(&at).await?;
+        let mut ask = redis::cmd("SENTINEL");
+        ask.arg("get-master-addr-by-name").arg(&self.settings.sentinel);
+        let answer: Option<(String, u16)> = ask.query_async(&mut sentinel).await.map_err(unreachable)?;
+        let Some((host, port)) = answer else { bail!("the sentinel does not watch {}", self.settings.sentinel) };
+        let mut info = self.info.clone();
+        info.addr = beside(&self.info.addr, host, port);
+        if let Some((user, password)) = self.settings.login.split_once(':') {
+            info.redis.username = (!user.is_empty()).then(|| user.to_string());
+            info.redis.password = Some(password.to_string());
+        } else {
+            info.redis.username = None;
+            info.redis.password = None;
+        }
+        Ok(info)
+    }
+
+    /// The logical database that the connections are in.
+    pub fn db(&self) -> i64 {
+        self.info.redis.db
+    }
+
+    /// How to connect to a node.
+    fn node(&self, at: &str) -> Result<ConnectionInfo> {
+        let mut info = self.info.clone();
+        if address(&info.addr) != at {
+            let (host, port) = at.rsplit_once(':').context("a node without a port")?;
+            info.addr = beside(&info.addr, host.to_string(), port.parse()?);
+        }
+        Ok(info)
+    }
+
+    /// A connection of its own that reads one stream.
+    pub async fn reader(&self, stream: &str) -> Result<Reader> {
+        Reader::open(&self.node(&self.home_of(&unescape(stream)))?, stream).await
+    }
+
+    async fn connection(&mut self, at: &str) -> Result<&mut MultiplexedConnection> {
+        if !self.open.contains_key(at) {
+            let connection = connect(&self.node(at)?).await?;
+            self.open.insert(at.to_string(), connection);
+        }
+        self.open.get_mut(at).context("a connection that was just opened")
+    }
+
+    async fn learn_slots(&mut self, from: &str) -> Result<()> {
+        let mut ask = redis::cmd("CLUSTER");
+        ask.arg("SLOTS");
+        let host = from.rsplit_once(':').map(|(host, _)| host.to_string()).unwrap_or_default();
+        let connection = self.connection(from).await?;
+        let answer: Value = ask.query_async(connection).await.map_err(unreachable)?;
+        self.slots = slots::ranges(&answer, &host)?;
+        Ok(())
+    }
+
+    fn home_of(&self, key: &[u8]) -> String {
+        if self.settings.cluster {
+            let slot = slots::slot(key);
+            let found = self.slots.iter().find(|r| r.first <= slot && slot <= r.last);
+            if let Some(range) = found {
+                return range.node.clone();
+            }
+        }
+        address(&self.info.addr)
+    }
+
+    /// One command on a key. An error of the server is an error.
+    pub async fn call(&mut self, key: &[u8], command: Cmd) -> Result<Value> {
+        let mut answers = self.calls(vec![(key.to_vec(), command)]).await?;
+        let answer = answers.pop().context("no answer")?;
+        if let Value::ServerError(error) = &answer {
+            bail!("Redis answers {} {}", error.code(), error.details().unwrap_or_default());
+        }
+        Ok(answer)
+    }
+
+    /// Many commands, each on a key, pipelined; answers in the same order. Errors of the server
+    /// stand among the answers.
+    pub async fn calls(&mut self, commands: Vec<(Vec<u8>, Cmd)>) -> Result<Vec<Value>> {
+        let mut answers: Vec<Value> = vec![Value::Nil; commands.len()];
+        let mut open: Vec<usize> = (0..commands.len()).collect();
+        for round in 0..REDIRECTS {
+            let mut by_node: HashMap<String, Vec<usize>> = HashMap::new();
+            if !self.settings.cluster {
+                by_node.insert(address(&self.info.addr), std::mem::take(&mut open));
+            }
+            for place in open.drain(..) {
+                let key = commands.get(place).map(|(key, _)| key.as_slice()).unwrap_or_default();
+                by_node.entry(self.home_of(key)).or_default().push(place);
+            }
+            for (node, places) in by_node {
+                for some in places.chunks(BULK) {
+                    let mut pipeline = Pipeline::with_capacity(some.len());
+                    for place in some {
+                        if let Some((_, command)) = commands.get(*place) {
+                            pipeline.add_command(command.clone());
+                        }
+                    }
+                    let given = self.send(&node, &pipeline).await?;
+                    for (place, answer) in some.iter().zip(given) {
+                        if self.settings.cluster && is_elsewhere(&answer) {
+                            open.push(*place);
+                        }
+                        if let Some(slot) = answers.get_mut(*place) {
+                            *slot = answer;
+                        }
+                    }
+                }
+            }
+            if open.is_empty() {
+                return Ok(answers);
+            }
+            // Slots are on the move: look again, and be patient.
+            tokio::time::sleep(Duration::from_millis(50 << round)).await;
+            let nodes: Vec<String> = self.open.keys().cloned().collect();
+            for node in nodes {
+                if self.learn_slots(&node).await.is_ok() {
+                    break;
+                }
+                self.open.remove(&node);
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn send(&mut self, node: &str, pipeline: &Pipeline) -> Result<Vec<Value>> {
+        let connection = self.connection(node).await?;
+        let count = pipeline.cmd_iter().count();
+        let answer = connection.send_packed_commands(pipeline, 0, count).await;
+        answer.map_err(|error| {
+            self.open.remove(node);
+            unreachable(error)
+        })
+    }
+
+    /// MULTI, the commands, EXEC on one key's server: their answers.
+    pub async fn atomically(&mut self, key: &[u8], commands: Vec<Cmd>) -> Result<Vec<Value>> {
+        let node = self.home_of(key);
+        let count = commands.len();
+        let mut pipeline = Pipeline::with_capacity(count + 2);
+        pipeline.cmd("MULTI");
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        pipeline.cmd("EXEC");
+        match self.send(&node, &pipeline).await?.pop() {
+            Some(Value::Array(answers)) if answers.len() == count => Ok(answers),
+            other => bail!("EXEC answers {other:?}"),
+        }
+    }
+
+    /// What names the history of the server that has a key: process, replication id, and role.
+    pub async fn history(&mut self, key: &[u8]) -> Result<String> {
+        let mut server = redis::cmd("INFO");
+        server.arg("server");
+        let mut replication = redis::cmd("INFO");
+        replication.arg("replication");
+        let node = self.home_of(key);
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(server).add_command(replication);
+        let texts: Vec<String> =
+            self.send(&node, &pipeline).await?.iter().map(|v| redis::from_redis_value(v).unwrap_or_default()).collect();
+        let text = texts.join("\r\n");
+        let field = |name: &str| {
+            let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            found.map(|value| value.trim().to_string()).with_context(|| format!("INFO without {name}"))
+        };
+        if field("role")? != "master" {
+            return Err(unreachable("the server is a replica"));
+        }
+        Ok(format!("{}:{}", field("run_id")?, field("master_replid")?))
+    }
+}
+
+fn is_elsewhere(answer: &Value) -> bool {
+    let Value::ServerError(error) = answer else { return false };
+    ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"].contains(&error.code())
+}
+
+/// Another server of the same kind: with TLS where this one has it.
+fn beside(address: &ConnectionAddr, host: String, port: u16) -> ConnectionAddr {
+    match address {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
+        }
+        ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) => ConnectionAddr::Tcp(host, port),
+    }
+}
+
+async fn connect(info: &ConnectionInfo) -> Result<MultiplexedConnection> {
+    let client = Client::open(info.clone()).context("the address of Redis")?;
+    let config = AsyncConnectionConfig::new().set_response_timeout(ANSWER).set_connection_timeout(CONNECT);
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(unreachable)
+}
+
+fn address(address: &ConnectionAddr) -> String {
+    match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port}"),
+        ConnectionAddr::Unix(path) => path.display().to_string(),
+    }
+}

@@ -1,0 +1,103 @@
+//! Event streams.
+
+use anyhow::{bail, Context, Result};
+use redis::Value;
+
+use super::reply::bytes;
+use super::{Fields, RedisClient};
+use crate::text::{escape, unescape};
+
+/// An id as two numbers, for comparing.
+pub fn parts(id: &str) -> (u64, u64) {
+    let (ms, seq) = id.split_once('-').unwrap_or((id, "0"));
+    (ms.parse().unwrap_or(0), seq.parse().unwrap_or(0))
+}
+
+/// What a page of a stream tells of an entry: of which pool and epoch it is. Both are empty where
+/// it is no event.
+pub struct Passed {
+    /// Its id.
+    pub id: String,
+    /// The pool.
+    pub pool: String,
+    /// The epoch.
+    pub epoch: String,
+}
+
+impl RedisClient {
+    /// Of which pools and epochs the entries from `from` to `to` are, at most `count` of them.
+    pub async fn epochs(&mut self, stream: &str, from: &str, to: &str, count: usize) -> Result<Vec<Passed>> {
+        let key = unescape(stream);
+        let mut command = redis::cmd("XRANGE");
+        command.arg(&key).arg(from).arg(to).arg("COUNT").arg(count);
+        let Value::Array(entries) = self.call(&key, command).await? else { return Ok(Vec::new()) };
+        let db = self.db();
+        let passed = entries.iter().filter_map(|entry| {
+            let Value::Array(pair) = entry else { return None };
+            let id = String::from_utf8(bytes(pair.first()?)).ok()?;
+            let fields = pair.get(1).and_then(Fields::of);
+            let fields = fields.filter(|fields| fields.number("db") == Some(db));
+            let text = |name| fields.as_ref().and_then(|f| f.get(name)).map(|v| escape(&bytes(v))).unwrap_or_default();
+            Some(Passed { id, pool: text("pool"), epoch: text("epoch") })
+        });
+        Ok(passed.collect())
+    }
+
+    /// The id of the last entry ever added; none where there is no stream.
+    pub async fn last_id(&mut self, stream: &str) -> Result<Option<String>> {
+        let key = unescape(stream);
+        let mut command = redis::cmd("XINFO");
+        command.arg("STREAM").arg(&key);
+        let mut answers = self.calls(vec![(key, command)]).await?;
+        Ok(answers.pop().and_then(|answer| Fields::of(&answer)?.text("last-generated-id")))
+    }
+
+    /// How many entries stand behind `after`, counted up to `most`.
+    pub async fn behind(&mut self, stream: &str, after: &str, most: usize) -> Result<usize> {
+        let key = unescape(stream);
+        let mut command = redis::cmd("XRANGE");
+        command.arg(&key).arg(format!("({after}")).arg("+").arg("COUNT").arg(most);
+        match self.call(&key, command).await? {
+            Value::Array(entries) => Ok(entries.len()),
+            _ => Ok(0),
+        }
+    }
+
+    /// Removes the entries before `id`, but none that a consumer group has still to read or to
+    /// acknowledge.
+    pub async fn trim(&mut self, stream: &str, id: &str) -> Result<i64> {
+        let key = unescape(stream);
+        let mut command = redis::cmd("XINFO");
+        command.arg("GROUPS").arg(&key);
+        let mut least = id.to_string();
+        let asked = self.calls(vec![(key.clone(), command)]).await?.pop().context("no answer")?;
+        // No pool has written to it yet: there is nothing to remove.
+        if matches!(&asked, Value::ServerError(e) if e.details().is_some_and(|text| text.contains("no such key"))) {
+            return Ok(0);
+        }
+        if let Value::ServerError(error) = &asked {
+            bail!("XINFO GROUPS answers {} {}", error.code(), error.details().unwrap_or_default());
+        }
+        if let Value::Array(groups) = asked {
+            for group in groups.iter().filter_map(Fields::of) {
+                let delivered = group.text("last-delivered-id").unwrap_or_else(|| "0-0".to_string());
+                let mut floor = delivered;
+                if group.number("pending").unwrap_or(0) > 0 {
+                    let mut pending = redis::cmd("XPENDING");
+                    pending.arg(&key).arg(group.text("name").unwrap_or_default());
+                    if let Value::Array(summary) = self.call(&key, pending).await? {
+                        let first = summary.get(1).map(bytes).and_then(|b| String::from_utf8(b).ok());
+                        floor = first.filter(|f| !f.is_empty()).unwrap_or(floor);
+                    }
+                }
+                if parts(&floor) < parts(&least) {
+                    least = floor;
+                }
+            }
+        }
+        let mut command = redis::cmd("XTRIM");
+        command.arg(&key).arg("MINID").arg(&least);
+        let removed = self.call(&key, command).await?;
+        redis::from_redis_value(&removed).context("XTRIM")
+    }
+}

@@ -1,0 +1,60 @@
+//! Reads ahead: while one batch is written, the next ones are read and understood.
+
+use anyhow::{anyhow, Result};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Batch;
+use crate::redis_client::Reader;
+
+/// What is to be read.
+pub struct ReadRequest {
+    /// The stream.
+    pub stream: String,
+    /// Events of this logical database count.
+    pub db: i64,
+    /// The id of the last entry that has been read already.
+    pub after: String,
+    /// Entries in a batch.
+    pub count: usize,
+    /// How long to wait for entries when there are none.
+    pub block_ms: usize,
+}
+
+/// Batches that are read before they are asked for: at most one that waits, and one behind it.
+pub struct Prefetcher {
+    batches: mpsc::Receiver<Result<Batch>>,
+    /// Ends with this value.
+    _task: JoinSet<()>,
+}
+
+impl Prefetcher {
+    /// Begins to read.
+    pub fn start(reader: Reader, request: ReadRequest) -> Prefetcher {
+        let (sender, batches) = mpsc::channel(1);
+        let mut task = JoinSet::new();
+        task.spawn(read(reader, request, sender));
+        Prefetcher { batches, _task: task }
+    }
+
+    /// The next batch, in the order of the stream. An empty one: the reader was at the end of the
+    /// stream.
+    pub async fn next(&mut self) -> Result<Batch> {
+        self.batches.recv().await.unwrap_or_else(|| Err(anyhow!("the reader has ended")))
+    }
+}
+
+async fn read(mut reader: Reader, request: ReadRequest, sender: mpsc::Sender<Result<Batch>>) {
+    let ReadRequest { stream, db, mut after, count, block_ms } = request;
+    loop {
+        let mut batch = Batch::default();
+        let read = reader.read(&after, count, block_ms, |id, fields| batch.add(&stream, db, id, fields)).await;
+        if !batch.is_empty() {
+            after.clone_from(&batch.last_id);
+        }
+        let ended = read.is_err();
+        if sender.send(read.map(|_| batch)).await.is_err() || ended {
+            return;
+        }
+    }
+}
