@@ -101,7 +101,7 @@ pub fn decide_new<'a>(
 /// The answer to a RESERVE of an order that is known.
 #[must_use]
 pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: OrderState) -> Refusal {
-    if matches!(state, OrderState::Released | OrderState::Expired) {
+    if matches!(state, OrderState::Released | OrderState::Expired | OrderState::Returned) {
         return Refusal::Closed(state);
     }
     if record.asked != call.qty {
