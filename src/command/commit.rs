@@ -5,6 +5,7 @@ use super::event::{attributes, entry, StreamEntry};
 use super::host::{Append, Handle};
 use super::journal::{Notification, Outcome};
 use super::spec::Call;
+use crate::core::apply::apply;
 use crate::core::codec::effect::{self, EventRef};
 use crate::core::model::change::Change;
 use crate::core::model::context::{CallContext, DUE_PER_WRITE};
@@ -102,7 +103,7 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let stamp = Stamp { now_ms, promotion: call.env.promotion, new_epoch };
     // Asked before it happens; a policy, which may change where it is told of, is about no units.
     let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
-    let Some((kind, transitions)) = pool.commit(&stamp, change) else { return };
+    let Some((kind, transitions)) = apply(pool, &stamp, change) else { return };
     changed.notifications.push(Notification { kind, transitions });
     let Some(name) = stream(pool, call.env.events.default_stream) else { return };
     // A copy, since the stream is opened beside the pool; short names need no allocation.

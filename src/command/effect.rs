@@ -7,6 +7,7 @@ use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
 use super::journal::{Notification, Outcome};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::apply::apply;
 use crate::core::codec::effect::Effect;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::Transitions;
@@ -110,7 +111,7 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Pendi
         };
         let qty = if step.event_ref.is_some() { quantity(pool, &step.change) } else { 0 };
         let announced = if step.applicable {
-            pool.commit(&step.stamp, &step.change)
+            apply(pool, &step.stamp, &step.change)
         } else {
             divergences = divergences.saturating_add(1);
             pool.skip(&step.stamp, &step.change);

@@ -19,6 +19,7 @@
     clippy::panic
 )]
 
+pub mod apply;
 pub mod codec;
 pub mod model;
 pub mod ops;

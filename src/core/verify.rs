@@ -2,8 +2,8 @@
 
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
+use crate::core::model::usage::EntryState;
 use crate::core::store::slab::NONE;
-use crate::core::store::usage::EntryState;
 
 /// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At most 100.
 #[must_use]

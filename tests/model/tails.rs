@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use redis_stock::core::apply::apply;
 use redis_stock::core::model::attributes::Attributes;
 use redis_stock::core::model::change::{Change, LimitSet, OnHand};
 use redis_stock::core::model::context::{CallContext, Defaults};
@@ -80,7 +81,7 @@ fn context(now_ms: i64) -> CallContext {
 }
 
 fn commit(pool: &mut Pool, now_ms: i64, change: &Change<'_>) {
-    pool.commit(&Stamp { now_ms, promotion: 1, new_epoch: None }, change);
+    apply(pool, &Stamp { now_ms, promotion: 1, new_epoch: None }, change);
 }
 
 fn pool_with_limits() -> Pool {

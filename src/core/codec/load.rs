@@ -11,10 +11,9 @@ use crate::core::model::limit::{Limit, Overrides, Recent, MAX_DIMENSIONS, MAX_LI
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
 use crate::core::store::bulk::Bulk;
 use crate::core::store::timeline::Timeline;
-use crate::core::store::usage::{EntryState, RestoredEntry};
-use crate::core::store::usage_entries;
 
 /// Whether a chunk is the first one of a pool.
 #[must_use]
@@ -289,7 +288,7 @@ impl Loader {
 
     fn order(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let flags = reader.byte()?;
-        let Some(&state) = OrderState::ALL.get(usize::from(flags & 7)) else { return damage("a state is unknown") };
+        let Some(state) = OrderState::of_code(flags & 7) else { return damage("a state is unknown") };
         let [partial, shrunk, has_extra, unverified] = [3, 4, 5, 6].map(|bit| flags >> bit & 1 == 1);
         let id = reader.id()?;
         let qty = reader.within(0..=MAX_UNITS)?;
@@ -376,7 +375,7 @@ impl Loader {
             return damage("an order has two shares of a limit");
         }
         let refs = entry.refs.checked_add(1).ok_or(Damage("usage has too many orders"))?;
-        let numbers = usage_entries::UsageCounts { used: entry.used, refs };
+        let numbers = UsageCounts { used: entry.used, refs };
         entries.set_counts(at, numbers);
         Ok(at)
     }

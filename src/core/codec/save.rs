@@ -7,8 +7,8 @@ use super::wire::{put, put_bytes, put_signed};
 use crate::core::model::limit::Limit;
 use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
+use crate::core::model::usage::UsageEntry;
 use crate::core::store::slab::NONE;
-use crate::core::store::usage::UsageEntry;
 
 /// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64 KiB.
 const CHUNK: usize = 32 * 1024;

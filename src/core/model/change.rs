@@ -7,7 +7,7 @@ use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::policy::Policy;
-use crate::core::store::usage::Share;
+use crate::core::model::usage::Share;
 
 /// What is on the shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What a pool remembers of one order.
 
 use crate::core::model::ids::Bytes;
-use crate::core::store::orders::OrderShares;
+use crate::core::store::order_shares::OrderShares;
 
 /// The most return tokens in one order.
 pub const MAX_TOKENS: usize = 1_000;
@@ -25,6 +25,19 @@ pub enum OrderState {
 impl OrderState {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 5] = [Self::Reserved, Self::Confirmed, Self::Returned, Self::Released, Self::Expired];
+
+    /// The state with this number. `None`: there is no such state.
+    #[must_use]
+    pub const fn of_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Reserved,
+            1 => Self::Confirmed,
+            2 => Self::Returned,
+            3 => Self::Released,
+            4 => Self::Expired,
+            _ => return None,
+        })
+    }
 
     /// The word of answers and events.
     #[must_use]

@@ -3,7 +3,7 @@
 //! A pool changes in one place only, [`Pool::commit`], which cannot fail: whether a change is right was decided before
 //! (`ops`), or by the primary.
 
-use crate::core::model::change::{Change, Kind, OnHand, OrderRef, Transition, Transitions};
+use crate::core::model::change::{Change, OnHand, OrderRef, Transition, Transitions};
 use crate::core::model::context::CallContext;
 use crate::core::model::hash::Salt;
 use crate::core::model::ids::Bytes;
@@ -11,7 +11,7 @@ use crate::core::model::limit::{values, Limit};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::quantity::{difference, sum, MAX_UNITS};
 use crate::core::model::refusal::{Bound, Refusal};
-use crate::core::ops;
+use crate::core::model::time::SLACK_MS;
 use crate::core::store::index::Index;
 use crate::core::store::orders::Orders;
 use crate::core::store::timeline::Timeline;
@@ -331,11 +331,24 @@ impl Pool {
         Self { events: self.events.as_ref().map(|_| Bytes::default()), promotion: 0, ..self.clone() }
     }
 
-    /// When the background has something to do here: the next hold to return or memory to free; Unix ms.
+    /// When the background next has a hold to expire or rows to purge here, Unix ms; `None` = never.
     #[must_use]
     pub fn next_wake_ms(&self) -> Option<i64> {
-        let (due_ms, free_ms) = (self.holds.next_ms(), ops::purge::next_ms(self));
-        due_ms.map_or(free_ms, |due_ms| Some(free_ms.map_or(due_ms, |free_ms| free_ms.min(due_ms))))
+        let (due_ms, purge_ms) = (self.holds.next_ms(), self.next_purge_ms());
+        due_ms.map_or(purge_ms, |due_ms| Some(purge_ms.map_or(due_ms, |purge_ms| purge_ms.min(due_ms))))
+    }
+
+    /// When rows can be purged, Unix ms, or earlier; 0 while removed limits have left entries.
+    #[must_use]
+    pub fn next_purge_ms(&self) -> Option<i64> {
+        if !self.usage.orphaned.is_empty() {
+            return Some(0);
+        }
+        // Every write asks: plain numbers with the largest for "never" are the cheapest.
+        let token_ms = self.tokens.iter().next().map_or(i64::MAX, |t| t.forget_ms);
+        let other_ms = self.finished.next_ms().map_or(token_ms, |at| at.min(token_ms));
+        let at_ms = self.usage.next_expiry_ms(&self.limits).min(other_ms.saturating_add(SLACK_MS));
+        (at_ms < i64::MAX).then_some(at_ms)
     }
 
     /// The earliest deadline of a hold.
@@ -372,82 +385,8 @@ impl Pool {
         }
     }
 
-    /// Makes a change: the only place that does. How it is announced, if it is.
-    pub fn commit(&mut self, stamp: &Stamp, change: &Change<'_>) -> Option<(Kind, Transitions)> {
-        let now_ms = stamp.now_ms;
-        let Some(kind) = change.kind() else {
-            if let Change::Purged(purged) = change {
-                ops::purge::apply(self, purged);
-            }
-            return None;
-        };
-        self.begin(stamp);
-        if let Some(forget_ms) = change.forget_ms() {
-            self.shortest_retain_ms = self.shortest_retain_ms.min(forget_ms.saturating_sub(now_ms));
-        }
-        let before = self.available();
-        match change {
-            Change::Created { salt, on_hand } => {
-                self.salt = Salt(*salt);
-                self.set_on_hand(*on_hand);
-            }
-            Change::Set(on_hand) => self.set_on_hand(*on_hand),
-            Change::Added { delta, token } => ops::add::apply(self, *delta, *token),
-            Change::Reconciled { on_hand } => self.on_hand = *on_hand,
-            Change::Suspended => self.suspended = true,
-            Change::Resumed => self.suspended = false,
-            Change::Policy(policy) => ops::policy::apply(self, policy, now_ms),
-            Change::LimitSet(set) => ops::limit::apply_set(self, set, now_ms),
-            Change::LimitRemoved { id, pattern } => ops::limit::apply_removed(self, *id, pattern.as_ref()),
-            Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares } => {
-                let fingerprint = self.salt.attributes(attributes);
-                let placed = ops::allocate::Placed {
-                    order: *order,
-                    asked: *asked,
-                    qty: *qty,
-                    partial: *partial,
-                    placed_ms: now_ms,
-                    fingerprint,
-                    attributes,
-                    shares,
-                };
-                ops::reserve::apply(self, &placed, *deadline_ms);
-            }
-            Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms } => {
-                let fingerprint = self.salt.attributes(attributes);
-                let placed = ops::allocate::Placed {
-                    order: *order,
-                    asked: *qty,
-                    qty: *qty,
-                    partial: false,
-                    placed_ms: *placed_ms,
-                    fingerprint,
-                    attributes,
-                    shares,
-                };
-                ops::confirm::apply_late_placed(self, &placed, *forget_ms);
-            }
-            Change::Amended { order, qty, recount } => ops::amend::apply(self, *order, *qty, recount.as_ref(), now_ms),
-            Change::Extended { order, deadline_ms } => ops::extend::apply(self, *order, *deadline_ms),
-            Change::Confirmed { order, qty, forget_ms } => ops::confirm::apply(self, *order, *qty, now_ms, *forget_ms),
-            Change::Late { order, qty, recount, forget_ms } => {
-                ops::confirm::apply_late(self, *order, *qty, recount, *forget_ms);
-            }
-            Change::Released { order, forget_ms } => ops::release::apply(self, *order, now_ms, *forget_ms),
-            Change::Cancelled { order, forget_ms } => ops::release::apply_cancelled(self, *order, now_ms, *forget_ms),
-            Change::Expired { order, forget_ms } => ops::expire::apply(self, *order, now_ms, *forget_ms),
-            Change::Returned { order, token, content, forget_ms } => {
-                ops::return_units::apply(self, *order, *token, *content, now_ms, *forget_ms);
-            }
-            Change::UnverifiedReturn { order, token, content, forget_ms } => {
-                ops::return_units::apply_unverified(self, *order, token, *content, now_ms, *forget_ms);
-            }
-            Change::Purged(_) => {}
-        }
-        Some((kind, self.transitions(before)))
-    }
-
-    fn begin(&mut self, stamp: &Stamp) {
+    /// Numbers the change that follows, and begins the epoch that it brings in.
+    pub(in crate::core) fn begin(&mut self, stamp: &Stamp) {
         if let Some(epoch) = stamp.new_epoch {
             if self.seq > 0 {
                 if self.ended.len() >= MAX_EPOCHS {
@@ -462,7 +401,8 @@ impl Pool {
         self.seq = self.seq.saturating_add(1).min(MAX_UNITS.unsigned_abs());
     }
 
-    fn transitions(&self, before: Option<i64>) -> Transitions {
+    /// How availability has changed since it was `before`.
+    pub(in crate::core) fn transitions(&self, before: Option<i64>) -> Transitions {
         let before = before.unwrap_or(i64::MAX);
         let after = self.available().unwrap_or(i64::MAX);
         let stock = match (before > 0, after > 0) {
@@ -474,7 +414,7 @@ impl Pool {
         Transitions { stock, low: low.then_some(Transition::Low) }
     }
 
-    fn set_on_hand(&mut self, on_hand: OnHand) {
+    pub(in crate::core) fn set_on_hand(&mut self, on_hand: OnHand) {
         match on_hand {
             OnHand::Units(units) => {
                 self.unlimited = false;

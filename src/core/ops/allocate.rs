@@ -11,8 +11,8 @@ use crate::core::model::order::{NewOrder, Numbers, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::usage::Share;
 use crate::core::model::view::View;
-use crate::core::store::usage::Share;
 
 use super::order_row;
 

@@ -3,7 +3,7 @@
 use crate::core::model::change::OrderRef;
 use crate::core::model::order::{Extra, NewOrder, OrderState};
 use crate::core::model::pool::Pool;
-use crate::core::store::usage::EntryState;
+use crate::core::model::usage::EntryState;
 
 /// Puts a new record into the table, the index and the list that its state asks for. Another record of this id, whose order
 /// is forgotten, ends.

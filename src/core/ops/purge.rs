@@ -14,7 +14,7 @@ pub const PER_WRITE: usize = 4;
 #[must_use]
 pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
     let now_ms = context.clock.now_ms;
-    if next_ms(pool).is_none_or(|at| now_ms < at) {
+    if pool.next_purge_ms().is_none_or(|at| now_ms < at) {
         return Purged::default();
     }
     pool.usage.invalidate_next_expiry();
@@ -36,19 +36,6 @@ pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
         }
     }
     purged
-}
-
-/// When there will be something to free, Unix ms, or earlier; at once where removed limits left something.
-#[must_use]
-pub fn next_ms(pool: &Pool) -> Option<i64> {
-    if !pool.usage.orphaned.is_empty() {
-        return Some(0);
-    }
-    // Every call asks: plain numbers, the largest for none.
-    let token_ms = pool.tokens.iter().next().map_or(i64::MAX, |t| t.forget_ms);
-    let other_ms = pool.finished.next_ms().map_or(token_ms, |at| at.min(token_ms));
-    let at_ms = pool.usage.next_expiry_ms(&pool.limits).min(other_ms.saturating_add(SLACK_MS));
-    (at_ms < i64::MAX).then_some(at_ms)
 }
 
 /// Frees it.

@@ -7,8 +7,8 @@ use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::usage::{Share, UsageEntry};
 use crate::core::model::view::View;
-use crate::core::store::usage::{Share, UsageEntry};
 
 use super::allocate;
 

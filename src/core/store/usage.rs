@@ -7,52 +7,13 @@
 use std::cell::Cell;
 
 use crate::core::model::hash::Salt;
-use crate::core::model::ids::Bytes;
 use crate::core::model::limit::Limit;
+use crate::core::model::usage::{EntryState, RestoredEntry, Share, UsageCounts, UsageEntry};
 use crate::core::store::bulk::Bulk;
 use crate::core::store::index::Index;
 use crate::core::store::list::List;
 use crate::core::store::timeline::Timeline;
-use crate::core::store::usage_entries::{UsageCounts, UsageEntries};
-
-/// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryState {
-    /// In the index and in its limit's list (or, when that limit is gone, in the list of what it left).
-    Indexed,
-    /// Only shares refer to it.
-    Detached,
-}
-
-/// Usage of one value of one limit in one window.
-#[derive(Clone, Copy, Debug)]
-pub struct UsageEntry<'p> {
-    /// The values of the limit's dimensions, as a tuple.
-    pub value: &'p [u8],
-    /// When its window began, Unix ms.
-    pub window_ms: i64,
-    /// Units or orders counted.
-    pub used: i64,
-    /// The limit's id.
-    pub limit: u32,
-    /// How many orders refer to it.
-    pub refs: u32,
-    /// Where it is.
-    pub state: EntryState,
-}
-
-/// What is to be counted for one limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// Index of the limit in the pool.
-    pub limit: u8,
-    /// The window to count in, Unix ms.
-    pub window_ms: i64,
-    /// Hash of (limit, value).
-    pub hash: u64,
-    /// The value's entry in the index.
-    pub entry: Option<u32>,
-}
+use crate::core::store::usage_entries::UsageEntries;
 
 /// All usage of a pool.
 #[derive(Clone, Debug, Default)]
@@ -263,19 +224,4 @@ impl Usage {
         self.invalidate_next_expiry();
         Some(())
     }
-}
-
-/// An entry as it is loaded.
-#[derive(Clone, Debug)]
-pub struct RestoredEntry {
-    /// As in [`UsageEntry`].
-    pub value: Bytes,
-    /// As in [`UsageEntry`].
-    pub window_ms: i64,
-    /// As in [`UsageEntry`].
-    pub used: i64,
-    /// As in [`UsageEntry`].
-    pub limit: u32,
-    /// As in [`UsageEntry`].
-    pub state: EntryState,
 }

@@ -3,17 +3,18 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may end here")]
 
 use super::verify;
+use crate::core::apply::apply;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OnHand};
 use crate::core::model::context::CallContext;
 use crate::core::model::limit::{Cap, Count, Identity, Missing};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, Stamp};
+use crate::core::model::usage::EntryState;
+use crate::core::model::usage::UsageCounts;
 use crate::core::model::view::View;
 use crate::core::model::window::Window;
 use crate::core::ops::reserve;
-use crate::core::store::usage::EntryState;
-use crate::core::store::usage_entries::UsageCounts;
 
 const STAMP: Stamp = Stamp { now_ms: 1_000, promotion: 1, new_epoch: None };
 
@@ -29,12 +30,12 @@ fn reserve(pool: &mut Pool, order: &str, qty: i64) {
     let hold = reserve::Hold::For(60_000);
     let call = reserve::Reserve { order: order.as_bytes(), qty, hold, partial: false, attributes: &attributes };
     let change = reserve::decide(&View::of_write(pool, context()), call).expect("there is enough");
-    pool.commit(&STAMP, &change);
+    apply(pool, &STAMP, &change);
 }
 
 fn pool() -> Pool {
     let mut pool = Pool::new(7);
-    pool.commit(&STAMP, &Change::Created { salt: 7, on_hand: OnHand::Units(100) });
+    apply(&mut pool, &STAMP, &Change::Created { salt: 7, on_hand: OnHand::Units(100) });
     let identity = Identity {
         dims: [b"user".as_slice()].map(crate::core::model::ids::Bytes::new).into_iter().collect(),
         window: Window::Day,
@@ -42,20 +43,20 @@ fn pool() -> Pool {
     };
     let limit =
         LimitSet { identity, offset_min: Some(0), missing: Some(Missing::Refuse), pattern: None, cap: Cap::At(50) };
-    pool.commit(&STAMP, &Change::LimitSet(Box::new(limit)));
+    apply(&mut pool, &STAMP, &Change::LimitSet(Box::new(limit)));
     for (order, qty) in [("held", 1), ("held too", 2), ("paid", 3), ("back", 4), ("given up", 5)] {
         reserve(&mut pool, order, qty);
     }
     for (order, qty) in [("paid", 3), ("back", 4)] {
         let order = pool.order_ref(order.as_bytes());
-        pool.commit(&STAMP, &Change::Confirmed { order, qty, forget_ms: 90_000 });
+        apply(&mut pool, &STAMP, &Change::Confirmed { order, qty, forget_ms: 90_000 });
     }
     let content = crate::core::model::order::ReturnContent { qty: 4, keep_usage: false, no_restock: false };
     let order = pool.order_ref(b"back");
-    pool.commit(&STAMP, &Change::Returned { order, token: Some(b"t"), content, forget_ms: 91_000 });
+    apply(&mut pool, &STAMP, &Change::Returned { order, token: Some(b"t"), content, forget_ms: 91_000 });
     let order = pool.order_ref(b"given up");
-    pool.commit(&STAMP, &Change::Released { order, forget_ms: 50_000 });
-    pool.commit(&STAMP, &Change::Added { delta: 5, token: Some((b"restock", 90_000)) });
+    apply(&mut pool, &STAMP, &Change::Released { order, forget_ms: 50_000 });
+    apply(&mut pool, &STAMP, &Change::Added { delta: 5, token: Some((b"restock", 90_000)) });
     pool
 }
 
@@ -158,5 +159,5 @@ fn a_report_is_bounded() {
 fn cancel(pool: &mut Pool, n: usize) {
     let id = format!("more {n}");
     let order = pool.order_ref(id.as_bytes());
-    pool.commit(&STAMP, &Change::Cancelled { order, forget_ms: 90_000 });
+    apply(pool, &STAMP, &Change::Cancelled { order, forget_ms: 90_000 });
 }

@@ -13,7 +13,7 @@ use crate::core::model::order::ReturnContent;
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::quantity::MAX_UNITS;
-use crate::core::store::usage::Share;
+use crate::core::model::usage::Share;
 
 /// An effect that is read back.
 pub struct Effect<'a> {
