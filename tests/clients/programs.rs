@@ -51,6 +51,9 @@ const LIBRARIES: &[Library] = &[
     Library { language: "python", name: "redis-py", routes: true, typed: false },
     Library { language: "python", name: "redis-py-asyncio", routes: true, typed: false },
     Library { language: "python", name: "glide", routes: true, typed: false },
+    Library { language: "java", name: "jedis", routes: true, typed: true },
+    Library { language: "java", name: "lettuce", routes: true, typed: true },
+    Library { language: "java", name: "spring", routes: true, typed: true },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];
 

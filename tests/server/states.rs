@@ -1,7 +1,7 @@
 //! The table of an order's life, cell by cell: every command in every state, what it answers, what the same call
 //! answers again, and what it leaves behind.
 
-use crate::harness::{fits, now_ms, pass, Client, Server};
+use testkit::{fits, now_ms, pass, Client, Server};
 
 /// state | command | answer | answer to the same call again | order: state qty returned, - for an unknown one |
 /// pool: on_hand reserved sold out. `=` stands for "as before": the same answer, or nothing changed.

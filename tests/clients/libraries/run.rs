@@ -10,9 +10,9 @@ use serde_json::{json, Value as Json};
 use super::canned::Canned;
 use super::driver::Driver;
 use super::vectors;
-use crate::harness::{info, poll, wait_until};
-use crate::nodes::{slot_of, tags_of, Cluster, PRIMARIES};
 use crate::programs::{libraries, Library};
+use testkit::cluster::{slot_of, tags_of, Cluster, PRIMARIES};
+use testkit::{info, poll, wait_until};
 
 /// What begins the driver of a library.
 fn driver(library: &Library, port: u16, flags: &[&str]) -> Driver {
@@ -143,8 +143,11 @@ fn reads(cluster: &Cluster, nodes: std::ops::Range<usize>) -> usize {
     let count = |node: usize| -> usize {
         let stats = info(&mut cluster.client(node), "commandstats");
         let calls = |name: &&str| -> usize {
-            let line = stats.get(&format!("cmdstat_stock.{name}"));
-            line.and_then(|line| line["calls=".len()..].split(',').next()?.parse().ok()).unwrap_or(0)
+            let stat = format!("cmdstat_stock.{name}");
+            let line = stats.iter().find(|(found, _)| found.eq_ignore_ascii_case(&stat));
+            line.map(|(_, line)| line)
+                .and_then(|line| line["calls=".len()..].split(',').next()?.parse().ok())
+                .unwrap_or(0)
         };
         READS.iter().map(calls).sum()
     };
