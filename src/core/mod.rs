@@ -1,4 +1,5 @@
-//! The rules of selling limited stock, pure: no Redis, no clock, no I/O, no unsafe, no text for users.
+//! The rules of selling limited stock, pure: no Redis, no clock, no I/O, no unsafe, no text for
+//! users.
 //!
 //! | where | what |
 //! |---|---|

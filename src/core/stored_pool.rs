@@ -1,7 +1,7 @@
-//! What a key holds: a pool, or one that arrives in pieces and is not whole yet.
+//! What a key holds: a pool, or a partial one that is being loaded in pieces.
 //!
-//! What has arrived is part of the data set like any pool: it is saved, copied and replicated, so that whoever takes a copy between
-//! two pieces can go on with the next one.
+//! A partial pool is part of the data set like any other: it is saved, copied and replicated, so
+//! that a copy taken between two pieces can continue with the next one.
 
 use crate::core::codec::{self, Loader};
 use crate::core::model::pool::Pool;
@@ -34,8 +34,8 @@ impl StoredPool {
         }
     }
 
-    /// Hands it over in chunks, as [`codec::save`]. What has arrived of a pool has no end record, or, where that was in its last
-    /// piece, nobody has said yet that this is all: who saves it must say which of the two it is.
+    /// Hands it over in chunks, as [`codec::save`]. A partial pool may have its end record already
+    /// while STOCK.LOAD END is still to come: the caller must save which of the two it is.
     pub fn save(&self, sink: &mut dyn FnMut(&[u8])) {
         match self {
             Self::Complete(pool) => codec::save(pool, sink),

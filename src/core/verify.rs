@@ -1,11 +1,13 @@
-//! Is it all true: every sum, counter, list and index of a pool, recomputed from its orders. Slow on purpose.
+//! Consistency check: recomputes every total, list and index of a pool from its orders. The cost
+//! grows with their number.
 
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::EntryState;
 use crate::core::store::slab::NONE;
 
-/// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At most 100.
+/// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At
+/// most 100.
 #[must_use]
 pub fn verify(pool: &Pool) -> Vec<String> {
     let mut report = Report { lines: Vec::new() };
@@ -79,13 +81,14 @@ fn orders(pool: &Pool, report: &mut Report) {
     report.equal("the number of indexed orders", pool.order_index.len(), pool.orders.len());
     report.equal("reserved", pool.reserved, reserved);
     report.equal("sold", pool.sold, sold);
-    report.equal("what stands beside orders being right", pool.orders.check_side_table(), true);
+    report.equal("the side table of orders being right", pool.orders.check_side_table(), true);
     for (state, (is, should)) in OrderState::ALL.iter().zip(pool.counts.iter().zip(counts)) {
         report.equal(&format!("the count of {} orders", state.word()), *is, should);
     }
 }
 
-/// Orders and units of open holds that were found for each usage entry. Numbers of entries have gaps, so it grows in pieces.
+/// Orders and units of open holds that were found for each usage entry. Numbers of entries have
+/// gaps, so it grows in pieces.
 #[derive(Default)]
 struct Counted {
     pieces: Vec<Vec<(u32, i64)>>,
@@ -174,7 +177,7 @@ fn limits(pool: &Pool, report: &mut Report) {
             report.say("a limit is newer than the pool".into());
         }
         if pool.limits.iter().filter(|l| l.identity == limit.identity).count() > 1 {
-            report.say("a limit stands twice".into());
+            report.say("duplicate limit".into());
         }
     }
 }

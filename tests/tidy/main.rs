@@ -4,6 +4,7 @@ mod circles;
 mod documents;
 mod options;
 mod server_functions;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;

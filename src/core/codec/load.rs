@@ -1,5 +1,5 @@
-//! Chunks back into a pool. The bytes may come from anybody (RESTORE): each bound is checked before memory is taken, every sum,
-//! index and list is made anew, and what contradicts itself is refused.
+//! Chunks back into a pool. The bytes may come from anybody (RESTORE): each bound is checked before
+//! memory is allocated, every sum, index and list is rebuilt, and contradictions are refused.
 
 use super::damage::Damage;
 use super::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
@@ -7,7 +7,7 @@ use super::record;
 use super::wire::{Read, Reader};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{Limit, Overrides, Recent, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
+use crate::core::model::limit::{Limit, Overrides, Recent, MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
@@ -29,7 +29,8 @@ pub struct Loader {
     last: u8,
     /// What the header says is held; the orders must agree.
     pub(super) reserved: i64,
-    /// The number of each entry in the table, and how many units and orders of it its orders explain.
+    /// The number of each entry in the table, and how many units and orders of it its orders
+    /// explain.
     entries: Vec<(u32, i64)>,
     /// What will be indexed at the end: orders, and usage.
     order_bulk: Bulk,
@@ -116,15 +117,15 @@ impl Loader {
     /// How much memory it takes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let beside = size_of::<Self>().saturating_sub(size_of::<Pool>());
-        beside
+        let loader = size_of::<Self>().saturating_sub(size_of::<Pool>());
+        loader
             .saturating_add(self.pool.memory_bytes())
             .saturating_add(self.entries.capacity().saturating_mul(size_of::<(u32, i64)>()))
             .saturating_add(self.order_bulk.bytes())
             .saturating_add(self.usage_bulk.bytes())
     }
 
-    /// What freeing it costs, in allocations of size.
+    /// How many allocations freeing it has to return.
     #[must_use]
     pub fn free_effort(&self) -> usize {
         self.pool.free_effort()
@@ -185,7 +186,8 @@ impl Loader {
         if !(1..=MAX_LIMIT_ID).contains(&pool.next_limit) || pool.seq > MAX_UNITS.unsigned_abs() {
             return damage("a counter is out of bounds");
         }
-        // What the orders do not explain is what forgotten ones have sold: orders are subtracted as they come.
+        // What the orders do not explain is what forgotten ones have sold: orders are subtracted as
+        // they come.
         pool.sold_before = pool.sold;
         Ok(())
     }
@@ -208,7 +210,7 @@ impl Loader {
         let base = cap(reader)?;
         let limits = &mut self.pool.limits;
         if id == 0 || id >= self.pool.next_limit || limits.iter().any(|l| l.id == id || l.identity == identity) {
-            return damage("a limit stands twice or is newer than the pool");
+            return damage("duplicate limit, or one newer than the pool");
         }
         if limits.len() >= MAX_LIMITS {
             return damage("there are too many limits");
@@ -237,7 +239,7 @@ impl Loader {
         }
         self.last_token_ms = forget_ms;
         if delta == 0 || self.pool.tokens.find(self.pool.salt, token).is_some() {
-            return damage("a token stands twice or says nothing");
+            return damage("duplicate token, or one without units");
         }
         self.pool.tokens.add(self.pool.salt, token, delta, forget_ms);
         Ok(())
@@ -270,7 +272,7 @@ impl Loader {
         let value = match living {
             Some(_) if state == EntryState::Indexed => return damage("usage of a living limit is called left"),
             Some(dims) => tuple(reader, dims, false)?,
-            None => Bytes::new(reader.bytes(MAX_DIMENSIONS * 129)?),
+            None => Bytes::new(reader.bytes(MAX_TUPLE)?),
         };
         let window_ms = reader.bounded()?;
         let used = reader.within(0..=MAX_UNITS)?;
@@ -301,7 +303,7 @@ impl Loader {
         }
         let limits_below = reader.small()?;
         let mut shares = arrayvec::ArrayVec::<u32, MAX_LIMITS>::new();
-        // Which in the file the shares are.
+        // Their ordinals in the file.
         let mut ordinals = arrayvec::ArrayVec::<u32, MAX_LIMITS>::new();
         for _ in 0..reader.number()? {
             if shares.is_full() {
@@ -380,7 +382,8 @@ impl Loader {
         Ok(at)
     }
 
-    /// Adds what an order that still holds units must have in its usage: no less than that can be used.
+    /// Adds what an order that still holds units must have in its usage: no less than that can be
+    /// used.
     fn explain(&mut self, qty: i64, ordinals: &[u32]) -> Read<()> {
         for &ordinal in ordinals {
             let Some((at, counted)) = self.entries.get_mut(ordinal as usize) else { continue };
@@ -441,11 +444,11 @@ impl Loader {
         }
         let id_of = |row: u32| pool.orders.get(row).map(|o| o.id);
         let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {
-            return damage("an order stands twice");
+            return damage("duplicate order");
         };
         pool.order_index = index;
         if pool.usage.restore_index(std::mem::take(&mut self.usage_bulk)).is_none() {
-            return damage("usage stands twice");
+            return damage("duplicate usage");
         }
         self.finished = true;
         Ok(())

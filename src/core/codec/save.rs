@@ -10,7 +10,8 @@ use crate::core::model::pool::Pool;
 use crate::core::model::usage::UsageEntry;
 use crate::core::store::slab::NONE;
 
-/// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64 KiB.
+/// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64
+/// KiB.
 const CHUNK: usize = 32 * 1024;
 
 struct Chunks<'s> {
@@ -35,7 +36,8 @@ impl Chunks<'_> {
     }
 }
 
-/// Hands over what has arrived of a pool, as it arrived: a loader that is fed with it goes on where this one stands.
+/// Hands over a partial pool in chunks. A loader that is fed with them continues where this one
+/// stands.
 pub fn save_partial(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
     if loader.has_begun() {
@@ -47,8 +49,9 @@ pub fn save_partial(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
     chunks.flush();
 }
 
-/// Hands the pool over in chunks of at most 64 KiB: header, ended epochs, limits with their overrides, tokens, usage, orders
-/// (open holds by deadline, then the finished ones by when they are forgotten), end.
+/// Hands the pool over in chunks of at most 64 KiB: header, ended epochs, limits with their
+/// overrides, tokens, usage, orders (open holds by deadline, then the finished ones by when they
+/// are forgotten), end.
 pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
     records(pool, pool.reserved, &mut chunks);
@@ -56,7 +59,8 @@ pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     chunks.flush();
 }
 
-/// All that comes before the end record. `reserved`: what is held, which the orders that are there may not explain yet.
+/// Everything before the end record. `reserved`: units held, which the orders of a partial pool may
+/// not add up to yet.
 fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     header(pool, reserved, chunks.record(record::HEADER));
     for ended in &pool.ended {

@@ -1,4 +1,5 @@
-//! What can happen to a pool: every change, fully resolved. The next state follows from (state, change, time) alone.
+//! What can happen to a pool: every change, fully resolved. The next state follows from (state,
+//! change, time) alone.
 
 use smallvec::SmallVec;
 
@@ -18,14 +19,14 @@ pub enum OnHand {
     Unlimited,
 }
 
-/// An order id together with what looking it up once has told.
+/// An order id with the result of looking it up, so that a call searches for it once.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderRef<'a> {
     /// The caller's id.
     pub id: &'a [u8],
     /// Its keyed hash.
     pub hash: u64,
-    /// Its record, also when it is forgotten and only its memory is left.
+    /// Row of the order; also set when its retention has passed and the row is not purged yet.
     pub row: Option<u32>,
 }
 
@@ -50,14 +51,14 @@ pub struct LimitSet {
     pub cap: Cap,
 }
 
-/// What is freed of what is over.
+/// How many rows are purged of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
     /// Finished orders, from the one that was forgotten first.
     pub orders: u32,
     /// Tokens of ADD, from the oldest.
     pub tokens: u32,
-    /// Usage entries that removed limits left.
+    /// Usage entries of removed limits.
     pub orphaned: u32,
     /// Usage entries of past windows: (place of the limit, how many), each limit at most once.
     pub pruned: SmallVec<[(u8, u32); 4]>,
@@ -88,7 +89,7 @@ pub enum Change<'a> {
         /// What is on the shelf.
         on_hand: OnHand,
     },
-    /// What is on the shelf is corrected.
+    /// on_hand is corrected.
     Set(OnHand),
     /// A restock or a write-off.
     Added {
@@ -97,9 +98,9 @@ pub enum Change<'a> {
         /// The caller's token, and from when it is forgotten, Unix ms.
         token: Option<(&'a [u8], i64)>,
     },
-    /// The database has said what is on the shelf.
+    /// on_hand is reconciled with the database.
     Reconciled {
-        /// Units on the shelf, less what moved here and has not reached the database.
+        /// Units in the database, less what moved here and has not reached it.
         on_hand: i64,
     },
     /// Nothing more is taken.
@@ -154,9 +155,9 @@ pub enum Change<'a> {
     Confirmed {
         /// The order; reserved.
         order: OrderRef<'a>,
-        /// Units sold; the rest of the hold is given back.
+        /// Units sold; the rest of the hold is returned to stock.
         qty: i64,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// An expired order is paid after all.
@@ -167,7 +168,7 @@ pub enum Change<'a> {
         qty: i64,
         /// Where it counts.
         recount: Recount,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// An order that the pool does not know is paid.
@@ -182,39 +183,39 @@ pub enum Change<'a> {
         attributes: &'a Attributes<'a>,
         /// Where it counts.
         shares: Shares,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// A hold is given up; or an expired order is closed for good.
     Released {
         /// The order; reserved or expired.
         order: OrderRef<'a>,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
-    /// A release that came before its order.
+    /// A release that came before its order, which is refused from then on.
     Cancelled {
         /// The order; unknown until now.
         order: OrderRef<'a>,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
-    /// A hold is over.
+    /// A hold has expired.
     Expired {
         /// The order; reserved.
         order: OrderRef<'a>,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// Paid units come back.
     Returned {
-        /// The order; confirmed, or vouched for before.
+        /// The order; confirmed, or made by an unverified return.
         order: OrderRef<'a>,
         /// The caller's token.
         token: Option<&'a [u8]>,
         /// How much, and what happens to it.
         content: ReturnContent,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// Paid units of a forgotten order come back.
@@ -225,10 +226,10 @@ pub enum Change<'a> {
         token: &'a [u8],
         /// How much, and what happens to it.
         content: ReturnContent,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
-    /// Memory of what is over is freed. Not announced: nothing that a caller can see changes.
+    /// Rows past their retention are purged. Not announced: nothing changes that a caller can see.
     Purged(Purged),
 }
 
@@ -313,7 +314,7 @@ impl Kind {
     }
 }
 
-/// A crossing of availability that outsiders wait for.
+/// An availability transition that applications wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// From above 0 to 0.

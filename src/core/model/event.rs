@@ -1,6 +1,7 @@
-//! What the outside world is told of a change: one entry of the pool's event stream.
+//! What is published of a change: one entry of the pool's event stream.
 //!
-//! An entry follows from the change and the pool after it, so that a replica makes the same one from the effect.
+//! An entry follows from the change and the pool after it, so that a replica makes the same one
+//! from the effect.
 
 use crate::core::model::change::{Change, Kind, OnHand, Transitions};
 use crate::core::model::order::OrderState;
@@ -37,7 +38,8 @@ pub struct Event<'a> {
     pub seq: u64,
     /// The order that it is about.
     pub order: Option<&'a [u8]>,
-    /// The caller's token of a restock or a return: by it a repeated one is known again whose first one was lost.
+    /// The caller's token of a restock or a return: by it a repeated one is known again whose first
+    /// one was lost.
     pub token: Option<&'a [u8]>,
     /// See [`quantity`].
     pub qty: i64,
@@ -55,9 +57,10 @@ pub struct Event<'a> {
     pub out: i64,
 }
 
-/// The quantity that a change is about, to be asked before it happens: units held, sold or returned by it, the new total of
-/// an amended hold, what an extended one holds, the units that a release or an expiry gives back, the delta of an ADD, the
-/// drift of a RECONCILE, the new on_hand of a SET (0 where it is not counted); else 0.
+/// The quantity that a change is about, to be asked before it happens: units held, sold or returned
+/// by it, the new total of an amended hold, what an extended one holds, the units that a release or
+/// an expiry returns, the delta of an ADD, the drift of a RECONCILE, the new on_hand of a SET (0
+/// where it is not counted); else 0.
 #[must_use]
 pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
     let held = || {

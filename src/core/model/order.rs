@@ -94,8 +94,8 @@ pub struct Extra {
 pub struct Numbers {
     /// Units held or bought; for a finished order what it had last.
     pub qty: i64,
-    /// While reserved the deadline, then the moment from which it is forgotten; Unix ms. Fixed when it is finished: a later
-    /// policy neither shortens nor revives it.
+    /// While reserved the deadline, then the moment from which it is forgotten; Unix ms. Fixed when
+    /// it is finished: a later policy neither shortens nor revives it.
     pub time_ms: i64,
     /// When it was placed, Unix ms.
     pub placed_ms: i64,

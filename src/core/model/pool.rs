@@ -1,7 +1,7 @@
 //! The aggregate: one countable quantity of one thing, its orders, its limits and their usage.
 //!
-//! A pool changes in one place only, [`Pool::commit`], which cannot fail: whether a change is right was decided before
-//! (`ops`), or by the primary.
+//! A pool changes in one place only, [`crate::core::apply`], which cannot fail: whether a change is
+//! right was decided before (`ops`), or by the primary.
 
 use crate::core::model::change::{Change, OnHand, OrderRef, Transition, Transitions};
 use crate::core::model::context::CallContext;
@@ -87,11 +87,13 @@ pub struct Pool {
     pub(in crate::core) epoch: u64,
     pub(in crate::core) seq: u64,
     pub(in crate::core) ended: Vec<EndedEpoch>,
-    /// Promotion under which the last change was decided; 0 = not by this process as primary. Not part of the state.
+    /// Promotion under which the last change was decided; 0 = not by this process as primary. Not
+    /// part of the state.
     pub(in crate::core) promotion: u64,
     /// When the youngest order that was freed had been placed, Unix ms.
     pub(in crate::core) purged_placed_ms: i64,
-    /// The shortest time for which an order was to be remembered after it was finished, ms; `i64::MAX` before the first.
+    /// The shortest time for which an order was to be remembered after it was finished, ms;
+    /// `i64::MAX` before the first.
     pub(in crate::core) shortest_retain_ms: i64,
     pub(in crate::core) limits: Vec<Limit>,
     pub(in crate::core) next_limit: u32,
@@ -325,13 +327,15 @@ impl Pool {
         self.orders.len().saturating_add(self.usage.entries.len()).saturating_add(self.tokens.len()).saturating_add(1)
     }
 
-    /// A copy for another key: what the policy tells goes nowhere, so that no stream tells of two pools as one.
+    /// A copy for another key: what the policy tells goes nowhere, so that no stream tells of two
+    /// pools as one.
     #[must_use]
     pub fn copy(&self) -> Self {
         Self { events: self.events.as_ref().map(|_| Bytes::default()), promotion: 0, ..self.clone() }
     }
 
-    /// When the background next has a hold to expire or rows to purge here, Unix ms; `None` = never.
+    /// When the background next has a hold to expire or rows to purge here, Unix ms; `None` =
+    /// never.
     #[must_use]
     pub fn next_wake_ms(&self) -> Option<i64> {
         let (due_ms, purge_ms) = (self.holds.next_ms(), self.next_purge_ms());
@@ -357,8 +361,8 @@ impl Pool {
         self.holds.next_ms()
     }
 
-    /// The attributes by which limits count an order, or counted it: sorted by name, each once. A limit that was removed
-    /// since names its dimensions no more.
+    /// The attributes by which limits count an order, or counted it: sorted by name, each once. A
+    /// limit that was removed since names its dimensions no more.
     #[must_use]
     pub fn counted_attributes<'p>(&'p self, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
         let mut attributes = Vec::new();

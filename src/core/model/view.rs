@@ -7,8 +7,8 @@ use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
 
-/// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself; for a read, which changes
-/// nothing, those holds are taken off on the way.
+/// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself;
+/// for a read, which changes nothing, those holds are taken off on the way.
 pub struct View<'p> {
     /// The pool.
     pub pool: &'p Pool,
@@ -25,7 +25,8 @@ impl<'p> View<'p> {
         Self { pool, context, due: Vec::new(), due_units: 0 }
     }
 
-    /// For a write that names this hold, which is due but was not among those returned: as if it had been.
+    /// For a write that names this hold, which is due but was not among those returned: as if it
+    /// had been.
     #[must_use]
     pub fn without_hold(pool: &'p Pool, context: CallContext, row: u32) -> Self {
         let due_units = pool.orders.at(row).qty;
@@ -50,7 +51,8 @@ impl<'p> View<'p> {
         view
     }
 
-    /// What the sums would be after these differences, where they stay within the bounds: as a write would find them.
+    /// What the sums would be after these differences, where they stay within the bounds: as a
+    /// write would find them.
     ///
     /// # Errors
     /// [`crate::core::model::refusal::Bound::Sum`].
@@ -140,7 +142,8 @@ impl<'p> View<'p> {
             }
         };
         less(OrderState::Reserved, self.due.len());
-        // What is forgotten but not freed stands at the head. Bounded: an answer must not cost more than a sweep's slice.
+        // What is forgotten but not freed stands at the head. Bounded: an answer must not cost more
+        // than a sweep's slice.
         for row in self.pool.finished.iter(&self.pool.orders).take(FORGOTTEN_PER_READ) {
             let order = self.pool.orders.at(row);
             if !self.is_forgotten(&order) {

@@ -9,7 +9,8 @@ use crate::core::model::view::View;
 /// What ADD would do.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::Added`], [`Conflict::Token`], [`Bound::Orders`], [`Bound::Unlimited`],
+/// [`Refusal::SoldOut`], [`Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, delta: i64, token: Option<&'a [u8]>) -> Result<Change<'a>, Refusal> {
     let pool = view.pool;
     if let Some(token) = token {
@@ -34,7 +35,7 @@ pub fn decide<'a>(view: &View<'_>, delta: i64, token: Option<&'a [u8]>) -> Resul
     Ok(Change::Added { delta, token })
 }
 
-/// Books it.
+/// Adds the units.
 pub fn apply(pool: &mut Pool, delta: i64, token: Option<(&[u8], i64)>) {
     pool.on_hand = pool.on_hand.saturating_add(delta);
     pool.out = pool.out.saturating_sub(delta);

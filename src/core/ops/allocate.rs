@@ -1,4 +1,5 @@
-//! Taking units for an order that the pool does not know: do stock and limits allow it, and where is it counted.
+//! Taking units for an order that the pool does not know: do stock and limits allow it, and where
+//! is it counted.
 
 use arrayvec::ArrayVec;
 use smallvec::SmallVec;
@@ -44,8 +45,9 @@ pub struct Plan<'a> {
     missing: Option<usize>,
 }
 
-/// Looks at the stock and, where that suffices, for the values that the limits count: the memory in which they will be searched
-/// is on its way when this returns. Less than `qty` is enough with `partial`, at least 1.
+/// Looks at the stock and, where that suffices, for the values that the limits count: the memory in
+/// which they will be searched is on its way when this returns. Less than `qty` is enough with
+/// `partial`, at least 1.
 pub fn plan<'a>(
     view: &View<'_>,
     attributes: &Attributes<'a>,
@@ -118,7 +120,8 @@ pub fn allocate(view: &View<'_>, attributes: &Attributes<'_>, plan: &Plan<'_>) -
     Ok((granted, shares))
 }
 
-/// Whether a limit leaves room for at least this many units (or for one order). What it leaves; `None` = any quantity.
+/// Whether a limit leaves room for at least this many units (or for one order). What it leaves;
+/// `None` = any quantity.
 ///
 /// # Errors
 /// [`Refusal::Limited`].

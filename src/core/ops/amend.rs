@@ -11,7 +11,9 @@ use super::{order_row, recount, reserve};
 /// What AMEND would do.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::NoOrder`], [`Refusal::Confirmed`], [`Refusal::Expired`], [`Refusal::Closed`],
+/// [`Refusal::Exists`]; on the way up [`Refusal::Suspended`], [`Refusal::SoldOut`],
+/// [`Refusal::Limited`], [`crate::core::model::refusal::Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(order);
     let Some((known, state)) = view.known(order) else { return Err(Refusal::NoOrder) };

@@ -16,7 +16,7 @@ use super::{allocate, order_row, recount, reserve};
 pub struct Confirm<'a> {
     /// The caller's id.
     pub order: &'a [u8],
-    /// So many units only; the rest is given back.
+    /// Units to sell, if not all: the rest is returned to stock.
     pub qty: Option<i64>,
     /// The payment is to be honoured even when the hold is over.
     pub late: Option<Late<'a>>,
@@ -25,7 +25,7 @@ pub struct Confirm<'a> {
 /// What LATE says of the order.
 #[derive(Clone, Debug, Default)]
 pub struct Late<'a> {
-    /// When it was placed, Unix ms: vouches for an order that the pool does not know.
+    /// When it was placed, Unix ms: the caller's word on an order that the pool does not know.
     pub since_ms: Option<i64>,
     /// Who buys.
     pub attributes: Option<&'a Attributes<'a>>,
@@ -34,7 +34,7 @@ pub struct Late<'a> {
 /// What CONFIRM would do. Holds that are due have been returned before, also the named one.
 ///
 /// # Errors
-/// Why not.
+/// Every refusal that the state of the order, the stock or the limits give.
 pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(call.order);
     let Some((known, state)) = view.known(order) else {
@@ -123,7 +123,8 @@ fn lost<'a>(
 /// How many forgotten orders are looked at before the pool errs on the safe side.
 const MAX_SCAN: usize = 128;
 
-/// Whether an order that was placed at or after `since_ms` may have been forgotten: then the one in question may have been it.
+/// Whether an order that was placed at or after `since_ms` may have been forgotten: then the one in
+/// question may have been it.
 fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     let pool = view.pool;
     if pool.purged_placed_ms >= since_ms {
@@ -134,8 +135,8 @@ fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     if forgotten.by_ref().take(MAX_SCAN).any(|o| o.placed_ms >= since_ms) {
         return true;
     }
-    // Beyond those: an order is placed before it is finished (a clock that stepped back apart), and none was forgotten sooner
-    // than the shortest retention after that.
+    // Beyond those: an order is placed before it is finished (a clock that stepped back apart), and
+    // none was forgotten sooner than the shortest retention after that.
     let retain_ms = pool.shortest_retain_ms.saturating_sub(SLACK_MS);
     forgotten.next().is_some() && since_ms <= view.context.clock.now_ms.saturating_sub(retain_ms)
 }

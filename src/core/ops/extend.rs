@@ -22,7 +22,7 @@ pub enum Extension<'a> {
 /// What EXTEND would do: never a shorter hold.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::NoOrder`], [`Refusal::Confirmed`], [`Refusal::Expired`], [`Refusal::Closed`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8], hold: Hold) -> Result<Extension<'a>, Refusal> {
     let order = view.pool.order_ref(order);
     let Some((known, state)) = view.known(order) else { return Err(Refusal::NoOrder) };

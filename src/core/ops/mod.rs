@@ -1,5 +1,6 @@
-//! What can be done to a pool, one operation per file. `decide` reads only and gives a change or a refusal; `apply` makes the
-//! change and cannot fail. Both sides of replication run the same `apply`.
+//! What can be done to a pool, one operation per file. `decide` reads only and gives a change or a
+//! refusal; `apply` makes the change and cannot fail. Both sides of replication run the same
+//! `apply`.
 
 pub mod add;
 pub mod allocate;
@@ -22,7 +23,8 @@ pub mod suspend;
 use crate::core::model::order::{Extra, NewOrder};
 use crate::core::model::pool::Pool;
 
-/// Loading: puts an order that was checked into its tables; the index comes later. Its record's number.
+/// Loading: puts an order that was checked into its tables; the index comes later. Its record's
+/// number.
 pub fn restore_order(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
     order_row::store(pool, order)
 }

@@ -5,8 +5,8 @@ use crate::core::model::order::{Extra, NewOrder, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::EntryState;
 
-/// Puts a new record into the table, the index and the list that its state asks for. Another record of this id, whose order
-/// is forgotten, ends.
+/// Puts a new record into the table, the index and the list that its state asks for. Another record
+/// of this id, whose order is forgotten, ends.
 pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
     let row = store(pool, order);
     pool.order_index.insert(order_ref.hash, row);
@@ -44,7 +44,8 @@ fn delist(pool: &mut Pool, row: u32) {
     }
 }
 
-/// Moves an order to another state, or to another deadline or time of change in the one that it is in.
+/// Moves an order to another state, or to another deadline or time of change in the one that it is
+/// in.
 pub fn set_state(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
     delist(pool, row);
     pool.orders.set_state(row, state, time_ms);
@@ -67,7 +68,8 @@ pub fn remove(pool: &mut Pool, row: u32) {
     pool.orders.remove(row);
 }
 
-/// Gives an order's usage back, as far as its windows are not over: so many units, and where `whole` the order itself.
+/// Gives an order's usage back, as far as its windows are not over: so many units, and where
+/// `whole` the order itself.
 pub fn uncount(pool: &mut Pool, row: u32, units: i64, whole: bool, now_ms: i64) {
     let Some(order) = pool.orders.get(row) else { return };
     for at in order.shares.iter() {

@@ -1,4 +1,4 @@
-//! Freeing the memory of what is over: only inside replicated changes, a bounded piece at a time.
+//! Purging rows past their retention: only in replicated changes, a bounded number at a time.
 
 use crate::core::model::change::Purged;
 use crate::core::model::context::CallContext;
@@ -7,10 +7,10 @@ use crate::core::model::time::SLACK_MS;
 
 use super::order_row;
 
-/// How many records of each kind a write frees beside its own change: more than it can add.
+/// How many rows of each kind a write purges after its own change: more than it can add.
 pub const PER_WRITE: usize = 4;
 
-/// What could be freed now, at most `most` of each kind.
+/// What can be purged now, at most `most` rows of each kind.
 #[must_use]
 pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
     let now_ms = context.clock.now_ms;
@@ -38,11 +38,12 @@ pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
     purged
 }
 
-/// Frees it.
+/// Purges it.
 pub fn apply(pool: &mut Pool, purged: &Purged) {
     let salt = pool.salt;
     pool.usage.invalidate_next_expiry();
-    // Usage first: an order's end may free entries too, and the numbers count what the lists held when it was planned.
+    // Usage first: an order's end may free entries too, and the numbers count what the lists held
+    // when it was planned.
     for &(at, n) in &purged.pruned {
         if let Some(limit) = pool.limits.get_mut(usize::from(at)) {
             pool.usage.prune(salt, limit, n as usize);

@@ -21,8 +21,8 @@ fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32
     shares.find(|(_, e)| e.limit == limit.id)
 }
 
-/// Whether the limits that counted the order allow it to have `total` units now. `holds`: it counts with its quantity already,
-/// which is given back first.
+/// Whether the limits that counted the order allow it to have `total` units now. `holds`: it counts
+/// with its quantity already, which is subtracted first.
 ///
 /// # Errors
 /// [`Refusal::Limited`].

@@ -12,7 +12,7 @@ use super::{allocate, order_row, reserve};
 /// [`Change::Cancelled`] is answered as NOORDER.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::NoOrder`], [`Refusal::Exists`], [`Refusal::Confirmed`], [`Refusal::Closed`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(order);
     let forget_ms = view.pool.forget_ms(OrderState::Released, &view.context);

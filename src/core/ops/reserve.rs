@@ -51,10 +51,10 @@ pub struct Reserve<'a> {
 /// What RESERVE would do.
 ///
 /// # Errors
-/// Why not.
+/// As [`decide_new`]; for a known order what [`retry`] gives.
 pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let hash = view.pool.salt.order(call.order);
-    // All searches wait for memory: let them wait together.
+    // Prefetch the index slot, so that its cache miss overlaps the limit lookups.
     std::hint::black_box(view.pool.order_index.prefetch(hash));
     let plan = plan(view, &call);
     let order = view.pool.hashed_ref(call.order, hash);
@@ -73,7 +73,8 @@ pub fn plan<'a>(view: &View<'_>, call: &Reserve<'a>) -> Plan<'a> {
 /// What RESERVE of an order that is not known would do; `plan` is what [`plan`] has found.
 ///
 /// # Errors
-/// Why not.
+/// [`Bound::DeadlineOver`], [`Bound::Orders`], [`Refusal::Suspended`], [`Refusal::NoDim`],
+/// [`Refusal::SoldOut`], [`Refusal::Limited`], [`Bound::Sum`].
 pub fn decide_new<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,

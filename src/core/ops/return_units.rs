@@ -18,7 +18,7 @@ pub struct Part<'a> {
     pub qty: i64,
     /// The caller's token, by which a retry is recognised.
     pub token: &'a [u8],
-    /// The caller vouches for an order that is forgotten.
+    /// LATE: accept the return of an order that the pool no longer knows.
     pub late: bool,
 }
 
@@ -38,7 +38,8 @@ pub struct Return<'a> {
 /// What RETURN would do.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::NoOrder`], [`Refusal::Reserved`], [`Refusal::Closed`], [`Refusal::Exists`],
+/// [`Refusal::Conflict`]; [`Bound::Orders`], [`Bound::Tokens`], [`Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refusal> {
     let pool = view.pool;
     let order = pool.order_ref(call.order);

@@ -1,5 +1,6 @@
-//! An index made in one go, from all of its records: a load knows them before anybody searches. Sorting them costs a fraction of
-//! adding one after the other, which reads and cuts segments all over the table.
+//! An index made in one go, from all of its records: a load knows them before anybody searches.
+//! Sorting them costs a fraction of adding one after the other, which reads and cuts segments all
+//! over the table.
 
 use super::index::Index;
 

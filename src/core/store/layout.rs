@@ -1,7 +1,8 @@
 //! The fixed fields at the beginning of a row of bytes. Each begins where the one before ends:
 //! `type Next = Field<{ Previous::END }, LEN>`.
 
-/// An unsigned little-endian number of `LEN` bytes (at most 8), `AT` bytes from the row's beginning.
+/// An unsigned little-endian number of `LEN` bytes (at most 8), `AT` bytes from the row's
+/// beginning.
 pub struct Field<const AT: usize, const LEN: usize>;
 
 impl<const AT: usize, const LEN: usize> Field<AT, LEN> {
@@ -21,7 +22,8 @@ impl<const AT: usize, const LEN: usize> Field<AT, LEN> {
         u64::from_le_bytes(bytes)
     }
 
-    /// Writes a number that fits. Of a larger one the upper bytes would be lost: see [`Field::fit`].
+    /// Writes a number that fits. Of a larger one the upper bytes would be lost: see
+    /// [`Field::fit`].
     #[inline(always)]
     pub fn set<const HEAD: usize>(head: &mut [u8; HEAD], number: u64) {
         if let (Some(to), Some(from)) = (head.get_mut(AT..Self::END), number.to_le_bytes().get(..LEN)) {

@@ -1,4 +1,5 @@
-//! Doubly linked lists threaded through the records of a table: O(1) at both ends and in the middle, no allocation.
+//! Doubly linked lists threaded through the records of a table: O(1) at both ends and in the
+//! middle, no allocation.
 
 use super::slab::NONE;
 

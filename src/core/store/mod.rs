@@ -2,8 +2,8 @@
 //! all rows.
 //!
 //! `rows` and `slab` hold records at stable numbers, `list` and `timeline` put them in order,
-//! `index` and `bulk` find them by a hash, `layout` names the fields of a row. `orders`, `usage_entries` and `usage`, and `tokens` are
-//! what a pool keeps in them.
+//! `index` and `bulk` find them by a hash, `layout` names the fields of a row. `orders`,
+//! `usage_entries` and `usage`, and `tokens` are what a pool keeps in them.
 
 pub mod bulk;
 pub mod index;

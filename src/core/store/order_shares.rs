@@ -54,8 +54,8 @@ impl<'p> OrderShares<'p> {
         usize::from(byte.wrapping_shr(shift(nth)) & 3).saturating_add(1)
     }
 
-    /// Where the bytes of the nth stand, counted from the end of the row's head. `None`: the row has no
-    /// room for `share` there, or the shares have left the row.
+    /// Where the bytes of the nth stand, counted from the end of the row's head. `None`: the row
+    /// has no room for `share` there, or the shares have left the row.
     #[must_use]
     pub fn room_for(&self, nth: usize, share: u32) -> Option<std::ops::Range<usize>> {
         let len = self.width(nth);

@@ -1,5 +1,5 @@
-//! The table of a pool's orders. A flash sale has millions, all alike: each is one row of bytes without
-//! gaps. What only few orders have stands in a side table.
+//! The table of a pool's orders. A flash sale has millions, all alike: each is one row of bytes
+//! without gaps. What only few orders have stands in a side table.
 //!
 //! | field | bytes | what |
 //! |---|---|---|
@@ -61,8 +61,8 @@ struct SideRecord {
 }
 
 impl SideRecord {
-    /// The bytes taken, by length and not by capacity, so that a copy counts the same. The tree keeps
-    /// its nodes at least half full.
+    /// The bytes taken, by length and not by capacity, so that a copy counts the same. The tree
+    /// keeps its nodes at least half full.
     fn bytes(&self) -> usize {
         let tokens = self.extra.as_ref().map_or(0, |e| e.tokens.len().saturating_mul(size_of::<ReturnToken>()));
         let shares = self.shares.as_ref().map_or(0, |s| s.len().saturating_mul(size_of::<u32>()));
@@ -146,7 +146,8 @@ impl Orders {
         self.rows.bytes().saturating_add(self.side_table_bytes)
     }
 
-    /// Consistency check of the side table: every record is flagged in its row, and the total is right.
+    /// Consistency check of the side table: every record is flagged in its row, and the total is
+    /// right.
     #[must_use]
     pub fn check_side_table(&self) -> bool {
         let flagged = |row: &u32| self.rows.get(*row).and_then(head).is_some_and(|h| h[0] & SIDE != 0);
@@ -189,7 +190,8 @@ impl Orders {
     /// The order in a row that is in use.
     ///
     /// # Panics
-    /// The row is free, which is a bug of this crate. No answer is better than one from a wrong order.
+    /// The row is free, which is a bug of this crate. No answer is better than one from a wrong
+    /// order.
     #[must_use]
     #[allow(clippy::panic, reason = "see above; the shell turns it into an error reply")]
     pub fn at(&self, row: u32) -> Order<'_> {
@@ -252,7 +254,8 @@ impl Orders {
         self.rows.remove(row);
     }
 
-    /// Changes the side record of an order, and the flags that go with it. An empty record is removed.
+    /// Changes the side record of an order, and the flags that go with it. An empty record is
+    /// removed.
     fn update_side(&mut self, row: u32, change: impl FnOnce(&mut SideRecord)) {
         let mut side = self.side_table.remove(&row);
         let before = side.as_ref().map_or(0, SideRecord::bytes);
@@ -282,8 +285,8 @@ impl Orders {
         }
     }
 
-    /// Another state, and the deadline or end of retention that goes with it, Unix ms. The order must be
-    /// out of its list, which is sorted by that time.
+    /// Another state, and the deadline or end of retention that goes with it, Unix ms. The order
+    /// must be out of its list, which is sorted by that time.
     pub fn set_state(&mut self, row: u32, state: OrderState, time_ms: i64) {
         if let Some(flags) = self.rows.get_mut(row).and_then(|row| row.first_mut()) {
             *flags = *flags & !STATE | state as u8;

@@ -1,8 +1,8 @@
 //! What counts against the limits: one entry for each (limit, value, window) that somebody used.
 //!
-//! An entry never changes its window while an order refers to it, so an order's share names the window in which it was
-//! counted. When a value is counted in a new window while old shares remain, the old entry floats: it is out of the index
-//! and ends with its last share.
+//! An entry never changes its window while an order refers to it, so an order's share names the
+//! window in which it was counted. When a value is counted in a new window while old shares remain,
+//! the old entry is detached: it leaves the index and ends with its last share.
 
 use std::cell::Cell;
 
@@ -25,8 +25,8 @@ pub struct Usage {
     pub detached: List,
     /// Entries of removed limits, to be purged step by step.
     pub orphaned: List,
-    /// No usage is over before this time, Unix ms: every call asks, and should not look at every limit. 0 = has to be found out.
-    /// Not part of the state.
+    /// No usage is over before this time, Unix ms: every call asks, and should not look at every
+    /// limit. 0 = has to be found out. Not part of the state.
     next_expiry_ms: Cell<i64>,
 }
 
@@ -43,8 +43,9 @@ impl Usage {
         self.index.prefetch(hash)
     }
 
-    /// What is used in the window that is current when one began at `current_ms`, and when that window began: an entry that lies
-    /// ahead (the clock stepped back) is the current one, unless all of it was given back.
+    /// What is used in the window that is current when one began at `current_ms`, and when that
+    /// window began: an entry that lies ahead (the clock stepped back) is the current one, unless
+    /// all of it was returned.
     #[must_use]
     pub fn used(&self, entry: Option<u32>, current_ms: i64) -> (i64, i64) {
         match entry.and_then(|at| self.entries.counts(at)) {
@@ -76,7 +77,8 @@ impl Usage {
         }
     }
 
-    /// Counts `amount` for a value and takes a reference for an order. The share's entry must be the one in the index now.
+    /// Counts `amount` for a value and takes a reference for an order. The share's entry must be
+    /// the one in the index now.
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
         if let Some(at) = share.entry {
             let (window_ms, UsageCounts { used, refs }) = self.entries.counts(at).unwrap_or_default();
@@ -142,7 +144,8 @@ impl Usage {
         self.entries.remove(at);
     }
 
-    /// How many entries at the head of a limit's list are of windows that began at `latest_ms` or before, up to `most`.
+    /// How many entries at the head of a limit's list are of windows that began at `latest_ms` or
+    /// before, up to `most`.
     #[must_use]
     pub fn stale(&self, limit: &Limit, latest_ms: i64, most: usize) -> usize {
         if limit.entries.next_ms().is_none_or(|window_ms| window_ms > latest_ms) {
@@ -156,7 +159,8 @@ impl Usage {
             .count()
     }
 
-    /// Frees the first `n` entries of a limit's list, whose windows are over; those that shares refer to float.
+    /// Frees the first `n` entries of a limit's list, whose windows are over; those that shares
+    /// refer to float.
     pub fn prune(&mut self, salt: Salt, limit: &mut Limit, n: usize) {
         for _ in 0..n {
             let Some(at) = limit.entries.first() else { break };
@@ -202,7 +206,8 @@ impl Usage {
         self.index.len()
     }
 
-    /// Loading: appends an entry; the index comes later. `limit` is its limit where that is still there.
+    /// Loading: appends an entry; the index comes later. `limit` is its limit where that is still
+    /// there.
     pub fn restore(&mut self, limit: Option<&mut Limit>, entry: RestoredEntry) -> u32 {
         let RestoredEntry { value, window_ms, used, limit: id, state } = entry;
         let at = self.entries.insert(value.as_slice(), id, window_ms, UsageCounts { used, refs: 0 });
@@ -217,7 +222,7 @@ impl Usage {
         at
     }
 
-    /// Loading: the index of what was appended. `None`: a value of a limit stands twice.
+    /// Loading: the index of what was appended. `None`: a limit has the same value twice.
     pub fn restore_index(&mut self, bulk: Bulk) -> Option<()> {
         let key = |at: u32| self.entries.get(at).map(|e| (e.limit, e.value));
         self.index = bulk.build(key)?;

@@ -1,5 +1,5 @@
-//! The table of usage entries. Where every buyer is new there is one for each order, so each is one row
-//! of bytes without gaps.
+//! The table of usage entries. Where every buyer is new there is one for each order, so each is one
+//! row of bytes without gaps.
 //!
 //! | field | bytes | what |
 //! |---|---|---|
@@ -160,7 +160,8 @@ impl UsageEntries {
     /// The entry in a row that is in use.
     ///
     /// # Panics
-    /// The row is free, which is a bug of this crate. No answer is better than one from a wrong entry.
+    /// The row is free, which is a bug of this crate. No answer is better than one from a wrong
+    /// entry.
     #[must_use]
     #[allow(clippy::panic, reason = "see above; the shell turns it into an error reply")]
     pub fn at(&self, at: u32) -> UsageEntry<'_> {
@@ -244,7 +245,8 @@ impl UsageEntries {
         }
     }
 
-    /// Moves it to another window of the same limit. It must be out of its list, which is sorted by window.
+    /// Moves it to another window of the same limit. It must be out of its list, which is sorted by
+    /// window.
     pub fn move_to(&mut self, at: u32, window_ms: i64) {
         let Some(before) = self.head(at).map(window_id) else { return };
         let Some(limit) = self.windows.get(before).map(|window| window.limit) else { return };

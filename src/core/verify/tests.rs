@@ -1,4 +1,5 @@
-//! VERIFY must find what is wrong: each lie below is told to a pool that is right, and must be reported.
+//! VERIFY must find what is wrong: each fault below is put into a consistent pool, and must be
+//! reported.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may end here")]
 
@@ -129,7 +130,7 @@ fn each_lie_is_found() {
             p.usage.restore_index(crate::core::store::bulk::Bulk::default()).expect("an empty one")
         }),
         ("a limit is newer than the pool", |p| p.next_limit = 1),
-        ("a limit stands twice", |p| {
+        ("duplicate limit", |p| {
             let mut again = p.limits[0].clone();
             again.id = 2;
             again.entries = crate::core::store::timeline::Timeline::default();

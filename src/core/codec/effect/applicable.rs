@@ -5,7 +5,8 @@ use crate::core::model::limit::MAX_LIMITS;
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::Pool;
 
-/// Whether a change can have happened in this state. The primary has decided it there; here it is a check against divergence.
+/// Whether a change can have happened in this state. The primary has decided it there; here it is a
+/// check against divergence.
 pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
     let record = |order: &OrderRef<'_>| order.row.and_then(|row| pool.orders.get(row));
     let unknown = |order: &OrderRef<'_>| record(order).is_none_or(|o| o.state != OrderState::Reserved);

@@ -1,5 +1,5 @@
-//! Where a change was told of: the id of its entry in an event stream. The entry itself is not in the effect, since whoever
-//! repeats the change can make it again.
+//! Where a change was published: the id of its entry in an event stream. The entry itself is not in
+//! the effect, since whoever applies the change makes the same one.
 
 use super::op;
 use crate::core::codec::damage::Damage;

@@ -1,6 +1,6 @@
-//! What one call did to one pool, as bytes: for the append-only file and the replicas. Everything is
-//! resolved (time, deadline, windows, quantity taken, epoch): whoever reads it needs no clock, no
-//! configuration and no random numbers.
+//! What one call did to one pool, as bytes: for the append-only file and the replicas. Everything
+//! is resolved (time, deadline, windows, quantity taken, epoch): whoever reads it needs no clock,
+//! no configuration and no random numbers.
 
 mod applicable;
 mod event_ref;

@@ -32,7 +32,7 @@ pub struct EffectChange<'a> {
     pub change: Change<'a>,
     /// Whether the pool is in a state in which this can have happened.
     pub applicable: bool,
-    /// Where the primary told of it.
+    /// Where the primary published it.
     pub event_ref: Option<EventRef<'a>>,
 }
 
@@ -57,8 +57,8 @@ impl<'a> Effect<'a> {
         self.reader.clone().byte().is_ok_and(|code| code & 0x7f == op::CREATED)
     }
 
-    /// The next change, looked up in the pool as it is now. `None` at the end. The attributes of a reservation are put into
-    /// `attributes`.
+    /// The next change, looked up in the pool as it is now. `None` at the end. The attributes of a
+    /// reservation are put into `attributes`.
     ///
     /// # Errors
     /// It is damaged: what follows cannot be read either.
@@ -200,7 +200,7 @@ fn read_attributes<'a>(r: &mut Reader<'a>, attributes: &mut Attributes<'a>) -> R
     for _ in 0..r.number()? {
         let name = r.bytes(crate::core::model::ids::MAX_NAME)?;
         let value = r.id()?;
-        attributes.add(name, value).map_err(|_| Damage("attributes are too many or stand twice"))?;
+        attributes.add(name, value).map_err(|_| Damage("too many or duplicate attributes"))?;
     }
     Ok(())
 }
@@ -262,7 +262,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         }
         let identity = identity(r)?;
         if policy.limits.iter().any(|l| l.identity == identity) {
-            return Err(Damage("a limit stands twice"));
+            return Err(Damage("duplicate limit"));
         }
         let offset_min = offset(r)?;
         let missing = missing(r)?;
