@@ -10,14 +10,15 @@ use crate::command::{adjust, audit, init, preload, reconcile, status};
 use crate::config::Config;
 use crate::run;
 
-/// Keeps a SQL database in step with the redis-stock module: every payment leaves the shelf exactly once.
+/// Keeps a SQL database in step with the redis-stock module: every payment leaves the stock row
+/// exactly once.
 ///
-/// The database is right about what is on the shelf, Redis about who may have it. Begin with
-/// `init`, fill the stock table, `preload`, and let `run` run. `reconcile` goes into cron. After a failover of Redis:
-/// `run --once`, `audit --repair`, `reconcile`, in this order.
+/// The database is right about what is in the stock row, Redis about who may have it. Begin with
+/// `init`, fill the stock table, `preload`, and let `run` run. `reconcile` goes into cron. After a
+/// failover of Redis: `run --once`, `audit --repair`, `reconcile`, in this order.
 ///
-/// Exit codes: 0 all is well; 1 something differs or failed; 2 wrong call, or refused; 3 another command must come
-/// first; 4 Redis or the database cannot be reached.
+/// Exit codes: 0 all is well; 1 something differs or failed; 2 wrong call, or refused; 3 another
+/// command must come first; 4 Redis or the database cannot be reached.
 #[derive(Parser)]
 #[command(name = "stock-ledger", version)]
 pub struct Cli {
@@ -27,7 +28,8 @@ pub struct Cli {
     /// Replaces redis.url: redis://[user:password@]host:port[/db]
     #[arg(long, env = "STOCK_LEDGER_REDIS_URL", global = true, value_name = "URL", hide_env_values = true)]
     redis: Option<String>,
-    /// Replaces database.url: sqlite:FILE, postgres://user:password@host/db or mysql://user:password@host/db
+    /// Replaces database.url: sqlite:FILE, postgres://user:password@host/db or
+    /// mysql://user:password@host/db
     #[arg(long, env = "STOCK_LEDGER_DATABASE_URL", global = true, value_name = "URL", hide_env_values = true)]
     database: Option<String>,
     /// What is logged: error, warn, info, debug, or a filter of tracing
@@ -41,18 +43,20 @@ pub struct Cli {
 enum Command {
     /// Make or upgrade the ledger's tables
     Init,
-    /// Make a pool of every row of the stock table (STOCK.SET NX, then its policy); pools that exist stay as they are
+    /// Make a pool of every row of the stock table (STOCK.SET NX, then its policy); pools that
+    /// exist stay as they are
     Preload,
     /// Follow the event streams and write them into the database, until SIGTERM
     Run {
         /// Stop at the end of the streams
         #[arg(long)]
         once: bool,
-        /// Remove entries from the streams once they are in the database (none that a consumer group still needs)
+        /// Remove entries from the streams once they are in the database (none that a consumer
+        /// group still needs)
         #[arg(long)]
         trim: bool,
     },
-    /// Tell Redis what is on the shelf, while sales run; for cron
+    /// Tell Redis what is in the stock row, while sales run; for cron
     Reconcile {
         /// Change nothing; exit with 1 where something would be changed
         #[arg(long)]
@@ -60,7 +64,8 @@ enum Command {
         /// Pools; none: all
         pools: Vec<String>,
     },
-    /// Restock or write off: the database first, then Redis; the same call with the same token can be repeated
+    /// Restock or write off: the database first, then Redis; the same call with the same token can
+    /// be repeated
     Adjust {
         /// The row of the stock table
         sku: String,
@@ -134,7 +139,8 @@ impl Cli {
                 reconcile::reconcile(&config, &pools, dry_run).await?.finish(dry_run, !pools.is_empty())
             }
             Command::Adjust { sku, delta, reason, operator, token } => {
-                // Shown before anything is written: whatever happens then, the same call can be made again.
+                // Shown before anything is written: whatever happens then, the same call can be
+                // made again.
                 let token = token.unwrap_or_else(|| {
                     let token = format!("{:032x}", rand::random::<u128>());
                     println!("The token of this adjustment is {token}.");

@@ -1,4 +1,5 @@
-//! The configuration: a TOML file, whose most used fields environment variables and flags can replace.
+//! The configuration: a TOML file, whose most used fields environment variables and flags can
+//! replace.
 
 use std::path::Path;
 
@@ -6,8 +7,8 @@ use anyhow::{bail, ensure, Context, Result};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 use serde::Deserialize;
 
-use crate::db::Dialect;
-use crate::failure::{redacted, told, Failure};
+use crate::dialect::Dialect;
+use crate::failure::{error_chain, redacted, Failure};
 use crate::text::{escape, unescape};
 
 /// Everything that can be configured.
@@ -16,7 +17,7 @@ use crate::text::{escape, unescape};
 pub struct Config {
     /// Where the pools are.
     pub redis: Redis,
-    /// Where the shelf is.
+    /// Where the stock table is.
     pub database: Database,
     /// The stock table.
     pub stock: StockTable,
@@ -30,7 +31,8 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Redis {
-    /// `redis://[user:password@]host:port[/db]`; with a cluster any node, with Sentinel any sentinel.
+    /// `redis://[user:password@]host:port[/db]`; with a cluster any node, with Sentinel any
+    /// sentinel.
     pub url: String,
     /// More nodes or sentinels, to be tried when the first does not answer.
     pub more: Vec<String>,
@@ -49,7 +51,7 @@ impl Default for Redis {
     }
 }
 
-/// Where the shelf is.
+/// Where the stock table is.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
@@ -73,14 +75,14 @@ pub struct StockTable {
     pub table: String,
     /// The column that names the product.
     pub key: String,
-    /// The column that says how much is on the shelf.
+    /// The column that says how much is in the stock row.
     pub quantity: String,
     /// The column that counts changes; empty: there is none, and the quantity itself is compared.
     pub version: Option<String>,
     /// Whether the quantity column can be negative.
     pub negative: bool,
-    /// What one unit of a pool is in the quantity column: 1, 0.1, 0.01 … With 0.001 a row that says 4.5 is a pool of
-    /// 4500 units. Anything but 1 needs a DECIMAL column.
+    /// What one unit of a pool is in the quantity column: 1, 0.1, 0.01 … With 0.001 a row that says
+    /// 4.5 is a pool of 4500 units. Anything but 1 needs a DECIMAL column.
     pub unit: String,
 }
 
@@ -159,7 +161,7 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Failure::Refused(format!("cannot read {}: {e}", path.display())))?;
         let mut config: Config = toml::from_str(&text).map_err(|error| {
-            // The line itself stays untold: it may hold a password.
+            // The line itself stays unsynced: it may hold a password.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let (line, what) = (before.matches('\n').count() + 1, redacted(error.message()));
             Failure::Refused(format!("{} is not a configuration: line {line}: {what}", path.display()))
@@ -170,7 +172,7 @@ impl Config {
 
     /// Checks what the types do not.
     pub fn check(&self) -> Result<()> {
-        self.looked_through().map_err(|error| Failure::Refused(redacted(&told(&error))).into())
+        self.looked_through().map_err(|error| Failure::Refused(redacted(&error_chain(&error))).into())
     }
 
     fn looked_through(&self) -> Result<()> {
@@ -250,8 +252,8 @@ impl Pools {
         if self.shards == 1 {
             return fits(before, after);
         }
-        // The digits at the place of the first or the last #. Where digits stand beside it there are a few readings: the
-        // one that leads back to the same pool.
+        // The digits at the place of the first or the last #. Where digits stand beside it there
+        // are a few readings: the one that leads back to the same pool.
         shard_numbers(before, after, &key)
             .into_iter()
             .find_map(|shard| fits(&before.replace('#', shard), &after.replace('#', shard)))

@@ -1,7 +1,7 @@
 //! An entry of a pool's event stream.
 
-use crate::link::{number, Field};
 use crate::text::{ascii, cut, escape};
+use crate::wire::{number, Field};
 
 /// What an entry says about its order or its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// How this change alone moved `out`. A return that did not restock moves nothing and looks the same: where it
-    /// matters, `out` of two neighbours decides.
+    /// How this change alone moved `out`. A return that did not restock moves nothing and looks the
+    /// same: where it matters, `out` of two neighbours decides.
     pub fn own_out(&self) -> i64 {
         match self.kind {
             Kind::Confirmed | Kind::Late => self.qty,

@@ -1,8 +1,7 @@
 //! Why a command failed: as an exit code for scripts, and in words.
 
-use crate::db::is_lost;
-
-/// A failure that scripts tell apart. Everything else ends with 1 (what is compared differs) or 2 (wrong call).
+/// A failure that scripts tell apart. Everything else ends with 1 (what is compared differs) or 2
+/// (wrong call).
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The command must not be run yet.
@@ -31,17 +30,8 @@ impl Failure {
     }
 }
 
-/// The process's exit code for an error.
-pub fn code(error: &anyhow::Error) -> u8 {
-    match error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) {
-        Some(failure) => failure.code(),
-        None if is_lost(error) => 4,
-        None => 1,
-    }
-}
-
-/// An error in words: its causes, without those that the one before has told already.
-pub fn told(error: &anyhow::Error) -> String {
+/// An error in words: its causes, without those that the one before has already.
+pub fn error_chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -59,21 +49,21 @@ pub fn told(error: &anyhow::Error) -> String {
 
 /// A text without the user and the password of the URLs in it.
 pub fn redacted(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
+    let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
-        told.push_str(before);
-        told.push_str("://");
+        clean.push_str(before);
+        clean.push_str("://");
         let end = after.find(|c: char| c.is_whitespace() || "\"'`".contains(c)).unwrap_or(after.len());
         let (url, behind) = after.split_at(end);
         match url.rsplit_once('@') {
-            Some((_, host)) => told.push_str(&format!("***@{host}")),
-            None => told.push_str(url),
+            Some((_, host)) => clean.push_str(&format!("***@{host}")),
+            None => clean.push_str(url),
         }
         rest = behind;
     }
-    told.push_str(rest);
-    told
+    clean.push_str(rest);
+    clean
 }
 
 #[cfg(test)]
@@ -83,22 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_that_was_told_is_not_told_again() {
+    fn a_cause_that_was_named_is_not_named_again() {
         let inner = anyhow!("disk is full").context("database: disk is full").context("a transaction");
-        assert_eq!(told(&inner), "a transaction: database: disk is full");
+        assert_eq!(error_chain(&inner), "a transaction: database: disk is full");
     }
 
     #[test]
-    fn no_password_is_told() {
+    fn no_password_is_shown() {
         let text = redacted("invalid type: string \"postgres://shop:S3@CRET@db/shop\", and redis://h:1/0 too");
         assert_eq!(text, "invalid type: string \"postgres://***@db/shop\", and redis://h:1/0 too");
-    }
-
-    #[test]
-    fn failures_have_their_codes_under_any_context() {
-        let lost = anyhow::Error::from(sqlx::Error::PoolTimedOut).context("a transaction of the database");
-        assert_eq!(code(&lost), 4);
-        assert_eq!(code(&anyhow::Error::from(Failure::Order(String::new())).context("preload")), 3);
-        assert_eq!(code(&anyhow!("anything")), 1);
     }
 }

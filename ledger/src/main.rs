@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use stock_ledger::cli::Cli;
-use stock_ledger::failure::{code, told};
+use stock_ledger::exit_code::exit_code;
+use stock_ledger::failure::error_chain;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -22,8 +23,8 @@ fn main() -> ExitCode {
     match runtime.block_on(cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {}", told(&error));
-            ExitCode::from(code(&error))
+            let _ = writeln!(std::io::stderr(), "error: {}", error_chain(&error));
+            ExitCode::from(exit_code(&error))
         }
     }
 }

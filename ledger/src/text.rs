@@ -1,5 +1,6 @@
-//! Pool keys and order ids are bytes in Redis and text in the database. What text cannot carry in all three databases
-//! (bytes that are not UTF-8, control characters, a space at the end) is written as `\xNN`, a backslash as `\\`.
+//! Pool keys and order ids are bytes in Redis and text in the database. What text cannot carry in
+//! all three databases (bytes that are not UTF-8, control characters, a space at the end) is
+//! written as `\xNN`, a backslash as `\\`.
 
 /// Bytes as text; reversible.
 pub fn escape(bytes: &[u8]) -> String {

@@ -45,7 +45,7 @@ pub fn open(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandEr
 pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
     call.journal.outcome = Some(Outcome::NoPool);
     call.out.array(2);
-    call.out.status("NOPOOL");
+    call.out.bulk(b"NOPOOL");
     call.out.bulk(key);
 }
 

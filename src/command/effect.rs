@@ -50,7 +50,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.verbatim = true;
     call.journal.outcome = Some(Outcome::Other);
-    call.out.status("OK");
+    call.out.ok();
     let mut told = Vec::new();
     let mut divergences = 0u64;
     for (key, bytes) in keys.iter().zip(effects) {

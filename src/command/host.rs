@@ -126,8 +126,9 @@ pub trait Out {
     fn map(&mut self, len: usize);
     /// An integer.
     fn int(&mut self, value: i64);
-    /// A simple string; ASCII without CR, LF or NUL.
-    fn status(&mut self, word: &'static str);
+    /// `OK` alone, as SET answers it: the only status reply. Client libraries turn status replies
+    /// into `true` or objects, so the first word of an array is a bulk string.
+    fn ok(&mut self);
     /// A bulk string of any bytes.
     fn bulk(&mut self, bytes: &[u8]);
     /// The null of the protocol version.

@@ -68,7 +68,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
         LoadResult::Accepted | LoadResult::ReplacesPool | LoadResult::Rejected => {
             call.journal.verbatim = true;
-            call.out.status("OK");
+            call.out.ok();
             Ok(())
         }
     }

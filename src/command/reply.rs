@@ -13,7 +13,7 @@ use crate::core::model::refusal::{Bound, Conflict, Refusal};
 /// Begins `[OK, …]` of so many elements.
 pub fn ok(out: &mut dyn Out, len: usize) {
     out.array(len);
-    out.status("OK");
+    out.bulk(b"OK");
 }
 
 /// on_hand in an answer: -1 where it is not counted.
@@ -55,7 +55,7 @@ const fn counted(refusal: &Refusal) -> Outcome {
 pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> Result<Outcome, CommandError> {
     let mut word = |word: &'static str, len: usize| {
         out.array(len);
-        out.status(word);
+        out.bulk(word.as_bytes());
         out.bulk(key);
     };
     match refusal {

@@ -37,7 +37,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             if let Some(change) = change {
                 commit_and_purge(call, handle, &change);
             }
-            call.out.status("OK");
+            call.out.ok();
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,
     }

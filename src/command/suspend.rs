@@ -31,6 +31,6 @@ fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
     if let Some(change) = decide(call.keys.pool(handle), suspended) {
         commit_and_purge(call, handle, &change);
     }
-    call.out.status("OK");
+    call.out.ok();
     Ok(())
 }

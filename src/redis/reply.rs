@@ -26,10 +26,9 @@ impl Out for Reply<'_> {
         unsafe { api!(RedisModule_ReplyWithLongLong(self.0.raw(), value)) };
     }
 
-    fn status(&mut self, word: &'static str) {
-        let word = Word::new(word);
-        // SAFETY: the context is live; the word ends in NUL and is copied.
-        unsafe { api!(RedisModule_ReplyWithSimpleString(self.0.raw(), word.as_ptr())) };
+    fn ok(&mut self) {
+        // SAFETY: the context is live; the text ends in NUL and is copied.
+        unsafe { api!(RedisModule_ReplyWithSimpleString(self.0.raw(), c"OK".as_ptr())) };
     }
 
     fn bulk(&mut self, bytes: &[u8]) {

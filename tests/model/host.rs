@@ -163,8 +163,8 @@ impl Out for Tree {
     fn int(&mut self, value: i64) {
         self.add(Reply::Int(value));
     }
-    fn status(&mut self, word: &'static str) {
-        self.add(Reply::Status(word.into()));
+    fn ok(&mut self) {
+        self.add(Reply::Status("OK".into()));
     }
     fn bulk(&mut self, bytes: &[u8]) {
         self.add(Reply::Bulk(bytes.to_vec()));

@@ -1,5 +1,5 @@
-//! `adjust`: an operator's restock or write-off. The database first, then Redis by RECONCILE: at any point the same call
-//! again goes on where it stopped.
+//! `adjust`: an operator's restock or write-off. The database first, then Redis by RECONCILE: at
+//! any point the same call again goes on where it stopped.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::reconcile::{reconcile_some, Report, NO_POOL};
 use crate::config::Config;
 use crate::db::{is_conflict, Adjustment, Db};
 use crate::failure::Failure;
-use crate::link::Link;
+use crate::redis_client::RedisClient;
 use crate::run::now_ms;
 
 /// How often somebody else may be faster.
@@ -41,28 +41,28 @@ async fn both(config: &Config, request: &Request) -> Result<()> {
     let db = Db::open_prepared(config).await?;
     let on_hand = database(config, &db, request).await?;
     println!(
-        "{}: {:+} units, {on_hand} on the shelf afterwards (token {}).",
+        "{}: {:+} units, {on_hand} in the stock row afterwards (token {}).",
         request.sku, request.delta, request.token
     );
-    let mut link = match Link::open(&config.redis).await {
-        Ok(link) => link,
+    let mut redis = match RedisClient::open(&config.redis).await {
+        Ok(redis) => redis,
         Err(error) => {
             return Err(Failure::Unreachable(format!("the database has it, Redis has not ({error:#})")).into());
         }
     };
-    let report = redis(config, &db, &mut link, request).await?;
+    let report = sync_redis(config, &db, &mut redis, request).await?;
     db.close().await;
     let pool = config.pools.pool(&request.sku);
     if report.left.iter().any(|(_, why)| why == NO_POOL) {
         println!("There is no pool {pool}: only the database was changed.");
         return Ok(());
     }
-    // An unlimited pool has no use for it; of any other one Redis must have been told.
-    let told = report.told.contains(&pool);
-    report.finish(false, !told)
+    // An unlimited pool has no use for it; of any other one Redis must know.
+    let synced = report.synced.contains(&pool);
+    report.finish(false, !synced)
 }
 
-/// The database's half, once for each token. Answers what the shelf says.
+/// The database's half, once for each token. Answers what the stock row says.
 pub async fn database(config: &Config, db: &Db, request: &Request) -> Result<i64> {
     match retried(async || attempt(config, db, request).await).await {
         Err(error) if is_conflict(&error) => {
@@ -98,18 +98,18 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
         }
         return Ok(done.on_hand);
     }
-    let mut shelves = db.shelves(&mut tx, &[&request.sku]).await?;
-    let Some(shelf) = shelves.get_mut(&request.sku) else {
+    let mut stock_rows = db.stock_rows(&mut tx, &[&request.sku]).await?;
+    let Some(stock_row) = stock_rows.get_mut(&request.sku) else {
         return Err(Failure::Refused(format!("{} has no row {}", config.stock.table, request.sku)).into());
     };
-    let shelf = shelf
+    let stock_row = stock_row
         .as_mut()
         .map_err(|unfit| Failure::Refused(format!("row {} of {} {unfit}", request.sku, config.stock.table)))?;
     let overflow = || Failure::Refused("the sum is too large".to_string());
     let mut wanted =
-        shelf.quantity.checked_add(request.delta).filter(|n| n.unsigned_abs() < 1 << 53).ok_or_else(overflow)?;
+        stock_row.quantity.checked_add(request.delta).filter(|n| n.unsigned_abs() < 1 << 53).ok_or_else(overflow)?;
     if wanted < 0 && request.delta < 0 && !config.stock.negative {
-        let text = format!("only {} units of {} are on the shelf", shelf.quantity, request.sku);
+        let text = format!("only {} units of {} are in the stock row", stock_row.quantity, request.sku);
         return Err(Failure::Refused(text).into());
     }
     // What was paid and not covered is covered first.
@@ -121,10 +121,10 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
             db.write_positions(&mut tx, &[(&pool, position)]).await?;
         }
     }
-    shelf.quantity = wanted;
+    stock_row.quantity = wanted;
     // A delta that only covers what was owed leaves the column as it was.
-    if shelf.changed() {
-        db.write_shelves(&mut tx, &[(request.sku.clone(), shelf)]).await?;
+    if stock_row.changed() {
+        db.write_stock_rows(&mut tx, &[(request.sku.clone(), stock_row)]).await?;
     }
     let row = Adjustment {
         token: request.token.clone(),
@@ -134,25 +134,25 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
         operator: request.operator.clone(),
         on_hand: wanted,
         at_ms: now_ms(),
-        told: false,
+        synced: false,
     };
     db.write_adjustment(&mut tx, &row).await?;
     tx.commit().await?;
     Ok(wanted)
 }
 
-/// Redis's half: it is told what is on the shelf now. Once more says the same.
-pub async fn redis(config: &Config, db: &Db, link: &mut Link, request: &Request) -> Result<Report> {
-    retried(async || tell(config, db, link, request).await).await
+/// Redis's half: it learns what is in the stock row now. Once more says the same.
+pub async fn sync_redis(config: &Config, db: &Db, redis: &mut RedisClient, request: &Request) -> Result<Report> {
+    retried(async || reconcile_one(config, db, redis, request).await).await
 }
 
-async fn tell(config: &Config, db: &Db, link: &mut Link, request: &Request) -> Result<Report> {
+async fn reconcile_one(config: &Config, db: &Db, redis: &mut RedisClient, request: &Request) -> Result<Report> {
     let pool = config.pools.pool(&request.sku);
     let mut report = Report::default();
     let mut tx = db.begin().await?;
-    reconcile_some(db, &mut tx, link, config, &BTreeSet::from([pool.as_str()]), false, &mut report).await?;
-    if report.told.contains(&pool) {
-        db.mark_told(&mut tx, std::slice::from_ref(&request.sku)).await?;
+    reconcile_some(db, &mut tx, redis, config, &BTreeSet::from([pool.as_str()]), false, &mut report).await?;
+    if report.synced.contains(&pool) {
+        db.mark_synced(&mut tx, std::slice::from_ref(&request.sku)).await?;
     }
     tx.commit().await?;
     Ok(report)

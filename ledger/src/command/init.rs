@@ -16,10 +16,12 @@ pub async fn init(config: &Config) -> Result<()> {
     db.inspect(&config.stock).await?;
     let stock = &config.stock;
     let mut tx = db.begin().await?;
-    let rows =
-        db.count_shelves(&mut tx).await.with_context(|| format!("the stock table {} cannot be read", stock.table))?;
+    let rows = db
+        .count_stock_rows(&mut tx)
+        .await
+        .with_context(|| format!("the stock table {} cannot be read", stock.table))?;
     // Reads one row, so that what the catalogue does not tell (a permission) shows here.
-    db.shelves_after(&mut tx, None, 1)
+    db.stock_rows_after(&mut tx, None, 1)
         .await
         .with_context(|| format!("the stock table {} cannot be read", stock.table))?;
     tx.commit().await?;

@@ -3,7 +3,7 @@
 pub mod adjust;
 pub mod audit;
 pub mod init;
-mod past;
+mod old_epochs;
 pub mod preload;
 pub mod reconcile;
 pub mod status;
@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::book::Position;
 use crate::config::Config;
 use crate::db::{Db, Tx, Unfit};
+use crate::projection::Position;
 
 /// A progress bar on standard error; nothing where that is no terminal.
 fn bar(what: &'static str, length: u64) -> ProgressBar {
@@ -26,8 +26,9 @@ fn bar(what: &'static str, length: u64) -> ProgressBar {
     bar
 }
 
-/// What the database says is on hand for each of these pools: the shelf less what it could not carry; or why its row
-/// cannot be worked with. Pools without a row in the stock table are left out.
+/// What the database says is on hand for each of these pools: the stock row less what it could not
+/// carry; or why its row cannot be worked with. Pools without a row in the stock table are left
+/// out.
 async fn on_hand(
     db: &Db,
     tx: &mut Tx,
@@ -37,11 +38,11 @@ async fn on_hand(
     let skus: HashMap<String, &String> =
         positions.keys().filter_map(|pool| config.pools.sku(pool).map(|sku| (sku, pool))).collect();
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
-    let shelves = db.shelves(tx, &keys).await?;
-    let known = shelves.into_iter().filter_map(|(sku, shelf)| {
+    let stock_rows = db.stock_rows(tx, &keys).await?;
+    let known = stock_rows.into_iter().filter_map(|(sku, stock_row)| {
         let pool = *skus.get(&sku)?;
         let uncovered = positions.get(pool).map_or(0, |p| p.uncovered);
-        Some((pool.clone(), shelf.map(|shelf| shelf.quantity - uncovered)))
+        Some((pool.clone(), stock_row.map(|stock_row| stock_row.quantity - uncovered)))
     });
     Ok(known.collect())
 }

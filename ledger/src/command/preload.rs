@@ -9,13 +9,13 @@ use tokio::sync::{mpsc, Mutex};
 use tokio::task::JoinSet;
 
 use super::bar;
-use super::past::past;
-use crate::book::{Incident, Position, Shelf};
+use super::old_epochs::old_epochs;
 use crate::config::Config;
 use crate::db::{Db, Dialect, Tx};
 use crate::event::MOST_POOL;
 use crate::failure::Failure;
-use crate::link::Link;
+use crate::projection::{Incident, Position, StockRow};
+use crate::redis_client::RedisClient;
 use crate::run::now_ms;
 
 /// Rows that one transaction covers.
@@ -38,7 +38,7 @@ pub struct Preloaded {
     pub unfit: (u64, Vec<(String, String)>),
 }
 
-/// Rows that are named; of the others the number is told.
+/// Rows that are named; the others are counted.
 const MOST_NAMED: usize = 20;
 
 impl Preloaded {
@@ -59,7 +59,7 @@ impl Preloaded {
     }
 }
 
-type Page = Vec<(String, Shelf)>;
+type Page = Vec<(String, StockRow)>;
 
 impl Preloaded {
     /// An error that names the rows that no pool was made of, where there are any.
@@ -84,25 +84,28 @@ struct Work {
     config: Config,
     db: Db,
     pages: Mutex<mpsc::Receiver<Page>>,
-    /// Who writes into a database that has one writer, or that locks gaps: whoever queues here never waits in vain there.
-    turn: Mutex<()>,
+    /// Who writes into a database that has one writer, or that locks gaps: whoever queues here
+    /// never waits in vain there.
+    writer: Mutex<()>,
     bar: ProgressBar,
     /// Epochs that stand in the streams, of pools that nobody followed.
     past: HashMap<String, BTreeSet<String>>,
 }
 
-/// Makes the pools. While one page of rows is in the database, another one is in Redis, and the next one is read.
+/// Makes the pools. While one page of rows is in the database, another one is in Redis, and the
+/// next one is read.
 pub async fn preload(config: &Config) -> Result<Preloaded> {
     let db = Db::open_prepared(config).await?;
-    let mut link = Link::open(&config.redis).await?;
-    ensure!(link.has_module().await?, "the server does not have the module redis-stock with STOCK.RECONCILE");
-    let past = past(config, &db, &mut link).await?;
+    let mut redis = RedisClient::open(&config.redis).await?;
+    ensure!(redis.has_module().await?, "the server does not have the module redis-stock with STOCK.RECONCILE");
+    let past = old_epochs(config, &db, &mut redis).await?;
     let mut tx = db.begin().await?;
-    let rows = db.count_shelves(&mut tx).await?;
+    let rows = db.count_stock_rows(&mut tx).await?;
     tx.commit().await?;
     let bar = bar("preloading", u64::try_from(rows).unwrap_or(0));
     let (sender, pages) = mpsc::channel(1);
-    let work = Arc::new(Work { config: config.clone(), db, pages: Mutex::new(pages), turn: Mutex::new(()), bar, past });
+    let work =
+        Arc::new(Work { config: config.clone(), db, pages: Mutex::new(pages), writer: Mutex::new(()), bar, past });
     let mut tasks = JoinSet::new();
     tasks.spawn(work.clone().read_pages(sender));
     for _ in 0..WORKERS {
@@ -150,14 +153,14 @@ impl Work {
         let mut read = Preloaded::default();
         loop {
             let mut tx = self.db.begin().await?;
-            let page = self.db.shelves_after(&mut tx, after.as_deref(), PAGE).await?;
+            let page = self.db.stock_rows_after(&mut tx, after.as_deref(), PAGE).await?;
             tx.commit().await?;
             let Some((last, _)) = page.last() else { return Ok(read) };
             after = Some(last.clone());
             let mut rows = Vec::with_capacity(page.len());
             for (sku, row) in page {
                 match row {
-                    Ok(shelf) => rows.push((sku, shelf)),
+                    Ok(stock_row) => rows.push((sku, stock_row)),
                     Err(unfit) => read.leave((sku, unfit.to_string())),
                 }
             }
@@ -167,37 +170,44 @@ impl Work {
 
     /// A worker: page by page, until there is none.
     async fn load_pages(self: Arc<Work>) -> Result<Preloaded> {
-        let mut link = Link::open(&self.config.redis).await?;
+        let mut redis = RedisClient::open(&self.config.redis).await?;
         let mut done = Preloaded::default();
         loop {
             let page = self.pages.lock().await.recv().await;
             let Some(page) = page else { return Ok(done) };
-            load_page(&self, &mut link, &page, &mut done).await?;
+            load_page(&self, &mut redis, &page, &mut done).await?;
             self.bar.inc(page.len() as u64);
         }
     }
 }
 
-async fn load_page(work: &Work, link: &mut Link, page: &[(String, Shelf)], done: &mut Preloaded) -> Result<()> {
+async fn load_page(
+    work: &Work,
+    redis: &mut RedisClient,
+    page: &[(String, StockRow)],
+    done: &mut Preloaded,
+) -> Result<()> {
     let Work { config, db, .. } = work;
     let pools: Vec<(String, &str, i64)> =
-        page.iter().map(|(sku, shelf)| (config.pools.pool(sku), sku.as_str(), shelf.quantity)).collect();
+        page.iter().map(|(sku, stock_row)| (config.pools.pool(sku), sku.as_str(), stock_row.quantity)).collect();
     for (pool, sku, _) in &pools {
         let length = pool.chars().count();
         ensure!(length <= MOST_POOL, "the pool of row {sku} has a key of {length} characters; {MOST_POOL} fit");
     }
     done.rows += pools.len() as u64;
     let names: BTreeSet<&str> = pools.iter().map(|(pool, ..)| pool.as_str()).collect();
-    // 1. Pools that the ledger does not follow yet: is there a pool? Its past is then taken to be in the database.
-    // All others begin at nothing, so whatever leaves them from now on is counted, also if we die between these steps.
-    let turn = if db.dialect == Dialect::Postgres { None } else { Some(work.turn.lock().await) };
+    // 1. Pools that the ledger does not follow yet: is there a pool? Its past is then taken to be
+    // in the database.
+    // All others begin at nothing, so whatever leaves them from now on is counted, also if we
+    // die between these steps.
+    let writer = if db.dialect == Dialect::Postgres { None } else { Some(work.writer.lock().await) };
     let mut tx = db.begin().await?;
     let mut positions = HashMap::new();
     if db.has_positions_among(&mut tx, &names).await? {
         positions = db.lock_positions(&mut tx, &names).await?;
     }
     let unknown: Vec<&str> = names.iter().copied().filter(|pool| !positions.contains_key(*pool)).collect();
-    let found = link.pools(&unknown).await?;
+    let found = redis.pools(&unknown).await?;
     let started: Vec<(&str, Position)> = unknown
         .iter()
         .zip(found)
@@ -209,17 +219,19 @@ async fn load_page(work: &Work, link: &mut Link, page: &[(String, Shelf)], done:
     db.start_positions(&mut tx, &started).await?;
     let joined = note_past(work, &mut tx, &started).await?;
     tx.commit().await?;
-    drop(turn);
+    drop(writer);
     done.joined += joined.values().filter(|p| !p.epoch.is_empty()).count() as u64;
-    // 2. The pools themselves. Those that are there stay as they are; what a pool owes beyond its shelf is owed.
+    // 2. The pools themselves. Those that are there stay as they are; what a pool owes beyond its
+    // stock row is owed.
     positions.extend(joined);
     let owed = |pool: &str| positions.get(pool).map_or(0, |p| p.uncovered);
     let calls: Vec<(&str, i64)> =
         pools.iter().map(|(pool, _, on_hand)| (pool.as_str(), on_hand - owed(pool))).collect();
-    let made = link.make_pools(&calls).await?;
+    let made = redis.make_pools(&calls).await?;
     done.made += made.iter().filter(|made| **made).count() as u64;
     done.existed += made.iter().filter(|made| !**made).count() as u64;
-    // 3. Policies: of new pools, and of those that a broken run of this command left without a stream.
+    // 3. Policies: of new pools, and of those that a broken run of this command left without a
+    // stream.
     let mut policies = Vec::new();
     let mut existing = Vec::new();
     for ((pool, sku, _), made) in pools.iter().zip(&made) {
@@ -230,17 +242,18 @@ async fn load_page(work: &Work, link: &mut Link, page: &[(String, Shelf)], done:
         }
     }
     let names: Vec<&str> = existing.iter().map(|(pool, _)| *pool).collect();
-    for ((pool, sku), found) in existing.iter().zip(link.pools(&names).await?) {
+    for ((pool, sku), found) in existing.iter().zip(redis.pools(&names).await?) {
         if found.is_some_and(|found| found.events.is_empty()) {
             policies.push((pool, config.pools.policy(sku)?));
         }
     }
     let policies: Vec<(&str, &str)> = policies.iter().map(|(pool, policy)| (*pool, policy.as_str())).collect();
-    link.set_policies(&policies).await
+    redis.set_policies(&policies).await
 }
 
-/// Notes the epochs that the pools have behind them, so that `run` takes what it reads of them for old. Answers the positions
-/// of those pools: `run` may have begun to follow one in the same moment, and then it knows better.
+/// Notes the epochs that the pools have behind them, so that `run` takes what it reads of them for
+/// old. Answers the positions of those pools: `run` may have begun to follow one in the same
+/// moment, and then it knows better.
 async fn note_past(work: &Work, tx: &mut Tx, started: &[(&str, Position)]) -> Result<HashMap<String, Position>> {
     let mut entered = BTreeSet::new();
     for (pool, position) in started {

@@ -1,16 +1,16 @@
-//! `reconcile`: tells Redis what is on the shelf, while sales run.
+//! `reconcile`: tells Redis what is in the stock row, while sales run.
 
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
 use super::{bar, on_hand, table};
-use crate::book::Position;
 use crate::config::Config;
 use crate::db::{Db, Tx};
 use crate::failure::Failure;
-use crate::link::pools::{Pool, Reconciled};
-use crate::link::Link;
+use crate::projection::Position;
+use crate::redis_client::pools::{Pool, Reconciled};
+use crate::redis_client::RedisClient;
 
 /// Pools whose rows are held at a time. Few: the feed waits for them.
 const PAGE: i64 = 200;
@@ -30,18 +30,19 @@ pub struct Report {
     /// Pools whose rows cannot be worked with, and why.
     pub unfit: Vec<(String, String)>,
     /// Pools that must be audited first.
-    pub suspects: Vec<String>,
+    pub to_audit: Vec<String>,
     /// Pools that `run` has not followed far enough.
     pub behind: Vec<String>,
     /// Pools that Redis would not reconcile, and its answer.
     pub failed: Vec<(String, String)>,
-    /// Pools that know what is on the shelf now, or have no use for it: no such pool, unlimited.
-    pub told: BTreeSet<String>,
+    /// Pools that know what is in the stock row now, or have no use for it: no such pool,
+    /// unlimited.
+    pub synced: BTreeSet<String>,
 }
 
 /// Why a pool is not reconciled now.
 enum Objection {
-    Suspect,
+    NeedsAudit,
     Behind,
     Needless(&'static str),
 }
@@ -52,28 +53,29 @@ fn reference(position: &Position, pool: Option<&Pool>) -> Result<Position, Objec
     if pool.on_hand.is_none() {
         return Err(Objection::Needless("unlimited"));
     }
-    if position.suspect {
-        return Err(Objection::Suspect);
+    if position.needs_audit {
+        return Err(Objection::NeedsAudit);
     }
     if position.epoch.is_empty() {
-        // Preloaded, and nothing applied: the database stands where nothing was out, whatever has left since.
+        // Preloaded, and nothing applied: the database stands where nothing was out, whatever has
+        // left since.
         return Ok(Position { epoch: pool.epoch.clone(), seq: pool.seq, out: 0, ..position.clone() });
     }
     if pool.epoch != position.epoch {
         return Err(Objection::Behind);
     }
     if pool.seq < position.seq {
-        return Err(Objection::Suspect);
+        return Err(Objection::NeedsAudit);
     }
     Ok(position.clone())
 }
 
-/// RECONCILE of these pools from one snapshot. Their rows are held meanwhile: of two that reconcile the same pool, the
-/// one with the later snapshot comes later in Redis, too.
+/// RECONCILE of these pools from one snapshot. Their rows are held meanwhile: of two that reconcile
+/// the same pool, the one with the later snapshot comes later in Redis, too.
 pub async fn reconcile_some(
     db: &Db,
     tx: &mut Tx,
-    link: &mut Link,
+    redis: &mut RedisClient,
     config: &Config,
     names: &BTreeSet<&str>,
     dry_run: bool,
@@ -82,7 +84,7 @@ pub async fn reconcile_some(
     let positions: HashMap<String, Position> = db.lock_positions(tx, names).await?;
     let on_hand = on_hand(db, tx, config, &positions).await?;
     let names: Vec<&str> = names.iter().copied().collect();
-    let pools = link.keys(&names).await?;
+    let pools = redis.keys(&names).await?;
     let mut calls = Vec::new();
     for (name, pool) in names.iter().zip(&pools) {
         let Some(position) = positions.get(*name) else {
@@ -109,20 +111,20 @@ pub async fn reconcile_some(
         };
         match reference(position, pool) {
             Ok(reference) => calls.push((*name, *on_hand, reference)),
-            Err(Objection::Suspect) => report.suspects.push(name.to_string()),
+            Err(Objection::NeedsAudit) => report.to_audit.push(name.to_string()),
             Err(Objection::Behind) => report.behind.push(name.to_string()),
             Err(Objection::Needless(why)) => {
                 report.left.push((name.to_string(), why.to_string()));
-                report.told.insert(name.to_string());
+                report.synced.insert(name.to_string());
             }
         }
     }
     let asked: Vec<(&str, i64, &Position)> = calls.iter().map(|(name, n, position)| (*name, *n, position)).collect();
-    let answers = link.reconcile(&asked, dry_run).await?;
+    let answers = redis.reconcile(&asked, dry_run).await?;
     for ((name, ..), answer) in calls.iter().zip(answers) {
         match answer {
             Reconciled::Done { drift, on_hand } => {
-                report.told.insert(name.to_string());
+                report.synced.insert(name.to_string());
                 match drift {
                     0 => report.agreed += 1,
                     _ => report.drifted.push((name.to_string(), drift, on_hand)),
@@ -130,7 +132,7 @@ pub async fn reconcile_some(
             }
             Reconciled::NoPool => {
                 report.left.push((name.to_string(), NO_POOL.to_string()));
-                report.told.insert(name.to_string());
+                report.synced.insert(name.to_string());
             }
             Reconciled::Unknown => report.failed.push((name.to_string(), "does not know this history".to_string())),
             Reconciled::Other(answer) => report.failed.push((name.to_string(), answer)),
@@ -142,7 +144,7 @@ pub async fn reconcile_some(
 /// Reconciles all pools, or those named.
 pub async fn reconcile(config: &Config, pools: &[String], dry_run: bool) -> Result<Report> {
     let db = Db::open_prepared(config).await?;
-    let mut link = Link::open(&config.redis).await?;
+    let mut redis = RedisClient::open(&config.redis).await?;
     let mut report = Report::default();
     if pools.is_empty() {
         let bar = bar("reconciling", 0);
@@ -153,9 +155,9 @@ pub async fn reconcile(config: &Config, pools: &[String], dry_run: bool) -> Resu
             tx.commit().await?;
             let Some((last, _)) = page.last() else { break };
             after.clone_from(last);
-            // Campaign caps and the like have no shelf.
+            // Campaign caps and the like have no stock row.
             let names = page.iter().map(|(pool, _)| pool.as_str()).filter(|pool| config.pools.sku(pool).is_some());
-            portion(&db, &mut link, config, &names.collect(), dry_run, &mut report).await?;
+            portion(&db, &mut redis, config, &names.collect(), dry_run, &mut report).await?;
             bar.inc_length(page.len() as u64);
             bar.inc(page.len() as u64);
         }
@@ -163,7 +165,7 @@ pub async fn reconcile(config: &Config, pools: &[String], dry_run: bool) -> Resu
     } else {
         for some in pools.chunks(PAGE as usize) {
             let names = some.iter().map(String::as_str).collect();
-            portion(&db, &mut link, config, &names, dry_run, &mut report).await?;
+            portion(&db, &mut redis, config, &names, dry_run, &mut report).await?;
         }
     }
     db.close().await;
@@ -172,26 +174,27 @@ pub async fn reconcile(config: &Config, pools: &[String], dry_run: bool) -> Resu
 
 async fn portion(
     db: &Db,
-    link: &mut Link,
+    redis: &mut RedisClient,
     config: &Config,
     names: &BTreeSet<&str>,
     dry_run: bool,
     report: &mut Report,
 ) -> Result<()> {
     let mut tx = db.begin().await?;
-    reconcile_some(db, &mut tx, link, config, names, dry_run, report).await?;
-    // Whoever was adjusted without Redis being told: it has been told now.
+    reconcile_some(db, &mut tx, redis, config, names, dry_run, report).await?;
+    // Adjustments that Redis did not know are in it now.
     if !dry_run {
-        let told = names.iter().filter(|name| report.told.contains(**name));
-        let told: Vec<String> = told.filter_map(|name| config.pools.sku(name)).collect();
-        db.mark_told(&mut tx, &told).await?;
+        let synced = names.iter().filter(|name| report.synced.contains(**name));
+        let synced: Vec<String> = synced.filter_map(|name| config.pools.sku(name)).collect();
+        db.mark_synced(&mut tx, &synced).await?;
     }
     tx.commit().await?;
     Ok(())
 }
 
 impl Report {
-    /// Prints the tables, and answers by the exit code. `named`: the caller has named the pools, and none may be left alone.
+    /// Prints the tables, and answers by the exit code. `named`: the caller has named the pools,
+    /// and none may be left alone.
     pub fn finish(self, dry_run: bool, named: bool) -> Result<()> {
         if !self.drifted.is_empty() {
             let rows = self
@@ -209,11 +212,11 @@ impl Report {
         }
         let verb = if dry_run { "would be corrected" } else { "were corrected" };
         println!("{} pools agreed, {} {verb}, {} were left alone.", self.agreed, self.drifted.len(), self.left.len());
-        if !self.suspects.is_empty() {
+        if !self.to_audit.is_empty() {
             let text = format!(
                 "Redis lost history in {} pools ({}): `stock-ledger run --once`, `stock-ledger audit --repair`, then this",
-                self.suspects.len(),
-                some(&self.suspects)
+                self.to_audit.len(),
+                some(&self.to_audit)
             );
             return Err(Failure::Order(text).into());
         }

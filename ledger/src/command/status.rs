@@ -6,8 +6,8 @@ use super::table;
 use crate::config::Config;
 use crate::db::Db;
 use crate::failure::Failure;
-use crate::link::streams::parts;
-use crate::link::Link;
+use crate::redis_client::streams::parts;
+use crate::redis_client::RedisClient;
 use crate::run::now_ms;
 
 /// Counting further than this would cost more than the number is worth.
@@ -16,14 +16,14 @@ const MOST: usize = 10_000;
 /// Prints the state; with `incidents` the last ones.
 pub async fn status(config: &Config, incidents: i64) -> Result<()> {
     let db = Db::open_prepared(config).await?;
-    let mut link = Link::open(&config.redis).await;
+    let mut redis = RedisClient::open(&config.redis).await;
     let mut tx = db.begin().await?;
     let mut rows = Vec::new();
     for (stream, row) in db.streams(&mut tx).await? {
-        let (behind, lag) = match &mut link {
-            Ok(link) => {
-                let last = link.last_id(&stream).await?.unwrap_or_default();
-                let behind = link.behind(&stream, &row.entry, MOST).await?;
+        let (behind, lag) = match &mut redis {
+            Ok(redis) => {
+                let last = redis.last_id(&stream).await?.unwrap_or_default();
+                let behind = redis.behind(&stream, &row.entry, MOST).await?;
                 let lag = if behind == 0 && parts(&last) <= parts(&row.entry) { 0 } else { now_ms() - row.event_ms };
                 let behind = if behind >= MOST { format!("{MOST} or more") } else { behind.to_string() };
                 (behind, format!("{:.1} s", lag as f64 / 1000.0))
@@ -48,28 +48,28 @@ pub async fn status(config: &Config, incidents: i64) -> Result<()> {
         let last = last.map(|i| vec![i.kind, i.pool, i.order, i.units.to_string(), i.detail]);
         println!("{}", table(&["incident", "pool", "order", "units", "what"], last));
     }
-    let (pools, units, suspects) = db.troubles(&mut tx).await?;
-    let untold = db.untold(&mut tx).await?;
+    let (pools, units, to_audit) = db.troubles(&mut tx).await?;
+    let unsynced = db.unsynced(&mut tx).await?;
     tx.commit().await?;
     if pools > 0 {
-        println!("{units} paid units in {pools} pools are not covered by the shelf.");
+        println!("{units} paid units in {pools} pools are not covered by the stock row.");
     }
-    if untold > 0 {
+    if unsynced > 0 {
         println!(
-            "{untold} adjustments are in the database and not in Redis: repeat them, or run `stock-ledger reconcile`."
+            "{unsynced} adjustments are in the database and not in Redis: repeat them, or run `stock-ledger reconcile`."
         );
     }
-    if suspects > 0 {
+    if to_audit > 0 {
         println!(
-            "Redis lost history in {suspects} pools: run `stock-ledger audit --repair`, then `stock-ledger reconcile`."
+            "Redis lost history in {to_audit} pools: run `stock-ledger audit --repair`, then `stock-ledger reconcile`."
         );
     }
-    match link {
+    match redis {
         Ok(_) => {}
         Err(error) => return Err(error),
     }
-    if suspects > 0 {
-        return Err(Failure::Differences(format!("{suspects} pools wait for an audit")).into());
+    if to_audit > 0 {
+        return Err(Failure::Differences(format!("{to_audit} pools wait for an audit")).into());
     }
     Ok(())
 }

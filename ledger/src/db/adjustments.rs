@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::dialect::sliced;
 use super::{number, text, Db, Tx};
+use crate::dialect::sliced;
 
 /// One adjustment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,16 +22,16 @@ pub struct Adjustment {
     pub on_hand: i64,
     /// When.
     pub at_ms: i64,
-    /// Whether Redis has been told.
-    pub told: bool,
+    /// Whether Redis knows it.
+    pub synced: bool,
 }
 
-const COLUMNS: &str = "token, sku, delta, reason, operator, on_hand, at_ms, told";
+const COLUMNS: &str = "token, sku, delta, reason, operator, on_hand, at_ms, synced";
 
 impl Db {
     /// The adjustment of a token.
     pub async fn adjustment(&self, tx: &mut Tx, token: &str) -> Result<Option<Adjustment>> {
-        let sql = self.dialect.places(&format!("SELECT {COLUMNS} FROM stock_adjustments WHERE token = ?"));
+        let sql = self.dialect.placeholders(&format!("SELECT {COLUMNS} FROM stock_adjustments WHERE token = ?"));
         let row = sqlx::query(&sql).bind(token).fetch_optional(&mut **tx).await?;
         row.map(|row| {
             Ok(Adjustment {
@@ -42,7 +42,7 @@ impl Db {
                 operator: text(&row, 4)?,
                 on_hand: number(&row, 5)?,
                 at_ms: number(&row, 6)?,
-                told: number(&row, 7)? != 0,
+                synced: number(&row, 7)? != 0,
             })
         })
         .transpose()
@@ -51,19 +51,19 @@ impl Db {
     /// Writes an adjustment's audit row.
     pub async fn write_adjustment(&self, tx: &mut Tx, a: &Adjustment) -> Result<()> {
         let sql = format!("INSERT INTO stock_adjustments ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?)");
-        let sql = self.dialect.places(&sql);
+        let sql = self.dialect.placeholders(&sql);
         let query = sqlx::query(&sql).bind(a.token.as_str()).bind(a.sku.as_str()).bind(a.delta);
         let query = query.bind(a.reason.as_str()).bind(a.operator.as_str()).bind(a.on_hand).bind(a.at_ms);
-        query.bind(i32::from(a.told)).execute(&mut **tx).await?;
+        query.bind(i32::from(a.synced)).execute(&mut **tx).await?;
         Ok(())
     }
 
-    /// Redis has been told of everything that is on these rows.
-    pub async fn mark_told(&self, tx: &mut Tx, skus: &[String]) -> Result<()> {
+    /// Redis knows everything that is on these rows.
+    pub async fn mark_synced(&self, tx: &mut Tx, skus: &[String]) -> Result<()> {
         for some in sliced(skus) {
             let places = vec!["?"; some.len()].join(",");
-            let sql = format!("UPDATE stock_adjustments SET told = 1 WHERE told = 0 AND sku IN ({places})");
-            let sql = self.dialect.places(&sql);
+            let sql = format!("UPDATE stock_adjustments SET synced = 1 WHERE synced = 0 AND sku IN ({places})");
+            let sql = self.dialect.placeholders(&sql);
             let mut query = sqlx::query(&sql);
             for sku in some {
                 query = query.bind(sku.as_str());
@@ -74,8 +74,8 @@ impl Db {
     }
 
     /// Adjustments of which Redis does not know yet.
-    pub async fn untold(&self, tx: &mut Tx) -> Result<i64> {
-        let row = sqlx::query("SELECT COUNT(*) FROM stock_adjustments WHERE told = 0").fetch_one(&mut **tx).await?;
+    pub async fn unsynced(&self, tx: &mut Tx) -> Result<i64> {
+        let row = sqlx::query("SELECT COUNT(*) FROM stock_adjustments WHERE synced = 0").fetch_one(&mut **tx).await?;
         number(&row, 0)
     }
 }

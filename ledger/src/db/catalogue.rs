@@ -4,7 +4,7 @@ use anyhow::Result;
 use sqlx::any::AnyRow;
 use sqlx::Row;
 
-use super::shape::{Column, Facts, Storage};
+use super::table_shape::{Column, Facts, Storage};
 use super::{number, text, Db, Dialect};
 use crate::config::StockTable;
 use crate::failure::Failure;
@@ -14,8 +14,8 @@ const OWN: &str = "'stock_streams', 'stock_positions', 'stock_epochs', 'stock_li
                    'stock_incidents', 'stock_adjustments', 'stock_ledger_version'";
 
 impl Db {
-    /// Everything that decides whether the ledger can work on the stock table. `named` has the names as they are
-    /// configured. None: there is no such table.
+    /// Everything that decides whether the ledger can work on the stock table. `named` has the
+    /// names as they are configured. None: there is no such table.
     pub(super) async fn facts(&self, named: &StockTable) -> Result<Option<Facts>> {
         let (schema, table) = match named.table.rsplit_once('.') {
             Some((schema, table)) => (Some(schema), table),
@@ -78,7 +78,8 @@ impl Db {
                 sqlx::query(sql).bind(table).fetch_all(&self.pool).await?
             }
             Dialect::Postgres => {
-                // A domain is what it is made of. The scale of NUMERIC stands in 11 bits, with a sign.
+                // A domain is what it is made of. The scale of NUMERIC stands in 11 bits, with a
+                // sign.
                 let sql = "SELECT a.attname::text, CASE WHEN b.typtype = 'e' THEN 'enum' ELSE b.typname::text END, \
                            CASE WHEN b.typname = 'numeric' AND COALESCE(NULLIF(a.atttypmod, -1), t.typtypmod) >= 0 \
                            THEN ((((COALESCE(NULLIF(a.atttypmod, -1), t.typtypmod) - 4) & 2047) # 1024) - 1024)::bigint \
@@ -114,7 +115,8 @@ impl Db {
                 sqlx::query(sql).bind(table).bind(&named.key).fetch_one(&self.pool).await?
             }
             Dialect::Postgres => {
-                // An index that is not valid (CREATE INDEX CONCURRENTLY that failed) promises nothing.
+                // An index that is not valid (CREATE INDEX CONCURRENTLY that failed) promises
+                // nothing.
                 let sql = "SELECT COUNT(*) FROM pg_index AS i JOIN pg_attribute AS a \
                            ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
                            WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid \
@@ -132,7 +134,8 @@ impl Db {
         Ok(number(&row, 0)? > 0)
     }
 
-    /// Refuses a database that cannot carry every text, and tables of the ledger's that are not transactional.
+    /// Refuses a database that cannot carry every text, and tables of the ledger's that are not
+    /// transactional.
     pub(super) async fn check_database(&self) -> Result<()> {
         match self.dialect {
             Dialect::Sqlite => {}

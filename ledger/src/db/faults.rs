@@ -10,8 +10,8 @@ fn of(error: &anyhow::Error) -> Option<&sqlx::Error> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
-/// The code that tells errors apart: SQLSTATE, SQLite's own number, and of MySQL its number, for there one SQLSTATE stands
-/// for many.
+/// The code that tells errors apart: SQLSTATE, SQLite's own number, and of MySQL its number, for
+/// there one SQLSTATE stands for many.
 fn code(error: &dyn DatabaseError) -> String {
     match error.try_downcast_ref::<MySqlDatabaseError>() {
         Some(error) => error.number().to_string(),
@@ -25,12 +25,14 @@ pub fn is_conflict(error: &anyhow::Error) -> bool {
         return true;
     }
     let Some(sqlx::Error::Database(inner)) = of(error) else { return false };
-    // Serialisation failures, deadlocks and waits that took too long, in the words of each database.
+    // Serialisation failures, deadlocks and waits that took too long, in the words of each
+    // database.
     let codes = ["40001", "40P01", "55P03", "1213", "1205", "5", "517"];
     inner.is_unique_violation() || codes.contains(&code(inner.as_ref()).as_str())
 }
 
-/// Whether the connection is at fault, or the server that goes away: the database cannot be reached now.
+/// Whether the connection is at fault, or the server that goes away: the database cannot be reached
+/// now.
 pub fn is_lost(error: &anyhow::Error) -> bool {
     match of(error) {
         None => false,

@@ -10,10 +10,11 @@ use super::{number, text, Db, Tx};
 pub struct StreamRow {
     /// The id of the last entry applied.
     pub entry: String,
-    /// The server's history that was read from the start up to there, or that is being read (see `run::follow`).
+    /// The server's history that was read from the start up to there, or that is being read (see
+    /// `run::follow`).
     pub history: String,
     /// Counts transactions: whoever finds another number than he left is not alone.
-    pub turn: i64,
+    pub version: i64,
     /// Events applied since the beginning.
     pub applied: i64,
     /// The time of the last event applied.
@@ -22,17 +23,18 @@ pub struct StreamRow {
     pub updated_ms: i64,
 }
 
-const COLUMNS: &str = "stream, entry, history, turn, applied, event_ms, updated_ms";
+const COLUMNS: &str = "stream, entry, history, version, applied, event_ms, updated_ms";
 
 impl Db {
-    /// A stream's row; a new one where there is none. A row that another program has made meanwhile stays as it is.
+    /// A stream's row; a new one where there is none. A row that another program has made meanwhile
+    /// stays as it is.
     pub async fn stream(&self, stream: &str) -> Result<StreamRow> {
         loop {
             let mut tx = self.begin().await?;
             if let Some((_, row)) = self.streams(&mut tx).await?.into_iter().find(|(name, _)| name == stream) {
                 return Ok(row);
             }
-            let columns = ["stream", "entry", "history", "turn", "applied", "event_ms", "updated_ms"];
+            let columns = ["stream", "entry", "history", "version", "applied", "event_ms", "updated_ms"];
             let sql = self.dialect.insert_absent("stock_streams", &columns, 1, 1);
             let query = sqlx::query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
             query.execute(&mut *tx).await?;
@@ -50,7 +52,7 @@ impl Db {
                 let stream = StreamRow {
                     entry: text(row, 1)?,
                     history: text(row, 2)?,
-                    turn: number(row, 3)?,
+                    version: number(row, 3)?,
                     applied: number(row, 4)?,
                     event_ms: number(row, 5)?,
                     updated_ms: number(row, 6)?,
@@ -60,11 +62,11 @@ impl Db {
             .collect()
     }
 
-    /// The entry up to which everybody sees the stream applied: read on a connection of its own. Only what stands before
-    /// it may be removed from the stream.
+    /// The entry up to which everybody sees the stream applied: read on a connection of its own.
+    /// Only what stands before it may be removed from the stream.
     pub async fn entry_seen_by_all(&self, stream: &str) -> Result<Option<String>> {
         let mut witness = self.witness().await?;
-        let sql = self.dialect.places("SELECT entry FROM stock_streams WHERE stream = ?");
+        let sql = self.dialect.placeholders("SELECT entry FROM stock_streams WHERE stream = ?");
         let row = sqlx::query(&sql).bind(stream).fetch_optional(&mut witness).await?;
         let entry = row.map(|row| text(&row, 0)).transpose();
         // It was only read from: whatever closing it says changes nothing.
@@ -72,27 +74,28 @@ impl Db {
         entry
     }
 
-    /// Takes the next turn on a stream and notes how far it leads. False: another program took it; nothing was written.
-    pub async fn take_turn(&self, tx: &mut Tx, stream: &str, row: &StreamRow) -> Result<bool> {
+    /// Claims the stream for one transaction and notes how far it leads. False: another program
+    /// took it; nothing was written.
+    pub async fn claim_stream(&self, tx: &mut Tx, stream: &str, row: &StreamRow) -> Result<bool> {
         let sql =
-            "UPDATE stock_streams SET entry = ?, history = ?, turn = ?, applied = ?, event_ms = ?, updated_ms = ? \
-                   WHERE stream = ? AND turn = ?";
-        let sql = self.dialect.places(sql);
+            "UPDATE stock_streams SET entry = ?, history = ?, version = ?, applied = ?, event_ms = ?, updated_ms = ? \
+                   WHERE stream = ? AND version = ?";
+        let sql = self.dialect.placeholders(sql);
         let query = sqlx::query(&sql)
             .bind(row.entry.as_str())
             .bind(row.history.as_str())
-            .bind(row.turn + 1)
+            .bind(row.version + 1)
             .bind(row.applied)
             .bind(row.event_ms)
             .bind(row.updated_ms)
             .bind(stream)
-            .bind(row.turn);
+            .bind(row.version);
         Ok(query.execute(&mut **tx).await?.rows_affected() == 1)
     }
 
-    /// Corrects the number of events applied, within the same turn.
+    /// Corrects the number of events applied, within the same claim.
     pub async fn count_applied(&self, tx: &mut Tx, stream: &str, row: &StreamRow) -> Result<()> {
-        let sql = self.dialect.places("UPDATE stock_streams SET applied = ?, event_ms = ? WHERE stream = ?");
+        let sql = self.dialect.placeholders("UPDATE stock_streams SET applied = ?, event_ms = ? WHERE stream = ?");
         sqlx::query(&sql).bind(row.applied).bind(row.event_ms).bind(stream).execute(&mut **tx).await?;
         Ok(())
     }

@@ -1,10 +1,11 @@
-//! Incidents: what a person should know. They are written with what they are about, in one transaction.
+//! Incidents: what a person should know. They are written with what they are about, in one
+//! transaction.
 
 use anyhow::Result;
 
-use super::dialect::sliced;
 use super::{number, text, Db, Tx};
-use crate::book::Incident;
+use crate::dialect::sliced;
+use crate::projection::Incident;
 use crate::text::cut;
 
 /// Characters that have room, less the sign that there were more.
@@ -35,7 +36,7 @@ impl Db {
             let sql = format!(
                 "INSERT INTO stock_incidents (kind, pool, order_id, epoch, seq, units, detail, at_ms) VALUES {rows}"
             );
-            let sql = self.dialect.places(&sql);
+            let sql = self.dialect.placeholders(&sql);
             let mut query = sqlx::query(&sql);
             for i in some {
                 query = query.bind(i.kind).bind(i.pool.as_str()).bind(i.order.as_str()).bind(i.epoch.as_str());
@@ -46,9 +47,9 @@ impl Db {
         Ok(())
     }
 
-    /// Whether this was told before.
+    /// Whether this incident was written before.
     pub async fn has_incident(&self, tx: &mut Tx, incident: &Incident) -> Result<bool> {
-        let sql = self.dialect.places("SELECT COUNT(*) FROM stock_incidents WHERE kind = ? AND detail = ?");
+        let sql = self.dialect.placeholders("SELECT COUNT(*) FROM stock_incidents WHERE kind = ? AND detail = ?");
         let detail = cut(&incident.detail, MOST_DETAIL);
         let row = sqlx::query(&sql).bind(incident.kind).bind(detail).fetch_one(&mut **tx).await?;
         Ok(number(&row, 0)? > 0)
@@ -57,7 +58,7 @@ impl Db {
     /// Whether an audit has noted that a pool is gone.
     pub async fn is_gone(&self, tx: &mut Tx, pool: &str, epoch: &str) -> Result<bool> {
         let sql = "SELECT COUNT(*) FROM stock_incidents WHERE kind = 'gone' AND pool = ? AND epoch = ?";
-        let sql = self.dialect.places(sql);
+        let sql = self.dialect.placeholders(sql);
         Ok(number(&sqlx::query(&sql).bind(pool).bind(epoch).fetch_one(&mut **tx).await?, 0)? > 0)
     }
 
@@ -72,7 +73,7 @@ impl Db {
     /// The last incidents, newest first.
     pub async fn last_incidents(&self, tx: &mut Tx, limit: i64) -> Result<Vec<Listed>> {
         let sql = "SELECT kind, pool, order_id, units, detail, at_ms FROM stock_incidents ORDER BY id DESC LIMIT ?";
-        let sql = self.dialect.places(sql);
+        let sql = self.dialect.placeholders(sql);
         let rows = sqlx::query(&sql).bind(limit).fetch_all(&mut **tx).await?;
         rows.iter()
             .map(|row| {
@@ -88,14 +89,15 @@ impl Db {
             .collect()
     }
 
-    /// Pools with paid units that no shelf carries, and pools that wait for an audit: how many, and the units.
+    /// Pools with paid units that no stock row carries, and pools that wait for an audit: how many,
+    /// and the units.
     pub async fn troubles(&self, tx: &mut Tx) -> Result<(i64, i64, i64)> {
         let units = self.dialect.whole("COALESCE(SUM(uncovered), 0)");
         let sql = format!("SELECT COUNT(*), {units} FROM stock_positions WHERE uncovered > 0");
         let row = sqlx::query(&sql).fetch_one(&mut **tx).await?;
-        let suspects =
-            sqlx::query("SELECT COUNT(*) FROM stock_positions WHERE suspect = 1").fetch_one(&mut **tx).await?;
-        Ok((number(&row, 0)?, number(&row, 1)?, number(&suspects, 0)?))
+        let to_audit =
+            sqlx::query("SELECT COUNT(*) FROM stock_positions WHERE needs_audit = 1").fetch_one(&mut **tx).await?;
+        Ok((number(&row, 0)?, number(&row, 1)?, number(&to_audit, 0)?))
     }
 
     /// How many lines stand in each state.

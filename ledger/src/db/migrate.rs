@@ -8,16 +8,12 @@ use super::{Db, Dialect};
 use crate::failure::Failure;
 
 /// The version of the tables that this program works with.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 1;
 
-/// Looks for what Redis has not been told without reading every adjustment ever made.
-const TOLD: &str = include_str!("../../migrations/told.sql");
-const SQLITE: [&str; 3] =
-    [include_str!("../../migrations/sqlite-1.sql"), include_str!("../../migrations/sqlite-2.sql"), TOLD];
-const POSTGRES: [&str; 3] =
-    [include_str!("../../migrations/postgres-1.sql"), include_str!("../../migrations/postgres-2.sql"), TOLD];
-const MYSQL: [&str; 3] =
-    [include_str!("../../migrations/mysql-1.sql"), include_str!("../../migrations/mysql-2.sql"), TOLD];
+/// The statements of each version.
+const SQLITE: [&str; 1] = [include_str!("../../migrations/sqlite.sql")];
+const POSTGRES: [&str; 1] = [include_str!("../../migrations/postgres.sql")];
+const MYSQL: [&str; 1] = [include_str!("../../migrations/mysql.sql")];
 
 impl Db {
     /// Brings the tables to the present version. Answers from which version (0: there were none).
@@ -34,7 +30,8 @@ impl Db {
             Dialect::Postgres => POSTGRES,
             Dialect::Mysql => MYSQL,
         };
-        // All is looked at before anything is made: a table of the shop's that has one of these names stays what it is.
+        // All is looked at before anything is made: a table of the shop's that has one of these
+        // names stays what it is.
         let mut open = Vec::new();
         for (version, file) in (1i64..).zip(files).filter(|(version, _)| *version > from) {
             let mut statements = Vec::new();
@@ -48,7 +45,8 @@ impl Db {
         for (version, statements) in open {
             let mut tx = self.begin().await?;
             for statement in statements {
-                // An error would end the transaction of PostgreSQL; MySQL does not know these words.
+                // An error would end the transaction of PostgreSQL; MySQL does not know these
+                // words.
                 let statement = match self.dialect {
                     Dialect::Mysql => statement.to_string(),
                     _ => statement.replace("CREATE INDEX stock", "CREATE INDEX IF NOT EXISTS stock"),
@@ -60,15 +58,16 @@ impl Db {
                     Err(error) => return Err(error.into()),
                 }
             }
-            let note = self.dialect.places("INSERT INTO stock_ledger_version (version) VALUES (?)");
+            let note = self.dialect.placeholders("INSERT INTO stock_ledger_version (version) VALUES (?)");
             sqlx::query(&note).bind(version).execute(&mut *tx).await?;
             tx.commit().await?;
         }
         Ok(from)
     }
 
-    /// Whether the table of this statement is there already, as an attempt that was broken off left it: MySQL commits each
-    /// statement by itself. A table of that name with other columns is somebody else's.
+    /// Whether the table of this statement is there already, as an attempt that was broken off left
+    /// it: MySQL commits each statement by itself. A table of that name with other columns is
+    /// somebody else's.
     async fn is_made(&self, statement: &str) -> Result<bool> {
         let Some((name, columns)) = table(statement) else { return Ok(false) };
         if !self.can_read("1", name).await? {

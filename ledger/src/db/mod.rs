@@ -2,14 +2,13 @@
 
 mod adjustments;
 mod catalogue;
-mod dialect;
 mod faults;
 mod feed;
 mod incidents;
 mod migrate;
 mod rows;
-mod shape;
-mod shelves;
+mod stock_rows;
+mod table_shape;
 mod tokens;
 mod transaction;
 
@@ -22,14 +21,14 @@ use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 use crate::config::{Config, StockTable};
 use crate::failure::{redacted, Failure};
 
+pub use crate::dialect::Dialect;
 pub use adjustments::Adjustment;
-pub use dialect::Dialect;
 pub use faults::{is_conflict, is_lost};
 pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
-pub use shape::{Shape, Unfit};
-pub use shelves::{Conflict, StockRow};
+pub use stock_rows::{Conflict, ReadRow};
+pub use table_shape::{Shape, Unfit};
 pub use transaction::Tx;
 
 /// The database with what is configured about it.
@@ -98,8 +97,8 @@ impl Db {
         Ok(db)
     }
 
-    /// Looks at the stock table, as the catalogue has it, and refuses one that would stop the feed later, or that would
-    /// count wrong. `named` has the names as they are configured.
+    /// Looks at the stock table, as the catalogue has it, and refuses one that would stop the feed
+    /// later, or that would count wrong. `named` has the names as they are configured.
     ///
     /// # Errors
     /// `Failure::Refused`, with the name of the table or column and what would do.
@@ -123,7 +122,8 @@ impl Db {
         Tx::begin(&self.pool, self.dialect).await
     }
 
-    /// A connection beside the pool, on which nothing has happened yet: it sees what others have committed, and no more.
+    /// A connection beside the pool, on which nothing has happened yet: it sees what others have
+    /// committed, and no more.
     async fn witness(&self) -> Result<AnyConnection> {
         let mut connection = AnyConnection::connect(&self.url).await.context("a connection of the database")?;
         for statement in self.dialect.session() {

@@ -5,18 +5,18 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use anyhow::{bail, Result};
 use sqlx::any::AnyRow;
 
-use super::dialect::sliced;
 use super::{number, text, Db, Dialect, Tx};
-use crate::book::{Line, Position, State};
+use crate::dialect::sliced;
+use crate::projection::{OrderLine, Position, State};
 
-const POSITION: [&str; 6] = ["pool", "epoch", "seq", "out_units", "uncovered", "suspect"];
+const POSITION: [&str; 6] = ["pool", "epoch", "seq", "out_units", "uncovered", "needs_audit"];
 const LINE: [&str; 12] = [
     "pool",
     "order_id",
     "state",
     "qty",
     "returned",
-    "counted",
+    "units_taken",
     "lost",
     "attributes",
     "placed_ms",
@@ -31,19 +31,19 @@ fn position(row: &AnyRow) -> Result<(String, Position)> {
         seq: number(row, 2)?,
         out: number(row, 3)?,
         uncovered: number(row, 4)?,
-        suspect: number(row, 5)? != 0,
+        needs_audit: number(row, 5)? != 0,
     };
     Ok((text(row, 0)?, position))
 }
 
-fn line(row: &AnyRow) -> Result<((String, String), Line)> {
+fn line(row: &AnyRow) -> Result<((String, String), OrderLine)> {
     let word = text(row, 2)?;
     let Some(state) = State::of(&word) else { bail!("an order line in the unknown state {word}") };
-    let line = Line {
+    let line = OrderLine {
         state,
         qty: number(row, 3)?,
         returned: number(row, 4)?,
-        counted: number(row, 5)?,
+        units_taken: number(row, 5)?,
         lost: number(row, 6)? != 0,
         attributes: text(row, 7)?,
         placed_ms: number(row, 8)?,
@@ -55,8 +55,9 @@ fn line(row: &AnyRow) -> Result<((String, String), Line)> {
 }
 
 impl Db {
-    /// Locks the pools named, so that nobody else applies events to them or tells Redis about them, and reads where
-    /// they stand. In order of name: two that lock the same pools never wait for each other.
+    /// Locks the pools named, so that nobody else applies events to them or tells Redis about them,
+    /// and reads where they stand. In order of name: two that lock the same pools never wait for
+    /// each other.
     pub async fn lock_positions(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<HashMap<String, Position>> {
         self.lock_writer(tx).await?;
         let pools: Vec<&str> = pools.iter().copied().collect();
@@ -68,7 +69,7 @@ impl Db {
                 vec!["?"; some.len()].join(","),
                 self.dialect.for_update()
             );
-            let sql = self.dialect.places(&sql);
+            let sql = self.dialect.placeholders(&sql);
             let mut query = sqlx::query(&sql);
             for pool in some {
                 query = query.bind(*pool);
@@ -88,11 +89,12 @@ impl Db {
         Ok(())
     }
 
-    /// Whether any position stands between the first and the last of these pools: one look instead of thousands.
+    /// Whether any position stands between the first and the last of these pools: one look instead
+    /// of thousands.
     pub async fn has_positions_among(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<bool> {
         self.lock_writer(tx).await?;
         let (Some(first), Some(last)) = (pools.first(), pools.last()) else { return Ok(false) };
-        let sql = self.dialect.places("SELECT pool FROM stock_positions WHERE pool >= ? AND pool <= ? LIMIT 1");
+        let sql = self.dialect.placeholders("SELECT pool FROM stock_positions WHERE pool >= ? AND pool <= ? LIMIT 1");
         Ok(sqlx::query(&sql).bind(*first).bind(*last).fetch_optional(&mut **tx).await?.is_some())
     }
 
@@ -100,7 +102,7 @@ impl Db {
     pub async fn position(&self, pool: &str) -> Result<Option<Position>> {
         let mut tx = self.begin().await?;
         let sql = format!("SELECT {} FROM stock_positions WHERE pool = ?", POSITION.join(","));
-        let row = sqlx::query(&self.dialect.places(&sql)).bind(pool).fetch_optional(&mut *tx).await?;
+        let row = sqlx::query(&self.dialect.placeholders(&sql)).bind(pool).fetch_optional(&mut *tx).await?;
         tx.commit().await?;
         row.map(|row| position(&row).map(|(_, position)| position)).transpose()
     }
@@ -108,7 +110,7 @@ impl Db {
     /// Positions behind `after`, in order of name: to walk through all.
     pub async fn positions_after(&self, tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<(String, Position)>> {
         let sql = format!("SELECT {} FROM stock_positions WHERE pool > ? ORDER BY pool LIMIT ?", POSITION.join(","));
-        let sql = self.dialect.places(&sql);
+        let sql = self.dialect.placeholders(&sql);
         let rows = sqlx::query(&sql).bind(after).bind(limit).fetch_all(&mut **tx).await?;
         rows.iter().map(position).collect()
     }
@@ -120,21 +122,22 @@ impl Db {
             let mut query = sqlx::query(&sql);
             for (pool, p) in some {
                 query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
-                query = query.bind(i32::from(p.suspect));
+                query = query.bind(i32::from(p.needs_audit));
             }
             query.execute(&mut **tx).await?;
         }
         Ok(())
     }
 
-    /// Positions of pools that are not followed yet. One that somebody else has written meanwhile stays as it is.
+    /// Positions of pools that are not followed yet. One that somebody else has written meanwhile
+    /// stays as it is.
     pub async fn start_positions(&self, tx: &mut Tx, positions: &[(&str, Position)]) -> Result<()> {
         for some in sliced(positions) {
             let sql = self.dialect.insert_absent("stock_positions", &POSITION, 1, some.len());
             let mut query = sqlx::query(&sql);
             for (pool, p) in some {
                 query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
-                query = query.bind(i32::from(p.suspect));
+                query = query.bind(i32::from(p.needs_audit));
             }
             query.execute(&mut **tx).await?;
         }
@@ -142,8 +145,8 @@ impl Db {
     }
 
     /// The audit is done with a pool.
-    pub async fn clear_suspicion(&self, tx: &mut Tx, pool: &str) -> Result<()> {
-        let sql = self.dialect.places("UPDATE stock_positions SET suspect = 0 WHERE pool = ?");
+    pub async fn clear_audit_mark(&self, tx: &mut Tx, pool: &str) -> Result<()> {
+        let sql = self.dialect.placeholders("UPDATE stock_positions SET needs_audit = 0 WHERE pool = ?");
         sqlx::query(&sql).bind(pool).execute(&mut **tx).await?;
         Ok(())
     }
@@ -154,7 +157,8 @@ impl Db {
         let mut known = HashSet::new();
         for some in sliced(&pools) {
             let places = vec!["?"; some.len()].join(",");
-            let sql = self.dialect.places(&format!("SELECT pool, epoch FROM stock_epochs WHERE pool IN ({places})"));
+            let sql =
+                self.dialect.placeholders(&format!("SELECT pool, epoch FROM stock_epochs WHERE pool IN ({places})"));
             let mut query = sqlx::query(&sql);
             for pool in some {
                 query = query.bind(*pool);
@@ -181,7 +185,7 @@ impl Db {
     }
 
     /// Lines by pool and order.
-    pub async fn lines(&self, tx: &mut Tx, keys: &[(&str, &str)]) -> Result<HashMap<(String, String), Line>> {
+    pub async fn lines(&self, tx: &mut Tx, keys: &[(&str, &str)]) -> Result<HashMap<(String, String), OrderLine>> {
         let mut found = HashMap::with_capacity(keys.len());
         for some in sliced(keys) {
             let pairs = vec!["(?,?)"; some.len()].join(",");
@@ -199,7 +203,7 @@ impl Db {
                     format!("SELECT {} FROM stock_lines WHERE (pool, order_id) IN ({pairs})", columns(""))
                 }
             };
-            let sql = self.dialect.places(&sql);
+            let sql = self.dialect.placeholders(&sql);
             let mut query = sqlx::query(&sql);
             for (pool, order) in some {
                 query = query.bind(*pool).bind(*order);
@@ -211,32 +215,33 @@ impl Db {
         Ok(found)
     }
 
-    /// Lines of a pool behind `after` that changed since `since_ms`, are open, or are marked as lost.
+    /// Lines of a pool behind `after` that changed since `since_ms`, are open, or are marked as
+    /// lost.
     pub async fn lines_after(
         &self,
         tx: &mut Tx,
         pool: &str,
         after: &str,
         since_ms: i64,
-    ) -> Result<Vec<(String, Line)>> {
+    ) -> Result<Vec<(String, OrderLine)>> {
         let sql = format!(
             "SELECT {} FROM stock_lines WHERE pool = ? AND order_id > ? AND (changed_ms >= ? OR lost = 1 OR state = 'reserved') \
              ORDER BY order_id LIMIT 500",
             LINE.join(",")
         );
-        let sql = self.dialect.places(&sql);
+        let sql = self.dialect.placeholders(&sql);
         let rows = sqlx::query(&sql).bind(pool).bind(after).bind(since_ms).fetch_all(&mut **tx).await?;
         rows.iter().map(|row| line(row).map(|((_, order), line)| (order, line))).collect()
     }
 
     /// Writes lines.
-    pub async fn write_lines(&self, tx: &mut Tx, lines: &[(&(String, String), &Line)]) -> Result<()> {
+    pub async fn write_lines(&self, tx: &mut Tx, lines: &[(&(String, String), &OrderLine)]) -> Result<()> {
         for some in sliced(lines) {
             let sql = self.dialect.upsert("stock_lines", &LINE, 2, some.len());
             let mut query = sqlx::query(&sql);
             for ((pool, order), l) in some {
                 query = query.bind(pool.as_str()).bind(order.as_str()).bind(l.state.word());
-                query = query.bind(l.qty).bind(l.returned).bind(l.counted).bind(i32::from(l.lost));
+                query = query.bind(l.qty).bind(l.returned).bind(l.units_taken).bind(i32::from(l.lost));
                 query = query.bind(l.attributes.as_str()).bind(l.placed_ms).bind(l.changed_ms);
                 query = query.bind(l.epoch.as_str()).bind(l.seq);
             }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::dialect::sliced;
 use super::{number, text, Db, Dialect, Tx};
-use crate::book::{is_made_up, Fork, Token, TokenKey};
+use crate::dialect::sliced;
+use crate::projection::{is_made_up, Fork, Token, TokenKey};
 
 const COLUMNS: [&str; 7] = ["pool", "order_id", "token", "units", "lost", "epoch", "seq"];
 
@@ -21,7 +21,7 @@ impl Db {
                 "SELECT {} FROM stock_tokens WHERE (pool, order_id, token) IN ({values}{rows})",
                 COLUMNS.join(",")
             );
-            let sql = self.dialect.places(&sql);
+            let sql = self.dialect.placeholders(&sql);
             let mut query = sqlx::query(&sql);
             for (pool, order, token) in some {
                 query = query.bind(pool.as_str()).bind(order.as_str()).bind(token.as_str());
@@ -50,39 +50,42 @@ impl Db {
         Ok(())
     }
 
-    /// Marks the lines and tokens whose last event Redis has lost. Answers the units of each ADD among them that had no
-    /// token: nobody can know it again, so it is told once, and forgotten.
+    /// Marks the lines and tokens whose last event Redis has lost. Answers the units of each ADD
+    /// among them that had no token: nobody can know it again, so it is reported once, and
+    /// forgotten.
     pub async fn mark_lost(&self, tx: &mut Tx, fork: &Fork) -> Result<Vec<i64>> {
         for table in ["stock_lines", "stock_tokens"] {
             let sql = format!(
                 "UPDATE {table} SET lost = 1 WHERE pool = ? AND seq >= ? AND epoch <> ? AND epoch <> '' AND lost = 0"
             );
-            let sql = self.dialect.places(&sql);
+            let sql = self.dialect.placeholders(&sql);
             let query = sqlx::query(&sql).bind(fork.pool.as_str()).bind(fork.from_seq).bind(fork.epoch.as_str());
             query.execute(&mut **tx).await?;
         }
         let sql = "SELECT token, units FROM stock_tokens WHERE pool = ? AND order_id = '' AND lost = 1";
-        let sql = self.dialect.places(sql);
+        let sql = self.dialect.placeholders(sql);
         let mut units = Vec::new();
         for row in sqlx::query(&sql).bind(fork.pool.as_str()).fetch_all(&mut **tx).await? {
             let token = text(&row, 0)?;
             if is_made_up(&token) {
                 units.push(number(&row, 1)?);
-                let sql =
-                    self.dialect.places("DELETE FROM stock_tokens WHERE pool = ? AND order_id = '' AND token = ?");
+                let sql = self
+                    .dialect
+                    .placeholders("DELETE FROM stock_tokens WHERE pool = ? AND order_id = '' AND token = ?");
                 sqlx::query(&sql).bind(fork.pool.as_str()).bind(token.as_str()).execute(&mut **tx).await?;
             }
         }
         Ok(units)
     }
 
-    /// A pool was deleted: its lines stay, but are of no history any more, and its tokens are forgotten, as they are there.
+    /// A pool was deleted: its lines stay, but are of no history any more, and its tokens are
+    /// forgotten, as they are there.
     pub async fn leave_behind(&self, tx: &mut Tx, pool: &str) -> Result<()> {
         for sql in [
             "UPDATE stock_lines SET epoch = '' WHERE pool = ? AND epoch <> ''",
             "DELETE FROM stock_tokens WHERE pool = ?",
         ] {
-            sqlx::query(&self.dialect.places(sql)).bind(pool).execute(&mut **tx).await?;
+            sqlx::query(&self.dialect.placeholders(sql)).bind(pool).execute(&mut **tx).await?;
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
-//! Transactions whose end is certain: a connection on which BEGIN, COMMIT or ROLLBACK failed is closed, never used
-//! again.
+//! Transactions whose end is certain: a connection on which BEGIN, COMMIT or ROLLBACK failed is
+//! closed, never used again.
 //!
-//! The driver's own transactions count their depth. After a COMMIT that failed, and that SQLite rolled back by itself
-//! (a full disk), that count is wrong: every later BEGIN of the connection becomes a savepoint, and nothing is ever
-//! committed again. So the statements are sent as they are, and the server alone knows the state.
+//! The driver's own transactions count their depth. After a COMMIT that failed, and that SQLite
+//! rolled back by itself (a full disk), that count is wrong: every later BEGIN of the connection
+//! becomes a savepoint, and nothing is ever committed again. So the statements are sent as they
+//! are, and the server alone knows the state.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -38,7 +39,8 @@ impl Tx {
         Ok(Tx { connection: Some(connection) })
     }
 
-    /// Commits. After an error nobody knows whether the transaction is in the database: ask it on another connection.
+    /// Commits. After an error nobody knows whether the transaction is in the database: ask it on
+    /// another connection.
     ///
     /// # Errors
     /// COMMIT fails, or gets no answer; the connection is closed.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::{now_ms, Pass};
-use crate::book::{Book, Incident, Line, Mark, Past, Position, Shelf, Token, TokenKey};
+use super::{now_ms, Replay};
 use crate::config::Config;
 use crate::db::{Db, StreamRow, Tx};
 use crate::event::Event;
-use crate::link::{Field, Link};
+use crate::projection::{Incident, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey};
+use crate::redis_client::{Field, RedisClient};
 use crate::text::unescape;
 
 /// Entries that were read, and what they say.
@@ -60,7 +60,8 @@ pub enum Applied {
     Done,
     /// Nothing was written: another program follows this stream, too.
     NotAlone,
-    /// Nothing was written: the server's history is another one now, and the stream is to be read from its start.
+    /// Nothing was written: the server's history is another one now, and the stream is to be read
+    /// from its start.
     NewHistory,
 }
 
@@ -79,50 +80,52 @@ pub struct Feed<'a> {
 /// Applies a batch and moves the stream's row.
 pub async fn apply(
     feed: &Feed<'_>,
-    link: &mut Link,
+    redis: &mut RedisClient,
     row: &mut StreamRow,
     batch: &Batch,
-    pass: &mut Option<Pass>,
+    replay: &mut Option<Replay>,
 ) -> Result<Applied> {
     let Feed { db, config, stream, history } = *feed;
     let mut tx = db.begin().await?;
     let mut next = StreamRow { entry: batch.last_id.clone(), updated_ms: now_ms(), ..row.clone() };
-    // The first statement takes the stream's row: a second program that follows it waits here, and finds the turn gone.
-    if !db.take_turn(&mut tx, stream, &next).await? {
+    // The first statement takes the stream's row: a second program that follows it waits here, and
+    // finds another version.
+    if !db.claim_stream(&mut tx, stream, &next).await? {
         return Ok(Applied::NotAlone);
     }
-    let mut book = load(feed, &mut tx, &batch.events).await?;
-    // A new epoch can be of another primary, whose stream the server has taken over in the middle of our reading.
-    if book.has_branch(&batch.events) && link.history(&unescape(stream)).await? != history {
+    let mut projection = load(feed, &mut tx, &batch.events).await?;
+    // A new epoch can be of another primary, whose stream the server has taken over in the middle
+    // of our reading.
+    if projection.has_branch(&batch.events) && redis.history(&unescape(stream)).await? != history {
         return Ok(Applied::NewHistory);
     }
     let mut before: HashMap<&str, (i64, i64)> = HashMap::new();
     for event in &batch.events {
         let last = before.insert(&event.pool, (event.seq, event.out));
-        let last = last.or_else(|| pass.as_ref().and_then(|p| p.before(event)));
-        let past = match book.question(event, last) {
-            Some(question) => link.past(&question).await?,
-            None => Past::Untold,
+        let last = last.or_else(|| replay.as_ref().and_then(|p| p.before(event)));
+        let past = match projection.question(event, last) {
+            Some(question) => redis.past(&question).await?,
+            None => Past::Unknown,
         };
-        book.apply(event, last, past);
+        projection.apply(event, last, past);
     }
     for incident in &batch.unreadable {
         // Told once, however often the entry is read.
         if !db.has_incident(&mut tx, incident).await? {
-            book.incidents.push(incident.clone());
+            projection.incidents.push(incident.clone());
         }
     }
-    forgive_presales(link, &mut book).await?;
-    write(db, &mut tx, config, &mut book).await?;
-    next.applied += i64::try_from(book.applied).unwrap_or(i64::MAX);
+    forgive_presales(redis, &mut projection).await?;
+    write(db, &mut tx, config, &mut projection).await?;
+    next.applied += i64::try_from(projection.applied).unwrap_or(i64::MAX);
     if let Some(last) = batch.events.last() {
         next.event_ms = last.at_ms;
     }
     db.count_applied(&mut tx, stream, &next).await?;
     tx.commit().await?;
-    next.turn += 1;
+    next.version += 1;
     *row = next;
-    for incident in &book.incidents {
+    for incident in &projection.incidents {
         tracing::warn!(
             kind = incident.kind,
             pool = incident.pool,
@@ -132,25 +135,25 @@ pub async fn apply(
             incident.detail
         );
     }
-    if let Some(pass) = pass {
-        batch.events.iter().for_each(|event| pass.note(event));
+    if let Some(replay) = replay {
+        batch.events.iter().for_each(|event| replay.note(event));
     }
     Ok(Applied::Done)
 }
 
 /// Reads the rows that the events touch.
-async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Book> {
+async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projection> {
     let Feed { db, config, .. } = *feed;
     let pools: BTreeSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
-    let mut book = Book { negative: config.stock.negative, ..Book::default() };
-    book.positions = db.lock_positions(tx, &pools).await?;
-    let foreign = book.foreign_epochs(events);
+    let mut projection = Projection { negative: config.stock.negative, ..Projection::default() };
+    projection.positions = db.lock_positions(tx, &pools).await?;
+    let foreign = projection.foreign_epochs(events);
     if !foreign.is_empty() {
-        book.known_epochs = db.known_epochs(tx, &foreign).await?;
+        projection.known_epochs = db.known_epochs(tx, &foreign).await?;
     }
-    let news: Vec<&Event> = events.iter().filter(|e| book.is_news(e)).collect();
+    let news: Vec<&Event> = events.iter().filter(|e| projection.is_news(e)).collect();
     if news.is_empty() {
-        return Ok(book);
+        return Ok(projection);
     }
     let lines: BTreeSet<(&str, &str)> =
         news.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
@@ -159,55 +162,55 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Book> {
     for pool in &pools {
         match config.pools.sku(pool) {
             Some(sku) => drop(skus.insert(sku, pool)),
-            None => drop(book.no_shelf.insert(pool.to_string())),
+            None => drop(projection.no_stock_row.insert(pool.to_string())),
         }
     }
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
-    for (sku, row) in db.shelves(tx, &keys).await? {
+    for (sku, row) in db.stock_rows(tx, &keys).await? {
         let Some(pool) = skus.get(&sku) else { continue };
         match row {
-            Ok(shelf) => drop(book.shelves.insert(pool.to_string(), shelf)),
-            Err(unfit) => drop(book.unfit.insert(pool.to_string(), format!("row {sku} {unfit}"))),
+            Ok(stock_row) => drop(projection.stock_rows.insert(pool.to_string(), stock_row)),
+            Err(unfit) => drop(projection.unfit.insert(pool.to_string(), format!("row {sku} {unfit}"))),
         }
     }
     let lines = db.lines(tx, &lines).await?;
     let tokens: BTreeSet<TokenKey> = news.iter().filter(|e| e.token.is_some()).filter_map(|e| e.token_key()).collect();
     let tokens: Vec<TokenKey> = tokens.into_iter().collect();
     let tokens = db.tokens(tx, &tokens).await?;
-    book.lines = lines;
-    book.tokens = tokens;
-    Ok(book)
+    projection.lines = lines;
+    projection.tokens = tokens;
+    Ok(projection)
 }
 
-/// A pool that may be sold beyond its shelf has no incident of what it may: that is a pre-sale.
-async fn forgive_presales(link: &mut Link, book: &mut Book) -> Result<()> {
+/// A pool that may be sold beyond its stock row has no incident of what it may: that is a pre-sale.
+async fn forgive_presales(redis: &mut RedisClient, projection: &mut Projection) -> Result<()> {
     let uncovered: BTreeSet<String> =
-        book.incidents.iter().filter(|i| i.kind == "uncovered").map(|i| i.pool.clone()).collect();
+        projection.incidents.iter().filter(|i| i.kind == "uncovered").map(|i| i.pool.clone()).collect();
     if uncovered.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = uncovered.iter().map(String::as_str).collect();
     // A key that is no pool any more allows nothing; its sales stand in the stream all the same.
-    let pools = link.keys(&names).await?;
+    let pools = redis.keys(&names).await?;
     for (name, pool) in names.iter().zip(pools) {
         let allowed = pool.ok().flatten().map_or(0, |p| -p.safety);
-        let owed = book.positions.get(*name).map_or(0, |p| p.uncovered);
-        if book.shelves.contains_key(*name) && owed <= allowed {
-            book.incidents.retain(|i| i.kind != "uncovered" || i.pool != *name);
+        let owed = projection.positions.get(*name).map_or(0, |p| p.uncovered);
+        if projection.stock_rows.contains_key(*name) && owed <= allowed {
+            projection.incidents.retain(|i| i.kind != "uncovered" || i.pool != *name);
         }
     }
     Ok(())
 }
 
-async fn write(db: &Db, tx: &mut Tx, config: &Config, book: &mut Book) -> Result<()> {
-    // First the tokens: what was added in this batch, and lost in it, is told as well.
+async fn write(db: &Db, tx: &mut Tx, config: &Config, projection: &mut Projection) -> Result<()> {
+    // First the tokens: what was added in this batch, and lost in it, becomes an incident as well.
     let tokens: Vec<(&TokenKey, &Token)> =
-        book.changed_tokens.iter().filter_map(|key| book.tokens.get_key_value(key)).collect();
+        projection.changed_tokens.iter().filter_map(|key| projection.tokens.get_key_value(key)).collect();
     db.write_tokens(tx, &tokens).await?;
     let mut anew: BTreeSet<&str> = BTreeSet::new();
-    for mark in &book.marks {
+    for mark in &projection.marks {
         match mark {
-            Mark::Lost(fork) => book.incidents.extend(fork.incident(&db.mark_lost(tx, fork).await?)),
+            Mark::Lost(fork) => projection.incidents.extend(fork.incident(&db.mark_lost(tx, fork).await?)),
             Mark::Gone(pool) => {
                 db.leave_behind(tx, pool).await?;
                 anew.insert(pool);
@@ -218,20 +221,20 @@ async fn write(db: &Db, tx: &mut Tx, config: &Config, book: &mut Book) -> Result
     let tokens: Vec<(&TokenKey, &Token)> =
         tokens.into_iter().filter(|(key, token)| anew.contains(key.0.as_str()) && !token.lost).collect();
     db.write_tokens(tx, &tokens).await?;
-    let mut shelves: Vec<(String, &Shelf)> = book
-        .shelves
+    let mut stock_rows: Vec<(String, &StockRow)> = projection
+        .stock_rows
         .iter()
-        .filter(|(_, shelf)| shelf.changed())
-        .filter_map(|(pool, shelf)| Some((config.pools.sku(pool)?, shelf)))
+        .filter(|(_, stock_row)| stock_row.changed())
+        .filter_map(|(pool, stock_row)| Some((config.pools.sku(pool)?, stock_row)))
         .collect();
-    shelves.sort_by(|a, b| a.0.cmp(&b.0));
-    db.write_shelves(tx, &shelves).await?;
-    let lines: Vec<(&(String, String), &Line)> =
-        book.touched.iter().filter_map(|key| Some((key, book.lines.get(key)?))).collect();
+    stock_rows.sort_by(|a, b| a.0.cmp(&b.0));
+    db.write_stock_rows(tx, &stock_rows).await?;
+    let lines: Vec<(&(String, String), &OrderLine)> =
+        projection.touched.iter().filter_map(|key| Some((key, projection.lines.get(key)?))).collect();
     db.write_lines(tx, &lines).await?;
-    db.write_epochs(tx, &book.entered).await?;
+    db.write_epochs(tx, &projection.entered).await?;
     let positions: Vec<(&str, &Position)> =
-        book.moved.iter().filter_map(|pool| Some((pool.as_str(), book.positions.get(pool)?))).collect();
+        projection.moved.iter().filter_map(|pool| Some((pool.as_str(), projection.positions.get(pool)?))).collect();
     db.write_positions(tx, &positions).await?;
-    db.write_incidents(tx, &book.incidents, now_ms()).await
+    db.write_incidents(tx, &projection.incidents, now_ms()).await
 }

@@ -7,29 +7,31 @@ use anyhow::{anyhow, bail, Result};
 use rand::Rng;
 use tokio::sync::watch;
 
-use super::ahead::{Ahead, Course};
+use super::prefetcher::{Prefetcher, ReadRequest};
 use super::report::Report;
-use super::{apply, Applied, Batch, Feed, Pass};
+use super::{apply, Applied, Batch, Feed, Replay};
 use crate::config::Config;
 use crate::db::{is_conflict, Db, StreamRow};
-use crate::failure::told;
-use crate::link::streams::parts;
-use crate::link::Link;
+use crate::failure::error_chain;
+use crate::redis_client::streams::parts;
+use crate::redis_client::RedisClient;
 use crate::text::unescape;
 
 const BLOCK_MS: usize = 500;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Stands before a history while the stream is being read from its start: whoever comes next goes on from there.
+/// Stands before a history while the stream is being read from its start: whoever comes next goes
+/// on from there.
 const READING: &str = "reading ";
 const TRIM_EVERY: Duration = Duration::from_secs(2);
 /// So often a stream that is never empty lets the server's history be looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// So often in a row somebody else may have written the rows of a batch. Then it is told like any other failure: a
-/// table whose rows never become what is written would otherwise keep a core busy for ever.
+/// Maximum optimistic-lock retries per batch; then it fails like any other batch, instead of
+/// spinning. A table whose rows never become what is written would otherwise keep a core busy for
+/// ever.
 const TRIES: u32 = 30;
-/// From here on it is told.
-const TOLD_TRIES: u32 = 8;
+/// From here on each retry is in the log.
+const WARN_TRIES: u32 = 8;
 const LONGEST_PAUSE_MS: u64 = 250;
 
 /// One stream's follower.
@@ -39,7 +41,8 @@ pub struct Follower {
     stream: String,
     once: bool,
     stop: watch::Receiver<bool>,
-    /// Since when nothing has worked: no batch came into the database, and the end of the stream was not reached.
+    /// Since when nothing has worked: no batch came into the database, and the end of the stream
+    /// was not reached.
     failing: Option<Instant>,
 }
 
@@ -87,7 +90,7 @@ impl Follower {
             }
             if !known {
                 let wait_ms = wait.as_millis() as u64;
-                tracing::warn!(stream = self.stream, wait_ms, "trying again: {}", told(&error));
+                tracing::warn!(stream = self.stream, wait_ms, "trying again: {}", error_chain(&error));
             }
             // A little chance, so that many streams do not come back in the same moment.
             let jitter = rand::rng().random_range(0.5..1.0);
@@ -107,48 +110,50 @@ impl Follower {
 
     /// One connection's life.
     async fn follow(&mut self) -> Result<Ended> {
-        let mut link = Link::open(&self.config.redis).await?;
+        let mut redis = RedisClient::open(&self.config.redis).await?;
         let mut row = self.db.stream(&self.stream).await?;
         let key = unescape(&self.stream);
-        // Connected before the history is asked for: what this connection reads is never of a server before it.
-        let reader = link.reader(&self.stream).await?;
-        let history = link.history(&key).await?;
-        let went_back = link.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry));
-        // Another process, another primary: what stands before our place may be new. Identity drops what is not.
-        let mut pass = None;
+        // Connected before the history is asked for: what this connection reads is never of a
+        // server before it.
+        let reader = redis.reader(&self.stream).await?;
+        let history = redis.history(&key).await?;
+        let went_back = redis.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry));
+        // Another process, another primary: what stands before our place may be new. Identity drops
+        // what is not.
+        let mut replay = None;
         let under_way = format!("{READING}{history}");
         if row.history == under_way && !went_back {
-            pass = Some(Pass::default());
+            replay = Some(Replay::default());
         } else if row.history != history || went_back {
             tracing::info!(stream = self.stream, "reading from the start");
             row.entry = "0-0".to_string();
             row.history = under_way;
-            pass = Some(Pass::default());
+            replay = Some(Replay::default());
         }
         let mut report = Report::new(self.config.run.report_seconds);
         let mut trimmed = Instant::now();
         let mut looked = Instant::now();
-        let course = Course {
+        let request = ReadRequest {
             stream: self.stream.clone(),
-            db: link.db(),
+            db: redis.db(),
             after: row.entry.clone(),
             count: self.config.run.batch,
             block_ms: if self.once { 1 } else { BLOCK_MS },
         };
-        let mut ahead = Ahead::start(reader, course);
+        let mut prefetcher = Prefetcher::start(reader, request);
         loop {
             if self.stopping() {
                 return Ok(Ended::Finished);
             }
-            let batch = ahead.next().await?;
+            let batch = prefetcher.next().await?;
             if batch.is_empty() {
-                if self.idle(&mut link, &mut row, &history, &mut pass).await? {
+                if self.idle(&mut redis, &mut row, &history, &mut replay).await? {
                     return Ok(Ended::Restart);
                 }
                 report.look(&self.stream, &row, true);
                 if self.config.run.trim && (self.once || trimmed.elapsed() > TRIM_EVERY) {
                     trimmed = Instant::now();
-                    self.trim(&mut link, &row).await?;
+                    self.trim(&mut redis, &row).await?;
                 }
                 self.failing = None;
                 if self.once {
@@ -159,19 +164,19 @@ impl Follower {
             }
             if looked.elapsed() > LOOK_EVERY {
                 looked = Instant::now();
-                if link.history(&key).await? != history {
+                if redis.history(&key).await? != history {
                     return Ok(Ended::Restart);
                 }
             }
-            report.elsewhere(&self.stream, link.db(), batch.elsewhere);
-            if let Some(ended) = self.write(&batch, &mut link, &mut row, &history, &mut pass).await? {
+            report.elsewhere(&self.stream, redis.db(), batch.elsewhere);
+            if let Some(ended) = self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
                 return Ok(ended);
             }
             self.failing = None;
             report.look(&self.stream, &row, false);
             if self.config.run.trim && trimmed.elapsed() > TRIM_EVERY {
                 trimmed = Instant::now();
-                self.trim(&mut link, &row).await?;
+                self.trim(&mut redis, &row).await?;
             }
         }
     }
@@ -180,15 +185,15 @@ impl Follower {
     async fn write(
         &mut self,
         batch: &Batch,
-        link: &mut Link,
+        redis: &mut RedisClient,
         row: &mut StreamRow,
         history: &str,
-        pass: &mut Option<Pass>,
+        replay: &mut Option<Replay>,
     ) -> Result<Option<Ended>> {
         let (db, config, stream) = (self.db.clone(), self.config.clone(), self.stream.clone());
         let feed = Feed { db: &db, config: &config, stream: &stream, history };
         for tries in 1.. {
-            match apply(&feed, link, row, batch, pass).await {
+            match apply(&feed, redis, row, batch, replay).await {
                 Ok(Applied::Done) => return Ok(None),
                 Ok(Applied::NewHistory) => return Ok(Some(Ended::Restart)),
                 Ok(Applied::NotAlone) => {
@@ -197,10 +202,11 @@ impl Follower {
                     self.pause(Duration::from_millis(pause)).await;
                     return Ok(Some(Ended::Restart));
                 }
-                // Somebody else wrote a row of the stock table: the same again, from what it says now.
+                // Somebody else wrote a row of the stock table: the same again, from what it says
+                // now.
                 Err(error) if is_conflict(&error) && tries < TRIES => {
-                    if tries == TOLD_TRIES {
-                        tracing::warn!(stream, "{tries} times in a row: {}", told(&error));
+                    if tries == WARN_TRIES {
+                        tracing::warn!(stream, "{tries} times in a row: {}", error_chain(&error));
                     }
                     let longest = (1u64 << tries.min(10)).min(LONGEST_PAUSE_MS);
                     let pause = rand::rng().random_range(0..longest);
@@ -216,33 +222,40 @@ impl Follower {
     }
 
     /// At the end of the stream. True: the server's history is another one now.
-    async fn idle(&self, link: &mut Link, row: &mut StreamRow, history: &str, pass: &mut Option<Pass>) -> Result<bool> {
-        if link.history(&unescape(&self.stream)).await? != history {
+    async fn idle(
+        &self,
+        redis: &mut RedisClient,
+        row: &mut StreamRow,
+        history: &str,
+        replay: &mut Option<Replay>,
+    ) -> Result<bool> {
+        if redis.history(&unescape(&self.stream)).await? != history {
             return Ok(true);
         }
-        if link.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry)) {
+        if redis.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry)) {
             return Ok(true);
         }
-        if pass.is_some() || row.history != history {
+        if replay.is_some() || row.history != history {
             let next = StreamRow { history: history.to_string(), ..row.clone() };
             let mut tx = self.db.begin().await?;
-            if !self.db.take_turn(&mut tx, &self.stream, &next).await? {
+            if !self.db.claim_stream(&mut tx, &self.stream, &next).await? {
                 return Ok(true);
             }
             tx.commit().await?;
-            *row = StreamRow { turn: next.turn + 1, ..next };
-            *pass = None;
+            *row = StreamRow { version: next.version + 1, ..next };
+            *replay = None;
         }
         Ok(false)
     }
 
-    /// Trims behind what everybody sees in the database, not behind what this connection believes to have written there.
-    async fn trim(&self, link: &mut Link, row: &StreamRow) -> Result<()> {
+    /// Trims behind what everybody sees in the database, not behind what this connection believes
+    /// to have written there.
+    async fn trim(&self, redis: &mut RedisClient, row: &StreamRow) -> Result<()> {
         let seen = self.db.entry_seen_by_all(&self.stream).await?.unwrap_or_default();
         if parts(&seen) < parts(&row.entry) {
             bail!("the database shows {} applied up to {seen}, and not up to {}", self.stream, row.entry);
         }
-        let removed = link.trim(&self.stream, &row.entry).await?;
+        let removed = redis.trim(&self.stream, &row.entry).await?;
         if removed > 0 {
             tracing::debug!(stream = self.stream, removed, "trimmed");
         }

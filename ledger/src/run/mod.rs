@@ -1,9 +1,9 @@
 //! The feed: follows each event stream and writes what happened into the database, each event once.
 
-mod ahead;
 mod apply;
 mod follow;
-mod pass;
+mod prefetcher;
+mod replay;
 mod report;
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::db::Db;
 
 pub use apply::{apply, Applied, Batch, Feed};
-pub use pass::Pass;
+pub use replay::Replay;
 
 /// Up to so many streams have a thread each.
 const MOST_THREADS: usize = 64;
@@ -55,7 +55,8 @@ pub fn stop_signal() -> Result<watch::Sender<bool>> {
 /// Follows all streams: until asked to stop, or with `once` until each has been read to its end.
 pub async fn run(config: &Config, once: bool) -> Result<()> {
     let stop = stop_signal()?;
-    // The first failure to connect to the database is told at once: a wrong address does not become right.
+    // The first failure to connect to the database is reported at once: a wrong address does not
+    // become right.
     let db = Arc::new(Db::open_prepared(config).await?);
     let result = follow_all(config, &db, once, &stop).await;
     db.close().await;
@@ -77,7 +78,8 @@ async fn follow_all(config: &Config, db: &Arc<Db>, once: bool, stop: &watch::Sen
     for stream in streams {
         let follower = follow::Follower::new(config.clone(), db.clone(), stream, once, stop.subscribe()).run();
         if few {
-            // A row of the database is a message. A thread that waits for its own is woken for less than a task is.
+            // A row of the database is a message. A thread that waits for its own is woken for less
+            // than a task is.
             let runtime = runtime.clone();
             tasks.spawn_blocking(move || runtime.block_on(follower));
         } else {
@@ -92,7 +94,8 @@ async fn ended(mut tasks: JoinSet<Result<()>>, once: bool, stop: &watch::Sender<
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {
         let ended = ended.context("a defect of this program: a stream is not followed any more").and_then(|r| r);
-        // A stream that nobody follows would not be noticed while the others go on: whoever started this is to know.
+        // A stream that nobody follows would not be noticed while the others go on: whoever started
+        // this is to know.
         if ended.is_err() && !once {
             stop.send_replace(true);
         }

@@ -10,22 +10,31 @@ pub struct Report {
     every: Duration,
     since: Instant,
     applied: i64,
-    /// Entries of other logical databases, and of those the ones that were told.
+    /// Entries of other logical databases, and of those the ones that were reported.
     elsewhere: u64,
-    told: u64,
+    reported: u64,
 }
 
 impl Report {
     /// Reports every so many seconds.
     pub fn new(seconds: u64) -> Report {
-        Report { every: Duration::from_secs(seconds.max(1)), since: Instant::now(), applied: -1, elsewhere: 0, told: 0 }
+        Report {
+            every: Duration::from_secs(seconds.max(1)),
+            since: Instant::now(),
+            applied: -1,
+            elsewhere: 0,
+            reported: 0,
+        }
     }
 
-    /// Counts entries of pools in other logical databases: nothing follows them, which is an error as often as not.
+    /// Counts entries of pools in other logical databases: nothing follows them, which is an error
+    /// as often as not.
     pub fn elsewhere(&mut self, stream: &str, db: i64, entries: u64) {
         self.elsewhere += entries;
-        if self.elsewhere > 0 && (self.told == 0 || self.since.elapsed() >= self.every && self.elsewhere > self.told) {
-            self.told = self.elsewhere;
+        if self.elsewhere > 0
+            && (self.reported == 0 || self.since.elapsed() >= self.every && self.elsewhere > self.reported)
+        {
+            self.reported = self.elsewhere;
             tracing::warn!(
                 stream,
                 entries = self.elsewhere,

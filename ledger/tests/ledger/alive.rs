@@ -8,14 +8,14 @@ use stock_ledger::db::{is_conflict, Db};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{assert_agreement, open, told};
+use crate::harness::shop::{answer, assert_agreement, open};
 use crate::harness::Shop;
 
 const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
 
 fn sell(c: &mut redis::Connection, pool: &str, order: &str, qty: &str) {
-    assert_eq!(told(c, &["STOCK.RESERVE", pool, order, qty]), "OK");
-    assert_eq!(told(c, &["STOCK.CONFIRM", pool, order]), "OK");
+    assert_eq!(answer(c, &["STOCK.RESERVE", pool, order, qty]), "OK");
+    assert_eq!(answer(c, &["STOCK.CONFIRM", pool, order]), "OK");
 }
 
 fn follow(c: &mut redis::Connection, pool: &str) {
@@ -36,7 +36,7 @@ pub fn whoever_reads_and_cannot_write_gives_up(kind: Kind) {
         let tries = ended.err.matches("trying again").count();
         assert!((1..10).contains(&tries), "{tries} tries:\n{}", ended.err);
         let last = ended.err.lines().last().expect("an error");
-        assert_eq!(last.matches("stock").count(), 1, "told twice: {last}");
+        assert_eq!(last.matches("stock").count(), 1, "named twice: {last}");
     }
 }
 
@@ -136,7 +136,7 @@ pub fn a_key_that_is_no_pool_any_more_stops_nothing(kind: Kind) {
 }
 
 /// A campaign cap has no row in the stock table, and needs none.
-pub fn a_pool_without_a_row_by_design_has_no_shelf(kind: Kind) {
+pub fn a_pool_without_a_row_by_design_has_no_stock_row(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 1, 100);
     let mut c = shop.redis.connect();
@@ -166,7 +166,7 @@ pub fn a_deleted_pool_is_noted_once(kind: Kind) {
     open(&shop, 2, 10);
     let mut c = shop.redis.connect();
     sell(&mut c, "sku:0", "paid", "1");
-    told(&mut c, &["STOCK.RESERVE", "sku:0", "open", "1"]);
+    answer(&mut c, &["STOCK.RESERVE", "sku:0", "open", "1"]);
     shop.ledger(&["run", "--once"]).ok();
     run(&mut c, &["DEL", "sku:0"]);
     let out = shop.ledger(&["audit"]).with(1).out;
@@ -187,7 +187,7 @@ pub fn an_audit_waits_for_reservations_too(kind: Kind) {
     open(&shop, 2, 10);
     shop.ledger(&["audit", "--wait", "1"]).ok();
     let mut c = shop.redis.connect();
-    told(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "1"]);
+    answer(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "1"]);
     let ended = shop.ledger(&["audit", "--wait", "1"]).with(3);
     assert!(ended.err.contains("1 pools are ahead of the database"), "{}", ended.err);
     shop.ledger(&["run", "--once"]).ok();
@@ -200,31 +200,30 @@ pub fn tables_are_brought_up_to_date(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 600, 10);
     if kind != Kind::MariaDb {
-        shop.database.execute("DROP INDEX stock_adjustments_told");
+        shop.database.execute("DROP INDEX stock_adjustments_synced");
     }
     let version = shop.database.number("SELECT MAX(version) FROM stock_ledger_version");
     shop.database.execute(&format!("DELETE FROM stock_ledger_version WHERE version = {version}"));
     shop.ledger(&["status"]).with(3);
-    let told = format!("were of version {} and are of version {version}", version - 1);
-    assert!(shop.ledger(&["init"]).ok().out.contains(&told));
-    // Written down and not told, in more pools than one page has.
+    assert!(shop.ledger(&["init"]).ok().out.contains("tables are made"));
+    // In the database and not in Redis, in more pools than one page has.
     for sku in 0..300 {
         let row = format!("('t{sku}','{sku}',5,'r','o',15,1,0)");
         shop.database.execute(&format!(
-            "INSERT INTO stock_adjustments (token, sku, delta, reason, operator, on_hand, at_ms, told) VALUES {row}"
+            "INSERT INTO stock_adjustments (token, sku, delta, reason, operator, on_hand, at_ms, synced) VALUES {row}"
         ));
     }
     shop.database.execute("UPDATE stock SET on_hand = on_hand + 5, version = version + 1 WHERE sku < '5'");
     shop.ledger(&["reconcile"]).ok();
-    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_adjustments WHERE told = 0"), 0);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_adjustments WHERE synced = 0"), 0);
     if kind == Kind::Sqlite {
-        let plan = "EXPLAIN QUERY PLAN UPDATE stock_adjustments SET told = 1 WHERE told = 0 AND sku IN ('1','2')";
+        let plan = "EXPLAIN QUERY PLAN UPDATE stock_adjustments SET synced = 1 WHERE synced = 0 AND sku IN ('1','2')";
         let plan = format!("{:?}", shop.database.rows(plan));
-        assert!(plan.contains("stock_adjustments_told"), "{plan}");
+        assert!(plan.contains("stock_adjustments_synced"), "{plan}");
     }
 }
 
-/// An error of the database is told as what it is.
+/// An error of the database is reported as what it is.
 pub fn only_missing_tables_ask_for_init(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 1, 10);
@@ -247,12 +246,12 @@ fn a_row_of_mariadb_is_found_by_its_key() {
     crate::harness::databases::block_on(async {
         let db = Db::open_prepared(&config).await.expect("a database");
         let mut tx = db.begin().await.expect("a transaction");
-        let mut shelves = db.shelves(&mut tx, &["77", "78"]).await.expect("rows");
+        let mut stock_rows = db.stock_rows(&mut tx, &["77", "78"]).await.expect("rows");
         for sku in ["77", "78"] {
-            let shelf = shelves.get_mut(sku).expect("a row").as_mut().expect("a number");
-            shelf.quantity = 3;
+            let stock_row = stock_rows.get_mut(sku).expect("a row").as_mut().expect("a number");
+            stock_row.quantity = 3;
             let before: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.expect("a number");
-            db.write_shelves(&mut tx, &[(sku.to_string(), shelf)]).await.expect("written");
+            db.write_stock_rows(&mut tx, &[(sku.to_string(), stock_row)]).await.expect("written");
             let after: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.expect("a number");
             assert!(after - before < 4000, "{} rows were read", after - before);
         }

@@ -4,17 +4,17 @@ use std::process::Stdio;
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{run, RedisServer};
-use crate::harness::shop::{open, told};
+use crate::harness::shop::{answer, open};
 use crate::harness::{signal, Shop};
 
-/// A wrong configuration is a wrong call, at once, and nothing of it is told that must not be.
+/// A wrong configuration is a wrong call, at once, and nothing of it is shown that must not be.
 #[test]
 fn a_wrong_configuration_ends_with_2_and_tells_no_secret() {
     let shop = Shop::new(Database::fresh(Kind::Sqlite));
     open(&shop, 1, 10);
     let good = format!("[database]\nurl = \"{}\"\n", shop.database.url());
     let more = |text: &str| format!("{good}{text}");
-    for (text, told) in [
+    for (text, shown) in [
         ("nonsense = 1\n".to_string(), "nonsense"),
         ("[database]\nurl = \"postgres://shop:S3CRET@127.0.0.1/shop\n".to_string(), "line 2"),
         ("database = \"postgres://shop:S3CRET@127.0.0.1/shop\"\n".to_string(), "line 1"),
@@ -28,7 +28,7 @@ fn a_wrong_configuration_ends_with_2_and_tells_no_secret() {
         std::fs::write(shop.config_path(), &text).expect("a configuration");
         for words in [&["status"][..], &["run"]] {
             let ended = shop.ledger(words).with(2);
-            assert!(ended.err.contains(told), "{text}: {}", ended.err);
+            assert!(ended.err.contains(shown), "{text}: {}", ended.err);
             assert!(!ended.err.contains("S3CRET") && !ended.out.contains("S3CRET"), "{text}: {}", ended.err);
         }
     }
@@ -62,8 +62,8 @@ fn sentinel_leads_to_a_logical_database_and_a_password() {
     std::fs::write(shop.config_path(), text).expect("a configuration");
     open(&shop, 3, 10);
     run(&mut c, &["SELECT", "1"]);
-    told(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
-    told(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+    answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
+    answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 8);
 }
@@ -84,20 +84,23 @@ fn the_user_of_the_manual_may_do_what_is_needed() {
     run(&mut c, &["XGROUP", "CREATE", "stock:events", "parcels", "0"]);
     run(&mut c, &["XREADGROUP", "GROUP", "parcels", "me", "COUNT", "1", "STREAMS", "stock:events", ">"]);
     for order in ["o1", "o2", "o3", "o4"] {
-        told(&mut c, &["STOCK.RESERVE", "sku:1", order, "1"]);
-        told(&mut c, &["STOCK.CONFIRM", "sku:1", order]);
+        answer(&mut c, &["STOCK.RESERVE", "sku:1", order, "1"]);
+        answer(&mut c, &["STOCK.CONFIRM", "sku:1", order]);
     }
     shop.ledger(&["run", "--once"]).ok();
-    // Each of the audit's own calls: a payment, one that is late, one that came back, and one that was given up.
+    // Each of the audit's own calls: a payment, one that is late, one that came back, and one that
+    // was given up.
     let lines = "UPDATE stock_lines SET lost = 1";
     shop.database.execute(lines);
     run(&mut c, &["DEBUG", "RELOAD"]);
-    shop.database.execute("UPDATE stock_lines SET state = 'returned', returned = 1, counted = 0 WHERE order_id = 'o1'");
-    told(&mut c, &["STOCK.RESERVE", "sku:2", "h1", "1"]);
-    told(&mut c, &["STOCK.RESERVE", "sku:2", "h2", "1"]);
+    shop.database
+        .execute("UPDATE stock_lines SET state = 'returned', returned = 1, units_taken = 0 WHERE order_id = 'o1'");
+    answer(&mut c, &["STOCK.RESERVE", "sku:2", "h1", "1"]);
+    answer(&mut c, &["STOCK.RESERVE", "sku:2", "h2", "1"]);
     shop.ledger(&["run", "--once"]).ok();
     shop.database.execute("UPDATE stock_lines SET state = 'released', lost = 1 WHERE order_id = 'h1'");
-    shop.database.execute("UPDATE stock_lines SET state = 'confirmed', counted = 1, lost = 1 WHERE order_id = 'h2'");
+    shop.database
+        .execute("UPDATE stock_lines SET state = 'confirmed', units_taken = 1, lost = 1 WHERE order_id = 'h2'");
     for words in [&["audit", "--repair"][..], &["reconcile", "--dry-run"], &["status"]] {
         let ended = shop.ledger(words);
         assert!(!ended.err.contains("NOPERM") && !ended.out.contains("NOPERM"), "{} {}", ended.out, ended.err);

@@ -144,7 +144,8 @@ fn storm(kind: Kind) {
     drop(server);
 }
 
-/// A server is killed and started again after a moment. A file has no server: it is locked, so long that writers give up.
+/// A server is killed and started again after a moment. A file has no server: it is locked, so long
+/// that writers give up.
 fn stop_database(server: Option<&mut crate::harness::databases::Server>, database: &Database) {
     if let Some(server) = server {
         server.kill();
@@ -218,9 +219,10 @@ fn median(numbers: &mut [f64]) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// Events a second, beside a bare loop that sends the same statements in the same batches through the same driver, as
-/// durably: prepared before the clock starts, without Redis, without a thought. `run` starts, connects, reads the
-/// stream and ends within its time. Five rounds, which of the two comes first changes; the median counts.
+/// Events a second, beside a bare loop that sends the same statements in the same batches through
+/// the same driver, as durably: prepared before the clock starts, without Redis, without a thought.
+/// `run` starts, connects, reads the stream and ends within its time. Five rounds, which of the two
+/// comes first changes; the median counts.
 fn throughput(kind: Kind) {
     let events = ops(100_000);
     let (mut walls, mut cpus, mut rates) = (Vec::new(), Vec::new(), Vec::new());
@@ -330,14 +332,15 @@ fn a_million_rows_are_preloaded() {
     }
 }
 
-/// A failover under load: the replica stops following, a second later the primary dies, and the shop goes on.
+/// A failover under load: the replica stops following, a second later the primary dies, and the
+/// shop goes on.
 #[test]
 #[ignore = "long: make ledger-campaign"]
 fn failovers_under_load() {
     for kind in [Kind::Sqlite, Kind::Postgres, Kind::MariaDb] {
         let mut shop = Shop::new(Database::alone(kind));
         open(&shop, 100, 20_000);
-        let mut told = String::new();
+        let mut shown = String::new();
         for round in 0..3u64 {
             let mut next = RedisServer::start(&[]);
             next.replicate(&shop.redis);
@@ -372,7 +375,7 @@ fn failovers_under_load() {
             shop.ledger(&["run", "--once"]).ok();
             let repaired = shop.ledger(&["audit", "--repair"]);
             assert!(repaired.code <= 1, "{}{}", repaired.out, repaired.err);
-            told.push_str(&repaired.out);
+            shown.push_str(&repaired.out);
             let last = repaired.out.lines().last().unwrap_or_default().to_string();
             let out = shop.ledger(&["reconcile"]).ok().out;
             println!("{kind:?}: {lost} calls lost; {last} {}", out.lines().last().unwrap_or_default());
@@ -380,7 +383,7 @@ fn failovers_under_load() {
             assert!(again.contains("100 pools agreed"), "{again}");
             let differing: Vec<String> = crate::harness::shop::differences(&shop, &mut c)
                 .into_iter()
-                .filter(|d| !d.contains("\"lost\"") && !listed(&told, d))
+                .filter(|d| !d.contains("\"lost\"") && !listed(&shown, d))
                 .collect();
             assert!(differing.is_empty(), "{differing:#?}");
         }

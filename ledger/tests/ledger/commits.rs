@@ -1,4 +1,5 @@
-//! Transactions that end badly: nothing is lost, and nothing is trimmed that is not in the database.
+//! Transactions that end badly: nothing is lost, and nothing is trimmed that is not in the
+//! database.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::proxy::{Proxy, Verdict};
-use crate::harness::shop::{assert_agreement, open, pools, settle, told, Seller};
+use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
 use crate::harness::{program, signal, wait_until, Shop};
 
 const TRIM: &str = "[run]\nreport_seconds = 1\ntrim = true\nbatch = 50\n";
@@ -22,7 +23,7 @@ fn sell(shop: &Shop, seller: &mut Seller, calls: usize) -> i64 {
     let added = || -> i64 {
         let answer: Vec<redis::Value> =
             redis::cmd("XINFO").arg("STREAM").arg("events").query(&mut shop.redis.connect()).expect("XINFO");
-        let fields = stock_ledger::link::Fields::of(&redis::Value::Array(answer)).expect("fields");
+        let fields = stock_ledger::redis_client::Fields::of(&redis::Value::Array(answer)).expect("fields");
         fields.number("entries-added").expect("a number")
     };
     seller.sell(calls, &mut || shop.redis.connect());
@@ -35,7 +36,8 @@ fn applied(shop: &Shop) -> i64 {
     shop.database.number("SELECT COALESCE(MAX(applied), 0) FROM stock_streams")
 }
 
-/// A disk that is full for a moment. The limit on the size of a file stands for it: writes beyond it fail.
+/// A disk that is full for a moment. The limit on the size of a file stands for it: writes beyond
+/// it fail.
 #[test]
 fn a_full_disk_loses_nothing_and_trims_nothing() {
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
@@ -83,18 +85,18 @@ pub fn a_connection_that_ends_at_commit(kind: Kind) {
     open(&shop, 50, 2_000);
     let port = shop.database.port();
     let cuts = Arc::new(AtomicUsize::new(0));
-    let (mut commits, counted) = (0, cuts.clone());
+    let (mut commits, units_taken) = (0, cuts.clone());
     let proxy = Proxy::start(port, move |bytes| {
         if !bytes.windows(6).any(|word| word == b"COMMIT") {
-            return Verdict::Pass;
+            return Verdict::Replay;
         }
         commits += 1;
         let verdict = match commits % 7 {
             3 => Verdict::CutBefore,
             5 => Verdict::CutAfter,
-            _ => return Verdict::Pass,
+            _ => return Verdict::Replay,
         };
-        counted.fetch_add(1, Ordering::Relaxed);
+        units_taken.fetch_add(1, Ordering::Relaxed);
         verdict
     });
     let url = shop.database.url().replace(&port.to_string(), &proxy.port.to_string());
@@ -110,7 +112,8 @@ pub fn a_connection_that_ends_at_commit(kind: Kind) {
     assert_agreement(&shop, &mut shop.redis.connect());
 }
 
-/// A constraint that is looked at only by COMMIT: the batch is not in the database, and the connection is not used again.
+/// A constraint that is looked at only by COMMIT: the batch is not in the database, and the
+/// connection is not used again.
 pub fn a_constraint_that_fails_at_commit(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
     shop.configure(POOLS, &format!("{TRIM}patience_seconds = 2\n[stock]\ntable = \"goods\"\n"));
@@ -127,8 +130,8 @@ pub fn a_constraint_that_fails_at_commit(kind: Kind) {
     let mut c = shop.redis.connect();
     shop.ledger(&["run", "--once"]).ok();
     let before = applied(&shop);
-    told(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "5"]);
-    told(&mut c, &["STOCK.CONFIRM", "sku:0", "o1"]);
+    answer(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "5"]);
+    answer(&mut c, &["STOCK.CONFIRM", "sku:0", "o1"]);
     let ended = shop.ledger(&["run", "--once"]);
     assert_ne!(ended.code, 0);
     assert_eq!(applied(&shop), before);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run, RedisServer};
-use crate::harness::shop::{assert_agreement, open, pools, settle, told, Seller};
+use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
 use crate::harness::{signal, Shop};
 
 /// Longer than it takes to get to the last second, also on a busy machine.
@@ -20,22 +20,22 @@ fn part(shop: &Shop) -> RedisServer {
 /// What the last second holds: each way to lose a call.
 fn last_second(c: &mut redis::Connection) {
     for order in ["paid", "paid-late"] {
-        assert_eq!(told(c, &["STOCK.CONFIRM", "sku:1", order]), "OK");
+        assert_eq!(answer(c, &["STOCK.CONFIRM", "sku:1", order]), "OK");
     }
-    told(c, &["STOCK.RESERVE", "sku:1", "new-paid", "3", "FOR", "user", "7"]);
-    assert_eq!(told(c, &["STOCK.CONFIRM", "sku:1", "new-paid"]), "OK");
-    told(c, &["STOCK.RESERVE", "sku:1", "new-open", "2"]);
-    assert_eq!(told(c, &["STOCK.RELEASE", "sku:1", "given-up"]), "OK");
-    assert_eq!(told(c, &["STOCK.RETURN", "sku:1", "back"]), "OK");
+    answer(c, &["STOCK.RESERVE", "sku:1", "new-paid", "3", "FOR", "user", "7"]);
+    assert_eq!(answer(c, &["STOCK.CONFIRM", "sku:1", "new-paid"]), "OK");
+    answer(c, &["STOCK.RESERVE", "sku:1", "new-open", "2"]);
+    assert_eq!(answer(c, &["STOCK.RELEASE", "sku:1", "given-up"]), "OK");
+    assert_eq!(answer(c, &["STOCK.RETURN", "sku:1", "back"]), "OK");
 }
 
 fn before_the_last_second(c: &mut redis::Connection) {
     run(c, &["STOCK.LIMIT", "sku:1", "user", "5", "MISSING", "ALLOW"]);
     for order in ["paid", "given-up", "back"] {
-        assert_eq!(told(c, &["STOCK.RESERVE", "sku:1", order, "2", "FOR", "user", order]), "OK");
+        assert_eq!(answer(c, &["STOCK.RESERVE", "sku:1", order, "2", "FOR", "user", order]), "OK");
     }
-    assert_eq!(told(c, &["STOCK.RESERVE", "sku:1", "paid-late", "1", "PX", HOLD_MS]), "OK");
-    assert_eq!(told(c, &["STOCK.CONFIRM", "sku:1", "back"]), "OK");
+    assert_eq!(answer(c, &["STOCK.RESERVE", "sku:1", "paid-late", "1", "PX", HOLD_MS]), "OK");
+    assert_eq!(answer(c, &["STOCK.CONFIRM", "sku:1", "back"]), "OK");
 }
 
 pub fn a_failover_is_repaired_in_order(kind: Kind) {
@@ -60,11 +60,12 @@ pub fn a_failover_is_repaired_in_order(kind: Kind) {
     crate::harness::wait_until("a hold ends", || {
         settle(&mut c, &["sku:1".to_string()]);
         let order = run(&mut c, &["STOCK.ORDER", "sku:1", "paid-late"]);
-        stock_ledger::link::Fields::of(&order).and_then(|o| o.text("state")).as_deref() == Some("expired")
+        stock_ledger::redis_client::Fields::of(&order).and_then(|o| o.text("state")).as_deref() == Some("expired")
     });
     let names = pools(&mut c);
     settle(&mut c, &names);
-    // The order is enforced: nothing is reconciled before the feed is read and the orders are audited.
+    // The order is enforced: nothing is reconciled before the feed is read and the orders are
+    // audited.
     shop.ledger(&["reconcile"]).with(3);
     shop.ledger(&["run", "--once"]).ok();
     let refused = shop.ledger(&["reconcile"]).with(3);
@@ -84,7 +85,7 @@ pub fn a_failover_is_repaired_in_order(kind: Kind) {
         ("RELEASE", "given-up"),
         ("RETURN", "back"),
     ] {
-        let answer = told(&mut c, &[&format!("STOCK.{call}"), "sku:1", order]);
+        let answer = answer(&mut c, &[&format!("STOCK.{call}"), "sku:1", order]);
         assert_eq!(answer, "EXISTS", "{call} {order}:\n{}", repaired.out);
     }
     shop.ledger(&["reconcile"]).ok();
@@ -98,9 +99,9 @@ pub fn a_failover_is_repaired_in_order(kind: Kind) {
     {
         assert!(lines.contains(&vec![order.to_string(), state.to_string()]), "{order} {state}: {lines:?}");
     }
-    let shelves = shop.database.rows("SELECT sku, on_hand FROM stock");
+    let stock_rows = shop.database.rows("SELECT sku, on_hand FROM stock");
     let uncovered = shop.database.rows("SELECT pool, uncovered FROM stock_positions");
-    for row in shelves {
+    for row in stock_rows {
         let pool = format!("sku:{}", row[0]);
         let owed: i64 = uncovered.iter().find(|r| r[0] == pool).map_or(0, |r| r[1].parse().expect("a number"));
         assert_eq!(row[1].parse::<i64>().expect("a number") - owed, field(&mut c, &pool, "on_hand"), "{pool}");
@@ -145,27 +146,27 @@ pub fn what_is_repeated_by_its_token_counts_once(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
     open(&shop, 2, 100);
     let mut c = shop.redis.connect();
-    told(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "10"]);
-    assert_eq!(told(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]), "OK");
+    answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "10"]);
+    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]), "OK");
     let mut replica = part(&shop);
     let restock = ["STOCK.ADD", "sku:1", "50", "TOKEN", "delivery 7 \u{e9}"];
     let back = |token: &'static str| ["STOCK.RETURN", "sku:1", "o1", "QTY", "2", "TOKEN", token];
     for call in [&restock[..], &["STOCK.ADD", "sku:1", "5"], &back("r1"), &back("r2")] {
-        assert_eq!(told(&mut c, call), "OK", "{call:?}");
+        assert_eq!(answer(&mut c, call), "OK", "{call:?}");
     }
     shop.ledger(&["run", "--once"]).ok();
-    let shelf = "SELECT on_hand FROM stock WHERE sku = '1'";
-    assert_eq!(shop.database.number(shelf), 90 + 50 + 5 + 4);
+    let stock_row = "SELECT on_hand FROM stock WHERE sku = '1'";
+    assert_eq!(shop.database.number(stock_row), 90 + 50 + 5 + 4);
     drop(c);
     std::mem::swap(&mut shop.redis, &mut replica);
     replica.kill();
     shop.write_config(&shop.redis.url());
     let mut c = shop.redis.connect();
     for call in [&back("r3")[..], &restock, &back("r2"), &back("r1")] {
-        assert_eq!(told(&mut c, call), "OK", "{call:?}");
+        assert_eq!(answer(&mut c, call), "OK", "{call:?}");
         shop.ledger(&["run", "--once"]).ok();
     }
-    assert_eq!(shop.database.number(shelf), 90 + 50 + 5 + 6);
+    assert_eq!(shop.database.number(stock_row), 90 + 50 + 5 + 6);
     let lost = shop.database.rows("SELECT kind, units FROM stock_incidents WHERE kind = 'lost'");
     assert_eq!(lost, [["lost", "5"]]);
     shop.ledger(&["audit", "--repair"]).ok();
@@ -175,8 +176,9 @@ pub fn what_is_repeated_by_its_token_counts_once(kind: Kind) {
     assert_agreement(&shop, &mut c);
 }
 
-/// The server that is read becomes a replica: the stream of another one, with entries before our place, stands where its own
-/// stood. The stream is never empty meanwhile, and has been read from its start without meeting its end.
+/// The server that is read becomes a replica: the stream of another one, with entries before our
+/// place, stands where its own stood. The stream is never empty meanwhile, and has been read from
+/// its start without meeting its end.
 #[test]
 fn what_a_former_primary_holds_is_read_from_its_start() {
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
@@ -189,8 +191,8 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
         let mut c = server.connect();
         for n in 0..count {
             let order = format!("{name}{n}");
-            assert_eq!(told(&mut c, &["STOCK.RESERVE", "sku:1", &order, units]), "OK");
-            assert_eq!(told(&mut c, &["STOCK.CONFIRM", "sku:1", &order]), "OK");
+            assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:1", &order, units]), "OK");
+            assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", &order]), "OK");
         }
     };
     let second = Duration::from_secs(1);
@@ -227,9 +229,9 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
     std::mem::swap(&mut shop.redis, &mut other);
     shop.write_config(&shop.redis.url());
     shop.ledger(&["run", "--once"]).ok();
-    let shelf = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
-    assert_eq!(shelf, 10_000 - 6 - 15 - 1, "{}", shop.run_log());
+    let stock_row = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
+    assert_eq!(stock_row, 10_000 - 6 - 15 - 1, "{}", shop.run_log());
     shop.ledger(&["audit", "--repair"]).ok();
     shop.ledger(&["reconcile"]).ok();
-    assert_eq!(field(&mut shop.redis.connect(), "sku:1", "on_hand"), shelf);
+    assert_eq!(field(&mut shop.redis.connect(), "sku:1", "on_hand"), stock_row);
 }

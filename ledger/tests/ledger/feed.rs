@@ -6,7 +6,7 @@ use stock_ledger::db::{is_conflict, Db, StreamRow};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{assert_agreement, open, pools, settle, told, Seller};
+use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
 use crate::harness::{signal, wait_until, Shop};
 
 fn sold(shop: &Shop, seed: u64, calls: usize) {
@@ -32,7 +32,7 @@ pub fn a_sale_from_preload_to_reconcile(kind: Kind) {
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
     assert!(shop.ledger(&["reconcile", "--dry-run"]).ok().out.contains("20 pools agreed, 0 would be corrected"));
     shop.ledger(&["audit"]).ok();
-    // A pool that somebody has set, and a shelf that somebody has counted again.
+    // A pool that somebody has set, and a stock row that somebody has counted again.
     let before = field(&mut c, "sku:3", "on_hand");
     run(&mut c, &["STOCK.SET", "sku:3", &(before + 7).to_string()]);
     shop.database.execute("UPDATE stock SET on_hand = on_hand + 50, version = version + 1 WHERE sku = '4'");
@@ -44,7 +44,7 @@ pub fn a_sale_from_preload_to_reconcile(kind: Kind) {
     assert!(out.contains("18 pools agreed, 2 were corrected"), "{out}");
     let out = shop.ledger(&["reconcile"]).ok().out;
     assert!(out.contains("20 pools agreed, 0 were corrected"), "{out}");
-    let taken = i64::from(told(&mut c, &["STOCK.CONFIRM", "sku:3", "late-3"]) == "EXISTS");
+    let taken = i64::from(answer(&mut c, &["STOCK.CONFIRM", "sku:3", "late-3"]) == "EXISTS");
     assert_eq!(field(&mut c, "sku:3", "on_hand"), before - taken);
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(&shop, &mut c);
@@ -87,7 +87,7 @@ pub fn every_event_once_though_run_is_killed(kind: Kind) {
     let mut child = shop.follow(&[]);
     let last: String = {
         let answer = run(&mut c, &["XINFO", "STREAM", "events"]);
-        stock_ledger::link::Fields::of(&answer).and_then(|f| f.text("last-generated-id")).expect("an id")
+        stock_ledger::redis_client::Fields::of(&answer).and_then(|f| f.text("last-generated-id")).expect("an id")
     };
     wait_until("the feed is at its end", || {
         assert!(child.try_wait().expect("its state").is_none(), "{}", shop.run_log());
@@ -99,7 +99,8 @@ pub fn every_event_once_though_run_is_killed(kind: Kind) {
     assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), run_len(&mut c));
 }
 
-/// Programs that begin in the same moment all find no row of the stream; none may begin what another has begun.
+/// Programs that begin in the same moment all find no row of the stream; none may begin what
+/// another has begun.
 pub fn a_stream_begins_once(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 1, 1);
@@ -116,7 +117,7 @@ pub fn a_stream_begins_once(kind: Kind) {
                     let begun = async {
                         let row = db.stream(&name).await?;
                         let mut tx = db.begin().await?;
-                        let won = db.take_turn(&mut tx, &name, &StreamRow { applied: 1, ..row }).await?;
+                        let won = db.claim_stream(&mut tx, &name, &StreamRow { applied: 1, ..row }).await?;
                         tx.commit().await?;
                         anyhow::Ok(won)
                     };
@@ -129,7 +130,7 @@ pub fn a_stream_begins_once(kind: Kind) {
             }
             let won: i64 = tasks.join_all().await.into_iter().sum();
             let row = db.stream(&name).await.expect("a row");
-            assert_eq!((row.turn, row.applied), (won, 1), "a turn was taken back");
+            assert_eq!((row.version, row.applied), (won, 1), "a version was taken back");
         }
     });
 }
@@ -234,7 +235,8 @@ pub fn the_stream_is_trimmed_behind_the_feed(kind: Kind) {
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
 }
 
-/// The shop's own programs write the stock table, too: between what the feed has read and what it writes.
+/// The shop's own programs write the stock table, too: between what the feed has read and what it
+/// writes.
 pub fn another_program_writes_the_stock_table(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
     shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 5\n");
@@ -267,17 +269,17 @@ pub fn another_logical_database(kind: Kind) {
             open(&shop, 2, 10);
         }
         let order = format!("o{round}");
-        told(&mut c, &["STOCK.RESERVE", "sku:1", &order, "1"]);
-        told(&mut c, &["STOCK.CONFIRM", "sku:1", &order]);
+        answer(&mut c, &["STOCK.RESERVE", "sku:1", &order, "1"]);
+        answer(&mut c, &["STOCK.CONFIRM", "sku:1", &order]);
         shop.ledger(&["run", "--once"]).ok();
-        let shelf = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
-        assert_eq!(shelf, 9 - round as i64, "{end}");
+        let stock_row = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
+        assert_eq!(stock_row, 9 - round as i64, "{end}");
     }
-    // An entry that nobody follows is told.
+    // An entry that nobody follows is shown.
     let entry = ["type", "set", "pool", "sku:1", "db", "3", "epoch", "00000000000000aa", "seq", "1", "qty", "1"];
     let words: Vec<&str> =
         ["XADD", "events", "*"].iter().chain(&entry).chain(&["at", "1", "on_hand", "1", "out", "0"]).copied().collect();
     run(&mut c, &words);
-    let told = shop.ledger(&["run", "--once"]).ok().err;
-    assert!(told.contains("other logical databases"), "{told}");
+    let shown = shop.ledger(&["run", "--once"]).ok().err;
+    assert!(shown.contains("other logical databases"), "{shown}");
 }

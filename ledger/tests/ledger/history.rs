@@ -2,19 +2,19 @@
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run, RedisServer};
-use crate::harness::shop::{assert_agreement, open, told};
+use crate::harness::shop::{answer, assert_agreement, open};
 use crate::harness::Shop;
 
 const POLICY: &str = "{\"events\":\"events\"}";
 
 fn sell(c: &mut redis::Connection, pool: &str, orders: &[&str], qty: &str) {
     for order in orders {
-        assert_eq!(told(c, &["STOCK.RESERVE", pool, order, qty]), "OK");
-        assert_eq!(told(c, &["STOCK.CONFIRM", pool, order]), "OK");
+        assert_eq!(answer(c, &["STOCK.RESERVE", pool, order, qty]), "OK");
+        assert_eq!(answer(c, &["STOCK.CONFIRM", pool, order]), "OK");
     }
 }
 
-fn shelf(shop: &Shop) -> i64 {
+fn stock_row(shop: &Shop) -> i64 {
     shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'")
 }
 
@@ -23,14 +23,14 @@ fn kinds(shop: &Shop) -> Vec<String> {
     rows.into_iter().map(|row| row[0].clone()).collect()
 }
 
-/// The shelf is as it should be, and reconcile leaves the pool as it should be.
+/// The stock row is as it should be, and reconcile leaves the pool as it should be.
 #[track_caller]
 fn assert_right(shop: &Shop, c: &mut redis::Connection, units: i64) {
     shop.ledger(&["run", "--once"]).ok();
-    assert_eq!(shelf(shop), units);
+    assert_eq!(stock_row(shop), units);
     assert!(shop.ledger(&["audit", "--repair"]).code <= 1);
     shop.ledger(&["reconcile"]).ok();
-    assert_eq!((shelf(shop), field(c, "sku:1", "on_hand")), (units, units));
+    assert_eq!((stock_row(shop), field(c, "sku:1", "on_hand")), (units, units));
 }
 
 /// The shop sold with Redis before it took up the ledger, and Redis has started again since.
@@ -48,7 +48,7 @@ pub fn a_pool_is_joined_behind_its_past(kind: Kind) {
     shop.database.execute("INSERT INTO stock (sku, on_hand) VALUES ('1', 88)");
     shop.ledger(&["preload"]).ok();
     shop.ledger(&["run", "--once"]).ok();
-    assert_eq!((shelf(&shop), kinds(&shop)), (88, vec![]));
+    assert_eq!((stock_row(&shop), kinds(&shop)), (88, vec![]));
     sell(&mut c, "sku:1", &["d1", "d2"], "5");
     assert_right(&shop, &mut c, 78);
     run(&mut c, &["DEBUG", "RELOAD"]);
@@ -75,7 +75,8 @@ pub fn a_key_is_used_again(kind: Kind) {
     assert_agreement(&shop, &mut c);
 }
 
-/// By hand: the number of changes before its stream was named is any, also just the one after the old pool's last.
+/// By hand: the number of changes before its stream was named is any, also just the one after the
+/// old pool's last.
 pub fn a_pool_is_made_anew(kind: Kind) {
     for limits in [0, 1, 2, 6] {
         let shop = Shop::new(Database::fresh(kind));
@@ -100,8 +101,8 @@ pub fn a_pool_is_made_anew(kind: Kind) {
     }
 }
 
-/// The stream stays, the pool goes back by two epochs: what was paid meanwhile stays off the shelf, and both sides agree
-/// again when the orders have been audited.
+/// The stream stays, the pool goes back by two epochs: what was paid meanwhile stays off the stock
+/// row, and both sides agree again when the orders have been audited.
 pub fn a_pool_is_restored(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 2, 100);
@@ -117,18 +118,19 @@ pub fn a_pool_is_restored(kind: Kind) {
             redis::cmd("RESTORE").arg("sku:1").arg(0).arg(&dump).arg("REPLACE").query(c).expect("restored");
     };
     restore(&mut c);
-    // Before anything new is told, the audit sees it as well.
+    // Before anything new is shown, the audit sees it as well.
     let out = shop.ledger(&["audit"]).with(1).out;
     assert_eq!(out.matches("paid here and unknown there").count(), 3, "{out}");
     sell(&mut c, "sku:1", &["c1"], "1");
     shop.ledger(&["run", "--once"]).ok();
-    assert_eq!((shelf(&shop), kinds(&shop)), (95, vec!["fork".to_string()]));
+    assert_eq!((stock_row(&shop), kinds(&shop)), (95, vec!["fork".to_string()]));
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE lost = 1"), 3);
     assert_right(&shop, &mut c, 95);
     assert_agreement(&shop, &mut c);
 }
 
-/// Entries as a server tells them that lost the calls in between, and whose callers made some of them again.
+/// Entries as a server tells them that lost the calls in between, and whose callers made some of
+/// them again.
 pub fn a_restock_is_known_by_its_token(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     shop.ledger(&["init"]).ok();
@@ -139,7 +141,7 @@ pub fn a_restock_is_known_by_its_token(kind: Kind) {
         let words: Vec<&str> = ["XADD", "events", "*"].iter().chain(event).chain(&fields).copied().collect();
         run(&mut c, &words);
         shop.ledger(&["run", "--once"]).ok();
-        shelf(&shop)
+        stock_row(&shop)
     };
     let (a, b, c) = ("00000000000000aa", "00000000000000bb", "00000000000000cc");
     let with_token = ["type", "added", "qty", "50", "token", "delivery \u{e9}\\7"];
@@ -172,12 +174,12 @@ pub fn a_restock_of_a_pool_made_anew(kind: Kind) {
     other.replicate(&shop.redis);
     run(&mut other.connect(), &["REPLICAOF", "NO", "ONE"]);
     let restock = ["STOCK.ADD", "sku:1", "50", "TOKEN", "t"];
-    assert_eq!(told(&mut c, &restock), "OK");
+    assert_eq!(answer(&mut c, &restock), "OK");
     shop.ledger(&["run", "--once"]).ok();
-    assert_eq!(shelf(&shop), 145);
+    assert_eq!(stock_row(&shop), 145);
     std::mem::swap(&mut shop.redis, &mut other);
     shop.write_config(&shop.redis.url());
     let mut c = shop.redis.connect();
-    assert_eq!(told(&mut c, &restock), "OK");
+    assert_eq!(answer(&mut c, &restock), "OK");
     assert_right(&shop, &mut c, 145);
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::told;
+use crate::harness::shop::answer;
 use crate::harness::Shop;
 
 const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
@@ -18,8 +18,8 @@ fn shop_with(kind: Kind, columns: &str, more: &str) -> Shop {
 
 fn sell(shop: &Shop, pool: &str, order: &str, qty: &str) {
     let mut c = shop.redis.connect();
-    assert_eq!(told(&mut c, &["STOCK.RESERVE", pool, order, qty]), "OK");
-    assert_eq!(told(&mut c, &["STOCK.CONFIRM", pool, order]), "OK");
+    assert_eq!(answer(&mut c, &["STOCK.RESERVE", pool, order, qty]), "OK");
+    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", pool, order]), "OK");
 }
 
 fn quantity(shop: &Shop, sku: &str) -> String {
@@ -30,7 +30,8 @@ fn quantity(shop: &Shop, sku: &str) -> String {
 const COMMANDS: [&[&str]; 6] =
     [&["preload"], &["run", "--once"], &["reconcile"], &["audit"], &["status"], &["adjust", "a", "1", "--reason", "x"]];
 
-/// MyISAM and Aria keep what a batch wrote before it failed, and the next try takes the units again.
+/// MyISAM and Aria keep what a batch wrote before it failed, and the next try takes the units
+/// again.
 #[test]
 fn tables_without_transactions_are_refused() {
     for engine in ["MyISAM", "Aria", "MEMORY"] {
@@ -119,7 +120,8 @@ pub fn quantities_that_cannot_be_counted_are_refused(kind: Kind) {
     assert!(refused.contains("leave stock.unit out"), "{refused}");
 }
 
-/// Whole values of a DECIMAL are taken without a unit. A row with a fraction is named, and the others go on.
+/// Whole values of a DECIMAL are taken without a unit. A row with a fraction is named, and the
+/// others go on.
 pub fn a_row_with_a_fraction_is_named_and_stops_no_other(kind: Kind) {
     for version in ["version", ""] {
         let columns = "sku VARCHAR(40) NOT NULL PRIMARY KEY, on_hand DECIMAL(10,2), version INT NOT NULL DEFAULT 0";
@@ -141,8 +143,8 @@ pub fn a_row_with_a_fraction_is_named_and_stops_no_other(kind: Kind) {
         assert!(quantity(&shop, "b").starts_with("4.5"), "nothing is rounded: {}", quantity(&shop, "b"));
         let incident = &shop.database.rows("SELECT detail FROM stock_incidents WHERE kind = 'uncovered'")[0][0];
         assert!(incident.contains("row b says 4.5"), "{incident}");
-        let told = shop.ledger(&["reconcile"]).with(1).err;
-        assert!(told.contains("sku:b: its row of the stock table says 4.5"), "{told}");
+        let shown = shop.ledger(&["reconcile"]).with(1).err;
+        assert!(shown.contains("sku:b: its row of the stock table says 4.5"), "{shown}");
         assert!(shop.ledger(&["adjust", "b", "1", "--reason", "x"]).with(2).err.contains("row b of goods says 4.5"));
         // It is put right: what was sold meanwhile is made up for with the next change.
         shop.database.execute("UPDATE goods SET on_hand = 5, version = version + 1 WHERE sku = 'b'");
@@ -234,7 +236,8 @@ pub fn keys_of_other_types(kind: Kind) {
     }
 }
 
-/// A pool in letters that the key's character set does not have: it has no row, and the feed goes on.
+/// A pool in letters that the key's character set does not have: it has no row, and the feed goes
+/// on.
 #[test]
 fn a_key_column_of_few_letters() {
     for charset in ["latin1", "ascii", "utf8mb3"] {
@@ -266,7 +269,8 @@ fn a_key_column_of_few_letters() {
     assert!(shop.ledger(&["init"]).with(2).err.contains("character set gbk"));
 }
 
-/// What buyers write is UTF-8: a database of another encoding would stop at the first name it cannot carry.
+/// What buyers write is UTF-8: a database of another encoding would stop at the first name it
+/// cannot carry.
 #[test]
 fn a_database_of_another_encoding_is_refused() {
     let mut shop = Shop::new(Database::fresh(Kind::Postgres));

@@ -20,7 +20,7 @@ pub fn operators(shop: &Shop, people: usize, calls: usize) {
                 let operator = format!("operator {person}");
                 for _ in 0..1 + person % 2 {
                     let words =
-                        ["adjust", "0", &delta, "--reason", "counted", "--token", &token, "--operator", &operator];
+                        ["adjust", "0", &delta, "--reason", "units_taken", "--token", &token, "--operator", &operator];
                     let ended = shop.ledger(&words);
                     if ended.code != 0 {
                         eprintln!("{} {}", ended.out, ended.err);
@@ -39,7 +39,7 @@ pub fn operators(shop: &Shop, people: usize, calls: usize) {
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(shop, &mut c);
     let adjusted: i64 = (0..people).map(|person| if person % 5 == 4 { -3 } else { 10 }).sum();
-    let rows = shop.database.rows("SELECT COUNT(*), MIN(told) FROM stock_adjustments");
+    let rows = shop.database.rows("SELECT COUNT(*), MIN(synced) FROM stock_adjustments");
     assert_eq!(rows, [[people.to_string(), "1".to_string()]]);
     let out = field(&mut c, "sku:0", "out");
     assert_eq!(shop.database.number("SELECT on_hand FROM stock"), 5000 + adjusted - out);
@@ -71,7 +71,7 @@ pub fn an_adjustment_can_be_repeated(kind: Kind) {
     }
     assert_eq!(field(&mut c, "sku:1", "on_hand"), 15);
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 15);
-    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_adjustments WHERE told = 1"), 1);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_adjustments WHERE synced = 1"), 1);
     shop.redis.stop();
 }
 
@@ -89,7 +89,7 @@ pub fn adjust_refuses_what_is_not_there(kind: Kind) {
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_adjustments"), 1);
 }
 
-pub fn what_redis_refuses_is_not_told(kind: Kind) {
+pub fn what_redis_refuses_is_not_synced(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 2, 10);
     let mut c = shop.redis.connect();
@@ -101,12 +101,12 @@ pub fn what_redis_refuses_is_not_told(kind: Kind) {
     for call in [&["reconcile"][..], &["reconcile", "--dry-run"]] {
         assert!(shop.ledger(call).with(1).err.contains("NOPERM"));
     }
-    let told = "SELECT COUNT(*) FROM stock_adjustments WHERE told = 1";
-    assert_eq!((shop.database.number(told), field(&mut c, "sku:1", "on_hand")), (0, 10));
+    let synced = "SELECT COUNT(*) FROM stock_adjustments WHERE synced = 1";
+    assert_eq!((shop.database.number(synced), field(&mut c, "sku:1", "on_hand")), (0, 10));
     shop.write_config(&shop.redis.url());
     run(&mut c, &["CONFIG", "SET", "min-replicas-to-write", "1"]);
     assert!(shop.ledger(&["reconcile"]).with(1).err.contains("NOREPLICAS"));
-    assert_eq!(shop.database.number(told), 0);
+    assert_eq!(shop.database.number(synced), 0);
     run(&mut c, &["CONFIG", "SET", "min-replicas-to-write", "0"]);
     // Whoever names a pool wants that one reconciled.
     for name in ["sku:7", "nothing"] {
@@ -115,7 +115,7 @@ pub fn what_redis_refuses_is_not_told(kind: Kind) {
     run(&mut c, &["STOCK.SET", "sku:0", "UNLIMITED"]);
     shop.ledger(&["reconcile", "sku:0"]).with(2);
     shop.ledger(&["reconcile"]).ok();
-    assert_eq!((shop.database.number(told), field(&mut c, "sku:1", "on_hand")), (1, 15));
+    assert_eq!((shop.database.number(synced), field(&mut c, "sku:1", "on_hand")), (1, 15));
     // A token that was made up is shown first.
     let out = shop.ledger(&["adjust", "1", "5", "--reason", "delivery"]).ok().out;
     assert!(out.starts_with("The token of this adjustment is "), "{out}");

@@ -145,11 +145,12 @@ fn a_cluster_has_a_stream_for_each_shard() {
     let out = shop.ledger(&["reconcile"]).ok().out;
     assert!(out.contains("39 pools agreed, 1 were corrected"), "{out}");
     let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(&pools[0]).query(&mut nodes[0].connect()).expect("a slot");
-    assert_eq!(slot, stock_ledger::link::slot(pools[0].as_bytes()));
-    assert_eq!(stock_ledger::link::slot(b"foo{}{bar}"), {
+    assert_eq!(slot, stock_ledger::redis_client::slot(pools[0].as_bytes()));
+    assert_eq!(stock_ledger::redis_client::slot(b"foo{}{bar}"), {
         redis::cmd("CLUSTER").arg("KEYSLOT").arg("foo{}{bar}").query::<u16>(&mut nodes[0].connect()).expect("a slot")
     });
-    // The slot moves to another node, with pools and stream in it, while it is followed: the feed finds them there.
+    // The slot moves to another node, with pools and stream in it, while it is followed: the feed
+    // finds them there.
     let mut follower = shop.follow(&[]);
     assert_eq!(word(&anywhere(&nodes, &["STOCK.RESERVE", &pools[0], "before", "1"])), "OK");
     let followed = "SELECT COUNT(*) FROM stock_lines WHERE order_id = 'before'";

@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 
-use super::judge::{Finding, Remedy};
+use super::classify::{Finding, Remedy};
 use super::Audit;
-use crate::book::{Incident, Line, State};
+use crate::projection::{Incident, OrderLine, State};
 use crate::run::now_ms;
 
 impl Audit<'_> {
-    /// What is open in it is closed, and that it is gone is told once: until `audit --repair` has taken note of it, every
-    /// audit finds it. Answers false: nothing that is done here comes back as an event.
+    /// What is open in it is closed, and that it is gone is noted once: until `audit --repair` has
+    /// taken note of it, every audit finds it. Answers false: nothing that is done here comes back
+    /// as an event.
     pub(super) async fn gone(&mut self, name: &str, why: &str) -> Result<bool> {
         let mut after = String::new();
         let mut settled = true;
@@ -21,7 +22,7 @@ impl Audit<'_> {
             let Some((last, _)) = lines.last() else { break };
             after.clone_from(last);
             for (order, line) in &lines {
-                self.act(name, order, Some(line), None, &judge(line)).await?;
+                self.act(name, order, Some(line), None, &classify(line)).await?;
                 settled &= self.repair;
             }
         }
@@ -32,8 +33,8 @@ impl Audit<'_> {
         let mut tx = self.db.begin().await?;
         let noted = self.db.is_gone(&mut tx, name, &position.epoch).await?;
         if self.repair && settled {
-            if position.suspect {
-                self.db.clear_suspicion(&mut tx, name).await?;
+            if position.needs_audit {
+                self.db.clear_audit_mark(&mut tx, name).await?;
             }
             if !noted {
                 let incident = Incident {
@@ -47,8 +48,8 @@ impl Audit<'_> {
                 };
                 self.db.write_incidents(&mut tx, &[incident], now_ms()).await?;
             }
-        } else if position.suspect {
-            self.report.suspects.insert(name.to_string());
+        } else if position.needs_audit {
+            self.report.to_audit.insert(name.to_string());
         }
         tx.commit().await?;
         if noted {
@@ -62,9 +63,9 @@ impl Audit<'_> {
     }
 }
 
-fn judge(line: &Line) -> Finding {
+fn classify(line: &OrderLine) -> Finding {
     match line.state {
-        State::Reserved if line.counted == 0 => {
+        State::Reserved if line.units_taken == 0 => {
             Finding { what: "reserved here, and the pool is gone", remedy: Remedy::Close }
         }
         _ => Finding { what: "over here, and the pool is gone", remedy: Remedy::Keep },

@@ -1,9 +1,9 @@
 //! `audit`: order by order, the database against the pools.
 
-mod glance;
+mod classify;
 mod gone;
-mod judge;
 mod repair;
+mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{bar, table};
-use crate::book::{Fork, Line, Position};
 use crate::config::Config;
 use crate::db::Db;
 use crate::failure::Failure;
-use crate::link::pools::{Ids, Order, Pool};
-use crate::link::Link;
+use crate::projection::{Fork, OrderLine, Position};
+use crate::redis_client::pools::{Ids, Order, Pool};
+use crate::redis_client::RedisClient;
 use crate::run::{drain, now_ms};
 
-use glance::Glance;
-use judge::{judge, Finding, Remedy};
+use classify::{classify, Finding, Remedy};
+use snapshot::Snapshot;
 
 const PAGE: i64 = 500;
 /// Orders asked in one step.
@@ -62,7 +62,7 @@ pub struct Report {
     /// Pools that `run` has not followed far enough.
     pub behind: Vec<String>,
     /// Pools with lost history, not settled.
-    pub suspects: BTreeSet<String>,
+    pub to_audit: BTreeSet<String>,
     /// Pools that are not in Redis any more, as it was noted before.
     pub gone: u64,
 }
@@ -71,18 +71,18 @@ pub struct Report {
 struct Audit<'a> {
     config: &'a Config,
     db: Arc<Db>,
-    link: Link,
+    redis: RedisClient,
     repair: bool,
     wait: Duration,
     report: Report,
 }
 
-/// Audits all pools, or those named. With `repair` the feed is read to its end first and last, and what is safe is put
-/// right; without it nothing is written anywhere.
+/// Audits all pools, or those named. With `repair` the feed is read to its end first and last, and
+/// what is safe is put right; without it nothing is written anywhere.
 pub async fn audit(config: &Config, pools: &[String], repair: bool, wait: Duration) -> Result<Report> {
     let db = Arc::new(Db::open_prepared(config).await?);
-    let link = Link::open(&config.redis).await?;
-    let mut audit = Audit { config, db: db.clone(), link, repair, wait, report: Report::default() };
+    let redis = RedisClient::open(&config.redis).await?;
+    let mut audit = Audit { config, db: db.clone(), redis, repair, wait, report: Report::default() };
     let mut names: Option<BTreeSet<String>> = (!pools.is_empty()).then(|| pools.iter().cloned().collect());
     for _ in 0..ROUNDS {
         if repair {
@@ -99,12 +99,14 @@ pub async fn audit(config: &Config, pools: &[String], repair: bool, wait: Durati
 }
 
 impl Audit<'_> {
-    /// Looks at the pools. Answers those in which something was repaired: they are to be looked at again.
+    /// Looks at the pools. Answers those in which something was repaired: they are to be looked at
+    /// again.
     async fn round(&mut self, names: Option<&BTreeSet<String>>) -> Result<BTreeSet<String>> {
-        // What was repaired stays told; what is open is found again in the pools that are looked at again.
+        // What was repaired stays in the report; what is open is found again in the pools that are
+        // looked at again.
         let again = |pool: &String| names.is_none_or(|names| names.contains(pool));
         self.report.behind.retain(|pool| !again(pool));
-        self.report.suspects.retain(|pool| !again(pool));
+        self.report.to_audit.retain(|pool| !again(pool));
         self.report.items.retain(|item| item.settled || !again(&item.pool));
         self.report.gone = 0;
         let bar = bar("auditing", names.map_or(0, |n| n.len() as u64));
@@ -125,9 +127,9 @@ impl Audit<'_> {
             tx.commit().await?;
             let Some(last) = page.last() else { break };
             after.clone_from(last);
-            for glance in self.look(&page).await? {
-                let name = &glance.name;
-                if self.pool(&glance).await? {
+            for snapshot in self.look(&page).await? {
+                let name = &snapshot.name;
+                if self.pool(&snapshot).await? {
                     again.insert(name.clone());
                 }
             }
@@ -141,9 +143,9 @@ impl Audit<'_> {
     }
 
     /// One pool. Answers whether something was repaired.
-    async fn pool(&mut self, glance: &Glance) -> Result<bool> {
-        let name = glance.name.as_str();
-        let mut pool = match &glance.pool {
+    async fn pool(&mut self, snapshot: &Snapshot) -> Result<bool> {
+        let name = snapshot.name.as_str();
+        let mut pool = match &snapshot.pool {
             Ok(Some(pool)) => pool.clone(),
             Ok(None) => return self.gone(name, "its pool is not in Redis").await,
             Err(foreign) => return self.gone(name, &foreign.to_string()).await,
@@ -155,14 +157,14 @@ impl Audit<'_> {
         self.report.pools += 1;
         if position.epoch == pool.epoch && pool.seq < position.seq {
             // The first look was before the database's; the second is behind it.
-            let (now, _) = self.link.orders(name, &[]).await?;
+            let (now, _) = self.redis.orders(name, &[]).await?;
             pool = now.unwrap_or(pool);
         }
-        let mut suspect = position.suspect;
+        let mut needs_audit = position.needs_audit;
         let mut lost_after = None;
         let back = if pool.seq < position.seq { self.went_back(name, &position).await? } else { None };
         if let Some(seq) = back {
-            suspect = true;
+            needs_audit = true;
             lost_after = Some(seq);
             if self.repair {
                 let mut tx = self.db.begin().await?;
@@ -171,13 +173,13 @@ impl Audit<'_> {
                 let incident = fork.incident(&self.db.mark_lost(&mut tx, &fork).await?);
                 self.db.write_incidents(&mut tx, incident.as_slice(), now_ms()).await?;
                 if let Some(position) = positions.get_mut(name) {
-                    position.suspect = true;
+                    position.needs_audit = true;
                     self.db.write_positions(&mut tx, &[(name, position)]).await?;
                 }
                 tx.commit().await?;
             }
         }
-        let candidates = self.candidates(glance, &pool, lost_after).await?;
+        let candidates = self.candidates(snapshot, &pool, lost_after).await?;
         let mut repaired = false;
         let mut settled = true;
         for some in candidates.chunks(SOME) {
@@ -185,12 +187,12 @@ impl Audit<'_> {
             repaired |= did;
             settled &= all;
         }
-        if suspect && self.repair && !repaired && settled {
+        if needs_audit && self.repair && !repaired && settled {
             let mut tx = self.db.begin().await?;
-            self.db.clear_suspicion(&mut tx, name).await?;
+            self.db.clear_audit_mark(&mut tx, name).await?;
             tx.commit().await?;
-        } else if suspect && !repaired {
-            self.report.suspects.insert(name.to_string());
+        } else if needs_audit && !repaired {
+            self.report.to_audit.insert(name.to_string());
         }
         Ok(repaired)
     }
@@ -200,14 +202,15 @@ impl Audit<'_> {
         let began = Instant::now();
         loop {
             let Some(position) = self.db.position(name).await? else { return Ok(None) };
-            // Made by `preload` (two changes: SET and its policy), and nothing since. Anything else is in the stream.
+            // Made by `preload` (two changes: SET and its policy), and nothing since. Anything else
+            // is in the stream.
             let nothing_moved = position.epoch.is_empty() && pool.out == 0 && pool.seq <= 2;
             if (position.epoch == pool.epoch && position.seq >= pool.seq) || nothing_moved {
                 return Ok(Some(position));
             }
             if position.epoch != pool.epoch && !position.epoch.is_empty() {
                 // It may have gone on in a later epoch in the meantime.
-                let (now, _) = self.link.orders(name, &[]).await?;
+                let (now, _) = self.redis.orders(name, &[]).await?;
                 if now.is_some_and(|now| now.epoch == position.epoch && now.seq <= position.seq) {
                     return Ok(Some(position));
                 }
@@ -222,10 +225,11 @@ impl Audit<'_> {
         }
     }
 
-    /// Where Redis stands if it went back behind the database, maybe by several epochs, and has not gone on yet.
+    /// Where Redis stands if it went back behind the database, maybe by several epochs, and has not
+    /// gone on yet.
     async fn went_back(&mut self, name: &str, position: &Position) -> Result<Option<i64>> {
         // Asked after the position was read: a pool that merely sells on is never behind it.
-        let (Some(now), _) = self.link.orders(name, &[]).await? else { return Ok(None) };
+        let (Some(now), _) = self.redis.orders(name, &[]).await? else { return Ok(None) };
         if now.seq >= position.seq {
             return Ok(None);
         }
@@ -245,8 +249,8 @@ impl Audit<'_> {
     }
 
     /// Orders that are worth a second look: those that differ at a first, careless one.
-    async fn candidates(&mut self, glance: &Glance, pool: &Pool, lost_after: Option<i64>) -> Result<Vec<String>> {
-        let name = glance.name.as_str();
+    async fn candidates(&mut self, snapshot: &Snapshot, pool: &Pool, lost_after: Option<i64>) -> Result<Vec<String>> {
+        let name = snapshot.name.as_str();
         let mut candidates = BTreeSet::new();
         let shortest_ms = pool.retain_seconds.min(pool.retain_paid_seconds).saturating_mul(1000);
         let mut after = String::new();
@@ -259,14 +263,14 @@ impl Audit<'_> {
             after.clone_from(last);
             self.report.orders += lines.len() as u64;
             let ids: Vec<&str> = lines.iter().map(|(id, _)| id.as_str()).collect();
-            let (_, orders) = self.link.orders(name, &ids).await?;
+            let (_, orders) = self.redis.orders(name, &ids).await?;
             for ((id, line), order) in lines.iter().zip(&orders) {
-                if judge(Some(&marked(line, lost_after)), order.as_ref()).is_some() {
+                if classify(Some(&marked(line, lost_after)), order.as_ref()).is_some() {
                     candidates.insert(id.clone());
                 }
             }
         }
-        let mut page = glance.orders.clone();
+        let mut page = snapshot.orders.clone();
         loop {
             let Ids { next, ids } = page;
             let keys: Vec<(&str, &str)> = ids.iter().map(|id| (name, id.as_str())).collect();
@@ -278,12 +282,12 @@ impl Audit<'_> {
             if next == "0" || next.is_empty() {
                 return Ok(candidates.into_iter().collect());
             }
-            page = self.link.order_ids(name, &next).await?;
+            page = self.redis.order_ids(name, &next).await?;
         }
     }
 
-    /// Looks at orders again, until both sides were seen at one moment, and acts. Answers whether something was
-    /// repaired, and whether nothing is left that a later round could repair.
+    /// Looks at orders again, until both sides were seen at one moment, and acts. Answers whether
+    /// something was repaired, and whether nothing is left that a later round could repair.
     async fn settle(&mut self, name: &str, orders: &[String], lost_after: Option<i64>) -> Result<(bool, bool)> {
         let mut open: Vec<&str> = orders.iter().map(String::as_str).collect();
         let mut repaired = false;
@@ -291,7 +295,7 @@ impl Audit<'_> {
             if open.is_empty() {
                 return Ok((repaired, true));
             }
-            let (pool, found) = self.link.orders(name, &open).await?;
+            let (pool, found) = self.redis.orders(name, &open).await?;
             let Some(pool) = pool else { return Ok((repaired, true)) };
             if self.reach(name, &pool).await?.is_none() {
                 self.report.behind.push(name.to_string());
@@ -299,20 +303,21 @@ impl Audit<'_> {
             }
             let keys: Vec<(&str, &str)> = open.iter().map(|order| (name, *order)).collect();
             let mut tx = self.db.begin().await?;
-            let mut lines: HashMap<(String, String), Line> = self.db.lines(&mut tx, &keys).await?;
+            let mut lines: HashMap<(String, String), OrderLine> = self.db.lines(&mut tx, &keys).await?;
             tx.commit().await?;
             let pairs: BTreeMap<&str, Option<Order>> = open.iter().copied().zip(found).collect();
             let mut moving = Vec::new();
             for (order, there) in pairs {
                 let line = lines.remove(&(name.to_string(), order.to_string()));
-                let ahead =
-                    |l: &Line| l.epoch == pool.epoch && l.seq > pool.seq && lost_after.is_none_or(|seq| l.seq <= seq);
+                let ahead = |l: &OrderLine| {
+                    l.epoch == pool.epoch && l.seq > pool.seq && lost_after.is_none_or(|seq| l.seq <= seq)
+                };
                 if line.as_ref().is_some_and(ahead) {
                     moving.push(order);
                     continue;
                 }
                 let line = line.map(|line| marked(&line, lost_after));
-                if let Some(finding) = judge(line.as_ref(), there.as_ref()) {
+                if let Some(finding) = classify(line.as_ref(), there.as_ref()) {
                     repaired |= self.act(name, order, line.as_ref(), there.as_ref(), &finding).await?;
                 }
             }
@@ -325,7 +330,7 @@ impl Audit<'_> {
         &mut self,
         pool: &str,
         order: &str,
-        line: Option<&Line>,
+        line: Option<&OrderLine>,
         there: Option<&Order>,
         finding: &Finding,
     ) -> Result<bool> {
@@ -340,7 +345,7 @@ impl Audit<'_> {
             self.note(pool, order, units, finding.what, repair::advice(&finding.remedy), false);
             return Ok(false);
         }
-        let (done, settled) = repair::repair(&self.db, &mut self.link, pool, order, line, there, finding).await?;
+        let (done, settled) = repair::repair(&self.db, &mut self.redis, pool, order, line, there, finding).await?;
         if finding.remedy != Remedy::Unmark {
             self.note(pool, order, units, finding.what, &done, settled);
         }
@@ -355,10 +360,11 @@ impl Audit<'_> {
     }
 }
 
-/// A line whose last event the pool has not: its history was lost, whether it is marked already or not.
-fn marked(line: &Line, lost_after: Option<i64>) -> Line {
+/// A line whose last event the pool has not: its history was lost, whether it is marked already or
+/// not.
+fn marked(line: &OrderLine, lost_after: Option<i64>) -> OrderLine {
     let lost = lost_after.is_some_and(|seq| line.seq > seq && !line.epoch.is_empty());
-    Line { lost: line.lost || lost, ..line.clone() }
+    OrderLine { lost: line.lost || lost, ..line.clone() }
 }
 
 impl Report {
@@ -381,7 +387,7 @@ impl Report {
             let text = format!("{} pools are ahead of the database: `stock-ledger run` first", self.behind.len());
             return Err(Failure::Order(text).into());
         }
-        if open > 0 || !self.suspects.is_empty() {
+        if open > 0 || !self.to_audit.is_empty() {
             return Err(Failure::Differences(format!("{open} differences are open")).into());
         }
         Ok(())

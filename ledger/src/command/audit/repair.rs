@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use super::judge::{Finding, Remedy};
-use crate::book::{Incident, Line, State};
+use super::classify::{Finding, Remedy};
 use crate::db::Db;
-use crate::link::pools::Order;
-use crate::link::Link;
+use crate::projection::{Incident, OrderLine, State};
+use crate::redis_client::pools::Order;
+use crate::redis_client::RedisClient;
 use crate::run::now_ms;
 use crate::text::unescape;
 
@@ -26,13 +26,14 @@ pub fn advice(remedy: &Remedy) -> &'static str {
     }
 }
 
-/// Repairs one order. Answers what was done, and whether that settled it. It is written down as an incident.
+/// Repairs one order. Answers what was done, and whether that settled it. It is written down as an
+/// incident.
 pub async fn repair(
     db: &Db,
-    link: &mut Link,
+    redis: &mut RedisClient,
     pool: &str,
     order: &str,
-    line: Option<&Line>,
+    line: Option<&OrderLine>,
     there: Option<&Order>,
     finding: &Finding,
 ) -> Result<(String, bool)> {
@@ -56,7 +57,7 @@ pub async fn repair(
         Remedy::Return => ("STOCK.RETURN", vec![id]),
         _ => return write(db, pool, order, line, there, finding).await,
     };
-    let (word, rest) = link.decide(name, pool, &arguments).await?;
+    let (word, rest) = redis.decide(name, pool, &arguments).await?;
     let settled = word == "OK" || word == "EXISTS";
     let verb = name.trim_start_matches("STOCK.");
     let done = if settled {
@@ -75,20 +76,22 @@ async fn write(
     db: &Db,
     pool: &str,
     order: &str,
-    line: Option<&Line>,
+    line: Option<&OrderLine>,
     there: Option<&Order>,
     finding: &Finding,
 ) -> Result<(String, bool)> {
     let now_ms = now_ms();
     let next = match (&finding.remedy, line, there) {
-        (Remedy::Close, Some(line), _) => Line { state: State::Lost, lost: false, changed_ms: now_ms, ..line.clone() },
-        (Remedy::Unmark | Remedy::Keep, Some(line), _) => Line { lost: false, ..line.clone() },
+        (Remedy::Close, Some(line), _) => {
+            OrderLine { state: State::Lost, lost: false, changed_ms: now_ms, ..line.clone() }
+        }
+        (Remedy::Unmark | Remedy::Keep, Some(line), _) => OrderLine { lost: false, ..line.clone() },
         (Remedy::Adopt, _, Some(there)) => {
-            let new = Line {
+            let new = OrderLine {
                 state: there.state,
                 qty: 0,
                 returned: 0,
-                counted: 0,
+                units_taken: 0,
                 lost: false,
                 attributes: there.attributes.clone(),
                 placed_ms: now_ms,
@@ -97,11 +100,11 @@ async fn write(
                 seq: 0,
             };
             let paid = matches!(there.state, State::Confirmed | State::Returned);
-            Line {
+            OrderLine {
                 state: there.state,
                 qty: there.qty,
                 returned: there.returned,
-                counted: if paid { there.qty - there.returned } else { 0 },
+                units_taken: if paid { there.qty - there.returned } else { 0 },
                 lost: false,
                 ..line.cloned().unwrap_or(new)
             }

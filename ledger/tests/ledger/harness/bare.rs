@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use stock_ledger::book::{Book, Past, Position, Shelf};
 use stock_ledger::config::Config;
 use stock_ledger::db::{Db, StreamRow};
 use stock_ledger::event::Event;
-use stock_ledger::link::{Field, Link};
+use stock_ledger::projection::{Past, Position, Projection, StockRow};
+use stock_ledger::redis_client::{Field, RedisClient};
 use stock_ledger::run::Batch;
 
 use super::databases::block_on;
@@ -16,7 +16,7 @@ use super::Shop;
 pub struct Step {
     row: StreamRow,
     events: Vec<Event>,
-    book: Book,
+    projection: Projection,
 }
 
 fn config(shop: &Shop) -> Config {
@@ -27,10 +27,10 @@ fn config(shop: &Shop) -> Config {
 pub fn prepare(shop: &Shop) -> Vec<Step> {
     let config = config(shop);
     block_on(async {
-        let link = Link::open(&config.redis).await.expect("Redis");
-        let mut reader = link.reader("events").await.expect("a connection");
+        let redis = RedisClient::open(&config.redis).await.expect("Redis");
+        let mut reader = redis.reader("events").await.expect("a connection");
         let mut positions: HashMap<String, Position> = HashMap::new();
-        let mut shelves: HashMap<String, Shelf> = HashMap::new();
+        let mut stock_rows: HashMap<String, StockRow> = HashMap::new();
         let mut lines = HashMap::new();
         let mut steps = Vec::new();
         let mut row = StreamRow { entry: "0-0".to_string(), ..StreamRow::default() };
@@ -40,31 +40,31 @@ pub fn prepare(shop: &Shop) -> Vec<Step> {
             if reader.read(&row.entry, config.run.batch, 1, add).await.expect("entries") == 0 {
                 return steps;
             }
-            let mut book = Book { positions: positions.clone(), ..Book::default() };
+            let mut projection = Projection { positions: positions.clone(), ..Projection::default() };
             for event in &batch.events {
-                book.positions.entry(event.pool.clone()).or_default();
-                let shelf = shelves.entry(event.pool.clone()).or_insert_with(|| Shelf::new(1_000_000, 0));
-                book.shelves.entry(event.pool.clone()).or_insert_with(|| shelf.clone());
+                projection.positions.entry(event.pool.clone()).or_default();
+                let stock_row = stock_rows.entry(event.pool.clone()).or_insert_with(|| StockRow::new(1_000_000, 0));
+                projection.stock_rows.entry(event.pool.clone()).or_insert_with(|| stock_row.clone());
                 if let Some(order) = &event.order {
                     let key = (event.pool.clone(), order.clone());
                     if let Some(line) = lines.get(&key) {
-                        book.lines.entry(key).or_insert_with(|| Clone::clone(line));
+                        projection.lines.entry(key).or_insert_with(|| Clone::clone(line));
                     }
                 }
             }
             for event in &batch.events {
-                book.apply(event, None, Past::Untold);
+                projection.apply(event, None, Past::Unknown);
             }
-            positions.clone_from(&book.positions);
-            for (pool, shelf) in &book.shelves {
-                let version = shelf.version + i64::from(shelf.changed());
-                shelves.insert(pool.clone(), Shelf::new(shelf.quantity, version));
+            positions.clone_from(&projection.positions);
+            for (pool, stock_row) in &projection.stock_rows {
+                let version = stock_row.version + i64::from(stock_row.changed());
+                stock_rows.insert(pool.clone(), StockRow::new(stock_row.quantity, version));
             }
-            lines.extend(book.lines.clone());
+            lines.extend(projection.lines.clone());
             let applied = row.applied + batch.events.len() as i64;
             let next = StreamRow { entry: batch.last_id.clone(), applied, ..row.clone() };
-            steps.push(Step { row: next.clone(), events: batch.events, book });
-            row = StreamRow { turn: row.turn + 1, ..next };
+            steps.push(Step { row: next.clone(), events: batch.events, projection });
+            row = StreamRow { version: row.version + 1, ..next };
         }
     })
 }
@@ -79,34 +79,35 @@ pub fn run(shop: &Shop, steps: &[Step]) -> Duration {
         let began = Instant::now();
         for step in steps {
             let mut tx = db.begin().await.expect("a transaction");
-            assert!(db.take_turn(&mut tx, "events", &step.row).await.expect("a turn"));
+            assert!(db.claim_stream(&mut tx, "events", &step.row).await.expect("the stream"));
             let pools: BTreeSet<&str> = step.events.iter().map(|e| e.pool.as_str()).collect();
             let positions = db.lock_positions(&mut tx, &pools).await.expect("positions");
-            let known = Book { positions, ..Book::default() };
+            let known = Projection { positions, ..Projection::default() };
             let foreign = known.foreign_epochs(&step.events);
             if !foreign.is_empty() {
                 db.known_epochs(&mut tx, &foreign).await.expect("epochs");
             }
             let skus: BTreeSet<String> = pools.iter().filter_map(|pool| config.pools.sku(pool)).collect();
             let skus: Vec<&str> = skus.iter().map(String::as_str).collect();
-            db.shelves(&mut tx, &skus).await.expect("shelves");
+            db.stock_rows(&mut tx, &skus).await.expect("stock_rows");
             let keys: BTreeSet<(&str, &str)> =
                 step.events.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
             let keys: Vec<(&str, &str)> = keys.into_iter().collect();
             db.lines(&mut tx, &keys).await.expect("lines");
-            let book = &step.book;
-            let mut shelves: Vec<(String, &Shelf)> = book
-                .shelves
+            let projection = &step.projection;
+            let mut stock_rows: Vec<(String, &StockRow)> = projection
+                .stock_rows
                 .iter()
                 .filter(|(_, s)| s.changed())
                 .filter_map(|(pool, s)| Some((config.pools.sku(pool)?, s)))
                 .collect();
-            shelves.sort_by(|a, b| a.0.cmp(&b.0));
-            db.write_shelves(&mut tx, &shelves).await.expect("written");
-            let lines: Vec<_> = book.touched.iter().map(|key| (key, &book.lines[key])).collect();
+            stock_rows.sort_by(|a, b| a.0.cmp(&b.0));
+            db.write_stock_rows(&mut tx, &stock_rows).await.expect("written");
+            let lines: Vec<_> = projection.touched.iter().map(|key| (key, &projection.lines[key])).collect();
             db.write_lines(&mut tx, &lines).await.expect("written");
-            db.write_epochs(&mut tx, &book.entered).await.expect("written");
-            let positions: Vec<_> = book.moved.iter().map(|pool| (pool.as_str(), &book.positions[pool])).collect();
+            db.write_epochs(&mut tx, &projection.entered).await.expect("written");
+            let positions: Vec<_> =
+                projection.moved.iter().map(|pool| (pool.as_str(), &projection.positions[pool])).collect();
             db.write_positions(&mut tx, &positions).await.expect("written");
             db.count_applied(&mut tx, "events", &step.row).await.expect("written");
             tx.commit().await.expect("a commit");

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use databases::Database;
 use redis_server::RedisServer;
 
-/// A port for a server, given out once. It lies below those that systems take for outgoing connections, of which the
-/// tests make many: one of them might have it before the server has. A cluster bus takes port + 10000.
+/// A port for a server, given out once. It lies below those that systems take for outgoing
+/// connections, of which the tests make many: one of them might have it before the server has. A
+/// cluster bus takes port + 10000.
 pub fn free_port() -> u16 {
     const FIRST: u32 = 12_000;
     const COUNT: u32 = 10_000;
@@ -40,8 +41,8 @@ pub fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// Runs a server as a child of a shell that ends it when this process is gone, however it goes. Some servers refuse
-/// root: they run as nobody.
+/// Runs a server as a child of a shell that ends it when this process is gone, however it goes.
+/// Some servers refuse root: they run as nobody.
 pub fn guarded(program: &Path, arguments: &[&str], dir: &Path, unprivileged: bool) -> Child {
     let mut command = Command::new("sh");
     command.args([
@@ -78,7 +79,8 @@ pub fn give_to_nobody(dir: &Path) {
     }
 }
 
-/// Sends a signal. SIGTERM waits until the process has a handler for it: one that has only just begun would die of it.
+/// Sends a signal. SIGTERM waits until the process has a handler for it: one that has only just
+/// begun would die of it.
 pub fn signal(pid: u32, name: &str) {
     if name == "TERM" {
         wait_until("the process listens for SIGTERM", || listens_for_sigterm(pid));

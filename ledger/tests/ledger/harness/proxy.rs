@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// They reach the server.
-    Pass,
+    Replay,
     /// The connection ends before they reach the server.
     CutBefore,
     /// They reach the server, and the connection ends before its answer.
@@ -40,7 +40,7 @@ impl Proxy {
                 let (from, to) = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
                 std::thread::spawn(move || pass(server, client));
                 let rule = rule.clone();
-                std::thread::spawn(move || judge(from, to, &rule));
+                std::thread::spawn(move || classify(from, to, &rule));
             }
         });
         Proxy { port, ended }
@@ -64,7 +64,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
     let _ = to.shutdown(Shutdown::Both);
 }
 
-fn judge(mut from: TcpStream, mut to: TcpStream, rule: &Rule) {
+fn classify(mut from: TcpStream, mut to: TcpStream, rule: &Rule) {
     let mut buffer = [0; 65536];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         let verdict = (rule.lock().expect("the rule"))(&buffer[..count]);

@@ -166,6 +166,6 @@ pub fn word(value: &Value) -> String {
 #[track_caller]
 pub fn field(connection: &mut Connection, pool: &str, name: &str) -> i64 {
     let answer = run(connection, &["STOCK.GET", pool]);
-    let fields = stock_ledger::link::Fields::of(&answer).unwrap_or_else(|| panic!("no pool {pool}"));
+    let fields = stock_ledger::redis_client::Fields::of(&answer).unwrap_or_else(|| panic!("no pool {pool}"));
     fields.number(name).unwrap_or_else(|| panic!("{pool} has no number {name}"))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use redis::{Connection, Value};
-use stock_ledger::link::Fields;
+use stock_ledger::redis_client::Fields;
 
 use super::redis_server::{run, word};
 use super::Shop;
@@ -135,20 +135,20 @@ pub fn pools(connection: &mut Connection) -> Vec<String> {
 /// Every difference between the database and the pools.
 pub fn differences(shop: &Shop, connection: &mut Connection) -> Vec<String> {
     let mut found = Vec::new();
-    let shelves = shop.database.rows("SELECT sku, on_hand FROM stock");
+    let stock_rows = shop.database.rows("SELECT sku, on_hand FROM stock");
     let uncovered = shop.database.rows("SELECT pool, uncovered FROM stock_positions WHERE uncovered <> 0");
     let uncovered: BTreeMap<String, i64> =
         uncovered.into_iter().map(|r| (r[0].clone(), r[1].parse().expect("a number"))).collect();
     let lines = shop.database.rows("SELECT pool, order_id, state, qty, returned FROM stock_lines");
     let mut lines: BTreeMap<(String, String), Vec<String>> =
         lines.into_iter().map(|r| ((r[0].clone(), r[1].clone()), r[2..].to_vec())).collect();
-    for row in shelves {
+    for row in stock_rows {
         let pool = format!("sku:{}", row[0]);
         let answer = run(connection, &["STOCK.GET", &pool]);
         let there = Fields::of(&answer).expect("a pool").number("on_hand").expect("a number");
         let here = row[1].parse::<i64>().expect("a number") - uncovered.get(&pool).unwrap_or(&0);
         if here != there {
-            found.push(format!("{pool}: {here} on the shelf, {there} in the pool"));
+            found.push(format!("{pool}: {here} in the stock row, {there} in the pool"));
         }
         let mut cursor = "0".to_string();
         let mut seen = std::collections::BTreeSet::new();
@@ -194,6 +194,6 @@ pub fn assert_agreement(shop: &Shop, connection: &mut Connection) {
 
 /// The answer's word, of a command.
 #[track_caller]
-pub fn told(connection: &mut Connection, words: &[&str]) -> String {
+pub fn answer(connection: &mut Connection, words: &[&str]) -> String {
     word(&run(connection, words))
 }

@@ -1,14 +1,15 @@
-//! Reads a stream over a connection of its own, so that the next entries come while the last ones are written. An entry
-//! is handed on as it stands in the buffer: most of what a feed costs would otherwise be the copies of its fields.
+//! Reads a stream over a connection of its own, so that the next entries come while the last ones
+//! are written. An entry is handed on as it stands in the buffer: most of what a feed costs would
+//! otherwise be the copies of its fields.
 
 use anyhow::{Context, Result};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::wire::{Broken, Cursor, Field};
 use super::{tls, unreachable, ANSWER, CONNECT};
 use crate::text::unescape;
+use crate::wire::{Broken, Cursor, Field};
 
 /// So much is asked of the socket at a time.
 const CHUNK: usize = 256 * 1024;
@@ -54,8 +55,8 @@ impl Reader {
         sent.map_err(unreachable)?.map_err(unreachable)
     }
 
-    /// Entries behind `after`, each given to `each` with its id and fields; waits up to `block_ms` when there are none.
-    /// Answers how many there were.
+    /// Entries behind `after`, each given to `each` with its id and fields; waits up to `block_ms`
+    /// when there are none. Answers how many there were.
     pub async fn read(
         &mut self,
         after: &str,
@@ -119,7 +120,8 @@ impl Reader {
 fn failed(broken: Broken) -> anyhow::Error {
     match broken {
         Broken::Unfinished => unreachable("an answer that ends in the middle"),
-        // Slots on the move, a server that loads, a role that changed: the follower looks again from the beginning.
+        // Slots on the move, a server that loads, a role that changed: the follower looks again
+        // from the beginning.
         Broken::Error(text) => anyhow::anyhow!("Redis answers {text}"),
         Broken::Unknown => anyhow::anyhow!("XREAD answers something of another shape"),
     }

@@ -1,6 +1,7 @@
-//! Tokens of STOCK.ADD and STOCK.RETURN: by them a call is known again that Redis lost and its caller repeats.
+//! Tokens of STOCK.ADD and STOCK.RETURN: by them a call is known again that Redis lost and its
+//! caller repeats.
 
-use super::Book;
+use super::Projection;
 use crate::event::{Event, Kind};
 use crate::text::{ascii, unescape};
 
@@ -20,7 +21,8 @@ pub struct Token {
     pub seq: i64,
 }
 
-/// What stands in place of a token that an ADD did not have: no token is written like this (see `text::ascii`).
+/// What stands in place of a token that an ADD did not have: no token is written like this (see
+/// `text::ascii`).
 const NONE: &str = "\\e";
 
 /// Whether the caller of this ADD gave no token.
@@ -41,9 +43,9 @@ impl Event {
     }
 }
 
-impl Book {
-    /// Remembers the event's call. Answers what was counted for it before, in a history that Redis has lost since; `None`
-    /// where the call has no token.
+impl Projection {
+    /// Remembers the event's call. Answers what was counted for it before, in a history that
+    /// Redis has lost since; `None` where the call has no token.
     pub(super) fn recognise(&mut self, event: &Event) -> Option<i64> {
         let key = event.token_key()?;
         let token = Token { units: event.qty, lost: false, epoch: event.epoch.clone(), seq: event.seq };

@@ -1,13 +1,12 @@
 //! Redis, through the protocol only: one server, one behind Sentinel, or a cluster.
 
-mod past;
+mod lineage;
 pub mod pools;
 mod reader;
 mod reply;
 mod slots;
 pub mod streams;
 mod tls;
-mod wire;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,19 +19,20 @@ use crate::config;
 use crate::failure::Failure;
 use crate::text::unescape;
 
+pub use crate::wire::Field;
 pub use reader::Reader;
 pub use reply::Fields;
 pub use slots::slot;
-pub use wire::{number, Field};
 
-/// For so long a call may take. Long enough for a server that is busy, short enough to notice a dead one.
+/// For so long a call may take. Long enough for a server that is busy, short enough to notice a
+/// dead one.
 const ANSWER: Duration = Duration::from_secs(20);
 const CONNECT: Duration = Duration::from_secs(3);
 const BULK: usize = 1000;
 const REDIRECTS: usize = 8;
 
 /// Connections to wherever the pools are.
-pub struct Link {
+pub struct RedisClient {
     settings: config::Redis,
     info: ConnectionInfo,
     open: HashMap<String, MultiplexedConnection>,
@@ -44,15 +44,15 @@ fn unreachable(error: impl std::fmt::Display) -> anyhow::Error {
     Failure::Unreachable(format!("Redis cannot be reached: {error}")).into()
 }
 
-impl Link {
+impl RedisClient {
     /// Connects, and finds the primary or the nodes.
-    pub async fn open(settings: &config::Redis) -> Result<Link> {
+    pub async fn open(settings: &config::Redis) -> Result<RedisClient> {
         let mut last = anyhow!("no address");
         for url in std::iter::once(&settings.url).chain(&settings.more) {
             let info = url.as_str().into_connection_info().with_context(|| "redis.url is not a Redis URL")?;
-            let mut link = Link { settings: settings.clone(), info, open: HashMap::new(), slots: Vec::new() };
-            match link.begin().await {
-                Ok(()) => return Ok(link),
+            let mut redis = RedisClient { settings: settings.clone(), info, open: HashMap::new(), slots: Vec::new() };
+            match redis.begin().await {
+                Ok(()) => return Ok(redis),
                 Err(error) => last = error,
             }
         }
@@ -152,7 +152,8 @@ impl Link {
         Ok(answer)
     }
 
-    /// Many commands, each on a key, pipelined; answers in the same order. Errors of the server stand among the answers.
+    /// Many commands, each on a key, pipelined; answers in the same order. Errors of the server
+    /// stand among the answers.
     pub async fn calls(&mut self, commands: Vec<(Vec<u8>, Cmd)>) -> Result<Vec<Value>> {
         let mut answers: Vec<Value> = vec![Value::Nil; commands.len()];
         let mut open: Vec<usize> = (0..commands.len()).collect();

@@ -1,7 +1,8 @@
-//! Whether the stock table can be followed, and how its columns are read and written. Pure: the facts come from the
-//! catalogue.
+//! Whether the stock table can be followed, and how its columns are read and written. Pure: the
+//! facts come from the catalogue.
 //!
-//! A number is read as text and understood here, exactly, or its row does not fit. No CAST that rounds stands anywhere.
+//! A number is read as text and understood here, exactly, or its row does not fit. No CAST that
+//! rounds stands anywhere.
 
 use super::Dialect;
 use crate::config::StockTable;
@@ -163,8 +164,8 @@ impl Shape {
         }
     }
 
-    /// Whether the column can hold this key at all: what it cannot hold is in no row, and asking for it would be an
-    /// error.
+    /// Whether the column can hold this key at all: what it cannot hold is in no row, and asking
+    /// for it would be an error.
     pub fn can_hold(&self, sku: &str) -> bool {
         match self.key {
             Key::Text => true,
@@ -339,7 +340,7 @@ fn quantity_kind(dialect: Dialect, column: &Column, digits: u32) -> Result<bool,
     }
     if !is_decimal(dialect, kind) {
         return Err(format!(
-            "the quantity is of the type {kind}, which cannot be counted exactly. Take a whole-number type, or DECIMAL \
+            "the quantity is of the type {kind}, which cannot be units_taken exactly. Take a whole-number type, or DECIMAL \
              and stock.unit"
         ));
     }

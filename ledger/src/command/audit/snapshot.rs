@@ -3,13 +3,13 @@
 use anyhow::Result;
 
 use super::Audit;
-use crate::link::pools::{Foreign, Ids, Pool};
+use crate::redis_client::pools::{Foreign, Ids, Pool};
 
 /// Pools looked at in one step: the pages of their orders stay in memory until it is their turn.
 const PAGE: usize = 50;
 
 /// What was seen of a pool, before anything else was.
-pub(super) struct Glance {
+pub(super) struct Snapshot {
     /// Its name.
     pub name: String,
     /// As it was.
@@ -20,14 +20,14 @@ pub(super) struct Glance {
 
 impl Audit<'_> {
     /// Looks at pools.
-    pub(super) async fn look(&mut self, names: &[String]) -> Result<Vec<Glance>> {
+    pub(super) async fn look(&mut self, names: &[String]) -> Result<Vec<Snapshot>> {
         let mut seen = Vec::with_capacity(names.len());
         for some in names.chunks(PAGE) {
             let some: Vec<&str> = some.iter().map(String::as_str).collect();
-            let pools = self.link.keys(&some).await?;
-            let orders = self.link.first_ids(&some, "0").await?;
+            let pools = self.redis.keys(&some).await?;
+            let orders = self.redis.first_ids(&some, "0").await?;
             let each = some.into_iter().zip(pools).zip(orders);
-            seen.extend(each.map(|((name, pool), orders)| Glance { name: name.to_string(), pool, orders }));
+            seen.extend(each.map(|((name, pool), orders)| Snapshot { name: name.to_string(), pool, orders }));
         }
         Ok(seen)
     }

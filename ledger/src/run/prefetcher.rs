@@ -5,10 +5,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Batch;
-use crate::link::Reader;
+use crate::redis_client::Reader;
 
 /// What is to be read.
-pub struct Course {
+pub struct ReadRequest {
     /// The stream.
     pub stream: String,
     /// Events of this logical database count.
@@ -22,29 +22,30 @@ pub struct Course {
 }
 
 /// Batches that are read before they are asked for: at most one that waits, and one behind it.
-pub struct Ahead {
+pub struct Prefetcher {
     batches: mpsc::Receiver<Result<Batch>>,
     /// Ends with this value.
     _task: JoinSet<()>,
 }
 
-impl Ahead {
+impl Prefetcher {
     /// Begins to read.
-    pub fn start(reader: Reader, course: Course) -> Ahead {
+    pub fn start(reader: Reader, request: ReadRequest) -> Prefetcher {
         let (sender, batches) = mpsc::channel(1);
         let mut task = JoinSet::new();
-        task.spawn(read(reader, course, sender));
-        Ahead { batches, _task: task }
+        task.spawn(read(reader, request, sender));
+        Prefetcher { batches, _task: task }
     }
 
-    /// The next batch, in the order of the stream. An empty one: the reader was at the end of the stream.
+    /// The next batch, in the order of the stream. An empty one: the reader was at the end of the
+    /// stream.
     pub async fn next(&mut self) -> Result<Batch> {
         self.batches.recv().await.unwrap_or_else(|| Err(anyhow!("the reader has ended")))
     }
 }
 
-async fn read(mut reader: Reader, course: Course, sender: mpsc::Sender<Result<Batch>>) {
-    let Course { stream, db, mut after, count, block_ms } = course;
+async fn read(mut reader: Reader, request: ReadRequest, sender: mpsc::Sender<Result<Batch>>) {
+    let ReadRequest { stream, db, mut after, count, block_ms } = request;
     loop {
         let mut batch = Batch::default();
         let read = reader.read(&after, count, block_ms, |id, fields| batch.add(&stream, db, id, fields)).await;

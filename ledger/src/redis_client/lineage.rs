@@ -1,11 +1,12 @@
-//! Where a pool's history left the one in the database. Only STOCK.RECONCILE … DRYRUN tells, by what it would count from.
+//! Where a pool's history left the one in the database. Only STOCK.RECONCILE … DRYRUN tells, by
+//! what it would count from.
 
 use anyhow::{bail, Context, Result};
 use redis::Value;
 
 use super::pools::{command, reconcile, Pool, Reconciled};
-use super::Link;
-use crate::book::{Past, Position, Question};
+use super::RedisClient;
+use crate::projection::{LineageQuery, Past, Position};
 
 /// Beyond every change: such a place answers with the end of its epoch.
 const BEYOND: i64 = (1 << 53) - 1;
@@ -25,19 +26,19 @@ enum End {
     Ended { out: i64 },
 }
 
-impl Link {
-    /// Where the pool's history left the one in the database. An error of the server is an error: a guess could put units
-    /// back on the shelf that were sold.
-    pub async fn past(&mut self, question: &Question) -> Result<Past> {
-        let Question { pool, seq, position, known } = question;
-        let Some(ends) = self.ends(pool, &[&position.epoch]).await? else { return Ok(Past::Untold) };
+impl RedisClient {
+    /// Where the pool's history left the one in the database. An error of the server is an error: a
+    /// guess could put units back in the stock row that were sold.
+    pub async fn past(&mut self, question: &LineageQuery) -> Result<Past> {
+        let LineageQuery { pool, seq, position, known } = question;
+        let Some(ends) = self.ends(pool, &[&position.epoch]).await? else { return Ok(Past::Unknown) };
         match ends.first() {
             Some(End::Unknown) | None => {}
             // As far as anybody can tell it went on.
             Some(End::Uncounted) if *seq > position.seq => {
                 return Ok(Past::Common { seq: position.seq, out: position.out });
             }
-            Some(End::Uncounted) => return Ok(Past::Untold),
+            Some(End::Uncounted) => return Ok(Past::Unknown),
             Some(end) => {
                 let (ended, out) = self.place(pool, &position.epoch, *end, position.seq.max(*seq)).await?;
                 return Ok(if *seq <= ended {
@@ -51,12 +52,12 @@ impl Link {
         }
         // It left before that epoch began: the last one that both know.
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let Some(ends) = self.ends(pool, &known).await? else { return Ok(Past::Untold) };
+        let Some(ends) = self.ends(pool, &known).await? else { return Ok(Past::Unknown) };
         let mut last = None;
         for (epoch, end) in known.into_iter().zip(ends) {
             match end {
                 End::Unknown => {}
-                End::Uncounted => return Ok(Past::Untold),
+                End::Uncounted => return Ok(Past::Unknown),
                 end => last = last.max(Some(self.place(pool, epoch, end, position.seq.max(*seq)).await?)),
             }
         }
@@ -87,7 +88,8 @@ impl Link {
             End::Ended { out } => out,
             End::Unknown | End::Uncounted => bail!("{pool} does not tell where {epoch} ended"),
         };
-        // Up to its end an epoch answers with the `out` that it is asked with, and beyond with its own.
+        // Up to its end an epoch answers with the `out` that it is asked with, and beyond with its
+        // own.
         let other = if out == 0 { 1 } else { 0 };
         let (mut low, mut high) = (0, most);
         while low < high {
@@ -107,14 +109,14 @@ impl Link {
         Ok((low, out))
     }
 
-    /// For each place (epoch, number, `out`): the `out` that the pool would count from; none where it does not know the
-    /// epoch. None: there is no pool.
+    /// For each place (epoch, number, `out`): the `out` that the pool would count from; none where
+    /// it does not know the epoch. None: there is no pool.
     async fn follow_up(&mut self, pool: &str, places: &[(&str, i64, i64)]) -> Result<Option<(Pool, Vec<Option<i64>>)>> {
         let (key, get) = command("STOCK.GET", pool);
         let mut commands = vec![get];
         for (epoch, seq, out) in places {
             let position = Position { epoch: epoch.to_string(), seq: *seq, out: *out, ..Position::default() };
-            // With 0 on the shelf, the answer is what has moved since then, and nothing else.
+            // With 0 in the stock row, the answer is what has moved since then, and nothing else.
             commands.push(reconcile(pool, 0, &position, true).1);
         }
         let answers = self.atomically(&key, commands).await?;

@@ -4,7 +4,7 @@ use anyhow::{bail, Context, Result};
 use redis::Value;
 
 use super::reply::bytes;
-use super::{Fields, Link};
+use super::{Fields, RedisClient};
 use crate::text::{escape, unescape};
 
 /// An id as two numbers, for comparing.
@@ -13,7 +13,8 @@ pub fn parts(id: &str) -> (u64, u64) {
     (ms.parse().unwrap_or(0), seq.parse().unwrap_or(0))
 }
 
-/// What a page of a stream tells of an entry: of which pool and epoch it is. Both are empty where it is no event.
+/// What a page of a stream tells of an entry: of which pool and epoch it is. Both are empty where
+/// it is no event.
 pub struct Passed {
     /// Its id.
     pub id: String,
@@ -23,7 +24,7 @@ pub struct Passed {
     pub epoch: String,
 }
 
-impl Link {
+impl RedisClient {
     /// Of which pools and epochs the entries from `from` to `to` are, at most `count` of them.
     pub async fn epochs(&mut self, stream: &str, from: &str, to: &str, count: usize) -> Result<Vec<Passed>> {
         let key = unescape(stream);
@@ -62,7 +63,8 @@ impl Link {
         }
     }
 
-    /// Removes the entries before `id`, but none that a consumer group has still to read or to acknowledge.
+    /// Removes the entries before `id`, but none that a consumer group has still to read or to
+    /// acknowledge.
     pub async fn trim(&mut self, stream: &str, id: &str) -> Result<i64> {
         let key = unescape(stream);
         let mut command = redis::cmd("XINFO");

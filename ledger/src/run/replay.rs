@@ -7,13 +7,13 @@ use crate::event::Event;
 /// More pools than this are not remembered; of those Redis is asked.
 const MOST: usize = 500_000;
 
-/// The last entry of each pool in this pass from the start, dropped ones included.
+/// The last entry of each pool in this replay from the start, dropped ones included.
 #[derive(Default)]
-pub struct Pass {
+pub struct Replay {
     last: HashMap<String, (i64, i64)>,
 }
 
-impl Pass {
+impl Replay {
     /// The number and `out` of the entry before this one, of the same pool.
     pub fn before(&self, event: &Event) -> Option<(i64, i64)> {
         self.last.get(&event.pool).copied()

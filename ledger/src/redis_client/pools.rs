@@ -4,8 +4,8 @@ use anyhow::{bail, Context, Result};
 use redis::{Cmd, Value};
 
 use super::reply::{bytes, decision};
-use super::{Fields, Link};
-use crate::book::{Position, State};
+use super::{Fields, RedisClient};
+use crate::projection::{Position, State};
 use crate::text::{escape, unescape};
 
 /// What STOCK.GET says of a pool.
@@ -13,7 +13,7 @@ use crate::text::{escape, unescape};
 pub struct Pool {
     /// None: unlimited.
     pub on_hand: Option<i64>,
-    /// Units that are never sold; negative: so many may be sold beyond the shelf.
+    /// Units that are never sold; negative: so many may be sold beyond the stock row.
     pub safety: i64,
     /// Net units that left.
     pub out: i64,
@@ -159,7 +159,7 @@ pub(super) fn reconcile(pool: &str, on_hand: i64, position: &Position, dry_run: 
     (key, call)
 }
 
-impl Link {
+impl RedisClient {
     /// Pools as they are, none for one that is not there. A key that is no pool ends it.
     pub async fn pools(&mut self, pools: &[&str]) -> Result<Vec<Option<Pool>>> {
         let found = self.keys(pools).await?;
@@ -183,7 +183,8 @@ impl Link {
         Ok(answers.iter().map(Reconciled::of).collect())
     }
 
-    /// Orders of one pool, none for one that it does not know, with the pool itself, all at one moment.
+    /// Orders of one pool, none for one that it does not know, with the pool itself, all at one
+    /// moment.
     pub async fn orders(&mut self, pool: &str, orders: &[&str]) -> Result<(Option<Pool>, Vec<Option<Order>>)> {
         let (key, get) = command("STOCK.GET", pool);
         let mut commands = vec![get];

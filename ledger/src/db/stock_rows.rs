@@ -1,5 +1,5 @@
-//! The stock table: the ledger's own or the shop's. Other programs write it, too: every change is one of the row that
-//! was read, or it is none (optimistic locking).
+//! The stock table: the ledger's own or the shop's. Other programs write it, too: every change is
+//! one of the row that was read, or it is none (optimistic locking).
 
 use std::collections::HashMap;
 
@@ -7,11 +7,12 @@ use anyhow::Result;
 use sqlx::any::AnyRow;
 use sqlx::Row;
 
-use super::dialect::sliced;
 use super::{number, text, Db, Dialect, Tx, Unfit};
-use crate::book::Shelf;
+use crate::dialect::sliced;
+use crate::projection::StockRow;
 
-/// Another program changed a row of the stock table in between. The transaction is to be made again.
+/// Another program changed a row of the stock table in between. The transaction is to be made
+/// again.
 #[derive(Debug, thiserror::Error)]
 #[error("row {row} of the stock table was changed by somebody else in between, or does not keep what is written")]
 pub struct Conflict {
@@ -20,84 +21,89 @@ pub struct Conflict {
 }
 
 /// A row of the stock table: one that can be worked with, or why it cannot.
-pub type StockRow = Result<Shelf, Unfit>;
+pub type ReadRow = Result<StockRow, Unfit>;
 
 impl Db {
-    fn shelf_columns(&self) -> String {
+    fn stock_columns(&self) -> String {
         let (stock, shape) = (&self.stock, &self.shape);
         let version = stock.version.as_deref().map_or("'0'".to_string(), |v| shape.number_read(v));
         format!("{}, {}, {}", shape.key_read(&stock.key), shape.number_read(&stock.quantity), version)
     }
 
-    fn shelf(&self, row: &AnyRow) -> Result<(String, StockRow)> {
+    fn stock_row(&self, row: &AnyRow) -> Result<(String, ReadRow)> {
         let (quantity, version): (Option<String>, Option<String>) = (row.try_get(1)?, row.try_get(2)?);
         let read = || {
             let quantity = self.shape.units(quantity.as_deref())?;
             let version = version.as_deref().and_then(|v| v.parse().ok());
-            Ok(Shelf::new(quantity, version.ok_or_else(|| Unfit("has no version".to_string()))?))
+            Ok(StockRow::new(quantity, version.ok_or_else(|| Unfit("has no version".to_string()))?))
         };
         Ok((text(row, 0)?, read()))
     }
 
     /// Rows of the stock table by their keys (SKUs, not pools).
-    pub async fn shelves(&self, tx: &mut Tx, skus: &[&str]) -> Result<HashMap<String, StockRow>> {
+    pub async fn stock_rows(&self, tx: &mut Tx, skus: &[&str]) -> Result<HashMap<String, ReadRow>> {
         let skus: Vec<&str> = skus.iter().copied().filter(|sku| self.shape.can_hold(sku)).collect();
         let mut found = HashMap::with_capacity(skus.len());
         let stock = &self.stock;
         for some in sliced(&skus) {
             let places = vec![self.shape.key_place(); some.len()].join(",");
-            let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.shelf_columns(), stock.table, stock.key);
-            let sql = self.dialect.places(&sql);
+            let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.stock_columns(), stock.table, stock.key);
+            let sql = self.dialect.placeholders(&sql);
             let mut query = sqlx::query(&sql);
             for sku in some {
                 query = query.bind(*sku);
             }
             for row in query.fetch_all(&mut **tx).await? {
-                found.extend([self.shelf(&row)?]);
+                found.extend([self.stock_row(&row)?]);
             }
         }
         Ok(found)
     }
 
     /// Rows behind `after` (none: from the first on), in order of their keys: to walk through all.
-    pub async fn shelves_after(&self, tx: &mut Tx, after: Option<&str>, limit: i64) -> Result<Vec<(String, StockRow)>> {
+    pub async fn stock_rows_after(
+        &self,
+        tx: &mut Tx,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<(String, ReadRow)>> {
         let stock = &self.stock;
-        let (columns, table, key) = (self.shelf_columns(), &stock.table, &stock.key);
+        let (columns, table, key) = (self.stock_columns(), &stock.table, &stock.key);
         let behind = after.map_or(String::new(), |_| format!("WHERE {key} > {}", self.shape.key_place()));
         let sql = format!("SELECT {columns} FROM {table} {behind} ORDER BY {key} LIMIT ?");
-        let sql = self.dialect.places(&sql);
+        let sql = self.dialect.placeholders(&sql);
         let mut query = sqlx::query(&sql);
         if let Some(after) = after {
             query = query.bind(after);
         }
         let rows = query.bind(limit).fetch_all(&mut **tx).await?;
-        rows.iter().map(|row| self.shelf(row)).collect()
+        rows.iter().map(|row| self.stock_row(row)).collect()
     }
 
     /// How many rows the stock table has.
-    pub async fn count_shelves(&self, tx: &mut Tx) -> Result<i64> {
+    pub async fn count_stock_rows(&self, tx: &mut Tx) -> Result<i64> {
         let sql = format!("SELECT COUNT(*) FROM {}", self.stock.table);
         number(&sqlx::query(&sql).fetch_one(&mut **tx).await?, 0)
     }
 
     /// Writes the rows, each only as it was read. A row that changed in between is a `Conflict`.
-    pub async fn write_shelves(&self, tx: &mut Tx, rows: &[(String, &Shelf)]) -> Result<()> {
+    pub async fn write_stock_rows(&self, tx: &mut Tx, rows: &[(String, &StockRow)]) -> Result<()> {
         for some in sliced(rows) {
-            let sql = self.shelf_update(some.len());
+            let sql = self.stock_update(some.len());
             let mut query = sqlx::query(&sql);
-            let seen = |shelf: &Shelf| match self.stock.version {
-                Some(_) => shelf.version.to_string(),
-                None => self.shape.written(shelf.read),
+            let seen = |stock_row: &StockRow| match self.stock.version {
+                Some(_) => stock_row.version.to_string(),
+                None => self.shape.written(stock_row.read),
             };
-            for (sku, shelf) in some {
-                query = query.bind(sku.as_str()).bind(self.shape.written(shelf.quantity));
+            for (sku, stock_row) in some {
+                query = query.bind(sku.as_str()).bind(self.shape.written(stock_row.quantity));
                 if self.dialect != Dialect::Mysql {
-                    query = query.bind(seen(shelf));
+                    query = query.bind(seen(stock_row));
                 }
             }
             if self.dialect == Dialect::Mysql {
-                for (sku, shelf) in some {
-                    query = query.bind(sku.as_str()).bind(seen(shelf));
+                for (sku, stock_row) in some {
+                    query = query.bind(sku.as_str()).bind(seen(stock_row));
                 }
                 for (sku, _) in some {
                     query = query.bind(sku.as_str());
@@ -112,34 +118,35 @@ impl Db {
         Ok(())
     }
 
-    /// Which of these rows is not as it was written: gone, there twice, or with another number in it. Empty where all are
-    /// right by now: somebody wrote the same.
-    async fn unwritten(&self, tx: &mut Tx, rows: &[(String, &Shelf)]) -> Result<String> {
+    /// Which of these rows is not as it was written: gone, there twice, or with another number in
+    /// it. Empty where all are right by now: somebody wrote the same.
+    async fn unwritten(&self, tx: &mut Tx, rows: &[(String, &StockRow)]) -> Result<String> {
         let stock = &self.stock;
         let places = vec![self.shape.key_place(); rows.len()].join(",");
-        let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.shelf_columns(), stock.table, stock.key);
-        let sql = self.dialect.places(&sql);
+        let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.stock_columns(), stock.table, stock.key);
+        let sql = self.dialect.placeholders(&sql);
         let mut query = sqlx::query(&sql);
         for (sku, _) in rows {
             query = query.bind(sku.as_str());
         }
-        let mut found: HashMap<String, Vec<StockRow>> = HashMap::new();
+        let mut found: HashMap<String, Vec<ReadRow>> = HashMap::new();
         for row in query.fetch_all(&mut **tx).await? {
-            let (sku, shelf) = self.shelf(&row)?;
-            found.entry(sku).or_default().push(shelf);
+            let (sku, stock_row) = self.stock_row(&row)?;
+            found.entry(sku).or_default().push(stock_row);
         }
-        let right = |(sku, wanted): &&(String, &Shelf)| {
+        let right = |(sku, wanted): &&(String, &StockRow)| {
             let version = if stock.version.is_some() { wanted.version + 1 } else { 0 };
-            let shelves = found.get(sku).map(Vec::as_slice);
-            matches!(shelves, Some([Ok(shelf)]) if (shelf.quantity, shelf.version) == (wanted.quantity, version))
+            let stock_rows = found.get(sku).map(Vec::as_slice);
+            matches!(stock_rows, Some([Ok(stock_row)]) if (stock_row.quantity, stock_row.version) == (wanted.quantity, version))
         };
         Ok(rows.iter().find(|row| !right(row)).map(|(sku, _)| sku.clone()).unwrap_or_default())
     }
 
-    fn shelf_update(&self, rows: usize) -> String {
+    fn stock_update(&self, rows: usize) -> String {
         let (stock, shape) = (&self.stock, &self.shape);
         let (table, key, quantity) = (&stock.table, &stock.key, &stock.quantity);
-        // Without a version column the quantity itself is compared: the same number is the same shelf.
+        // Without a version column the quantity itself is compared: the same number is the same
+        // stock row.
         let seen = stock.version.as_ref().unwrap_or(quantity);
         let next = stock.version.as_ref().map(|v| format!(", {v} = t.{v} + 1")).unwrap_or_default();
         let (k, q) = (shape.key_place(), shape.quantity_place());
@@ -160,17 +167,19 @@ impl Db {
                 )
             }
             Dialect::Mysql => {
-                // Plain places take the column's own collation; those of a derived table would have another.
+                // Plain places take the column's own collation; those of a derived table would have
+                // another.
                 let cases = vec![format!("WHEN {k} THEN {q}"); rows].join(" ");
                 let seen_rows = vec![format!("({k},{s})"); rows].join(",");
                 let keys = vec![k; rows].join(",");
-                // The keys once more: by pairs alone the optimizer reads the whole table, and locks it.
+                // The keys once more: by pairs alone the optimizer reads the whole table, and locks
+                // it.
                 format!(
                     "UPDATE {table} AS t SET t.{quantity} = CASE t.{key} {cases} END{next} \
                      WHERE (t.{key}, t.{seen}) IN ({seen_rows}) AND t.{key} IN ({keys})"
                 )
             }
         };
-        self.dialect.places(&sql)
+        self.dialect.placeholders(&sql)
     }
 }

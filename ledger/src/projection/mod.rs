@@ -1,36 +1,38 @@
-//! What events mean for the database, pure: no database, no Redis, no clock. A batch of events is applied to the rows
-//! that it touches; what comes out is written in one transaction.
+//! What events mean for the database, pure: no database, no Redis, no clock. A batch of events is
+//! applied to the rows that it touches; what comes out is written in one transaction.
 //!
-//! The shelf follows `out`. Between the last event applied and this one, `out` moved by so much; so much leaves the
-//! shelf. A missed entry is thereby made up for, and its number becomes an incident.
+//! The stock row follows `out`. Between the last event applied and this one, `out` moved by so
+//! much; so much leaves the stock_row. A missed entry is thereby made up for, and its number
+//! becomes an incident.
 
 mod branch;
-mod lines;
-mod shelf;
+mod order_lines;
+mod stock_row;
 mod tokens;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::event::{Event, Kind};
 
-pub use branch::{Past, Question};
-pub use lines::{Line, State};
-pub use shelf::Shelf;
+pub use branch::{LineageQuery, Past};
+pub use order_lines::{OrderLine, State};
+pub use stock_row::StockRow;
 pub use tokens::{is_made_up, Token, TokenKey};
 
 /// How far a pool has been followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// The epoch of the last event applied; empty: the pool was preloaded, and nothing has been seen of it yet.
+    /// The epoch of the last event applied; empty: the pool was preloaded, and nothing has been
+    /// seen of it yet.
     pub epoch: String,
     /// Its number.
     pub seq: i64,
-    /// Its `out`: what has been taken off the shelf is counted up to here.
+    /// Its `out`: what has been taken out of the stock row is counted up to here.
     pub out: i64,
-    /// Units that left but that the shelf's column could not carry.
+    /// Units that left but that the stock row's column could not carry.
     pub uncovered: i64,
     /// Redis has lost history that is in the database: an audit must come before a reconcile.
-    pub suspect: bool,
+    pub needs_audit: bool,
 }
 
 /// Something that a person should know.
@@ -52,7 +54,8 @@ pub struct Incident {
     pub detail: String,
 }
 
-/// A part of the history that Redis has lost: in whichever epochs it was, the history goes on in another one.
+/// A part of the history that Redis has lost: in whichever epochs it was, the history goes on in
+/// another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fork {
     /// The pool.
@@ -81,22 +84,22 @@ pub enum Mark {
 
 /// The rows of one batch.
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct Projection {
     /// Positions by pool.
     pub positions: HashMap<String, Position>,
     /// Epochs that were left behind, by pool.
     pub known_epochs: HashSet<(String, String)>,
     /// Lines by pool and order.
-    pub lines: HashMap<(String, String), Line>,
+    pub lines: HashMap<(String, String), OrderLine>,
     /// Rows of the stock table by pool.
-    pub shelves: HashMap<String, Shelf>,
+    pub stock_rows: HashMap<String, StockRow>,
     /// Rows of the stock table that cannot be worked with, by pool, and why.
     pub unfit: HashMap<String, String>,
     /// Calls with tokens.
     pub tokens: HashMap<TokenKey, Token>,
     /// Pools that have no row by design: campaign caps, couriers.
-    pub no_shelf: HashSet<String>,
-    /// Whether the shelf's column can be negative.
+    pub no_stock_row: HashSet<String>,
+    /// Whether the stock row's column can be negative.
     pub negative: bool,
     /// Events applied (not dropped).
     pub applied: u64,
@@ -122,7 +125,7 @@ enum Standing {
     First,
 }
 
-impl Book {
+impl Projection {
     fn standing(&self, event: &Event, position: Option<&Position>, entered: &BTreeSet<(String, String)>) -> Standing {
         let Some(position) = position else { return Standing::First };
         if position.epoch == event.epoch {
@@ -157,8 +160,9 @@ impl Book {
         events.iter().any(branch)
     }
 
-    /// Applies one event. `before` is the entry that stands directly before it in the stream, of the same pool: its
-    /// number and `out`, where known. `past` is Redis's answer to [`Book::question`].
+    /// Applies one event. `before` is the entry that stands directly before it in the stream, of
+    /// the same pool: its number and `out`, where known. `past` is Redis's answer to
+    /// [`Projection::question`].
     pub fn apply(&mut self, event: &Event, before: Option<(i64, i64)>, past: Past) {
         let old = self.positions.get(&event.pool).cloned();
         let standing = self.standing(event, old.as_ref(), &self.entered);

@@ -1,7 +1,7 @@
 //! What to think of an order that the database and the pool see differently. Pure.
 
-use crate::book::{Line, State};
-use crate::link::pools::Order;
+use crate::projection::{OrderLine, State};
+use crate::redis_client::pools::Order;
 
 /// What makes both agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ fn finding(what: &'static str, remedy: Remedy) -> Option<Finding> {
 }
 
 /// Judges one order. None: both agree, or will by themselves.
-pub fn judge(line: Option<&Line>, order: Option<&Order>) -> Option<Finding> {
+pub fn classify(line: Option<&OrderLine>, order: Option<&Order>) -> Option<Finding> {
     match (line, order) {
         (None, None) => None,
         (None, Some(_)) => finding("known there and missing here", Remedy::Adopt),
@@ -72,17 +72,19 @@ fn is_paid(order: &Order) -> bool {
     matches!(order.state, State::Confirmed | State::Returned)
 }
 
-/// Units left for it, and it was not given back. (Returned goods that were not restocked have left, too.)
-fn is_sold(line: &Line) -> bool {
-    line.state == State::Confirmed || (line.counted > 0 && line.state != State::Returned)
+/// Units left for it, and it was not given back. (Returned goods that were not restocked have left,
+/// too.)
+fn is_sold(line: &OrderLine) -> bool {
+    line.state == State::Confirmed || (line.units_taken > 0 && line.state != State::Returned)
 }
 
-/// Paid in a history that Redis has lost, and not paid again: also where the line has followed the hold since then.
-fn owed(line: &Line, order: &Order) -> bool {
-    line.lost && line.counted > 0 && !is_paid(order)
+/// Paid in a history that Redis has lost, and not paid again: also where the line has followed the
+/// hold since then.
+fn owed(line: &OrderLine, order: &Order) -> bool {
+    line.lost && line.units_taken > 0 && !is_paid(order)
 }
 
-fn agree(line: &Line, order: &Order) -> bool {
+fn agree(line: &OrderLine, order: &Order) -> bool {
     let paid = is_paid(order);
     let same = line.state == order.state || (line.state == State::Lost && !paid && order.state != State::Reserved);
     let numbers = (line.qty, line.returned) == (order.qty, order.returned);
@@ -90,7 +92,7 @@ fn agree(line: &Line, order: &Order) -> bool {
 }
 
 /// Paid in a history that Redis has lost.
-fn paid(line: &Line, order: Option<&Order>) -> Option<Finding> {
+fn paid(line: &OrderLine, order: Option<&Order>) -> Option<Finding> {
     match order.map(|o| o.state) {
         // To confirm all of it would undo the return, whose token only its caller has.
         None | Some(State::Reserved | State::Expired) if line.returned > 0 => finding(
@@ -107,7 +109,7 @@ fn paid(line: &Line, order: Option<&Order>) -> Option<Finding> {
 }
 
 /// Not paid, or given back, in a history that Redis has lost.
-fn unpaid(line: &Line, order: Option<&Order>) -> Option<Finding> {
+fn unpaid(line: &OrderLine, order: Option<&Order>) -> Option<Finding> {
     let there = order.map(|o| o.state);
     match (line.state, there) {
         (State::Reserved, None) => finding("reserved here and unknown there", Remedy::Close),
@@ -126,12 +128,12 @@ fn unpaid(line: &Line, order: Option<&Order>) -> Option<Finding> {
 mod tests {
     use super::*;
 
-    fn line(state: State, counted: i64, lost: bool) -> Line {
-        Line {
+    fn line(state: State, units_taken: i64, lost: bool) -> OrderLine {
+        OrderLine {
             state,
             qty: 2,
             returned: if state == State::Returned { 2 } else { 0 },
-            counted,
+            units_taken,
             lost,
             attributes: String::new(),
             placed_ms: 1,
@@ -175,7 +177,7 @@ mod tests {
             (None, Some(order(Expired)), Some(Adopt)),
             (Some(line(Lost, 0, false)), Some(order(Expired)), None),
         ];
-        let part = |state| Line { returned: 1, ..line(state, 1, true) };
+        let part = |state| OrderLine { returned: 1, ..line(state, 1, true) };
         let table = table.into_iter().chain([
             (Some(part(Confirmed)), Some(order(Reserved)), Some(Person)),
             (Some(part(Confirmed)), Some(order(Expired)), Some(Person)),
@@ -183,7 +185,7 @@ mod tests {
             (Some(part(Confirmed)), Some(order(Confirmed)), Some(Person)),
         ]);
         for (line, order, remedy) in table {
-            let found = judge(line.as_ref(), order.as_ref());
+            let found = classify(line.as_ref(), order.as_ref());
             assert_eq!(found.map(|f| f.remedy), remedy, "{line:?} {order:?}");
         }
     }

@@ -69,7 +69,8 @@ impl<'a> Cursor<'a> {
         Ok(usize::try_from(number(length).ok_or(Broken::Unknown)?).ok())
     }
 
-    /// The beginning of XREAD's answer of one stream, up to its entries: how many come. None for nil.
+    /// The beginning of XREAD's answer of one stream, up to its entries: how many come. None for
+    /// nil.
     pub fn stream_head(&mut self) -> Result<Option<usize>, Broken> {
         match self.array()? {
             None => return Ok(None),
@@ -83,7 +84,8 @@ impl<'a> Cursor<'a> {
         self.array()
     }
 
-    /// An entry: its id, with its fields put into `fields`. Where it is not whole, the place stays before it.
+    /// An entry: its id, with its fields put into `fields`. Where it is not whole, the place stays
+    /// before it.
     pub fn entry(&mut self, fields: &mut Vec<Field<'a>>) -> Result<&'a str, Broken> {
         let before = self.at;
         let result = self.whole_entry(fields);
@@ -120,11 +122,11 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Vec<String>, Broken> {
         let mut cursor = Cursor::new(bytes, 0);
         let mut fields = Vec::new();
-        let mut told = Vec::new();
+        let mut seen = Vec::new();
         for _ in 0..cursor.stream_head()?.unwrap_or(0) {
             let before = cursor.place();
             match cursor.entry(&mut fields) {
-                Ok(id) => told.push(format!("{id} {fields:?}")),
+                Ok(id) => seen.push(format!("{id} {fields:?}")),
                 Err(error) => {
                     assert_eq!(cursor.place(), before);
                     return Err(error);
@@ -132,14 +134,14 @@ mod tests {
             }
         }
         assert_eq!(cursor.place(), bytes.len());
-        Ok(told)
+        Ok(seen)
     }
 
     #[test]
     fn entries_are_read_in_place() {
-        let told = read(ANSWER).expect("entries");
+        let seen = read(ANSWER).expect("entries");
         let fields: Vec<Field> = vec![(b"a", b"x\r\ny"), (b"b", b"")];
-        assert_eq!(told, [format!("1-0 {fields:?}"), "2-0 []".to_string()]);
+        assert_eq!(seen, [format!("1-0 {fields:?}"), "2-0 []".to_string()]);
         assert_eq!(read(b"*-1\r\n").expect("nothing"), Vec::<String>::new());
     }
 

@@ -2,7 +2,7 @@ CREATE TABLE stock_streams (
   stream VARCHAR(255) NOT NULL PRIMARY KEY,
   entry VARCHAR(64) NOT NULL,
   history VARCHAR(128) NOT NULL,
-  turn BIGINT NOT NULL,
+  version BIGINT NOT NULL,
   applied BIGINT NOT NULL,
   event_ms BIGINT NOT NULL,
   updated_ms BIGINT NOT NULL
@@ -13,7 +13,7 @@ CREATE TABLE stock_positions (
   seq BIGINT NOT NULL,
   out_units BIGINT NOT NULL,
   uncovered BIGINT NOT NULL,
-  suspect INTEGER NOT NULL
+  needs_audit INTEGER NOT NULL
 ) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE TABLE stock_epochs (
   pool VARCHAR(255) NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE stock_lines (
   state VARCHAR(16) NOT NULL,
   qty BIGINT NOT NULL,
   returned BIGINT NOT NULL,
-  counted BIGINT NOT NULL,
+  units_taken BIGINT NOT NULL,
   lost INTEGER NOT NULL,
   attributes VARCHAR(14000) NOT NULL,
   placed_ms BIGINT NOT NULL,
@@ -55,5 +55,16 @@ CREATE TABLE stock_adjustments (
   operator VARCHAR(255) NOT NULL,
   on_hand BIGINT NOT NULL,
   at_ms BIGINT NOT NULL,
-  told INTEGER NOT NULL
-) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+  synced INTEGER NOT NULL
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE TABLE stock_tokens (
+  pool VARCHAR(255) NOT NULL,
+  order_id VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  token VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  units BIGINT NOT NULL,
+  lost INTEGER NOT NULL,
+  epoch VARCHAR(16) NOT NULL,
+  seq BIGINT NOT NULL,
+  PRIMARY KEY (pool, order_id, token)
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE INDEX stock_adjustments_synced ON stock_adjustments (synced, sku)

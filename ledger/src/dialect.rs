@@ -25,7 +25,7 @@ impl Dialect {
     }
 
     /// What each connection begins with.
-    pub(super) fn session(self) -> &'static [&'static str] {
+    pub fn session(self) -> &'static [&'static str] {
         match self {
             // A writer waits for another one; a commit is on the disk when it is answered.
             Dialect::Sqlite => {
@@ -41,8 +41,9 @@ impl Dialect {
         }
     }
 
-    /// What stands behind the columns of a new table: the server's default engine may have no transactions.
-    pub(super) fn engine(self) -> &'static str {
+    /// What stands behind the columns of a new table: the server's default engine may have no
+    /// transactions.
+    pub fn engine(self) -> &'static str {
         if self == Dialect::Mysql {
             " ENGINE=InnoDB"
         } else {
@@ -51,7 +52,7 @@ impl Dialect {
     }
 
     /// Begins a transaction. Not every sql_mode of MariaDB has BEGIN.
-    pub(super) fn begin(self) -> &'static str {
+    pub fn begin(self) -> &'static str {
         match self {
             Dialect::Sqlite => "BEGIN",
             Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -60,7 +61,7 @@ impl Dialect {
     }
 
     /// Statements are written with `?`; PostgreSQL numbers its places.
-    pub fn places(self, sql: &str) -> String {
+    pub fn placeholders(self, sql: &str) -> String {
         if self != Dialect::Postgres {
             return sql.to_string();
         }
@@ -77,8 +78,9 @@ impl Dialect {
         text
     }
 
-    /// A name as it is, whatever words the database keeps for itself. With dots: schema and table, each for itself.
-    pub(super) fn quoted(self, name: &str) -> String {
+    /// A name as it is, whatever words the database keeps for itself. With dots: schema and table,
+    /// each for itself.
+    pub fn quoted(self, name: &str) -> String {
         // SQLite takes a name in double quotes for a text where no column has it.
         let quote = if self == Dialect::Postgres { '"' } else { '`' };
         let parts: Vec<String> = name.split('.').map(|part| format!("{quote}{part}{quote}")).collect();
@@ -86,7 +88,7 @@ impl Dialect {
     }
 
     /// Locks the rows that a SELECT finds. SQLite has one writer at a time anyhow.
-    pub(super) fn for_update(self) -> &'static str {
+    pub fn for_update(self) -> &'static str {
         match self {
             Dialect::Sqlite => "",
             Dialect::Postgres | Dialect::Mysql => " FOR UPDATE",
@@ -94,24 +96,25 @@ impl Dialect {
     }
 
     /// A sum, which some databases make a decimal of.
-    pub(super) fn whole(self, column: &str) -> String {
+    pub fn whole(self, column: &str) -> String {
         let kind = if self == Dialect::Mysql { "SIGNED" } else { "BIGINT" };
         format!("CAST({column} AS {kind})")
     }
 
     /// INSERT of `rows` rows that leaves those as they are whose first `keys` columns exist.
-    pub(super) fn insert_absent(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
+    pub fn insert_absent(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
         let key = columns.get(..keys).unwrap_or(columns);
         let then = match self {
             // The key as it is.
             Dialect::Mysql => format!("ON DUPLICATE KEY UPDATE {}", assignments(key, |c| format!("VALUES({c})"))),
             _ => format!("ON CONFLICT ({}) DO NOTHING", key.join(",")),
         };
-        self.places(&format!("{} {then}", insert(table, columns, rows)))
+        self.placeholders(&format!("{} {then}", insert(table, columns, rows)))
     }
 
-    /// INSERT of `rows` rows that replaces the columns behind the first `keys` where the key exists.
-    pub(super) fn upsert(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
+    /// INSERT of `rows` rows that replaces the columns behind the first `keys` where the key
+    /// exists.
+    pub fn upsert(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
         let (key, rest) = columns.split_at(keys.min(columns.len()));
         let then = match self {
             Dialect::Mysql => format!("ON DUPLICATE KEY UPDATE {}", assignments(rest, |c| format!("VALUES({c})"))),
@@ -120,7 +123,7 @@ impl Dialect {
                 format!("ON CONFLICT ({}) DO UPDATE SET {set}", key.join(","))
             }
         };
-        self.places(&format!("{} {then}", insert(table, columns, rows)))
+        self.placeholders(&format!("{} {then}", insert(table, columns, rows)))
     }
 }
 
@@ -135,7 +138,7 @@ fn assignments(columns: &[&str], value: impl Fn(&str) -> String) -> String {
 }
 
 /// How many rows go into one statement: few sizes, so that prepared statements are used again.
-pub(super) fn portions(mut count: usize) -> Vec<usize> {
+pub fn portions(mut count: usize) -> Vec<usize> {
     let mut sizes = Vec::new();
     for size in [256, 64, 16, 4, 1] {
         while count >= size {
@@ -147,7 +150,7 @@ pub(super) fn portions(mut count: usize) -> Vec<usize> {
 }
 
 /// Slices of `rows` in those sizes.
-pub(super) fn sliced<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+pub fn sliced<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     let mut from = 0;
     portions(rows.len()).into_iter().filter_map(move |size| {
         let slice = rows.get(from..from + size);
@@ -162,8 +165,8 @@ mod tests {
 
     #[test]
     fn places_are_numbered_for_postgres_only() {
-        assert_eq!(Dialect::Postgres.places("a=? AND b=?"), "a=$1 AND b=$2");
-        assert_eq!(Dialect::Mysql.places("a=?"), "a=?");
+        assert_eq!(Dialect::Postgres.placeholders("a=? AND b=?"), "a=$1 AND b=$2");
+        assert_eq!(Dialect::Mysql.placeholders("a=?"), "a=?");
     }
 
     #[test]

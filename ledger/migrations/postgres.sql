@@ -2,7 +2,7 @@ CREATE TABLE stock_streams (
   stream TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   entry TEXT NOT NULL,
   history TEXT NOT NULL,
-  turn BIGINT NOT NULL,
+  version BIGINT NOT NULL,
   applied BIGINT NOT NULL,
   event_ms BIGINT NOT NULL,
   updated_ms BIGINT NOT NULL
@@ -13,7 +13,7 @@ CREATE TABLE stock_positions (
   seq BIGINT NOT NULL,
   out_units BIGINT NOT NULL,
   uncovered BIGINT NOT NULL,
-  suspect INTEGER NOT NULL
+  needs_audit INTEGER NOT NULL
 );
 CREATE TABLE stock_epochs (
   pool TEXT COLLATE "C" NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE stock_lines (
   state TEXT NOT NULL,
   qty BIGINT NOT NULL,
   returned BIGINT NOT NULL,
-  counted BIGINT NOT NULL,
+  units_taken BIGINT NOT NULL,
   lost INTEGER NOT NULL,
   attributes TEXT NOT NULL,
   placed_ms BIGINT NOT NULL,
@@ -54,6 +54,17 @@ CREATE TABLE stock_adjustments (
   operator TEXT NOT NULL,
   on_hand BIGINT NOT NULL,
   at_ms BIGINT NOT NULL,
-  told INTEGER NOT NULL
+  synced INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS stock_lines_lost ON stock_lines (lost) WHERE lost = 1
+CREATE INDEX stock_lines_lost ON stock_lines (lost) WHERE lost = 1;
+CREATE TABLE stock_tokens (
+  pool TEXT COLLATE "C" NOT NULL,
+  order_id TEXT COLLATE "C" NOT NULL,
+  token TEXT COLLATE "C" NOT NULL,
+  units BIGINT NOT NULL,
+  lost INTEGER NOT NULL,
+  epoch TEXT COLLATE "C" NOT NULL,
+  seq BIGINT NOT NULL,
+  PRIMARY KEY (pool, order_id, token)
+);
+CREATE INDEX stock_adjustments_synced ON stock_adjustments (synced, sku)

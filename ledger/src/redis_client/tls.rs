@@ -1,5 +1,5 @@
-//! TLS of the connection that reads a stream. It trusts whom the other connections trust: the system's certificates, or
-//! those that SSL_CERT_FILE and SSL_CERT_DIR name.
+//! TLS of the connection that reads a stream. It trusts whom the other connections trust: the
+//! system's certificates, or those that SSL_CERT_FILE and SSL_CERT_DIR name.
 
 use std::sync::Arc;
 

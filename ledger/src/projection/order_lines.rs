@@ -1,6 +1,6 @@
 //! Order lines: one order in one pool.
 
-use super::Book;
+use super::Projection;
 use crate::event::{Event, Kind};
 
 /// Where an order stands.
@@ -42,15 +42,15 @@ impl State {
 
 /// One order in one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct OrderLine {
     /// Where it stands.
     pub state: State,
     /// Units held or bought.
     pub qty: i64,
     /// Paid units that came back.
     pub returned: i64,
-    /// Units that the shelf gave for this order, net.
-    pub counted: i64,
+    /// Units that the stock row gave for this order, net.
+    pub units_taken: i64,
     /// Its last event is in a history that Redis has lost.
     pub lost: bool,
     /// Attributes of the sale, JSON or empty.
@@ -65,19 +65,20 @@ pub struct Line {
     pub seq: i64,
 }
 
-impl Book {
-    /// Lets the order's line follow the event, of which `gone` units left by `out`. Answers how many of them the
-    /// database had counted already, in a history that Redis has lost since. `repeated`: what its token says about that.
+impl Projection {
+    /// Lets the order's line follow the event, of which `gone` units left by `out`. Answers how
+    /// many of them the database had counted already, in a history that Redis has lost since.
+    /// `repeated`: what its token says about that.
     pub(super) fn write_line(&mut self, event: &Event, gone: i64, repeated: Option<i64>) -> i64 {
         let Some(order) = &event.order else { return 0 };
         let key = (event.pool.clone(), order.clone());
         let old = self.lines.remove(&key);
         let is_new = old.is_none();
-        let mut line = old.unwrap_or_else(|| Line {
+        let mut line = old.unwrap_or_else(|| OrderLine {
             state: State::Reserved,
             qty: 0,
             returned: 0,
-            counted: 0,
+            units_taken: 0,
             lost: false,
             attributes: String::new(),
             placed_ms: event.at_ms,
@@ -95,7 +96,7 @@ impl Book {
     }
 }
 
-impl Line {
+impl OrderLine {
     fn follow(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
         match event.kind {
             Kind::Reserved if !event.attributes.is_empty() => self.attributes.clone_from(&event.attributes),
@@ -105,11 +106,11 @@ impl Line {
         }
         // A line that was paid in a lost history keeps what it took, until the payment comes again.
         let pays = matches!(event.kind, Kind::Confirmed | Kind::Late | Kind::Returned);
-        self.lost = self.lost && (pays || self.counted > 0);
+        self.lost = self.lost && (pays || self.units_taken > 0);
         match event.kind {
             Kind::Reserved => {
                 if !self.lost {
-                    self.counted = 0;
+                    self.units_taken = 0;
                 }
                 self.state = State::Reserved;
                 self.qty = event.qty;
@@ -130,9 +131,9 @@ impl Line {
                 0
             }
             Kind::Confirmed | Kind::Late => {
-                let credit = if self.lost { self.counted } else { 0 };
-                *self = Line { state: State::Confirmed, qty: event.qty, returned: 0, lost: false, ..self.clone() };
-                self.counted = event.qty;
+                let credit = if self.lost { self.units_taken } else { 0 };
+                *self = OrderLine { state: State::Confirmed, qty: event.qty, returned: 0, lost: false, ..self.clone() };
+                self.units_taken = event.qty;
                 credit
             }
             Kind::Returned => self.give_back(event, gone, is_new, repeated),
@@ -149,14 +150,15 @@ impl Line {
     }
 
     fn give_back(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
-        // A return that restocked nothing moved nothing: `out` tells, where no entry is missing in between.
+        // A return that restocked nothing moved nothing: `out` tells, where no entry is missing in
+        // between.
         let back = if gone == 0 { 0 } else { event.qty };
         if is_new {
-            *self = Line { state: State::Returned, qty: event.qty, returned: event.qty, ..self.clone() };
+            *self = OrderLine { state: State::Returned, qty: event.qty, returned: event.qty, ..self.clone() };
             return 0;
         }
-        // Without a token the first return of a lost history is the repeated one. What the line has no memory of (the
-        // payment was repeated, too) is given back now.
+        // Without a token the first return of a lost history is the repeated one. What the line has
+        // no memory of (the payment was repeated, too) is given back now.
         let known = repeated.unwrap_or(if self.lost { event.qty } else { 0 });
         let repeated = known.min(event.qty).min(self.returned);
         self.lost = false;
@@ -166,7 +168,7 @@ impl Line {
         }
         self.returned += event.qty - repeated;
         let credit = repeated.min(back);
-        self.counted -= back - credit;
+        self.units_taken -= back - credit;
         self.state = if self.returned >= self.qty { State::Returned } else { State::Confirmed };
         -credit
     }

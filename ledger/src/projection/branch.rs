@@ -1,11 +1,12 @@
-//! A pool goes on in an epoch that the database has not seen: where did its history leave the one in the database?
+//! A pool goes on in an epoch that the database has not seen: where did its history leave the one
+//! in the database?
 
-use super::{Book, Fork, Incident, Mark, Position, Standing};
+use super::{Fork, Incident, Mark, Position, Projection, Standing};
 use crate::event::{Event, Kind};
 
 /// What Redis must be asked before the first event of a new epoch is applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct LineageQuery {
     /// The pool.
     pub pool: String,
     /// The event's number.
@@ -20,8 +21,9 @@ pub struct Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Past {
     /// Nothing: it was not asked, the pool is gone, or it counts nothing on hand.
-    Untold,
-    /// The event belongs before what the database has: into the time before the ledger joined the pool.
+    Unknown,
+    /// The event belongs before what the database has: into the time before the ledger joined the
+    /// pool.
     Older,
     /// The pool and the database have everything in common up to this change, with this `out`.
     Common {
@@ -34,8 +36,9 @@ pub enum Past {
     Foreign,
 }
 
-/// Whether the entry before it, of the same pool, is the change before it: then it tells where the new epoch began. The last
-/// entry of a deleted pool can have that number by chance; its `out` gives it away.
+/// Whether the entry before it, of the same pool, is the change before it: then it tells where the
+/// new epoch began. The last entry of a deleted pool can have that number by chance; its `out`
+/// gives it away.
 fn continues(event: &Event, (seq, out): (i64, i64)) -> bool {
     let without_restock = event.kind == Kind::Returned && event.out == out;
     seq == event.seq - 1 && (event.out - event.own_out() == out || without_restock)
@@ -46,7 +49,7 @@ impl Fork {
     pub fn incident(&self, lost: &[i64]) -> Option<Incident> {
         let units: i64 = lost.iter().sum();
         let detail = format!(
-            "Redis lost {} STOCK.ADD without a token, of {units} units in all ({}): they stay on the shelf, and reconcile \
+            "Redis lost {} STOCK.ADD without a token, of {units} units in all ({}): they stay in the stock row, and reconcile \
              tells Redis; whoever adds them again adds them twice",
             lost.len(),
             lost.iter().take(20).map(i64::to_string).collect::<Vec<_>>().join(", ")
@@ -63,25 +66,26 @@ impl Fork {
     }
 }
 
-impl Book {
+impl Projection {
     /// What to ask of Redis before this event is applied; none: nothing.
-    pub fn question(&self, event: &Event, before: Option<(i64, i64)>) -> Option<Question> {
+    pub fn question(&self, event: &Event, before: Option<(i64, i64)>) -> Option<LineageQuery> {
         let position = self.positions.get(&event.pool)?;
         if !matches!(self.standing(event, Some(position), &self.entered), Standing::Branch) {
             return None;
         }
-        // Beyond the position, the entry before it tells enough. Below it, it may be older than the position.
+        // Beyond the position, the entry before it tells enough. Below it, it may be older than the
+        // position.
         if event.seq > position.seq && before.is_some_and(|before| continues(event, before)) {
             return None;
         }
         let all = self.known_epochs.iter().chain(&self.entered);
         let known = all.filter(|(pool, epoch)| *pool == event.pool && *epoch != position.epoch);
         let known = known.map(|(_, epoch)| epoch.clone()).collect();
-        Some(Question { pool: event.pool.clone(), seq: event.seq, position: position.clone(), known })
+        Some(LineageQuery { pool: event.pool.clone(), seq: event.seq, position: position.clone(), known })
     }
 
-    /// A new epoch: did Redis go on where the database stands, or did it lose what the database has seen? Answers the `out`
-    /// from which the event's counts; none: the event is old.
+    /// A new epoch: did Redis go on where the database stands, or did it lose what the database has
+    /// seen? Answers the `out` from which the event's counts; none: the event is old.
     pub(super) fn branch(
         &mut self,
         event: &Event,
@@ -96,7 +100,7 @@ impl Book {
         if event.seq == 1 || (past == Past::Foreign && before.is_none()) {
             let detail = format!("the pool was made anew; the old one stood at change {}", position.seq);
             self.incident("recreated", event, 0, detail);
-            self.suspect(event);
+            self.needs_audit(event);
             self.leave_behind(&event.pool);
             return Some(0);
         }
@@ -117,9 +121,9 @@ impl Book {
                     position.seq, position.epoch
                 ),
             };
-            let detail = format!("{lost}: {units} units stay off the shelf; audit, then reconcile");
+            let detail = format!("{lost}: {units} units stay out of the stock row; audit, then reconcile");
             self.incident("fork", event, units, detail);
-            self.suspect(event);
+            self.needs_audit(event);
             self.lose(Fork { pool: event.pool.clone(), epoch: event.epoch.clone(), from_seq });
         } else if event.seq > position.seq + 1 {
             return Some(self.follow(event, position));
@@ -127,9 +131,9 @@ impl Book {
         Some(base)
     }
 
-    fn suspect(&mut self, event: &Event) {
+    fn needs_audit(&mut self, event: &Event) {
         if let Some(position) = self.positions.get_mut(&event.pool) {
-            position.suspect = true;
+            position.needs_audit = true;
         }
     }
 
@@ -144,7 +148,8 @@ impl Book {
         self.marks.push(Mark::Lost(fork));
     }
 
-    /// What the database has of a deleted pool is of no history any more: its numbers say nothing to the new pool's.
+    /// What the database has of a deleted pool is of no history any more: its numbers say nothing
+    /// to the new pool's.
     fn leave_behind(&mut self, pool: &str) {
         self.lines.iter_mut().filter(|((of, _), _)| of == pool).for_each(|(_, line)| line.epoch.clear());
         self.tokens.retain(|(of, ..), _| of != pool);

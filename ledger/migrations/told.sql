@@ -1,1 +1,0 @@
-CREATE INDEX stock_adjustments_told ON stock_adjustments (told, sku)

@@ -1,0 +1,68 @@
+//! The stock row: the quantity column of the stock table.
+
+use super::Projection;
+use crate::event::Event;
+
+/// A row of the stock table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockRow {
+    /// What the column says now.
+    pub quantity: i64,
+    /// What it said when it was read.
+    pub read: i64,
+    /// The version that was read; 0 where the table has none.
+    pub version: i64,
+}
+
+impl StockRow {
+    /// A row as it was read.
+    pub fn new(quantity: i64, version: i64) -> StockRow {
+        StockRow { quantity, read: quantity, version }
+    }
+
+    /// Whether it must be written.
+    pub fn changed(&self) -> bool {
+        self.quantity != self.read
+    }
+}
+
+/// Splits what is on hand into what the column carries and what it cannot.
+pub fn split(on_hand: i64, negative: bool) -> (i64, i64) {
+    if negative || on_hand >= 0 {
+        (on_hand, 0)
+    } else {
+        (0, on_hand.saturating_neg())
+    }
+}
+
+impl Projection {
+    /// Takes `units` out of the stock row (negative: puts them back).
+    pub(super) fn take(&mut self, event: &Event, units: i64) {
+        let Some(position) = self.positions.get_mut(&event.pool) else { return };
+        let before = position.uncovered;
+        match self.stock_rows.get_mut(&event.pool) {
+            // What could not be written before is made up for: what is owed as far as the stock row
+            // goes, what came back at once.
+            Some(stock_row) if units != 0 || before < 0 || (before > 0 && stock_row.quantity > 0) => {
+                (stock_row.quantity, position.uncovered) =
+                    split(stock_row.quantity.saturating_sub(before).saturating_sub(units), self.negative);
+            }
+            Some(_) => {}
+            // An unlimited pool has no stock row, and needs none. Nor has one whose key stands for
+            // no row.
+            None if event.unlimited || self.no_stock_row.contains(&event.pool) => {}
+            None => position.uncovered += units,
+        }
+        let grown = position.uncovered - before;
+        if grown > 0 {
+            let why = match (self.stock_rows.contains_key(&event.pool), self.unfit.get(&event.pool)) {
+                (true, _) => "the stock row is empty",
+                (false, Some(why)) => why,
+                (false, None) => "no row in the stock table",
+            };
+            let detail =
+                format!("{grown} paid units that the stock row cannot carry ({why}); {} in all", before + grown);
+            self.incident("uncovered", event, grown, detail);
+        }
+    }
+}
