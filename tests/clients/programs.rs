@@ -24,6 +24,9 @@ const LIBRARIES: &[Library] = &[
     Library { language: "python", name: "redis-py", routes: true },
     Library { language: "python", name: "redis-py-asyncio", routes: true },
     Library { language: "python", name: "glide", routes: true },
+    Library { language: "node", name: "ioredis", routes: true },
+    Library { language: "node", name: "node-redis", routes: true },
+    Library { language: "node", name: "glide", routes: true },
     Library { language: "shell", name: "redis-cli", routes: false },
 ];
 
@@ -51,6 +54,13 @@ impl Library {
                 let mut python = python();
                 python.arg(clients("python/tests/drive.py"));
                 python
+            }
+            "node" => {
+                let modules = clients("node/node_modules");
+                assert!(modules.exists(), "{} is missing: `make deps-tests` installs it", modules.display());
+                let mut node = Command::new("node");
+                node.arg(clients("node/test/drive.js"));
+                node
             }
             "shell" => {
                 let mut shell = Command::new("sh");
