@@ -6,6 +6,7 @@ MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
+.PHONY: vectors
 .PHONY: campaign controls fuzz mutants suites
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
@@ -26,6 +27,7 @@ help:
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
 	@echo "make clients  the client libraries; CLIENT=python for one"
+	@echo "make vectors  writes clients/vectors/vectors.json anew, from a real server"
 	@echo "make build, make deps, make golden: parts of these"
 
 # Installs what is missing, where apt can.
@@ -54,6 +56,10 @@ clients: deps-tests
 # What each library costs over its bare call.
 clients-overhead: deps-tests
 	CLIENT="$(CLIENT)" cargo test --test clients overhead -- --ignored --nocapture
+
+# The test vectors of the client libraries, from clients/vectors/calls.txt.
+vectors: deps
+	STOCK_WRITE_VECTORS=1 cargo test --test clients libraries::vectors
 
 model: deps
 	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture

@@ -7,6 +7,7 @@ mod harness;
 mod nodes;
 
 mod half_moved;
+mod libraries;
 mod programs;
 mod proxy;
 mod routing;

@@ -1,8 +1,10 @@
 //! The client libraries under test, each a program that takes the same arguments: clients/README.md.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 /// One client of one language.
 pub struct Library {
@@ -12,22 +14,47 @@ pub struct Library {
     pub name: &'static str,
     /// Whether it sends any command that it is given, also to replicas; the shell does not.
     pub routes: bool,
+    /// Whether it makes the typed calls of the vectors: mode `driver`.
+    pub typed: bool,
 }
 
 /// Those that a `CLIENT` names: a language or a library; all without it.
 pub fn libraries() -> impl Iterator<Item = &'static Library> {
     let wanted = std::env::var("CLIENT").unwrap_or_default();
-    LIBRARIES.iter().filter(move |one| wanted.is_empty() || wanted == one.language || wanted == one.name)
+    let wanted = LIBRARIES.iter().filter(move |one| wanted.is_empty() || wanted == one.language || wanted == one.name);
+    wanted.filter(|one| is_built(one.language))
+}
+
+/// What `clients/LANGUAGE/build` ends with where the language is not installed.
+const NOT_HERE: i32 = 77;
+
+/// Builds a language that is compiled, once. False, and said aloud, where it is not installed.
+#[track_caller]
+fn is_built(language: &'static str) -> bool {
+    static BUILT: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
+    let script = clients(language).join("build");
+    let mut built = BUILT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    *built.entry(language).or_insert_with(|| {
+        let Some(status) = script.exists().then(|| Command::new(&script).status().expect("it starts")) else {
+            return true;
+        };
+        if status.code() == Some(NOT_HERE) {
+            eprintln!("SKIPPED: the client libraries of {language}: it is not installed (above)");
+            return false;
+        }
+        assert!(status.success(), "clients/{language}/build: {status}");
+        true
+    })
 }
 
 const LIBRARIES: &[Library] = &[
-    Library { language: "python", name: "redis-py", routes: true },
-    Library { language: "python", name: "redis-py-asyncio", routes: true },
-    Library { language: "python", name: "glide", routes: true },
-    Library { language: "node", name: "ioredis", routes: true },
-    Library { language: "node", name: "node-redis", routes: true },
-    Library { language: "node", name: "glide", routes: true },
-    Library { language: "shell", name: "redis-cli", routes: false },
+    Library { language: "python", name: "redis-py", routes: true, typed: true },
+    Library { language: "python", name: "redis-py-asyncio", routes: true, typed: true },
+    Library { language: "python", name: "glide", routes: true, typed: true },
+    Library { language: "node", name: "ioredis", routes: true, typed: true },
+    Library { language: "node", name: "node-redis", routes: true, typed: true },
+    Library { language: "node", name: "glide", routes: true, typed: true },
+    Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];
 
 pub fn clients(path: &str) -> PathBuf {
@@ -67,7 +94,7 @@ impl Library {
                 shell.arg(clients("shell/drive.sh"));
                 shell
             }
-            other => panic!("{other}: how is it started?"),
+            other => Command::new(clients(other).join("run")),
         };
         command.arg(self.name).arg(port.to_string()).args(args);
         command

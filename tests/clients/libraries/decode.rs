@@ -1,0 +1,126 @@
+//! The typed result of an answer, as every library gives it: clients/README.md.
+
+use serde_json::{json, Map, Value as Json};
+
+use super::vectors::text;
+use crate::harness::Value;
+
+/// The result of an answer in either protocol.
+pub fn result_of(method: &str, value: &Value) -> Json {
+    match value {
+        Value::Error(line) => error(&String::from_utf8_lossy(line)),
+        Value::Array(items) if decides(method) => decision(method, items),
+        _ => plain(method, value),
+    }
+}
+
+/// Whether the command answers an array with a status word, or may answer one where the pool is missing.
+fn decides(method: &str) -> bool {
+    !["limits", "usage", "get", "available", "order", "orders", "policy", "verify"].contains(&method)
+}
+
+/// How a library treats an error.
+pub fn error(line: &str) -> Json {
+    let code = line.split(' ').next().unwrap_or_default();
+    let class = match code {
+        "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY" | "BUSY" | "MOVED" | "ASK" => "unsure",
+        "NOREPLICAS" | "OOM" | "MISCONF" => "unavailable",
+        _ => "bug",
+    };
+    json!({"type": "error", "class": class, "code": code})
+}
+
+fn of(kind: &str, names: &[&str], values: &[Value]) -> Json {
+    assert_eq!(names.len(), values.len(), "{kind}: {values:?}");
+    let mut result = Map::new();
+    result.insert("type".into(), kind.into());
+    result.extend(names.iter().zip(values).map(|(name, value)| ((*name).to_string(), json_of(value))));
+    Json::Object(result)
+}
+
+fn refused(word: &str, names: &[&str], values: &[Value]) -> Json {
+    let mut result = of("refused", names, values);
+    result["word"] = word.into();
+    result
+}
+
+fn decision(method: &str, items: &[Value]) -> Json {
+    let (word, rest) = (items[0].text(), &items[1..]);
+    match word.as_str() {
+        "OK" => {
+            let (kind, names): (&str, &[&str]) = match method {
+                "reserve" | "check" => ("held", &["quantity", "available", "deadline_ms"]),
+                "confirm" => ("confirmed", &["quantity", "sold"]),
+                "release" => ("released", &["quantity", "available"]),
+                "amend" => ("amended", &["quantity", "available"]),
+                "extend" => ("extended", &["deadline_ms"]),
+                "return" => ("returned", &["quantity", "available", "sold"]),
+                "mreserve" => ("cart_held", &["deadline_ms"]),
+                "add" => ("added", &["on_hand", "available"]),
+                "reconcile" => ("reconciled", &["drift", "on_hand", "available"]),
+                _ => ("done", &[]),
+            };
+            of(kind, names, rest)
+        }
+        "EXISTS" => of("exists", &["key", "state", "quantity", "returned", "deadline_ms"], rest),
+        "SOLDOUT" => refused(&word, &["key", "available"], rest),
+        "LIMITED" => refused(&word, &["key", "limit", "value", "used", "max", "resets_ms"], rest),
+        "CLOSED" => refused(&word, &["key", "state"], rest),
+        _ => refused(&word, &["key"], rest),
+    }
+}
+
+/// Answers without a status word, and reads.
+fn plain(method: &str, value: &Value) -> Json {
+    match (method, value) {
+        ("available", Value::Array(_)) => json!({"type": "available", "available": json_of(value)}),
+        ("verify", Value::Array(_)) => json!({"type": "verified", "differences": json_of(value)}),
+        ("verify", Value::Status(_) | Value::Bulk(_)) => json!({"type": "verified", "differences": []}),
+        ("policy", Value::Bulk(_)) => json!({"type": "policy", "policy": json_of(value)}),
+        (_, Value::Nil) => json!({"type": "nothing"}),
+        ("sweep" | "unlimit", Value::Int(count)) => json!({"type": "count", "count": count}),
+        (_, Value::Status(word)) if word == b"OK" => json!({"type": "done"}),
+        ("get", _) => {
+            let mut pool = fields("pool", value);
+            pool["orders"] = map_of(&value.field("orders"));
+            pool
+        }
+        ("order", _) => {
+            let mut order = fields("order", value);
+            order["quantity"] = order.as_object_mut().and_then(|order| order.remove("qty")).unwrap_or_default();
+            order["for"] = map_of(&value.field("for"));
+            order
+        }
+        ("orders", Value::Array(items)) => {
+            let orders: Vec<Json> = items[1].items().chunks(2).map(|pair| pair.iter().map(json_of).collect()).collect();
+            json!({"type": "orders", "cursor": json_of(&items[0]), "orders": orders})
+        }
+        ("limits" | "usage", Value::Array(items)) => {
+            let maps: Vec<Json> = items.iter().map(map_of).collect();
+            json!({"type": method, method: maps})
+        }
+        _ => panic!("{method} answered {value}"),
+    }
+}
+
+fn map_of(value: &Value) -> Json {
+    Json::Object(value.pairs().into_iter().map(|(name, value)| (name, json_of(&value))).collect())
+}
+
+fn fields(kind: &str, value: &Value) -> Json {
+    let mut result = Map::new();
+    result.insert("type".into(), kind.into());
+    result.extend(value.pairs().into_iter().map(|(name, value)| (name, json_of(&value))));
+    Json::Object(result)
+}
+
+fn json_of(value: &Value) -> Json {
+    match value {
+        Value::Nil => Json::Null,
+        Value::Int(number) => (*number).into(),
+        Value::Array(items) => items.iter().map(json_of).collect(),
+        // A map of ORDER or GET, in either form: replaced by the caller.
+        Value::Map(_) => Json::Null,
+        other => text(other.bytes()),
+    }
+}

@@ -1,0 +1,215 @@
+//! The test vectors of the client libraries: each call of clients/vectors/calls.txt, as a typed call, as words, as the bytes of
+//! its answer on a real server, and as the typed result that every library gives.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{json, Map, Value as Json};
+
+use super::{decode::result_of, encode::typed};
+use crate::harness::client::encode;
+use crate::harness::{Client, Server, Value};
+use crate::programs::clients;
+
+/// 2026-11-11 00:00 UTC.
+const NOW_MS: i64 = 1_794_355_200_000;
+/// Stands for every epoch, which is random.
+const EPOCH: &str = "00000000618e70c4";
+
+/// One of the vectors, as the tests use it.
+pub struct Vector {
+    pub name: String,
+    pub method: String,
+    pub args: Json,
+    pub words: Vec<Vec<u8>>,
+    /// By protocol: RESP2, RESP3.
+    pub answers: [Vec<u8>; 2],
+    pub result: Json,
+}
+
+pub fn file() -> PathBuf {
+    clients("vectors/vectors.json")
+}
+
+/// A string of JSON whose characters are the bytes (ISO 8859-1).
+pub fn text(bytes: &[u8]) -> Json {
+    Json::String(bytes.iter().map(|&byte| char::from(byte)).collect())
+}
+
+pub fn bytes(text: &Json) -> Vec<u8> {
+    text.as_str().expect("a string").chars().map(|c| u8::try_from(u32::from(c)).expect("a byte")).collect()
+}
+
+/// Reads vectors.json.
+pub fn all() -> Vec<Vector> {
+    let json: Json = serde_json::from_slice(&fs::read(file()).expect("vectors.json")).expect("JSON");
+    let vectors = json["vectors"].as_array().expect("an array");
+    vectors
+        .iter()
+        .map(|vector| Vector {
+            name: vector["name"].as_str().expect("a name").into(),
+            method: vector["method"].as_str().expect("a method").into(),
+            args: vector["args"].clone(),
+            words: vector["words"].as_array().expect("an array").iter().map(bytes).collect(),
+            answers: [bytes(&vector["resp2"]), bytes(&vector["resp3"])],
+            result: vector["result"].clone(),
+        })
+        .collect()
+}
+
+/// One line of calls.txt.
+struct Line {
+    name: String,
+    before: Vec<String>,
+    words: Vec<Vec<u8>>,
+}
+
+fn lines() -> Vec<Line> {
+    let path = clients("vectors/calls.txt");
+    let source = fs::read_to_string(&path).expect("calls.txt");
+    let lines = source.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let mut parts = line.splitn(3, " |").map(str::trim);
+            let mut part = || parts.next().unwrap_or_else(|| panic!("NAME | BEFORE | CALL: {line}"));
+            let (name, before, call) = (part().to_string(), part(), part());
+            let before = before.split(';').map(|step| step.trim().to_string()).filter(|step| !step.is_empty());
+            Line { name, before: before.collect(), words: words(call) }
+        })
+        .collect()
+}
+
+/// The words of a line, in which `\xff`, `\r` and `\n` are bytes.
+fn words(line: &str) -> Vec<Vec<u8>> {
+    let word = |word: &str| {
+        let (mut bytes, mut rest) = (Vec::new(), word);
+        while let Some(at) = rest.find('\\') {
+            bytes.extend_from_slice(&rest.as_bytes()[..at]);
+            let (byte, taken) = match rest.as_bytes()[at + 1] {
+                b'r' => (b'\r', 2),
+                b'n' => (b'\n', 2),
+                b'x' => (u8::from_str_radix(&rest[at + 2..at + 4], 16).expect("two hex digits"), 4),
+                other => panic!("an unknown escape {other}"),
+            };
+            bytes.push(byte);
+            rest = &rest[at + taken..];
+        }
+        bytes.extend_from_slice(rest.as_bytes());
+        bytes
+    };
+    line.replace("$EPOCH", EPOCH).split_whitespace().map(word).collect()
+}
+
+/// What undoes everything that a line may have done to the server.
+const AFTER: &str = "
+    REPLICAOF NO ONE
+    CONFIG SET replica-serve-stale-data yes
+    CONFIG SET min-replicas-to-write 0
+    CONFIG SET maxmemory 0
+    ACL SETUSER default +@all
+    FLUSHALL";
+
+/// The answer to one line, on a server that is empty again afterwards.
+fn answer(server: &Server, client: &mut Client, line: &Line) -> (Vec<u8>, Value) {
+    server.set_clock(NOW_MS);
+    let (mut given, mut now_ms) = (None, NOW_MS);
+    for step in &line.before {
+        if let Some(ms) = step.strip_prefix('+') {
+            now_ms += ms.parse::<i64>().expect("milliseconds");
+            server.set_clock(now_ms);
+        } else if let Some(error) = step.strip_prefix("= ") {
+            given = Some((format!("{error}\r\n").into_bytes(), Value::Error(error.as_bytes()[1..].to_vec())));
+        } else {
+            let answer = client.call(&words(step));
+            assert!(!answer.is_error(), "{}: {step}: {answer}", line.name);
+        }
+    }
+    let answer = given.unwrap_or_else(|| {
+        let epoch = epoch_of(client, line);
+        let mut call = line.words.clone();
+        for word in &mut call {
+            swap(word, EPOCH, &epoch);
+        }
+        let value = client.call(&call);
+        let mut raw = client.last_raw().to_vec();
+        swap(&mut raw, &epoch, EPOCH);
+        (raw, value)
+    });
+    client.play(AFTER);
+    answer
+}
+
+/// The epoch of the pool that a line is about.
+fn epoch_of(client: &mut Client, line: &Line) -> String {
+    let pool = client.call(&[b"STOCK.GET", &line.words[1][..]]);
+    match pool {
+        Value::Array(_) | Value::Map(_) => pool.field("epoch").text(),
+        _ => EPOCH.to_string(),
+    }
+}
+
+/// Puts `new` in place of `old`, which is as long.
+fn swap(bytes: &mut [u8], old: &str, new: &str) {
+    assert_eq!(old.len(), new.len());
+    while let Some(at) = bytes.windows(old.len()).position(|window| old != new && window == old.as_bytes()) {
+        bytes[at..at + old.len()].copy_from_slice(new.as_bytes());
+    }
+}
+
+fn with_fixed_epoch(mut result: Json) -> Json {
+    if let Some(epoch) = result.get_mut("epoch") {
+        *epoch = EPOCH.into();
+    }
+    result
+}
+
+/// The whole file, from a real server. None where the server follows no clock that a test sets.
+fn generated() -> Option<String> {
+    let server = Server::at_time(NOW_MS, &[])?;
+    let (mut two, mut three) = (server.client(), server.client().resp3());
+    let mut vectors = Vec::new();
+    for line in lines() {
+        let (resp2, value) = answer(&server, &mut two, &line);
+        let (resp3, again) = answer(&server, &mut three, &line);
+        let (method, args) = typed(&line.words);
+        let result = with_fixed_epoch(result_of(&method, &value));
+        assert_eq!(result, with_fixed_epoch(result_of(&method, &again)), "{}: the protocols differ", line.name);
+        let mut vector = Map::new();
+        vector.insert("name".into(), Json::String(line.name));
+        vector.insert("method".into(), Json::String(method));
+        vector.insert("args".into(), args);
+        vector.insert("words".into(), line.words.iter().map(|word| text(word)).collect());
+        vector.insert("resp2".into(), text(&resp2));
+        vector.insert("resp3".into(), text(&resp3));
+        vector.insert("result".into(), result);
+        vectors.push(Json::Object(vector));
+    }
+    // One vector a line: a change shows as one.
+    let lines: Vec<String> = vectors.iter().map(ToString::to_string).collect();
+    let about = json!("Made by `make vectors` from calls.txt: clients/README.md. In strings a character is a byte.");
+    Some(format!("{{\"about\":{about},\"vectors\":[\n{}\n]}}\n", lines.join(",\n")))
+}
+
+#[test]
+fn the_vectors_are_what_the_server_answers() {
+    let Some(now) = generated() else { return };
+    if std::env::var_os("STOCK_WRITE_VECTORS").is_some() {
+        fs::write(file(), &now).expect("vectors.json is written");
+    }
+    let before = fs::read_to_string(file()).unwrap_or_default();
+    for (old, new) in before.lines().zip(now.lines()) {
+        assert_eq!(old, new, "vectors.json is stale: `make vectors`");
+    }
+    assert!(before == now, "vectors.json is stale: `make vectors`");
+}
+
+/// The server of the tests finds a vector by its words: no two have the same.
+#[test]
+fn each_call_stands_once() {
+    let mut seen = std::collections::HashMap::new();
+    for vector in all() {
+        if let Some(other) = seen.insert(encode(&vector.words), vector.name.clone()) {
+            panic!("{other} and {} are the same call", vector.name);
+        }
+    }
+}
