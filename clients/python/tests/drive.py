@@ -140,7 +140,7 @@ def data(value):
 
 
 def attributes(pairs):
-    return {name: data(value) for name, value in pairs} if pairs else None
+    return {pair[0]: data(pair[1]) for pair in pairs if isinstance(pair, list)}
 
 
 def make(method, g):
@@ -154,7 +154,7 @@ def make(method, g):
         renamed.update({name: name for name in names})
         return {ours: g[theirs] for ours, theirs in renamed.items() if theirs in g}
 
-    limit = {**some("per", "tz", "count", "missing"), "override": [data(value) for value in g.get("for", [])]}
+    override = [data(value) for value in g.get("for", []) if isinstance(value, str)]
     refund = some("keep_usage", "no_restock")
     match method:
         case "reserve":
@@ -197,9 +197,9 @@ def make(method, g):
         case "sweep":
             return calls.sweep(key, g.get("count"))
         case "limit":
-            return calls.limit(key, g["by"], g["max"], **limit)
+            return calls.limit(key, g["by"], g["max"], **some("per", "tz", "count", "missing"), override=override)
         case "unlimit":
-            return calls.unlimit(key, g["by"], **{name: limit[name] for name in limit if name in ("per", "count", "override")})
+            return calls.unlimit(key, g["by"], **some("per", "count"), override=override)
         case "setpolicy":
             return calls.set_policy(key, data(g["policy"]))
         case "policy":
