@@ -1,7 +1,7 @@
 //! `STOCK.ADD key delta [TOKEN t]`
 
 use super::args::{is, token, units, Args};
-use super::commit::{commit_and_purge, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
 use super::reply::{available, ok, on_hand, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
@@ -38,7 +38,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Err(CommandError::SYNTAX);
         }
     }
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), delta, given) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);

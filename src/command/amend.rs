@@ -1,7 +1,7 @@
 //! `STOCK.AMEND key order qty`
 
 use super::args::{quantity, Args};
-use super::commit::{commit_and_purge, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
@@ -28,7 +28,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     let qty = quantity(args.required()?)?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), order, qty) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);

@@ -89,7 +89,7 @@ pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) ->
 ///
 /// # Errors
 /// A key holds another type.
-pub fn open<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Result<Option<CartPools<'a>>, CommandError> {
+pub fn write_pools<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Result<Option<CartPools<'a>>, CommandError> {
     let mut items = CartPools::new();
     let mut missing = None;
     for &(key, position) in keys {

@@ -27,11 +27,24 @@ pub fn view<'v>(call: &'v Call<'_>, handle: Handle) -> View<'v> {
     View::of_write(call.keys.pool(handle), context(call))
 }
 
-/// Opens a pool for a write and returns what is due first. `None`: there is none, and NOPOOL has been answered.
+/// Opens a pool for a read. `None`: there is no such key, and the reply is nil.
 ///
 /// # Errors
-/// The key holds another type.
-pub fn open(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
+/// The key holds another type, or a partial pool.
+pub fn read_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
+    let handle = call.keys.open(key)?;
+    if handle.is_none() {
+        call.out.nil();
+    }
+    Ok(handle)
+}
+
+/// Opens a pool for a write, and expires its due holds first. `None`: there is no such key, and the
+/// reply is NOPOOL.
+///
+/// # Errors
+/// The key holds another type or a partial pool, or the event stream of the pool is being migrated.
+pub fn write_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
     let Some(handle) = call.keys.open(key)? else {
         reply_no_pool(call, key);
         return Ok(None);

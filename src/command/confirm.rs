@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::{bounded, is, quantity, set_flag, set_once, Args, Parsed};
-use super::commit::{commit, context, open, purge, view};
+use super::commit::{commit, context, purge, view, write_pool};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Outcome;
@@ -86,7 +86,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let mut attributes = Attributes::default();
     let request = parse(&mut args, &mut attributes)?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let changes = match changes(call, handle, request) {
         Ok(changes) => changes,
         Err(refusal) => {

@@ -21,6 +21,8 @@ impl CommandError {
         Self::line("TRYAGAIN the hash slot is migrating and the event stream is on another node");
     /// The pool arrives in pieces, and is not whole yet.
     pub const PARTIAL: Self = Self::line("TRYAGAIN the pool is still loading");
+    /// Another module called a write while a write of this module was running.
+    pub const NESTED_WRITE: Self = Self::line("ERR nested write not allowed");
     /// Words that do not fit together.
     pub const SYNTAX: Self = Self::line("ERR syntax error");
 

@@ -1,7 +1,7 @@
 //! `STOCK.EXTEND key order EX|PX|PXAT t`
 
 use super::args::Args;
-use super::commit::{commit_and_purge, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{ok, refused};
@@ -30,7 +30,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let option = args.required()?;
     let hold = args.hold_option(option, call.env.clock.now_ms)?.ok_or(CommandError::SYNTAX)?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let deadline_ms = match decide(&view(call, handle), order, hold) {
         Ok(Extension::Unchanged(deadline_ms)) => deadline_ms,
         Ok(Extension::Later(change)) => {

@@ -1,7 +1,7 @@
 //! `STOCK.GET key`
 
 use super::args::Args;
-use super::commit::context;
+use super::commit::{context, read_pool};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::OnHand;
@@ -26,10 +26,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let context = context(call);
     let view = View::of_read(call.keys.pool(handle), context);
     let pool = view.pool;

@@ -1,7 +1,7 @@
 //! `STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS] [MISSING REFUSE|ALLOW] [FOR value …]`
 
 use super::args::{is, set_once, Args, Parsed};
-use super::commit::{commit_and_purge, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
 use super::reply::refused;
@@ -101,7 +101,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let request = parse(&mut args)?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide_set(&view(call, handle), request) {
         Ok(change) => {
             if let Some(change) = change {

@@ -1,6 +1,7 @@
 //! `STOCK.LIMITS key`
 
 use super::args::Args;
+use super::commit::read_pool;
 use super::error::CommandError;
 use super::limit_text::offset_text;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
@@ -24,10 +25,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let limits = call.keys.pool(handle).limits();
     let out = &mut *call.out;
     out.array(limits.len());

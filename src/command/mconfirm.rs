@@ -1,7 +1,7 @@
 //! `STOCK.MCONFIRM order numkeys key [key …] [LATE]`
 
 use super::args::{is, Args};
-use super::cart::{all_or_none, distinct, finishing, keys, open, CartStep, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::confirm::changes;
 use super::error::CommandError;
 use super::journal::Outcome;
@@ -23,7 +23,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if !args.is_empty() {
         return Err(CommandError::SYNTAX);
     }
-    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
     all_or_none(call, &items, Outcome::Confirmed, |call, item| {
         let request = Confirm { order, qty: None, late: late.map(|()| Late::default()) };
         CartStep::of(changes(call, item.handle, request))

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::cart::{all_or_none, distinct, finishing, keys, open, CartStep, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
 use super::error::CommandError;
 use super::journal::Outcome;
@@ -29,7 +29,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if !args.is_empty() {
         return Err(CommandError::SYNTAX);
     }
-    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
     all_or_none(call, &items, Outcome::Extended, |call, item| {
         // A deadline that is as late already is no change, and nothing to tell of either.
         decide(&view(call, item.handle), order, hold).map(|extension| match extension {

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::cart::{all_or_none, distinct, finishing, keys, open, refuse_pool, CartStep, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, refuse_pool, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::commit_and_purge;
 use super::error::CommandError;
 use super::journal::Outcome;
@@ -34,7 +34,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     let named = keys(&mut args)?;
     args.end()?;
-    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
     let decisions: SmallVec<[Decision<'_>; 4]> = items.iter().map(|item| changes(call, item.handle, order)).collect();
     let over = |decision: &Decision<'_>| unknown(decision) || matches!(decision, Err(Refusal::Exists { .. }));
     let first = decisions.iter().position(unknown).and_then(|at| items.get(at));

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::{is, quantity, set_once, Args, Parsed};
-use super::cart::{distinct, keys, open, refuse_pool, with_position, CartPools, KEYS, NUMKEYS};
+use super::cart::{distinct, keys, refuse_pool, with_position, write_pools, CartPools, KEYS, NUMKEYS};
 use super::commit::{commit_and_purge, view};
 use super::error::CommandError;
 use super::journal::Outcome;
@@ -76,7 +76,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let mut attributes = Attributes::default();
     let mut cart = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
-    let Some(items) = open(call, &cart.keys)? else { return Ok(()) };
+    let Some(items) = write_pools(call, &cart.keys)? else { return Ok(()) };
     let orders: Orders<'_> = items.iter().map(|item| call.keys.pool(item.handle).order_ref(cart.order)).collect();
     if known(call, &cart, &items, &orders)? {
         return Ok(());

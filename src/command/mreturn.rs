@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::{is, set_flag, Args};
-use super::cart::{all_or_none, distinct, finishing, keys, open, CartStep, KEYS, NUMKEYS};
+use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
 use super::error::CommandError;
 use super::journal::Outcome;
@@ -37,7 +37,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Err(CommandError::SYNTAX);
         }
     }
-    let Some(items) = open(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
     all_or_none(call, &items, Outcome::Returned, |call, item| {
         let request = Return { order, part: None, keep_usage, no_restock };
         CartStep::of(decide(&view(call, item.handle), request).map(|change| SmallVec::from_iter([change])))

@@ -1,7 +1,7 @@
 //! `STOCK.ORDER key order`
 
 use super::args::Args;
-use super::commit::context;
+use super::commit::{context, read_pool};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::order::State;
@@ -26,10 +26,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let id = args.order()?;
     args.end()?;
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let view = View::of_read(call.keys.pool(handle), context(call));
     let Some((order, state)) = view.known(view.pool.order_ref(id)) else {
         call.out.nil();

@@ -1,7 +1,7 @@
 //! `STOCK.ORDERS key cursor [STATE s] [COUNT n]`
 
 use super::args::{bounded, integer, is, set_once, Args, Parsed};
-use super::commit::context;
+use super::commit::{context, read_pool};
 use super::error::CommandError;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::order::{Order, State};
@@ -66,10 +66,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Err(CommandError::SYNTAX);
         }
     }
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let view = View::of_read(call.keys.pool(handle), context(call));
     let count = usize::try_from(count.unwrap_or(10)).unwrap_or(10);
     let span = view.pool.order_span();

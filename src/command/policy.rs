@@ -1,6 +1,7 @@
 //! `STOCK.POLICY key`
 
 use super::args::Args;
+use super::commit::read_pool;
 use super::error::CommandError;
 use super::policy_json;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
@@ -24,9 +25,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    match call.keys.open(key)? {
-        Some(handle) => call.out.bulk(policy_json::write(&current(call.keys.pool(handle))).as_bytes()),
-        None => call.out.nil(),
-    }
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
+    call.out.bulk(policy_json::write(&current(call.keys.pool(handle))).as_bytes());
     Ok(())
 }

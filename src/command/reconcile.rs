@@ -1,7 +1,7 @@
 //! `STOCK.RECONCILE key on_hand [AFTER epoch seq out] [DRYRUN]`
 
 use super::args::{bounded, is, set_flag, set_once, units, Args, Parsed};
-use super::commit::{commit_and_purge, context, open, reply_no_pool};
+use super::commit::{commit_and_purge, context, reply_no_pool, write_pool};
 use super::error::CommandError;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
@@ -55,7 +55,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
     }
     // A dry run looks as a read does: due holds stay where they are.
-    let handle = if dry { call.keys.open(key)? } else { open(call, key)? };
+    let handle = if dry { call.keys.open(key)? } else { write_pool(call, key)? };
     let Some(handle) = handle else {
         if dry {
             reply_no_pool(call, key);

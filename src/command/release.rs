@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::Args;
-use super::commit::{commit, context, open, purge, view};
+use super::commit::{commit, context, purge, view, write_pool};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Outcome;
@@ -51,7 +51,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let order = args.order()?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let changes = match changes(call, handle, order) {
         Ok(changes) => changes,
         Err(refusal) => {

@@ -1,7 +1,7 @@
 //! `STOCK.RESERVE key order qty [EX|PX|PXAT t] [PARTIAL] [FOR dim value …]`
 
 use super::args::{is, quantity, set_flag, set_once, Args, Parsed};
-use super::commit::{commit_and_purge, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
@@ -55,7 +55,7 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     let key = args.required()?;
     let mut attributes = Attributes::default();
     let request = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);

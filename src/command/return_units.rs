@@ -1,7 +1,7 @@
 //! `STOCK.RETURN key order [QTY n TOKEN t [LATE]] [KEEPUSAGE] [NORESTOCK]`
 
 use super::args::{is, quantity, set_flag, set_once, token, Args, Parsed};
-use super::commit::{commit_and_purge, open, view};
+use super::commit::{commit_and_purge, view, write_pool};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
@@ -64,7 +64,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let request = parse(&mut args)?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);

@@ -1,7 +1,7 @@
 //! `STOCK.SET key on_hand|UNLIMITED [NX|XX]`
 
 use super::args::{is, set_once, units, Args};
-use super::commit::{commit, commit_and_purge, open};
+use super::commit::{commit, commit_and_purge, write_pool};
 use super::error::CommandError;
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
@@ -55,7 +55,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         call.out.ok();
         return Ok(());
     }
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     if must_exist == Some(false) {
         call.out.nil();
         return Ok(());

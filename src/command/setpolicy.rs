@@ -1,7 +1,7 @@
 //! `STOCK.SETPOLICY key json`
 
 use super::args::Args;
-use super::commit::{commit_and_purge, open};
+use super::commit::{commit_and_purge, write_pool};
 use super::error::CommandError;
 use super::policy_json;
 use super::reply::refused;
@@ -27,7 +27,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let policy = policy_json::read(args.required()?, call.env.defaults.utc_offset_min)?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let named = policy.events.as_ref().filter(|name| !name.as_slice().is_empty());
     if let Some(name) = named.filter(|name| call.keys.pool(handle).events() != Some(name.as_slice())) {
         call.keys.check_stream(handle, name.as_slice())?;

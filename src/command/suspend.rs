@@ -1,7 +1,7 @@
 //! `STOCK.SUSPEND key`, `STOCK.RESUME key`
 
 use super::args::Args;
-use super::commit::{commit_and_purge, open};
+use super::commit::{commit_and_purge, write_pool};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::suspend::decide;
@@ -27,7 +27,7 @@ fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     if let Some(change) = decide(call.keys.pool(handle), suspended) {
         commit_and_purge(call, handle, &change);
     }

@@ -1,7 +1,7 @@
 //! `STOCK.UNLIMIT key by [PER window] [COUNT UNITS|ORDERS] [FOR value …]`
 
 use super::args::{is, set_once, Args};
-use super::commit::{commit_and_purge, open};
+use super::commit::{commit_and_purge, write_pool};
 use super::error::CommandError;
 use super::limit::{count, override_of};
 use super::limit_text::{dimensions, identity, window};
@@ -41,7 +41,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
     }
     let identity = identity(&named, per.unwrap_or(Window::Life), what.unwrap_or(Count::Units));
-    let Some(handle) = open(call, key)? else { return Ok(()) };
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let change = decide_removed(call.keys.pool(handle), &identity, special);
     if let Some(change) = &change {
         commit_and_purge(call, handle, change);

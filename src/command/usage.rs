@@ -1,7 +1,7 @@
 //! `STOCK.USAGE key [FOR dim value …]`
 
 use super::args::{is, Args};
-use super::commit::context;
+use super::commit::{context, read_pool};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
@@ -40,10 +40,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
         args.attributes(&mut attributes)?;
     }
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let view = View::of_read(call.keys.pool(handle), context(call));
     let mut buf = TupleBuf::new();
     let mut lines: Vec<LimitUsage<'_>> = Vec::new();

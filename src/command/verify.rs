@@ -1,6 +1,7 @@
 //! `STOCK.VERIFY key`
 
 use super::args::Args;
+use super::commit::read_pool;
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::verify::verify;
@@ -23,10 +24,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     args.end()?;
-    let Some(handle) = call.keys.open(key)? else {
-        call.out.nil();
-        return Ok(());
-    };
+    let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let lines = verify(call.keys.pool(handle));
     if lines.is_empty() {
         call.out.ok();

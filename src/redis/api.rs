@@ -1,8 +1,9 @@
-//! Calling the server: contexts, strings and the few questions that several modules ask.
+//! Calls to the server: the macro for its functions, contexts, and small questions that several
+//! files ask.
 //!
-//! The interface is a set of function pointers, which the server fills in at load. `api!` calls one; a
-//! pointer that every supported server has is checked once, at load ([`missing`]), so that no call site needs
-//! an answer for its absence.
+//! The interface is a set of function pointers, which the server fills in at load. `api!` calls
+//! one. Pointers that every supported server has are checked once, at load ([`missing`]), so that
+//! no call site has to handle their absence.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -11,8 +12,8 @@ use std::os::raw::c_int;
 use arrayvec::ArrayVec;
 use redis_module::raw;
 
-/// Calls a function of the server's interface by name. Unsafe: the arguments must be what that function asks
-/// for.
+/// Calls a function of the server by name. Unsafe: the arguments must be what the function
+/// requires.
 macro_rules! api {
     ($name:ident($($arg:expr),* $(,)?)) => {
         match redis_module::raw::$name {
@@ -22,8 +23,7 @@ macro_rules! api {
     };
 }
 
-/// Which of the functions in use (beside the optional ones, which are looked at where they are called) this
-/// server lacks.
+/// The name of a function in this list that the server does not have.
 macro_rules! first_absent {
     ($($name:ident),* $(,)?) => {{
         let mut absent = None;
@@ -38,7 +38,9 @@ macro_rules! first_absent {
     }};
 }
 
-/// The name of a function that this module needs and the server does not have.
+/// The name of a function that this module needs and the server does not have. The list holds every
+/// function that is called by `api!` (a test compares them); optional functions are checked where
+/// they are called.
 pub fn missing() -> Option<&'static str> {
     first_absent!(
         RedisModule_ACLCheckCommandPermissions,
@@ -53,6 +55,9 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_CreateDataType,
         RedisModule_CreateString,
         RedisModule_CreateStringFromLongLong,
+        RedisModule_DefragAlloc,
+        RedisModule_DeleteKey,
+        RedisModule_DigestAddLongLong,
         RedisModule_DigestAddStringBuffer,
         RedisModule_DigestEndSequence,
         RedisModule_EmitAOF,
@@ -72,8 +77,6 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_GetKeyNameFromOptCtx,
         RedisModule_GetModuleUserFromUserName,
         RedisModule_GetRandomBytes,
-        RedisModule_GetSelectedDb,
-        RedisModule_InfoAddFieldCString,
         RedisModule_InfoAddFieldLongLong,
         RedisModule_InfoAddFieldULongLong,
         RedisModule_InfoAddSection,
@@ -131,7 +134,7 @@ pub fn absent(name: &str) -> ! {
     panic!("{name} is missing")
 }
 
-/// The context of one callback. It is made from the pointer that the server hands in, and lives no longer.
+/// The context of one callback. It lives no longer than the pointer that the server hands in.
 #[derive(Clone, Copy)]
 pub struct Ctx<'c> {
     raw: *mut raw::RedisModuleCtx,
@@ -152,7 +155,7 @@ impl<'c> Ctx<'c> {
         self.raw
     }
 
-    /// What the server says about this context (`REDISMODULE_CTX_FLAGS_*`). Not cheap: it looks at memory
+    /// The flags of this context (`REDISMODULE_CTX_FLAGS_*`). Not cheap: the server computes memory
     /// limits.
     pub fn flags(self) -> u32 {
         // SAFETY: the context is live.
@@ -160,28 +163,28 @@ impl<'c> Ctx<'c> {
         flags as u32
     }
 
-    /// Selects a database; false where there is none of this number.
+    /// Selects a database; false if there is none of this number.
     pub fn select(self, db: i32) -> bool {
         // SAFETY: the context is live.
         unsafe { api!(RedisModule_SelectDb(self.raw, db)) == OK }
     }
 
-    /// Whether the client behind this context is the one that replays the append-only file.
-    pub fn is_log_reader(self) -> bool {
+    /// Whether the client of this context is the one that replays the append-only file.
+    pub fn is_aof_client(self) -> bool {
         // SAFETY: the context is live.
         unsafe { api!(RedisModule_GetClientId(self.raw)) == u64::MAX }
     }
 }
 
-/// The success of the server's functions.
+/// What the server's functions return on success.
 pub const OK: c_int = raw::REDISMODULE_OK as c_int;
-/// Their failure.
+/// What they return on failure.
 pub const ERR: c_int = raw::REDISMODULE_ERR as c_int;
 
 /// The bytes of a string of the server.
 ///
 /// # Safety
-/// The string is live, and is not changed or freed for as long as `'s`.
+/// The string is live, and is neither changed nor freed during `'s`.
 pub unsafe fn bytes<'s>(string: *const raw::RedisModuleString) -> &'s [u8] {
     let mut len = 0;
     // SAFETY: the string is live; the server writes its length and keeps its bytes in place.
@@ -191,8 +194,9 @@ pub unsafe fn bytes<'s>(string: *const raw::RedisModuleString) -> &'s [u8] {
     }
 }
 
-/// In which database a key is. Asked of the key: in a transaction Valkey 9.1 answers for the context with the database of the
-/// client, also while it tells of a key that was copied into another one.
+/// The database that a key is in. Ask the key, not the context: in a transaction the context of
+/// Valkey 9.1 gives the database of the client, also in the notification of a key that was copied
+/// into another.
 ///
 /// # Safety
 /// The key is a live handle.
@@ -201,14 +205,8 @@ pub unsafe fn db_of(key: *mut raw::RedisModuleKey) -> i32 {
     unsafe { api!(RedisModule_GetDbIdFromModuleKey(key)) }
 }
 
-/// A new string of the server, to be freed by its owner.
-pub fn string(bytes: &[u8]) -> *mut raw::RedisModuleString {
-    // SAFETY: without a context the string belongs to the caller; the bytes are copied.
-    unsafe { api!(RedisModule_CreateString(std::ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())) }
-}
-
-/// The time in Unix ms. Where the server has read the clock already for the running command (Redis 7.2), it
-/// is that time.
+/// The time, Unix ms. From Redis 7.2 on it is the time that the server has read for the running
+/// command.
 pub fn now_ms() -> i64 {
     // SAFETY: no arguments.
     unsafe {
@@ -219,16 +217,17 @@ pub fn now_ms() -> i64 {
     }
 }
 
-/// Random numbers that are asked for at once: the server makes whole digests of them.
+/// How many random numbers are requested at once: the server makes them from whole digests.
 const RANDOM: usize = 32;
 
 thread_local! {
-    static NUMBERS: RefCell<ArrayVec<u64, RANDOM>> = const { RefCell::new(ArrayVec::new_const()) };
+    static RANDOM_NUMBERS: RefCell<ArrayVec<u64, RANDOM>> = const { RefCell::new(ArrayVec::new_const()) };
 }
 
-/// A random number from the server's generator, which is seeded from the operating system. Each is given out once.
+/// A random number from the server's generator, which is seeded from the operating system. Each is
+/// returned once.
 pub fn random() -> u64 {
-    NUMBERS.with_borrow_mut(|numbers| {
+    RANDOM_NUMBERS.with_borrow_mut(|numbers| {
         if let Some(number) = numbers.pop() {
             return number;
         }

@@ -11,17 +11,20 @@ use crate::command::spec::{Access, KeyPositions, Spec};
 use crate::command::TABLE;
 
 /// Registers every command of the table.
+///
+/// # Errors
+/// The server refuses a command.
 pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
     let own_category = add_category(ctx);
     for (index, spec) in TABLE.iter().enumerate() {
-        let entry = trampoline::entry_of(index).ok_or("more commands than entries")?;
+        let entry = trampoline::command_fn(index).ok_or("too many commands")?;
         register_one(ctx, spec, entry, own_category)
             .ok_or_else(|| format!("the command {} cannot be registered", spec.name))?;
     }
     Ok(())
 }
 
-fn register_one(ctx: Ctx<'_>, spec: &Spec, entry: trampoline::Entry, own_category: bool) -> Option<()> {
+fn register_one(ctx: Ctx<'_>, spec: &Spec, entry: trampoline::CommandFn, own_category: bool) -> Option<()> {
     let name = CString::new(spec.name).ok()?;
     let (first, last, step) = range(spec.keys);
     let flags = CString::new(flags(spec)).ok()?;
@@ -38,9 +41,9 @@ fn register_one(ctx: Ctx<'_>, spec: &Spec, entry: trampoline::Entry, own_categor
     done.then_some(())
 }
 
-/// The flags, as the server spells them. What only gives back goes on when memory is out. A cluster routes by
-/// key specs only where the keys stand at fixed places: counted keys it asks for (`getkeys-api`, see
-/// `positions`).
+/// The flags of a command, as the server spells them. Commands that return units go on when memory
+/// is out. A cluster routes by key specs only where the keys have fixed positions; for counted keys
+/// it calls the command and asks (`getkeys-api`, see `positions`).
 fn flags(spec: &Spec) -> String {
     let access = match spec.access {
         Access::Read => "readonly",
@@ -52,7 +55,8 @@ fn flags(spec: &Spec) -> String {
     format!("{access}{fast}{asked}")
 }
 
-/// Where the keys are, as clients of old learn it; counted keys they learn from the key specs, or ask for.
+/// First key, last key and step, for clients that know no key specs. Counted keys are in the key
+/// specs only.
 fn range(keys: KeyPositions) -> (c_int, c_int, c_int) {
     match keys {
         KeyPositions::First => (1, 1, 1),
@@ -61,14 +65,15 @@ fn range(keys: KeyPositions) -> (c_int, c_int, c_int) {
     }
 }
 
-/// Adds the category `@stock`, where the server lets modules add any (Redis 7.4, Valkey 8.0).
+/// Adds the ACL category `@stock`; false on servers that let modules add none (before Redis 7.4,
+/// Valkey 8.0).
 fn add_category(ctx: Ctx<'_>) -> bool {
     // SAFETY: the context is live; the name is copied.
     unsafe { raw::RedisModule_AddACLCategory.is_some_and(|add| add(ctx.raw(), c"stock".as_ptr()) == api::OK) }
 }
 
-/// Puts a command into its categories, where the server lets modules do so (Redis 7.2). Older servers know none for modules: there
-/// only rules by command name and key apply.
+/// Puts a command into its ACL categories; false if the server refuses. Servers before Redis 7.2
+/// know no categories for modules: there only rules by command name and by key apply.
 fn categorize(command: *mut raw::RedisModuleCommand, spec: &Spec, own_category: bool) -> bool {
     let access = if spec.access == Access::Read { "read" } else { "write" };
     let speed = if spec.fast { "fast" } else { "slow" };

@@ -1,9 +1,9 @@
-//! The data type of our keys: how the server saves, loads, copies, weighs and frees them.
+//! The data type of pools: how the server saves, loads, copies, measures and frees them.
 //!
-//! Most of it may run in a forked child (snapshots, rewrites) or while another data set is being served (a
-//! replica's diskless load), and freeing may run on any thread: so nothing here touches the state of the
-//! process except the gauges. Only `unlink` does, which is for keys of the data set in use, on the main
-//! thread.
+//! Most callbacks may run in a forked child (snapshots, rewrites) or while another data set is
+//! served (a replica's diskless load), and values may be freed on any thread. So nothing here
+//! touches the state of the process except the gauges, and `unlink`: it runs on the main thread,
+//! for keys of the data set in use.
 
 use std::os::raw::{c_int, c_void};
 use std::ptr::null_mut;
@@ -13,8 +13,8 @@ use redis_module::raw;
 
 use super::api::{self, Ctx};
 use super::log;
+use super::panic::guarded;
 use super::state;
-use super::trampoline::guarded;
 use super::value::StoredValue;
 use crate::core::codec::{self, Loader};
 use crate::core::stored_pool::Contents;
@@ -22,18 +22,21 @@ use crate::core::stored_pool::Contents;
 /// The type, once it is registered.
 pub static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(null_mut());
 
-/// Nine characters, as the server wants it; they are part of every RDB file and never change.
+/// Nine characters, as the server requires. They are part of every RDB file and never change.
 const NAME: &std::ffi::CStr = c"stockpool";
 
-/// Before each chunk that a value is saved in.
+/// Marks a chunk of a value.
 const MORE: u64 = 1;
-/// The end of a pool.
+/// Marks the end of a pool.
 const END: u64 = 0;
-/// The end of what has arrived of a pool: more may come by `STOCK.LOAD`. (Not 2, which Redis 7 puts before each number: a damaged type makes it
-/// hand that in as if it were ours.)
-const SO_FAR: u64 = 3;
+/// Marks the end of a partial pool: `STOCK.LOAD` may bring more. (Not 2: Redis 7 puts that before
+/// each number, and a damaged RDB file can make it pass for a mark.)
+const END_OF_PARTIAL: u64 = 3;
 
 /// Registers the type.
+///
+/// # Errors
+/// The server refuses it.
 pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
     let mut methods = raw::RedisModuleTypeMethods {
         // The version of this structure up to `copy2`, which Redis 7.0 knows.
@@ -66,7 +69,7 @@ pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// The value of an open key, or null where it holds something else or nothing.
+/// The value of an open key; null if it holds another type or nothing.
 ///
 /// # Safety
 /// The key is a live handle or null.
@@ -81,11 +84,10 @@ pub unsafe fn value_of(key: *mut raw::RedisModuleKey) -> *mut StoredValue {
     }
 }
 
-/// The value behind a callback's pointer.
+/// The value behind the pointer of a callback.
 ///
 /// # Safety
-/// The pointer came from the server, which got it from `StoredValue::boxed`, and nothing changes the value
-/// meanwhile.
+/// The server got the pointer from `StoredValue::boxed`, and nothing changes the value during `'v`.
 unsafe fn value<'v>(value: *const c_void) -> &'v StoredValue {
     // SAFETY: see above.
     unsafe { &*value.cast() }
@@ -120,20 +122,20 @@ fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<StoredValue>,
                 let pool = loader.finish().map_err(|damage| format!("stock: damaged value: {damage}"))?;
                 return Ok(StoredValue::boxed(Contents::Pool(pool)));
             }
-            SO_FAR => return Ok(StoredValue::boxed(Contents::Arriving(loader))),
-            _ => return Err("stock: damaged value: neither a chunk nor the end".into()),
+            END_OF_PARTIAL => return Ok(StoredValue::boxed(Contents::Arriving(loader))),
+            _ => return Err("stock: damaged value: unknown mark".into()),
         }
     }
 }
 
-/// Reads one chunk. The length in the payload is checked against the payload by the server,
-/// and what it claims about the pool by the loader.
+/// Reads one chunk. The server checks its length against the payload, the loader checks its
+/// content.
 fn next_chunk(io: *mut raw::RedisModuleIO, loader: &mut Loader) -> Result<(), String> {
     let mut len = 0;
     // SAFETY: the handle is live; the server writes the length.
     let start = unsafe { api!(RedisModule_LoadStringBuffer(io, &mut len)) };
     if start.is_null() {
-        return Err("stock: damaged value: it ends too early".into());
+        return Err("stock: damaged value: truncated".into());
     }
     // SAFETY: the server allocated so many bytes, and they are ours until freed.
     let fed = loader.feed(unsafe { std::slice::from_raw_parts(start.cast(), len) });
@@ -146,13 +148,13 @@ fn next_chunk(io: *mut raw::RedisModuleIO, loader: &mut Loader) -> Result<(), St
 fn ensure_read(io: *mut raw::RedisModuleIO) -> Result<(), String> {
     // SAFETY: the handle is live for the callback.
     if unsafe { api!(RedisModule_IsIOError(io)) } != 0 {
-        return Err("stock: damaged value: it cannot be read to its end".into());
+        return Err("stock: damaged value: truncated".into());
     }
     Ok(())
 }
 
-/// Runs the body of a callback that saves. Where it fails in a forked child, the child ends with an error: the file that it
-/// wrote is dropped, and the last good one stays.
+/// Runs the body of a callback that saves. If it panics in a forked child, the child exits with an
+/// error: the server drops the file, and the last good one stays.
 fn saving(body: impl FnOnce()) {
     let saved = guarded(false, || {
         body();
@@ -180,13 +182,14 @@ unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, pool: *mut c_void) {
             api!(RedisModule_SaveUnsigned(io, MORE));
             api!(RedisModule_SaveStringBuffer(io, chunk.as_ptr().cast(), chunk.len()));
         });
-        api!(RedisModule_SaveUnsigned(io, if contents.pool().is_some() { END } else { SO_FAR }));
+        api!(RedisModule_SaveUnsigned(io, if contents.pool().is_some() { END } else { END_OF_PARTIAL }));
     });
 }
 
 unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: *mut raw::RedisModuleString, pool: *mut c_void) {
     let command = c"STOCK.LOAD".as_ptr();
-    // SAFETY: the handle, the key and the value are live for the callback; the formats match their arguments.
+    // SAFETY: the handle, the key and the value are live for the callback; the formats match their
+    // arguments.
     saving(|| unsafe {
         let contents = &value(pool).contents;
         contents.save(&mut |chunk| {
@@ -207,22 +210,23 @@ unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, pool: *mut c_vo
             api!(RedisModule_DigestAddStringBuffer(digest, chunk.as_ptr().cast(), chunk.len()));
         });
         if contents.pool().is_none() {
-            api!(RedisModule_DigestAddLongLong(digest, SO_FAR as i64));
+            api!(RedisModule_DigestAddLongLong(digest, END_OF_PARTIAL as i64));
         }
         api!(RedisModule_DigestEndSequence(digest));
     });
 }
 
-/// Moves the value to where the allocator would rather have it. Only the value itself: the tables of a small pool stay where they
-/// are, and those of a large one are too large to fragment.
+/// Moves the value to where the allocator prefers it. Only the value itself: the tables of a small
+/// pool stay, and those of a large one are too large to fragment.
 unsafe extern "C" fn defrag(
     ctx: *mut raw::RedisModuleDefragCtx,
     _key: *mut raw::RedisModuleString,
     pool: *mut *mut c_void,
 ) -> c_int {
     guarded(0, || {
-        // SAFETY: the handle is live, and the server owns the place of the value. Moving a value is a copy of its bytes: nothing
-        // points into it (the wake-up queue knows pools by name), and the server frees the old place without dropping what is in it.
+        // SAFETY: the handle is live, and the server owns the memory of the value. Moving a value
+        // copies its bytes: nothing points into it (the wake-up queue knows pools by name), and the
+        // server frees the old memory without dropping the value in it.
         unsafe {
             let moved = api!(RedisModule_DefragAlloc(ctx, *pool));
             if !moved.is_null() {
@@ -233,9 +237,9 @@ unsafe extern "C" fn defrag(
     })
 }
 
-/// A key loses its value (DEL, RENAME, expiry, eviction, overwriting; not FLUSHALL): the wake-up queue forgets it.
-/// On a primary a stale entry would go when its time comes, but on a replica, which sweeps nothing, they
-/// would pile up.
+/// A key loses its value (DEL, RENAME, expiry, eviction, overwriting; not FLUSHALL): its entry in
+/// the wake-up queue is removed. A primary would remove a stale entry when its time comes, but a
+/// replica, which sweeps nothing, would collect them.
 unsafe extern "C" fn unlink(key: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) {
     // SAFETY: the handle and the value are live for the callback.
     guarded((), || unsafe {
@@ -248,7 +252,7 @@ unsafe extern "C" fn unlink(key: *mut raw::RedisModuleKeyOptCtx, pool: *const c_
 }
 
 unsafe extern "C" fn free(value: *mut c_void) {
-    // SAFETY: the server gives up the value it got from `Box::into_raw`.
+    // SAFETY: the server gives up the value, which it got from `Box::into_raw`.
     guarded((), || drop(unsafe { Box::from_raw(value.cast::<StoredValue>()) }));
 }
 

@@ -1,4 +1,4 @@
-//! What `COMMAND INFO` and `COMMAND DOCS` say of a command: the table's description in the server's
+//! `COMMAND INFO` and `COMMAND DOCS`: the table's description of a command in the server's
 //! structures.
 
 use std::ffi::CString;
@@ -10,7 +10,7 @@ use redis_module::raw;
 use super::api;
 use crate::command::spec::{Access, Arg, ArgKind, KeyPositions, Spec};
 
-/// The layout of the structures below, by which the server knows how to read them.
+/// The layout of the structures below, which the server needs to read them.
 static VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfoVersion {
     version: 1,
     sizeof_historyentry: size_of::<raw::RedisModuleCommandHistoryEntry>(),
@@ -18,27 +18,27 @@ static VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfo
     sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
 };
 
-/// Describes a command to the server, which copies everything.
+/// Describes a command to the server, which copies everything; false if it refuses.
 pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
-    let mut room = Room::default();
+    let mut arena = Arena::default();
     let mut key_specs = [key_spec(spec), empty_key_spec()];
     let info = raw::RedisModuleCommandInfo {
         version: &VERSION,
-        summary: room.text(spec.summary),
-        complexity: room.text(spec.complexity),
-        since: room.text(spec.since),
+        summary: arena.text(spec.summary),
+        complexity: arena.text(spec.complexity),
+        since: arena.text(spec.since),
         history: null_mut(),
         tips: null(),
         arity: spec.arity,
         key_specs: key_specs.as_mut_ptr(),
-        args: room.args(spec.args),
+        args: arena.args(spec.args),
     };
-    // SAFETY: the command came from the server; everything that the description points at lives until the end
-    // of this function.
+    // SAFETY: the command came from the server; everything that the description points at lives
+    // until the end of this function.
     unsafe { api!(RedisModule_SetCommandInfo(command, &info)) == api::OK }
 }
 
-/// What happens to the keys (`REDISMODULE_CMD_KEY_*`).
+/// What a command does with its keys (`REDISMODULE_CMD_KEY_*`).
 pub fn key_flags(spec: &Spec) -> u32 {
     let writes = if spec.inserts { raw::REDISMODULE_CMD_KEY_INSERT } else { raw::REDISMODULE_CMD_KEY_UPDATE };
     match spec.access {
@@ -48,7 +48,7 @@ pub fn key_flags(spec: &Spec) -> u32 {
     }
 }
 
-/// Where the keys are, and what happens to them.
+/// Where the keys are, and what the command does with them.
 fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
     let mut described = raw::RedisModuleCommandKeySpec { flags: key_flags(spec).into(), ..empty_key_spec() };
     described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
@@ -56,7 +56,7 @@ fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
         KeyPositions::First | KeyPositions::All => 1,
         KeyPositions::Counted(at) => at.into(),
     };
-    // KeyPositions stand together: a step other than 1 is computed wrongly by many servers.
+    // Keys are adjacent: Redis up to 8.2 and Valkey 8 compute a step other than 1 wrongly.
     let (range, keystep) = (raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE, 1);
     match spec.keys {
         KeyPositions::First | KeyPositions::All => {
@@ -81,15 +81,15 @@ fn empty_key_spec() -> raw::RedisModuleCommandKeySpec {
     unsafe { std::mem::zeroed() }
 }
 
-/// What the descriptions point at. Vectors are not touched any more once a pointer to their content is handed
-/// out.
+/// The memory that the descriptions point at. A vector is not changed once a pointer to its content
+/// was returned.
 #[derive(Default)]
-struct Room {
+struct Arena {
     texts: Vec<CString>,
     lists: Vec<Vec<raw::RedisModuleCommandArg>>,
 }
 
-impl Room {
+impl Arena {
     fn text(&mut self, text: &str) -> *const c_char {
         let text = CString::new(text).unwrap_or_default();
         let start = text.as_ptr();

@@ -1,15 +1,15 @@
-//! What the server tells of itself.
+//! Events of the server: role changes, loads, flushes, swaps of databases, cron.
 
 use std::os::raw::c_void;
 
 use redis_module::raw;
 
 use super::api::{self, Ctx};
+use super::panic::guarded;
 use super::state::{self, State};
-use super::trampoline::guarded;
 use super::{log, replication_consumers, sweep};
 
-/// Asks the server to tell; false where it does not know one of the events.
+/// Subscribes to the events; false if the server does not know one of them.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
     let events: [(u64, raw::RedisModuleEventCallback); 6] = [
         (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(on_role)),
@@ -35,13 +35,13 @@ unsafe extern "C" fn on_role(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEve
     });
 }
 
-/// This process is primary from now on, while another history may go on elsewhere. Confirmations that the old primary
-/// lost can be repeated during the grace.
+/// This process is primary from now on, while another history may go on elsewhere. Confirmations
+/// that the old primary lost can be repeated during the grace.
 fn promoted() {
     let promotion = state::with(|state| {
         state.promotion = state.promotion.saturating_add(1);
         state.begin_grace();
-        state.rescan.want();
+        state.rescan.request();
         state.promotion
     });
     log::notice(&format!("primary from now on (promotion {} of this process)", promotion.saturating_sub(1)));
@@ -52,12 +52,12 @@ unsafe extern "C" fn on_loading(_: *mut raw::RedisModuleCtx, _: raw::RedisModule
     guarded((), || state::with(|state| loading(state, what)));
 }
 
-/// After a load the wake-up queue is made anew. A load from disk may have lost the latest confirmations, as a
-/// promotion may, and is followed by a grace; one from the primary has not.
+/// Requests a rescan after a load. A load from disk is followed by a grace, since it may have lost
+/// the latest confirmations, as a promotion may; a load from the primary has lost none.
 fn loading(state: &mut State, what: u64) {
     match what {
         raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED => {
-            state.rescan.want();
+            state.rescan.request();
             if state.loading_from_disk {
                 state.begin_grace();
             }
@@ -74,7 +74,7 @@ unsafe extern "C" fn on_async_load(_: *mut raw::RedisModuleCtx, _: raw::RedisMod
         if what == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
             state::with(|state| {
                 state.wake_queue.discard(None);
-                state.rescan.want();
+                state.rescan.request();
             });
         }
     });
@@ -97,7 +97,7 @@ unsafe extern "C" fn on_swap(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEve
         if let Some(info) = unsafe { info.cast::<raw::RedisModuleSwapDbInfoV1>().as_ref() } {
             state::with(|state| {
                 state.wake_queue.swap_databases(info.dbnum_first, info.dbnum_second);
-                state.rescan.disturb();
+                state.rescan.restart_if_running();
             });
         }
     });

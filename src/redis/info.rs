@@ -1,11 +1,11 @@
-//! `INFO stock`.
+//! The section `INFO stock`.
 
 use std::ffi::{CStr, CString};
 use std::os::raw::c_int;
 
 use redis_module::raw;
 
-use super::trampoline::guarded;
+use super::panic::guarded;
 use super::{api, state, value};
 use crate::command::journal::Outcome;
 
@@ -16,7 +16,7 @@ pub fn register(ctx: api::Ctx<'_>) -> bool {
 }
 
 unsafe extern "C" fn on_info(info: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
-    // A crash report is written by a signal handler, which must find no lock and no borrow in its way.
+    // A crash report is written by a signal handler, which may interrupt a borrow of the state.
     if for_crash_report == 0 {
         guarded((), || Section { info }.write());
     }
@@ -28,7 +28,7 @@ struct Section {
 
 impl Section {
     fn write(&self) {
-        // SAFETY: the handle is live; without a name of its own the section is called as the module.
+        // SAFETY: the handle is live; an empty name gives the section the name of the module.
         if unsafe { api!(RedisModule_InfoAddSection(self.info, c"".as_ptr())) } != api::OK {
             return;
         }
@@ -42,15 +42,15 @@ impl Section {
         self.count(c"evicting_maxmemory_policy", u64::from(evicts()));
     }
 
-    /// One total per answer, then what happened without one.
+    /// One total per outcome of a call, then totals of what happens without a call.
     fn totals(&self) {
-        let (answers, expired, divergences, steps, published, dropped) = state::with(|state| {
+        let (outcomes, expired, divergences, steps, published, dropped) = state::with(|state| {
             let totals = &state.totals;
-            (totals.answers, totals.expired, totals.divergences, totals.clock_steps, totals.published, totals.dropped)
+            (totals.outcomes, totals.expired, totals.divergences, totals.clock_steps, totals.published, totals.dropped)
         });
-        for (answer, name) in Outcome::NAMES {
+        for (outcome, name) in Outcome::NAMES {
             let name = CString::new(format!("replies_{name}")).unwrap_or_default();
-            self.count(&name, answers.get(answer as usize).copied().unwrap_or_default());
+            self.count(&name, outcomes.get(outcome as usize).copied().unwrap_or_default());
         }
         self.count(c"holds_expired", expired);
         self.count(c"divergences", divergences);
@@ -61,15 +61,15 @@ impl Section {
 
     fn background(&self) {
         let now_ms = api::now_ms();
-        let (lag_ms, due, rescans, searching, promotion, grace) = state::with(|state| {
+        let (lag_ms, due, rescans, scanning, promotion, grace) = state::with(|state| {
             let due = state.wake_queue.is_due(now_ms);
-            let (rescans, searching) = (state.rescan.finished, state.rescan.is_wanted());
-            (state.sweep.lag_ms, due, rescans, searching, state.promotion, state.in_grace())
+            let (rescans, scanning) = (state.rescan.completed, state.rescan.is_pending());
+            (state.sweep.lag_ms, due, rescans, scanning, state.promotion, state.in_grace())
         });
         self.signed(c"sweep_lag_ms", lag_ms);
         self.count(c"sweep_pending", u64::from(due));
         self.count(c"rescans", rescans);
-        self.count(c"rescan_in_progress", u64::from(searching));
+        self.count(c"rescan_in_progress", u64::from(scanning));
         // The first one is the start of the process.
         self.count(c"promotions", promotion.saturating_sub(1));
         self.count(c"failover_grace", u64::from(grace));
@@ -86,7 +86,7 @@ impl Section {
     }
 }
 
-/// Whether the server may throw keys away when memory runs short: it would throw away stock.
+/// Whether the server may evict keys when memory runs short: it would evict stock.
 pub fn evicts() -> bool {
     // SAFETY: without a context the server answers for itself.
     let flags = unsafe { api!(RedisModule_GetContextFlags(std::ptr::null_mut())) };

@@ -1,25 +1,26 @@
-//! What belongs to whoever holds the server's lock.
+//! Values that the server's lock protects.
 
 use std::cell::RefCell;
 
-/// A value of the process that is reached under the server's lock only.
+/// A value of the process that is used under the server's lock only.
 ///
-/// The server runs commands, events and every other callback that comes here while its one lock is held: mostly on its main
-/// thread, but also on a thread of another module that has taken the lock (`RM_ThreadSafeContextLock`) and calls our commands.
-/// So the value is one for all threads, and no lock of our own is needed. (Values of keys may be freed on other threads
-/// without it; `value` keeps to atomic gauges for that reason.)
+/// The server holds its one lock while it runs commands, events and all other callbacks that come
+/// here: mostly on its main thread, but also on a thread of another module that has taken the lock
+/// (`RM_ThreadSafeContextLock`) and calls commands of this module. So one value serves all threads,
+/// and needs no lock of its own. (Values of keys may be freed on other threads without the lock:
+/// `value` touches atomic gauges only.)
 pub struct Locked<T>(RefCell<T>);
 
-// SAFETY: `with` is called under the server's lock, which orders the threads that take it, one after the other.
+// SAFETY: `with` is called under the server's lock, which one thread holds at a time.
 unsafe impl<T> Sync for Locked<T> {}
 
 impl<T> Locked<T> {
-    /// The value at the start.
+    /// With this initial value.
     pub const fn new(value: T) -> Self {
         Self(RefCell::new(value))
     }
 
-    /// Works on the value. Must not call what may call back.
+    /// Works on the value. `work` must not call anything that may come back here.
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         work(&mut self.0.borrow_mut())
     }

@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 
-/// How loud a line is.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Worth knowing.
+    /// Normal operation.
     Notice,
-    /// Somebody should look at it.
+    /// Needs the attention of an operator.
     Warning,
 }
 
 impl Level {
-    /// As the server spells it.
+    /// The server's name of the level.
     const fn word(self) -> &'static CStr {
         match self {
             Self::Notice => c"notice",
@@ -24,20 +24,20 @@ impl Level {
     }
 }
 
-/// A context for lines that belong to no call, so that they carry the module's name.
+/// A context outside of any call: lines that are logged with it carry the name of the module.
 static CONTEXT: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut());
 
-/// From now on lines carry the module's name.
+/// From now on lines are logged with this context; without one if it is null.
 pub fn use_context(ctx: *mut raw::RedisModuleCtx) {
     CONTEXT.store(ctx, Ordering::Relaxed);
 }
 
-/// Something worth knowing.
+/// Logs normal operation.
 pub fn notice(text: &str) {
     line(Level::Notice, text);
 }
 
-/// Something that somebody should look at.
+/// Logs what needs the attention of an operator.
 pub fn warning(text: &str) {
     line(Level::Warning, text);
 }
@@ -52,7 +52,7 @@ fn line(level: Level, text: &str) {
     }
 }
 
-/// Something is wrong with a value that is read or written.
+/// Logs a fault in a value that is read or written.
 ///
 /// # Safety
 /// `io` is the live handle of a callback.
@@ -62,7 +62,7 @@ pub unsafe fn io_warning(io: *mut raw::RedisModuleIO, text: &str) {
     unsafe { api!(RedisModule_LogIOError(io, Level::Warning.word().as_ptr(), c"%s".as_ptr(), text.as_ptr())) };
 }
 
-/// The text as one line of ASCII: whatever else is in it becomes `?`.
+/// The text as one line of printable ASCII: every other byte becomes `?`.
 fn printable(text: &str) -> CString {
     let clean = text.bytes().map(|byte| if byte == b' ' || byte.is_ascii_graphic() { byte } else { b'?' });
     CString::new(clean.collect::<Vec<u8>>()).unwrap_or_default()

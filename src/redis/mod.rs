@@ -1,35 +1,46 @@
-//! The shell: everything that touches the server's C interface, and the only place with `unsafe`.
+//! The shell: all code that uses the server's C interface, and the only code with `unsafe`.
 //!
-//! Read in this order: `api` (calling C), `allocator`, `log`, `state` (what the process keeps), `value` and
-//! `data_type` (what a key holds), `keyspace` and `reply` (what a command may do), `trampoline`, `positions`
-//! and `call` (one command's way), `replicate`, `replication_consumers`, `stream` and `notify` (what follows a change), `wake_queue`,
-//! `sweep` and `rescan` (due holds without traffic), `events` (what the server tells), `config`, `info`, `commands` and
-//! `docs` (what the server is told).
+//! In reading order:
 //!
-//! C callbacks delegate at once to safe code and let no panic out. Nothing here decides anything about stock.
+//! - calling C: `api`, `handles`, `allocator`, `log`, `panic`;
+//! - what the process keeps: `locked`, `settings`, `wake_queue`, `background`, `scratch`, `state`;
+//! - what a key holds: `value`, `data_type`;
+//! - one call: `trampoline`, `positions`, `call`, `open_key`, `keyspace`, `reply`;
+//! - after a change: `stream`, `replication_consumers`, `replicate`, `notify`;
+//! - without a call: `sweep`, `rescan`, `events`;
+//! - at load: `commands`, `docs`, `config`, `options`, `info`.
+//!
+//! C callbacks delegate at once to safe code, and no panic leaves them. Nothing here decides about
+//! stock.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
 
 #[macro_use]
 mod api;
 mod allocator;
+mod background;
 mod call;
 mod commands;
 mod config;
 mod data_type;
 mod docs;
 mod events;
+mod handles;
 mod info;
 mod keyspace;
 mod locked;
 mod log;
 mod notify;
+mod open_key;
 mod options;
+mod panic;
 mod positions;
 mod replicate;
 mod replication_consumers;
 mod reply;
 mod rescan;
+mod scratch;
+mod settings;
 mod state;
 mod stream;
 mod sweep;
@@ -46,7 +57,7 @@ use api::Ctx;
 /// The name: prefix of the parameters (`stock.hold-seconds`) and of the `INFO` section.
 const NAME: &std::ffi::CStr = c"stock";
 
-/// Where the server begins.
+/// Called by the server when it loads the module.
 ///
 /// # Safety
 /// Called by the server, once, with a live context and its arguments.
@@ -56,36 +67,36 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    // First of all, before anything is allocated: this fills in the server's functions, its allocator among
-    // them. SAFETY: the context is live; the name is copied.
+    // This comes first, before anything is allocated: it fills in the server's functions, its
+    // allocator among them. SAFETY: the context is live; the name is copied.
     if unsafe { raw::Export_RedisModule_Init(ctx, NAME.as_ptr(), version(), raw::REDISMODULE_APIVER_1 as c_int) }
         != api::OK
     {
         return api::ERR;
     }
-    trampoline::log_panics();
+    panic::log_panics();
     log::use_context(ctx);
-    trampoline::guarded(api::ERR, || {
+    panic::guarded(api::ERR, || {
         // SAFETY: what the server hands in is live until we return.
         let (ctx, argv) = unsafe { (Ctx::new(ctx), strings(argv, argc)) };
-        load(ctx, &argv).map_or_else(give_up, |()| api::OK)
+        load(ctx, &argv).map_or_else(refuse_to_load, |()| api::OK)
     })
 }
 
-fn give_up(why: String) -> c_int {
-    log::warning(&format!("redis-stock is not loaded: {why}"));
+fn refuse_to_load(reason: String) -> c_int {
+    log::warning(&format!("redis-stock is not loaded: {reason}"));
     log::use_context(std::ptr::null_mut());
     api::ERR
 }
 
-/// Registers everything. What may fail for reasons of the user comes first: a load that fails after the
-/// server has been given callbacks for events would leave it with pointers into a library that is gone.
+/// Registers everything. What can fail comes first: the server unloads the library after a failed
+/// load, and callbacks that were registered before would point into memory that is gone.
 fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     if let Some(name) = api::missing() {
-        return Err(format!("this server has no {name}; Redis 7.0 or Valkey 8.0 is the oldest that works"));
+        return Err(format!("the server has no {name}: at least Redis 7.0 or Valkey 8.0 is needed"));
     }
     if !allocator::is_usable() {
-        return Err("this server's allocator does not align to 16 bytes".into());
+        return Err("the server's allocator does not align to 16 bytes".into());
     }
     state::with(|state| state.cluster = ctx.flags() & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0);
     config::register(ctx, args)?;
@@ -95,14 +106,14 @@ fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     log::use_context(sweep::set_up(ctx)?);
     replication_consumers::subscribe(ctx);
     if info::register(ctx) && notify::subscribe(ctx) && events::subscribe(ctx) {
-        greet();
+        log_start();
         Ok(())
     } else {
-        Err("the server refuses to tell of its events".into())
+        Err("the server refuses a subscription to its events".into())
     }
 }
 
-fn greet() {
+fn log_start() {
     log::notice(concat!("redis-stock ", env!("CARGO_PKG_VERSION")));
     if info::evicts() {
         log::warning("maxmemory-policy may evict keys, and stock with them: set it to noeviction");
@@ -115,7 +126,7 @@ fn version() -> c_int {
     parts.iter().fold(0, |sum, part| sum * 100 + part.parse().unwrap_or(0))
 }
 
-/// The bytes of the load's arguments.
+/// The bytes of the arguments of `loadmodule`.
 ///
 /// # Safety
 /// `argv` are `argc` live strings.

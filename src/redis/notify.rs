@@ -1,4 +1,4 @@
-//! Keyspace notifications: ours to the world, and the server's to us.
+//! Keyspace notifications: those of this module, and those of the server that it needs.
 
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int};
@@ -6,14 +6,14 @@ use std::os::raw::{c_char, c_int};
 use redis_module::raw;
 
 use super::api::{self, Ctx};
-use super::keyspace::OpenKey;
-use super::reply::Word;
+use super::open_key::OpenKey;
+use super::panic::guarded;
+use super::reply::CWord;
 use super::rescan;
-use super::trampoline::guarded;
 use crate::command::journal::Journal;
 
-/// Announces the changes of one call: each change, then the edges that it crossed. The keys are closed by now,
-/// since whoever listens may do as he likes with them.
+/// Announces the changes of one call: each change, then the availability transitions that it
+/// caused. The keys are closed by now, since subscribers may do anything with them.
 pub fn announce(ctx: Ctx<'_>, keys: &[OpenKey], journal: &Journal) {
     for changed in journal.changed() {
         let Some(key) = keys.get(changed.handle.0) else {
@@ -30,19 +30,20 @@ pub fn announce(ctx: Ctx<'_>, keys: &[OpenKey], journal: &Journal) {
 
 fn event(ctx: Ctx<'_>, key: *mut raw::RedisModuleString, name: &str) {
     let class = raw::REDISMODULE_NOTIFY_MODULE as c_int;
-    let name = Word::new(name);
-    // SAFETY: the context and the key's name are live; the event's name ends in NUL.
+    let name = CWord::new(name);
+    // SAFETY: the context and the name of the key are live; the name of the event ends in NUL.
     unsafe { api!(RedisModule_NotifyKeyspaceEvent(ctx.raw(), class, name.as_ptr(), key)) };
 }
 
-/// Asks the server to tell of keys that appear without a command of ours.
+/// Subscribes to keys that appear under a name without a command of this module; false if the
+/// server refuses.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
     let class = raw::REDISMODULE_NOTIFY_GENERIC as c_int;
     // SAFETY: the context is live; the callback fits.
     unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(ctx.raw(), class, Some(on_event))) == api::OK }
 }
 
-/// After these a value may stand under a name that the wake-up queue does not know.
+/// After these events a pool may be under a name that the wake-up queue does not know.
 const ARRIVALS: [&CStr; 4] = [c"rename_to", c"move_to", c"copy_to", c"restore"];
 
 unsafe extern "C" fn on_event(
@@ -54,7 +55,7 @@ unsafe extern "C" fn on_event(
     // SAFETY: what the server hands in is live until we return.
     let (ctx, event) = unsafe { (Ctx::new(ctx), CStr::from_ptr(event)) };
     if ARRIVALS.contains(&event) {
-        guarded((), || rescan::look_at(ctx, key, rescan::schedule));
+        guarded((), || rescan::schedule_key(ctx, key));
     }
     api::OK
 }

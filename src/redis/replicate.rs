@@ -1,86 +1,72 @@
-//! What goes to the append-only file and the replicas, and what WATCH and client-side caches hear of.
+//! Replicates what a call has changed (append-only file, replicas), and signals it to WATCH and
+//! client-side caches.
 
 use std::ffi::CStr;
 use std::os::raw::c_longlong;
 
 use redis_module::raw;
+use smallvec::SmallVec;
 
 use super::api::Ctx;
+use super::handles::OwnedString;
 use super::keyspace::OpenKeys;
 use crate::command::journal::{Journal, PoolChanges};
 
-/// The command that carries one pool's effect.
+/// The command that carries the effect of a call on one pool.
 const EFFECT: &CStr = c"STOCK.EFFECT";
-/// The command that carries the effects of one call on several pools.
+/// The command that carries the effects of a call on several pools.
 const MEFFECT: &CStr = c"STOCK.MEFFECT";
 
-/// Replicates and signals what a call has changed. A call that changed nothing leaves no trace at all. One
-/// that failed may have changed something, too: due holds are returned before a call is decided. What comes from the log goes on
-/// as it came, also where it does not fit.
+/// Replicates and signals what a call has changed. A call that changed nothing leaves no trace. A
+/// call that was refused may have changed something, too: due holds expire before a call is
+/// decided. The commands of replication are passed on as they came, also if they do not fit this
+/// data set.
 pub fn propagate(ctx: Ctx<'_>, keys: &OpenKeys<'_>, journal: &Journal) {
-    if !journal.verbatim && journal.effects_skipped {
-        if !journal.changed().is_empty() {
-            // Goes nowhere, and counts the change for the server's save points. SAFETY: the context is live.
-            unsafe { api!(RedisModule_ReplicateVerbatim(ctx.raw())) };
-        }
-    } else if !journal.verbatim {
-        effects(ctx, keys, journal);
-    } else {
+    let changed = journal.changed();
+    if journal.verbatim || (journal.effects_skipped && !changed.is_empty()) {
+        // Where effects are skipped there is no consumer: this only counts the change for `save`.
         // SAFETY: the context is live.
         unsafe { api!(RedisModule_ReplicateVerbatim(ctx.raw())) };
+    } else if !journal.effects_skipped {
+        replicate_effects(ctx, keys, changed);
     }
-    signal(ctx, keys, journal);
+    signal(ctx, keys, changed);
 }
 
-/// One command for one call, whatever it touched: the other side, and a log that breaks off, has all of it or nothing.
-fn effects(ctx: Ctx<'_>, keys: &OpenKeys<'_>, journal: &Journal) {
-    match journal.changed() {
+/// One command per call, whatever the call has changed: a consumer has all of it or nothing.
+fn replicate_effects(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
+    match changed {
         [] => {}
-        [changed] => {
-            let Some(key) = keys.at(changed.handle) else { return };
-            let (start, len) = (changed.effect.as_ptr(), changed.effect.len());
-            // SAFETY: the context and the name are live; the format matches the arguments; the bytes are copied.
+        [one] => {
+            let Some(key) = keys.at(one.handle) else { return };
+            let (start, len) = (one.effect.as_ptr(), one.effect.len());
+            // SAFETY: the context and the name are live; the format matches the arguments; the
+            // bytes are copied.
             unsafe { api!(RedisModule_Replicate(ctx.raw(), EFFECT.as_ptr(), c"sb".as_ptr(), key.name, start, len)) };
         }
-        many => cart(ctx, keys, many),
+        several => replicate_cart(ctx, keys, several),
     }
 }
 
-/// `STOCK.MEFFECT numkeys key [key ...] effect [effect ...]`.
-fn cart(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
+/// `STOCK.MEFFECT numkeys key [key …] effect [effect …]`
+fn replicate_cart(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
     let names = changed.iter().filter_map(|one| keys.at(one.handle)).map(|key| key.name);
-    let mut arguments: Vec<*mut raw::RedisModuleString> = names.collect();
-    let own = arguments.len();
-    for one in changed {
-        // SAFETY: the context is live; the bytes are copied.
-        arguments
-            .push(unsafe { api!(RedisModule_CreateString(ctx.raw(), one.effect.as_ptr().cast(), one.effect.len())) });
-    }
-    let count = own as c_longlong;
-    // SAFETY: the context and all strings are live; the format matches the arguments.
-    unsafe {
-        api!(RedisModule_Replicate(
-            ctx.raw(),
-            MEFFECT.as_ptr(),
-            c"lv".as_ptr(),
-            count,
-            arguments.as_mut_ptr(),
-            arguments.len()
-        ))
-    };
-    for &effect in arguments.iter().skip(own) {
-        // SAFETY: made above; whoever needs it longer has taken a reference.
-        unsafe { api!(RedisModule_FreeString(ctx.raw(), effect)) };
-    }
+    let effects: SmallVec<[OwnedString; 8]> = changed.iter().map(|one| OwnedString::new(&one.effect)).collect();
+    let mut arguments: SmallVec<[*mut raw::RedisModuleString; 16]> = names.collect();
+    let numkeys = arguments.len() as c_longlong;
+    arguments.extend(effects.iter().map(OwnedString::as_ptr));
+    let (argv, argc) = (arguments.as_mut_ptr(), arguments.len());
+    // SAFETY: the context and all strings are live; the format matches the arguments. The server
+    // takes references to the strings that it keeps.
+    unsafe { api!(RedisModule_Replicate(ctx.raw(), MEFFECT.as_ptr(), c"lv".as_ptr(), numkeys, argv, argc)) };
 }
 
-/// Tells WATCH and client-side caches of pools whose visible content changed. Freeing memory is no such
-/// change.
-fn signal(ctx: Ctx<'_>, keys: &OpenKeys<'_>, journal: &Journal) {
-    let noted = journal.changed().iter().filter(|changed| !changed.notifications.is_empty());
-    let noted = noted.filter_map(|changed| keys.at(changed.handle)).filter(|key| !key.exchanged);
-    let exchanged = keys.opened().iter().filter(|key| key.exchanged);
-    for key in noted.chain(exchanged) {
+/// Signals the pools whose visible content has changed. Purging memory is no such change.
+fn signal(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
+    let changed = changed.iter().filter(|changed| !changed.notifications.is_empty());
+    let changed = changed.filter_map(|changed| keys.at(changed.handle)).filter(|key| !key.replaced);
+    let replaced = keys.opened().iter().filter(|key| key.replaced);
+    for key in changed.chain(replaced) {
         // SAFETY: the context and the name are live.
         unsafe { api!(RedisModule_SignalModifiedKey(ctx.raw(), key.name)) };
     }

@@ -1,13 +1,13 @@
-//! Answers.
+//! Replies to the client.
 
 use super::api::Ctx;
 use crate::command::error::CommandError;
 use crate::command::host::Out;
 
-/// The longest word or event name that is passed on; longer ones are cut (there are none).
-const WORD: usize = 64;
+/// The size of a [`CWord`] with its NUL. Longer texts are cut; there are none.
+const CWORD_LEN: usize = 64;
 
-/// Writes the answer of one call, in the client's protocol version.
+/// Writes the reply of one call, in the client's protocol version.
 pub struct Reply<'c>(pub Ctx<'c>);
 
 impl Out for Reply<'_> {
@@ -42,7 +42,7 @@ impl Out for Reply<'_> {
     }
 }
 
-/// Answers an error.
+/// Replies with an error.
 pub fn error(ctx: Ctx<'_>, error: &CommandError) {
     match error {
         // SAFETY: the context is live.
@@ -53,28 +53,28 @@ pub fn error(ctx: Ctx<'_>, error: &CommandError) {
     }
 }
 
-/// Answers an error line.
+/// Replies with an error of this text.
 pub fn line(ctx: Ctx<'_>, text: &str) {
     let text = std::ffi::CString::new(text).unwrap_or_else(|_| c"ERR internal error".into());
     // SAFETY: the context is live; the text ends in NUL and is copied.
     unsafe { api!(RedisModule_ReplyWithError(ctx.raw(), text.as_ptr())) };
 }
 
-/// A short text with a NUL behind it, without allocating.
-pub struct Word([u8; WORD]);
+/// A short text that ends in NUL, without an allocation.
+pub struct CWord([u8; CWORD_LEN]);
 
-impl Word {
-    /// Of this text.
+impl CWord {
+    /// A copy of this text.
     pub fn new(text: &str) -> Self {
-        let mut word = [0; WORD];
+        let mut word = [0; CWORD_LEN];
         // The last byte stays NUL.
         let text = text.as_bytes();
-        let len = text.len().min(WORD - 1);
+        let len = text.len().min(CWORD_LEN - 1);
         word[..len].copy_from_slice(&text[..len]);
         Self(word)
     }
 
-    /// For C.
+    /// The pointer, for `api!`. Live as long as this value.
     pub fn as_ptr(&self) -> *const std::os::raw::c_char {
         self.0.as_ptr().cast()
     }
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_word_ends_in_nul() {
-        assert_eq!(&Word::new("OK").0[..3], b"OK\0");
-        assert_eq!(Word::new(&"x".repeat(100)).0[WORD - 1], 0);
+        assert_eq!(&CWord::new("OK").0[..3], b"OK\0");
+        assert_eq!(CWord::new(&"x".repeat(100)).0[CWORD_LEN - 1], 0);
     }
 }

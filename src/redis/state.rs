@@ -1,39 +1,38 @@
 //! What the process keeps between calls.
 //!
-//! Borrows are short and never held while the server does anything by which other modules may run (opening
-//! keys, replicating, announcing): those may call our commands.
+//! `with` borrows it, and is never called while the server does anything by which other modules may
+//! run (opening keys, replicating, announcing): those may call commands of this module.
 
 use std::time::{Duration, Instant};
 
-use super::call::Scratch;
-use super::config::Settings;
+use super::background::{Rescan, Sweep};
 use super::locked::Locked;
 use super::log;
-use super::rescan::Rescan;
-use super::sweep::Sweep;
+use super::scratch::Scratch;
+use super::settings::Settings;
 use super::wake_queue::WakeQueue;
 use crate::command::journal::Outcome;
 use crate::core::model::time::Clock;
 
-/// A clock that goes back by more than this has been set, and is worth a count in `INFO`.
+/// A step back of the clock by more than this is counted for `INFO`.
 const CLOCK_STEP_MS: i64 = 1_000;
 
-/// Between two log lines about the same.
+/// The least time between two log lines about the same.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Totals since the start.
+/// Totals since the start of the process.
 pub struct Totals {
     /// By [`Outcome`].
-    pub answers: [u64; Outcome::COUNT],
-    /// Holds that were returned because their deadline passed.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// Holds that expired.
     pub expired: u64,
-    /// Effects that did not fit the state they met.
+    /// Effects that did not fit the pool that they were applied to.
     pub divergences: u64,
-    /// How often the clock went back.
+    /// Steps back of the clock.
     pub clock_steps: u64,
     /// Entries appended to event streams.
     pub published: u64,
-    /// Entries that could not be.
+    /// Entries that a stream did not take.
     pub dropped: u64,
 }
 
@@ -41,35 +40,36 @@ pub struct Totals {
 pub struct State {
     /// The parameters.
     pub settings: Settings,
-    /// Number of the current promotion: 1 from the start of the process, one more each time it becomes primary.
+    /// Number of the current promotion: 1 from the start of the process, one more each time it
+    /// becomes primary.
     pub promotion: u64,
     /// For `INFO`.
     pub totals: Totals,
-    /// When which pool has something to do.
+    /// When which pool needs the background.
     pub wake_queue: WakeQueue,
     /// The background sweep.
     pub sweep: Sweep,
-    /// The search for pools that the wake-up queue may not know.
+    /// The walk that finds pools which the wake-up queue does not know.
     pub rescan: Rescan,
-    /// The context flag that marks a slot import's client, where the server has one.
+    /// The context flag that marks the client of a slot import; 0 on servers without one.
     pub import_flag: u32,
     /// This server is a node of a cluster.
     pub cluster: bool,
-    /// A write has pools open: see `OpenKeys`.
+    /// A write has pools open (see `OpenKeys`).
     pub writing: bool,
-    /// The load under way reads our own files.
+    /// The load that is under way reads the server's own files.
     pub loading_from_disk: bool,
     last_ms: i64,
     grace_since: Option<Instant>,
     divergence_logged: Option<Instant>,
     drop_logged: Option<Instant>,
-    #[allow(clippy::vec_box, reason = "what is handed out and back is a pointer")]
+    #[allow(clippy::vec_box, reason = "moving a box moves a pointer, not the buffers")]
     spare: Vec<Box<Scratch>>,
 }
 
 static STATE: Locked<State> = Locked::new(State::new());
 
-/// Works on the state. Must not call what may call back.
+/// Works on the state. `work` must not call anything that may call a command of this module.
 pub fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
     STATE.with(work)
 }
@@ -80,7 +80,7 @@ impl State {
             settings: Settings::new(),
             promotion: 1,
             totals: Totals {
-                answers: [0; Outcome::COUNT],
+                outcomes: [0; Outcome::COUNT],
                 expired: 0,
                 divergences: 0,
                 clock_steps: 0,
@@ -111,13 +111,13 @@ impl State {
         Clock { now_ms, grace: self.in_grace() }
     }
 
-    /// From now on no hold becomes due for as long as `failover-grace-ms` says.
+    /// From now on no hold expires for as long as `failover-grace-ms` says.
     pub fn begin_grace(&mut self) {
         self.grace_since = Some(Instant::now());
     }
 
-    /// Whether the grace after a promotion or restart lasts. Measured by the steady clock: a step of the wall
-    /// clock neither ends nor extends it.
+    /// Whether the grace after a promotion or restart lasts. Measured by the monotonic clock: a
+    /// step of the wall clock neither ends nor extends it.
     pub fn in_grace(&mut self) -> bool {
         let Some(since) = self.grace_since else {
             return false;
@@ -129,29 +129,29 @@ impl State {
         lasts
     }
 
-    /// Counts what one call answered. The background's own calls answer nobody.
-    pub fn count_answer(&mut self, answer: Outcome) {
+    /// Counts the outcome of one call of a client. Calls of the background do not count.
+    pub fn count_outcome(&mut self, outcome: Outcome) {
         if self.sweep.call.is_some() {
             return;
         }
-        if let Some(total) = self.totals.answers.get_mut(answer as usize) {
+        if let Some(total) = self.totals.outcomes.get_mut(outcome as usize) {
             *total = total.wrapping_add(1);
         }
     }
 
-    /// Counts divergences and logs them once in a while.
+    /// Counts divergences, and logs them at most every 10 s.
     pub fn count_divergences(&mut self, count: u64) {
         self.totals.divergences = self.totals.divergences.wrapping_add(count);
         if self.divergence_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             self.divergence_logged = Some(Instant::now());
             let total = self.totals.divergences;
             log::warning(&format!(
-                "{total} replayed effects so far did not fit the pool they met: this data set differs from its source"
+                "{total} replicated effects so far did not fit their pool: this data set differs from its source"
             ));
         }
     }
 
-    /// Counts entries that a stream did not take, and logs them once in a while.
+    /// Counts entries of event streams, and logs those that were dropped at most every 10 s.
     pub fn count_events(&mut self, published: u64, dropped: u64) {
         self.totals.published = self.totals.published.wrapping_add(published);
         self.totals.dropped = self.totals.dropped.wrapping_add(dropped);
@@ -159,19 +159,19 @@ impl State {
             self.drop_logged = Some(Instant::now());
             let total = self.totals.dropped;
             log::warning(&format!(
-                "{total} events so far could not be written to their stream: it is a key of another type, or full"
+                "{total} events so far were dropped: the key of their stream holds another type, or its ids are used up"
             ));
         }
     }
 
-    /// Buffers for one call. Calls nest (a command may be run by another module in the middle of ours), so
+    /// Buffers for one call. Calls nest (another module may run a command in the middle of one), so
     /// there may be several.
     pub fn take_scratch(&mut self) -> Box<Scratch> {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// Gives them back.
-    pub fn give_scratch(&mut self, scratch: Box<Scratch>) {
+    /// Keeps the buffers for the next call.
+    pub fn return_scratch(&mut self, scratch: Box<Scratch>) {
         self.spare.push(scratch);
     }
 }

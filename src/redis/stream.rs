@@ -1,21 +1,24 @@
-//! The event streams: entries are appended to ordinary streams of the server, in the same step as the change.
+//! Event streams: entries are appended to ordinary streams of the server, in the same step as the
+//! change that they describe.
 
 use std::ffi::CStr;
-use std::os::raw::{c_int, c_longlong};
+use std::os::raw::{c_char, c_int, c_long, c_longlong};
 
+use arrayvec::ArrayVec;
 use redis_module::raw;
 use smallvec::SmallVec;
 
 use super::api::{self, Ctx};
-use super::call::NESTED;
-use super::keyspace::OpenKey;
+use super::handles::{CallReply, KeyHandle, ModuleUser, OwnedString};
 use super::locked::Locked;
+use super::open_key::OpenKey;
+use crate::command::error::CommandError;
 use crate::command::event::{FieldValue, StreamEntry, StreamField, FIELDS};
 use crate::command::host::{Append, StreamDenied};
 use crate::core::model::event::{EntryId, Place};
 
-/// Entries beyond the bound that are kept until they are trimmed together: the server drops whole nodes of a stream.
-const SLACK: u64 = 32;
+/// A stream is trimmed each time its length is a multiple of this: the server drops whole nodes.
+const TRIM_EVERY: u64 = 32;
 
 /// The streams that one call has written to.
 pub struct Streams<'c> {
@@ -24,34 +27,35 @@ pub struct Streams<'c> {
 }
 
 struct OpenStream {
-    key: *mut raw::RedisModuleKey,
-    name: *mut raw::RedisModuleString,
+    /// Closed before the name is freed: fields are dropped in this order.
+    handle: KeyHandle,
+    name: OwnedString,
     written: bool,
 }
 
 impl<'c> Streams<'c> {
-    /// None open yet.
+    /// No stream is open yet.
     pub fn new(ctx: Ctx<'c>) -> Self {
         Self { ctx, open: SmallVec::new() }
     }
 
-    /// Appends an entry. `None`: the server does not take it (the key holds something else, its last id is the
-    /// largest that there is, or it is in another slot).
+    /// Appends an entry, and returns its place. `None`: the stream does not take it (the key holds
+    /// another type, its last id is the largest possible, or it is in another slot).
     pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
         if pool.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
         let db = pool.db();
-        let open = self.opened(stream)?;
+        let open = self.open(stream)?;
         let mut id = raw::RedisModuleStreamID { ms: 0, seq: 0 };
         let mut flags = raw::REDISMODULE_STREAM_ADD_AUTOID as c_int;
         if let Append::At(place) = at {
             id = raw::RedisModuleStreamID { ms: place.id.ms, seq: place.id.seq };
             flags = 0;
         }
-        let key = open.key;
+        let key = open.handle.as_ptr();
         let added = with_strings(pool, db, entry, |strings| {
-            let fields = (strings.len() / 2) as std::os::raw::c_long;
+            let fields = (strings.len() / 2) as c_long;
             // SAFETY: the key and all strings are live; there are two strings for each field.
             unsafe { api!(RedisModule_StreamAdd(key, flags, &mut id, strings.as_mut_ptr(), fields)) == api::OK }
         });
@@ -70,54 +74,46 @@ impl<'c> Streams<'c> {
         Some(Place { id: EntryId { ms: id.ms, seq: id.seq }, length })
     }
 
-    /// The stream, open for writing. `None`: the key holds something else.
-    fn opened(&mut self, stream: &[u8]) -> Option<&mut OpenStream> {
-        // SAFETY: the names are ours until the call ends.
-        let at = self.open.iter().position(|open| unsafe { api::bytes(open.name) } == stream);
-        let at = match at {
-            Some(at) => at,
-            None => {
-                let name = name_of(stream);
-                let mode = raw::REDISMODULE_READ | raw::REDISMODULE_WRITE;
-                // SAFETY: the context and the name are live; the handle is closed in `drop`.
-                let key = unsafe { api!(RedisModule_OpenKey(self.ctx.raw(), name, mode as c_int)) };
-                self.open.push(OpenStream { key, name, written: false });
-                self.open.len().saturating_sub(1)
-            }
-        };
-        let open = self.open.get_mut(at)?;
-        // SAFETY: the handle is live.
-        let kind = unsafe { api!(RedisModule_KeyType(open.key)) };
-        let fits = kind == raw::REDISMODULE_KEYTYPE_STREAM as c_int || kind == raw::REDISMODULE_KEYTYPE_EMPTY as c_int;
-        fits.then_some(open)
+    /// The stream, open for writing. `None`: the key holds another type.
+    fn open(&mut self, stream: &[u8]) -> Option<&mut OpenStream> {
+        let known = self.open.iter().position(|open| open.name.bytes() == stream);
+        let index = known.unwrap_or_else(|| {
+            let name = stream_name(stream);
+            let mode = raw::REDISMODULE_READ | raw::REDISMODULE_WRITE;
+            // SAFETY: the name is live; the handle is dropped with the keys of the call.
+            let handle = unsafe { KeyHandle::open(self.ctx, name.as_ptr(), mode) };
+            self.open.push(OpenStream { handle, name, written: false });
+            self.open.len().saturating_sub(1)
+        });
+        let open = self.open.get_mut(index)?;
+        matches!(open.handle.kind(), raw::REDISMODULE_KEYTYPE_STREAM | raw::REDISMODULE_KEYTYPE_EMPTY).then_some(open)
     }
 }
 
 impl Drop for Streams<'_> {
-    /// Closes the streams, by which readers that wait are served, and says that they have changed.
+    /// Closes the streams, by which blocked readers are served, then signals and announces them.
     fn drop(&mut self) {
-        for open in self.open.drain(..) {
-            let class = raw::REDISMODULE_NOTIFY_STREAM as c_int;
-            // SAFETY: the handle came from `RM_OpenKey` and is closed once; the name is ours, and freed last.
-            unsafe {
-                api!(RedisModule_CloseKey(open.key));
-                if open.written && !std::thread::panicking() {
-                    api!(RedisModule_SignalModifiedKey(self.ctx.raw(), open.name));
-                    api!(RedisModule_NotifyKeyspaceEvent(self.ctx.raw(), class, c"xadd".as_ptr(), open.name));
+        for mut open in self.open.drain(..) {
+            open.handle = KeyHandle::closed();
+            if open.written && !std::thread::panicking() {
+                let class = raw::REDISMODULE_NOTIFY_STREAM as c_int;
+                // SAFETY: the context and the name are live.
+                unsafe {
+                    api!(RedisModule_SignalModifiedKey(self.ctx.raw(), open.name.as_ptr()));
+                    api!(RedisModule_NotifyKeyspaceEvent(self.ctx.raw(), class, c"xadd".as_ptr(), open.name.as_ptr()));
                 }
-                api!(RedisModule_FreeString(std::ptr::null_mut(), open.name));
             }
         }
     }
 }
 
-/// Keeps a stream at about so many entries. Its length, where entries went.
-fn trim(key: *mut raw::RedisModuleKey, most: u64) -> Option<u64> {
-    let length = length(key);
-    if length <= most || !length.is_multiple_of(SLACK) {
+/// Trims a stream to about `max_len` entries. Returns its length if it was trimmed.
+fn trim(key: *mut raw::RedisModuleKey, max_len: u64) -> Option<u64> {
+    let before = length(key);
+    if before <= max_len || !before.is_multiple_of(TRIM_EVERY) {
         return None;
     }
-    trim_to(key, raw::REDISMODULE_STREAM_TRIM_APPROX as c_int, most).then(|| self::length(key))
+    trim_to(key, raw::REDISMODULE_STREAM_TRIM_APPROX as c_int, max_len).then(|| length(key))
 }
 
 fn length(key: *mut raw::RedisModuleKey) -> u64 {
@@ -131,271 +127,219 @@ fn trim_to(key: *mut raw::RedisModuleKey, flags: c_int, length: u64) -> bool {
     unsafe { api!(RedisModule_StreamTrimByLength(key, flags, length)) > 0 }
 }
 
-/// Strings that entries have in common. They live as long as the process; the server copies what it stores. While it does, none
-/// is replaced: writes do not nest (see `OpenKeys`).
-struct Common {
-    names: [*mut raw::RedisModuleString; FIELDS],
-    words: Vec<(&'static str, *mut raw::RedisModuleString)>,
-    numbers: Vec<*mut raw::RedisModuleString>,
-    epoch: (u64, *mut raw::RedisModuleString),
+/// Small numbers have strings of their own: most quantities are small.
+const SMALL_NUMBERS: usize = 1_024;
+
+/// Strings that entries share. The server copies what it stores. None is replaced while the server
+/// uses it, since writes do not nest (see `OpenKeys`).
+struct SharedStrings {
+    names: [OwnedString; FIELDS],
+    words: Vec<(&'static str, OwnedString)>,
+    small_numbers: Vec<OwnedString>,
+    epoch: (u64, OwnedString),
     /// The name of the stream that was written to last.
-    stream: *mut raw::RedisModuleString,
-    /// The last number of each field that was not a small one: of the balances most stay as they are from one change to the
-    /// next, and many changes have one time.
-    recent: [(i64, *mut raw::RedisModuleString); FIELDS],
+    stream: OwnedString,
+    /// The last number of each field that was not a small one: most balances stay as they are from
+    /// one change to the next, and many changes share a time.
+    recent: [Option<(i64, OwnedString)>; FIELDS],
 }
 
-/// Small numbers, which most quantities are.
-const NUMBERS: usize = 1_024;
+static SHARED: Locked<Option<SharedStrings>> = Locked::new(None);
 
-static COMMON: Locked<Option<Common>> = Locked::new(None);
-
-impl Common {
+impl SharedStrings {
     fn new() -> Self {
         Self {
-            names: StreamField::NAMES.map(|name| api::string(name.as_bytes())),
+            names: StreamField::NAMES.map(|name| OwnedString::new(name.as_bytes())),
             words: Vec::new(),
-            numbers: (0..NUMBERS).map(|n| api::string(n.to_string().as_bytes())).collect(),
-            epoch: (0, api::string(b"0000000000000000")),
-            stream: api::string(b""),
-            recent: [(0, std::ptr::null_mut()); FIELDS],
+            small_numbers: (0..SMALL_NUMBERS).map(|n| OwnedString::new(n.to_string().as_bytes())).collect(),
+            epoch: (0, OwnedString::new(b"0000000000000000")),
+            stream: OwnedString::new(b""),
+            recent: [const { None }; FIELDS],
         }
     }
 
-    /// The name of a stream: one more reference, which the caller frees.
-    fn stream(&mut self, name: &[u8]) -> *mut raw::RedisModuleString {
-        // SAFETY: ours for as long as the process lives, or until it is replaced here; the server counts references.
-        unsafe {
-            if api::bytes(self.stream) != name {
-                api!(RedisModule_FreeString(std::ptr::null_mut(), self.stream));
-                self.stream = api::string(name);
-            }
-            api!(RedisModule_RetainString(std::ptr::null_mut(), self.stream));
+    fn stream(&mut self, name: &[u8]) -> OwnedString {
+        if self.stream.bytes() != name {
+            self.stream = OwnedString::new(name);
         }
-        self.stream
+        self.stream.share()
     }
 
     fn word(&mut self, word: &'static str) -> *mut raw::RedisModuleString {
         let known = self.words.iter().find(|(other, _)| std::ptr::eq(other.as_ptr(), word.as_ptr()));
-        if let Some(&(_, string)) = known.filter(|(other, _)| other.len() == word.len()) {
-            return string;
+        if let Some((_, string)) = known.filter(|(other, _)| other.len() == word.len()) {
+            return string.as_ptr();
         }
-        let string = api::string(word.as_bytes());
+        let string = OwnedString::new(word.as_bytes());
+        let pointer = string.as_ptr();
         self.words.push((word, string));
-        string
+        pointer
     }
 
     fn epoch(&mut self, epoch: u64) -> *mut raw::RedisModuleString {
         if self.epoch.0 != epoch {
-            let text = format!("{epoch:016x}");
-            let old = std::mem::replace(&mut self.epoch, (epoch, api::string(text.as_bytes())));
-            // SAFETY: it was ours, and the server keeps no string of an entry.
-            unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), old.1)) };
+            self.epoch = (epoch, OwnedString::new(format!("{epoch:016x}").as_bytes()));
         }
-        self.epoch.1
+        self.epoch.1.as_ptr()
     }
 
     fn number(&mut self, field: StreamField, number: i64) -> *mut raw::RedisModuleString {
-        if let Some(&string) = usize::try_from(number).ok().and_then(|n| self.numbers.get(n)) {
-            return string;
+        if let Some(string) = usize::try_from(number).ok().and_then(|n| self.small_numbers.get(n)) {
+            return string.as_ptr();
         }
         let recent = &mut self.recent[field as usize];
-        if recent.1.is_null() || recent.0 != number {
-            // SAFETY: without a context the string is ours.
-            let string = unsafe { api!(RedisModule_CreateStringFromLongLong(std::ptr::null_mut(), number)) };
-            let old = std::mem::replace(recent, (number, string)).1;
-            if !old.is_null() {
-                // SAFETY: it was ours, and the server keeps no string of an entry.
-                unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), old)) };
-            }
-        }
-        recent.1
-    }
-
-    /// The string of a field's value, and whether it is this entry's own.
-    fn value(
-        &mut self,
-        pool: &OpenKey,
-        db: i32,
-        field: StreamField,
-        value: FieldValue<'_>,
-    ) -> (*mut raw::RedisModuleString, bool) {
-        match value {
-            FieldValue::Key => (pool.name, false),
-            FieldValue::Db => (self.number(field, i64::from(db)), false),
-            FieldValue::Int(number) => (self.number(field, number), false),
-            FieldValue::Bytes(bytes) => (api::string(bytes), true),
-            FieldValue::Word(word) => (self.word(word), false),
-            FieldValue::Epoch(epoch) => (self.epoch(epoch), false),
+        match recent {
+            Some((known, string)) if *known == number => string.as_ptr(),
+            _ => recent.insert((number, OwnedString::of_number(number))).1.as_ptr(),
         }
     }
 }
 
-/// The name of a stream as a string of the server, which the caller frees.
-fn name_of(stream: &[u8]) -> *mut raw::RedisModuleString {
-    COMMON.with(|common| common.get_or_insert_with(Common::new).stream(stream))
+/// The name of a stream as a string of the server.
+fn stream_name(stream: &[u8]) -> OwnedString {
+    SHARED.with(|shared| shared.get_or_insert_with(SharedStrings::new).stream(stream))
 }
 
-/// Makes the strings of an entry, names and values in turn, and frees those that only this entry has.
+/// Makes the strings of an entry, names and values in turn, and works on them. Strings that only
+/// this entry has are freed afterwards.
 fn with_strings<R>(
     pool: &OpenKey,
     db: i32,
     entry: &StreamEntry<'_>,
     work: impl FnOnce(&mut [*mut raw::RedisModuleString]) -> R,
 ) -> R {
-    let mut strings: arrayvec::ArrayVec<*mut raw::RedisModuleString, { 2 * FIELDS }> = arrayvec::ArrayVec::new();
-    let mut own: arrayvec::ArrayVec<*mut raw::RedisModuleString, FIELDS> = arrayvec::ArrayVec::new();
-    COMMON.with(|common| {
-        let common = common.get_or_insert_with(Common::new);
+    let mut strings: ArrayVec<*mut raw::RedisModuleString, { 2 * FIELDS }> = ArrayVec::new();
+    let mut own: ArrayVec<OwnedString, FIELDS> = ArrayVec::new();
+    SHARED.with(|shared| {
+        let shared = shared.get_or_insert_with(SharedStrings::new);
         for &(field, value) in entry {
-            let (string, is_own) = common.value(pool, db, field, value);
-            if is_own {
-                own.push(string);
-            }
-            strings.push(common.names[field as usize]);
+            let string = match value {
+                FieldValue::Key => pool.name,
+                FieldValue::Db => shared.number(field, i64::from(db)),
+                FieldValue::Int(number) => shared.number(field, number),
+                FieldValue::Word(word) => shared.word(word),
+                FieldValue::Epoch(epoch) => shared.epoch(epoch),
+                FieldValue::Bytes(bytes) => {
+                    let string = OwnedString::new(bytes);
+                    let pointer = string.as_ptr();
+                    own.push(string);
+                    pointer
+                }
+            };
+            strings.push(shared.names[field as usize].as_ptr());
             strings.push(string);
         }
     });
-    let done = work(&mut strings);
-    for string in own {
-        // SAFETY: made above; the server has copied what it keeps.
-        unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), string)) };
-    }
-    done
+    work(&mut strings)
 }
 
 /// Whether a stream can be written to on this node of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Reachability {
     /// It can.
-    Here,
-    /// Its slot is half moved.
-    Moving,
-    /// It is not in the pool's slot: a policy that came from elsewhere (RESTORE, a file) names it.
-    Never,
+    Reachable,
+    /// Its slot is being migrated, and the stream may be on the other node.
+    SlotMoving,
+    /// It is not in the slot of the pool: the policy came from a server that is no cluster
+    /// (RESTORE, a file).
+    OtherSlot,
 }
 
-/// Whether a pool's stream can be written to on this node of a cluster. Where it is not here, it may be that it has never been
-/// written to, or that its slot is half moved: then the server refuses a command on pool and stream together.
-pub fn reach(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u8]) -> Reach {
-    let name = api::string(stream);
-    let reach = if kind(ctx, name) != raw::REDISMODULE_KEYTYPE_EMPTY as c_int {
-        Reach::Here
-    } else if slot(ctx, pool) != slot(ctx, name) {
-        Reach::Never
-    } else if together(ctx, pool, name) {
-        Reach::Here
+/// Whether the stream of a pool can be written to on this node of a cluster. If the stream is not
+/// here, either nothing has been written to it yet, or its slot is being migrated: then the server
+/// refuses a command on pool and stream together.
+pub fn reachability(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u8]) -> Reachability {
+    let name = OwnedString::new(stream);
+    if kind(ctx, &name) != raw::REDISMODULE_KEYTYPE_EMPTY {
+        Reachability::Reachable
+    } else if !same_slot(ctx, pool, &name) {
+        Reachability::OtherSlot
+    } else if allows_both(ctx, pool, &name) {
+        Reachability::Reachable
     } else {
-        Reach::Moving
-    };
-    // SAFETY: made above.
-    unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), name)) };
-    reach
+        Reachability::SlotMoving
+    }
 }
 
-/// Whether the caller may let a pool tell of its changes in this stream.
+/// Checks that the caller may let a pool publish to this stream.
+///
+/// # Errors
+/// The user has no permission, the stream is in another hash slot or is being migrated, or its key
+/// holds another type.
 pub fn check(
     ctx: Ctx<'_>,
     pool: *mut raw::RedisModuleString,
     stream: &[u8],
     cluster: bool,
 ) -> Result<(), StreamDenied> {
-    let name = api::string(stream);
-    let kind = kind(ctx, name);
-    let denied = if !may_write(ctx, pool, name) {
-        Some(StreamDenied::NoPermission)
-    } else if cluster && slot(ctx, pool) != slot(ctx, name) {
-        Some(StreamDenied::OtherSlot)
-    } else if kind != raw::REDISMODULE_KEYTYPE_STREAM as c_int && kind != raw::REDISMODULE_KEYTYPE_EMPTY as c_int {
-        Some(StreamDenied::WrongType)
-    } else if cluster && kind == raw::REDISMODULE_KEYTYPE_EMPTY as c_int && !together(ctx, pool, name) {
-        Some(StreamDenied::SlotMoving)
-    } else {
-        None
-    };
-    // SAFETY: made above.
-    unsafe { api!(RedisModule_FreeString(std::ptr::null_mut(), name)) };
-    denied.map_or(Ok(()), Err)
-}
-
-/// What a key holds.
-fn kind(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> c_int {
-    // SAFETY: the context and the name are live; closing and the type take null as well.
-    unsafe {
-        let key = api!(RedisModule_OpenKey(ctx.raw(), name, raw::REDISMODULE_READ as c_int));
-        let kind = api!(RedisModule_KeyType(key));
-        api!(RedisModule_CloseKey(key));
-        kind
+    let name = OwnedString::new(stream);
+    if !may_write(ctx, pool, &name) {
+        return Err(StreamDenied::NoPermission);
+    }
+    if cluster && !same_slot(ctx, pool, &name) {
+        return Err(StreamDenied::OtherSlot);
+    }
+    match kind(ctx, &name) {
+        raw::REDISMODULE_KEYTYPE_STREAM => Ok(()),
+        raw::REDISMODULE_KEYTYPE_EMPTY if cluster && !allows_both(ctx, pool, &name) => Err(StreamDenied::SlotMoving),
+        raw::REDISMODULE_KEYTYPE_EMPTY => Ok(()),
+        _ => Err(StreamDenied::WrongType),
     }
 }
 
-/// Whether the server lets one command touch both keys here.
-fn together(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: *mut raw::RedisModuleString) -> bool {
+/// The type of what a key holds.
+fn kind(ctx: Ctx<'_>, name: &OwnedString) -> isize {
+    // SAFETY: the name is live; the handle is dropped here.
+    unsafe { KeyHandle::open(ctx, name.as_ptr(), raw::REDISMODULE_READ) }.kind()
+}
+
+/// Whether the server lets one command touch both keys on this node.
+fn allows_both(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &OwnedString) -> bool {
+    let (command, format) = (c"EXISTS".as_ptr(), c"Ess".as_ptr());
     // SAFETY: the context and both names are live; the format matches the arguments.
-    integer(unsafe { api!(RedisModule_Call(ctx.raw(), c"EXISTS".as_ptr(), c"Ess".as_ptr(), pool, stream)) }).is_some()
+    let reply =
+        unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx.raw(), command, format, pool, stream.as_ptr()))) };
+    reply.is_some_and(|reply| reply.integer().is_some())
+}
+
+fn same_slot(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &OwnedString) -> bool {
+    slot(ctx, pool) == slot(ctx, stream.as_ptr())
 }
 
 /// The hash slot of a key.
 fn slot(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> Option<i64> {
-    let keyslot: *const std::os::raw::c_char = CStr::as_ptr(c"KEYSLOT");
+    let keyslot: *const c_char = CStr::as_ptr(c"KEYSLOT");
+    let (command, format) = (c"CLUSTER".as_ptr(), c"Ecs".as_ptr());
     // SAFETY: the context and the name are live; the format matches the arguments.
-    integer(unsafe { api!(RedisModule_Call(ctx.raw(), c"CLUSTER".as_ptr(), c"Ecs".as_ptr(), keyslot, name)) })
+    let reply = unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx.raw(), command, format, keyslot, name))) };
+    reply?.integer()
 }
 
-/// An integer reply, which is freed.
-fn integer(reply: *mut raw::RedisModuleCallReply) -> Option<i64> {
-    if reply.is_null() {
-        return None;
-    }
-    // SAFETY: the reply is ours until it is freed.
-    unsafe {
-        let is_integer = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_INTEGER as c_int;
-        let number = is_integer.then(|| api!(RedisModule_CallReplyInteger(reply)));
-        api!(RedisModule_FreeCallReply(reply));
-        number
-    }
-}
-
-/// Whether the caller's user may write to a key. A caller without a user (another module) may do everything.
-fn may_write(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, name: *mut raw::RedisModuleString) -> bool {
+/// Whether the user of the caller may write to a key. A caller without a user (another module) may
+/// write to all.
+fn may_write(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &OwnedString) -> bool {
     if !has_user(ctx, pool) {
         return true;
     }
-    // SAFETY: the caller has a user, whose name the server copies; the strings and the user are freed here.
-    unsafe {
-        let user_name = api!(RedisModule_GetCurrentUserName(ctx.raw()));
-        let user = api!(RedisModule_GetModuleUserFromUserName(user_name));
-        api!(RedisModule_FreeString(ctx.raw(), user_name));
-        if user.is_null() {
-            return false;
-        }
-        // Command and key together, as the server checks a call: one of the user's selectors must allow both.
-        let (command, policy) = (api::string(b"STOCK.SETPOLICY"), api::string(b"{}"));
-        let mut argv = [command, name, policy];
-        let may = api!(RedisModule_ACLCheckCommandPermissions(user, argv.as_mut_ptr(), argv.len() as c_int)) == api::OK;
-        api!(RedisModule_FreeString(std::ptr::null_mut(), command));
-        api!(RedisModule_FreeString(std::ptr::null_mut(), policy));
-        api!(RedisModule_FreeModuleUser(user));
-        may
-    }
+    // SAFETY: the caller has a user; the string with its name is ours to free.
+    let user_name = unsafe { OwnedString::from_raw(api!(RedisModule_GetCurrentUserName(ctx.raw()))) };
+    let Some(user) = ModuleUser::find(&user_name) else { return false };
+    // Command and key together, as the server checks a call: one selector of the user must allow
+    // both.
+    let (command, policy) = (OwnedString::new(b"STOCK.SETPOLICY"), OwnedString::new(b"{}"));
+    // SAFETY: all three strings are live.
+    unsafe { user.may_call(&mut [command.as_ptr(), stream.as_ptr(), policy.as_ptr()]) }
 }
 
-/// Whether the caller has a user at all. Asking for its name would crash the server where there is none; a call in the
-/// user's name says so first. It is the call that is running, which the user may make: so nothing is denied, and no
-/// denial stands in the server's log. It changes nothing, since writes do not nest.
+/// Whether the caller has a user at all. Asking for the name would crash the server if there is
+/// none, so a call in the user's name asks first: STOCK.SETPOLICY on the pool, which is the call
+/// that is running. The user may make it, so no denial is written to the ACL log; and it changes
+/// nothing, since nested writes are refused.
 fn has_user(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString) -> bool {
     let (command, format) = (c"STOCK.SETPOLICY".as_ptr(), c"CEsc".as_ptr());
-    let policy: *const std::os::raw::c_char = CStr::as_ptr(c"{}");
-    // SAFETY: the context and the name are live; the format matches the arguments; the reply is ours until it is freed.
-    unsafe {
-        let reply = api!(RedisModule_Call(ctx.raw(), command, format, pool, policy));
-        if reply.is_null() {
-            return false;
-        }
-        let mut len = 0;
-        let text = api!(RedisModule_CallReplyStringPtr(reply, &mut len));
-        let came_through = !text.is_null() && std::slice::from_raw_parts(text.cast::<u8>(), len) == NESTED.as_bytes();
-        api!(RedisModule_FreeCallReply(reply));
-        came_through
-    }
+    let policy: *const c_char = CStr::as_ptr(c"{}");
+    // SAFETY: the context and the name are live; the format matches the arguments.
+    let reply = unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx.raw(), command, format, pool, policy))) };
+    let CommandError::Line(nested) = CommandError::NESTED_WRITE else { return false };
+    reply.is_some_and(|reply| reply.error() == Some(nested.as_bytes()))
 }

@@ -1,41 +1,42 @@
-//! When which pool has something to do without traffic: a hold that falls due, or memory to be freed.
+//! The wake-up queue: when which pool needs the background, for a hold that falls due or for
+//! records to be purged.
 //!
-//! A hint, never the truth: keys are renamed, deleted and replaced without a word to us, so what is found
-//! here is looked at again before anything happens. What must hold is only that each pool stands in here at
-//! or before its time. Plain data: no server, no clock.
+//! Its entries are hints: the server renames, deletes and replaces keys without telling. So the
+//! background checks a pool again before it changes anything. The one invariant: each pool has an
+//! entry at or before the time it needs. Plain data, without server or clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::value::StoredValue;
 
-/// A pool whose time has come but which had nothing to do is looked at again after this long: a guard against
-/// spinning.
+/// After how long a pool that was due, but had nothing to do, is tried again, ms. Keeps the sweep
+/// from spinning.
 const RETRY_AFTER_MS: i64 = 100;
 
-/// Entries of one database, in order of time.
+/// The entries of one database, by time.
 type Times = BTreeSet<(i64, Box<[u8]>)>;
 
 /// The wake-up queue of all databases.
 pub struct WakeQueue {
     databases: BTreeMap<i32, Times>,
-    /// Entries of flushed databases, to be freed little by little.
+    /// Entries of flushed databases, which are freed in small steps.
     discarded: Vec<Times>,
 }
 
 impl WakeQueue {
-    /// Nothing to do.
+    /// An empty queue.
     pub const fn new() -> Self {
         Self { databases: BTreeMap::new(), discarded: Vec::new() }
     }
 
-    /// Follows a pool after a call. `changed`: the call has changed it.
+    /// Brings the entry of a pool up to date after a call. `changed`: the call has changed the
+    /// pool.
     ///
-    /// On the usual way nothing is done: where the pool stands in here at an earlier time than it needs, it
-    /// stays there until that time comes. So a pool with steady traffic costs one entry and one look per hold
-    /// time, not one per call.
+    /// Mostly this does nothing: an entry that is earlier than the pool needs stays until its time
+    /// comes. So a pool with steady traffic costs one update per hold time, not one per call.
     pub fn reschedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue, now_ms: i64, changed: bool) {
         if !changed && value.scheduled_ms.is_some_and(|known| known > now_ms) {
-            // It needs what it needed when it was put there.
+            // The pool needs what it needed when it was scheduled.
             return;
         }
         let next = value.contents.next_wake_ms();
@@ -45,7 +46,7 @@ impl WakeQueue {
         }
     }
 
-    /// Notes a pool that may not stand in here, or under another name.
+    /// Schedules a pool that may have no entry, or one under another name.
     pub fn schedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue) {
         let next = value.contents.next_wake_ms();
         self.replace(db, key, value, next);
@@ -61,36 +62,36 @@ impl WakeQueue {
         value.scheduled_ms = next;
     }
 
-    /// Notes a key at a time.
+    /// Adds an entry.
     pub fn insert(&mut self, db: i32, at_ms: i64, key: &[u8]) {
         self.databases.entry(db).or_default().insert((at_ms, key.into()));
     }
 
-    /// Removes an entry; false where there was none.
+    /// Removes an entry; false if there was none.
     pub fn remove(&mut self, db: i32, at_ms: i64, key: &[u8]) -> bool {
         self.databases.get_mut(&db).is_some_and(|times| times.remove(&(at_ms, key.into())))
     }
 
-    /// The earliest entry whose time has come: database, time, key.
+    /// The earliest due entry: database, time, key.
     pub fn first_due(&self, now_ms: i64) -> Option<(i32, i64, Box<[u8]>)> {
         let first = self.databases.iter().filter_map(|(&db, times)| Some((db, times.first()?)));
         let (db, (at_ms, key)) = first.min_by_key(|(_, entry)| entry.0)?;
         (*at_ms <= now_ms).then(|| (db, *at_ms, key.clone()))
     }
 
-    /// Whether something is due.
+    /// Whether an entry is due.
     pub fn is_due(&self, now_ms: i64) -> bool {
         self.databases.values().any(|times| times.first().is_some_and(|entry| entry.0 <= now_ms))
     }
 
-    /// Two databases have changed places.
+    /// Exchanges the entries of two databases.
     pub fn swap_databases(&mut self, one: i32, other: i32) {
         let (first, second) = (self.databases.remove(&one), self.databases.remove(&other));
         self.databases.extend(first.map(|times| (other, times)));
         self.databases.extend(second.map(|times| (one, times)));
     }
 
-    /// One database (or, without a number, all of them) is empty now.
+    /// Drops the entries of one database; of all without a number.
     pub fn discard(&mut self, db: Option<i32>) {
         match db {
             Some(db) => self.discarded.extend(self.databases.remove(&db)),
@@ -98,8 +99,8 @@ impl WakeQueue {
         }
     }
 
-    /// Frees some of what was discarded; true while there is more.
-    pub fn purge_discarded(&mut self, count: usize) -> bool {
+    /// Frees up to `count` discarded entries; true while there are more.
+    pub fn free_discarded(&mut self, count: usize) -> bool {
         let Some(times) = self.discarded.last_mut() else {
             return false;
         };
@@ -112,14 +113,14 @@ impl WakeQueue {
         !self.discarded.is_empty()
     }
 
-    /// Whether there is something to free.
+    /// Whether there are discarded entries.
     pub fn has_discarded(&self) -> bool {
         !self.discarded.is_empty()
     }
 }
 
-/// Whether what the wake-up queue knows of a pool still does: it stands there at or before the time it needs, and
-/// that entry has not come up yet.
+/// Whether the entry of a pool (`known`) can stay: it is at or before the time that the pool needs
+/// (`next`), and is not due yet.
 fn still_holds(known: Option<i64>, next: Option<i64>, now_ms: i64) -> bool {
     match (known, next) {
         (None, None) => true,
@@ -139,10 +140,10 @@ mod tests {
         assert!(still_holds(None, None, now_ms));
         assert!(!still_holds(None, Some(500), now_ms));
         assert!(still_holds(Some(200), Some(200), now_ms));
-        assert!(still_holds(Some(200), Some(500), now_ms), "looked at again at 200");
+        assert!(still_holds(Some(200), Some(500), now_ms), "checked again at 200");
         assert!(still_holds(Some(200), None, now_ms), "found idle at 200");
         assert!(!still_holds(Some(500), Some(200), now_ms), "would be late");
-        assert!(!still_holds(Some(100), Some(100), now_ms), "due: the sweep may be taking it out right now");
+        assert!(!still_holds(Some(100), Some(100), now_ms), "due: the sweep may be removing it right now");
         assert!(!still_holds(Some(50), None, now_ms));
     }
 
@@ -183,7 +184,7 @@ mod tests {
         queue.discard(None);
         assert!(!queue.is_due(1));
         let mut slices = 0;
-        while queue.purge_discarded(4) {
+        while queue.free_discarded(4) {
             slices += 1;
         }
         assert!(!queue.has_discarded());

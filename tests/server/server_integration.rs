@@ -260,7 +260,7 @@ fn parameters_of_events() {
     assert_eq!(all.items().len(), 16, "{all}");
     let long = "s".repeat(513);
     assert!(c.call(&["CONFIG", "SET", "stock.events", &long]).is_error());
-    assert!(info(&mut c, "stock").keys().any(|k| k.contains("missed")));
+    assert!(info(&mut c, "stock").keys().any(|k| k.contains("dropped")));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The project keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
 
+mod circles;
 mod documents;
+mod server_functions;
 
 use std::collections::BTreeSet;
 use std::fs;

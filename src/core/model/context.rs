@@ -20,15 +20,20 @@ pub struct Defaults {
     pub utc_offset_min: i32,
 }
 
+impl Defaults {
+    /// The parameters of a server that sets none.
+    pub const STANDARD: Self = Self {
+        hold_ms: 900_000,
+        retain_ms: 86_400_000,
+        retain_paid_ms: 604_800_000,
+        max_orders: 10_000_000,
+        utc_offset_min: 0,
+    };
+}
+
 impl Default for Defaults {
     fn default() -> Self {
-        Self {
-            hold_ms: 900_000,
-            retain_ms: 86_400_000,
-            retain_paid_ms: 604_800_000,
-            max_orders: 10_000_000,
-            utc_offset_min: 0,
-        }
+        Self::STANDARD
     }
 }
 
