@@ -15,6 +15,8 @@ sys.path.insert(0, os.path.dirname(HERE))
 
 import redis  # noqa: E402
 import redis.asyncio  # noqa: E402
+from redis.cluster import LoadBalancingStrategy  # noqa: E402
+
 import shop  # noqa: E402
 import shop_async  # noqa: E402
 from redis_stock import AsyncStock, Call, Stock, StockError, Unanswered, answers, calls  # noqa: E402
@@ -26,7 +28,7 @@ WITHIN = float(os.environ.get("STOCK_PATIENCE_MS", "10000")) / 1000
 OPTIONS = dict(
     # The vectors have bytes that are no text.
     decode_responses=MODE != "driver", socket_timeout=TIMEOUT, protocol=3 if "--resp3" in FLAGS else 2,
-    **({"read_from_replicas": True} if "--replicas" in FLAGS else {}),
+    **({"load_balancing_strategy": LoadBalancingStrategy.RANDOM_REPLICA} if "--replicas" in FLAGS else {}),
 )
 URL = f"redis://127.0.0.1:{PORT}"
 
