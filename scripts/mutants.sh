@@ -12,14 +12,21 @@ copy="$work/src"
 cargo mutants --version >/dev/null 2>&1 || { echo "This needs cargo-mutants: cargo install cargo-mutants --locked" >&2; exit 1; }
 rm -rf "$copy"
 mkdir -p "$copy"
-git ls-files src/core src/command tests/model tests/golden Cargo.toml Cargo.lock .cargo | tar -cf - -T - | tar -xf - -C "$copy"
+git ls-files src/core src/command testkit/src tests/model tests/golden Cargo.toml Cargo.lock .cargo | tar -cf - -T - | tar -xf - -C "$copy"
 CARGO_TARGET_DIR="$work/tool" cargo build --quiet --release --manifest-path tests/mutants/Cargo.toml
 tool="$work/tool/release/stock-mutants"
 cd "$copy"
 {
     echo 'extern crate self as redis_stock;'
+    echo 'extern crate self as testkit;'
     echo 'pub mod core;'
     echo 'pub mod command;'
+    # The parts of testkit that need no server.
+    for name in generate host payload reference reply scope simulation targets; do
+        at="../testkit/src/$name.rs"
+        [ -e "src/$at" ] || at="../testkit/src/$name/mod.rs"
+        echo "#[cfg(test)] #[path = \"$at\"] pub mod $name;"
+    done
     for name in $(sed -n 's/^mod \(.*\);/\1/p' tests/model/main.rs); do
         at="../tests/model/$name.rs"
         [ -e "src/$at" ] || at="../tests/model/$name/mod.rs"
@@ -40,7 +47,7 @@ pub fn switched(id: u32) -> bool {
 RUST
 } >src/lib.rs
 sed -e 's/^members = .*/members = ["."]/' -e 's/^crate-type = .*//' -e 's/^publish = .*/&\nautotests = false/' -e '/^redis-module = /d' \
-    -e '/^redis = /d' -e '/^\[\[/,/^$/d' Cargo.toml >Cargo.toml.new
+    -e '/^redis = /d' -e '/^testkit = /d' -e '/^\[\[/,/^$/d' Cargo.toml >Cargo.toml.new
 mv Cargo.toml.new Cargo.toml
 export STOCK_MODEL_OPS="${OPS:-4000}" RUST_BACKTRACE=0 RUSTFLAGS="--cap-lints warn"
 # What asks the generator and the reference alone, and the speed of large pools, says nothing of the core.

@@ -18,7 +18,7 @@ impl Clock {
     pub fn at(now_ms: i64) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("stock-bench-clock-").tempdir()?;
         let source = dir.path().join("clock.c");
-        fs::write(&source, include_str!("../../tests/server/harness/clock.c"))?;
+        fs::write(&source, include_str!("../../testkit/src/clock.c"))?;
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(dir.path().join("clock.so")).arg(&source);
         ensure!(compiler.status().context("running cc")?.success(), "cc does not build the clock");

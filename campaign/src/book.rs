@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rand::rngs::SmallRng;
 use rand::Rng;
 
-use crate::harness::{now_ms, status_word, Client, Value};
+use testkit::{now_ms, status_word, Client, Value};
 
 /// What an order is in its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! are made, extended and paid, and while the roles change. No hold ends before its deadline by the clock of a primary; each that
 //! is due by it comes back; the sums and the replica are right whatever the clocks say.
 //!
-//! The servers read the clock of the tests (`tests/server/harness/clock.c`), which stands still between two steps. So each answer
+//! The servers read the clock of the tests (`testkit/src/clock.c`), which stands still between two steps. So each answer
 //! is predicted to the millisecond.
 
 use std::cell::RefCell;
@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::{now_ms, status_word, stock_info, Client, Server};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
+use testkit::{now_ms, status_word, stock_info, Client, Server};
 
 const NAME: &str = "clock steps";
 const POOLS: [&str; 3] = ["{t}a", "{t}b", "{t}c"];
@@ -272,7 +272,7 @@ impl Pair<'_> {
         };
         let before = format!("{order:?} at {}", self.now_ms);
         let answer = client.say(&line);
-        assert!(crate::harness::fits(&expected, &answer.to_string()), "{line}: {answer}, not {expected}; {before}");
+        assert!(testkit::fits(&expected, &answer.to_string()), "{line}: {answer}, not {expected}; {before}");
         if due && matches!(order.state, State::Held(_)) {
             self.counts.borrow_mut().due += 1;
         }

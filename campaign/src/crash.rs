@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::client::encode;
-use crate::harness::{Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, share, Ledger, Row};
+use testkit::client::encode;
+use testkit::{Client, Server, Value};
 
 #[derive(clap::Args)]
 pub struct Options {

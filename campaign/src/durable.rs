@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::{now_ms, pass, status_word, stock_info, wait_until, Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
+use testkit::{now_ms, pass, status_word, stock_info, wait_until, Client, Server, Value};
 
 const NAME: &str = "WAIT, then failover";
 const POOLS: [&str; 2] = ["{d}a", "{d}b"];

@@ -10,10 +10,10 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::book::{Book, State, Taste};
-use crate::harness::{info, now_ms, pass, poll, status_word, stock_info, wait_until, Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
+use testkit::{info, now_ms, pass, poll, status_word, stock_info, wait_until, Client, Server, Value};
 
 #[derive(clap::Args)]
 pub struct Options {

@@ -7,9 +7,9 @@ use std::time::Instant;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::payload::{damage, parse, scramble, write};
 use crate::record::{grouped, share, Ledger, Row};
-use crate::targets;
+use testkit::payload::{damage, parse, scramble, write};
+use testkit::targets;
 
 const NAME: &str = "random bytes, in process";
 
@@ -66,7 +66,7 @@ struct Corpus {
     pools: Vec<Vec<u8>>,
     effects: Vec<Vec<u8>>,
     policies: Vec<Vec<u8>>,
-    shop: crate::host::Host,
+    shop: testkit::host::Host,
 }
 
 impl Corpus {

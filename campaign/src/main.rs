@@ -3,34 +3,6 @@
 //! Every campaign is bounded by a number, prints its seeds and counts, and names the command that repeats a failure. With
 //! `--record FILE` it appends one row to the table there, and goes on behind the last seed of its earlier rows.
 
-#[allow(dead_code)]
-#[path = "../../tests/model/generate/mod.rs"]
-mod generate;
-#[allow(unused_imports)]
-#[path = "../../tests/server/harness/mod.rs"]
-mod harness;
-#[allow(dead_code)]
-#[path = "../../tests/model/host.rs"]
-mod host;
-#[allow(dead_code)]
-#[path = "../../tests/model/payload.rs"]
-mod payload;
-#[allow(dead_code)]
-#[path = "../../tests/model/reference/mod.rs"]
-mod reference;
-#[allow(dead_code)]
-#[path = "../../tests/model/reply.rs"]
-mod reply;
-#[allow(dead_code)]
-#[path = "../../tests/model/scope.rs"]
-mod scope;
-#[allow(dead_code)]
-#[path = "../../tests/model/simulation.rs"]
-mod simulation;
-#[allow(dead_code)]
-#[path = "../../tests/model/targets.rs"]
-mod targets;
-
 mod book;
 mod clock;
 mod crash;

@@ -4,11 +4,11 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::client::encode;
-use crate::harness::{info, Client, Server, Value};
-use crate::payload::{damage, parse, scramble, write};
 use crate::record::{grouped, share, Ledger, Row};
-use crate::targets;
+use testkit::client::encode;
+use testkit::payload::{damage, parse, scramble, write};
+use testkit::targets;
+use testkit::{info, Client, Server, Value};
 
 const NAME: &str = "damaged RESTORE";
 

@@ -3,8 +3,8 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Instant;
 
-use crate::harness::{info, stock_info, wait_until, Client, Server, Value};
 use crate::record::{Ledger, Row};
+use testkit::{info, stock_info, wait_until, Client, Server, Value};
 
 /// How long a campaign runs.
 #[derive(clap::Args)]

@@ -1,7 +1,7 @@
 //! Every sequence of calls up to a length: `tests/model/scope.rs`.
 
 use crate::record::{grouped, share, Ledger, Row};
-use crate::scope::{walk, Counts, LETTERS, SMALL};
+use testkit::scope::{walk, Counts, LETTERS, SMALL};
 
 const NAME: &str = "every sequence";
 

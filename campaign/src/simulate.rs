@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 use std::time::Instant;
 
 use crate::record::{grouped, share, Ledger, Row};
-use crate::simulation::{run as history, Counts};
+use testkit::simulation::{run as history, Counts};
 
 const NAME: &str = "simulation";
 

@@ -7,10 +7,10 @@ use std::cell::RefCell;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::{now_ms, pass, stock_info, Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, share, Ledger};
 use crate::rounds::{self, Bounds, Scene};
+use testkit::{now_ms, pass, stock_info, Client, Server, Value};
 
 const NAME: &str = "key storms";
 const DBS: usize = 3;

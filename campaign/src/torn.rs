@@ -10,10 +10,10 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use crate::crash::{append_only, file_of};
-use crate::harness::{Client, Server, Value};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, digest, errors, no_internal_error, Bounds, Scene};
+use testkit::{Client, Server, Value};
 
 #[derive(clap::Args)]
 pub struct Options {

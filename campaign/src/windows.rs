@@ -9,9 +9,9 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::{info, now_ms, wait_until, Client, Server};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger, Row};
+use testkit::{info, now_ms, wait_until, Client, Server};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -200,7 +200,7 @@ impl Pair {
             other.verify(pool);
         }
         for server in [&mut client, &mut other] {
-            let divergences = crate::harness::stock_info(server, "divergences");
+            let divergences = testkit::stock_info(server, "divergences");
             assert_eq!(divergences, 0, "effects that did not fit");
         }
     }

@@ -1,8 +1,6 @@
 #![no_main]
-#![allow(dead_code)]
 
-mod shared;
-use shared::{generate, host, reference, reply, targets};
+use testkit::{host, targets};
 
 thread_local! {
     static SHOP: host::Host = targets::shop();

@@ -1,8 +1,6 @@
 #![no_main]
-#![allow(dead_code)]
 
-mod shared;
-use shared::{generate, host, reference, reply, targets};
+use testkit::targets;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     targets::codec(data);

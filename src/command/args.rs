@@ -1,4 +1,4 @@
-//! A cursor over the arguments of a call. What it hands out has been checked against its bounds.
+//! A cursor over the arguments of a call, and parsers that check bounds.
 
 use super::error::CommandError;
 use crate::core::model::attributes::{Attributes, Rejected};
@@ -13,7 +13,7 @@ pub type Parsed<T> = Result<T, CommandError>;
 const NOT_A_NUMBER: CommandError = CommandError::line("ERR value is not an integer or out of range");
 const BAD_EXPIRE: CommandError = CommandError::line("ERR invalid expire time: above 0 and at most 3650 days ahead");
 
-/// Fewer digits than this are below `i64::MAX` whatever they are.
+/// A number with fewer digits than this fits `i64`.
 const SAFE_DIGITS: usize = 19;
 
 /// A strict decimal as Redis reads it: no sign `+`, no leading zero, no space.
@@ -29,7 +29,7 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
         _ => return None,
     }
     if digits.len() < SAFE_DIGITS {
-        // Every call has some of these: none can overflow.
+        // Fast path for the numbers of most calls: cannot overflow.
         let n = digits.iter().try_fold(0i64, |n, &byte| {
             let digit = byte.wrapping_sub(b'0');
             (digit <= 9).then(|| n.wrapping_mul(10).wrapping_add(i64::from(digit)))
@@ -63,13 +63,13 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// The arguments behind the command's name.
+    /// The arguments behind the name of the command.
     #[must_use]
     pub fn new(all: &'a [&'a [u8]]) -> Self {
         Self { rest: all.get(1..).unwrap_or(&[]) }
     }
 
-    /// How many are left.
+    /// The number of arguments left.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.rest.len()
@@ -81,33 +81,33 @@ impl<'a> Args<'a> {
         self.rest.is_empty()
     }
 
-    /// The next one, if there is one.
+    /// The next argument, if there is one.
     pub fn take(&mut self) -> Option<&'a [u8]> {
         let (&first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(first)
     }
 
-    /// The next one, which the command cannot do without.
+    /// The next argument.
     ///
     /// # Errors
-    /// There is none: the number of arguments is wrong.
+    /// `Arity` if there is none.
     pub fn required(&mut self) -> Parsed<&'a [u8]> {
         self.take().ok_or(CommandError::Arity)
     }
 
-    /// The argument of an option.
+    /// The value behind an option.
     ///
     /// # Errors
-    /// There is none: a syntax error.
+    /// `SYNTAX` if there is none.
     pub fn option_value(&mut self) -> Parsed<&'a [u8]> {
         self.take().ok_or(CommandError::SYNTAX)
     }
 
-    /// Nothing may follow.
+    /// Checks that no argument is left.
     ///
     /// # Errors
-    /// Something does.
+    /// `Arity` if there is one.
     pub fn end(&self) -> Parsed<()> {
         if self.rest.is_empty() {
             Ok(())
@@ -116,30 +116,30 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// The next `count` ones, if there are so many.
+    /// The next `count` arguments, if there are so many.
     pub fn take_n(&mut self, count: usize) -> Option<&'a [&'a [u8]]> {
         let (some, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
         Some(some)
     }
 
-    /// Everything that is left.
+    /// All arguments that are left.
     pub fn take_rest(&mut self) -> &'a [&'a [u8]] {
         std::mem::take(&mut self.rest)
     }
 
-    /// An order id.
+    /// An order id: 1 to 128 bytes.
     ///
     /// # Errors
-    /// Missing, empty or too long.
+    /// `Arity` if it is missing, `ERR invalid order id` if it is empty or too long.
     pub fn order(&mut self) -> Parsed<&'a [u8]> {
         checked_id(self.required()?, CommandError::line("ERR invalid order id: 1 to 128 bytes"))
     }
 
-    /// Everything behind FOR, dimensions with their values, into `attributes`.
+    /// All arguments behind FOR, in pairs of dimension and value, into `attributes`.
     ///
     /// # Errors
-    /// Odd, too many, a bad name or value, a dimension twice.
+    /// No pair or half a pair, more than 16, an invalid name or value, a duplicate dimension.
     pub fn attributes(&mut self, attributes: &mut Attributes<'a>) -> Parsed<()> {
         let pairs = self.take_rest();
         if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
@@ -159,10 +159,10 @@ impl<'a> Args<'a> {
         Ok(())
     }
 
-    /// The time behind EX, PX or PXAT, when `option` is one of these words.
+    /// The time behind EX, PX or PXAT; `None` if `option` is none of these.
     ///
     /// # Errors
-    /// Missing or out of bounds.
+    /// `SYNTAX` if the time is missing, `ERR invalid expire time` if it is out of bounds.
     pub fn hold_option(&mut self, option: &[u8], now_ms: i64) -> Parsed<Option<Hold>> {
         let hold = if is(option, "EX") {
             let seconds = bounded(self.option_value()?, 1..=MAX_SECONDS, BAD_EXPIRE)?;
@@ -179,10 +179,10 @@ impl<'a> Args<'a> {
     }
 }
 
-/// An order id, value or token.
+/// An order id, value or token: 1 to 128 bytes.
 ///
 /// # Errors
-/// The given one, when it is empty or too long.
+/// `error` if it is empty or too long.
 pub fn checked_id(bytes: &[u8], error: CommandError) -> Parsed<&[u8]> {
     if is_id(bytes) {
         Ok(bytes)
@@ -191,10 +191,10 @@ pub fn checked_id(bytes: &[u8], error: CommandError) -> Parsed<&[u8]> {
     }
 }
 
-/// A token.
+/// A token: 1 to 128 bytes.
 ///
 /// # Errors
-/// It is empty or too long.
+/// `ERR invalid token` if it is empty or too long.
 pub fn token(bytes: &[u8]) -> Parsed<&[u8]> {
     checked_id(bytes, CommandError::line("ERR invalid token: 1 to 128 bytes"))
 }
@@ -202,7 +202,7 @@ pub fn token(bytes: &[u8]) -> Parsed<&[u8]> {
 /// An integer within bounds.
 ///
 /// # Errors
-/// It is no integer (Redis's own text), or outside (the given one).
+/// `ERR value is not an integer` (Redis's own text), or `outside` if it is out of bounds.
 pub fn bounded(bytes: &[u8], bounds: std::ops::RangeInclusive<i64>, outside: CommandError) -> Parsed<i64> {
     let n = integer(bytes).ok_or(NOT_A_NUMBER)?;
     if bounds.contains(&n) {
@@ -215,24 +215,24 @@ pub fn bounded(bytes: &[u8], bounds: std::ops::RangeInclusive<i64>, outside: Com
 /// A quantity: 1 to 2^53 - 1.
 ///
 /// # Errors
-/// It is not.
+/// Not an integer, or out of bounds.
 pub fn quantity(bytes: &[u8]) -> Parsed<i64> {
     bounded(bytes, 1..=MAX_UNITS, CommandError::line("ERR quantity is out of range: 1 to 9007199254740991"))
 }
 
-/// A sum: between -(2^53 - 1) and 2^53 - 1.
+/// A sum of units: -(2^53 - 1) to 2^53 - 1.
 ///
 /// # Errors
-/// It is not.
+/// Not an integer, or out of bounds.
 pub fn units(bytes: &[u8]) -> Parsed<i64> {
     let outside = CommandError::line("ERR value is out of range: -9007199254740991 to 9007199254740991");
     bounded(bytes, -MAX_UNITS..=MAX_UNITS, outside)
 }
 
-/// Sets an option that may stand once.
+/// Sets an option that may be given once.
 ///
 /// # Errors
-/// It stands twice: a syntax error.
+/// `SYNTAX` if it was given before.
 pub fn set_once<T>(slot: &mut Option<T>, value: T) -> Parsed<()> {
     if slot.replace(value).is_some() {
         return Err(CommandError::SYNTAX);
@@ -240,10 +240,10 @@ pub fn set_once<T>(slot: &mut Option<T>, value: T) -> Parsed<()> {
     Ok(())
 }
 
-/// Sets a flag that may stand once.
+/// Sets a flag that may be given once.
 ///
 /// # Errors
-/// It stands twice: a syntax error.
+/// `SYNTAX` if it was given before.
 pub fn set_flag(slot: &mut bool) -> Parsed<()> {
     if std::mem::replace(slot, true) {
         return Err(CommandError::SYNTAX);

@@ -1,4 +1,4 @@
-//! What the commands on a cart share: several pools, all or none.
+//! Shared by the commands on a cart: several pools, all or none.
 
 use smallvec::SmallVec;
 
@@ -22,7 +22,7 @@ pub const NUMKEYS: Arg = Arg::integer("numkeys");
 /// The pools of a cart.
 pub const KEYS: Arg = Arg::KEY.multiple();
 
-/// What describes every command that finishes a cart or gives it back: an order, then its keys behind their number.
+/// The description of a command that finishes a cart: an order, then numkeys and the keys.
 #[must_use]
 pub const fn finishing(name: &'static str, summary: &'static str, args: &'static [Arg], run: Handler) -> Spec {
     Spec {
@@ -45,19 +45,19 @@ pub const fn finishing(name: &'static str, summary: &'static str, args: &'static
 pub struct CartPool<'a> {
     /// Its key.
     pub key: &'a [u8],
-    /// The position of its first mention, from 1.
+    /// The position of its first mention among the keys, from 1.
     pub position: usize,
-    /// The pool, open.
+    /// The open pool.
     pub handle: Handle,
 }
 
 /// The pools of a cart, each once, in the order of their first mention.
 pub type CartPools<'a> = SmallVec<[CartPool<'a>; 8]>;
 
-/// The keys behind their number.
+/// The keys behind numkeys.
 ///
 /// # Errors
-/// The number is none, too large, or more than there are arguments.
+/// numkeys is not a positive integer, more than the arguments left, or more than 128.
 pub fn keys<'a>(args: &mut Args<'a>) -> Parsed<&'a [&'a [u8]]> {
     let none = CommandError::line("ERR numkeys should be greater than 0");
     let count = bounded(args.required()?, 1..=i64::MAX, none)?;
@@ -71,7 +71,8 @@ pub fn keys<'a>(args: &mut Args<'a>) -> Parsed<&'a [&'a [u8]]> {
     args.take_n(count).ok_or(CommandError::SYNTAX)
 }
 
-/// Each key once, with the places of all its mentions told to `mention` (position in the result, position among the keys).
+/// Each key once, with the places of all its mentions told to `mention` (position in the result,
+/// position among the keys).
 pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) -> SmallVec<[(&'a [u8], usize); 8]> {
     let mut distinct: SmallVec<[(&[u8], usize); 8]> = SmallVec::new();
     for (at, key) in keys.iter().enumerate() {
@@ -85,10 +86,11 @@ pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) ->
     distinct
 }
 
-/// Opens every pool, and returns what is due in each that is there. `None`: one is missing, and NOPOOL has been answered.
+/// Opens every pool, and expires the due holds of those that exist. `None`: one does not exist, and
+/// the reply is NOPOOL.
 ///
 /// # Errors
-/// A key holds another type.
+/// As `Keyspace::open`.
 pub fn write_pools<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Result<Option<CartPools<'a>>, CommandError> {
     let mut items = CartPools::new();
     let mut missing = None;
@@ -110,15 +112,15 @@ pub fn write_pools<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Resul
     Ok(Some(items))
 }
 
-/// Answers the refusal of one pool for the whole cart.
+/// Replies with the refusal of one pool for the whole cart.
 ///
 /// # Errors
-/// It means that the caller has a bug; the text names the pool by its position.
+/// Refusals that are error replies (CONFLICT, NODIM, ERR); the text names the position of the key.
 pub fn refuse_pool(call: &mut Call<'_>, item: &CartPool<'_>, refusal: &Refusal) -> Result<(), CommandError> {
     refused(call, item.key, item.handle, refusal).map_err(|error| with_position(error, item.position))
 }
 
-/// The error of one pool, with the position of its key.
+/// An error of one pool with the position of its key.
 pub fn with_position(error: CommandError, position: usize) -> CommandError {
     match error {
         CommandError::Line(line) => {
@@ -129,17 +131,17 @@ pub fn with_position(error: CommandError, position: usize) -> CommandError {
     }
 }
 
-/// What is to happen in one pool.
+/// What the call does in one pool.
 #[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub enum CartStep<'a> {
     /// These changes, in order.
     Changes(SmallVec<[Change<'a>; 1]>),
-    /// It was done before: where the order stands.
+    /// It was done before: the EXISTS refusal with the state of the order.
     Done(Refusal),
 }
 
 impl<'a> CartStep<'a> {
-    /// What a single command decided: a call that was made before counts as done.
+    /// From the decision of the command on one pool. EXISTS counts as done.
     ///
     /// # Errors
     /// Any other refusal.
@@ -152,10 +154,11 @@ impl<'a> CartStep<'a> {
     }
 }
 
-/// Decides in every pool, then changes all or none. `[OK]`, or EXISTS where all was done before.
+/// Decides in every pool, then changes all or none. Replies `[OK]`, or EXISTS if all was done
+/// before.
 ///
 /// # Errors
-/// One of the pools says that the caller has a bug.
+/// A refusal that is an error reply (CONFLICT, NODIM, ERR).
 pub fn all_or_none<'a>(
     call: &mut Call<'_>,
     items: &CartPools<'_>,

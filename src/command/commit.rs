@@ -1,4 +1,5 @@
-//! Opening pools and changing them. [`commit`] is the only place of this crate that changes a pool on behalf of a call.
+//! Opens pools and changes them. [`commit`] is the only function that changes a pool on behalf of a
+//! client.
 
 use super::error::CommandError;
 use super::event::{attributes, entry, StreamEntry};
@@ -54,7 +55,7 @@ pub fn write_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, Com
     Ok(Some(handle))
 }
 
-/// Answers NOPOOL.
+/// Replies NOPOOL.
 pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
     call.journal.outcome = Some(Outcome::NoPool);
     call.out.array(2);
@@ -62,29 +63,31 @@ pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
     call.out.bulk(key);
 }
 
-/// Returns up to `most` due holds, in order of deadline. How many.
-pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, most: usize) -> usize {
-    let mut returned = 0;
-    while returned < most {
+/// Expires up to `max` due holds in order of deadline, and returns how many it expired.
+pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
+    let mut expired = 0;
+    while expired < max {
         let pool = call.keys.pool(handle);
         let Some(slot) = expire::next_due(pool, clock) else { break };
         expire_hold(call, handle, slot);
-        returned = returned.saturating_add(1);
+        expired = expired.saturating_add(1);
     }
-    returned
+    expired
 }
 
-/// Returns one hold.
+/// Expires one hold.
 pub fn expire_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
     let context = context(call);
     let pool = call.keys.pool(handle);
-    // A copy, since the record changes under the change; short ids need no allocation.
+    // A copy, since the change writes to the record that holds the id. Short ids need no
+    // allocation.
     let Some(id) = pool.order_at(slot).map(|o| Bytes::new(o.id)) else { return };
     let change = expire::change(pool, &context, slot, id.as_slice());
     commit(call, handle, &change);
 }
 
-/// Makes a change: writes it down as an effect, applies it, tells of it, notifications what is to be announced.
+/// Makes a change: encodes it as an effect, applies it, publishes it to the event stream of the
+/// pool, and notes what to announce.
 pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let now_ms = call.env.clock.now_ms;
     let pool = call.keys.pool_mut(handle);
@@ -100,16 +103,17 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
         effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     }
     let stamp = Stamp { now_ms, reign: call.env.promotion, new_epoch };
-    // Asked before it happens; a policy, which may change where it is told of, is about no units.
+    // Before the change is applied. A new policy may change the stream, but is about no units.
     let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
     let Some((kind, edges)) = pool.commit(&stamp, change) else { return };
     changed.notifications.push(Notification { kind, edges });
     let Some(name) = stream(pool, call.env.events.default_stream) else { return };
-    // A copy, since the stream is opened beside the pool; short names need no allocation.
+    // A copy, since appending borrows the keyspace that holds the pool. Short names need no
+    // allocation.
     let name = Bytes::new(name);
     let own = pool.events().is_some();
     let event = Event::of(pool, change, (kind, edges), qty, now_ms);
-    if let Some(place) = tell(call, handle, name.as_slice(), change, &event) {
+    if let Some(place) = publish(call, handle, name.as_slice(), change, &event) {
         if !effects_skipped {
             let told = Told { place, stream: (!own).then(|| name.as_slice()) };
             effect::put_told(&mut call.journal.changes_of(handle).effect, now_ms, &told);
@@ -117,17 +121,24 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     }
 }
 
-/// Where a pool tells of its changes: what its policy says, or else the server.
+/// The stream of a pool: that of its policy, or else that of the server.
 fn stream<'s>(pool: &'s Pool, server: Option<&'s [u8]>) -> Option<&'s [u8]> {
     pool.events().or(server).filter(|name| !name.is_empty())
 }
 
-/// Appends the entry of a change that has happened. `None`: it could not be written; the gap in seq shows it.
-fn tell(call: &mut Call<'_>, handle: Handle, stream: &[u8], change: &Change<'_>, event: &Event<'_>) -> Option<Place> {
+/// Appends the entry of a change that was applied. `None`: the stream did not take it, and readers
+/// see a gap in seq.
+fn publish(
+    call: &mut Call<'_>,
+    handle: Handle,
+    stream: &[u8],
+    change: &Change<'_>,
+    event: &Event<'_>,
+) -> Option<Place> {
     let mut text = std::mem::take(&mut call.journal.attributes_json);
-    let takes = attributes(&mut text, call.keys.pool(handle), change);
+    let has_attributes = attributes(&mut text, call.keys.pool(handle), change);
     let at = Append::End { max_len: call.env.events.max_len };
-    let place = append(call, handle, stream, at, &entry(event, takes.then_some(text.as_slice())));
+    let place = append(call, handle, stream, at, &entry(event, has_attributes.then_some(text.as_slice())));
     call.journal.attributes_json = text;
     place
 }
@@ -146,15 +157,15 @@ pub fn append(
     place
 }
 
-/// Frees a few records of what is over, beside a change.
-pub fn purge(call: &mut Call<'_>, handle: Handle, most: usize) {
-    let freed = free::plan(call.keys.pool(handle), &context(call), most);
+/// Purges up to `max` records that are no longer needed.
+pub fn purge(call: &mut Call<'_>, handle: Handle, max: usize) {
+    let freed = free::plan(call.keys.pool(handle), &context(call), max);
     if !freed.is_empty() {
         commit(call, handle, &Change::Freed(freed));
     }
 }
 
-/// Makes a call's change, and frees a little.
+/// Makes the change of a call, and purges a few records.
 pub fn commit_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     commit(call, handle, change);
     purge(call, handle, free::PER_WRITE);

@@ -61,11 +61,11 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, attributes: &'r mut Attributes<'a>) ->
     Ok(Confirm { order, qty, late: late.then_some(Late { since_ms, attributes }) })
 }
 
-/// What a confirmation would change, in order: a hold that is due but was not among those returned is returned first, so LATE
-/// is decided as if it had been.
+/// The changes of a confirmation, in order. A hold that is due, but was not among those that
+/// expired before the call, expires first, so that LATE is decided as if it had expired before.
 ///
 /// # Errors
-/// Why not.
+/// The refusal.
 pub fn changes<'a>(
     call: &Call<'_>,
     handle: Handle,

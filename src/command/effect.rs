@@ -1,4 +1,4 @@
-//! `STOCK.EFFECT key effect`: what a call did on the primary, done again. Not for clients.
+//! `STOCK.EFFECT key effect`: applies the effect of a call on the primary. Not for clients.
 
 use super::args::Args;
 use super::commit::append;
@@ -29,7 +29,7 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-/// What a client gets that sends a form of the log.
+/// The reply to a client that sends a command of replication.
 pub const NOT_FOR_CLIENTS: CommandError =
     CommandError::line("ERR command is for replication, the append-only file and slot imports only");
 
@@ -45,8 +45,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Repeats one call's effects, pool by pool. Where one does not fit, that is counted, and what fits is done. The log goes
-/// on as it came, whatever happens here: a replica of this server must see what this one saw.
+/// Applies the effects of one call, pool by pool. An effect that does not fit its pool is counted,
+/// and what fits is applied. The call is replicated as it came, whatever happens here: a replica of
+/// this server must see what this one saw.
 pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.verbatim = true;
     call.journal.outcome = Some(Outcome::Other);
@@ -56,7 +57,8 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     for (key, bytes) in keys.iter().zip(effects) {
         divergences = divergences.saturating_add(apply_one(call, key, bytes, &mut told).unwrap_or(1));
     }
-    // The pools of a cart may share a stream: its entries come in the order in which the primary wrote them.
+    // The pools of a cart may share a stream: append its entries in the order in which the primary
+    // did.
     told.sort_by_key(|again| again.place.id);
     for again in &told {
         let event = again
@@ -69,12 +71,12 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.divergences = call.journal.divergences.saturating_add(divergences);
 }
 
-/// An entry that the primary appended, to be appended here.
+/// An entry that the primary appended, and that must be appended here.
 struct PendingEntry {
     handle: Handle,
     stream: Bytes,
     place: Place,
-    /// Without the words of the caller.
+    /// Without `order` and `token`, which are kept below.
     event: Event<'static>,
     order: Option<Bytes>,
     token: Option<Bytes>,
@@ -82,12 +84,13 @@ struct PendingEntry {
     takes: bool,
 }
 
-/// How much did not fit; `None`: nothing could be done.
+/// Applies the effect of one pool, and returns how much did not fit. `None`: nothing could be
+/// applied.
 fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<PendingEntry>) -> Option<u64> {
     let mut effect = Effect::read(bytes).ok()?;
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
-        // On the primary there was no such key: what is here is not its pool.
+        // The primary had no such key, so the pool that is here is another one.
         Some(handle) if effect.creates() => {
             divergences = 1;
             *call.keys.pool_mut(handle) = Pool::new(0);

@@ -1,29 +1,29 @@
-//! What is wrong with a call, and the text that says so.
+//! Error replies.
 
 use std::borrow::Cow;
 
 use super::host::{OpenError, StreamDenied};
 
-/// An error reply: one leading code word, ASCII, never a byte of the caller's.
+/// An error reply: ASCII, begins with one code word, and never holds a byte of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
     /// The number of arguments is wrong.
     Arity,
-    /// Any other, as the whole line without the leading `-`.
+    /// Any other: the line without the leading `-`.
     Line(Cow<'static, str>),
 }
 
 impl CommandError {
     /// The key holds another type.
     pub const WRONG_TYPE: Self = Self::line("WRONGTYPE Operation against a key holding the wrong kind of value");
-    /// A slot moves, and the pool's event stream is not here.
+    /// The hash slot is being migrated, and the event stream of the pool is on the other node.
     pub const TRY_AGAIN: Self =
         Self::line("TRYAGAIN the hash slot is migrating and the event stream is on another node");
-    /// The pool arrives in pieces, and is not whole yet.
+    /// The key holds a partial pool.
     pub const PARTIAL: Self = Self::line("TRYAGAIN the pool is still loading");
     /// Another module called a write while a write of this module was running.
     pub const NESTED_WRITE: Self = Self::line("ERR nested write not allowed");
-    /// Words that do not fit together.
+    /// Arguments that do not fit together.
     pub const SYNTAX: Self = Self::line("ERR syntax error");
 
     /// An error with a fixed text.

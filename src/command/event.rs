@@ -9,35 +9,35 @@ use crate::core::model::change::{Change, OnHand};
 use crate::core::model::event::Event;
 use crate::core::model::pool::Pool;
 
-/// The fields, in order. Those behind `out` stand only where they say something; `order` as well.
+/// The fields, in order. `order` and the fields behind `out` are left out if they are empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum StreamField {
     /// What happened.
     Type,
-    /// The pool's key.
+    /// The key of the pool.
     Pool,
     /// Its database.
     Db,
-    /// 16 hex digits.
+    /// The epoch of the change: 16 hex digits.
     Epoch,
-    /// The change's number.
+    /// The number of the change.
     Seq,
-    /// The order.
+    /// The id of the order.
     Order,
     /// See `core::model::event::quantity`.
     Qty,
-    /// Unix ms.
+    /// The time of the change, Unix ms.
     At,
-    /// -1 for any quantity.
+    /// Units that can be reserved; -1 for unlimited.
     Available,
     /// Units held.
     Reserved,
-    /// Empty where it is not counted.
+    /// Empty for an unlimited pool.
     OnHand,
     /// Net units sold.
     Sold,
-    /// Net units that left.
+    /// Net units that left the stock.
     Out,
     /// The attributes, as JSON.
     For,
@@ -47,11 +47,11 @@ pub enum StreamField {
     Edge,
 }
 
-/// How many fields there are.
+/// The number of fields.
 pub const FIELDS: usize = 16;
 
 impl StreamField {
-    /// Their names, in order.
+    /// The names, in order.
     pub const NAMES: [&'static str; FIELDS] = [
         "type",
         "pool",
@@ -75,11 +75,11 @@ impl StreamField {
 /// A value of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValue<'a> {
-    /// One of few words.
+    /// A word out of a small set.
     Word(&'static str),
-    /// The pool's key, which the keyspace knows.
+    /// The key of the pool, which the keyspace fills in.
     Key,
-    /// The pool's database, which the keyspace knows.
+    /// The database of the pool, which the keyspace fills in.
     Db,
     /// A number.
     Int(i64),
@@ -92,7 +92,7 @@ pub enum FieldValue<'a> {
 /// One entry, field by field.
 pub type StreamEntry<'a> = ArrayVec<(StreamField, FieldValue<'a>), FIELDS>;
 
-/// The entry that tells of a change; `attributes` is the text of [`attributes`].
+/// The entry of a change. `attributes` is the text that [`attributes`] wrote.
 #[must_use]
 pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry<'a> {
     let on_hand = match event.on_hand {
@@ -121,16 +121,17 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry
     if let Some(token) = event.token {
         entry.push((StreamField::Token, FieldValue::Bytes(token)));
     }
-    // Sold out says low, too.
+    // One transition per entry: soldout includes low.
     if let Some(edge) = event.edges.iter().next() {
         entry.push((StreamField::Edge, FieldValue::Word(edge.word())));
     }
     entry
 }
 
-/// The attributes of a reservation or a late payment as a JSON object, into `text`; false for other changes. A value
-/// that is not UTF-8 is `{"base64":"…"}`. For a late payment of an order that the pool remembers these are the
-/// attributes by which its limits count it: more is not kept.
+/// Writes the attributes of a reservation or a late payment to `text`, as a JSON object; false for
+/// other changes. A value that is not UTF-8 becomes `{"base64":"…"}`. For a late payment of an
+/// order that the pool remembers these are the attributes that limits counted it by: the pool keeps
+/// no others.
 pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool {
     text.clear();
     match change {
@@ -144,7 +145,24 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
             object(text, counted.into_iter());
             true
         }
-        _ => false,
+        Change::Created { .. }
+        | Change::Set(_)
+        | Change::Added { .. }
+        | Change::Reconciled { .. }
+        | Change::Suspended
+        | Change::Resumed
+        | Change::Policy(_)
+        | Change::LimitSet(_)
+        | Change::LimitRemoved { .. }
+        | Change::Amended { .. }
+        | Change::Extended { .. }
+        | Change::Confirmed { .. }
+        | Change::Released { .. }
+        | Change::Cancelled { .. }
+        | Change::Expired { .. }
+        | Change::Returned { .. }
+        | Change::Vouched { .. }
+        | Change::Freed(_) => false,
     }
 }
 
@@ -158,7 +176,7 @@ fn object<'p>(text: &mut Vec<u8>, pairs: impl Iterator<Item = (&'p [u8], &'p [u8
         if at > 0 {
             text.push(b',');
         }
-        // Names are plain words, which need no escape.
+        // Names are plain ASCII, and need no escape.
         text.push(b'"');
         text.extend_from_slice(name);
         text.extend_from_slice(b"\":");

@@ -1,4 +1,5 @@
-//! What a command needs from the world around it, as traits: the server in production, plain maps in tests.
+//! What a command needs from its surroundings, as traits: the server in production, plain maps in
+//! tests.
 
 use super::event::StreamEntry;
 use crate::core::model::context::Defaults;
@@ -7,118 +8,122 @@ use crate::core::model::pool::Pool;
 use crate::core::model::time::Clock;
 use crate::core::stored_pool::Contents;
 
-/// A pool that is open for the duration of one call. Valid only for the [`Keyspace`] that gave it.
+/// A key that is open during one call. Valid only for the [`Keyspace`] that returned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle(pub usize);
 
-/// Why a key is not opened.
+/// Why a key was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenError {
     /// It holds a value of another type.
     WrongType,
-    /// The pool's event stream is on another node while its slot moves.
+    /// The hash slot is being migrated, and the event stream of the pool is on the other node.
     SlotMoving,
-    /// Its pool is not whole yet.
+    /// It holds a partial pool: more pieces must come by `STOCK.LOAD`.
     Partial,
 }
 
-/// Why a pool may not tell of its changes in a stream.
+/// Why a pool may not publish its changes to a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamDenied {
-    /// The caller may not write to it.
+    /// The user of the caller may not write to it.
     NoPermission,
-    /// The key holds no stream.
+    /// The key holds another type.
     WrongType,
-    /// It is in another slot of the cluster.
+    /// It is in another hash slot than the pool.
     OtherSlot,
-    /// It is on another node while the slot moves.
+    /// The hash slot is being migrated, and the stream is on the other node.
     SlotMoving,
 }
 
-/// Where an entry is to be appended.
+/// Where to append an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Append {
-    /// At the end; the stream is then kept at about so many entries, 0 = all of them.
+    /// At the end, under a new id. Trims the stream to about `max_len` entries.
     End {
-        /// The most entries.
+        /// The greatest length of the stream; 0 = no bound.
         max_len: u64,
     },
-    /// Where the primary has it.
+    /// Under the id that the primary gave it.
     At(Place),
 }
 
-/// The keys that a call may touch: those that its key specs declare, and the event streams of their pools.
+/// The keys that a call may use: those of its key specs, and the event streams of their pools.
 pub trait Keyspace {
-    /// Opens a key for the access that the command declared. `None`: there is no such key.
-    /// Opening the same key twice in one call gives the same handle.
+    /// Opens a pool for the access that the command declares. `None`: there is no such key. Opening
+    /// a key twice in one call returns the same handle.
     ///
     /// # Errors
-    /// The key holds another type, its pool is not whole yet, or what its pool must write to is elsewhere.
+    /// The key holds another type or a partial pool, or the event stream of the pool is being
+    /// migrated.
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError>;
-    /// Opens a key, whether its pool is whole or still arrives (load form only).
+    /// Opens a key with a complete or partial pool (for `STOCK.LOAD` only).
     ///
     /// # Errors
     /// The key holds another type.
     fn open_any(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError>;
     /// The pool behind a handle.
     fn pool(&self, handle: Handle) -> &Pool;
-    /// The pool behind a handle, to be changed by the commit point only.
+    /// The pool behind a handle, for `commit` only.
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool;
-    /// What is behind a handle.
+    /// The complete or partial pool behind a handle.
     fn contents(&self, handle: Handle) -> &Contents;
-    /// What is behind a handle, to be changed by the load form only.
+    /// The complete or partial pool behind a handle, for `STOCK.LOAD` only.
     fn contents_mut(&mut self, handle: Handle) -> &mut Contents;
-    /// Makes a key that [`Keyspace::open`] found empty hold this; replaces what is there (load form only).
+    /// Sets the value of a key that [`Keyspace::open`] found empty. `STOCK.LOAD` also replaces a
+    /// value.
     fn create(&mut self, key: &[u8], contents: Contents) -> Handle;
-    /// Removes a key (load form only). The handle is of no use any more.
+    /// Removes a key (for `STOCK.LOAD` only). The handle is not valid any more.
     fn remove(&mut self, handle: Handle);
-    /// Appends an entry to an event stream, and says where it is. `None`: it could not be written, which changes nothing else.
+    /// Appends an entry to the event stream of a pool, and returns its place. `None`: the stream
+    /// did not take it, and is unchanged.
     fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place>;
-    /// Whether the caller may let this pool tell of its changes in this stream.
+    /// Checks that the caller may let this pool publish to this stream.
     ///
     /// # Errors
-    /// Why not.
+    /// No permission, another type or hash slot, or a slot that is being migrated.
     fn check_stream(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied>;
 }
 
-/// Where a call comes from: what may be replayed is accepted from the log only.
+/// Where a call comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A client, a script or a module: decides anew, on a primary.
+    /// A client, a script or a module.
     Client,
-    /// The primary or the append-only file: what it says has happened.
+    /// The primary, or the append-only file: what it says has happened, and is applied.
     Replication,
-    /// A slot import: as the log, but the source still has what it sends. An error calls the move off.
+    /// A slot import: as replication, but the source still has the data. An error cancels the
+    /// migration.
     SlotImport,
 }
 
-/// What a call may know of its surroundings. Time, configuration and chance enter here and nowhere else.
+/// The surroundings of a call. Time, configuration and random numbers enter here and nowhere else.
 pub struct Env<'a> {
     /// The time of this call, read once.
     pub clock: Clock,
-    /// The parameters of the server, for what a pool's policy leaves open.
+    /// The parameters of the server, for what the policy of a pool leaves open.
     pub defaults: Defaults,
-    /// Number of the current promotion of this process, from 1. A pool that was last changed under another one gets a
-    /// new epoch with its next change.
+    /// Number of the current promotion of this process, from 1. A pool that was last changed under
+    /// another one gets a new epoch with its next change.
     pub promotion: u64,
     /// Random numbers: pool salts and epochs.
     pub entropy: &'a dyn Fn() -> u64,
-    /// Who calls.
+    /// Where the call comes from.
     pub origin: Origin,
-    /// Where pools tell of their changes whose policy does not say.
+    /// The parameters of event streams.
     pub events: EventConfig<'a>,
 }
 
-/// The event stream of the server.
+/// The parameters of event streams.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventConfig<'a> {
-    /// Its key.
+    /// The stream of pools whose policy names none.
     pub default_stream: Option<&'a [u8]>,
-    /// How many entries every stream keeps, about; 0 = all.
+    /// The length, in entries, to which streams are trimmed; 0 = no bound.
     pub max_len: u64,
 }
 
-/// Where the answer is written, in the order of the protocol.
+/// Receives a reply, element by element in the order of the protocol.
 pub trait Out {
     /// Begins an array of `len` elements.
     fn array(&mut self, len: usize);

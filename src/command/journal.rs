@@ -1,13 +1,13 @@
-//! What one call has changed, for the shell to replicate, signal and announce after the change.
+//! What one call has changed. The shell replicates, signals and announces it afterwards.
 
 use super::host::Handle;
 use crate::core::model::change::{Edges, Kind};
 
-/// The kinds of answers that are counted for `INFO stock`.
+/// The outcomes of calls that `INFO stock` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Outcome {
-    /// Nothing that is counted (reads, settings).
+    /// Not counted (reads, settings).
     Other,
     /// Units were reserved.
     Reserved,
@@ -23,19 +23,19 @@ pub enum Outcome {
     Extended,
     /// Units were returned after payment.
     Returned,
-    /// The same call had been made before.
+    /// The call was made before.
     Exists,
     /// Not enough stock.
     SoldOut,
     /// A purchase limit was reached.
     Limited,
-    /// The order is over.
+    /// The order is released, expired or returned.
     Closed,
-    /// The hold was over.
+    /// The hold had expired.
     Expired,
-    /// Paid already.
+    /// The order is confirmed.
     AlreadyConfirmed,
-    /// Not paid yet.
+    /// The order is not confirmed yet.
     StillReserved,
     /// The pool is suspended.
     Suspended,
@@ -45,12 +45,12 @@ pub enum Outcome {
     Unknown,
     /// No such pool.
     NoPool,
-    /// The call was an error (CONFLICT, NODIM, ERR).
+    /// An error reply (CONFLICT, NODIM, ERR).
     Error,
 }
 
 impl Outcome {
-    /// Every counted answer with its name in `INFO stock`.
+    /// Every counted outcome with its name in `INFO stock`.
     pub const NAMES: [(Outcome, &'static str); 19] = [
         (Outcome::Reserved, "reserved"),
         (Outcome::Confirmed, "confirmed"),
@@ -72,31 +72,31 @@ impl Outcome {
         (Outcome::NoPool, "nopool"),
         (Outcome::Error, "error"),
     ];
-    /// How many kinds there are, `Other` included.
+    /// The number of outcomes, `Other` included.
     pub const COUNT: usize = 20;
 }
 
-/// One change of a pool, as it is announced.
+/// One change of a pool, to be announced as keyspace events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// What happened.
     pub kind: Kind,
-    /// Which edges of availability it crossed.
+    /// The availability transitions that it caused.
     pub edges: Edges,
 }
 
-/// What happened to one pool in this call.
+/// What this call has changed in one pool.
 #[derive(Debug)]
 pub struct PoolChanges {
     /// Which pool.
     pub handle: Handle,
-    /// The effect, resolved and encoded (`core::codec::effect`): what goes to the log and the replicas.
+    /// The effect, resolved and encoded (`core::codec::effect`), for replication.
     pub effect: Vec<u8>,
     /// The changes in the order in which they happened.
     pub notifications: Vec<Notification>,
 }
 
-/// How large a buffer may stay from call to call.
+/// The most bytes of a buffer that stay allocated after a call.
 const KEPT_BYTES: usize = 16 * 1024;
 
 /// What one call has changed. Buffers are kept from call to call.
@@ -104,27 +104,27 @@ const KEPT_BYTES: usize = 16 * 1024;
 pub struct Journal {
     changed: Vec<PoolChanges>,
     used: usize,
-    /// What was answered, for the totals.
+    /// The outcome of the call, for the totals.
     pub outcome: Option<Outcome>,
-    /// The call itself is what the log must hold (effect and load forms).
+    /// The call itself is replicated as it came (commands of replication).
     pub verbatim: bool,
-    /// Nobody listens to effects: they need not be written down.
+    /// There is no replication consumer: effects are not encoded.
     pub effects_skipped: bool,
-    /// Effects that did not fit the state they were applied to.
+    /// Effects that did not fit their pool.
     pub divergences: u64,
     /// Entries that were appended to event streams.
     pub published: u64,
-    /// Entries that could not be.
+    /// Entries that a stream did not take.
     pub dropped: u64,
-    /// The text of attributes, made anew for each entry.
+    /// Buffer for the attributes of an entry.
     pub attributes_json: Vec<u8>,
 }
 
 impl Journal {
-    /// Forgets the last call.
+    /// Clears it for the next call.
     pub fn clear(&mut self) {
         for changed in self.changed.iter_mut().take(self.used) {
-            // One large call should not hold its memory for ever.
+            // One large call should not keep its memory for ever.
             changed.effect.clear();
             changed.effect.shrink_to(KEPT_BYTES);
             changed.notifications.clear();
@@ -146,7 +146,7 @@ impl Journal {
         self.changed.get(..self.used).unwrap_or(&[])
     }
 
-    /// The record of one pool, made where it is missing.
+    /// The changes of one pool, empty if there are none yet.
     pub fn changes_of(&mut self, handle: Handle) -> &mut PoolChanges {
         let used = self.used;
         let at = self.changed.iter().take(used).position(|c| c.handle == handle);

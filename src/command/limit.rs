@@ -1,4 +1,7 @@
-//! `STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS] [MISSING REFUSE|ALLOW] [FOR value …]`
+//! ```text
+//! STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS]
+//!     [MISSING REFUSE|ALLOW] [FOR value …]
+//! ```
 
 use super::args::{is, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
@@ -37,10 +40,10 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-/// `UNITS` or `ORDERS`.
+/// Reads what a limit counts: `UNITS` or `ORDERS`.
 ///
 /// # Errors
-/// It is neither.
+/// `SYNTAX` for anything else.
 pub fn count(word: &[u8]) -> Parsed<Count> {
     if is(word, "UNITS") {
         Ok(Count::Units)
@@ -61,10 +64,10 @@ fn missing(word: &[u8]) -> Parsed<Missing> {
     }
 }
 
-/// The values behind FOR, as many as the limit has dimensions.
+/// Reads the values behind FOR into the pattern of an override.
 ///
 /// # Errors
-/// More, fewer, or out of bounds.
+/// Another number of values than of dimensions, or an invalid value.
 pub fn override_of(named: &Named<'_>, args: &mut Args<'_>) -> Parsed<Bytes> {
     let given = args.take_rest();
     if given.len() != named.len() {

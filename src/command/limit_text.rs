@@ -1,4 +1,4 @@
-//! The words of limits, as LIMIT, UNLIMIT and the policy share them.
+//! The texts of limits, shared by LIMIT, UNLIMIT and the policy.
 
 use super::args::{checked_id, integer, is, Parsed};
 use super::error::CommandError;
@@ -9,13 +9,13 @@ use crate::core::model::time::{MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::Window;
 use arrayvec::ArrayVec;
 
-/// Dimensions as a caller named them, in that order.
+/// Dimensions in the order in which the caller named them.
 pub type Named<'a> = ArrayVec<&'a [u8], MAX_DIMENSIONS>;
 
-/// `user`, `region+user`, or `*`.
+/// Reads the dimensions of a limit: `user`, `region+user`, or `*` for none.
 ///
 /// # Errors
-/// A bad name, one twice, or too many.
+/// An invalid name, a duplicate, or more than 4.
 pub fn dimensions(by: &[u8]) -> Parsed<Named<'_>> {
     let mut named = Named::new();
     if by == b"*" {
@@ -30,7 +30,7 @@ pub fn dimensions(by: &[u8]) -> Parsed<Named<'_>> {
 /// Adds one dimension.
 ///
 /// # Errors
-/// A bad name, one twice, or too many.
+/// An invalid name, a duplicate, or more than 4.
 pub fn add_dimension<'a>(named: &mut Named<'a>, name: &'a [u8]) -> Parsed<()> {
     if !is_name(name) {
         return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
@@ -41,7 +41,7 @@ pub fn add_dimension<'a>(named: &mut Named<'a>, name: &'a [u8]) -> Parsed<()> {
     named.try_push(name).map_err(|_| CommandError::line("ERR too many dimensions in one limit: at most 4"))
 }
 
-/// The dimensions as a limit keeps them: sorted.
+/// The dimensions in the order in which a limit keeps them.
 #[must_use]
 pub fn sorted(named: &Named<'_>) -> ArrayVec<Bytes, MAX_DIMENSIONS> {
     let mut dims: ArrayVec<Bytes, MAX_DIMENSIONS> = named.iter().map(|name| Bytes::new(name)).collect();
@@ -49,10 +49,12 @@ pub fn sorted(named: &Named<'_>) -> ArrayVec<Bytes, MAX_DIMENSIONS> {
     dims
 }
 
-/// The pattern of an override: one value for each dimension, in the order in which these were named; `None` stands for any.
+/// The pattern of an override: one value per dimension, in the order in which the caller named
+/// these; `None` for any value.
 ///
 /// # Errors
-/// Not as many values as dimensions, none at all, or a value out of bounds.
+/// Another number of values than of dimensions, no dimension, or a value that is empty or longer
+/// than 128 bytes.
 pub fn pattern(named: &Named<'_>, given: &[Option<&[u8]>]) -> Parsed<Bytes> {
     if given.len() != named.len() || named.is_empty() {
         return Err(CommandError::line("ERR override needs one value per dimension of the limit"));
@@ -71,16 +73,16 @@ pub fn pattern(named: &Named<'_>, given: &[Option<&[u8]>]) -> Parsed<Bytes> {
     Ok(Bytes::new(&buf))
 }
 
-/// A `*` among the values of an override stands for any.
+/// A value of an override; `None` for `*`, which matches any.
 #[must_use]
 pub fn any(value: &[u8]) -> Option<&[u8]> {
     (value != b"*").then_some(value)
 }
 
-/// `ORDER`, `HOUR`, `DAY`, `WEEK`, `MONTH`, `LIFE`, or a number of seconds.
+/// Reads a window: `ORDER`, `HOUR`, `DAY`, `WEEK`, `MONTH`, `LIFE`, or 1 to 315360000 seconds.
 ///
 /// # Errors
-/// It is none of these.
+/// `ERR invalid window` for anything else.
 pub fn window(word: &[u8]) -> Parsed<Window> {
     let words = [
         ("ORDER", Window::Order),
@@ -100,7 +102,7 @@ pub fn window(word: &[u8]) -> Parsed<Window> {
         .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH, LIFE or 1 to 315360000 seconds"))
 }
 
-/// The word of a window in a policy; `None` = the pool's whole life.
+/// The word of a window in a policy; `None` for `LIFE`, which is the default, and for seconds.
 #[must_use]
 pub const fn window_word(window: Window) -> Option<&'static str> {
     match window {
@@ -113,10 +115,10 @@ pub const fn window_word(window: Window) -> Option<&'static str> {
     }
 }
 
-/// `+hh:mm` or `-hh:mm`, up to 18:00, in minutes.
+/// Reads a UTC offset, `+hh:mm` or `-hh:mm` up to 18:00, into minutes.
 ///
 /// # Errors
-/// It is not.
+/// `ERR invalid time offset` for anything else.
 pub fn offset(text: &[u8]) -> Parsed<i32> {
     let error = CommandError::line("ERR invalid time offset: +hh:mm or -hh:mm, up to 18:00");
     let &[sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] = text else { return Err(error) };
@@ -132,7 +134,7 @@ pub fn offset(text: &[u8]) -> Parsed<i32> {
     Ok(if sign == b'-' { minutes.saturating_neg() } else { minutes })
 }
 
-/// An offset as [`offset`] reads it.
+/// Writes a UTC offset in minutes as [`offset`] reads it.
 #[must_use]
 pub fn offset_text(offset_min: i32) -> String {
     let sign = if offset_min < 0 { '-' } else { '+' };
@@ -140,10 +142,10 @@ pub fn offset_text(offset_min: i32) -> String {
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// A number, or `UNLIMITED`.
+/// Reads the cap of a limit: 0 to 2^53 - 1, or `UNLIMITED`.
 ///
 /// # Errors
-/// It is neither, or out of bounds.
+/// `ERR max is out of range` for anything else.
 pub fn cap(word: &[u8]) -> Parsed<Cap> {
     if is(word, "UNLIMITED") {
         return Ok(Cap::Unlimited);
@@ -152,7 +154,7 @@ pub fn cap(word: &[u8]) -> Parsed<Cap> {
     super::args::bounded(word, 0..=MAX_UNITS, outside).map(Cap::At)
 }
 
-/// A limit's name from its parts.
+/// The identity of a limit from its parts.
 #[must_use]
 pub fn identity(named: &Named<'_>, window: Window, count: crate::core::model::limit::Count) -> Identity {
     Identity { dims: sorted(named), window, count }

@@ -1,8 +1,9 @@
-//! `STOCK.LOAD key MORE chunk`, `STOCK.LOAD key END`: a whole pool in pieces, as an append-only file without RDB preamble and a slot
-//! import hold it. Not for clients.
+//! `STOCK.LOAD key MORE chunk`, `STOCK.LOAD key END`: loads a pool in pieces, from an append-only
+//! file without RDB preamble or a slot import. Not for clients.
 //!
-//! What has arrived is kept under the key, so that a copy of the data set that is taken between two pieces has it, too. A first
-//! piece begins anew, whatever was under way: a move that was called off may be repeated.
+//! A partial pool is the value of its key, so that a copy of the data set between two pieces has
+//! it, too. A first piece begins anew, whatever is there: a migration that was cancelled may be
+//! repeated.
 
 use super::args::{is, Args, Parsed};
 use super::effect::NOT_FOR_CLIENTS;
@@ -38,17 +39,18 @@ enum Piece<'a> {
     First(&'a [u8]),
     /// A further one.
     Next(&'a [u8]),
-    /// Nothing more: the pool is whole.
+    /// The pool is complete.
     End,
 }
 
-/// What became of a piece.
+/// The result of one piece.
 enum LoadResult {
     /// It fits.
     Accepted,
-    /// It begins a pool where there was another one, which is gone.
+    /// It begins a new pool, and replaces a complete one.
     ReplacesPool,
-    /// It does not fit. What it does not belong to is as it was; what can never be whole any more is gone.
+    /// It does not fit. A complete pool stays as it is; a partial one, which can never be
+    /// completed, is removed.
     Rejected,
 }
 
@@ -63,9 +65,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let load = load(call, key, &piece);
     call.journal.divergences = u64::from(!matches!(load, LoadResult::Accepted));
     match load {
-        // By this error the server calls the move off, and deletes what has come of it, here and on the replicas.
+        // With this error the server cancels the migration, and deletes what it has brought, here
+        // and on the replicas.
         LoadResult::Rejected if call.env.origin == Origin::SlotImport => Err(REJECTED),
-        // The log goes on as it came, whatever happens here: a replica of this server must see what this one saw.
+        // Replicated as it came, whatever happens here: a replica of this server must see what this
+        // one saw.
         LoadResult::Accepted | LoadResult::ReplacesPool | LoadResult::Rejected => {
             call.journal.verbatim = true;
             call.out.ok();
@@ -93,7 +97,7 @@ fn piece<'a>(args: &mut Args<'a>) -> Parsed<Piece<'a>> {
 }
 
 fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
-    // A key of another type is not ours to touch.
+    // A key of another type is left alone.
     let Ok(held) = call.keys.open_any(key) else { return LoadResult::Rejected };
     match *piece {
         Piece::First(chunk) => {
@@ -126,7 +130,7 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
     }
 }
 
-/// What has arrived under a key.
+/// The partial pool of a key.
 fn partial<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
     let handle = held.filter(|&handle| call.keys.contents(handle).pool().is_none())?;
     match call.keys.contents_mut(handle) {
@@ -135,8 +139,9 @@ fn partial<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, 
     }
 }
 
-/// Without this piece the others are of no use, and those of another attempt must not be taken for theirs. The key of a slot import
-/// stays, with nothing in it: the server deletes it, and tells the replicas of what it finds only.
+/// Removes the partial pool: without this piece the others are of no use, and pieces of another
+/// attempt must not continue it. In a slot import the key stays, with an empty partial pool: the
+/// server deletes the keys that it finds, and replicates only those deletions.
 fn reject(call: &mut Call<'_>, held: Option<Handle>) -> LoadResult {
     let import = call.env.origin == Origin::SlotImport;
     match partial(call, held) {

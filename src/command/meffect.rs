@@ -1,4 +1,5 @@
-//! `STOCK.MEFFECT numkeys key [key …] effect [effect …]`: what a call did to several pools at once, done again. Not for clients.
+//! `STOCK.MEFFECT numkeys key [key …] effect [effect …]`: applies the effects of a call on several
+//! pools. Not for clients.
 
 use super::args::Args;
 use super::cart::keys;

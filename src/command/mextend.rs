@@ -31,7 +31,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
     all_or_none(call, &items, Outcome::Extended, |call, item| {
-        // A deadline that is as late already is no change, and nothing to tell of either.
+        // A deadline that is as late already is neither changed nor published.
         decide(&view(call, item.handle), order, hold).map(|extension| match extension {
             Extension::Later(change) => CartStep::Changes(SmallVec::from_iter([change])),
             Extension::Unchanged(_) => CartStep::Changes(SmallVec::new()),

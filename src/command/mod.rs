@@ -1,7 +1,9 @@
-//! From bytes to a typed call, to the core, to an answer. One file per command; no Redis, no unsafe.
+//! The commands: from bytes to a typed call, to the core, to a reply. One file per command; no
+//! Redis, no unsafe.
 //!
-//! A command's way: `args` (a cursor over the arguments) → the command's own `parse` → `commit::open` (key, due holds) →
-//! `core::ops::…::decide` → `commit::commit` (the one place that changes a pool) → `reply`.
+//! Steps of a command: `args` (a cursor over the arguments) → `parse` of the command →
+//! `commit::write_pool` (opens the key, expires due holds) → `core::ops::…::decide` →
+//! `commit::commit` (changes the pool) → `reply`.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -9,7 +11,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    clippy::panic
+    clippy::panic,
+    clippy::wildcard_enum_match_arm
 )]
 
 pub mod args;

@@ -21,7 +21,7 @@ pub const SPEC: Spec = finishing(
 
 type Decision<'a> = Result<SmallVec<[Change<'a>; 1]>, Refusal>;
 
-/// Whether the pool does not know the order (and could remember that, or has no room to).
+/// Whether the pool does not know the order, and remembers the release or is full.
 fn unknown(decision: &Decision<'_>) -> bool {
     match decision {
         Ok(changes) => matches!(changes.as_slice(), [Change::Cancelled { .. }]),
@@ -38,7 +38,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let decisions: SmallVec<[Decision<'_>; 4]> = items.iter().map(|item| changes(call, item.handle, order)).collect();
     let over = |decision: &Decision<'_>| unknown(decision) || matches!(decision, Err(Refusal::Exists { .. }));
     let first = decisions.iter().position(unknown).and_then(|at| items.get(at));
-    // A release that overtook its reservation: remembered in every pool that does not know the order.
+    // The release has overtaken its reservation: every pool that does not know the order remembers
+    // it.
     if let (Some(first), true) = (first, decisions.iter().all(over)) {
         for (item, decision) in items.iter().zip(&decisions) {
             for change in decision.iter().flatten() {

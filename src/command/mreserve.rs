@@ -32,12 +32,12 @@ pub const SPEC: Spec = Spec {
 /// The order, looked up in each pool.
 type Orders<'a> = SmallVec<[OrderRef<'a>; 4]>;
 
-/// The call.
+/// The parsed call.
 struct Cart<'a> {
     order: &'a [u8],
-    /// Each key once, with its place.
+    /// Each key once, with its position.
     keys: SmallVec<[(&'a [u8], usize); 8]>,
-    /// Their quantities.
+    /// The quantity of each key.
     qty: SmallVec<[i64; 8]>,
     hold: Hold,
     attributes: &'a Attributes<'a>,
@@ -81,7 +81,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if known(call, &cart, &items, &orders)? {
         return Ok(());
     }
-    // One cart, one deadline: where the pools would choose for themselves, the shortest.
+    // One cart, one deadline: the earliest of those that the pools would set.
     let deadlines = items.iter().map(|item| cart.hold.deadline_ms(&view(call, item.handle)));
     let deadline_ms = deadlines.min().unwrap_or(0);
     cart.hold = Hold::Until(deadline_ms);
@@ -109,7 +109,8 @@ impl<'a> Cart<'a> {
     }
 }
 
-/// Whether the order's state in the pools decides the call, which has then been answered.
+/// Whether a pool knows the order. If so, its state decides the call, and the reply has been
+/// written.
 fn known(
     call: &mut Call<'_>,
     cart: &Cart<'_>,

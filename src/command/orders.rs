@@ -34,7 +34,8 @@ const STATES: &[Arg] = &[
     Arg::word("expired", "EXPIRED"),
 ];
 
-/// How many records one call looks at beyond the orders that it finds: a state that is rare must not make it slow.
+/// A call looks at no more rows than COUNT times this, so that a search for a rare state is not
+/// slow.
 const SCAN_FACTOR: u32 = 10;
 
 fn state(word: &[u8]) -> Parsed<State> {
@@ -42,12 +43,13 @@ fn state(word: &[u8]) -> Parsed<State> {
     found.ok_or(CommandError::line("ERR unknown state: reserved, confirmed, returned, released or expired"))
 }
 
-/// The state of an order in a walk: as a write would find it, so that the states add up to what GET counts.
+/// The state of an order in an iteration: as a write would find it, so that the states add up to
+/// what GET counts.
 fn state_in_walk(view: &View<'_>, slot: u32, order: &Order<'_>) -> Option<State> {
-    match view.state(order)? {
-        State::Expired if order.state == State::Reserved && !view.would_return(slot) => Some(State::Reserved),
-        state => Some(state),
-    }
+    let state = view.state(order)?;
+    // A hold that is due, but that a write would not expire yet, is still reserved.
+    let still_held = state == State::Expired && order.state == State::Reserved && !view.would_return(slot);
+    Some(if still_held { State::Reserved } else { state })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -76,7 +78,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     while at < last && found.len() < count {
         let next = view.pool.skip_empty_orders(at);
         if next > at {
-            // What was freed whole costs nothing to pass.
+            // Skipping empty chunks does not count as looking.
             last = last.saturating_add(next.saturating_sub(at)).min(span);
             at = next;
             continue;

@@ -1,4 +1,5 @@
-//! The policy as JSON. Unknown fields are refused; values that are not UTF-8 are `{"base64": "…"}`.
+//! Reads and writes a policy as JSON. Unknown fields are refused; a value that is not UTF-8 is
+//! `{"base64": "…"}`.
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
@@ -16,7 +17,7 @@ use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::MAX_SECONDS;
 use crate::core::model::window::Window;
 
-/// The longest text of a policy, in bytes.
+/// The greatest length of a policy, in bytes.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 #[derive(Deserialize, Serialize)]
@@ -114,7 +115,7 @@ struct Base64Text {
     base64: String,
 }
 
-/// `null` is no value: a field is there or it is not.
+/// Refuses `null`: a field is left out or has a value.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -156,10 +157,11 @@ fn cap(max: &MaxText) -> Parsed<Cap> {
     }
 }
 
-/// Reads a policy. `utc_offset_min` holds where a limit does not say.
+/// Reads a policy. `utc_offset_min` is the offset of limits that name none.
 ///
 /// # Errors
-/// Not JSON, an unknown field, or a value out of bounds. The text names the place, never the caller's bytes.
+/// Invalid JSON, an unknown or duplicate field, or a value out of bounds. The error names line and
+/// column, never bytes of the caller.
 pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     if text.len() > MAX_TEXT {
         return Err(CommandError::line("ERR invalid policy: longer than 4 MiB"));
@@ -199,7 +201,7 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     })
 }
 
-/// Whether fields have their names: serde reads an array for an object as well, field by field.
+/// Whether every object is written as one: serde also reads an array as an object, field by field.
 fn is_named(policy: &Value) -> bool {
     fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
         value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
@@ -218,7 +220,7 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
     let window = match &text.per {
         None => Window::Life,
         Some(PerText::Seconds(Whole(n))) => Window::Seconds(within(*n, 1, MAX_SECONDS)?.unsigned_abs() as u32),
-        // Seconds are a number in JSON; as a word they would have two spellings.
+        // Seconds are a number in JSON, never a word: one spelling for each policy.
         Some(PerText::Word(word)) if word.bytes().all(|b| b.is_ascii_lowercase()) => window(word.as_bytes())?,
         Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: unknown window in per")),
     };
@@ -274,7 +276,9 @@ pub fn write(policy: &Policy) -> String {
             max: Some(max_text(limit.base)),
             per: match limit.identity.window {
                 Window::Seconds(n) => Some(PerText::Seconds(Whole(n.into()))),
-                window => window_word(window).map(|word| PerText::Word(word.into())),
+                named @ (Window::Order | Window::Hour | Window::Day | Window::Week | Window::Month | Window::Life) => {
+                    window_word(named).map(|word| PerText::Word(word.into()))
+                }
             },
             tz: Some(offset_text(limit.offset_min)),
             count: match limit.identity.count {
@@ -297,6 +301,6 @@ pub fn write(policy: &Policy) -> String {
         events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
         limits: limits.collect(),
     };
-    // Strings and numbers only: there is nothing that could fail.
+    // Strings and numbers only: writing cannot fail.
     serde_json::to_string(&text).unwrap_or_default()
 }

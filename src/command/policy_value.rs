@@ -1,12 +1,12 @@
-//! Values of the policy's JSON that languages write in several ways.
+//! JSON values that languages write in several ways.
 
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::core::model::quantity::MAX_UNITS;
 
-/// A whole number. Languages whose numbers are floating-point write `900.0` or `9e2`; what has a fraction, or is beyond
-/// 2^53 - 1 and so not exact, is none.
+/// A whole number. Languages with floating-point numbers write `900.0` or `9e2`. A number with a
+/// fraction, or beyond 2^53 - 1 and so not exact, is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Whole(pub i64);
@@ -43,10 +43,10 @@ impl Visitor<'_> for WholeVisitor {
     }
 }
 
-/// An array. Lua knows no empty one: its JSON libraries make `{}` of it.
+/// An array. JSON libraries of Lua write an empty one as `{}`, which is accepted.
 ///
 /// # Errors
-/// It is no array, and no empty object.
+/// Neither an array nor an empty object.
 pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(ListVisitor(std::marker::PhantomData))
 }

@@ -25,7 +25,7 @@ pub const SPEC: Spec = Spec {
 const AFTER: Arg = Arg::new("after", ArgKind::Block(AFTER_PARTS)).after("AFTER").optional();
 const AFTER_PARTS: &[Arg] = &[Arg::string("epoch"), Arg::integer("seq"), Arg::integer("out")];
 
-/// What the database has followed: all three, behind AFTER.
+/// Reads the last event that the database has applied: epoch, seq and out, behind AFTER.
 fn after(args: &mut Args<'_>) -> Parsed<After> {
     let epoch = epoch(args.option_value()?)?;
     let outside = CommandError::line("ERR invalid seq: 0 or greater");
@@ -33,7 +33,7 @@ fn after(args: &mut Args<'_>) -> Parsed<After> {
     Ok(After { epoch, seq, out: units(args.option_value()?)? })
 }
 
-/// An epoch as it is shown: 16 hex digits.
+/// Reads an epoch: 16 hex digits.
 fn epoch(text: &[u8]) -> Parsed<u64> {
     let wrong = CommandError::line("ERR invalid epoch: 16 hex digits");
     let digits = std::str::from_utf8(text).ok().filter(|t| t.len() == 16 && t.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -54,7 +54,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Err(CommandError::SYNTAX);
         }
     }
-    // A dry run looks as a read does: due holds stay where they are.
+    // A dry run reads: due holds do not expire.
     let handle = if dry { call.keys.open(key)? } else { write_pool(call, key)? };
     let Some(handle) = handle else {
         if dry {
@@ -75,7 +75,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     ok(call.out, 4);
     call.out.int(found.drift);
     call.out.int(found.expected);
-    // As it is, or as it would be.
+    // After the change, or what it would be after a dry run.
     let available = before.map_or(-1, |units| units.saturating_add(found.drift).max(0));
     call.out.int(available);
     Ok(())

@@ -31,11 +31,11 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-/// What a release would change, in order: a hold that is due but was not among those returned (or is not returned within the
-/// grace) expires first, by itself, and is then closed.
+/// The changes of a release, in order. A hold that is due, but has not expired before the call (for
+/// the number of due holds or for the failover grace), expires first and is then closed.
 ///
 /// # Errors
-/// Why not.
+/// The refusal.
 pub fn changes<'a>(call: &Call<'_>, handle: Handle, order: &'a [u8]) -> Result<SmallVec<[Change<'a>; 1]>, Refusal> {
     let view = view(call, handle);
     let pool = view.pool;

@@ -1,4 +1,5 @@
-//! Answers. Refusals are data; what means that the caller has a bug is an error.
+//! Replies. A refusal that a shop must expect is data; one that shows a bug of the caller is an
+//! error reply.
 
 use super::error::CommandError;
 use super::host::{Handle, Out};
@@ -10,13 +11,13 @@ use crate::core::model::order::State;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 
-/// Begins `[OK, …]` of so many elements.
+/// Begins a reply `[OK, …]` of `len` elements.
 pub fn ok(out: &mut dyn Out, len: usize) {
     out.array(len);
     out.bulk(b"OK");
 }
 
-/// on_hand in an answer: -1 where it is not counted.
+/// on_hand in a reply: -1 for unlimited.
 #[must_use]
 pub fn on_hand(pool: &Pool) -> i64 {
     match pool.on_hand() {
@@ -25,13 +26,13 @@ pub fn on_hand(pool: &Pool) -> i64 {
     }
 }
 
-/// available after a change: never below 0, -1 for any quantity.
+/// available in a reply: 0 or more, -1 for unlimited.
 #[must_use]
 pub fn available(pool: &Pool) -> i64 {
     pool.available().map_or(-1, |units| units.max(0))
 }
 
-/// What `INFO stock` counts.
+/// The outcome of a refused call, for `INFO stock`.
 const fn counted(refusal: &Refusal) -> Outcome {
     match refusal {
         Refusal::Exists { .. } | Refusal::Added { .. } => Outcome::Exists,
@@ -48,10 +49,10 @@ const fn counted(refusal: &Refusal) -> Outcome {
     }
 }
 
-/// Answers a refusal. What it counts as.
+/// Replies with a refusal, and returns its outcome.
 ///
 /// # Errors
-/// It means that the caller has a bug.
+/// CONFLICT, NODIM and bounds (ERR) are error replies.
 pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> Result<Outcome, CommandError> {
     let mut word = |word: &'static str, len: usize| {
         out.array(len);
@@ -97,7 +98,7 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::Conflict(conflict) => return Err(CommandError::line(conflict_text(*conflict))),
         Refusal::NoDim(limit) => {
             let text = pool.limits().get(*limit).map_or("", |l| &l.text);
-            // The text holds dimension names only, which are plain words.
+            // The text holds only names of dimensions, which are plain ASCII.
             return Err(CommandError::Line(format!("NODIM missing dimension for limit {text}").into()));
         }
         Refusal::Bound(bound) => return Err(CommandError::line(bound_text(*bound))),
@@ -105,10 +106,10 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
     Ok(counted(refusal))
 }
 
-/// Answers the refusal of a call on one pool, and counts it.
+/// Replies with the refusal of a call on one pool, and counts it.
 ///
 /// # Errors
-/// It means that the caller has a bug.
+/// CONFLICT, NODIM and bounds (ERR) are error replies.
 pub fn refused(call: &mut Call<'_>, key: &[u8], handle: Handle, refusal: &Refusal) -> Result<(), CommandError> {
     let answer = refuse(call.out, key, call.keys.pool(handle), refusal)?;
     call.journal.outcome = Some(answer);

@@ -43,7 +43,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Err(CommandError::SYNTAX);
         }
     }
-    // A key that is not there has nothing due; one that is there is opened as by every write.
+    // A new pool has no due holds. One that exists is opened as by every write.
     if call.keys.open(key)?.is_none() {
         if must_exist == Some(true) {
             call.out.nil();

@@ -1,54 +1,57 @@
-//! How a command is described: the one source of registration, `COMMAND DOCS`, the README's check and the tests.
+//! The description of a command: the one source of registration, `COMMAND DOCS`, the reference and
+//! the tests.
 
 use super::error::CommandError;
 use super::host::{Env, Keyspace, Out};
 use super::journal::Journal;
 
-/// One call, with everything that it may use.
+/// One call, and all that it may use.
 pub struct Call<'a> {
     /// The arguments; the first is the command's name.
     pub args: &'a [&'a [u8]],
-    /// Time, configuration, chance.
+    /// Time, configuration and random numbers.
     pub env: &'a Env<'a>,
     /// The keys.
     pub keys: &'a mut dyn Keyspace,
-    /// What changes is written here.
+    /// Receives what the call changes.
     pub journal: &'a mut Journal,
-    /// The answer. Written only when nothing can fail any more: an error means that nothing was written.
+    /// Receives the reply. Written only when nothing can fail any more: after an error it is empty.
     pub out: &'a mut dyn Out,
 }
 
-/// Parses, decides, commits and answers.
+/// Parses the arguments, decides, commits and replies.
 pub type Handler = fn(&mut Call<'_>) -> Result<(), CommandError>;
 
-/// What a command does to its keys, and who may call it.
+/// What a command does with its keys, and who may call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reads; works on replicas, changes nothing.
+    /// Reads. Also works on replicas.
     Read,
-    /// Changes, and may take memory or units: refused when the server is out of memory.
+    /// Writes, and may take memory: refused when the server is out of memory.
     Write,
-    /// Changes, and takes next to no memory: gives back, finishes, amends, corrects. Works when the server is out of memory.
+    /// Writes, and takes little memory: finishes orders, returns units, corrects. Also works when
+    /// the server is out of memory.
     WriteAllowOom,
-    /// Effect and load forms: from the primary, the append-only file or a slot import only.
+    /// Applies what was replicated: accepted from the primary, the append-only file or a slot
+    /// import only.
     Replicated,
 }
 
-/// Where the keys stand.
+/// Which arguments are keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyPositions {
     /// One key, the first argument.
     First,
     /// All arguments are keys.
     All,
-    /// A number of keys at this place (1 = first argument), then the keys.
+    /// The number of keys is at this position (1 = first argument), and the keys follow.
     Counted(u8),
 }
 
 /// The type of an argument in `COMMAND DOCS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgKind {
-    /// The key at the command's key spec.
+    /// A key.
     Key,
     /// Any bytes.
     String,
@@ -56,7 +59,7 @@ pub enum ArgKind {
     Integer,
     /// A Unix time in milliseconds.
     UnixTime,
-    /// A word that stands for itself (its token).
+    /// A keyword without a value (its token).
     Token,
     /// One of the sub-arguments.
     OneOf(&'static [Arg]),
@@ -82,27 +85,27 @@ pub struct Arg {
 /// A command.
 #[derive(Clone, Copy)]
 pub struct Spec {
-    /// Its name, upper case.
+    /// The name, upper case.
     pub name: &'static str,
-    /// What it does, in one line.
+    /// What the command does, in one line.
     pub summary: &'static str,
-    /// In terms of the size of what it touches.
+    /// Time complexity.
     pub complexity: &'static str,
-    /// The version that brought it.
+    /// The first version of the module that has it.
     pub since: &'static str,
-    /// As in `COMMAND INFO`: the exact number of arguments with the name, or minus the least.
+    /// As in `COMMAND INFO`: the number of arguments with the name, negative if there may be more.
     pub arity: i32,
-    /// What it does.
+    /// What it does with its keys.
     pub access: Access,
-    /// Constant time (ACL category `@fast`).
+    /// In ACL category `@fast`: takes constant time, or time in the number of limits.
     pub fast: bool,
-    /// Where the keys stand.
+    /// Which arguments are keys.
     pub keys: KeyPositions,
-    /// The key may be made by it (key spec flag INSERT).
+    /// It may create its key (key spec flag INSERT).
     pub inserts: bool,
     /// The arguments.
     pub args: &'static [Arg],
-    /// The code.
+    /// The handler.
     pub run: Handler,
 }
 
@@ -127,12 +130,12 @@ impl Arg {
     pub const fn integer(name: &'static str) -> Self {
         Self::new(name, ArgKind::Integer)
     }
-    /// A word.
+    /// A keyword without a value.
     #[must_use]
     pub const fn word(name: &'static str, token: &'static str) -> Self {
         Self { token: Some(token), ..Self::new(name, ArgKind::Token) }
     }
-    /// Behind this word.
+    /// The same argument behind this keyword.
     #[must_use]
     pub const fn after(self, token: &'static str) -> Self {
         Self { token: Some(token), ..self }
@@ -156,13 +159,13 @@ const HOLD_PARTS: &[Arg] = &[
     Arg::integer("milliseconds").after("PX"),
     Arg::new("unix-time-milliseconds", ArgKind::UnixTime).after("PXAT"),
 ];
-/// FOR and its pairs.
+/// FOR and its pairs of dimension and value.
 pub const FOR: Arg = Arg::new("attribute", ArgKind::Block(FOR_PARTS)).after("FOR").optional().multiple();
 const FOR_PARTS: &[Arg] = &[Arg::string("dim"), Arg::string("value")];
 /// The values of an override.
 pub const FOR_VALUES: Arg = Arg::string("value").after("FOR").optional().multiple();
-/// Which limit.
+/// PER and the window of a limit.
 pub const PER: Arg = Arg::string("window").after("PER").optional();
-/// What is counted.
+/// COUNT and what a limit counts.
 pub const COUNT_WHAT: Arg = Arg::new("what", ArgKind::OneOf(COUNT_PARTS)).after("COUNT").optional();
 const COUNT_PARTS: &[Arg] = &[Arg::word("units", "UNITS"), Arg::word("orders", "ORDERS")];

@@ -45,7 +45,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let clock = Clock::at(call.env.clock.now_ms);
     let most = usize::try_from(count).unwrap_or(0);
     let returned = expire_due(call, handle, clock, most);
-    // What it frees counts as work too: together no more than asked for.
+    // Purging counts as work, too: together no more than COUNT.
     purge(call, handle, most.saturating_sub(returned));
     call.out.int(returned as i64);
     Ok(())

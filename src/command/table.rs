@@ -1,4 +1,4 @@
-//! The one table of all commands: registration, `COMMAND DOCS`, the README's check and the tests are fed from it.
+//! The one table of all commands, for registration, `COMMAND DOCS`, the documents and the tests.
 
 use super::spec::Spec;
 use super::{
@@ -7,7 +7,7 @@ use super::{
     suspend, sweep, unlimit, usage, verify,
 };
 
-/// Every command, in the order of the README.
+/// Every command, in the order of the documents.
 pub static TABLE: &[Spec] = &[
     reserve::SPEC,
     confirm::SPEC,

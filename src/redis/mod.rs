@@ -13,7 +13,13 @@
 //! C callbacks delegate at once to safe code, and no panic leaves them. Nothing here decides about
 //! stock.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::undocumented_unsafe_blocks,
+    clippy::wildcard_enum_match_arm,
+    unsafe_op_in_unsafe_fn
+)]
 
 #[macro_use]
 mod api;

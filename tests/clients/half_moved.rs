@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::harness::info;
-use crate::nodes::{slot_of, tags_of, Cluster};
 use crate::programs::libraries;
+use testkit::cluster::{slot_of, tags_of, Cluster};
+use testkit::info;
 
 /// Carts in all. The first are sold before the move.
 const CARTS: usize = 200;

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use redis_stock::command::spec::{Access, KeyPositions};
 use redis_stock::command::TABLE;
 
-use crate::harness::info;
-use crate::nodes::{slot_of, Cluster, PRIMARIES};
 use crate::programs::libraries;
+use testkit::cluster::{slot_of, Cluster, PRIMARIES};
+use testkit::info;
 
 /// How many pools, in as many slots.
 const POOLS: usize = 12;

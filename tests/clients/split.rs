@@ -2,9 +2,9 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::wait_until;
-use crate::nodes::{tag_of, Cluster, PRIMARIES};
 use crate::programs::{clients, python};
+use testkit::cluster::{tag_of, Cluster, PRIMARIES};
+use testkit::wait_until;
 
 const PUT_IN: i64 = 100;
 /// Two pools of one slot, and two more elsewhere.
@@ -36,7 +36,7 @@ impl Shop {
         shop
     }
 
-    fn at(&self, key: &str) -> crate::harness::Client {
+    fn at(&self, key: &str) -> testkit::Client {
         self.cluster.client(self.cluster.owner(key))
     }
 
@@ -82,7 +82,7 @@ impl Shop {
     fn states(&self, order: &str) -> Vec<String> {
         let state = |key: &String| {
             let answer = self.at(key).say(&format!("STOCK.ORDER {key} {order}"));
-            if answer == crate::harness::Value::Nil {
+            if answer == testkit::Value::Nil {
                 "unknown".to_string()
             } else {
                 answer.field("state").text()

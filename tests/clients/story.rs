@@ -1,10 +1,10 @@
 //! One small shop, told in every language: preload, limits, a cart, pay, cancel, poll, a payment that comes too late, a refund.
 //! Behind a proxy that loses one answer and delays another, and against a cluster.
 
-use crate::harness::{stock_info, Client, Server};
-use crate::nodes::{Cluster, PRIMARIES};
 use crate::programs::{libraries, printed};
-use crate::proxy::Proxy;
+use testkit::cluster::{Cluster, PRIMARIES};
+use testkit::proxy::Proxy;
+use testkit::{stock_info, Client, Server};
 
 /// What each of them tells.
 const STORY: &str = "\

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::harness::{poll, stock_info, wait_until, Client, Value};
 use crate::load::{Fate, Ledger};
-use crate::nodes::{Cluster, PRIMARIES};
+use testkit::cluster::{Cluster, PRIMARIES};
+use testkit::{poll, stock_info, wait_until, Client, Value};
 
 /// The orders of one pool in one state, with their quantities.
 pub fn orders_in(client: &mut Client, key: &str, state: &str) -> HashMap<String, i64> {

@@ -5,10 +5,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::audit;
-use crate::harness::server::Server;
-use crate::harness::{fits, stock_info, wait_until, Client};
 use crate::load::Load;
-use crate::nodes::{slot_of, tags_of, Cluster, PRIMARIES};
+use testkit::cluster::{slot_of, tags_of, Cluster, PRIMARIES};
+use testkit::server::Server;
+use testkit::{fits, stock_info, wait_until, Client};
 
 #[track_caller]
 fn asking(client: &mut Client, line: &str, pattern: &str) {

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::audit;
-use crate::harness::{status_word, Client};
 use crate::load::{Fate, Ledger, Load, Order, Shelf};
-use crate::nodes::{slot_of, tag_of, Cluster, PRIMARIES};
 use crate::shopper::Shopper;
+use testkit::cluster::{slot_of, tag_of, Cluster, PRIMARIES};
+use testkit::{status_word, Client};
 
 const PUT_IN: i64 = 100_000;
 /// After so long a silent primary is given up.

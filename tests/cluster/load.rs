@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::harness::{now_ms, status_word, wait_until};
 use crate::shopper::{Met, Shopper};
+use testkit::{now_ms, status_word, wait_until};
 
 /// How many buy at the same time.
 const SHOPPERS: u64 = 4;

@@ -4,9 +4,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::audit;
-use crate::harness::{fits, now_ms, stock_info, wait_until, Client};
 use crate::load::{Fate, Load};
-use crate::nodes::{slot_of, tags_of, Cluster};
+use testkit::cluster::{slot_of, tags_of, Cluster};
+use testkit::{fits, now_ms, stock_info, wait_until, Client};
 
 #[track_caller]
 fn asking(client: &mut Client, line: &str, pattern: &str) {

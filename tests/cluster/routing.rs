@@ -3,8 +3,8 @@
 use redis_stock::command::spec::{Access, KeyPositions};
 use redis_stock::command::TABLE;
 
-use crate::harness::{fits, Client};
-use crate::nodes::{slot_of, tag_of, Cluster};
+use testkit::cluster::{slot_of, tag_of, Cluster};
+use testkit::{fits, Client};
 
 /// A call of the command with keys in its places; what follows them does not matter to a cluster.
 fn call(spec: &redis_stock::command::spec::Spec, keys: [&str; 2]) -> Vec<String> {

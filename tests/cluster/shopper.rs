@@ -7,9 +7,9 @@ use std::ops::AddAssign;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::harness::client::encode;
-use crate::harness::{Client, Value};
-use crate::nodes::{slot_of, SLOTS};
+use testkit::client::encode;
+use testkit::cluster::{slot_of, SLOTS};
+use testkit::{Client, Value};
 
 /// How long one call may take with all its repetitions.
 const PATIENCE: Duration = Duration::from_secs(40);

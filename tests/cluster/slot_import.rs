@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::audit;
-use crate::harness::{info, stock_info, wait_until, Client, Server};
 use crate::load::{Fate, Load};
-use crate::nodes::{slot_of, tags_of, Cluster};
+use testkit::cluster::{slot_of, tags_of, Cluster};
+use testkit::{info, stock_info, wait_until, Client, Server};
 
 /// How many orders make a pool so large that it travels in many pieces.
 const MANY: i64 = 40_000;

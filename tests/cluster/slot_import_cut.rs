@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{info, stock_info, wait_until, Client};
-use crate::nodes::{slot_of, tags_of, Cluster};
 use crate::slot_import::{cluster, migrate, states, wait_for_success};
+use testkit::cluster::{slot_of, tags_of, Cluster};
+use testkit::{info, stock_info, wait_until, Client};
 
 /// So many orders take a while to travel.
 const ORDERS: i64 = 150_000;

@@ -1,6 +1,6 @@
 //! One entry of a stream, as a reader takes it apart.
 
-use crate::harness::Value;
+use testkit::Value;
 
 /// The place of an entry in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +83,7 @@ impl Entry {
 }
 
 /// The balances of a pool, as the server has them.
-pub fn balances(client: &mut crate::harness::Client, pool: &str) -> Balances {
+pub fn balances(client: &mut testkit::Client, pool: &str) -> Balances {
     let map = client.call(&["STOCK.GET", pool]);
     let number = |name: &str| map.field(name).int();
     let unlimited = number("unlimited") == 1;
@@ -93,6 +93,6 @@ pub fn balances(client: &mut crate::harness::Client, pool: &str) -> Balances {
 }
 
 /// The number of a pool's last change.
-pub fn seq(client: &mut crate::harness::Client, pool: &str) -> u64 {
+pub fn seq(client: &mut testkit::Client, pool: &str) -> u64 {
     client.call(&["STOCK.GET", pool]).field("seq").int().unsigned_abs()
 }

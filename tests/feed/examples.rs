@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::{info, poll, wait_until, Client, Server};
+use testkit::{info, poll, wait_until, Client, Server};
 
 /// A program that answers each line with a line.
 struct Program {

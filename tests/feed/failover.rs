@@ -11,9 +11,9 @@ use crate::following::{
     assert_the_mirror, block_the_stream, close_the_day, kill_and_restart, pools, unblock_the_stream, wait_for_quiet,
     SHELF,
 };
-use crate::harness::{stock_info, Server};
 use crate::load::Load;
 use crate::reader::Reader;
+use testkit::{stock_info, Server};
 
 /// A replica is promoted whose link has been broken for a while; the primary sells on until it dies, and both tell. Before
 /// and after it the stream cannot be written to for a while.

@@ -7,10 +7,10 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::entry::{balances, seq};
-use crate::harness::{now_ms, stock_info, wait_until, Client, Server};
 use crate::load::Load;
 use crate::reader::{Reader, STREAM};
 use crate::table::Table;
+use testkit::{now_ms, stock_info, wait_until, Client, Server};
 
 /// On hand of each pool at the start, as the database knows it.
 pub const SHELF: i64 = 400;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::{Client, Server};
+use testkit::{Client, Server};
 
 /// How many calls may be made: the test lets the load go on bit by bit, so that what it does meanwhile is spread over it.
 #[derive(Default)]

@@ -3,11 +3,6 @@
 //!
 //! `cargo test` runs small numbers. `make feed` runs the full ones; FEED_SEED repeats a run.
 
-// Not every tool is needed here.
-#[allow(unused_imports)]
-#[path = "../server/harness/mod.rs"]
-mod harness;
-
 mod entry;
 mod examples;
 mod failover;

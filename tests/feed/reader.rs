@@ -11,8 +11,8 @@ use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
 use crate::entry::{Entry, Id};
-use crate::harness::{wait_until, Client, Server, Value};
 use crate::table::{Heard, Table};
+use testkit::{wait_until, Client, Server, Value};
 
 pub const STREAM: &str = "feed";
 

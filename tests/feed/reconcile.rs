@@ -12,7 +12,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::entry::{balances, Entry, Id};
-use crate::harness::{wait_until, Client, Server, Value};
+use testkit::{wait_until, Client, Server, Value};
 
 /// On hand at the start; the second pool is scarce.
 const SHELVES: [i64; 4] = [100_000, 300, 100_000, 5_000];

@@ -1,8 +1,8 @@
 //! Long random histories, with carts, expiry and several streams: every side has the same pools and the same streams.
 
 use crate::following::wait_for_quiet;
-use crate::harness::{stock_info, Client, Server};
 use crate::load::Load;
+use testkit::{stock_info, Client, Server};
 
 /// Pools that tell in three streams of their own, in the server's, and in none.
 const STREAMS: [&str; 4] = ["{shop}a", "{shop}b", "{shop}c", "feed"];

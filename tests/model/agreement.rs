@@ -3,11 +3,11 @@
 
 use redis_stock::command::host::Origin;
 
-use crate::generate::{Generator, Profile, START_MS};
-use crate::host::{Fields, Host};
-use crate::reference::told::Told;
-use crate::reference::{Config, Reference};
-use crate::reply::same_for;
+use testkit::generate::{Generator, Profile, START_MS};
+use testkit::host::{Fields, Host};
+use testkit::reference::told::Told;
+use testkit::reference::{Config, Reference};
+use testkit::reply::same_for;
 
 struct Counts {
     calls: u64,

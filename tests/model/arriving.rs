@@ -8,10 +8,10 @@ use redis_stock::command::TABLE;
 use redis_stock::core::codec::{save_arriving, Loader};
 use redis_stock::core::stored_pool::Contents;
 
-use crate::host::Host;
-use crate::payload::{damage, parse, scramble, write};
-use crate::reply::Reply;
-use crate::targets;
+use testkit::host::Host;
+use testkit::payload::{damage, parse, scramble, write};
+use testkit::reply::Reply;
+use testkit::targets;
 
 const NOW_MS: i64 = 1_767_268_800_000;
 

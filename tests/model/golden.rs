@@ -11,7 +11,7 @@ use redis_stock::core::codec::{save, Loader};
 use redis_stock::core::model::pool::Pool;
 use redis_stock::core::verify::verify;
 
-use crate::host::Host;
+use testkit::host::Host;
 
 const NOON_MS: i64 = 1_767_268_800_000;
 

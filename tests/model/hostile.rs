@@ -3,11 +3,11 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::host::Host;
-use crate::payload::{damage, parse, scramble, write, Field, Record};
-use crate::scope;
-use crate::targets;
 use redis_stock::command::host::Origin;
+use testkit::host::Host;
+use testkit::payload::{damage, parse, scramble, write, Field, Record};
+use testkit::scope;
+use testkit::targets;
 
 #[test]
 fn the_encoding_is_taken_apart_and_put_together() {

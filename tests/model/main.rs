@@ -2,17 +2,9 @@
 
 mod agreement;
 mod arriving;
-mod generate;
 mod golden;
-mod host;
 mod hostile;
-mod payload;
-mod reference;
 mod regressions;
-mod reply;
-mod scope;
 mod selftest;
 mod simulated;
-mod simulation;
 mod tails;
-mod targets;

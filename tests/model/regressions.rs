@@ -6,8 +6,8 @@ use redis_stock::core::codec::Loader;
 use redis_stock::core::model::pool::Pool;
 use redis_stock::core::stored_pool::Contents;
 
-use crate::host::Host;
-use crate::reply::Reply;
+use testkit::host::Host;
+use testkit::reply::Reply;
 
 const NOW_MS: i64 = 1_767_225_600_000;
 const DAY_MS: i64 = 86_400_000;

@@ -1,6 +1,6 @@
 //! The short tier of the simulation; `make campaign` runs the same code for longer.
 
-use crate::simulation::{run, Counts};
+use testkit::simulation::{run, Counts};
 
 #[test]
 fn a_primary_with_replicas_and_a_file_agrees_with_the_auditor() {

@@ -3,8 +3,8 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::args;
-use crate::harness::{Client, Server, Value};
+use testkit::args;
+use testkit::{Client, Server, Value};
 
 /// Every command on one pool with all its options, and how many arguments it needs at least (its name included).
 const CALLS: &[(&str, usize)] = &[

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::args;
-use crate::harness::client::encode;
-use crate::harness::{info, stock_info, Client, Server};
 use crate::replication::log_of;
+use testkit::args;
+use testkit::client::encode;
+use testkit::{info, stock_info, Client, Server};
 
 /// A pool of many pieces as an append-only file without RDB preamble holds it, command by command, and its digest.
 fn pieces() -> (Vec<Vec<Vec<u8>>>, String) {
@@ -259,7 +259,7 @@ fn it_is_copied_weighed_and_freed() {
          FLUSHDB
          SELECT 0",
     );
-    crate::harness::wait_until("what was unlinked is freed", || stock_info(&mut c, "partial_pools") == 1);
+    testkit::wait_until("what was unlinked is freed", || stock_info(&mut c, "partial_pools") == 1);
     assert!((stock_info(&mut c, "memory_bytes") - bytes).abs() < 1_000);
     // What is to live for a while lives no longer because it is whole.
     reader.go_on(&pieces[pieces.len() / 2..]);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::args;
-use crate::generate::{Generator, Profile, START_MS};
-use crate::harness::{now_ms, pass, stock_info, Client, Events, Server, Value};
 use crate::model_on_server::{interrupt, reply, shown, text};
-use crate::reference::{Config, Reference};
-use crate::reply::same_for;
+use testkit::args;
+use testkit::generate::{Generator, Profile, START_MS};
+use testkit::reference::{Config, Reference};
+use testkit::reply::same_for;
+use testkit::{now_ms, pass, stock_info, Client, Events, Server, Value};
 
 const CARTS: [&str; 5] = ["MRESERVE", "MCONFIRM", "MRELEASE", "MEXTEND", "MRETURN"];
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::{info, now_ms, pass, stock_info, wait_until, Client, Server};
 use crate::history::{digests, History};
+use testkit::{info, now_ms, pass, stock_info, wait_until, Client, Server};
 
 /// Runs `work` over and over in threads of its own while `meanwhile` runs.
 fn under_load(server: &Server, seeds: &[u64], meanwhile: impl FnOnce()) {
@@ -102,7 +102,7 @@ fn restores_of_an_older_self() {
         if round % 3 == 0 {
             old = c.say("DUMP p0").bytes().to_vec();
         } else {
-            let answer = c.call(&crate::args!["RESTORE", "p0", 0, &old, "REPLACE"]);
+            let answer = c.call(&testkit::args!["RESTORE", "p0", 0, &old, "REPLACE"]);
             assert_eq!(answer.to_string(), "OK");
         }
         c.verify("p0");

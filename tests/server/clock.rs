@@ -1,6 +1,6 @@
 //! Time to the millisecond, on a clock that the test moves: edges of windows, deadlines, memory, steps back.
 
-use crate::harness::{stock_info, Client, Server};
+use testkit::{stock_info, Client, Server};
 
 /// Monday, 2026-03-02, 00:00 UTC.
 const MONDAY: i64 = 1_772_409_600_000;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::harness::server::Server;
+use testkit::server::Server;
 
 fn document(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -81,7 +81,7 @@ fn the_events_are_as_written() {
     follow("docs/guides/events.md", "events");
 }
 
-fn configured(client: &mut crate::harness::client::Client) -> BTreeMap<String, String> {
+fn configured(client: &mut testkit::client::Client) -> BTreeMap<String, String> {
     client.say("CONFIG GET stock.*").items().chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect()
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::args;
-use crate::harness::{info, now_ms, pass, wait_until, Client, Events, Server};
+use testkit::args;
+use testkit::{info, now_ms, pass, wait_until, Client, Events, Server};
 
 /// Makes a new pool `k` with one hold of 4 units that falls due in `ms`; answers the deadline and the digest.
 fn held(c: &mut Client, ms: i64) -> (i64, String) {
@@ -36,7 +36,7 @@ fn without_traffic() {
     events.take(&server);
     let mut seen = Vec::new();
     while seen.len() < 3 {
-        let event = events.next().expect("an event");
+        let event = events.next_event().expect("an event");
         if event.starts_with("stock.expire ") {
             let least = if event.ends_with('a') {
                 380
@@ -431,7 +431,7 @@ fn many_pools() {
     c.pipeline(&calls);
     let mut back = std::collections::HashSet::new();
     while back.len() < 2_000 {
-        let event = events.next().expect("an event");
+        let event = events.next_event().expect("an event");
         if let Some(key) = event.strip_prefix("stock.expire ") {
             assert!(now_ms() >= at);
             assert!(back.insert(key.to_string()), "{key} twice");

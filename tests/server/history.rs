@@ -3,7 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::harness::{now_ms, Client};
+use testkit::{now_ms, Client};
 
 pub const POOLS: [&str; 3] = ["p0", "p1", "p2"];
 

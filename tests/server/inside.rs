@@ -1,6 +1,6 @@
 //! Inside transactions, inside scripts, and the shapes of both protocols.
 
-use crate::harness::{pass, Server, Value};
+use testkit::{pass, Server, Value};
 
 #[test]
 fn in_a_transaction() {
@@ -164,9 +164,9 @@ fn scripts_without_writes() {
 fn pipelines() {
     let server = Server::start();
     let mut c = server.client();
-    let mut calls = vec![crate::args!["STOCK.SET", "k", 100_000]];
-    calls.extend((0..5_000).map(|i| crate::args!["STOCK.RESERVE", "k", format!("o{i}"), 1]));
-    calls.extend((0..5_000).map(|i| crate::args!["STOCK.CONFIRM", "k", format!("o{i}")]));
+    let mut calls = vec![testkit::args!["STOCK.SET", "k", 100_000]];
+    calls.extend((0..5_000).map(|i| testkit::args!["STOCK.RESERVE", "k", format!("o{i}"), 1]));
+    calls.extend((0..5_000).map(|i| testkit::args!["STOCK.CONFIRM", "k", format!("o{i}")]));
     let answers = c.pipeline(&calls);
     assert_eq!(answers.len(), 10_001);
     assert_eq!(answers[10_000].to_string(), "[OK, 1, 5000]");

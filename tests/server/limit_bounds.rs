@@ -1,7 +1,7 @@
 //! How many limits, dimensions and overrides a pool takes, and what is no limit at all.
 
-use crate::args;
-use crate::harness::{Client, Server};
+use testkit::args;
+use testkit::{Client, Server};
 
 fn pool(c: &mut Client) {
     c.expect("STOCK.SET k 1000", "OK");

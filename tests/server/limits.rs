@@ -1,6 +1,6 @@
 //! Purchase limits: who may buy how many, in which window, and what counts.
 
-use crate::harness::{now_ms, pass, Client, Server};
+use testkit::{now_ms, pass, Client, Server};
 
 /// Lets a quarter of an hour that is nearly over pass, so that no calendar window ends inside a test.
 fn avoid_the_end_of_a_window() {

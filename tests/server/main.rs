@@ -1,17 +1,5 @@
 //! Tests of the module in a real server.
 
-mod harness;
-
-// The model that tests/model compares with the code; here it is compared with a server.
-#[path = "../model/generate/mod.rs"]
-mod generate;
-#[allow(dead_code)]
-#[path = "../model/reference/mod.rs"]
-mod reference;
-#[allow(dead_code)]
-#[path = "../model/reply.rs"]
-mod reply;
-
 mod arguments;
 mod arriving;
 mod carts;

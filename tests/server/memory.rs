@@ -1,7 +1,7 @@
 //! What pools cost, what happens when memory runs out, and how they are freed.
 
-use crate::args;
-use crate::harness::{now_ms, pass, stock_info, wait_until, Server};
+use testkit::args;
+use testkit::{now_ms, pass, stock_info, wait_until, Server};
 
 #[test]
 fn a_type_of_its_own() {

@@ -1,9 +1,9 @@
 //! The reference model and a real server answer the same, call by call, on a clock that both go by.
 
-use crate::generate::{Generator, START_MS};
-use crate::harness::{Client, Server, Value};
-use crate::reference::{Config, Reference};
-use crate::reply::{same_for, Reply};
+use testkit::generate::{Generator, START_MS};
+use testkit::reference::{Config, Reference};
+use testkit::reply::{same_for, Reply};
+use testkit::{Client, Server, Value};
 
 pub fn reply(value: Value) -> Reply {
     let all = |items: Vec<Value>| items.into_iter().map(reply).collect();

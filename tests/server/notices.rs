@@ -1,6 +1,6 @@
 //! Keyspace notifications: one per change, of the class of modules, and one more for each edge that was crossed.
 
-use crate::harness::{now_ms, pass, Client, Events, Server};
+use testkit::{now_ms, pass, Client, Events, Server};
 
 /// Runs a line and compares what was announced, in any order within one call.
 #[track_caller]

@@ -1,8 +1,8 @@
 //! Options in every order, twice, where they make no sense, and names that look like options.
 
 use super::arguments::{prepare, survive};
-use crate::args;
-use crate::harness::Server;
+use testkit::args;
+use testkit::Server;
 
 /// What is named like an option is not taken for one.
 #[test]

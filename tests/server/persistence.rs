@@ -1,8 +1,8 @@
 //! What is written is what is read again: RDB, AOF in both forms, DUMP and its kin; and damage is refused.
 
-use crate::args;
-use crate::harness::{wait_until, Client, Server, Value};
 use crate::history::{digests, History, POOLS};
+use testkit::args;
+use testkit::{wait_until, Client, Server, Value};
 
 const DAY_MS: i64 = 86_400_000;
 

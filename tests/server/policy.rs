@@ -2,8 +2,8 @@
 
 use serde_json::{json, Value as Json};
 
-use crate::args;
-use crate::harness::{pass, Client, Server};
+use testkit::args;
+use testkit::{pass, Client, Server};
 
 fn policy(c: &mut Client, key: &str) -> Json {
     let text = c.call(&["STOCK.POLICY", key]).text();

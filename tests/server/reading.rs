@@ -1,7 +1,7 @@
 //! The commands that only read: shapes, views, missing pools.
 
-use crate::args;
-use crate::harness::{now_ms, pass, Server, Value};
+use testkit::args;
+use testkit::{now_ms, pass, Server, Value};
 
 #[test]
 fn missing_pools_read_as_nil() {
@@ -260,7 +260,7 @@ fn usage_for_those_who_ask() {
          STOCK.RESERVE k o 2 FOR user u region r => [OK, *]
          STOCK.USAGE k => [{limit: */life/units, used: 2, max: 50, remaining: 48, resets_ms: 0}]",
     );
-    let limits = |c: &mut crate::harness::Client, who: &str| {
+    let limits = |c: &mut testkit::Client, who: &str| {
         let all = c.say(&format!("STOCK.USAGE k FOR {who}"));
         let texts = all.items().iter();
         texts.map(|m| format!("{} {}", m.field("limit").text(), m.field("used"))).collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! STOCK.RECONCILE: the database is right about the shelf, the pool about what moved since.
 
-use crate::harness::{now_ms, pass, stock_info, Client, Events, Server};
+use testkit::{now_ms, pass, stock_info, Client, Events, Server};
 
 /// Epoch, seq and out of a pool, as a database keeps them.
 fn followed(c: &mut Client, key: &str) -> (String, String, String) {

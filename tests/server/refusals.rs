@@ -1,7 +1,7 @@
 //! A refused call leaves no trace: no change of the value, no byte in the AOF or to the replicas, no event, no
 //! disturbed WATCH.
 
-use crate::harness::{now_ms, pass, Events, Server, Value};
+use testkit::{now_ms, pass, Events, Server, Value};
 
 const REFUSED: &[&str] = &[
     // A retry, and a call with other content.

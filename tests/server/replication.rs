@@ -1,8 +1,8 @@
 //! Replicas hold what the primary holds, to the last bit, and take over without a seam.
 
-use crate::args;
-use crate::harness::{now_ms, pass, stock_info, wait_until, Client, Server};
 use crate::history::{digests, History, POOLS};
+use testkit::args;
+use testkit::{now_ms, pass, stock_info, wait_until, Client, Server};
 
 #[test]
 fn replicas_follow_a_random_history() {
@@ -42,7 +42,7 @@ fn full_and_partial_transfers() {
         replica.catch_up(&primary);
         assert_eq!(digests(&mut replica.client()), digests(&mut c));
     }
-    let stats = crate::harness::info(&mut c, "stats");
+    let stats = testkit::info(&mut c, "stats");
     assert_ne!(stats["sync_partial_ok"], "0");
     second.catch_up(&replica);
     assert_eq!(digests(&mut second.client()), digests(&mut c), "a replica of a replica");
@@ -129,8 +129,8 @@ fn alternating_failovers() {
         history.run(&mut c, 200);
         c.expect("FAILOVER", "OK");
         wait_until("the roles have changed", || {
-            let here = crate::harness::info(&mut primary.client(), "replication");
-            let there = crate::harness::info(&mut replica.client(), "replication");
+            let here = testkit::info(&mut primary.client(), "replication");
+            let there = testkit::info(&mut replica.client(), "replication");
             here["role"] == "slave" && there["role"] == "master" && here["master_link_status"] == "up"
         });
         std::mem::swap(&mut primary, &mut replica);

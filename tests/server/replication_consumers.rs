@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::harness::{info, stock_info, wait_until, Client, Server};
+use testkit::{info, stock_info, wait_until, Client, Server};
 
 /// Sells in several pools until it is told to stop, or for so many calls.
 fn sell(c: &mut Client, from: u32, most: u32, stop: &AtomicBool) -> u32 {

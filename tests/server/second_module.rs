@@ -1,7 +1,7 @@
 //! Other modules in the same server: their threads, and what they do when they hear of events.
 
-use crate::harness::server::Server;
-use crate::harness::{stock_info, wait_until};
+use testkit::server::Server;
+use testkit::{stock_info, wait_until};
 
 /// A server that has another module (`tests/second_module`), too.
 fn with_second_module(args: &[&str]) -> Server {

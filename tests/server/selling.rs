@@ -1,7 +1,7 @@
 //! Selling from one pool beyond the table of states: deadlines, PARTIAL, late payments, precedence.
 
-use crate::args;
-use crate::harness::{now_ms, pass, status_word, Client, Server, Value};
+use testkit::args;
+use testkit::{now_ms, pass, status_word, Client, Server, Value};
 
 #[test]
 fn a_first_sale() {

@@ -1,6 +1,6 @@
 //! A good citizen of its server: command descriptions, rights, parameters, INFO.
 
-use crate::harness::{info, stock_info, wait_until, Client, Server, Value};
+use testkit::{info, stock_info, wait_until, Client, Server, Value};
 
 const WRITES: &[&str] = &[
     "RESERVE",

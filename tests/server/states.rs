@@ -1,7 +1,7 @@
 //! The table of an order's life, cell by cell: every command in every state, what it answers, what the same call
 //! answers again, and what it leaves behind.
 
-use crate::harness::{fits, now_ms, pass, Client, Server};
+use testkit::{fits, now_ms, pass, Client, Server};
 
 /// state | command | answer | answer to the same call again | order: state qty returned, - for an unknown one |
 /// pool: on_hand reserved sold out. `=` stands for "as before": the same answer, or nothing changed.
@@ -41,7 +41,8 @@ reserved | CONFIRM $k o QTY 6 | -CONFLICT * | = | = | =
 reserved | CONFIRM $k o LATE | [OK, 5, 5] | [EXISTS, $k, confirmed, 5, 0, 0] | confirmed 5 0 | 95 0 5 5
 reserved | CONFIRM $k o QTY 3 LATE | [OK, 3, 3] | [EXISTS, $k, confirmed, 3, 0, 0] | confirmed 3 0 | 97 0 3 3
 reserved | CONFIRM $k o QTY 6 LATE | -CONFLICT * | = | = | =
-reserved | CONFIRM $k o LATE SINCE $n FOR user v | [OK, 5, 5] | [EXISTS, $k, confirmed, 5, 0, 0] | confirmed 5 0 | 95 0 5 5
+reserved | CONFIRM $k o LATE SINCE $n FOR user u | [OK, 5, 5] | [EXISTS, $k, confirmed, 5, 0, 0] | confirmed 5 0 | 95 0 5 5
+reserved | CONFIRM $k o LATE SINCE $n FOR user v | -CONFLICT * | = | = | =
 reserved | RELEASE $k o | [OK, 5, 100] | [EXISTS, $k, released, 5, 0, 0] | released 5 0 | 100 0 0 0
 reserved | AMEND $k o 5 | [EXISTS, $k, reserved, 5, 0, $d] | = | = | =
 reserved | AMEND $k o 3 | [OK, 3, 97] | [EXISTS, $k, reserved, 3, 0, $d] | reserved 3 0 | 100 3 0 0
@@ -120,8 +121,8 @@ partly | RETURN $k o QTY 2 TOKEN t NORESTOCK | -CONFLICT * | = | = | =
 partly | RETURN $k o QTY 3 TOKEN t2 | [OK, 3, 100, 0] | [EXISTS, $k, returned, 5, 5, 0] | returned 5 5 | 100 0 0 0
 partly | RETURN $k o QTY 4 TOKEN t2 | -CONFLICT * | = | = | =
 
-returned | RESERVE $k o 5 FOR user u | [EXISTS, $k, returned, 5, 5, 0] | = | = | =
-returned | RESERVE $k o 4 FOR user u | -CONFLICT * | = | = | =
+returned | RESERVE $k o 5 FOR user u | [CLOSED, $k, returned] | = | = | =
+returned | RESERVE $k o 4 FOR user u | [CLOSED, $k, returned] | = | = | =
 returned | CONFIRM $k o | [EXISTS, $k, returned, 5, 5, 0] | = | = | =
 returned | CONFIRM $k o QTY 5 | [EXISTS, $k, returned, 5, 5, 0] | = | = | =
 returned | CONFIRM $k o QTY 4 | -CONFLICT * | = | = | =
@@ -139,6 +140,7 @@ vouched | RETURN $k o QTY 1 TOKEN t LATE | -CONFLICT * | = | = | =
 vouched | RETURN $k o QTY 1 TOKEN t9 | -CONFLICT * | = | = | =
 vouched | RETURN $k o QTY 1 TOKEN t9 LATE | [OK, 1, 103, -3] | [EXISTS, $k, returned, 3, 3, 0] | returned 3 3 | 103 0 -3 -3
 vouched | RETURN $k o | [EXISTS, $k, returned, 2, 2, 0] | = | = | =
+vouched | RESERVE $k o 2 | [CLOSED, $k, returned] | = | = | =
 vouched | CONFIRM $k o | [EXISTS, $k, returned, 2, 2, 0] | = | = | =
 vouched | RELEASE $k o | [CLOSED, $k, returned] | = | = | =
 ";

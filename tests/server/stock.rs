@@ -1,7 +1,7 @@
 //! What the shop does with its stock: SET, ADD, SUSPEND, RESUME, SWEEP.
 
-use crate::args;
-use crate::harness::{now_ms, pass, status_word, Server, Value};
+use testkit::args;
+use testkit::{now_ms, pass, status_word, Server, Value};
 
 const MAX: i64 = 9_007_199_254_740_991;
 

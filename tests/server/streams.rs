@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::harness::{now_ms, pass, stock_info, Client, Server};
+use testkit::{now_ms, pass, stock_info, Client, Server};
 
 /// One entry as text: `type=reserved seq=2 …`, without what differs from run to run.
 fn entries(c: &mut Client, stream: &str) -> Vec<String> {
@@ -18,7 +18,7 @@ fn entries(c: &mut Client, stream: &str) -> Vec<String> {
 
 fn fields(c: &mut Client, stream: &str) -> Vec<BTreeMap<String, String>> {
     let answer = c.call(&["XRANGE", stream, "-", "+"]);
-    let entry = |fields: &crate::harness::Value| {
+    let entry = |fields: &testkit::Value| {
         fields.items()[1].items().chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect()
     };
     answer.items().iter().map(entry).collect()
@@ -401,7 +401,7 @@ fn the_stream_is_an_ordinary_one() {
     let mut worker = server.client();
     worker.send(&["XREADGROUP", "GROUP", "workers", "w1", "BLOCK", "20000", "STREAMS", "ev", ">"]);
     std::thread::sleep(std::time::Duration::from_millis(50));
-    let mut events = crate::harness::Events::listen(&server, "Etd");
+    let mut events = testkit::Events::listen(&server, "Etd");
     assert!(!c.watch_survives("ev", || {
         server.client().expect("STOCK.RESERVE k a 1 FOR user u", "[OK, *]");
     }));

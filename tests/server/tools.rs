@@ -1,7 +1,7 @@
 //! The tools themselves work: what a server says is read as it is.
 
-use crate::args;
-use crate::harness::{Events, Server, Value};
+use testkit::args;
+use testkit::{Events, Server, Value};
 
 #[test]
 fn replies_of_both_protocols() {

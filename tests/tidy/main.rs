@@ -2,6 +2,7 @@
 
 mod circles;
 mod documents;
+mod options;
 mod server_functions;
 
 use std::collections::BTreeSet;
@@ -69,6 +70,28 @@ fn the_core_is_pure() {
 #[test]
 fn commands_know_no_server() {
     forbid("src/command", &["redis_module", "crate::redis", "unsafe ", "SystemTime", "Instant", "std::env"]);
+}
+
+/// What the reference model says would prove nothing if it came from the code under test.
+#[test]
+fn the_reference_model_shares_no_code_with_the_core() {
+    for below in ["testkit/src/reference", "testkit/src/generate"] {
+        forbid(below, &["redis_stock", "testkit::host", "testkit::targets", "testkit::scope", "testkit::simulation"]);
+    }
+    for (path, text) in sources("testkit/src").iter().filter(|(path, _)| path.ends_with("reply.rs")) {
+        assert!(!code(text).contains("redis_stock"), "{}", path.display());
+    }
+}
+
+/// A file that two crates include is compiled twice and belongs to nobody: what crates share is in testkit.
+#[test]
+fn no_crate_includes_a_file_of_another() {
+    for below in ["src", "tests", "testkit", "bench", "campaign", "demo", "fuzz/fuzz_targets", "ledger"] {
+        for (path, text) in sources(below) {
+            let own = path.starts_with(root().join("tests/tidy"));
+            assert!(own || !code(&text).contains("#[path = \"../"), "{} includes another crate's file", path.display());
+        }
+    }
 }
 
 #[test]

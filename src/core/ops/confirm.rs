@@ -47,15 +47,16 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
     };
     let forget_ms = view.pool.forget_ms(State::Confirmed, &view.context);
     match (state, call.late) {
-        (State::Reserved, _) => {
+        (State::Reserved, late) => {
             let qty = call.qty.unwrap_or(known.qty);
             if qty > known.qty {
                 return Err(Refusal::Conflict(Conflict::MoreThanHeld));
             }
+            same_attributes(view, &known, late.as_ref())?;
             sale_fits(view, known.qty, qty)?;
             Ok(Change::Confirmed { order, qty, forget_ms })
         }
-        (State::Expired, Some(late)) => expired(view, order, &known, call.qty, late),
+        (State::Expired, Some(late)) => expired(view, order, &known, call.qty, &late),
         (State::Expired, None) => Err(Refusal::Expired),
         (State::Released, _) => Err(Refusal::Closed(state)),
         (State::Confirmed | State::Returned, _) => {
@@ -67,20 +68,27 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
     }
 }
 
+/// The limits counted the order by its own attributes: a payment that names others is not its own.
+fn same_attributes(view: &View<'_>, known: &Order<'_>, late: Option<&Late<'_>>) -> Result<(), Refusal> {
+    let named = late.and_then(|late| late.attributes);
+    if named.is_some_and(|attributes| view.pool.salt.attributes(attributes) != known.fingerprint) {
+        return Err(Refusal::Conflict(Conflict::Attributes));
+    }
+    Ok(())
+}
+
 fn expired<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,
     known: &Order<'_>,
     qty: Option<i64>,
-    late: Late<'_>,
+    late: &Late<'_>,
 ) -> Result<Change<'a>, Refusal> {
     let qty = qty.unwrap_or(known.qty);
     if qty > known.qty {
         return Err(Refusal::Conflict(Conflict::MoreThanHeld));
     }
-    if late.attributes.is_some_and(|a| view.pool.salt.attributes(a) != known.fingerprint) {
-        return Err(Refusal::Conflict(Conflict::Attributes));
-    }
+    same_attributes(view, known, Some(late))?;
     if view.pool.suspended {
         return Err(Refusal::Suspended);
     }

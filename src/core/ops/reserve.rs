@@ -101,7 +101,7 @@ pub fn place<'a>(
 /// The answer to a RESERVE of an order that is known.
 #[must_use]
 pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: State) -> Refusal {
-    if matches!(state, State::Released | State::Expired) {
+    if matches!(state, State::Released | State::Expired | State::Returned) {
         return Refusal::Closed(state);
     }
     if record.asked != call.qty {

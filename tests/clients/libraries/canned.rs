@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use super::vectors;
-use crate::harness::client::encode;
-use crate::harness::{Client, Server};
+use testkit::client::encode;
+use testkit::{Client, Server};
 
 pub struct Canned {
     pub port: u16,

@@ -3,7 +3,7 @@
 use serde_json::{json, Map, Value as Json};
 
 use super::vectors::text;
-use crate::harness::Value;
+use testkit::Value;
 
 /// The result of an answer in either protocol.
 pub fn result_of(method: &str, value: &Value) -> Json {

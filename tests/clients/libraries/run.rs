@@ -10,9 +10,9 @@ use serde_json::{json, Value as Json};
 use super::canned::Canned;
 use super::driver::Driver;
 use super::vectors;
-use crate::harness::{info, poll, wait_until};
-use crate::nodes::{slot_of, tags_of, Cluster, PRIMARIES};
 use crate::programs::{libraries, Library};
+use testkit::cluster::{slot_of, tags_of, Cluster, PRIMARIES};
+use testkit::{info, poll, wait_until};
 
 /// What begins the driver of a library.
 fn driver(library: &Library, port: u16, flags: &[&str]) -> Driver {

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use serde_json::{json, Map, Value as Json};
 
 use super::{decode::result_of, encode::typed};
-use crate::harness::client::encode;
-use crate::harness::{Client, Server, Value};
 use crate::programs::clients;
+use testkit::client::encode;
+use testkit::{Client, Server, Value};
 
 /// 2026-11-11 00:00 UTC.
 const NOW_MS: i64 = 1_794_355_200_000;

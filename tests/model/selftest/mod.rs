@@ -3,10 +3,10 @@
 
 use redis_stock::command::host::Origin;
 
-use crate::generate::{Generator, Profile, START_MS};
-use crate::host::Host;
-use crate::reference::{Config, Reference};
-use crate::reply::{same, same_for, Reply};
+use testkit::generate::{Generator, Profile, START_MS};
+use testkit::host::Host;
+use testkit::reference::{Config, Reference};
+use testkit::reply::{same, same_for, Reply};
 
 mod carts;
 mod generator;

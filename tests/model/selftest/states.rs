@@ -199,10 +199,10 @@ fn table_returned() {
     row(
         "returned",
         [
-            "EXISTS k returned 4 4 0",
-            "-CONFLICT",
-            "-CONFLICT",
-            "-CONFLICT",
+            "CLOSED k returned",
+            "CLOSED k returned",
+            "CLOSED k returned",
+            "CLOSED k returned",
             "EXISTS k returned 4 4 0",
             "EXISTS k returned 4 4 0",
             "-CONFLICT",

@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::harness::server::free_port;
-use crate::harness::{info, poll, wait_until, Client, Server};
+use crate::server::free_port;
+use crate::{info, poll, wait_until, Client, Server};
 
 pub const PRIMARIES: usize = 3;
 pub const SLOTS: usize = 16384;

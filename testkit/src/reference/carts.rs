@@ -133,7 +133,7 @@ fn reserve(pools: &mut [Pool], config: &Config, now: i128, cart: &Cart) -> Answe
 fn known(pools: &[Pool], now: i128, cart: &Cart, attributes: &Attributes) -> Result<(), Reply> {
     let states: Vec<Option<State>> = pools.iter().map(|pool| pool.state_of(now, &cart.order)).collect();
     for (state, key) in states.iter().zip(&cart.keys) {
-        if let Some(state @ (State::Released | State::Expired)) = state {
+        if let Some(state @ (State::Released | State::Expired | State::Returned)) = state {
             return Err(closed(key, *state));
         }
     }

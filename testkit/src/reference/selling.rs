@@ -18,7 +18,8 @@ impl Reference {
                 None => {}
                 Some(State::Expired) => return Err(closed(&key, State::Expired)),
                 Some(State::Released) => return Err(closed(&key, State::Released)),
-                Some(State::Reserved | State::Confirmed | State::Returned) => {
+                Some(State::Returned) => return Err(closed(&key, State::Returned)),
+                Some(State::Reserved | State::Confirmed) => {
                     pool.orders[&*id].refuse_other_content(qty, partial, &attributes)?;
                     return Err(pool.exists(&key, &id));
                 }
@@ -116,6 +117,9 @@ pub(super) fn confirm_one(
             let qty = options.qty.unwrap_or(held);
             if qty > held {
                 return Err(conflict("the order holds less"));
+            }
+            if options.attributes.is_some_and(|attributes| attributes != *pool.orders[id].attributes) {
+                return Err(conflict("the attributes differ"));
             }
             pool.uncharge_units(id, held - qty);
             Ok(pay(pool, now, id, qty, "confirmed"))

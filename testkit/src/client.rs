@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::value::{fits, Value};
+use crate::value::{fits, Value};
 
 /// An answer that takes longer than this is a failure of the server.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -224,7 +224,7 @@ impl Client {
 #[macro_export]
 macro_rules! args {
     ($($arg:expr),* $(,)?) => {
-        Vec::from([$($crate::harness::client::ToArg::to_arg(&$arg)),*])
+        Vec::from([$($crate::client::ToArg::to_arg(&$arg)),*])
     };
 }
 

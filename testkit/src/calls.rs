@@ -1,51 +1,10 @@
-//! The tools of the tests: servers, a client, and what both sides say.
-
-// Every concern uses its own part of this.
-#![allow(dead_code)]
-
-pub mod client;
-pub mod clock;
-pub mod server;
-pub mod value;
+//! Calls that many tests make.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use client::Client;
-pub use server::Server;
-pub use value::{fits, status_word, Value};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Calls `probe` until it has something, for a minute at most.
-#[track_caller]
-pub fn poll<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = probe() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[track_caller]
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    poll(what, || condition().then_some(()));
-}
-
-/// Unix time in ms, of the clock that the server reads too.
-pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis() as i64
-}
-
-/// Lets the clock pass a deadline.
-pub fn pass(deadline_ms: i64) {
-    while now_ms() <= deadline_ms {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
+use crate::client::Client;
+use crate::value::Value;
+use crate::wait::wait_until;
 
 /// The fields of one section of INFO.
 #[track_caller]
@@ -159,44 +118,5 @@ impl Client {
     #[track_caller]
     pub fn resume_background(&mut self) {
         self.expect("DEBUG PAUSE-CRON 0", "OK");
-    }
-}
-
-/// Keyspace notifications of all databases, in the order in which they came.
-pub struct Events {
-    listener: Client,
-}
-
-impl Events {
-    /// Listens to the classes of `flags` (as notify-keyspace-events), of which E must be one.
-    #[track_caller]
-    pub fn listen(server: &Server, flags: &str) -> Events {
-        server.client().expect(&format!("CONFIG SET notify-keyspace-events {flags}"), "OK");
-        let mut listener = server.client();
-        listener.send(&["PSUBSCRIBE", "__keyevent@*", "marker"]);
-        listener.read();
-        listener.read();
-        Events { listener }
-    }
-
-    /// What came since the last call: `event key`, one text each.
-    #[track_caller]
-    pub fn take(&mut self, server: &Server) -> Vec<String> {
-        server.client().expect("PUBLISH marker here", "1");
-        let mut found = Vec::new();
-        while let Some(event) = self.next() {
-            found.push(event);
-        }
-        found
-    }
-
-    /// Waits for the next event; None for the marker.
-    #[track_caller]
-    pub fn next(&mut self) -> Option<String> {
-        let message = self.listener.read();
-        let parts = message.items();
-        let (channel, key) = (parts[2].text(), parts[3].text());
-        let event = channel.split_once("__:").map(|(_, event)| event.to_string());
-        event.map(|event| format!("{event} {key}"))
     }
 }
