@@ -33,6 +33,9 @@ if [ -n "$tests" ]; then
     python3 -c "import venv, ensurepip" >/dev/null 2>&1 || want="$want python3 python3-venv"
     command -v node >/dev/null 2>&1 || want="$want nodejs"
     command -v npm >/dev/null 2>&1 || want="$want npm"
+    # The Java client library needs 17 or newer.
+    command -v javac >/dev/null 2>&1 || want="$want openjdk-17-jdk-headless"
+    command -v mvn >/dev/null 2>&1 || want="$want maven"
 fi
 
 install_wanted() {

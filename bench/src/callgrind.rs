@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use anyhow::{bail, ensure, Context, Result};
 
 use crate::compare::{Comparison, DEPTH};
-use crate::rows::lua::Scripts;
+use crate::rows::scripts::Scripts;
 use crate::rows::{self, Row};
 use crate::server::{is_there, Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::wire::Calls;
-use crate::Sizes;
 
 /// Calls before counting begins.
 const WARM: u64 = 480;

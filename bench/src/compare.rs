@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 
 use crate::client::{Connection, Load};
 use crate::goals::{Finding, Measure};
-use crate::rows::lua::Scripts;
+use crate::rows::scripts::Scripts;
 use crate::rows::setup::writes_events;
 use crate::rows::{self, Kind, Row};
 use crate::server::{Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::stats::Spread;
-use crate::Sizes;
 
 /// Connections that call.
 pub const WIDTH: usize = 16;

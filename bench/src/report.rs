@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::compare::{Comparison, Line, Sample, MODES};
 use crate::goals::{Finding, Verdict, GOALS};
 use crate::rows;
-use crate::rows::lua::Scripts;
+use crate::rows::scripts::Scripts;
 use crate::stats::Spread;
 use crate::wire::{self, Calls};
 

@@ -3,10 +3,10 @@
 //! Every campaign is bounded by a number, prints its seeds and counts, and names the command that repeats a failure. With
 //! `--record FILE` it appends one row to the table there, and goes on behind the last seed of its earlier rows.
 
-mod book;
 mod clock;
 mod crash;
 mod durable;
+mod expected_state;
 mod full;
 mod fuzz;
 mod payloads;

@@ -54,6 +54,9 @@ const LIBRARIES: &[Library] = &[
     Library { language: "node", name: "ioredis", routes: true, typed: true },
     Library { language: "node", name: "node-redis", routes: true, typed: true },
     Library { language: "node", name: "glide", routes: true, typed: true },
+    Library { language: "java", name: "jedis", routes: true, typed: true },
+    Library { language: "java", name: "lettuce", routes: true, typed: true },
+    Library { language: "java", name: "spring", routes: true, typed: true },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];
 

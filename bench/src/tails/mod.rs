@@ -10,12 +10,7 @@ use anyhow::Result;
 
 use crate::report::Section;
 use crate::server::Plan;
-use crate::Sizes;
-
-/// A server that takes more has gone wrong.
-const MAX_MEMORY: Option<&str> = Some("12gb");
-/// An answer of RESERVE.
-const RESERVED: &[u8] = b"*4\r\n+OK\r\n";
+use crate::sizes::Sizes;
 
 pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
     let mut section = Section::new("Tails");

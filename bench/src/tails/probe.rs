@@ -8,6 +8,9 @@ use anyhow::{bail, Result};
 use crate::client::Connection;
 use crate::wire::Calls;
 
+/// The memory of a server under test. One that needs more has a fault.
+pub const MAX_MEMORY: Option<&str> = Some("12gb");
+
 /// CPU times of one kind of thing.
 pub struct Times {
     pub count: i64,

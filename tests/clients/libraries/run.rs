@@ -143,8 +143,11 @@ fn reads(cluster: &Cluster, nodes: std::ops::Range<usize>) -> usize {
     let count = |node: usize| -> usize {
         let stats = info(&mut cluster.client(node), "commandstats");
         let calls = |name: &&str| -> usize {
-            let line = stats.get(&format!("cmdstat_STOCK.{}", name.to_uppercase()));
-            line.and_then(|line| line["calls=".len()..].split(',').next()?.parse().ok()).unwrap_or(0)
+            let stat = format!("cmdstat_stock.{name}");
+            let line = stats.iter().find(|(found, _)| found.eq_ignore_ascii_case(&stat));
+            line.map(|(_, line)| line)
+                .and_then(|line| line["calls=".len()..].split(',').next()?.parse().ok())
+                .unwrap_or(0)
         };
         READS.iter().map(calls).sum()
     };

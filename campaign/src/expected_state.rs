@@ -1,5 +1,5 @@
-//! What a careful shop writes down beside the server: its orders as they were acknowledged, and from them what each pool must
-//! hold.
+//! The state that the servers are expected to have: each order as it was acknowledged, and what each
+//! pool must hold after them.
 
 use std::collections::BTreeMap;
 
@@ -34,18 +34,18 @@ pub struct Step {
     pub after: Order,
 }
 
-/// What may be tried.
+/// Which calls are made.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Taste {
-    /// Everything.
+pub enum CallMix {
+    /// All calls.
     All,
-    /// Only what gives back or finishes.
+    /// Only calls that return units or finish orders.
     ReturnUnits,
-    /// Only what takes.
+    /// Only calls that take units.
     Take,
 }
 
-pub struct Book {
+pub struct ExpectedState {
     pub pools: Vec<String>,
     pub on_hand: i64,
     pub orders: BTreeMap<String, Order>,
@@ -53,24 +53,24 @@ pub struct Book {
     serial: u64,
 }
 
-impl Book {
+impl ExpectedState {
     /// Pools of so many units each, made on the server.
     #[track_caller]
-    pub fn open(client: &mut Client, pools: &[&str], on_hand: i64, policy: &str) -> Book {
+    pub fn open(client: &mut Client, pools: &[&str], on_hand: i64, policy: &str) -> ExpectedState {
         for pool in pools {
             client.expect(&format!("STOCK.SET {pool} {on_hand}"), "OK");
             client.expect(&format!("STOCK.SETPOLICY {pool} {policy}"), "OK");
         }
         let pools = pools.iter().map(|pool| pool.to_string()).collect();
-        Book { pools, on_hand, orders: BTreeMap::new(), open: Vec::new(), serial: 0 }
+        ExpectedState { pools, on_hand, orders: BTreeMap::new(), open: Vec::new(), serial: 0 }
     }
 
     /// A call to make.
-    pub fn plan(&mut self, rng: &mut SmallRng, taste: Taste, now_ms: i64) -> Step {
-        let fresh = match taste {
-            Taste::All => self.open.len() < 4 || rng.random_ratio(1, 2),
-            Taste::ReturnUnits => self.open.is_empty(),
-            Taste::Take => true,
+    pub fn plan(&mut self, rng: &mut SmallRng, mix: CallMix, now_ms: i64) -> Step {
+        let fresh = match mix {
+            CallMix::All => self.open.len() < 4 || rng.random_ratio(1, 2),
+            CallMix::ReturnUnits => self.open.is_empty(),
+            CallMix::Take => true,
         };
         if fresh {
             self.serial += 1;
@@ -111,8 +111,8 @@ impl Book {
 
     /// Makes one call, which must succeed.
     #[track_caller]
-    pub fn step(&mut self, client: &mut Client, rng: &mut SmallRng, taste: Taste) {
-        let step = self.plan(rng, taste, now_ms());
+    pub fn step(&mut self, client: &mut Client, rng: &mut SmallRng, mix: CallMix) {
+        let step = self.plan(rng, mix, now_ms());
         let answer = client.say(&step.line);
         // On a slow machine a short hold may be over before it is made.
         if answer.to_string().contains("in the past") && answer.is_error() {
