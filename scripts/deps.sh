@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what is missing, where apt can: redis-server, libclang (the module's bindings need it to build). With `tests` also what
-# the tests need: PostgreSQL and MariaDB, Python and Node.js by apt, the client libraries by pip and npm, below the project's own
-# directories.
+# Installs missing packages with apt: redis-server, and libclang to build the bindings. With `tests`
+# also what the tests need: PostgreSQL, MariaDB, Python and Node.js with apt, the client libraries with
+# pip and npm inside the project's directories.
 set -eu
 cd "$(dirname "$0")/.."
 tests=""

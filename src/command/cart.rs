@@ -15,7 +15,7 @@ use crate::core::model::refusal::Refusal;
 use crate::core::ops::purge::PER_WRITE;
 
 /// The most pools in a cart.
-const MAX_POOLS: usize = 128;
+pub const MAX_POOLS: usize = 128;
 
 /// The arguments that every cart begins with.
 pub const NUMKEYS: Arg = Arg::integer("numkeys");

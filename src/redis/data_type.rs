@@ -107,7 +107,7 @@ unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *m
 fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<StoredValue>, String> {
     if version > codec::VERSION {
         return Err(format!(
-            "stock: this value is encoded in version {version}; this module reads up to version {}: load a newer module",
+            "stock: this value has encoding version {version}; this module reads up to version {}: load a newer module",
             codec::VERSION
         ));
     }

@@ -238,13 +238,9 @@ impl Host {
         let changed = self.journal.changed();
         if origin == Origin::Client && !changed.is_empty() {
             let key = |handle: Handle| self.keys.names.iter().find(|(_, &at)| at == handle.0).map(|(k, _)| k.clone());
-            let keys = changed.iter().map(|changed| key(changed.handle).unwrap_or_default());
-            let effects = changed.iter().map(|changed| changed.effect.clone());
-            let head = match changed.len() {
-                1 => vec![b"STOCK.EFFECT".to_vec()],
-                count => vec![b"STOCK.MEFFECT".to_vec(), count.to_string().into_bytes()],
-            };
-            replicated.push(head.into_iter().chain(keys).chain(effects).collect());
+            let name = if changed.len() == 1 { "STOCK.EFFECT" } else { "STOCK.MEFFECT" };
+            let pairs = changed.iter().map(|one| [key(one.handle).unwrap_or_default(), one.effect.clone()]);
+            replicated.push(std::iter::once(name.into()).chain(pairs.flatten()).collect());
         }
         let reply = match result {
             Ok(()) => {

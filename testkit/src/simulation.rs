@@ -129,14 +129,8 @@ fn show(argv: &[Vec<u8>]) -> String {
 }
 
 /// The keys that an effect changes.
-fn keys_of(effect: &[Vec<u8>]) -> &[Vec<u8>] {
-    match effect[0].as_slice() {
-        b"STOCK.EFFECT" => &effect[1..2],
-        _ => {
-            let count: usize = String::from_utf8_lossy(&effect[1]).parse().expect("a number of keys");
-            &effect[2..2 + count]
-        }
-    }
+fn keys_of(effect: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
+    effect[1..].iter().step_by(2)
 }
 
 /// A replica's parameters differ from the primary's: what it replays must not depend on them.

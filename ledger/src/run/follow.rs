@@ -7,11 +7,12 @@ use anyhow::{anyhow, bail, Result};
 use rand::Rng;
 use tokio::sync::watch;
 
+use super::end_check::EndCheck;
 use super::prefetcher::{Prefetcher, ReadRequest};
 use super::report::Report;
 use super::{apply, Applied, Batch, Feed, Replay};
 use crate::config::Config;
-use crate::db::{is_conflict, Db, StreamRow};
+use crate::db::{is_conflict, is_read_only, Db, StreamRow};
 use crate::failure::error_chain;
 use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
@@ -26,6 +27,8 @@ const READING: &str = "reading ";
 const TRIM_EVERY: Duration = Duration::from_secs(2);
 /// So often a stream that is never empty lets the server's history be looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a page of pools is asked whether the stream lacks their last entries.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Maximum optimistic-lock retries per batch; then it fails like any other batch, instead of
 /// spinning. A table whose rows never become what is written would otherwise keep a core busy for
 /// ever.
@@ -84,6 +87,9 @@ impl Follower {
                 Ok(Ended::Restart) => (anyhow!("the history of the server changes, or another program follows"), true),
                 Err(error) => (error, false),
             };
+            if is_read_only(&error) {
+                self.db.give_up_connections().await;
+            }
             let since = *self.failing.get_or_insert_with(Instant::now);
             if self.once && since.elapsed() > Duration::from_secs(self.config.run.patience_seconds) {
                 return Err(error);
@@ -141,9 +147,21 @@ impl Follower {
             block_ms: if self.once { 1 } else { BLOCK_MS },
         };
         let mut prefetcher = Prefetcher::start(reader, request);
+        let mut check = EndCheck::default();
+        let mut checked = Instant::now();
         loop {
             if self.stopping() {
                 return Ok(Ended::Finished);
+            }
+            if let Some(events) = check.ripe(&row.entry) {
+                let batch = Batch { events, last_id: row.entry.clone(), ..Batch::default() };
+                if let Some(ended) = self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
+                    return Ok(ended);
+                }
+            }
+            if !self.once && checked.elapsed() > CHECK_EVERY && !check.is_waiting() {
+                checked = Instant::now();
+                check.look(&self.db, &mut redis, &self.config, &self.stream).await?;
             }
             let batch = prefetcher.next().await?;
             if batch.is_empty() {
@@ -156,6 +174,9 @@ impl Follower {
                     self.trim(&mut redis, &row).await?;
                 }
                 self.failing = None;
+                if self.once && !self.reached_end(&mut check, &mut redis).await? {
+                    continue;
+                }
                 if self.once {
                     tracing::info!(stream = self.stream, applied = row.applied, "at the end of the stream");
                     return Ok(Ended::Finished);
@@ -179,6 +200,16 @@ impl Follower {
                 self.trim(&mut redis, &row).await?;
             }
         }
+    }
+
+    /// Whether no pool is ahead of the database at the end of the stream.
+    async fn reached_end(&self, check: &mut EndCheck, redis: &mut RedisClient) -> Result<bool> {
+        while !check.is_waiting() {
+            if check.look(&self.db, redis, &self.config, &self.stream).await? {
+                return Ok(!check.is_waiting());
+            }
+        }
+        Ok(false)
     }
 
     /// Writes a batch. What it answers ends the following.

@@ -2,11 +2,13 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod alive;
+mod availability;
 mod calls;
 mod campaigns;
 mod commits;
 mod failover;
 mod feed;
+mod guide;
 mod harness;
 mod history;
 mod kinds;
@@ -47,6 +49,7 @@ on_every_database![
     history::a_pool_is_restored,
     history::a_restock_is_known_by_its_token,
     history::a_restock_of_a_pool_made_anew,
+    history::the_last_entries_of_a_pool_are_missing,
     operators::fifty_operators_and_a_sale,
     operators::an_adjustment_can_be_repeated,
     operators::adjust_refuses_what_is_not_there,
