@@ -12,7 +12,7 @@ use super::spec::{Access, Arg, Call, Handler, KeyPositions, Spec};
 use crate::core::model::change::Change;
 use crate::core::model::context::DUE_PER_WRITE;
 use crate::core::model::refusal::Refusal;
-use crate::core::ops::free::PER_WRITE;
+use crate::core::ops::purge::PER_WRITE;
 
 /// The most pools in a cart.
 pub const MAX_POOLS: usize = 128;

@@ -86,7 +86,7 @@ struct Mark {
 }
 
 /// One effect, and what is known once it has happened.
-struct Entry {
+struct UsageEntry {
     effect: Vec<Vec<u8>>,
     after: Mark,
 }
@@ -110,7 +110,7 @@ struct World {
     primary: Host,
     replicas: [Replica; 2],
     base: Base,
-    log: VecDeque<Entry>,
+    log: VecDeque<UsageEntry>,
     /// The number of the first effect in `log`, and what was known before it.
     first: u64,
     before: Mark,
@@ -246,7 +246,7 @@ impl World {
             }
             // What is told of is looked at elsewhere.
             drop(self.known.reference.take_told());
-            self.log.push_back(Entry { effect, after: self.known.clone() });
+            self.log.push_back(UsageEntry { effect, after: self.known.clone() });
         }
     }
 

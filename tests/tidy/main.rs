@@ -5,6 +5,7 @@ mod documents;
 mod language;
 mod options;
 mod server_functions;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;
