@@ -32,6 +32,7 @@ if [ -n "$tests" ]; then
     # A Python without ensurepip makes no environment with pip in it: Debian ships it apart.
     python3 -c "import venv, ensurepip" >/dev/null 2>&1 || want="$want python3 python3-venv"
     command -v node >/dev/null 2>&1 || want="$want nodejs"
+    php -r 'exit(extension_loaded("redis") ? 0 : 1);' >/dev/null 2>&1 || want="$want php-cli php-redis"
     command -v npm >/dev/null 2>&1 || want="$want npm"
     # The Java client library needs 17 or newer.
     command -v javac >/dev/null 2>&1 || want="$want openjdk-17-jdk-headless"

@@ -16,7 +16,7 @@ use crate::event::{Event, Kind};
 
 pub use branch::{LineageQuery, Past};
 pub use order_lines::{OrderLine, State};
-pub use stock_row::StockRow;
+pub use stock_row::{split, StockRow};
 pub use tokens::{is_made_up, Token, TokenKey};
 
 /// How far a pool has been followed.

@@ -10,9 +10,10 @@ use tokio::sync::watch;
 use super::end_check::EndCheck;
 use super::prefetcher::{Prefetcher, ReadRequest};
 use super::report::Report;
-use super::{apply, Applied, Batch, Feed, Replay};
+use super::set_aside::{broken, RowsNotWritten};
+use super::{apply, Applied, Batch, Feed, Replay, SetAside};
 use crate::config::Config;
-use crate::db::{is_conflict, is_read_only, Db, StreamRow};
+use crate::db::{is_conflict, is_contention, is_read_only, is_unavailable, Db, StreamRow};
 use crate::failure::error_chain;
 use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
@@ -47,6 +48,8 @@ pub struct Follower {
     /// Since when nothing has worked: no batch came into the database, and the end of the stream
     /// was not reached.
     failing: Option<Instant>,
+    /// Pools whose rows cannot be written.
+    set_aside: SetAside,
 }
 
 /// Why following ended for now.
@@ -60,7 +63,7 @@ enum Ended {
 impl Follower {
     /// A follower of `stream`.
     pub fn new(config: Arc<Config>, db: Arc<Db>, stream: String, once: bool, stop: watch::Receiver<bool>) -> Follower {
-        Follower { config, db, stream, once, stop, failing: None }
+        Follower { config, db, stream, once, stop, failing: None, set_aside: SetAside::default() }
     }
 
     fn stopping(&self) -> bool {
@@ -153,6 +156,7 @@ impl Follower {
             if self.stopping() {
                 return Ok(Ended::Finished);
             }
+            self.set_aside.retry(&self.db, &self.config).await?;
             if let Some(events) = check.ripe(&row.entry) {
                 let batch = Batch { events, last_id: row.entry.clone(), ..Batch::default() };
                 if let Some(ended) = self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
@@ -222,8 +226,8 @@ impl Follower {
         replay: &mut Option<Replay>,
     ) -> Result<Option<Ended>> {
         let (db, config, stream) = (self.db.clone(), self.config.clone(), self.stream.clone());
-        let feed = Feed { db: &db, config: &config, stream: &stream, history };
         for tries in 1.. {
+            let feed = Feed { db: &db, config: &config, stream: &stream, history, set_aside: &self.set_aside };
             match apply(&feed, redis, row, batch, replay).await {
                 Ok(Applied::Done) => return Ok(None),
                 Ok(Applied::NewHistory) => return Ok(Some(Ended::Restart)),
@@ -233,6 +237,7 @@ impl Follower {
                     self.pause(Duration::from_millis(pause)).await;
                     return Ok(Some(Ended::Restart));
                 }
+                Err(error) if self.sets_aside(&error, tries).await? => {}
                 // Somebody else wrote a row of the stock table: the same again, from what it says
                 // now.
                 Err(error) if is_conflict(&error) && tries < TRIES => {
@@ -250,6 +255,21 @@ impl Follower {
             }
         }
         Ok(Some(Ended::Finished))
+    }
+
+    /// Sets the rows aside that the database does not take. False: it is none of them, or it is too
+    /// early to say: somebody else may have been faster.
+    async fn sets_aside(&mut self, error: &anyhow::Error, tries: u32) -> Result<bool> {
+        let Some(refused) = error.downcast_ref::<RowsNotWritten>() else { return Ok(false) };
+        let early = is_conflict(error) && tries < WARN_TRIES;
+        if early || is_contention(error) || is_unavailable(error) {
+            return Ok(false);
+        }
+        let broken = broken(&self.db, &refused.rows).await?;
+        for (sku, why) in &broken {
+            self.set_aside.add(self.config.pools.pool(sku), why.clone());
+        }
+        Ok(!broken.is_empty())
     }
 
     /// At the end of the stream. True: the server's history is another one now.

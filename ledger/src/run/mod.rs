@@ -6,6 +6,7 @@ mod follow;
 mod prefetcher;
 mod replay;
 mod report;
+mod set_aside;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,6 +23,7 @@ use crate::failure::error_chain;
 pub use apply::{apply, Applied, Batch, Feed};
 pub use end_check::is_ahead;
 pub use replay::Replay;
+pub use set_aside::SetAside;
 
 /// Up to so many streams have a thread each.
 const MOST_THREADS: usize = 64;
