@@ -136,15 +136,21 @@ pub fn check_limit(
     let cap = limit.cap(tuple);
     let left = cap.left(used);
     if left.is_some_and(|left| left < limit.amount(least)) {
-        return Err(Refusal::Limited {
-            limit: at,
-            value: Bytes::new(tuple),
-            used,
-            max: cap.shown(),
-            resets_ms: limit.window_end_ms(window_ms),
-        });
+        return Err(limited(limit, at, tuple, used, window_ms));
     }
     Ok(left)
+}
+
+/// The refusal of a limit: what a value has used of it, and when its window ends.
+#[must_use]
+pub fn limited(limit: &Limit, at: usize, tuple: &[u8], used: i64, window_ms: i64) -> Refusal {
+    Refusal::Limited {
+        limit: at,
+        value: Bytes::new(tuple),
+        used,
+        max: limit.cap(tuple).shown(),
+        resets_ms: limit.window_end_ms(window_ms),
+    }
 }
 
 /// A new order, decided.

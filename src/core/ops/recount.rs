@@ -37,14 +37,17 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
             continue;
         }
         let current = view.pool.usage.find(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
-        let (mut used, mut window_ms) = view.used(limit, current);
+        let (shown, shown_window_ms) = view.used(limit, current);
+        let (mut used, mut window_ms) = (shown, shown_window_ms);
         if holds && current == Some(own) && entry.window_ms == window_ms {
             used = used.saturating_sub(limit.amount(order.qty)).max(0);
             if used == 0 {
                 window_ms = limit.window_ms(view.context.clock.now_ms);
             }
         }
-        allocate::check_limit(limit, at, tuple, used, window_ms, total)?;
+        // A refusal shows what the buyer has used, the order's own share included.
+        allocate::check_limit(limit, at, tuple, used, window_ms, total)
+            .map_err(|_| allocate::limited(limit, at, tuple, shown, shown_window_ms))?;
         fits &= sum(used, limit.amount(total)).is_some();
         recount.push((limit.id, window_ms));
     }
