@@ -54,6 +54,8 @@ const LIBRARIES: &[Library] = &[
     Library { language: "java", name: "jedis", routes: true, typed: true },
     Library { language: "java", name: "lettuce", routes: true, typed: true },
     Library { language: "java", name: "spring", routes: true, typed: true },
+    Library { language: "go", name: "go-redis", routes: true, typed: true },
+    Library { language: "go", name: "rueidis", routes: true, typed: true },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];
 
