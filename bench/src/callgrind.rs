@@ -1,4 +1,5 @@
-//! Instructions per call, counted by callgrind: the figure that other work on the machine does not touch.
+//! Instructions per call, counted by callgrind: the figure that other work on the machine does not
+//! touch.
 
 use std::fs;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! A wall clock for one server, which the bench moves: a day passes at once. The library is that of the tests.
+//! A wall clock for one server, which the bench moves: a day passes at once. The library is that of
+//! the tests.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

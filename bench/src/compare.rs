@@ -197,7 +197,8 @@ impl Comparison {
         };
         let cpu = |sample: &Sample| sample.cpu_us;
         let log = |sample: &Sample| sample.log_bytes;
-        // The client has its share in the throughput; what the server itself spent stands beside it.
+        // The client has its share in the throughput; what the server itself spent stands beside
+        // it.
         let rate = |measure, row| {
             let median = |name: &str| Some(self.line(name)?.spread(0, cpu)?.median);
             let by_cpu = median(rows::FLOOR).zip(median(row)).map_or(f64::NAN, |(floor, row)| floor / row);

@@ -1,5 +1,6 @@
-//! Measures the redis-stock module: beside built-in commands, beside a module command that does nothing, and beside
-//! the Lua scripts that it replaces. Everything runs on servers of its own, on unix sockets in fresh directories.
+//! Measures the redis-stock module: beside built-in commands, beside a module command that does
+//! nothing, and beside the Lua scripts that it replaces. Everything runs on servers of its own, on
+//! unix sockets in fresh directories.
 
 mod callgrind;
 mod chart;

@@ -52,8 +52,8 @@ impl Section {
     }
 }
 
-/// The first line of an error (a server's log may be behind it), with names of files instead of paths: the report is
-/// read elsewhere.
+/// The first line of an error (a server's log may be behind it), with names of files instead of
+/// paths: the report is read elsewhere.
 fn for_others(error: &str) -> String {
     let line = error.lines().next().unwrap_or_default();
     let words =

@@ -11,8 +11,8 @@ pub struct Sizes {
     /// Calls of a row in a round; of long ones fewer
     #[arg(long, env = "CALLS", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..=2_000_000))]
     pub calls: u64,
-    /// Of tails, memory and RDB: the share of the sizes that the goals name, 0.001 to 1; for several servers one after the
-    /// other, with commas: the last is that of all that follow
+    /// Of tails, memory and RDB: the share of the sizes that the goals name, 0.001 to 1; for
+    /// several servers one after the other, with commas: the last is that of all that follow
     #[arg(long = "scale", env = "SCALE", value_delimiter = ',', default_value = "1", value_parser = share)]
     pub scales: Vec<f64>,
     /// That of the server which is measured.
@@ -34,7 +34,8 @@ impl Sizes {
         ((size as f64 * self.scale) as u64).max(1_000)
     }
 
-    /// How long to watch or to wait where a run of full size does so this long; a tiny one is for testing the bench.
+    /// How long to watch or to wait where a run of full size does so this long; a tiny one is for
+    /// testing the bench.
     pub fn patience_ms(&self, full_ms: u64) -> u64 {
         if self.scale < 0.01 {
             full_ms / 5

@@ -1,5 +1,5 @@
-//! The state that the servers are expected to have: each order as it was acknowledged, and what each
-//! pool must hold after them.
+//! The state that the servers are expected to have: each order as it was acknowledged, and what
+//! each pool must hold after them.
 
 use std::collections::BTreeMap;
 
@@ -122,7 +122,8 @@ impl ExpectedState {
         self.note(&step);
     }
 
-    /// Each order is as it was acknowledged, and the pools hold what the orders say. Short holds must be over by now.
+    /// Each order is as it was acknowledged, and the pools hold what the orders say. Short holds
+    /// must be over by now.
     #[track_caller]
     pub fn check(&self, client: &mut Client) {
         let names: Vec<_> = self.orders.iter().collect();

@@ -1,5 +1,6 @@
-//! Memory and disk run out in the middle of a sale. What needs room is refused and changes nothing; what gives back works on while
-//! memory is short; nothing acknowledged is lost; and once there is room again the sale goes on.
+//! Memory and disk run out in the middle of a sale. What needs room is refused and changes nothing;
+//! what gives back works on while memory is short; nothing acknowledged is lost; and once there is
+//! room again the sale goes on.
 
 use std::cell::RefCell;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
@@ -118,7 +119,8 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
     }
 }
 
-/// One call between two digests, in one go, so that nothing comes in between: its answer, and whether anything has changed.
+/// One call between two digests, in one go, so that nothing comes in between: its answer, and
+/// whether anything has changed.
 fn between_digests(client: &mut Client, lines: &[&str]) -> (Value, bool) {
     let all = std::iter::once("DEBUG DIGEST").chain(lines.iter().copied()).chain(std::iter::once("DEBUG DIGEST"));
     let calls: Vec<Vec<&str>> = all.map(|line| line.split(' ').collect()).collect();
@@ -353,7 +355,8 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_string).collect()
 }
 
-/// Everything that takes memory is refused, alone, in a transaction, in a script; how many calls that were.
+/// Everything that takes memory is refused, alone, in a transaction, in a script; how many calls
+/// that were.
 fn takers_are_refused(client: &mut Client, expected: &ExpectedState, rng: &mut SmallRng) -> u64 {
     let pool = POOLS[rng.random_range(0..3)];
     let held = expected.orders.iter().find(|(_, order)| order.state == State::Held);
@@ -559,15 +562,17 @@ impl FullDisk<'_> {
         self.begin_anew();
     }
 
-    /// Makes the file short, and has it opened at a start: one that a rewrite has opened is not opened for appending, and after a
-    /// short write servers leave a hole in it, which they cannot read (all versions tried, without any module).
+    /// Makes the file short, and has it opened at a start: one that a rewrite has opened is not
+    /// opened for appending, and after a short write servers leave a hole in it, which they cannot
+    /// read (all versions tried, without any module).
     fn begin_anew(&mut self) {
         rounds::rewrite(&mut self.server.client());
         self.server.kill();
         self.server.start_again();
     }
 
-    /// With `appendfsync always` the server ends itself rather than acknowledge what it could not write.
+    /// With `appendfsync always` the server ends itself rather than acknowledge what it could not
+    /// write.
     fn always(&mut self, rng: &mut SmallRng) {
         let mut client = self.server.client();
         self.disk.fill(rng.random_range(1..60_000));

@@ -12,10 +12,10 @@ use super::spec::{Access, Arg, Call, Handler, KeyPositions, Spec};
 use crate::core::model::change::Change;
 use crate::core::model::context::DUE_PER_WRITE;
 use crate::core::model::refusal::Refusal;
-use crate::core::ops::free::PER_WRITE;
+use crate::core::ops::purge::PER_WRITE;
 
 /// The most pools in a cart.
-const MAX_POOLS: usize = 128;
+pub const MAX_POOLS: usize = 128;
 
 /// The arguments that every cart begins with.
 pub const NUMKEYS: Arg = Arg::integer("numkeys");

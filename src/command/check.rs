@@ -8,7 +8,7 @@ use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderRef};
 use crate::core::model::view::View;
-use crate::core::ops::reserve::{place, wanted, Hold, Reserve};
+use crate::core::ops::reserve::{decide_new, plan, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CHECK",
@@ -40,9 +40,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         return Ok(());
     };
     let view = View::of_read(call.keys.pool(handle), context(call));
-    let nobody = OrderRef { id: &[], hash: 0, slot: None };
+    let nobody = OrderRef { id: &[], hash: 0, row: None };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes: &attributes };
-    match place(&view, nobody, request, &wanted(&view, &request)) {
+    match decide_new(&view, nobody, request, &plan(&view, &request)) {
         Ok(Change::Reserved { qty, deadline_ms, .. }) => {
             let left = view.available().map_or(-1, |units| units.saturating_sub(qty).max(0));
             ok(call.out, 4);

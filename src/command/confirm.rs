@@ -16,7 +16,7 @@ use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
 use crate::core::ops::confirm::{decide, Confirm, Late};
 use crate::core::ops::expire;
-use crate::core::ops::free::PER_WRITE;
+use crate::core::ops::purge::PER_WRITE;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CONFIRM",
@@ -73,12 +73,12 @@ pub fn changes<'a>(
 ) -> Result<SmallVec<[Change<'a>; 1]>, Refusal> {
     let pool = call.keys.pool(handle);
     let id = request.order;
-    let slot = request.late.as_ref().and_then(|_| pool.order_ref(id).slot);
-    let Some(slot) = slot.filter(|&slot| expire::is_due(pool, slot, call.env.clock)) else {
+    let row = request.late.as_ref().and_then(|_| pool.order_ref(id).row);
+    let Some(row) = row.filter(|&row| expire::is_due(pool, row, call.env.clock)) else {
         return decide(&view(call, handle), request).map(|change| SmallVec::from_iter([change]));
     };
-    let change = decide(&View::without_hold(pool, context(call), slot), request)?;
-    Ok(SmallVec::from_iter([expire::change(pool, &context(call), slot, id), change]))
+    let change = decide(&View::without_hold(pool, context(call), row), request)?;
+    Ok(SmallVec::from_iter([expire::change(pool, &context(call), row, id), change]))
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {

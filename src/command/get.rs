@@ -5,7 +5,7 @@ use super::commit::{context, read_pool};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::OnHand;
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
@@ -67,8 +67,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         None => out.nil(),
     }
     out.bulk(b"orders");
-    out.map(State::ALL.len());
-    for (state, count) in State::ALL.iter().zip(view.counts()) {
+    out.map(OrderState::ALL.len());
+    for (state, count) in OrderState::ALL.iter().zip(view.counts()) {
         out.bulk(state.word().as_bytes());
         out.int(i64::try_from(count).unwrap_or(i64::MAX));
     }

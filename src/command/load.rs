@@ -12,7 +12,7 @@ use super::host::{Handle, Origin};
 use super::journal::Outcome;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::codec::{begins, Loader};
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LOAD",
@@ -106,7 +106,7 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
                 return reject(call, held);
             }
             let another = held.is_some_and(|handle| call.keys.contents(handle).pool().is_some());
-            call.keys.create(key, Contents::Arriving(loader));
+            call.keys.create(key, StoredPool::Partial(loader));
             if another {
                 LoadResult::ReplacesPool
             } else {
@@ -124,7 +124,7 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
         Piece::End => {
             let Some((handle, loader)) = partial(call, held) else { return reject(call, held) };
             let Ok(pool) = std::mem::take(loader).finish() else { return reject(call, held) };
-            *call.keys.contents_mut(handle) = Contents::Pool(pool);
+            *call.keys.contents_mut(handle) = StoredPool::Complete(pool);
             LoadResult::Accepted
         }
     }
@@ -134,8 +134,8 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
 fn partial<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
     let handle = held.filter(|&handle| call.keys.contents(handle).pool().is_none())?;
     match call.keys.contents_mut(handle) {
-        Contents::Arriving(loader) => Some((handle, loader)),
-        Contents::Pool(_) => None,
+        StoredPool::Partial(loader) => Some((handle, loader)),
+        StoredPool::Complete(_) => None,
     }
 }
 

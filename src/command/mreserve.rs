@@ -13,7 +13,7 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderRef};
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::Refusal;
-use crate::core::ops::reserve::{place, retry, wanted, Hold, Reserve};
+use crate::core::ops::reserve::{decide_new, plan, retry, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.MRESERVE",
@@ -89,7 +89,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(&orders) {
         let view = view(call, item.handle);
         let request = cart.reserve(qty);
-        match place(&view, order, request, &wanted(&view, &request)) {
+        match decide_new(&view, order, request, &plan(&view, &request)) {
             Ok(change) => changes.push(change),
             Err(refusal) => return refuse_pool(call, item, &refusal),
         }

@@ -8,7 +8,7 @@ use super::commit::view;
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::spec::{Arg, Call, Spec};
-use crate::core::ops::give_back::{decide, Return};
+use crate::core::ops::return_units::{decide, Return};
 
 pub const SPEC: Spec = finishing(
     "STOCK.MRETURN",

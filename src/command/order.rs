@@ -4,7 +4,7 @@ use super::args::Args;
 use super::commit::{context, read_pool};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
@@ -40,7 +40,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     for (name, value) in [
         ("qty", order.qty),
         ("returned", order.returned()),
-        ("deadline_ms", if state == State::Reserved { order.time_ms } else { 0 }),
+        ("deadline_ms", if state == OrderState::Reserved { order.time_ms } else { 0 }),
     ] {
         out.bulk(name.as_bytes());
         out.int(value);

@@ -10,11 +10,11 @@ use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::Change;
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::refusal::Refusal;
 use crate::core::model::time::Clock;
 use crate::core::ops::expire;
-use crate::core::ops::free::PER_WRITE;
+use crate::core::ops::purge::PER_WRITE;
 use crate::core::ops::release::decide;
 
 pub const SPEC: Spec = Spec {
@@ -41,8 +41,8 @@ pub fn changes<'a>(call: &Call<'_>, handle: Handle, order: &'a [u8]) -> Result<S
     let pool = view.pool;
     let change = decide(&view, order)?;
     let clock = Clock::at(call.env.clock.now_ms);
-    let due = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock));
-    let expired = due.map(|slot| expire::change(pool, &context(call), slot, order));
+    let due = pool.order_ref(order).row.filter(|&row| expire::is_due(pool, row, clock));
+    let expired = due.map(|row| expire::change(pool, &context(call), row, order));
     Ok(expired.into_iter().chain([change]).collect())
 }
 
@@ -61,8 +61,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     };
     let units = match changes.as_slice() {
         [Change::Released { order, .. }] => {
-            let record = order.slot.and_then(|slot| call.keys.pool(handle).order_at(slot));
-            record.filter(|o| o.state == State::Reserved).map_or(0, |o| o.qty)
+            let record = order.row.and_then(|row| call.keys.pool(handle).order(row));
+            record.filter(|o| o.state == OrderState::Reserved).map_or(0, |o| o.qty)
         }
         _ => 0,
     };

@@ -7,7 +7,7 @@ use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::change::Change;
-use crate::core::ops::give_back::{decide, Part, Return};
+use crate::core::ops::return_units::{decide, Part, Return};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RETURN",
@@ -68,7 +68,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            let (Change::Returned { content, .. } | Change::Vouched { content, .. }) = change else { return Ok(()) };
+            let (Change::Returned { content, .. } | Change::UnverifiedReturn { content, .. }) = change else {
+                return Ok(());
+            };
             call.journal.outcome = Some(Outcome::Returned);
             let pool = call.keys.pool(handle);
             ok(call.out, 4);

@@ -8,7 +8,7 @@ use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::change::{Change, OnHand};
 use crate::core::model::pool::Pool;
 use crate::core::ops::set::decide;
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SET",
@@ -50,7 +50,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Ok(());
         }
         let salt = (call.env.entropy)();
-        let handle = call.keys.create(key, Contents::Pool(Pool::new(salt)));
+        let handle = call.keys.create(key, StoredPool::Complete(Pool::new(salt)));
         commit(call, handle, &Change::Created { salt, on_hand });
         call.out.ok();
         return Ok(());

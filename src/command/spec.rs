@@ -44,6 +44,8 @@ pub enum KeyPositions {
     First,
     /// All arguments are keys.
     All,
+    /// Every other argument is a key, from the first one, as in MSET.
+    Pairs,
     /// The number of keys is at this position (1 = first argument), and the keys follow.
     Counted(u8),
 }

@@ -17,7 +17,8 @@ pub const CART_RESERVED: &[u8] = b"*2\r\n$2\r\nOK\r\n";
 /// How long a hold lasts, unless said otherwise.
 const HOLD: [&[u8]; 2] = [b"EX", b"900"];
 
-/// `STOCK.RESERVE key order 1 EX 900 FOR user … region … store …`, or the floor with the same arguments.
+/// `STOCK.RESERVE key order 1 EX 900 FOR user … region … store …`, or the floor with the same
+/// arguments.
 pub fn reserve(command: &[u8], calls: &mut Calls, order: u64, user: u64) {
     reserve_until(&[command], HOLD, calls, order, user);
 }

@@ -72,8 +72,8 @@ pub fn d(scripts: &Scripts, calls: &mut Calls, n: u64) {
     calls.add(&args);
 }
 
-/// The keys of the n-th order of C, written by the commands that C itself runs: much faster than C. Each answers an
-/// integer.
+/// The keys of the n-th order of C, written by the commands that C itself runs: much faster than C.
+/// Each answers an integer.
 pub fn keys_of_c(calls: &mut Calls, n: u64) {
     let id = ids::order(n);
     let ex = (FIRST_SECOND + n / 5_000 + 900).to_string();

@@ -1,4 +1,5 @@
-//! What is measured: for each row the calls, what must be there before them, and how their replies begin.
+//! What is measured: for each row the calls, what must be there before them, and how their replies
+//! begin.
 
 pub mod calls;
 pub mod lua;

@@ -58,7 +58,8 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> 
     Ok(())
 }
 
-/// The same calls on the same pool (its secret decides where records fall) in a server of its own, not one by one.
+/// The same calls on the same pool (its secret decides where records fall) in a server of its own,
+/// not one by one.
 fn again(plan: &Plan<'_>, pool: &[u8], orders: u64, make: impl FnMut(&mut Calls, u64)) -> Result<Slow> {
     let server = Server::start(plan, Options { probe: true, max_memory: MAX_MEMORY, ..Options::default() })?;
     let mut connection = server.connection()?;

@@ -1,4 +1,5 @@
-//! The slow moments: single calls while a pool grows, a window that rolls over, a million holds due at once, freeing.
+//! The slow moments: single calls while a pool grows, a window that rolls over, a million holds due
+//! at once, freeing.
 
 mod due;
 mod freeing;

@@ -2,14 +2,15 @@
 
 use crate::core::model::change::{Change, OrderRef, Recount};
 use crate::core::model::limit::MAX_LIMITS;
-use crate::core::model::order::{Order, State};
+use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::Pool;
 
-/// Whether a change can have happened in this state. The primary has decided it there; here it is a check against divergence.
-pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
-    let record = |order: &OrderRef<'_>| order.slot.and_then(|slot| pool.orders.get(slot));
-    let unknown = |order: &OrderRef<'_>| record(order).is_none_or(|o| o.state != State::Reserved);
-    let held = |order: &OrderRef<'_>| record(order).filter(|o| o.state == State::Reserved);
+/// Whether a change can have happened in this state. The primary has decided it there; here it is a
+/// check against divergence.
+pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
+    let record = |order: &OrderRef<'_>| order.row.and_then(|row| pool.orders.get(row));
+    let unknown = |order: &OrderRef<'_>| record(order).is_none_or(|o| o.state != OrderState::Reserved);
+    let held = |order: &OrderRef<'_>| record(order).filter(|o| o.state == OrderState::Reserved);
     // Exactly the limits that counted the order, and are still there, count it anew.
     let counted = |recount: &Recount, o: &Order<'_>| {
         let entries = o.shares.iter().filter_map(|at| pool.usage.entries.get(at));
@@ -29,7 +30,7 @@ pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
         Change::Reserved { order, .. }
         | Change::LatePlaced { order, .. }
         | Change::Cancelled { order, .. }
-        | Change::Vouched { order, .. } => unknown(order),
+        | Change::UnverifiedReturn { order, .. } => unknown(order),
         Change::Amended { order, qty, recount } => held(order).is_some_and(|o| match recount {
             Some(recount) => *qty > o.qty && counted(recount, &o),
             None => *qty < o.qty,
@@ -38,21 +39,21 @@ pub fn fits(pool: &Pool, change: &Change<'_>) -> bool {
         Change::Confirmed { order, qty, .. } => held(order).is_some_and(|o| *qty <= o.qty),
         Change::Expired { order, .. } => held(order).is_some(),
         Change::Late { order, qty, recount, .. } => {
-            record(order).is_some_and(|o| o.state == State::Expired && *qty <= o.qty && counted(recount, &o))
+            record(order).is_some_and(|o| o.state == OrderState::Expired && *qty <= o.qty && counted(recount, &o))
         }
         Change::Released { order, .. } => {
-            record(order).is_some_and(|o| matches!(o.state, State::Reserved | State::Expired))
+            record(order).is_some_and(|o| matches!(o.state, OrderState::Reserved | OrderState::Expired))
         }
         Change::Returned { order, content, .. } => record(order).is_some_and(|o| {
             let left = o.qty.saturating_sub(o.returned());
-            o.vouched() || (o.state == State::Confirmed && content.qty <= left)
+            o.unverified() || (o.state == OrderState::Confirmed && content.qty <= left)
         }),
-        Change::Freed(freed) => {
+        Change::Purged(purged) => {
             let finished = pool.orders.len().saturating_sub(pool.open_holds() as usize);
-            freed.orders as usize <= finished
-                && freed.tokens as usize <= pool.tokens.len()
-                && freed.left as usize <= pool.usage.left.len()
-                && freed.pruned.iter().all(|&(place, n)| {
+            purged.orders as usize <= finished
+                && purged.tokens as usize <= pool.tokens.len()
+                && purged.orphaned as usize <= pool.usage.orphaned.len()
+                && purged.pruned.iter().all(|&(place, n)| {
                     pool.limits.get(usize::from(place)).is_some_and(|l| n as usize <= l.entries.len())
                 })
         }
