@@ -6,6 +6,7 @@ MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
+.PHONY: docs
 .PHONY: vectors
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange
@@ -25,9 +26,10 @@ help:
 	@echo "make fuzz TARGET_OF=codec    a target of fuzz/ under libFuzzer (a C++ compiler), SECONDS=60: arguments, codec, commands, effect, policy"
 	@echo "make mutants                 cargo-mutants over the core: all places that fit behind a switch, in one build;"
 	@echo "                             ARGS='--shard 0/100' or ARGS='--re PATTERN': one build a place, as cargo mutants takes it"
+	@echo "make docs    docs/reference/commands.md from the table of commands, and the answers in the guides"
 	@echo "make miri    the unit tests under miri, where a nightly toolchain has it"
 	@echo "make suites  Redis's own test suites, with the module and without"
-	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the README's numbers."
+	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the summary in performance.md."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
 	@echo "make clients  the client libraries; CLIENT=python for one"
@@ -95,11 +97,17 @@ bench: deps
 	cargo build --release -p redis-stock -p stock-floor -p stock-bench
 	"$(TARGET)/release/stock-bench" $(PART) $(foreach server,$(or $(SERVERS),$(REDIS_SERVER)),--server "$(server)") \
 		--module "$(MODULE)" --floor "$(TARGET)/release/libstock_floor.so" $(if $(NOTE),--note "$(NOTE)") \
-		$(if $(PART),,--out "$(or $(OUT),docs/internals)" $(if $(OUT),,--readme README.md))
+		$(if $(PART),,--out "$(or $(OUT),docs/internals)" $(if $(OUT),,--readme docs/internals/performance.md))
 
 # Writes the golden files of the encoding's current version. Only after it has changed, with a new version.
 golden: deps
 	STOCK_WRITE_GOLDEN=1 cargo test --test model golden
+
+# Writes what is made: the answers in the guides and examples as a server gives them, and docs/reference/commands.md.
+# Look at the difference before you commit it.
+docs: deps
+	STOCK_WRITE_DOCS=1 cargo test --test server documents::
+	STOCK_WRITE_DOCS=1 cargo test --test tidy commands_page::
 
 # Long runs of stock-ledger, one after the other: needs the machine for itself.
 ledger-campaign: deps-tests

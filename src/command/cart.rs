@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::args::{bounded, Args, Parsed};
 use super::commit::{commit, expire_due, purge, reply_no_pool};
+use super::docs::Docs;
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Outcome;
@@ -24,7 +25,13 @@ pub const KEYS: Arg = Arg::KEY.multiple();
 
 /// The description of a command that finishes a cart: an order, then numkeys and the keys.
 #[must_use]
-pub const fn finishing(name: &'static str, summary: &'static str, args: &'static [Arg], run: Handler) -> Spec {
+pub const fn finishing(
+    name: &'static str,
+    summary: &'static str,
+    args: &'static [Arg],
+    docs: Docs,
+    run: Handler,
+) -> Spec {
     Spec {
         name,
         summary,
@@ -36,6 +43,7 @@ pub const fn finishing(name: &'static str, summary: &'static str, args: &'static
         keys: KeyPositions::Counted(2),
         inserts: false,
         args,
+        docs,
         run,
     }
 }

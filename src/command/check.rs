@@ -2,6 +2,7 @@
 
 use super::args::{is, quantity, Args};
 use super::commit::{context, reply_no_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::reply::{ok, refuse};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
@@ -21,6 +22,19 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("qty"), FOR],
+    docs: Docs {
+        details: "Do not call it before each `STOCK.RESERVE`: that checks everything itself. Works on \
+            replicas.",
+        replies: &[
+            reply("[OK, qty, available, deadline_ms]", "It would be held."),
+            docs::NOPOOL,
+            docs::SUSPENDED,
+            docs::SOLDOUT,
+            docs::LIMITED,
+        ],
+        errors: &[docs::NODIM, docs::FULL],
+        example: include_str!("examples/check.txt"),
+    },
     run,
 };
 

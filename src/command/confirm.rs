@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::args::{bounded, is, quantity, set_flag, set_once, Args, Parsed};
 use super::commit::{commit, context, purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Outcome;
@@ -29,6 +30,32 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("n").after("QTY").optional(), LATE],
+    docs: Docs {
+        details: "`QTY` less than what is held sells that much and releases the rest. With `LATE`, `QTY` and `SINCE` \
+            (the time at which the order was placed) it also sells to an order that the pool does not know, for \
+            example after a failover; limits that were set after `SINCE` do not count. Take `SINCE` from your own \
+            records, never from the buyer.",
+        replies: &[
+            reply("[OK, qty, sold]", "`qty` units are sold; `sold` counts all units that this pool has sold."),
+            docs::NOPOOL,
+            docs::EXISTS,
+            docs::EXPIRED,
+            docs::CLOSED,
+            docs::NOORDER,
+            reply(
+                "[SUSPENDED, key], [SOLDOUT, …], [LIMITED, …]",
+                "With `LATE` only, where units must be taken again. Refund, or (`SUSPENDED`) send it again \
+                later.",
+            ),
+        ],
+        errors: &[
+            "CONFLICT: `QTY` is more than the order holds, differs from what was confirmed, or `FOR` \
+            differs from the order's attributes.",
+            docs::NODIM,
+            docs::FULL,
+        ],
+        example: include_str!("examples/confirm.txt"),
+    },
     run,
 };
 

@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commit::append;
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
@@ -27,6 +28,14 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: true,
     args: &[Arg::KEY, Arg::string("effect")],
+    docs: Docs {
+        details: "Not for clients. Replicas and the append-only file get the effect of a call in this form, \
+            with time, deadline and quantities resolved.",
+        replies: &[reply("OK", "Applied.")],
+        errors: &["ERR command is for replication, the append-only file and slot imports only: a client called \
+            it."],
+        example: include_str!("examples/effect.txt"),
+    },
     run,
 };
 

@@ -6,6 +6,7 @@
 //! repeated.
 
 use super::args::{is, Args, Parsed};
+use super::docs::{reply, Docs};
 use super::effect::NOT_FOR_CLIENTS;
 use super::error::CommandError;
 use super::host::{Handle, Origin};
@@ -28,6 +29,14 @@ pub const SPEC: Spec = Spec {
         Arg::KEY,
         Arg::new("piece", ArgKind::OneOf(&[Arg::string("chunk").after("MORE"), Arg::word("end", "END")])),
     ],
+    docs: Docs {
+        details: "Not for clients. An append-only file without RDB preamble and a slot import hold a large pool \
+            in pieces.",
+        replies: &[reply("OK", "The piece was taken.")],
+        errors: &["ERR command is for replication, the append-only file and slot imports only: a client called \
+            it."],
+        example: include_str!("examples/load.txt"),
+    },
     run,
 };
 

@@ -8,6 +8,7 @@
 use smallvec::SmallVec;
 
 use super::cart::MAX_POOLS;
+use super::docs::{reply, Docs};
 use super::effect::{apply_effects, NOT_FOR_CLIENTS};
 use super::error::CommandError;
 use super::host::Origin;
@@ -25,6 +26,13 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::Pairs,
     inserts: true,
     args: &[Arg::new("pool", ArgKind::Block(POOL)).multiple()],
+    docs: Docs {
+        details: "Not for clients. The effect of a cart, for all its pools.",
+        replies: &[reply("OK", "Applied.")],
+        errors: &["ERR command is for replication, the append-only file and slot imports only: a client called \
+            it."],
+        example: include_str!("examples/meffect.txt"),
+    },
     run,
 };
 const POOL: &[Arg] = &[Arg::KEY, Arg::string("effect")];

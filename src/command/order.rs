@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commit::{context, read_pool};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::order::OrderState;
@@ -18,6 +19,19 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
+    docs: Docs {
+        details: "Pages that poll an order read this, from any replica.",
+        replies: &[
+            reply(
+                "map",
+                "`state` (reserved, confirmed, returned, released or expired), `qty`, `returned`, \
+                `deadline_ms`, `for` (the attributes that limits counted).",
+            ),
+            reply("nil", "The key does not exist, or the pool does not know the order."),
+        ],
+        errors: &[],
+        example: include_str!("examples/order.txt"),
+    },
     run,
 };
 

@@ -2,6 +2,7 @@
 
 use super::args::{bounded, integer, is, set_once, Args, Parsed};
 use super::commit::{context, read_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::order::{Order, OrderState};
@@ -23,6 +24,13 @@ pub const SPEC: Spec = Spec {
         Arg::new("state", ArgKind::OneOf(STATES)).after("STATE").optional(),
         Arg::integer("n").after("COUNT").optional(),
     ],
+    docs: Docs {
+        details: "The cursor is 0 to begin. Each order that stays in the pool is seen at least once, as with \
+            HSCAN. `COUNT` is 1 to 10,000.",
+        replies: &[reply("[cursor, [order, state, …]]", "Go on with `cursor` until it is 0."), docs::NIL],
+        errors: &[],
+        example: include_str!("examples/orders.txt"),
+    },
     run,
 };
 

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::args::Args;
 use super::commit::{commit, context, purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Outcome;
@@ -28,6 +29,20 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
+    docs: Docs {
+        details: "Do not release a hold because one payment attempt is stale: another attempt may still pay. Let \
+            the hold end by itself.",
+        replies: &[
+            reply("[OK, qty, available]", "`qty` units came back; 0 where they had come back already."),
+            docs::NOPOOL,
+            reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was released before."),
+            reply("[NOORDER, key]", "The pool did not know the order. It is remembered as released."),
+            docs::CONFIRMED,
+            reply("[CLOSED, key, state]", "The order is `returned`."),
+        ],
+        errors: &[],
+        example: include_str!("examples/release.txt"),
+    },
     run,
 };
 

@@ -1,6 +1,7 @@
 //! The description of a command: the one source of registration, `COMMAND DOCS`, the reference and
 //! the tests.
 
+use super::docs::Docs;
 use super::error::CommandError;
 use super::host::{Env, Keyspace, Out};
 use super::journal::Journal;
@@ -107,6 +108,8 @@ pub struct Spec {
     pub inserts: bool,
     /// The arguments.
     pub args: &'static [Arg],
+    /// What the manual says of it.
+    pub docs: Docs,
     /// The handler.
     pub run: Handler,
 }

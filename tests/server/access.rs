@@ -8,7 +8,7 @@ use redis_stock::command::TABLE;
 
 use testkit::{Client, Server, Value};
 
-const PAGES: [&str; 2] = ["docs/operating/persistence.md", "docs/guides/database.md"];
+const PAGES: [&str; 2] = ["docs/operating/deploy.md", "docs/guides/database.md"];
 /// Writes of the server that a user of the documents may call on a pool's key: pools answer WRONGTYPE to them.
 const STREAM_WRITES: [&str; 1] = ["xtrim"];
 

@@ -1,6 +1,7 @@
 //! The project keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
 
 mod circles;
+mod commands_page;
 mod documents;
 mod language;
 mod options;
