@@ -57,6 +57,8 @@ const LIBRARIES: &[Library] = &[
     Library { language: "java", name: "jedis", routes: true, typed: true },
     Library { language: "java", name: "lettuce", routes: true, typed: true },
     Library { language: "java", name: "spring", routes: true, typed: true },
+    Library { language: "go", name: "go-redis", routes: true, typed: true },
+    Library { language: "go", name: "rueidis", routes: true, typed: true },
     Library { language: "php", name: "phpredis", routes: true, typed: false },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];

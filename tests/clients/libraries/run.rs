@@ -45,6 +45,10 @@ fn every_answer_has_its_type() {
 #[test]
 fn each_library_sells_in_a_cluster() {
     let cluster = Cluster::steady();
+    let mut client = cluster.client(1);
+    wait_until("the node that clients ask knows every replica", || {
+        client.say("CLUSTER SLOTS").items().iter().all(|range| range.items().len() == 4)
+    });
     let mut tags = tags_of(0);
     for library in libraries().filter(|library| library.typed) {
         no_call_is_redirected(library, &cluster);
