@@ -20,9 +20,10 @@ USER redis
 WORKDIR /data
 VOLUME /data
 EXPOSE 6379
-# A server with a password answers NOAUTH: it is up as well.
+# A server with a password replies NOAUTH, which also means that it is up.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD redis-cli ping | grep -Eq 'PONG|NOAUTH'
-# Protected mode would refuse every connection from outside the container. What `docker run` adds comes behind.
+# Protected mode would refuse every connection from outside the container. Arguments of `docker run`
+# follow these.
 ENTRYPOINT ["redis-server", "--dir", "/data", "--appendonly", "yes", "--maxmemory-policy", "noeviction", \
     "--protected-mode", "no", "--loadmodule", "/usr/lib/redis/modules/libredis_stock.so"]

@@ -6,13 +6,17 @@ MODULE := $(TARGET)/release/libredis_stock.so
 export REDIS_SERVER
 
 CAMPAIGN := $(TARGET)/campaign/stock-campaign
+.PHONY: docs
 .PHONY: vectors
-.PHONY: campaign controls fuzz mutants suites
+.PHONY: campaign controls fuzz miri mutants suites
+.PHONY: servers exchange
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
 	@echo "make test    every test"
+	@echo "make servers every server and cluster test on Redis 8.2.3, 8.6.3 and Valkey 9.1.2, fetched below target/servers"
+	@echo "make exchange  which of these servers hands pools to which, each pair run"
 	@echo "make demo    replay a flash sale; with DATA=file.csv.gz real purchases"
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
 	@echo "make ledger-campaign   stock-ledger while everything dies, and its throughput; ONLY=storm for a part, OPS=30000 for less"
@@ -22,8 +26,10 @@ help:
 	@echo "make fuzz TARGET_OF=codec    a target of fuzz/ under libFuzzer (a C++ compiler), SECONDS=60: arguments, codec, commands, effect, policy"
 	@echo "make mutants                 cargo-mutants over the core: all places that fit behind a switch, in one build;"
 	@echo "                             ARGS='--shard 0/100' or ARGS='--re PATTERN': one build a place, as cargo mutants takes it"
+	@echo "make docs    docs/reference/commands.md from the table of commands, and the answers in the guides"
+	@echo "make miri    the unit tests under miri, where a nightly toolchain has it"
 	@echo "make suites  Redis's own test suites, with the module and without"
-	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the README's numbers."
+	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the summary in performance.md."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
 	@echo "make clients  the client libraries; CLIENT=python for one"
@@ -48,6 +54,17 @@ test: deps-tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
+	sh scripts/on-servers.sh
+
+# All server and cluster tests on Redis 8.2, 8.6 and Valkey 9.1 (make test runs there what depends on the server).
+servers: deps-tests
+	sh scripts/on-servers.sh all
+
+# Which server hands pools to which: the table of docs/operating/servers.md.
+exchange: build
+	sh scripts/servers.sh
+	python3 scripts/exchange.py "$(MODULE)" "redis-server=$$(command -v redis-server)" \
+		$$(for name in $$(sh scripts/servers.sh list); do echo "$$name=$(TARGET)/servers/$$name/server"; done)
 
 # The client libraries alone; CLIENT=python for one language, CLIENT=ioredis for one library.
 clients: deps-tests
@@ -67,6 +84,12 @@ model: deps
 feed: deps-tests
 	FEED_FULL=1 cargo test --test feed -- --nocapture --test-threads 1
 
+# The unit tests under miri: the core, and the parts of the shell that need no server. Needs a nightly
+# toolchain with miri. Slow, so property tests run few cases.
+miri:
+	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "This needs miri: rustup toolchain install nightly --component miri" >&2; exit 1; }
+	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib
+
 demo: build
 	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)")
 
@@ -74,11 +97,17 @@ bench: deps
 	cargo build --release -p redis-stock -p stock-floor -p stock-bench
 	"$(TARGET)/release/stock-bench" $(PART) $(foreach server,$(or $(SERVERS),$(REDIS_SERVER)),--server "$(server)") \
 		--module "$(MODULE)" --floor "$(TARGET)/release/libstock_floor.so" $(if $(NOTE),--note "$(NOTE)") \
-		$(if $(PART),,--out "$(or $(OUT),docs/internals)" $(if $(OUT),,--readme README.md))
+		$(if $(PART),,--out "$(or $(OUT),docs/internals)" $(if $(OUT),,--readme docs/internals/performance.md))
 
 # Writes the golden files of the encoding's current version. Only after it has changed, with a new version.
 golden: deps
 	STOCK_WRITE_GOLDEN=1 cargo test --test model golden
+
+# Writes what is made: the answers in the guides and examples as a server gives them, and docs/reference/commands.md.
+# Look at the difference before you commit it.
+docs: deps
+	STOCK_WRITE_DOCS=1 cargo test --test server documents::
+	STOCK_WRITE_DOCS=1 cargo test --test tidy commands_page::
 
 # Long runs of stock-ledger, one after the other: needs the machine for itself.
 ledger-campaign: deps-tests

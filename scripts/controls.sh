@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts one bug after the other into a copy of the sources and demands that the tests which it names fail: tests/mutants/table.txt.
+# Puts one bug of tests/mutants/table.txt after the other into a copy of the sources. The tests that
+# the table names must fail.
 # usage: [FILTER="TESTS"] controls.sh [TEXT IN THE NAME]
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,7 +12,7 @@ rm -rf "$copy"
 mkdir -p "$copy"
 git ls-files | tar -cf - -T - | tar -xf - -C "$copy"
 cd "$copy"
-# Fast to build, since each bug is one more build; slow to run, so fewer calls.
+# Unoptimised, since each bug is one more build; so the tests run slower and make fewer calls.
 export CARGO_TARGET_DIR="$work/target" CARGO_INCREMENTAL=1 CARGO_PROFILE_TEST_OPT_LEVEL=0 RUST_BACKTRACE=0
 export STOCK_MODEL_OPS="${STOCK_MODEL_OPS:-20000}"
 caught=0
@@ -21,7 +22,7 @@ check() {
     case $name in *"$only"*) ;; *) return 0 ;; esac
     count=$(OLD=$old perl -0777 -ne 'my $n = () = /\Q$ENV{OLD}\E/g; print $n' "$copy/$file")
     if [ "$count" != 1 ]; then
-        echo "STALE   $name: its text stands $count times in $file"
+        echo "STALE   $name: its text occurs $count times in $file, not once"
         missed=$((missed + 1))
         return 0
     fi

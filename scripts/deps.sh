@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what is missing, where apt can: redis-server, libclang (the module's bindings need it to build). With `tests` also what
-# the tests need: PostgreSQL and MariaDB, Python and Node.js by apt, the client libraries by pip and npm, below the project's own
-# directories.
+# Installs missing packages with apt: redis-server, and libclang to build the bindings. With `tests`
+# also what the tests need: PostgreSQL, MariaDB, Python and Node.js with apt, the client libraries with
+# pip and npm inside the project's directories.
 set -eu
 cd "$(dirname "$0")/.."
 tests=""
@@ -32,7 +32,11 @@ if [ -n "$tests" ]; then
     # A Python without ensurepip makes no environment with pip in it: Debian ships it apart.
     python3 -c "import venv, ensurepip" >/dev/null 2>&1 || want="$want python3 python3-venv"
     command -v node >/dev/null 2>&1 || want="$want nodejs"
+    php -r 'exit(extension_loaded("redis") ? 0 : 1);' >/dev/null 2>&1 || want="$want php-cli php-redis"
     command -v npm >/dev/null 2>&1 || want="$want npm"
+    # The Java client library needs 17 or newer.
+    command -v javac >/dev/null 2>&1 || want="$want openjdk-17-jdk-headless"
+    command -v mvn >/dev/null 2>&1 || want="$want maven"
 fi
 
 install_wanted() {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# cargo-mutants over the core: its sources are changed one place at a time, and its tests must notice.
+# cargo-mutants over the core: changes the sources at one place at a time; the tests must fail.
 # usage: mutants.sh            every place that fits behind a switch, in one build (tests/mutants)
 #        mutants.sh ARGUMENTS  cargo mutants with these arguments, one build a place
 #

@@ -1,4 +1,5 @@
-//! Instructions per call, counted by callgrind: the figure that other work on the machine does not touch.
+//! Instructions per call, counted by callgrind: the figure that other work on the machine does not
+//! touch.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -6,11 +7,11 @@ use std::process::{Command, Stdio};
 use anyhow::{bail, ensure, Context, Result};
 
 use crate::compare::{Comparison, DEPTH};
-use crate::rows::lua::Scripts;
+use crate::rows::scripts::Scripts;
 use crate::rows::{self, Row};
 use crate::server::{is_there, Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::wire::Calls;
-use crate::Sizes;
 
 /// Calls before counting begins.
 const WARM: u64 = 480;

@@ -1,5 +1,5 @@
-//! A bar chart of CPU per call, as SVG. A page may be dark without saying so to a picture in it, so the colours are such
-//! that can be read on white and on black.
+//! A bar chart of CPU per call, as SVG. A page may be dark without saying so to a picture in it, so
+//! the colours are such that can be read on white and on black.
 
 use std::fmt::Write;
 

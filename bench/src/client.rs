@@ -128,7 +128,8 @@ impl Connection {
     }
 }
 
-/// Several connections that are served in turns by one thread: while one waits, the next is written to.
+/// Several connections that are served in turns by one thread: while one waits, the next is written
+/// to.
 pub struct Load {
     connections: Vec<Connection>,
 }
@@ -139,7 +140,8 @@ impl Load {
         Ok(Self { connections })
     }
 
-    /// Makes the calls, `depth` at a time on each connection, and checks how each reply begins. How long it took.
+    /// Makes the calls, `depth` at a time on each connection, and checks how each reply begins. How
+    /// long it took.
     pub fn run(&mut self, calls: &Calls, depth: usize, prefix: &[u8]) -> Result<Duration> {
         let width = self.connections.len();
         let mut waiting = vec![0_usize; width];
@@ -161,7 +163,8 @@ impl Load {
         Ok(begin.elapsed())
     }
 
-    /// As [`Load::run`], of calls that are made while they are sent: for more of them than memory should hold.
+    /// As [`Load::run`], of calls that are made while they are sent: for more of them than memory
+    /// should hold.
     pub fn fill(&mut self, first: u64, count: u64, prefix: &[u8], mut make: impl FnMut(&mut Calls, u64)) -> Result<()> {
         let (mut at, end) = (first, first + count);
         while at < end {

@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 
 use crate::client::{Connection, Load};
 use crate::goals::{Finding, Measure};
-use crate::rows::lua::Scripts;
+use crate::rows::scripts::Scripts;
 use crate::rows::setup::writes_events;
 use crate::rows::{self, Kind, Row};
 use crate::server::{Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::stats::Spread;
-use crate::Sizes;
 
 /// Connections that call.
 pub const WIDTH: usize = 16;
@@ -197,7 +197,8 @@ impl Comparison {
         };
         let cpu = |sample: &Sample| sample.cpu_us;
         let log = |sample: &Sample| sample.log_bytes;
-        // The client has its share in the throughput; what the server itself spent stands beside it.
+        // The client has its share in the throughput; what the server itself spent stands beside
+        // it.
         let rate = |measure, row| {
             let median = |name: &str| Some(self.line(name)?.spread(0, cpu)?.median);
             let by_cpu = median(rows::FLOOR).zip(median(row)).map_or(f64::NAN, |(floor, row)| floor / row);

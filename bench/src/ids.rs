@@ -12,7 +12,8 @@ pub const STORES: u64 = 199;
 
 /// The id of the n-th order.
 pub fn order(n: u64) -> [u8; ORDER] {
-    // A bijection (splitmix64), so that no two orders are the same and none follows from the one before.
+    // A bijection (splitmix64), so that no two orders are the same and none follows from the one
+    // before.
     let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::client::Connection;
-use crate::Sizes;
+use crate::sizes::Sizes;
 
 /// The head of the report.
 pub fn describe(sizes: &Sizes, note: Option<&str>) -> String {

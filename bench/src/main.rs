@@ -1,5 +1,6 @@
-//! Measures the redis-stock module: beside built-in commands, beside a module command that does nothing, and beside
-//! the Lua scripts that it replaces. Everything runs on servers of its own, on unix sockets in fresh directories.
+//! Measures the redis-stock module: beside built-in commands, beside a module command that does
+//! nothing, and beside the Lua scripts that it replaces. Everything runs on servers of its own, on
+//! unix sockets in fresh directories.
 
 mod callgrind;
 mod chart;
@@ -13,6 +14,7 @@ mod rdb;
 mod report;
 mod rows;
 mod server;
+mod sizes;
 mod stats;
 mod summary;
 mod tails;
@@ -27,8 +29,8 @@ use clap::{Parser, ValueEnum};
 use crate::compare::Comparison;
 use crate::goals::Finding;
 use crate::report::Section;
-use crate::rows::Row;
 use crate::server::{Options, Plan, Server};
+use crate::sizes::Sizes;
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -68,61 +70,6 @@ enum Part {
     Memory,
     /// Saving and loading
     Rdb,
-}
-
-/// How much is measured.
-#[derive(Clone, clap::Args)]
-struct Sizes {
-    /// Rounds in which the rows take turns
-    #[arg(long, env = "ROUNDS", default_value_t = 9, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=99))]
-    rounds: usize,
-    /// Calls of a row in a round; of long ones fewer
-    #[arg(long, env = "CALLS", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..=2_000_000))]
-    calls: u64,
-    /// Of tails, memory and RDB: the share of the sizes that the goals name, 0.001 to 1; for several servers one after the
-    /// other, with commas: the last is that of all that follow
-    #[arg(long = "scale", env = "SCALE", value_delimiter = ',', default_value = "1", value_parser = share)]
-    scales: Vec<f64>,
-    /// That of the server which is measured.
-    #[arg(skip = 1.0)]
-    scale: f64,
-    /// Calls of a row under callgrind; 0 to leave it out
-    #[arg(long, default_value_t = 3_200, value_parser = clap::value_parser!(u64).range(0..=100_000))]
-    callgrind_calls: u64,
-}
-
-impl Sizes {
-    /// The number of calls of a row.
-    fn calls_of(&self, row: &Row) -> u64 {
-        ((self.calls as f64 * row.share) as u64).max(64)
-    }
-
-    /// A size that a goal names, made smaller by the scale.
-    fn scaled(&self, size: u64) -> u64 {
-        ((size as f64 * self.scale) as u64).max(1_000)
-    }
-
-    /// How long to watch or to wait where a run of full size does so this long; a tiny one is for testing the bench.
-    fn patience_ms(&self, full_ms: u64) -> u64 {
-        if self.scale < 0.01 {
-            full_ms / 5
-        } else {
-            full_ms
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.scale >= 1.0
-    }
-
-    /// Why a figure does not speak for a goal.
-    fn caveat(&self) -> Option<String> {
-        (!self.is_full()).then(|| format!("not judged: at {}% of the size", self.scale * 100.0))
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|share| (0.001..=1.0).contains(share)).ok_or_else(|| "a number from 0.001 to 1".into())
 }
 
 /// All that was measured on one server.

@@ -5,12 +5,14 @@ use anyhow::Result;
 use crate::compare::WIDTH;
 use crate::goals::{Finding, Measure};
 use crate::report::Section;
-use crate::rows::lua::{self, Scripts};
-use crate::rows::setup::{make_pool, POOLS};
-use crate::rows::stock;
+use crate::rows::calls;
+use crate::rows::calls::POOLS;
+use crate::rows::lua;
+use crate::rows::scripts::Scripts;
+use crate::rows::setup::make_pool;
 use crate::server::{Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::wire::Calls;
-use crate::Sizes;
 
 /// A server that takes more has gone wrong.
 const MAX_MEMORY: Option<&str> = Some("12gb");
@@ -23,11 +25,11 @@ type Curve = Vec<(u64, f64)>;
 pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
     let most = sizes.scaled(4_000_000);
     eprintln!("memory: {most} orders");
-    let reserve = curve(plan, most, 1, b"*4\r\n+OK\r\n", |_, calls, n| stock::reserve(b"STOCK.RESERVE", calls, n, n))?;
+    let reserve = curve(plan, most, 1, calls::RESERVED, |_, calls, n| calls::reserve(b"STOCK.RESERVE", calls, n, n))?;
     let few = sizes.scaled(400_000);
     eprintln!("memory: the keys of C, carts, D");
     let c = curve(plan, sizes.scaled(1_000_000), 0, b":", |_, calls, n| lua::keys_of_c(calls, n))?;
-    let cart = curve(plan, few, 3, b"*2\r\n+OK\r\n", stock::cart)?;
+    let cart = curve(plan, few, 3, calls::CART_RESERVED, calls::cart)?;
     let d = curve(plan, few, 0, b"*1\r\n:1\r\n", lua::d)?;
 
     // Below a quarter of the way the fixed costs of a pool are in the figure.

@@ -8,12 +8,14 @@ use anyhow::{ensure, Context, Result};
 use crate::compare::WIDTH;
 use crate::goals::{Finding, Measure};
 use crate::report::Section;
-use crate::rows::lua::{self, Scripts};
-use crate::rows::setup::{make_pool, POOLS};
-use crate::rows::stock;
+use crate::rows::calls;
+use crate::rows::calls::POOLS;
+use crate::rows::lua;
+use crate::rows::scripts::Scripts;
+use crate::rows::setup::make_pool;
 use crate::server::{Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::stats::Spread;
-use crate::Sizes;
 
 /// A server that takes more has gone wrong.
 const MAX_MEMORY: Option<&str> = Some("12gb");
@@ -42,9 +44,9 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
     let pool = {
         let mut server = start(plan)?;
         make_pool(&mut server.connection()?, POOLS[0], "1000000000", 3, false)?;
-        let reply = b"*4\r\n+OK\r\n";
+        let reply = calls::RESERVED;
         let hold: [&[u8]; 2] = [b"EX", b"86400"];
-        let make = |calls: &mut _, n| stock::reserve_until(&[b"STOCK.RESERVE"], hold, calls, n, n);
+        let make = |calls: &mut _, n| calls::reserve_until(&[b"STOCK.RESERVE"], hold, calls, n, n);
         server.load(WIDTH)?.fill(0, orders, reply, make)?;
         times(&mut server, repeats, |server| {
             Ok(server.connection()?.figure("stock", "stock_open_holds")? == orders as f64)

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::compare::{Comparison, Line, Sample, MODES};
 use crate::goals::{Finding, Verdict, GOALS};
 use crate::rows;
-use crate::rows::lua::Scripts;
+use crate::rows::scripts::Scripts;
 use crate::stats::Spread;
 use crate::wire::{self, Calls};
 
@@ -52,8 +52,8 @@ impl Section {
     }
 }
 
-/// The first line of an error (a server's log may be behind it), with names of files instead of paths: the report is
-/// read elsewhere.
+/// The first line of an error (a server's log may be behind it), with names of files instead of
+/// paths: the report is read elsewhere.
 fn for_others(error: &str) -> String {
     let line = error.lines().next().unwrap_or_default();
     let words =

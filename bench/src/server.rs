@@ -1,4 +1,5 @@
-//! A server for the time of one measurement: in a fresh directory, on a unix socket only, ended with its owner.
+//! A server for the time of one measurement: in a fresh directory, on a unix socket only, ended
+//! with its owner.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The README's numbers: what a shop asks first. The goals, and all that is behind them, are in the report.
+//! The README's numbers: what a shop asks first. The goals, and all that is behind them, are in the
+//! report.
 
 use std::fmt::Write;
 

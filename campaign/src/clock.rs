@@ -1,9 +1,10 @@
-//! Clock steps: the clocks of a primary and its replica go their own ways, forward and back by milliseconds to weeks, while holds
-//! are made, extended and paid, and while the roles change. No hold ends before its deadline by the clock of a primary; each that
-//! is due by it comes back; the sums and the replica are right whatever the clocks say.
+//! Clock steps: the clocks of a primary and its replica go their own ways, forward and back by
+//! milliseconds to weeks, while holds are made, extended and paid, and while the roles change. No
+//! hold ends before its deadline by the clock of a primary; each that is due by it comes back; the
+//! sums and the replica are right whatever the clocks say.
 //!
-//! The servers read the clock of the tests (`testkit/src/clock.c`), which stands still between two steps. So each answer
-//! is predicted to the millisecond.
+//! The servers read the clock of the tests (`testkit/src/clock.c`), which stands still between two
+//! steps. So each answer is predicted to the millisecond.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -191,7 +192,8 @@ impl Pair<'_> {
         }
     }
 
-    /// Holds that were due before the clock went back have been returned, or not: from here on it is known.
+    /// Holds that were due before the clock went back have been returned, or not: from here on it
+    /// is known.
     fn settle(&mut self) {
         let now_ms = self.now_ms;
         let doubtful =

@@ -1,12 +1,14 @@
 //! kill -9 under load, with an auditor that knows what was acknowledged.
 //!
-//! Four connections sell through their own orders, each with sixteen calls in flight, until the process is killed. The server
-//! runs the calls of a connection in order, so after the restart the orders of each must be as they were after some call
-//! between the last acknowledged one and the last sent one. The sums of the pools must be those of these orders.
+//! Four connections sell through their own orders, each with sixteen calls in flight, until the
+//! process is killed. The server runs the calls of a connection in order, so after the restart the
+//! orders of each must be as they were after some call between the last acknowledged one and the
+//! last sent one. The sums of the pools must be those of these orders.
 //!
-//! `--mode always`: `appendfsync always`. `--mode cut`: `everysec`, and the end of the file is cut off besides, as when the
-//! machine loses power: then each connection's calls up to some call must be there, and the sums must fit. `--mode everysec`: the
-//! sale goes on for some seconds, and every call that was acknowledged two seconds before the kill must be there.
+//! `--mode always`: `appendfsync always`. `--mode cut`: `everysec`, and the end of the file is cut
+//! off besides, as when the machine loses power: then each connection's calls up to some call must
+//! be there, and the sums must fit. `--mode everysec`: the sale goes on for some seconds, and every
+//! call that was acknowledged two seconds before the kill must be there.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,7 +52,8 @@ pub enum Mode {
 
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 16;
-/// So much of the end `appendfsync everysec` may lose: it writes once a second, and waits up to two for a slow disk.
+/// So much of the end `appendfsync everysec` may lose: it writes once a second, and waits up to two
+/// for a slow disk.
 const MAY_BE_LOST: Duration = Duration::from_secs(2);
 const POOLS: [&str; 3] = ["{s}a", "{s}b", "{s}c"];
 /// A server is started anew, with an empty directory, after so many crashes.
@@ -59,7 +62,8 @@ const CRASHES_PER_SERVER: u64 = 40;
 #[derive(Default)]
 struct Counts {
     crashes: u64,
-    /// Crashes with fewer than ten calls in flight, or without an acknowledged call: they do not count.
+    /// Crashes with fewer than ten calls in flight, or without an acknowledged call: they do not
+    /// count.
     idle: u64,
     acknowledged: u64,
     in_flight: u64,
@@ -119,7 +123,8 @@ struct Buyer {
 }
 
 impl Buyer {
-    /// Some calls to come. Each order goes through reserve, then confirm or release, and sometimes return.
+    /// Some calls to come. Each order goes through reserve, then confirm or release, and sometimes
+    /// return.
     fn plan(&self, rng: &mut SmallRng, count: usize) -> Vec<Call> {
         let mut open = self.open.clone();
         let mut next = self.next;
@@ -445,7 +450,8 @@ fn sell(socket: &Path, calls: &[Call], pace: Duration, barrier: &std::sync::Barr
     sold
 }
 
-/// After which of its calls the orders of a connection are as they are: the first that fits, between these two.
+/// After which of its calls the orders of a connection are as they are: the first that fits,
+/// between these two.
 fn reached(client: &mut Client, buyer: &Buyer, calls: &[Call], least: usize, most: usize) -> Result<usize, String> {
     // The last calls decide; earlier orders are all looked at as well.
     let mut orders: Vec<(String, Vec<usize>)> = Vec::new();
@@ -497,7 +503,8 @@ fn reached(client: &mut Client, buyer: &Buyer, calls: &[Call], least: usize, mos
     ))
 }
 
-/// How a server writes its file, which is rewritten only when it is told to; with a preamble or without by turns.
+/// How a server writes its file, which is rewritten only when it is told to; with a preamble or
+/// without by turns.
 pub fn append_only(fsync: &str, seed: u64) -> [&str; 10] {
     let preamble = if seed.is_multiple_of(2) { "yes" } else { "no" };
     [

@@ -1,6 +1,7 @@
-//! Durable confirms: shops pay, some confirms are waited for (WAIT, WAITAOF), the primary is killed and the replica takes over.
-//! What was waited for is there. What the failover has lost is seen by epoch and seq, and is repaired: confirms are repeated, with
-//! LATE where the order is lost, too, and RECONCILE says what the database knows. In the end each paid order is sold once.
+//! Durable confirms: shops pay, some confirms are waited for (WAIT, WAITAOF), the primary is killed
+//! and the replica takes over. What was waited for is there. What the failover has lost is seen by
+//! epoch and seq, and is repaired: confirms are repeated, with LATE where the order is lost, too,
+//! and RECONCILE says what the database knows. In the end each paid order is sold once.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -119,7 +120,8 @@ impl Scene for Shop<'_> {
         self.look(&known);
         self.within_the_grace(promoted);
         if rng.random_ratio(1, 3) {
-            // A shop that is too slow: holds that were paid are due, and come back before their payment is repeated.
+            // A shop that is too slow: holds that were paid are due, and come back before their
+            // payment is repeated.
             let mut client = self.replica.client();
             wait_until("the grace ends", || stock_info(&mut client, "failover_grace") == 0);
             rounds::nothing_stays_due(&mut client, 1);
@@ -190,7 +192,8 @@ impl Shop<'_> {
         order.paid
     }
 
-    /// Confirms that are waited for, one by one or some at once; and holds that will be due when the roles change.
+    /// Confirms that are waited for, one by one or some at once; and holds that will be due when
+    /// the roles change.
     fn sell_and_wait(&mut self, rng: &mut SmallRng) {
         let mut client = self.primary.client();
         for _ in 0..rng.random_range(3..15) {
@@ -220,7 +223,8 @@ impl Shop<'_> {
         client.say("WAIT 1 5000");
     }
 
-    /// The replica is cut off, or not; more is sold, nothing is waited for; the primary dies. What the database has seen until then.
+    /// The replica is cut off, or not; more is sold, nothing is waited for; the primary dies. What
+    /// the database has seen until then.
     fn lose(&mut self, rng: &mut SmallRng) -> Vec<Position> {
         let mut client = self.primary.client();
         let cut = rng.random_bool(0.8);
@@ -278,7 +282,8 @@ impl Shop<'_> {
             assert_eq!(seen.out - here.out, lost[at], "what the database has seen more of {pool}");
             assert!(lost[at] == 0 || here.seq < seen.seq, "{pool}: the loss shows in seq");
             assert!(here.seq <= seen.seq, "{pool}: there is nothing that the old primary did not have");
-            // RECONCILE with what the database has seen knows of the loss: these units are not on the shelf.
+            // RECONCILE with what the database has seen knows of the loss: these units are not on
+            // the shelf.
             let shelf = self.shelf(at);
             let line = format!("STOCK.RECONCILE {pool} {shelf} AFTER {} {} {} DRYRUN", seen.epoch, seen.seq, seen.out);
             client.expect(&line, &format!("[OK, {}, {shelf}, *]", -lost[at]));
@@ -349,7 +354,8 @@ impl Shop<'_> {
         }
     }
 
-    /// The database has read the new history to its end, with each payment once, and goods have come meanwhile.
+    /// The database has read the new history to its end, with each payment once, and goods have
+    /// come meanwhile.
     fn reconcile(&mut self, rng: &mut SmallRng) {
         let mut client = self.replica.client();
         for (at, pool) in POOLS.iter().enumerate() {

@@ -1,5 +1,6 @@
-//! Memory and disk run out in the middle of a sale. What needs room is refused and changes nothing; what gives back works on while
-//! memory is short; nothing acknowledged is lost; and once there is room again the sale goes on.
+//! Memory and disk run out in the middle of a sale. What needs room is refused and changes nothing;
+//! what gives back works on while memory is short; nothing acknowledged is lost; and once there is
+//! room again the sale goes on.
 
 use std::cell::RefCell;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
@@ -9,7 +10,7 @@ use std::process::Command;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::book::{Book, State, Taste};
+use crate::expected_state::{CallMix, ExpectedState, State};
 use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
@@ -37,7 +38,7 @@ pub enum Kind {
 const POOLS: [&str; 3] = ["{f}a", "{f}b", "{f}c"];
 const ON_HAND: i64 = 1_000_000_000;
 const POLICY: &str = r#"{"events":"{f}ev","limits":[{"by":["user"],"max":1000000000,"per":"day"}]}"#;
-/// The longest short hold of the book.
+/// The longest short hold of an expected order.
 const SHORT_MS: i64 = 160;
 /// Rounds before the servers are new.
 const ROUNDS: u64 = 20;
@@ -100,7 +101,7 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
                 "full --kind disk",
                 bounds,
                 ledger,
-                |seed| Shelf::open(seed, &counts),
+                |seed| FullDisk::open(seed, &counts),
                 |rounds| {
                     let counts = counts.borrow();
                     let text = format!(
@@ -118,7 +119,8 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
     }
 }
 
-/// One call between two digests, in one go, so that nothing comes in between: its answer, and whether anything has changed.
+/// One call between two digests, in one go, so that nothing comes in between: its answer, and
+/// whether anything has changed.
 fn between_digests(client: &mut Client, lines: &[&str]) -> (Value, bool) {
     let all = std::iter::once("DEBUG DIGEST").chain(lines.iter().copied()).chain(std::iter::once("DEBUG DIGEST"));
     let calls: Vec<Vec<&str>> = all.map(|line| line.split(' ').collect()).collect();
@@ -146,7 +148,7 @@ struct Squeeze<'a> {
     replica: Server,
     version: String,
     rounds: u64,
-    book: Book,
+    expected: ExpectedState,
     evicts: bool,
     counts: &'a RefCell<Counts>,
 }
@@ -189,23 +191,23 @@ impl Squeeze<'_> {
         let replica = Server::replica_of(&primary, &args);
         let mut client = primary.client();
         let version = version(&mut client);
-        let book = Book::open(&mut client, &POOLS, ON_HAND, POLICY);
-        Squeeze { primary, replica, version, rounds: 0, book, evicts, counts }
+        let expected = ExpectedState::open(&mut client, &POOLS, ON_HAND, POLICY);
+        Squeeze { primary, replica, version, rounds: 0, expected, evicts, counts }
     }
 
     fn squeeze(&mut self, rng: &mut SmallRng) {
         let mut client = self.primary.client();
-        let book = &mut self.book;
+        let expected = &mut self.expected;
         let first = rng.random_range(20..60);
         for _ in 0..first {
-            book.step(&mut client, rng, Taste::All);
+            expected.step(&mut client, rng, CallMix::All);
         }
         // The end of memory is reached by selling.
         let limit = used_memory(&mut client) + rng.random_range(1..60_000);
         client.expect(&format!("CONFIG SET maxmemory {limit}"), "OK");
         let mut sold = 0;
         let refused = loop {
-            let step = book.plan(rng, Taste::Take, now_ms());
+            let step = expected.plan(rng, CallMix::Take, now_ms());
             let answer = client.say(&step.line);
             match &answer {
                 Value::Error(_) if answer.error().starts_with("OOM") => {
@@ -216,12 +218,12 @@ impl Squeeze<'_> {
                         break 1;
                     }
                     assert_eq!(status_word(&answer), "OK", "{}: {answer}", step.line);
-                    book.note(&step);
+                    expected.note(&step);
                 }
                 Value::Error(_) => assert!(answer.error().contains("in the past"), "{}: {answer}", step.line),
                 answer => {
                     assert_eq!(status_word(answer), "OK", "{}: {answer}", step.line);
-                    book.note(&step);
+                    expected.note(&step);
                 }
             }
             sold += 1;
@@ -229,11 +231,11 @@ impl Squeeze<'_> {
         };
         // From here on there is none, whatever is given back.
         client.expect("CONFIG SET maxmemory 1", "OK");
-        let refused = refused + takers_are_refused(&mut client, book, rng);
+        let refused = refused + takers_are_refused(&mut client, expected, rng);
         let given = rng.random_range(20..50);
         for _ in 0..given {
-            if book.orders.values().any(|order| matches!(order.state, State::Held | State::Sold)) {
-                book.step(&mut client, rng, Taste::ReturnUnits);
+            if expected.orders.values().any(|order| matches!(order.state, State::Held | State::Sold)) {
+                expected.step(&mut client, rng, CallMix::ReturnUnits);
             }
         }
         // What else gives back or finishes.
@@ -246,22 +248,22 @@ impl Squeeze<'_> {
              STOCK.RELEASE {pool} never-{} => [NOORDER, *",
             now_ms()
         ));
-        let short = book.orders.values().filter(|order| matches!(order.state, State::Short(_))).count();
+        let short = expected.orders.values().filter(|order| matches!(order.state, State::Short(_))).count();
         pass(now_ms() + SHORT_MS);
         rounds::nothing_stays_due(&mut client, 1);
-        book.check(&mut client);
+        expected.check(&mut client);
         rounds::equal(&self.primary, &self.replica);
         assert_eq!(stock_info(&mut client, "events_dropped"), 0, "events while memory is short");
         client.expect("CONFIG SET maxmemory 0", "OK");
         for _ in 0..10 {
-            book.step(&mut client, rng, Taste::All);
+            expected.step(&mut client, rng, CallMix::All);
         }
         pass(now_ms() + SHORT_MS);
         rounds::nothing_stays_due(&mut client, 1);
         same_from_file(&mut client);
-        book.check(&mut client);
+        expected.check(&mut client);
         rounds::equal(&self.primary, &self.replica);
-        book.check(&mut self.replica.client());
+        expected.check(&mut self.replica.client());
         let mut counts = self.counts.borrow_mut();
         counts.acknowledged += first + sold + given + 10;
         counts.squeezed += given;
@@ -275,7 +277,7 @@ impl Squeeze<'_> {
     /// Begins with new pools.
     fn forget(&mut self, client: &mut Client) {
         client.expect("FLUSHALL", "OK");
-        self.book = Book::open(client, &POOLS, ON_HAND, POLICY);
+        self.expected = ExpectedState::open(client, &POOLS, ON_HAND, POLICY);
     }
 
     fn evict(&mut self, rng: &mut SmallRng) {
@@ -353,11 +355,12 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_string).collect()
 }
 
-/// Everything that takes memory is refused, alone, in a transaction, in a script; how many calls that were.
-fn takers_are_refused(client: &mut Client, book: &Book, rng: &mut SmallRng) -> u64 {
+/// Everything that takes memory is refused, alone, in a transaction, in a script; how many calls
+/// that were.
+fn takers_are_refused(client: &mut Client, expected: &ExpectedState, rng: &mut SmallRng) -> u64 {
     let pool = POOLS[rng.random_range(0..3)];
-    let held = book.orders.iter().find(|(_, order)| order.state == State::Held);
-    let held = held.map(|(name, order)| (name.clone(), book.pools[order.pool].clone()));
+    let held = expected.orders.iter().find(|(_, order)| order.state == State::Held);
+    let held = held.map(|(name, order)| (name.clone(), expected.pools[order.pool].clone()));
     let lines = [
         format!("STOCK.RESERVE {pool} x 1"),
         format!("STOCK.MRESERVE x 2 {} {} QTY 1 1", POOLS[0], POOLS[1]),
@@ -432,9 +435,9 @@ enum Keeps {
 }
 
 /// A server on a small disk.
-struct Shelf<'a> {
+struct FullDisk<'a> {
     server: Server,
-    book: Book,
+    expected: ExpectedState,
     keeps: Keeps,
     version: String,
     rounds: u64,
@@ -444,7 +447,7 @@ struct Shelf<'a> {
     counts: &'a RefCell<Counts>,
 }
 
-impl Scene for Shelf<'_> {
+impl Scene for FullDisk<'_> {
     fn round(&mut self, seed: u64) {
         self.rounds += 1;
         let mut rng = SmallRng::seed_from_u64(seed);
@@ -474,8 +477,8 @@ impl Scene for Shelf<'_> {
     }
 }
 
-impl Shelf<'_> {
-    fn open(seed: u64, counts: &RefCell<Counts>) -> Shelf<'_> {
+impl FullDisk<'_> {
+    fn open(seed: u64, counts: &RefCell<Counts>) -> FullDisk<'_> {
         let keeps = [Keeps::FileEverySecond, Keeps::FileAlways, Keeps::Snapshots][(seed / 3 % 3) as usize];
         let disk = Disk::mount().expect("a small disk");
         let log = disk.path.with_extension("log");
@@ -489,22 +492,22 @@ impl Shelf<'_> {
         let server = Server::below(&disk.path, &args);
         let mut client = server.client();
         let version = version(&mut client);
-        let book = Book::open(&mut client, &POOLS, ON_HAND, POLICY);
-        Shelf { server, book, keeps, version, rounds: 0, log, disk, counts }
+        let expected = ExpectedState::open(&mut client, &POOLS, ON_HAND, POLICY);
+        FullDisk { server, expected, keeps, version, rounds: 0, log, disk, counts }
     }
 
     /// Sells until the first refusal; how many calls were acknowledged.
     fn sell_until_refused(&mut self, client: &mut Client, rng: &mut SmallRng) -> u64 {
         let mut acknowledged = 0;
         loop {
-            let step = self.book.plan(rng, Taste::All, now_ms());
+            let step = self.expected.plan(rng, CallMix::All, now_ms());
             let answer = client.say(&step.line);
             match &answer {
                 Value::Error(_) if answer.error().starts_with("MISCONF") => return acknowledged,
                 Value::Error(_) => assert!(answer.error().contains("in the past"), "{}: {answer}", step.line),
                 answer => {
                     assert_eq!(status_word(answer), "OK", "{}: {answer}", step.line);
-                    self.book.note(&step);
+                    self.expected.note(&step);
                     acknowledged += 1;
                 }
             }
@@ -514,8 +517,8 @@ impl Shelf<'_> {
 
     /// Every write is refused, also those that give back, and changes nothing. Reads go on.
     fn refuses(&mut self, client: &mut Client, rng: &mut SmallRng) {
-        for taste in [Taste::Take, Taste::ReturnUnits, Taste::ReturnUnits, Taste::Take] {
-            let step = self.book.plan(rng, taste, now_ms());
+        for mix in [CallMix::Take, CallMix::ReturnUnits, CallMix::ReturnUnits, CallMix::Take] {
+            let step = self.expected.plan(rng, mix, now_ms());
             let (answer, changed) = between_digests(client, &[&step.line]);
             assert!(answer.is_error() && answer.error().starts_with("MISCONF"), "{}: {answer}", step.line);
             assert!(!changed, "{} was refused, and changed something", step.line);
@@ -523,10 +526,10 @@ impl Shelf<'_> {
         }
         client.expect(&format!("STOCK.CHECK {} 1 FOR user u1", POOLS[0]), "[OK, *");
         // Holds fall due meanwhile: what the background does is refused, too.
-        let short = self.book.orders.values().filter(|order| matches!(order.state, State::Short(_))).count();
+        let short = self.expected.orders.values().filter(|order| matches!(order.state, State::Short(_))).count();
         pass(now_ms() + SHORT_MS);
         client.expect(&format!("STOCK.SWEEP {}", POOLS[0]), "-MISCONF*");
-        self.book.check(client);
+        self.expected.check(client);
         let mut counts = self.counts.borrow_mut();
         counts.sweeps_refused += 1;
         counts.due += short as u64;
@@ -536,7 +539,7 @@ impl Shelf<'_> {
         let mut client = self.server.client();
         pass(now_ms() + SHORT_MS);
         rounds::nothing_stays_due(&mut client, 1);
-        self.book.check(&mut client);
+        self.expected.check(&mut client);
     }
 
     fn every_second(&mut self, rng: &mut SmallRng) {
@@ -549,7 +552,7 @@ impl Shelf<'_> {
             info(&mut client, "persistence")["aof_last_write_status"] == "ok" && !client.say("SET probe x").is_error()
         });
         for _ in 0..20 {
-            self.book.step(&mut client, rng, Taste::All);
+            self.expected.step(&mut client, rng, CallMix::All);
         }
         self.all_is_there();
         self.server.kill();
@@ -559,28 +562,30 @@ impl Shelf<'_> {
         self.begin_anew();
     }
 
-    /// Makes the file short, and has it opened at a start: one that a rewrite has opened is not opened for appending, and after a
-    /// short write servers leave a hole in it, which they cannot read (all versions tried, without any module).
+    /// Makes the file short, and has it opened at a start: one that a rewrite has opened is not
+    /// opened for appending, and after a short write servers leave a hole in it, which they cannot
+    /// read (all versions tried, without any module).
     fn begin_anew(&mut self) {
         rounds::rewrite(&mut self.server.client());
         self.server.kill();
         self.server.start_again();
     }
 
-    /// With `appendfsync always` the server ends itself rather than acknowledge what it could not write.
+    /// With `appendfsync always` the server ends itself rather than acknowledge what it could not
+    /// write.
     fn always(&mut self, rng: &mut SmallRng) {
         let mut client = self.server.client();
         self.disk.fill(rng.random_range(1..60_000));
         let mut acknowledged = 0;
         let open = loop {
-            let step = self.book.plan(rng, Taste::All, now_ms());
+            let step = self.expected.plan(rng, CallMix::All, now_ms());
             let words: Vec<&str> = step.line.split(' ').collect();
             match client.try_call(&words) {
                 Err(_) => break step,
                 Ok(answer) if answer.is_error() => assert!(answer.error().contains("in the past"), "{answer}"),
                 Ok(answer) => {
                     assert_eq!(status_word(&answer), "OK", "{}: {answer}", step.line);
-                    self.book.note(&step);
+                    self.expected.note(&step);
                     acknowledged += 1;
                 }
             }
@@ -591,7 +596,7 @@ impl Shelf<'_> {
         self.server.start_again();
         // The call that was not answered has happened, or not.
         let mut client = self.server.client();
-        let pool = &self.book.pools[open.after.pool];
+        let pool = &self.expected.pools[open.after.pool];
         let now = client.say(&format!("STOCK.ORDER {pool} {}", open.order));
         let expected = match open.after.state {
             State::Held | State::Short(_) => vec!["reserved", "expired"],
@@ -600,7 +605,7 @@ impl Shelf<'_> {
             State::Released => vec!["released"],
         };
         if now != Value::Nil && expected.contains(&now.field("state").text().as_str()) {
-            self.book.note(&open);
+            self.expected.note(&open);
         }
         self.all_is_there();
         let mut counts = self.counts.borrow_mut();
@@ -614,7 +619,7 @@ impl Shelf<'_> {
         let mut client = self.server.client();
         let first = rng.random_range(20..200);
         for _ in 0..first {
-            self.book.step(&mut client, rng, Taste::All);
+            self.expected.step(&mut client, rng, CallMix::All);
         }
         self.disk.fill(rng.random_range(0..2_000));
         let snapshot = |client: &mut Client, status: &str| {
@@ -629,7 +634,7 @@ impl Shelf<'_> {
         self.disk.free();
         snapshot(&mut client, "ok");
         for _ in 0..20 {
-            self.book.step(&mut client, rng, Taste::All);
+            self.expected.step(&mut client, rng, CallMix::All);
         }
         self.all_is_there();
         wait_until("no snapshot is under way", || info(&mut client, "persistence")["rdb_bgsave_in_progress"] == "0");
@@ -641,7 +646,7 @@ impl Shelf<'_> {
     }
 }
 
-impl Drop for Shelf<'_> {
+impl Drop for FullDisk<'_> {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.log);
     }

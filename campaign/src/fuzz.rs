@@ -1,5 +1,5 @@
-//! Random bytes and damaged real ones against the targets of `tests/model/targets.rs`, in process, without a fuzzer's feedback.
-//! The same targets run under libFuzzer from `fuzz/`.
+//! Random bytes and damaged real ones against the targets of `tests/model/targets.rs`, in process,
+//! without a fuzzer's feedback. The same targets run under libFuzzer from `fuzz/`.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Instant;

@@ -1,12 +1,14 @@
-//! Attacks redis-stock for as long as it is told: each subcommand is one campaign of `docs/internals/testing.md`.
+//! Attacks redis-stock for as long as it is told: each subcommand is one campaign of
+//! `docs/internals/testing.md`.
 //!
-//! Every campaign is bounded by a number, prints its seeds and counts, and names the command that repeats a failure. With
-//! `--record FILE` it appends one row to the table there, and goes on behind the last seed of its earlier rows.
+//! Every campaign is bounded by a number, prints its seeds and counts, and names the command that
+//! repeats a failure. With `--record FILE` it appends one row to the table there, and goes on
+//! behind the last seed of its earlier rows.
 
-mod book;
 mod clock;
 mod crash;
 mod durable;
+mod expected_state;
 mod full;
 mod fuzz;
 mod payloads;
@@ -79,7 +81,8 @@ fn carry_out(cli: Cli) -> u64 {
     }
 }
 
-/// The short tier of the campaigns that need a server; those in process have theirs in `tests/model`.
+/// The short tier of the campaigns that need a server; those in process have theirs in
+/// `tests/model`.
 #[cfg(test)]
 mod short {
     use super::*;

@@ -1,5 +1,5 @@
-//! Damaged DUMP payloads at a real server, with its checksum test off: half of them damaged blindly, half with a plan. Each that
-//! is accepted is worked on and verified.
+//! Damaged DUMP payloads at a real server, with its checksum test off: half of them damaged
+//! blindly, half with a plan. Each that is accepted is worked on and verified.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -153,7 +153,8 @@ fn length(out: &mut Vec<u8>, len: usize) {
     }
 }
 
-/// Whether a pool whose header is damaged is refused because of it: known by what the same header does in a pool of nothing else.
+/// Whether a pool whose header is damaged is refused because of it: known by what the same header
+/// does in a pool of nothing else.
 fn header_is_good(bytes: &[u8]) -> bool {
     let Some(mut records) = parse(bytes) else { return true };
     if records.first().is_none_or(|record| record.kind != 1) {
@@ -188,7 +189,8 @@ fn throw(
             } else {
                 plans.push(None);
                 let mut payload = envelope.wrap(bytes, 32_768);
-                // Not the type of the value, its version and the checksum, which only say that it is a pool.
+                // Not the type of the value, its version and the checksum, which only say that it
+                // is a pool.
                 let tail = payload.split_off(payload.len() - 10);
                 let mut inner = payload.split_off(envelope.head.len());
                 scramble(&mut inner, &mut rng);

@@ -1,4 +1,5 @@
-//! What campaigns of rounds at servers share: how long, from which seed, and what becomes of a round that went wrong.
+//! What campaigns of rounds at servers share: how long, from which seed, and what becomes of a
+//! round that went wrong.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Instant;
@@ -30,8 +31,8 @@ pub trait Scene {
     fn is_worn(&self) -> bool;
 }
 
-/// Runs the rounds and writes the row; how much went wrong. `counts` says what was counted; it is `None` where that proves
-/// nothing.
+/// Runs the rounds and writes the row; how much went wrong. `counts` says what was counted; it is
+/// `None` where that proves nothing.
 pub fn run<S: Scene>(
     name: &'static str,
     command: &str,
@@ -132,8 +133,8 @@ pub fn verify_all(client: &mut Client, databases: usize) -> u64 {
     pools.len() as u64
 }
 
-/// Waits until the background has returned all holds that are due: as many are held in truth as reads show. Then a sweep by
-/// hand finds nothing.
+/// Waits until the background has returned all holds that are due: as many are held in truth as
+/// reads show. Then a sweep by hand finds nothing.
 #[track_caller]
 pub fn nothing_stays_due(client: &mut Client, databases: usize) {
     let mut shown = 0;

@@ -1,6 +1,7 @@
-//! Key storms: a primary with its file and a replica, random sales, and between them everything that moves, replaces, copies or
-//! ends keys without asking the module. After each round nothing is left due, every sum is true, the replica holds the same bytes,
-//! and so does what is read back from the file.
+//! Key storms: a primary with its file and a replica, random sales, and between them everything
+//! that moves, replaces, copies or ends keys without asking the module. After each round nothing is
+//! left due, every sum is true, the replica holds the same bytes, and so does what is read back
+//! from the file.
 
 use std::cell::RefCell;
 
@@ -175,7 +176,8 @@ impl Storm<'_> {
         batch
     }
 
-    /// DEBUG RELOAD forgets keys whose time has come without a word to replicas, so nothing may have a time to live.
+    /// DEBUG RELOAD forgets keys whose time has come without a word to replicas, so nothing may
+    /// have a time to live.
     fn reload(&self) -> Vec<Words> {
         let mut batch = Vec::new();
         for db in 0..DBS {

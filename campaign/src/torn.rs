@@ -1,6 +1,6 @@
-//! The append-only file ends anywhere: it is cut off at every byte of its last calls. After a restart the pools and their
-//! stream are as after the last call whose bytes are all there, to the digest; a cart, a transaction or a script is there whole
-//! or not at all.
+//! The append-only file ends anywhere: it is cut off at every byte of its last calls. After a
+//! restart the pools and their stream are as after the last call whose bytes are all there, to the
+//! digest; a cart, a transaction or a script is there whole or not at all.
 
 use std::cell::RefCell;
 use std::fs;
@@ -72,8 +72,8 @@ impl<'c> Torn<'c> {
     }
 }
 
-/// What is done at once, in each of the ways in which that can be; `n` makes its orders new. All holds are long: none falls due
-/// between two restarts.
+/// What is done at once, in each of the ways in which that can be; `n` makes its orders new. All
+/// holds are long: none falls due between two restarts.
 fn ways(n: u64) -> Vec<Vec<Vec<String>>> {
     let [a, b, c] = POOLS;
     let words = |line: String| line.split(' ').map(str::to_string).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
-//! Windows in which a primary must not write: CLIENT PAUSE, FAILOVER, and a SIGTERM that waits for a replica which is stopped.
-//! In each, holds fall due. The server must live, and once the window is over both sides must hold the same bytes and have
-//! returned the same holds.
+//! Windows in which a primary must not write: CLIENT PAUSE, FAILOVER, and a SIGTERM that waits for
+//! a replica which is stopped. In each, holds fall due. The server must live, and once the window
+//! is over both sides must hold the same bytes and have returned the same holds.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::thread;
@@ -161,7 +161,8 @@ impl Pair {
         Pair { primary, replica, mode, rounds: 0, serial: 0, version }
     }
 
-    /// Holds that fall due from now until `within_ms`, spread over the pools; when the last one does.
+    /// Holds that fall due from now until `within_ms`, spread over the pools; when the last one
+    /// does.
     fn hold(&mut self, client: &mut Client, count: u64, within_ms: i64, rng: &mut SmallRng) -> i64 {
         let start_ms = now_ms();
         let calls: Vec<Vec<String>> = (0..count)
@@ -181,7 +182,8 @@ impl Pair {
         start_ms + within_ms + 1
     }
 
-    /// All due holds are back on the primary, the replica has heard of it, and both hold the same bytes.
+    /// All due holds are back on the primary, the replica has heard of it, and both hold the same
+    /// bytes.
     fn settle(&mut self) {
         let mut client = self.primary.client();
         for pool in POOLS {

@@ -109,7 +109,7 @@ def web(c, orders):
             made = orders.execute("SELECT 1 FROM orders WHERE pool = ? AND id = ?", (pool, order)).fetchone()
             print(known.state if known else "unknown", "made" if made else "pending", flush=True)
             continue
-        print(answer.word, answer.key if isinstance(answer, (Exists, Refused)) else answer.qty, flush=True)
+        print(answer.word, answer.key if isinstance(answer, (Exists, Refused)) else answer.quantity, flush=True)
 
 
 def main(url, path, role, *name):

@@ -36,7 +36,7 @@ def main(client):
 
     # One call per sale: it checks stock and limits, takes the units, and remembers the order.
     taken = shop.do(calls.reserve(PEN, "order-1", 2, ex=900, attributes={"user": 42}))
-    print(f"held: {taken.qty}, {taken.available} left")
+    print(f"held: {taken.quantity}, {taken.available} left")
     # Where an answer gets lost the call is made again, and `Exists` tells where the order stands.
     for order, user in (("order-lost", 43), ("order-slow", 44)):
         answer = shop.do(calls.reserve(PEN, order, 1, ex=900, attributes={"user": user}))
@@ -57,13 +57,13 @@ def main(client):
 
     # Paid, cancelled, and the page that polls.
     paid = shop.do(calls.confirm(PEN, "order-1"))
-    print("paid:", paid.qty, paid.sold)
+    print("paid:", paid.quantity, paid.sold)
     if not isinstance(shop.do(calls.confirm_cart("order-cart", [PEN, INK, CAP])), Refused):
         print("cart paid")
     back = shop.do(calls.release(PEN, "order-lost"))
-    print("cancelled:", back.qty, back.available)
+    print("cancelled:", back.quantity, back.available)
     order = shop.do(calls.order(PEN, "order-1"))
-    print("poll:", order.state, order.qty)
+    print("poll:", order.state, order.quantity)
 
     # The payment comes when the hold is over.
     shop.do(calls.reserve(INK, "order-late", 1, px=1, attributes={"user": 46}))
@@ -71,11 +71,11 @@ def main(client):
     late = shop.do(calls.confirm(INK, "order-late"))
     if isinstance(late, Refused):
         print("too late:", late.word)
-        print("honoured: OK", shop.do(calls.confirm(INK, "order-late", late=True)).qty)
+        print("honoured: OK", shop.do(calls.confirm(INK, "order-late", late=True)).quantity)
 
     # One of the two pens comes back. The token makes the refund repeatable.
-    refund = shop.do(calls.refund(PEN, "order-1", qty=1, token="refund-1"))
-    print("refunded:", refund.qty, refund.available, refund.sold)
+    refund = shop.do(calls.refund(PEN, "order-1", quantity=1, token="refund-1"))
+    print("refunded:", refund.quantity, refund.available, refund.sold)
 
     # Errors are bugs of the caller, and not caught by a shop.
     for wrong in (calls.reserve(PEN, "order-1", 1, attributes={"user": 42}), calls.reserve(PEN, "order-4", 1)):

@@ -24,7 +24,7 @@ async def main(shop):
     print("preloaded")
 
     taken = await shop.do(calls.reserve(PEN, "order-1", 2, ex=900, attributes={"user": 42}))
-    print(f"held: {taken.qty}, {taken.available} left")
+    print(f"held: {taken.quantity}, {taken.available} left")
     for order, user in (("order-lost", 43), ("order-slow", 44)):
         if not isinstance(await shop.do(calls.reserve(PEN, order, 1, ex=900, attributes={"user": user})), Refused):
             print("held:", order)
@@ -37,23 +37,23 @@ async def main(shop):
     print("cart refused:", no.word, text(no.key))
 
     paid = await shop.do(calls.confirm(PEN, "order-1"))
-    print("paid:", paid.qty, paid.sold)
+    print("paid:", paid.quantity, paid.sold)
     if not isinstance(await shop.do(calls.confirm_cart("order-cart", [PEN, INK, CAP])), Refused):
         print("cart paid")
     back = await shop.do(calls.release(PEN, "order-lost"))
-    print("cancelled:", back.qty, back.available)
+    print("cancelled:", back.quantity, back.available)
     order = await shop.do(calls.order(PEN, "order-1"))
-    print("poll:", order.state, order.qty)
+    print("poll:", order.state, order.quantity)
 
     await shop.do(calls.reserve(INK, "order-late", 1, px=1, attributes={"user": 46}))
     await asyncio.sleep(0.05)
     late = await shop.do(calls.confirm(INK, "order-late"))
     if isinstance(late, Refused):
         print("too late:", late.word)
-        print("honoured: OK", (await shop.do(calls.confirm(INK, "order-late", late=True))).qty)
+        print("honoured: OK", (await shop.do(calls.confirm(INK, "order-late", late=True))).quantity)
 
-    refund = await shop.do(calls.refund(PEN, "order-1", qty=1, token="refund-1"))
-    print("refunded:", refund.qty, refund.available, refund.sold)
+    refund = await shop.do(calls.refund(PEN, "order-1", quantity=1, token="refund-1"))
+    print("refunded:", refund.quantity, refund.available, refund.sold)
 
     for wrong in (calls.reserve(PEN, "order-1", 1, attributes={"user": 42}), calls.reserve(PEN, "order-4", 1)):
         try:

@@ -1,5 +1,5 @@
-//! The STOCK.* calls of a shop, typed, and safe to repeat: after a lost answer the same call goes out again with the
-//! same order id, and the server tells by EXISTS that it had been done.
+//! The STOCK.* calls of a shop, typed, and safe to repeat: after a lost answer the same call goes
+//! out again with the same order id, and the server tells by EXISTS that it had been done.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,7 +18,8 @@ pub struct Reply {
     /// Microseconds since the start of the run: before the first send, and after the answer came.
     pub sent: u64,
     pub got: u64,
-    /// The call went out more than once: EXISTS may stand for OK, and an earlier copy may still be under way.
+    /// The call went out more than once: EXISTS may stand for OK, and an earlier copy may still be
+    /// under way.
     pub resent: bool,
 }
 
@@ -45,7 +46,8 @@ impl Caller {
         self.start.elapsed().as_micros() as u64
     }
 
-    /// Sends until an answer comes. With `lose` the first copy's answer is thrown away with its connection.
+    /// Sends until an answer comes. With `lose` the first copy's answer is thrown away with its
+    /// connection.
     pub fn call(&mut self, cmd: &Cmd, lose: bool) -> Result<Reply> {
         let sent = self.now();
         let mut resent = false;
@@ -71,7 +73,8 @@ impl Caller {
                     resent = true;
                     sleep(Duration::from_millis(20 << attempt));
                 }
-                // The module's refusals are data; an error means that this program has a bug, or the server.
+                // The module's refusals are data; an error means that this program has a bug, or
+                // the server.
                 Err(error) => bail!("{}: {error}", describe(cmd)),
             }
         }
@@ -108,7 +111,8 @@ impl Caller {
         let main = self.main()?;
         main.send_packed_command(packed)?;
         twin.send_packed_command(packed)?;
-        // Both answers are read before either can fail the call, so that none is left over for the next one.
+        // Both answers are read before either can fail the call, so that none is left over for the
+        // next one.
         let (first, second) = (main.recv_response(), twin.recv_response());
         let pair = (first?.extract_error()?, second?.extract_error()?);
         self.twin = Some(twin);

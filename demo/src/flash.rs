@@ -6,7 +6,8 @@ use rand::{Rng, SeedableRng};
 
 use crate::scenario::{draw_click, draw_plan, Order, Pool, Scenario};
 
-/// Where the buyers live, in percent. With a fifth of the stock for each region the first one meets its limit.
+/// Where the buyers live, in percent. With a fifth of the stock for each region the first one meets
+/// its limit.
 const REGIONS: [u32; 8] = [30, 20, 15, 10, 8, 7, 5, 5];
 
 /// Orders of a bot: it tries the limit per user under ever new order ids.

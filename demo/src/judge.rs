@@ -5,8 +5,8 @@ use crate::calls::Reply;
 use crate::log::{End, Entry};
 use crate::scenario::{Order, Plan, Scenario, LIMITS};
 
-/// The server's clock counts whole milliseconds: a deadline may lie one before the hold's length after the send. Another
-/// one for a clock that is being set right little by little.
+/// The server's clock counts whole milliseconds: a deadline may lie one before the hold's length
+/// after the send. Another one for a clock that is being set right little by little.
 const CLOCK_SLACK_US: u64 = 2_000;
 
 /// Takes an answer into the order's entry. False where it is none that may be given.
@@ -47,7 +47,8 @@ pub fn reservation(sale: &Scenario, order: &Order, plan: Plan, reply: &Reply, en
     }
 }
 
-/// Of a double click at most one copy takes units. The other one says that the order exists, or was refused before.
+/// Of a double click at most one copy takes units. The other one says that the order exists, or was
+/// refused before.
 pub fn double(order: &Order, plan: Plan, answer: &Answer, other: &Answer) -> bool {
     match (answer, other) {
         (Answer::Ok(_), Answer::Exists { state, qty }) => state == "reserved" && *qty == order.qty,

@@ -1,4 +1,5 @@
-//! What the clients were told. This log, and nothing that the server says afterwards, is what the proof counts from.
+//! What the clients were told. This log, and nothing that the server says afterwards, is what the
+//! proof counts from.
 
 use crate::scenario::RULES;
 
@@ -7,8 +8,8 @@ pub enum End {
     Waiting,
     SoldOut,
     Limited,
-    /// A refusal whose call had been sent twice: the buyer cancels, so that a late copy takes nothing. The units are
-    /// what the cancellation gave back.
+    /// A refusal whose call had been sent twice: the buyer cancels, so that a late copy takes
+    /// nothing. The units are what the cancellation gave back.
     Withdrawn(i64),
     Held,
     Confirmed,
@@ -26,10 +27,11 @@ pub struct Entry {
     pub limited: [u32; RULES],
     /// Copies of calls that were answered EXISTS, as they must be.
     pub repeats: u32,
-    /// From this moment on the order surely holds its units: the answer to RESERVE is here. None where the answer was
-    /// lost for so long that the hold was over.
+    /// From this moment on the order surely holds its units: the answer to RESERVE is here. None
+    /// where the answer was lost for so long that the hold was over.
     pub from: Option<u64>,
-    /// Until this moment it surely holds them: a call that gives them back goes out, or the deadline is reached.
+    /// Until this moment it surely holds them: a call that gives them back goes out, or the
+    /// deadline is reached.
     pub until: u64,
     pub end: End,
 }

@@ -1,5 +1,5 @@
-//! Replays a sale against the redis-stock module through many connections, and proves that it came out right: what the
-//! clients were told adds up, unit for unit, to what the server has.
+//! Replays a sale against the redis-stock module through many connections, and proves that it came
+//! out right: what the clients were told adds up, unit for unit, to what the server has.
 
 mod answer;
 mod calls;

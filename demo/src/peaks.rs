@@ -1,9 +1,11 @@
-//! The independent count: how many units were surely out at the same time, of a pool and of each value of each limit.
+//! The independent count: how many units were surely out at the same time, of a pool and of each
+//! value of each limit.
 //!
-//! Nobody outside the server knows the moment at which it took or gave back units. But an order surely holds them from
-//! the answer to its RESERVE until the call that gives them back goes out, or until its deadline at the earliest. The
-//! largest number of units in such spans at one moment is a lower bound of what the server had granted at that moment:
-//! where it is above a max, the max was broken.
+//! Nobody outside the server knows the moment at which it took or gave back units. But an order
+//! surely holds them from the answer to its RESERVE until the call that gives them back goes out,
+//! or until its deadline at the earliest. The largest number of units in such spans at one moment
+//! is a lower bound of what the server had granted at that moment: where it is above a max, the max
+//! was broken.
 
 use std::collections::HashMap;
 
@@ -32,7 +34,8 @@ impl Track {
     pub fn peak(&self) -> i64 {
         let mut steps: Vec<(u64, i64)> =
             self.0.iter().flat_map(|span| [(span.from, span.share), (span.until, -span.share)]).collect();
-        // What is given back at a moment is given back before something else is taken: negative steps sort first.
+        // What is given back at a moment is given back before something else is taken: negative
+        // steps sort first.
         steps.sort_unstable();
         let (mut now, mut most) = (0, 0);
         for (_, step) in steps {

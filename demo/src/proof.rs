@@ -231,7 +231,8 @@ fn limits(evidence: &Evidence, tracks: &PerValue) -> Check {
     }
 }
 
-/// Nothing came back while the waiting list was served, so whoever was told SOLDOUT there must still be right at the end.
+/// Nothing came back while the waiting list was served, so whoever was told SOLDOUT there must
+/// still be right at the end.
 fn turned_away(evidence: &Evidence, facts: &[PoolFacts]) -> Check {
     let mut failures = Failures::default();
     let waiting = &evidence.sold.outcome.entries[evidence.sold.waiting_list..];

@@ -1,4 +1,5 @@
-//! Replays real purchases: each product is a pool, each line an order of its household in its store.
+//! Replays real purchases: each product is a pool, each line an order of its household in its
+//! store.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -42,7 +43,8 @@ pub fn scenario(file: &Path, prefix: &str, seed: u64) -> Result<Scenario> {
         .enumerate()
         .map(|(number, line)| {
             let pool = index[&line.product];
-            // A basket names a product once; a file that does otherwise still gets an order id for each line.
+            // A basket names a product once; a file that does otherwise still gets an order id for
+            // each line.
             let unique = seen.insert((line.basket.clone(), pool));
             Order {
                 id: if unique { line.basket } else { format!("{}.{number}", line.basket) },
@@ -66,13 +68,13 @@ pub fn scenario(file: &Path, prefix: &str, seed: u64) -> Result<Scenario> {
 /// A product's stock and limits, from the quantities in which it is asked for.
 fn pool(prefix: &str, product: u32, mut asked: Vec<i64>, rng: &mut SmallRng) -> Pool {
     let demand: i64 = asked.iter().sum();
-    // 80 % of the demand. Most products are asked for only once or twice: rounded up or down by chance, or else all of
-    // those would have stock for everybody (or none for anybody).
+    // 80 % of the demand. Most products are asked for only once or twice: rounded up or down by
+    // chance, or else all of those would have stock for everybody (or none for anybody).
     let stock = (demand as f64 * 0.8 + rng.random::<f64>()).floor() as i64;
     asked.sort_unstable();
-    // Fuel is sold by the thousand, yoghurt by the piece: limits follow what is usual for the product. The year passes
-    // in one day, so what a household may have over all would never be met in units: it is counted in orders, and
-    // every fourth product is on offer, once per household.
+    // Fuel is sold by the thousand, yoghurt by the piece: limits follow what is usual for the
+    // product. The year passes in one day, so what a household may have over all would never be met
+    // in units: it is counted in orders, and every fourth product is on offer, once per household.
     let usual = asked[asked.len() / 2];
     let orders = if rng.random_ratio(1, 4) { 1 } else { 3 };
     Pool { key: format!("{prefix}{product}"), stock, max: [2 * usual, 4 * usual, orders] }

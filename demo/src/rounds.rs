@@ -1,4 +1,5 @@
-//! The course of the sale: everybody orders; the abandoned holds run out; the waiting list gets what came back.
+//! The course of the sale: everybody orders; the abandoned holds run out; the waiting list gets
+//! what came back.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,9 +13,11 @@ use crate::scenario::Scenario;
 use crate::shop;
 use crate::worker::{self, Round};
 
-/// How long after the last answer holds may still be open: the longest short hold, and patience with a busy machine.
+/// How long after the last answer holds may still be open: the longest short hold, and patience
+/// with a busy machine.
 const HOLDS_END_WITHIN: Duration = Duration::from_secs(30);
-/// Reads show a due hold as expired at once; this long the server has to really give it back by itself.
+/// Reads show a due hold as expired at once; this long the server has to really give it back by
+/// itself.
 const SWEPT_WITHIN: Duration = Duration::from_secs(3);
 
 pub struct Sold {

@@ -1,5 +1,5 @@
-//! What a sale consists of: pools, limits, and orders with what their buyers will do. Both modes make one of these;
-//! everything after that (running, counting, proving) is the same for both.
+//! What a sale consists of: pools, limits, and orders with what their buyers will do. Both modes
+//! make one of these; everything after that (running, counting, proving) is the same for both.
 
 use rand::rngs::SmallRng;
 use rand::Rng;
@@ -106,7 +106,8 @@ impl Scenario {
     }
 }
 
-/// Of 100 reservations 60 are paid and kept, 15 cancelled, 10 abandoned, 15 paid and (partly) brought back.
+/// Of 100 reservations 60 are paid and kept, 15 cancelled, 10 abandoned, 15 paid and (partly)
+/// brought back.
 pub fn draw_plan(rng: &mut SmallRng, qty: i64) -> Plan {
     match rng.random_range(0..100) {
         0..60 => Plan::Confirm,

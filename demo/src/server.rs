@@ -44,7 +44,8 @@ impl Server {
         format!("redis+unix://{}", self.dir.path().join("redis.sock").display())
     }
 
-    /// Answers once the server takes calls. Looks at the process too: one that refuses the module ends at once.
+    /// Answers once the server takes calls. Looks at the process too: one that refuses the module
+    /// ends at once.
     fn wait(&mut self) -> Result<()> {
         let client = redis::Client::open(self.url())?;
         let until = Instant::now() + Duration::from_secs(15);

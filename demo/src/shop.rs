@@ -1,4 +1,5 @@
-//! What the demo asks of the server outside the sale itself: making the pools, and reading them afterwards.
+//! What the demo asks of the server outside the sale itself: making the pools, and reading them
+//! afterwards.
 
 use std::collections::HashMap;
 use std::thread::sleep;
@@ -14,7 +15,8 @@ use crate::scenario::{Scenario, LIMITS};
 /// Calls in one pipeline.
 const BATCH: usize = 256;
 
-/// The server's day, cut where it is noon now: a sale that runs over midnight would see the limits per day begin anew.
+/// The server's day, cut where it is noon now: a sale that runs over midnight would see the limits
+/// per day begin anew.
 #[derive(Clone, Copy)]
 pub struct Day {
     offset_hours: i64,
@@ -128,8 +130,8 @@ fn read_facts(map: HashMap<String, Value>) -> Result<PoolFacts> {
     })
 }
 
-/// Waits until the pools have no open hold, at most so long. Only reads, so that nothing but the clock ends the holds.
-/// Answers how many pools still have some.
+/// Waits until the pools have no open hold, at most so long. Only reads, so that nothing but the
+/// clock ends the holds. Answers how many pools still have some.
 pub fn wait_for_holds(con: &mut Connection, keys: Vec<&str>, at_most: Duration) -> Result<usize> {
     let until = Instant::now() + at_most;
     let mut open = keys;

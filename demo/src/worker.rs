@@ -17,7 +17,8 @@ use crate::scenario::{Click, Order, Plan, Scenario};
 
 /// How many orders a worker has in flight: reserved and not yet paid, or waiting to ask again.
 const DEPTH: usize = 64;
-/// Of 100 payments, cancellations and returns so many are sent twice, and so many lose their answer.
+/// Of 100 payments, cancellations and returns so many are sent twice, and so many lose their
+/// answer.
 const REPEATED: u32 = 4;
 const LOST: u32 = 1;
 
@@ -203,7 +204,8 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// A call that must succeed with `moved` units, and leave the order in `state` with `qty`. Answers when it was sent.
+    /// A call that must succeed with `moved` units, and leave the order in `state` with `qty`.
+    /// Answers when it was sent.
     fn finish(&mut self, at: usize, cmd: &Cmd, state: &str, moved: i64, qty: i64) -> Result<Option<u64>> {
         let draw = self.rng.random_range(0..100);
         let reply = self.caller.call(cmd, draw < LOST)?;

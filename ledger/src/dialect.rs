@@ -31,12 +31,18 @@ impl Dialect {
             Dialect::Sqlite => {
                 &["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
             }
-            Dialect::Postgres => &["SET default_transaction_isolation = 'read committed'"],
+            // Whoever waits longer for a row has met somebody who is slower, and tries again.
+            Dialect::Postgres => {
+                &["SET lock_timeout = '10s'", "SET idle_in_transaction_session_timeout = 0", "SET timezone = 'UTC'"]
+            }
+            // As a whole, whatever the server has: ORACLE makes BEGIN something else, and
+            // EMPTY_STRING_IS_NULL an empty text nothing. What does not fit is an error, never cut.
             // Repeatable read would lock gaps between rows, and two streams would block each other.
-            // What does not fit is an error, and never cut to something else.
             Dialect::Mysql => &[
+                "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
                 "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-                "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+                "SET SESSION autocommit = 1, time_zone = '+00:00'",
+                "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 60",
             ],
         }
     }

@@ -28,6 +28,8 @@ pub enum Kind {
     Added,
     /// What moves nothing that the database follows: set, reconciled, policy, suspended, resumed.
     Other,
+    /// No entry: the pool as STOCK.GET shows it, when its last entries are missing in the stream.
+    State,
 }
 
 impl Kind {

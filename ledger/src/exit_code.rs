@@ -1,13 +1,14 @@
 //! The process's exit code.
 
-use crate::db::is_lost;
+use crate::db::{is_contention, is_unavailable};
 use crate::failure::Failure;
 
 /// The process's exit code for an error.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) {
         Some(failure) => failure.code(),
-        None if is_lost(error) => 4,
+        // Neither says anything about the stock: the same command again may well work.
+        None if is_unavailable(error) || is_contention(error) => 4,
         None => 1,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::args::{is, token, units, Args};
 use super::commit::{commit_and_purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::reply::{available, ok, on_hand, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
@@ -18,6 +19,18 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("delta"), Arg::string("token").after("TOKEN").optional()],
+    docs: Docs {
+        details: "A negative `delta` writes units off, but none that are held. With a `TOKEN`, the id of the \
+            delivery, the call can be repeated.",
+        replies: &[
+            reply("[OK, on_hand, available]", "Done."),
+            docs::NOPOOL,
+            reply("[EXISTS, key, added, delta, 0, 0]", "The token is known: it was added before."),
+            reply("[SOLDOUT, key, available]", "The write-off would take units that are held."),
+        ],
+        errors: &["CONFLICT: the token was used with another delta.", "ERR: the pool is unlimited, or `delta` is 0."],
+        example: include_str!("examples/add.txt"),
+    },
     run,
 };
 

@@ -2,6 +2,7 @@
 
 use super::args::{quantity, Args};
 use super::commit::{commit_and_purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
@@ -19,6 +20,22 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("qty")],
+    docs: Docs {
+        details: "`qty` is the new total of the hold. More is checked as a new reservation is, by the limits \
+            that counted the order; less is never refused. The deadline stays.",
+        replies: &[
+            reply("[OK, qty, available]", "The order now holds `qty` units."),
+            docs::NOPOOL,
+            reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It holds `qty` already."),
+            docs::NOORDER,
+            docs::EXPIRED,
+            docs::CONFIRMED,
+            docs::CLOSED,
+            reply("[SUSPENDED, key], [SOLDOUT, …], [LIMITED, …]", "Where it asks for more."),
+        ],
+        errors: &[docs::NODIM],
+        example: include_str!("examples/amend.txt"),
+    },
     run,
 };
 

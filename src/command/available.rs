@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::args::Args;
 use super::commit::context;
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::view::View;
@@ -19,6 +20,12 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::All,
     inserts: false,
     args: &[Arg::KEY.multiple()],
+    docs: Docs {
+        details: "At most 10,000 keys. Works on replicas, which may lag.",
+        replies: &[reply("array", "For each key an integer, -1 for an unlimited pool, nil for none.")],
+        errors: &[],
+        example: include_str!("examples/available.txt"),
+    },
     run,
 };
 

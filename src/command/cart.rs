@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::args::{bounded, Args, Parsed};
 use super::commit::{commit, expire_due, purge, reply_no_pool};
+use super::docs::Docs;
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Outcome;
@@ -12,10 +13,10 @@ use super::spec::{Access, Arg, Call, Handler, KeyPositions, Spec};
 use crate::core::model::change::Change;
 use crate::core::model::context::DUE_PER_WRITE;
 use crate::core::model::refusal::Refusal;
-use crate::core::ops::free::PER_WRITE;
+use crate::core::ops::purge::PER_WRITE;
 
 /// The most pools in a cart.
-const MAX_POOLS: usize = 128;
+pub const MAX_POOLS: usize = 128;
 
 /// The arguments that every cart begins with.
 pub const NUMKEYS: Arg = Arg::integer("numkeys");
@@ -24,7 +25,13 @@ pub const KEYS: Arg = Arg::KEY.multiple();
 
 /// The description of a command that finishes a cart: an order, then numkeys and the keys.
 #[must_use]
-pub const fn finishing(name: &'static str, summary: &'static str, args: &'static [Arg], run: Handler) -> Spec {
+pub const fn finishing(
+    name: &'static str,
+    summary: &'static str,
+    args: &'static [Arg],
+    docs: Docs,
+    run: Handler,
+) -> Spec {
     Spec {
         name,
         summary,
@@ -36,6 +43,7 @@ pub const fn finishing(name: &'static str, summary: &'static str, args: &'static
         keys: KeyPositions::Counted(2),
         inserts: false,
         args,
+        docs,
         run,
     }
 }

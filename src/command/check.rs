@@ -2,13 +2,14 @@
 
 use super::args::{is, quantity, Args};
 use super::commit::{context, reply_no_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::reply::{ok, refuse};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderRef};
 use crate::core::model::view::View;
-use crate::core::ops::reserve::{place, wanted, Hold, Reserve};
+use crate::core::ops::reserve::{decide_new, plan, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CHECK",
@@ -21,6 +22,19 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("qty"), FOR],
+    docs: Docs {
+        details: "Do not call it before each `STOCK.RESERVE`: that checks everything itself. Works on \
+            replicas.",
+        replies: &[
+            reply("[OK, qty, available, deadline_ms]", "It would be held."),
+            docs::NOPOOL,
+            docs::SUSPENDED,
+            docs::SOLDOUT,
+            docs::LIMITED,
+        ],
+        errors: &[docs::NODIM, docs::FULL],
+        example: include_str!("examples/check.txt"),
+    },
     run,
 };
 
@@ -40,9 +54,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         return Ok(());
     };
     let view = View::of_read(call.keys.pool(handle), context(call));
-    let nobody = OrderRef { id: &[], hash: 0, slot: None };
+    let nobody = OrderRef { id: &[], hash: 0, row: None };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes: &attributes };
-    match place(&view, nobody, request, &wanted(&view, &request)) {
+    match decide_new(&view, nobody, request, &plan(&view, &request)) {
         Ok(Change::Reserved { qty, deadline_ms, .. }) => {
             let left = view.available().map_or(-1, |units| units.saturating_sub(qty).max(0));
             ok(call.out, 4);

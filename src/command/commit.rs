@@ -6,15 +6,16 @@ use super::event::{attributes, entry, StreamEntry};
 use super::host::{Append, Handle};
 use super::journal::{Notification, Outcome};
 use super::spec::Call;
-use crate::core::codec::effect::{self, Told};
+use crate::core::apply::apply;
+use crate::core::codec::effect::{self, EventRef};
 use crate::core::model::change::Change;
 use crate::core::model::context::{CallContext, DUE_PER_WRITE};
-use crate::core::model::event::{quantity, Event, Place};
+use crate::core::model::event::{quantity, Event, StreamPosition};
 use crate::core::model::ids::Bytes;
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::time::Clock;
 use crate::core::model::view::View;
-use crate::core::ops::{expire, free};
+use crate::core::ops::{expire, purge};
 
 /// The time and the defaults of a call.
 #[must_use]
@@ -68,21 +69,21 @@ pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize)
     let mut expired = 0;
     while expired < max {
         let pool = call.keys.pool(handle);
-        let Some(slot) = expire::next_due(pool, clock) else { break };
-        expire_hold(call, handle, slot);
+        let Some(row) = expire::next_due(pool, clock) else { break };
+        expire_hold(call, handle, row);
         expired = expired.saturating_add(1);
     }
     expired
 }
 
 /// Expires one hold.
-pub fn expire_hold(call: &mut Call<'_>, handle: Handle, slot: u32) {
+pub fn expire_hold(call: &mut Call<'_>, handle: Handle, row: u32) {
     let context = context(call);
     let pool = call.keys.pool(handle);
     // A copy, since the change writes to the record that holds the id. Short ids need no
     // allocation.
-    let Some(id) = pool.order_at(slot).map(|o| Bytes::new(o.id)) else { return };
-    let change = expire::change(pool, &context, slot, id.as_slice());
+    let Some(id) = pool.order(row).map(|o| Bytes::new(o.id)) else { return };
+    let change = expire::change(pool, &context, row, id.as_slice());
     commit(call, handle, &change);
 }
 
@@ -102,21 +103,21 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
         }
         effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
     }
-    let stamp = Stamp { now_ms, reign: call.env.promotion, new_epoch };
+    let stamp = Stamp { now_ms, promotion: call.env.promotion, new_epoch };
     // Before the change is applied. A new policy may change the stream, but is about no units.
     let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
-    let Some((kind, edges)) = pool.commit(&stamp, change) else { return };
-    changed.notifications.push(Notification { kind, edges });
+    let Some((kind, transitions)) = apply(pool, &stamp, change) else { return };
+    changed.notifications.push(Notification { kind, transitions });
     let Some(name) = stream(pool, call.env.events.default_stream) else { return };
     // A copy, since appending borrows the keyspace that holds the pool. Short names need no
     // allocation.
     let name = Bytes::new(name);
     let own = pool.events().is_some();
-    let event = Event::of(pool, change, (kind, edges), qty, now_ms);
+    let event = Event::of(pool, change, (kind, transitions), qty, now_ms);
     if let Some(place) = publish(call, handle, name.as_slice(), change, &event) {
         if !effects_skipped {
-            let told = Told { place, stream: (!own).then(|| name.as_slice()) };
-            effect::put_told(&mut call.journal.changes_of(handle).effect, now_ms, &told);
+            let told = EventRef { position: place, stream: (!own).then(|| name.as_slice()) };
+            effect::put_event_ref(&mut call.journal.changes_of(handle).effect, now_ms, &told);
         }
     }
 }
@@ -134,7 +135,7 @@ fn publish(
     stream: &[u8],
     change: &Change<'_>,
     event: &Event<'_>,
-) -> Option<Place> {
+) -> Option<StreamPosition> {
     let mut text = std::mem::take(&mut call.journal.attributes_json);
     let has_attributes = attributes(&mut text, call.keys.pool(handle), change);
     let at = Append::End { max_len: call.env.events.max_len };
@@ -150,7 +151,7 @@ pub fn append(
     stream: &[u8],
     at: Append,
     entry: &StreamEntry<'_>,
-) -> Option<Place> {
+) -> Option<StreamPosition> {
     let place = call.keys.append(handle, stream, at, entry);
     let total = if place.is_some() { &mut call.journal.published } else { &mut call.journal.dropped };
     *total = total.saturating_add(1);
@@ -159,14 +160,14 @@ pub fn append(
 
 /// Purges up to `max` records that are no longer needed.
 pub fn purge(call: &mut Call<'_>, handle: Handle, max: usize) {
-    let freed = free::plan(call.keys.pool(handle), &context(call), max);
-    if !freed.is_empty() {
-        commit(call, handle, &Change::Freed(freed));
+    let purged = purge::plan(call.keys.pool(handle), &context(call), max);
+    if !purged.is_empty() {
+        commit(call, handle, &Change::Purged(purged));
     }
 }
 
 /// Makes the change of a call, and purges a few records.
 pub fn commit_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     commit(call, handle, change);
-    purge(call, handle, free::PER_WRITE);
+    purge(call, handle, purge::PER_WRITE);
 }

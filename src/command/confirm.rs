@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::args::{bounded, is, quantity, set_flag, set_once, Args, Parsed};
 use super::commit::{commit, context, purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Outcome;
@@ -16,7 +17,7 @@ use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
 use crate::core::ops::confirm::{decide, Confirm, Late};
 use crate::core::ops::expire;
-use crate::core::ops::free::PER_WRITE;
+use crate::core::ops::purge::PER_WRITE;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CONFIRM",
@@ -29,6 +30,32 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("n").after("QTY").optional(), LATE],
+    docs: Docs {
+        details: "`QTY` less than what is held sells that much and releases the rest. With `LATE`, `QTY` and `SINCE` \
+            (the time at which the order was placed) it also sells to an order that the pool does not know, for \
+            example after a failover; limits that were set after `SINCE` do not count. Take `SINCE` from your own \
+            records, never from the buyer.",
+        replies: &[
+            reply("[OK, qty, sold]", "`qty` units are sold; `sold` counts all units that this pool has sold."),
+            docs::NOPOOL,
+            docs::EXISTS,
+            docs::EXPIRED,
+            docs::CLOSED,
+            docs::NOORDER,
+            reply(
+                "[SUSPENDED, key], [SOLDOUT, …], [LIMITED, …]",
+                "With `LATE` only, where units must be taken again. Refund, or (`SUSPENDED`) send it again \
+                later.",
+            ),
+        ],
+        errors: &[
+            "CONFLICT: `QTY` is more than the order holds, differs from what was confirmed, or `FOR` \
+            differs from the order's attributes.",
+            docs::NODIM,
+            docs::FULL,
+        ],
+        example: include_str!("examples/confirm.txt"),
+    },
     run,
 };
 
@@ -73,12 +100,12 @@ pub fn changes<'a>(
 ) -> Result<SmallVec<[Change<'a>; 1]>, Refusal> {
     let pool = call.keys.pool(handle);
     let id = request.order;
-    let slot = request.late.as_ref().and_then(|_| pool.order_ref(id).slot);
-    let Some(slot) = slot.filter(|&slot| expire::is_due(pool, slot, call.env.clock)) else {
+    let row = request.late.as_ref().and_then(|_| pool.order_ref(id).row);
+    let Some(row) = row.filter(|&row| expire::is_due(pool, row, call.env.clock)) else {
         return decide(&view(call, handle), request).map(|change| SmallVec::from_iter([change]));
     };
-    let change = decide(&View::without_hold(pool, context(call), slot), request)?;
-    Ok(SmallVec::from_iter([expire::change(pool, &context(call), slot, id), change]))
+    let change = decide(&View::without_hold(pool, context(call), row), request)?;
+    Ok(SmallVec::from_iter([expire::change(pool, &context(call), row, id), change]))
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {

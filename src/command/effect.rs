@@ -2,18 +2,20 @@
 
 use super::args::Args;
 use super::commit::append;
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
 use super::journal::{Notification, Outcome};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::apply::apply;
 use crate::core::codec::effect::Effect;
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::Edges;
-use crate::core::model::event::{quantity, Event, Place};
+use crate::core::model::change::Transitions;
+use crate::core::model::event::{quantity, Event, StreamPosition};
 use crate::core::model::ids::Bytes;
 use crate::core::model::pool::Pool;
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EFFECT",
@@ -26,6 +28,14 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: true,
     args: &[Arg::KEY, Arg::string("effect")],
+    docs: Docs {
+        details: "Not for clients. Replicas and the append-only file get the effect of a call in this form, \
+            with time, deadline and quantities resolved.",
+        replies: &[reply("OK", "Applied.")],
+        errors: &["ERR command is for replication, the append-only file and slot imports only: a client called \
+            it."],
+        example: include_str!("examples/effect.txt"),
+    },
     run,
 };
 
@@ -75,7 +85,7 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
 struct PendingEntry {
     handle: Handle,
     stream: Bytes,
-    place: Place,
+    place: StreamPosition,
     /// Without `order` and `token`, which are kept below.
     event: Event<'static>,
     order: Option<Bytes>,
@@ -97,7 +107,7 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Pendi
             handle
         }
         Some(handle) => handle,
-        None if effect.creates() => call.keys.create(key, Contents::Pool(Pool::new(0))),
+        None if effect.creates() => call.keys.create(key, StoredPool::Complete(Pool::new(0))),
         None => return None,
     };
     let changed = call.journal.changes_of(handle);
@@ -111,29 +121,29 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Pendi
             Ok(Some(step)) => step,
             Err(_) => return Some(divergences.saturating_add(1)),
         };
-        let qty = if step.told.is_some() { quantity(pool, &step.change) } else { 0 };
-        let announced = if step.fits {
-            pool.commit(&step.stamp, &step.change)
+        let qty = if step.event_ref.is_some() { quantity(pool, &step.change) } else { 0 };
+        let announced = if step.applicable {
+            apply(pool, &step.stamp, &step.change)
         } else {
             divergences = divergences.saturating_add(1);
             pool.skip(&step.stamp, &step.change);
-            step.change.kind().map(|kind| (kind, Edges::default()))
+            step.change.kind().map(|kind| (kind, Transitions::default()))
         };
-        let Some((kind, edges)) = announced else { continue };
-        if step.fits {
-            changed.notifications.push(Notification { kind, edges });
+        let Some((kind, transitions)) = announced else { continue };
+        if step.applicable {
+            changed.notifications.push(Notification { kind, transitions });
         }
-        let Some(place) = &step.told else { continue };
+        let Some(place) = &step.event_ref else { continue };
         match place.stream.or(pool.events()).map(Bytes::new) {
             Some(stream) => {
-                let event = Event::of(pool, &step.change, (kind, edges), qty, step.stamp.now_ms);
+                let event = Event::of(pool, &step.change, (kind, transitions), qty, step.stamp.now_ms);
                 let mut text = Vec::new();
                 let takes = event::attributes(&mut text, pool, &step.change);
                 let (order, token) = (event.order.map(Bytes::new), event.token.map(Bytes::new));
                 told.push(PendingEntry {
                     handle,
                     stream,
-                    place: place.place,
+                    place: place.position,
                     event: event.with_words(None, None),
                     order,
                     token,

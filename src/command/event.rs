@@ -122,8 +122,8 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry
         entry.push((StreamField::Token, FieldValue::Bytes(token)));
     }
     // One transition per entry: soldout includes low.
-    if let Some(edge) = event.edges.iter().next() {
-        entry.push((StreamField::Edge, FieldValue::Word(edge.word())));
+    if let Some(transition) = event.transitions.iter().next() {
+        entry.push((StreamField::Edge, FieldValue::Word(transition.word())));
     }
     entry
 }
@@ -140,7 +140,7 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
             true
         }
         Change::Late { order, .. } => {
-            let order = order.slot.and_then(|slot| pool.order_at(slot));
+            let order = order.row.and_then(|row| pool.order(row));
             let counted = order.map(|order| pool.counted_attributes(&order)).unwrap_or_default();
             object(text, counted.into_iter());
             true
@@ -161,8 +161,8 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
         | Change::Cancelled { .. }
         | Change::Expired { .. }
         | Change::Returned { .. }
-        | Change::Vouched { .. }
-        | Change::Freed(_) => false,
+        | Change::UnverifiedReturn { .. }
+        | Change::Purged(_) => false,
     }
 }
 

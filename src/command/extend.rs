@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commit::{commit_and_purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{ok, refused};
@@ -20,6 +21,20 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER, HOLD],
+    docs: Docs {
+        details: "Extend a hold when the buyer goes to a payment page that takes long. A deadline at or before \
+            the current one changes nothing.",
+        replies: &[
+            reply("[OK, deadline_ms]", "The deadline of the hold."),
+            docs::NOPOOL,
+            docs::NOORDER,
+            docs::EXPIRED,
+            docs::CONFIRMED,
+            docs::CLOSED,
+        ],
+        errors: &[],
+        example: include_str!("examples/extend.txt"),
+    },
     run,
 };
 

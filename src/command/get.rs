@@ -2,10 +2,11 @@
 
 use super::args::Args;
 use super::commit::{context, read_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::OnHand;
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
@@ -19,6 +20,22 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
+    docs: Docs {
+        details: "Due holds are left out, as a write would return them first. `on_hand` is what is on the shelf \
+            and not paid for. `epoch` and `seq` name the last change.",
+        replies: &[
+            reply(
+                "map",
+                "`on_hand` (nil = unlimited), `reserved`, `safety`, `available` (-1 = unlimited), \
+                `shortfall`, `sold`, `out`, `orders` (a map by state), `suspended`, `unlimited`, \
+                `next_deadline_ms` (0 = none), `epoch`, `seq`, `limits` (how many), `alert`, \
+                `hold_seconds`, `retain_seconds`, `retain_paid_seconds`, `events`.",
+            ),
+            docs::NIL,
+        ],
+        errors: &[],
+        example: include_str!("examples/get.txt"),
+    },
     run,
 };
 
@@ -67,8 +84,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         None => out.nil(),
     }
     out.bulk(b"orders");
-    out.map(State::ALL.len());
-    for (state, count) in State::ALL.iter().zip(view.counts()) {
+    out.map(OrderState::ALL.len());
+    for (state, count) in OrderState::ALL.iter().zip(view.counts()) {
         out.bulk(state.word().as_bytes());
         out.int(i64::try_from(count).unwrap_or(i64::MAX));
     }

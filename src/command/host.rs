@@ -3,10 +3,10 @@
 
 use super::event::StreamEntry;
 use crate::core::model::context::Defaults;
-use crate::core::model::event::Place;
+use crate::core::model::event::StreamPosition;
 use crate::core::model::pool::Pool;
 use crate::core::model::time::Clock;
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 /// A key that is open during one call. Valid only for the [`Keyspace`] that returned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Append {
         max_len: u64,
     },
     /// Under the id that the primary gave it.
-    At(Place),
+    At(StreamPosition),
 }
 
 /// The keys that a call may use: those of its key specs, and the event streams of their pools.
@@ -67,17 +67,17 @@ pub trait Keyspace {
     /// The pool behind a handle, for `commit` only.
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool;
     /// The complete or partial pool behind a handle.
-    fn contents(&self, handle: Handle) -> &Contents;
+    fn contents(&self, handle: Handle) -> &StoredPool;
     /// The complete or partial pool behind a handle, for `STOCK.LOAD` only.
-    fn contents_mut(&mut self, handle: Handle) -> &mut Contents;
+    fn contents_mut(&mut self, handle: Handle) -> &mut StoredPool;
     /// Sets the value of a key that [`Keyspace::open`] found empty. `STOCK.LOAD` also replaces a
     /// value.
-    fn create(&mut self, key: &[u8], contents: Contents) -> Handle;
+    fn create(&mut self, key: &[u8], contents: StoredPool) -> Handle;
     /// Removes a key (for `STOCK.LOAD` only). The handle is not valid any more.
     fn remove(&mut self, handle: Handle);
     /// Appends an entry to the event stream of a pool, and returns its place. `None`: the stream
     /// did not take it, and is unchanged.
-    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place>;
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<StreamPosition>;
     /// Checks that the caller may let this pool publish to this stream.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What one call has changed. The shell replicates, signals and announces it afterwards.
 
 use super::host::Handle;
-use crate::core::model::change::{Edges, Kind};
+use crate::core::model::change::{Kind, Transitions};
 
 /// The outcomes of calls that `INFO stock` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub struct Notification {
     /// What happened.
     pub kind: Kind,
     /// The availability transitions that it caused.
-    pub edges: Edges,
+    pub transitions: Transitions,
 }
 
 /// What this call has changed in one pool.

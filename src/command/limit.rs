@@ -5,6 +5,7 @@
 
 use super::args::{is, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
 use super::reply::refused;
@@ -37,6 +38,18 @@ pub const SPEC: Spec = Spec {
             .optional(),
         FOR_VALUES,
     ],
+    docs: Docs {
+        details: "At most `max` units, or with `COUNT ORDERS` orders, for each value of the dimensions in `by` \
+            (joined by `+`; `*` = everyone together) in each window. Windows: `ORDER`, `HOUR`, `DAY`, \
+            `WEEK`, `MONTH`, `LIFE` (the default: the pool's whole life), or a number of seconds. **A \
+            window by number does not roll**: it begins at multiples of that number since 1970. `TZ` is a \
+            fixed offset for calendar windows.\n\nWith `FOR` it sets an override for one value; `*` stands \
+            for any. `MISSING ALLOW` lets orders pass that do not carry the dimension. Setting a limit \
+            again changes its `max` and keeps its usage.",
+        replies: &[reply("OK", "Done."), docs::NOPOOL],
+        errors: &["ERR: a pool has at most 32 limits, a limit at most 4 dimensions and 10,000 overrides."],
+        example: include_str!("examples/limit.txt"),
+    },
     run,
 };
 

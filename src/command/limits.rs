@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commit::read_pool;
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::limit_text::offset_text;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
@@ -18,6 +19,19 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
+    docs: Docs {
+        details: "",
+        replies: &[
+            reply(
+                "array of maps",
+                "`limit`, `max` (-1 = unlimited), `tz`, `missing`, `overrides` (an array of `[[value …], \
+                max]`).",
+            ),
+            docs::NIL,
+        ],
+        errors: &[],
+        example: include_str!("examples/limits.txt"),
+    },
     run,
 };
 

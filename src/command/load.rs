@@ -6,13 +6,14 @@
 //! repeated.
 
 use super::args::{is, Args, Parsed};
+use super::docs::{reply, Docs};
 use super::effect::NOT_FOR_CLIENTS;
 use super::error::CommandError;
 use super::host::{Handle, Origin};
 use super::journal::Outcome;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::codec::{begins, Loader};
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.LOAD",
@@ -28,6 +29,14 @@ pub const SPEC: Spec = Spec {
         Arg::KEY,
         Arg::new("piece", ArgKind::OneOf(&[Arg::string("chunk").after("MORE"), Arg::word("end", "END")])),
     ],
+    docs: Docs {
+        details: "Not for clients. An append-only file without RDB preamble and a slot import hold a large pool \
+            in pieces.",
+        replies: &[reply("OK", "The piece was taken.")],
+        errors: &["ERR command is for replication, the append-only file and slot imports only: a client called \
+            it."],
+        example: include_str!("examples/load.txt"),
+    },
     run,
 };
 
@@ -106,7 +115,7 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
                 return reject(call, held);
             }
             let another = held.is_some_and(|handle| call.keys.contents(handle).pool().is_some());
-            call.keys.create(key, Contents::Arriving(loader));
+            call.keys.create(key, StoredPool::Partial(loader));
             if another {
                 LoadResult::ReplacesPool
             } else {
@@ -124,7 +133,7 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
         Piece::End => {
             let Some((handle, loader)) = partial(call, held) else { return reject(call, held) };
             let Ok(pool) = std::mem::take(loader).finish() else { return reject(call, held) };
-            *call.keys.contents_mut(handle) = Contents::Pool(pool);
+            *call.keys.contents_mut(handle) = StoredPool::Complete(pool);
             LoadResult::Accepted
         }
     }
@@ -134,8 +143,8 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
 fn partial<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
     let handle = held.filter(|&handle| call.keys.contents(handle).pool().is_none())?;
     match call.keys.contents_mut(handle) {
-        Contents::Arriving(loader) => Some((handle, loader)),
-        Contents::Pool(_) => None,
+        StoredPool::Partial(loader) => Some((handle, loader)),
+        StoredPool::Complete(_) => None,
     }
 }
 

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::args::Args;
 use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::spec::{Arg, Call, Spec, HOLD};
@@ -16,6 +17,16 @@ pub const SPEC: Spec = Spec {
         "STOCK.MEXTEND",
         "Moves the deadlines of one order's holds in several pools, in all of them or in none.",
         &[Arg::ORDER, NUMKEYS, KEYS, HOLD],
+        Docs {
+            details: "A deadline at or before the current one changes nothing and counts as done.",
+            replies: &[
+                reply("[OK]", "Every hold lasts at least until then."),
+                docs::NOPOOL,
+                reply("the refusal of STOCK.EXTEND", "Of the first pool that refuses. Nothing has changed anywhere."),
+            ],
+            errors: &[],
+            example: include_str!("examples/mextend.txt"),
+        },
         run,
     )
 };

@@ -18,6 +18,7 @@
 pub mod args;
 pub mod cart;
 pub mod commit;
+pub mod docs;
 pub mod error;
 pub mod event;
 pub mod host;

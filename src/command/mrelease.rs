@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::args::Args;
 use super::cart::{all_or_none, distinct, finishing, keys, refuse_pool, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::commit_and_purge;
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::release::changes;
@@ -16,6 +17,19 @@ pub const SPEC: Spec = finishing(
     "STOCK.MRELEASE",
     "Releases the holds of one order in several pools, in all of them or in none.",
     &[Arg::ORDER, NUMKEYS, KEYS],
+    Docs {
+        details: "Pools in which it is done already count as done. An order that no pool knows is remembered as \
+            released in all of them.",
+        replies: &[
+            reply("[OK]", "Every pool has its units back."),
+            docs::NOPOOL,
+            reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
+            reply("[NOORDER, key]", "The first pool that does not know the order."),
+            reply("the refusal of STOCK.RELEASE", "Of the first pool that refuses. Nothing has changed anywhere."),
+        ],
+        errors: &[],
+        example: include_str!("examples/mrelease.txt"),
+    },
     run,
 );
 

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::args::{is, quantity, set_once, Args, Parsed};
 use super::cart::{distinct, keys, refuse_pool, with_position, write_pools, CartPools, KEYS, NUMKEYS};
 use super::commit::{commit_and_purge, view};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::ok;
@@ -13,7 +14,7 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderRef};
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::Refusal;
-use crate::core::ops::reserve::{place, retry, wanted, Hold, Reserve};
+use crate::core::ops::reserve::{decide_new, plan, retry, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.MRESERVE",
@@ -26,6 +27,29 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::Counted(2),
     inserts: false,
     args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::integer("qty").after("QTY").multiple(), HOLD.optional(), FOR],
+    docs: Docs {
+        details: "The keys stand together behind their number, then come as many quantities. A pool that is \
+            named twice counts once, with the sum. All holds have one deadline; without `EX`, `PX` or \
+            `PXAT` that of the pool whose default hold is the shortest. The limits of all pools see the \
+            same attributes. In a cluster the pools share a hash slot.",
+        replies: &[
+            reply("[OK, deadline_ms]", "Every pool holds its units."),
+            docs::NOPOOL,
+            docs::CLOSED,
+            docs::EXISTS,
+            reply(
+                "[SUSPENDED, key], [SOLDOUT, key, …], [LIMITED, key, …]",
+                "The first pool that refuses, in the order given. Nothing was taken anywhere.",
+            ),
+        ],
+        errors: &[
+            "CONFLICT: as `STOCK.RESERVE`, or some of the pools know the order and others do not. The text \
+            names the place of the key.",
+            docs::NODIM,
+            docs::FULL,
+        ],
+        example: include_str!("examples/mreserve.txt"),
+    },
     run,
 };
 
@@ -89,7 +113,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(&orders) {
         let view = view(call, item.handle);
         let request = cart.reserve(qty);
-        match place(&view, order, request, &wanted(&view, &request)) {
+        match decide_new(&view, order, request, &plan(&view, &request)) {
             Ok(change) => changes.push(change),
             Err(refusal) => return refuse_pool(call, item, &refusal),
         }

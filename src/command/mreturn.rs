@@ -5,10 +5,11 @@ use smallvec::SmallVec;
 use super::args::{is, set_flag, Args};
 use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::spec::{Arg, Call, Spec};
-use crate::core::ops::give_back::{decide, Return};
+use crate::core::ops::return_units::{decide, Return};
 
 pub const SPEC: Spec = finishing(
     "STOCK.MRETURN",
@@ -20,6 +21,18 @@ pub const SPEC: Spec = finishing(
         Arg::word("keepusage", "KEEPUSAGE").optional(),
         Arg::word("norestock", "NORESTOCK").optional(),
     ],
+    Docs {
+        details: "Pools in which it is done already count as done. `KEEPUSAGE` and `NORESTOCK` work as in \
+            `STOCK.RETURN`. To return one product of a cart, use `STOCK.RETURN` on its pool.",
+        replies: &[
+            reply("[OK]", "All that was left of the order is returned in every pool."),
+            docs::NOPOOL,
+            reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
+            reply("the refusal of STOCK.RETURN", "Of the first pool that refuses. Nothing has changed anywhere."),
+        ],
+        errors: &[],
+        example: include_str!("examples/mreturn.txt"),
+    },
     run,
 );
 

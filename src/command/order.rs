@@ -2,9 +2,10 @@
 
 use super::args::Args;
 use super::commit::{context, read_pool};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
@@ -18,6 +19,19 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
+    docs: Docs {
+        details: "Pages that poll an order read this, from any replica.",
+        replies: &[
+            reply(
+                "map",
+                "`state` (reserved, confirmed, returned, released or expired), `qty`, `returned`, \
+                `deadline_ms`, `for` (the attributes that limits counted).",
+            ),
+            reply("nil", "The key does not exist, or the pool does not know the order."),
+        ],
+        errors: &[],
+        example: include_str!("examples/order.txt"),
+    },
     run,
 };
 
@@ -40,7 +54,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     for (name, value) in [
         ("qty", order.qty),
         ("returned", order.returned()),
-        ("deadline_ms", if state == State::Reserved { order.time_ms } else { 0 }),
+        ("deadline_ms", if state == OrderState::Reserved { order.time_ms } else { 0 }),
     ] {
         out.bulk(name.as_bytes());
         out.int(value);

@@ -2,9 +2,10 @@
 
 use super::args::{bounded, integer, is, set_once, Args, Parsed};
 use super::commit::{context, read_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
-use crate::core::model::order::{Order, State};
+use crate::core::model::order::{Order, OrderState};
 use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
@@ -23,6 +24,13 @@ pub const SPEC: Spec = Spec {
         Arg::new("state", ArgKind::OneOf(STATES)).after("STATE").optional(),
         Arg::integer("n").after("COUNT").optional(),
     ],
+    docs: Docs {
+        details: "The cursor is 0 to begin. Each order that stays in the pool is seen at least once, as with \
+            HSCAN. `COUNT` is 1 to 10,000.",
+        replies: &[reply("[cursor, [order, state, …]]", "Go on with `cursor` until it is 0."), docs::NIL],
+        errors: &[],
+        example: include_str!("examples/orders.txt"),
+    },
     run,
 };
 
@@ -38,18 +46,18 @@ const STATES: &[Arg] = &[
 /// slow.
 const SCAN_FACTOR: u32 = 10;
 
-fn state(word: &[u8]) -> Parsed<State> {
-    let found = State::ALL.into_iter().find(|s| is(word, s.word()));
+fn state(word: &[u8]) -> Parsed<OrderState> {
+    let found = OrderState::ALL.into_iter().find(|s| is(word, s.word()));
     found.ok_or(CommandError::line("ERR unknown state: reserved, confirmed, returned, released or expired"))
 }
 
 /// The state of an order in an iteration: as a write would find it, so that the states add up to
 /// what GET counts.
-fn state_in_walk(view: &View<'_>, slot: u32, order: &Order<'_>) -> Option<State> {
+fn state_in_walk(view: &View<'_>, row: u32, order: &Order<'_>) -> Option<OrderState> {
     let state = view.state(order)?;
     // A hold that is due, but that a write would not expire yet, is still reserved.
-    let still_held = state == State::Expired && order.state == State::Reserved && !view.would_return(slot);
-    Some(if still_held { State::Reserved } else { state })
+    let still_held = state == OrderState::Expired && order.state == OrderState::Reserved && !view.would_return(row);
+    Some(if still_held { OrderState::Reserved } else { state })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -71,19 +79,19 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let view = View::of_read(call.keys.pool(handle), context(call));
     let count = usize::try_from(count.unwrap_or(10)).unwrap_or(10);
-    let span = view.pool.order_span();
+    let span = view.pool.order_rows_end();
     let mut last = cursor.saturating_add((count as u32).saturating_mul(SCAN_FACTOR)).min(span);
-    let mut found: Vec<(&[u8], State)> = Vec::new();
+    let mut found: Vec<(&[u8], OrderState)> = Vec::new();
     let mut at = cursor;
     while at < last && found.len() < count {
-        let next = view.pool.skip_empty_orders(at);
+        let next = view.pool.next_order_row(at);
         if next > at {
             // Skipping empty chunks does not count as looking.
             last = last.saturating_add(next.saturating_sub(at)).min(span);
             at = next;
             continue;
         }
-        if let Some(order) = view.pool.order_at(at) {
+        if let Some(order) = view.pool.order(at) {
             if let Some(state) = state_in_walk(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s)) {
                 found.push((order.id, state));
             }

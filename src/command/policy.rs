@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commit::read_pool;
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::policy_json;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
@@ -18,6 +19,12 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
+    docs: Docs {
+        details: "",
+        replies: &[reply("text", "JSON that `STOCK.SETPOLICY` takes and that changes nothing."), docs::NIL],
+        errors: &[],
+        example: include_str!("examples/policy.txt"),
+    },
     run,
 };
 

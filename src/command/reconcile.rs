@@ -2,6 +2,7 @@
 
 use super::args::{bounded, is, set_flag, set_once, units, Args, Parsed};
 use super::commit::{commit_and_purge, context, reply_no_pool, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
@@ -19,6 +20,22 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("on_hand"), AFTER, Arg::word("dryrun", "DRYRUN").optional()],
+    docs: Docs {
+        details: "`AFTER` names the last event that the database has followed; what has moved since then is no \
+            drift. Without it, call this while nothing is sold. Open holds stay. `DRYRUN` changes nothing \
+            and answers as the write would.\n\nThe pool's `on_hand` is without units that are paid. A \
+            system that counts \"paid, not shipped\" as stock must subtract these first.",
+        replies: &[
+            reply("[OK, drift, on_hand, available]", "`on_hand` was changed by `drift`; 0 is no change."),
+            docs::NOPOOL,
+            reply(
+                "[UNKNOWN, key]",
+                "The pool does not know this epoch, or not so far. Read the stream from its start.",
+            ),
+        ],
+        errors: &["ERR: the pool is unlimited."],
+        example: include_str!("examples/reconcile.txt"),
+    },
     run,
 };
 

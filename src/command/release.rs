@@ -4,17 +4,18 @@ use smallvec::SmallVec;
 
 use super::args::Args;
 use super::commit::{commit, context, purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::Change;
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::refusal::Refusal;
 use crate::core::model::time::Clock;
 use crate::core::ops::expire;
-use crate::core::ops::free::PER_WRITE;
+use crate::core::ops::purge::PER_WRITE;
 use crate::core::ops::release::decide;
 
 pub const SPEC: Spec = Spec {
@@ -28,6 +29,20 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
+    docs: Docs {
+        details: "Do not release a hold because one payment attempt is stale: another attempt may still pay. Let \
+            the hold end by itself.",
+        replies: &[
+            reply("[OK, qty, available]", "`qty` units came back; 0 where they had come back already."),
+            docs::NOPOOL,
+            reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was released before."),
+            reply("[NOORDER, key]", "The pool did not know the order. It is remembered as released."),
+            docs::CONFIRMED,
+            reply("[CLOSED, key, state]", "The order is `returned`."),
+        ],
+        errors: &[],
+        example: include_str!("examples/release.txt"),
+    },
     run,
 };
 
@@ -41,8 +56,8 @@ pub fn changes<'a>(call: &Call<'_>, handle: Handle, order: &'a [u8]) -> Result<S
     let pool = view.pool;
     let change = decide(&view, order)?;
     let clock = Clock::at(call.env.clock.now_ms);
-    let due = pool.order_ref(order).slot.filter(|&slot| expire::is_due(pool, slot, clock));
-    let expired = due.map(|slot| expire::change(pool, &context(call), slot, order));
+    let due = pool.order_ref(order).row.filter(|&row| expire::is_due(pool, row, clock));
+    let expired = due.map(|row| expire::change(pool, &context(call), row, order));
     Ok(expired.into_iter().chain([change]).collect())
 }
 
@@ -61,8 +76,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     };
     let units = match changes.as_slice() {
         [Change::Released { order, .. }] => {
-            let record = order.slot.and_then(|slot| call.keys.pool(handle).order_at(slot));
-            record.filter(|o| o.state == State::Reserved).map_or(0, |o| o.qty)
+            let record = order.row.and_then(|row| call.keys.pool(handle).order(row));
+            record.filter(|o| o.state == OrderState::Reserved).map_or(0, |o| o.qty)
         }
         _ => 0,
     };

@@ -7,7 +7,7 @@ use super::journal::Outcome;
 use super::spec::Call;
 use crate::core::model::change::OnHand;
 use crate::core::model::limit::values;
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 
@@ -70,7 +70,7 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         }
         Refusal::Closed(state) => {
             word("CLOSED", 3);
-            out.bulk(State::word(*state).as_bytes());
+            out.bulk(OrderState::word(*state).as_bytes());
         }
         Refusal::Expired => word("EXPIRED", 2),
         Refusal::Confirmed => word("CONFIRMED", 2),

@@ -2,6 +2,7 @@
 
 use super::args::{is, quantity, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
@@ -28,6 +29,24 @@ pub const SPEC: Spec = Spec {
         Arg::word("partial", "PARTIAL").optional(),
         FOR,
     ],
+    docs: Docs {
+        details: "Stock and limits are checked, the units are taken and the order is remembered in one step. \
+            Without `EX`, `PX` or `PXAT` the hold lasts as long as the pool's `hold` or \
+            `stock.hold-seconds` says. `PARTIAL` takes the largest quantity, at least 1, that stock and \
+            limits allow. `FOR` comes last and takes everything behind it.\n\nSend the same call again \
+            when no answer came.",
+        replies: &[
+            reply("[OK, qty, available, deadline_ms]", "`qty` units are held until `deadline_ms`."),
+            docs::NOPOOL,
+            docs::EXISTS,
+            docs::CLOSED,
+            docs::SUSPENDED,
+            docs::SOLDOUT,
+            docs::LIMITED,
+        ],
+        errors: &[docs::CONFLICT, docs::NODIM, docs::FULL],
+        example: include_str!("examples/reserve.txt"),
+    },
     run,
 };
 

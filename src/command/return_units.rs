@@ -2,12 +2,13 @@
 
 use super::args::{is, quantity, set_flag, set_once, token, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::change::Change;
-use crate::core::ops::give_back::{decide, Part, Return};
+use crate::core::ops::return_units::{decide, Part, Return};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RETURN",
@@ -27,6 +28,26 @@ pub const SPEC: Spec = Spec {
         Arg::word("keepusage", "KEEPUSAGE").optional(),
         Arg::word("norestock", "NORESTOCK").optional(),
     ],
+    docs: Docs {
+        details: "Without `QTY` all that is left comes back. A part needs a `TOKEN`, the refund's id: the same \
+            token again is answered `EXISTS`. The share in the limits goes back, where the window is not \
+            over; `KEEPUSAGE` leaves it. `NORESTOCK` says that the goods do not come back to the shelf. \
+            `LATE` vouches for an order that the pool has forgotten.",
+        replies: &[
+            reply("[OK, qty, available, sold]", "`qty` units were returned."),
+            docs::NOPOOL,
+            docs::EXISTS,
+            docs::NOORDER,
+            docs::RESERVED,
+            docs::CLOSED,
+        ],
+        errors: &[
+            "CONFLICT: more than is left to return, a token that was used with other content, or \
+            everything was returned already.",
+            "ERR: an order has at most 1,000 return tokens.",
+        ],
+        example: include_str!("examples/return.txt"),
+    },
     run,
 };
 
@@ -68,7 +89,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            let (Change::Returned { content, .. } | Change::Vouched { content, .. }) = change else { return Ok(()) };
+            let (Change::Returned { content, .. } | Change::UnverifiedReturn { content, .. }) = change else {
+                return Ok(());
+            };
             call.journal.outcome = Some(Outcome::Returned);
             let pool = call.keys.pool(handle);
             ok(call.out, 4);

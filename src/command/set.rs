@@ -2,13 +2,14 @@
 
 use super::args::{is, set_once, units, Args};
 use super::commit::{commit, commit_and_purge, write_pool};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::change::{Change, OnHand};
 use crate::core::model::pool::Pool;
 use crate::core::ops::set::decide;
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SET",
@@ -25,6 +26,16 @@ pub const SPEC: Spec = Spec {
         Arg::new("on_hand", ArgKind::OneOf(&[Arg::integer("units"), Arg::word("unlimited", "UNLIMITED")])),
         Arg::new("condition", ArgKind::OneOf(&[Arg::word("nx", "NX"), Arg::word("xx", "XX")])).optional(),
     ],
+    docs: Docs {
+        details: "`on_hand` is what lies on the shelf and is not sold. Open holds stay, so `available` is \
+            `on_hand` less what is held. `UNLIMITED` makes a pool whose stock is not counted, for example \
+            a cap per buyer over several products. `NX` only creates; `XX` only corrects.\n\nWhile sales \
+            run, correct stock with `STOCK.RECONCILE` or `STOCK.ADD` instead: a number read a moment ago \
+            is stale.",
+        replies: &[reply("OK", "Done."), reply("nil", "`NX` or `XX` forbids it.")],
+        errors: &[],
+        example: include_str!("examples/set.txt"),
+    },
     run,
 };
 
@@ -50,7 +61,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Ok(());
         }
         let salt = (call.env.entropy)();
-        let handle = call.keys.create(key, Contents::Pool(Pool::new(salt)));
+        let handle = call.keys.create(key, StoredPool::Complete(Pool::new(salt)));
         commit(call, handle, &Change::Created { salt, on_hand });
         call.out.ok();
         return Ok(());

@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commit::{commit_and_purge, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::policy_json;
 use super::reply::refused;
@@ -19,6 +20,19 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::string("json")],
+    docs: Docs {
+        details: "**It replaces everything.** A field or limit that is absent is back to its default, or gone. \
+            To change one thing, read `STOCK.POLICY`, change the text and write it back. Usage of a limit \
+            that stays is kept. The fields stand in [semantics](semantics.md#policy-json).",
+        replies: &[reply("OK", "Done."), docs::NOPOOL],
+        errors: &[
+            "ERR invalid policy: the text says what, with line and column.",
+            "NOPERM: no permission to write to the stream that `events` names.",
+            "CROSSSLOT, WRONGTYPE, TRYAGAIN: that stream is in another slot, is no stream, or its slot is \
+            moving.",
+        ],
+        example: include_str!("examples/setpolicy.txt"),
+    },
     run,
 };
 

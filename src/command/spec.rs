@@ -1,6 +1,7 @@
 //! The description of a command: the one source of registration, `COMMAND DOCS`, the reference and
 //! the tests.
 
+use super::docs::Docs;
 use super::error::CommandError;
 use super::host::{Env, Keyspace, Out};
 use super::journal::Journal;
@@ -44,6 +45,8 @@ pub enum KeyPositions {
     First,
     /// All arguments are keys.
     All,
+    /// Every other argument is a key, from the first one, as in MSET.
+    Pairs,
     /// The number of keys is at this position (1 = first argument), and the keys follow.
     Counted(u8),
 }
@@ -105,6 +108,8 @@ pub struct Spec {
     pub inserts: bool,
     /// The arguments.
     pub args: &'static [Arg],
+    /// What the manual says of it.
+    pub docs: Docs,
     /// The handler.
     pub run: Handler,
 }

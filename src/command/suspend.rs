@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commit::{commit_and_purge, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::suspend::decide;
@@ -17,11 +18,28 @@ pub const SUSPEND: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
+    docs: Docs {
+        details: "`STOCK.CONFIRM`, `STOCK.EXTEND`, `STOCK.RELEASE`, `STOCK.RETURN` and a `STOCK.AMEND` to less \
+            go on. A `LATE` that must take units again is refused.",
+        replies: &[reply("OK", "Also where the pool was suspended already."), docs::NOPOOL],
+        errors: &[],
+        example: include_str!("examples/suspend.txt"),
+    },
     run: |call| run(call, true),
 };
 
-pub const RESUME: Spec =
-    Spec { name: "STOCK.RESUME", summary: "Ends the stop of STOCK.SUSPEND.", run: |call| run(call, false), ..SUSPEND };
+pub const RESUME: Spec = Spec {
+    name: "STOCK.RESUME",
+    summary: "Ends the stop of STOCK.SUSPEND.",
+    docs: Docs {
+        details: "Prepare a sale with the pool suspended; this call opens it in one step.",
+        replies: &[reply("OK", "Also where the pool was not suspended."), docs::NOPOOL],
+        errors: &[],
+        example: include_str!("examples/resume.txt"),
+    },
+    run: |call| run(call, false),
+    ..SUSPEND
+};
 
 fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);

@@ -2,6 +2,7 @@
 
 use super::args::{bounded, is, Args};
 use super::commit::{expire_due, purge, reply_no_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::time::Clock;
@@ -18,6 +19,13 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::integer("n").after("COUNT").optional()],
+    docs: Docs {
+        details: "Nobody needs to call this: writes return due holds, and a background task does so for idle \
+            pools. It returns 1,000 holds, or `COUNT`, at most 100,000.",
+        replies: &[reply("integer", "How many holds were returned."), docs::NOPOOL],
+        errors: &[],
+        example: include_str!("examples/sweep.txt"),
+    },
     run,
 };
 

@@ -2,6 +2,7 @@
 
 use super::args::{is, set_once, Args};
 use super::commit::{commit_and_purge, write_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::limit::{count, override_of};
 use super::limit_text::{dimensions, identity, window};
@@ -21,6 +22,13 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, Arg::string("by"), PER, COUNT_WHAT, FOR_VALUES],
+    docs: Docs {
+        details: "The limit is named by its dimensions, window and `COUNT`. With `FOR` one override goes and \
+            the limit stays.",
+        replies: &[reply("integer", "How many were removed: 0 or 1."), docs::NOPOOL],
+        errors: &[],
+        example: include_str!("examples/unlimit.txt"),
+    },
     run,
 };
 

@@ -2,6 +2,7 @@
 
 use super::args::{is, Args};
 use super::commit::{context, read_pool};
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
@@ -19,6 +20,15 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY, FOR],
+    docs: Docs {
+        details: "Shows the limits all of whose dimensions are given, in the order in which they were set.",
+        replies: &[
+            reply("array of maps", "`limit`, `used`, `max`, `remaining` (-1 = unlimited), `resets_ms` (0 = never)."),
+            docs::NIL,
+        ],
+        errors: &[],
+        example: include_str!("examples/usage.txt"),
+    },
     run,
 };
 

@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commit::read_pool;
+use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::verify::verify;
@@ -17,6 +18,12 @@ pub const SPEC: Spec = Spec {
     keys: KeyPositions::First,
     inserts: false,
     args: &[Arg::KEY],
+    docs: Docs {
+        details: "It blocks the server while it runs: run it on a replica.",
+        replies: &[reply("OK", "All is consistent."), reply("array", "One line for each difference."), docs::NIL],
+        errors: &[],
+        example: include_str!("examples/verify.txt"),
+    },
     run,
 };
 

@@ -1,4 +1,5 @@
-//! The rules of selling limited stock, pure: no Redis, no clock, no I/O, no unsafe, no text for users.
+//! The rules of selling limited stock, pure: no Redis, no clock, no I/O, no unsafe, no text for
+//! users.
 //!
 //! | where | what |
 //! |---|---|
@@ -19,6 +20,7 @@
     clippy::panic
 )]
 
+pub mod apply;
 pub mod codec;
 pub mod model;
 pub mod ops;

@@ -1,7 +1,7 @@
-//! What a key holds: a pool, or one that arrives in pieces and is not whole yet.
+//! What a key holds: a pool, or a partial one that is being loaded in pieces.
 //!
-//! What has arrived is part of the data set like any pool: it is saved, copied and replicated, so that whoever takes a copy between
-//! two pieces can go on with the next one.
+//! A partial pool is part of the data set like any other: it is saved, copied and replicated, so
+//! that a copy taken between two pieces can continue with the next one.
 
 use crate::core::codec::{self, Loader};
 use crate::core::model::pool::Pool;
@@ -9,37 +9,37 @@ use crate::core::model::pool::Pool;
 /// What a key holds.
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant, reason = "nearly all are pools, which should be near")]
-pub enum Contents {
+pub enum StoredPool {
     /// A pool.
-    Pool(Pool),
+    Complete(Pool),
     /// The pieces of one so far. It holds, sells and tells nothing until it is whole.
-    Arriving(Box<Loader>),
+    Partial(Box<Loader>),
 }
 
-impl Contents {
+impl StoredPool {
     /// The pool, where it is whole.
     #[must_use]
     pub const fn pool(&self) -> Option<&Pool> {
         match self {
-            Self::Pool(pool) => Some(pool),
-            Self::Arriving(_) => None,
+            Self::Complete(pool) => Some(pool),
+            Self::Partial(_) => None,
         }
     }
 
     /// The pool, where it is whole.
     pub fn pool_mut(&mut self) -> Option<&mut Pool> {
         match self {
-            Self::Pool(pool) => Some(pool),
-            Self::Arriving(_) => None,
+            Self::Complete(pool) => Some(pool),
+            Self::Partial(_) => None,
         }
     }
 
-    /// Hands it over in chunks, as [`codec::save`]. What has arrived of a pool has no end record, or, where that was in its last
-    /// piece, nobody has said yet that this is all: who saves it must say which of the two it is.
+    /// Hands it over in chunks, as [`codec::save`]. A partial pool may have its end record already
+    /// while STOCK.LOAD END is still to come: the caller must save which of the two it is.
     pub fn save(&self, sink: &mut dyn FnMut(&[u8])) {
         match self {
-            Self::Pool(pool) => codec::save(pool, sink),
-            Self::Arriving(loader) => codec::save_arriving(loader, sink),
+            Self::Complete(pool) => codec::save(pool, sink),
+            Self::Partial(loader) => codec::save_partial(loader, sink),
         }
     }
 
@@ -47,8 +47,8 @@ impl Contents {
     #[must_use]
     pub fn copy(&self) -> Self {
         match self {
-            Self::Pool(pool) => Self::Pool(pool.copy()),
-            Self::Arriving(loader) => Self::Arriving(Box::new(loader.copy())),
+            Self::Complete(pool) => Self::Complete(pool.copy()),
+            Self::Partial(loader) => Self::Partial(Box::new(loader.copy())),
         }
     }
 
@@ -56,8 +56,8 @@ impl Contents {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         match self {
-            Self::Pool(pool) => pool.memory_bytes(),
-            Self::Arriving(loader) => size_of::<Pool>().saturating_add(loader.memory_bytes()),
+            Self::Complete(pool) => pool.memory_bytes(),
+            Self::Partial(loader) => size_of::<Pool>().saturating_add(loader.memory_bytes()),
         }
     }
 
@@ -65,8 +65,8 @@ impl Contents {
     #[must_use]
     pub fn free_effort(&self) -> usize {
         match self {
-            Self::Pool(pool) => pool.free_effort(),
-            Self::Arriving(loader) => loader.free_effort(),
+            Self::Complete(pool) => pool.free_effort(),
+            Self::Partial(loader) => loader.free_effort(),
         }
     }
 

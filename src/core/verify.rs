@@ -1,11 +1,13 @@
-//! Is it all true: every sum, counter, list and index of a pool, recomputed from its orders. Slow on purpose.
+//! Consistency check: recomputes every total, list and index of a pool from its orders. The cost
+//! grows with their number.
 
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
+use crate::core::model::usage::EntryState;
 use crate::core::store::slab::NONE;
-use crate::core::store::usage::Place;
 
-/// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At most 100.
+/// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At
+/// most 100.
 #[must_use]
 pub fn verify(pool: &Pool) -> Vec<String> {
     let mut report = Report { lines: Vec::new() };
@@ -38,15 +40,15 @@ fn orders(pool: &Pool, report: &mut Report) {
     let mut sold = pool.sold_before;
     let mut counts = [0u32; 5];
     let mut listed = 0usize;
-    let lists: [(&str, Vec<u32>, &[State]); 2] = [
-        ("of holds", pool.holds.iter(&pool.orders).collect(), &[State::Reserved]),
+    let lists: [(&str, Vec<u32>, &[OrderState]); 2] = [
+        ("of holds", pool.holds.iter(&pool.orders).collect(), &[OrderState::Reserved]),
         ("of finished orders", pool.finished.iter(&pool.orders).collect(), FINISHED),
     ];
-    for (name, slots, states) in &lists {
+    for (name, rows, states) in &lists {
         let mut last_ms = i64::MIN;
-        listed = listed.saturating_add(slots.len());
-        for &slot in slots {
-            let Some(order) = pool.orders.get(slot) else {
+        listed = listed.saturating_add(rows.len());
+        for &row in rows {
+            let Some(order) = pool.orders.get(row) else {
                 report.say(format!("the list {name} names an order that is not there"));
                 continue;
             };
@@ -61,31 +63,32 @@ fn orders(pool: &Pool, report: &mut Report) {
             }
             last_ms = order.time_ms;
             match order.state {
-                State::Reserved => {
+                OrderState::Reserved => {
                     reserved = reserved.saturating_add(order.qty);
                 }
-                State::Confirmed | State::Returned => {
+                OrderState::Confirmed | OrderState::Returned => {
                     sold = sold.saturating_add(order.qty.saturating_sub(order.returned()));
                     let whole = order.returned() >= order.qty;
-                    report.equal("an order being returned", order.state == State::Returned, whole);
+                    report.equal("an order being returned", order.state == OrderState::Returned, whole);
                 }
-                State::Released | State::Expired => {}
+                OrderState::Released | OrderState::Expired => {}
             }
-            let found = pool.order_ref(order.id).slot;
-            report.equal("the index of an order", found.unwrap_or(NONE), slot);
+            let found = pool.order_ref(order.id).row;
+            report.equal("the index of an order", found.unwrap_or(NONE), row);
         }
     }
     report.equal("the number of listed orders", listed, pool.orders.len());
     report.equal("the number of indexed orders", pool.order_index.len(), pool.orders.len());
     report.equal("reserved", pool.reserved, reserved);
     report.equal("sold", pool.sold, sold);
-    report.equal("what stands beside orders being right", pool.orders.beside_is_true(), true);
-    for (state, (is, should)) in State::ALL.iter().zip(pool.counts.iter().zip(counts)) {
+    report.equal("the side table of orders being right", pool.orders.check_side_table(), true);
+    for (state, (is, should)) in OrderState::ALL.iter().zip(pool.counts.iter().zip(counts)) {
         report.equal(&format!("the count of {} orders", state.word()), *is, should);
     }
 }
 
-/// Orders and units of open holds that were found for each usage entry. Numbers of entries have gaps, so it grows in pieces.
+/// Orders and units of open holds that were found for each usage entry. Numbers of entries have
+/// gaps, so it grows in pieces.
 #[derive(Default)]
 struct Counted {
     pieces: Vec<Vec<(u32, i64)>>,
@@ -109,12 +112,13 @@ impl Counted {
     }
 }
 
-const FINISHED: &[State] = &[State::Confirmed, State::Returned, State::Released, State::Expired];
+const FINISHED: &[OrderState] =
+    &[OrderState::Confirmed, OrderState::Returned, OrderState::Released, OrderState::Expired];
 
 fn usage(pool: &Pool, report: &mut Report) {
     let mut counted = Counted::default();
-    for slot in pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders)) {
-        let Some(order) = pool.orders.get(slot) else { continue };
+    for row in pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders)) {
+        let Some(order) = pool.orders.get(row) else { continue };
         for at in order.shares.iter() {
             let Some(entry) = pool.usage.entries.get(at) else {
                 report.say("an order has a share that is not there".into());
@@ -124,25 +128,25 @@ fn usage(pool: &Pool, report: &mut Report) {
             *refs = refs.saturating_add(1);
             let limit = pool.limits.iter().find(|l| l.id == entry.limit);
             let amount = limit.filter(|l| l.keeps_usage()).map_or(0, |l| l.amount(order.qty));
-            if order.state == State::Reserved {
+            if order.state == OrderState::Reserved {
                 *held = held.saturating_add(amount);
             }
         }
     }
     let mut listed = 0usize;
     let mut indexed = 0usize;
-    let mut check = |list: Vec<u32>, place: Place, limit: Option<u32>, report: &mut Report| {
+    let mut check = |list: Vec<u32>, place: EntryState, limit: Option<u32>, report: &mut Report| {
         for at in list {
             listed = listed.saturating_add(1);
             let Some(entry) = pool.usage.entries.get(at) else { continue };
-            if entry.place != place || limit.is_some_and(|id| id != entry.limit) {
+            if entry.state != place || limit.is_some_and(|id| id != entry.limit) {
                 report.say("usage is in a list of others".into());
             }
             let (refs, least) = *counted.at(at);
             report.equal("the orders of a usage", entry.refs, refs);
             let tuple = entry.value;
             let found = pool.usage.find(pool.salt.usage(entry.limit, tuple), entry.limit, tuple);
-            if place == Place::Indexed {
+            if place == EntryState::Indexed {
                 indexed = indexed.saturating_add(1);
                 report.equal("the index of a usage", found.unwrap_or(NONE), at);
                 if entry.used < least {
@@ -151,18 +155,18 @@ fn usage(pool: &Pool, report: &mut Report) {
             } else if found == Some(at) {
                 report.say("usage of a window that is over is in the index".into());
             }
-            if entry.refs == 0 && (entry.used == 0 || place == Place::Floating) {
+            if entry.refs == 0 && (entry.used == 0 || place == EntryState::Detached) {
                 report.say("usage that counts nothing is kept".into());
             }
         }
     };
     for limit in &pool.limits {
-        check(limit.entries.iter(&pool.usage.entries).collect(), Place::Indexed, Some(limit.id), report);
+        check(limit.entries.iter(&pool.usage.entries).collect(), EntryState::Indexed, Some(limit.id), report);
     }
-    check(pool.usage.left.iter(&pool.usage.entries).collect(), Place::Indexed, None, report);
-    check(pool.usage.floating.iter(&pool.usage.entries).collect(), Place::Floating, None, report);
-    report.equal("the windows of usage being right", pool.usage.entries.spans_are_true(), true);
-    report.equal("the tokens being right", pool.tokens.is_true(pool.salt), true);
+    check(pool.usage.orphaned.iter(&pool.usage.entries).collect(), EntryState::Indexed, None, report);
+    check(pool.usage.detached.iter(&pool.usage.entries).collect(), EntryState::Detached, None, report);
+    report.equal("the windows of usage being right", pool.usage.entries.check_windows(), true);
+    report.equal("the tokens being right", pool.tokens.check_invariants(pool.salt), true);
     report.equal("the number of listed usages", listed, pool.usage.entries.len());
     report.equal("the number of indexed usages", pool.usage.indexed(), indexed);
 }
@@ -173,7 +177,7 @@ fn limits(pool: &Pool, report: &mut Report) {
             report.say("a limit is newer than the pool".into());
         }
         if pool.limits.iter().filter(|l| l.identity == limit.identity).count() > 1 {
-            report.say("a limit stands twice".into());
+            report.say("duplicate limit".into());
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Sweep {
     pub call: Option<BackgroundCall>,
     /// How late the sweep expired the last hold that it expired.
     pub lag_ms: i64,
+    /// While the server refuses the sweep or is paused: the deadline of the oldest due hold.
+    pub waiting_since_ms: Option<i64>,
 }
 
 /// A call of the background to `STOCK.SWEEP`.
@@ -40,9 +42,15 @@ pub struct EventLoopWaker {
 }
 
 impl Sweep {
+    /// How late the sweep is: of the oldest hold that it cannot expire now, or of the last one that
+    /// it expired.
+    pub fn lag_ms(&self, now_ms: i64) -> i64 {
+        self.waiting_since_ms.map_or(self.lag_ms, |since_ms| now_ms.saturating_sub(since_ms))
+    }
+
     /// Before the waker is set up.
     pub const fn new() -> Self {
-        Self { waker: None, running: false, call: None, lag_ms: 0 }
+        Self { waker: None, running: false, call: None, lag_ms: 0, waiting_since_ms: None }
     }
 }
 

@@ -17,7 +17,7 @@ use super::panic::guarded;
 use super::state;
 use super::value::StoredValue;
 use crate::core::codec::{self, Loader};
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 /// The type, once it is registered.
 pub static TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(null_mut());
@@ -107,7 +107,7 @@ unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *m
 fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<StoredValue>, String> {
     if version > codec::VERSION {
         return Err(format!(
-            "stock: this value is encoded in version {version}; this module reads up to version {}: load a newer module",
+            "stock: this value has encoding version {version}; this module reads up to version {}: load a newer module",
             codec::VERSION
         ));
     }
@@ -120,9 +120,9 @@ fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Result<Box<StoredValue>,
             MORE => next_chunk(io, &mut loader)?,
             END => {
                 let pool = loader.finish().map_err(|damage| format!("stock: damaged value: {damage}"))?;
-                return Ok(StoredValue::boxed(Contents::Pool(pool)));
+                return Ok(StoredValue::boxed(StoredPool::Complete(pool)));
             }
-            END_OF_PARTIAL => return Ok(StoredValue::boxed(Contents::Arriving(loader))),
+            END_OF_PARTIAL => return Ok(StoredValue::boxed(StoredPool::Partial(loader))),
             _ => return Err("stock: damaged value: unknown mark".into()),
         }
     }

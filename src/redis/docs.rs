@@ -53,14 +53,15 @@ fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
     let mut described = raw::RedisModuleCommandKeySpec { flags: key_flags(spec).into(), ..empty_key_spec() };
     described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
     described.bs.index.pos = match spec.keys {
-        KeyPositions::First | KeyPositions::All => 1,
+        KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => 1,
         KeyPositions::Counted(at) => at.into(),
     };
-    // Keys are adjacent: Redis up to 8.2 and Valkey 8 compute a step other than 1 wrongly.
-    let (range, keystep) = (raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE, 1);
+    let range = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+    // Counted keys are adjacent: Redis up to 8.2 and Valkey 8 compute another step wrongly there.
+    let keystep = if spec.keys == KeyPositions::Pairs { 2 } else { 1 };
     match spec.keys {
-        KeyPositions::First | KeyPositions::All => {
-            let lastkey = if spec.keys == KeyPositions::All { -1 } else { 0 };
+        KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => {
+            let lastkey = if spec.keys == KeyPositions::First { 0 } else { -1 };
             described.find_keys_type = range;
             described.fk.range =
                 raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 { lastkey, keystep, limit: 0 };

@@ -64,7 +64,7 @@ impl Section {
         let (lag_ms, due, rescans, scanning, promotion, grace) = state::with(|state| {
             let due = state.wake_queue.is_due(now_ms);
             let (rescans, scanning) = (state.rescan.completed, state.rescan.is_pending());
-            (state.sweep.lag_ms, due, rescans, scanning, state.promotion, state.in_grace())
+            (state.sweep.lag_ms(now_ms), due, rescans, scanning, state.promotion, state.in_grace())
         });
         self.signed(c"sweep_lag_ms", lag_ms);
         self.count(c"sweep_pending", u64::from(due));

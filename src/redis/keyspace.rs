@@ -15,9 +15,9 @@ use super::value::StoredValue;
 use crate::command::event::StreamEntry;
 use crate::command::host::{Append, Handle, Keyspace, OpenError, StreamDenied};
 use crate::command::spec::Access;
-use crate::core::model::event::Place;
+use crate::core::model::event::StreamPosition;
 use crate::core::model::pool::Pool;
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 /// The keys of one call. Dropping it closes them, also after a panic.
 ///
@@ -123,7 +123,7 @@ impl<'c> OpenKeys<'c> {
     }
 
     /// The contents behind a handle, to be changed.
-    fn touch(&mut self, handle: Handle) -> &mut Contents {
+    fn touch(&mut self, handle: Handle) -> &mut StoredPool {
         assert!(self.writes, "a read that writes");
         let open = self.open.get_mut(handle.0).filter(|open| !open.value.is_null());
         let Some(open) = open else { panic!("a handle of another call") };
@@ -138,8 +138,8 @@ impl Keyspace for OpenKeys<'_> {
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
         let handle = self.open_any(key)?;
         match handle.map(|handle| self.contents(handle)) {
-            Some(Contents::Arriving(_)) => Err(OpenError::Partial),
-            Some(Contents::Pool(_)) | None => Ok(handle),
+            Some(StoredPool::Partial(_)) => Err(OpenError::Partial),
+            Some(StoredPool::Complete(_)) | None => Ok(handle),
         }
     }
 
@@ -166,21 +166,21 @@ impl Keyspace for OpenKeys<'_> {
         pool
     }
 
-    fn contents(&self, handle: Handle) -> &Contents {
+    fn contents(&self, handle: Handle) -> &StoredPool {
         let value = self.open.get(handle.0).map_or(null_mut(), |open| open.value);
         assert!(!value.is_null(), "a handle of another call");
         // SAFETY: the open key holds the value, and nothing changes it while `self` is borrowed.
         unsafe { &(*value).contents }
     }
 
-    fn contents_mut(&mut self, handle: Handle) -> &mut Contents {
+    fn contents_mut(&mut self, handle: Handle) -> &mut StoredPool {
         if let Some(open) = self.open.get_mut(handle.0) {
             open.replaced = true;
         }
         self.touch(handle)
     }
 
-    fn create(&mut self, key: &[u8], contents: Contents) -> Handle {
+    fn create(&mut self, key: &[u8], contents: StoredPool) -> Handle {
         if self.position(key).is_none() {
             let _: Result<_, OpenError> = self.open_any(key);
         }
@@ -210,7 +210,7 @@ impl Keyspace for OpenKeys<'_> {
         open.replaced = true;
     }
 
-    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<StreamPosition> {
         self.streams.append(self.open.get(pool.0)?, stream, at, entry)
     }
 

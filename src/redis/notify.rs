@@ -21,8 +21,8 @@ pub fn announce(ctx: Ctx<'_>, keys: &[OpenKey], journal: &Journal) {
         };
         for notification in &changed.notifications {
             event(ctx, key.name, notification.kind.event());
-            for edge in notification.edges.iter() {
-                event(ctx, key.name, edge.event());
+            for transition in notification.transitions.iter() {
+                event(ctx, key.name, transition.event());
             }
         }
     }

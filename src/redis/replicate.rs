@@ -2,7 +2,6 @@
 //! client-side caches.
 
 use std::ffi::CStr;
-use std::os::raw::c_longlong;
 
 use redis_module::raw;
 use smallvec::SmallVec;
@@ -48,17 +47,16 @@ fn replicate_effects(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges])
     }
 }
 
-/// `STOCK.MEFFECT numkeys key [key …] effect [effect …]`
+/// `STOCK.MEFFECT key effect [key effect …]`
 fn replicate_cart(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
-    let names = changed.iter().filter_map(|one| keys.at(one.handle)).map(|key| key.name);
     let effects: SmallVec<[OwnedString; 8]> = changed.iter().map(|one| OwnedString::new(&one.effect)).collect();
-    let mut arguments: SmallVec<[*mut raw::RedisModuleString; 16]> = names.collect();
-    let numkeys = arguments.len() as c_longlong;
-    arguments.extend(effects.iter().map(OwnedString::as_ptr));
+    let pairs = changed.iter().zip(&effects);
+    let pairs = pairs.filter_map(|(one, effect)| Some([keys.at(one.handle)?.name, effect.as_ptr()]));
+    let mut arguments: SmallVec<[*mut raw::RedisModuleString; 16]> = pairs.flatten().collect();
     let (argv, argc) = (arguments.as_mut_ptr(), arguments.len());
     // SAFETY: the context and all strings are live; the format matches the arguments. The server
     // takes references to the strings that it keeps.
-    unsafe { api!(RedisModule_Replicate(ctx.raw(), MEFFECT.as_ptr(), c"lv".as_ptr(), numkeys, argv, argc)) };
+    unsafe { api!(RedisModule_Replicate(ctx.raw(), MEFFECT.as_ptr(), c"v".as_ptr(), argv, argc)) };
 }
 
 /// Signals the pools whose visible content has changed. Purging memory is no such change.

@@ -9,7 +9,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::background::ScanProgress;
 use super::data_type;
-use super::handles::{KeyHandle, ScanCursor};
+use super::handles::{KeyHandle, OwnedString, ScanCursor};
 use super::panic::guarded;
 use super::state;
 use super::value::StoredValue;
@@ -81,6 +81,16 @@ pub fn schedule_key(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) {
         if let Some(value) = data_type::value_of(key.as_ptr()).as_mut() {
             schedule(api::db_of(key.as_ptr()), api::bytes(name), value);
         }
+    }
+}
+
+/// The earliest deadline of a hold in the pool under this name.
+pub fn next_deadline_ms(ctx: Ctx<'_>, name: &OwnedString) -> Option<i64> {
+    // SAFETY: the context and the name are live. The value is not open elsewhere: this runs between
+    // commands.
+    unsafe {
+        let key = KeyHandle::open(ctx, name.as_ptr(), QUIET);
+        data_type::value_of(key.as_ptr()).as_ref()?.contents.pool()?.next_deadline_ms()
     }
 }
 

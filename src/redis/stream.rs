@@ -15,7 +15,7 @@ use super::open_key::OpenKey;
 use crate::command::error::CommandError;
 use crate::command::event::{FieldValue, StreamEntry, StreamField, FIELDS};
 use crate::command::host::{Append, StreamDenied};
-use crate::core::model::event::{EntryId, Place};
+use crate::core::model::event::{EntryId, StreamPosition};
 
 /// A stream is trimmed each time its length is a multiple of this: the server drops whole nodes.
 const TRIM_EVERY: u64 = 32;
@@ -41,7 +41,13 @@ impl<'c> Streams<'c> {
 
     /// Appends an entry, and returns its place. `None`: the stream does not take it (the key holds
     /// another type, its last id is the largest possible, or it is in another slot).
-    pub fn append(&mut self, pool: &OpenKey, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
+    pub fn append(
+        &mut self,
+        pool: &OpenKey,
+        stream: &[u8],
+        at: Append,
+        entry: &StreamEntry<'_>,
+    ) -> Option<StreamPosition> {
         if pool.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
@@ -64,14 +70,14 @@ impl<'c> Streams<'c> {
         }
         open.written = true;
         let length = match at {
-            Append::End { max_len: 0 } | Append::At(Place { length: None, .. }) => None,
+            Append::End { max_len: 0 } | Append::At(StreamPosition { length: None, .. }) => None,
             Append::End { max_len } => trim(key, max_len),
-            Append::At(Place { length: Some(length), .. }) => {
+            Append::At(StreamPosition { length: Some(length), .. }) => {
                 trim_to(key, 0, length);
                 Some(length)
             }
         };
-        Some(Place { id: EntryId { ms: id.ms, seq: id.seq }, length })
+        Some(StreamPosition { id: EntryId { ms: id.ms, seq: id.seq }, length })
     }
 
     /// The stream, open for writing. `None`: the key holds another type.

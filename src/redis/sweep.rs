@@ -21,7 +21,7 @@ use redis_module::raw;
 
 use super::api::{self, Ctx};
 use super::background::{BackgroundCall, EventLoopWaker};
-use super::handles::CallReply;
+use super::handles::{CallReply, OwnedString};
 use super::panic::guarded;
 use super::{rescan, state};
 
@@ -34,6 +34,9 @@ const HOLDS_PER_CALL: i64 = 32;
 const FREED_PER_SLICE: usize = 1_000;
 /// After how long a pool in a slot of another node is tried again, ms.
 const FOREIGN_RETRY_MS: i64 = 10_000;
+
+/// How many due pools of each database are looked at for the oldest hold that waits.
+const WAITING_POOLS: usize = 32;
 
 const COMMAND: &CStr = c"STOCK.SWEEP";
 
@@ -61,6 +64,9 @@ pub fn set_up(ctx: Ctx<'_>) -> Result<*mut raw::RedisModuleCtx, String> {
 pub fn tick() {
     let now_ms = api::now_ms();
     let start = state::with(|state| {
+        if !state.wake_queue.is_due(now_ms) {
+            state.sweep.waiting_since_ms = None;
+        }
         let work = state.rescan.is_pending() || state.wake_queue.has_discarded() || state.wake_queue.is_due(now_ms);
         let fd = state.sweep.waker.as_ref().map(|waker| waker.readable.as_raw_fd());
         fd.filter(|_| work && !state.sweep.running)
@@ -100,19 +106,40 @@ fn run_slice(ctx: Ctx<'_>) -> bool {
     let start = Instant::now();
     let freeing = state::with(|state| state.wake_queue.free_discarded(FREED_PER_SLICE));
     let scanning = rescan::advance(ctx, start + SLICE / 2);
-    let sweeping = may_write(flags) && sweep_due(ctx, start + SLICE);
+    let sweeping = expires_holds(flags) && sweep_due(ctx, start + SLICE);
     freeing || scanning || sweeping
 }
 
-/// Whether the background may write now.
-fn may_write(flags: u32) -> bool {
-    // SAFETY: no arguments.
-    let paused = unsafe { api!(RedisModule_AvoidReplicaTraffic()) } != 0;
-    flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && !paused && !state::with(|state| state.in_grace())
+/// Whether it is this server that expires holds now. A replica waits for its primary; a promoted
+/// one gives buyers time to find it.
+fn expires_holds(flags: u32) -> bool {
+    let expires = flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && !state::with(|state| state.in_grace());
+    if !expires {
+        state::with(|state| state.sweep.waiting_since_ms = None);
+    }
+    expires
+}
+
+/// Notes since when the oldest hold waits that cannot be expired now. Entries of the wake-up queue
+/// may be earlier than their pool needs, so the pools are looked at.
+fn note_waiting(ctx: Ctx<'_>) {
+    let now_ms = api::now_ms();
+    let due = state::with(|state| state.wake_queue.due(now_ms, WAITING_POOLS));
+    let deadlines = due.iter().filter_map(|(db, key)| {
+        let name = OwnedString::new(key);
+        ctx.select(*db).then(|| rescan::next_deadline_ms(ctx, &name)).flatten()
+    });
+    let oldest = deadlines.filter(|&deadline_ms| deadline_ms <= now_ms).min();
+    state::with(|state| state.sweep.waiting_since_ms = oldest);
 }
 
 /// Sweeps due pools, the most overdue first, until the deadline; true while there are more.
 fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
+    // SAFETY: no arguments.
+    if unsafe { api!(RedisModule_AvoidReplicaTraffic()) } != 0 {
+        note_waiting(ctx);
+        return false;
+    }
     loop {
         let now_ms = api::now_ms();
         let Some((db, at_ms, key)) = state::with(|state| state.wake_queue.first_due(now_ms)) else {
@@ -122,8 +149,12 @@ fn sweep_due(ctx: Ctx<'_>, until: Instant) -> bool {
             Swept::Done(done) => update_queue(db, at_ms, &key, now_ms, done),
             Swept::Foreign => postpone(db, at_ms, &key, now_ms.saturating_add(FOREIGN_RETRY_MS)),
             // The server refuses all writes, not only this one: the next cron tries again.
-            Swept::Refused => return false,
+            Swept::Refused => {
+                note_waiting(ctx);
+                return false;
+            }
         }
+        state::with(|state| state.sweep.waiting_since_ms = None);
         if Instant::now() >= until {
             return true;
         }

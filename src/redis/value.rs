@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::model::pool::Pool;
-use crate::core::stored_pool::Contents;
+use crate::core::stored_pool::StoredPool;
 
 /// A sum over all values of the process, including those that are being loaded or freed.
 ///
@@ -43,7 +43,7 @@ const LARGE_POOL_ORDERS: u64 = 256;
 /// The value of a key, as the server keeps it.
 pub struct StoredValue {
     /// A complete or partial pool.
-    pub contents: Contents,
+    pub contents: StoredPool,
     /// The time at which the wake-up queue has this key. Neither saved nor copied.
     pub scheduled_ms: Option<i64>,
     share: Share,
@@ -61,7 +61,7 @@ struct Share {
 
 impl StoredValue {
     /// Makes a value, and adds it to the gauges.
-    pub fn boxed(contents: Contents) -> Box<Self> {
+    pub fn boxed(contents: StoredPool) -> Box<Self> {
         let mut value = Box::new(Self { contents, scheduled_ms: None, share: Share::default() });
         value.update_gauges(true);
         value

@@ -79,6 +79,13 @@ impl WakeQueue {
         (*at_ms <= now_ms).then(|| (db, *at_ms, key.clone()))
     }
 
+    /// The first due entries of all databases, up to `count` of each: database, key.
+    pub fn due(&self, now_ms: i64, count: usize) -> Vec<(i32, Box<[u8]>)> {
+        let due = |times: &'_ Times| times.iter().take_while(|entry| entry.0 <= now_ms).take(count).cloned().collect();
+        let each = self.databases.iter().map(|(&db, times)| (db, due(times)));
+        each.flat_map(|(db, entries): (_, Vec<_>)| entries.into_iter().map(move |(_, key)| (db, key))).collect()
+    }
+
     /// Whether an entry is due.
     pub fn is_due(&self, now_ms: i64) -> bool {
         self.databases.values().any(|times| times.first().is_some_and(|entry| entry.0 <= now_ms))
@@ -159,6 +166,9 @@ mod tests {
         assert!(queue.remove(0, 200, b"c"));
         assert!(!queue.remove(0, 200, b"c"));
         assert_eq!(queue.first_due(1000), Some((5, 200, b"b".as_slice().into())));
+        assert_eq!(queue.due(300, 9), [(0, b"a".as_slice().into()), (5, b"b".as_slice().into())]);
+        assert_eq!(queue.due(299, 9), [(5, b"b".as_slice().into())]);
+        assert!(queue.due(300, 0).is_empty());
     }
 
     #[test]

@@ -11,10 +11,10 @@ use redis_stock::command::spec::Call;
 use redis_stock::command::TABLE;
 use redis_stock::core::codec::Loader;
 use redis_stock::core::model::context::Defaults;
-use redis_stock::core::model::event::{EntryId, Place};
+use redis_stock::core::model::event::{EntryId, StreamPosition};
 use redis_stock::core::model::pool::Pool;
 use redis_stock::core::model::time::Clock;
-use redis_stock::core::stored_pool::Contents;
+use redis_stock::core::stored_pool::StoredPool;
 use redis_stock::core::verify::verify;
 
 use crate::reply::Reply;
@@ -23,7 +23,7 @@ use crate::reply::Reply;
 #[derive(Default)]
 pub struct Keys {
     names: BTreeMap<Vec<u8>, usize>,
-    values: Vec<Contents>,
+    values: Vec<StoredPool>,
     /// Entries, stream by stream.
     pub streams: BTreeMap<Vec<u8>, Stream>,
     /// No stream takes an entry.
@@ -58,13 +58,13 @@ impl Keyspace for Keys {
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool {
         self.contents_mut(handle).pool_mut().expect("a pool that is whole")
     }
-    fn contents(&self, handle: Handle) -> &Contents {
+    fn contents(&self, handle: Handle) -> &StoredPool {
         &self.values[handle.0]
     }
-    fn contents_mut(&mut self, handle: Handle) -> &mut Contents {
+    fn contents_mut(&mut self, handle: Handle) -> &mut StoredPool {
         &mut self.values[handle.0]
     }
-    fn create(&mut self, key: &[u8], contents: Contents) -> Handle {
+    fn create(&mut self, key: &[u8], contents: StoredPool) -> Handle {
         if let Some(&at) = self.names.get(key) {
             self.values[at] = contents;
             return Handle(at);
@@ -76,7 +76,7 @@ impl Keyspace for Keys {
     fn remove(&mut self, handle: Handle) {
         self.names.retain(|_, at| *at != handle.0);
     }
-    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<Place> {
+    fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<StreamPosition> {
         if self.stream_unreachable && matches!(at, Append::End { .. }) {
             return None;
         }
@@ -91,7 +91,7 @@ impl Keyspace for Keys {
         }
         stream.last = stream.last.max(seq);
         if !self.strict {
-            return Some(Place { id: EntryId { ms: 0, seq }, length: None });
+            return Some(StreamPosition { id: EntryId { ms: 0, seq }, length: None });
         }
         let fields = entry.iter().map(|&(field, value)| {
             let value = match value {
@@ -105,7 +105,10 @@ impl Keyspace for Keys {
             (StreamField::NAMES[field as usize], value)
         });
         stream.entries.push((seq, fields.collect()));
-        Some(Place { id: EntryId { ms: u64::MAX - (1 << 40) + seq / 3, seq }, length: (seq % 5 == 0).then_some(seq) })
+        Some(StreamPosition {
+            id: EntryId { ms: u64::MAX - (1 << 40) + seq / 3, seq },
+            length: (seq % 5 == 0).then_some(seq),
+        })
     }
     fn check_stream(&mut self, _: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
         if stream == b"forbidden" {
@@ -235,13 +238,9 @@ impl Host {
         let changed = self.journal.changed();
         if origin == Origin::Client && !changed.is_empty() {
             let key = |handle: Handle| self.keys.names.iter().find(|(_, &at)| at == handle.0).map(|(k, _)| k.clone());
-            let keys = changed.iter().map(|changed| key(changed.handle).unwrap_or_default());
-            let effects = changed.iter().map(|changed| changed.effect.clone());
-            let head = match changed.len() {
-                1 => vec![b"STOCK.EFFECT".to_vec()],
-                count => vec![b"STOCK.MEFFECT".to_vec(), count.to_string().into_bytes()],
-            };
-            replicated.push(head.into_iter().chain(keys).chain(effects).collect());
+            let name = if changed.len() == 1 { "STOCK.EFFECT" } else { "STOCK.MEFFECT" };
+            let pairs = changed.iter().map(|one| [key(one.handle).unwrap_or_default(), one.effect.clone()]);
+            replicated.push(std::iter::once(name.into()).chain(pairs.flatten()).collect());
         }
         let reply = match result {
             Ok(()) => {
@@ -312,7 +311,7 @@ impl Host {
 
     /// The state as bytes, key by key.
     pub fn state(&self) -> BTreeMap<Vec<u8>, Vec<Vec<u8>>> {
-        let bytes = |contents: &Contents| {
+        let bytes = |contents: &StoredPool| {
             let mut chunks = Vec::new();
             contents.save(&mut |chunk| chunks.push(chunk.to_vec()));
             chunks
@@ -330,10 +329,10 @@ impl Host {
                 }
             });
             *contents = match contents {
-                Contents::Arriving(_) => Contents::Arriving(Box::new(loader)),
-                Contents::Pool(_) => {
-                    Contents::Pool(loader.finish().unwrap_or_else(|damage| panic!("what was saved is whole: {damage}")))
-                }
+                StoredPool::Partial(_) => StoredPool::Partial(Box::new(loader)),
+                StoredPool::Complete(_) => StoredPool::Complete(
+                    loader.finish().unwrap_or_else(|damage| panic!("what was saved is whole: {damage}")),
+                ),
             };
         }
     }

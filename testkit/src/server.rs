@@ -355,8 +355,9 @@ fn module() -> OsString {
     path.into_os_string()
 }
 
-/// A port that nobody listens on, given out once per process. It lies below those that systems take for outgoing
-/// connections, so none of these can have it before the server has. The default cluster bus, port + 10000, is free too.
+/// A port that nobody listens on, given out once per process. It lies below those that systems take
+/// for outgoing connections, so none of these can have it before the server has. The default
+/// cluster bus, port + 10000, is free too.
 pub fn free_port() -> u16 {
     const FIRST: u32 = 12_000;
     const COUNT: u32 = 10_000;

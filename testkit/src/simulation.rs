@@ -86,7 +86,7 @@ struct Mark {
 }
 
 /// One effect, and what is known once it has happened.
-struct Entry {
+struct UsageEntry {
     effect: Vec<Vec<u8>>,
     after: Mark,
 }
@@ -110,7 +110,7 @@ struct World {
     primary: Host,
     replicas: [Replica; 2],
     base: Base,
-    log: VecDeque<Entry>,
+    log: VecDeque<UsageEntry>,
     /// The number of the first effect in `log`, and what was known before it.
     first: u64,
     before: Mark,
@@ -129,14 +129,8 @@ fn show(argv: &[Vec<u8>]) -> String {
 }
 
 /// The keys that an effect changes.
-fn keys_of(effect: &[Vec<u8>]) -> &[Vec<u8>] {
-    match effect[0].as_slice() {
-        b"STOCK.EFFECT" => &effect[1..2],
-        _ => {
-            let count: usize = String::from_utf8_lossy(&effect[1]).parse().expect("a number of keys");
-            &effect[2..2 + count]
-        }
-    }
+fn keys_of(effect: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
+    effect[1..].iter().step_by(2)
 }
 
 /// A replica's parameters differ from the primary's: what it replays must not depend on them.
@@ -252,7 +246,7 @@ impl World {
             }
             // What is told of is looked at elsewhere.
             drop(self.known.reference.take_told());
-            self.log.push_back(Entry { effect, after: self.known.clone() });
+            self.log.push_back(UsageEntry { effect, after: self.known.clone() });
         }
     }
 

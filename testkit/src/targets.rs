@@ -3,7 +3,7 @@
 
 use redis_stock::command::host::Origin;
 use redis_stock::command::{policy_json, TABLE};
-use redis_stock::core::codec::{save, save_arriving, Loader};
+use redis_stock::core::codec::{save, save_partial, Loader};
 use redis_stock::core::model::pool::Pool;
 use redis_stock::core::verify::verify;
 
@@ -102,7 +102,7 @@ pub fn arriving(come: &[u8], to_come: &[u8]) -> bool {
     }
     let saved = |loader: &Loader| {
         let mut bytes = Vec::new();
-        save_arriving(loader, &mut |chunk| bytes.extend_from_slice(chunk));
+        save_partial(loader, &mut |chunk| bytes.extend_from_slice(chunk));
         bytes
     };
     let bytes = saved(&loader);

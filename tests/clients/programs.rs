@@ -48,9 +48,18 @@ fn is_built(language: &'static str) -> bool {
 }
 
 const LIBRARIES: &[Library] = &[
-    Library { language: "python", name: "redis-py", routes: true, typed: false },
-    Library { language: "python", name: "redis-py-asyncio", routes: true, typed: false },
-    Library { language: "python", name: "glide", routes: true, typed: false },
+    Library { language: "python", name: "redis-py", routes: true, typed: true },
+    Library { language: "python", name: "redis-py-asyncio", routes: true, typed: true },
+    Library { language: "python", name: "glide", routes: true, typed: true },
+    Library { language: "node", name: "ioredis", routes: true, typed: true },
+    Library { language: "node", name: "node-redis", routes: true, typed: true },
+    Library { language: "node", name: "glide", routes: true, typed: true },
+    Library { language: "java", name: "jedis", routes: true, typed: true },
+    Library { language: "java", name: "lettuce", routes: true, typed: true },
+    Library { language: "java", name: "spring", routes: true, typed: true },
+    Library { language: "go", name: "go-redis", routes: true, typed: true },
+    Library { language: "go", name: "rueidis", routes: true, typed: true },
+    Library { language: "php", name: "phpredis", routes: true, typed: false },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];
 
@@ -78,6 +87,13 @@ impl Library {
                 let mut python = python();
                 python.arg(clients("python/tests/drive.py"));
                 python
+            }
+            "node" => {
+                let modules = clients("node/node_modules");
+                assert!(modules.exists(), "{} is missing: `make deps-tests` installs it", modules.display());
+                let mut node = Command::new("node");
+                node.arg(clients("node/test/drive.js"));
+                node
             }
             "shell" => {
                 let mut shell = Command::new("sh");

@@ -11,7 +11,7 @@ fn call(spec: &redis_stock::command::spec::Spec, keys: [&str; 2]) -> Vec<String>
     let words: &[&str] = match spec.keys {
         KeyPositions::First => &[spec.name, keys[0]],
         KeyPositions::All => &[spec.name, keys[0], keys[1]],
-        KeyPositions::Counted(1) => &[spec.name, "2", keys[0], keys[1]],
+        KeyPositions::Pairs => &[spec.name, keys[0], "x", keys[1], "x"],
         KeyPositions::Counted(_) => &[spec.name, "o", "2", keys[0], keys[1]],
     };
     let padding = spec.arity.unsigned_abs() as usize;

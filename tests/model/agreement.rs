@@ -5,7 +5,7 @@ use redis_stock::command::host::Origin;
 
 use testkit::generate::{Generator, Profile, START_MS};
 use testkit::host::{Fields, Host};
-use testkit::reference::told::Told;
+use testkit::reference::told::EventRef;
 use testkit::reference::{Config, Reference};
 use testkit::reply::same_for;
 
@@ -25,7 +25,7 @@ fn cart_keys(argv: &[Vec<u8>]) -> &[Vec<u8>] {
 }
 
 /// One entry as the reference expects it, without what it does not know.
-fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &Told) -> Fields {
+fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &EventRef) -> Fields {
     let mut fields = Fields::new();
     let number = |n: Option<i128>, none: &str| n.map_or(none.to_string(), |n| n.to_string());
     for (name, value) in [

@@ -5,8 +5,8 @@ use rand::{Rng, SeedableRng};
 use redis_stock::command::host::Origin;
 use redis_stock::command::spec::Access;
 use redis_stock::command::TABLE;
-use redis_stock::core::codec::{save_arriving, Loader};
-use redis_stock::core::stored_pool::Contents;
+use redis_stock::core::codec::{save_partial, Loader};
+use redis_stock::core::stored_pool::StoredPool;
 
 use testkit::host::Host;
 use testkit::payload::{damage, parse, scramble, write};
@@ -26,7 +26,7 @@ fn load(host: &mut Host, origin: Origin, piece: &[&[u8]]) -> Reply {
 
 fn saved(loader: &Loader) -> Vec<u8> {
     let mut bytes = Vec::new();
-    save_arriving(loader, &mut |chunk| bytes.extend_from_slice(chunk));
+    save_partial(loader, &mut |chunk| bytes.extend_from_slice(chunk));
     bytes
 }
 
@@ -67,7 +67,7 @@ fn what_has_arrived_is_saved_as_it_came_and_goes_on_from_there() {
                 let whole = saved(&copy);
                 let pool_again = copy.finish().expect("it is whole");
                 let mut bytes = Vec::new();
-                Contents::Pool(pool_again).save(&mut |chunk| bytes.extend_from_slice(chunk));
+                StoredPool::Complete(pool_again).save(&mut |chunk| bytes.extend_from_slice(chunk));
                 assert_eq!(bytes, whole, "nothing is lost on the way");
                 if loader.copy().finish().is_err() {
                     continue;

@@ -4,7 +4,7 @@ use redis_stock::command::host::{Keyspace, Origin};
 use redis_stock::core::codec::wire::{put, put_optional, put_signed};
 use redis_stock::core::codec::Loader;
 use redis_stock::core::model::pool::Pool;
-use redis_stock::core::stored_pool::Contents;
+use redis_stock::core::stored_pool::StoredPool;
 
 use testkit::host::Host;
 use testkit::reply::Reply;
@@ -285,7 +285,7 @@ fn counters_of_a_payload_have_bounds() {
     assert!(load(&payload(1, 5, most, -most)).is_err(), "available would leave 2^53-1");
     let mut host = Host::new(1);
     let Ok(pool) = load(&payload(1 << 31, 5, 10, 0)) else { panic!("the last id is still one") };
-    host.keys.create(b"k", Contents::Pool(pool));
+    host.keys.create(b"k", StoredPool::Complete(pool));
     assert_eq!(call(&mut host, NOW_MS, "LIMIT k user 5").word().as_deref(), Some("ERR"));
     assert_eq!(host.verify(), Vec::<String>::new());
 }
@@ -296,7 +296,7 @@ fn a_pool_at_its_last_number_stays_loadable() {
     const LAST: u64 = 9_007_199_254_740_991;
     let mut host = Host::new(1);
     let pool = load(&payload(1, LAST, 5, 0)).expect("the bound is within the bounds");
-    host.keys.create(b"k", Contents::Pool(pool));
+    host.keys.create(b"k", StoredPool::Complete(pool));
     for text in ["ADD k 1", "RESERVE k o1 2"] {
         assert_eq!(call(&mut host, NOW_MS, text).word().as_deref(), Some("OK"));
     }

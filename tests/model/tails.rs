@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use redis_stock::core::apply::apply;
 use redis_stock::core::model::attributes::Attributes;
 use redis_stock::core::model::change::{Change, LimitSet, OnHand};
 use redis_stock::core::model::context::{CallContext, Defaults};
@@ -14,7 +15,7 @@ use redis_stock::core::model::time::Clock;
 use redis_stock::core::model::view::View;
 use redis_stock::core::model::window::Window;
 use redis_stock::core::ops::reserve::{decide, Hold, Reserve};
-use redis_stock::core::ops::{expire, free};
+use redis_stock::core::ops::{expire, purge};
 
 const DAY_MS: i64 = 86_400_000;
 const START_MS: i64 = 20_000 * DAY_MS;
@@ -80,7 +81,7 @@ fn context(now_ms: i64) -> CallContext {
 }
 
 fn commit(pool: &mut Pool, now_ms: i64, change: &Change<'_>) {
-    pool.commit(&Stamp { now_ms, reign: 1, new_epoch: None }, change);
+    apply(pool, &Stamp { now_ms, promotion: 1, new_epoch: None }, change);
 }
 
 fn pool_with_limits() -> Pool {
@@ -119,9 +120,9 @@ fn reserve(pool: &mut Pool, n: u64, hold: Hold, now_ms: i64) {
 }
 
 fn tidy(pool: &mut Pool, now_ms: i64) {
-    let freed = free::plan(pool, &context(now_ms), free::PER_WRITE);
-    if !freed.is_empty() {
-        commit(pool, now_ms, &Change::Freed(freed));
+    let purged = purge::plan(pool, &context(now_ms), purge::PER_WRITE);
+    if !purged.is_empty() {
+        commit(pool, now_ms, &Change::Purged(purged));
     }
 }
 
@@ -130,7 +131,7 @@ fn return_due(pool: &mut Pool, now_ms: i64, most: usize) -> usize {
     let context = context(now_ms);
     for returned in 0..most {
         let Some(slot) = expire::next_due(pool, context.clock) else { return returned };
-        let id = Bytes::new(pool.order_at(slot).unwrap().id);
+        let id = Bytes::new(pool.order(slot).unwrap().id);
         let change = expire::change(pool, &context, slot, id.as_slice());
         commit(pool, now_ms, &change);
     }

@@ -1,11 +1,13 @@
-//! What the documents say is true: each line of their sessions is typed, each parameter is asked for, and the example
-//! configuration boots.
+//! What the documents say is true: each line of their sessions is typed, each parameter is asked
+//! for, and the example configuration boots.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use redis_stock::command::TABLE;
 
 use testkit::server::Server;
 
@@ -14,25 +16,51 @@ fn document(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// The steps of a fenced block: what is typed, and what is answered.
-fn session(page: &str, name: &str) -> Vec<(String, Vec<String>)> {
-    let text = document(page);
-    let fence = format!("```redis-cli {name}");
-    let block = text.lines().skip_while(|line| *line != fence).skip(1).take_while(|line| *line != "```");
+/// A fenced block of redis-cli lines: its name, and each line with what it prints.
+struct Session {
+    name: String,
+    steps: Vec<(String, Vec<String>)>,
+}
+
+/// The steps of a session as it is written: what is typed behind `> `, and what is answered.
+fn steps(name: &str, lines: &str) -> Vec<(String, Vec<String>)> {
     let mut steps: Vec<(String, Vec<String>)> = Vec::new();
-    for line in block {
+    for line in lines.lines() {
         match (line.strip_prefix("> "), steps.last_mut()) {
             (Some(typed), _) => steps.push((typed.into(), Vec::new())),
             (None, Some((_, answer))) => answer.push(line.trim_end().into()),
             (None, None) => panic!("{name}: an answer before anything is typed: {line}"),
         }
     }
-    assert!(steps.len() > 5, "{name} is there");
+    assert!(!steps.is_empty(), "{name} is there");
     steps
 }
 
-/// What redis-cli prints for a line that is typed.
-fn typed(server: &Server, line: &str) -> Vec<String> {
+/// The blocks that begin with this fence, each by the rest of its first line.
+fn blocks(text: &str, fence: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix(fence) {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            found.push((name.trim().to_string(), block.join("\n")));
+        }
+    }
+    found
+}
+
+/// The sessions of a page.
+fn sessions(page: &str) -> Vec<Session> {
+    let found = blocks(&document(page), "```redis-cli");
+    found.into_iter().map(|(name, lines)| Session { steps: steps(&name, &lines), name }).collect()
+}
+
+/// A line that redis-cli answers by itself, without asking the server: what is printed before it
+/// belongs to the lines before.
+const MARK: (&str, &str) = ("\"", "Invalid argument(s)");
+
+/// What redis-cli prints for each of these lines, typed one after the other in one session.
+fn typed(server: &Server, lines: &[&str]) -> Vec<Vec<String>> {
     let mut cli = Command::new("redis-cli")
         .args(["--no-raw", "-s"])
         .arg(server.socket())
@@ -40,45 +68,158 @@ fn typed(server: &Server, line: &str) -> Vec<String> {
         .stdout(Stdio::piped())
         .spawn()
         .expect("redis-cli is installed");
-    writeln!(cli.stdin.take().expect("its input"), "{line}").expect("it listens");
+    let input: String = lines.iter().map(|line| format!("{line}\n{}\n", MARK.0)).collect();
+    cli.stdin.take().expect("its input").write_all(input.as_bytes()).expect("it listens");
     let output = cli.wait_with_output().expect("it ends");
-    String::from_utf8_lossy(&output.stdout).lines().map(|l| l.trim_end().to_string()).collect()
-}
-
-/// Whether a line is as written, where `<ms>` stands for a time of this century.
-fn fits(written: &str, printed: &str) -> bool {
-    let Some((before, after)) = written.split_once("<ms>") else { return written == printed };
-    let middle = printed.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-    middle.is_some_and(|ms| ms.len() == 13 && ms.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn follow(page: &str, name: &str) {
-    let server = Server::start();
-    for (line, written) in session(page, name) {
-        let printed = typed(&server, &line);
-        let same = printed.len() == written.len() && written.iter().zip(&printed).all(|(w, p)| fits(w, p));
-        assert!(same, "{name}: > {line}\n{page}: {written:#?}\nprinted: {printed:#?}");
+    let mut answers = vec![Vec::new()];
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        match answers.last_mut() {
+            Some(answer) if line != MARK.1 => answer.push(line.trim_end().to_string()),
+            _ => answers.push(Vec::new()),
+        }
     }
+    answers.truncate(lines.len());
+    answers
+}
+
+/// A printed line as the documents write it: a time of this century is `<ms>`, an epoch `<epoch>`,
+/// the id of a stream entry `<id>`.
+fn as_written(printed: &str) -> String {
+    let word = |word: &str| {
+        let is_time = |text: &str| text.len() == 13 && text.bytes().all(|b| b.is_ascii_digit());
+        let inside = word.trim_matches('"');
+        let name = match inside.split_once('-') {
+            Some((ms, _)) if is_time(ms) => "<id>",
+            None if is_time(inside) => "<ms>",
+            None if inside.len() == 16 && inside.bytes().all(|b| b.is_ascii_hexdigit()) => "<epoch>",
+            _ => return word.to_string(),
+        };
+        word.replace(inside, name)
+    };
+    printed.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Types the sessions one after the other. What is printed for each line, as the documents write
+/// it.
+fn follow(server: &Server, page: &str, sessions: &[Session]) -> Vec<String> {
+    let mut printed = Vec::new();
+    for Session { name, steps } in sessions {
+        let lines: Vec<&str> = steps.iter().map(|(line, _)| line.as_str()).collect();
+        let mut text = String::new();
+        for ((line, written), answer) in steps.iter().zip(typed(server, &lines)) {
+            let answer: Vec<String> = answer.iter().map(|line| as_written(line)).collect();
+            assert!(writing() || *written == answer, "{page}, {name}: > {line}\n{written:#?}\nprinted: {answer:#?}");
+            text += &format!("> {line}\n{}", answer.iter().map(|line| format!("{line}\n")).collect::<String>());
+        }
+        printed.push(text);
+    }
+    printed
+}
+
+/// With STOCK_WRITE_DOCS the answers in the documents become what the server answers (`make docs`).
+fn writing() -> bool {
+    std::env::var_os("STOCK_WRITE_DOCS").is_some()
+}
+
+fn write(page: &str, text: &str) {
+    fs::write(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(page), text).expect("written");
+}
+
+/// The page with other lines in the block that begins with this fence.
+fn with_block(mut text: String, fence: &str, lines: &str) -> String {
+    let start = text.find(&format!("{fence}\n")).expect("its name is its own") + fence.len() + 1;
+    let end = start + text[start..].find("```").expect("its end");
+    text.replace_range(start..end, lines);
+    text
+}
+
+/// The block of the README is pasted as it stands; the block behind it is all that redis-cli
+/// prints.
+#[test]
+fn the_readme_can_be_pasted() {
+    let text = document("README.md");
+    let pasted = &blocks(&text, "```redis-cli paste")[0].1;
+    let written = &blocks(&text, "```text answers")[0].1;
+    let lines: Vec<&str> = pasted.lines().collect();
+    let answers = typed(&Server::start(), &lines).concat();
+    let printed: String = answers.iter().map(|line| format!("{}\n", as_written(line))).collect();
+    if writing() {
+        write("README.md", &with_block(text, "```text answers", &printed));
+    } else {
+        assert_eq!(format!("{written}\n"), printed);
+    }
+    assert!(lines.len() > 4, "SET, LIMIT, RESERVE twice, CONFIRM");
+}
+
+/// `make run` shows the lines of the README.
+#[test]
+fn make_run_tells_the_story_of_the_readme() {
+    let pasted = &blocks(&document("README.md"), "```redis-cli paste")[0].1;
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/run.sh");
+    let dir = tempfile::tempdir().expect("a directory");
+    let shown = Command::new("sh")
+        .arg(script)
+        .args(["module.so", "6380"])
+        .env("REDIS_SERVER", "true")
+        .current_dir(dir.path())
+        .output()
+        .expect("it runs");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains(pasted.as_str()), "{shown}");
+    assert!(shown.contains("redis-cli -p 6380"), "{shown}");
+}
+
+/// The pages of the guides, in the order of the README.
+fn guides() -> Vec<String> {
+    let readme = document("README.md");
+    let links = readme.split("(docs/guides/").skip(1).filter_map(|rest| rest.split_once(".md").map(|(name, _)| name));
+    let mut names: Vec<&str> = Vec::new();
+    for name in links {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/guides");
+    let there = fs::read_dir(dir).expect("the guides").count();
+    assert_eq!(names.len(), there, "the README links each guide: {names:?}");
+    names.iter().map(|name| format!("docs/guides/{name}.md")).collect()
+}
+
+/// One reader types them all, one after the other at one server, after the lines of the README.
+#[test]
+fn the_guides_can_be_typed() {
+    let server = Server::start();
+    let pasted = &blocks(&document("README.md"), "```redis-cli paste")[0].1;
+    let _ = typed(&server, &pasted.lines().collect::<Vec<_>>());
+    let mut lines = 0;
+    for page in guides() {
+        let sessions = sessions(&page);
+        if sessions.is_empty() {
+            continue;
+        }
+        let printed = follow(&server, &page, &sessions);
+        lines += sessions.iter().map(|session| session.steps.len()).sum::<usize>();
+        if writing() {
+            let text = sessions.iter().zip(printed).fold(document(&page), |text, (Session { name, .. }, printed)| {
+                with_block(text, &format!("```redis-cli {name}"), &printed)
+            });
+            write(&page, &text);
+        }
+    }
+    assert!(lines > 60, "{lines} lines");
 }
 
 #[test]
-fn the_first_sale_is_as_written() {
-    follow("README.md", "first-sale");
-}
-
-#[test]
-fn the_limits_are_as_written() {
-    follow("docs/guides/limits.md", "limits");
-}
-
-#[test]
-fn the_carts_are_as_written() {
-    follow("README.md", "carts");
-}
-
-#[test]
-fn the_events_are_as_written() {
-    follow("docs/guides/events.md", "events");
+fn the_examples_of_the_commands_answer_as_written() {
+    for spec in TABLE {
+        let name = spec.name.to_string();
+        let steps = steps(&name, spec.docs.example);
+        let printed = follow(&Server::start(), "src/command/examples", &[Session { name, steps }]);
+        if writing() {
+            let file = spec.name.trim_start_matches("STOCK.").to_lowercase();
+            write(&format!("src/command/examples/{file}.txt"), &printed.concat());
+        }
+    }
 }
 
 fn configured(client: &mut testkit::client::Client) -> BTreeMap<String, String> {
@@ -89,7 +230,7 @@ fn configured(client: &mut testkit::client::Client) -> BTreeMap<String, String> 
 fn parameters_are_the_same_everywhere() {
     let server = Server::start();
     let actual = configured(&mut server.client());
-    let readme: BTreeMap<String, String> = document("README.md")
+    let page: BTreeMap<String, String> = document("docs/reference/configuration.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| `stock."))
         .map(|row| {
@@ -97,7 +238,7 @@ fn parameters_are_the_same_everywhere() {
             (format!("stock.{}", cells[0].trim_matches('`')), cells[1].trim_matches('"').to_string())
         })
         .collect();
-    assert_eq!(readme, actual, "the README's table against CONFIG GET");
+    assert_eq!(page, actual, "docs/reference/configuration.md against CONFIG GET");
     let example: BTreeMap<String, String> = document("redis.conf.example")
         .lines()
         .filter(|line| line.starts_with("stock."))

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use testkit::args;
-use testkit::{info, now_ms, pass, wait_until, Client, Events, Server};
+use testkit::{info, now_ms, pass, stock_info, wait_until, Client, Events, Server};
 
 /// Makes a new pool `k` with one hold of 4 units that falls due in `ms`; answers the deadline and the digest.
 fn held(c: &mut Client, ms: i64) -> (i64, String) {
@@ -438,4 +438,38 @@ fn many_pools() {
         }
     }
     c.expect("STOCK.SWEEP pool7", "0");
+}
+
+/// While nothing may be written the lag is the age of the oldest due hold, and of nothing else.
+#[test]
+fn the_lag_grows_while_the_sweep_is_refused() {
+    let server = Server::start();
+    let mut c = server.client();
+    let lag = |c: &mut Client| stock_info(c, "sweep_lag_ms");
+    c.expect("STOCK.SET idle 10", "OK");
+    c.expect("CONFIG SET min-replicas-to-write 0", "OK");
+    // Its entry in the wake-up queue falls due, but its hold is gone.
+    c.expect("STOCK.RESERVE idle o 4 PX 50", "[OK, *]");
+    c.expect("STOCK.RELEASE idle o", "[OK, *]");
+    c.expect("CONFIG SET min-replicas-to-write 1", "OK");
+    pass(now_ms() + 500);
+    assert_eq!(lag(&mut c), 0);
+    for (refuse, allow) in [
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0"),
+        ("CLIENT PAUSE 60000 WRITE", "CLIENT UNPAUSE"),
+    ] {
+        c.expect(allow, "OK");
+        let (deadline, held) = held(&mut c, 100);
+        c.expect(refuse, "OK");
+        pass(deadline + 800);
+        let (before, first) = (now_ms(), lag(&mut c));
+        assert!((800..=now_ms() - deadline).contains(&first), "{refuse}: {first}");
+        pass(before + 300);
+        let second = lag(&mut c);
+        assert!(second >= first + 300, "{refuse}: {first}, then {second}");
+        assert_eq!(stock_info(&mut c, "open_holds"), 1);
+        c.expect(allow, "OK");
+        comes_back(&mut c, "k", &held);
+        assert!(lag(&mut c) >= second, "{refuse}: it was that late");
+    }
 }

@@ -1,6 +1,6 @@
 //! Inside transactions, inside scripts, and the shapes of both protocols.
 
-use testkit::{pass, Server, Value};
+use testkit::{pass, Client, Server, Value};
 
 #[test]
 fn in_a_transaction() {
@@ -107,6 +107,27 @@ fn shapes_of_both_protocols() {
     }
     two.expect("STOCK.SET k 10", "OK");
     assert_eq!(two.last_raw(), b"+OK\r\n");
+    // A status word is a bulk string: some libraries show a simple string as `true` or as an object.
+    two.say("STOCK.SET s 1");
+    let words = [
+        ("STOCK.RESERVE s o 1", "OK"),
+        ("STOCK.RESERVE s o 1", "EXISTS"),
+        ("STOCK.RESERVE s p 1", "SOLDOUT"),
+        ("STOCK.RESERVE none p 1", "NOPOOL"),
+        ("STOCK.CHECK s 1", "SOLDOUT"),
+        ("STOCK.CONFIRM s none", "NOORDER"),
+        ("STOCK.MRESERVE c 1 s QTY 1", "SOLDOUT"),
+        ("STOCK.MCONFIRM o 1 s", "OK"),
+    ];
+    for (line, word) in words {
+        for client in [&mut two, &mut three] {
+            let answer = client.say(line);
+            if word != "OK" {
+                assert_eq!(answer.items()[0], Value::Bulk(word.into()), "{line}");
+            }
+            assert!(matches!(answer.items()[0], Value::Bulk(_)), "{line}: {answer}");
+        }
+    }
     // Quantities are integers, names are strings.
     let answer = three.say("STOCK.RESERVE k q 3 FOR user u");
     assert!(answer.items()[1..].iter().all(|v| matches!(v, Value::Int(_))), "{answer}");
@@ -118,6 +139,22 @@ fn shapes_of_both_protocols() {
     assert!(items[4..].iter().all(|v| matches!(v, Value::Int(_))), "{limited}");
     three.expect("STOCK.CHECK k 3 FOR user u", "[LIMITED, *]");
     assert_eq!(three.get("k", "suspended"), "0");
+}
+
+/// In RESP3 a missing pool ends a Lua table: docs/guides/clients.md warns of it.
+#[test]
+fn a_missing_pool_in_lua() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.expect("STOCK.SET a 1", "OK");
+    c.expect("STOCK.SET c 3", "OK");
+    let available = "redis.call('STOCK.AVAILABLE', 'a', 'none', 'c')";
+    let eval = |c: &mut Client, script: &str| c.call(&["EVAL", script, "0"]).to_string();
+    assert_eq!(eval(&mut c, &format!("return #{available}")), "3");
+    assert_eq!(eval(&mut c, &format!("return {{{available}[2] == false, {available}[3]}}")), "[1, 3]");
+    let third = format!("redis.setresp(3); local r = {available}; return {{r[2] == nil, r[3]}}");
+    assert_eq!(eval(&mut c, &third), "[1, 3]");
+    assert_eq!(eval(&mut c, &format!("redis.setresp(3); return {available}")), "[1]");
 }
 
 /// Clients that cache on their side hear of changes, and of nothing else.

@@ -333,10 +333,10 @@ fn amend_and_limits() {
         "STOCK.LIMIT k user 5
          STOCK.RESERVE k a 3 FOR user u => [OK, *]
          STOCK.AMEND k a 5 => [OK, 5, 995]
-         STOCK.AMEND k a 6 => [LIMITED, k, user/life/units, [u], 0, 5, 0]
+         STOCK.AMEND k a 6 => [LIMITED, k, user/life/units, [u], 5, 5, 0]
          STOCK.AMEND k a 2 => [OK, 2, 998]
          STOCK.RESERVE k b 3 FOR user u => [OK, *]
-         STOCK.AMEND k a 3 => [LIMITED, k, user/life/units, [u], 3, 5, 0]
+         STOCK.AMEND k a 3 => [LIMITED, k, user/life/units, [u], 5, 5, 0]
          STOCK.LIMIT k user 1
          STOCK.AMEND k a 1 => [OK, 1, 996]
          STOCK.LIMIT k region 1

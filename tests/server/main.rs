@@ -1,7 +1,9 @@
 //! Tests of the module in a real server.
 
+mod access;
 mod arguments;
 mod arriving;
+mod caching;
 mod carts;
 mod churn;
 mod clock;

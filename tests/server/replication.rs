@@ -2,7 +2,7 @@
 
 use crate::history::{digests, History, POOLS};
 use testkit::args;
-use testkit::{now_ms, pass, stock_info, wait_until, Client, Server};
+use testkit::{info, now_ms, pass, stock_info, wait_until, Client, Server};
 
 #[test]
 fn replicas_follow_a_random_history() {
@@ -306,6 +306,33 @@ fn wait_after_confirm() {
          WAIT 1 10000 => 1",
     );
     assert_eq!(replica.client().order("k", "o", "state"), "confirmed");
+}
+
+/// WAIT inside a MULTI proves nothing on newer servers: docs/guides/clients.md says so, and gives the line that works.
+#[test]
+fn wait_in_a_transaction_proves_nothing() {
+    let primary = Server::on_port(&[]);
+    let replica = Server::replica_of(&primary, &[]);
+    let mut c = primary.client();
+    c.script(
+        "STOCK.SET k 10
+         STOCK.RESERVE k o1 1 => [OK, *]
+         STOCK.RESERVE k o2 1 => [OK, *]
+         WAIT 1 10000 => 1",
+    );
+    replica.freeze();
+    c.expect("MULTI", "OK");
+    c.expect("STOCK.CONFIRM k o1", "QUEUED");
+    c.expect("WAIT 1 200", "QUEUED");
+    let answer = c.say("EXEC");
+    let server = info(&mut c, "server");
+    let old = !server.contains_key("valkey_version") && server["redis_version"].starts_with("7.0.");
+    assert_eq!(answer.items()[1].int(), i64::from(!old), "no replica has it");
+    // The same two calls in a pipeline.
+    let calls = [vec!["STOCK.CONFIRM", "k", "o2"], vec!["WAIT", "1", "200"]];
+    assert_eq!(c.pipeline(&calls)[1].int(), 0);
+    replica.thaw();
+    c.expect("WAIT 1 10000", "1");
 }
 
 /// Deadlines are resolved on the primary: a replica that applies an effect later has the same one.

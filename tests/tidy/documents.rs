@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use redis_stock::command::TABLE;
-
 use crate::root;
 
 fn read(name: &str) -> String {
@@ -78,19 +76,7 @@ fn links_between_documents_lead_somewhere() {
             }
         }
     }
-    assert!(links > 20, "{links} links");
-}
-
-#[test]
-fn the_readme_lists_every_command() {
-    let readme = read("README.md");
-    let mut listed = BTreeSet::new();
-    for line in readme.lines().filter(|l| l.starts_with("| `STOCK.")) {
-        let command = line.trim_start_matches("| `").split(['`', ' ']).next().unwrap_or("");
-        assert!(listed.insert(command.to_string()), "{command} stands twice");
-    }
-    let known: BTreeSet<String> = TABLE.iter().map(|s| s.name.to_string()).collect();
-    assert_eq!(listed, known, "the command table of the README is that of the code");
+    assert!(links > 60, "{links} links");
 }
 
 #[test]
@@ -103,11 +89,11 @@ fn text_speaks_of_the_project_alone() {
     }
 }
 
-/// The README claims of each campaign at most what its runs in docs/internals/testing.md sum up to (of the first number of their counts), and all
-/// that they found.
+/// The first table of docs/internals/testing.md claims of each campaign at most what its runs sum
+/// up to (of the first number of their counts), and all that they found.
 #[test]
-fn the_readme_claims_the_sums_of_the_runs() {
-    let (runs, readme) = (read("docs/internals/testing.md"), read("README.md"));
+fn the_sums_of_the_campaigns_are_those_of_the_runs() {
+    let runs = read("docs/internals/testing.md");
     let mut sums: Vec<(String, u64, u64)> = Vec::new();
     for row in runs.lines().filter(|line| line.starts_with("| 20")) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
@@ -121,11 +107,30 @@ fn the_readme_claims_the_sums_of_the_runs() {
         }
     }
     for (campaign, sum, found) in sums {
-        let row = readme.lines().find(|line| line.starts_with(&format!("| {campaign} | ")));
-        let row = row.unwrap_or_else(|| panic!("the README has no row of {campaign}: {sum}, found {found}"));
+        let row = runs.lines().find(|line| line.starts_with(&format!("| {campaign} | ")));
+        let row = row.unwrap_or_else(|| panic!("no sum of {campaign}: {sum}, found {found}"));
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let claimed: u64 = cells[2].split(' ').next().unwrap_or("").replace(',', "").parse().expect(row);
-        assert!(claimed > 0 && claimed <= sum, "{campaign}: {sum} ran, the README says {claimed}");
+        assert!(claimed > 0 && claimed <= sum, "{campaign}: {sum} ran, the sums say {claimed}");
         assert_eq!(cells[3], found.to_string(), "{campaign}: what was found");
     }
+}
+
+#[test]
+fn prose_can_be_read_without_scrolling() {
+    // A program writes the report of the bench. The guide of the ledger is not wrapped yet.
+    let others = ["docs/internals/benchmarks.md", "docs/guides/database.md"];
+    for (name, text) in pages().into_iter().filter(|(name, _)| !others.contains(&name.as_str())) {
+        for (at, line) in prose(&text) {
+            let table = line.trim_start().starts_with('|');
+            let columns = line.chars().count();
+            assert!(table || columns <= 100 || !line.trim().contains(' '), "{name}:{at} has {columns} columns");
+        }
+    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 200, "{lines} lines");
 }

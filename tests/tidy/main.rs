@@ -1,9 +1,12 @@
 //! The project keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
 
 mod circles;
+mod commands_page;
 mod documents;
+mod language;
 mod options;
 mod server_functions;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -109,6 +112,7 @@ fn names_are_unique_and_arities_fit_the_arguments() {
     for spec in TABLE {
         let required = spec.args.iter().filter(|a| !a.optional).map(|a| match (a.token, a.kind) {
             // A word and the value behind it.
+            (None, redis_stock::command::spec::ArgKind::Block(parts)) => parts.len() as i32,
             (Some(_), redis_stock::command::spec::ArgKind::Token) | (None, _) => 1,
             (Some(_), _) => 2,
         });

@@ -1,6 +1,7 @@
-//! A module for measuring. `BENCH.FLOOR` takes the arguments of `STOCK.RESERVE` and answers an array of the same shape,
-//! of constants: what is left is the price of being a module command. Loaded with the argument `probe`, the module
-//! also has a stopwatch ([`probe`]); without it nothing of that is registered.
+//! A module for measuring. `BENCH.FLOOR` takes the arguments of `STOCK.RESERVE` and answers an
+//! array of the same shape, of constants: what is left is the price of being a module command.
+//! Loaded with the argument `probe`, the module also has a stopwatch ([`probe`]); without it
+//! nothing of that is registered.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, unsafe_op_in_unsafe_fn)]
 
@@ -19,7 +20,8 @@ const ERR: c_int = raw::REDISMODULE_ERR as c_int;
 /// A command as the server calls it.
 type Entry = unsafe extern "C" fn(*mut raw::RedisModuleCtx, *mut *mut raw::RedisModuleString, c_int) -> c_int;
 
-/// Calls a function of the server's interface; a function that the server lacks makes the command fail.
+/// Calls a function of the server's interface; a function that the server lacks makes the command
+/// fail.
 macro_rules! api {
     ($name:ident($($arg:expr),* $(,)?)) => {
         match redis_module::raw::$name {
@@ -30,7 +32,8 @@ macro_rules! api {
 }
 pub(crate) use api;
 
-/// `BENCH.FLOOR key order qty [EX seconds] [FOR dim value ...]`: `[OK, 1, 999, deadline]`, whatever it is asked.
+/// `BENCH.FLOOR key order qty [EX seconds] [FOR dim value ...]`: `[OK, 1, 999, deadline]`, whatever
+/// it is asked.
 unsafe extern "C" fn floor(
     ctx: *mut raw::RedisModuleCtx,
     _argv: *mut *mut raw::RedisModuleString,
@@ -59,7 +62,8 @@ unsafe fn register(
     keys: (c_int, c_int, c_int),
 ) -> c_int {
     let (first, last, step) = keys;
-    // SAFETY: the context is live; the texts are copied; the entry has the type that the server calls.
+    // SAFETY: the context is live; the texts are copied; the entry has the type that the server
+    // calls.
     unsafe { api!(RedisModule_CreateCommand(ctx, name.as_ptr(), Some(entry), flags.as_ptr(), first, last, step)) }
 }
 

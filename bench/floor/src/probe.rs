@@ -1,8 +1,10 @@
-//! A stopwatch inside the server, in CPU time of its main thread: what others do on the machine does not count.
+//! A stopwatch inside the server, in CPU time of its main thread: what others do on the machine
+//! does not count.
 //!
-//! `BENCH.TIMED command [arg ...]` runs a command and notes what the thread spent in it. Beside it every turn of the
-//! event loop is noted, from waking up to going to sleep: calls, their sockets, timers, cron and sweeps.
-//! `BENCH.SLOWEST` answers which calls took long, `BENCH.PROBE` how many and how long, and begins anew.
+//! `BENCH.TIMED command [arg ...]` runs a command and notes what the thread spent in it. Beside it
+//! every turn of the event loop is noted, from waking up to going to sleep: calls, their sockets,
+//! timers, cron and sweeps. `BENCH.SLOWEST` answers which calls took long, `BENCH.PROBE` how many
+//! and how long, and begins anew.
 
 use std::cell::{Cell, RefCell};
 use std::os::raw::{c_int, c_void};
@@ -47,7 +49,8 @@ thread_local! {
     static LONG: RefCell<Vec<(u64, u64)>> = const { RefCell::new(Vec::new()) };
     static CALLS: Cell<Noted> = const { Cell::new(Noted::NONE) };
     static TURNS: Cell<Noted> = const { Cell::new(Noted::NONE) };
-    /// When the thread woke up; 0 before its first turn, and after BENCH.PROBE, whose own turn does not count.
+    /// When the thread woke up; 0 before its first turn, and after BENCH.PROBE, whose own turn does
+    /// not count.
     static AWAKE_NS: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -69,7 +72,8 @@ unsafe extern "C" fn timed(
         // SAFETY: the context is live.
         return unsafe { api!(RedisModule_WrongArity(ctx)) };
     };
-    // SAFETY: the server hands in `argc` live strings and a live context; the reply is ours until we free it.
+    // SAFETY: the server hands in `argc` live strings and a live context; the reply is ours until
+    // we free it.
     unsafe {
         let name = api!(RedisModule_StringPtrLen(*argv.add(1), std::ptr::null_mut()));
         let Some(call) = raw::RedisModule_Call else { return ERR };
@@ -95,8 +99,8 @@ unsafe extern "C" fn timed(
     OK
 }
 
-/// `BENCH.PROBE`: `[calls, slowest, its number, over 1 ms, turns, longest, its number, over 1 ms]` since the last time,
-/// in ns.
+/// `BENCH.PROBE`: `[calls, slowest, its number, over 1 ms, turns, longest, its number, over 1 ms]`
+/// since the last time, in ns.
 unsafe extern "C" fn probe(
     ctx: *mut raw::RedisModuleCtx,
     _argv: *mut *mut raw::RedisModuleString,

@@ -1,18 +1,10 @@
 //! The scripts that a shop would write instead. `bench/lua` has them, and says what each does.
 
-use anyhow::Result;
-
+use super::row::{Kind, Make, Row, LUA_A, LUA_C, LUA_C2, LUA_D};
+use super::scripts::Scripts;
 use super::setup::Setup;
-use super::{Kind, Make, Row, LUA_A, LUA_C, LUA_C2, LUA_D};
-use crate::client::Connection;
 use crate::ids;
 use crate::wire::Calls;
-
-const A: &str = include_str!("../../lua/A.lua");
-const B: &str = include_str!("../../lua/B.lua");
-const C: &str = include_str!("../../lua/C.lua");
-const C2: &str = include_str!("../../lua/C2.lua");
-const D: &str = include_str!("../../lua/D.lua");
 
 /// A limit that no run reaches.
 const PLENTY: &[u8] = b"1000000000";
@@ -21,31 +13,6 @@ const HOLD: &[u8] = b"900";
 const WINDOW: &[u8] = b"86400";
 /// The time that the callers tell, at the first call. It moves on by a second every 5,000 calls.
 const FIRST_SECOND: u64 = 1_760_000_000;
-
-/// The names under which a server knows the scripts.
-pub struct Scripts {
-    a: String,
-    b: String,
-    c: String,
-    c2: String,
-    d: String,
-}
-
-impl Scripts {
-    /// The names of the files, where no server is asked.
-    pub fn named() -> Self {
-        let name = |name: &str| format!("<sha of {name}.lua>");
-        Self { a: name("A"), b: name("B"), c: name("C"), c2: name("C2"), d: name("D") }
-    }
-
-    /// Loads the scripts into a server; C2 as a Function, too.
-    pub fn load(connection: &mut Connection) -> Result<Self> {
-        let function = format!("#!lua name=bench\nredis.register_function('c2', function(KEYS, ARGV)\n{C2}\nend)\n");
-        connection.call(&["FUNCTION", "LOAD", "REPLACE", &function])?;
-        let mut load = |script: &str| connection.text(&["SCRIPT", "LOAD", script]);
-        Ok(Self { a: load(A)?, b: load(B)?, c: load(C)?, c2: load(C2)?, d: load(D)? })
-    }
-}
 
 pub fn rows() -> Vec<Row> {
     let row = |name, share, make: Make, reply| Row {
@@ -105,8 +72,8 @@ pub fn d(scripts: &Scripts, calls: &mut Calls, n: u64) {
     calls.add(&args);
 }
 
-/// The keys of the n-th order of C, written by the commands that C itself runs: much faster than C. Each answers an
-/// integer.
+/// The keys of the n-th order of C, written by the commands that C itself runs: much faster than C.
+/// Each answers an integer.
 pub fn keys_of_c(calls: &mut Calls, n: u64) {
     let id = ids::order(n);
     let ex = (FIRST_SECOND + n / 5_000 + 900).to_string();

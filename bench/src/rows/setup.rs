@@ -2,11 +2,9 @@
 
 use anyhow::Result;
 
-use super::stock;
+use super::calls::{reserve, GREEDY_BUYERS, POOLS, RESERVED};
 use crate::client::{Connection, Load};
 
-/// The pools of a cart. The first is that of all other rows.
-pub const POOLS: [&str; 3] = ["{618}tea", "{618}cup", "{618}pot"];
 /// The stream of the events.
 pub const STREAM: &str = "{618}events";
 /// More than any run takes.
@@ -62,13 +60,11 @@ impl Setup {
         }
         match self.before {
             Before::Nothing => Ok(()),
-            Before::TheOrders => {
-                load.fill(0, calls, b"*4\r\n+OK\r\n", |calls, n| stock::reserve(b"STOCK.RESERVE", calls, n, n))
-            }
+            Before::TheOrders => load.fill(0, calls, RESERVED, |calls, n| reserve(b"STOCK.RESERVE", calls, n, n)),
             Before::GreedyBuyers => {
                 connection.call(&["STOCK.LIMIT", POOLS[0], "user", "1", "PER", "DAY"])?;
-                let some = u64::from(stock::GREEDY_BUYERS);
-                load.fill(0, some, b"*4\r\n+OK\r\n", |calls, n| stock::reserve(b"STOCK.RESERVE", calls, n, n))
+                let some = u64::from(GREEDY_BUYERS);
+                load.fill(0, some, RESERVED, |calls, n| reserve(b"STOCK.RESERVE", calls, n, n))
             }
         }
     }

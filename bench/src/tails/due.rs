@@ -6,18 +6,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{bail, ensure, Context, Result};
 
-use super::probe::Noted;
-use super::{MAX_MEMORY, RESERVED};
+use super::probe::{Noted, MAX_MEMORY};
 use crate::client::{Connection, Load};
 use crate::compare::WIDTH;
 use crate::goals::{Finding, Measure};
 use crate::report::Section;
-use crate::rows::setup::{make_pool, writes_events, POOLS};
-use crate::rows::stock;
+use crate::rows::calls;
+use crate::rows::calls::{POOLS, RESERVED};
+use crate::rows::setup::{make_pool, writes_events};
 use crate::server::{Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::stats::Delays;
 use crate::wire::Calls;
-use crate::Sizes;
 
 /// How long the load runs before the first hold is due: the control.
 const CONTROL_MS: u64 = 3_000;
@@ -84,7 +84,7 @@ fn fill(server: &Server, connection: &mut Connection, holds: u64, events: bool, 
             let some = (holds - made).min(5_000);
             load.fill(made, some, RESERVED, |calls, n| {
                 let deadline = (due_ms + (n % 1_000) as i64).to_string();
-                stock::reserve_until(&[b"STOCK.RESERVE"], [b"PXAT", deadline.as_bytes()], calls, n, n);
+                calls::reserve_until(&[b"STOCK.RESERVE"], [b"PXAT", deadline.as_bytes()], calls, n, n);
             })?;
             made += some;
         }
@@ -173,7 +173,7 @@ fn keep_buying(mut load: Load, stop: &AtomicBool) -> Result<u64> {
         });
         load.run(&reserve, 1, RESERVED)?;
         let release = |calls: &mut Calls, n| calls.add(&[b"STOCK.RELEASE", key, &crate::ids::order(n)]);
-        load.run(&Calls::of(made, 500, release), 1, b"*3\r\n+OK")?;
+        load.run(&Calls::of(made, 500, release), 1, b"*3\r\n$2\r\nOK")?;
         made += 500;
     }
     Ok(made * 2)

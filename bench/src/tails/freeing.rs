@@ -9,8 +9,8 @@ use super::probe::Noted;
 use crate::client::Connection;
 use crate::goals::{Finding, Measure};
 use crate::report::Section;
-use crate::rows::setup::POOLS;
-use crate::Sizes;
+use crate::rows::calls::POOLS;
+use crate::sizes::Sizes;
 
 /// For how long the main thread is watched afterwards.
 const WATCHED_MS: u64 = 1_500;

@@ -2,16 +2,17 @@
 
 use anyhow::Result;
 
-use super::probe::{one_by_one, Noted, Slow, RUNS};
-use super::{freeing, MAX_MEMORY, RESERVED};
+use super::freeing;
+use super::probe::{one_by_one, Noted, Slow, MAX_MEMORY, RUNS};
 use crate::goals::{Finding, Measure};
 use crate::report::Section;
-use crate::rows::setup::{make_pool, POOLS};
-use crate::rows::stock;
+use crate::rows::calls;
+use crate::rows::calls::{POOLS, RESERVED};
+use crate::rows::setup::make_pool;
 use crate::server::{Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::stats::Delays;
 use crate::wire::Calls;
-use crate::Sizes;
 
 pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> {
     let orders = sizes.scaled(5_000_000);
@@ -30,7 +31,7 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> 
     let pool = connection.bulk(&[b"DUMP", POOLS[0].as_bytes()])?;
     Noted::take(&mut connection)?;
     let (words, hold): ([&[u8]; 2], [&[u8]; 2]) = ([b"BENCH.TIMED", b"STOCK.RESERVE"], [b"EX", b"86400"]);
-    let make = |calls: &mut _, n| stock::reserve_until(&words, hold, calls, n, n);
+    let make = |calls: &mut _, n| calls::reserve_until(&words, hold, calls, n, n);
     let delays = Delays::of(one_by_one(&mut connection, 0, orders, RESERVED, make, none)?);
     let mut slow = Slow::read(&mut connection)?;
     let noted = Noted::take(&mut connection)?;
@@ -57,7 +58,8 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> 
     Ok(())
 }
 
-/// The same calls on the same pool (its secret decides where records fall) in a server of its own, not one by one.
+/// The same calls on the same pool (its secret decides where records fall) in a server of its own,
+/// not one by one.
 fn again(plan: &Plan<'_>, pool: &[u8], orders: u64, make: impl FnMut(&mut Calls, u64)) -> Result<Slow> {
     let server = Server::start(plan, Options { probe: true, max_memory: MAX_MEMORY, ..Options::default() })?;
     let mut connection = server.connection()?;

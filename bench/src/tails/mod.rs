@@ -1,4 +1,5 @@
-//! The slow moments: single calls while a pool grows, a window that rolls over, a million holds due at once, freeing.
+//! The slow moments: single calls while a pool grows, a window that rolls over, a million holds due
+//! at once, freeing.
 
 mod due;
 mod freeing;
@@ -10,12 +11,7 @@ use anyhow::Result;
 
 use crate::report::Section;
 use crate::server::Plan;
-use crate::Sizes;
-
-/// A server that takes more has gone wrong.
-const MAX_MEMORY: Option<&str> = Some("12gb");
-/// An answer of RESERVE.
-const RESERVED: &[u8] = b"*4\r\n+OK\r\n";
+use crate::sizes::Sizes;
 
 pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
     let mut section = Section::new("Tails");

@@ -8,6 +8,9 @@ use anyhow::{bail, Result};
 use crate::client::Connection;
 use crate::wire::Calls;
 
+/// The memory of a server under test. One that needs more has a fault.
+pub const MAX_MEMORY: Option<&str> = Some("12gb");
+
 /// CPU times of one kind of thing.
 pub struct Times {
     pub count: i64,
@@ -57,8 +60,8 @@ pub const RUNS: usize = 3;
 /// Calls that took less are not noted one by one.
 const NOTED_MS: f64 = 0.25;
 
-/// Calls that took long, by number, in ms. A virtual machine charges a thread for what it did not do, now here, now there; what
-/// the calls cost by themselves they cost in every run.
+/// Calls that took long, by number, in ms. A virtual machine charges a thread for what it did not
+/// do, now here, now there; what the calls cost by themselves they cost in every run.
 pub struct Slow(BTreeMap<i64, f64>);
 
 impl Slow {

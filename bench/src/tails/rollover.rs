@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Result};
 
-use super::probe::{one_by_one, Noted, Slow, RUNS};
-use super::{MAX_MEMORY, RESERVED};
+use super::probe::{one_by_one, Noted, Slow, MAX_MEMORY, RUNS};
 use crate::goals::{Finding, Measure};
 use crate::report::Section;
-use crate::rows::setup::{make_pool, POOLS};
-use crate::rows::stock;
+use crate::rows::calls;
+use crate::rows::calls::{POOLS, RESERVED};
+use crate::rows::setup::make_pool;
 use crate::server::{Options, Plan, Server};
+use crate::sizes::Sizes;
 use crate::stats::Delays;
-use crate::Sizes;
 use testkit::clock::Clock;
 
 /// Noon of a day, in UTC, and the first second of the next.
@@ -69,7 +69,7 @@ fn day(plan: &Plan<'_>, users: u64, watched_ms: u64, pool: Option<&[u8]>) -> Res
     }
     let pool = connection.bulk(&[b"DUMP", POOLS[0].as_bytes()])?;
     let hold: [&[u8]; 2] = [b"EX", b"864000"];
-    let plain = |calls: &mut _, n| stock::reserve_until(&[b"STOCK.RESERVE"], hold, calls, n, n);
+    let plain = |calls: &mut _, n| calls::reserve_until(&[b"STOCK.RESERVE"], hold, calls, n, n);
     // By one connection, so that it is the same in each run.
     server.load(1)?.fill(0, users, RESERVED, plain)?;
 
@@ -79,7 +79,7 @@ fn day(plan: &Plan<'_>, users: u64, watched_ms: u64, pool: Option<&[u8]>) -> Res
     let tick = || server.set_clock(NEXT_DAY_MS + begin.elapsed().as_millis() as i64);
     // New orders; half of the users have bought before.
     let words: [&[u8]; 2] = [b"BENCH.TIMED", b"STOCK.RESERVE"];
-    let next_day = |calls: &mut _, n| stock::reserve_until(&words, hold, calls, n, n - users / 2);
+    let next_day = |calls: &mut _, n| calls::reserve_until(&words, hold, calls, n, n - users / 2);
     let delays = Delays::of(one_by_one(&mut connection, users, users, RESERVED, next_day, tick)?);
     let slow = Slow::read(&mut connection)?;
     let noted = Noted::take(&mut connection)?;

@@ -32,26 +32,26 @@ class Refused(Answer):
 
 @_answer
 class Reserved(Done):
-    """RESERVE: `qty` units are held until `deadline_ms`. CHECK: they would be."""
+    """RESERVE: `quantity` units are held until `deadline_ms`. CHECK: they would be."""
 
-    qty: int
+    quantity: int
     available: int
     deadline_ms: int
 
 
 @_answer
 class Confirmed(Done):
-    """CONFIRM: `qty` units are sold; `sold` in all."""
+    """CONFIRM: `quantity` units are sold; `sold` in all."""
 
-    qty: int
+    quantity: int
     sold: int
 
 
 @_answer
 class Released(Done):
-    """RELEASE: `qty` units came back."""
+    """RELEASE: `quantity` units came back."""
 
-    qty: int
+    quantity: int
     available: int
 
 
@@ -59,7 +59,7 @@ class Released(Done):
 class Amended(Done):
     """AMEND: the hold's new total."""
 
-    qty: int
+    quantity: int
     available: int
 
 
@@ -72,9 +72,9 @@ class Extended(Done):
 
 @_answer
 class Returned(Done):
-    """RETURN: `qty` units came back; `sold` are sold in all."""
+    """RETURN: `quantity` units came back; `sold` are sold in all."""
 
-    qty: int
+    quantity: int
     available: int
     sold: int
 
@@ -111,11 +111,11 @@ class Reconciled(Done):
 @_answer
 class Exists(Done):
     """This call was made before, and nothing was done twice. `state` says where the order stands: `reserved`, `confirmed`,
-    `returned`, `released`, `expired`; after ADD it is `added`, and `qty` the delta."""
+    `returned`, `released`, `expired`; after ADD it is `added`, and `quantity` the delta."""
 
     key: Any
     state: str
-    qty: int
+    quantity: int
     returned: int
     deadline_ms: int
     word = "EXISTS"
@@ -213,7 +213,7 @@ class OrderView:
     """ORDER: where an order stands. `attributes` are those that limits counted."""
 
     state: str
-    qty: int
+    quantity: int
     returned: int
     deadline_ms: int
     attributes: dict
@@ -251,7 +251,12 @@ class StockError(Exception):
 
 
 class Unanswered(Exception):
-    """No answer within the time limit. The call may have been done: make the same call again, or RELEASE the order."""
+    """No answer within the time limit. The call may have been done: make the same call again, or RELEASE the order. `code` is that
+    of the last error reply (TRYAGAIN, CLUSTERDOWN, ...), None where no answer came."""
+
+    def __init__(self, code: Optional[str], message: str):
+        super().__init__(message)
+        self.code = code
 
 
 def text(value: Any) -> str:
@@ -263,8 +268,8 @@ def _limited(key, limit, value, used, most, resets_ms):
     return Limited(key, text(limit), tuple(value), used, most, resets_ms)
 
 
-def _exists(key, state, qty, returned, deadline_ms):
-    return Exists(key, text(state), qty, returned, deadline_ms)
+def _exists(key, state, quantity, returned, deadline_ms):
+    return Exists(key, text(state), quantity, returned, deadline_ms)
 
 
 _OTHERS = {

@@ -59,11 +59,11 @@ _reconciled = a.decision(a.Reconciled)
 
 
 def reserve(
-    key: Bytes, order: Bytes, qty: int, *, ex: Optional[int] = None, px: Optional[int] = None,
+    key: Bytes, order: Bytes, quantity: int, *, ex: Optional[int] = None, px: Optional[int] = None,
     pxat: Optional[int] = None, partial: bool = False, attributes: Attributes = None,
 ) -> Call[a.Reserved | a.Exists | a.Refused]:
     """Holds units, if stock and every limit allow it. `partial` takes as many as they allow, at least 1."""
-    words = ["STOCK.RESERVE", key, order, qty]
+    words = ["STOCK.RESERVE", key, order, quantity]
     _until(words, ex, px, pxat)
     if partial:
         words.append("PARTIAL")
@@ -71,21 +71,21 @@ def reserve(
     return Call(words, key, _reserved)
 
 
-def check(key: Bytes, qty: int, *, attributes: Attributes = None) -> Call[a.Reserved | a.Refused]:
+def check(key: Bytes, quantity: int, *, attributes: Attributes = None) -> Call[a.Reserved | a.Refused]:
     """What `reserve` of a new order would answer."""
-    words = ["STOCK.CHECK", key, qty]
+    words = ["STOCK.CHECK", key, quantity]
     _for(words, attributes)
     return Call(words, key, _reserved, True)
 
 
 def confirm(
-    key: Bytes, order: Bytes, *, qty: Optional[int] = None, late: bool = False, since_ms: Optional[int] = None,
+    key: Bytes, order: Bytes, *, quantity: Optional[int] = None, late: bool = False, since_ms: Optional[int] = None,
     attributes: Attributes = None,
 ) -> Call[a.Confirmed | a.Exists | a.Refused]:
     """Turns a hold into a sale. `late`: also one that has expired, if stock and limits still allow it."""
     words = ["STOCK.CONFIRM", key, order]
-    if qty is not None:
-        words += ("QTY", qty)
+    if quantity is not None:
+        words += ("QTY", quantity)
     if late:
         words.append("LATE")
     if since_ms is not None:
@@ -99,9 +99,9 @@ def release(key: Bytes, order: Bytes) -> Call[a.Released | a.Exists | a.Refused]
     return Call(["STOCK.RELEASE", key, order], key, _released)
 
 
-def amend(key: Bytes, order: Bytes, qty: int) -> Call[a.Amended | a.Exists | a.Refused]:
+def amend(key: Bytes, order: Bytes, quantity: int) -> Call[a.Amended | a.Exists | a.Refused]:
     """The hold's new total."""
-    return Call(["STOCK.AMEND", key, order, qty], key, _amended)
+    return Call(["STOCK.AMEND", key, order, quantity], key, _amended)
 
 
 def extend(
@@ -114,13 +114,13 @@ def extend(
 
 
 def refund(
-    key: Bytes, order: Bytes, *, qty: Optional[int] = None, token: Optional[Bytes] = None, late: bool = False,
+    key: Bytes, order: Bytes, *, quantity: Optional[int] = None, token: Optional[Bytes] = None, late: bool = False,
     keep_usage: bool = False, no_restock: bool = False,
 ) -> Call[a.Returned | a.Exists | a.Refused]:
-    """RETURN: all that is left, or `qty` of it under a `token` that makes the refund repeatable."""
+    """RETURN: all that is left, or `quantity` of it under a `token` that makes the refund repeatable."""
     words = ["STOCK.RETURN", key, order]
-    if qty is not None:
-        words += ("QTY", qty, "TOKEN", token)
+    if quantity is not None:
+        words += ("QTY", quantity, "TOKEN", token)
     if late:
         words.append("LATE")
     if keep_usage:
@@ -225,11 +225,11 @@ def set_policy(key: Bytes, json: str) -> Call[bool | a.Refused]:
 
 
 def limit(
-    key: Bytes, by: str, most: int | str, *, per: Optional[Bytes] = None, tz: Optional[str] = None,
+    key: Bytes, by: str, max: int | str, *, per: Optional[Bytes] = None, tz: Optional[str] = None,
     count: Optional[str] = None, missing: Optional[str] = None, override: Sequence[Bytes] = (),
 ) -> Call[bool | a.Refused]:
     """Sets a limit, or for the values of `override` another maximum."""
-    words = ["STOCK.LIMIT", key, by, most]
+    words = ["STOCK.LIMIT", key, by, max]
     for name, value in (("PER", per), ("TZ", tz), ("COUNT", count), ("MISSING", missing)):
         if value is not None:
             words += (name, value)

@@ -37,6 +37,21 @@ _CODES = {
 }
 
 
+# More that pass, but whose code the type tells.
+_CODES.update({
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.BusyLoadingError: "LOADING",
+    redis.exceptions.ClusterError: "TRYAGAIN",
+})
+
+
+def _code(error: Exception) -> Optional[str]:
+    """The code of an error reply; None for an error of the client's own."""
+    code = _CODES.get(type(error))
+    return code or (code_of(str(error)) if isinstance(error, redis.ResponseError) else None)
+
+
 def _judge(error: Exception) -> Optional[StockError]:
     """The error that the caller gets, or None: the same call again may succeed."""
     if isinstance(error, _FINAL):
@@ -45,21 +60,22 @@ def _judge(error: Exception) -> Optional[StockError]:
         return None
     if not isinstance(error, redis.ResponseError):
         raise error
-    code = _CODES.get(type(error)) or code_of(str(error))
+    code = _code(error)
     return None if code in PASSES else StockError(code, str(error))
 
 
-class _Pauses:
+class Pauses:
     """The time that is left for one call."""
 
-    def __init__(self, within: float):
+    def __init__(self, within: float, code_of=_code):
         self._end = time.monotonic() + within
         self._pauses = pauses()
+        self._code_of = code_of
 
     def next(self, error: Exception) -> float:
         pause = next(self._pauses)
         if time.monotonic() + pause > self._end:
-            raise Unanswered(f"no answer within the time limit: {error!r}") from error
+            raise Unanswered(self._code_of(error), f"no answer within the time limit: {error!r}") from error
         return pause
 
 
@@ -125,14 +141,14 @@ class Stock(_Base):
             final = _judge(error)
             if final is not None:
                 raise final from error
-            left = left or _Pauses(self._within)
+            left = left or Pauses(self._within)
             time.sleep(left.next(error))
 
     def pipeline(self, calls: Sequence[Call]) -> list:
         """All calls in one go to each node: their answers in order, a StockError in the place of an error reply."""
         answers: list = [None] * len(calls)
         todo: Sequence[int] = range(len(calls))
-        left = _Pauses(self._within)
+        left = Pauses(self._within)
         while todo:
             try:
                 # No MULTI around them: each call stands for itself.
@@ -167,13 +183,13 @@ class AsyncStock(_Base):
             final = _judge(error)
             if final is not None:
                 raise final from error
-            left = left or _Pauses(self._within)
+            left = left or Pauses(self._within)
             await asyncio.sleep(left.next(error))
 
     async def pipeline(self, calls: Sequence[Call]) -> list:
         answers: list = [None] * len(calls)
         todo: Sequence[int] = range(len(calls))
-        left = _Pauses(self._within)
+        left = Pauses(self._within)
         while todo:
             try:
                 if self._cluster:

@@ -11,7 +11,7 @@ from glide import TimeoutError as GlideTimeoutError
 
 from .answers import StockError
 from .calls import Call, T
-from .client import _Pauses
+from .client import Pauses
 from .repeat import PASSES, WITHIN
 
 
@@ -23,21 +23,37 @@ def _words(call: Call) -> list:
 # glide rewrites error replies. A code that it knows becomes a word of its own behind this text; of others the code stays, with
 # a colon (`CONFLICT: ...`). Everything else is the client's own, and nobody knows what was done.
 _SIGNALLED = "An error was signalled by the server: - "
-_FINAL = {"ResponseError": "ERR", "PermissionDenied": "NOPERM", "CrossSlot": "CROSSSLOT"}
+_KNOWN = {
+    "ResponseError": "ERR",
+    "PermissionDenied": "NOPERM",
+    "CrossSlot": "CROSSSLOT",
+    "TryAgain": "TRYAGAIN",
+    "ReadOnly": "READONLY",
+    "BusyLoadingError": "LOADING",
+    "ClusterDown": "CLUSTERDOWN",
+    "MasterDown": "MASTERDOWN",
+}
+
+
+def _reply(error: Exception) -> tuple:
+    """Code and text of an error reply; the code is None for an error of the client's own."""
+    message = str(error)
+    if isinstance(error, (GlideConnectionError, GlideTimeoutError)):
+        return None, message
+    signalled = message.startswith(_SIGNALLED)
+    word, colon, text = message.removeprefix(_SIGNALLED).partition(": ")
+    code = _KNOWN.get(word) if signalled else word if colon and word.isupper() and word.isalpha() else None
+    return code, text
 
 
 def _judge(error: Exception):
     """The error that the caller gets, or None: the same call again may succeed."""
-    if isinstance(error, (GlideConnectionError, GlideTimeoutError)):
-        return None
-    message = str(error)
-    if message.startswith(_SIGNALLED):
-        kind, _, text = message[len(_SIGNALLED) :].partition(": ")
-        return StockError(_FINAL[kind], text) if kind in _FINAL else None
-    code, colon, text = message.partition(": ")
-    if not (colon and code.isupper() and code.isalpha()) or code in PASSES:
-        return None
-    return StockError(code, text)
+    code, text = _reply(error)
+    return None if code is None or code in PASSES else StockError(code, text)
+
+
+def _code(error: Exception):
+    return _reply(error)[0]
 
 
 class GlideStock:
@@ -68,7 +84,7 @@ class GlideStock:
             final = _judge(error)
             if final is not None:
                 raise final from error
-            left = left or _Pauses(self._within)
+            left = left or Pauses(self._within, _code)
             await asyncio.sleep(left.next(error))
 
     def _route(self, call: Call) -> SlotKeyRoute:
@@ -87,7 +103,7 @@ class GlideStock:
             todo = [n for n in todo if calls[n].words[1] == calls[n].key]
             for n, answer in zip(carts, await asyncio.gather(*(self._settled(calls[n]) for n in carts))):
                 answers[n] = answer
-        left = _Pauses(self._within)
+        left = Pauses(self._within, _code)
         while todo:
             error: Any = None
             try:

@@ -10,11 +10,11 @@ PASSES = frozenset(("TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONL
 
 
 def pauses():
-    """20 ms, then twice as long each time, up to a second; shorter by chance, so that clients do not come back together."""
+    """20 ms, then twice as long each time, up to half a second; shorter by chance, so that clients do not come back together."""
     pause = 0.02
     while True:
         yield pause * random.uniform(0.5, 1)
-        pause = min(2 * pause, 1.0)
+        pause = min(2 * pause, 0.5)
 
 
 def code_of(message: str) -> str:

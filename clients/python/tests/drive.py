@@ -4,6 +4,7 @@ LIBRARY is redis-py, redis-py-asyncio or glide. The modes are described in clien
 """
 
 import asyncio
+import dataclasses
 import json
 import os
 import sys
@@ -14,16 +15,20 @@ sys.path.insert(0, os.path.dirname(HERE))
 
 import redis  # noqa: E402
 import redis.asyncio  # noqa: E402
+from redis.cluster import LoadBalancingStrategy  # noqa: E402
+
 import shop  # noqa: E402
 import shop_async  # noqa: E402
-from redis_stock import AsyncStock, Call, Stock, StockError, calls  # noqa: E402
+from redis_stock import AsyncStock, Call, Stock, StockError, Unanswered, answers, calls  # noqa: E402
 
 FLAGS = [word for word in sys.argv if word.startswith("--")]
 LIBRARY, PORT, MODE, *ARGS = [word for word in sys.argv[1:] if not word.startswith("--")]
 CLUSTER, TIMEOUT = "--cluster" in FLAGS, float(os.environ.get("STOCK_TIMEOUT", "0.5"))
+WITHIN = float(os.environ.get("STOCK_PATIENCE_MS", "10000")) / 1000
 OPTIONS = dict(
-    decode_responses=True, socket_timeout=TIMEOUT, protocol=3 if "--resp3" in FLAGS else 2,
-    **({"read_from_replicas": True} if "--replicas" in FLAGS else {}),
+    # The vectors have bytes that are no text.
+    decode_responses=MODE != "driver", socket_timeout=TIMEOUT, protocol=3 if "--resp3" in FLAGS else 2,
+    **({"load_balancing_strategy": LoadBalancingStrategy.RANDOM_REPLICA} if "--replicas" in FLAGS else {}),
 )
 URL = f"redis://127.0.0.1:{PORT}"
 
@@ -52,14 +57,14 @@ async def connect():
         async def end():
             client.close()
 
-        return Plain(Stock(client)), client, bare, end
+        return Plain(Stock(client, within=WITHIN)), client, bare, end
     if LIBRARY == "redis-py-asyncio":
         client = (redis.asyncio.RedisCluster if CLUSTER else redis.asyncio.Redis).from_url(URL, **OPTIONS)
 
         async def bare(key, words):
             return await client.execute_command(*words)
 
-        return AsyncStock(client), client, bare, client.aclose
+        return AsyncStock(client, within=WITHIN), client, bare, client.aclose
     import glide
     from redis_stock.glide import GlideStock
 
@@ -79,7 +84,7 @@ async def connect():
         words = [str(word) for word in words]
         return await client.custom_command(words, *([glide.SlotKeyRoute(glide.SlotType.PRIMARY, key)] if CLUSTER else []))
 
-    return GlideStock(client, replicas="--replicas" in FLAGS), client, bare, client.close
+    return GlideStock(client, within=WITHIN, replicas="--replicas" in FLAGS), client, bare, client.close
 
 
 async def lines(stock):
@@ -131,6 +136,153 @@ async def bench(stock, client, bare, count):
     print(f"{LIBRARY}: a bare call takes {call * 1e6:.0f} us, the library {100 * (library / call - 1):+.1f} %")
 
 
+def data(value):
+    """A string of the vectors is bytes: a character each."""
+    return value.encode("latin-1")
+
+
+def attributes(pairs):
+    return {pair[0]: data(pair[1]) for pair in pairs if isinstance(pair, list)}
+
+
+def make(method, g):
+    """The typed call of a vector."""
+    key, order = data(g.get("key", "")), data(g.get("order", ""))
+    hold, buyer = g.get("hold", {}), {"attributes": attributes(g["for"])} if "for" in g else {}
+    keys = [data(name) for name in g.get("keys", [])]
+
+    def some(*names, **renamed):
+        """Those options that are given."""
+        renamed.update({name: name for name in names})
+        return {ours: g[theirs] for ours, theirs in renamed.items() if theirs in g}
+
+    override = [data(value) for value in g.get("for", []) if isinstance(value, str)]
+    refund = some("keep_usage", "no_restock")
+    match method:
+        case "reserve":
+            return calls.reserve(key, order, g["quantity"], **hold, **some("partial"), **buyer)
+        case "check":
+            return calls.check(key, g["quantity"], **buyer)
+        case "confirm":
+            return calls.confirm(key, order, **some("quantity", "late", "since_ms"), **buyer)
+        case "release":
+            return calls.release(key, order)
+        case "amend":
+            return calls.amend(key, order, g["quantity"])
+        case "extend":
+            return calls.extend(key, order, **hold)
+        case "return":
+            token = {"token": data(g["token"])} if "token" in g else {}
+            return calls.refund(key, order, **some("quantity", "late"), **token, **refund)
+        case "mreserve":
+            return calls.reserve_cart(order, {data(name): n for name, n in g["lines"]}, **hold, **buyer)
+        case "mconfirm":
+            return calls.confirm_cart(order, keys, **some("late"))
+        case "mrelease":
+            return calls.release_cart(order, keys)
+        case "mextend":
+            return calls.extend_cart(order, keys, **hold)
+        case "mreturn":
+            return calls.refund_cart(order, keys, **refund)
+        case "set":
+            only_if = {g["only_if"].lower(): True} if "only_if" in g else {}
+            return calls.set_stock(key, g["on_hand"], **only_if)
+        case "add":
+            return calls.add(key, g["delta"], data(g["token"]))
+        case "reconcile":
+            after = {"after": [g["after"][name] for name in ("epoch", "seq", "out")]} if "after" in g else {}
+            return calls.reconcile(key, g["on_hand"], **after, **some("dry_run"))
+        case "suspend":
+            return calls.suspend(key)
+        case "resume":
+            return calls.resume(key)
+        case "sweep":
+            return calls.sweep(key, g.get("count"))
+        case "limit":
+            return calls.limit(key, g["by"], g["max"], **some("per", "tz", "count", "missing"), override=override)
+        case "unlimit":
+            return calls.unlimit(key, g["by"], **some("per", "count"), override=override)
+        case "setpolicy":
+            return calls.set_policy(key, data(g["policy"]))
+        case "policy":
+            return calls.policy(key)
+        case "limits":
+            return calls.limits(key)
+        case "usage":
+            return calls.usage(key, **buyer)
+        case "get":
+            return calls.get(key)
+        case "available":
+            return calls.available(*keys)
+        case "order":
+            return calls.order(key, order)
+        case "orders":
+            return calls.orders(key, g["cursor"], **some("state", "count"))
+        case "verify":
+            return calls.verify(key)
+
+
+TYPES = {
+    answers.Reserved: "held",
+    answers.CartReserved: "cart_held",
+    answers.CartDone: "done",
+    answers.OrderView: "order",
+}
+READS = {"policy": "policy", "limits": "limits", "usage": "usage", "available": "available", "verify": "differences"}
+
+
+def plain(value):
+    """As JSON of the vectors."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if isinstance(value, dict):
+        return {plain(name): plain(inner) for name, inner in value.items()}
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {"for" if name == "attributes" else name: plain(getattr(value, name)) for name in names}
+    return value
+
+
+def result(method, answer):
+    if isinstance(answer, Unanswered):
+        return {"type": "error", "class": "unsure", "code": answer.code}
+    if isinstance(answer, StockError):
+        unavailable = answer.code in ("NOREPLICAS", "OOM", "MISCONF")
+        return {"type": "error", "class": "unavailable" if unavailable else "bug", "code": answer.code}
+    if isinstance(answer, answers.Refused):
+        return {"type": "refused", "word": answer.word, **plain(answer)}
+    if answer is None or answer is False:
+        return {"type": "nothing"}
+    if answer is True:
+        return {"type": "done"}
+    if method in READS:
+        return {"type": {"verify": "verified"}.get(method, method), READS[method]: plain(answer)}
+    if method == "get":
+        return {"type": "pool", **plain(answer)}
+    if method == "orders":
+        return {"type": "orders", "cursor": str(answer[0]), "orders": plain(answer[1])}
+    if isinstance(answer, int):
+        return {"type": "count", "count": answer}
+    return {"type": TYPES.get(type(answer), type(answer).__name__.lower()), **plain(answer)}
+
+
+async def driver(stock):
+    """Makes the typed calls that it reads, one a line, and prints their results."""
+    for line in sys.stdin:
+        given = json.loads(line)
+        try:
+            if isinstance(given, list):
+                found = await stock.pipeline([make(call["method"], call["args"]) for call in given])
+                shown = [result(call["method"], answer) for call, answer in zip(given, found)]
+            else:
+                shown = result(given["method"], await stock.do(make(given["method"], given["args"])))
+        except (StockError, Unanswered) as error:
+            shown = result("", error)
+        print(json.dumps(shown), flush=True)
+
+
 async def main():
     if MODE == "shop" and LIBRARY == "redis-py":
         return shop.main((redis.RedisCluster if CLUSTER else redis.Redis).from_url(URL, **OPTIONS))
@@ -140,6 +292,8 @@ async def main():
             await shop_async.main(stock)
         elif MODE == "lines":
             await lines(stock)
+        elif MODE == "driver":
+            await driver(stock)
         elif MODE == "carts":
             await carts(stock, *ARGS)
         elif MODE == "bench":

@@ -2,20 +2,16 @@
 //! any point the same call again goes on where it stopped.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rand::Rng;
 
 use super::reconcile::{reconcile_some, Report, NO_POOL};
+use super::retried;
 use crate::config::Config;
-use crate::db::{is_conflict, Adjustment, Db};
+use crate::db::{Adjustment, Conflict, Db};
 use crate::failure::Failure;
 use crate::redis_client::RedisClient;
 use crate::run::now_ms;
-
-/// How often somebody else may be faster.
-const TRIES: u32 = 1000;
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -64,26 +60,11 @@ async fn both(config: &Config, request: &Request) -> Result<()> {
 
 /// The database's half, once for each token. Answers what the stock row says.
 pub async fn database(config: &Config, db: &Db, request: &Request) -> Result<i64> {
-    match retried(async || attempt(config, db, request).await).await {
-        Err(error) if is_conflict(&error) => {
+    match retried(config, async || attempt(config, db, request).await).await {
+        Err(error) if error.downcast_ref::<Conflict>().is_some() => {
             Err(Failure::Refused(format!("the row {} changes too fast", request.sku)).into())
         }
         other => other,
-    }
-}
-
-/// Makes a transaction again while somebody else is faster; the last conflict after [`TRIES`].
-async fn retried<T>(mut transaction: impl AsyncFnMut() -> Result<T>) -> Result<T> {
-    let mut tries = TRIES;
-    loop {
-        match transaction().await {
-            Err(error) if is_conflict(&error) && tries > 1 => {
-                tries -= 1;
-                let pause = rand::rng().random_range(1..20);
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-            }
-            other => return other,
-        }
     }
 }
 
@@ -143,7 +124,7 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
 
 /// Redis's half: it learns what is in the stock row now. Once more says the same.
 pub async fn sync_redis(config: &Config, db: &Db, redis: &mut RedisClient, request: &Request) -> Result<Report> {
-    retried(async || reconcile_one(config, db, redis, request).await).await
+    retried(config, async || reconcile_one(config, db, redis, request).await).await
 }
 
 async fn reconcile_one(config: &Config, db: &Db, redis: &mut RedisClient, request: &Request) -> Result<Report> {

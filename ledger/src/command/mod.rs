@@ -9,13 +9,30 @@ pub mod reconcile;
 pub mod status;
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use rand::Rng;
 
 use crate::config::Config;
-use crate::db::{Db, Tx, Unfit};
+use crate::db::{is_conflict, Db, Tx, Unfit};
 use crate::projection::Position;
+
+/// Makes a transaction again while somebody else is faster, for `patience_seconds`.
+async fn retried<T>(config: &Config, mut transaction: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let began = Instant::now();
+    let patience = Duration::from_secs(config.run.patience_seconds);
+    loop {
+        match transaction().await {
+            Err(error) if is_conflict(&error) && began.elapsed() < patience => {
+                let pause = rand::rng().random_range(1..20);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            other => return other,
+        }
+    }
+}
 
 /// A progress bar on standard error; nothing where that is no terminal.
 fn bar(what: &'static str, length: u64) -> ProgressBar {

@@ -4,13 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::{bar, on_hand, table};
+use super::{bar, on_hand, retried, table};
 use crate::config::Config;
 use crate::db::{Db, Tx};
 use crate::failure::Failure;
 use crate::projection::Position;
-use crate::redis_client::pools::{Pool, Reconciled};
+use crate::redis_client::pools::{Foreign, Pool, Reconciled};
+use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
+use crate::run::is_ahead;
 
 /// Pools whose rows are held at a time. Few: the feed waits for them.
 const PAGE: i64 = 200;
@@ -33,6 +35,8 @@ pub struct Report {
     pub to_audit: Vec<String>,
     /// Pools that `run` has not followed far enough.
     pub behind: Vec<String>,
+    /// Pools whose last entries the stream does not have.
+    pub missing: Vec<String>,
     /// Pools that Redis would not reconcile, and its answer.
     pub failed: Vec<(String, String)>,
     /// Pools that know what is in the stock row now, or have no use for it: no such pool,
@@ -85,6 +89,7 @@ pub async fn reconcile_some(
     let on_hand = on_hand(db, tx, config, &positions).await?;
     let names: Vec<&str> = names.iter().copied().collect();
     let pools = redis.keys(&names).await?;
+    let missing = missing(db, tx, redis, &positions, &names, &pools).await?;
     let mut calls = Vec::new();
     for (name, pool) in names.iter().zip(&pools) {
         let Some(position) = positions.get(*name) else {
@@ -110,6 +115,7 @@ pub async fn reconcile_some(
             }
         };
         match reference(position, pool) {
+            Ok(_) if missing.contains(name) => report.missing.push(name.to_string()),
             Ok(reference) => calls.push((*name, *on_hand, reference)),
             Err(Objection::NeedsAudit) => report.to_audit.push(name.to_string()),
             Err(Objection::Behind) => report.behind.push(name.to_string()),
@@ -139,6 +145,39 @@ pub async fn reconcile_some(
         }
     }
     Ok(())
+}
+
+/// Pools that are ahead of a database that has read their stream to its end: their last entries are
+/// missing in it, and the stock row is too high by what they moved. The rows of the pools are held,
+/// so the feed writes none of them meanwhile.
+async fn missing<'a>(
+    db: &Db,
+    tx: &mut Tx,
+    redis: &mut RedisClient,
+    positions: &HashMap<String, Position>,
+    names: &[&'a str],
+    pools: &[Result<Option<Pool>, Foreign>],
+) -> Result<BTreeSet<&'a str>> {
+    let mut ahead: HashMap<&str, Vec<&'a str>> = HashMap::new();
+    for (name, pool) in names.iter().zip(pools) {
+        let (Some(position), Ok(Some(pool))) = (positions.get(*name), pool) else { continue };
+        if is_ahead(pool, position) {
+            ahead.entry(&pool.events).or_default().push(name);
+        }
+    }
+    let mut missing = BTreeSet::new();
+    if ahead.is_empty() {
+        return Ok(missing);
+    }
+    for (stream, names) in ahead {
+        let last = redis.last_entry(stream).await?.unwrap_or_default();
+        let rows = db.streams(tx).await?;
+        let read = rows.iter().find(|(name, _)| name == stream).map(|(_, row)| row.entry.as_str());
+        if read.is_some_and(|read| parts(read) >= parts(&last)) {
+            missing.extend(names);
+        }
+    }
+    Ok(missing)
 }
 
 /// Reconciles all pools, or those named.
@@ -172,6 +211,8 @@ pub async fn reconcile(config: &Config, pools: &[String], dry_run: bool) -> Resu
     Ok(report)
 }
 
+/// Reconciles some pools; again where another transaction was faster. Telling Redis twice is no
+/// harm: the later snapshot comes later.
 async fn portion(
     db: &Db,
     redis: &mut RedisClient,
@@ -180,8 +221,21 @@ async fn portion(
     dry_run: bool,
     report: &mut Report,
 ) -> Result<()> {
+    let found = retried(config, async || once(db, redis, config, names, dry_run).await).await?;
+    report.add(found);
+    Ok(())
+}
+
+async fn once(
+    db: &Db,
+    redis: &mut RedisClient,
+    config: &Config,
+    names: &BTreeSet<&str>,
+    dry_run: bool,
+) -> Result<Report> {
+    let mut report = Report::default();
     let mut tx = db.begin().await?;
-    reconcile_some(db, &mut tx, redis, config, names, dry_run, report).await?;
+    reconcile_some(db, &mut tx, redis, config, names, dry_run, &mut report).await?;
     // Adjustments that Redis did not know are in it now.
     if !dry_run {
         let synced = names.iter().filter(|name| report.synced.contains(**name));
@@ -189,10 +243,22 @@ async fn portion(
         db.mark_synced(&mut tx, &synced).await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(report)
 }
 
 impl Report {
+    fn add(&mut self, more: Report) {
+        self.agreed += more.agreed;
+        self.drifted.extend(more.drifted);
+        self.left.extend(more.left);
+        self.unfit.extend(more.unfit);
+        self.to_audit.extend(more.to_audit);
+        self.behind.extend(more.behind);
+        self.missing.extend(more.missing);
+        self.failed.extend(more.failed);
+        self.synced.extend(more.synced);
+    }
+
     /// Prints the tables, and answers by the exit code. `named`: the caller has named the pools,
     /// and none may be left alone.
     pub fn finish(self, dry_run: bool, named: bool) -> Result<()> {
@@ -214,7 +280,7 @@ impl Report {
         println!("{} pools agreed, {} {verb}, {} were left alone.", self.agreed, self.drifted.len(), self.left.len());
         if !self.to_audit.is_empty() {
             let text = format!(
-                "Redis lost history in {} pools ({}): `stock-ledger run --once`, `stock-ledger audit --repair`, then this",
+                "{} pools wait for an audit ({}): `stock-ledger run --once`, `stock-ledger audit --repair`, then this",
                 self.to_audit.len(),
                 some(&self.to_audit)
             );
@@ -225,6 +291,15 @@ impl Report {
                 "{} pools ({}) have begun a history that `stock-ledger run` has not read yet: let it, then try again",
                 self.behind.len(),
                 some(&self.behind)
+            );
+            return Err(Failure::Order(text).into());
+        }
+        if !self.missing.is_empty() {
+            let text = format!(
+                "the stream lacks the last entries of {} pools ({}): `stock-ledger run --once`, \
+                 `stock-ledger audit --repair`, then this",
+                self.missing.len(),
+                some(&self.missing)
             );
             return Err(Failure::Order(text).into());
         }

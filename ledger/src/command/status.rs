@@ -61,7 +61,7 @@ pub async fn status(config: &Config, incidents: i64) -> Result<()> {
     }
     if to_audit > 0 {
         println!(
-            "Redis lost history in {to_audit} pools: run `stock-ledger audit --repair`, then `stock-ledger reconcile`."
+            "{to_audit} pools wait for an audit (Redis lost history, or entries are missing): run `stock-ledger audit --repair`, then `stock-ledger reconcile`."
         );
     }
     match redis {

@@ -36,6 +36,7 @@ impl Db {
             quantity: find(&named.quantity),
             version: named.version.as_ref().map(|version| find(version)),
             unique: self.is_unique(schema, table, named).await?,
+            triggers: self.has_triggers(schema, table).await?,
         }))
     }
 
@@ -129,6 +130,28 @@ impl Db {
                            GROUP BY index_name \
                            HAVING COUNT(*) = 1 AND MAX(column_name) = ? AND COUNT(sub_part) = 0) AS alone";
                 sqlx::query(sql).bind(schema).bind(table).bind(&named.key).fetch_one(&self.pool).await?
+            }
+        };
+        Ok(number(&row, 0)? > 0)
+    }
+
+    /// Whether triggers or rules see what is written.
+    async fn has_triggers(&self, schema: Option<&str>, table: &str) -> Result<bool> {
+        let row = match self.dialect {
+            Dialect::Sqlite => {
+                let sql = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE";
+                sqlx::query(sql).bind(table).fetch_one(&self.pool).await?
+            }
+            Dialect::Postgres => {
+                let sql =
+                    "SELECT (SELECT COUNT(*) FROM pg_trigger WHERE tgrelid = to_regclass($1) AND NOT tgisinternal) \
+                           + (SELECT COUNT(*) FROM pg_rewrite WHERE ev_class = to_regclass($1))";
+                sqlx::query(sql).bind(&self.stock.table).fetch_one(&self.pool).await?
+            }
+            Dialect::Mysql => {
+                let sql = "SELECT COUNT(*) FROM information_schema.triggers \
+                           WHERE event_object_schema = COALESCE(?, DATABASE()) AND event_object_table = ?";
+                sqlx::query(sql).bind(schema).bind(table).fetch_one(&self.pool).await?
             }
         };
         Ok(number(&row, 0)? > 0)

@@ -12,6 +12,8 @@ mod table_shape;
 mod tokens;
 mod transaction;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -23,7 +25,8 @@ use crate::failure::{redacted, Failure};
 
 pub use crate::dialect::Dialect;
 pub use adjustments::Adjustment;
-pub use faults::{is_conflict, is_lost};
+use faults::is_refused_login;
+pub use faults::{is_conflict, is_contention, is_read_only, is_unavailable};
 pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
@@ -34,6 +37,8 @@ pub use transaction::Tx;
 /// The database with what is configured about it.
 pub struct Db {
     pool: AnyPool,
+    /// Counts how often all connections were given up: one of an earlier number is closed.
+    generation: Arc<AtomicU64>,
     /// For connections beside the pool.
     url: String,
     /// Which SQL it speaks.
@@ -75,7 +80,8 @@ impl Db {
                 (Dialect::Sqlite, _) if !create => {
                     Failure::Order(format!("{url} cannot be opened ({e}): run `stock-ledger init`"))
                 }
-                _ => Failure::Unreachable(format!("the database cannot be reached: {e}")),
+                _ if is_refused_login(&e) => Failure::Refused(format!("the database at {}: {e}", redacted(&url))),
+                _ => Failure::Unreachable(format!("the database at {} cannot be reached: {e}", redacted(&url))),
             })?;
         let named = &config.stock;
         let stock = StockTable {
@@ -86,7 +92,7 @@ impl Db {
             negative: named.negative,
             unit: named.unit.clone(),
         };
-        Ok(Db { pool, url, dialect, stock, shape: Shape::plain(dialect) })
+        Ok(Db { pool, generation: Arc::default(), url, dialect, stock, shape: Shape::plain(dialect) })
     }
 
     /// Opens a database that `init` has prepared.
@@ -119,7 +125,17 @@ impl Db {
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Tx> {
-        Tx::begin(&self.pool, self.dialect).await
+        Tx::begin(&self.pool, self.dialect, &self.generation).await
+    }
+
+    /// Gives all connections up, so that the next ones reach whoever serves now: behind a proxy or a
+    /// moving address that is another server.
+    pub async fn give_up_connections(&self) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        while let Some(connection) = self.pool.try_acquire() {
+            // It is not needed any more, whatever closing it says.
+            let _ = connection.close().await;
+        }
     }
 
     /// A connection beside the pool, on which nothing has happened yet: it sees what others have

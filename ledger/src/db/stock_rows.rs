@@ -114,6 +114,12 @@ impl Db {
                 let row = self.unwritten(tx, some).await?;
                 return Err(Conflict { row }.into());
             }
+            if self.shape.is_verified() {
+                let row = self.unwritten(tx, some).await?;
+                if !row.is_empty() {
+                    return Err(Conflict { row }.into());
+                }
+            }
         }
         Ok(())
     }
@@ -137,7 +143,8 @@ impl Db {
         let right = |(sku, wanted): &&(String, &StockRow)| {
             let version = if stock.version.is_some() { wanted.version + 1 } else { 0 };
             let stock_rows = found.get(sku).map(Vec::as_slice);
-            matches!(stock_rows, Some([Ok(stock_row)]) if (stock_row.quantity, stock_row.version) == (wanted.quantity, version))
+            matches!(stock_rows, Some([Ok(stock_row)]) if stock_row.quantity == wanted.quantity
+                && (stock_row.version == version || self.shape.is_verified()))
         };
         Ok(rows.iter().find(|row| !right(row)).map(|(sku, _)| sku.clone()).unwrap_or_default())
     }

@@ -70,6 +70,8 @@ pub struct Facts {
     pub version: Option<Option<Column>>,
     /// Whether the key alone has a unique index.
     pub unique: bool,
+    /// Whether triggers or rules see what is written.
+    pub triggers: bool,
 }
 
 /// How keys are compared.
@@ -93,6 +95,8 @@ pub struct Shape {
     decimal: bool,
     /// The pool's unit: 10 to the power of minus this.
     digits: u32,
+    /// What is written is read again: a trigger may have undone it.
+    verified: bool,
 }
 
 /// Why a row of the stock table is left alone.
@@ -103,7 +107,7 @@ pub struct Unfit(pub String);
 impl Shape {
     /// The shape of the ledger's own stock table.
     pub fn plain(dialect: Dialect) -> Shape {
-        Shape { dialect, key: Key::Text, decimal: false, digits: 0 }
+        Shape { dialect, key: Key::Text, decimal: false, digits: 0, verified: false }
     }
 
     /// The shape of a table, or why the ledger cannot work on it.
@@ -125,6 +129,7 @@ impl Shape {
             decimal: quantity_kind(dialect, quantity, digits)
                 .map_err(|why| format!("{table}.{}: {why}", quantity.name))?,
             digits,
+            verified: facts.triggers,
         };
         if let Some(version) = &facts.version {
             let name = named.version.as_deref().unwrap_or_default();
@@ -141,6 +146,11 @@ impl Shape {
             ));
         }
         Ok(shape)
+    }
+
+    /// Whether what is written must be read again.
+    pub fn is_verified(&self) -> bool {
+        self.verified
     }
 
     /// A key as text.

@@ -7,6 +7,8 @@
 //! are, and the server alone knows the state.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -22,6 +24,9 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Tx {
     /// Empty once the transaction has ended.
     connection: Option<PoolConnection<Any>>,
+    /// How often all connections had been given up when it began, and by now.
+    began_in: u64,
+    generation: Arc<AtomicU64>,
 }
 
 impl Tx {
@@ -29,14 +34,15 @@ impl Tx {
     ///
     /// # Errors
     /// No connection can be had, or BEGIN fails; that connection is closed.
-    pub(super) async fn begin(pool: &AnyPool, dialect: Dialect) -> Result<Tx> {
+    pub(super) async fn begin(pool: &AnyPool, dialect: Dialect, generation: &Arc<AtomicU64>) -> Result<Tx> {
         const WHAT: &str = "a transaction of the database";
         let mut connection = pool.acquire().await.context(WHAT)?;
         if let Err(error) = connection.execute(dialect.begin()).await {
             connection.close_on_drop();
             return Err(error).context(WHAT);
         }
-        Ok(Tx { connection: Some(connection) })
+        let began_in = generation.load(Ordering::Relaxed);
+        Ok(Tx { connection: Some(connection), began_in, generation: generation.clone() })
     }
 
     /// Commits. After an error nobody knows whether the transaction is in the database: ask it on
@@ -74,10 +80,11 @@ impl Drop for Tx {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         // Whoever waits for a connection of the pool waits for this one, too.
+        let (began_in, generation) = (self.began_in, self.generation.clone());
         tokio::spawn(async move {
             let ended = tokio::time::timeout(ROLLBACK_TIMEOUT, connection.execute("ROLLBACK")).await;
             // SQLite answers so when it has rolled back by itself.
-            if !matches!(ended, Ok(Ok(_))) {
+            if !matches!(ended, Ok(Ok(_))) || began_in != generation.load(Ordering::Relaxed) {
                 connection.close_on_drop();
             }
         });

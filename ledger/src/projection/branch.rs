@@ -125,7 +125,7 @@ impl Projection {
             self.incident("fork", event, units, detail);
             self.needs_audit(event);
             self.lose(Fork { pool: event.pool.clone(), epoch: event.epoch.clone(), from_seq });
-        } else if event.seq > position.seq + 1 {
+        } else if event.seq > position.seq + 1 || event.kind == Kind::State {
             return Some(self.follow(event, position));
         }
         Some(base)

@@ -16,7 +16,7 @@ use crate::event::{Event, Kind};
 
 pub use branch::{LineageQuery, Past};
 pub use order_lines::{OrderLine, State};
-pub use stock_row::StockRow;
+pub use stock_row::{split, StockRow};
 pub use tokens::{is_made_up, Token, TokenKey};
 
 /// How far a pool has been followed.
@@ -179,7 +179,7 @@ impl Projection {
             },
             _ => self.join(event),
         };
-        self.applied += 1;
+        self.applied += u64::from(event.kind != Kind::State);
         let known = old.as_ref().is_some_and(|p| p.epoch == event.epoch);
         if !known {
             self.entered.insert((event.pool.clone(), event.epoch.clone()));
@@ -199,6 +199,10 @@ impl Projection {
     }
 
     fn follow(&mut self, event: &Event, position: &Position) -> i64 {
+        if event.kind == Kind::State {
+            self.missing_end(event, position);
+            return position.out;
+        }
         let missed = event.seq - position.seq - 1;
         if missed > 0 && !position.epoch.is_empty() {
             let units = event.out - position.out - event.own_out();
@@ -210,6 +214,22 @@ impl Projection {
             self.incident("gap", event, units, detail);
         }
         position.out
+    }
+
+    /// The last entries of a pool are missing. The stock row is made right from `out`; what they
+    /// said of orders only an audit finds.
+    fn missing_end(&mut self, event: &Event, position: &Position) {
+        let units = event.out - position.out;
+        let detail = format!(
+            "changes {} to {} are not in the stream, and nothing follows them; out says that they moved {units} \
+             units, which are applied; audit, then reconcile",
+            position.seq + 1,
+            event.seq
+        );
+        self.incident("gap", event, units, detail);
+        if let Some(position) = self.positions.get_mut(&event.pool) {
+            position.needs_audit = true;
+        }
     }
 
     /// A pool of which the database knows nothing yet.

@@ -54,7 +54,9 @@ impl Projection {
             None => position.uncovered += units,
         }
         let grown = position.uncovered - before;
-        if grown > 0 {
+        // Of a row that cannot be written the first time is told; the sum stands in its position.
+        let is_known = before > 0 && self.unfit.contains_key(&event.pool);
+        if grown > 0 && !is_known {
             let why = match (self.stock_rows.contains_key(&event.pool), self.unfit.get(&event.pool)) {
                 (true, _) => "the stock row is empty",
                 (false, Some(why)) => why,

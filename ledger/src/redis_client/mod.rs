@@ -268,7 +268,10 @@ fn beside(address: &ConnectionAddr, host: String, port: u16) -> ConnectionAddr {
 async fn connect(info: &ConnectionInfo) -> Result<MultiplexedConnection> {
     let client = Client::open(info.clone()).context("the address of Redis")?;
     let config = AsyncConnectionConfig::new().set_response_timeout(ANSWER).set_connection_timeout(CONNECT);
-    client.get_multiplexed_async_connection_with_config(&config).await.map_err(unreachable)
+    let opened = client.get_multiplexed_async_connection_with_config(&config).await;
+    opened.map_err(|error| {
+        Failure::Unreachable(format!("Redis at {} cannot be reached: {error}", address(&info.addr))).into()
+    })
 }
 
 fn address(address: &ConnectionAddr) -> String {

@@ -52,6 +52,17 @@ impl RedisClient {
         Ok(answers.pop().and_then(|answer| Fields::of(&answer)?.text("last-generated-id")))
     }
 
+    /// The id of the last entry that is in the stream; none where it is empty or not there.
+    pub async fn last_entry(&mut self, stream: &str) -> Result<Option<String>> {
+        let key = unescape(stream);
+        let mut command = redis::cmd("XINFO");
+        command.arg("STREAM").arg(&key);
+        let answer = self.calls(vec![(key, command)]).await?.pop();
+        let entry = answer.as_ref().and_then(Fields::of).and_then(|fields| fields.get("last-entry").cloned());
+        let Some(Value::Array(entry)) = entry else { return Ok(None) };
+        Ok(entry.first().and_then(|id| String::from_utf8(bytes(id)).ok()))
+    }
+
     /// How many entries stand behind `after`, counted up to `most`.
     pub async fn behind(&mut self, stream: &str, after: &str, most: usize) -> Result<usize> {
         let key = unescape(stream);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 
+use super::set_aside::{RowsNotWritten, SetAside};
 use super::{now_ms, Replay};
 use crate::config::Config;
 use crate::db::{Db, StreamRow, Tx};
@@ -75,6 +76,8 @@ pub struct Feed<'a> {
     pub stream: &'a str,
     /// The history of the server that the stream is read from.
     pub history: &'a str,
+    /// Pools whose rows are left alone.
+    pub set_aside: &'a SetAside,
 }
 
 /// Applies a batch and moves the stream's row.
@@ -85,7 +88,7 @@ pub async fn apply(
     batch: &Batch,
     replay: &mut Option<Replay>,
 ) -> Result<Applied> {
-    let Feed { db, config, stream, history } = *feed;
+    let Feed { db, config, stream, history, .. } = *feed;
     let mut tx = db.begin().await?;
     let mut next = StreamRow { entry: batch.last_id.clone(), updated_ms: now_ms(), ..row.clone() };
     // The first statement takes the stream's row: a second program that follows it waits here, and
@@ -143,7 +146,7 @@ pub async fn apply(
 
 /// Reads the rows that the events touch.
 async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projection> {
-    let Feed { db, config, .. } = *feed;
+    let Feed { db, config, set_aside, .. } = *feed;
     let pools: BTreeSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
     let mut projection = Projection { negative: config.stock.negative, ..Projection::default() };
     projection.positions = db.lock_positions(tx, &pools).await?;
@@ -168,6 +171,10 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projecti
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
     for (sku, row) in db.stock_rows(tx, &keys).await? {
         let Some(pool) = skus.get(&sku) else { continue };
+        if let Some(why) = set_aside.reason(pool) {
+            projection.unfit.insert(pool.to_string(), format!("row {sku} cannot be written: {why}"));
+            continue;
+        }
         match row {
             Ok(stock_row) => drop(projection.stock_rows.insert(pool.to_string(), stock_row)),
             Err(unfit) => drop(projection.unfit.insert(pool.to_string(), format!("row {sku} {unfit}"))),
@@ -228,7 +235,10 @@ async fn write(db: &Db, tx: &mut Tx, config: &Config, projection: &mut Projectio
         .filter_map(|(pool, stock_row)| Some((config.pools.sku(pool)?, stock_row)))
         .collect();
     stock_rows.sort_by(|a, b| a.0.cmp(&b.0));
-    db.write_stock_rows(tx, &stock_rows).await?;
+    if let Err(error) = db.write_stock_rows(tx, &stock_rows).await {
+        let rows = stock_rows.iter().map(|(sku, row)| (sku.clone(), (*row).clone())).collect();
+        return Err(error.context(RowsNotWritten { rows }));
+    }
     let lines: Vec<(&(String, String), &OrderLine)> =
         projection.touched.iter().filter_map(|key| Some((key, projection.lines.get(key)?))).collect();
     db.write_lines(tx, &lines).await?;

@@ -7,11 +7,13 @@ use anyhow::{anyhow, bail, Result};
 use rand::Rng;
 use tokio::sync::watch;
 
+use super::end_check::EndCheck;
 use super::prefetcher::{Prefetcher, ReadRequest};
 use super::report::Report;
-use super::{apply, Applied, Batch, Feed, Replay};
+use super::set_aside::{broken, RowsNotWritten};
+use super::{apply, Applied, Batch, Feed, Replay, SetAside};
 use crate::config::Config;
-use crate::db::{is_conflict, Db, StreamRow};
+use crate::db::{is_conflict, is_contention, is_read_only, is_unavailable, Db, StreamRow};
 use crate::failure::error_chain;
 use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
@@ -26,6 +28,8 @@ const READING: &str = "reading ";
 const TRIM_EVERY: Duration = Duration::from_secs(2);
 /// So often a stream that is never empty lets the server's history be looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a page of pools is asked whether the stream lacks their last entries.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Maximum optimistic-lock retries per batch; then it fails like any other batch, instead of
 /// spinning. A table whose rows never become what is written would otherwise keep a core busy for
 /// ever.
@@ -44,6 +48,8 @@ pub struct Follower {
     /// Since when nothing has worked: no batch came into the database, and the end of the stream
     /// was not reached.
     failing: Option<Instant>,
+    /// Pools whose rows cannot be written.
+    set_aside: SetAside,
 }
 
 /// Why following ended for now.
@@ -57,7 +63,7 @@ enum Ended {
 impl Follower {
     /// A follower of `stream`.
     pub fn new(config: Arc<Config>, db: Arc<Db>, stream: String, once: bool, stop: watch::Receiver<bool>) -> Follower {
-        Follower { config, db, stream, once, stop, failing: None }
+        Follower { config, db, stream, once, stop, failing: None, set_aside: SetAside::default() }
     }
 
     fn stopping(&self) -> bool {
@@ -84,6 +90,9 @@ impl Follower {
                 Ok(Ended::Restart) => (anyhow!("the history of the server changes, or another program follows"), true),
                 Err(error) => (error, false),
             };
+            if is_read_only(&error) {
+                self.db.give_up_connections().await;
+            }
             let since = *self.failing.get_or_insert_with(Instant::now);
             if self.once && since.elapsed() > Duration::from_secs(self.config.run.patience_seconds) {
                 return Err(error);
@@ -141,9 +150,22 @@ impl Follower {
             block_ms: if self.once { 1 } else { BLOCK_MS },
         };
         let mut prefetcher = Prefetcher::start(reader, request);
+        let mut check = EndCheck::default();
+        let mut checked = Instant::now();
         loop {
             if self.stopping() {
                 return Ok(Ended::Finished);
+            }
+            self.set_aside.retry(&self.db, &self.config).await?;
+            if let Some(events) = check.ripe(&row.entry) {
+                let batch = Batch { events, last_id: row.entry.clone(), ..Batch::default() };
+                if let Some(ended) = self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
+                    return Ok(ended);
+                }
+            }
+            if !self.once && checked.elapsed() > CHECK_EVERY && !check.is_waiting() {
+                checked = Instant::now();
+                check.look(&self.db, &mut redis, &self.config, &self.stream).await?;
             }
             let batch = prefetcher.next().await?;
             if batch.is_empty() {
@@ -156,6 +178,9 @@ impl Follower {
                     self.trim(&mut redis, &row).await?;
                 }
                 self.failing = None;
+                if self.once && !self.reached_end(&mut check, &mut redis).await? {
+                    continue;
+                }
                 if self.once {
                     tracing::info!(stream = self.stream, applied = row.applied, "at the end of the stream");
                     return Ok(Ended::Finished);
@@ -181,6 +206,16 @@ impl Follower {
         }
     }
 
+    /// Whether no pool is ahead of the database at the end of the stream.
+    async fn reached_end(&self, check: &mut EndCheck, redis: &mut RedisClient) -> Result<bool> {
+        while !check.is_waiting() {
+            if check.look(&self.db, redis, &self.config, &self.stream).await? {
+                return Ok(!check.is_waiting());
+            }
+        }
+        Ok(false)
+    }
+
     /// Writes a batch. What it answers ends the following.
     async fn write(
         &mut self,
@@ -191,8 +226,8 @@ impl Follower {
         replay: &mut Option<Replay>,
     ) -> Result<Option<Ended>> {
         let (db, config, stream) = (self.db.clone(), self.config.clone(), self.stream.clone());
-        let feed = Feed { db: &db, config: &config, stream: &stream, history };
         for tries in 1.. {
+            let feed = Feed { db: &db, config: &config, stream: &stream, history, set_aside: &self.set_aside };
             match apply(&feed, redis, row, batch, replay).await {
                 Ok(Applied::Done) => return Ok(None),
                 Ok(Applied::NewHistory) => return Ok(Some(Ended::Restart)),
@@ -202,6 +237,7 @@ impl Follower {
                     self.pause(Duration::from_millis(pause)).await;
                     return Ok(Some(Ended::Restart));
                 }
+                Err(error) if self.sets_aside(&error, tries).await? => {}
                 // Somebody else wrote a row of the stock table: the same again, from what it says
                 // now.
                 Err(error) if is_conflict(&error) && tries < TRIES => {
@@ -219,6 +255,21 @@ impl Follower {
             }
         }
         Ok(Some(Ended::Finished))
+    }
+
+    /// Sets the rows aside that the database does not take. False: it is none of them, or it is too
+    /// early to say: somebody else may have been faster.
+    async fn sets_aside(&mut self, error: &anyhow::Error, tries: u32) -> Result<bool> {
+        let Some(refused) = error.downcast_ref::<RowsNotWritten>() else { return Ok(false) };
+        let early = is_conflict(error) && tries < WARN_TRIES;
+        if early || is_contention(error) || is_unavailable(error) {
+            return Ok(false);
+        }
+        let broken = broken(&self.db, &refused.rows).await?;
+        for (sku, why) in &broken {
+            self.set_aside.add(self.config.pools.pool(sku), why.clone());
+        }
+        Ok(!broken.is_empty())
     }
 
     /// At the end of the stream. True: the server's history is another one now.

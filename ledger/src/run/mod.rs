@@ -1,13 +1,15 @@
 //! The feed: follows each event stream and writes what happened into the database, each event once.
 
 mod apply;
+mod end_check;
 mod follow;
 mod prefetcher;
 mod replay;
 mod report;
+mod set_aside;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use tokio::sync::watch;
@@ -15,9 +17,13 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::db::Db;
+use crate::exit_code::exit_code;
+use crate::failure::error_chain;
 
 pub use apply::{apply, Applied, Batch, Feed};
+pub use end_check::is_ahead;
 pub use replay::Replay;
+pub use set_aside::SetAside;
 
 /// Up to so many streams have a thread each.
 const MOST_THREADS: usize = 64;
@@ -55,12 +61,33 @@ pub fn stop_signal() -> Result<watch::Sender<bool>> {
 /// Follows all streams: until asked to stop, or with `once` until each has been read to its end.
 pub async fn run(config: &Config, once: bool) -> Result<()> {
     let stop = stop_signal()?;
-    // The first failure to connect to the database is reported at once: a wrong address does not
-    // become right.
-    let db = Arc::new(Db::open_prepared(config).await?);
+    let Some(db) = open(config, once, &stop).await? else { return Ok(()) };
+    let db = Arc::new(db);
     let result = follow_all(config, &db, once, &stop).await;
     db.close().await;
     result
+}
+
+/// Opens the database. A service that starts before its database waits for it; a command that must
+/// end says at once what is wrong. None: asked to stop meanwhile.
+async fn open(config: &Config, once: bool, stop: &watch::Sender<bool>) -> Result<Option<Db>> {
+    const LONGEST_WAIT: Duration = Duration::from_secs(5);
+    let mut stopped = stop.subscribe();
+    let mut wait = Duration::from_millis(200);
+    while !*stopped.borrow_and_update() {
+        match Db::open_prepared(config).await {
+            Err(error) if !once && exit_code(&error) == 4 => {
+                tracing::warn!(wait_ms = wait.as_millis() as u64, "trying again: {}", error_chain(&error));
+            }
+            other => return other.map(Some),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stopped.changed() => {}
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+    Ok(None)
 }
 
 /// Reads each stream to its end.

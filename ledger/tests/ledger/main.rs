@@ -2,11 +2,13 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod alive;
+mod availability;
 mod calls;
 mod campaigns;
 mod commits;
 mod failover;
 mod feed;
+mod guide;
 mod harness;
 mod history;
 mod kinds;
@@ -47,6 +49,7 @@ on_every_database![
     history::a_pool_is_restored,
     history::a_restock_is_known_by_its_token,
     history::a_restock_of_a_pool_made_anew,
+    history::the_last_entries_of_a_pool_are_missing,
     operators::fifty_operators_and_a_sale,
     operators::an_adjustment_can_be_repeated,
     operators::adjust_refuses_what_is_not_there,
@@ -65,7 +68,7 @@ on_every_database![
     kinds::goods_that_are_weighed,
     alive::whoever_reads_and_cannot_write_gives_up,
     alive::nothing_is_trimmed_off_a_stream_that_is_not_there,
-    alive::a_row_that_never_keeps_what_is_written_is_named,
+    alive::a_row_that_cannot_be_written_stops_no_other,
     alive::what_no_table_can_carry_stops_nothing,
     alive::a_key_that_is_no_pool_any_more_stops_nothing,
     alive::a_pool_without_a_row_by_design_has_no_stock_row,

@@ -1,17 +1,14 @@
 //! Parts that snapshots and effects share.
 
+use super::damage::Damage;
 use super::wire::{put, put_bytes, put_optional, put_signed, Read, Reader};
-use super::Damage;
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
-use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS};
+use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS, MAX_TUPLE};
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::Window;
-
-/// The longest tuple of values.
-const MAX_TUPLE: usize = MAX_DIMENSIONS * (MAX_ID + 1);
 
 pub fn put_on_hand(out: &mut Vec<u8>, on_hand: OnHand) {
     put_optional(out, if let OnHand::Units(units) = on_hand { Some(units) } else { None });

@@ -1,20 +1,19 @@
-//! Chunks back into a pool. The bytes may come from anybody (RESTORE): each bound is checked before memory is taken, every sum,
-//! index and list is made anew, and what contradicts itself is refused.
+//! Chunks back into a pool. The bytes may come from anybody (RESTORE): each bound is checked before
+//! memory is allocated, every sum, index and list is rebuilt, and contradictions are refused.
 
+use super::damage::Damage;
 use super::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
 use super::record;
 use super::wire::{Read, Reader};
-use super::Damage;
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{Limit, Overrides, Recent, MAX_DIMENSIONS, MAX_LIMITS, MAX_LIMIT_ID};
-use crate::core::model::order::{Extra, NewOrder, Numbers, ReturnContent, ReturnToken, State, MAX_TOKENS};
-use crate::core::model::pool::{EndedEpoch, Pool, Sums, MAX_EPOCHS};
+use crate::core::model::limit::{Limit, Overrides, Recent, MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
+use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
+use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
 use crate::core::store::bulk::Bulk;
 use crate::core::store::timeline::Timeline;
-use crate::core::store::usage::{Place, RestoredEntry};
-use crate::core::store::usage_entries;
 
 /// Whether a chunk is the first one of a pool.
 #[must_use]
@@ -30,7 +29,8 @@ pub struct Loader {
     last: u8,
     /// What the header says is held; the orders must agree.
     pub(super) reserved: i64,
-    /// The number of each entry in the table, and how many units and orders of it its orders explain.
+    /// The number of each entry in the table, and how many units and orders of it its orders
+    /// explain.
     entries: Vec<(u32, i64)>,
     /// What will be indexed at the end: orders, and usage.
     order_bulk: Bulk,
@@ -117,15 +117,15 @@ impl Loader {
     /// How much memory it takes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let beside = size_of::<Self>().saturating_sub(size_of::<Pool>());
-        beside
+        let loader = size_of::<Self>().saturating_sub(size_of::<Pool>());
+        loader
             .saturating_add(self.pool.memory_bytes())
             .saturating_add(self.entries.capacity().saturating_mul(size_of::<(u32, i64)>()))
             .saturating_add(self.order_bulk.bytes())
             .saturating_add(self.usage_bulk.bytes())
     }
 
-    /// What freeing it costs, in allocations of size.
+    /// How many allocations freeing it has to return.
     #[must_use]
     pub fn free_effort(&self) -> usize {
         self.pool.free_effort()
@@ -154,8 +154,8 @@ impl Loader {
             }
             record::TOKEN => self.token(reader),
             record::USAGE => self.usage(reader),
-            record::LEFT => self.orphan(reader, Place::Indexed),
-            record::FLOATING => self.orphan(reader, Place::Floating),
+            record::ORPHANED => self.orphan(reader, EntryState::Indexed),
+            record::DETACHED => self.orphan(reader, EntryState::Detached),
             record::ORDER => self.order(reader),
             record::RETURN => self.returned(reader),
             record::END => self.end(reader),
@@ -180,13 +180,14 @@ impl Loader {
         pool.events = events(reader)?;
         pool.epoch = reader.number()?;
         pool.seq = reader.number()?;
-        pool.freed_placed_ms = reader.within(0..=MAX_UNITS)?;
+        pool.purged_placed_ms = reader.within(0..=MAX_UNITS)?;
         pool.shortest_retain_ms = reader.within(0..=i64::MAX)?;
         pool.next_limit = reader.small()?;
         if !(1..=MAX_LIMIT_ID).contains(&pool.next_limit) || pool.seq > MAX_UNITS.unsigned_abs() {
             return damage("a counter is out of bounds");
         }
-        // What the orders do not explain is what forgotten ones have sold: orders are subtracted as they come.
+        // What the orders do not explain is what forgotten ones have sold: orders are subtracted as
+        // they come.
         pool.sold_before = pool.sold;
         Ok(())
     }
@@ -209,7 +210,7 @@ impl Loader {
         let base = cap(reader)?;
         let limits = &mut self.pool.limits;
         if id == 0 || id >= self.pool.next_limit || limits.iter().any(|l| l.id == id || l.identity == identity) {
-            return damage("a limit stands twice or is newer than the pool");
+            return damage("duplicate limit, or one newer than the pool");
         }
         if limits.len() >= MAX_LIMITS {
             return damage("there are too many limits");
@@ -238,7 +239,7 @@ impl Loader {
         }
         self.last_token_ms = forget_ms;
         if delta == 0 || self.pool.tokens.find(self.pool.salt, token).is_some() {
-            return damage("a token stands twice or says nothing");
+            return damage("duplicate token, or one without units");
         }
         self.pool.tokens.add(self.pool.salt, token, delta, forget_ms);
         Ok(())
@@ -256,7 +257,7 @@ impl Loader {
         }
         self.last_usage = (place, window_ms);
         let hash = salt.usage(limit.id, value.as_slice());
-        let entry = RestoredEntry { value, window_ms, used, limit: limit.id, place: Place::Indexed };
+        let entry = RestoredEntry { value, window_ms, used, limit: limit.id, state: EntryState::Indexed };
         let at = self.pool.usage.restore(Some(limit), entry);
         self.usage_bulk.add(hash, at);
         self.entries.push((at, 0));
@@ -264,14 +265,14 @@ impl Loader {
     }
 
     /// An entry of a limit that is gone, or of a window that is over.
-    fn orphan(&mut self, reader: &mut Reader<'_>, place: Place) -> Read<()> {
+    fn orphan(&mut self, reader: &mut Reader<'_>, state: EntryState) -> Read<()> {
         let salt = self.pool.salt;
         let limit = reader.small()?;
         let living = self.pool.limits.iter().find(|l| l.id == limit).map(|l| l.identity.dims.len());
         let value = match living {
-            Some(_) if place == Place::Indexed => return damage("usage of a living limit is called left"),
+            Some(_) if state == EntryState::Indexed => return damage("usage of a living limit is called left"),
             Some(dims) => tuple(reader, dims, false)?,
-            None => Bytes::new(reader.bytes(MAX_DIMENSIONS * 129)?),
+            None => Bytes::new(reader.bytes(MAX_TUPLE)?),
         };
         let window_ms = reader.bounded()?;
         let used = reader.within(0..=MAX_UNITS)?;
@@ -279,8 +280,8 @@ impl Loader {
             return damage("usage is of a limit that never was");
         }
         let hash = salt.usage(limit, value.as_slice());
-        let at = self.pool.usage.restore(None, RestoredEntry { value, window_ms, used, limit, place });
-        if place == Place::Indexed {
+        let at = self.pool.usage.restore(None, RestoredEntry { value, window_ms, used, limit, state });
+        if state == EntryState::Indexed {
             self.usage_bulk.add(hash, at);
         }
         self.entries.push((at, 0));
@@ -289,8 +290,8 @@ impl Loader {
 
     fn order(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let flags = reader.byte()?;
-        let Some(&state) = State::ALL.get(usize::from(flags & 7)) else { return damage("a state is unknown") };
-        let [partial, shrunk, has_extra, vouched] = [3, 4, 5, 6].map(|bit| flags >> bit & 1 == 1);
+        let Some(state) = OrderState::of_code(flags & 7) else { return damage("a state is unknown") };
+        let [partial, shrunk, has_extra, unverified] = [3, 4, 5, 6].map(|bit| flags >> bit & 1 == 1);
         let id = reader.id()?;
         let qty = reader.within(0..=MAX_UNITS)?;
         let asked = if shrunk { reader.within(0..=MAX_UNITS)? } else { qty };
@@ -302,7 +303,7 @@ impl Loader {
         }
         let limits_below = reader.small()?;
         let mut shares = arrayvec::ArrayVec::<u32, MAX_LIMITS>::new();
-        // Which in the file the shares are.
+        // Their ordinals in the file.
         let mut ordinals = arrayvec::ArrayVec::<u32, MAX_LIMITS>::new();
         for _ in 0..reader.number()? {
             if shares.is_full() {
@@ -314,13 +315,13 @@ impl Loader {
         }
         let returned = if has_extra { reader.within(1..=MAX_UNITS)? } else { 0 };
         let fits = match state {
-            State::Reserved | State::Expired => qty > 0 && !has_extra,
-            State::Released => !has_extra,
-            State::Confirmed => qty > 0 && returned < qty && !vouched,
-            State::Returned => qty > 0 && returned == qty,
+            OrderState::Reserved | OrderState::Expired => qty > 0 && !has_extra,
+            OrderState::Released => !has_extra,
+            OrderState::Confirmed => qty > 0 && returned < qty && !unverified,
+            OrderState::Returned => qty > 0 && returned == qty,
         };
         if !fits
-            || (vouched && !has_extra)
+            || (unverified && !has_extra)
             || flags & 0x80 != 0
             || (shrunk && asked == qty)
             || limits_below > self.pool.next_limit
@@ -339,29 +340,29 @@ impl Loader {
             shares: &shares,
             state,
             partial,
-            extra: has_extra.then(|| Extra { returned, tokens: Vec::new(), vouched }),
+            extra: has_extra.then(|| Extra { returned, tokens: Vec::new(), unverified }),
         };
-        let finished = state != State::Reserved;
+        let finished = state != OrderState::Reserved;
         if (finished, time_ms) < (self.last_finished, self.last_time_ms) {
             return damage("orders are not in order of time");
         }
         (self.last_finished, self.last_time_ms) = (finished, time_ms);
         match state {
-            State::Reserved => {
+            OrderState::Reserved => {
                 pool.reserved = pool.reserved.saturating_add(qty);
                 if pool.reserved > MAX_UNITS {
                     return damage("a sum is out of bounds");
                 }
             }
-            State::Confirmed | State::Returned => {
+            OrderState::Confirmed | OrderState::Returned => {
                 pool.sold_before = pool.sold_before.saturating_sub(qty.saturating_sub(returned));
             }
-            State::Released | State::Expired => {}
+            OrderState::Released | OrderState::Expired => {}
         }
-        let slot = crate::core::ops::restore_order(pool, &order);
-        self.order_bulk.add(pool.salt.order(id), slot);
-        self.tokens_of = has_extra.then_some(slot);
-        if state == State::Reserved {
+        let row = crate::core::ops::restore_order(pool, &order);
+        self.order_bulk.add(pool.salt.order(id), row);
+        self.tokens_of = has_extra.then_some(row);
+        if state == OrderState::Reserved {
             self.explain(qty, &ordinals)?;
         }
         Ok(())
@@ -376,17 +377,18 @@ impl Loader {
             return damage("an order has two shares of a limit");
         }
         let refs = entry.refs.checked_add(1).ok_or(Damage("usage has too many orders"))?;
-        let numbers = usage_entries::Numbers { used: entry.used, refs };
-        entries.set_numbers(at, numbers);
+        let numbers = UsageCounts { used: entry.used, refs };
+        entries.set_counts(at, numbers);
         Ok(at)
     }
 
-    /// Adds what an order that still holds units must have in its usage: no less than that can be used.
+    /// Adds what an order that still holds units must have in its usage: no less than that can be
+    /// used.
     fn explain(&mut self, qty: i64, ordinals: &[u32]) -> Read<()> {
         for &ordinal in ordinals {
             let Some((at, counted)) = self.entries.get_mut(ordinal as usize) else { continue };
             let Some(entry) = self.pool.usage.entries.get(*at) else { continue };
-            if entry.place == Place::Floating {
+            if entry.state == EntryState::Detached {
                 continue;
             }
             let Some(limit) = self.pool.limits.iter().find(|l| l.id == entry.limit) else { continue };
@@ -408,9 +410,9 @@ impl Loader {
             keep_usage: reader.flag()?,
             no_restock: reader.flag()?,
         };
-        let Some(slot) = self.tokens_of else { return damage("a token has no order") };
+        let Some(row) = self.tokens_of else { return damage("a token has no order") };
         let mut whole = true;
-        crate::core::ops::restore_extra(&mut self.pool, slot, |extra| {
+        crate::core::ops::restore_extra(&mut self.pool, row, |extra| {
             let known = extra.tokens.iter().any(|t| t.token.as_slice() == token);
             let sum: i64 = extra.tokens.iter().fold(content.qty, |sum, t| sum.saturating_add(t.content.qty));
             whole = !known && extra.tokens.len() < MAX_TOKENS && sum <= extra.returned;
@@ -434,19 +436,19 @@ impl Loader {
         if pool.reserved != self.reserved {
             return damage("the sum of the holds is not what is reserved");
         }
-        if pool.fits(&Sums::default()).is_err() {
+        if pool.check_sums(&SumDeltas::default()).is_err() {
             return damage("a sum is out of bounds");
         }
-        if pool.usage.entries.iter().any(|e| e.refs == 0 && (e.used == 0 || e.place == Place::Floating)) {
+        if pool.usage.entries.iter().any(|e| e.refs == 0 && (e.used == 0 || e.state == EntryState::Detached)) {
             return damage("usage that counts nothing");
         }
-        let id_of = |slot: u32| pool.orders.get(slot).map(|o| o.id);
+        let id_of = |row: u32| pool.orders.get(row).map(|o| o.id);
         let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {
-            return damage("an order stands twice");
+            return damage("duplicate order");
         };
         pool.order_index = index;
         if pool.usage.restore_index(std::mem::take(&mut self.usage_bulk)).is_none() {
-            return damage("usage stands twice");
+            return damage("duplicate usage");
         }
         self.finished = true;
         Ok(())

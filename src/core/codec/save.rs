@@ -7,10 +7,11 @@ use super::wire::{put, put_bytes, put_signed};
 use crate::core::model::limit::Limit;
 use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
+use crate::core::model::usage::UsageEntry;
 use crate::core::store::slab::NONE;
-use crate::core::store::usage::Entry;
 
-/// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64 KiB.
+/// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64
+/// KiB.
 const CHUNK: usize = 32 * 1024;
 
 struct Chunks<'s> {
@@ -35,8 +36,9 @@ impl Chunks<'_> {
     }
 }
 
-/// Hands over what has arrived of a pool, as it arrived: a loader that is fed with it goes on where this one stands.
-pub fn save_arriving(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
+/// Hands over a partial pool in chunks. A loader that is fed with them continues where this one
+/// stands.
+pub fn save_partial(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
     if loader.has_begun() {
         records(&loader.pool, loader.reserved, &mut chunks);
@@ -47,8 +49,9 @@ pub fn save_arriving(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
     chunks.flush();
 }
 
-/// Hands the pool over in chunks of at most 64 KiB: header, ended epochs, limits with their overrides, tokens, usage, orders
-/// (open holds by deadline, then the finished ones by when they are forgotten), end.
+/// Hands the pool over in chunks of at most 64 KiB: header, ended epochs, limits with their
+/// overrides, tokens, usage, orders (open holds by deadline, then the finished ones by when they
+/// are forgotten), end.
 pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
     records(pool, pool.reserved, &mut chunks);
@@ -56,7 +59,8 @@ pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     chunks.flush();
 }
 
-/// All that comes before the end record. `reserved`: what is held, which the orders that are there may not explain yet.
+/// Everything before the end record. `reserved`: units held, which the orders of a partial pool may
+/// not add up to yet.
 fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     header(pool, reserved, chunks.record(record::HEADER));
     for ended in &pool.ended {
@@ -79,8 +83,8 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     }
     let ordinals = usage(pool, chunks);
     let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
-    for slot in lists {
-        order(&pool.orders.at(slot), &ordinals, chunks);
+    for row in lists {
+        order(&pool.orders.at(row), &ordinals, chunks);
     }
 }
 
@@ -103,7 +107,7 @@ fn header(pool: &Pool, reserved: i64, out: &mut Vec<u8>) {
     put_events(out, pool.events.as_ref());
     put(out, pool.epoch);
     put(out, pool.seq);
-    put_signed(out, pool.freed_placed_ms);
+    put_signed(out, pool.purged_placed_ms);
     put_signed(out, pool.shortest_retain_ms);
     put(out, u64::from(pool.next_limit));
 }
@@ -123,7 +127,7 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
     let mut ordinals = vec![NONE; entries.span() as usize];
     let mut next = 0u32;
     let mut write = |at: u32, kind: u8, limit: u32, chunks: &mut Chunks<'_>| {
-        let entry: Entry<'_> = entries.at(at);
+        let entry: UsageEntry<'_> = entries.at(at);
         let out = chunks.record(kind);
         put(out, u64::from(limit));
         put_bytes(out, entry.value);
@@ -139,11 +143,11 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
             write(at, record::USAGE, place as u32, chunks);
         }
     }
-    for at in pool.usage.left.iter(entries) {
-        write(at, record::LEFT, entries.at(at).limit, chunks);
+    for at in pool.usage.orphaned.iter(entries) {
+        write(at, record::ORPHANED, entries.at(at).limit, chunks);
     }
-    for at in pool.usage.floating.iter(entries) {
-        write(at, record::FLOATING, entries.at(at).limit, chunks);
+    for at in pool.usage.detached.iter(entries) {
+        write(at, record::DETACHED, entries.at(at).limit, chunks);
     }
     ordinals
 }
@@ -156,7 +160,7 @@ fn order(order: &Order<'_>, ordinals: &[u32], chunks: &mut Chunks<'_>) {
         | u8::from(order.partial) << 3
         | u8::from(shrunk) << 4
         | u8::from(extra.is_some()) << 5
-        | u8::from(extra.is_some_and(|e| e.vouched)) << 6;
+        | u8::from(extra.is_some_and(|e| e.unverified)) << 6;
     out.push(flags);
     put_bytes(out, order.id);
     put_signed(out, order.qty);

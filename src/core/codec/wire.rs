@@ -1,8 +1,14 @@
 //! Numbers and strings as bytes.
 
-use super::Damage;
+use super::damage::Damage;
 use crate::core::model::ids::{is_id, Bytes};
 use crate::core::model::quantity::MAX_UNITS;
+
+/// The version of the encoding. It grows with every change; what an older version wrote is always
+/// understood.
+///
+/// 1: the first.
+pub const VERSION: i32 = 1;
 
 /// Writes an unsigned number.
 pub fn put(out: &mut Vec<u8>, mut n: u64) {

@@ -40,7 +40,7 @@ impl<'a> Attributes<'a> {
         self.pairs.try_insert(at, (name, value)).map_err(|_| Rejected::TooMany)
     }
 
-    /// Forgets them all.
+    /// Removes all.
     pub fn clear(&mut self) {
         self.pairs.clear();
     }

@@ -1,4 +1,5 @@
-//! What can happen to a pool: every change, fully resolved. The next state follows from (state, change, time) alone.
+//! What can happen to a pool: every change, fully resolved. The next state follows from (state,
+//! change, time) alone.
 
 use smallvec::SmallVec;
 
@@ -7,7 +8,7 @@ use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::policy::Policy;
-use crate::core::store::usage::Share;
+use crate::core::model::usage::Share;
 
 /// What is on the shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,15 +19,15 @@ pub enum OnHand {
     Unlimited,
 }
 
-/// An order id together with what looking it up once has told.
+/// An order id with the result of looking it up, so that a call searches for it once.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderRef<'a> {
     /// The caller's id.
     pub id: &'a [u8],
     /// Its keyed hash.
     pub hash: u64,
-    /// Its record, also when it is forgotten and only its memory is left.
-    pub slot: Option<u32>,
+    /// Row of the order; also set when its retention has passed and the row is not purged yet.
+    pub row: Option<u32>,
 }
 
 /// What is to be counted for a new order, in the order of the limits.
@@ -50,20 +51,20 @@ pub struct LimitSet {
     pub cap: Cap,
 }
 
-/// What is freed of what is over.
+/// How many rows are purged of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Freed {
+pub struct Purged {
     /// Finished orders, from the one that was forgotten first.
     pub orders: u32,
     /// Tokens of ADD, from the oldest.
     pub tokens: u32,
-    /// Usage entries that removed limits left.
-    pub left: u32,
+    /// Usage entries of removed limits.
+    pub orphaned: u32,
     /// Usage entries of past windows: (place of the limit, how many), each limit at most once.
     pub pruned: SmallVec<[(u8, u32); 4]>,
 }
 
-impl Freed {
+impl Purged {
     /// Whether it frees nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -74,7 +75,7 @@ impl Freed {
     #[must_use]
     pub fn total(&self) -> u32 {
         let pruned: u32 = self.pruned.iter().map(|&(_, n)| n).sum();
-        self.orders.saturating_add(self.tokens).saturating_add(self.left).saturating_add(pruned)
+        self.orders.saturating_add(self.tokens).saturating_add(self.orphaned).saturating_add(pruned)
     }
 }
 
@@ -88,7 +89,7 @@ pub enum Change<'a> {
         /// What is on the shelf.
         on_hand: OnHand,
     },
-    /// What is on the shelf is corrected.
+    /// on_hand is corrected.
     Set(OnHand),
     /// A restock or a write-off.
     Added {
@@ -97,9 +98,9 @@ pub enum Change<'a> {
         /// The caller's token, and from when it is forgotten, Unix ms.
         token: Option<(&'a [u8], i64)>,
     },
-    /// The database has said what is on the shelf.
+    /// on_hand is reconciled with the database.
     Reconciled {
-        /// Units on the shelf, less what moved here and has not reached the database.
+        /// Units in the database, less what moved here and has not reached it.
         on_hand: i64,
     },
     /// Nothing more is taken.
@@ -154,9 +155,9 @@ pub enum Change<'a> {
     Confirmed {
         /// The order; reserved.
         order: OrderRef<'a>,
-        /// Units sold; the rest of the hold is given back.
+        /// Units sold; the rest of the hold is returned to stock.
         qty: i64,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// An expired order is paid after all.
@@ -167,7 +168,7 @@ pub enum Change<'a> {
         qty: i64,
         /// Where it counts.
         recount: Recount,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// An order that the pool does not know is paid.
@@ -182,54 +183,54 @@ pub enum Change<'a> {
         attributes: &'a Attributes<'a>,
         /// Where it counts.
         shares: Shares,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// A hold is given up; or an expired order is closed for good.
     Released {
         /// The order; reserved or expired.
         order: OrderRef<'a>,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
-    /// A release that came before its order.
+    /// A release that came before its order, which is refused from then on.
     Cancelled {
         /// The order; unknown until now.
         order: OrderRef<'a>,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
-    /// A hold is over.
+    /// A hold has expired.
     Expired {
         /// The order; reserved.
         order: OrderRef<'a>,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// Paid units come back.
     Returned {
-        /// The order; confirmed, or vouched for before.
+        /// The order; confirmed, or made by an unverified return.
         order: OrderRef<'a>,
         /// The caller's token.
         token: Option<&'a [u8]>,
         /// How much, and what happens to it.
         content: ReturnContent,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
     /// Paid units of a forgotten order come back.
-    Vouched {
+    UnverifiedReturn {
         /// The order; unknown until now.
         order: OrderRef<'a>,
         /// The caller's token.
         token: &'a [u8],
         /// How much, and what happens to it.
         content: ReturnContent,
-        /// From when it is forgotten, Unix ms.
+        /// End of its retention, Unix ms.
         forget_ms: i64,
     },
-    /// Memory of what is over is freed. Not announced: nothing that a caller can see changes.
-    Freed(Freed),
+    /// Rows past their retention are purged. Not announced: nothing changes that a caller can see.
+    Purged(Purged),
 }
 
 /// A change as it is announced.
@@ -313,9 +314,9 @@ impl Kind {
     }
 }
 
-/// A crossing of availability that outsiders wait for.
+/// An availability transition that applications wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
+pub enum Transition {
     /// From above 0 to 0.
     SoldOut,
     /// From 0 to above.
@@ -326,21 +327,21 @@ pub enum Edge {
 
 /// The edges that one change crossed: a large step down may cross two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Edges {
+pub struct Transitions {
     /// Whether there is any stock at all.
-    pub stock: Option<Edge>,
+    pub stock: Option<Transition>,
     /// Whether it fell to the alert.
-    pub low: Option<Edge>,
+    pub low: Option<Transition>,
 }
 
-impl Edges {
+impl Transitions {
     /// The edges, the one that matters most first.
-    pub fn iter(self) -> impl Iterator<Item = Edge> {
+    pub fn iter(self) -> impl Iterator<Item = Transition> {
         [self.stock, self.low].into_iter().flatten()
     }
 }
 
-impl Edge {
+impl Transition {
     /// Its name in an entry of an event stream.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -377,7 +378,7 @@ impl<'a> Change<'a> {
             | Self::Cancelled { order, .. }
             | Self::Expired { order, .. }
             | Self::Returned { order, .. }
-            | Self::Vouched { order, .. } => Some(*order),
+            | Self::UnverifiedReturn { order, .. } => Some(*order),
             Self::Created { .. }
             | Self::Set(_)
             | Self::Added { .. }
@@ -387,7 +388,7 @@ impl<'a> Change<'a> {
             | Self::Policy(_)
             | Self::LimitSet(_)
             | Self::LimitRemoved { .. }
-            | Self::Freed(_) => None,
+            | Self::Purged(_) => None,
         }
     }
 
@@ -397,7 +398,7 @@ impl<'a> Change<'a> {
         match self {
             Self::Added { token: Some((token, _)), .. }
             | Self::Returned { token: Some(token), .. }
-            | Self::Vouched { token, .. } => Some(token),
+            | Self::UnverifiedReturn { token, .. } => Some(token),
             _ => None,
         }
     }
@@ -413,7 +414,7 @@ impl<'a> Change<'a> {
             | Self::Cancelled { forget_ms, .. }
             | Self::Expired { forget_ms, .. }
             | Self::Returned { forget_ms, .. }
-            | Self::Vouched { forget_ms, .. } => Some(*forget_ms),
+            | Self::UnverifiedReturn { forget_ms, .. } => Some(*forget_ms),
             _ => None,
         }
     }
@@ -436,8 +437,8 @@ impl<'a> Change<'a> {
             Self::Released { .. } => Kind::Released,
             Self::Cancelled { .. } => Kind::Cancelled,
             Self::Expired { .. } => Kind::Expired,
-            Self::Returned { .. } | Self::Vouched { .. } => Kind::Returned,
-            Self::Freed(_) => return None,
+            Self::Returned { .. } | Self::UnverifiedReturn { .. } => Kind::Returned,
+            Self::Purged(_) => return None,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a decision may depend on beside the pool and the call itself.
+//! What a decision may depend on, in addition to the pool and the call itself.
 
 use crate::core::model::time::Clock;
 

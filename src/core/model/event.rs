@@ -1,9 +1,10 @@
-//! What the outside world is told of a change: one entry of the pool's event stream.
+//! What is published of a change: one entry of the pool's event stream.
 //!
-//! An entry follows from the change and the pool after it, so that a replica makes the same one from the effect.
+//! An entry follows from the change and the pool after it, so that a replica makes the same one
+//! from the effect.
 
-use crate::core::model::change::{Change, Edges, Kind, OnHand};
-use crate::core::model::order::State;
+use crate::core::model::change::{Change, Kind, OnHand, Transitions};
+use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 
 /// The id of an entry in a stream.
@@ -17,7 +18,7 @@ pub struct EntryId {
 
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct StreamPosition {
     /// Its id.
     pub id: EntryId,
     /// To which length the stream was then trimmed, if it was.
@@ -30,14 +31,15 @@ pub struct Event<'a> {
     /// What happened.
     pub kind: Kind,
     /// Which edges of availability it crossed.
-    pub edges: Edges,
+    pub transitions: Transitions,
     /// The epoch of the change.
     pub epoch: u64,
     /// Its number.
     pub seq: u64,
     /// The order that it is about.
     pub order: Option<&'a [u8]>,
-    /// The caller's token of a restock or a return: by it a repeated one is known again whose first one was lost.
+    /// The caller's token of a restock or a return: by it a repeated one is known again whose first
+    /// one was lost.
     pub token: Option<&'a [u8]>,
     /// See [`quantity`].
     pub qty: i64,
@@ -55,14 +57,15 @@ pub struct Event<'a> {
     pub out: i64,
 }
 
-/// The quantity that a change is about, to be asked before it happens: units held, sold or returned by it, the new total of
-/// an amended hold, what an extended one holds, the units that a release or an expiry gives back, the delta of an ADD, the
-/// drift of a RECONCILE, the new on_hand of a SET (0 where it is not counted); else 0.
+/// The quantity that a change is about, to be asked before it happens: units held, sold or returned
+/// by it, the new total of an amended hold, what an extended one holds, the units that a release or
+/// an expiry returns, the delta of an ADD, the drift of a RECONCILE, the new on_hand of a SET (0
+/// where it is not counted); else 0.
 #[must_use]
 pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
     let held = || {
-        let order = change.order().and_then(|order| order.slot).and_then(|slot| pool.order_at(slot));
-        order.filter(|order| order.state == State::Reserved).map_or(0, |order| order.qty)
+        let order = change.order().and_then(|order| order.row).and_then(|row| pool.order(row));
+        order.filter(|order| order.state == OrderState::Reserved).map_or(0, |order| order.qty)
     };
     match change {
         Change::Created { on_hand, .. } | Change::Set(on_hand) => match on_hand {
@@ -79,7 +82,7 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
         | Change::Confirmed { qty, .. }
         | Change::Late { qty, .. }
         | Change::LatePlaced { qty, .. } => *qty,
-        Change::Returned { content, .. } | Change::Vouched { content, .. } => content.qty,
+        Change::Returned { content, .. } | Change::UnverifiedReturn { content, .. } => content.qty,
         Change::Extended { .. } | Change::Released { .. } | Change::Expired { .. } => held(),
         Change::Cancelled { .. }
         | Change::Suspended
@@ -87,7 +90,7 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
         | Change::Policy(_)
         | Change::LimitSet(_)
         | Change::LimitRemoved { .. }
-        | Change::Freed(_) => 0,
+        | Change::Purged(_) => 0,
     }
 }
 
@@ -95,16 +98,22 @@ impl<'a> Event<'a> {
     /// The same with these words of the caller.
     #[must_use]
     pub fn with_words<'o>(&self, order: Option<&'o [u8]>, token: Option<&'o [u8]>) -> Event<'o> {
-        let Self { kind, edges, epoch, seq, qty, at_ms, available, reserved, on_hand, sold, out, .. } = *self;
-        Event { kind, edges, epoch, seq, order, token, qty, at_ms, available, reserved, on_hand, sold, out }
+        let Self { kind, transitions, epoch, seq, qty, at_ms, available, reserved, on_hand, sold, out, .. } = *self;
+        Event { kind, transitions, epoch, seq, order, token, qty, at_ms, available, reserved, on_hand, sold, out }
     }
 
     /// The entry of a change that has just happened.
     #[must_use]
-    pub fn of(pool: &Pool, change: &Change<'a>, (kind, edges): (Kind, Edges), qty: i64, at_ms: i64) -> Self {
+    pub fn of(
+        pool: &Pool,
+        change: &Change<'a>,
+        (kind, transitions): (Kind, Transitions),
+        qty: i64,
+        at_ms: i64,
+    ) -> Self {
         Self {
             kind,
-            edges,
+            transitions,
             epoch: pool.epoch(),
             seq: pool.seq(),
             order: change.order().map(|order| order.id),

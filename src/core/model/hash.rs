@@ -1,15 +1,17 @@
-//! Keyed hashing: buyers choose the bytes that fill the tables, and must not choose where they fall.
+//! Keyed hashing: buyers choose the bytes that fill the tables, and must not choose where they
+//! fall.
 //!
-//! SipHash-1-3 (Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012), written out for inputs that lie in one piece: a
-//! call hashes five short strings, and a general hasher costs three times as much for them.
+//! SipHash-1-3 (Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012), written out for
+//! inputs that lie in one piece: a call hashes five short strings, and a general hasher costs three
+//! times as much for them.
 
 use arrayvec::ArrayVec;
 
 use crate::core::model::attributes::{Attributes, MAX_ATTRIBUTES};
 use crate::core::model::ids::{MAX_ID, MAX_NAME};
 
-/// The secret of one pool: random at its creation, kept through copies, loads and replicas so that fingerprints stay
-/// comparable. No command shows it.
+/// The secret of one pool: random at its creation, kept through copies, loads and replicas so that
+/// fingerprints stay comparable. No command shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Salt(pub u64);
 
@@ -22,9 +24,9 @@ const TOKEN: u64 = 0x746f_6b65_6e00_0000;
 /// All attributes of a call in one piece.
 type Joined = ArrayVec<u8, { MAX_ATTRIBUTES * (MAX_NAME + MAX_ID + 2) }>;
 
-struct State([u64; 4]);
+struct SipState([u64; 4]);
 
-impl State {
+impl SipState {
     #[inline(always)]
     fn round(&mut self) {
         let [v0, v1, v2, v3] = &mut self.0;
@@ -71,7 +73,7 @@ fn tail(bytes: &[u8]) -> u64 {
 }
 
 fn sip13(key: u64, domain: u64, bytes: &[u8]) -> u64 {
-    let mut state = State([
+    let mut state = SipState([
         key ^ 0x736f_6d65_7073_6575,
         domain ^ 0x646f_7261_6e64_6f6d,
         key ^ 0x6c79_6765_6e65_7261,
@@ -110,12 +112,14 @@ impl Salt {
         sip13(self.0, USAGE ^ u64::from(limit), tuple)
     }
 
-    /// Of a set of attributes: two sets with one fingerprint are taken for the same content of a retry.
+    /// Of a set of attributes: two sets with one fingerprint are taken for the same content of a
+    /// retry.
     #[must_use]
     pub fn attributes(self, attributes: &Attributes<'_>) -> u64 {
         let mut joined = Joined::new();
         for (name, value) in attributes.iter() {
-            // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart. All of it always fits.
+            // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart. All of
+            // it always fits.
             let lengths = [name.len() as u8, value.len() as u8];
             for part in [&lengths[..], name, value] {
                 let _ = joined.try_extend_from_slice(part);

@@ -1,4 +1,5 @@
-//! Identifiers that callers choose: bytes of bounded length, stored without an allocation where they are short.
+//! Identifiers that callers choose: bytes of bounded length, stored without an allocation where
+//! they are short.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! A purchase limit: at most so many units (or orders) for each value of some dimensions, per window.
+//! A purchase limit: at most so many units (or orders) for each value of some dimensions, per
+//! window.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub const MAX_LIMITS: usize = 32;
 pub const MAX_LIMIT_ID: u32 = 1 << 31;
 /// The most dimensions that one limit combines.
 pub const MAX_DIMENSIONS: usize = 4;
+/// The longest tuple of values, in bytes.
+pub const MAX_TUPLE: usize = MAX_DIMENSIONS * (MAX_ID + 1);
 /// The most overrides in one limit.
 pub const MAX_OVERRIDES: usize = 10_000;
 
@@ -40,7 +43,7 @@ impl Cap {
         }
     }
 
-    /// How much more is allowed beside what is used, never below 0. `None` = any quantity.
+    /// How much more is allowed on top of what is used, never below 0. `None` = any quantity.
     #[must_use]
     pub const fn left(self, used: i64) -> Option<i64> {
         match self {
@@ -116,9 +119,9 @@ impl Identity {
     }
 }
 
-/// Values of a limit's dimensions, in their order, as one string of bytes: each value behind its length, the last bare.
-/// An empty value stands for any (overrides only).
-pub type TupleBuf = ArrayVec<u8, { MAX_DIMENSIONS * (MAX_ID + 1) }>;
+/// Values of a limit's dimensions, in their order, as one string of bytes: each value behind its
+/// length, the last bare. An empty value stands for any (overrides only).
+pub type TupleBuf = ArrayVec<u8, MAX_TUPLE>;
 
 /// Writes one value of a tuple; the length goes first unless it is the last.
 pub fn push_value(buf: &mut TupleBuf, value: &[u8], last: bool) {
@@ -143,7 +146,7 @@ pub fn values(tuple: &[u8], dims: usize) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What is different for some values.
+/// Caps that differ for some values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     by_pattern: BTreeMap<Bytes, Cap>,
@@ -153,7 +156,8 @@ pub struct Overrides {
     heap_bytes: usize,
 }
 
-/// The shapes of overrides from the most exact to the least; among equals the one exact in the earlier dimension first.
+/// The shapes of overrides from the most exact to the least; among equals the one exact in the
+/// earlier dimension first.
 const PRECEDENCE: [u8; 16] = [
     0b1111, 0b1110, 0b1101, 0b1011, 0b0111, 0b1100, 0b1010, 0b1001, 0b0110, 0b0101, 0b0011, 0b1000, 0b0100, 0b0010,
     0b0001, 0,
@@ -250,15 +254,15 @@ pub struct Limit {
     pub id: u32,
     /// When it was set, Unix ms.
     pub set_ms: i64,
-    /// What tells it from the others.
+    /// Identifies it within the pool.
     pub identity: Identity,
     /// Offset of its windows from UTC, in minutes.
     pub offset_min: i32,
     /// What happens without its dimensions.
     pub missing: Missing,
-    /// What holds where no override does.
+    /// The cap where no override matches.
     pub base: Cap,
-    /// What is different for some values.
+    /// Caps that differ for some values.
     pub overrides: Overrides,
     /// Its usage entries by window.
     pub entries: Timeline,
@@ -268,7 +272,8 @@ pub struct Limit {
     pub recent: Recent,
 }
 
-/// What the last call found, since most calls are like the one before. Not part of the state: it is checked at every use.
+/// What the last call found, since most calls are like the one before. Not part of the state: it is
+/// checked at every use.
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
     /// A window: the offset from UTC that it was reckoned with, its start and its end.
@@ -314,7 +319,7 @@ impl Limit {
     /// When its current window began, Unix ms.
     #[must_use]
     pub fn window_ms(&self, now_ms: i64) -> i64 {
-        if self.identity.window.rolls() {
+        if self.identity.window.repeats() {
             self.window_of(now_ms).0
         } else {
             0
@@ -324,15 +329,15 @@ impl Limit {
     /// When its window that holds this moment ends, Unix ms; 0 = never.
     #[must_use]
     pub fn window_end_ms(&self, at_ms: i64) -> i64 {
-        if self.identity.window.rolls() {
+        if self.identity.window.repeats() {
             self.window_of(at_ms).1
         } else {
             0
         }
     }
 
-    /// Usage is kept for so many ms after its window began: until that is over whichever TZ the limit has or may get, so that no
-    /// answer depends on what has been freed.
+    /// Usage is kept for so many ms after its window began: until that is over whichever TZ the
+    /// limit has or may get, so that no answer depends on what has been freed.
     #[must_use]
     pub fn kept_ms(&self) -> i64 {
         self.identity.window.longest_ms().saturating_add(SLACK_MS)

@@ -1,7 +1,7 @@
 //! What a pool remembers of one order.
 
 use crate::core::model::ids::Bytes;
-use crate::core::store::orders::OrderShares;
+use crate::core::store::order_shares::OrderShares;
 
 /// The most return tokens in one order.
 pub const MAX_TOKENS: usize = 1_000;
@@ -9,7 +9,7 @@ pub const MAX_TOKENS: usize = 1_000;
 /// Where an order stands in one pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum State {
+pub enum OrderState {
     /// Holds units until a deadline.
     Reserved = 0,
     /// Paid, also when partly returned.
@@ -22,9 +22,22 @@ pub enum State {
     Expired = 4,
 }
 
-impl State {
+impl OrderState {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 5] = [Self::Reserved, Self::Confirmed, Self::Returned, Self::Released, Self::Expired];
+
+    /// The state with this number. `None`: there is no such state.
+    #[must_use]
+    pub const fn of_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Reserved,
+            1 => Self::Confirmed,
+            2 => Self::Returned,
+            3 => Self::Released,
+            4 => Self::Expired,
+            _ => return None,
+        })
+    }
 
     /// The word of answers and events.
     #[must_use]
@@ -73,7 +86,7 @@ pub struct Extra {
     /// The partial returns.
     pub tokens: Vec<ReturnToken>,
     /// It was forgotten when it came back: what it had is what the caller said.
-    pub vouched: bool,
+    pub unverified: bool,
 }
 
 /// The numbers of an order.
@@ -81,8 +94,8 @@ pub struct Extra {
 pub struct Numbers {
     /// Units held or bought; for a finished order what it had last.
     pub qty: i64,
-    /// While reserved the deadline, then the moment from which it is forgotten; Unix ms. Fixed when it is finished: a later
-    /// policy neither shortens nor revives it.
+    /// While reserved the deadline, then the moment from which it is forgotten; Unix ms. Fixed when
+    /// it is finished: a later policy neither shortens nor revives it.
     pub time_ms: i64,
     /// When it was placed, Unix ms.
     pub placed_ms: i64,
@@ -104,7 +117,7 @@ pub struct NewOrder<'a> {
     /// The usage entries in which it is counted, in the order of the limits; at most 32.
     pub shares: &'a [u32],
     /// Where it stands.
-    pub state: State,
+    pub state: OrderState,
     /// Whether it asked for less to be enough.
     pub partial: bool,
     /// What few orders have.
@@ -133,7 +146,7 @@ pub struct Order<'p> {
     /// What few orders have.
     pub extra: Option<&'p Extra>,
     /// Where it stands.
-    pub state: State,
+    pub state: OrderState,
     /// Whether it asked for less to be enough.
     pub partial: bool,
 }
@@ -147,7 +160,7 @@ impl Order<'_> {
 
     /// Whether it lives on what the caller said of it.
     #[must_use]
-    pub fn vouched(&self) -> bool {
-        self.extra.is_some_and(|e| e.vouched)
+    pub fn unverified(&self) -> bool {
+        self.extra.is_some_and(|e| e.unverified)
     }
 }

@@ -1,17 +1,17 @@
 //! The aggregate: one countable quantity of one thing, its orders, its limits and their usage.
 //!
-//! A pool changes in one place only, [`Pool::commit`], which cannot fail: whether a change is right was decided before
-//! (`ops`), or by the primary.
+//! A pool changes in one place only, [`crate::core::apply`], which cannot fail: whether a change is
+//! right was decided before (`ops`), or by the primary.
 
-use crate::core::model::change::{Change, Edge, Edges, Kind, OnHand, OrderRef};
+use crate::core::model::change::{Change, OnHand, OrderRef, Transition, Transitions};
 use crate::core::model::context::CallContext;
 use crate::core::model::hash::Salt;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{values, Limit};
-use crate::core::model::order::{Order, State};
+use crate::core::model::order::{Order, OrderState};
 use crate::core::model::quantity::{difference, sum, MAX_UNITS};
 use crate::core::model::refusal::{Bound, Refusal};
-use crate::core::ops;
+use crate::core::model::time::SLACK_MS;
 use crate::core::store::index::Index;
 use crate::core::store::orders::Orders;
 use crate::core::store::timeline::Timeline;
@@ -32,13 +32,13 @@ pub struct EndedEpoch {
     pub out: i64,
 }
 
-/// When, and in whose reign, a change happens.
+/// When, and under which promotion of the process, a change happens.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
     /// Unix ms.
     pub now_ms: i64,
-    /// The reign of the primary that decides; 0 when a decision is repeated from the log.
-    pub reign: u64,
+    /// The promotion of the primary that decides; 0 when a decision is repeated from the log.
+    pub promotion: u64,
     /// The epoch that this change brings in.
     pub new_epoch: Option<u64>,
 }
@@ -56,7 +56,7 @@ pub struct Times {
 
 /// How the sums of a pool would differ.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::core) struct Sums {
+pub(in crate::core) struct SumDeltas {
     pub on_hand: i64,
     pub reserved: i64,
     pub sold: i64,
@@ -87,11 +87,13 @@ pub struct Pool {
     pub(in crate::core) epoch: u64,
     pub(in crate::core) seq: u64,
     pub(in crate::core) ended: Vec<EndedEpoch>,
-    /// In whose reign the last change was decided; 0 = not by this process as primary. Not part of the state.
-    pub(in crate::core) reign: u64,
+    /// Promotion under which the last change was decided; 0 = not by this process as primary. Not
+    /// part of the state.
+    pub(in crate::core) promotion: u64,
     /// When the youngest order that was freed had been placed, Unix ms.
-    pub(in crate::core) freed_placed_ms: i64,
-    /// The shortest time for which an order was to be remembered after it was finished, ms; `i64::MAX` before the first.
+    pub(in crate::core) purged_placed_ms: i64,
+    /// The shortest time for which an order was to be remembered after it was finished, ms;
+    /// `i64::MAX` before the first.
     pub(in crate::core) shortest_retain_ms: i64,
     pub(in crate::core) limits: Vec<Limit>,
     pub(in crate::core) next_limit: u32,
@@ -126,8 +128,8 @@ impl Pool {
             epoch: 0,
             seq: 0,
             ended: Vec::new(),
-            reign: 0,
-            freed_placed_ms: 0,
+            promotion: 0,
+            purged_placed_ms: 0,
             shortest_retain_ms: i64::MAX,
             limits: Vec::new(),
             next_limit: 1,
@@ -232,13 +234,13 @@ impl Pool {
 
     /// Whether the next announced change of this primary brings in a new epoch.
     #[must_use]
-    pub fn needs_epoch(&self, reign: u64) -> bool {
-        self.reign != reign
+    pub fn needs_epoch(&self, promotion: u64) -> bool {
+        self.promotion != promotion
     }
 
     /// From when an order that is finished in this state now is forgotten, Unix ms.
     #[must_use]
-    pub fn forget_ms(&self, state: State, context: &CallContext) -> i64 {
+    pub fn forget_ms(&self, state: OrderState, context: &CallContext) -> i64 {
         let retain_ms = if state.is_paid() {
             self.times.retain_paid_ms.unwrap_or(context.defaults.retain_paid_ms)
         } else {
@@ -251,13 +253,13 @@ impl Pool {
     ///
     /// # Errors
     /// [`Bound::Sum`].
-    pub(in crate::core) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
-        let on_hand = if self.unlimited { Some(0) } else { sum(self.on_hand, less.on_hand) };
-        let reserved = sum(self.reserved, less.reserved);
+    pub(in crate::core) fn check_sums(&self, delta: &SumDeltas) -> Result<(), Refusal> {
+        let on_hand = if self.unlimited { Some(0) } else { sum(self.on_hand, delta.on_hand) };
+        let reserved = sum(self.reserved, delta.reserved);
         let fits = on_hand.zip(reserved).is_some_and(|(on_hand, reserved)| {
             self.unlimited || sellable(on_hand, self.safety).is_some_and(|units| difference(units, reserved).is_some())
         });
-        let fits = fits && sum(self.sold, less.sold).is_some() && sum(self.out, less.out).is_some();
+        let fits = fits && sum(self.sold, delta.sold).is_some() && sum(self.out, delta.out).is_some();
         fits.then_some(()).ok_or(Refusal::Bound(Bound::Sum))
     }
 
@@ -269,25 +271,25 @@ impl Pool {
 
     /// As [`Pool::order_ref`], where the hash is known.
     pub(in crate::core) fn hashed_ref<'a>(&self, id: &'a [u8], hash: u64) -> OrderRef<'a> {
-        let slot = self.order_index.find(hash, |at| self.orders.is(at, id));
-        OrderRef { id, hash, slot }
+        let row = self.order_index.find(hash, |at| self.orders.is(at, id));
+        OrderRef { id, hash, row }
     }
 
     /// A remembered order by its record's number.
     #[must_use]
-    pub fn order_at(&self, slot: u32) -> Option<Order<'_>> {
-        self.orders.get(slot)
+    pub fn order(&self, row: u32) -> Option<Order<'_>> {
+        self.orders.get(row)
     }
 
     /// One more than the largest number of an order's record.
     #[must_use]
-    pub fn order_span(&self) -> u32 {
+    pub fn order_rows_end(&self) -> u32 {
         self.orders.span()
     }
 
     /// The first number from `at` on at which there may be an order's record.
     #[must_use]
-    pub fn skip_empty_orders(&self, at: u32) -> u32 {
+    pub fn next_order_row(&self, at: u32) -> u32 {
         self.orders.skip_empty(at)
     }
 
@@ -325,17 +327,32 @@ impl Pool {
         self.orders.len().saturating_add(self.usage.entries.len()).saturating_add(self.tokens.len()).saturating_add(1)
     }
 
-    /// A copy for another key: what the policy tells goes nowhere, so that no stream tells of two pools as one.
+    /// A copy for another key: what the policy tells goes nowhere, so that no stream tells of two
+    /// pools as one.
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self { events: self.events.as_ref().map(|_| Bytes::default()), reign: 0, ..self.clone() }
+        Self { events: self.events.as_ref().map(|_| Bytes::default()), promotion: 0, ..self.clone() }
     }
 
-    /// When the background has something to do here: the next hold to return or memory to free; Unix ms.
+    /// When the background next has a hold to expire or rows to purge here, Unix ms; `None` =
+    /// never.
     #[must_use]
     pub fn next_wake_ms(&self) -> Option<i64> {
-        let (due_ms, free_ms) = (self.holds.next_ms(), ops::free::next_ms(self));
-        due_ms.map_or(free_ms, |due_ms| Some(free_ms.map_or(due_ms, |free_ms| free_ms.min(due_ms))))
+        let (due_ms, purge_ms) = (self.holds.next_ms(), self.next_purge_ms());
+        due_ms.map_or(purge_ms, |due_ms| Some(purge_ms.map_or(due_ms, |purge_ms| purge_ms.min(due_ms))))
+    }
+
+    /// When rows can be purged, Unix ms, or earlier; 0 while removed limits have left entries.
+    #[must_use]
+    pub fn next_purge_ms(&self) -> Option<i64> {
+        if !self.usage.orphaned.is_empty() {
+            return Some(0);
+        }
+        // Every write asks: plain numbers with the largest for "never" are the cheapest.
+        let token_ms = self.tokens.iter().next().map_or(i64::MAX, |t| t.forget_ms);
+        let other_ms = self.finished.next_ms().map_or(token_ms, |at| at.min(token_ms));
+        let at_ms = self.usage.next_expiry_ms(&self.limits).min(other_ms.saturating_add(SLACK_MS));
+        (at_ms < i64::MAX).then_some(at_ms)
     }
 
     /// The earliest deadline of a hold.
@@ -344,8 +361,8 @@ impl Pool {
         self.holds.next_ms()
     }
 
-    /// The attributes by which limits count an order, or counted it: sorted by name, each once. A limit that was removed
-    /// since names its dimensions no more.
+    /// The attributes by which limits count an order, or counted it: sorted by name, each once. A
+    /// limit that was removed since names its dimensions no more.
     #[must_use]
     pub fn counted_attributes<'p>(&'p self, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
         let mut attributes = Vec::new();
@@ -372,82 +389,8 @@ impl Pool {
         }
     }
 
-    /// Makes a change: the only place that does. How it is announced, if it is.
-    pub fn commit(&mut self, stamp: &Stamp, change: &Change<'_>) -> Option<(Kind, Edges)> {
-        let now_ms = stamp.now_ms;
-        let Some(kind) = change.kind() else {
-            if let Change::Freed(freed) = change {
-                ops::free::apply(self, freed);
-            }
-            return None;
-        };
-        self.begin(stamp);
-        if let Some(forget_ms) = change.forget_ms() {
-            self.shortest_retain_ms = self.shortest_retain_ms.min(forget_ms.saturating_sub(now_ms));
-        }
-        let before = self.available();
-        match change {
-            Change::Created { salt, on_hand } => {
-                self.salt = Salt(*salt);
-                self.set_on_hand(*on_hand);
-            }
-            Change::Set(on_hand) => self.set_on_hand(*on_hand),
-            Change::Added { delta, token } => ops::add::apply(self, *delta, *token),
-            Change::Reconciled { on_hand } => self.on_hand = *on_hand,
-            Change::Suspended => self.suspended = true,
-            Change::Resumed => self.suspended = false,
-            Change::Policy(policy) => ops::policy::apply(self, policy, now_ms),
-            Change::LimitSet(set) => ops::limit::apply_set(self, set, now_ms),
-            Change::LimitRemoved { id, pattern } => ops::limit::apply_removed(self, *id, pattern.as_ref()),
-            Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares } => {
-                let fingerprint = self.salt.attributes(attributes);
-                let placed = ops::place::Placed {
-                    order: *order,
-                    asked: *asked,
-                    qty: *qty,
-                    partial: *partial,
-                    placed_ms: now_ms,
-                    fingerprint,
-                    attributes,
-                    shares,
-                };
-                ops::reserve::apply(self, &placed, *deadline_ms);
-            }
-            Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms } => {
-                let fingerprint = self.salt.attributes(attributes);
-                let placed = ops::place::Placed {
-                    order: *order,
-                    asked: *qty,
-                    qty: *qty,
-                    partial: false,
-                    placed_ms: *placed_ms,
-                    fingerprint,
-                    attributes,
-                    shares,
-                };
-                ops::confirm::apply_late_placed(self, &placed, *forget_ms);
-            }
-            Change::Amended { order, qty, recount } => ops::amend::apply(self, *order, *qty, recount.as_ref(), now_ms),
-            Change::Extended { order, deadline_ms } => ops::extend::apply(self, *order, *deadline_ms),
-            Change::Confirmed { order, qty, forget_ms } => ops::confirm::apply(self, *order, *qty, now_ms, *forget_ms),
-            Change::Late { order, qty, recount, forget_ms } => {
-                ops::confirm::apply_late(self, *order, *qty, recount, *forget_ms);
-            }
-            Change::Released { order, forget_ms } => ops::release::apply(self, *order, now_ms, *forget_ms),
-            Change::Cancelled { order, forget_ms } => ops::release::apply_cancelled(self, *order, now_ms, *forget_ms),
-            Change::Expired { order, forget_ms } => ops::expire::apply(self, *order, now_ms, *forget_ms),
-            Change::Returned { order, token, content, forget_ms } => {
-                ops::give_back::apply(self, *order, *token, *content, now_ms, *forget_ms);
-            }
-            Change::Vouched { order, token, content, forget_ms } => {
-                ops::give_back::apply_vouched(self, *order, token, *content, now_ms, *forget_ms);
-            }
-            Change::Freed(_) => {}
-        }
-        Some((kind, self.edges(before)))
-    }
-
-    fn begin(&mut self, stamp: &Stamp) {
+    /// Numbers the change that follows, and begins the epoch that it brings in.
+    pub(in crate::core) fn begin(&mut self, stamp: &Stamp) {
         if let Some(epoch) = stamp.new_epoch {
             if self.seq > 0 {
                 if self.ended.len() >= MAX_EPOCHS {
@@ -457,24 +400,25 @@ impl Pool {
             }
             self.epoch = epoch;
         }
-        self.reign = stamp.reign;
+        self.promotion = stamp.promotion;
         // A payload may begin at the bound; what follows must stay loadable.
         self.seq = self.seq.saturating_add(1).min(MAX_UNITS.unsigned_abs());
     }
 
-    fn edges(&self, before: Option<i64>) -> Edges {
+    /// How availability has changed since it was `before`.
+    pub(in crate::core) fn transitions(&self, before: Option<i64>) -> Transitions {
         let before = before.unwrap_or(i64::MAX);
         let after = self.available().unwrap_or(i64::MAX);
         let stock = match (before > 0, after > 0) {
-            (true, false) => Some(Edge::SoldOut),
-            (false, true) => Some(Edge::Restocked),
+            (true, false) => Some(Transition::SoldOut),
+            (false, true) => Some(Transition::Restocked),
             _ => None,
         };
         let low = self.alert > 0 && before > self.alert && after <= self.alert;
-        Edges { stock, low: low.then_some(Edge::Low) }
+        Transitions { stock, low: low.then_some(Transition::Low) }
     }
 
-    fn set_on_hand(&mut self, on_hand: OnHand) {
+    pub(in crate::core) fn set_on_hand(&mut self, on_hand: OnHand) {
         match on_hand {
             OnHand::Units(units) => {
                 self.unlimited = false;

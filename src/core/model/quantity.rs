@@ -1,6 +1,7 @@
 //! Whole units, and sums of them that stay exact everywhere.
 
-/// The largest quantity and the largest magnitude of any sum: 2^53 - 1, exact in JSON, Lua and JavaScript.
+/// The largest quantity and the largest magnitude of any sum: 2^53 - 1, exact in JSON, Lua and
+/// JavaScript.
 pub const MAX_UNITS: i64 = 9_007_199_254_740_991;
 
 /// `a + b`, where it stays within the bounds.

@@ -1,7 +1,7 @@
 //! Why a call does not do what it asks for, as values.
 
 use crate::core::model::ids::Bytes;
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 
 /// What differs between a call and what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum Refusal {
     /// The same call was made before: where the order stands.
     Exists {
         /// Its state.
-        state: State,
+        state: OrderState,
         /// What it holds or has bought.
         qty: i64,
         /// What came back of it.
@@ -61,7 +61,7 @@ pub enum Refusal {
         delta: i64,
     },
     /// The order is over.
-    Closed(State),
+    Closed(OrderState),
     /// The hold is over.
     Expired,
     /// Paid: RETURN it.

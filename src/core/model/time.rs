@@ -7,7 +7,8 @@ pub const MAX_SECONDS: i64 = 315_360_000;
 /// The furthest time offset from UTC, in minutes.
 pub const MAX_OFFSET_MIN: i32 = 18 * 60;
 
-/// Memory of what is over is kept for this much longer, so that a step back of the clock by up to as much changes no answer.
+/// Memory of what is over is kept for this much longer, so that a step back of the clock by up to
+/// as much changes no answer.
 pub const SLACK_MS: i64 = 60_000;
 
 /// The time of one call.
@@ -15,7 +16,8 @@ pub const SLACK_MS: i64 = 60_000;
 pub struct Clock {
     /// Unix time in ms.
     pub now_ms: i64,
-    /// Just after a promotion or restart: no hold is due, so that confirmations lost with the old primary can be repeated.
+    /// Just after a promotion or restart: no hold is due, so that confirmations lost with the old
+    /// primary can be repeated.
     pub grace: bool,
 }
 

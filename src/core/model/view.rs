@@ -3,12 +3,12 @@
 use crate::core::model::change::OrderRef;
 use crate::core::model::context::{CallContext, DUE_PER_WRITE};
 use crate::core::model::limit::Limit;
-use crate::core::model::order::{Order, State};
-use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::order::{Order, OrderState};
+use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
 
-/// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself; for a read, which changes
-/// nothing, those holds are taken off on the way.
+/// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself;
+/// for a read, which changes nothing, those holds are taken off on the way.
 pub struct View<'p> {
     /// The pool.
     pub pool: &'p Pool,
@@ -25,11 +25,12 @@ impl<'p> View<'p> {
         Self { pool, context, due: Vec::new(), due_units: 0 }
     }
 
-    /// For a write that names this hold, which is due but was not among those returned: as if it had been.
+    /// For a write that names this hold, which is due but was not among those returned: as if it
+    /// had been.
     #[must_use]
-    pub fn without_hold(pool: &'p Pool, context: CallContext, slot: u32) -> Self {
-        let due_units = pool.orders.at(slot).qty;
-        Self { pool, context, due: vec![slot], due_units }
+    pub fn without_hold(pool: &'p Pool, context: CallContext, row: u32) -> Self {
+        let due_units = pool.orders.at(row).qty;
+        Self { pool, context, due: vec![row], due_units }
     }
 
     /// For a read: what a write would find.
@@ -37,25 +38,26 @@ impl<'p> View<'p> {
     pub fn of_read(pool: &'p Pool, context: CallContext) -> Self {
         let mut view = Self::of_write(pool, context);
         if pool.next_deadline_ms().is_some_and(|at| context.clock.is_due(at)) {
-            let slots = pool.holds.iter(&pool.orders).take(DUE_PER_WRITE);
-            for slot in slots {
-                let order = pool.orders.at(slot);
+            let rows = pool.holds.iter(&pool.orders).take(DUE_PER_WRITE);
+            for row in rows {
+                let order = pool.orders.at(row);
                 if !context.clock.is_due(order.time_ms) {
                     break;
                 }
-                view.due.push(slot);
+                view.due.push(row);
                 view.due_units = view.due_units.saturating_add(order.qty);
             }
         }
         view
     }
 
-    /// What the sums would be after these differences, where they stay within the bounds: as a write would find them.
+    /// What the sums would be after these differences, where they stay within the bounds: as a
+    /// write would find them.
     ///
     /// # Errors
     /// [`crate::core::model::refusal::Bound::Sum`].
-    pub(in crate::core) fn fits(&self, less: &Sums) -> Result<(), Refusal> {
-        self.pool.fits(&Sums { reserved: less.reserved.saturating_sub(self.due_units), ..*less })
+    pub(in crate::core) fn check_sums(&self, delta: &SumDeltas) -> Result<(), Refusal> {
+        self.pool.check_sums(&SumDeltas { reserved: delta.reserved.saturating_sub(self.due_units), ..*delta })
     }
 
     /// Units held.
@@ -79,14 +81,14 @@ impl<'p> View<'p> {
     /// Whether a finished order is remembered no more.
     #[must_use]
     pub fn is_forgotten(&self, order: &Order<'_>) -> bool {
-        order.state != State::Reserved && self.context.clock.now_ms >= order.time_ms
+        order.state != OrderState::Reserved && self.context.clock.now_ms >= order.time_ms
     }
 
     /// Where an order stands, judged by its own deadline. `None` when it is forgotten.
     #[must_use]
-    pub fn state(&self, order: &Order<'_>) -> Option<State> {
-        if order.state == State::Reserved && self.context.clock.is_due(order.time_ms) {
-            Some(State::Expired)
+    pub fn state(&self, order: &Order<'_>) -> Option<OrderState> {
+        if order.state == OrderState::Reserved && self.context.clock.is_due(order.time_ms) {
+            Some(OrderState::Expired)
         } else if self.is_forgotten(order) {
             None
         } else {
@@ -96,8 +98,8 @@ impl<'p> View<'p> {
 
     /// A remembered order with its state.
     #[must_use]
-    pub fn known(&self, order: OrderRef<'_>) -> Option<(Order<'p>, State)> {
-        let record = self.pool.orders.get(order.slot?)?;
+    pub fn known(&self, order: OrderRef<'_>) -> Option<(Order<'p>, OrderState)> {
+        let record = self.pool.orders.get(order.row?)?;
         self.state(&record).map(|state| (record, state))
     }
 
@@ -110,7 +112,7 @@ impl<'p> View<'p> {
             return (used, window_ms);
         }
         let back: i64 = entry.map_or(0, |entry| {
-            let orders = self.due.iter().map(|&slot| self.pool.orders.at(slot));
+            let orders = self.due.iter().map(|&row| self.pool.orders.at(row));
             orders.filter(|o| o.shares.contains(entry)).map(|o| limit.amount(o.qty)).sum()
         });
         let used = used.saturating_sub(back).max(0);
@@ -126,29 +128,30 @@ impl<'p> View<'p> {
 
     /// Whether this hold is among those that a write would return first.
     #[must_use]
-    pub fn would_return(&self, slot: u32) -> bool {
-        self.due.contains(&slot)
+    pub fn would_return(&self, row: u32) -> bool {
+        self.due.contains(&row)
     }
 
     /// How many remembered orders stand in each state.
     #[must_use]
     pub fn counts(&self) -> [u64; 5] {
         let mut counts = self.pool.counts.map(u64::from);
-        let mut less = |state: State, n: usize| {
+        let mut less = |state: OrderState, n: usize| {
             if let Some(count) = counts.get_mut(state as usize) {
                 *count = count.saturating_sub(n as u64);
             }
         };
-        less(State::Reserved, self.due.len());
-        // What is forgotten but not freed stands at the head. Bounded: an answer must not cost more than a sweep's slice.
-        for slot in self.pool.finished.iter(&self.pool.orders).take(FORGOTTEN_PER_READ) {
-            let order = self.pool.orders.at(slot);
+        less(OrderState::Reserved, self.due.len());
+        // What is forgotten but not freed stands at the head. Bounded: an answer must not cost more
+        // than a sweep's slice.
+        for row in self.pool.finished.iter(&self.pool.orders).take(FORGOTTEN_PER_READ) {
+            let order = self.pool.orders.at(row);
             if !self.is_forgotten(&order) {
                 break;
             }
             less(order.state, 1);
         }
-        if let Some(expired) = counts.get_mut(State::Expired as usize) {
+        if let Some(expired) = counts.get_mut(OrderState::Expired as usize) {
             *expired = expired.saturating_add(self.due.len() as u64);
         }
         counts
@@ -157,8 +160,8 @@ impl<'p> View<'p> {
     /// The earliest deadline that is not among the due ones.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        let mut slots = self.pool.holds.iter(&self.pool.orders).skip(self.due.len());
-        slots.next().map(|slot| self.pool.orders.at(slot).time_ms)
+        let mut rows = self.pool.holds.iter(&self.pool.orders).skip(self.due.len());
+        rows.next().map(|row| self.pool.orders.at(row).time_ms)
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::arithmetic_side_effects,
-    reason = "times are Unix ms below 2^53, offsets below a day, divisors constants or checked to be positive: no sum overflows"
+    reason = "times are below 2^53 ms, offsets below a day, divisors positive: no sum overflows"
 )]
 
 const MINUTE_MS: i64 = 60_000;
@@ -24,13 +24,15 @@ pub enum Window {
     Week,
     /// The calendar month.
     Month,
-    /// Spans of so many seconds in a row since the Unix epoch; 1 to [`crate::core::model::time::MAX_SECONDS`].
+    /// Spans of so many seconds in a row since the Unix epoch; 1 to
+    /// [`crate::core::model::time::MAX_SECONDS`].
     Seconds(u32),
 }
 
 /// Days since 1970-01-01 of the first of the month that holds this day, and of the next month.
 ///
-/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days` and `days_from_civil`.
+/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days` and
+/// `days_from_civil`.
 fn month_around(day: i64) -> (i64, i64) {
     let z = day + 719_468;
     let era = z.div_euclid(146_097);
@@ -57,7 +59,8 @@ fn month_around(day: i64) -> (i64, i64) {
 }
 
 impl Window {
-    /// When the window that holds `now_ms` began, in ms, by an offset from UTC in minutes. 0 for windows that never roll.
+    /// When the window that holds `now_ms` began, in ms, by an offset from UTC in minutes. 0 for
+    /// windows that never roll.
     #[must_use]
     pub fn start_ms(self, now_ms: i64, offset_min: i32) -> i64 {
         let offset_ms = i64::from(offset_min) * MINUTE_MS;
@@ -111,7 +114,7 @@ impl Window {
 
     /// Whether windows follow each other, so that usage ends with one.
     #[must_use]
-    pub const fn rolls(self) -> bool {
+    pub const fn repeats(self) -> bool {
         !matches!(self, Self::Order | Self::Life)
     }
 }

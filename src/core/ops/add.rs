@@ -1,15 +1,16 @@
 //! ADD: a restock or a write-off.
 
 use crate::core::model::change::Change;
-use crate::core::model::order::State;
-use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::order::OrderState;
+use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 use crate::core::model::view::View;
 
 /// What ADD would do.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::Added`], [`Conflict::Token`], [`Bound::Orders`], [`Bound::Unlimited`],
+/// [`Refusal::SoldOut`], [`Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, delta: i64, token: Option<&'a [u8]>) -> Result<Change<'a>, Refusal> {
     let pool = view.pool;
     if let Some(token) = token {
@@ -29,12 +30,12 @@ pub fn decide<'a>(view: &View<'_>, delta: i64, token: Option<&'a [u8]>) -> Resul
     if delta < 0 && pool.on_hand.saturating_add(delta) < pool.reserved {
         return Err(Refusal::SoldOut { available: view.shown_available() });
     }
-    pool.fits(&Sums { on_hand: delta, out: delta.saturating_neg(), ..Sums::default() })?;
-    let token = token.map(|token| (token, pool.forget_ms(State::Confirmed, &view.context)));
+    pool.check_sums(&SumDeltas { on_hand: delta, out: delta.saturating_neg(), ..SumDeltas::default() })?;
+    let token = token.map(|token| (token, pool.forget_ms(OrderState::Confirmed, &view.context)));
     Ok(Change::Added { delta, token })
 }
 
-/// Books it.
+/// Adds the units.
 pub fn apply(pool: &mut Pool, delta: i64, token: Option<(&[u8], i64)>) {
     pool.on_hand = pool.on_hand.saturating_add(delta);
     pool.out = pool.out.saturating_sub(delta);

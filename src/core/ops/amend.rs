@@ -1,25 +1,27 @@
 //! AMEND: a hold gets a new total.
 
 use crate::core::model::change::{Change, OrderRef, Recount};
-use crate::core::model::order::State;
-use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::order::OrderState;
+use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
 
-use super::{record, recount, reserve};
+use super::{order_row, recount, reserve};
 
 /// What AMEND would do.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::NoOrder`], [`Refusal::Confirmed`], [`Refusal::Expired`], [`Refusal::Closed`],
+/// [`Refusal::Exists`]; on the way up [`Refusal::Suspended`], [`Refusal::SoldOut`],
+/// [`Refusal::Limited`], [`crate::core::model::refusal::Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(order);
     let Some((known, state)) = view.known(order) else { return Err(Refusal::NoOrder) };
     match state {
-        State::Reserved => {}
-        State::Confirmed => return Err(Refusal::Confirmed),
-        State::Expired => return Err(Refusal::Expired),
-        State::Released | State::Returned => return Err(Refusal::Closed(state)),
+        OrderState::Reserved => {}
+        OrderState::Confirmed => return Err(Refusal::Confirmed),
+        OrderState::Expired => return Err(Refusal::Expired),
+        OrderState::Released | OrderState::Returned => return Err(Refusal::Closed(state)),
     }
     if qty == known.qty {
         return Err(reserve::exists(&known, state));
@@ -35,21 +37,21 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'
         return Err(Refusal::SoldOut { available: available.max(0) });
     }
     let recount = recount::decide(view, &known, qty, true)?;
-    view.pool.fits(&Sums { reserved: more, ..Sums::default() })?;
+    view.pool.check_sums(&SumDeltas { reserved: more, ..SumDeltas::default() })?;
     Ok(Change::Amended { order, qty, recount: Some(recount) })
 }
 
 /// Holds the new total.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: Option<&Recount>, now_ms: i64) {
-    let Some(slot) = order.slot else { return };
-    let held = pool.orders.at(slot).qty;
+    let Some(row) = order.row else { return };
+    let held = pool.orders.at(row).qty;
     match counted {
         Some(counted) => {
-            record::uncount(pool, slot, held, true, now_ms);
-            recount::apply(pool, slot, qty, counted);
+            order_row::uncount(pool, row, held, true, now_ms);
+            recount::apply(pool, row, qty, counted);
         }
-        None => record::uncount(pool, slot, held.saturating_sub(qty), false, now_ms),
+        None => order_row::uncount(pool, row, held.saturating_sub(qty), false, now_ms),
     }
     pool.reserved = pool.reserved.saturating_sub(held).saturating_add(qty);
-    pool.orders.set_qty(slot, qty);
+    pool.orders.set_qty(row, qty);
 }

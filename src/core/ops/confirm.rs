@@ -2,21 +2,21 @@
 
 use crate::core::model::attributes::{Attributes, NONE};
 use crate::core::model::change::{Change, OrderRef, Recount};
-use crate::core::model::order::{Order, State};
-use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::order::{Order, OrderState};
+use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Conflict, Refusal};
 use crate::core::model::time::SLACK_MS;
 use crate::core::model::view::View;
 
-use super::place::Placed;
-use super::{place, record, recount, reserve};
+use super::allocate::Placed;
+use super::{allocate, order_row, recount, reserve};
 
 /// The call.
 #[derive(Clone, Debug)]
 pub struct Confirm<'a> {
     /// The caller's id.
     pub order: &'a [u8],
-    /// So many units only; the rest is given back.
+    /// Units to sell, if not all: the rest is returned to stock.
     pub qty: Option<i64>,
     /// The payment is to be honoured even when the hold is over.
     pub late: Option<Late<'a>>,
@@ -25,7 +25,7 @@ pub struct Confirm<'a> {
 /// What LATE says of the order.
 #[derive(Clone, Debug, Default)]
 pub struct Late<'a> {
-    /// When it was placed, Unix ms: vouches for an order that the pool does not know.
+    /// When it was placed, Unix ms: the caller's word on an order that the pool does not know.
     pub since_ms: Option<i64>,
     /// Who buys.
     pub attributes: Option<&'a Attributes<'a>>,
@@ -34,7 +34,7 @@ pub struct Late<'a> {
 /// What CONFIRM would do. Holds that are due have been returned before, also the named one.
 ///
 /// # Errors
-/// Why not.
+/// Every refusal that the state of the order, the stock or the limits give.
 pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(call.order);
     let Some((known, state)) = view.known(order) else {
@@ -45,21 +45,21 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
             _ => Err(Refusal::NoOrder),
         };
     };
-    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.context);
+    let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
     match (state, call.late) {
-        (State::Reserved, late) => {
+        (OrderState::Reserved, late) => {
             let qty = call.qty.unwrap_or(known.qty);
             if qty > known.qty {
                 return Err(Refusal::Conflict(Conflict::MoreThanHeld));
             }
             same_attributes(view, &known, late.as_ref())?;
-            sale_fits(view, known.qty, qty)?;
+            check_sale(view, known.qty, qty)?;
             Ok(Change::Confirmed { order, qty, forget_ms })
         }
-        (State::Expired, Some(late)) => expired(view, order, &known, call.qty, &late),
-        (State::Expired, None) => Err(Refusal::Expired),
-        (State::Released, _) => Err(Refusal::Closed(state)),
-        (State::Confirmed | State::Returned, _) => {
+        (OrderState::Expired, Some(late)) => expired(view, order, &known, call.qty, &late),
+        (OrderState::Expired, None) => Err(Refusal::Expired),
+        (OrderState::Released, _) => Err(Refusal::Closed(state)),
+        (OrderState::Confirmed | OrderState::Returned, _) => {
             if call.qty.is_some_and(|qty| qty != known.qty) {
                 return Err(Refusal::Conflict(Conflict::Quantity));
             }
@@ -96,8 +96,8 @@ fn expired<'a>(
         return Err(Refusal::SoldOut { available: available.max(0) });
     }
     let recount = recount::decide(view, known, qty, false)?;
-    sale_fits(view, 0, qty)?;
-    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.context);
+    check_sale(view, 0, qty)?;
+    let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
     Ok(Change::Late { order, qty, recount, forget_ms })
 }
 
@@ -112,36 +112,37 @@ fn lost<'a>(
     if has_forgotten(view, since_ms) {
         return Err(Refusal::NoOrder);
     }
-    place::room(view, order)?;
-    let wanted = place::want(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
-    let (qty, shares) = place::fit(view, attributes, &wanted)?;
-    sale_fits(view, 0, qty)?;
-    let forget_ms = view.pool.forget_ms(State::Confirmed, &view.context);
+    allocate::check_capacity(view, order)?;
+    let wanted = allocate::plan(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
+    let (qty, shares) = allocate::allocate(view, attributes, &wanted)?;
+    check_sale(view, 0, qty)?;
+    let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
     Ok(Change::LatePlaced { order, qty, placed_ms: since_ms, attributes, shares, forget_ms })
 }
 
 /// How many forgotten orders are looked at before the pool errs on the safe side.
-const LOOK: usize = 128;
+const MAX_SCAN: usize = 128;
 
-/// Whether an order that was placed at or after `since_ms` may have been forgotten: then the one in question may have been it.
+/// Whether an order that was placed at or after `since_ms` may have been forgotten: then the one in
+/// question may have been it.
 fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     let pool = view.pool;
-    if pool.freed_placed_ms >= since_ms {
+    if pool.purged_placed_ms >= since_ms {
         return true;
     }
-    let slots = pool.finished.iter(&pool.orders);
-    let mut forgotten = slots.map(|slot| pool.orders.at(slot)).take_while(|o| view.is_forgotten(o));
-    if forgotten.by_ref().take(LOOK).any(|o| o.placed_ms >= since_ms) {
+    let rows = pool.finished.iter(&pool.orders);
+    let mut forgotten = rows.map(|row| pool.orders.at(row)).take_while(|o| view.is_forgotten(o));
+    if forgotten.by_ref().take(MAX_SCAN).any(|o| o.placed_ms >= since_ms) {
         return true;
     }
-    // Beyond those: an order is placed before it is finished (a clock that stepped back apart), and none was forgotten sooner
-    // than the shortest retention after that.
+    // Beyond those: an order is placed before it is finished (a clock that stepped back apart), and
+    // none was forgotten sooner than the shortest retention after that.
     let retain_ms = pool.shortest_retain_ms.saturating_sub(SLACK_MS);
     forgotten.next().is_some() && since_ms <= view.context.clock.now_ms.saturating_sub(retain_ms)
 }
 
-fn sale_fits(view: &View<'_>, held: i64, qty: i64) -> Result<(), Refusal> {
-    view.fits(&Sums { on_hand: qty.saturating_neg(), reserved: held.saturating_neg(), sold: qty, out: qty })
+fn check_sale(view: &View<'_>, held: i64, qty: i64) -> Result<(), Refusal> {
+    view.check_sums(&SumDeltas { on_hand: qty.saturating_neg(), reserved: held.saturating_neg(), sold: qty, out: qty })
 }
 
 fn sell(pool: &mut Pool, qty: i64) {
@@ -154,29 +155,29 @@ fn sell(pool: &mut Pool, qty: i64) {
 
 /// Sells `qty` units of a hold and gives the rest back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget_ms: i64) {
-    let Some(slot) = order.slot else { return };
-    let held = pool.orders.at(slot).qty;
+    let Some(row) = order.row else { return };
+    let held = pool.orders.at(row).qty;
     let rest = held.saturating_sub(qty);
     if rest > 0 {
-        record::uncount(pool, slot, rest, false, now_ms);
+        order_row::uncount(pool, row, rest, false, now_ms);
     }
     pool.reserved = pool.reserved.saturating_sub(held);
     sell(pool, qty);
-    pool.orders.set_qty(slot, qty);
-    record::turn(pool, slot, State::Confirmed, forget_ms);
+    pool.orders.set_qty(row, qty);
+    order_row::set_state(pool, row, OrderState::Confirmed, forget_ms);
 }
 
 /// Takes the units of an expired order again and sells them.
 pub fn apply_late(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: &Recount, forget_ms: i64) {
-    let Some(slot) = order.slot else { return };
-    recount::apply(pool, slot, qty, counted);
+    let Some(row) = order.row else { return };
+    recount::apply(pool, row, qty, counted);
     sell(pool, qty);
-    pool.orders.set_qty(slot, qty);
-    record::turn(pool, slot, State::Confirmed, forget_ms);
+    pool.orders.set_qty(row, qty);
+    order_row::set_state(pool, row, OrderState::Confirmed, forget_ms);
 }
 
 /// Sells units to an order that the pool did not know.
 pub fn apply_late_placed(pool: &mut Pool, placed: &Placed<'_, '_>, forget_ms: i64) {
     sell(pool, placed.qty);
-    place::apply(pool, placed, State::Confirmed, forget_ms);
+    allocate::apply(pool, placed, OrderState::Confirmed, forget_ms);
 }

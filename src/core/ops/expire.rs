@@ -2,11 +2,11 @@
 
 use crate::core::model::change::{Change, OrderRef};
 use crate::core::model::context::CallContext;
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::time::Clock;
 
-use super::record;
+use super::order_row;
 
 /// The record of the hold that is to be returned next, if one is due.
 #[must_use]
@@ -20,22 +20,22 @@ pub fn next_due(pool: &Pool, clock: Clock) -> Option<u32> {
 
 /// Whether this record is a hold whose deadline has passed.
 #[must_use]
-pub fn is_due(pool: &Pool, slot: u32, clock: Clock) -> bool {
-    pool.order_at(slot).is_some_and(|o| o.state == State::Reserved && clock.is_due(o.time_ms))
+pub fn is_due(pool: &Pool, row: u32, clock: Clock) -> bool {
+    pool.order(row).is_some_and(|o| o.state == OrderState::Reserved && clock.is_due(o.time_ms))
 }
 
 /// The return of one hold.
 #[must_use]
-pub fn change<'a>(pool: &Pool, context: &CallContext, slot: u32, id: &'a [u8]) -> Change<'a> {
-    let order = OrderRef { id, hash: pool.salt.order(id), slot: Some(slot) };
-    Change::Expired { order, forget_ms: pool.forget_ms(State::Expired, context) }
+pub fn change<'a>(pool: &Pool, context: &CallContext, row: u32, id: &'a [u8]) -> Change<'a> {
+    let order = OrderRef { id, hash: pool.salt.order(id), row: Some(row) };
+    Change::Expired { order, forget_ms: pool.forget_ms(OrderState::Expired, context) }
 }
 
 /// Gives the units back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
-    let Some(slot) = order.slot else { return };
-    let qty = pool.orders.at(slot).qty;
-    record::uncount(pool, slot, qty, true, now_ms);
+    let Some(row) = order.row else { return };
+    let qty = pool.orders.at(row).qty;
+    order_row::uncount(pool, row, qty, true, now_ms);
     pool.reserved = pool.reserved.saturating_sub(qty);
-    record::turn(pool, slot, State::Expired, forget_ms);
+    order_row::set_state(pool, row, OrderState::Expired, forget_ms);
 }

@@ -1,12 +1,12 @@
 //! EXTEND: a hold gets a later deadline.
 
 use crate::core::model::change::{Change, OrderRef};
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
 
-use super::record;
+use super::order_row;
 use super::reserve::Hold;
 
 /// What EXTEND would do.
@@ -22,15 +22,15 @@ pub enum Extension<'a> {
 /// What EXTEND would do: never a shorter hold.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::NoOrder`], [`Refusal::Confirmed`], [`Refusal::Expired`], [`Refusal::Closed`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8], hold: Hold) -> Result<Extension<'a>, Refusal> {
     let order = view.pool.order_ref(order);
     let Some((known, state)) = view.known(order) else { return Err(Refusal::NoOrder) };
     match state {
-        State::Reserved => {}
-        State::Confirmed => return Err(Refusal::Confirmed),
-        State::Expired => return Err(Refusal::Expired),
-        State::Released | State::Returned => return Err(Refusal::Closed(state)),
+        OrderState::Reserved => {}
+        OrderState::Confirmed => return Err(Refusal::Confirmed),
+        OrderState::Expired => return Err(Refusal::Expired),
+        OrderState::Released | OrderState::Returned => return Err(Refusal::Closed(state)),
     }
     let deadline_ms = hold.deadline_ms(view);
     if deadline_ms <= known.time_ms {
@@ -41,6 +41,6 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], hold: Hold) -> Result<Extens
 
 /// Moves the deadline.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, deadline_ms: i64) {
-    let Some(slot) = order.slot else { return };
-    record::turn(pool, slot, State::Reserved, deadline_ms);
+    let Some(row) = order.row else { return };
+    order_row::set_state(pool, row, OrderState::Reserved, deadline_ms);
 }

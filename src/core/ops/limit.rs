@@ -85,5 +85,5 @@ pub fn apply_removed(pool: &mut Pool, id: u32, pattern: Option<&Bytes>) {
         return;
     }
     let limit = pool.limits.remove(at);
-    pool.usage.take_over(limit.entries);
+    pool.usage.orphan(limit.entries);
 }

@@ -52,7 +52,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     // In order of age, so that what they leave has the same order everywhere.
     old.sort_by_key(|l| l.id);
     for limit in old {
-        pool.usage.take_over(limit.entries);
+        pool.usage.orphan(limit.entries);
     }
 }
 

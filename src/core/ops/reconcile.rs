@@ -1,4 +1,5 @@
-//! RECONCILE: the database is right about what is on the shelf, the pool about what has moved since.
+//! RECONCILE: the database is right about what is on the shelf, the pool about what has moved
+//! since.
 
 use crate::core::model::change::Change;
 use crate::core::model::pool::{sellable, Pool};
@@ -6,7 +7,8 @@ use crate::core::model::quantity::difference;
 use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::view::View;
 
-/// Up to which change the database has followed the pool: of the last event that it applied, all from one snapshot.
+/// Up to which change the database has followed the pool: of the last event that it applied, all
+/// from one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct After {
     /// The epoch.
@@ -37,8 +39,8 @@ impl Found {
 /// Compares the shelf of the database with the pool.
 ///
 /// # Errors
-/// [`Refusal::Unknown`]: the pool has never been in this epoch, or has forgotten it. [`Bound`]: nothing is counted here, or a
-/// sum would leave its bounds.
+/// [`Refusal::Unknown`]: the pool has never been in this epoch, or has forgotten it. [`Bound`]:
+/// nothing is counted here, or a sum would leave its bounds.
 pub fn decide(view: &View<'_>, on_hand: i64, after: Option<After>) -> Result<Found, Refusal> {
     let pool = view.pool;
     // What has moved here and has not reached the database.
@@ -58,8 +60,9 @@ pub fn decide(view: &View<'_>, on_hand: i64, after: Option<After>) -> Result<Fou
     Ok(Found { expected, drift: expected.saturating_sub(pool.on_hand) })
 }
 
-/// `out` as the database has followed it. Where it has followed an epoch further than it goes here, the rest was lost in a
-/// failover: counting begins where that epoch ends here, and the lost movements stay in the database.
+/// `out` as the database has followed it. Where it has followed an epoch further than it goes here,
+/// the rest was lost in a failover: counting begins where that epoch ends here, and the lost
+/// movements stay in the database.
 fn followed(pool: &Pool, after: After) -> Option<i64> {
     let (seq, out) = if after.epoch == pool.epoch {
         (pool.seq, pool.out)

@@ -7,13 +7,13 @@ use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::usage::{Share, UsageEntry};
 use crate::core::model::view::View;
-use crate::core::store::usage::{Entry, Share};
 
-use super::place;
+use super::allocate;
 
 /// The share of an order in a limit that counted it.
-fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32, Entry<'p>)> {
+fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32, UsageEntry<'p>)> {
     if limit.id >= order.limits_below {
         return None;
     }
@@ -21,8 +21,8 @@ fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32
     shares.find(|(_, e)| e.limit == limit.id)
 }
 
-/// Whether the limits that counted the order allow it to have `total` units now. `holds`: it counts with its quantity already,
-/// which is given back first.
+/// Whether the limits that counted the order allow it to have `total` units now. `holds`: it counts
+/// with its quantity already, which is subtracted first.
 ///
 /// # Errors
 /// [`Refusal::Limited`].
@@ -33,18 +33,21 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
         let Some((own, entry)) = share_of(view.pool, order, limit) else { continue };
         let tuple = entry.value;
         if !limit.keeps_usage() {
-            place::check(limit, at, tuple, 0, 0, total)?;
+            allocate::check_limit(limit, at, tuple, 0, 0, total)?;
             continue;
         }
         let current = view.pool.usage.find(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
-        let (mut used, mut window_ms) = view.used(limit, current);
+        let (shown, shown_window_ms) = view.used(limit, current);
+        let (mut used, mut window_ms) = (shown, shown_window_ms);
         if holds && current == Some(own) && entry.window_ms == window_ms {
             used = used.saturating_sub(limit.amount(order.qty)).max(0);
             if used == 0 {
                 window_ms = limit.window_ms(view.context.clock.now_ms);
             }
         }
-        place::check(limit, at, tuple, used, window_ms, total)?;
+        // A refusal shows what the buyer has used, the order's own share included.
+        allocate::check_limit(limit, at, tuple, used, window_ms, total)
+            .map_err(|_| allocate::limited(limit, at, tuple, shown, shown_window_ms))?;
         fits &= sum(used, limit.amount(total)).is_some();
         recount.push((limit.id, window_ms));
     }
@@ -53,11 +56,11 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
 }
 
 /// Counts the order with `qty` units where `decide` said.
-pub fn apply(pool: &mut Pool, slot: u32, qty: i64, recount: &Recount) {
+pub fn apply(pool: &mut Pool, row: u32, qty: i64, recount: &Recount) {
     let salt = pool.salt;
     for &(id, window_ms) in recount {
         let Some(place) = pool.limits.iter().position(|l| l.id == id) else { continue };
-        let Some(order) = pool.orders.get(slot) else { return };
+        let Some(order) = pool.orders.get(row) else { return };
         let entries = &pool.usage.entries;
         let of_limit = |at: u32| entries.get(at).is_some_and(|e| e.limit == id);
         let Some(nth) = order.shares.iter().position(of_limit) else { continue };
@@ -71,6 +74,6 @@ pub fn apply(pool: &mut Pool, slot: u32, qty: i64, recount: &Recount) {
         let Some(limit) = pool.limits.get_mut(place) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, tuple, amount);
-        pool.orders.set_share(slot, nth, fresh);
+        pool.orders.set_share(row, nth, fresh);
     }
 }

@@ -1,42 +1,42 @@
 //! RELEASE: a hold is given up. Remembered also when it comes before its order.
 
 use crate::core::model::change::{Change, OrderRef};
-use crate::core::model::order::{NewOrder, Numbers, State};
+use crate::core::model::order::{NewOrder, Numbers, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
 
-use super::{place, record, reserve};
+use super::{allocate, order_row, reserve};
 
 /// What RELEASE would do. Holds that are due have been returned before, also the named one.
 /// [`Change::Cancelled`] is answered as NOORDER.
 ///
 /// # Errors
-/// Why not.
+/// [`Refusal::NoOrder`], [`Refusal::Exists`], [`Refusal::Confirmed`], [`Refusal::Closed`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(order);
-    let forget_ms = view.pool.forget_ms(State::Released, &view.context);
+    let forget_ms = view.pool.forget_ms(OrderState::Released, &view.context);
     match view.known(order) {
         // Where no more fits, nothing is remembered: giving back must not fail.
-        None if place::room(view, order).is_err() => Err(Refusal::NoOrder),
+        None if allocate::check_capacity(view, order).is_err() => Err(Refusal::NoOrder),
         None => Ok(Change::Cancelled { order, forget_ms }),
-        Some((_, State::Reserved | State::Expired)) => Ok(Change::Released { order, forget_ms }),
-        Some((known, State::Released)) => Err(reserve::exists(&known, State::Released)),
-        Some((_, State::Confirmed)) => Err(Refusal::Confirmed),
-        Some((_, State::Returned)) => Err(Refusal::Closed(State::Returned)),
+        Some((_, OrderState::Reserved | OrderState::Expired)) => Ok(Change::Released { order, forget_ms }),
+        Some((known, OrderState::Released)) => Err(reserve::exists(&known, OrderState::Released)),
+        Some((_, OrderState::Confirmed)) => Err(Refusal::Confirmed),
+        Some((_, OrderState::Returned)) => Err(Refusal::Closed(OrderState::Returned)),
     }
 }
 
 /// Gives the units back, if it still holds them.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
-    let Some(slot) = order.slot else { return };
-    let record = pool.orders.at(slot);
-    if record.state == State::Reserved {
+    let Some(row) = order.row else { return };
+    let record = pool.orders.at(row);
+    if record.state == OrderState::Reserved {
         let qty = record.qty;
-        record::uncount(pool, slot, qty, true, now_ms);
+        order_row::uncount(pool, row, qty, true, now_ms);
         pool.reserved = pool.reserved.saturating_sub(qty);
     }
-    record::turn(pool, slot, State::Released, forget_ms);
+    order_row::set_state(pool, row, OrderState::Released, forget_ms);
 }
 
 /// Remembers that this order is not to be taken any more.
@@ -47,9 +47,9 @@ pub fn apply_cancelled(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget
         asked: 0,
         fingerprint: 0,
         shares: &[],
-        state: State::Released,
+        state: OrderState::Released,
         partial: false,
         extra: None,
     };
-    record::insert(pool, order, &cancelled);
+    order_row::insert(pool, order, &cancelled);
 }

@@ -2,12 +2,12 @@
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderRef};
-use crate::core::model::order::{Order, State};
-use crate::core::model::pool::{Pool, Sums};
+use crate::core::model::order::{Order, OrderState};
+use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 use crate::core::model::view::View;
 
-use super::place::{self, Placed, Wanted};
+use super::allocate::{self, Placed, Plan};
 
 /// How long a hold lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,42 +51,43 @@ pub struct Reserve<'a> {
 /// What RESERVE would do.
 ///
 /// # Errors
-/// Why not.
+/// As [`decide_new`]; for a known order what [`retry`] gives.
 pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let hash = view.pool.salt.order(call.order);
-    // All searches wait for memory: let them wait together.
-    std::hint::black_box(view.pool.order_index.touch(hash));
-    let wanted = wanted(view, &call);
+    // Prefetch the index slot, so that its cache miss overlaps the limit lookups.
+    std::hint::black_box(view.pool.order_index.prefetch(hash));
+    let plan = plan(view, &call);
     let order = view.pool.hashed_ref(call.order, hash);
     match view.known(order) {
         Some((record, state)) => Err(retry(view, &call, &record, state)),
-        None => place(view, order, call, &wanted),
+        None => decide_new(view, order, call, &plan),
     }
 }
 
 /// What stock and limits are asked for by a call.
 #[must_use]
-pub fn wanted<'a>(view: &View<'_>, call: &Reserve<'a>) -> Wanted<'a> {
-    place::want(view, call.attributes, call.qty, call.partial, |_| true)
+pub fn plan<'a>(view: &View<'_>, call: &Reserve<'a>) -> Plan<'a> {
+    allocate::plan(view, call.attributes, call.qty, call.partial, |_| true)
 }
 
-/// What RESERVE of an order that is not known would do; `wanted` is what [`wanted`] has found.
+/// What RESERVE of an order that is not known would do; `plan` is what [`plan`] has found.
 ///
 /// # Errors
-/// Why not.
-pub fn place<'a>(
+/// [`Bound::DeadlineOver`], [`Bound::Orders`], [`Refusal::Suspended`], [`Refusal::NoDim`],
+/// [`Refusal::SoldOut`], [`Refusal::Limited`], [`Bound::Sum`].
+pub fn decide_new<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,
     call: Reserve<'a>,
-    wanted: &Wanted<'_>,
+    plan: &Plan<'_>,
 ) -> Result<Change<'a>, Refusal> {
     let deadline_ms = call.hold.deadline_ms(view);
     if deadline_ms <= view.context.clock.now_ms {
         return Err(Refusal::Bound(Bound::DeadlineOver));
     }
-    place::room(view, order)?;
-    let (qty, shares) = place::fit(view, call.attributes, wanted)?;
-    view.fits(&Sums { reserved: qty, ..Sums::default() })?;
+    allocate::check_capacity(view, order)?;
+    let (qty, shares) = allocate::allocate(view, call.attributes, plan)?;
+    view.check_sums(&SumDeltas { reserved: qty, ..SumDeltas::default() })?;
     Ok(Change::Reserved {
         order,
         asked: call.qty,
@@ -100,8 +101,8 @@ pub fn place<'a>(
 
 /// The answer to a RESERVE of an order that is known.
 #[must_use]
-pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: State) -> Refusal {
-    if matches!(state, State::Released | State::Expired | State::Returned) {
+pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: OrderState) -> Refusal {
+    if matches!(state, OrderState::Released | OrderState::Expired | OrderState::Returned) {
         return Refusal::Closed(state);
     }
     if record.asked != call.qty {
@@ -118,13 +119,13 @@ pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: Sta
 
 /// The answer to a call that was made before.
 #[must_use]
-pub fn exists(record: &Order<'_>, state: State) -> Refusal {
-    let deadline_ms = if state == State::Reserved { record.time_ms } else { 0 };
+pub fn exists(record: &Order<'_>, state: OrderState) -> Refusal {
+    let deadline_ms = if state == OrderState::Reserved { record.time_ms } else { 0 };
     Refusal::Exists { state, qty: record.qty, returned: record.returned(), deadline_ms }
 }
 
 /// Holds the units.
 pub fn apply(pool: &mut Pool, placed: &Placed<'_, '_>, deadline_ms: i64) {
     pool.reserved = pool.reserved.saturating_add(placed.qty);
-    place::apply(pool, placed, State::Reserved, deadline_ms);
+    allocate::apply(pool, placed, OrderState::Reserved, deadline_ms);
 }

@@ -1,10 +1,12 @@
-//! From a keyed hash to the number of a record, by extendible hashing: the table is cut into segments of about 500 slots that
-//! grow, split and shrink one at a time, so that no insert ever waits for the whole table.
+//! From a keyed hash to the number of a record, by extendible hashing: the table is cut into
+//! segments of about 500 slots that grow, split and shrink one at a time, so that no insert ever
+//! waits for the whole table.
 //!
-//! Source of the scheme: Fagin, Nievergelt, Pippenger, Strong, "Extendible hashing", 1979. Within a segment entries stand in
-//! order of their hash at or behind the place where it would put them (linear probing, as Knuth's algorithm 6.4 ordered), so
-//! that a search for what is not there ends early, and taking out leaves no marks. A slot holds 32 bits of the hash beside the
-//! record's number: growing reads no record, and nearly no record is read in vain.
+//! Source of the scheme: Fagin, Nievergelt, Pippenger, Strong, "Extendible hashing", 1979. Within a
+//! segment entries stand in order of their hash at or behind the place where it would put them
+//! (linear probing, as Knuth's algorithm 6.4 ordered), so that a search for what is not there ends
+//! early, and taking out leaves no marks. A slot holds 32 bits of the hash and the record's number:
+//! growing reads no record, and nearly no record is read in vain.
 
 use smallvec::SmallVec;
 
@@ -109,7 +111,8 @@ impl Segment {
         self.slots.iter().copied().filter(|&slot| slot != EMPTY)
     }
 
-    /// The records without the gaps, in order; on the stack, but for the few segments that cannot be split.
+    /// The records without the gaps, in order; on the stack, but for the few segments that cannot
+    /// be split.
     fn dense(&self) -> SmallVec<[u64; LARGEST]> {
         let mut dense = SmallVec::with_capacity(self.live as usize);
         dense.extend(self.records());
@@ -205,7 +208,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// The index of these slots (hash bits above, record number below), which are in order and each of another record.
+    /// The index of these slots (hash bits above, record number below), which are in order and each
+    /// of another record.
     #[must_use]
     pub fn of(slots: &[u64]) -> Self {
         let mut index = Self { live: slots.len(), ..Self::default() };
@@ -270,10 +274,11 @@ impl Index {
         self.segments.get(self.segment(hash)?)?.find(hash, same).map(|(_, record)| record)
     }
 
-    /// Reads where the search for a hash will begin, and tells what stands there: of no use but for the memory to be on its
-    /// way while other things are done. A search in a large table waits for little else.
+    /// Reads where the search for a hash will begin, and tells what stands there: of no use but for
+    /// the memory to be on its way while other things are done. A search in a large table waits for
+    /// little else.
     #[must_use]
-    pub fn touch(&self, hash: u64) -> u64 {
+    pub fn prefetch(&self, hash: u64) -> u64 {
         let hash = short(hash);
         let segment = self.segment(hash).and_then(|number| self.segments.get(number));
         segment.and_then(|segment| segment.slots.get(segment.home(hash))).copied().unwrap_or(0)
@@ -294,7 +299,8 @@ impl Index {
                 self.live = self.live.saturating_add(1);
                 return;
             }
-            // Records of one hash prefix cannot be split apart, and would double the directory for nothing: then the segment grows.
+            // Records of one hash prefix cannot be split apart, and would double the directory for
+            // nothing: then the segment grows.
             let size = segment.slots.len();
             let crowded = (segment.live as usize).saturating_mul(2) >= size;
             let doubles = segment.depth >= self.depth;
@@ -327,7 +333,8 @@ impl Index {
         self.slots =
             self.slots.saturating_sub(old.slots.len()).saturating_add(low.slots.len()).saturating_add(high.slots.len());
         if depth > self.depth {
-            // In one pass over memory taken at once: this is the one step that grows with the table.
+            // In one pass over memory taken at once: this is the one step that grows with the
+            // table.
             let mut doubled = Vec::with_capacity(self.directory.len().saturating_mul(2));
             self.directory.iter().for_each(|&s| doubled.extend_from_slice(&[s, s]));
             self.directory = doubled;
@@ -338,7 +345,8 @@ impl Index {
         if let Some(slot) = self.segments.get_mut(number) {
             *slot = low;
         }
-        // The directory entries of one segment stand together; the upper half of them goes to the new one.
+        // The directory entries of one segment stand together; the upper half of them goes to the
+        // new one.
         let rest = self.depth.saturating_sub(shared);
         let start = prefix(hash, shared).checked_shl(rest).unwrap_or(0);
         let half = 1usize.checked_shl(rest.saturating_sub(1)).unwrap_or(1);
@@ -372,8 +380,9 @@ impl Index {
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl Index {
-    /// Every segment is in order, each record at or behind its home with nothing empty between, and the sums are right.
-    pub fn assert_true(&self) {
+    /// Every segment is in order, each record at or behind its home with nothing empty between, and
+    /// the sums are right.
+    pub fn check_invariants(&self) {
         let mut live = 0;
         for segment in self.segments.iter() {
             live += segment.live as usize;
@@ -410,7 +419,7 @@ mod tests {
             index.insert(hash(n), n);
             assert_eq!(index.len(), n as usize + 1);
         }
-        index.assert_true();
+        index.check_invariants();
         for n in 0..50_000 {
             assert_eq!(index.find(hash(n), |r| r == n), Some(n));
             assert_eq!(index.find(hash(n + 50_000), |r| r == n + 50_000), None);
@@ -420,7 +429,7 @@ mod tests {
             assert!(index.remove(hash(n), n));
             assert!(!index.remove(hash(n), n));
         }
-        index.assert_true();
+        index.check_invariants();
         assert!(index.bytes() < full / 2, "{} of {full}", index.bytes());
         let mut left: Vec<u32> = index.records().collect();
         left.sort_unstable();
@@ -437,10 +446,10 @@ mod tests {
             for n in 0..1_000 {
                 index.insert(equal, n);
             }
-            index.assert_true();
+            index.check_invariants();
             assert!((0..1_000).all(|n| index.find(equal, |r| r == n) == Some(n)));
             assert!((0..1_000).all(|n| index.remove(equal, n)));
-            index.assert_true();
+            index.check_invariants();
         }
     }
 
@@ -454,7 +463,7 @@ mod tests {
                 assert!(each < 11.5, "{each} bytes at {n}");
             }
         }
-        index.assert_true();
+        index.check_invariants();
     }
 
     #[test]
@@ -466,7 +475,7 @@ mod tests {
                 assert!(index.remove(hash(n - 3_000), n - 3_000));
             }
             if n % 10_000 == 0 {
-                index.assert_true();
+                index.check_invariants();
             }
         }
         assert!(index.bytes() < 100_000, "{}", index.bytes());

@@ -1,4 +1,5 @@
-//! Doubly linked lists threaded through the records of a table: O(1) at both ends and in the middle, no allocation.
+//! Doubly linked lists threaded through the records of a table: O(1) at both ends and in the
+//! middle, no allocation.
 
 use super::slab::NONE;
 
@@ -16,13 +17,13 @@ impl Default for Links {
 }
 
 impl Links {
-    /// As they stand in a row of bytes.
+    /// As one number, to be kept in a field of a row.
     #[must_use]
-    pub fn bytes(self) -> [u8; 8] {
-        (u64::from(self.next) << 32 | u64::from(self.prev)).to_le_bytes()
+    pub fn number(self) -> u64 {
+        u64::from(self.next) << 32 | u64::from(self.prev)
     }
 
-    /// From the little-endian number that [`Links::bytes`] makes.
+    /// From the number that [`Links::number`] makes.
     #[must_use]
     pub const fn of(both: u64) -> Self {
         Self { prev: both as u32, next: (both >> 32) as u32 }

@@ -2,12 +2,14 @@
 //! all rows.
 //!
 //! `rows` and `slab` hold records at stable numbers, `list` and `timeline` put them in order,
-//! `index` and `bulk` find them by a hash. `orders`, `usage_entries` and `usage`, and `tokens` are
-//! what a pool keeps in them.
+//! `index` and `bulk` find them by a hash, `layout` names the fields of a row. `orders`,
+//! `usage_entries` and `usage`, and `tokens` are what a pool keeps in them.
 
 pub mod bulk;
 pub mod index;
+pub mod layout;
 pub mod list;
+pub mod order_shares;
 pub mod orders;
 pub mod rows;
 pub mod slab;

@@ -1,5 +1,6 @@
-//! Rows of bytes at stable numbers: records of any length, each in a chunk of rows of its length. A row costs its bytes and
-//! nothing beside; growing never moves more than one chunk, and an empty chunk is given back.
+//! Rows of bytes at stable numbers: records of any length, each in a chunk of rows of its length. A
+//! row costs its bytes and nothing more; growing never moves more than one chunk, and an empty
+//! chunk is freed.
 
 /// Lengths are rounded up to a multiple of this.
 const GRAIN: usize = 2;
@@ -130,7 +131,8 @@ impl Rows {
         join(self.chunks.len().saturating_sub(1) as u32, last.used())
     }
 
-    /// The first number from `at` on at which a row may live: a walk need not look at what never was, or was freed whole.
+    /// The first number from `at` on at which a row may live: a walk need not look at what never
+    /// was, or was freed whole.
     #[must_use]
     pub fn skip_empty(&self, at: u32) -> u32 {
         let (chunk, row) = split(at);
@@ -167,8 +169,8 @@ impl Rows {
         self.chunks.get_mut(chunk)?.row_mut(row).filter(|row| row.first() != Some(&FREE))
     }
 
-    /// A new row of at least so many bytes, at least 3, and its number. What was in it before is left; the first byte must be
-    /// set to something below 0xff.
+    /// A new row of at least so many bytes, at least 3, and its number. What was in it before is
+    /// left; the first byte must be set to something below 0xff.
     #[allow(clippy::panic, reason = "2^32 rows: more than memory holds; better no answer than a number given twice")]
     pub fn add(&mut self, len: usize) -> (u32, &mut [u8]) {
         let stride = len.div_ceil(GRAIN).saturating_mul(GRAIN) as u16;

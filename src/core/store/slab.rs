@@ -1,4 +1,5 @@
-//! Records at stable numbers, in chunks: growing never moves more than one chunk, and an empty chunk is given back.
+//! Records at stable numbers, in chunks: growing never moves more than one chunk, and an empty
+//! chunk is freed.
 
 /// No record.
 pub const NONE: u32 = u32::MAX;
@@ -75,24 +76,6 @@ impl<T> Slab<T> {
     pub fn span(&self) -> u32 {
         let last = self.chunks.len().saturating_sub(1).saturating_mul(CHUNK);
         last.saturating_add(self.chunks.last().map_or(0, |chunk| chunk.cells.len())) as u32
-    }
-
-    /// The first number from `at` on whose chunk has records: a walk need not look at what was freed whole.
-    #[must_use]
-    pub fn skip_empty(&self, at: u32) -> u32 {
-        let (chunk, _) = split(at);
-        let empty = self.chunks.iter().skip(chunk).take_while(|c| c.cells.is_empty()).count();
-        if empty == 0 {
-            at
-        } else {
-            join(chunk.saturating_add(empty), 0)
-        }
-    }
-
-    /// How many chunks there are: what freeing the slab costs.
-    #[must_use]
-    pub fn chunks(&self) -> usize {
-        self.chunks.len()
     }
 
     /// The bytes that the table itself has taken, what its records own apart.
@@ -195,8 +178,8 @@ impl<T> Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// The record of this number, which lives. A number that names nothing is a bug of this crate: better no answer than one from
-    /// a wrong record.
+    /// The record of this number, which lives. A number that names nothing is a bug of this crate:
+    /// better no answer than one from a wrong record.
     #[must_use]
     #[allow(clippy::panic, reason = "see above; the shell turns it into an error reply")]
     pub fn at(&self, at: u32) -> &T {

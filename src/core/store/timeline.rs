@@ -1,11 +1,12 @@
-//! Records in order of a time: open holds by deadline, finished orders and tokens by when they are forgotten, usage by its
-//! window. Equal times in order of arrival.
+//! Records in order of a time: open holds by deadline, finished orders and tokens by when they are
+//! forgotten, usage by its window. Equal times in order of arrival.
 
 use std::collections::BTreeMap;
 
 use crate::core::store::list::{Linked, List};
 
-/// One list of records for each time. Nearly all arrive in order, so nearly all land at the right end, which is kept at hand.
+/// One list of records for each time. Nearly all arrive in order, so nearly all land at the right
+/// end, which is kept at hand.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     by_time: BTreeMap<i64, List>,

@@ -84,7 +84,7 @@ impl Tokens {
 
     /// What VERIFY finds: whether each is in the index and the sums are right.
     #[must_use]
-    pub fn is_true(&self, salt: Salt) -> bool {
+    pub fn check_invariants(&self, salt: Salt) -> bool {
         let found = |t: &AddToken| self.find(salt, t.token.as_slice()).is_some_and(|(_, found)| std::ptr::eq(found, t));
         let heap: usize = self.iter().map(|t| t.token.heap_bytes()).sum();
         let listed = self.iter().count();

@@ -1,72 +1,33 @@
 //! What counts against the limits: one entry for each (limit, value, window) that somebody used.
 //!
-//! An entry never changes its window while an order refers to it, so an order's share names the window in which it was
-//! counted. When a value is counted in a new window while old shares remain, the old entry floats: it is out of the index
-//! and ends with its last share.
+//! An entry never changes its window while an order refers to it, so an order's share names the
+//! window in which it was counted. When a value is counted in a new window while old shares remain,
+//! the old entry is detached: it leaves the index and ends with its last share.
 
 use std::cell::Cell;
 
 use crate::core::model::hash::Salt;
-use crate::core::model::ids::Bytes;
 use crate::core::model::limit::Limit;
+use crate::core::model::usage::{EntryState, RestoredEntry, Share, UsageCounts, UsageEntry};
 use crate::core::store::bulk::Bulk;
 use crate::core::store::index::Index;
 use crate::core::store::list::List;
 use crate::core::store::timeline::Timeline;
-use crate::core::store::usage_entries::{Entries, Numbers};
-
-/// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the index and in its limit's list (or, when that limit is gone, in the list of what it left).
-    Indexed,
-    /// Only shares refer to it.
-    Floating,
-}
-
-/// Usage of one value of one limit in one window.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'p> {
-    /// The values of the limit's dimensions, as a tuple.
-    pub value: &'p [u8],
-    /// When its window began, Unix ms.
-    pub window_ms: i64,
-    /// Units or orders counted.
-    pub used: i64,
-    /// The limit's id.
-    pub limit: u32,
-    /// How many orders refer to it.
-    pub refs: u32,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// What is to be counted for one limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// Place of the limit in the pool.
-    pub limit: u8,
-    /// The window to count in, Unix ms.
-    pub window_ms: i64,
-    /// Hash of (limit, value).
-    pub hash: u64,
-    /// The value's entry in the index.
-    pub entry: Option<u32>,
-}
+use crate::core::store::usage_entries::UsageEntries;
 
 /// All usage of a pool.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
     /// The entries.
-    pub entries: Entries,
+    pub entries: UsageEntries,
     index: Index,
     /// Entries that only shares refer to.
-    pub floating: List,
-    /// Entries of limits that were removed, to be freed step by step.
-    pub left: List,
-    /// No usage is over before this time, Unix ms: every call asks, and should not look at every limit. 0 = has to be found out.
-    /// Not part of the state.
-    over_ms: Cell<i64>,
+    pub detached: List,
+    /// Entries of removed limits, to be purged step by step.
+    pub orphaned: List,
+    /// No usage is over before this time, Unix ms: every call asks, and should not look at every
+    /// limit. 0 = has to be found out. Not part of the state.
+    next_expiry_ms: Cell<i64>,
 }
 
 impl Usage {
@@ -76,75 +37,77 @@ impl Usage {
         self.index.find(hash, |at| self.entries.is(at, limit, tuple))
     }
 
-    /// Lets the memory of a search be on its way: see [`Index::touch`].
+    /// Lets the memory of a search be on its way: see [`Index::prefetch`].
     #[must_use]
-    pub fn touch(&self, hash: u64) -> u64 {
-        self.index.touch(hash)
+    pub fn prefetch(&self, hash: u64) -> u64 {
+        self.index.prefetch(hash)
     }
 
-    /// What is used in the window that is current when one began at `current_ms`, and when that window began: an entry that lies
-    /// ahead (the clock stepped back) is the current one, unless all of it was given back.
+    /// What is used in the window that is current when one began at `current_ms`, and when that
+    /// window began: an entry that lies ahead (the clock stepped back) is the current one, unless
+    /// all of it was returned.
     #[must_use]
     pub fn used(&self, entry: Option<u32>, current_ms: i64) -> (i64, i64) {
         match entry.and_then(|at| self.entries.counts(at)) {
-            Some((window_ms, Numbers { used, .. })) if used > 0 && window_ms >= current_ms => (used, window_ms),
+            Some((window_ms, UsageCounts { used, .. })) if used > 0 && window_ms >= current_ms => (used, window_ms),
             _ => (0, current_ms),
         }
     }
 
     /// From when usage may be over for good, Unix ms; never later than it is. `i64::MAX`: never.
     #[must_use]
-    pub fn over_ms(&self, limits: &[Limit]) -> i64 {
-        if self.over_ms.get() == 0 {
-            let rolling = limits.iter().filter(|l| l.identity.window.rolls());
+    pub fn next_expiry_ms(&self, limits: &[Limit]) -> i64 {
+        if self.next_expiry_ms.get() == 0 {
+            let rolling = limits.iter().filter(|l| l.identity.window.repeats());
             let over = rolling.filter_map(|l| Some(l.entries.next_ms()?.saturating_add(l.kept_ms())));
-            self.over_ms.set(over.min().unwrap_or(i64::MAX));
+            self.next_expiry_ms.set(over.min().unwrap_or(i64::MAX));
         }
-        self.over_ms.get()
+        self.next_expiry_ms.get()
     }
 
-    /// What [`Usage::over_ms`] knew is past, or may be.
-    pub fn look_again(&self) {
-        self.over_ms.set(0);
+    /// What [`Usage::next_expiry_ms`] knew is past, or may be.
+    pub fn invalidate_next_expiry(&self) {
+        self.next_expiry_ms.set(0);
     }
 
     /// A window that began then is counted in.
     fn note(&self, limit: &Limit, window_ms: i64) {
-        if limit.identity.window.rolls() {
-            self.over_ms.set(self.over_ms.get().min(window_ms.saturating_add(limit.kept_ms()).max(0)));
+        if limit.identity.window.repeats() {
+            self.next_expiry_ms.set(self.next_expiry_ms.get().min(window_ms.saturating_add(limit.kept_ms()).max(0)));
         }
     }
 
-    /// Counts `amount` for a value and takes a reference for an order. The share's entry must be the one in the index now.
+    /// Counts `amount` for a value and takes a reference for an order. The share's entry must be
+    /// the one in the index now.
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
         if let Some(at) = share.entry {
-            let (window_ms, Numbers { used, refs }) = self.entries.counts(at).unwrap_or_default();
+            let (window_ms, UsageCounts { used, refs }) = self.entries.counts(at).unwrap_or_default();
             if window_ms == share.window_ms {
-                let numbers = Numbers { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
-                self.entries.set_numbers(at, numbers);
+                let counts = UsageCounts { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
+                self.entries.set_counts(at, counts);
                 return at;
             }
             self.note(limit, share.window_ms);
             limit.entries.remove(&mut self.entries, at);
             if refs == 0 {
                 self.entries.move_to(at, share.window_ms);
-                self.entries.set_numbers(at, Numbers { used: amount, refs: 1 });
+                self.entries.set_counts(at, UsageCounts { used: amount, refs: 1 });
                 limit.entries.add(&mut self.entries, at);
                 return at;
             }
-            self.float(salt, at);
+            self.detach(salt, at);
         }
         self.note(limit, share.window_ms);
-        let at = self.entries.insert(tuple, limit.id, share.window_ms, Numbers { used: amount, refs: 1 });
+        let at = self.entries.insert(tuple, limit.id, share.window_ms, UsageCounts { used: amount, refs: 1 });
         self.index.insert(share.hash, at);
         limit.entries.add(&mut self.entries, at);
         at
     }
 
     /// Gives `amount` back to an entry whose window is not over.
-    pub fn give_back(&mut self, at: u32, amount: i64) {
-        let Entry { used, refs, .. } = self.entries.at(at);
-        self.entries.set_numbers(at, Numbers { used: used.saturating_sub(amount).max(0), refs });
+    pub fn return_units(&mut self, at: u32, amount: i64) {
+        let UsageEntry { used, refs, .. } = self.entries.at(at);
+        self.entries.set_counts(at, UsageCounts { used: used.saturating_sub(amount).max(0), refs });
     }
 
     fn unindex(&mut self, salt: Salt, at: u32) {
@@ -153,27 +116,27 @@ impl Usage {
     }
 
     /// Takes an entry that is in no list out of the index and lets it float.
-    fn float(&mut self, salt: Salt, at: u32) {
+    fn detach(&mut self, salt: Salt, at: u32) {
         self.unindex(salt, at);
-        self.entries.set_place(at, Place::Floating);
-        self.floating.push(&mut self.entries, at);
+        self.entries.set_state(at, EntryState::Detached);
+        self.detached.push(&mut self.entries, at);
     }
 
     /// Lets go of one order's reference; the entry ends with its last one if it counts nothing.
     pub fn release_ref(&mut self, salt: Salt, limits: &mut [Limit], at: u32) {
-        let Entry { used, refs, place, limit: id, .. } = self.entries.at(at);
+        let UsageEntry { used, refs, state, limit: id, .. } = self.entries.at(at);
         let refs = refs.saturating_sub(1);
-        self.entries.set_numbers(at, Numbers { used, refs });
+        self.entries.set_counts(at, UsageCounts { used, refs });
         if refs > 0 {
             return;
         }
-        match place {
-            Place::Floating => self.floating.unlink(&mut self.entries, at),
-            Place::Indexed if used > 0 => return,
-            Place::Indexed => {
+        match state {
+            EntryState::Detached => self.detached.unlink(&mut self.entries, at),
+            EntryState::Indexed if used > 0 => return,
+            EntryState::Indexed => {
                 match limits.iter_mut().find(|l| l.id == id) {
                     Some(limit) => limit.entries.remove(&mut self.entries, at),
-                    None => self.left.unlink(&mut self.entries, at),
+                    None => self.orphaned.unlink(&mut self.entries, at),
                 }
                 self.unindex(salt, at);
             }
@@ -181,7 +144,8 @@ impl Usage {
         self.entries.remove(at);
     }
 
-    /// How many entries at the head of a limit's list are of windows that began at `latest_ms` or before, up to `most`.
+    /// How many entries at the head of a limit's list are of windows that began at `latest_ms` or
+    /// before, up to `most`.
     #[must_use]
     pub fn stale(&self, limit: &Limit, latest_ms: i64, most: usize) -> usize {
         if limit.entries.next_ms().is_none_or(|window_ms| window_ms > latest_ms) {
@@ -195,7 +159,8 @@ impl Usage {
             .count()
     }
 
-    /// Frees the first `n` entries of a limit's list, whose windows are over; those that shares refer to float.
+    /// Frees the first `n` entries of a limit's list, whose windows are over; those that shares
+    /// refer to float.
     pub fn prune(&mut self, salt: Salt, limit: &mut Limit, n: usize) {
         for _ in 0..n {
             let Some(at) = limit.entries.first() else { break };
@@ -205,17 +170,17 @@ impl Usage {
     }
 
     /// Frees the first `n` entries that removed limits left.
-    pub fn clear_left(&mut self, salt: Salt, n: usize) {
+    pub fn purge_orphaned(&mut self, salt: Salt, n: usize) {
         for _ in 0..n {
-            let Some(at) = self.left.first() else { break };
-            self.left.unlink(&mut self.entries, at);
+            let Some(at) = self.orphaned.first() else { break };
+            self.orphaned.unlink(&mut self.entries, at);
             self.retire(salt, at);
         }
     }
 
     fn retire(&mut self, salt: Salt, at: u32) {
         if self.entries.at(at).refs > 0 {
-            self.float(salt, at);
+            self.detach(salt, at);
         } else {
             self.unindex(salt, at);
             self.entries.remove(at);
@@ -223,9 +188,9 @@ impl Usage {
     }
 
     /// Takes over the entries of a limit that was removed.
-    pub fn take_over(&mut self, entries: Timeline) {
+    pub fn orphan(&mut self, entries: Timeline) {
         for list in entries.into_lists() {
-            self.left.append(&mut self.entries, list);
+            self.orphaned.append(&mut self.entries, list);
         }
     }
 
@@ -241,41 +206,27 @@ impl Usage {
         self.index.len()
     }
 
-    /// Loading: appends an entry; the index comes later. `limit` is its limit where that is still there.
+    /// Loading: appends an entry; the index comes later. `limit` is its limit where that is still
+    /// there.
     pub fn restore(&mut self, limit: Option<&mut Limit>, entry: RestoredEntry) -> u32 {
-        let RestoredEntry { value, window_ms, used, limit: id, place } = entry;
-        let at = self.entries.insert(value.as_slice(), id, window_ms, Numbers { used, refs: 0 });
-        match (limit, place) {
-            (_, Place::Floating) => {
-                self.entries.set_place(at, place);
-                self.floating.push(&mut self.entries, at);
+        let RestoredEntry { value, window_ms, used, limit: id, state } = entry;
+        let at = self.entries.insert(value.as_slice(), id, window_ms, UsageCounts { used, refs: 0 });
+        match (limit, state) {
+            (_, EntryState::Detached) => {
+                self.entries.set_state(at, state);
+                self.detached.push(&mut self.entries, at);
             }
-            (Some(limit), Place::Indexed) => limit.entries.add(&mut self.entries, at),
-            (None, Place::Indexed) => self.left.push(&mut self.entries, at),
+            (Some(limit), EntryState::Indexed) => limit.entries.add(&mut self.entries, at),
+            (None, EntryState::Indexed) => self.orphaned.push(&mut self.entries, at),
         }
         at
     }
 
-    /// Loading: the index of what was appended. `None`: a value of a limit stands twice.
+    /// Loading: the index of what was appended. `None`: a limit has the same value twice.
     pub fn restore_index(&mut self, bulk: Bulk) -> Option<()> {
         let key = |at: u32| self.entries.get(at).map(|e| (e.limit, e.value));
         self.index = bulk.build(key)?;
-        self.look_again();
+        self.invalidate_next_expiry();
         Some(())
     }
-}
-
-/// An entry as it is loaded.
-#[derive(Clone, Debug)]
-pub struct RestoredEntry {
-    /// As in [`Entry`].
-    pub value: Bytes,
-    /// As in [`Entry`].
-    pub window_ms: i64,
-    /// As in [`Entry`].
-    pub used: i64,
-    /// As in [`Entry`].
-    pub limit: u32,
-    /// As in [`Entry`].
-    pub place: Place,
 }

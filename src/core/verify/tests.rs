@@ -1,21 +1,23 @@
-//! VERIFY must find what is wrong: each lie below is told to a pool that is right, and must be reported.
+//! VERIFY must find what is wrong: each fault below is put into a consistent pool, and must be
+//! reported.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may end here")]
 
 use super::verify;
+use crate::core::apply::apply;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OnHand};
 use crate::core::model::context::CallContext;
 use crate::core::model::limit::{Cap, Count, Identity, Missing};
-use crate::core::model::order::State;
+use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, Stamp};
+use crate::core::model::usage::EntryState;
+use crate::core::model::usage::UsageCounts;
 use crate::core::model::view::View;
 use crate::core::model::window::Window;
 use crate::core::ops::reserve;
-use crate::core::store::usage::Place;
-use crate::core::store::usage_entries::Numbers;
 
-const STAMP: Stamp = Stamp { now_ms: 1_000, reign: 1, new_epoch: None };
+const STAMP: Stamp = Stamp { now_ms: 1_000, promotion: 1, new_epoch: None };
 
 fn context() -> CallContext {
     let mut context = CallContext::default();
@@ -29,12 +31,12 @@ fn reserve(pool: &mut Pool, order: &str, qty: i64) {
     let hold = reserve::Hold::For(60_000);
     let call = reserve::Reserve { order: order.as_bytes(), qty, hold, partial: false, attributes: &attributes };
     let change = reserve::decide(&View::of_write(pool, context()), call).expect("there is enough");
-    pool.commit(&STAMP, &change);
+    apply(pool, &STAMP, &change);
 }
 
 fn pool() -> Pool {
     let mut pool = Pool::new(7);
-    pool.commit(&STAMP, &Change::Created { salt: 7, on_hand: OnHand::Units(100) });
+    apply(&mut pool, &STAMP, &Change::Created { salt: 7, on_hand: OnHand::Units(100) });
     let identity = Identity {
         dims: [b"user".as_slice()].map(crate::core::model::ids::Bytes::new).into_iter().collect(),
         window: Window::Day,
@@ -42,31 +44,31 @@ fn pool() -> Pool {
     };
     let limit =
         LimitSet { identity, offset_min: Some(0), missing: Some(Missing::Refuse), pattern: None, cap: Cap::At(50) };
-    pool.commit(&STAMP, &Change::LimitSet(Box::new(limit)));
+    apply(&mut pool, &STAMP, &Change::LimitSet(Box::new(limit)));
     for (order, qty) in [("held", 1), ("held too", 2), ("paid", 3), ("back", 4), ("given up", 5)] {
         reserve(&mut pool, order, qty);
     }
     for (order, qty) in [("paid", 3), ("back", 4)] {
         let order = pool.order_ref(order.as_bytes());
-        pool.commit(&STAMP, &Change::Confirmed { order, qty, forget_ms: 90_000 });
+        apply(&mut pool, &STAMP, &Change::Confirmed { order, qty, forget_ms: 90_000 });
     }
     let content = crate::core::model::order::ReturnContent { qty: 4, keep_usage: false, no_restock: false };
     let order = pool.order_ref(b"back");
-    pool.commit(&STAMP, &Change::Returned { order, token: Some(b"t"), content, forget_ms: 91_000 });
+    apply(&mut pool, &STAMP, &Change::Returned { order, token: Some(b"t"), content, forget_ms: 91_000 });
     let order = pool.order_ref(b"given up");
-    pool.commit(&STAMP, &Change::Released { order, forget_ms: 50_000 });
-    pool.commit(&STAMP, &Change::Added { delta: 5, token: Some((b"restock", 90_000)) });
+    apply(&mut pool, &STAMP, &Change::Released { order, forget_ms: 50_000 });
+    apply(&mut pool, &STAMP, &Change::Added { delta: 5, token: Some((b"restock", 90_000)) });
     pool
 }
 
 /// The record of an order.
-fn slot(pool: &Pool, order: &str) -> u32 {
-    pool.order_ref(order.as_bytes()).slot.expect("it is known")
+fn row(pool: &Pool, order: &str) -> u32 {
+    pool.order_ref(order.as_bytes()).row.expect("it is known")
 }
 
 /// The entry in which the user's units are counted.
 fn entry(pool: &Pool) -> u32 {
-    pool.orders.at(slot(pool, "held")).shares.iter().next().expect("it counts")
+    pool.orders.at(row(pool, "held")).shares.iter().next().expect("it counts")
 }
 
 #[test]
@@ -82,44 +84,44 @@ fn each_lie_is_found() {
         ("sold is 2, should be 3", |p| p.sold = 2),
         ("the count of reserved orders is 1, should be 2", |p| p.counts[0] = 1),
         ("an order being returned", |p| {
-            let at = slot(p, "back");
+            let at = row(p, "back");
             p.orders.with_extra(at, |extra| extra.returned = 3);
         }),
         ("the list of holds holds an order that is confirmed", |p| {
-            let at = slot(p, "held");
-            p.orders.turn(at, State::Confirmed, 5);
+            let at = row(p, "held");
+            p.orders.set_state(at, OrderState::Confirmed, 5);
         }),
         ("the list of finished orders is not in order of time", |p| {
-            let (at, time_ms) = (slot(p, "given up"), 95_000);
-            p.orders.turn(at, State::Released, time_ms);
+            let (at, time_ms) = (row(p, "given up"), 95_000);
+            p.orders.set_state(at, OrderState::Released, time_ms);
         }),
         ("the list of holds names an order that is not there", |p| {
-            let at = slot(p, "held");
+            let at = row(p, "held");
             p.orders.remove(at);
         }),
         ("the number of listed orders is 4, should be 5", |p| {
-            let at = slot(p, "held");
+            let at = row(p, "held");
             p.holds.remove(&mut p.orders, at);
         }),
         ("the index of an order", |p| {
-            let (at, hash) = (slot(p, "held"), p.salt.order(b"held"));
+            let (at, hash) = (row(p, "held"), p.salt.order(b"held"));
             p.order_index.remove(hash, at);
         }),
         ("the number of indexed orders is 6, should be 5", |p| {
-            let at = slot(p, "held");
+            let at = row(p, "held");
             p.order_index.insert(p.salt.order(b"another"), at);
         }),
         ("the orders of a usage is 4, should be 5", |p| {
             let (at, used) = (entry(p), 6);
-            p.usage.entries.set_numbers(at, Numbers { used, refs: 4 });
+            p.usage.entries.set_counts(at, UsageCounts { used, refs: 4 });
         }),
         ("a usage is 2, its open holds alone are 3", |p| {
             let at = entry(p);
-            p.usage.entries.set_numbers(at, Numbers { used: 2, refs: 5 });
+            p.usage.entries.set_counts(at, UsageCounts { used: 2, refs: 5 });
         }),
         ("usage is in a list of others", |p| {
             let at = entry(p);
-            p.usage.entries.set_place(at, Place::Floating);
+            p.usage.entries.set_state(at, EntryState::Detached);
         }),
         ("the number of listed usages is 0, should be 1", |p| {
             p.limits[0].entries = crate::core::store::timeline::Timeline::default();
@@ -128,7 +130,7 @@ fn each_lie_is_found() {
             p.usage.restore_index(crate::core::store::bulk::Bulk::default()).expect("an empty one")
         }),
         ("a limit is newer than the pool", |p| p.next_limit = 1),
-        ("a limit stands twice", |p| {
+        ("duplicate limit", |p| {
             let mut again = p.limits[0].clone();
             again.id = 2;
             again.entries = crate::core::store::timeline::Timeline::default();
@@ -158,5 +160,5 @@ fn a_report_is_bounded() {
 fn cancel(pool: &mut Pool, n: usize) {
     let id = format!("more {n}");
     let order = pool.order_ref(id.as_bytes());
-    pool.commit(&STAMP, &Change::Cancelled { order, forget_ms: 90_000 });
+    apply(pool, &STAMP, &Change::Cancelled { order, forget_ms: 90_000 });
 }

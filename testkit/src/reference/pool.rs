@@ -137,7 +137,7 @@ pub(super) struct Pool {
     /// Counts arrivals at deadlines, and limits: both only need to be told apart.
     pub(super) serial: u64,
     /// What the outside world was told of, since the last look.
-    pub(super) told: Vec<told::Told>,
+    pub(super) told: Vec<told::EventRef>,
     /// What could be reserved after the last change, where the pool counts.
     pub(super) could: Option<i128>,
     /// Where each epoch ends here, as far as it is known: (epoch, seq, out).

@@ -368,6 +368,8 @@ pub(super) fn open_order(pool: &Pool, now: i128, key: &[u8], id: &[u8]) -> Resul
 /// AMEND up: the new total is checked as if it were placed now, with the order's own share given back; then it counts
 /// in the current windows.
 pub(super) fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty: i128) -> Result<(), Reply> {
+    // A refusal shows what the buyer has used, with the order's own share.
+    let before = pool.limits.clone();
     pool.uncharge(id, |_, charge| charge.amount);
     let mut charges = pool.orders[id].charges.clone();
     // Limits that are removed no longer look; the others in the order in which they were set.
@@ -377,7 +379,8 @@ pub(super) fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty
         let limit = pool.limits.iter().find(|limit| limit.id == charge.limit);
         let limit = limit.expect("it is still there");
         if !limit.allows(&charge.values, qty) {
-            return Err(limit.refusal(now, key, &charge.values));
+            let limit = before.iter().find(|limit| limit.id == charge.limit);
+            return Err(limit.expect("it is still there").refusal(now, key, &charge.values));
         }
     }
     for charge in &mut charges {

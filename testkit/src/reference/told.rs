@@ -6,7 +6,7 @@ use super::{error, int, number, ok, refusal, syntax, within, Answer, Args, Bytes
 
 /// One change, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct EventRef {
     pub kind: &'static str,
     pub order: Option<Bytes>,
     pub qty: i128,
@@ -36,7 +36,7 @@ impl Pool {
             _ if self.policy.alert > 0 && above(before) && !above(after) => Some("low"),
             _ => None,
         };
-        let told = Told {
+        let told = EventRef {
             kind,
             order: order.map(<[u8]>::to_vec),
             qty,
@@ -64,7 +64,7 @@ impl Pool {
 
 impl Reference {
     /// What was told of each pool since the last look.
-    pub fn take_told(&mut self) -> BTreeMap<Bytes, Vec<Told>> {
+    pub fn take_told(&mut self) -> BTreeMap<Bytes, Vec<EventRef>> {
         // Only those: what is touched is no longer shared with copies.
         let told = self.pools.iter_mut().filter(|(_, pool)| !pool.told.is_empty());
         told.map(|(key, pool)| (key.clone(), std::mem::take(&mut pool.told))).collect()

@@ -295,7 +295,7 @@ fn due_holds_come_back_in_every_pool_of_a_cart() {
         "MEXTEND p 2 a b EX 1 PX 1",
         "MRETURN p 2 a b QTY 1 TOKEN t",
         "MRETURN p 2 a b LATE",
-        "MEFFECT 1 a x",
+        "MEFFECT a x",
     ] {
         if call.starts_with("MEFFECT") {
             // The log has it, clients have not; the reference does not know it at all.

@@ -10,7 +10,8 @@ fn replies_compare_as_the_tests_need_it() {
     assert!(same(&map("a", 1), &map("b", 1)));
     assert!(!same(&map("a", 1), &map("a", 2)));
     let flat = |words: &[&str]| Reply::Array(words.iter().map(Reply::bulk).collect());
-    assert!(same(&Reply::Status("x".into()), &Reply::bulk("x")));
+    assert!(!same(&Reply::Status("x".into()), &Reply::bulk("x")));
+    assert!(same(&Reply::Status("x".into()), &Reply::Status("x".into())));
     assert!(same(&Reply::Error("ERR a".into()), &Reply::Error("ERR b".into())));
     assert!(!same(&Reply::Error("ERR a".into()), &Reply::Error("NODIM a".into())));
     assert!(!same(&Reply::Error("ERR".into()), &Reply::bulk("ERR")));

@@ -188,7 +188,7 @@ fn amend_counts_as_a_new_reservation_made_now() {
     let mut shop = Shop::with_stock(NEW_YEAR_MS, "100");
     shop.says("LIMIT k user 5 PER DAY", "OK");
     shop.call("RESERVE k a 3 EX 999999 FOR user u");
-    shop.says("AMEND k a 6", &format!("LIMITED k user/day/units [u] 0 5 {next_ms}"));
+    shop.says("AMEND k a 6", &format!("LIMITED k user/day/units [u] 3 5 {next_ms}"));
     shop.says("AMEND k a 5", "OK 5 95");
     shop.says("AMEND k a 4", "OK 4 96");
     shop.usage("USAGE k FOR user u", &[&format!("4/5/1/{next_ms}")]);

@@ -107,7 +107,7 @@ fn usage_stays_within_its_bound() {
     shop.says("RESERVE k q 1 FOR user u", "OK 1 -1 1900000");
     shop.says("AMEND k q 2", "-ERR");
     shop.says("LIMIT k user 9007199254740991", "OK");
-    shop.says("AMEND k q 2", "LIMITED k user/life/units [u] 9007199254740990 9007199254740991 0");
+    shop.says("AMEND k q 2", "LIMITED k user/life/units [u] 9007199254740991 9007199254740991 0");
 }
 
 #[test]

@@ -248,6 +248,17 @@ impl Database {
         result.unwrap_or_else(|e| panic!("{sql}: {e}")).rows_affected()
     }
 
+    /// Statements on one connection.
+    #[track_caller]
+    pub fn execute_all(&self, statements: &[&str]) {
+        block_on(async {
+            let mut c = connect(&self.url).await.expect("the database");
+            for sql in statements {
+                c.execute(*sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+            }
+        });
+    }
+
     /// One statement, again and again, each for itself.
     pub fn repeat(&self, sql: &str, times: usize) {
         block_on(async {

@@ -1,19 +1,19 @@
 //! Reading an effect, change by change, each looked up in the pool as the one before has left it.
 
-use super::fits::fits;
+use super::applicable::applicable;
+use super::event_ref::{event_ref, EventRef};
 use super::op;
-use super::told::{told, Told};
+use crate::core::codec::damage::Damage;
 use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
-use crate::core::codec::wire::{Read, Reader};
-use crate::core::codec::{Damage, VERSION};
+use crate::core::codec::wire::{Read, Reader, VERSION};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, Freed, LimitSet, OrderRef, Recount, Shares};
+use crate::core::model::change::{Change, LimitSet, OrderRef, Purged, Recount, Shares};
 use crate::core::model::limit::{Overrides, TupleBuf, MAX_LIMITS};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::quantity::MAX_UNITS;
-use crate::core::store::usage::Share;
+use crate::core::model::usage::Share;
 
 /// An effect that is read back.
 pub struct Effect<'a> {
@@ -25,15 +25,15 @@ pub struct Effect<'a> {
 }
 
 /// One change of an effect.
-pub struct Step<'a> {
+pub struct EffectChange<'a> {
     /// When, and the epoch that it brings in.
     pub stamp: Stamp,
     /// What.
     pub change: Change<'a>,
     /// Whether the pool is in a state in which this can have happened.
-    pub fits: bool,
-    /// Where the primary told of it.
-    pub told: Option<Told<'a>>,
+    pub applicable: bool,
+    /// Where the primary published it.
+    pub event_ref: Option<EventRef<'a>>,
 }
 
 impl<'a> Effect<'a> {
@@ -57,12 +57,12 @@ impl<'a> Effect<'a> {
         self.reader.clone().byte().is_ok_and(|code| code & 0x7f == op::CREATED)
     }
 
-    /// The next change, looked up in the pool as it is now. `None` at the end. The attributes of a reservation are put into
-    /// `attributes`.
+    /// The next change, looked up in the pool as it is now. `None` at the end. The attributes of a
+    /// reservation are put into `attributes`.
     ///
     /// # Errors
     /// It is damaged: what follows cannot be read either.
-    pub fn next<'s>(&mut self, pool: &Pool, attributes: &'s mut Attributes<'a>) -> Read<Option<Step<'s>>>
+    pub fn next<'s>(&mut self, pool: &Pool, attributes: &'s mut Attributes<'a>) -> Read<Option<EffectChange<'s>>>
     where
         'a: 's,
     {
@@ -79,9 +79,14 @@ impl<'a> Effect<'a> {
             new_epoch = Some(u64::from_le_bytes(bytes));
         }
         let (change, known) = self.change(code & 0x7f, pool, attributes)?;
-        let fits = known && fits(pool, &change);
-        let told = told(&mut self.reader, self.now_ms)?;
-        Ok(Some(Step { stamp: Stamp { now_ms: self.now_ms, reign: 0, new_epoch }, change, fits, told }))
+        let applicable = known && applicable(pool, &change);
+        let event_ref = event_ref(&mut self.reader, self.now_ms)?;
+        Ok(Some(EffectChange {
+            stamp: Stamp { now_ms: self.now_ms, promotion: 0, new_epoch },
+            change,
+            applicable,
+            event_ref,
+        }))
     }
 
     /// The change, and whether the limits that it names are there.
@@ -157,12 +162,12 @@ impl<'a> Effect<'a> {
                 let forget_ms = time(r, now_ms)?;
                 Change::Returned { order, token: token(r)?, content: content(r)?, forget_ms }
             }
-            op::VOUCHED => {
+            op::UNVERIFIED_RETURN => {
                 let order = order(r, pool)?;
                 let forget_ms = time(r, now_ms)?;
-                Change::Vouched { order, token: r.id()?, content: content(r)?, forget_ms }
+                Change::UnverifiedReturn { order, token: r.id()?, content: content(r)?, forget_ms }
             }
-            op::FREED => Change::Freed(freed(r)?),
+            op::PURGED => Change::Purged(purged(r)?),
             _ => return Err(Damage("a change is of no known kind")),
         };
         Ok((change, known))
@@ -195,7 +200,7 @@ fn read_attributes<'a>(r: &mut Reader<'a>, attributes: &mut Attributes<'a>) -> R
     for _ in 0..r.number()? {
         let name = r.bytes(crate::core::model::ids::MAX_NAME)?;
         let value = r.id()?;
-        attributes.add(name, value).map_err(|_| Damage("attributes are too many or stand twice"))?;
+        attributes.add(name, value).map_err(|_| Damage("too many or duplicate attributes"))?;
     }
     Ok(())
 }
@@ -257,7 +262,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         }
         let identity = identity(r)?;
         if policy.limits.iter().any(|l| l.identity == identity) {
-            return Err(Damage("a limit stands twice"));
+            return Err(Damage("duplicate limit"));
         }
         let offset_min = offset(r)?;
         let missing = missing(r)?;
@@ -279,14 +284,14 @@ fn limit_set(r: &mut Reader<'_>) -> Read<LimitSet> {
     Ok(LimitSet { identity, offset_min, missing, pattern, cap: cap(r)? })
 }
 
-fn freed(r: &mut Reader<'_>) -> Read<Freed> {
-    let mut freed = Freed { orders: r.small()?, tokens: r.small()?, left: r.small()?, ..Freed::default() };
+fn purged(r: &mut Reader<'_>) -> Read<Purged> {
+    let mut purged = Purged { orders: r.small()?, tokens: r.small()?, orphaned: r.small()?, ..Purged::default() };
     for _ in 0..r.number()? {
         let pair = (r.byte()?, r.small()?);
-        if freed.pruned.len() >= MAX_LIMITS {
+        if purged.pruned.len() >= MAX_LIMITS {
             return Err(Damage("there are too many limits"));
         }
-        freed.pruned.push(pair);
+        purged.pruned.push(pair);
     }
-    Ok(freed)
+    Ok(purged)
 }

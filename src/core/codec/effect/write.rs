@@ -4,10 +4,9 @@ use super::op;
 use crate::core::codec::fields::{
     put_cap, put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times,
 };
-use crate::core::codec::wire::{put, put_bytes, put_signed};
-use crate::core::codec::VERSION;
+use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, Freed, LimitSet, Recount, Shares};
+use crate::core::model::change::{Change, LimitSet, Purged, Recount, Shares};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::policy::Policy;
 use crate::core::model::pool::{Pool, Times};
@@ -48,8 +47,8 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
         Change::Cancelled { .. } => code(op::CANCELLED),
         Change::Expired { .. } => code(op::EXPIRED),
         Change::Returned { .. } => code(op::RETURNED),
-        Change::Vouched { .. } => code(op::VOUCHED),
-        Change::Freed(_) => code(op::FREED),
+        Change::UnverifiedReturn { .. } => code(op::UNVERIFIED_RETURN),
+        Change::Purged(_) => code(op::PURGED),
     }
     let ahead = |at_ms: i64| at_ms.saturating_sub(now_ms);
     match change {
@@ -128,13 +127,13 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
             put_token(out, *token);
             put_content(out, *content);
         }
-        Change::Vouched { order, token, content, forget_ms } => {
+        Change::UnverifiedReturn { order, token, content, forget_ms } => {
             put_bytes(out, order.id);
             put_signed(out, ahead(*forget_ms));
             put_bytes(out, token);
             put_content(out, *content);
         }
-        Change::Freed(freed) => put_freed(out, freed),
+        Change::Purged(purged) => put_purged(out, purged),
     }
 }
 
@@ -214,11 +213,11 @@ fn put_limit_set(out: &mut Vec<u8>, set: &LimitSet) {
     put_cap(out, set.cap);
 }
 
-fn put_freed(out: &mut Vec<u8>, freed: &Freed) {
-    for n in [freed.orders, freed.tokens, freed.left, freed.pruned.len() as u32] {
+fn put_purged(out: &mut Vec<u8>, purged: &Purged) {
+    for n in [purged.orders, purged.tokens, purged.orphaned, purged.pruned.len() as u32] {
         put(out, u64::from(n));
     }
-    for &(place, n) in &freed.pruned {
+    for &(place, n) in &purged.pruned {
         out.push(place);
         put(out, u64::from(n));
     }

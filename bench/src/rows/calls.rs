@@ -1,0 +1,42 @@
+//! The calls of the module that rows, setups and tails make.
+
+use super::scripts::Scripts;
+use crate::ids;
+use crate::wire::Calls;
+
+/// The pools of a cart. The first is that of all other rows.
+pub const POOLS: [&str; 3] = ["{618}tea", "{618}cup", "{618}pot"];
+/// The buyers who have used up the limit, in the row LIMITED.
+pub const GREEDY_BUYERS: u32 = 1_000;
+
+/// How a reply of RESERVE begins that has reserved.
+pub const RESERVED: &[u8] = b"*4\r\n$2\r\nOK\r\n";
+/// How a reply of MRESERVE begins that has reserved.
+pub const CART_RESERVED: &[u8] = b"*2\r\n$2\r\nOK\r\n";
+
+/// How long a hold lasts, unless said otherwise.
+const HOLD: [&[u8]; 2] = [b"EX", b"900"];
+
+/// `STOCK.RESERVE key order 1 EX 900 FOR user … region … store …`, or the floor with the same
+/// arguments.
+pub fn reserve(command: &[u8], calls: &mut Calls, order: u64, user: u64) {
+    reserve_until(&[command], HOLD, calls, order, user);
+}
+
+/// The same with another hold, and with whatever words come before the key.
+pub fn reserve_until(command: &[&[u8]], hold: [&[u8]; 2], calls: &mut Calls, order: u64, user: u64) {
+    let (order, buyer, region, store) = (ids::order(order), ids::user(user), ids::region(user), ids::store(user));
+    let content: [&[u8]; 3] = [POOLS[0].as_bytes(), &order, b"1"];
+    let whom: [&[u8]; 7] = [b"FOR", b"user", &buyer, b"region", &region, b"store", &store];
+    calls.add(&[command, &content, &hold, &whom].concat());
+}
+
+/// `STOCK.MRESERVE order 3 key key key QTY 1 1 1 EX 900 FOR user … region … store …`
+pub fn cart(_: &Scripts, calls: &mut Calls, n: u64) {
+    let (order, user, region, store) = (ids::order(n), ids::user(n), ids::region(n), ids::store(n));
+    let [tea, cup, pot] = POOLS.map(str::as_bytes);
+    let (head, tail) = ([b"STOCK.MRESERVE".as_slice(), &order, b"3", tea, cup, pot], [b"user".as_slice(), &user]);
+    let middle: [&[u8]; 7] = [b"QTY", b"1", b"1", b"1", b"EX", b"900", b"FOR"];
+    let last: [&[u8]; 4] = [b"region", &region, b"store", &store];
+    calls.add(&[&head[..], &middle, &tail, &last].concat());
+}

@@ -1,0 +1,285 @@
+package stock
+
+import (
+	"strconv"
+	"time"
+)
+
+// Call is ready to be sent, by Do or in a Pipeline.
+type Call[T any] struct {
+	words  Words
+	decode func(any) (T, error)
+}
+
+// Words are what a call sends. For adapters.
+type Words struct {
+	Words []string // the command and its arguments
+	KeyAt int      // where the first key stands: it decides about the slot
+	Read  bool     // a replica may answer
+}
+
+// AnyCall is a Call of any result.
+type AnyCall interface {
+	Words() Words
+	decodeAny(any) (any, error)
+}
+
+func (c Call[T]) Words() Words                      { return c.words }
+func (c Call[T]) decodeAny(answer any) (any, error) { return c.decode(answer) }
+
+// Hold is how long units are held; the zero value leaves it to the pool.
+type Hold struct {
+	Option string
+	Value  int64
+}
+
+func For(d time.Duration) Hold   { return Hold{"PX", d.Milliseconds()} }
+func Until(t time.Time) Hold     { return Hold{"PXAT", t.UnixMilli()} }
+func Seconds(seconds int64) Hold { return Hold{"EX", seconds} }
+
+// Attribute of a sale, which limits count by.
+type Attribute struct{ Name, Value string }
+
+// Line of a cart.
+type Line struct {
+	Key      string
+	Quantity int64
+}
+
+// ConfirmOptions: SinceMs and For need Late.
+type ConfirmOptions struct {
+	Quantity int64
+	Late     bool
+	SinceMs  int64
+	For      []Attribute
+}
+
+// ReturnOptions: without a Token all that is left.
+type ReturnOptions struct {
+	Quantity             int64
+	Token                string
+	Late                 bool
+	KeepUsage, NoRestock bool
+}
+
+// LimitOptions: empty fields are left out; Values name one override.
+type LimitOptions struct {
+	Per, TZ, Count, Missing string
+	Values                  []string
+}
+
+// After is the last event that the database has followed.
+type After struct {
+	Epoch    string
+	Seq, Out int64
+}
+
+// Unlimited in place of a number of units.
+const Unlimited = int64(-1) << 63
+
+func amount(n int64) string {
+	if n == Unlimited {
+		return "UNLIMITED"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func on(command, key string) *Words {
+	w := &Words{Words: make([]string, 0, 12), KeyAt: 1}
+	w.Words = append(w.Words, "STOCK."+command, key)
+	return w
+}
+
+func cart(command, order string, keys ...string) *Words {
+	w := &Words{Words: make([]string, 0, 8+2*len(keys)), KeyAt: 3}
+	w.Words = append(append(w.Words, "STOCK."+command, order, strconv.Itoa(len(keys))), keys...)
+	return w
+}
+
+func (w *Words) add(words ...string) *Words {
+	w.Words = append(w.Words, words...)
+	return w
+}
+
+func (w *Words) number(n int64) *Words { return w.add(strconv.FormatInt(n, 10)) }
+
+func (w *Words) option(name, value string) *Words {
+	if value == "" {
+		return w
+	}
+	return w.add(name, value)
+}
+
+func (w *Words) optional(name string, n int64) *Words {
+	if n == 0 {
+		return w
+	}
+	return w.add(name).number(n)
+}
+
+func (w *Words) flag(name string, set bool) *Words {
+	if !set {
+		return w
+	}
+	return w.add(name)
+}
+
+func (w *Words) hold(h Hold) *Words { return w.optional(h.Option, h.Value) }
+
+func (w *Words) attributes(attributes []Attribute) *Words {
+	for i, one := range attributes {
+		w.flag("FOR", i == 0).add(one.Name, one.Value)
+	}
+	return w
+}
+
+func (w *Words) values(values []string) *Words {
+	if len(values) == 0 {
+		return w
+	}
+	return w.add("FOR").add(values...)
+}
+
+func (w *Words) read() *Words {
+	w.Read = true
+	return w
+}
+
+func of[T any](w *Words, decode func(any) (T, error)) Call[T] { return Call[T]{*w, decode} }
+
+// Reserve holds units for an order until the deadline, if stock and every limit allow it.
+func Reserve(key, order string, quantity int64, hold Hold, attributes ...Attribute) Call[Outcome[Held]] {
+	return of(on("RESERVE", key).add(order).number(quantity).hold(hold).attributes(attributes), held)
+}
+
+// ReservePartial takes the largest quantity, at least 1, that stock and limits allow.
+func ReservePartial(key, order string, quantity int64, hold Hold, attributes ...Attribute) Call[Outcome[Held]] {
+	return of(on("RESERVE", key).add(order).number(quantity).hold(hold).add("PARTIAL").attributes(attributes), held)
+}
+
+// Confirm turns a hold into a sale.
+func Confirm(key, order string, o ConfirmOptions) Call[Outcome[Confirmed]] {
+	return of(on("CONFIRM", key).add(order).optional("QTY", o.Quantity).flag("LATE", o.Late).optional("SINCE", o.SinceMs).attributes(o.For), confirmed)
+}
+
+// Release gives a hold up; of an order that never arrived, too.
+func Release(key, order string) Call[Outcome[Changed]] {
+	return of(on("RELEASE", key).add(order), changed)
+}
+
+// Amend sets the hold's new total.
+func Amend(key, order string, quantity int64) Call[Outcome[Changed]] {
+	return of(on("AMEND", key).add(order).number(quantity), changed)
+}
+
+// Extend moves the deadline, never to an earlier time.
+func Extend(key, order string, hold Hold) Call[Outcome[Deadline]] {
+	return of(on("EXTEND", key).add(order).hold(hold), deadline)
+}
+
+// Return takes paid units back.
+func Return(key, order string, o ReturnOptions) Call[Outcome[Returned]] {
+	w := on("RETURN", key).add(order)
+	if o.Token != "" {
+		w.add("QTY").number(o.Quantity).add("TOKEN", o.Token).flag("LATE", o.Late)
+	}
+	return of(w.flag("KEEPUSAGE", o.KeepUsage).flag("NORESTOCK", o.NoRestock), returned)
+}
+
+// ReserveCart holds all lines or none. In a cluster their keys share a hash tag.
+func ReserveCart(order string, lines []Line, hold Hold, attributes ...Attribute) Call[Outcome[Deadline]] {
+	keys := make([]string, len(lines))
+	for i, line := range lines {
+		keys[i] = line.Key
+	}
+	w := cart("MRESERVE", order, keys...).add("QTY")
+	for _, line := range lines {
+		w.number(line.Quantity)
+	}
+	return of(w.hold(hold).attributes(attributes), deadline)
+}
+
+func ConfirmCart(order string, keys []string, late bool) Call[Outcome[Nothing]] {
+	return of(cart("MCONFIRM", order, keys...).flag("LATE", late), done)
+}
+
+func ReleaseCart(order string, keys []string) Call[Outcome[Nothing]] {
+	return of(cart("MRELEASE", order, keys...), done)
+}
+
+func ExtendCart(order string, keys []string, hold Hold) Call[Outcome[Nothing]] {
+	return of(cart("MEXTEND", order, keys...).hold(hold), done)
+}
+
+func ReturnCart(order string, keys []string, keepUsage, noRestock bool) Call[Outcome[Nothing]] {
+	return of(cart("MRETURN", order, keys...).flag("KEEPUSAGE", keepUsage).flag("NORESTOCK", noRestock), done)
+}
+
+// Set makes the pool, or corrects what is on hand: with onlyIf "NX" once, before the sale; without, in a quiet moment. Whether it wrote.
+func Set(key string, onHand int64, onlyIf string) Call[bool] {
+	return of(on("SET", key).add(amount(onHand)).flag(onlyIf, onlyIf != ""), written)
+}
+
+// Add is a restock, or a write-off. The token, such as the delivery's number, makes it repeatable.
+func Add(key string, delta int64, token string) Call[Outcome[Added]] {
+	return of(on("ADD", key).number(delta).add("TOKEN", token), added)
+}
+
+// Reconcile corrects what is on hand by what the database says; without after, in a quiet moment.
+func Reconcile(key string, onHand int64, after *After, dryRun bool) Call[Outcome[Reconciled]] {
+	w := on("RECONCILE", key).number(onHand)
+	if after != nil {
+		w.add("AFTER", after.Epoch).number(after.Seq).number(after.Out)
+	}
+	return of(w.flag("DRYRUN", dryRun), reconciled)
+}
+
+func Suspend(key string) Call[Outcome[Nothing]] { return of(on("SUSPEND", key), done) }
+func Resume(key string) Call[Outcome[Nothing]]  { return of(on("RESUME", key), done) }
+
+func SetPolicy(key, json string) Call[Outcome[Nothing]] {
+	return of(on("SETPOLICY", key).add(json), done)
+}
+
+// Sweep returns due holds now; most 0 is 1,000.
+func Sweep(key string, most int64) Call[Outcome[int64]] {
+	return of(on("SWEEP", key).optional("COUNT", most), count)
+}
+
+func SetLimit(key, by string, max int64, o LimitOptions) Call[Outcome[Nothing]] {
+	return of(on("LIMIT", key).add(by, amount(max)).option("PER", o.Per).option("TZ", o.TZ).option("COUNT", o.Count).
+		option("MISSING", o.Missing).values(o.Values), done)
+}
+
+func Unlimit(key, by string, o LimitOptions) Call[Outcome[int64]] {
+	return of(on("UNLIMIT", key).add(by).option("PER", o.Per).option("COUNT", o.Count).values(o.Values), count)
+}
+
+// Reads answer nil for a pool, or an order, that is not there.
+
+func GetLimits(key string) Call[[]Limit] { return of(on("LIMITS", key).read(), limits) }
+
+func GetUsage(key string, attributes ...Attribute) Call[[]Usage] {
+	return of(on("USAGE", key).attributes(attributes).read(), usage)
+}
+
+func Get(key string) Call[*Pool] { return of(on("GET", key).read(), pool) }
+
+func Available(keys ...string) Call[[]*int64] {
+	w := &Words{Words: append([]string{"STOCK.AVAILABLE"}, keys...), KeyAt: 1}
+	return of(w.read(), available)
+}
+
+func Check(key string, quantity int64, attributes ...Attribute) Call[Outcome[Held]] {
+	return of(on("CHECK", key).number(quantity).attributes(attributes).read(), held)
+}
+
+func GetOrder(key, id string) Call[*Order] { return of(on("ORDER", key).add(id).read(), order) }
+
+// WalkOrders gives one page; state may be empty, most 0.
+func WalkOrders(key, cursor, state string, most int64) Call[*Orders] {
+	return of(on("ORDERS", key).add(cursor).option("STATE", state).optional("COUNT", most).read(), orders)
+}
+
+func Policy(key string) Call[*string]  { return of(on("POLICY", key).read(), textOrNil) }
+func Verify(key string) Call[[]string] { return of(on("VERIFY", key).read(), verified) }

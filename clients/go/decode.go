@@ -1,0 +1,197 @@
+package stock
+
+import "fmt"
+
+// mapOf reads a map in each form in which clients give it.
+func mapOf(answer any) map[string]any {
+	found := map[string]any{}
+	switch m := answer.(type) {
+	case map[string]any:
+		return m
+	case map[any]any:
+		for name, value := range m {
+			found[name.(string)] = value
+		}
+	case []any:
+		for i := 0; i+1 < len(m); i += 2 {
+			found[m[i].(string)] = m[i+1]
+		}
+	}
+	return found
+}
+
+func number(answer any) int64 {
+	n, _ := answer.(int64)
+	return n
+}
+
+func word(answer any) string {
+	s, _ := answer.(string)
+	return s
+}
+
+func words(answer any) []string {
+	list, _ := answer.([]any)
+	found := make([]string, len(list))
+	for i, one := range list {
+		found[i] = word(one)
+	}
+	return found
+}
+
+// outcome reads an answer that decides something; done gets what follows OK.
+func outcome[T any](done func(rest []any) T) func(any) (Outcome[T], error) {
+	return func(answer any) (Outcome[T], error) {
+		list, isList := answer.([]any)
+		if !isList {
+			value := done([]any{answer})
+			return Outcome[T]{Done: &value}, nil
+		}
+		if len(list) == 0 || list[0] == "OK" && len(list) > 5 {
+			return Outcome[T]{}, fmt.Errorf("stock: an unknown answer %v", answer)
+		}
+		if list[0] == "OK" {
+			value := done(append(list[1:len(list):len(list)], nil, nil, nil))
+			return Outcome[T]{Done: &value}, nil
+		}
+		if len(list) < 2 {
+			return Outcome[T]{}, fmt.Errorf("stock: an unknown answer %v", answer)
+		}
+		key := word(list[1])
+		rest := append(list[2:len(list):len(list)], nil, nil, nil, nil, nil)
+		no := &Refusal{Word: word(list[0]), Key: key}
+		switch no.Word {
+		case "EXISTS":
+			return Outcome[T]{Exists: &Exists{Key: key, State: word(rest[0]), Quantity: number(rest[1]), Returned: number(rest[2]),
+				DeadlineMs: number(rest[3])}}, nil
+		case "SOLDOUT":
+			no.Available = number(rest[0])
+		case "CLOSED":
+			no.State = word(rest[0])
+		case "LIMITED":
+			no.Limit, no.Value, no.Used, no.Max, no.ResetsMs = word(rest[0]), words(rest[1]), number(rest[2]), number(rest[3]), number(rest[4])
+		}
+		return Outcome[T]{Refused: no}, nil
+	}
+}
+
+var (
+	held       = outcome(func(a []any) Held { return Held{number(a[0]), number(a[1]), number(a[2])} })
+	confirmed  = outcome(func(a []any) Confirmed { return Confirmed{number(a[0]), number(a[1])} })
+	changed    = outcome(func(a []any) Changed { return Changed{number(a[0]), number(a[1])} })
+	returned   = outcome(func(a []any) Returned { return Returned{number(a[0]), number(a[1]), number(a[2])} })
+	deadline   = outcome(func(a []any) Deadline { return Deadline{number(a[0])} })
+	added      = outcome(func(a []any) Added { return Added{number(a[0]), number(a[1])} })
+	reconciled = outcome(func(a []any) Reconciled { return Reconciled{number(a[0]), number(a[1]), number(a[2])} })
+	count      = outcome(func(a []any) int64 { return number(a[0]) })
+	done       = outcome(func([]any) Nothing { return Nothing{} })
+)
+
+func written(answer any) (bool, error) { return answer != nil, nil }
+
+func textOrNil(answer any) (*string, error) {
+	if s, is := answer.(string); is {
+		return &s, nil
+	}
+	return nil, nil
+}
+
+func available(answer any) ([]*int64, error) {
+	list, _ := answer.([]any)
+	found := make([]*int64, len(list))
+	for i, one := range list {
+		if n, is := one.(int64); is {
+			found[i] = &n
+		}
+	}
+	return found, nil
+}
+
+func pool(answer any) (*Pool, error) {
+	if answer == nil {
+		return nil, nil
+	}
+	m := mapOf(answer)
+	n := func(name string) int64 { return number(m[name]) }
+	p := &Pool{Reserved: n("reserved"), Safety: n("safety"), Available: n("available"), Shortfall: n("shortfall"), Sold: n("sold"),
+		Out: n("out"), Orders: map[string]int64{}, Suspended: n("suspended") == 1, Unlimited: n("unlimited") == 1,
+		NextDeadlineMs: n("next_deadline_ms"), Epoch: word(m["epoch"]), Seq: n("seq"), Limits: n("limits"), Alert: n("alert"),
+		HoldSeconds: n("hold_seconds"), RetainSeconds: n("retain_seconds"), RetainPaidSeconds: n("retain_paid_seconds")}
+	if onHand, is := m["on_hand"].(int64); is {
+		p.OnHand = &onHand
+	}
+	p.Events, _ = textOrNil(m["events"])
+	for state, orders := range mapOf(m["orders"]) {
+		p.Orders[state] = number(orders)
+	}
+	return p, nil
+}
+
+func order(answer any) (*Order, error) {
+	if answer == nil {
+		return nil, nil
+	}
+	m := mapOf(answer)
+	o := &Order{State: word(m["state"]), Quantity: number(m["qty"]), Returned: number(m["returned"]), DeadlineMs: number(m["deadline_ms"]),
+		For: map[string]string{}}
+	for name, value := range mapOf(m["for"]) {
+		o.For[name] = word(value)
+	}
+	return o, nil
+}
+
+func orders(answer any) (*Orders, error) {
+	list, is := answer.([]any)
+	if !is || len(list) != 2 {
+		return nil, nil
+	}
+	page := &Orders{Cursor: word(list[0])}
+	flat := words(list[1])
+	for i := 0; i+1 < len(flat); i += 2 {
+		page.Orders = append(page.Orders, Listed{flat[i], flat[i+1]})
+	}
+	return page, nil
+}
+
+func limits(answer any) ([]Limit, error) {
+	list, is := answer.([]any)
+	if !is {
+		return nil, nil
+	}
+	found := []Limit{}
+	for _, one := range list {
+		m := mapOf(one)
+		limit := Limit{Limit: word(m["limit"]), Max: number(m["max"]), TZ: word(m["tz"]), Missing: word(m["missing"])}
+		overrides, _ := m["overrides"].([]any)
+		for _, pair := range overrides {
+			pair := pair.([]any)
+			limit.Overrides = append(limit.Overrides, Override{words(pair[0]), number(pair[1])})
+		}
+		found = append(found, limit)
+	}
+	return found, nil
+}
+
+func usage(answer any) ([]Usage, error) {
+	list, is := answer.([]any)
+	if !is {
+		return nil, nil
+	}
+	found := []Usage{}
+	for _, one := range list {
+		m := mapOf(one)
+		found = append(found, Usage{word(m["limit"]), number(m["used"]), number(m["max"]), number(m["remaining"]), number(m["resets_ms"])})
+	}
+	return found, nil
+}
+
+// verified gives the differences: nil where there is no pool, none where all is right.
+func verified(answer any) ([]string, error) {
+	switch answer.(type) {
+	case nil:
+		return nil, nil
+	case []any:
+		return words(answer), nil
+	}
+	return []string{}, nil
+}

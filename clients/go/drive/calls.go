@@ -1,0 +1,288 @@
+package main
+
+import (
+	"errors"
+
+	stock "redisstock.org/go"
+)
+
+// args of a call of the vectors. In their strings a character is a byte.
+type args map[string]any
+
+func raw(text string) string {
+	bytes := make([]byte, 0, len(text))
+	for _, r := range text {
+		bytes = append(bytes, byte(r))
+	}
+	return string(bytes)
+}
+
+func latin(bytes string) string {
+	runes := make([]rune, 0, len(bytes))
+	for i := 0; i < len(bytes); i++ {
+		runes = append(runes, rune(bytes[i]))
+	}
+	return string(runes)
+}
+
+func (a args) text(name string) string { s, _ := a[name].(string); return raw(s) }
+func (a args) n(name string) int64     { f, _ := a[name].(float64); return int64(f) }
+func (a args) is(name string) bool     { return a[name] != nil }
+
+func (a args) amount(name string) int64 {
+	if a[name] == "UNLIMITED" {
+		return stock.Unlimited
+	}
+	return a.n(name)
+}
+
+func (a args) texts(name string) (found []string) {
+	list, _ := a[name].([]any)
+	for _, one := range list {
+		found = append(found, raw(one.(string)))
+	}
+	return found
+}
+
+func (a args) attributes() (found []stock.Attribute) {
+	list, _ := a["for"].([]any)
+	for _, pair := range list {
+		pair := pair.([]any)
+		found = append(found, stock.Attribute{Name: raw(pair[0].(string)), Value: raw(pair[1].(string))})
+	}
+	return found
+}
+
+func (a args) hold() stock.Hold {
+	hold, _ := a["hold"].(map[string]any)
+	for option, word := range map[string]string{"ex": "EX", "px": "PX", "pxat": "PXAT"} {
+		if value, is := hold[option].(float64); is {
+			return stock.Hold{Option: word, Value: int64(value)}
+		}
+	}
+	return stock.Hold{}
+}
+
+func (a args) lines() (found []stock.Line) {
+	for _, pair := range a["lines"].([]any) {
+		pair := pair.([]any)
+		found = append(found, stock.Line{Key: raw(pair[0].(string)), Quantity: int64(pair[1].(float64))})
+	}
+	return found
+}
+
+func (a args) limit() stock.LimitOptions {
+	return stock.LimitOptions{Per: a.text("per"), TZ: a.text("tz"), Count: a.text("count"), Missing: a.text("missing"), Values: a.texts("for")}
+}
+
+func typed(method string, a args) stock.AnyCall {
+	key, order := a.text("key"), a.text("order")
+	switch method {
+	case "reserve":
+		if a.is("partial") {
+			return stock.ReservePartial(key, order, a.n("quantity"), a.hold(), a.attributes()...)
+		}
+		return stock.Reserve(key, order, a.n("quantity"), a.hold(), a.attributes()...)
+	case "confirm":
+		return stock.Confirm(key, order, stock.ConfirmOptions{Quantity: a.n("quantity"), Late: a.is("late"), SinceMs: a.n("since_ms"), For: a.attributes()})
+	case "release":
+		return stock.Release(key, order)
+	case "amend":
+		return stock.Amend(key, order, a.n("quantity"))
+	case "extend":
+		return stock.Extend(key, order, a.hold())
+	case "return":
+		return stock.Return(key, order, stock.ReturnOptions{Quantity: a.n("quantity"), Token: a.text("token"), Late: a.is("late"),
+			KeepUsage: a.is("keep_usage"), NoRestock: a.is("no_restock")})
+	case "mreserve":
+		return stock.ReserveCart(order, a.lines(), a.hold(), a.attributes()...)
+	case "mconfirm":
+		return stock.ConfirmCart(order, a.texts("keys"), a.is("late"))
+	case "mrelease":
+		return stock.ReleaseCart(order, a.texts("keys"))
+	case "mextend":
+		return stock.ExtendCart(order, a.texts("keys"), a.hold())
+	case "mreturn":
+		return stock.ReturnCart(order, a.texts("keys"), a.is("keep_usage"), a.is("no_restock"))
+	case "set":
+		return stock.Set(key, a.amount("on_hand"), a.text("only_if"))
+	case "add":
+		return stock.Add(key, a.n("delta"), a.text("token"))
+	case "reconcile":
+		var after *stock.After
+		if m, is := a["after"].(map[string]any); is {
+			after = &stock.After{Epoch: args(m).text("epoch"), Seq: args(m).n("seq"), Out: args(m).n("out")}
+		}
+		return stock.Reconcile(key, a.n("on_hand"), after, a.is("dry_run"))
+	case "suspend":
+		return stock.Suspend(key)
+	case "resume":
+		return stock.Resume(key)
+	case "setpolicy":
+		return stock.SetPolicy(key, a.text("policy"))
+	case "sweep":
+		return stock.Sweep(key, a.n("count"))
+	case "limit":
+		return stock.SetLimit(key, a.text("by"), a.amount("max"), a.limit())
+	case "unlimit":
+		return stock.Unlimit(key, a.text("by"), a.limit())
+	case "limits":
+		return stock.GetLimits(key)
+	case "usage":
+		return stock.GetUsage(key, a.attributes()...)
+	case "get":
+		return stock.Get(key)
+	case "available":
+		return stock.Available(a.texts("keys")...)
+	case "check":
+		return stock.Check(key, a.n("quantity"), a.attributes()...)
+	case "order":
+		return stock.GetOrder(key, order)
+	case "orders":
+		return stock.WalkOrders(key, a.text("cursor"), a.text("state"), a.n("count"))
+	case "policy":
+		return stock.Policy(key)
+	case "verify":
+		return stock.Verify(key)
+	}
+	panic(method)
+}
+
+type object = map[string]any
+
+// outcome writes an Outcome; done writes what was done.
+func outcome[T any](o stock.Outcome[T], done func(T) object) object {
+	if o.Exists != nil {
+		e := o.Exists
+		return object{"type": "exists", "key": latin(e.Key), "state": e.State, "quantity": e.Quantity, "returned": e.Returned, "deadline_ms": e.DeadlineMs}
+	}
+	if o.Refused == nil {
+		return done(*o.Done)
+	}
+	r := o.Refused
+	m := object{"type": "refused", "word": r.Word, "key": latin(r.Key)}
+	switch r.Word {
+	case "SOLDOUT":
+		m["available"] = r.Available
+	case "CLOSED":
+		m["state"] = r.State
+	case "LIMITED":
+		m["limit"], m["value"], m["used"], m["max"], m["resets_ms"] = r.Limit, r.Value, r.Used, r.Max, r.ResetsMs
+	}
+	return m
+}
+
+func nothing() object { return object{"type": "nothing"} }
+
+// result writes a result as the vectors do.
+func result(method string, value any, err error) object {
+	if err != nil {
+		var e *stock.Error
+		if !errors.As(err, &e) {
+			panic(err)
+		}
+		var code any
+		if e.Code != "" {
+			code = e.Code
+		}
+		return object{"type": "error", "class": e.Class, "code": code}
+	}
+	switch v := value.(type) {
+	case stock.Outcome[stock.Held]:
+		return outcome(v, func(d stock.Held) object {
+			return object{"type": "held", "quantity": d.Quantity, "available": d.Available, "deadline_ms": d.DeadlineMs}
+		})
+	case stock.Outcome[stock.Confirmed]:
+		return outcome(v, func(d stock.Confirmed) object {
+			return object{"type": "confirmed", "quantity": d.Quantity, "sold": d.Sold}
+		})
+	case stock.Outcome[stock.Changed]:
+		kind := map[string]string{"release": "released", "amend": "amended"}[method]
+		return outcome(v, func(d stock.Changed) object {
+			return object{"type": kind, "quantity": d.Quantity, "available": d.Available}
+		})
+	case stock.Outcome[stock.Returned]:
+		return outcome(v, func(d stock.Returned) object {
+			return object{"type": "returned", "quantity": d.Quantity, "available": d.Available, "sold": d.Sold}
+		})
+	case stock.Outcome[stock.Deadline]:
+		kind := map[string]string{"extend": "extended", "mreserve": "cart_held"}[method]
+		return outcome(v, func(d stock.Deadline) object { return object{"type": kind, "deadline_ms": d.DeadlineMs} })
+	case stock.Outcome[stock.Added]:
+		return outcome(v, func(d stock.Added) object {
+			return object{"type": "added", "on_hand": d.OnHand, "available": d.Available}
+		})
+	case stock.Outcome[stock.Reconciled]:
+		return outcome(v, func(d stock.Reconciled) object {
+			return object{"type": "reconciled", "drift": d.Drift, "on_hand": d.OnHand, "available": d.Available}
+		})
+	case stock.Outcome[int64]:
+		return outcome(v, func(n int64) object { return object{"type": "count", "count": n} })
+	case stock.Outcome[stock.Nothing]:
+		return outcome(v, func(stock.Nothing) object { return object{"type": "done"} })
+	case bool:
+		if v {
+			return object{"type": "done"}
+		}
+		return nothing()
+	case *string:
+		if v == nil {
+			return nothing()
+		}
+		return object{"type": "policy", "policy": *v}
+	case []*int64:
+		return object{"type": "available", "available": v}
+	case []string:
+		if v == nil {
+			return nothing()
+		}
+		return object{"type": "verified", "differences": v}
+	case *stock.Order:
+		if v == nil {
+			return nothing()
+		}
+		return object{"type": "order", "state": v.State, "quantity": v.Quantity, "returned": v.Returned, "deadline_ms": v.DeadlineMs, "for": v.For}
+	case *stock.Orders:
+		if v == nil {
+			return nothing()
+		}
+		pairs := [][]string{}
+		for _, one := range v.Orders {
+			pairs = append(pairs, []string{one.Order, one.State})
+		}
+		return object{"type": "orders", "cursor": v.Cursor, "orders": pairs}
+	case []stock.Usage:
+		if v == nil {
+			return nothing()
+		}
+		list := []object{}
+		for _, u := range v {
+			list = append(list, object{"limit": u.Limit, "used": u.Used, "max": u.Max, "remaining": u.Remaining, "resets_ms": u.ResetsMs})
+		}
+		return object{"type": "usage", "usage": list}
+	case []stock.Limit:
+		if v == nil {
+			return nothing()
+		}
+		list := []object{}
+		for _, l := range v {
+			overrides := [][]any{}
+			for _, o := range l.Overrides {
+				overrides = append(overrides, []any{o.Value, o.Max})
+			}
+			list = append(list, object{"limit": l.Limit, "max": l.Max, "tz": l.TZ, "missing": l.Missing, "overrides": overrides})
+		}
+		return object{"type": "limits", "limits": list}
+	case *stock.Pool:
+		if v == nil {
+			return nothing()
+		}
+		flag := map[bool]int{true: 1}
+		return object{"type": "pool", "on_hand": v.OnHand, "reserved": v.Reserved, "safety": v.Safety, "available": v.Available,
+			"shortfall": v.Shortfall, "sold": v.Sold, "out": v.Out, "orders": v.Orders, "suspended": flag[v.Suspended],
+			"unlimited": flag[v.Unlimited], "next_deadline_ms": v.NextDeadlineMs, "epoch": v.Epoch, "seq": v.Seq, "limits": v.Limits,
+			"alert": v.Alert, "hold_seconds": v.HoldSeconds, "retain_seconds": v.RetainSeconds,
+			"retain_paid_seconds": v.RetainPaidSeconds, "events": v.Events}
+	}
+	panic(method)
+}

@@ -1,0 +1,91 @@
+package stock
+
+// Outcome is the answer of a command that decides something: one of the three is set.
+type Outcome[T any] struct {
+	Done    *T       // it is done now
+	Exists  *Exists  // the same call was made before, and nothing was done twice
+	Refused *Refusal // the pool said no: an answer to tell the buyer, not an error
+}
+
+// OK says whether it is done, by this call or by the same one before.
+func (o Outcome[T]) OK() bool { return o.Refused == nil }
+
+// Held says, after a reservation, whether the buyer may be asked for payment.
+func (o Outcome[T]) Held() bool {
+	return o.Done != nil || o.Exists != nil && o.Exists.State == "reserved"
+}
+
+// Exists tells where the order stands: reserved, confirmed, returned, released or expired; of a token of Add: added.
+type Exists struct {
+	Key, State         string
+	Quantity, Returned int64
+	DeadlineMs         int64
+}
+
+// Refusal has the status word and the pool that refused; the other fields where the word has them.
+type Refusal struct {
+	Word, Key string
+	Available int64    // SOLDOUT: what is left
+	State     string   // CLOSED: of the order
+	Limit     string   // LIMITED: such as user/day/units
+	Value     []string // LIMITED
+	Used, Max int64    // LIMITED
+	ResetsMs  int64    // LIMITED: 0 is never
+}
+
+// Units of -1 are unlimited.
+type (
+	Held       struct{ Quantity, Available, DeadlineMs int64 }
+	Confirmed  struct{ Quantity, Sold int64 }
+	Changed    struct{ Quantity, Available int64 } // of Release and Amend
+	Returned   struct{ Quantity, Available, Sold int64 }
+	Deadline   struct{ DeadlineMs int64 } // of Extend and of a cart
+	Added      struct{ OnHand, Available int64 }
+	Reconciled struct{ Drift, OnHand, Available int64 }
+	Nothing    struct{}
+)
+
+// Pool is everything about a pool. OnHand is nil where it is unlimited, Events where it has no stream of its own.
+type Pool struct {
+	OnHand                                            *int64
+	Reserved, Safety, Available, Shortfall, Sold, Out int64
+	Orders                                            map[string]int64
+	Suspended, Unlimited                              bool
+	NextDeadlineMs                                    int64
+	Epoch                                             string
+	Seq, Limits, Alert                                int64
+	HoldSeconds, RetainSeconds, RetainPaidSeconds     int64
+	Events                                            *string
+}
+
+// Order tells where an order stands, and the attributes by which limits counted it.
+type Order struct {
+	State                          string
+	Quantity, Returned, DeadlineMs int64
+	For                            map[string]string
+}
+
+// Orders is one page of a walk; Cursor is 0 at the end.
+type Orders struct {
+	Cursor string
+	Orders []Listed
+}
+
+type Listed struct{ Order, State string }
+
+type Limit struct {
+	Limit       string
+	Max         int64
+	TZ, Missing string
+	Overrides   []Override
+}
+
+type Override struct {
+	Value []string
+	Max   int64
+}
+
+type Usage struct {
+	Limit                          string
+	Used, Max, Remaining, ResetsMs int64
+}

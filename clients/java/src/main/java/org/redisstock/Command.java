@@ -1,0 +1,36 @@
+package org.redisstock;
+
+import java.nio.charset.StandardCharsets;
+
+/** The commands of an application. */
+public enum Command {
+    RESERVE, CONFIRM, RELEASE, AMEND, EXTEND, RETURN, MRESERVE, MCONFIRM, MRELEASE, MEXTEND, MRETURN, SET, ADD, RECONCILE,
+    SUSPEND, RESUME, SETPOLICY, SWEEP, LIMIT, UNLIMIT, LIMITS(true), USAGE(true), GET(true), AVAILABLE(true), CHECK(true),
+    ORDER(true), ORDERS(true), POLICY(true), VERIFY(true);
+
+    private final boolean read;
+    private final String text = "STOCK." + name();
+    private final byte[] bytes = text.getBytes(StandardCharsets.US_ASCII);
+
+    Command() {
+        this(false);
+    }
+
+    Command(boolean read) {
+        this.read = read;
+    }
+
+    /** Whether it changes nothing: a replica may answer it. */
+    public boolean isRead() {
+        return read;
+    }
+
+    /** Its whole name. */
+    public String text() {
+        return text;
+    }
+
+    byte[] bytes() {
+        return bytes;
+    }
+}

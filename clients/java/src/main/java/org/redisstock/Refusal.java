@@ -1,0 +1,39 @@
+package org.redisstock;
+
+import java.util.List;
+
+/** The pool said no, and nothing has changed: an answer to tell the buyer, not a fault. */
+public sealed interface Refusal {
+    /** The status word, as the server sends it. */
+    String word();
+
+    /** The pool that refused. */
+    String key();
+
+    /** Not enough units; a smaller quantity may fit. */
+    record SoldOut(String key, long available) implements Refusal {
+        @Override
+        public String word() {
+            return "SOLDOUT";
+        }
+    }
+
+    /** A purchase limit is reached: {@code limit} is a text such as {@code user/day/units}; {@code resetsMs} 0 is never. */
+    record Limited(String key, String limit, List<String> value, long used, long max, long resetsMs) implements Refusal {
+        @Override
+        public String word() {
+            return "LIMITED";
+        }
+    }
+
+    /** The order is over: released, expired or returned. Buy again under a new order id. */
+    record Closed(String key, OrderState state) implements Refusal {
+        @Override
+        public String word() {
+            return "CLOSED";
+        }
+    }
+
+    /** EXPIRED, CONFIRMED, RESERVED, SUSPENDED, NOORDER, NOPOOL, UNKNOWN. */
+    record Other(String word, String key) implements Refusal {}
+}

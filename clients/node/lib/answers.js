@@ -1,0 +1,115 @@
+// What the server answers, as plain objects: `type` says which. `refused` is something to tell the buyer, not a fault.
+
+/** An error reply: a bug of the caller, or a server that takes no such call now. Nothing of what was asked was done. */
+export class StockError extends Error {
+  /** @param {string} code the first word: CONFLICT, NODIM, ERR, WRONGTYPE, OOM, NOREPLICAS, NOPERM, ... */
+  constructor(code, message, cause) {
+    super(message, { cause });
+    this.name = "StockError";
+    this.code = code;
+  }
+}
+
+/** No answer within the time limit. The call may have been done: make the same call again, or `release` the order. */
+export class Unanswered extends Error {
+  /** @param {string | null} code of the last error reply (TRYAGAIN, CLUSTERDOWN, ...); null where no answer came */
+  constructor(code, cause) {
+    super(`no answer within the time limit: ${cause.message}`, { cause });
+    this.name = "Unanswered";
+    this.code = code;
+  }
+}
+
+/** Words of the server, whatever the client makes of bulk strings. */
+export const text = (value) => (typeof value === "string" || value === null ? value : value.toString());
+
+const REFUSALS = {
+  SOLDOUT: ([key, available]) => ({ type: "refused", word: "SOLDOUT", key, available }),
+  LIMITED: ([key, limit, value, used, max, resetsMs]) => ({
+    type: "refused", word: "LIMITED", key, limit: text(limit), value, used, max, resetsMs,
+  }),
+  CLOSED: ([key, state]) => ({ type: "refused", word: "CLOSED", key, state: text(state) }),
+};
+for (const word of ["EXPIRED", "CONFIRMED", "RESERVED", "SUSPENDED", "NOORDER", "NOPOOL", "UNKNOWN"]) {
+  REFUSALS[word] = ([key]) => ({ type: "refused", word, key });
+}
+
+/** A parser: `done` makes the object of OK, the rest is the same for all commands. */
+export const decision = (done) => (reply) => {
+  const word = text(reply[0]);
+  if (word === "OK") return done(reply);
+  const rest = reply.slice(1);
+  if (word === "EXISTS") {
+    const [key, state, quantity, returned, deadlineMs] = rest;
+    return { type: "exists", key, state: text(state), quantity, returned, deadlineMs };
+  }
+  const refused = REFUSALS[word];
+  if (!refused) throw new TypeError("an answer that this library does not know");
+  return refused(rest);
+};
+
+/** A map: an array of names and values (RESP2), a Map or an object (RESP3), or pairs as valkey-glide has them. */
+export function mapping(reply) {
+  if (reply instanceof Map) return Object.fromEntries([...reply].map(([name, value]) => [text(name), value]));
+  if (!Array.isArray(reply)) return reply;
+  if (reply.length && reply[0]?.key !== undefined && !Buffer.isBuffer(reply[0])) {
+    return Object.fromEntries(reply.map(({ key, value }) => [text(key), value]));
+  }
+  const map = {};
+  for (let i = 0; i + 1 < reply.length; i += 2) map[text(reply[i])] = reply[i + 1];
+  return map;
+}
+
+const orNothing = (parse) => (reply) => (reply === null ? { type: "nothing" } : parse(reply));
+
+export const held = decision(([, quantity, available, deadlineMs]) => ({ type: "held", quantity, available, deadlineMs }));
+export const confirmed = decision(([, quantity, sold]) => ({ type: "confirmed", quantity, sold }));
+export const released = decision(([, quantity, available]) => ({ type: "released", quantity, available }));
+export const amended = decision(([, quantity, available]) => ({ type: "amended", quantity, available }));
+export const extended = decision(([, deadlineMs]) => ({ type: "extended", deadlineMs }));
+export const returned = decision(([, quantity, available, sold]) => ({ type: "returned", quantity, available, sold }));
+export const cartHeld = decision(([, deadlineMs]) => ({ type: "cartHeld", deadlineMs }));
+export const added = decision(([, onHand, available]) => ({ type: "added", onHand, available }));
+export const reconciled = decision(([, drift, onHand, available]) => ({ type: "reconciled", drift, onHand, available }));
+const cartDone = decision(() => ({ type: "done" }));
+export const done = orNothing((reply) => (Array.isArray(reply) ? cartDone(reply) : { type: "done" }));
+export const count = (reply) => (typeof reply === "number" ? { type: "count", count: reply } : cartDone(reply));
+export const available = (reply) => ({ type: "available", available: reply });
+export const policy = orNothing((reply) => ({ type: "policy", policy: text(reply) }));
+export const verified = orNothing((reply) => {
+  const lines = Array.isArray(reply) ? reply.map(text) : [text(reply)];
+  return { type: "verified", differences: lines[0] === "OK" ? [] : lines };
+});
+export const order = orNothing((reply) => {
+  const { state, qty, returned: back, deadline_ms, for: attributes } = mapping(reply);
+  return {
+    type: "order", state: text(state), quantity: qty, returned: back, deadlineMs: deadline_ms, for: mapping(attributes ?? []),
+  };
+});
+export const orders = orNothing(([cursor, flat]) => {
+  const pairs = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) pairs.push([flat[i], text(flat[i + 1])]);
+  return { type: "orders", cursor: text(cursor), orders: pairs };
+});
+const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+export const pool = orNothing((reply) => {
+  const result = { type: "pool" };
+  for (const [name, value] of Object.entries(mapping(reply))) {
+    result[camel(name)] = name === "orders" ? mapping(value) : typeof value === "number" ? value : text(value);
+  }
+  return result;
+});
+export const usage = orNothing((reply) => ({
+  type: "usage",
+  usage: reply.map((row) => {
+    const { limit, used, max, remaining, resets_ms } = mapping(row);
+    return { limit: text(limit), used, max, remaining, resetsMs: resets_ms };
+  }),
+}));
+export const limits = orNothing((reply) => ({
+  type: "limits",
+  limits: reply.map((row) => {
+    const { limit, max, tz, missing, overrides } = mapping(row);
+    return { limit: text(limit), max, tz: text(tz), missing: text(missing), overrides };
+  }),
+}));

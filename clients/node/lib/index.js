@@ -1,0 +1,5 @@
+// Selling limited stock with redis-stock, from Node.js. The three clients are in redis-stock/ioredis, /node-redis and /glide.
+
+export * as calls from "./calls.js";
+export { StockError, Unanswered } from "./answers.js";
+export { Stock } from "./stock.js";

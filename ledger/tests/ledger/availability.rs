@@ -1,0 +1,144 @@
+//! Databases that are there and do not serve, and servers that are set up in their own way.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::databases::{Database, Kind};
+use crate::harness::redis_server::field;
+use crate::harness::shop::{answer, assert_agreement, open};
+use crate::harness::{signal, wait_until, Shop};
+
+const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
+const LITTLE_PATIENCE: &str = "[run]\npatience_seconds = 1\n";
+
+fn sell(shop: &Shop, order: &str) {
+    let mut c = shop.redis.connect();
+    assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:0", order, "3"]), "OK");
+    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:0", order]), "OK");
+}
+
+fn on_hand(shop: &Shop) -> i64 {
+    shop.database.number("SELECT on_hand FROM stock WHERE sku = '0'")
+}
+
+/// What cannot be written now differs in nothing: exit code 4, and nothing is half done.
+fn refuses_for_now(shop: &Shop, arguments: &[&str], code: &str) {
+    for words in [vec!["run", "--once"], vec!["adjust", "0", "5", "--reason", "x"]] {
+        let words = [arguments, &words].concat();
+        let ended = shop.ledger(&words).with(4);
+        assert!(ended.err.contains(code), "{words:?}: {}", ended.err);
+    }
+    assert_eq!(on_hand(shop), 10);
+}
+
+/// A standby, or a primary that steps down, and then another server behind the same address: only a
+/// new connection reaches it. A setting of the database, which only new connections see, stands for
+/// it.
+#[test]
+fn a_primary_of_postgres_that_became_read_only() {
+    let mut shop = Shop::new(Database::fresh(Kind::Postgres));
+    shop.configure(POOLS, LITTLE_PATIENCE);
+    open(&shop, 1, 10);
+    shop.ledger(&["run", "--once"]).ok();
+    let (_, name) = shop.database.url().rsplit_once('/').expect("a name");
+    let set = |value: &str| {
+        let begin = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE";
+        let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}");
+        shop.database.execute_all(&[begin, &sql]);
+    };
+    set("on");
+    sell(&shop, "o1");
+    refuses_for_now(&shop, &[], "read-only transaction");
+    let mut run = shop.follow(&[]);
+    wait_until("run tries", || shop.run_log().contains("read-only transaction"));
+    set("off");
+    wait_until("run reaches the one that writes", || on_hand(&shop) == 7);
+    signal(run.id(), "TERM");
+    assert!(run.wait().expect("an end").success());
+}
+
+#[test]
+fn a_primary_of_mariadb_that_became_read_only() {
+    let mut shop = Shop::new(Database::alone(Kind::MariaDb));
+    shop.configure(POOLS, LITTLE_PATIENCE);
+    open(&shop, 1, 10);
+    shop.ledger(&["run", "--once"]).ok();
+    // Root may write all the same.
+    shop.database.execute("CREATE USER ledger@'127.0.0.1'");
+    shop.database.execute("GRANT ALL ON *.* TO ledger@'127.0.0.1'");
+    shop.database.execute("REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM ledger@'127.0.0.1'");
+    let url = shop.database.url().replace("root@", "ledger@");
+    shop.database.execute("SET GLOBAL read_only = 1");
+    sell(&shop, "o1");
+    refuses_for_now(&shop, &["--database", &url], "1290");
+    let mut run = shop.follow(&["--database", &url]);
+    wait_until("run tries", || shop.run_log().contains("1290"));
+    shop.database.execute("SET GLOBAL read_only = 0");
+    wait_until("run goes on", || on_hand(&shop) == 7);
+    signal(run.id(), "TERM");
+    assert!(run.wait().expect("an end").success());
+}
+
+/// A service that starts before its database waits for it; a wrong login ends it.
+#[test]
+fn run_waits_for_its_database() {
+    let mut shop = Shop::new(Database::alone(Kind::Postgres));
+    shop.configure(POOLS, LITTLE_PATIENCE);
+    open(&shop, 1, 10);
+    sell(&shop, "o1");
+    let mut server = shop.database.take_server().expect("a server");
+    server.kill();
+    let address = shop.database.url().rsplit_once('@').expect("an address").1.to_string();
+    for words in [vec!["status"], vec!["run", "--once"], vec!["reconcile"]] {
+        let ended = shop.ledger(&words).with(4);
+        assert!(ended.err.contains(&address), "the address is named: {}", ended.err);
+    }
+    let mut run = shop.follow(&[]);
+    wait_until("run tries", || shop.run_log().contains("trying again"));
+    server.start_again();
+    wait_until("run goes on", || on_hand(&shop) == 7);
+    signal(run.id(), "TERM");
+    assert!(run.wait().expect("an end").success());
+    let wrong = shop.database.url().replace("shop@", "nobody@");
+    let ended = shop.ledger(&["--database", &wrong, "run"]).with(2);
+    assert!(ended.err.contains("nobody"), "{}", ended.err);
+}
+
+/// Whatever the server's sql_mode is, the ledger's sessions have their own.
+#[test]
+fn sessions_are_the_same_on_every_server() {
+    let shop = Shop::new(Database::alone(Kind::MariaDb));
+    shop.database.execute("CREATE DATABASE spare");
+    let modes = ["ORACLE", "EMPTY_STRING_IS_NULL", "ANSI", "NO_BACKSLASH_ESCAPES", "PAD_CHAR_TO_FULL_LENGTH", ""];
+    for (round, mode) in modes.into_iter().enumerate() {
+        shop.database.execute(&format!("SET GLOBAL sql_mode = '{mode}'"));
+        shop.database.execute("SET GLOBAL tx_isolation = 'SERIALIZABLE'");
+        shop.database.execute("SET GLOBAL innodb_lock_wait_timeout = 1");
+        if round == 0 {
+            open(&shop, 1, 10);
+        }
+        let before = on_hand(&shop);
+        sell(&shop, &format!("o{round}"));
+        shop.ledger(&["run", "--once"]).ok();
+        assert_eq!(on_hand(&shop), before - 3, "{mode}");
+        shop.ledger(&["adjust", "0", "3", "--reason", "back"]).ok();
+        shop.ledger(&["reconcile"]).ok();
+        assert_eq!(field(&mut shop.redis.connect(), "sku:0", "on_hand"), before);
+    }
+    assert_agreement(&shop, &mut shop.redis.connect());
+}
+
+/// A file that somebody else holds: `adjust` gives up when its patience ends.
+#[test]
+fn adjust_gives_up_on_a_locked_file() {
+    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
+    shop.configure(POOLS, LITTLE_PATIENCE);
+    open(&shop, 1, 10);
+    std::thread::scope(|scope| {
+        scope.spawn(|| shop.database.lock_for(Duration::from_secs(20)));
+        std::thread::sleep(Duration::from_millis(500));
+        let began = Instant::now();
+        let ended = shop.ledger(&["adjust", "0", "1", "--reason", "x"]).with(4);
+        assert!(ended.err.contains("--token"), "{}", ended.err);
+        assert!(began.elapsed() < Duration::from_secs(18), "{:?}", began.elapsed());
+    });
+}

@@ -1,0 +1,25 @@
+//! The changes by their numbers in the encoding. The top bit says that an epoch follows.
+
+pub const CREATED: u8 = 1;
+pub const SET: u8 = 2;
+pub const ADDED: u8 = 3;
+pub const SUSPENDED: u8 = 4;
+pub const RESUMED: u8 = 5;
+pub const POLICY: u8 = 6;
+pub const LIMIT_SET: u8 = 7;
+pub const LIMIT_REMOVED: u8 = 8;
+pub const RESERVED: u8 = 9;
+pub const AMENDED: u8 = 10;
+pub const EXTENDED: u8 = 11;
+pub const CONFIRMED: u8 = 12;
+pub const LATE: u8 = 13;
+pub const LATE_PLACED: u8 = 14;
+pub const RELEASED: u8 = 15;
+pub const CANCELLED: u8 = 16;
+pub const EXPIRED: u8 = 17;
+pub const RETURNED: u8 = 18;
+pub const UNVERIFIED_RETURN: u8 = 19;
+pub const PURGED: u8 = 20;
+pub const RECONCILED: u8 = 21;
+/// No change of its own: the stream entry in which the change before it was published.
+pub const EVENT_REF: u8 = 22;

@@ -1,0 +1,13 @@
+//! The kinds of records in a chunk, in the order in which a pool is saved.
+
+pub const HEADER: u8 = 1;
+pub const EPOCH: u8 = 2;
+pub const LIMIT: u8 = 3;
+pub const OVERRIDE: u8 = 4;
+pub const TOKEN: u8 = 5;
+pub const USAGE: u8 = 6;
+pub const ORPHANED: u8 = 7;
+pub const DETACHED: u8 = 8;
+pub const ORDER: u8 = 9;
+pub const RETURN: u8 = 10;
+pub const END: u8 = 11;

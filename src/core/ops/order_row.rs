@@ -1,0 +1,97 @@
+//! The steps that operations on an order share.
+
+use crate::core::model::change::OrderRef;
+use crate::core::model::order::{Extra, NewOrder, OrderState};
+use crate::core::model::pool::Pool;
+use crate::core::model::usage::EntryState;
+
+/// Puts a new record into the table, the index and the list that its state asks for. Another record
+/// of this id, whose order is forgotten, ends.
+pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
+    let row = store(pool, order);
+    pool.order_index.insert(order_ref.hash, row);
+    // Last, since the new order's shares may keep entries alive that the old one's end would free.
+    if let Some(old) = order_ref.row {
+        remove(pool, old);
+    }
+}
+
+/// Puts a new record into the table and the list that its state asks for.
+pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
+    let row = pool.orders.insert(order);
+    enlist(pool, row, order.state);
+    row
+}
+
+fn enlist(pool: &mut Pool, row: u32, state: OrderState) {
+    match state {
+        OrderState::Reserved => pool.holds.add(&mut pool.orders, row),
+        _ => pool.finished.add(&mut pool.orders, row),
+    }
+    if let Some(count) = pool.counts.get_mut(state as usize) {
+        *count = count.saturating_add(1);
+    }
+}
+
+fn delist(pool: &mut Pool, row: u32) {
+    let state = pool.orders.at(row).state;
+    match state {
+        OrderState::Reserved => pool.holds.remove(&mut pool.orders, row),
+        _ => pool.finished.remove(&mut pool.orders, row),
+    }
+    if let Some(count) = pool.counts.get_mut(state as usize) {
+        *count = count.saturating_sub(1);
+    }
+}
+
+/// Moves an order to another state, or to another deadline or time of change in the one that it is
+/// in.
+pub fn set_state(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
+    delist(pool, row);
+    pool.orders.set_state(row, state, time_ms);
+    enlist(pool, row, state);
+}
+
+/// Forgets an order and frees its memory.
+pub fn remove(pool: &mut Pool, row: u32) {
+    delist(pool, row);
+    let salt = pool.salt;
+    let order = pool.orders.at(row);
+    pool.order_index.remove(salt.order(order.id), row);
+    pool.purged_placed_ms = pool.purged_placed_ms.max(order.placed_ms);
+    if order.state.is_paid() {
+        pool.sold_before = pool.sold_before.saturating_add(order.qty.saturating_sub(order.returned()));
+    }
+    for entry in order.shares.iter() {
+        pool.usage.release_ref(salt, &mut pool.limits, entry);
+    }
+    pool.orders.remove(row);
+}
+
+/// Gives an order's usage back, as far as its windows are not over: so many units, and where
+/// `whole` the order itself.
+pub fn uncount(pool: &mut Pool, row: u32, units: i64, whole: bool, now_ms: i64) {
+    let Some(order) = pool.orders.get(row) else { return };
+    for at in order.shares.iter() {
+        let Some(entry) = pool.usage.entries.get(at) else { continue };
+        if entry.state == EntryState::Detached {
+            continue;
+        }
+        let id = entry.limit;
+        let Some(limit) = pool.limits.iter().find(|l| l.id == id) else { continue };
+        if !limit.keeps_usage() || entry.window_ms < limit.window_ms(now_ms) {
+            continue;
+        }
+        let amount = match limit.identity.count {
+            crate::core::model::limit::Count::Units => units,
+            crate::core::model::limit::Count::Orders if whole => 1,
+            crate::core::model::limit::Count::Orders => continue,
+        };
+        pool.usage.return_units(at, amount);
+    }
+}
+
+/// Changes what few orders have.
+pub fn with_extra(pool: &mut Pool, row: u32, change: impl FnOnce(&mut Extra)) {
+    pool.orders.with_extra(row, change);
+}

@@ -1,0 +1,88 @@
+//! The shares of an order as its row holds them: the numbers of the usage entries in which it is
+//! counted, each in as few bytes as it needs.
+
+use crate::core::store::slab::NONE;
+
+/// The shares of one order.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderShares<'p> {
+    /// How many bytes each takes, less one: two bits a share.
+    widths: &'p [u8],
+    bytes: &'p [u8],
+    /// All shares, where one of them has become too long for the row.
+    overflow: Option<&'p [u32]>,
+    len: usize,
+}
+
+/// How many bytes a share takes: 1 to 4.
+pub fn width(share: u32) -> usize {
+    (u32::BITS.saturating_sub((share | 1).leading_zeros())).div_ceil(8) as usize
+}
+
+/// By how much the width of a share is shifted within its byte.
+pub fn shift(nth: usize) -> u32 {
+    (nth % 4).wrapping_mul(2) as u32
+}
+
+impl<'p> OrderShares<'p> {
+    /// Splits `len` shares off the bytes behind a row's head: the shares, and what follows them.
+    pub fn split(rest: &'p [u8], len: usize, overflow: Option<&'p [u32]>) -> Option<(Self, &'p [u8])> {
+        let (widths, rest) = rest.split_at_checked(len.div_ceil(4))?;
+        let mut shares = Self { widths, bytes: rest, overflow, len };
+        let taken: usize = (0..len).map(|nth| shares.width(nth)).sum();
+        let (bytes, rest) = rest.split_at_checked(taken)?;
+        shares.bytes = bytes;
+        Some((shares, rest))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many bytes the row has for the nth.
+    #[must_use]
+    pub fn width(&self, nth: usize) -> usize {
+        let byte = self.widths.get(nth / 4).copied().unwrap_or(0);
+        usize::from(byte.wrapping_shr(shift(nth)) & 3).saturating_add(1)
+    }
+
+    /// Where the bytes of the nth stand, counted from the end of the row's head. `None`: the row
+    /// has no room for `share` there, or the shares have left the row.
+    #[must_use]
+    pub fn room_for(&self, nth: usize, share: u32) -> Option<std::ops::Range<usize>> {
+        let len = self.width(nth);
+        if self.overflow.is_some() || width(share) > len {
+            return None;
+        }
+        let ahead: usize = (0..nth).map(|nth| self.width(nth)).sum();
+        let start = self.widths.len().saturating_add(ahead);
+        Some(start..start.saturating_add(len))
+    }
+
+    /// Each, in order.
+    pub fn iter(self) -> impl Iterator<Item = u32> + 'p {
+        let mut rest = self.bytes;
+        (0..self.len).map(move |nth| {
+            if let Some(shares) = self.overflow {
+                return shares.get(nth).copied().unwrap_or(NONE);
+            }
+            let (bytes, more) = rest.split_at_checked(self.width(nth)).unwrap_or((rest, &[]));
+            rest = more;
+            bytes.iter().rev().fold(0, |share, &byte| share << 8 | u32::from(byte))
+        })
+    }
+
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn contains(self, share: u32) -> bool {
+        self.iter().any(|other| other == share)
+    }
+}

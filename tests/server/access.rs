@@ -1,0 +1,107 @@
+//! The users that the documents set up: each may call what its line names, on its keys, and nothing that could overwrite a
+//! pool.
+
+use std::collections::BTreeSet;
+
+use redis_stock::command::spec::KeyPositions;
+use redis_stock::command::TABLE;
+
+use testkit::{Client, Server, Value};
+
+const PAGES: [&str; 2] = ["docs/operating/deploy.md", "docs/guides/database.md"];
+/// Writes of the server that a user of the documents may call on a pool's key: pools answer WRONGTYPE to them.
+const STREAM_WRITES: [&str; 1] = ["xtrim"];
+
+/// The lines of the documents, and the user that each makes.
+fn users() -> Vec<(String, String)> {
+    let pages = PAGES.map(|page| std::fs::read_to_string(page).unwrap_or_else(|_| panic!("{page} is there")));
+    let lines = pages.iter().flat_map(|page| page.lines()).filter(|line| line.starts_with("ACL SETUSER"));
+    lines.map(|line| (line.split(' ').nth(2).expect("a name").into(), line.into())).collect()
+}
+
+/// Every command of the server with the number of its arguments, and whether it writes.
+fn commands(c: &mut Client) -> Vec<(String, usize, bool)> {
+    let names: Vec<String> = c.say("COMMAND LIST").items().iter().map(|name| name.text().to_lowercase()).collect();
+    let calls: Vec<Vec<&str>> = names.iter().map(|name| vec!["COMMAND", "INFO", name]).collect();
+    let infos = c.pipeline(&calls);
+    let describe = |(name, info): (&String, &Value)| {
+        let info = info.items()[0].items();
+        let has = |wanted: &str| info[2].items().iter().any(|flag| flag.text() == wanted);
+        // Everybody may authenticate.
+        (!has("no_auth")).then(|| (name.clone(), info[1].int().unsigned_abs() as usize, has("write")))
+    };
+    names.iter().zip(&infos).filter_map(describe).collect()
+}
+
+/// A call of the command with this key wherever a key may be.
+fn call(name: &str, arity: usize, key: &str) -> Vec<String> {
+    let mut words: Vec<String> = name.split('|').map(String::from).collect();
+    let upper = name.to_uppercase();
+    match TABLE.iter().find(|spec| spec.name == upper).map(|spec| spec.keys) {
+        Some(KeyPositions::Counted(_)) => words.extend(["o", "1", key].map(String::from)),
+        _ if name == "xreadgroup" => words.extend(["GROUP", "g", "c", "STREAMS", key, ">"].map(String::from)),
+        _ if name == "xread" => words.extend(["STREAMS", key, "0"].map(String::from)),
+        _ => {}
+    }
+    while words.len() < arity {
+        words.push(key.into());
+    }
+    words
+}
+
+/// What the user may call with this key.
+fn granted(c: &mut Client, user: &str, commands: &[(String, usize, bool)], key: &str) -> BTreeSet<String> {
+    let dry = |(name, arity, _): &(String, usize, bool)| {
+        let mut words = vec!["ACL".to_string(), "DRYRUN".into(), user.into()];
+        words.extend(call(name, *arity, key));
+        words
+    };
+    let answers = c.pipeline(&commands.iter().map(dry).collect::<Vec<_>>());
+    let ok = commands.iter().zip(answers).filter(|(_, answer)| !answer.is_error() && answer.text() == "OK");
+    ok.map(|(command, _)| command.0.clone()).collect()
+}
+
+#[test]
+fn documented_users_may_do_what_their_line_says() {
+    let server = Server::start();
+    let mut c = server.client();
+    let commands = commands(&mut c);
+    assert!(commands.len() > 200 + TABLE.len());
+    let users = users();
+    let names: Vec<&str> = users.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["shop", "pages", "warehouse", "campaigns", "workers", "ledger"]);
+    for (user, line) in &users {
+        c.expect(line, "OK");
+        let (top, selectors) = line.split_once(" (").unwrap_or((line, ""));
+        let named: BTreeSet<String> = top.split(' ').filter_map(|word| Some(word.strip_prefix('+')?.into())).collect();
+        for key in ["sku:618", "cap:618", "other:1", "fence", "events"] {
+            let granted = granted(&mut c, user, &commands, key);
+            let own = line.contains(&format!("~{}:*", &key[..3]));
+            for name in &granted {
+                let (_, _, writes) = commands.iter().find(|command| command.0 == *name).expect("of the list");
+                let stock = name.starts_with("stock.");
+                let in_selector = key == "fence" && selectors.contains(&format!("+{name}"));
+                let container = name.split('|').next().expect("a name");
+                let by_line = named.contains(name) || named.contains(container);
+                assert!(by_line || in_selector, "{user} may {name} {key}");
+                assert!(!stock || own || line.contains(&format!("~{key} ")), "{user} may {name} {key}");
+                let known = stock || in_selector || key == "events" || STREAM_WRITES.contains(&name.as_str());
+                assert!(!writes || known, "{user} may {name} {key}");
+            }
+            if key == "sku:618" && own {
+                let missing: Vec<_> =
+                    named.iter().filter(|name| name.starts_with("stock.") && !granted.contains(*name)).collect();
+                assert!(missing.is_empty(), "{user} may not {missing:?} {key}");
+            }
+        }
+    }
+    c.expect("ACL DRYRUN shop SET fence 1", "OK");
+    c.expect("STOCK.SET sku:618 10", "OK");
+    let before = c.digest("sku:618");
+    c.expect("XTRIM sku:618 MAXLEN 0", "-WRONGTYPE *");
+    let mut shop = server.client();
+    shop.expect("AUTH shop CHANGE-ME", "OK");
+    shop.expect("SET sku:618 1", "-NOPERM *");
+    shop.expect("SET fence 1", "OK");
+    assert_eq!(c.digest("sku:618"), before);
+}
