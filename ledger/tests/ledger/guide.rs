@@ -22,9 +22,13 @@ fn the_quick_start_can_be_typed() {
         shop.redis.port,
         program().display()
     );
+    // A reader has pasted the README's block before.
+    let readme = include_str!("../../../README.md");
+    let block = readme.split("```redis-cli paste\n").nth(1).and_then(|rest| rest.split("```").next());
+    let pasted = block.expect("a block to paste").replace("STOCK.", "redis-cli STOCK.");
     let out = Command::new("bash")
         .arg("-c")
-        .arg(format!("{begin}{}", typed.join("\n")))
+        .arg(format!("{begin}{pasted}{}", typed.join("\n")))
         .env("HOME", home)
         .env("STOCK_LEDGER_REDIS_URL", shop.redis.url())
         .env_remove("STOCK_LEDGER_DATABASE_URL")
