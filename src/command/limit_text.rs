@@ -6,7 +6,7 @@ use crate::core::model::ids::{is_name, Bytes};
 use crate::core::model::limit::{push_value, Cap, Identity, TupleBuf, MAX_DIMENSIONS};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::{MAX_OFFSET_MIN, MAX_SECONDS};
-use crate::core::model::window::Window;
+use crate::core::model::window::{Window, NAMED};
 use arrayvec::ArrayVec;
 
 /// Dimensions in the order in which the caller named them.
@@ -84,35 +84,14 @@ pub fn any(value: &[u8]) -> Option<&[u8]> {
 /// # Errors
 /// `ERR invalid window` for anything else.
 pub fn window(word: &[u8]) -> Parsed<Window> {
-    let words = [
-        ("ORDER", Window::Order),
-        ("HOUR", Window::Hour),
-        ("DAY", Window::Day),
-        ("WEEK", Window::Week),
-        ("MONTH", Window::Month),
-        ("LIFE", Window::Life),
-    ];
-    if let Some((_, window)) = words.iter().find(|(name, _)| is(word, name)) {
-        return Ok(*window);
+    if let Some(&(window, ..)) = NAMED.iter().find(|(_, name, _)| is(word, name)) {
+        return Ok(window);
     }
     let seconds = integer(word).filter(|n| (1..=MAX_SECONDS).contains(n));
     let seconds = seconds.and_then(|n| u32::try_from(n).ok());
     seconds
         .map(Window::Seconds)
         .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH, LIFE or 1 to 315360000 seconds"))
-}
-
-/// The word of a window in a policy; `None` for `LIFE`, which is the default, and for seconds.
-#[must_use]
-pub const fn window_word(window: Window) -> Option<&'static str> {
-    match window {
-        Window::Order => Some("order"),
-        Window::Hour => Some("hour"),
-        Window::Day => Some("day"),
-        Window::Week => Some("week"),
-        Window::Month => Some("month"),
-        Window::Life | Window::Seconds(_) => None,
-    }
 }
 
 /// Reads a UTC offset, `+hh:mm` or `-hh:mm` up to 18:00, into minutes.

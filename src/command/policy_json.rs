@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::args::Parsed;
 use super::error::CommandError;
-use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, window_word, Named};
+use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, Named};
 use super::policy_value::{list, Whole};
 use crate::core::model::ids::{Bytes, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
@@ -259,6 +259,14 @@ fn max_text(cap: Cap) -> MaxText {
     }
 }
 
+/// A window in a policy; absent for `life`, which is the default.
+fn per_text(window: Window) -> Option<PerText> {
+    if let Window::Seconds(n) = window {
+        return Some(PerText::Seconds(Whole(n.into())));
+    }
+    window.word().filter(|_| window != Window::Life).map(|word| PerText::Word(word.into()))
+}
+
 /// Writes a policy as [`read`] takes it.
 #[must_use]
 pub fn write(policy: &Policy) -> String {
@@ -274,12 +282,7 @@ pub fn write(policy: &Policy) -> String {
         LimitText {
             by: limit.identity.dims.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
             max: Some(max_text(limit.base)),
-            per: match limit.identity.window {
-                Window::Seconds(n) => Some(PerText::Seconds(Whole(n.into()))),
-                named @ (Window::Order | Window::Hour | Window::Day | Window::Week | Window::Month | Window::Life) => {
-                    window_word(named).map(|word| PerText::Word(word.into()))
-                }
-            },
+            per: per_text(limit.identity.window),
             tz: Some(offset_text(limit.offset_min)),
             count: match limit.identity.count {
                 Count::Units => CountText::Units,

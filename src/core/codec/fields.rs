@@ -8,7 +8,7 @@ use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
-use crate::core::model::window::Window;
+use crate::core::model::window::{Window, SECONDS_CODE};
 
 pub fn put_on_hand(out: &mut Vec<u8>, on_hand: OnHand) {
     put_optional(out, if let OnHand::Units(units) = on_hand { Some(units) } else { None });
@@ -48,24 +48,12 @@ pub fn events(reader: &mut Reader<'_>) -> Read<Option<Bytes>> {
     reader.optional_bytes(MAX_STREAM)
 }
 
-fn window_code(window: Window) -> u8 {
-    match window {
-        Window::Order => 0,
-        Window::Life => 1,
-        Window::Hour => 2,
-        Window::Day => 3,
-        Window::Week => 4,
-        Window::Month => 5,
-        Window::Seconds(_) => 6,
-    }
-}
-
 pub fn put_identity(out: &mut Vec<u8>, identity: &Identity) {
     put(out, identity.dims.len() as u64);
     for dim in &identity.dims {
         put_bytes(out, dim.as_slice());
     }
-    out.push(window_code(identity.window));
+    out.push(identity.window.code());
     if let Window::Seconds(n) = identity.window {
         put(out, u64::from(n));
     }
@@ -86,14 +74,8 @@ pub fn identity(reader: &mut Reader<'_>) -> Read<Identity> {
         dims.try_push(dim).map_err(|_| Damage("a limit has too many dimensions"))?;
     }
     let window = match reader.byte()? {
-        0 => Window::Order,
-        1 => Window::Life,
-        2 => Window::Hour,
-        3 => Window::Day,
-        4 => Window::Week,
-        5 => Window::Month,
-        6 => Window::Seconds(u32::try_from(reader.number()?).map_err(|_| Damage("a window is too long"))?),
-        _ => return Err(Damage("a window is of no known kind")),
+        SECONDS_CODE => Window::Seconds(u32::try_from(reader.number()?).map_err(|_| Damage("a window is too long"))?),
+        code => Window::of_code(code).ok_or(Damage("a window is of no known kind"))?,
     };
     if matches!(window, Window::Seconds(n) if !(1..=MAX_SECONDS).contains(&i64::from(n))) {
         return Err(Damage("a window is out of bounds"));

@@ -97,17 +97,8 @@ impl Identity {
         if text.is_empty() {
             text.push('*');
         }
-        let window = match self.window {
-            Window::Order => "order",
-            Window::Life => "life",
-            Window::Hour => "hour",
-            Window::Day => "day",
-            Window::Week => "week",
-            Window::Month => "month",
-            Window::Seconds(_) => "",
-        };
         text.push('/');
-        text.push_str(window);
+        text.push_str(self.window.word().unwrap_or_default());
         if let Window::Seconds(n) = self.window {
             let _ = write!(text, "{n}");
         }

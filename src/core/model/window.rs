@@ -29,6 +29,20 @@ pub enum Window {
     Seconds(u32),
 }
 
+/// The windows that have a name: the word in `PER`, in policies and in the texts of limits, and the
+/// code in saved bytes.
+pub const NAMED: [(Window, &str, u8); 6] = [
+    (Window::Order, "order", 0),
+    (Window::Life, "life", 1),
+    (Window::Hour, "hour", 2),
+    (Window::Day, "day", 3),
+    (Window::Week, "week", 4),
+    (Window::Month, "month", 5),
+];
+
+/// The code of [`Window::Seconds`] in saved bytes; the number stands behind it.
+pub const SECONDS_CODE: u8 = 6;
+
 /// Days since 1970-01-01 of the first of the month that holds this day, and of the next month.
 ///
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days` and
@@ -59,6 +73,24 @@ fn month_around(day: i64) -> (i64, i64) {
 }
 
 impl Window {
+    /// Its name; `None` for a number of seconds.
+    #[must_use]
+    pub fn word(self) -> Option<&'static str> {
+        NAMED.iter().find(|(window, ..)| *window == self).map(|&(_, word, _)| word)
+    }
+
+    /// Its code in saved bytes.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        NAMED.iter().find(|(window, ..)| *window == self).map_or(SECONDS_CODE, |&(.., code)| code)
+    }
+
+    /// The named window of this code.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<Self> {
+        NAMED.iter().find(|(.., known)| *known == code).map(|&(window, ..)| window)
+    }
+
     /// When the window that holds `now_ms` began, in ms, by an offset from UTC in minutes. 0 for
     /// windows that never roll.
     #[must_use]
