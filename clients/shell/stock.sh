@@ -8,8 +8,10 @@ stock() {
         # redis-cli waits for ever where no answer comes. -e: an error is an exit status.
         if answer=$(timeout 0.5 $STOCK_CLI -e "$@" 2>&1); then
             printf '%s\n' "$answer"
+            # A refusal is a word in capitals; numbers and names in small letters answer reads.
             case ${answer%%[[:space:]]*} in
-            SOLDOUT | LIMITED | CLOSED | EXPIRED | CONFIRMED | RESERVED | SUSPENDED | NOORDER | NOPOOL) return 1 ;;
+            OK | EXISTS | "" | *[!A-Z]*) ;;
+            *) return 1 ;;
             esac
             return 0
         fi
