@@ -1,4 +1,5 @@
-//! redis-stock: sells limited stock without overselling and without underselling, as a native Redis module.
+//! redis-stock: sells limited stock without overselling and without underselling, as a native Redis
+//! module.
 //!
 //! Three layers, each of which knows only those before it:
 //!

@@ -79,7 +79,7 @@ pub fn keys<'a>(args: &mut Args<'a>) -> Parsed<&'a [&'a [u8]]> {
     args.take_n(count).ok_or(CommandError::SYNTAX)
 }
 
-/// Each key once, with the places of all its mentions told to `mention` (position in the result,
+/// Each key once, with the places of all its mentions passed to `mention` (position in the result,
 /// position among the keys).
 pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) -> SmallVec<[(&'a [u8], usize); 8]> {
     let mut distinct: SmallVec<[(&[u8], usize); 8]> = SmallVec::new();

@@ -116,8 +116,8 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let event = Event::of(pool, change, (kind, transitions), qty, now_ms);
     if let Some(place) = publish(call, handle, name.as_slice(), change, &event) {
         if !effects_skipped {
-            let told = EventRef { position: place, stream: (!own).then(|| name.as_slice()) };
-            effect::put_event_ref(&mut call.journal.changes_of(handle).effect, now_ms, &told);
+            let event_ref = EventRef { position: place, stream: (!own).then(|| name.as_slice()) };
+            effect::put_event_ref(&mut call.journal.changes_of(handle).effect, now_ms, &event_ref);
         }
     }
 }

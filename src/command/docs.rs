@@ -1,5 +1,5 @@
-//! What the manual says of a command beside its syntax. `docs/reference/commands.md` is made of it,
-//! and the tests run the examples.
+//! What the manual says of a command, apart from its syntax. `docs/reference/commands.md` is made
+//! of it, and the tests run the examples.
 
 /// One answer of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Docs {
     /// The answers: what succeeds first, then the refusals in the order in which they are looked
     /// for.
     pub replies: &'static [Reply],
-    /// Errors beside those of every command: each begins with its code word.
+    /// Errors other than those of every command: each begins with its code word.
     pub errors: &'static [&'static str],
     /// Lines for redis-cli behind `> `, each followed by what it prints.
     pub example: &'static str,

@@ -62,15 +62,15 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     call.journal.verbatim = true;
     call.journal.outcome = Some(Outcome::Other);
     call.out.ok();
-    let mut told = Vec::new();
+    let mut pending = Vec::new();
     let mut divergences = 0u64;
     for (key, bytes) in keys.iter().zip(effects) {
-        divergences = divergences.saturating_add(apply_one(call, key, bytes, &mut told).unwrap_or(1));
+        divergences = divergences.saturating_add(apply_one(call, key, bytes, &mut pending).unwrap_or(1));
     }
     // The pools of a cart may share a stream: append its entries in the order in which the primary
     // did.
-    told.sort_by_key(|again| again.place.id);
-    for again in &told {
+    pending.sort_by_key(|again| again.place.id);
+    for again in &pending {
         let event = again
             .event
             .with_words(again.order.as_ref().map(Bytes::as_slice), again.token.as_ref().map(Bytes::as_slice));
@@ -96,7 +96,7 @@ struct PendingEntry {
 
 /// Applies the effect of one pool, and returns how much did not fit. `None`: nothing could be
 /// applied.
-fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<PendingEntry>) -> Option<u64> {
+fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<PendingEntry>) -> Option<u64> {
     let mut effect = Effect::read(bytes).ok()?;
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
@@ -140,7 +140,7 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], told: &mut Vec<Pendi
                 let mut text = Vec::new();
                 let takes = event::attributes(&mut text, pool, &step.change);
                 let (order, token) = (event.order.map(Bytes::new), event.token.map(Bytes::new));
-                told.push(PendingEntry {
+                pending.push(PendingEntry {
                     handle,
                     stream,
                     place: place.position,

@@ -67,12 +67,12 @@ pub trait Keyspace {
     /// The pool behind a handle, for `commit` only.
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool;
     /// The complete or partial pool behind a handle.
-    fn contents(&self, handle: Handle) -> &StoredPool;
+    fn stored(&self, handle: Handle) -> &StoredPool;
     /// The complete or partial pool behind a handle, for `STOCK.LOAD` only.
-    fn contents_mut(&mut self, handle: Handle) -> &mut StoredPool;
+    fn stored_mut(&mut self, handle: Handle) -> &mut StoredPool;
     /// Sets the value of a key that [`Keyspace::open`] found empty. `STOCK.LOAD` also replaces a
     /// value.
-    fn create(&mut self, key: &[u8], contents: StoredPool) -> Handle;
+    fn create(&mut self, key: &[u8], stored: StoredPool) -> Handle;
     /// Removes a key (for `STOCK.LOAD` only). The handle is not valid any more.
     fn remove(&mut self, handle: Handle);
     /// Appends an entry to the event stream of a pool, and returns its place. `None`: the stream

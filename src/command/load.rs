@@ -114,7 +114,7 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
             if loader.feed(chunk).is_err() {
                 return reject(call, held);
             }
-            let another = held.is_some_and(|handle| call.keys.contents(handle).pool().is_some());
+            let another = held.is_some_and(|handle| call.keys.stored(handle).pool().is_some());
             call.keys.create(key, StoredPool::Partial(loader));
             if another {
                 LoadResult::ReplacesPool
@@ -133,7 +133,7 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
         Piece::End => {
             let Some((handle, loader)) = partial(call, held) else { return reject(call, held) };
             let Ok(pool) = std::mem::take(loader).finish() else { return reject(call, held) };
-            *call.keys.contents_mut(handle) = StoredPool::Complete(pool);
+            *call.keys.stored_mut(handle) = StoredPool::Complete(pool);
             LoadResult::Accepted
         }
     }
@@ -141,8 +141,8 @@ fn load(call: &mut Call<'_>, key: &[u8], piece: &Piece<'_>) -> LoadResult {
 
 /// The partial pool of a key.
 fn partial<'c>(call: &'c mut Call<'_>, held: Option<Handle>) -> Option<(Handle, &'c mut Loader)> {
-    let handle = held.filter(|&handle| call.keys.contents(handle).pool().is_none())?;
-    match call.keys.contents_mut(handle) {
+    let handle = held.filter(|&handle| call.keys.stored(handle).pool().is_none())?;
+    match call.keys.stored_mut(handle) {
         StoredPool::Partial(loader) => Some((handle, loader)),
         StoredPool::Complete(_) => None,
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::model::quantity::MAX_UNITS;
 
-/// A whole number. Languages with floating-point numbers write `900.0` or `9e2`. A number with a
+/// A whole number. Languages whose numbers are doubles write `900.0` or `9e2`. A number with a
 /// fraction, or beyond 2^53 - 1 and so not exact, is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

@@ -32,7 +32,7 @@ pub const SPEC: Spec = Spec {
         details: "Without `QTY` all that is left comes back. A part needs a `TOKEN`, the refund's id: the same \
             token again is answered `EXISTS`. The share in the limits goes back, where the window is not \
             over; `KEEPUSAGE` leaves it. `NORESTOCK` says that the goods do not come back to the shelf. \
-            `LATE` vouches for an order that the pool has forgotten.",
+            `LATE` accepts an order that the pool has forgotten.",
         replies: &[
             reply("[OK, qty, available, sold]", "`qty` units were returned."),
             docs::NOPOOL,

@@ -177,12 +177,12 @@ fn saving(body: impl FnOnce()) {
 unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, pool: *mut c_void) {
     // SAFETY: the handle and the value are live for the callback.
     saving(|| unsafe {
-        let contents = &value(pool).contents;
-        contents.save(&mut |chunk| {
+        let stored = &value(pool).stored;
+        stored.save(&mut |chunk| {
             api!(RedisModule_SaveUnsigned(io, MORE));
             api!(RedisModule_SaveStringBuffer(io, chunk.as_ptr().cast(), chunk.len()));
         });
-        api!(RedisModule_SaveUnsigned(io, if contents.pool().is_some() { END } else { END_OF_PARTIAL }));
+        api!(RedisModule_SaveUnsigned(io, if stored.pool().is_some() { END } else { END_OF_PARTIAL }));
     });
 }
 
@@ -191,12 +191,12 @@ unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: *mut raw::Red
     // SAFETY: the handle, the key and the value are live for the callback; the formats match their
     // arguments.
     saving(|| unsafe {
-        let contents = &value(pool).contents;
-        contents.save(&mut |chunk| {
+        let stored = &value(pool).stored;
+        stored.save(&mut |chunk| {
             let (start, len) = (chunk.as_ptr(), chunk.len());
             api!(RedisModule_EmitAOF(io, command, c"scb".as_ptr(), key, c"MORE".as_ptr(), start, len));
         });
-        if contents.pool().is_some() {
+        if stored.pool().is_some() {
             api!(RedisModule_EmitAOF(io, command, c"sc".as_ptr(), key, c"END".as_ptr()));
         }
     });
@@ -205,11 +205,11 @@ unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: *mut raw::Red
 unsafe extern "C" fn digest(digest: *mut raw::RedisModuleDigest, pool: *mut c_void) {
     // SAFETY: the handle and the value are live for the callback.
     guarded((), || unsafe {
-        let contents = &value(pool).contents;
-        contents.save(&mut |chunk| {
+        let stored = &value(pool).stored;
+        stored.save(&mut |chunk| {
             api!(RedisModule_DigestAddStringBuffer(digest, chunk.as_ptr().cast(), chunk.len()));
         });
-        if contents.pool().is_none() {
+        if stored.pool().is_none() {
             api!(RedisModule_DigestAddLongLong(digest, END_OF_PARTIAL as i64));
         }
         api!(RedisModule_DigestEndSequence(digest));
@@ -263,13 +263,13 @@ unsafe extern "C" fn mem_usage(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c
 
 unsafe extern "C" fn free_effort(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) -> usize {
     // SAFETY: the value is live for the callback.
-    guarded(1, || unsafe { value(pool) }.contents.free_effort().max(1))
+    guarded(1, || unsafe { value(pool) }.stored.free_effort().max(1))
 }
 
 unsafe extern "C" fn copy(_: *mut raw::RedisModuleKeyOptCtx, pool: *const c_void) -> *mut c_void {
     guarded(null_mut(), || {
         // SAFETY: the value is live for the callback.
-        let contents = unsafe { value(pool) }.contents.copy();
-        Box::into_raw(StoredValue::boxed(contents)).cast()
+        let stored = unsafe { value(pool) }.stored.copy();
+        Box::into_raw(StoredValue::boxed(stored)).cast()
     })
 }

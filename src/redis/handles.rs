@@ -1,5 +1,5 @@
-//! Objects of the server that its caller must give back, as values that do so when they are
-//! dropped. A panic between taking and giving back leaks nothing.
+//! Objects of the server that a caller must release, as values that do so when they are dropped. A
+//! panic between taking and releasing leaks nothing.
 
 use std::os::raw::c_int;
 use std::ptr::null_mut;

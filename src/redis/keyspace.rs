@@ -110,7 +110,7 @@ impl<'c> OpenKeys<'c> {
         }
         // SAFETY: the open key holds the value, and nothing changes it meanwhile.
         let value_in_cluster = if self.cluster && self.writes { unsafe { value.as_ref() } } else { None };
-        let events = value_in_cluster.and_then(|value| value.contents.pool()?.events());
+        let events = value_in_cluster.and_then(|value| value.stored.pool()?.events());
         let events = events.filter(|stream| !stream.is_empty());
         let reachability =
             events.map_or(Reachability::Reachable, |stream| stream::reachability(self.ctx, name, stream));
@@ -122,7 +122,7 @@ impl<'c> OpenKeys<'c> {
         Ok(self.open.len().checked_sub(1))
     }
 
-    /// The contents behind a handle, to be changed.
+    /// What the key of a handle holds, to be changed.
     fn touch(&mut self, handle: Handle) -> &mut StoredPool {
         assert!(self.writes, "a read that writes");
         let open = self.open.get_mut(handle.0).filter(|open| !open.value.is_null());
@@ -130,14 +130,14 @@ impl<'c> OpenKeys<'c> {
         open.touched = true;
         // SAFETY: the open key holds the value; it is open once, so `&mut self` makes this the only
         // reference.
-        unsafe { &mut (*open.value).contents }
+        unsafe { &mut (*open.value).stored }
     }
 }
 
 impl Keyspace for OpenKeys<'_> {
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
         let handle = self.open_any(key)?;
-        match handle.map(|handle| self.contents(handle)) {
+        match handle.map(|handle| self.stored(handle)) {
             Some(StoredPool::Partial(_)) => Err(OpenError::Partial),
             Some(StoredPool::Complete(_)) | None => Ok(handle),
         }
@@ -157,7 +157,7 @@ impl Keyspace for OpenKeys<'_> {
     }
 
     fn pool(&self, handle: Handle) -> &Pool {
-        let Some(pool) = self.contents(handle).pool() else { panic!("a partial pool") };
+        let Some(pool) = self.stored(handle).pool() else { panic!("a partial pool") };
         pool
     }
 
@@ -166,21 +166,21 @@ impl Keyspace for OpenKeys<'_> {
         pool
     }
 
-    fn contents(&self, handle: Handle) -> &StoredPool {
+    fn stored(&self, handle: Handle) -> &StoredPool {
         let value = self.open.get(handle.0).map_or(null_mut(), |open| open.value);
         assert!(!value.is_null(), "a handle of another call");
         // SAFETY: the open key holds the value, and nothing changes it while `self` is borrowed.
-        unsafe { &(*value).contents }
+        unsafe { &(*value).stored }
     }
 
-    fn contents_mut(&mut self, handle: Handle) -> &mut StoredPool {
+    fn stored_mut(&mut self, handle: Handle) -> &mut StoredPool {
         if let Some(open) = self.open.get_mut(handle.0) {
             open.replaced = true;
         }
         self.touch(handle)
     }
 
-    fn create(&mut self, key: &[u8], contents: StoredPool) -> Handle {
+    fn create(&mut self, key: &[u8], stored: StoredPool) -> Handle {
         if self.position(key).is_none() {
             let _: Result<_, OpenError> = self.open_any(key);
         }
@@ -188,7 +188,7 @@ impl Keyspace for OpenKeys<'_> {
         let Some((index, open)) = index.and_then(|index| Some((index, self.open.get_mut(index)?))) else {
             panic!("a key that was not declared")
         };
-        let value = Box::into_raw(StoredValue::boxed(contents));
+        let value = Box::into_raw(StoredValue::boxed(stored));
         let kind = data_type::TYPE.load(Ordering::Relaxed);
         // SAFETY: the key is open for writing; the server takes the value over, and frees one that
         // it replaces.

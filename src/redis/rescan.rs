@@ -90,7 +90,7 @@ pub fn next_deadline_ms(ctx: Ctx<'_>, name: &OwnedString) -> Option<i64> {
     // commands.
     unsafe {
         let key = KeyHandle::open(ctx, name.as_ptr(), QUIET);
-        data_type::value_of(key.as_ptr()).as_ref()?.contents.pool()?.next_deadline_ms()
+        data_type::value_of(key.as_ptr()).as_ref()?.stored.pool()?.next_deadline_ms()
     }
 }
 

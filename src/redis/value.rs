@@ -43,7 +43,7 @@ const LARGE_POOL_ORDERS: u64 = 256;
 /// The value of a key, as the server keeps it.
 pub struct StoredValue {
     /// A complete or partial pool.
-    pub contents: StoredPool,
+    pub stored: StoredPool,
     /// The time at which the wake-up queue has this key. Neither saved nor copied.
     pub scheduled_ms: Option<i64>,
     share: Share,
@@ -61,8 +61,8 @@ struct Share {
 
 impl StoredValue {
     /// Makes a value, and adds it to the gauges.
-    pub fn boxed(contents: StoredPool) -> Box<Self> {
-        let mut value = Box::new(Self { contents, scheduled_ms: None, share: Share::default() });
+    pub fn boxed(stored: StoredPool) -> Box<Self> {
+        let mut value = Box::new(Self { stored, scheduled_ms: None, share: Share::default() });
         value.update_gauges(true);
         value
     }
@@ -71,7 +71,7 @@ impl StoredValue {
     /// for small pools, if `whole` says that the call changed more than one order, and after every
     /// 16th change.
     pub fn update_gauges(&mut self, whole: bool) {
-        let Some(pool) = self.contents.pool() else {
+        let Some(pool) = self.stored.pool() else {
             let memory_bytes = self.memory_bytes() as u64;
             return self.set_share(Share { partial: 1, memory_bytes, ..Share::default() });
         };
@@ -89,7 +89,7 @@ impl StoredValue {
     /// The memory of the value, in bytes, the box included.
     pub fn memory_bytes(&self) -> usize {
         let shell = std::mem::size_of::<Self>() - std::mem::size_of::<Pool>();
-        self.contents.memory_bytes().saturating_add(shell)
+        self.stored.memory_bytes().saturating_add(shell)
     }
 
     fn set_share(&mut self, now: Share) {

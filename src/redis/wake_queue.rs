@@ -39,7 +39,7 @@ impl WakeQueue {
             // The pool needs what it needed when it was scheduled.
             return;
         }
-        let next = value.contents.next_wake_ms();
+        let next = value.stored.next_wake_ms();
         let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(RETRY_AFTER_MS)) });
         if !still_holds(value.scheduled_ms, next, now_ms) {
             self.replace(db, key, value, next);
@@ -48,7 +48,7 @@ impl WakeQueue {
 
     /// Schedules a pool that may have no entry, or one under another name.
     pub fn schedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue) {
-        let next = value.contents.next_wake_ms();
+        let next = value.stored.next_wake_ms();
         self.replace(db, key, value, next);
     }
 

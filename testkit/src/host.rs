@@ -45,7 +45,7 @@ pub struct Stream {
 impl Keyspace for Keys {
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
         match self.open_any(key)? {
-            Some(handle) if self.contents(handle).pool().is_none() => Err(OpenError::Partial),
+            Some(handle) if self.stored(handle).pool().is_none() => Err(OpenError::Partial),
             handle => Ok(handle),
         }
     }
@@ -53,24 +53,24 @@ impl Keyspace for Keys {
         Ok(self.names.get(key).map(|&at| Handle(at)))
     }
     fn pool(&self, handle: Handle) -> &Pool {
-        self.contents(handle).pool().expect("a pool that is whole")
+        self.stored(handle).pool().expect("a pool that is whole")
     }
     fn pool_mut(&mut self, handle: Handle) -> &mut Pool {
-        self.contents_mut(handle).pool_mut().expect("a pool that is whole")
+        self.stored_mut(handle).pool_mut().expect("a pool that is whole")
     }
-    fn contents(&self, handle: Handle) -> &StoredPool {
+    fn stored(&self, handle: Handle) -> &StoredPool {
         &self.values[handle.0]
     }
-    fn contents_mut(&mut self, handle: Handle) -> &mut StoredPool {
+    fn stored_mut(&mut self, handle: Handle) -> &mut StoredPool {
         &mut self.values[handle.0]
     }
-    fn create(&mut self, key: &[u8], contents: StoredPool) -> Handle {
+    fn create(&mut self, key: &[u8], stored: StoredPool) -> Handle {
         if let Some(&at) = self.names.get(key) {
-            self.values[at] = contents;
+            self.values[at] = stored;
             return Handle(at);
         }
         self.names.insert(key.to_vec(), self.values.len());
-        self.values.push(contents);
+        self.values.push(stored);
         Handle(self.values.len() - 1)
     }
     fn remove(&mut self, handle: Handle) {
@@ -311,9 +311,9 @@ impl Host {
 
     /// The state as bytes, key by key.
     pub fn state(&self) -> BTreeMap<Vec<u8>, Vec<Vec<u8>>> {
-        let bytes = |contents: &StoredPool| {
+        let bytes = |stored: &StoredPool| {
             let mut chunks = Vec::new();
-            contents.save(&mut |chunk| chunks.push(chunk.to_vec()));
+            stored.save(&mut |chunk| chunks.push(chunk.to_vec()));
             chunks
         };
         self.keys.names.iter().map(|(name, &at)| (name.clone(), bytes(&self.keys.values[at]))).collect()
@@ -321,14 +321,14 @@ impl Host {
 
     /// A restart: every value through its encoding.
     pub fn reload(&mut self) {
-        for contents in &mut self.keys.values {
+        for stored in &mut self.keys.values {
             let mut loader = Loader::new();
-            contents.save(&mut |chunk| {
+            stored.save(&mut |chunk| {
                 if let Err(damage) = loader.feed(chunk) {
                     panic!("what was saved is read: {damage}");
                 }
             });
-            *contents = match contents {
+            *stored = match stored {
                 StoredPool::Partial(_) => StoredPool::Partial(Box::new(loader)),
                 StoredPool::Complete(_) => StoredPool::Complete(
                     loader.finish().unwrap_or_else(|damage| panic!("what was saved is whole: {damage}")),

@@ -3,7 +3,6 @@
 mod circles;
 mod commands_page;
 mod documents;
-mod language;
 mod options;
 mod server_functions;
 mod words;

@@ -16,9 +16,9 @@ pub enum OrderState {
     Confirmed = 1,
     /// Paid and all of it returned.
     Returned = 2,
-    /// Given back by the caller, or cancelled before it was known.
+    /// Released by the caller, or cancelled before it was known.
     Released = 3,
-    /// Given back since nobody paid.
+    /// Expired: nobody paid before the deadline.
     Expired = 4,
 }
 
