@@ -1,6 +1,7 @@
 //! Golden files of the encoding: what a released version wrote is read for ever, and nothing that is damaged gets in.
 //!
-//! `tests/golden/pool-v1.bin` is a pool with something of everything, `effects-v1.bin` the effects that made it. Both are
+//! `tests/golden/pool-v2.bin` is a pool with something of everything, `effects-v2.bin` the effects that made it, and the same
+//! of version 1 in the files of its name. All are
 //! sequences of strings with their length (u32, little-endian) in front. `make golden` writes them anew: only with a new
 //! version of the encoding, beside the old files.
 
@@ -53,11 +54,19 @@ const HISTORY: &[(i64, &str)] = &[
     (20_003, "SUSPEND k"),
 ];
 
+/// What version 2 can do besides, after [`HISTORY`].
+const SINCE_2: &[(i64, &str)] = &[];
+
+/// The whole history.
 fn history() -> (Host, Vec<Vec<u8>>) {
+    play(HISTORY.iter().chain(SINCE_2))
+}
+
+fn play<'a>(history: impl IntoIterator<Item = &'a (i64, &'a str)>) -> (Host, Vec<Vec<u8>>) {
     let mut host = Host::new(7);
     host.keys.strict = true;
     let mut effects = Vec::new();
-    for (after_ms, call) in HISTORY {
+    for (after_ms, call) in history {
         let mut argv: Vec<Vec<u8>> = call.split(' ').map(|word| word.as_bytes().to_vec()).collect();
         argv[0] = [b"STOCK.", argv[0].as_slice()].concat();
         let (answer, made) = host.call(NOON_MS + after_ms, Origin::Client, &argv);
@@ -111,9 +120,9 @@ fn saved(pool: &Pool) -> Vec<Vec<u8>> {
 fn the_current_version_writes_what_it_wrote() {
     let (host, effects) = history();
     let state = host.state().remove(b"k".as_slice()).unwrap_or_default();
-    assert_eq!(golden("pool-v1.bin", &state), state, "the encoding of a pool has changed: it needs a new version");
+    assert_eq!(golden("pool-v2.bin", &state), state, "the encoding of a pool has changed: it needs a new version");
     assert_eq!(
-        golden("effects-v1.bin", &effects),
+        golden("effects-v2.bin", &effects),
         effects,
         "the encoding of effects has changed: it needs a new version"
     );
@@ -122,7 +131,7 @@ fn the_current_version_writes_what_it_wrote() {
 /// Before there were event streams effects told nothing: they still do what they did.
 #[test]
 fn effects_of_version_1_without_events_are_read() {
-    let (host, _) = history();
+    let (host, _) = play(HISTORY);
     let mut replica = Host::new(99);
     for effect in golden("effects-v1-silent.bin", &[]) {
         replica.call(NOON_MS * 2, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), effect]);
@@ -134,7 +143,7 @@ fn effects_of_version_1_without_events_are_read() {
 /// A correction by the database, told in the server's stream.
 #[test]
 fn a_reconciliation_writes_what_it_wrote() {
-    let (mut host, _) = history();
+    let (mut host, _) = play(HISTORY);
     host.feed = Some(b"feed".to_vec());
     let before = host.twin();
     let call = |host: &mut Host, line: &str| {
@@ -147,7 +156,7 @@ fn a_reconciliation_writes_what_it_wrote() {
     effects.extend(call(&mut host, "STOCK.RECONCILE k 1000").into_iter().map(|e| e[2].clone()));
     let mut replica = before;
     call(&mut replica, "STOCK.SET j 5");
-    let kept = golden("reconcile-v1.bin", &effects);
+    let kept = golden("reconcile-v2.bin", &effects);
     assert_eq!(kept, effects, "the encoding of effects has changed: it needs a new version");
     for (key, effect) in [b"j", b"k"].into_iter().zip(kept) {
         replica.call(NOON_MS * 2, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), key.to_vec(), effect]);
@@ -157,15 +166,27 @@ fn a_reconciliation_writes_what_it_wrote() {
 }
 
 #[test]
+fn the_current_version_is_read() {
+    let (host, _) = history();
+    reads("pool-v2.bin", "effects-v2.bin", host.state().remove(b"k".as_slice()));
+}
+
+/// What version 1 wrote makes the pool that the same calls make today.
+#[test]
 fn version_1_is_read() {
-    let (host, effects) = history();
-    let state = golden("pool-v1.bin", &host.state().remove(b"k".as_slice()).unwrap_or_default());
+    let (host, _) = play(HISTORY);
+    reads("pool-v1.bin", "effects-v1.bin", host.state().remove(b"k".as_slice()));
+}
+
+fn reads(pool_file: &str, effects_file: &str, made: Option<Vec<Vec<u8>>>) {
+    let state = golden(pool_file, &[]);
+    assert_eq!(made.as_ref(), Some(&state));
     let pool = load(&state).unwrap_or_else(|why| panic!("{why}"));
     assert_eq!(verify(&pool), Vec::<String>::new());
     assert_eq!(saved(&pool), state);
     // The effects of that time make the same pool, whenever they are replayed.
     let mut replica = Host::new(99);
-    for effect in golden("effects-v1.bin", &effects) {
+    for effect in golden(effects_file, &[]) {
         replica.call(NOON_MS * 2, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), effect]);
     }
     assert_eq!(replica.state().remove(b"k".as_slice()), Some(state));

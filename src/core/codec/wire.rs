@@ -7,8 +7,11 @@ use crate::core::model::quantity::MAX_UNITS;
 /// The version of the encoding. It grows with every change; what an older version wrote is always
 /// understood.
 ///
-/// 1: the first.
-pub const VERSION: i32 = 1;
+/// 1: the first. 2: further kinds of records and changes; those of version 1 are as they were.
+pub const VERSION: i32 = 2;
+
+/// The oldest version that is read.
+pub const OLDEST_VERSION: i32 = 1;
 
 /// Writes an unsigned number.
 pub fn put(out: &mut Vec<u8>, mut n: u64) {

@@ -5,7 +5,7 @@ use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
 use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
-use crate::core::codec::wire::{Read, Reader, VERSION};
+use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OrderRef, Purged, Recount, Shares};
 use crate::core::model::limit::{Overrides, TupleBuf, MAX_LIMITS};
@@ -43,7 +43,7 @@ impl<'a> Effect<'a> {
     /// It is damaged or of a newer version.
     pub fn read(bytes: &'a [u8]) -> Read<Self> {
         let mut reader = Reader::new(bytes);
-        if i32::from(reader.byte()?) != VERSION {
+        if !(OLDEST_VERSION..=VERSION).contains(&i32::from(reader.byte()?)) {
             return Err(Damage("the effect is of another version"));
         }
         let now_ms = reader.within(0..=MAX_UNITS)?;
