@@ -158,6 +158,7 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
         | Change::Extended { .. }
         | Change::Confirmed { .. }
         | Change::Released { .. }
+        | Change::Replaced { .. }
         | Change::Cancelled { .. }
         | Change::Expired { .. }
         | Change::Returned { .. }

@@ -33,7 +33,7 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
         Change::Policy(policy) => ops::policy::apply(pool, policy, now_ms),
         Change::LimitSet(set) => ops::limit::apply_set(pool, set, now_ms),
         Change::LimitRemoved { id, pattern } => ops::limit::apply_removed(pool, *id, pattern.as_ref()),
-        Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares } => {
+        Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares, given_up: _ } => {
             let fingerprint = pool.salt.attributes(attributes);
             let placed = ops::allocate::Placed {
                 order: *order,
@@ -67,7 +67,9 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
         Change::Late { order, qty, recount, forget_ms } => {
             ops::confirm::apply_late(pool, *order, *qty, recount, *forget_ms);
         }
-        Change::Released { order, forget_ms } => ops::release::apply(pool, *order, now_ms, *forget_ms),
+        Change::Released { order, forget_ms } | Change::Replaced { order, forget_ms } => {
+            ops::release::apply(pool, *order, now_ms, *forget_ms)
+        }
         Change::Cancelled { order, forget_ms } => ops::release::apply_cancelled(pool, *order, now_ms, *forget_ms),
         Change::Expired { order, forget_ms } => ops::expire::apply(pool, *order, now_ms, *forget_ms),
         Change::Returned { order, token, content, forget_ms } => {
@@ -78,5 +80,13 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
         }
         Change::Purged(_) => {}
     }
-    Some((kind, pool.transitions(before)))
+    Some((
+        kind,
+        match change {
+            // What the two changes of one step do together is said with the second.
+            Change::Replaced { .. } => Transitions::default(),
+            Change::Reserved { given_up, .. } => pool.transitions(before.map(|units| units.saturating_sub(*given_up))),
+            _ => pool.transitions(before),
+        },
+    ))
 }

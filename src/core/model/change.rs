@@ -134,6 +134,8 @@ pub enum Change<'a> {
         attributes: &'a Attributes<'a>,
         /// Where it counts.
         shares: Shares,
+        /// Units that the order whose place it takes gave up in the same step.
+        given_up: i64,
     },
     /// A hold has a new total.
     Amended {
@@ -189,6 +191,13 @@ pub enum Change<'a> {
     /// A hold is given up; or an expired order is closed for good.
     Released {
         /// The order; reserved or expired.
+        order: OrderRef<'a>,
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// A hold is given up for an order that takes units in the same step.
+    Replaced {
+        /// The order; reserved.
         order: OrderRef<'a>,
         /// End of its retention, Unix ms.
         forget_ms: i64,
@@ -375,6 +384,7 @@ impl<'a> Change<'a> {
             | Self::Late { order, .. }
             | Self::LatePlaced { order, .. }
             | Self::Released { order, .. }
+            | Self::Replaced { order, .. }
             | Self::Cancelled { order, .. }
             | Self::Expired { order, .. }
             | Self::Returned { order, .. }
@@ -411,6 +421,7 @@ impl<'a> Change<'a> {
             | Self::Late { forget_ms, .. }
             | Self::LatePlaced { forget_ms, .. }
             | Self::Released { forget_ms, .. }
+            | Self::Replaced { forget_ms, .. }
             | Self::Cancelled { forget_ms, .. }
             | Self::Expired { forget_ms, .. }
             | Self::Returned { forget_ms, .. }
@@ -434,7 +445,7 @@ impl<'a> Change<'a> {
             Self::Extended { .. } => Kind::Extended,
             Self::Confirmed { .. } => Kind::Confirmed,
             Self::Late { .. } | Self::LatePlaced { .. } => Kind::Late,
-            Self::Released { .. } => Kind::Released,
+            Self::Released { .. } | Self::Replaced { .. } => Kind::Released,
             Self::Cancelled { .. } => Kind::Cancelled,
             Self::Expired { .. } => Kind::Expired,
             Self::Returned { .. } | Self::UnverifiedReturn { .. } => Kind::Returned,

@@ -83,7 +83,7 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
         | Change::Late { qty, .. }
         | Change::LatePlaced { qty, .. } => *qty,
         Change::Returned { content, .. } | Change::UnverifiedReturn { content, .. } => content.qty,
-        Change::Extended { .. } | Change::Released { .. } | Change::Expired { .. } => held(),
+        Change::Extended { .. } | Change::Released { .. } | Change::Replaced { .. } | Change::Expired { .. } => held(),
         Change::Cancelled { .. }
         | Change::Suspended
         | Change::Resumed

@@ -37,7 +37,7 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
         }),
         Change::Extended { order, deadline_ms } => held(order).is_some_and(|o| *deadline_ms > o.time_ms),
         Change::Confirmed { order, qty, .. } => held(order).is_some_and(|o| *qty <= o.qty),
-        Change::Expired { order, .. } => held(order).is_some(),
+        Change::Expired { order, .. } | Change::Replaced { order, .. } => held(order).is_some(),
         Change::Late { order, qty, recount, .. } => {
             record(order).is_some_and(|o| o.state == OrderState::Expired && *qty <= o.qty && counted(recount, &o))
         }

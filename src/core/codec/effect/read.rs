@@ -119,7 +119,7 @@ impl<'a> Effect<'a> {
                 let pattern = if r.flag()? { Some(tuple(r, dims, true)?) } else { None };
                 Change::LimitRemoved { id, pattern }
             }
-            op::RESERVED => {
+            op::RESERVED | op::REPLACING => {
                 let order = order(r, pool)?;
                 let qty = r.within(1..=MAX_UNITS)?;
                 let asked = qty.saturating_add(r.within(0..=MAX_UNITS)?);
@@ -127,7 +127,8 @@ impl<'a> Effect<'a> {
                 let deadline_ms = time(r, now_ms)?;
                 read_attributes(r, attributes)?;
                 let shares = shares(r, pool, attributes, now_ms, &mut known)?;
-                Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares }
+                let given_up = if code == op::RESERVED { 0 } else { r.within(1..=MAX_UNITS)? };
+                Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares, given_up }
             }
             op::LATE_PLACED => {
                 let order = order(r, pool)?;
@@ -155,6 +156,7 @@ impl<'a> Effect<'a> {
                 Change::Late { order, qty, recount: recount(r, pool, now_ms, &mut known)?, forget_ms }
             }
             op::RELEASED => Change::Released { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
+            op::REPLACED => Change::Replaced { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
             op::CANCELLED => Change::Cancelled { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
             op::EXPIRED => Change::Expired { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
             op::RETURNED => {

@@ -37,13 +37,15 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
         Change::Policy(_) => code(op::POLICY),
         Change::LimitSet(_) => code(op::LIMIT_SET),
         Change::LimitRemoved { .. } => code(op::LIMIT_REMOVED),
-        Change::Reserved { .. } => code(op::RESERVED),
+        Change::Reserved { given_up: 0, .. } => code(op::RESERVED),
+        Change::Reserved { .. } => code(op::REPLACING),
         Change::Amended { .. } => code(op::AMENDED),
         Change::Extended { .. } => code(op::EXTENDED),
         Change::Confirmed { .. } => code(op::CONFIRMED),
         Change::Late { .. } => code(op::LATE),
         Change::LatePlaced { .. } => code(op::LATE_PLACED),
         Change::Released { .. } => code(op::RELEASED),
+        Change::Replaced { .. } => code(op::REPLACED),
         Change::Cancelled { .. } => code(op::CANCELLED),
         Change::Expired { .. } => code(op::EXPIRED),
         Change::Returned { .. } => code(op::RETURNED),
@@ -75,7 +77,7 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
                 put_bytes(out, pattern.as_slice());
             }
         }
-        Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares } => {
+        Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares, given_up } => {
             put_bytes(out, order.id);
             put_signed(out, *qty);
             put_signed(out, asked.saturating_sub(*qty));
@@ -83,6 +85,9 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
             put_signed(out, ahead(*deadline_ms));
             put_attributes(out, attributes);
             put_shares(out, pool, shares, now_ms);
+            if *given_up != 0 {
+                put_signed(out, *given_up);
+            }
         }
         Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms } => {
             put_bytes(out, order.id);
@@ -116,6 +121,7 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
             put_recount(out, recount, now_ms);
         }
         Change::Released { order, forget_ms }
+        | Change::Replaced { order, forget_ms }
         | Change::Cancelled { order, forget_ms }
         | Change::Expired { order, forget_ms } => {
             put_bytes(out, order.id);
