@@ -9,7 +9,7 @@ use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, OrderChange};
 use crate::core::model::refusal::Refusal;
 use crate::core::ops::replace;
 use crate::core::ops::reserve::{decide, retry, Hold, Reserve};
@@ -133,7 +133,7 @@ fn replacing<'a>(
 
 /// Replies that the units are held.
 fn reserved(call: &mut Call<'_>, handle: Handle, change: Option<&Change<'_>>) {
-    let Some(Change::Reserved { qty, deadline_ms, .. }) = change else { return };
+    let Some(Change::Order(_, OrderChange::Reserved { qty, deadline_ms, .. })) = change else { return };
     call.journal.outcome = Some(Outcome::Reserved);
     ok(call.out, 4);
     call.out.int(*qty);

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::order::OrderState;
 use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
@@ -58,7 +58,9 @@ pub fn decide<'a>(
     };
     let vacated = View::without_hold(view.pool, view.context, row);
     let mut change = reserve::decide_new(&vacated, order, call, &reserve::plan(&vacated, &call))?;
-    if let (Change::Reserved { given_up, .. }, Some(OrderState::Reserved)) = (&mut change, old.state) {
+    if let (Change::Order(_, OrderChange::Reserved { given_up, .. }), Some(OrderState::Reserved)) =
+        (&mut change, old.state)
+    {
         *given_up = qty;
     }
     let mut changes = given_up(view, old, true);
@@ -75,14 +77,16 @@ pub fn given_up<'a>(view: &View<'_>, old: Old<'a>, taken_again: bool) -> Changes
     let mut changes = Changes::new();
     let forget_ms = view.pool.forget_ms(OrderState::Released, &view.context);
     match (state, order.row) {
-        (Some(OrderState::Reserved), _) if taken_again => changes.push(Change::Replaced { order, forget_ms }),
+        (Some(OrderState::Reserved), _) if taken_again => {
+            changes.push(Change::Order(order, OrderChange::Replaced { forget_ms }))
+        }
         (Some(OrderState::Expired), Some(row)) => {
             if expire::is_due(view.pool, row, view.context.clock) {
                 changes.push(expire::change(view.pool, &view.context, row, order.id));
             }
-            changes.push(Change::Released { order, forget_ms });
+            changes.push(Change::Order(order, OrderChange::Released { forget_ms }));
         }
-        (Some(_), _) => changes.push(Change::Released { order, forget_ms }),
+        (Some(_), _) => changes.push(Change::Order(order, OrderChange::Released { forget_ms })),
         (None, _) => {}
     }
     changes
