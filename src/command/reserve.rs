@@ -8,7 +8,7 @@ use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, OrderChange};
 use crate::core::ops::reserve::{decide, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
@@ -78,7 +78,7 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            let Change::Reserved { qty, deadline_ms, .. } = change else { return Ok(()) };
+            let Change::Order(_, OrderChange::Reserved { qty, deadline_ms, .. }) = change else { return Ok(()) };
             call.journal.outcome = Some(Outcome::Reserved);
             ok(call.out, 4);
             call.out.int(qty);

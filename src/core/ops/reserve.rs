@@ -1,7 +1,7 @@
 //! RESERVE: hold units for an order until a deadline.
 
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
@@ -88,15 +88,17 @@ pub fn decide_new<'a>(
     allocate::check_capacity(view, order)?;
     let (qty, shares) = allocate::allocate(view, call.attributes, plan)?;
     view.check_sums(&SumDeltas { reserved: qty, ..SumDeltas::default() })?;
-    Ok(Change::Reserved {
+    Ok(Change::Order(
         order,
-        asked: call.qty,
-        qty,
-        partial: call.partial,
-        deadline_ms,
-        attributes: call.attributes,
-        shares,
-    })
+        OrderChange::Reserved {
+            asked: call.qty,
+            qty,
+            partial: call.partial,
+            deadline_ms,
+            attributes: call.attributes,
+            shares,
+        },
+    ))
 }
 
 /// The answer to a RESERVE of an order that is known.
