@@ -8,7 +8,7 @@ use super::reply::{ok, refuse};
 use super::returning;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, OnHand, OrderRef};
+use crate::core::model::change::{Change, OnHand, OrderChange, OrderRef};
 use crate::core::model::context::CallContext;
 use crate::core::model::limit::{values, Limit, Missing, TupleBuf};
 use crate::core::model::view::View;
@@ -180,7 +180,7 @@ fn answer(out: &mut dyn Out, view: &View<'_>, key: &[u8], qty: i64, attributes: 
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
     let refusal = match decide_new(view, nobody, request, &plan(view, &request)) {
         Ok(change) => {
-            let Change::Reserved { deadline_ms, .. } = change else { return out.nil() };
+            let Change::Order(_, OrderChange::Reserved { deadline_ms, .. }) = change else { return out.nil() };
             ok(out, 4);
             out.int(qty);
             out.int(view.available().map_or(-1, |units| units.saturating_sub(qty).max(0)));

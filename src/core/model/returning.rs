@@ -11,7 +11,7 @@ pub const MAX_HOLDS: usize = 100_000;
 /// Held units by deadline. `None`: more than the greatest number of holds lie before that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Returning {
-    /// Units whose deadline lies within each of [`SPANS_MS`] from now; each includes those before it.
+    /// Units whose deadline lies within each of [`SPANS_MS`] from now; each includes those before.
     pub within: [Option<i64>; SPANS_MS.len()],
     /// Units whose deadline lies behind the last span.
     pub later: Option<i64>,
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::core::apply::apply;
     use crate::core::model::attributes::NONE;
-    use crate::core::model::change::{Change, OnHand};
+    use crate::core::model::change::{Change, OnHand, OrderChange, PoolChange};
     use crate::core::model::context::CallContext;
     use crate::core::model::pool::{Pool, Stamp};
     use crate::core::model::time::Clock;
@@ -57,15 +57,15 @@ mod tests {
     fn pool(now_ms: i64, seconds: &[i64]) -> Pool {
         let mut pool = Pool::new(1);
         let stamp = Stamp { now_ms, promotion: 1, new_epoch: None };
-        apply(&mut pool, &stamp, &Change::Created { salt: 1, on_hand: OnHand::Units(100) });
+        apply(&mut pool, &stamp, &Change::Pool(PoolChange::Created { salt: 1, on_hand: OnHand::Units(100) }));
         for (n, seconds) in seconds.iter().enumerate() {
             let id = format!("o{n}");
             let order = pool.order_ref(id.as_bytes());
             let deadline_ms = now_ms + seconds * 1_000;
             let shares = Default::default();
-            let change =
-                Change::Reserved { order, asked: 1, qty: 1, partial: false, deadline_ms, attributes: &NONE, shares };
-            apply(&mut pool, &stamp, &change);
+            let held =
+                OrderChange::Reserved { asked: 1, qty: 1, partial: false, deadline_ms, attributes: &NONE, shares };
+            apply(&mut pool, &stamp, &Change::Order(order, held));
         }
         pool
     }
