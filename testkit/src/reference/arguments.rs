@@ -32,6 +32,7 @@ pub(super) struct Options {
     pub(super) tz_min: Option<i128>,
     pub(super) allow_missing: Option<bool>,
     pub(super) replaces: Option<Bytes>,
+    pub(super) returning: bool,
 }
 
 impl Options {
@@ -110,6 +111,7 @@ impl Args<'_> {
                 "EX" => options.deadline_ms = Some(now + self.positive()? * 1000),
                 "PX" => options.deadline_ms = Some(now + self.positive()?),
                 "PXAT" => options.deadline_ms = Some(self.positive()?),
+                "RETURNING" => options.returning = true,
                 "PARTIAL" => options.partial = true,
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
