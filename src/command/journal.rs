@@ -19,6 +19,8 @@ pub enum Outcome {
     Released,
     /// A hold was amended.
     Amended,
+    /// Part of a hold became an order of its own.
+    Split,
     /// A deadline was moved.
     Extended,
     /// Units were returned after payment.
@@ -51,12 +53,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every counted outcome with its name in `INFO stock`.
-    pub const NAMES: [(Outcome, &'static str); 19] = [
+    pub const NAMES: [(Outcome, &'static str); 20] = [
         (Outcome::Reserved, "reserved"),
         (Outcome::Confirmed, "confirmed"),
         (Outcome::Late, "late"),
         (Outcome::Released, "released"),
         (Outcome::Amended, "amended"),
+        (Outcome::Split, "split"),
         (Outcome::Extended, "extended"),
         (Outcome::Returned, "returned"),
         (Outcome::Exists, "exists"),
@@ -73,7 +76,7 @@ impl Outcome {
         (Outcome::Error, "error"),
     ];
     /// The number of outcomes, `Other` included.
-    pub const COUNT: usize = 20;
+    pub const COUNT: usize = 21;
 }
 
 /// One change of a pool, to be announced as keyspace events.

@@ -59,6 +59,8 @@ const SINCE_2: &[(i64, &str)] = &[
     (30_000, "RESUME k"),
     (30_001, "RESERVE k swap-1 1 FOR user u6 region r1 store s1"),
     (30_002, "RESERVE k swap-2 2 REPLACES swap-1 FOR user u7 region r1 store s1"),
+    (30_003, "RESERVE k whole 3 FOR user u8 region r1 store s1"),
+    (30_004, "SPLIT k whole part 1"),
 ];
 
 /// The whole history.

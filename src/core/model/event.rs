@@ -74,6 +74,8 @@ fn order_quantity(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) ->
     match change {
         OrderChange::Reserved { qty, .. }
         | OrderChange::Amended { qty, .. }
+        | OrderChange::Parted { qty }
+        | OrderChange::Split { qty, .. }
         | OrderChange::Confirmed { qty, .. }
         | OrderChange::Late { qty, .. }
         | OrderChange::LatePlaced { qty, .. } => *qty,

@@ -19,6 +19,7 @@ pub mod replace;
 pub mod reserve;
 pub mod return_units;
 pub mod set;
+pub mod split;
 pub mod suspend;
 
 use crate::core::model::order::{Extra, NewOrder};

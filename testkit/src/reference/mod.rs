@@ -41,7 +41,10 @@ use limit::{Count, Limit, Usage, Window};
 use limits::{missing_text, new_limit, offset_text, override_pattern};
 use policy::{bytes_to_json, calendar_window, parse_policy};
 use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
-use selling::{confirm_one, extend_one, give_up, refuse_itself, refuse_paid, release_one, reserve_new, return_one};
+use selling::{
+    confirm_one, extend_one, give_up, refuse_itself, refuse_paid, refuse_same, release_one, reserve_new, return_one,
+    split_one,
+};
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
 pub const MAX_QTY: i128 = 9_007_199_254_740_991;
@@ -144,10 +147,12 @@ impl Reference {
             b"STOCK.CONFIRM" => self.confirm(now, args),
             b"STOCK.RELEASE" => self.release(now, args),
             b"STOCK.AMEND" => self.amend(now, args),
+            b"STOCK.SPLIT" => self.split(now, args),
             b"STOCK.EXTEND" => self.extend(now, args),
             b"STOCK.RETURN" => self.give_back(now, args),
             b"STOCK.MRESERVE" => self.cart(now, carts::Kind::Reserve, args),
             b"STOCK.MCONFIRM" => self.cart(now, carts::Kind::Confirm, args),
+            b"STOCK.MSPLIT" => self.cart(now, carts::Kind::Split, args),
             b"STOCK.MRELEASE" => self.cart(now, carts::Kind::Release, args),
             b"STOCK.MEXTEND" => self.cart(now, carts::Kind::Extend, args),
             b"STOCK.MRETURN" => self.cart(now, carts::Kind::Return, args),
