@@ -78,10 +78,10 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            let Change::Order(_, OrderChange::Reserved { qty, deadline_ms, .. }) = change else { return Ok(()) };
+            let Change::Order(_, OrderChange::Reserved { placement, deadline_ms }) = change else { return Ok(()) };
             call.journal.outcome = Some(Outcome::Reserved);
             ok(call.out, 4);
-            call.out.int(qty);
+            call.out.int(placement.qty);
             call.out.int(available(call.keys.pool(handle)));
             call.out.int(deadline_ms);
         }
