@@ -77,6 +77,7 @@ impl Purged {
 
 /// A change of a pool.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub enum Change<'a> {
     /// Of one order.
     Order(OrderRef<'a>, OrderChange<'a>),
@@ -88,6 +89,7 @@ pub enum Change<'a> {
 
 /// A change of one order.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub enum OrderChange<'a> {
     /// Units are held for an order that the pool did not know.
     Reserved {
