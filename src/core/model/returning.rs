@@ -64,7 +64,7 @@ mod tests {
             let order = pool.order_ref(id.as_bytes());
             let deadline_ms = now_ms + seconds * 1_000;
             let placement = Placement { qty: 1, ..Placement::asked(&NONE, 1, false, now_ms) };
-            let held = OrderChange::Reserved { placement, deadline_ms };
+            let held = OrderChange::Reserved { placement, deadline_ms, given_up: 0 };
             apply(&mut pool, &stamp, &Change::Order(order, held));
         }
         pool

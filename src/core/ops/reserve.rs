@@ -89,7 +89,7 @@ pub fn decide_new<'a>(
     allocate::check_capacity(view, order)?;
     let placement = allocate::allocate(view, plan)?;
     view.check_sums(&SumDeltas { reserved: placement.qty, ..SumDeltas::default() })?;
-    Ok(Change::Order(order, OrderChange::Reserved { placement, deadline_ms }))
+    Ok(Change::Order(order, OrderChange::Reserved { placement, deadline_ms, given_up: 0 }))
 }
 
 /// The answer to a RESERVE of an order that is known.

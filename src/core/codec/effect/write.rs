@@ -48,13 +48,15 @@ fn put_code(out: &mut Vec<u8>, code: u8, new_epoch: Option<u64>) {
 
 const fn order_code(change: &OrderChange<'_>) -> u8 {
     match change {
-        OrderChange::Reserved { .. } => op::RESERVED,
+        OrderChange::Reserved { given_up: 0, .. } => op::RESERVED,
+        OrderChange::Reserved { .. } => op::REPLACING,
         OrderChange::Amended { .. } => op::AMENDED,
         OrderChange::Extended { .. } => op::EXTENDED,
         OrderChange::Confirmed { .. } => op::CONFIRMED,
         OrderChange::Late { .. } => op::LATE,
         OrderChange::LatePlaced { .. } => op::LATE_PLACED,
         OrderChange::Released { .. } => op::RELEASED,
+        OrderChange::Replaced { .. } => op::REPLACED,
         OrderChange::Cancelled { .. } => op::CANCELLED,
         OrderChange::Expired { .. } => op::EXPIRED,
         OrderChange::Returned { .. } => op::RETURNED,
@@ -80,13 +82,16 @@ fn put_order_change(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, change: &OrderC
     let ahead = |at_ms: i64| at_ms.saturating_sub(now_ms);
     match change {
         // When it was placed is the time of the effect.
-        OrderChange::Reserved { placement, deadline_ms } => {
+        OrderChange::Reserved { placement, deadline_ms, given_up } => {
             put_signed(out, placement.qty);
             put_signed(out, placement.asked.saturating_sub(placement.qty));
             out.push(u8::from(placement.partial));
             put_signed(out, ahead(*deadline_ms));
             put_attributes(out, placement.attributes);
             put_shares(out, pool, &placement.shares, now_ms);
+            if *given_up != 0 {
+                put_signed(out, *given_up);
+            }
         }
         // All that was asked for was granted.
         OrderChange::LatePlaced { placement, forget_ms } => {
@@ -114,6 +119,7 @@ fn put_order_change(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, change: &OrderC
             put_recount(out, recount, now_ms);
         }
         OrderChange::Released { forget_ms }
+        | OrderChange::Replaced { forget_ms }
         | OrderChange::Cancelled { forget_ms }
         | OrderChange::Expired { forget_ms } => put_signed(out, ahead(*forget_ms)),
         OrderChange::Returned { token, content, forget_ms } => {
