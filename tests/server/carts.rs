@@ -531,7 +531,7 @@ fn what_the_server_knows_of_carts() {
         assert!(about[1].int() <= -4, "{name}: arity {}", about[1]);
         let flags = about[2].to_string();
         assert!(flags.contains("write") && !flags.contains("readonly"), "{name}: {flags}");
-        assert_eq!(flags.contains("denyoom"), name == "MRESERVE", "{name}: {flags}");
+        assert_eq!(flags.contains("denyoom"), ["MRESERVE", "MSPLIT"].contains(&name), "{name}: {flags}");
         let specs = about[8].items();
         assert_eq!(specs.len(), 1, "{name} has one key spec");
         let spec = specs[0].to_string();
@@ -544,12 +544,15 @@ fn what_the_server_knows_of_carts() {
         let arguments = docs.field("arguments");
         let arguments = arguments.items();
         let names: Vec<String> = arguments.iter().map(|a| a.field("name").text()).collect();
-        assert_eq!(names[..3], ["order", "numkeys", "key"], "{name}");
-        assert_eq!(arguments[2].field("type").text(), "key", "{name}");
+        let part: &[&str] = if name == "MSPLIT" { &["part"] } else { &[] };
+        let expected = [&["order"], part, &["numkeys", "key"]].concat();
+        assert_eq!(names[..expected.len()], expected, "{name}");
+        assert_eq!(arguments[expected.len() - 1].field("type").text(), "key", "{name}");
         let text = docs.to_string();
         for token in match name {
-            "MRESERVE" => &["QTY", "EX", "PX", "PXAT", "FOR"][..],
-            "MCONFIRM" => &["LATE"],
+            "MRESERVE" => &["QTY", "EX", "PX", "PXAT", "REPLACES", "FOR"][..],
+            "MCONFIRM" => &["QTY", "LATE"],
+            "MSPLIT" => &["QTY"],
             "MEXTEND" => &["EX", "PX", "PXAT"],
             "MRETURN" => &["KEEPUSAGE", "NORESTOCK"],
             _ => &[],
