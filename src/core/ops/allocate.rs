@@ -12,6 +12,7 @@ use crate::core::model::order::{NewOrder, Numbers, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::remembered;
 use crate::core::model::usage::Share;
 use crate::core::model::view::View;
 
@@ -183,6 +184,8 @@ pub fn apply(pool: &mut Pool, placed: &Placed<'_, '_>, state: OrderState, time_m
         let amount = if limit.keeps_usage() { limit.amount(placed.qty) } else { 0 };
         shares.push(pool.usage.count(pool.salt, limit, share, tuple, amount));
     }
+    let kept =
+        if pool.remember.is_empty() { Vec::new() } else { remembered::encode(&pool.remember, placed.attributes) };
     let order = NewOrder {
         id: placed.order.id,
         numbers: Numbers { qty: placed.qty, time_ms, placed_ms: placed.placed_ms, limits_below: pool.next_limit },
@@ -192,6 +195,7 @@ pub fn apply(pool: &mut Pool, placed: &Placed<'_, '_>, state: OrderState, time_m
         state,
         partial: placed.partial,
         extra: None,
+        remembered: &kept,
     };
     order_row::insert(pool, placed.order, &order);
 }

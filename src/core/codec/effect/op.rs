@@ -23,3 +23,5 @@ pub const PURGED: u8 = 20;
 pub const RECONCILED: u8 = 21;
 /// No change of its own: the stream entry in which the change before it was published.
 pub const EVENT_REF: u8 = 22;
+/// No change of its own: what orders remember by the policy behind it.
+pub const REMEMBER: u8 = 38;
