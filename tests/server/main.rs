@@ -24,6 +24,7 @@ mod reading;
 mod reconcile;
 mod refusals;
 mod remember;
+mod replaces;
 mod replication;
 mod replication_consumers;
 mod second_module;
