@@ -21,6 +21,9 @@ pub struct ValueUsage<'p> {
     pub window_ms: i64,
 }
 
+/// Usage, value and window: the smallest usage, and of equal ones the last value, is on top.
+type Ranked<'p> = Reverse<(i64, Reverse<&'p [u8]>, i64)>;
+
 /// The `count` values of a limit that have used most in their current windows, from the largest;
 /// equal ones in order of their bytes. `attributes`: only values that have all of these; none where
 /// the limit does not have all of these dimensions.
@@ -42,8 +45,7 @@ pub fn top_usage<'p>(
         let mut pairs = values(tuple, dims.len()).zip(&wanted);
         pairs.all(|(value, wanted)| wanted.is_none_or(|wanted| wanted == value))
     };
-    // The smallest of those that were kept is on top.
-    let mut kept: BinaryHeap<Reverse<(i64, Reverse<&[u8]>, i64)>> = BinaryHeap::new();
+    let mut kept: BinaryHeap<Ranked<'_>> = BinaryHeap::new();
     let entries = &view.pool.usage.entries;
     for at in limit.entries.iter(entries) {
         let tuple = entries.at(at).value;
