@@ -57,7 +57,8 @@ else
 fi
 (cd "$tree" && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)
 find "$tree" -exec chmod u=rwX,go=rX {} +
-chmod 755 "$tree/stock-ledger"
+# Redis loads no module that is not executable.
+chmod 755 "$tree/stock-ledger" "$tree/libredis_stock.so"
 tar -C "$out" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name" |
     gzip -9n >"$out/$name.tar.gz"
 (cd "$out" && sha256sum "$name.tar.gz" >"$name.tar.gz.sha256")
