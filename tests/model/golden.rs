@@ -55,7 +55,11 @@ const HISTORY: &[(i64, &str)] = &[
 ];
 
 /// What version 2 can do besides, after [`HISTORY`].
-const SINCE_2: &[(i64, &str)] = &[];
+const SINCE_2: &[(i64, &str)] = &[
+    (30_000, "RESUME k"),
+    (30_001, "RESERVE k swap-1 1 FOR user u6 region r1 store s1"),
+    (30_002, "RESERVE k swap-2 2 REPLACES swap-1 FOR user u7 region r1 store s1"),
+];
 
 /// The whole history.
 fn history() -> (Host, Vec<Vec<u8>>) {
