@@ -27,3 +27,5 @@ pub const EVENT_REF: u8 = 22;
 pub const REPLACED: u8 = 23;
 /// As RESERVED, with the units that the order whose place it takes gave up.
 pub const REPLACING: u8 = 24;
+/// No change of its own: what orders remember by the policy behind it.
+pub const REMEMBER: u8 = 38;
