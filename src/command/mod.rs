@@ -50,6 +50,7 @@ mod mreserve;
 mod mreturn;
 mod msplit;
 mod order;
+mod order_map;
 mod orders;
 mod policy;
 mod reconcile;

@@ -94,6 +94,8 @@ pub fn apply(pool: &mut Pool, part: OrderRef<'_>, from: OrderRef<'_>, qty: i64, 
     let Some(row) = from.row else { return };
     let shares = order_row::join_shares(pool, row, qty, now_ms);
     let Some(whole) = pool.orders.get(row) else { return };
+    // A copy, since the table of the orders changes.
+    let remembered = pool.orders.remembered(row).to_vec();
     let order = NewOrder {
         id: part.id,
         // Placed now: a payment that names a later time cannot mean an order that was forgotten.
@@ -101,6 +103,7 @@ pub fn apply(pool: &mut Pool, part: OrderRef<'_>, from: OrderRef<'_>, qty: i64, 
         asked: qty,
         fingerprint: whole.fingerprint,
         shares: &shares,
+        remembered: &remembered,
         state: OrderState::Reserved,
         partial: false,
         extra: None,

@@ -31,3 +31,5 @@ pub const REPLACING: u8 = 24;
 pub const PARTED: u8 = 25;
 /// The order that PARTED made room for.
 pub const SPLIT: u8 = 26;
+/// No change of its own: what orders remember by the policy behind it.
+pub const REMEMBER: u8 = 38;

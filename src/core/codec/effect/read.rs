@@ -4,7 +4,7 @@ use super::applicable::applicable;
 use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
-use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
+use crate::core::codec::fields::{add_override, cap, events, identity, missing, names, offset, on_hand, times, tuple};
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount};
@@ -70,7 +70,12 @@ impl<'a> Effect<'a> {
         if self.reader.is_empty() {
             return Ok(None);
         }
-        let code = self.reader.byte()?;
+        let mut code = self.reader.byte()?;
+        let mut remember = Vec::new();
+        if code == op::REMEMBER {
+            remember = names(&mut self.reader)?;
+            code = self.reader.byte()?;
+        }
         let mut new_epoch = None;
         if code & 0x80 != 0 {
             let mut bytes = [0; 8];
@@ -79,7 +84,13 @@ impl<'a> Effect<'a> {
             }
             new_epoch = Some(u64::from_le_bytes(bytes));
         }
-        let (change, known) = self.change(code & 0x7f, pool, attributes)?;
+        let (mut change, known) = self.change(code & 0x7f, pool, attributes)?;
+        if !remember.is_empty() {
+            let Change::Pool(PoolChange::Policy(policy)) = &mut change else {
+                return Err(Damage("what orders remember has no policy"));
+            };
+            policy.remember = remember;
+        }
         let applicable = known && applicable(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
@@ -285,6 +296,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         safety: r.bounded()?,
         alert: r.within(0..=MAX_UNITS)?,
         events: events(r)?,
+        remember: Vec::new(),
         limits: Vec::new(),
     };
     for _ in 0..r.number()? {
