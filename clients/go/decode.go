@@ -66,6 +66,10 @@ func outcome[T any](done func(rest []any) T) func(any) (Outcome[T], error) {
 				DeadlineMs: number(rest[3])}}, nil
 		case "SOLDOUT":
 			no.Available = number(rest[0])
+		case "EARLY":
+			no.FromMs = number(rest[0])
+		case "ENDED":
+			no.UntilMs = number(rest[0])
 		case "CLOSED":
 			no.State = word(rest[0])
 		case "LIMITED":
@@ -116,6 +120,7 @@ func pool(answer any) (*Pool, error) {
 	p := &Pool{Reserved: n("reserved"), Safety: n("safety"), Available: n("available"), Shortfall: n("shortfall"), Sold: n("sold"),
 		Out: n("out"), Orders: map[string]int64{}, Suspended: n("suspended") == 1, Unlimited: n("unlimited") == 1,
 		NextDeadlineMs: n("next_deadline_ms"), Epoch: word(m["epoch"]), Seq: n("seq"), Limits: n("limits"), Alert: n("alert"),
+		FromMs: n("from_ms"), UntilMs: n("until_ms"),
 		HoldSeconds: n("hold_seconds"), RetainSeconds: n("retain_seconds"), RetainPaidSeconds: n("retain_paid_seconds")}
 	if onHand, is := m["on_hand"].(int64); is {
 		p.OnHand = &onHand

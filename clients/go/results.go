@@ -31,6 +31,8 @@ type Refusal struct {
 	Value     []string // LIMITED
 	Used, Max int64    // LIMITED
 	ResetsMs  int64    // LIMITED: 0 is never
+	FromMs    int64    // EARLY: when the sale opens
+	UntilMs   int64    // ENDED: when the sale ended
 }
 
 // Units of -1 are unlimited.
@@ -54,6 +56,7 @@ type Pool struct {
 	NextDeadlineMs                                    int64
 	Epoch                                             string
 	Seq, Limits, Alert                                int64
+	FromMs, UntilMs                                   int64 // the sale window; 0 is none
 	HoldSeconds, RetainSeconds, RetainPaidSeconds     int64
 	Events                                            *string
 }

@@ -54,6 +54,7 @@ mod reconcile;
 mod release;
 mod reserve;
 mod return_units;
+mod schedule;
 mod set;
 mod setpolicy;
 mod suspend;

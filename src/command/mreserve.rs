@@ -38,7 +38,7 @@ pub const SPEC: Spec = Spec {
             docs::CLOSED,
             docs::EXISTS,
             reply(
-                "[SUSPENDED, key], [SOLDOUT, key, …], [LIMITED, key, …]",
+                "[SUSPENDED, key], [EARLY, key, …], [ENDED, key, …], [SOLDOUT, key, …], [LIMITED, key, …]",
                 "The first pool that refuses, in the order given. Nothing was taken anywhere.",
             ),
         ],

@@ -41,6 +41,8 @@ pub const SPEC: Spec = Spec {
             docs::EXISTS,
             docs::CLOSED,
             docs::SUSPENDED,
+            docs::EARLY,
+            docs::ENDED,
             docs::SOLDOUT,
             docs::LIMITED,
         ],

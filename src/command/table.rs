@@ -3,7 +3,7 @@
 use super::spec::Spec;
 use super::{
     add, amend, available, check, confirm, effect, extend, get, limit, limits, load, mconfirm, meffect, mextend,
-    mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, set, setpolicy,
+    mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, schedule, set, setpolicy,
     suspend, sweep, unlimit, usage, verify,
 };
 
@@ -26,6 +26,7 @@ pub static TABLE: &[Spec] = &[
     suspend::SUSPEND,
     suspend::RESUME,
     setpolicy::SPEC,
+    schedule::SPEC,
     sweep::SPEC,
     limit::SPEC,
     unlimit::SPEC,

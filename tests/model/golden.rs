@@ -55,7 +55,13 @@ const HISTORY: &[(i64, &str)] = &[
 ];
 
 /// What version 2 can do besides, after [`HISTORY`].
-const SINCE_2: &[(i64, &str)] = &[];
+const SINCE_2: &[(i64, &str)] = &[
+    // A sale window: opened, ended, opened again.
+    (20_010, "SCHEDULE k FROM 1767268820500 UNTIL 1767268821000"),
+    (20_500, "SWEEP k"),
+    (21_000, "SWEEP k"),
+    (21_001, "SCHEDULE k UNTIL 1767272400000"),
+];
 
 /// The whole history.
 fn history() -> (Host, Vec<Vec<u8>>) {

@@ -24,6 +24,7 @@ mod reconcile;
 mod refusals;
 mod replication;
 mod replication_consumers;
+mod schedule;
 mod second_module;
 mod selling;
 mod server_integration;

@@ -28,6 +28,8 @@ const REFUSALS = {
   LIMITED: ([key, limit, value, used, max, resetsMs]) => ({
     type: "refused", word: "LIMITED", key, limit: text(limit), value, used, max, resetsMs,
   }),
+  EARLY: ([key, fromMs]) => ({ type: "refused", word: "EARLY", key, fromMs }),
+  ENDED: ([key, untilMs]) => ({ type: "refused", word: "ENDED", key, untilMs }),
   CLOSED: ([key, state]) => ({ type: "refused", word: "CLOSED", key, state: text(state) }),
 };
 for (const word of ["EXPIRED", "CONFIRMED", "RESERVED", "SUSPENDED", "NOORDER", "NOPOOL", "UNKNOWN"]) {

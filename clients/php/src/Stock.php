@@ -151,6 +151,13 @@ final class Stock
         return $this->done($this->call($key, ['STOCK.SETPOLICY', $key, $json]));
     }
 
+    /** From when and until when the pool sells, in Unix ms; 'NONE' removes a bound, null leaves it. */
+    public function schedule(string $key, int|string|null $fromMs = null, int|string|null $untilMs = null): Answer
+    {
+        $words = ['STOCK.SCHEDULE', $key, ...self::option('FROM', $fromMs), ...self::option('UNTIL', $untilMs)];
+        return $this->done($this->call($key, $words));
+    }
+
     public function limit(
         string $key,
         string $by,
@@ -270,6 +277,8 @@ final class Stock
             'EXISTS' => new Exists(...$rest),
             'SOLDOUT' => new SoldOut(...$rest),
             'LIMITED' => new Limited(...$rest),
+            'EARLY' => new Early(...$rest),
+            'ENDED' => new Ended(...$rest),
             'CLOSED' => new Closed(...$rest),
             default => new Refused($word, $rest[0]),
         };

@@ -124,6 +124,24 @@ final class SoldOut extends Refused
     }
 }
 
+/** The sale opens at `from_ms`, Unix ms. */
+final class Early extends Refused
+{
+    public function __construct(string $key, public readonly int $from_ms)
+    {
+        parent::__construct('EARLY', $key);
+    }
+}
+
+/** The sale ended at `until_ms`, Unix ms. */
+final class Ended extends Refused
+{
+    public function __construct(string $key, public readonly int $until_ms)
+    {
+        parent::__construct('ENDED', $key);
+    }
+}
+
 final class Closed extends Refused
 {
     public function __construct(string $key, public readonly string $state)

@@ -185,6 +185,24 @@ class Suspended(Refused):
 
 
 @_answer
+class Early(Refused):
+    """The sale opens at `from_ms`, Unix ms."""
+
+    key: Any
+    from_ms: int
+    word = "EARLY"
+
+
+@_answer
+class Ended(Refused):
+    """The sale ended at `until_ms`, Unix ms."""
+
+    key: Any
+    until_ms: int
+    word = "ENDED"
+
+
+@_answer
 class NoOrder(Refused):
     """The pool does not know the order, or no longer."""
 
@@ -281,6 +299,8 @@ _OTHERS = {
     "CONFIRMED": AlreadyConfirmed,
     "RESERVED": StillReserved,
     "SUSPENDED": Suspended,
+    "EARLY": Early,
+    "ENDED": Ended,
     "NOORDER": NoOrder,
     "NOPOOL": NoPool,
     "UNKNOWN": UnknownEpoch,

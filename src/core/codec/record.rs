@@ -11,3 +11,14 @@ pub const DETACHED: u8 = 8;
 pub const ORDER: u8 = 9;
 pub const RETURN: u8 = 10;
 pub const END: u8 = 11;
+/// The sale window, of a pool that has one.
+pub const SALE: u8 = 14;
+
+/// The kind behind which a record stands: kinds of version 1 stand in the order of their numbers,
+/// later ones between them.
+pub const fn place(kind: u8) -> (u8, u8) {
+    match kind {
+        SALE => (HEADER, kind),
+        _ => (kind, 0),
+    }
+}

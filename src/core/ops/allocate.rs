@@ -86,12 +86,18 @@ pub fn plan<'a>(
 /// What stock and limits grant: all that is asked for, or with `partial` as much as possible.
 ///
 /// # Errors
-/// The first of: suspended, a dimension missing, sold out, limited.
+/// The first of: suspended, outside the sale window, a dimension missing, sold out, limited.
 pub fn allocate(view: &View<'_>, attributes: &Attributes<'_>, plan: &Plan<'_>) -> Result<(i64, Shares), Refusal> {
+    view.check_open()?;
+    grant(view, attributes, plan)
+}
+
+/// As [`allocate`], where the caller has checked whether the pool takes units.
+///
+/// # Errors
+/// The first of: a dimension missing, sold out, limited.
+pub fn grant(view: &View<'_>, attributes: &Attributes<'_>, plan: &Plan<'_>) -> Result<(i64, Shares), Refusal> {
     let pool = view.pool;
-    if pool.suspended {
-        return Err(Refusal::Suspended);
-    }
     if let Some(at) = plan.missing {
         return Err(Refusal::NoDim(at));
     }

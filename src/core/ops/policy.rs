@@ -33,6 +33,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.safety = policy.safety;
     pool.alert = policy.alert;
     pool.events.clone_from(&policy.events);
+    super::schedule::apply(pool, policy.schedule, now_ms);
     let mut old = std::mem::take(&mut pool.limits);
     for wanted in &policy.limits {
         let kept = old.iter().position(|l| l.identity == wanted.identity);
@@ -91,6 +92,7 @@ pub fn current(pool: &Pool) -> Policy {
         safety: pool.safety,
         alert: pool.alert,
         events: pool.events.clone(),
+        schedule: pool.schedule(),
         limits: limits.collect(),
     }
 }

@@ -141,6 +141,13 @@ impl Generator {
         if self.chance(30) {
             policy["events"] = self.one_of(&["", "own", "other"]).into();
         }
+        for (name, from) in [("from", true), ("until", false)] {
+            if self.chance(3) {
+                if let Some(at_ms) = self.sale_bound(from) {
+                    policy[name] = at_ms.into();
+                }
+            }
+        }
         if self.chance(75) {
             let count = self.rng.random_range(0..4);
             let limits: Vec<Value> = (0..count).map(|_| self.json_limit()).collect();

@@ -64,6 +64,37 @@ impl Generator {
         argv
     }
 
+    /// A window whose bounds are near: calls meet both sides of them.
+    pub(super) fn schedule(&mut self) -> Vec<Vec<u8>> {
+        let key = self.any_pool();
+        let mut argv = self.start("STOCK.SCHEDULE", key);
+        // Most calls open the sale again, as most calls of RESUME do.
+        let opens = self.chance(75);
+        let which: &[&str] = match self.rng.random_range(0..10) {
+            0..3 if !opens => &["FROM"],
+            3..6 if !opens => &["UNTIL"],
+            _ => &["UNTIL", "FROM"],
+        };
+        for word in which {
+            argv.push(self.word(word));
+            let bound = if opens { None } else { self.sale_bound(*word == "FROM") };
+            argv.push(bound.map_or_else(|| self.word("NONE"), decimal));
+        }
+        argv
+    }
+
+    /// One bound: now, soon, or over; sometimes none.
+    pub(super) fn sale_bound(&mut self, from: bool) -> Option<i64> {
+        let ahead = match self.rng.random_range(0..10) {
+            0..2 => return None,
+            2..6 => self.rng.random_range(-3..4),
+            6 => -self.rng.random_range(1..5_000),
+            _ if from => self.rng.random_range(1..300),
+            _ => self.rng.random_range(200..20_000),
+        };
+        Some(self.now_ms + ahead)
+    }
+
     pub(super) fn sweep(&mut self) -> Vec<Vec<u8>> {
         let mut argv = self.start_on_any("STOCK.SWEEP");
         if self.chance(50) {

@@ -65,6 +65,8 @@ fn decision(method: &str, items: &[Value]) -> Json {
         "EXISTS" => of("exists", &["key", "state", "quantity", "returned", "deadline_ms"], rest),
         "SOLDOUT" => refused(&word, &["key", "available"], rest),
         "LIMITED" => refused(&word, &["key", "limit", "value", "used", "max", "resets_ms"], rest),
+        "EARLY" => refused(&word, &["key", "from_ms"], rest),
+        "ENDED" => refused(&word, &["key", "until_ms"], rest),
         "CLOSED" => refused(&word, &["key", "state"], rest),
         _ => refused(&word, &["key"], rest),
     }

@@ -23,3 +23,8 @@ pub const PURGED: u8 = 20;
 pub const RECONCILED: u8 = 21;
 /// No change of its own: the stream entry in which the change before it was published.
 pub const EVENT_REF: u8 = 22;
+/// No change of its own: the sale window of the policy before it, where it has one.
+pub const POLICY_SCHEDULE: u8 = 28;
+pub const SCHEDULED: u8 = 29;
+pub const OPENED: u8 = 30;
+pub const ENDED: u8 = 31;

@@ -34,6 +34,22 @@ public sealed interface Refusal {
         }
     }
 
+    /** The sale opens at {@code fromMs}, Unix ms. */
+    record Early(String key, long fromMs) implements Refusal {
+        @Override
+        public String word() {
+            return "EARLY";
+        }
+    }
+
+    /** The sale ended at {@code untilMs}, Unix ms. */
+    record Ended(String key, long untilMs) implements Refusal {
+        @Override
+        public String word() {
+            return "ENDED";
+        }
+    }
+
     /** EXPIRED, CONFIRMED, RESERVED, SUSPENDED, NOORDER, NOPOOL, UNKNOWN. */
     record Other(String word, String key) implements Refusal {}
 }
