@@ -89,9 +89,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            let Change::Order(_, OrderChange::Returned { content, .. } | OrderChange::UnverifiedReturn { content, .. }) =
-                change
-            else {
+            let Change::Order(_, change) = change else { return Ok(()) };
+            let (OrderChange::Returned { content, .. } | OrderChange::UnverifiedReturn { content, .. }) = change else {
                 return Ok(());
             };
             call.journal.outcome = Some(Outcome::Returned);
