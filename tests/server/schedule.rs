@@ -1,5 +1,6 @@
 //! Sale windows on a real server: what is announced without traffic, on replicas, after restarts, while writes are paused.
 
+use testkit::args;
 use testkit::{info, now_ms, pass, wait_until, Client, Events, Server};
 
 /// A pool `k` of 10 with this window, in ms from now.
@@ -82,7 +83,7 @@ fn a_window_is_kept_and_replicated() {
     c.expect("DEBUG LOADAOF", "OK");
     assert_eq!(c.digest("k"), digest);
     let payload = c.call(&["DUMP", "k"]).bytes().to_vec();
-    assert_eq!(c.call(&[b"RESTORE", b"copy", b"0".as_slice(), &payload]).to_string(), "OK");
+    assert_eq!(c.call(&args!["RESTORE", "copy", 0, payload]).to_string(), "OK");
     assert_eq!(c.digest("copy"), digest);
     wait_until("both are announced", || c.digest("k") != digest && c.digest("copy") != digest);
     c.expect("STOCK.CHECK copy 1", "[OK, *]");

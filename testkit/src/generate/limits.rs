@@ -142,7 +142,7 @@ impl Generator {
             policy["events"] = self.one_of(&["", "own", "other"]).into();
         }
         for (name, from) in [("from", true), ("until", false)] {
-            if self.chance(3) {
+            if self.chance(1) {
                 if let Some(at_ms) = self.sale_bound(from) {
                     policy[name] = at_ms.into();
                 }

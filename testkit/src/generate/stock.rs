@@ -69,7 +69,7 @@ impl Generator {
         let key = self.any_pool();
         let mut argv = self.start("STOCK.SCHEDULE", key);
         // Most calls open the sale again, as most calls of RESUME do.
-        let opens = self.chance(75);
+        let opens = self.chance(92);
         let which: &[&str] = match self.rng.random_range(0..10) {
             0..3 if !opens => &["FROM"],
             3..6 if !opens => &["UNTIL"],
