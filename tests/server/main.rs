@@ -9,6 +9,7 @@ mod churn;
 mod clock;
 mod documents;
 mod expiry;
+mod explain;
 mod history;
 mod inside;
 mod limit_bounds;

@@ -121,7 +121,8 @@ fn setting(server: &Server) {
 /// Everything that could show a trace.
 fn trace(server: &Server) -> (String, u64, i64) {
     let mut c = server.client();
-    let digests: Vec<String> = ["k", "full", "asleep", "early", "ended", "no", "text"].iter().map(|k| c.digest(k)).collect();
+    let digests: Vec<String> =
+        ["k", "full", "asleep", "early", "ended", "no", "text"].iter().map(|k| c.digest(k)).collect();
     (digests.join(" "), server.aof_bytes(), server.offset())
 }
 

@@ -62,7 +62,10 @@ fn the_first_write_announces() {
     c.expect("STOCK.AMEND k o 2", &format!("[ENDED, k, {}]", from + 1));
     c.expect("STOCK.CONFIRM k o", "[OK, 1, 1]");
     c.expect(&format!("STOCK.SCHEDULE k UNTIL {until}"), "OK");
-    assert_eq!(types(&mut c), ["set", "policy", "opened", "reserved", "policy", "ended", "confirmed", "policy", "opened"]);
+    assert_eq!(
+        types(&mut c),
+        ["set", "policy", "opened", "reserved", "policy", "ended", "confirmed", "policy", "opened"]
+    );
     c.resume_background();
     c.verify("k");
 }

@@ -1,6 +1,8 @@
 //! A pool as chunks of records, in an order that depends on its state alone.
 
-use super::fields::{put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_schedule, put_times};
+use super::fields::{
+    put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_schedule, put_times,
+};
 use super::load::Loader;
 use super::record;
 use super::wire::{put, put_bytes, put_signed};

@@ -14,10 +14,8 @@ pub type NewBound = Option<Option<i64>>;
 /// [`Bound::Schedule`].
 pub fn decide(pool: &Pool, from_ms: NewBound, until_ms: NewBound) -> Result<Option<Change<'static>>, Refusal> {
     let before = pool.schedule();
-    let schedule = Schedule {
-        from_ms: from_ms.unwrap_or(before.from_ms),
-        until_ms: until_ms.unwrap_or(before.until_ms),
-    };
+    let schedule =
+        Schedule { from_ms: from_ms.unwrap_or(before.from_ms), until_ms: until_ms.unwrap_or(before.until_ms) };
     if !schedule.is_valid() {
         return Err(Refusal::Bound(Bound::Schedule));
     }

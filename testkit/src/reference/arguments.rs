@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub(super) per: Option<Window>,
     pub(super) tz_min: Option<i128>,
     pub(super) allow_missing: Option<bool>,
+    pub(super) returning: bool,
 }
 
 impl Options {
@@ -109,6 +110,7 @@ impl Args<'_> {
                 "EX" => options.deadline_ms = Some(now + self.positive()? * 1000),
                 "PX" => options.deadline_ms = Some(now + self.positive()?),
                 "PXAT" => options.deadline_ms = Some(self.positive()?),
+                "RETURNING" => options.returning = true,
                 "PARTIAL" => options.partial = true,
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),

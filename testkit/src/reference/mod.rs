@@ -168,6 +168,7 @@ impl Reference {
             b"STOCK.GET" => self.get(now, args),
             b"STOCK.AVAILABLE" => self.available(now, args),
             b"STOCK.CHECK" => self.check(now, args),
+            b"STOCK.EXPLAIN" => self.explain(now, args),
             b"STOCK.ORDER" => self.order(now, args),
             b"STOCK.ORDERS" => self.orders(now, args),
             b"STOCK.POLICY" => self.policy(now, args),

@@ -39,10 +39,9 @@ fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
         }
         PoolChange::LimitRemoved { id, .. } => pool.limits.iter().any(|l| l.id == *id),
         PoolChange::Opened => pool.sale.as_ref().is_some_and(|sale| sale.announced == SalePhase::Early),
-        PoolChange::Ended => pool
-            .sale
-            .as_ref()
-            .is_some_and(|sale| sale.announced == SalePhase::Open && sale.schedule.until_ms.is_some()),
+        PoolChange::Ended => {
+            pool.sale.as_ref().is_some_and(|sale| sale.announced == SalePhase::Open && sale.schedule.until_ms.is_some())
+        }
     }
 }
 

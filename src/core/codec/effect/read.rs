@@ -4,7 +4,9 @@ use super::applicable::applicable;
 use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
-use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, schedule, times, tuple};
+use crate::core::codec::fields::{
+    add_override, cap, events, identity, missing, offset, on_hand, schedule, times, tuple,
+};
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, Shares};
