@@ -63,8 +63,15 @@ mod tests {
             let order = pool.order_ref(id.as_bytes());
             let deadline_ms = now_ms + seconds * 1_000;
             let shares = Default::default();
-            let held =
-                OrderChange::Reserved { asked: 1, qty: 1, partial: false, deadline_ms, attributes: &NONE, shares };
+            let held = OrderChange::Reserved {
+                asked: 1,
+                qty: 1,
+                partial: false,
+                deadline_ms,
+                attributes: &NONE,
+                shares,
+                given_up: 0,
+            };
             apply(&mut pool, &stamp, &Change::Order(order, held));
         }
         pool

@@ -55,13 +55,17 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 24] = [
+                let calls: [&[&str]; 28] = [
                     &["STOCK.SCHEDULE", key, "FROM", bad],
                     &["STOCK.SCHEDULE", key, "FROM", "9", "UNTIL", "9"],
                     &["STOCK.SCHEDULE", key, "UNTIL", "8", "FROM", "9"],
                     &["STOCK.SCHEDULE", key, "UNTIL", "9", "UNTIL", "9"],
                     &["STOCK.SCHEDULE", key, "FROM"],
                     &["STOCK.SCHEDULE", key, "AT", "9"],
+                    &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o1"],
+                    &["STOCK.RESERVE", key, "o1", "1", "REPLACES"],
+                    &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o2", "REPLACES", "o3"],
+                    &["STOCK.RESERVE", key, "o1", "1", "REPLACES", &long],
                     &["STOCK.RESERVE", key, "o1", "1", "EX", "1", "PX", "1"],
                     &["STOCK.RESERVE", key, "o1", "1", "PARTIAL", "PARTIAL"],
                     &["STOCK.RESERVE", key, "o1", "1", "FOR"],

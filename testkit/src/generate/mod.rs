@@ -84,6 +84,8 @@ struct Cart {
     /// The places of its pools, in order and with repetitions, and a quantity for each.
     parts: Vec<(usize, i64)>,
     attributes: Vec<Vec<u8>>,
+    /// The order whose place it takes.
+    replaces: Option<usize>,
 }
 
 pub struct Generator {

@@ -69,7 +69,7 @@ impl Generator {
         let key = self.any_pool();
         let mut argv = self.start("STOCK.SCHEDULE", key);
         // Most calls open the sale again, as most calls of RESUME do.
-        let opens = self.chance(92);
+        let opens = self.chance(88);
         let which: &[&str] = match self.rng.random_range(0..10) {
             0..3 if !opens => &["FROM"],
             3..6 if !opens => &["UNTIL"],
@@ -89,7 +89,7 @@ impl Generator {
             0..2 => return None,
             2..6 => self.rng.random_range(-3..4),
             6 => -self.rng.random_range(1..5_000),
-            _ if from => self.rng.random_range(1..300),
+            _ if from => self.rng.random_range(1..4_000),
             _ => self.rng.random_range(200..20_000),
         };
         Some(self.now_ms + ahead)

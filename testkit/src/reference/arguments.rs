@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub(super) per: Option<Window>,
     pub(super) tz_min: Option<i128>,
     pub(super) allow_missing: Option<bool>,
+    pub(super) replaces: Option<Bytes>,
     pub(super) returning: bool,
 }
 
@@ -115,6 +116,7 @@ impl Args<'_> {
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
                 "LATE" => options.late = true,
+                "REPLACES" => options.replaces = Some(self.id()?),
                 "SINCE" => options.since_ms = Some(self.positive()?),
                 "KEEPUSAGE" => options.keep_usage = true,
                 "NORESTOCK" => options.no_restock = true,

@@ -43,7 +43,7 @@ use limits::{missing_text, new_limit, offset_text, override_pattern};
 use policy::{bytes_to_json, calendar_window, parse_policy};
 use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
 use schedule::Sale;
-use selling::{confirm_one, extend_one, release_one, reserve_new, return_one};
+use selling::{confirm_one, extend_one, give_up, refuse_itself, refuse_paid, release_one, reserve_new, return_one};
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
 pub const MAX_QTY: i128 = 9_007_199_254_740_991;
