@@ -1,6 +1,6 @@
 //! Calls about the stock.
 
-use super::{decimal, Generator, Rng, CROWDED, MAX_QTY};
+use super::{decimal, words, Generator, Rng, CROWDED, MAX_QTY};
 
 impl Generator {
     pub(super) fn set(&mut self) -> Vec<Vec<u8>> {
@@ -68,8 +68,8 @@ impl Generator {
     pub(super) fn schedule(&mut self) -> Vec<Vec<u8>> {
         let key = self.any_pool();
         let mut argv = self.start("STOCK.SCHEDULE", key);
-        // Most calls open the sale again, as most calls of RESUME do.
-        let opens = self.chance(88);
+        // Calls that meet the window follow at once, and mostly one that opens the sale again.
+        let opens = self.chance(50);
         let which: &[&str] = match self.rng.random_range(0..10) {
             0..3 if !opens => &["FROM"],
             3..6 if !opens => &["UNTIL"],
@@ -79,6 +79,16 @@ impl Generator {
             argv.push(self.word(word));
             let bound = if opens { None } else { self.sale_bound(*word == "FROM") };
             argv.push(bound.map_or_else(|| self.word("NONE"), decimal));
+        }
+        if !opens {
+            for _ in 0..self.rng.random_range(1..5) {
+                let call = if self.profile.carts { self.cart() } else { self.reserve() };
+                let advance_ms = self.rng.random_range(0..40);
+                self.push(advance_ms, call);
+            }
+            if self.chance(85) {
+                self.push(0, words(&["STOCK.SCHEDULE", key, "FROM", "NONE", "UNTIL", "NONE"]));
+            }
         }
         argv
     }
