@@ -41,8 +41,8 @@ pub fn read_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, Comm
     Ok(handle)
 }
 
-/// Opens a pool for a write, and makes the changes first that are due. `None`: there is no such key, and the
-/// reply is NOPOOL.
+/// Opens a pool for a write, and makes the changes first that are due. `None`: there is no such
+/// key, and the reply is NOPOOL.
 ///
 /// # Errors
 /// The key holds another type or a partial pool, or the event stream of the pool is being migrated.

@@ -51,9 +51,9 @@ pub fn save_partial(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
     chunks.flush();
 }
 
-/// Hands the pool over in chunks of at most 64 KiB: header, sale window, ended epochs, limits with their
-/// overrides, tokens, usage, orders (open holds by deadline, then the finished ones by when they
-/// are forgotten), end.
+/// Hands the pool over in chunks of at most 64 KiB: header, sale window, ended epochs, limits with
+/// their overrides, tokens, usage, orders (open holds by deadline, then the finished ones by when
+/// they are forgotten), end.
 pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
     records(pool, pool.reserved, &mut chunks);
