@@ -10,10 +10,11 @@ use super::args::Parsed;
 use super::error::CommandError;
 use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, Named};
 use super::policy_value::{list, Whole};
-use crate::core::model::ids::{Bytes, MAX_STREAM};
+use crate::core::model::ids::{is_name, Bytes, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::remembered::MAX_REMEMBER;
 use crate::core::model::sale::Schedule;
 use crate::core::model::time::MAX_SECONDS;
 use crate::core::model::window::Window;
@@ -40,6 +41,8 @@ struct PolicyText {
     from: Option<Whole>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     until: Option<Whole>,
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    remember: Vec<String>,
     #[serde(default, deserialize_with = "list")]
     limits: Vec<LimitText>,
 }
@@ -213,8 +216,26 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
         alert: within(text.alert.0, 0, MAX_UNITS)?,
         events: events.as_deref().map(Bytes::new),
         schedule,
+        remember: remember(&text.remember)?,
         limits,
     })
+}
+
+/// The dimensions that orders keep, sorted.
+fn remember(names: &[String]) -> Parsed<Vec<Bytes>> {
+    if names.len() > MAX_REMEMBER {
+        return Err(CommandError::line("ERR invalid policy: more than 16 dimensions in remember"));
+    }
+    if !names.iter().all(|name| is_name(name.as_bytes())) {
+        return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
+    }
+    let mut sorted: Vec<Bytes> = names.iter().map(|name| Bytes::new(name.as_bytes())).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.len() < names.len() {
+        return Err(CommandError::line("ERR duplicate dimension"));
+    }
+    Ok(sorted)
 }
 
 /// Whether every object is written as one: serde also reads an array as an object, field by field.
@@ -320,6 +341,7 @@ pub fn write(policy: &Policy) -> String {
         events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
         from: policy.schedule.from_ms.map(Whole),
         until: policy.schedule.until_ms.map(Whole),
+        remember: policy.remember.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
         limits: limits.collect(),
     };
     // Strings and numbers only: writing cannot fail.

@@ -185,24 +185,6 @@ class Suspended(Refused):
 
 
 @_answer
-class Early(Refused):
-    """The sale opens at `from_ms`, Unix ms."""
-
-    key: Any
-    from_ms: int
-    word = "EARLY"
-
-
-@_answer
-class Ended(Refused):
-    """The sale ended at `until_ms`, Unix ms."""
-
-    key: Any
-    until_ms: int
-    word = "ENDED"
-
-
-@_answer
 class NoOrder(Refused):
     """The pool does not know the order, or no longer."""
 
@@ -224,6 +206,32 @@ class UnknownEpoch(Refused):
 
     key: Any
     word = "UNKNOWN"
+
+
+@_answer
+class Early(Refused):
+    """The sale has not begun: it does at `from_ms`."""
+
+    key: Any
+    from_ms: int
+    word = "EARLY"
+
+
+@_answer
+class Ended(Refused):
+    """The sale is over, since `until_ms`."""
+
+    key: Any
+    until_ms: int
+    word = "ENDED"
+
+
+@_answer
+class OtherRefusal(Refused):
+    """A refusal of a newer server; `word` says which."""
+
+    key: Any
+    word: str
 
 
 @_answer
@@ -299,11 +307,11 @@ _OTHERS = {
     "CONFIRMED": AlreadyConfirmed,
     "RESERVED": StillReserved,
     "SUSPENDED": Suspended,
-    "EARLY": Early,
-    "ENDED": Ended,
     "NOORDER": NoOrder,
     "NOPOOL": NoPool,
     "UNKNOWN": UnknownEpoch,
+    "EARLY": Early,
+    "ENDED": Ended,
 }
 _OTHERS.update({word.encode(): make for word, make in list(_OTHERS.items())})
 
@@ -315,7 +323,8 @@ def decision(done):
 
     def parse(reply):
         word, *rest = reply
-        return makers[word](*rest)
+        make = makers.get(word)
+        return make(*rest) if make else OtherRefusal(rest[0], text(word))
 
     return parse
 

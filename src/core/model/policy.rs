@@ -36,6 +36,8 @@ pub struct Policy {
     pub events: Option<Bytes>,
     /// The sale window.
     pub schedule: Schedule,
+    /// Dimensions whose values orders keep although no limit counts them: sorted by name.
+    pub remember: Vec<Bytes>,
     /// The limits, in order, no identity twice.
     pub limits: Vec<PolicyLimit>,
 }

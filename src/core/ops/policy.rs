@@ -34,6 +34,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.alert = policy.alert;
     pool.events.clone_from(&policy.events);
     super::schedule::apply(pool, policy.schedule, now_ms);
+    pool.remember.clone_from(&policy.remember);
     let mut old = std::mem::take(&mut pool.limits);
     for wanted in &policy.limits {
         let kept = old.iter().position(|l| l.identity == wanted.identity);
@@ -93,6 +94,7 @@ pub fn current(pool: &Pool) -> Policy {
         alert: pool.alert,
         events: pool.events.clone(),
         schedule: pool.schedule(),
+        remember: pool.remember.clone(),
         limits: limits.collect(),
     }
 }

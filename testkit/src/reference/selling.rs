@@ -296,6 +296,7 @@ pub(super) fn finished(now: i128, state: State, qty: i128, attributes: Attribute
         forget_ms: None,
         tokens: BTreeMap::new(),
         vouched: false,
+        remember: BTreeSet::new(),
     }
 }
 
@@ -319,6 +320,7 @@ pub(super) fn reserve_new(
         charges: pool.charge(now, attributes, qty, &places),
         deadline_ms,
         arrival: pool.next_serial(),
+        remember: pool.policy.remember.clone(),
         ..finished(now, State::Reserved, qty, attributes.clone())
     };
     pool.orders.insert(id.into(), order.into());
@@ -395,6 +397,7 @@ pub(super) fn confirm_unknown(
         counted: limits_at(pool, &places),
         charges: pool.charge(now, &attributes, qty, &places),
         placed_ms: since_ms,
+        remember: pool.policy.remember.clone(),
         ..finished(now, State::Confirmed, qty, attributes)
     };
     pool.orders.insert(id.into(), order.into());

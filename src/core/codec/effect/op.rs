@@ -32,3 +32,5 @@ pub const POLICY_SCHEDULE: u8 = 28;
 pub const SCHEDULED: u8 = 29;
 pub const OPENED: u8 = 30;
 pub const ENDED: u8 = 31;
+/// No change of its own: what orders remember by the policy behind it.
+pub const REMEMBER: u8 = 38;

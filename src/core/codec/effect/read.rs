@@ -5,7 +5,7 @@ use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
 use crate::core::codec::fields::{
-    add_override, cap, events, identity, missing, offset, on_hand, schedule, times, tuple,
+    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple,
 };
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
@@ -73,7 +73,12 @@ impl<'a> Effect<'a> {
         if self.reader.is_empty() {
             return Ok(None);
         }
-        let code = self.reader.byte()?;
+        let mut code = self.reader.byte()?;
+        let mut remember = Vec::new();
+        if code == op::REMEMBER {
+            remember = names(&mut self.reader)?;
+            code = self.reader.byte()?;
+        }
         let mut new_epoch = None;
         if code & 0x80 != 0 {
             let mut bytes = [0; 8];
@@ -82,7 +87,13 @@ impl<'a> Effect<'a> {
             }
             new_epoch = Some(u64::from_le_bytes(bytes));
         }
-        let (change, known) = self.change(code & 0x7f, pool, attributes)?;
+        let (mut change, known) = self.change(code & 0x7f, pool, attributes)?;
+        if !remember.is_empty() {
+            let Change::Pool(PoolChange::Policy(policy)) = &mut change else {
+                return Err(Damage("what orders remember has no policy"));
+            };
+            policy.remember = remember;
+        }
         let applicable = known && applicable(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
@@ -294,6 +305,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         alert: r.within(0..=MAX_UNITS)?,
         events: events(r)?,
         schedule: Schedule::default(),
+        remember: Vec::new(),
         limits: Vec::new(),
     };
     for _ in 0..r.number()? {

@@ -34,7 +34,7 @@ public sealed interface Refusal {
         }
     }
 
-    /** The sale opens at {@code fromMs}, Unix ms. */
+    /** The sale has not begun: it does at {@code fromMs}. */
     record Early(String key, long fromMs) implements Refusal {
         @Override
         public String word() {
@@ -42,7 +42,7 @@ public sealed interface Refusal {
         }
     }
 
-    /** The sale ended at {@code untilMs}, Unix ms. */
+    /** The sale is over, since {@code untilMs}. */
     record Ended(String key, long untilMs) implements Refusal {
         @Override
         public String word() {
@@ -50,6 +50,6 @@ public sealed interface Refusal {
         }
     }
 
-    /** EXPIRED, CONFIRMED, RESERVED, SUSPENDED, NOORDER, NOPOOL, UNKNOWN. */
+    /** EXPIRED, CONFIRMED, RESERVED, SUSPENDED, NOORDER, NOPOOL, UNKNOWN, and every word of a newer server. */
     record Other(String word, String key) implements Refusal {}
 }
