@@ -216,7 +216,7 @@ final class Stock
     public function schedule(string $key, int|string|null $fromMs = null, int|string|null $untilMs = null): Answer
     {
         $words = ['STOCK.SCHEDULE', $key, ...self::option('FROM', $fromMs), ...self::option('UNTIL', $untilMs)];
-        return $this->done($this->call($key, $words));
+        return $this->make($key, $words, $this->done(...));
     }
 
     public function limit(
