@@ -2,7 +2,7 @@ import { byId, follow, post, reason, say, setClock, span, until } from "./common
 
 let state = JSON.parse(document.body.dataset.state);
 let busy = false;
-setClock(state.now_ms);
+setClock(Number(document.body.dataset.now));
 
 const most = Number(byId("limit").dataset.limit);
 for (let n = 1; n <= Math.min(most, 10); n++) byId("qty").add(new Option(n, n));
@@ -42,7 +42,7 @@ addEventListener("pageshow", (event) => { if (event.persisted) location.reload()
 
 // One tab of this browser listens and tells the others: browsers open six connections, not more.
 const tabs = new BroadcastChannel("product");
-const show = (next) => { state = next; setClock(state.now_ms); draw(); };
+const show = (next) => { state = next; draw(); };
 tabs.onmessage = (event) => show(event.data);
 navigator.locks.request("product", () => new Promise(() => {
   follow("/api/product/events", "/api/product", (next) => { tabs.postMessage(next); show(next); });

@@ -76,6 +76,8 @@ impl Program {
         while wanted.wait_for(|wanted| *wanted).await.is_ok() {
             match self.spawn() {
                 Ok(mut child) => {
+                    // Waiting would close it, and a worker takes that for the shop's end.
+                    let input = child.stdin.take();
                     self.running.store(true, Ordering::Relaxed);
                     tokio::select! {
                         _ = child.wait() => {}
@@ -84,6 +86,7 @@ impl Program {
                     }
                     // Fails only where it has ended by itself.
                     let _ = child.kill().await;
+                    drop(input);
                     self.running.store(false, Ordering::Relaxed);
                 }
                 Err(error) => eprintln!("{error:#}"),
@@ -131,13 +134,13 @@ pub async fn ledger(program: &Path, dir: &Path, args: Vec<String>) -> Result<()>
     Ok(())
 }
 
-/// Waits until the server takes calls.
-pub async fn wait_for_redis(url: &str, dir: &Path) -> Result<()> {
+/// A connection, when the server takes calls.
+pub async fn wait_for_redis(url: &str, dir: &Path) -> Result<redis::aio::MultiplexedConnection> {
     let client = redis::Client::open(url)?;
     for _ in 0..300 {
         if let Ok(mut connection) = client.get_multiplexed_async_connection().await {
             if redis::cmd("PING").exec_async(&mut connection).await.is_ok() {
-                return Ok(());
+                return Ok(connection);
             }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,7 +1,7 @@
 //! What every product page shows: one value in memory, pushed to all of them.
 //!
 //! Three writers keep it true: the event stream says what is left (`feed`), keyspace events say that
-//! it is sold out (`mark`), and a look each half second makes up for what either missed (`office`).
+//! it is sold out (`mark`), and a look each half second makes up for what either missed (`look`).
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::stock::Pool;
-use crate::now_ms;
 
 /// The state of the sale, as pages get it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -28,8 +27,6 @@ pub struct Board {
     pub queue: u64,
     /// Whether Redis answers.
     pub online: bool,
-    /// The shop's clock: a page's own may be wrong.
-    pub now_ms: i64,
     #[serde(skip)]
     epoch: String,
     #[serde(skip)]
@@ -72,7 +69,6 @@ impl Boards {
             if *board == before {
                 return false;
             }
-            board.now_ms = now_ms();
             *text = json(board);
             true
         });

@@ -2,19 +2,21 @@
 //! office.
 //!
 //! In reading order: `stock` (the commands; copy it), `shop` (what buyers can do), `web` (the
-//! pages), `mark` and `feed` (what Redis pushes), `worker` (the order queue), `database`, `office`
-//! (figures), `crowd` (buyers by the thousand), `backstage` (the processes behind it).
+//! pages), `mark` and `feed` (what Redis pushes), `worker` (the order queue), `database`, `look` (the
+//! back office's figures), `visitors` (buyers by the thousand), `backstage` (the processes behind it).
 
 pub mod backstage;
 pub mod board;
 pub mod crowd;
 pub mod database;
 pub mod feed;
+pub mod look;
 pub mod mark;
 pub mod office;
 pub mod orders;
 pub mod shop;
 pub mod stock;
+pub mod visitors;
 pub mod web;
 pub mod worker;
 

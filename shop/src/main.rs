@@ -16,7 +16,7 @@ use stock_shop::database::Database;
 use stock_shop::shop::{Product, Shop};
 use stock_shop::stock::Stock;
 use stock_shop::web::{routes, App, Site};
-use stock_shop::{feed, mark, now_ms, office, worker};
+use stock_shop::{feed, look, mark, now_ms, worker};
 use tokio::net::TcpListener;
 
 /// The stream of the pool's changes.
@@ -116,7 +116,8 @@ async fn run(args: &Args, dir: &Path) -> Result<()> {
     let url = format!("redis://127.0.0.1:{port}/");
     let second = Duration::from_secs(1);
     let redis = Program::start("redis", &args.server, backstage::redis_args(port, &args.module)?, dir, second);
-    backstage::wait_for_redis(&url, dir).await?;
+    let mut connection = backstage::wait_for_redis(&url, dir).await?;
+    worker::join(&mut connection, STREAM).await?;
 
     // A database that is there may have the product of an earlier run: this one is called otherwise.
     let (database_url, sku) = match args.database.as_str() {
@@ -158,7 +159,7 @@ async fn run(args: &Args, dir: &Path) -> Result<()> {
     });
     tokio::spawn(mark::follow(shop.clone()));
     tokio::spawn(feed::follow(shop.clone()));
-    tokio::spawn(office::follow(shop.clone()));
+    tokio::spawn(look::follow(shop.clone()));
 
     // Loopback only: the back office needs no password, and kills servers.
     let listener = match TcpListener::bind(("127.0.0.1", args.port)).await {

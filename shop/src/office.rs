@@ -1,23 +1,15 @@
-//! What the back office sees: counters, a history, a log of what was done, and a look at Redis and
-//! the database side by side, twice a second.
+//! What the back office counts: who asked, who was refused, a history, and a log of what was done.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use redis::RedisResult;
 use serde::Serialize;
 use serde_json::{json, Value};
 use tokio::sync::watch;
 
 use crate::now_ms;
-use crate::orders::Told;
-use crate::shop::Shop;
 use crate::stock::{Answer, Pool};
-use crate::worker::GROUP;
 
-/// Time between two looks.
-const EVERY: Duration = Duration::from_millis(500);
 /// Looks in the chart: two minutes.
 const HISTORY: usize = 240;
 /// Lines in the log.
@@ -48,7 +40,7 @@ struct Buyer {
 }
 
 /// Units at one moment: a point of the chart.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Default, Serialize)]
 struct Sample {
     shelf: i64,
     held: i64,
@@ -103,6 +95,37 @@ impl Office {
         counts.log.truncate(LOG);
     }
 
+    /// One more point of the chart; None: Redis is away.
+    pub fn sample(&self, pool: Option<&Pool>) {
+        let mut counts = self.lock();
+        let last = counts.history.back().copied().unwrap_or_default();
+        let returned = counts.returned;
+        counts.history.push_back(match pool {
+            Some(pool) => Sample { shelf: pool.available.max(0), held: pool.reserved, sold: pool.sold, returned, up: true },
+            None => Sample { up: false, ..last },
+        });
+        if counts.history.len() > HISTORY {
+            counts.history.pop_front();
+        }
+    }
+
+    /// What is counted, as the page gets it.
+    pub fn figures(&self) -> Value {
+        let counts = self.lock();
+        json!({
+            "refusals": counts.refusals,
+            "from_memory": counts.from_memory,
+            "hottest": counts.hottest(),
+            "history": counts.history,
+            "log": counts.log,
+        })
+    }
+
+    /// New figures for all pages that listen.
+    pub fn publish(&self, figures: &Value) {
+        self.sender.send_replace(figures.to_string().into());
+    }
+
     /// The figures as JSON, and a wake-up for each new look.
     pub fn watch(&self) -> watch::Receiver<Arc<str>> {
         self.sender.subscribe()
@@ -129,120 +152,4 @@ impl Counts {
         all.truncate(10);
         all
     }
-}
-
-/// Looks, for ever.
-pub async fn follow(shop: Arc<Shop>) {
-    let mut every = tokio::time::interval(EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        let text = look(&shop).await.to_string();
-        shop.office.sender.send_replace(text.into());
-    }
-}
-
-/// One look at everything.
-async fn look(shop: &Shop) -> Value {
-    // Not `ask`: a server that is away is a figure here, not something to wait for.
-    let pool = tokio::time::timeout(EVERY, shop.stock.pool()).await.ok().and_then(Result::ok).flatten();
-    let queue = match pool {
-        Some(_) => tokio::time::timeout(EVERY, queue(shop)).await.ok().and_then(Result::ok),
-        None => None,
-    };
-    shop.board.change(|board| {
-        board.online = pool.is_some();
-        board.queue = queue.unwrap_or(board.queue);
-    });
-    if let Some(pool) = &pool {
-        shop.board.take(pool);
-    }
-    let database = database(shop, pool.as_ref()).await;
-    let (processes, crowd) = (shop.backstage.running(), shop.crowd.figures());
-    let board = shop.board.now();
-    let mut counts = shop.office.lock();
-    let last = counts.history.back().copied();
-    let sample = match &pool {
-        Some(pool) => Sample {
-            shelf: pool.available.max(0),
-            held: pool.reserved,
-            sold: pool.sold,
-            returned: counts.returned,
-            up: true,
-        },
-        None => Sample { up: false, ..last.unwrap_or(Sample { shelf: 0, held: 0, sold: 0, returned: 0, up: false }) },
-    };
-    counts.history.push_back(sample);
-    while counts.history.len() > HISTORY {
-        counts.history.pop_front();
-    }
-    json!({
-        "now_ms": now_ms(),
-        "board": board,
-        "redis": pool.as_ref().map(|pool| json!({
-            "available": pool.available, "held": pool.reserved, "on_hand": pool.on_hand, "sold": pool.sold,
-            "changes": pool.seq,
-        })),
-        "database": database,
-        "queue": queue,
-        "processes": processes,
-        "crowd": crowd,
-        "refusals": counts.refusals,
-        "from_memory": counts.from_memory,
-        "hottest": counts.hottest(),
-        "history": counts.history,
-        "log": counts.log,
-    })
-}
-
-/// Entries of the stream that no worker has finished.
-async fn queue(shop: &Shop) -> RedisResult<u64> {
-    let groups: redis::streams::StreamInfoGroupsReply =
-        shop.stock.ask(redis::cmd("XINFO").arg("GROUPS").arg(&shop.stream)).await?;
-    let workers = groups.groups.into_iter().find(|group| group.name == GROUP);
-    Ok(workers.map_or(0, |group| group.pending as u64 + group.lag.unwrap_or(0) as u64))
-}
-
-/// What the database says, and how far Redis is from it: what has not come there yet is no drift.
-async fn database(shop: &Shop, pool: Option<&Pool>) -> Value {
-    let row = match shop.database.stock_row(&shop.product.sku, shop.stock.key()).await {
-        Ok(row) => row,
-        Err(error) => return json!({ "error": error.to_string() }),
-    };
-    let made = shop.database.count_made().await.unwrap_or(-1);
-    let Some(row) = row else { return json!({ "made": made }) };
-    let mut drift = None;
-    let mut behind = None;
-    if let Some(pool) = pool {
-        let after = (row.epoch.as_str(), row.seq, row.out);
-        drift = tokio::time::timeout(EVERY, shop.stock.drift(row.on_hand, after)).await.ok().and_then(Result::ok).flatten();
-        // `seq` goes on through a restart.
-        behind = Some((pool.seq - row.seq).max(0));
-    }
-    json!({ "on_hand": row.on_hand, "made": made, "behind": behind, "drift": drift, "incidents": row.incidents })
-}
-
-/// What was answered must be true: looks every order up that a buyer was told about.
-pub async fn audit(shop: &Shop) -> RedisResult<String> {
-    let told = shop.orders.told();
-    let mut lost = 0;
-    for some in told.chunks(500) {
-        let orders: Vec<String> = some.iter().map(|(order, _)| order.clone()).collect();
-        let found = shop.stock.orders(&orders).await?;
-        for ((order, told), found) in some.iter().zip(found) {
-            let state = found.as_ref().map(|found| found.state.as_str());
-            let kept = match told {
-                Told::Held => state.is_some(),
-                Told::Paid => matches!(state, Some("confirmed" | "returned")),
-                Told::Returned => state == Some("returned"),
-            };
-            if !kept {
-                lost += 1;
-                eprintln!("lost: {order} was told {told:?}, the pool says {state:?}");
-            }
-        }
-    }
-    let faults = shop.stock.verify().await?;
-    let pool = if faults.is_empty() { "STOCK.VERIFY: OK".to_owned() } else { faults.join("; ") };
-    Ok(format!("{} answered orders looked up, lost: {lost}. {pool}", told.len()))
 }

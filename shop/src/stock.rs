@@ -10,7 +10,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{from_redis_value, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 
 /// For so long one call is repeated while Redis is away. Longer than a restart takes.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// A call that has no answer by then is sent again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);

@@ -56,7 +56,9 @@ async fn follow(client: &Client, database: &Database, stream: &str, name: &str) 
     }
 }
 
-async fn join(connection: &mut MultiplexedConnection, stream: &str) -> RedisResult<()> {
+/// Makes the group, unless it is there. Before the first entry: stock-ledger removes what no group
+/// has still to read.
+pub async fn join(connection: &mut MultiplexedConnection, stream: &str) -> RedisResult<()> {
     let made = cmd("XGROUP").arg("CREATE").arg(stream).arg(GROUP).arg("0").arg("MKSTREAM").exec_async(connection).await;
     match made {
         Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),

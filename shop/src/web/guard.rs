@@ -18,11 +18,20 @@ use serde_json::json;
 use sha2::Sha256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::App;
+use crate::shop::Shop;
 use crate::stock::is_unsure;
 
 /// Pages that can be open at once.
 const STREAMS: usize = 2_000;
+
+/// What handlers get.
+#[derive(Clone)]
+pub struct App {
+    /// The shop.
+    pub shop: Arc<Shop>,
+    /// Who may talk to it, and how.
+    pub site: Arc<Site>,
+}
 
 /// The site's address and secret.
 pub struct Site {

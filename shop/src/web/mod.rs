@@ -6,24 +6,12 @@ mod order;
 mod product;
 mod push;
 
-use std::sync::Arc;
-
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::Router;
 
-use crate::shop::Shop;
-pub use guard::Site;
-
-/// What handlers get.
-#[derive(Clone)]
-pub struct App {
-    /// The shop.
-    pub shop: Arc<Shop>,
-    /// Who may talk to it, and how.
-    pub site: Arc<Site>,
-}
+pub use guard::{App, Site};
 
 /// All routes. Whatever changes something is a POST with a token.
 pub fn routes(app: App) -> Router {

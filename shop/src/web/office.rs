@@ -7,11 +7,11 @@ use axum::Json;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
-use super::guard::{Buyer, Change, Fault};
+use super::guard::{App, Buyer, Change, Fault};
 use super::order::Nothing;
-use super::{push, App};
-use crate::crowd::Crowd;
-use crate::{now_ms, office};
+use super::push;
+use crate::look::audit as look_up;
+use crate::{now_ms, visitors};
 
 /// GET /office
 pub async fn page(State(app): State<App>, buyer: Buyer) -> Response {
@@ -43,7 +43,7 @@ pub struct Switch {
 /// POST /api/office/crowd: sends 1 to 100,000 buyers.
 pub async fn crowd(State(app): State<App>, change: Change<Number>) -> Result<Json<Value>, Fault> {
     let buyers = bounded(&change.body, 100_000)?;
-    if Crowd::send(&app.shop, buyers) {
+    if visitors::send(&app.shop, buyers) {
         return Ok(done());
     }
     Err(Fault(StatusCode::CONFLICT, "another crowd is still in the shop".into()))
@@ -111,7 +111,7 @@ pub async fn kill(State(app): State<App>, change: Change<Victim>) -> Result<Json
             tokio::spawn(async move {
                 // Asked again and again until the server is back.
                 let found = loop {
-                    match office::audit(&shop).await {
+                    match look_up(&shop).await {
                         Ok(found) => break found,
                         Err(_) if start.elapsed().as_secs() < 60 => continue,
                         Err(error) => break error.to_string(),
@@ -136,7 +136,7 @@ pub async fn ledger(State(app): State<App>, change: Change<Switch>) -> Json<Valu
 
 /// POST /api/office/audit: looks every order up that a buyer was told about.
 pub async fn audit(State(app): State<App>, _: Change<Nothing>) -> Result<Json<Value>, Fault> {
-    let found = office::audit(&app.shop).await?;
+    let found = look_up(&app.shop).await?;
     app.shop.office.say(found.clone());
     Ok(Json(json!({ "found": found })))
 }

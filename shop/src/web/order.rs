@@ -10,9 +10,8 @@ use axum::Json;
 use futures_util::stream;
 use serde::Deserialize;
 
-use super::guard::{Buyer, Change, Fault};
+use super::guard::{App, Buyer, Change, Fault};
 use super::product::answer;
-use super::App;
 use crate::shop::OrderView;
 
 /// A page looks at least so often, whether something was pushed or not.

@@ -7,8 +7,9 @@ use axum::Json;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
-use super::guard::{hex, is_hex, Buyer, Change, Fault};
-use super::{push, App};
+use super::guard::{App, hex, is_hex, Buyer, Change, Fault};
+use super::push;
+use crate::now_ms;
 use crate::stock::Answer;
 
 /// GET /: from memory, without a call to Redis. The checkout id makes a double click one order.
@@ -19,6 +20,7 @@ pub async fn page(State(app): State<App>, buyer: Buyer) -> Response {
         .replace("{price}", &product.price)
         .replace("{limit}", &product.limit.to_string())
         .replace("{token}", &buyer.token)
+        .replace("{now}", &now_ms().to_string())
         .replace("{checkout}", &hex(&rand::random::<[u8; 8]>()))
         .replace("{state}", &app.shop.board.text().replace('"', "&quot;"));
     buyer.page(html)
