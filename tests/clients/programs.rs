@@ -60,6 +60,7 @@ const LIBRARIES: &[Library] = &[
     Library { language: "go", name: "go-redis", routes: true, typed: true },
     Library { language: "go", name: "rueidis", routes: true, typed: true },
     Library { language: "php", name: "phpredis", routes: true, typed: false },
+    Library { language: "rust", name: "redis-rs", routes: true, typed: true },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];
 

@@ -271,6 +271,8 @@ final class Stock
             'SOLDOUT' => new SoldOut(...$rest),
             'LIMITED' => new Limited(...$rest),
             'CLOSED' => new Closed(...$rest),
+            'EARLY' => new Early(...$rest),
+            'ENDED' => new Ended(...$rest),
             default => new Refused($word, $rest[0]),
         };
     }
