@@ -31,7 +31,8 @@ impl Shop {
             .spawn()
             .context("starting stock-shop: cargo build --release -p redis-stock -p stock-shop")?;
         let line = BufReader::new(child.stdout.take().context("its output")?).lines().next().context("no line")??;
-        let base = line.split("open: ").nth(1).and_then(|rest| rest.split("/ ").next()).context("no address")?.to_owned();
+        let base =
+            line.split("open: ").nth(1).and_then(|rest| rest.split("/ ").next()).context("no address")?.to_owned();
         Ok(Self(child, base))
     }
 }
@@ -53,7 +54,8 @@ struct Buyer {
 impl Buyer {
     async fn come(client: &Client, base: &str) -> Result<Self> {
         let page = client.get(format!("{base}/")).send().await?;
-        let cookie = page.headers().get("set-cookie").context("a cookie")?.to_str()?.split(';').next().unwrap_or_default();
+        let cookie =
+            page.headers().get("set-cookie").context("a cookie")?.to_str()?.split(';').next().unwrap_or_default();
         let cookie = cookie.to_owned();
         let html = page.text().await?;
         let token = html.split("data-token=\"").nth(1).and_then(|rest| rest.split('"').next()).context("a token")?;
@@ -144,7 +146,8 @@ async fn orders(base: &str, connections: usize) -> Result<Vec<Duration>> {
             }
             let start = Instant::now();
             let checkout = format!("{:016x}", rand::random::<u64>());
-            let status = mine[number / 100].post(&client, url.clone(), json!({ "checkout": checkout, "qty": 1 })).await?;
+            let status =
+                mine[number / 100].post(&client, url.clone(), json!({ "checkout": checkout, "qty": 1 })).await?;
             ensure!(status == 200, "an order was answered {status}");
             took.push(start.elapsed());
         }

@@ -81,7 +81,8 @@ async fn database(shop: &Shop, pool: Option<&Pool>) -> Value {
     let mut behind = None;
     if let Some(pool) = pool {
         let after = (row.epoch.as_str(), row.seq, row.out);
-        drift = tokio::time::timeout(EVERY, shop.stock.drift(row.on_hand, after)).await.ok().and_then(Result::ok).flatten();
+        drift =
+            tokio::time::timeout(EVERY, shop.stock.drift(row.on_hand, after)).await.ok().and_then(Result::ok).flatten();
         // `seq` goes on through a restart.
         behind = Some((pool.seq - row.seq).max(0));
     }

@@ -101,7 +101,9 @@ impl Office {
         let last = counts.history.back().copied().unwrap_or_default();
         let returned = counts.returned;
         counts.history.push_back(match pool {
-            Some(pool) => Sample { shelf: pool.available.max(0), held: pool.reserved, sold: pool.sold, returned, up: true },
+            Some(pool) => {
+                Sample { shelf: pool.available.max(0), held: pool.reserved, sold: pool.sold, returned, up: true }
+            }
             None => Sample { up: false, ..last },
         });
         if counts.history.len() > HISTORY {

@@ -8,10 +8,10 @@ use crate::backstage::Backstage;
 use crate::board::Boards;
 use crate::crowd::Crowd;
 use crate::database::Database;
+use crate::now_ms;
 use crate::office::Office;
 use crate::orders::{Orders, Queue, Told};
 use crate::stock::{Answer, Stock};
-use crate::now_ms;
 
 /// What is sold.
 pub struct Product {

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{from_redis_value, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{
+    from_redis_value, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value,
+};
 
 /// For so long one call is repeated while Redis is away. Longer than a restart takes.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -188,11 +190,7 @@ impl Stock {
         let command = self.command("USAGE").arg("FOR").arg("user").arg(user).to_owned();
         let limits: Option<Vec<HashMap<String, Value>>> = self.ask(&command).await?;
         let read = |fields: HashMap<String, Value>| -> RedisResult<Usage> {
-            Ok(Usage {
-                limit: field(&fields, "limit")?,
-                used: field(&fields, "used")?,
-                max: field(&fields, "max")?,
-            })
+            Ok(Usage { limit: field(&fields, "limit")?, used: field(&fields, "used")?, max: field(&fields, "max")? })
         };
         limits.unwrap_or_default().into_iter().map(read).collect()
     }
@@ -244,10 +242,8 @@ impl Stock {
 /// again is safe.
 pub fn is_unsure(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain};
-    let passes = matches!(
-        error.kind(),
-        ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain)
-    );
+    let passes =
+        matches!(error.kind(), ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain));
     passes || error.is_io_error() || error.is_timeout() || error.is_connection_dropped()
 }
 

@@ -80,7 +80,11 @@ async fn visit(shop: &Arc<Shop>, seed: u64, number: u32, buyers: u32) -> RedisRe
         if matches!((&first, &second), (Answer::Done(_), Answer::Done(_))) {
             crowd.wrong.fetch_add(1, Relaxed);
         }
-        if matches!(first, Answer::Refused(..)) { second } else { first }
+        if matches!(first, Answer::Refused(..)) {
+            second
+        } else {
+            first
+        }
     } else {
         shop.buy(&order, qty, &buyer, again).await?
     };

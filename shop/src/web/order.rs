@@ -29,11 +29,7 @@ pub async fn page(State(app): State<App>, buyer: Buyer, Path(order): Path<String
 }
 
 /// GET /api/order/ID: for pages that get no push.
-pub async fn state(
-    State(app): State<App>,
-    buyer: Buyer,
-    Path(order): Path<String>,
-) -> Result<Json<OrderView>, Fault> {
+pub async fn state(State(app): State<App>, buyer: Buyer, Path(order): Path<String>) -> Result<Json<OrderView>, Fault> {
     Ok(Json(app.shop.view(owned(&buyer, &order)?).await?))
 }
 

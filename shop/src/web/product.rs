@@ -7,7 +7,7 @@ use axum::Json;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
-use super::guard::{App, hex, is_hex, Buyer, Change, Fault};
+use super::guard::{hex, is_hex, App, Buyer, Change, Fault};
 use super::push;
 use crate::now_ms;
 use crate::stock::Answer;

@@ -50,8 +50,10 @@ async fn a_crowd_and_everything_dies_and_nothing_is_lost() {
     assert_eq!(visitor.post(&format!("/api/order/{mine}/pay"), json!({})).await.0, 200);
     assert_eq!(visitor.post("/api/office/crowd", json!({ "number": 3000 })).await.0, 200);
     assert_eq!(visitor.post("/api/office/crowd", json!({ "number": 1 })).await.0, 409, "one crowd at a time");
-    until("they are here", 20, || async { (visitor.figures().await["crowd"]["done"].as_u64() > Some(200)).then_some(()) })
-        .await;
+    until("they are here", 20, || async {
+        (visitor.figures().await["crowd"]["done"].as_u64() > Some(200)).then_some(())
+    })
+    .await;
     assert_eq!(visitor.post("/api/office/kill", json!({ "what": "workers" })).await.0, 200);
     assert_eq!(visitor.post("/api/office/ledger", json!({ "on": false })).await.0, 200);
     assert_eq!(visitor.post("/api/office/kill", json!({ "what": "redis" })).await.0, 200);

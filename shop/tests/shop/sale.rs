@@ -14,7 +14,11 @@ async fn an_order_goes_through_the_queue_and_is_paid_and_returned() {
     let path = |deed: &str| format!("/api/order/{order}/{deed}");
     assert_eq!(visitor.post(&path("return"), json!({})).await.1["refused"], "RESERVED", "not paid yet");
     assert_eq!(visitor.post(&path("pay"), json!({})).await.0, 200);
-    assert_eq!(visitor.post(&path("pay"), json!({})).await.1["state"], "confirmed", "a second click pays nothing twice");
+    assert_eq!(
+        visitor.post(&path("pay"), json!({})).await.1["state"],
+        "confirmed",
+        "a second click pays nothing twice"
+    );
     visitor.wait_for(&order, "paid").await;
     assert_eq!(visitor.post(&path("cancel"), json!({})).await.1["refused"], "CONFIRMED");
     assert_eq!(visitor.post(&path("return"), json!({})).await.0, 200);

@@ -33,7 +33,8 @@ impl World {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().expect("the shop says where it is, or why not").unwrap();
         let second = lines.next().unwrap().unwrap();
-        let word = |line: &str, behind: &str| line.split(behind).nth(1).unwrap().split([' ', ';']).next().unwrap().to_owned();
+        let word =
+            |line: &str, behind: &str| line.split(behind).nth(1).unwrap().split([' ', ';']).next().unwrap().to_owned();
         let base = word(&first, "open: ").trim_end_matches('/').to_owned();
         let redis = redis::Client::open(format!("redis://127.0.0.1:{}/", word(&second, "-p "))).unwrap();
         Self { child, dir, base, redis }
@@ -104,7 +105,8 @@ pub async fn event(response: &mut reqwest::Response) -> Value {
     let mut text = String::new();
     loop {
         let piece = tokio::time::timeout(Duration::from_secs(10), response.chunk()).await;
-        text += std::str::from_utf8(&piece.expect("an event within 10 s").unwrap().expect("the stream goes on")).unwrap();
+        text +=
+            std::str::from_utf8(&piece.expect("an event within 10 s").unwrap().expect("the stream goes on")).unwrap();
         if let Some(data) = text.strip_suffix("\n\n").and_then(|text| text.rsplit("data: ").next()) {
             if let Ok(value) = serde_json::from_str(data) {
                 return value;
