@@ -98,6 +98,12 @@ final class Exists extends Answer
     ) {}
 }
 
+/** Inside a pipeline: the answer comes when it has been sent. */
+final class Queued extends Answer
+{
+    public const TYPE = 'queued';
+}
+
 /** What a read shows: its fields by the names of the README; `qty` is called `quantity`. */
 final class Shown extends Answer
 {
