@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::{bounded, Args, Parsed, OUTSIDE};
-use super::commit::{commit, expire_due, purge, reply_no_pool};
+use super::commit::{commit, make_due_changes, purge, reply_no_pool};
 use super::docs::Docs;
 use super::error::CommandError;
 use super::host::Handle;
@@ -116,7 +116,7 @@ pub fn sums<'a>(args: &mut Args<'_>, named: &[&'a [u8]], least: i64) -> Parsed<S
     Ok((keys, qty.ok_or(OUTSIDE)?))
 }
 
-/// Opens every pool, and expires the due holds of those that exist. `None`: one does not exist, and
+/// Opens every pool, and makes the due changes of those that exist. `None`: one does not exist, and
 /// the reply is NOPOOL.
 ///
 /// # Errors
@@ -133,7 +133,7 @@ pub fn write_pools<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Resul
     }
     let clock = call.env.clock;
     for item in &items {
-        expire_due(call, item.handle, clock, DUE_PER_WRITE);
+        make_due_changes(call, item.handle, clock, DUE_PER_WRITE);
     }
     if let Some(key) = missing {
         reply_no_pool(call, key);

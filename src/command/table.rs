@@ -4,7 +4,7 @@ use super::spec::Spec;
 use super::{
     add, amend, available, check, confirm, effect, explain, extend, get, limit, limits, load, mconfirm, meffect,
     mextend, mrelease, mreserve, mreturn, msplit, order, orders, policy, reconcile, release, reserve, return_units,
-    set, setpolicy, split, suspend, sweep, unlimit, usage, verify,
+    schedule, set, setpolicy, split, suspend, sweep, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the documents.
@@ -28,6 +28,7 @@ pub static TABLE: &[Spec] = &[
     suspend::SUSPEND,
     suspend::RESUME,
     setpolicy::SPEC,
+    schedule::SPEC,
     sweep::SPEC,
     limit::SPEC,
     unlimit::SPEC,

@@ -31,5 +31,10 @@ pub const REPLACING: u8 = 24;
 pub const PARTED: u8 = 25;
 /// The order that PARTED made room for.
 pub const SPLIT: u8 = 26;
+/// No change of its own: the sale window of the policy before it, where it has one.
+pub const POLICY_SCHEDULE: u8 = 28;
+pub const SCHEDULED: u8 = 29;
+pub const OPENED: u8 = 30;
+pub const ENDED: u8 = 31;
 /// No change of its own: what orders remember by the policy behind it.
 pub const REMEMBER: u8 = 38;
