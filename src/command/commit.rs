@@ -67,6 +67,9 @@ pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
 /// Expires up to `max` due holds in order of deadline, and returns how many it expired.
 pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
     let mut expired = 0;
+    if call.keys.pool(handle).is_quiet(clock.now_ms) {
+        return expired;
+    }
     while expired < max {
         let pool = call.keys.pool(handle);
         let Some(row) = expire::next_due(pool, clock) else { break };
