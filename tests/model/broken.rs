@@ -37,7 +37,7 @@ fn a_broken_pool_serves_nobody_and_the_others_go_on() {
         "STOCK.GET k",
         "STOCK.ORDER k o",
         "STOCK.SET k 99",
-        "STOCK.SWEEP k 10",
+        "STOCK.SWEEP k",
         "STOCK.MRESERVE p 2 other k QTY 1 1",
         "STOCK.MCONFIRM o 2 other k",
     ];

@@ -102,12 +102,20 @@ pub fn plan<'a>(
 /// into the plan in place, since it is large: [`Plan::placement`] hands it over.
 ///
 /// # Errors
-/// The first of: suspended, a dimension missing, sold out, limited; then [`Bound::Sum`].
+/// The first of: suspended, outside the sale window, a dimension missing, sold out, limited; then
+/// [`Bound::Sum`].
+#[inline]
 pub fn allocate(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
+    view.check_open()?;
+    grant(view, plan)
+}
+
+/// As [`allocate`], where the caller has checked whether the pool takes units.
+///
+/// # Errors
+/// The first of: a dimension missing, sold out, limited; then [`Bound::Sum`].
+pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     let pool = view.pool;
-    if pool.suspended {
-        return Err(Refusal::Suspended);
-    }
     if let Some(at) = plan.missing {
         return Err(Refusal::NoDim(at));
     }

@@ -89,9 +89,7 @@ fn expired<'a>(
         return Err(Refusal::Conflict(Conflict::MoreThanHeld));
     }
     same_attributes(view, known, Some(late))?;
-    if view.pool.suspended {
-        return Err(Refusal::Suspended);
-    }
+    view.check_open_late(known.placed_ms)?;
     if let Some(available) = view.available().filter(|&a| a < qty) {
         return Err(Refusal::SoldOut { available: available.max(0) });
     }
@@ -114,7 +112,8 @@ fn lost<'a>(
     }
     allocate::check_capacity(view, order)?;
     let mut plan = allocate::plan(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
-    allocate::allocate(view, &mut plan)?;
+    view.check_open_late(since_ms)?;
+    allocate::grant(view, &mut plan)?;
     check_sale(view, 0, plan.qty())?;
     let placement = Placement { placed_ms: since_ms, ..plan.placement() };
     let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
