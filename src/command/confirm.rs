@@ -11,7 +11,7 @@ use super::journal::Outcome;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, OrderChange};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
@@ -126,8 +126,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     purge(call, handle, PER_WRITE);
     let (answer, sold) = match changes.last() {
-        Some(Change::Confirmed { qty, .. }) => (Outcome::Confirmed, *qty),
-        Some(Change::Late { qty, .. } | Change::LatePlaced { qty, .. }) => (Outcome::Late, *qty),
+        Some(Change::Order(_, OrderChange::Confirmed { qty, .. })) => (Outcome::Confirmed, *qty),
+        Some(Change::Order(_, OrderChange::Late { qty, .. })) => (Outcome::Late, *qty),
+        Some(Change::Order(_, OrderChange::LatePlaced { placement, .. })) => (Outcome::Late, placement.qty),
         _ => return Ok(()),
     };
     call.journal.outcome = Some(answer);

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, OnHand};
+use crate::core::model::change::{Change, OnHand, OrderChange};
 use crate::core::model::event::Event;
 use crate::core::model::pool::Pool;
 
@@ -130,39 +130,30 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry
 
 /// Writes the attributes of a reservation or a late payment to `text`, as a JSON object; false for
 /// other changes. A value that is not UTF-8 becomes `{"base64":"…"}`. For a late payment of an
-/// order that the pool remembers these are the attributes that limits counted it by: the pool keeps
-/// no others.
+/// order that the pool remembers these are the attributes that limits counted it by and those that
+/// `remember` names: the pool keeps no others.
 pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool {
     text.clear();
+    let Change::Order(order, change) = change else { return false };
     match change {
-        Change::Reserved { attributes, .. } | Change::LatePlaced { attributes, .. } => {
-            sent(text, attributes);
+        OrderChange::Reserved { placement, .. } | OrderChange::LatePlaced { placement, .. } => {
+            sent(text, placement.attributes);
             true
         }
-        Change::Late { order, .. } => {
-            let order = order.row.and_then(|row| pool.order(row));
-            let counted = order.map(|order| pool.counted_attributes(&order)).unwrap_or_default();
-            object(text, counted.into_iter());
+        OrderChange::Late { .. } => {
+            let known = order.row.and_then(|row| Some(pool.known_attributes(row, &pool.order(row)?)));
+            object(text, known.unwrap_or_default().into_iter());
             true
         }
-        Change::Created { .. }
-        | Change::Set(_)
-        | Change::Added { .. }
-        | Change::Reconciled { .. }
-        | Change::Suspended
-        | Change::Resumed
-        | Change::Policy(_)
-        | Change::LimitSet(_)
-        | Change::LimitRemoved { .. }
-        | Change::Amended { .. }
-        | Change::Extended { .. }
-        | Change::Confirmed { .. }
-        | Change::Released { .. }
-        | Change::Cancelled { .. }
-        | Change::Expired { .. }
-        | Change::Returned { .. }
-        | Change::UnverifiedReturn { .. }
-        | Change::Purged(_) => false,
+        OrderChange::Amended { .. }
+        | OrderChange::Extended { .. }
+        | OrderChange::Confirmed { .. }
+        | OrderChange::Released { .. }
+        | OrderChange::Replaced { .. }
+        | OrderChange::Cancelled { .. }
+        | OrderChange::Expired { .. }
+        | OrderChange::Returned { .. }
+        | OrderChange::UnverifiedReturn { .. } => false,
     }
 }
 

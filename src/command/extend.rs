@@ -7,7 +7,7 @@ use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, HOLD};
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, OrderChange};
 use crate::core::ops::extend::{decide, Extension};
 
 pub const SPEC: Spec = Spec {
@@ -50,7 +50,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         Ok(Extension::Unchanged(deadline_ms)) => deadline_ms,
         Ok(Extension::Later(change)) => {
             commit_and_purge(call, handle, &change);
-            let Change::Extended { deadline_ms, .. } = change else { return Ok(()) };
+            let Change::Order(_, OrderChange::Extended { deadline_ms, .. }) = change else { return Ok(()) };
             deadline_ms
         }
         Err(refusal) => {

@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::journal::Outcome;
 use super::release::changes;
 use super::spec::{Arg, Call, Spec};
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, OrderChange};
 use crate::core::model::refusal::Refusal;
 
 pub const SPEC: Spec = finishing(
@@ -38,7 +38,7 @@ type Decision<'a> = Result<SmallVec<[Change<'a>; 1]>, Refusal>;
 /// Whether the pool does not know the order, and remembers the release or is full.
 fn unknown(decision: &Decision<'_>) -> bool {
     match decision {
-        Ok(changes) => matches!(changes.as_slice(), [Change::Cancelled { .. }]),
+        Ok(changes) => matches!(changes.as_slice(), [Change::Order(_, OrderChange::Cancelled { .. })]),
         Err(refusal) => *refusal == Refusal::NoOrder,
     }
 }

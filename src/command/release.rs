@@ -10,7 +10,7 @@ use super::host::Handle;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, OrderChange};
 use crate::core::model::order::OrderState;
 use crate::core::model::refusal::Refusal;
 use crate::core::model::time::Clock;
@@ -75,7 +75,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
     };
     let units = match changes.as_slice() {
-        [Change::Released { order, .. }] => {
+        [Change::Order(order, OrderChange::Released { .. })] => {
             let record = order.row.and_then(|row| call.keys.pool(handle).order(row));
             record.filter(|o| o.state == OrderState::Reserved).map_or(0, |o| o.qty)
         }
@@ -85,7 +85,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         commit(call, handle, change);
     }
     purge(call, handle, PER_WRITE);
-    if matches!(changes.last(), Some(Change::Cancelled { .. })) {
+    if matches!(changes.last(), Some(Change::Order(_, OrderChange::Cancelled { .. }))) {
         refused(call, key, handle, &Refusal::NoOrder)?;
         return Ok(());
     }

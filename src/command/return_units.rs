@@ -7,7 +7,7 @@ use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, OrderChange};
 use crate::core::ops::return_units::{decide, Part, Return};
 
 pub const SPEC: Spec = Spec {
@@ -89,7 +89,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            let (Change::Returned { content, .. } | Change::UnverifiedReturn { content, .. }) = change else {
+            let Change::Order(_, change) = change else { return Ok(()) };
+            let (OrderChange::Returned { content, .. } | OrderChange::UnverifiedReturn { content, .. }) = change else {
                 return Ok(());
             };
             call.journal.outcome = Some(Outcome::Returned);

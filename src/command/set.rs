@@ -6,7 +6,7 @@ use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
-use crate::core::model::change::{Change, OnHand};
+use crate::core::model::change::{Change, OnHand, PoolChange};
 use crate::core::model::pool::Pool;
 use crate::core::ops::set::decide;
 use crate::core::stored_pool::StoredPool;
@@ -62,7 +62,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
         let salt = (call.env.entropy)();
         let handle = call.keys.create(key, StoredPool::Complete(Pool::new(salt)));
-        commit(call, handle, &Change::Created { salt, on_hand });
+        commit(call, handle, &Change::Pool(PoolChange::Created { salt, on_hand }));
         call.out.ok();
         return Ok(());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis_stock::core::apply::apply;
 use redis_stock::core::model::attributes::Attributes;
-use redis_stock::core::model::change::{Change, LimitSet, OnHand};
+use redis_stock::core::model::change::{Change, LimitSet, OnHand, PoolChange};
 use redis_stock::core::model::context::{CallContext, Defaults};
 use redis_stock::core::model::ids::Bytes;
 use redis_stock::core::model::limit::{Cap, Count, Identity, Missing};
@@ -86,7 +86,11 @@ fn commit(pool: &mut Pool, now_ms: i64, change: &Change<'_>) {
 
 fn pool_with_limits() -> Pool {
     let mut pool = Pool::new(7);
-    commit(&mut pool, START_MS, &Change::Created { salt: 0x1234_5678_9abc_def0, on_hand: OnHand::Unlimited });
+    commit(
+        &mut pool,
+        START_MS,
+        &Change::Pool(PoolChange::Created { salt: 0x1234_5678_9abc_def0, on_hand: OnHand::Unlimited }),
+    );
     for dim in ["user", "region", "store"] {
         let identity = Identity {
             dims: std::iter::once(Bytes::new(dim.as_bytes())).collect(),
@@ -100,7 +104,7 @@ fn pool_with_limits() -> Pool {
             pattern: None,
             cap: Cap::At(1_000_000_000),
         };
-        commit(&mut pool, START_MS, &Change::LimitSet(Box::new(set)));
+        commit(&mut pool, START_MS, &Change::Pool(PoolChange::LimitSet(Box::new(set))));
     }
     pool
 }

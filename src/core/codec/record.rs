@@ -11,3 +11,17 @@ pub const DETACHED: u8 = 8;
 pub const ORDER: u8 = 9;
 pub const RETURN: u8 = 10;
 pub const END: u8 = 11;
+/// The dimensions of a policy's `remember`.
+pub const REMEMBER: u8 = 20;
+/// Attributes that an order keeps, and the order as in [`ORDER`].
+pub const REMEMBERING_ORDER: u8 = 21;
+
+/// The kind behind which a record stands: kinds of version 1 stand in the order of their numbers,
+/// later ones between them.
+pub const fn place(kind: u8) -> (u8, u8) {
+    match kind {
+        REMEMBER => (EPOCH, kind),
+        REMEMBERING_ORDER => (ORDER, 0),
+        _ => (kind, 0),
+    }
+}

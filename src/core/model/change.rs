@@ -3,12 +3,11 @@
 
 use smallvec::SmallVec;
 
-use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing};
 use crate::core::model::order::ReturnContent;
+use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
-use crate::core::model::usage::Share;
 
 /// What is on the shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +28,6 @@ pub struct OrderRef<'a> {
     /// Row of the order; also set when its retention has passed and the row is not purged yet.
     pub row: Option<u32>,
 }
-
-/// What is to be counted for a new order, in the order of the limits.
-pub type Shares = SmallVec<[Share; 4]>;
 
 /// In which window the limit with this id counts an order anew.
 pub type Recount = SmallVec<[(u32, i64); 4]>;
@@ -81,7 +77,107 @@ impl Purged {
 
 /// A change of a pool.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub enum Change<'a> {
+    /// Of one order.
+    Order(OrderRef<'a>, OrderChange<'a>),
+    /// Of the pool as a whole.
+    Pool(PoolChange<'a>),
+    /// Rows past their retention are purged. Not announced: nothing changes that a caller can see.
+    Purged(Purged),
+}
+
+/// A change of one order.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
+pub enum OrderChange<'a> {
+    /// Units are held for an order that the pool did not know.
+    Reserved {
+        /// What becomes its row.
+        placement: Placement<'a>,
+        /// Unix ms.
+        deadline_ms: i64,
+        /// Units that the order whose place it takes gave up in the same step.
+        given_up: i64,
+    },
+    /// A hold has a new total.
+    Amended {
+        /// The new total.
+        qty: i64,
+        /// On the way up all of it is counted anew.
+        recount: Option<Recount>,
+    },
+    /// A hold has a later deadline.
+    Extended {
+        /// Unix ms.
+        deadline_ms: i64,
+    },
+    /// A hold is paid.
+    Confirmed {
+        /// Units sold; the rest of the hold is returned to stock.
+        qty: i64,
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// An expired order is paid after all.
+    Late {
+        /// Units taken and sold.
+        qty: i64,
+        /// Where it counts.
+        recount: Recount,
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// An order that the pool did not know is paid.
+    LatePlaced {
+        /// What becomes its row; all that was asked for is taken and sold.
+        placement: Placement<'a>,
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// A hold is given up; or an expired order is closed for good.
+    Released {
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// A hold is given up for an order that takes units in the same step.
+    Replaced {
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// A release that came before its order, which is refused from then on.
+    Cancelled {
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// A hold has expired.
+    Expired {
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// Paid units come back, of a confirmed order or of one made by an unverified return.
+    Returned {
+        /// The caller's token.
+        token: Option<&'a [u8]>,
+        /// How much, and what happens to it.
+        content: ReturnContent,
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// Paid units of a forgotten order come back.
+    UnverifiedReturn {
+        /// The caller's token.
+        token: &'a [u8],
+        /// How much, and what happens to it.
+        content: ReturnContent,
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+}
+
+/// A change of the pool as a whole.
+#[derive(Clone, Debug)]
+pub enum PoolChange<'a> {
     /// The first of every pool: it takes its salt with it.
     Created {
         /// The pool's secret.
@@ -118,119 +214,6 @@ pub enum Change<'a> {
         /// Only this override.
         pattern: Option<Bytes>,
     },
-    /// Units are held.
-    Reserved {
-        /// The order; unknown until now.
-        order: OrderRef<'a>,
-        /// Units asked for.
-        asked: i64,
-        /// Units taken.
-        qty: i64,
-        /// Less was enough.
-        partial: bool,
-        /// Unix ms.
-        deadline_ms: i64,
-        /// As sent.
-        attributes: &'a Attributes<'a>,
-        /// Where it counts.
-        shares: Shares,
-    },
-    /// A hold has a new total.
-    Amended {
-        /// The order; reserved.
-        order: OrderRef<'a>,
-        /// The new total.
-        qty: i64,
-        /// On the way up all of it is counted anew.
-        recount: Option<Recount>,
-    },
-    /// A hold has a later deadline.
-    Extended {
-        /// The order; reserved.
-        order: OrderRef<'a>,
-        /// Unix ms.
-        deadline_ms: i64,
-    },
-    /// A hold is paid.
-    Confirmed {
-        /// The order; reserved.
-        order: OrderRef<'a>,
-        /// Units sold; the rest of the hold is returned to stock.
-        qty: i64,
-        /// End of its retention, Unix ms.
-        forget_ms: i64,
-    },
-    /// An expired order is paid after all.
-    Late {
-        /// The order; expired.
-        order: OrderRef<'a>,
-        /// Units taken and sold.
-        qty: i64,
-        /// Where it counts.
-        recount: Recount,
-        /// End of its retention, Unix ms.
-        forget_ms: i64,
-    },
-    /// An order that the pool does not know is paid.
-    LatePlaced {
-        /// The order; unknown until now.
-        order: OrderRef<'a>,
-        /// Units taken and sold.
-        qty: i64,
-        /// When it was placed, Unix ms.
-        placed_ms: i64,
-        /// As sent.
-        attributes: &'a Attributes<'a>,
-        /// Where it counts.
-        shares: Shares,
-        /// End of its retention, Unix ms.
-        forget_ms: i64,
-    },
-    /// A hold is given up; or an expired order is closed for good.
-    Released {
-        /// The order; reserved or expired.
-        order: OrderRef<'a>,
-        /// End of its retention, Unix ms.
-        forget_ms: i64,
-    },
-    /// A release that came before its order, which is refused from then on.
-    Cancelled {
-        /// The order; unknown until now.
-        order: OrderRef<'a>,
-        /// End of its retention, Unix ms.
-        forget_ms: i64,
-    },
-    /// A hold has expired.
-    Expired {
-        /// The order; reserved.
-        order: OrderRef<'a>,
-        /// End of its retention, Unix ms.
-        forget_ms: i64,
-    },
-    /// Paid units come back.
-    Returned {
-        /// The order; confirmed, or made by an unverified return.
-        order: OrderRef<'a>,
-        /// The caller's token.
-        token: Option<&'a [u8]>,
-        /// How much, and what happens to it.
-        content: ReturnContent,
-        /// End of its retention, Unix ms.
-        forget_ms: i64,
-    },
-    /// Paid units of a forgotten order come back.
-    UnverifiedReturn {
-        /// The order; unknown until now.
-        order: OrderRef<'a>,
-        /// The caller's token.
-        token: &'a [u8],
-        /// How much, and what happens to it.
-        content: ReturnContent,
-        /// End of its retention, Unix ms.
-        forget_ms: i64,
-    },
-    /// Rows past their retention are purged. Not announced: nothing changes that a caller can see.
-    Purged(Purged),
 }
 
 /// A change as it is announced.
@@ -368,27 +351,8 @@ impl<'a> Change<'a> {
     #[must_use]
     pub const fn order(&self) -> Option<OrderRef<'a>> {
         match self {
-            Self::Reserved { order, .. }
-            | Self::Amended { order, .. }
-            | Self::Extended { order, .. }
-            | Self::Confirmed { order, .. }
-            | Self::Late { order, .. }
-            | Self::LatePlaced { order, .. }
-            | Self::Released { order, .. }
-            | Self::Cancelled { order, .. }
-            | Self::Expired { order, .. }
-            | Self::Returned { order, .. }
-            | Self::UnverifiedReturn { order, .. } => Some(*order),
-            Self::Created { .. }
-            | Self::Set(_)
-            | Self::Added { .. }
-            | Self::Reconciled { .. }
-            | Self::Suspended
-            | Self::Resumed
-            | Self::Policy(_)
-            | Self::LimitSet(_)
-            | Self::LimitRemoved { .. }
-            | Self::Purged(_) => None,
+            Self::Order(order, _) => Some(*order),
+            Self::Pool(_) | Self::Purged(_) => None,
         }
     }
 
@@ -396,49 +360,70 @@ impl<'a> Change<'a> {
     #[must_use]
     pub const fn token(&self) -> Option<&'a [u8]> {
         match self {
-            Self::Added { token: Some((token, _)), .. }
-            | Self::Returned { token: Some(token), .. }
-            | Self::UnverifiedReturn { token, .. } => Some(token),
-            _ => None,
-        }
-    }
-
-    /// From when the order that it finishes is forgotten, Unix ms.
-    #[must_use]
-    pub const fn forget_ms(&self) -> Option<i64> {
-        match self {
-            Self::Confirmed { forget_ms, .. }
-            | Self::Late { forget_ms, .. }
-            | Self::LatePlaced { forget_ms, .. }
-            | Self::Released { forget_ms, .. }
-            | Self::Cancelled { forget_ms, .. }
-            | Self::Expired { forget_ms, .. }
-            | Self::Returned { forget_ms, .. }
-            | Self::UnverifiedReturn { forget_ms, .. } => Some(*forget_ms),
-            _ => None,
+            Self::Order(_, OrderChange::Returned { token, .. }) => *token,
+            Self::Order(_, OrderChange::UnverifiedReturn { token, .. })
+            | Self::Pool(PoolChange::Added { token: Some((token, _)), .. }) => Some(token),
+            Self::Order(..) | Self::Pool(_) | Self::Purged(_) => None,
         }
     }
 
     /// How it is announced; `None` when nothing that a caller can see changes.
     #[must_use]
     pub const fn kind(&self) -> Option<Kind> {
-        Some(match self {
+        match self {
+            Self::Order(_, change) => Some(change.kind()),
+            Self::Pool(change) => Some(change.kind()),
+            Self::Purged(_) => None,
+        }
+    }
+}
+
+impl OrderChange<'_> {
+    /// From when the order that it finishes is forgotten, Unix ms.
+    #[must_use]
+    pub const fn forget_ms(&self) -> Option<i64> {
+        match self {
+            Self::Reserved { .. } | Self::Amended { .. } | Self::Extended { .. } => None,
+            Self::Confirmed { forget_ms, .. }
+            | Self::Late { forget_ms, .. }
+            | Self::LatePlaced { forget_ms, .. }
+            | Self::Released { forget_ms }
+            | Self::Replaced { forget_ms }
+            | Self::Cancelled { forget_ms }
+            | Self::Expired { forget_ms }
+            | Self::Returned { forget_ms, .. }
+            | Self::UnverifiedReturn { forget_ms, .. } => Some(*forget_ms),
+        }
+    }
+
+    /// How it is announced.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Reserved { .. } => Kind::Reserved,
+            Self::Amended { .. } => Kind::Amended,
+            Self::Extended { .. } => Kind::Extended,
+            Self::Confirmed { .. } => Kind::Confirmed,
+            Self::Late { .. } | Self::LatePlaced { .. } => Kind::Late,
+            Self::Released { .. } | Self::Replaced { .. } => Kind::Released,
+            Self::Cancelled { .. } => Kind::Cancelled,
+            Self::Expired { .. } => Kind::Expired,
+            Self::Returned { .. } | Self::UnverifiedReturn { .. } => Kind::Returned,
+        }
+    }
+}
+
+impl PoolChange<'_> {
+    /// How it is announced.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
             Self::Created { .. } | Self::Set(_) => Kind::Set,
             Self::Added { .. } => Kind::Added,
             Self::Reconciled { .. } => Kind::Reconciled,
             Self::Suspended => Kind::Suspended,
             Self::Resumed => Kind::Resumed,
             Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } => Kind::Policy,
-            Self::Reserved { .. } => Kind::Reserved,
-            Self::Amended { .. } => Kind::Amended,
-            Self::Extended { .. } => Kind::Extended,
-            Self::Confirmed { .. } => Kind::Confirmed,
-            Self::Late { .. } | Self::LatePlaced { .. } => Kind::Late,
-            Self::Released { .. } => Kind::Released,
-            Self::Cancelled { .. } => Kind::Cancelled,
-            Self::Expired { .. } => Kind::Expired,
-            Self::Returned { .. } | Self::UnverifiedReturn { .. } => Kind::Returned,
-            Self::Purged(_) => return None,
-        })
+        }
     }
 }

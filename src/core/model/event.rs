@@ -3,7 +3,7 @@
 //! An entry follows from the change and the pool after it, so that a replica makes the same one
 //! from the effect.
 
-use crate::core::model::change::{Change, Kind, OnHand, Transitions};
+use crate::core::model::change::{Change, Kind, OnHand, OrderChange, OrderRef, PoolChange, Transitions};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 
@@ -63,34 +63,45 @@ pub struct Event<'a> {
 /// where it is not counted); else 0.
 #[must_use]
 pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
-    let held = || {
-        let order = change.order().and_then(|order| order.row).and_then(|row| pool.order(row));
-        order.filter(|order| order.state == OrderState::Reserved).map_or(0, |order| order.qty)
-    };
     match change {
-        Change::Created { on_hand, .. } | Change::Set(on_hand) => match on_hand {
+        Change::Order(order, change) => order_quantity(pool, *order, change),
+        Change::Pool(change) => pool_quantity(pool, change),
+        Change::Purged(_) => 0,
+    }
+}
+
+fn order_quantity(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) -> i64 {
+    match change {
+        OrderChange::Reserved { placement, .. } | OrderChange::LatePlaced { placement, .. } => placement.qty,
+        OrderChange::Amended { qty, .. } | OrderChange::Confirmed { qty, .. } | OrderChange::Late { qty, .. } => *qty,
+        OrderChange::Returned { content, .. } | OrderChange::UnverifiedReturn { content, .. } => content.qty,
+        OrderChange::Extended { .. }
+        | OrderChange::Released { .. }
+        | OrderChange::Replaced { .. }
+        | OrderChange::Expired { .. } => {
+            let order = order.row.and_then(|row| pool.order(row));
+            order.filter(|order| order.state == OrderState::Reserved).map_or(0, |order| order.qty)
+        }
+        OrderChange::Cancelled { .. } => 0,
+    }
+}
+
+fn pool_quantity(pool: &Pool, change: &PoolChange<'_>) -> i64 {
+    match change {
+        PoolChange::Created { on_hand, .. } | PoolChange::Set(on_hand) => match on_hand {
             OnHand::Units(units) => *units,
             OnHand::Unlimited => 0,
         },
-        Change::Added { delta, .. } => *delta,
-        Change::Reconciled { on_hand } => match pool.on_hand() {
+        PoolChange::Added { delta, .. } => *delta,
+        PoolChange::Reconciled { on_hand } => match pool.on_hand() {
             OnHand::Units(units) => on_hand.saturating_sub(units),
             OnHand::Unlimited => 0,
         },
-        Change::Reserved { qty, .. }
-        | Change::Amended { qty, .. }
-        | Change::Confirmed { qty, .. }
-        | Change::Late { qty, .. }
-        | Change::LatePlaced { qty, .. } => *qty,
-        Change::Returned { content, .. } | Change::UnverifiedReturn { content, .. } => content.qty,
-        Change::Extended { .. } | Change::Released { .. } | Change::Expired { .. } => held(),
-        Change::Cancelled { .. }
-        | Change::Suspended
-        | Change::Resumed
-        | Change::Policy(_)
-        | Change::LimitSet(_)
-        | Change::LimitRemoved { .. }
-        | Change::Purged(_) => 0,
+        PoolChange::Suspended
+        | PoolChange::Resumed
+        | PoolChange::Policy(_)
+        | PoolChange::LimitSet(_)
+        | PoolChange::LimitRemoved { .. } => 0,
     }
 }
 

@@ -1,6 +1,6 @@
 //! ADD: a restock or a write-off.
 
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, PoolChange};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
@@ -32,7 +32,7 @@ pub fn decide<'a>(view: &View<'_>, delta: i64, token: Option<&'a [u8]>) -> Resul
     }
     pool.check_sums(&SumDeltas { on_hand: delta, out: delta.saturating_neg(), ..SumDeltas::default() })?;
     let token = token.map(|token| (token, pool.forget_ms(OrderState::Confirmed, &view.context)));
-    Ok(Change::Added { delta, token })
+    Ok(Change::Pool(PoolChange::Added { delta, token }))
 }
 
 /// Adds the units.

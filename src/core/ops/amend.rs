@@ -1,6 +1,6 @@
 //! AMEND: a hold gets a new total.
 
-use crate::core::model::change::{Change, OrderRef, Recount};
+use crate::core::model::change::{Change, OrderChange, OrderRef, Recount};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
@@ -27,7 +27,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'
         return Err(reserve::exists(&known, state));
     }
     if qty < known.qty {
-        return Ok(Change::Amended { order, qty, recount: None });
+        return Ok(Change::Order(order, OrderChange::Amended { qty, recount: None }));
     }
     if view.pool.suspended {
         return Err(Refusal::Suspended);
@@ -38,7 +38,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'
     }
     let recount = recount::decide(view, &known, qty, true)?;
     view.pool.check_sums(&SumDeltas { reserved: more, ..SumDeltas::default() })?;
-    Ok(Change::Amended { order, qty, recount: Some(recount) })
+    Ok(Change::Order(order, OrderChange::Amended { qty, recount: Some(recount) }))
 }
 
 /// Holds the new total.

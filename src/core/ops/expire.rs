@@ -1,6 +1,6 @@
 //! The return of holds that nobody paid, in order of deadline.
 
-use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::context::CallContext;
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
@@ -28,7 +28,7 @@ pub fn is_due(pool: &Pool, row: u32, clock: Clock) -> bool {
 #[must_use]
 pub fn change<'a>(pool: &Pool, context: &CallContext, row: u32, id: &'a [u8]) -> Change<'a> {
     let order = OrderRef { id, hash: pool.salt.order(id), row: Some(row) };
-    Change::Expired { order, forget_ms: pool.forget_ms(OrderState::Expired, context) }
+    Change::Order(order, OrderChange::Expired { forget_ms: pool.forget_ms(OrderState::Expired, context) })
 }
 
 /// Gives the units back.

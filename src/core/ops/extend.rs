@@ -1,6 +1,6 @@
 //! EXTEND: a hold gets a later deadline.
 
-use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
@@ -36,7 +36,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], hold: Hold) -> Result<Extens
     if deadline_ms <= known.time_ms {
         return Ok(Extension::Unchanged(known.time_ms));
     }
-    Ok(Extension::Later(Change::Extended { order, deadline_ms }))
+    Ok(Extension::Later(Change::Order(order, OrderChange::Extended { deadline_ms })))
 }
 
 /// Moves the deadline.

@@ -1,6 +1,6 @@
 //! LIMIT and UNLIMIT: one limit, or one override of it.
 
-use crate::core::model::change::{Change, LimitSet};
+use crate::core::model::change::{Change, LimitSet, PoolChange};
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS, MAX_LIMIT_ID, MAX_OVERRIDES};
 use crate::core::model::policy::PolicyLimit;
@@ -37,7 +37,7 @@ pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'s
             set.missing.get_or_insert(Missing::Refuse);
         }
     }
-    Ok(Some(Change::LimitSet(Box::new(set))))
+    Ok(Some(Change::Pool(PoolChange::LimitSet(Box::new(set)))))
 }
 
 /// Sets it.
@@ -72,7 +72,7 @@ pub fn decide_removed(pool: &Pool, identity: &Identity, pattern: Option<Bytes>) 
     if pattern.as_ref().is_some_and(|p| limit.overrides.get(p).is_none()) {
         return None;
     }
-    Some(Change::LimitRemoved { id: limit.id, pattern })
+    Some(Change::Pool(PoolChange::LimitRemoved { id: limit.id, pattern }))
 }
 
 /// Removes it.

@@ -1,6 +1,6 @@
 //! SETPOLICY: the whole policy, all or nothing. A limit that stays keeps its age and its usage.
 
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, PoolChange};
 use crate::core::model::limit::{Limit, Recent, MAX_LIMIT_ID};
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{sellable, Pool, Times};
@@ -24,7 +24,7 @@ pub fn decide(pool: &Pool, policy: Policy) -> Result<Option<Change<'static>>, Re
     if !pool.unlimited && sellable.is_none_or(|units| difference(units, pool.reserved).is_none()) {
         return Err(Refusal::Bound(Bound::Sum));
     }
-    Ok(Some(Change::Policy(Box::new(policy))))
+    Ok(Some(Change::Pool(PoolChange::Policy(Box::new(policy)))))
 }
 
 /// Replaces the policy.
@@ -33,6 +33,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.safety = policy.safety;
     pool.alert = policy.alert;
     pool.events.clone_from(&policy.events);
+    pool.remember.clone_from(&policy.remember);
     let mut old = std::mem::take(&mut pool.limits);
     for wanted in &policy.limits {
         let kept = old.iter().position(|l| l.identity == wanted.identity);
@@ -91,6 +92,7 @@ pub fn current(pool: &Pool) -> Policy {
         safety: pool.safety,
         alert: pool.alert,
         events: pool.events.clone(),
+        remember: pool.remember.clone(),
         limits: limits.collect(),
     }
 }

@@ -1,7 +1,7 @@
 //! RECONCILE: the database is right about what is on the shelf, the pool about what has moved
 //! since.
 
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, PoolChange};
 use crate::core::model::pool::{sellable, Pool};
 use crate::core::model::quantity::difference;
 use crate::core::model::refusal::{Bound, Refusal};
@@ -32,7 +32,7 @@ impl Found {
     /// The change that repairs it; `None` where there is no drift.
     #[must_use]
     pub fn change(&self) -> Option<Change<'static>> {
-        (self.drift != 0).then_some(Change::Reconciled { on_hand: self.expected })
+        (self.drift != 0).then_some(Change::Pool(PoolChange::Reconciled { on_hand: self.expected }))
     }
 }
 

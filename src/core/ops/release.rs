@@ -1,6 +1,6 @@
 //! RELEASE: a hold is given up. Remembered also when it comes before its order.
 
-use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::order::{NewOrder, Numbers, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
@@ -9,7 +9,7 @@ use crate::core::model::view::View;
 use super::{allocate, order_row, reserve};
 
 /// What RELEASE would do. Holds that are due have been returned before, also the named one.
-/// [`Change::Cancelled`] is answered as NOORDER.
+/// [`OrderChange::Cancelled`] is answered as NOORDER.
 ///
 /// # Errors
 /// [`Refusal::NoOrder`], [`Refusal::Exists`], [`Refusal::Confirmed`], [`Refusal::Closed`].
@@ -19,8 +19,10 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusa
     match view.known(order) {
         // Where no more fits, nothing is remembered: giving back must not fail.
         None if allocate::check_capacity(view, order).is_err() => Err(Refusal::NoOrder),
-        None => Ok(Change::Cancelled { order, forget_ms }),
-        Some((_, OrderState::Reserved | OrderState::Expired)) => Ok(Change::Released { order, forget_ms }),
+        None => Ok(Change::Order(order, OrderChange::Cancelled { forget_ms })),
+        Some((_, OrderState::Reserved | OrderState::Expired)) => {
+            Ok(Change::Order(order, OrderChange::Released { forget_ms }))
+        }
         Some((known, OrderState::Released)) => Err(reserve::exists(&known, OrderState::Released)),
         Some((_, OrderState::Confirmed)) => Err(Refusal::Confirmed),
         Some((_, OrderState::Returned)) => Err(Refusal::Closed(OrderState::Returned)),
@@ -50,6 +52,7 @@ pub fn apply_cancelled(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget
         state: OrderState::Released,
         partial: false,
         extra: None,
+        remembered: &[],
     };
     order_row::insert(pool, order, &cancelled);
 }

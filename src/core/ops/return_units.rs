@@ -1,7 +1,7 @@
 //! RETURN: paid units come back.
 
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::ids::Bytes;
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{Pool, SumDeltas};
@@ -49,7 +49,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
         let Some(Part { qty, token, late: true }) = call.part else { return Err(Refusal::NoOrder) };
         allocate::check_capacity(view, order)?;
         check_return(pool, content(qty))?;
-        return Ok(Change::UnverifiedReturn { order, token, content: content(qty), forget_ms });
+        return Ok(Change::Order(order, OrderChange::UnverifiedReturn { token, content: content(qty), forget_ms }));
     };
     match state {
         OrderState::Reserved => return Err(Refusal::Reserved),
@@ -63,7 +63,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
         }
         let content = content(known.qty.saturating_sub(known.returned()));
         check_return(pool, content)?;
-        return Ok(Change::Returned { order, token: None, content, forget_ms });
+        return Ok(Change::Order(order, OrderChange::Returned { token: None, content, forget_ms }));
     };
     let content = content(part.qty);
     if let Some(seen) = tokens.iter().find(|t| t.token.as_slice() == part.token) {
@@ -89,7 +89,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
         return Err(Refusal::Bound(Bound::Tokens));
     }
     check_return(pool, content)?;
-    Ok(Change::Returned { order, token: Some(part.token), content, forget_ms })
+    Ok(Change::Order(order, OrderChange::Returned { token: Some(part.token), content, forget_ms }))
 }
 
 fn check_return(pool: &Pool, content: ReturnContent) -> Result<(), Refusal> {
@@ -165,6 +165,7 @@ pub fn apply_unverified(
         state: OrderState::Returned,
         partial: false,
         extra: Some(extra),
+        remembered: &[],
     };
     order_row::insert(pool, order, &unverified);
 }

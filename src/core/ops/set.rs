@@ -1,6 +1,6 @@
 //! SET: what is on the shelf is corrected; open holds stay.
 
-use crate::core::model::change::{Change, OnHand};
+use crate::core::model::change::{Change, OnHand, PoolChange};
 use crate::core::model::pool::{sellable, Pool};
 use crate::core::model::quantity::difference;
 use crate::core::model::refusal::{Bound, Refusal};
@@ -15,5 +15,5 @@ pub fn decide(pool: &Pool, on_hand: OnHand) -> Result<Change<'static>, Refusal> 
             return Err(Refusal::Bound(Bound::Sum));
         }
     }
-    Ok(Change::Set(on_hand))
+    Ok(Change::Pool(PoolChange::Set(on_hand)))
 }

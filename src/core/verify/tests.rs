@@ -6,7 +6,7 @@
 use super::verify;
 use crate::core::apply::apply;
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, LimitSet, OnHand};
+use crate::core::model::change::{Change, LimitSet, OnHand, OrderChange, PoolChange};
 use crate::core::model::context::CallContext;
 use crate::core::model::limit::{Cap, Count, Identity, Missing};
 use crate::core::model::order::OrderState;
@@ -36,7 +36,7 @@ fn reserve(pool: &mut Pool, order: &str, qty: i64) {
 
 fn pool() -> Pool {
     let mut pool = Pool::new(7);
-    apply(&mut pool, &STAMP, &Change::Created { salt: 7, on_hand: OnHand::Units(100) });
+    apply(&mut pool, &STAMP, &Change::Pool(PoolChange::Created { salt: 7, on_hand: OnHand::Units(100) }));
     let identity = Identity {
         dims: [b"user".as_slice()].map(crate::core::model::ids::Bytes::new).into_iter().collect(),
         window: Window::Day,
@@ -44,20 +44,24 @@ fn pool() -> Pool {
     };
     let limit =
         LimitSet { identity, offset_min: Some(0), missing: Some(Missing::Refuse), pattern: None, cap: Cap::At(50) };
-    apply(&mut pool, &STAMP, &Change::LimitSet(Box::new(limit)));
+    apply(&mut pool, &STAMP, &Change::Pool(PoolChange::LimitSet(Box::new(limit))));
     for (order, qty) in [("held", 1), ("held too", 2), ("paid", 3), ("back", 4), ("given up", 5)] {
         reserve(&mut pool, order, qty);
     }
     for (order, qty) in [("paid", 3), ("back", 4)] {
         let order = pool.order_ref(order.as_bytes());
-        apply(&mut pool, &STAMP, &Change::Confirmed { order, qty, forget_ms: 90_000 });
+        apply(&mut pool, &STAMP, &Change::Order(order, OrderChange::Confirmed { qty, forget_ms: 90_000 }));
     }
     let content = crate::core::model::order::ReturnContent { qty: 4, keep_usage: false, no_restock: false };
     let order = pool.order_ref(b"back");
-    apply(&mut pool, &STAMP, &Change::Returned { order, token: Some(b"t"), content, forget_ms: 91_000 });
+    apply(
+        &mut pool,
+        &STAMP,
+        &Change::Order(order, OrderChange::Returned { token: Some(b"t"), content, forget_ms: 91_000 }),
+    );
     let order = pool.order_ref(b"given up");
-    apply(&mut pool, &STAMP, &Change::Released { order, forget_ms: 50_000 });
-    apply(&mut pool, &STAMP, &Change::Added { delta: 5, token: Some((b"restock", 90_000)) });
+    apply(&mut pool, &STAMP, &Change::Order(order, OrderChange::Released { forget_ms: 50_000 }));
+    apply(&mut pool, &STAMP, &Change::Pool(PoolChange::Added { delta: 5, token: Some((b"restock", 90_000)) }));
     pool
 }
 
@@ -160,5 +164,5 @@ fn a_report_is_bounded() {
 fn cancel(pool: &mut Pool, n: usize) {
     let id = format!("more {n}");
     let order = pool.order_ref(id.as_bytes());
-    apply(pool, &STAMP, &Change::Cancelled { order, forget_ms: 90_000 });
+    apply(pool, &STAMP, &Change::Order(order, OrderChange::Cancelled { forget_ms: 90_000 }));
 }

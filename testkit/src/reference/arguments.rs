@@ -31,6 +31,10 @@ pub(super) struct Options {
     pub(super) per: Option<Window>,
     pub(super) tz_min: Option<i128>,
     pub(super) allow_missing: Option<bool>,
+    pub(super) replaces: Option<Bytes>,
+    pub(super) returning: bool,
+    pub(super) details: bool,
+    pub(super) top: Option<usize>,
 }
 
 impl Options {
@@ -109,10 +113,14 @@ impl Args<'_> {
                 "EX" => options.deadline_ms = Some(now + self.positive()? * 1000),
                 "PX" => options.deadline_ms = Some(now + self.positive()?),
                 "PXAT" => options.deadline_ms = Some(self.positive()?),
+                "DETAILS" => options.details = true,
+                "TOP" => options.top = Some(within(number(&self.next()?)?, 1, 1000)? as usize),
+                "RETURNING" => options.returning = true,
                 "PARTIAL" => options.partial = true,
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
                 "LATE" => options.late = true,
+                "REPLACES" => options.replaces = Some(self.id()?),
                 "SINCE" => options.since_ms = Some(self.positive()?),
                 "KEEPUSAGE" => options.keep_usage = true,
                 "NORESTOCK" => options.no_restock = true,

@@ -35,13 +35,13 @@ mod stock;
 pub mod told;
 
 use answers::{arity, closed, conflict, error, int, map, ok, refusal, status_ok, syntax, words};
-use arguments::{identifier, number, parse_offset, valid_by, within, Args, Options};
+use arguments::{identifier, number, parse_offset, valid_by, valid_dim, within, Args, Options};
 pub use limit::month_of;
 use limit::{Count, Limit, Usage, Window};
 use limits::{missing_text, new_limit, offset_text, override_pattern};
 use policy::{bytes_to_json, calendar_window, parse_policy};
 use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
-use selling::{confirm_one, extend_one, release_one, reserve_new, return_one};
+use selling::{confirm_one, extend_one, give_up, refuse_itself, refuse_paid, release_one, reserve_new, return_one};
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
 pub const MAX_QTY: i128 = 9_007_199_254_740_991;
@@ -165,6 +165,7 @@ impl Reference {
             b"STOCK.GET" => self.get(now, args),
             b"STOCK.AVAILABLE" => self.available(now, args),
             b"STOCK.CHECK" => self.check(now, args),
+            b"STOCK.EXPLAIN" => self.explain(now, args),
             b"STOCK.ORDER" => self.order(now, args),
             b"STOCK.ORDERS" => self.orders(now, args),
             b"STOCK.POLICY" => self.policy(now, args),

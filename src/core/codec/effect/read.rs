@@ -4,16 +4,17 @@ use super::applicable::applicable;
 use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
-use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
+use crate::core::codec::fields::{add_override, cap, events, identity, missing, names, offset, on_hand, times, tuple};
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, LimitSet, OrderRef, Purged, Recount, Shares};
-use crate::core::model::limit::{Overrides, TupleBuf, MAX_LIMITS};
+use crate::core::model::change::{Change, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount};
+use crate::core::model::limit::{Overrides, MAX_LIMITS};
 use crate::core::model::order::ReturnContent;
+use crate::core::model::placement::Placement;
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::quantity::MAX_UNITS;
-use crate::core::model::usage::Share;
+use crate::core::model::usage::{tuple_at, Share};
 
 /// An effect that is read back.
 pub struct Effect<'a> {
@@ -69,7 +70,12 @@ impl<'a> Effect<'a> {
         if self.reader.is_empty() {
             return Ok(None);
         }
-        let code = self.reader.byte()?;
+        let mut code = self.reader.byte()?;
+        let mut remember = Vec::new();
+        if code == op::REMEMBER {
+            remember = names(&mut self.reader)?;
+            code = self.reader.byte()?;
+        }
         let mut new_epoch = None;
         if code & 0x80 != 0 {
             let mut bytes = [0; 8];
@@ -78,7 +84,13 @@ impl<'a> Effect<'a> {
             }
             new_epoch = Some(u64::from_le_bytes(bytes));
         }
-        let (change, known) = self.change(code & 0x7f, pool, attributes)?;
+        let (mut change, known) = self.change(code & 0x7f, pool, attributes)?;
+        if !remember.is_empty() {
+            let Change::Pool(PoolChange::Policy(policy)) = &mut change else {
+                return Err(Damage("what orders remember has no policy"));
+            };
+            policy.remember = remember;
+        }
         let applicable = known && applicable(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
@@ -96,82 +108,102 @@ impl<'a> Effect<'a> {
     {
         let now_ms = self.now_ms;
         let r = &mut self.reader;
+        if code == op::PURGED {
+            return Ok((Change::Purged(purged(r)?), true));
+        }
+        if let Some(change) = pool_change(r, code, pool, now_ms)? {
+            return Ok((Change::Pool(change), true));
+        }
+        let order = order(r, pool)?;
         let mut known = true;
-        let change = match code {
-            op::CREATED => Change::Created { salt: r.number()?, on_hand: on_hand(r)? },
-            op::SET => Change::Set(on_hand(r)?),
-            op::ADDED => {
-                let delta = r.bounded()?;
-                let token = match token(r)? {
-                    Some(token) => Some((token, time(r, now_ms)?)),
-                    None => None,
-                };
-                Change::Added { delta, token }
-            }
-            op::RECONCILED => Change::Reconciled { on_hand: r.bounded()? },
-            op::SUSPENDED => Change::Suspended,
-            op::RESUMED => Change::Resumed,
-            op::POLICY => Change::Policy(Box::new(policy(r)?)),
-            op::LIMIT_SET => Change::LimitSet(Box::new(limit_set(r)?)),
-            op::LIMIT_REMOVED => {
-                let id = r.small()?;
-                let dims = pool.limits.iter().find(|l| l.id == id).map_or(0, |l| l.identity.dims.len());
-                let pattern = if r.flag()? { Some(tuple(r, dims, true)?) } else { None };
-                Change::LimitRemoved { id, pattern }
-            }
-            op::RESERVED => {
-                let order = order(r, pool)?;
-                let qty = r.within(1..=MAX_UNITS)?;
-                let asked = qty.saturating_add(r.within(0..=MAX_UNITS)?);
-                let partial = r.flag()?;
-                let deadline_ms = time(r, now_ms)?;
-                read_attributes(r, attributes)?;
-                let shares = shares(r, pool, attributes, now_ms, &mut known)?;
-                Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares }
-            }
-            op::LATE_PLACED => {
-                let order = order(r, pool)?;
-                let qty = r.within(1..=MAX_UNITS)?;
-                let placed_ms = time(r, now_ms)?;
-                let forget_ms = time(r, now_ms)?;
-                read_attributes(r, attributes)?;
-                let shares = shares(r, pool, attributes, now_ms, &mut known)?;
-                Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms }
-            }
-            op::AMENDED => {
-                let order = order(r, pool)?;
-                let qty = r.within(1..=MAX_UNITS)?;
-                let recount = if r.flag()? { Some(recount(r, pool, now_ms, &mut known)?) } else { None };
-                Change::Amended { order, qty, recount }
-            }
-            op::EXTENDED => Change::Extended { order: order(r, pool)?, deadline_ms: time(r, now_ms)? },
-            op::CONFIRMED => {
-                Change::Confirmed { order: order(r, pool)?, qty: r.within(1..=MAX_UNITS)?, forget_ms: time(r, now_ms)? }
-            }
-            op::LATE => {
-                let order = order(r, pool)?;
-                let qty = r.within(1..=MAX_UNITS)?;
-                let forget_ms = time(r, now_ms)?;
-                Change::Late { order, qty, recount: recount(r, pool, now_ms, &mut known)?, forget_ms }
-            }
-            op::RELEASED => Change::Released { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
-            op::CANCELLED => Change::Cancelled { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
-            op::EXPIRED => Change::Expired { order: order(r, pool)?, forget_ms: time(r, now_ms)? },
-            op::RETURNED => {
-                let order = order(r, pool)?;
-                let forget_ms = time(r, now_ms)?;
-                Change::Returned { order, token: token(r)?, content: content(r)?, forget_ms }
-            }
-            op::UNVERIFIED_RETURN => {
-                let order = order(r, pool)?;
-                let forget_ms = time(r, now_ms)?;
-                Change::UnverifiedReturn { order, token: r.id()?, content: content(r)?, forget_ms }
-            }
-            op::PURGED => Change::Purged(purged(r)?),
-            _ => return Err(Damage("a change is of no known kind")),
-        };
-        Ok((change, known))
+        let change = order_change(r, code, pool, now_ms, attributes, &mut known)?;
+        Ok((Change::Order(order, change), known))
     }
+}
+
+/// A change of the pool as a whole. `None`: this is not its code.
+fn pool_change<'a>(r: &mut Reader<'a>, code: u8, pool: &Pool, now_ms: i64) -> Read<Option<PoolChange<'a>>> {
+    Ok(Some(match code {
+        op::CREATED => PoolChange::Created { salt: r.number()?, on_hand: on_hand(r)? },
+        op::SET => PoolChange::Set(on_hand(r)?),
+        op::ADDED => {
+            let delta = r.bounded()?;
+            let token = match token(r)? {
+                Some(token) => Some((token, time(r, now_ms)?)),
+                None => None,
+            };
+            PoolChange::Added { delta, token }
+        }
+        op::RECONCILED => PoolChange::Reconciled { on_hand: r.bounded()? },
+        op::SUSPENDED => PoolChange::Suspended,
+        op::RESUMED => PoolChange::Resumed,
+        op::POLICY => PoolChange::Policy(Box::new(policy(r)?)),
+        op::LIMIT_SET => PoolChange::LimitSet(Box::new(limit_set(r)?)),
+        op::LIMIT_REMOVED => {
+            let id = r.small()?;
+            let dims = pool.limits.iter().find(|l| l.id == id).map_or(0, |l| l.identity.dims.len());
+            let pattern = if r.flag()? { Some(tuple(r, dims, true)?) } else { None };
+            PoolChange::LimitRemoved { id, pattern }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// A change of an order. `known` becomes false where it names a limit that is not there.
+fn order_change<'s, 'a: 's>(
+    r: &mut Reader<'a>,
+    code: u8,
+    pool: &Pool,
+    now_ms: i64,
+    attributes: &'s mut Attributes<'a>,
+    known: &mut bool,
+) -> Read<OrderChange<'s>> {
+    Ok(match code {
+        op::RESERVED | op::REPLACING => {
+            let qty = r.within(1..=MAX_UNITS)?;
+            let asked = qty.saturating_add(r.within(0..=MAX_UNITS)?);
+            let partial = r.flag()?;
+            let deadline_ms = time(r, now_ms)?;
+            read_attributes(r, attributes)?;
+            let placement = Placement { qty, ..Placement::asked(attributes, asked, partial, now_ms) };
+            let placement = counted(r, pool, placement, now_ms, known)?;
+            let given_up = if code == op::REPLACING { r.within(1..=MAX_UNITS)? } else { 0 };
+            OrderChange::Reserved { placement, deadline_ms, given_up }
+        }
+        op::LATE_PLACED => {
+            let qty = r.within(1..=MAX_UNITS)?;
+            let placed_ms = time(r, now_ms)?;
+            let forget_ms = time(r, now_ms)?;
+            read_attributes(r, attributes)?;
+            let placement = Placement { qty, ..Placement::asked(attributes, qty, false, placed_ms) };
+            OrderChange::LatePlaced { placement: counted(r, pool, placement, now_ms, known)?, forget_ms }
+        }
+        op::AMENDED => {
+            let qty = r.within(1..=MAX_UNITS)?;
+            let recount = if r.flag()? { Some(recount(r, pool, now_ms, known)?) } else { None };
+            OrderChange::Amended { qty, recount }
+        }
+        op::EXTENDED => OrderChange::Extended { deadline_ms: time(r, now_ms)? },
+        op::CONFIRMED => OrderChange::Confirmed { qty: r.within(1..=MAX_UNITS)?, forget_ms: time(r, now_ms)? },
+        op::LATE => {
+            let qty = r.within(1..=MAX_UNITS)?;
+            let forget_ms = time(r, now_ms)?;
+            OrderChange::Late { qty, recount: recount(r, pool, now_ms, known)?, forget_ms }
+        }
+        op::RELEASED => OrderChange::Released { forget_ms: time(r, now_ms)? },
+        op::REPLACED => OrderChange::Replaced { forget_ms: time(r, now_ms)? },
+        op::CANCELLED => OrderChange::Cancelled { forget_ms: time(r, now_ms)? },
+        op::EXPIRED => OrderChange::Expired { forget_ms: time(r, now_ms)? },
+        op::RETURNED => {
+            let forget_ms = time(r, now_ms)?;
+            OrderChange::Returned { token: token(r)?, content: content(r)?, forget_ms }
+        }
+        op::UNVERIFIED_RETURN => {
+            let forget_ms = time(r, now_ms)?;
+            OrderChange::UnverifiedReturn { token: r.id()?, content: content(r)?, forget_ms }
+        }
+        _ => return Err(Damage("a change is of no known kind")),
+    })
 }
 
 fn order<'a>(r: &mut Reader<'a>, pool: &Pool) -> Read<OrderRef<'a>> {
@@ -205,9 +237,16 @@ fn read_attributes<'a>(r: &mut Reader<'a>, attributes: &mut Attributes<'a>) -> R
     Ok(())
 }
 
-fn shares(r: &mut Reader<'_>, pool: &Pool, attributes: &Attributes<'_>, now_ms: i64, known: &mut bool) -> Read<Shares> {
-    let mut shares = Shares::new();
-    let mut buf = TupleBuf::new();
+/// A placement with the shares that follow, each looked up, and its fingerprint.
+fn counted<'a>(
+    r: &mut Reader<'_>,
+    pool: &Pool,
+    mut placement: Placement<'a>,
+    now_ms: i64,
+    known: &mut bool,
+) -> Read<Placement<'a>> {
+    let Placement { attributes, fingerprint, shares, joined, .. } = &mut placement;
+    *fingerprint = pool.salt.attributes(attributes);
     for _ in 0..r.number()? {
         let id = r.small()?;
         let window_ms = now_ms.saturating_sub(r.bounded()?);
@@ -217,18 +256,19 @@ fn shares(r: &mut Reader<'_>, pool: &Pool, attributes: &Attributes<'_>, now_ms: 
             *known = false;
             continue;
         };
-        let Some(tuple) = limit.tuple(attributes, &mut buf) else {
+        let Some(at) = limit.locate(attributes, joined) else {
             *known = false;
             continue;
         };
         if shares.len() >= MAX_LIMITS || shares.iter().any(|s: &Share| usize::from(s.limit) == place) {
             return Err(Damage("an order has too many shares"));
         }
+        let tuple = tuple_at(attributes, joined, at);
         let hash = pool.salt.usage(id, tuple);
         let entry = pool.usage.find(hash, id, tuple);
-        shares.push(Share { limit: place as u8, window_ms, hash, entry });
+        shares.push(Share { limit: place as u8, tuple: at, window_ms, hash, entry });
     }
-    Ok(shares)
+    Ok(placement)
 }
 
 fn recount(r: &mut Reader<'_>, pool: &Pool, now_ms: i64, known: &mut bool) -> Read<Recount> {
@@ -254,6 +294,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         safety: r.bounded()?,
         alert: r.within(0..=MAX_UNITS)?,
         events: events(r)?,
+        remember: Vec::new(),
         limits: Vec::new(),
     };
     for _ in 0..r.number()? {

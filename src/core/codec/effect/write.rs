@@ -2,12 +2,13 @@
 
 use super::op;
 use crate::core::codec::fields::{
-    put_cap, put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times,
+    put_cap, put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_times,
 };
 use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, LimitSet, Purged, Recount, Shares};
+use crate::core::model::change::{Change, LimitSet, OrderChange, PoolChange, Purged, Recount};
 use crate::core::model::order::ReturnContent;
+use crate::core::model::placement::Shares;
 use crate::core::model::policy::Policy;
 use crate::core::model::pool::{Pool, Times};
 
@@ -20,120 +21,151 @@ pub fn begin(out: &mut Vec<u8>, now_ms: i64, seq: u64) {
 
 /// Adds a change, and the epoch that it brings in.
 pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, change: &Change<'_>) {
-    // An operation's number, with the top bit set where an epoch follows.
-    let mut code = |code: u8| {
-        out.push(code | if new_epoch.is_some() { 0x80 } else { 0 });
-        if let Some(epoch) = new_epoch {
-            out.extend_from_slice(&epoch.to_le_bytes());
-        }
-    };
     match change {
-        Change::Created { .. } => code(op::CREATED),
-        Change::Set(_) => code(op::SET),
-        Change::Added { .. } => code(op::ADDED),
-        Change::Reconciled { .. } => code(op::RECONCILED),
-        Change::Suspended => code(op::SUSPENDED),
-        Change::Resumed => code(op::RESUMED),
-        Change::Policy(_) => code(op::POLICY),
-        Change::LimitSet(_) => code(op::LIMIT_SET),
-        Change::LimitRemoved { .. } => code(op::LIMIT_REMOVED),
-        Change::Reserved { .. } => code(op::RESERVED),
-        Change::Amended { .. } => code(op::AMENDED),
-        Change::Extended { .. } => code(op::EXTENDED),
-        Change::Confirmed { .. } => code(op::CONFIRMED),
-        Change::Late { .. } => code(op::LATE),
-        Change::LatePlaced { .. } => code(op::LATE_PLACED),
-        Change::Released { .. } => code(op::RELEASED),
-        Change::Cancelled { .. } => code(op::CANCELLED),
-        Change::Expired { .. } => code(op::EXPIRED),
-        Change::Returned { .. } => code(op::RETURNED),
-        Change::UnverifiedReturn { .. } => code(op::UNVERIFIED_RETURN),
-        Change::Purged(_) => code(op::PURGED),
+        Change::Order(order, change) => {
+            put_code(out, order_code(change), new_epoch);
+            put_bytes(out, order.id);
+            put_order_change(out, pool, now_ms, change);
+        }
+        Change::Pool(change) => {
+            if let PoolChange::Policy(policy) = change {
+                if !policy.remember.is_empty() {
+                    out.push(op::REMEMBER);
+                    put_names(out, &policy.remember);
+                }
+            }
+            put_code(out, pool_code(change), new_epoch);
+            put_pool_change(out, now_ms, change);
+        }
+        Change::Purged(purged) => {
+            put_code(out, op::PURGED, new_epoch);
+            put_purged(out, purged);
+        }
     }
+}
+
+/// An operation's number, with the top bit set where an epoch follows.
+fn put_code(out: &mut Vec<u8>, code: u8, new_epoch: Option<u64>) {
+    out.push(code | if new_epoch.is_some() { 0x80 } else { 0 });
+    if let Some(epoch) = new_epoch {
+        out.extend_from_slice(&epoch.to_le_bytes());
+    }
+}
+
+const fn order_code(change: &OrderChange<'_>) -> u8 {
+    match change {
+        OrderChange::Reserved { given_up: 0, .. } => op::RESERVED,
+        OrderChange::Reserved { .. } => op::REPLACING,
+        OrderChange::Amended { .. } => op::AMENDED,
+        OrderChange::Extended { .. } => op::EXTENDED,
+        OrderChange::Confirmed { .. } => op::CONFIRMED,
+        OrderChange::Late { .. } => op::LATE,
+        OrderChange::LatePlaced { .. } => op::LATE_PLACED,
+        OrderChange::Released { .. } => op::RELEASED,
+        OrderChange::Replaced { .. } => op::REPLACED,
+        OrderChange::Cancelled { .. } => op::CANCELLED,
+        OrderChange::Expired { .. } => op::EXPIRED,
+        OrderChange::Returned { .. } => op::RETURNED,
+        OrderChange::UnverifiedReturn { .. } => op::UNVERIFIED_RETURN,
+    }
+}
+
+const fn pool_code(change: &PoolChange<'_>) -> u8 {
+    match change {
+        PoolChange::Created { .. } => op::CREATED,
+        PoolChange::Set(_) => op::SET,
+        PoolChange::Added { .. } => op::ADDED,
+        PoolChange::Reconciled { .. } => op::RECONCILED,
+        PoolChange::Suspended => op::SUSPENDED,
+        PoolChange::Resumed => op::RESUMED,
+        PoolChange::Policy(_) => op::POLICY,
+        PoolChange::LimitSet(_) => op::LIMIT_SET,
+        PoolChange::LimitRemoved { .. } => op::LIMIT_REMOVED,
+    }
+}
+
+fn put_order_change(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, change: &OrderChange<'_>) {
     let ahead = |at_ms: i64| at_ms.saturating_sub(now_ms);
     match change {
-        Change::Created { salt, on_hand } => {
-            put(out, *salt);
-            put_on_hand(out, *on_hand);
-        }
-        Change::Set(on_hand) => put_on_hand(out, *on_hand),
-        Change::Added { delta, token } => {
-            put_signed(out, *delta);
-            put_token(out, token.map(|(token, _)| token));
-            if let Some((_, forget_ms)) = token {
-                put_signed(out, ahead(*forget_ms));
-            }
-        }
-        Change::Reconciled { on_hand } => put_signed(out, *on_hand),
-        Change::Suspended | Change::Resumed => {}
-        Change::Policy(policy) => put_policy(out, policy),
-        Change::LimitSet(set) => put_limit_set(out, set),
-        Change::LimitRemoved { id, pattern } => {
-            put(out, u64::from(*id));
-            out.push(u8::from(pattern.is_some()));
-            if let Some(pattern) = pattern {
-                put_bytes(out, pattern.as_slice());
-            }
-        }
-        Change::Reserved { order, asked, qty, partial, deadline_ms, attributes, shares } => {
-            put_bytes(out, order.id);
-            put_signed(out, *qty);
-            put_signed(out, asked.saturating_sub(*qty));
-            out.push(u8::from(*partial));
+        // When it was placed is the time of the effect.
+        OrderChange::Reserved { placement, deadline_ms, given_up } => {
+            put_signed(out, placement.qty);
+            put_signed(out, placement.asked.saturating_sub(placement.qty));
+            out.push(u8::from(placement.partial));
             put_signed(out, ahead(*deadline_ms));
-            put_attributes(out, attributes);
-            put_shares(out, pool, shares, now_ms);
+            put_attributes(out, placement.attributes);
+            put_shares(out, pool, &placement.shares, now_ms);
+            if *given_up != 0 {
+                put_signed(out, *given_up);
+            }
         }
-        Change::LatePlaced { order, qty, placed_ms, attributes, shares, forget_ms } => {
-            put_bytes(out, order.id);
-            put_signed(out, *qty);
-            put_signed(out, ahead(*placed_ms));
+        // All that was asked for was granted.
+        OrderChange::LatePlaced { placement, forget_ms } => {
+            put_signed(out, placement.qty);
+            put_signed(out, ahead(placement.placed_ms));
             put_signed(out, ahead(*forget_ms));
-            put_attributes(out, attributes);
-            put_shares(out, pool, shares, now_ms);
+            put_attributes(out, placement.attributes);
+            put_shares(out, pool, &placement.shares, now_ms);
         }
-        Change::Amended { order, qty, recount } => {
-            put_bytes(out, order.id);
+        OrderChange::Amended { qty, recount } => {
             put_signed(out, *qty);
             out.push(u8::from(recount.is_some()));
             if let Some(recount) = recount {
                 put_recount(out, recount, now_ms);
             }
         }
-        Change::Extended { order, deadline_ms } => {
-            put_bytes(out, order.id);
-            put_signed(out, ahead(*deadline_ms));
-        }
-        Change::Confirmed { order, qty, forget_ms } => {
-            put_bytes(out, order.id);
+        OrderChange::Extended { deadline_ms } => put_signed(out, ahead(*deadline_ms)),
+        OrderChange::Confirmed { qty, forget_ms } => {
             put_signed(out, *qty);
             put_signed(out, ahead(*forget_ms));
         }
-        Change::Late { order, qty, recount, forget_ms } => {
-            put_bytes(out, order.id);
+        OrderChange::Late { qty, recount, forget_ms } => {
             put_signed(out, *qty);
             put_signed(out, ahead(*forget_ms));
             put_recount(out, recount, now_ms);
         }
-        Change::Released { order, forget_ms }
-        | Change::Cancelled { order, forget_ms }
-        | Change::Expired { order, forget_ms } => {
-            put_bytes(out, order.id);
-            put_signed(out, ahead(*forget_ms));
-        }
-        Change::Returned { order, token, content, forget_ms } => {
-            put_bytes(out, order.id);
+        OrderChange::Released { forget_ms }
+        | OrderChange::Replaced { forget_ms }
+        | OrderChange::Cancelled { forget_ms }
+        | OrderChange::Expired { forget_ms } => put_signed(out, ahead(*forget_ms)),
+        OrderChange::Returned { token, content, forget_ms } => {
             put_signed(out, ahead(*forget_ms));
             put_token(out, *token);
             put_content(out, *content);
         }
-        Change::UnverifiedReturn { order, token, content, forget_ms } => {
-            put_bytes(out, order.id);
+        OrderChange::UnverifiedReturn { token, content, forget_ms } => {
             put_signed(out, ahead(*forget_ms));
             put_bytes(out, token);
             put_content(out, *content);
         }
-        Change::Purged(purged) => put_purged(out, purged),
+    }
+}
+
+fn put_pool_change(out: &mut Vec<u8>, now_ms: i64, change: &PoolChange<'_>) {
+    match change {
+        PoolChange::Created { salt, on_hand } => {
+            put(out, *salt);
+            put_on_hand(out, *on_hand);
+        }
+        PoolChange::Set(on_hand) => put_on_hand(out, *on_hand),
+        PoolChange::Added { delta, token } => {
+            put_signed(out, *delta);
+            put_token(out, token.map(|(token, _)| token));
+            if let Some((_, forget_ms)) = token {
+                put_signed(out, forget_ms.saturating_sub(now_ms));
+            }
+        }
+        PoolChange::Reconciled { on_hand } => put_signed(out, *on_hand),
+        PoolChange::Suspended | PoolChange::Resumed => {}
+        PoolChange::Policy(policy) => put_policy(out, policy),
+        PoolChange::LimitSet(set) => put_limit_set(out, set),
+        PoolChange::LimitRemoved { id, pattern } => {
+            put(out, u64::from(*id));
+            out.push(u8::from(pattern.is_some()));
+            if let Some(pattern) = pattern {
+                put_bytes(out, pattern.as_slice());
+            }
+        }
     }
 }
 
