@@ -32,7 +32,7 @@ impl Db {
     /// The adjustment of a token.
     pub async fn adjustment(&self, tx: &mut Tx, token: &str) -> Result<Option<Adjustment>> {
         let sql = self.dialect.placeholders(&format!("SELECT {COLUMNS} FROM stock_adjustments WHERE token = ?"));
-        let row = query(&sql).bind(token).fetch_optional(&mut **tx).await?;
+        let row = query(&sql).bind(token).fetch_optional(tx).await?;
         row.map(|row| {
             Ok(Adjustment {
                 token: row.text(0)?,
@@ -54,7 +54,7 @@ impl Db {
         let sql = self.dialect.placeholders(&sql);
         let query = query(&sql).bind(a.token.as_str()).bind(a.sku.as_str()).bind(a.delta);
         let query = query.bind(a.reason.as_str()).bind(a.operator.as_str()).bind(a.on_hand).bind(a.at_ms);
-        query.bind(a.synced).execute(&mut **tx).await?;
+        query.bind(a.synced).execute(tx).await?;
         Ok(())
     }
 
@@ -68,14 +68,14 @@ impl Db {
             for sku in some {
                 query = query.bind(sku.as_str());
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
 
     /// Adjustments of which Redis does not know yet.
     pub async fn unsynced(&self, tx: &mut Tx) -> Result<i64> {
-        let row = query("SELECT COUNT(*) FROM stock_adjustments WHERE synced = 0").fetch_one(&mut **tx).await?;
+        let row = query("SELECT COUNT(*) FROM stock_adjustments WHERE synced = 0").fetch_one(tx).await?;
         row.number(0)
     }
 }

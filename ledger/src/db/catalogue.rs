@@ -46,14 +46,14 @@ impl Db {
                 let sql = "SELECT CASE WHEN type = 'view' THEN 'view' WHEN sql LIKE 'CREATE VIRTUAL%' THEN 'virtual' \
                            ELSE 'table' END, '' FROM sqlite_master WHERE type IN ('table', 'view') \
                            AND name = ? COLLATE NOCASE";
-                query(sql).bind(table).fetch_optional(&mut **tx).await?
+                query(sql).bind(table).fetch_optional(tx).await?
             }
             Dialect::Postgres => {
                 let sql = "SELECT CASE WHEN relkind = 'v' THEN 'view' WHEN relkind = 'm' THEN 'materialized view' \
                            WHEN relkind = 'f' THEN 'foreign table' WHEN relpersistence = 'u' THEN 'unlogged table' \
                            WHEN relkind IN ('r', 'p') THEN 'table' ELSE 'relation' END, '' \
                            FROM pg_class WHERE oid = to_regclass($1)";
-                query(sql).bind(&self.stock.table).fetch_optional(&mut **tx).await?
+                query(sql).bind(&self.stock.table).fetch_optional(tx).await?
             }
             Dialect::Mysql => {
                 let sql = "SELECT CASE WHEN t.table_type LIKE '%VIEW' THEN 'view' \
@@ -61,7 +61,7 @@ impl Db {
                            CAST(COALESCE(t.engine, '') AS CHAR) FROM information_schema.tables AS t \
                            LEFT JOIN information_schema.engines AS e ON e.engine = t.engine \
                            WHERE t.table_schema = COALESCE(?, DATABASE()) AND t.table_name = ?";
-                query(sql).bind(schema).bind(table).fetch_optional(&mut **tx).await?
+                query(sql).bind(schema).bind(table).fetch_optional(tx).await?
             }
         };
         let Some(row) = row else { return Ok(None) };
@@ -76,7 +76,7 @@ impl Db {
         let rows = match self.dialect {
             Dialect::Sqlite => {
                 let sql = "SELECT name, type, -1, hidden IN (2, 3), '' FROM pragma_table_xinfo(?)";
-                query(sql).bind(table).fetch_all(&mut **tx).await?
+                query(sql).bind(table).fetch_all(tx).await?
             }
             Dialect::Postgres => {
                 // A domain is what it is made of. The scale of NUMERIC stands in 11 bits, with a
@@ -88,7 +88,7 @@ impl Db {
                            FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid \
                            JOIN pg_type AS b ON b.oid = COALESCE(NULLIF(t.typbasetype, 0), t.oid) \
                            WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
-                query(sql).bind(&self.stock.table).fetch_all(&mut **tx).await?
+                query(sql).bind(&self.stock.table).fetch_all(tx).await?
             }
             Dialect::Mysql => {
                 let sql = "SELECT CAST(column_name AS CHAR), CAST(data_type AS CHAR), \
@@ -96,7 +96,7 @@ impl Db {
                            CAST(COALESCE(generation_expression, '') <> '' AS SIGNED), \
                            CAST(COALESCE(character_set_name, '') AS CHAR) FROM information_schema.columns \
                            WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
-                query(sql).bind(schema).bind(table).fetch_all(&mut **tx).await?
+                query(sql).bind(schema).bind(table).fetch_all(tx).await?
             }
         };
         rows.iter().map(column).collect()
@@ -113,7 +113,7 @@ impl Db {
                            (SELECT COUNT(*) FROM pragma_index_list(?1) AS l WHERE l.[unique] = 1 AND l.partial = 0 \
                            AND (SELECT COUNT(*) FROM pragma_index_info(l.name)) = 1 \
                            AND (SELECT i.name FROM pragma_index_info(l.name) AS i) = ?2 COLLATE NOCASE)";
-                query(sql).bind(table).bind(&named.key).fetch_one(&mut **tx).await?
+                query(sql).bind(table).bind(&named.key).fetch_one(tx).await?
             }
             Dialect::Postgres => {
                 // An index that is not valid (CREATE INDEX CONCURRENTLY that failed) promises
@@ -122,14 +122,14 @@ impl Db {
                            ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
                            WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid \
                            AND i.indnkeyatts = 1 AND i.indpred IS NULL AND a.attname = $2";
-                query(sql).bind(&self.stock.table).bind(&named.key).fetch_one(&mut **tx).await?
+                query(sql).bind(&self.stock.table).bind(&named.key).fetch_one(tx).await?
             }
             Dialect::Mysql => {
                 let sql = "SELECT COUNT(*) FROM (SELECT index_name FROM information_schema.statistics \
                            WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND non_unique = 0 \
                            GROUP BY index_name \
                            HAVING COUNT(*) = 1 AND MAX(column_name) = ? AND COUNT(sub_part) = 0) AS alone";
-                query(sql).bind(schema).bind(table).bind(&named.key).fetch_one(&mut **tx).await?
+                query(sql).bind(schema).bind(table).bind(&named.key).fetch_one(tx).await?
             }
         };
         Ok(row.number(0)? > 0)
@@ -140,18 +140,18 @@ impl Db {
         let row = match self.dialect {
             Dialect::Sqlite => {
                 let sql = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE";
-                query(sql).bind(table).fetch_one(&mut **tx).await?
+                query(sql).bind(table).fetch_one(tx).await?
             }
             Dialect::Postgres => {
                 let sql =
                     "SELECT (SELECT COUNT(*) FROM pg_trigger WHERE tgrelid = to_regclass($1) AND NOT tgisinternal) \
                            + (SELECT COUNT(*) FROM pg_rewrite WHERE ev_class = to_regclass($1))";
-                query(sql).bind(&self.stock.table).fetch_one(&mut **tx).await?
+                query(sql).bind(&self.stock.table).fetch_one(tx).await?
             }
             Dialect::Mysql => {
                 let sql = "SELECT COUNT(*) FROM information_schema.triggers \
                            WHERE event_object_schema = COALESCE(?, DATABASE()) AND event_object_table = ?";
-                query(sql).bind(schema).bind(table).fetch_one(&mut **tx).await?
+                query(sql).bind(schema).bind(table).fetch_one(tx).await?
             }
         };
         Ok(row.number(0)? > 0)

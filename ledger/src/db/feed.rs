@@ -36,7 +36,7 @@ impl Db {
             let columns = ["stream", "entry", "history", "version", "applied", "event_ms", "updated_ms"];
             let sql = self.dialect.insert_absent("stock_streams", &columns, 1, 1);
             let query = query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
-            query.execute(&mut *tx).await?;
+            query.execute(&mut tx).await?;
             tx.commit().await?;
             // Read again: whose row it is only the database knows.
         }
@@ -44,7 +44,7 @@ impl Db {
 
     /// All streams.
     pub async fn streams(&self, tx: &mut Tx) -> Result<Vec<(String, StreamRow)>> {
-        let rows = query(&format!("SELECT {COLUMNS} FROM stock_streams ORDER BY stream")).fetch_all(&mut **tx).await?;
+        let rows = query(&format!("SELECT {COLUMNS} FROM stock_streams ORDER BY stream")).fetch_all(tx).await?;
         rows.iter()
             .map(|row| {
                 let stream = StreamRow {
@@ -65,7 +65,7 @@ impl Db {
     pub async fn entry_seen_by_all(&self, stream: &str) -> Result<Option<String>> {
         let mut witness = self.witness().await?;
         let sql = self.dialect.placeholders("SELECT entry FROM stock_streams WHERE stream = ?");
-        let row = query(&sql).bind(stream).fetch_optional(&mut *witness).await?;
+        let row = query(&sql).bind(stream).fetch_optional(&mut witness).await?;
         row.map(|row| row.text(0)).transpose()
     }
 
@@ -85,13 +85,13 @@ impl Db {
             .bind(row.updated_ms)
             .bind(stream)
             .bind(row.version);
-        Ok(query.execute(&mut **tx).await? == 1)
+        Ok(query.execute(tx).await? == 1)
     }
 
     /// Corrects the number of events applied, within the same claim.
     pub async fn count_applied(&self, tx: &mut Tx, stream: &str, row: &StreamRow) -> Result<()> {
         let sql = self.dialect.placeholders("UPDATE stock_streams SET applied = ?, event_ms = ? WHERE stream = ?");
-        query(&sql).bind(row.applied).bind(row.event_ms).bind(stream).execute(&mut **tx).await?;
+        query(&sql).bind(row.applied).bind(row.event_ms).bind(stream).execute(tx).await?;
         Ok(())
     }
 }

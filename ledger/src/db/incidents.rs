@@ -42,7 +42,7 @@ impl Db {
                 query = query.bind(i.kind).bind(i.pool.as_str()).bind(i.order.as_str()).bind(i.epoch.as_str());
                 query = query.bind(i.seq).bind(i.units).bind(cut(&i.detail, MOST_DETAIL)).bind(now_ms);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -51,7 +51,7 @@ impl Db {
     pub async fn has_incident(&self, tx: &mut Tx, incident: &Incident) -> Result<bool> {
         let sql = self.dialect.placeholders("SELECT COUNT(*) FROM stock_incidents WHERE kind = ? AND detail = ?");
         let detail = cut(&incident.detail, MOST_DETAIL);
-        let row = query(&sql).bind(incident.kind).bind(detail).fetch_one(&mut **tx).await?;
+        let row = query(&sql).bind(incident.kind).bind(detail).fetch_one(tx).await?;
         Ok(row.number(0)? > 0)
     }
 
@@ -59,14 +59,14 @@ impl Db {
     pub async fn is_gone(&self, tx: &mut Tx, pool: &str, epoch: &str) -> Result<bool> {
         let sql = "SELECT COUNT(*) FROM stock_incidents WHERE kind = 'gone' AND pool = ? AND epoch = ?";
         let sql = self.dialect.placeholders(sql);
-        Ok(query(&sql).bind(pool).bind(epoch).fetch_one(&mut **tx).await?.number(0)? > 0)
+        Ok(query(&sql).bind(pool).bind(epoch).fetch_one(tx).await?.number(0)? > 0)
     }
 
     /// How many incidents there are of each kind, and their units.
     pub async fn count_incidents(&self, tx: &mut Tx) -> Result<Vec<(String, i64, i64)>> {
         let units = self.dialect.whole("SUM(units)");
         let sql = format!("SELECT kind, COUNT(*), {units} FROM stock_incidents GROUP BY kind ORDER BY kind");
-        let rows = query(&sql).fetch_all(&mut **tx).await?;
+        let rows = query(&sql).fetch_all(tx).await?;
         rows.iter().map(|row| Ok((row.text(0)?, row.number(1)?, row.number(2)?))).collect()
     }
 
@@ -74,7 +74,7 @@ impl Db {
     pub async fn last_incidents(&self, tx: &mut Tx, limit: i64) -> Result<Vec<Listed>> {
         let sql = "SELECT kind, pool, order_id, units, detail, at_ms FROM stock_incidents ORDER BY id DESC LIMIT ?";
         let sql = self.dialect.placeholders(sql);
-        let rows = query(&sql).bind(limit).fetch_all(&mut **tx).await?;
+        let rows = query(&sql).bind(limit).fetch_all(tx).await?;
         rows.iter()
             .map(|row| {
                 Ok(Listed {
@@ -94,15 +94,15 @@ impl Db {
     pub async fn troubles(&self, tx: &mut Tx) -> Result<(i64, i64, i64)> {
         let units = self.dialect.whole("COALESCE(SUM(uncovered), 0)");
         let sql = format!("SELECT COUNT(*), {units} FROM stock_positions WHERE uncovered > 0");
-        let row = query(&sql).fetch_one(&mut **tx).await?;
-        let to_audit = query("SELECT COUNT(*) FROM stock_positions WHERE needs_audit = 1").fetch_one(&mut **tx).await?;
+        let row = query(&sql).fetch_one(tx).await?;
+        let to_audit = query("SELECT COUNT(*) FROM stock_positions WHERE needs_audit = 1").fetch_one(tx).await?;
         Ok((row.number(0)?, row.number(1)?, to_audit.number(0)?))
     }
 
     /// How many lines stand in each state.
     pub async fn count_lines(&self, tx: &mut Tx) -> Result<Vec<(String, i64)>> {
         let sql = "SELECT state, COUNT(*) FROM stock_lines GROUP BY state ORDER BY state";
-        let rows = query(sql).fetch_all(&mut **tx).await?;
+        let rows = query(sql).fetch_all(tx).await?;
         rows.iter().map(|row| Ok((row.text(0)?, row.number(1)?))).collect()
     }
 }

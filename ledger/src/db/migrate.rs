@@ -50,7 +50,7 @@ impl Db {
                     Dialect::Mysql => statement.to_string(),
                     _ => statement.replace("CREATE INDEX stock", "CREATE INDEX IF NOT EXISTS stock"),
                 };
-                match query(&statement).execute(&mut *tx).await {
+                match query(&statement).execute(&mut tx).await {
                     Ok(_) => {}
                     // Left of a broken attempt, as above.
                     Err(error) if is_known_index(&error) => {}
@@ -58,7 +58,7 @@ impl Db {
                 }
             }
             let note = self.dialect.placeholders("INSERT INTO stock_ledger_version (version) VALUES (?)");
-            query(&note).bind(version).execute(&mut *tx).await?;
+            query(&note).bind(version).execute(&mut tx).await?;
             tx.commit().await?;
         }
         Ok(from)

@@ -73,7 +73,7 @@ impl Db {
             for pool in some {
                 query = query.bind(*pool);
             }
-            for row in query.fetch_all(&mut **tx).await? {
+            for row in query.fetch_all(tx).await? {
                 found.extend([position(&row)?]);
             }
         }
@@ -83,7 +83,7 @@ impl Db {
     /// SQLite's one writer's lock, before anything is read.
     async fn lock_writer(&self, tx: &mut Tx) -> Result<()> {
         if self.dialect == Dialect::Sqlite {
-            query("UPDATE stock_ledger_version SET version = version").execute(&mut **tx).await?;
+            query("UPDATE stock_ledger_version SET version = version").execute(tx).await?;
         }
         Ok(())
     }
@@ -94,14 +94,14 @@ impl Db {
         self.lock_writer(tx).await?;
         let (Some(first), Some(last)) = (pools.first(), pools.last()) else { return Ok(false) };
         let sql = self.dialect.placeholders("SELECT pool FROM stock_positions WHERE pool >= ? AND pool <= ? LIMIT 1");
-        Ok(query(&sql).bind(*first).bind(*last).fetch_optional(&mut **tx).await?.is_some())
+        Ok(query(&sql).bind(*first).bind(*last).fetch_optional(tx).await?.is_some())
     }
 
     /// Where one pool stands now.
     pub async fn position(&self, pool: &str) -> Result<Option<Position>> {
         let mut tx = self.begin().await?;
         let sql = format!("SELECT {} FROM stock_positions WHERE pool = ?", POSITION.join(","));
-        let row = query(&self.dialect.placeholders(&sql)).bind(pool).fetch_optional(&mut *tx).await?;
+        let row = query(&self.dialect.placeholders(&sql)).bind(pool).fetch_optional(&mut tx).await?;
         tx.commit().await?;
         row.map(|row| position(&row).map(|(_, position)| position)).transpose()
     }
@@ -110,7 +110,7 @@ impl Db {
     pub async fn positions_after(&self, tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<(String, Position)>> {
         let sql = format!("SELECT {} FROM stock_positions WHERE pool > ? ORDER BY pool LIMIT ?", POSITION.join(","));
         let sql = self.dialect.placeholders(&sql);
-        let rows = query(&sql).bind(after).bind(limit).fetch_all(&mut **tx).await?;
+        let rows = query(&sql).bind(after).bind(limit).fetch_all(tx).await?;
         rows.iter().map(position).collect()
     }
 
@@ -123,7 +123,7 @@ impl Db {
                 query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
                 query = query.bind(p.needs_audit);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Db {
                 query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
                 query = query.bind(p.needs_audit);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -146,7 +146,7 @@ impl Db {
     /// The audit is done with a pool.
     pub async fn clear_audit_mark(&self, tx: &mut Tx, pool: &str) -> Result<()> {
         let sql = self.dialect.placeholders("UPDATE stock_positions SET needs_audit = 0 WHERE pool = ?");
-        query(&sql).bind(pool).execute(&mut **tx).await?;
+        query(&sql).bind(pool).execute(tx).await?;
         Ok(())
     }
 
@@ -162,7 +162,7 @@ impl Db {
             for pool in some {
                 query = query.bind(*pool);
             }
-            for row in query.fetch_all(&mut **tx).await? {
+            for row in query.fetch_all(tx).await? {
                 known.insert((row.text(0)?, row.text(1)?));
             }
         }
@@ -178,7 +178,7 @@ impl Db {
             for (pool, epoch) in some {
                 query = query.bind(pool.as_str()).bind(epoch.as_str());
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl Db {
             for (pool, order) in some {
                 query = query.bind(*pool).bind(*order);
             }
-            for row in query.fetch_all(&mut **tx).await? {
+            for row in query.fetch_all(tx).await? {
                 found.extend([line(&row)?]);
             }
         }
@@ -229,7 +229,7 @@ impl Db {
             LINE.join(",")
         );
         let sql = self.dialect.placeholders(&sql);
-        let rows = query(&sql).bind(pool).bind(after).bind(since_ms).fetch_all(&mut **tx).await?;
+        let rows = query(&sql).bind(pool).bind(after).bind(since_ms).fetch_all(tx).await?;
         rows.iter().map(|row| line(row).map(|((_, order), line)| (order, line))).collect()
     }
 
@@ -244,7 +244,7 @@ impl Db {
                 query = query.bind(l.attributes.as_str()).bind(l.placed_ms).bind(l.changed_ms);
                 query = query.bind(l.epoch.as_str()).bind(l.seq);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Db {
             for sku in some {
                 query = query.bind(*sku);
             }
-            for row in query.fetch_all(&mut **tx).await? {
+            for row in query.fetch_all(tx).await? {
                 found.extend([self.stock_row(&row)?]);
             }
         }
@@ -74,14 +74,14 @@ impl Db {
         if let Some(after) = after {
             query = query.bind(after);
         }
-        let rows = query.bind(limit).fetch_all(&mut **tx).await?;
+        let rows = query.bind(limit).fetch_all(tx).await?;
         rows.iter().map(|row| self.stock_row(row)).collect()
     }
 
     /// How many rows the stock table has.
     pub async fn count_stock_rows(&self, tx: &mut Tx) -> Result<i64> {
         let sql = format!("SELECT COUNT(*) FROM {}", self.stock.table);
-        query(&sql).fetch_one(&mut **tx).await?.number(0)
+        query(&sql).fetch_one(tx).await?.number(0)
     }
 
     /// Writes the rows, each only as it was read. A row that changed in between is a `Conflict`.
@@ -107,7 +107,7 @@ impl Db {
                     query = query.bind(sku.as_str());
                 }
             }
-            let written = query.execute(&mut **tx).await?;
+            let written = query.execute(tx).await?;
             if written != some.len() as u64 {
                 let row = self.unwritten(tx, some).await?;
                 return Err(Conflict { row }.into());
@@ -134,7 +134,7 @@ impl Db {
             query = query.bind(sku.as_str());
         }
         let mut found: HashMap<String, Vec<ReadRow>> = HashMap::new();
-        for row in query.fetch_all(&mut **tx).await? {
+        for row in query.fetch_all(tx).await? {
             let (sku, stock_row) = self.stock_row(&row)?;
             found.entry(sku).or_default().push(stock_row);
         }

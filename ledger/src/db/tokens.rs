@@ -26,7 +26,7 @@ impl Db {
             for (pool, order, token) in some {
                 query = query.bind(pool.as_str()).bind(order.as_str()).bind(token.as_str());
             }
-            for row in query.fetch_all(&mut **tx).await? {
+            for row in query.fetch_all(tx).await? {
                 let key = (row.text(0)?, row.text(1)?, row.text(2)?);
                 let lost = row.number(4)? != 0;
                 found.insert(key, Token { units: row.number(3)?, lost, epoch: row.text(5)?, seq: row.number(6)? });
@@ -44,7 +44,7 @@ impl Db {
                 query = query.bind(pool.as_str()).bind(order.as_str()).bind(token.as_str());
                 query = query.bind(t.units).bind(t.lost).bind(t.epoch.as_str()).bind(t.seq);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -59,19 +59,19 @@ impl Db {
             );
             let sql = self.dialect.placeholders(&sql);
             let query = query(&sql).bind(fork.pool.as_str()).bind(fork.from_seq).bind(fork.epoch.as_str());
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         let sql = "SELECT token, units FROM stock_tokens WHERE pool = ? AND order_id = '' AND lost = 1";
         let sql = self.dialect.placeholders(sql);
         let mut units = Vec::new();
-        for row in query(&sql).bind(fork.pool.as_str()).fetch_all(&mut **tx).await? {
+        for row in query(&sql).bind(fork.pool.as_str()).fetch_all(tx).await? {
             let token = row.text(0)?;
             if is_made_up(&token) {
                 units.push(row.number(1)?);
                 let sql = self
                     .dialect
                     .placeholders("DELETE FROM stock_tokens WHERE pool = ? AND order_id = '' AND token = ?");
-                query(&sql).bind(fork.pool.as_str()).bind(token.as_str()).execute(&mut **tx).await?;
+                query(&sql).bind(fork.pool.as_str()).bind(token.as_str()).execute(tx).await?;
             }
         }
         Ok(units)
@@ -84,7 +84,7 @@ impl Db {
             "UPDATE stock_lines SET epoch = '' WHERE pool = ? AND epoch <> ''",
             "DELETE FROM stock_tokens WHERE pool = ?",
         ] {
-            query(&self.dialect.placeholders(sql)).bind(pool).execute(&mut **tx).await?;
+            query(&self.dialect.placeholders(sql)).bind(pool).execute(tx).await?;
         }
         Ok(())
     }
