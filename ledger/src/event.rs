@@ -26,7 +26,8 @@ pub enum Kind {
     Cancelled,
     /// A restock or a write-off made in Redis.
     Added,
-    /// What moves nothing that the database follows: set, reconciled, policy, suspended, resumed.
+    /// What moves nothing that the database follows: set, reconciled, policy, suspended, resumed,
+    /// opened, ended.
     Other,
     /// No entry: the pool as STOCK.GET shows it, when its last entries are missing in the stream.
     State,
@@ -45,7 +46,7 @@ impl Kind {
             b"returned" => Kind::Returned,
             b"cancelled" => Kind::Cancelled,
             b"added" => Kind::Added,
-            b"set" | b"reconciled" | b"policy" | b"suspended" | b"resumed" => Kind::Other,
+            b"set" | b"reconciled" | b"policy" | b"suspended" | b"resumed" | b"opened" | b"ended" => Kind::Other,
             _ => return None,
         })
     }
