@@ -122,6 +122,11 @@ impl Event {
         fits("the pool's key", &pool, MOST_POOL)?;
         fits("the order", order.as_deref().unwrap_or_default(), MOST_ORDER)?;
         fits("for", &attributes, MOST_ATTRIBUTES)?;
+        // The module writes JSON, which has none; an entry that somebody else wrote may, and no
+        // text of PostgreSQL can carry it.
+        if attributes.contains('\0') {
+            return Err("for has a NUL byte".to_string());
+        }
         Ok(Event {
             kind,
             pool,
@@ -267,6 +272,7 @@ mod tests {
             (("out", "9223372036854775807"), "out is beyond"),
             (("out", "-9223372036854775808"), "out is beyond"),
             (("seq", "9007199254740992"), "seq is beyond"),
+            (("for", "{\"user\":\"a\0\"}"), "for has a NUL byte"),
             (("pool", &"x".repeat(256)), "the pool's key has 256 characters"),
             (("order", &"y".repeat(513)), "the order has 513"),
         ] {
