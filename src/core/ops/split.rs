@@ -77,9 +77,9 @@ fn check_orders(view: &View<'_>, whole: &Order<'_>) -> Result<(), Refusal> {
         let tuple = entry.value;
         let (mut used, mut window_ms) = (0, 0);
         if limit.keeps_usage() {
-            let current = view.pool.usage.find(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
+            let current = view.pool.usage.find_counts(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
             (used, window_ms) = view.used(limit, current);
-            if current != Some(own) || window_ms != entry.window_ms {
+            if current.is_none_or(|found| found.row != own) || window_ms != entry.window_ms {
                 continue;
             }
         }
