@@ -98,8 +98,8 @@ pub fn plan<'a>(
     plan
 }
 
-/// What stock and limits grant: all that is asked for, or with `partial` as much as possible. Filled
-/// into the plan in place, since it is large: [`Plan::placement`] hands it over.
+/// What stock and limits grant: all that is asked for, or with `partial` as much as possible.
+/// Filled into the plan in place, since it is large: [`Plan::placement`] hands it over.
 ///
 /// # Errors
 /// The first of: suspended, outside the sale window, a dimension missing, sold out, limited; then
