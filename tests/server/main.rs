@@ -31,6 +31,7 @@ mod second_module;
 mod selling;
 mod server_integration;
 mod states;
+mod stats;
 mod stock;
 mod streams;
 mod tools;

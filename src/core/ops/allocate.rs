@@ -92,7 +92,9 @@ pub fn allocate<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Re
         return Err(Refusal::Suspended);
     }
     if let Some(at) = plan.missing {
-        return Err(Refusal::NoDim(at));
+        let dims = pool.limits.get(at).map_or(&[][..], |limit| limit.identity.dims.as_slice());
+        let lacks = |dim: &Bytes| plan.placement.attributes.get(dim.as_slice()).is_none();
+        return Err(Refusal::NoDim { limit: at, dim: dims.iter().position(lacks).unwrap_or(0) });
     }
     let Some(mut granted) = plan.granted else {
         return Err(Refusal::SoldOut { available: view.available().unwrap_or(0).max(0) });
