@@ -76,5 +76,21 @@ install_libraries() {
     fi
 }
 
+# The browser that the shop is tested in, and what drives it. Without them that one test is skipped, and says so.
+install_browser() {
+    if ! has_one_of /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome && [ -z "${CHROMIUM:-}" ]; then
+        want=" chromium"
+        install_wanted || return 1
+    fi
+    browser="${CARGO_TARGET_DIR:-target}/browser"
+    pins=shop/tests/requirements.txt
+    if ! cmp -s "$pins" "$browser/installed"; then
+        python3 -m venv --clear "$browser" || return 1
+        "$browser/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins" || return 1
+        cp "$pins" "$browser/installed"
+    fi
+}
+
 [ -z "$want" ] || install_wanted
 [ -z "$tests" ] || install_libraries
+[ -z "$tests" ] || install_browser || echo "No browser could be had: the shop's browser test will be skipped." >&2
