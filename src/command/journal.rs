@@ -42,6 +42,10 @@ pub enum Outcome {
     StillReserved,
     /// The pool is suspended.
     Suspended,
+    /// The sale has not opened yet.
+    Early,
+    /// The sale has ended.
+    Ended,
     /// No such order.
     NoOrder,
     /// No such epoch.
@@ -54,7 +58,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every counted outcome with its name in `INFO stock`.
-    pub const NAMES: [(Outcome, &'static str); 19] = [
+    pub const NAMES: [(Outcome, &'static str); 21] = [
         (Outcome::Reserved, "reserved"),
         (Outcome::Confirmed, "confirmed"),
         (Outcome::Late, "late"),
@@ -70,13 +74,15 @@ impl Outcome {
         (Outcome::AlreadyConfirmed, "already_confirmed"),
         (Outcome::StillReserved, "still_reserved"),
         (Outcome::Suspended, "suspended"),
+        (Outcome::Early, "early"),
+        (Outcome::Ended, "ended"),
         (Outcome::NoOrder, "noorder"),
         (Outcome::Unknown, "unknown"),
         (Outcome::NoPool, "nopool"),
         (Outcome::Error, "error"),
     ];
     /// The number of outcomes, `Other` included.
-    pub const COUNT: usize = 20;
+    pub const COUNT: usize = 22;
 
     /// The place among the counters of a pool (`pool_stats::ANSWERS`). `None`: it is counted in
     /// `INFO stock` only.
@@ -90,7 +96,7 @@ impl Outcome {
             Self::Closed => 4,
             Self::Exists => 5,
             Self::Expired => 6,
-            Self::Suspended => 7,
+            Self::Suspended | Self::Early | Self::Ended => 7,
             Self::Error => 8,
             Self::Other
             | Self::Released

@@ -24,7 +24,7 @@ pub const SPEC: Spec = Spec {
             anew (by `DEL`, a load, `COPY`, a slot that moved). Only this server's own calls count: a replica has \
             counted nothing. The counters are no part of the data: not saved, not replicated, not in a digest.\n\n\
             `reserved`, `confirmed` (late payments too), `soldout`, `limited`, `closed`, `exists`, `expired`, \
-            `suspended`, `errors` (CONFLICT, NODIM, ERR) are counted. A cart that succeeds counts in each of its \
+            `suspended` (EARLY and ENDED too), `errors` (CONFLICT, NODIM, ERR) are counted. A cart that succeeds counts in each of its \
             pools, one that is refused in the pool that refused it. Of the oldest minute the share that still lies \
             within the span counts, as if its calls had been spread evenly.",
         replies: &[

@@ -8,6 +8,7 @@ use crate::core::model::limit::{Cap, Identity, Missing};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
+use crate::core::model::sale::Schedule;
 
 /// What is on the shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +215,12 @@ pub enum PoolChange<'a> {
         /// Only this override.
         pattern: Option<Bytes>,
     },
+    /// The sale window is set.
+    Scheduled(Schedule),
+    /// The sale has opened.
+    Opened,
+    /// The sale has ended.
+    Ended,
 }
 
 /// A change as it is announced.
@@ -249,6 +256,10 @@ pub enum Kind {
     Suspended,
     /// `resumed`
     Resumed,
+    /// `opened`
+    Opened,
+    /// `ended`
+    Ended,
 }
 
 impl Kind {
@@ -271,6 +282,8 @@ impl Kind {
             Self::Policy => "policy",
             Self::Suspended => "suspended",
             Self::Resumed => "resumed",
+            Self::Opened => "opened",
+            Self::Ended => "ended",
         }
     }
 
@@ -293,6 +306,8 @@ impl Kind {
             Self::Policy => "stock.policy",
             Self::Suspended => "stock.suspend",
             Self::Resumed => "stock.resume",
+            Self::Opened => "stock.open",
+            Self::Ended => "stock.ended",
         }
     }
 }
@@ -423,7 +438,9 @@ impl PoolChange<'_> {
             Self::Reconciled { .. } => Kind::Reconciled,
             Self::Suspended => Kind::Suspended,
             Self::Resumed => Kind::Resumed,
-            Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } => Kind::Policy,
+            Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } | Self::Scheduled(_) => Kind::Policy,
+            Self::Opened => Kind::Opened,
+            Self::Ended => Kind::Ended,
         }
     }
 }
