@@ -13,6 +13,7 @@ use crate::core::model::context::CallContext;
 use crate::core::model::limit::{values, Limit, Missing, TupleBuf};
 use crate::core::model::view::View;
 use crate::core::ops::reserve::{decide_new, plan, Hold, Reserve};
+use crate::core::store::index::IndexPosition;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EXPLAIN",
@@ -37,7 +38,8 @@ pub const SPEC: Spec = Spec {
         replies: &[
             reply(
                 "map",
-                "`exists` (0 or 1), `suspended`, `orders` and `max_orders` (in the pool's memory), `missing` (an array \
+                "`exists` (0 or 1), `suspended`, `from_ms` and `until_ms` (the sale window; 0 = none), \
+                `orders` and `max_orders` (in the pool's memory), `missing` (an array \
                 of the dimensions that limits want and the call lacks), `stock` (a map: `on_hand`, nil = unlimited, \
                 `held`, `safety`, `available`, -1 = unlimited), `limits` (an array of maps: `limit`, `verdict`, \
                 `missing`, `values`, `used`, `max`, `remaining`, `resets_ms`; nil where a dimension is missing), \
@@ -85,9 +87,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let context = CallContext { clock: call.env.clock, defaults: call.env.defaults };
     let view = View::of_read(call.keys.pool(handle), context);
     let pool = view.pool;
-    out.map(9);
+    out.map(11);
     int(out, "exists", 1);
     int(out, "suspended", i64::from(pool.is_suspended()));
+    int(out, "from_ms", pool.schedule().from_ms.unwrap_or(0));
+    int(out, "until_ms", pool.schedule().until_ms.unwrap_or(0));
     int(out, "orders", i64::try_from(pool.remembered()).unwrap_or(i64::MAX));
     int(out, "max_orders", i64::from(context.defaults.max_orders));
     let mut missing: Vec<&[u8]> = Vec::new();
@@ -176,7 +180,7 @@ fn limit_map(out: &mut dyn Out, view: &View<'_>, limit: &Limit, attributes: &Att
 
 /// What RESERVE of a new order would answer; an error as its code word and its text.
 fn answer(out: &mut dyn Out, view: &View<'_>, key: &[u8], qty: i64, attributes: &Attributes<'_>) {
-    let nobody = OrderRef { id: &[], hash: 0, row: None };
+    let nobody = OrderRef { id: &[], hash: 0, row: None, position: IndexPosition::default() };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
     let refusal = match decide_new(view, nobody, request, plan(view, &request)) {
         Ok(change) => {

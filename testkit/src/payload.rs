@@ -118,6 +118,7 @@ impl Cursor<'_> {
                 return self.order();
             }
             10 => "xsbb",
+            14 => "oob",
             END => "nn",
             _ => return None,
         };

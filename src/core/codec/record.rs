@@ -11,6 +11,8 @@ pub const DETACHED: u8 = 8;
 pub const ORDER: u8 = 9;
 pub const RETURN: u8 = 10;
 pub const END: u8 = 11;
+/// The sale window, of a pool that has one.
+pub const SALE: u8 = 14;
 /// The dimensions of a policy's `remember`.
 pub const REMEMBER: u8 = 20;
 /// Attributes that an order keeps, and the order as in [`ORDER`].
@@ -20,6 +22,7 @@ pub const REMEMBERING_ORDER: u8 = 21;
 /// later ones between them.
 pub const fn place(kind: u8) -> (u8, u8) {
     match kind {
+        SALE => (HEADER, kind),
         REMEMBER => (EPOCH, kind),
         REMEMBERING_ORDER => (ORDER, 0),
         _ => (kind, 0),

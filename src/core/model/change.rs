@@ -8,6 +8,8 @@ use crate::core::model::limit::{Cap, Identity, Missing};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
+use crate::core::model::sale::Schedule;
+use crate::core::store::index::IndexPosition;
 
 /// What is on the shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct OrderRef<'a> {
     pub hash: u64,
     /// Row of the order; also set when its retention has passed and the row is not purged yet.
     pub row: Option<u32>,
+    /// Where the search for it ended: there a new row goes into the index.
+    pub position: IndexPosition,
 }
 
 /// In which window the limit with this id counts an order anew.
@@ -214,6 +218,12 @@ pub enum PoolChange<'a> {
         /// Only this override.
         pattern: Option<Bytes>,
     },
+    /// The sale window is set.
+    Scheduled(Schedule),
+    /// The sale has opened.
+    Opened,
+    /// The sale has ended.
+    Ended,
 }
 
 /// A change as it is announced.
@@ -249,6 +259,10 @@ pub enum Kind {
     Suspended,
     /// `resumed`
     Resumed,
+    /// `opened`
+    Opened,
+    /// `ended`
+    Ended,
 }
 
 impl Kind {
@@ -271,6 +285,8 @@ impl Kind {
             Self::Policy => "policy",
             Self::Suspended => "suspended",
             Self::Resumed => "resumed",
+            Self::Opened => "opened",
+            Self::Ended => "ended",
         }
     }
 
@@ -293,6 +309,8 @@ impl Kind {
             Self::Policy => "stock.policy",
             Self::Suspended => "stock.suspend",
             Self::Resumed => "stock.resume",
+            Self::Opened => "stock.open",
+            Self::Ended => "stock.ended",
         }
     }
 }
@@ -423,7 +441,9 @@ impl PoolChange<'_> {
             Self::Reconciled { .. } => Kind::Reconciled,
             Self::Suspended => Kind::Suspended,
             Self::Resumed => Kind::Resumed,
-            Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } => Kind::Policy,
+            Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } | Self::Scheduled(_) => Kind::Policy,
+            Self::Opened => Kind::Opened,
+            Self::Ended => Kind::Ended,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod release;
 pub mod replace;
 pub mod reserve;
 pub mod return_units;
+pub mod schedule;
 pub mod set;
 pub mod suspend;
 

@@ -2,7 +2,8 @@
 
 use super::op;
 use crate::core::codec::fields::{
-    put_cap, put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_times,
+    put_cap, put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_schedule,
+    put_times,
 };
 use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
@@ -11,6 +12,7 @@ use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Shares;
 use crate::core::model::policy::Policy;
 use crate::core::model::pool::{Pool, Times};
+use crate::core::model::sale::Schedule;
 
 /// Begins the effect of a call: its time, and the pool's last change before it.
 pub fn begin(out: &mut Vec<u8>, now_ms: i64, seq: u64) {
@@ -81,6 +83,9 @@ const fn pool_code(change: &PoolChange<'_>) -> u8 {
         PoolChange::Policy(_) => op::POLICY,
         PoolChange::LimitSet(_) => op::LIMIT_SET,
         PoolChange::LimitRemoved { .. } => op::LIMIT_REMOVED,
+        PoolChange::Scheduled(_) => op::SCHEDULED,
+        PoolChange::Opened => op::OPENED,
+        PoolChange::Ended => op::ENDED,
     }
 }
 
@@ -156,7 +161,8 @@ fn put_pool_change(out: &mut Vec<u8>, now_ms: i64, change: &PoolChange<'_>) {
             }
         }
         PoolChange::Reconciled { on_hand } => put_signed(out, *on_hand),
-        PoolChange::Suspended | PoolChange::Resumed => {}
+        PoolChange::Suspended | PoolChange::Resumed | PoolChange::Opened | PoolChange::Ended => {}
+        PoolChange::Scheduled(schedule) => put_schedule(out, *schedule),
         PoolChange::Policy(policy) => put_policy(out, policy),
         PoolChange::LimitSet(set) => put_limit_set(out, set),
         PoolChange::LimitRemoved { id, pattern } => {
@@ -225,6 +231,10 @@ fn put_policy(out: &mut Vec<u8>, policy: &Policy) {
         for (pattern, cap) in limit.overrides.iter() {
             put_override(out, pattern, cap);
         }
+    }
+    if policy.schedule != Schedule::default() {
+        out.push(op::POLICY_SCHEDULE);
+        put_schedule(out, policy.schedule);
     }
 }
 
