@@ -23,10 +23,11 @@ pub const SPEC: Spec = Spec {
         details: "Counted since the first call on the pool after the start of this server, or since the key was made \
             anew (by `DEL`, a load, `COPY`, a slot that moved). Only this server's own calls count: a replica has \
             counted nothing. The counters are no part of the data: not saved, not replicated, not in a digest.\n\n\
-            `reserved`, `confirmed` (late payments too), `soldout`, `limited`, `closed`, `exists`, `expired`, \
-            `suspended` (EARLY and ENDED too), `errors` (CONFLICT, NODIM, ERR) are counted. A cart that succeeds counts in each of its \
-            pools, one that is refused in the pool that refused it. Of the oldest minute the share that still lies \
-            within the span counts, as if its calls had been spread evenly.",
+            `reserved`, `confirmed` (late payments too), `soldout`, `limited`, `closed`, `exists`, \
+            `expired`, `suspended` (EARLY and ENDED too), `errors` (CONFLICT, NODIM, ERR) are counted. A cart \
+            that succeeds counts in each of its pools, one that is refused in the pool that refused it. Of \
+            the oldest minute the share that still lies within the span counts, as if its calls had been \
+            spread evenly.",
         replies: &[
             reply(
                 "map",

@@ -49,7 +49,7 @@ pub fn top_usage<'p>(
     let entries = &view.pool.usage.entries;
     for at in limit.entries.iter(entries) {
         let tuple = entries.at(at).value;
-        let (used, window_ms) = view.used(limit, Some(at));
+        let (used, window_ms) = view.used(limit, view.pool.usage.found(at));
         if used == 0 || !fits(tuple) {
             continue;
         }

@@ -6,6 +6,7 @@ use crate::core::model::limit::Limit;
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
+use crate::core::model::usage::FoundEntry;
 
 /// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself;
 /// for a read, which changes nothing, those holds are taken off on the way.
@@ -132,17 +133,23 @@ impl<'p> View<'p> {
         self.state(&record).map(|state| (record, state))
     }
 
-    /// The usage of a value: what counts in its current window, and when that began.
+    /// The usage of a value: what counts in its current window, and when that began. An entry that
+    /// lies ahead (the clock stepped back) is the current one, unless all of it was returned.
     #[must_use]
-    pub fn used(&self, limit: &Limit, entry: Option<u32>) -> (i64, i64) {
+    pub fn used(&self, limit: &Limit, entry: Option<FoundEntry>) -> (i64, i64) {
         let current_ms = limit.window_ms(self.context.clock.now_ms);
-        let (used, window_ms) = self.pool.usage.used(entry, current_ms);
+        let (used, window_ms) = match entry {
+            Some(found) if found.counts.used > 0 && found.window_ms >= current_ms => {
+                (found.counts.used, found.window_ms)
+            }
+            _ => (0, current_ms),
+        };
         if self.due.is_empty() {
             return (used, window_ms);
         }
         let back: i64 = entry.map_or(0, |entry| {
             let orders = self.due.iter().map(|&row| self.pool.orders.at(row));
-            orders.filter(|o| o.shares.contains(entry)).map(|o| limit.amount(o.qty)).sum()
+            orders.filter(|o| o.shares.contains(entry.row)).map(|o| limit.amount(o.qty)).sum()
         });
         let used = used.saturating_sub(back).max(0);
         (used, if used == 0 { current_ms } else { window_ms })
@@ -152,7 +159,7 @@ impl<'p> View<'p> {
     #[must_use]
     pub fn usage_of(&self, limit: &Limit, tuple: &[u8]) -> (i64, i64) {
         let hash = self.pool.salt.usage(limit.id, tuple);
-        self.used(limit, self.pool.usage.find(hash, limit.id, tuple))
+        self.used(limit, self.pool.usage.find_counts(hash, limit.id, tuple))
     }
 
     /// Whether this hold is among those that a write would return first.

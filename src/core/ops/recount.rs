@@ -36,10 +36,10 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
             allocate::check_limit(limit, at, tuple, 0, 0, total)?;
             continue;
         }
-        let current = view.pool.usage.find(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
+        let current = view.pool.usage.find_counts(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
         let (shown, shown_window_ms) = view.used(limit, current);
         let (mut used, mut window_ms) = (shown, shown_window_ms);
-        if holds && current == Some(own) && entry.window_ms == window_ms {
+        if holds && current.is_some_and(|found| found.row == own) && entry.window_ms == window_ms {
             used = used.saturating_sub(limit.amount(order.qty)).max(0);
             if used == 0 {
                 window_ms = limit.window_ms(view.context.clock.now_ms);
@@ -69,8 +69,9 @@ pub fn apply(pool: &mut Pool, row: u32, qty: i64, recount: &Recount) {
         pool.usage.release_ref(salt, &mut pool.limits, old);
         let tuple = value.as_slice();
         let hash = salt.usage(id, tuple);
-        let entry = pool.usage.find(hash, id, tuple);
-        let share = Share { limit: place as u8, tuple: TupleAt::Attribute(0), window_ms, hash, entry };
+        let (found, position) = pool.usage.find_from(hash, pool.usage.begin(hash).0, id, tuple);
+        let entry = found.map(|found| found.row);
+        let share = Share { limit: place as u8, tuple: TupleAt::Attribute(0), window_ms, hash, entry, position };
         let Some(limit) = pool.limits.get_mut(place) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, tuple, amount);
