@@ -22,6 +22,7 @@ static VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfo
 pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
     let mut arena = Arena::default();
     let mut key_specs = match spec.keys {
+        KeyPositions::None => [empty_key_spec(), empty_key_spec(), empty_key_spec()],
         KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => {
             [key_spec(spec), empty_key_spec(), empty_key_spec()]
         }
