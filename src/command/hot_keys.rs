@@ -100,7 +100,7 @@ impl HotKeys {
     #[must_use]
     pub const fn wants(stats: &PoolStats) -> bool {
         let calls = stats.calls();
-        calls <= STEP || calls % STEP == 0
+        calls <= STEP || calls.is_multiple_of(STEP)
     }
 
     /// Takes the counters of a pool over.
@@ -184,7 +184,10 @@ impl HotKeys {
         let minute = minute_of(now_ms);
         let left_ms = MINUTE_MS.saturating_sub(now_ms.rem_euclid(MINUTE_MS)).unsigned_abs();
         let whole = MINUTE_MS.unsigned_abs();
-        let part = |calls: u32| u64::from(calls).saturating_mul(left_ms).saturating_add(whole / 2) / whole;
+        let part = |calls: u32| {
+            let rounded = u64::from(calls).saturating_mul(left_ms).saturating_add(whole / 2);
+            rounded.checked_div(whole).unwrap_or(0)
+        };
         let mut list: Vec<HotKey> = Vec::new();
         for pool in &self.pools {
             let mut counts = [0; ANSWERS.len()];
