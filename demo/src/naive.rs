@@ -53,7 +53,7 @@ pub fn sell(sale: &Scenario, client: &Client, connections: usize, prefix: &str, 
         Ok(())
     };
     std::thread::scope(|scope| -> Result<()> {
-        let threads: Vec<_> = (0..connections).map(|_| scope.spawn(&one)).collect();
+        let threads: Vec<_> = (0..connections).map(|_| scope.spawn(one)).collect();
         for thread in threads {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         }
