@@ -4,7 +4,7 @@ use super::spec::Spec;
 use super::{
     add, amend, available, check, confirm, effect, explain, extend, get, limit, limits, load, mconfirm, meffect,
     mextend, mrelease, mreserve, mreturn, msplit, order, orders, policy, reconcile, release, reserve, return_units,
-    schedule, set, setpolicy, split, suspend, sweep, unlimit, usage, verify,
+    schedule, set, setpolicy, split, stats, suspend, sweep, top, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the documents.
@@ -42,6 +42,8 @@ pub static TABLE: &[Spec] = &[
     orders::SPEC,
     policy::SPEC,
     verify::SPEC,
+    stats::SPEC,
+    top::SPEC,
     effect::SPEC,
     meffect::SPEC,
     load::SPEC,

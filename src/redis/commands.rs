@@ -55,14 +55,14 @@ fn flags(spec: &Spec) -> String {
     format!("{access}{fast}{asked}")
 }
 
-/// First key, last key and step, for clients that know no key specs. Counted keys are in the key
-/// specs only.
+/// First key, last key and step, for clients that know no key specs. Those of counted keys follow
+/// from the key specs (`docs::describe`).
 fn range(keys: KeyPositions) -> (c_int, c_int, c_int) {
     match keys {
         KeyPositions::First => (1, 1, 1),
         KeyPositions::All => (1, -1, 1),
         KeyPositions::Pairs => (1, -1, 2),
-        KeyPositions::Counted(_) => (0, 0, 0),
+        KeyPositions::None | KeyPositions::Counted(_) => (0, 0, 0),
     }
 }
 

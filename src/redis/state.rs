@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use super::background::{Rescan, Sweep};
 use super::locked::Locked;
 use super::log;
+use super::rates::Rates;
 use super::scratch::Scratch;
 use super::settings::Settings;
 use super::wake_queue::WakeQueue;
+use crate::command::hot_keys::HotKeys;
 use crate::command::journal::Outcome;
 use crate::core::model::time::Clock;
 
@@ -45,6 +47,10 @@ pub struct State {
     pub promotion: u64,
     /// For `INFO`.
     pub totals: Totals,
+    /// Calls a second, for `INFO`.
+    pub rates: Rates,
+    /// The keys that are called most.
+    pub hot_keys: HotKeys,
     /// When which pool needs the background.
     pub wake_queue: WakeQueue,
     /// The background sweep.
@@ -87,6 +93,8 @@ impl State {
                 published: 0,
                 dropped: 0,
             },
+            rates: Rates::new(),
+            hot_keys: HotKeys::new(),
             wake_queue: WakeQueue::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),
@@ -108,7 +116,7 @@ impl State {
             self.totals.clock_steps = self.totals.clock_steps.saturating_add(1);
         }
         self.last_ms = now_ms;
-        Clock { now_ms, grace: self.in_grace() }
+        Clock { now_ms, grace: self.holds_wait(now_ms) }
     }
 
     /// From now on no hold expires for as long as `failover-grace-ms` says.
@@ -127,6 +135,11 @@ impl State {
             self.grace_since = None;
         }
         lasts
+    }
+
+    /// Whether no hold is due at this time: in the grace, or until the operator says so.
+    pub fn holds_wait(&mut self, now_ms: i64) -> bool {
+        self.in_grace() || now_ms < self.settings.pause_expiry_until_ms()
     }
 
     /// Counts the outcome of one call of a client. Calls of the background do not count.

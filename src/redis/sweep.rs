@@ -23,7 +23,7 @@ use super::api::{self, Ctx};
 use super::background::{BackgroundCall, EventLoopWaker};
 use super::handles::{CallReply, OwnedString};
 use super::panic::guarded;
-use super::{rescan, state};
+use super::{rescan, state, value};
 
 /// How long one slice may take; the rescan gets half of it. A call of a client waits for at most
 /// two slices: the one that runs when it arrives, and the one of the turn in which it is answered.
@@ -64,6 +64,8 @@ pub fn set_up(ctx: Ctx<'_>) -> Result<*mut raw::RedisModuleCtx, String> {
 pub fn tick() {
     let now_ms = api::now_ms();
     let start = state::with(|state| {
+        state.rates.measure(Instant::now(), &state.totals.outcomes);
+        value::set_max_orders(state.settings.defaults().max_orders);
         if !state.wake_queue.is_due(now_ms) {
             state.sweep.waiting_since_ms = None;
         }
@@ -113,7 +115,8 @@ fn run_slice(ctx: Ctx<'_>) -> bool {
 /// Whether it is this server that expires holds now. A replica waits for its primary; a promoted
 /// one gives buyers time to find it.
 fn expires_holds(flags: u32) -> bool {
-    let expires = flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && !state::with(|state| state.in_grace());
+    let expires =
+        flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && !state::with(|state| state.holds_wait(api::now_ms()));
     if !expires {
         state::with(|state| state.sweep.waiting_since_ms = None);
     }
