@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
+use crate::grouped::grouped;
 use crate::progress;
-use crate::report::grouped;
 
 /// Between two points of the chart.
 const EVERY: Duration = Duration::from_millis(100);

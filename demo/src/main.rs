@@ -4,6 +4,7 @@
 mod answer;
 mod calls;
 mod flash;
+mod grouped;
 mod judge;
 mod live;
 mod log;

@@ -97,7 +97,7 @@ impl Shop<'_> {
                 }
                 taken
             }
-            // The answer is lost with the connection: the buyer tries again, and the shop cannot know.
+            // The answer is lost with the connection: the buyer tries again, the shop cannot know.
             Click::Lost if self.admits(order, &user, live)? => {
                 take(&mut self.con, self.keys, order, &user, oversold)?;
                 self.con = calls::connect(self.client)?;

@@ -1,7 +1,7 @@
 //! The result as one HTML file that can be forwarded: it needs nothing else.
 
+use crate::grouped::grouped;
 use crate::live::{Live, Sample};
-use crate::report::grouped;
 
 /// `line` is the result; `texts` are shown as they are.
 pub fn html(line: &str, shops: &[(&str, &Live)], texts: &[String]) -> String {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::grouped::grouped;
 use crate::naive::Naive;
-use crate::report::grouped;
 
 pub struct Outcome {
     pub orders: u64,
