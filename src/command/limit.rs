@@ -1,5 +1,5 @@
 //! ```text
-//! STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS]
+//! STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ zone] [COUNT UNITS|ORDERS]
 //!     [MISSING REFUSE|ALLOW] [FOR value …]
 //! ```
 
@@ -7,7 +7,7 @@ use super::args::{is, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
+use super::limit_text::{any, cap, dimensions, identity, pattern, time_zone, window, Named};
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER};
 use crate::core::model::change::LimitSet;
@@ -31,7 +31,7 @@ pub const SPEC: Spec = Spec {
         Arg::string("by"),
         Arg::new("cap", ArgKind::OneOf(&[Arg::integer("max"), Arg::word("unlimited", "UNLIMITED")])),
         PER,
-        Arg::string("offset").after("TZ").optional(),
+        Arg::string("zone").after("TZ").optional(),
         COUNT_WHAT,
         Arg::new("missing", ArgKind::OneOf(&[Arg::word("refuse", "REFUSE"), Arg::word("allow", "ALLOW")]))
             .after("MISSING")
@@ -42,8 +42,9 @@ pub const SPEC: Spec = Spec {
         details: "At most `max` units, or with `COUNT ORDERS` orders, for each value of the dimensions in `by` \
             (joined by `+`; `*` = everyone together) in each window. Windows: `ORDER`, `HOUR`, `DAY`, \
             `WEEK`, `MONTH`, `LIFE` (the default: the pool's whole life), or a number of seconds. **A \
-            window by number does not roll**: it begins at multiples of that number since 1970. `TZ` is a \
-            fixed offset for calendar windows.\n\nWith `FOR` it sets an override for one value; `*` stands \
+            window by number does not roll**: it begins at multiples of that number since 1970. `TZ` says \
+            by which clock hours, days, weeks and months begin: a name such as `Europe/Berlin`, whose days \
+            are 23 or 25 hours long where clocks change, or a fixed offset such as `+08:00`.\n\nWith `FOR` it sets an override for one value; `*` stands \
             for any. `MISSING ALLOW` lets orders pass that do not carry the dimension. Setting a limit \
             again changes its `max` and keeps its usage.",
         replies: &[reply("OK", "Done."), docs::NOPOOL],
@@ -98,7 +99,7 @@ fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
         if is(option, "PER") {
             set_once(&mut per, window(args.option_value()?)?)?;
         } else if is(option, "TZ") {
-            set_once(&mut tz, offset(args.option_value()?)?)?;
+            set_once(&mut tz, time_zone(args.option_value()?)?)?;
         } else if is(option, "COUNT") {
             set_once(&mut what, count(args.option_value()?)?)?;
         } else if is(option, "MISSING") {
@@ -110,7 +111,7 @@ fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
         }
     }
     let identity = identity(&named, per.unwrap_or(Window::Life), what.unwrap_or(Count::Units));
-    Ok(LimitSet { identity, offset_min: tz, missing: without, pattern: special, cap })
+    Ok(LimitSet { identity, tz, missing: without, pattern: special, cap })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {

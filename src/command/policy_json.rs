@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::args::Parsed;
 use super::error::CommandError;
-use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, Named};
+use super::limit_text::{add_dimension, any, identity, pattern, time_zone, time_zone_text, window, Named};
 use super::policy_value::{list, Whole};
 use crate::core::model::ids::{Bytes, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
@@ -16,6 +16,7 @@ use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::MAX_SECONDS;
 use crate::core::model::window::Window;
+use crate::core::model::zone::Tz;
 
 /// The greatest length of a policy, in bytes.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
@@ -157,12 +158,12 @@ fn cap(max: &MaxText) -> Parsed<Cap> {
     }
 }
 
-/// Reads a policy. `utc_offset_min` is the offset of limits that name none.
+/// Reads a policy. `default_tz` is the time zone of limits that name none.
 ///
 /// # Errors
 /// Invalid JSON, an unknown or duplicate field, or a value out of bounds. The error names line and
 /// column, never bytes of the caller.
-pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
+pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
     if text.len() > MAX_TEXT {
         return Err(CommandError::line("ERR invalid policy: longer than 4 MiB"));
     }
@@ -184,7 +185,7 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     }
     let mut limits: Vec<PolicyLimit> = Vec::with_capacity(text.limits.len());
     for given in &text.limits {
-        let limit = limit(given, utc_offset_min)?;
+        let limit = limit(given, default_tz)?;
         if limits.iter().any(|l| l.identity == limit.identity) {
             return Err(CommandError::line("ERR invalid policy: duplicate limit"));
         }
@@ -212,7 +213,7 @@ fn is_named(policy: &Value) -> bool {
     policy.is_object() && policy.get("events").is_none_or(value) && items(policy, "limits").iter().all(limit)
 }
 
-fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
+fn limit(text: &LimitText, default_tz: Tz) -> Parsed<PolicyLimit> {
     let mut named = Named::new();
     for name in &text.by {
         add_dimension(&mut named, name.as_bytes())?;
@@ -245,7 +246,7 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
     }
     Ok(PolicyLimit {
         identity: identity(&named, window, count),
-        offset_min: text.tz.as_ref().map_or(Ok(utc_offset_min), |tz| offset(tz.as_bytes()))?,
+        tz: text.tz.as_ref().map_or(Ok(default_tz), |tz| time_zone(tz.as_bytes()))?,
         missing,
         base: text.max.as_ref().map_or(Ok(Cap::Unlimited), cap)?,
         overrides,
@@ -283,7 +284,7 @@ pub fn write(policy: &Policy) -> String {
             by: limit.identity.dims.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
             max: Some(max_text(limit.base)),
             per: per_text(limit.identity.window),
-            tz: Some(offset_text(limit.offset_min)),
+            tz: Some(time_zone_text(limit.tz).into_owned()),
             count: match limit.identity.count {
                 Count::Units => CountText::Units,
                 Count::Orders => CountText::Orders,

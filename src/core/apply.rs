@@ -8,8 +8,10 @@ use crate::core::ops;
 
 /// Applies a change, and says how it is announced, if it is. Cannot fail.
 pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kind, Transitions)> {
-    if let Change::Purged(purged) = change {
-        ops::purge::apply(pool, purged);
+    match change {
+        Change::Purged(purged) => ops::purge::apply(pool, purged),
+        Change::Resolved(windows) => ops::roll::apply(pool, windows),
+        Change::Order(..) | Change::Pool(_) => {}
     }
     let kind = change.kind()?;
     pool.begin(stamp);
@@ -17,7 +19,7 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
     match change {
         Change::Order(order, change) => apply_order(pool, stamp.now_ms, *order, change),
         Change::Pool(change) => apply_pool(pool, stamp.now_ms, change),
-        Change::Purged(_) => {}
+        Change::Purged(_) | Change::Resolved(_) => {}
     }
     Some((kind, pool.transitions(before)))
 }

@@ -176,6 +176,10 @@ fn limits(pool: &Pool, report: &mut Report) {
         if limit.id >= pool.next_limit {
             report.say("a limit is newer than the pool".into());
         }
+        let (start_ms, end_ms) = limit.resolved;
+        if limit.resolved != (0, 0) && (start_ms >= end_ms || !limit.is_resolved()) {
+            report.say("a limit counts in a window that is none".into());
+        }
         if pool.limits.iter().filter(|l| l.identity == limit.identity).count() > 1 {
             report.say("duplicate limit".into());
         }

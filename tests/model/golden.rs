@@ -55,7 +55,12 @@ const HISTORY: &[(i64, &str)] = &[
 ];
 
 /// What version 2 can do besides, after [`HISTORY`].
-const SINCE_2: &[(i64, &str)] = &[];
+const SINCE_2: &[(i64, &str)] = &[
+    // Time zones by name: the limit, and the window in which it counts.
+    (20_100, "RESUME k"),
+    (20_101, "LIMIT k shop 3 PER DAY TZ Europe/Berlin MISSING ALLOW"),
+    (20_102, "RESERVE k zoned 2 FOR user u6 store s2 region r1 shop x"),
+];
 
 /// The whole history.
 fn history() -> (Host, Vec<Vec<u8>>) {

@@ -8,3 +8,4 @@ mod regressions;
 mod selftest;
 mod simulated;
 mod tails;
+mod zones;

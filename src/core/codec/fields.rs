@@ -9,6 +9,7 @@ use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::{Window, SECONDS_CODE};
+use crate::core::model::zone::{Tz, Zone};
 
 pub fn put_on_hand(out: &mut Vec<u8>, on_hand: OnHand) {
     put_optional(out, if let OnHand::Units(units) = on_hand { Some(units) } else { None });
@@ -84,13 +85,28 @@ pub fn identity(reader: &mut Reader<'_>) -> Read<Identity> {
     Ok(Identity { dims, window, count })
 }
 
-pub fn put_offset(out: &mut Vec<u8>, offset_min: i32) {
-    put_signed(out, i64::from(offset_min));
+/// The offset of a limit's clock. A named zone has 0 here, and its name in a record of its own.
+pub fn put_offset(out: &mut Vec<u8>, tz: Tz) {
+    put_signed(out, if let Tz::Offset(minutes) = tz { i64::from(minutes) } else { 0 });
 }
 
-pub fn offset(reader: &mut Reader<'_>) -> Read<i32> {
+pub fn offset(reader: &mut Reader<'_>) -> Read<Tz> {
     let most = i64::from(MAX_OFFSET_MIN);
-    Ok(reader.within(most.saturating_neg()..=most)? as i32)
+    Ok(Tz::Offset(reader.within(most.saturating_neg()..=most)? as i32))
+}
+
+/// The longest name of a time zone, in bytes.
+const MAX_ZONE: usize = 64;
+
+pub fn put_zone(out: &mut Vec<u8>, zone: Zone) {
+    put_bytes(out, zone.name().as_bytes());
+}
+
+pub fn zone(reader: &mut Reader<'_>) -> Read<Zone> {
+    let name = reader.bytes(MAX_ZONE)?;
+    // One way to write a name, so that equal states are equal bytes.
+    let zone = Zone::find(name).filter(|zone| zone.name().as_bytes() == name);
+    zone.ok_or(Damage("a time zone is not known to this version of the module"))
 }
 
 pub fn put_missing(out: &mut Vec<u8>, missing: Missing) {

@@ -2,7 +2,7 @@
 //! memory is allocated, every sum, index and list is rebuilt, and contradictions are refused.
 
 use super::damage::Damage;
-use super::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
+use super::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple, zone};
 use super::record;
 use super::wire::{Read, Reader};
 use crate::core::model::change::OnHand;
@@ -12,6 +12,7 @@ use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnCont
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
+use crate::core::model::zone::Tz;
 use crate::core::store::bulk::Bulk;
 use crate::core::store::timeline::Timeline;
 
@@ -89,9 +90,12 @@ impl Loader {
             let in_order = match (self.last, kind) {
                 (0, record::HEADER) => true,
                 (0, _) | (_, record::HEADER) => false,
-                (record::LIMIT | record::OVERRIDE, record::LIMIT | record::OVERRIDE) => true,
+                (
+                    record::LIMIT | record::LIMIT_ZONE | record::OVERRIDE,
+                    record::LIMIT | record::LIMIT_ZONE | record::OVERRIDE,
+                ) => true,
                 (record::ORDER | record::RETURN, record::ORDER | record::RETURN) => true,
-                (last, kind) => kind >= last,
+                (last, kind) => record::place(kind) >= record::place(last),
             };
             if !in_order {
                 return damage("records are out of order");
@@ -147,6 +151,7 @@ impl Loader {
             record::HEADER => self.header(reader),
             record::EPOCH => self.epoch(reader),
             record::LIMIT => self.limit(reader),
+            record::LIMIT_ZONE => self.limit_zone(reader),
             record::OVERRIDE => {
                 let Some(limit) = self.pool.limits.last_mut() else { return damage("an override has no limit") };
                 let dims = limit.identity.dims.len();
@@ -205,7 +210,7 @@ impl Loader {
         let id = reader.small()?;
         let set_ms = reader.within(0..=MAX_UNITS)?;
         let identity = identity(reader)?;
-        let offset_min = offset(reader)?;
+        let tz = offset(reader)?;
         let missing = missing(reader)?;
         let base = cap(reader)?;
         let limits = &mut self.pool.limits;
@@ -220,13 +225,29 @@ impl Loader {
             set_ms,
             text: identity.text().into(),
             identity,
-            offset_min,
+            tz,
+            resolved: (0, 0),
             missing,
             base,
             overrides: Overrides::default(),
             entries: Timeline::default(),
             recent: Recent::default(),
         });
+        Ok(())
+    }
+
+    fn limit_zone(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let zone = zone(reader)?;
+        let window = (reader.bounded()?, reader.bounded()?);
+        let Some(limit) = self.pool.limits.last_mut() else { return damage("a time zone has no limit") };
+        if limit.tz != Tz::UTC || !limit.overrides.is_empty() {
+            return damage("a limit has two time zones, or one behind its overrides");
+        }
+        limit.tz = Tz::Named(zone);
+        if window != (0, 0) && (window.0 >= window.1 || !limit.is_resolved()) {
+            return damage("a window ends before it begins");
+        }
+        limit.resolve(window);
         Ok(())
     }
 

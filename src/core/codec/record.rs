@@ -11,3 +11,14 @@ pub const DETACHED: u8 = 8;
 pub const ORDER: u8 = 9;
 pub const RETURN: u8 = 10;
 pub const END: u8 = 11;
+/// The named time zone of the limit before it, and the window in which it counts.
+pub const LIMIT_ZONE: u8 = 17;
+
+/// The kind behind which a record stands: kinds of version 1 stand in the order of their numbers,
+/// later ones between them.
+pub const fn place(kind: u8) -> (u8, u8) {
+    match kind {
+        LIMIT_ZONE => (LIMIT, kind),
+        _ => (kind, 0),
+    }
+}

@@ -1,6 +1,8 @@
 //! A pool as chunks of records, in an order that depends on its state alone.
 
-use super::fields::{put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times};
+use super::fields::{
+    put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times, put_zone,
+};
 use super::load::Loader;
 use super::record;
 use super::wire::{put, put_bytes, put_signed};
@@ -8,6 +10,7 @@ use crate::core::model::limit::Limit;
 use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::UsageEntry;
+use crate::core::model::zone::Tz;
 use crate::core::store::slab::NONE;
 
 /// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64
@@ -71,6 +74,12 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     }
     for limit in &pool.limits {
         put_limit(limit, chunks.record(record::LIMIT));
+        if let Tz::Named(zone) = limit.tz {
+            let out = chunks.record(record::LIMIT_ZONE);
+            put_zone(out, zone);
+            put_signed(out, limit.resolved.0);
+            put_signed(out, limit.resolved.1);
+        }
         for (pattern, cap) in limit.overrides.iter() {
             put_override(chunks.record(record::OVERRIDE), pattern, cap);
         }
@@ -116,7 +125,7 @@ fn put_limit(limit: &Limit, out: &mut Vec<u8>) {
     put(out, u64::from(limit.id));
     put_signed(out, limit.set_ms);
     put_identity(out, &limit.identity);
-    put_offset(out, limit.offset_min);
+    put_offset(out, limit.tz);
     put_missing(out, limit.missing);
     super::fields::put_cap(out, limit.base);
 }

@@ -21,3 +21,4 @@ pub mod time;
 pub mod usage;
 pub mod view;
 pub mod window;
+pub mod zone;

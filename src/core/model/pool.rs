@@ -3,6 +3,8 @@
 //! A pool changes in one place only, [`crate::core::apply`], which cannot fail: whether a change is
 //! right was decided before (`ops`), or by the primary.
 
+use std::cell::Cell;
+
 use crate::core::model::change::{Change, OnHand, OrderRef, Transition, Transitions};
 use crate::core::model::context::CallContext;
 use crate::core::model::hash::Salt;
@@ -97,6 +99,10 @@ pub struct Pool {
     pub(in crate::core) shortest_retain_ms: i64,
     pub(in crate::core) limits: Vec<Limit>,
     pub(in crate::core) next_limit: u32,
+    /// While all windows of named zones hold that were resolved last: from then, and until then,
+    /// Unix ms; see [`crate::core::ops::roll`]. Not part of the state.
+    pub(in crate::core) resolved_from_ms: Cell<i64>,
+    pub(in crate::core) resolved_until_ms: Cell<i64>,
     pub(in crate::core) orders: Orders,
     pub(in crate::core) order_index: Index,
     /// Open holds by deadline.
@@ -133,6 +139,8 @@ impl Pool {
             shortest_retain_ms: i64::MAX,
             limits: Vec::new(),
             next_limit: 1,
+            resolved_from_ms: Cell::new(i64::MIN),
+            resolved_until_ms: Cell::new(i64::MIN),
             orders: Orders::default(),
             order_index: Index::default(),
             holds: Timeline::default(),

@@ -17,6 +17,7 @@ pub mod recount;
 pub mod release;
 pub mod reserve;
 pub mod return_units;
+pub mod roll;
 pub mod set;
 pub mod suspend;
 

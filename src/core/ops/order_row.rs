@@ -79,7 +79,7 @@ pub fn uncount(pool: &mut Pool, row: u32, units: i64, whole: bool, now_ms: i64) 
         }
         let id = entry.limit;
         let Some(limit) = pool.limits.iter().find(|l| l.id == id) else { continue };
-        if !limit.keeps_usage() || entry.window_ms < limit.window_ms(now_ms) {
+        if !limit.keeps_usage() || entry.window_ms < limit.counted_since_ms(now_ms) {
             continue;
         }
         let amount = match limit.identity.count {

@@ -1,8 +1,6 @@
 //! Limits and policies.
 
-use super::{
-    by_of, by_text, decimal, json, json_value, pairs, Generator, Rng, Value, BYS, CROWDED, MAX_QTY, OFFSETS, WINDOWS,
-};
+use super::{by_of, by_text, decimal, json, json_value, pairs, Generator, Rng, Value, BYS, CROWDED, MAX_QTY, WINDOWS};
 
 impl Generator {
     pub(super) fn max(&mut self) -> Option<i64> {
@@ -73,8 +71,8 @@ impl Generator {
             None => self.word("UNLIMITED"),
         });
         if self.chance(30) {
-            let offset = self.one_of(&OFFSETS);
-            options.push(vec![self.word("TZ"), offset.into()]);
+            let tz = self.tz();
+            options.push(vec![self.word("TZ"), tz.into()]);
         }
         if by == ["group"] && self.chance(90) || self.chance(20) {
             let missing = if by == ["group"] || self.chance(70) { "ALLOW" } else { "REFUSE" };
@@ -175,7 +173,7 @@ impl Generator {
             };
         }
         if self.chance(30) {
-            limit["tz"] = self.one_of(&OFFSETS).into();
+            limit["tz"] = self.tz().into();
         }
         if self.chance(30) {
             limit["count"] = self.one_of(&["units", "orders", "orders"]).into();

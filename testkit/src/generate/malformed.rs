@@ -52,7 +52,7 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 18] = [
+                let calls: [&[&str]; 20] = [
                     &["STOCK.RESERVE", key, "o1", "1", "EX", "1", "PX", "1"],
                     &["STOCK.RESERVE", key, "o1", "1", "PARTIAL", "PARTIAL"],
                     &["STOCK.RESERVE", key, "o1", "1", "FOR"],
@@ -71,6 +71,8 @@ impl Generator {
                     &["STOCK.LIMIT", key, "user+region", "1", "FOR", "u1"],
                     &["STOCK.LIMIT", key, "user", "1", "PER", "YEAR"],
                     &["STOCK.LIMIT", key, "user", "1", "TZ", "8:00"],
+                    &["STOCK.LIMIT", key, "user", "1", "PER", "DAY", "TZ", "Europe/Atlantis"],
+                    &["STOCK.LIMIT", key, "user", "1", "PER", "DAY", "TZ", "Europe"],
                 ];
                 words(self.one_of(&calls))
             }

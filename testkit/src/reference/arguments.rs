@@ -1,7 +1,7 @@
 //! The arguments of a call.
 
 use super::{
-    arity, calendar_window, error, syntax, Attributes, BTreeSet, Bytes, Count, Reply, ReturnToken, State, Window,
+    arity, calendar_window, error, syntax, Attributes, BTreeSet, Bytes, Count, Reply, ReturnToken, State, Tz, Window,
     MAX_AHEAD_MS, MAX_QTY, MAX_SECONDS,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Options {
     pub(super) count_what: Option<Count>,
     pub(super) state: Option<State>,
     pub(super) per: Option<Window>,
-    pub(super) tz_min: Option<i128>,
+    pub(super) tz: Option<Tz>,
     pub(super) allow_missing: Option<bool>,
 }
 
@@ -132,8 +132,8 @@ impl Args<'_> {
                 },
                 "PER" => options.per = Some(self.window()?),
                 "TZ" => {
-                    let offset = parse_offset(&self.next()?);
-                    options.tz_min = Some(offset.ok_or_else(|| error("this is no offset"))?);
+                    let tz = Tz::parse(&self.next()?);
+                    options.tz = Some(tz.ok_or_else(|| error("this is no time zone"))?);
                 }
                 "MISSING" => {
                     options.allow_missing = Some(match self.next()?.to_ascii_uppercase().as_slice() {

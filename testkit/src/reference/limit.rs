@@ -1,6 +1,6 @@
 //! One limit: its windows, overrides and usage.
 
-use super::{int, words, Attributes, BTreeMap, Bytes, Rc, Reply, Shared, Values};
+use super::{int, words, Attributes, BTreeMap, Bytes, Rc, Reply, Shared, Tz, Values};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Window {
@@ -57,10 +57,6 @@ impl Window {
             }
         }
     }
-
-    pub(super) fn start(self, tz_min: i128, at_ms: i128) -> i128 {
-        self.bounds(tz_min, at_ms).0
-    }
 }
 
 /// The first day of the month in which a day since 1970-01-01 lies, and the first day of the next month.
@@ -114,7 +110,7 @@ pub(super) struct Limit {
     pub(super) count: Count,
     /// None: unlimited.
     pub(super) max: Option<i128>,
-    pub(super) tz_min: i128,
+    pub(super) tz: Tz,
     pub(super) allow_missing: bool,
     pub(super) overrides: Shared<Overrides>,
     pub(super) usage: BTreeMap<Values, Usage>,
@@ -136,8 +132,8 @@ impl Limit {
 
     /// Everything that a policy says about it.
     pub(super) fn settings(&self) -> impl PartialEq + '_ {
-        let Limit { max, tz_min, allow_missing, overrides, .. } = self;
-        (self.id, max, tz_min, allow_missing, overrides)
+        let Limit { max, tz, allow_missing, overrides, .. } = self;
+        (self.id, max, tz, allow_missing, overrides)
     }
 
     pub(super) fn text(&self) -> String {
@@ -180,7 +176,7 @@ impl Limit {
     pub(super) fn resets_ms(&self, now: i128, values: &[Bytes]) -> i128 {
         let counted = self.usage.get(values);
         let at_ms = counted.map_or(now, |usage| usage.window_start);
-        self.window.bounds(self.tz_min, at_ms).1
+        self.tz.bounds(self.window, at_ms).1
     }
 
     /// What an order of this quantity counts.
@@ -209,7 +205,7 @@ impl Limit {
             return None;
         }
         self.instances += 1;
-        let fresh = Usage { instance: self.instances, window_start: self.window.start(self.tz_min, now), used: 0 };
+        let fresh = Usage { instance: self.instances, window_start: self.tz.bounds(self.window, now).0, used: 0 };
         let usage = self.usage.entry(values.into()).or_insert(fresh);
         usage.used += amount;
         Some(usage.instance)

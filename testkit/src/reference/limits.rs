@@ -12,7 +12,7 @@ pub(super) fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &C
         window,
         count,
         max: None,
-        tz_min: config.utc_offset_minutes.into(),
+        tz: config.tz,
         allow_missing: false,
         overrides: Shared::default(),
         usage: BTreeMap::new(),
@@ -54,7 +54,7 @@ impl Reference {
             };
             let before = pool.limits[place].clone();
             let limit = &mut pool.limits[place];
-            limit.tz_min = options.tz_min.unwrap_or(limit.tz_min);
+            limit.tz = options.tz.unwrap_or(limit.tz);
             limit.allow_missing = options.allow_missing.unwrap_or(limit.allow_missing);
             match pattern {
                 Some(pattern) => {
@@ -118,7 +118,7 @@ impl Reference {
             map(vec![
                 ("limit", Reply::bulk(limit.text())),
                 ("max", int(limit.max.unwrap_or(-1))),
-                ("tz", Reply::bulk(offset_text(limit.tz_min))),
+                ("tz", Reply::bulk(limit.tz.text())),
                 ("missing", Reply::bulk(missing_text(limit))),
                 ("overrides", Reply::Array(overrides.collect())),
             ])

@@ -33,6 +33,7 @@ mod reading;
 mod selling;
 mod stock;
 pub mod told;
+mod zone;
 
 use answers::{arity, closed, conflict, error, int, map, ok, refusal, status_ok, syntax, words};
 use arguments::{identifier, number, parse_offset, valid_by, within, Args, Options};
@@ -42,6 +43,7 @@ use limits::{missing_text, new_limit, offset_text, override_pattern};
 use policy::{bytes_to_json, calendar_window, parse_policy};
 use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
 use selling::{confirm_one, extend_one, release_one, reserve_new, return_one};
+pub use zone::{tables as zone_tables, zone_window, Table as ZoneTable, Tz};
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
 pub const MAX_QTY: i128 = 9_007_199_254_740_991;
@@ -68,12 +70,12 @@ pub struct Config {
     pub retain_s: i64,
     pub retain_paid_s: i64,
     pub max_orders: usize,
-    pub utc_offset_minutes: i64,
+    pub tz: Tz,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { hold_s: 900, retain_s: 86_400, retain_paid_s: 604_800, max_orders: 10_000_000, utc_offset_minutes: 0 }
+        Config { hold_s: 900, retain_s: 86_400, retain_paid_s: 604_800, max_orders: 10_000_000, tz: Tz::Offset(0) }
     }
 }
 

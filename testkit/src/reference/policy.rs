@@ -56,7 +56,7 @@ pub(super) fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
                     None => Window::Seconds(json_number(value, 1, MAX_SECONDS)?),
                 }
             }
-            "tz" => limit.tz_min = parse_offset(value.as_str()?.as_bytes())?,
+            "tz" => limit.tz = Tz::parse(value.as_str()?.as_bytes())?,
             "count" => {
                 limit.count = match value.as_str()? {
                     "units" => Count::Units,

@@ -233,7 +233,7 @@ impl Pool {
             };
         }
         for limit in &mut self.limits {
-            let start = limit.window.start(limit.tz_min, now);
+            let start = limit.tz.bounds(limit.window, now).0;
             let over = |usage: &Usage| usage.window_start < start;
             let stays = |(values, usage): (&Values, &Usage)| over(usage) && !limit.usage.contains_key(values);
             if !limit.usage.values().any(over) && limit.over_usage.iter().all(stays) {

@@ -155,7 +155,7 @@ pub(super) fn limit_to_json(limit: &Limit) -> Value {
     let mut json = json!({
         "by": by.collect::<Vec<_>>(),
         "max": max_to_json(limit.max),
-        "tz": offset_text(limit.tz_min),
+        "tz": limit.tz.text(),
         "count": if limit.count == Count::Units { "units" } else { "orders" },
         "missing": missing_text(limit),
         "overrides": overrides.collect::<Vec<_>>(),

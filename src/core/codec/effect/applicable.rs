@@ -11,6 +11,10 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
     match change {
         Change::Order(order, change) => order_applicable(pool, *order, change),
         Change::Pool(change) => pool_applicable(pool, change),
+        Change::Resolved(windows) => {
+            let named = |id: u32| pool.limits.iter().any(|l| l.id == id && l.is_resolved());
+            windows.iter().all(|&(id, ..)| named(id))
+        }
         Change::Purged(purged) => {
             let finished = pool.orders.len().saturating_sub(pool.open_holds() as usize);
             purged.orders as usize <= finished
@@ -30,7 +34,7 @@ fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
         PoolChange::Added { .. } | PoolChange::Reconciled { .. } => !pool.unlimited,
         PoolChange::LimitSet(set) => {
             let there = pool.limits.iter().any(|l| l.identity == set.identity);
-            there || (pool.limits.len() < MAX_LIMITS && set.offset_min.is_some() && set.missing.is_some())
+            there || (pool.limits.len() < MAX_LIMITS && set.tz.is_some() && set.missing.is_some())
         }
         PoolChange::LimitRemoved { id, .. } => pool.limits.iter().any(|l| l.id == *id),
     }

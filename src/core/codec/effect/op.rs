@@ -23,3 +23,6 @@ pub const PURGED: u8 = 20;
 pub const RECONCILED: u8 = 21;
 /// No change of its own: the stream entry in which the change before it was published.
 pub const EVENT_REF: u8 = 22;
+/// No change of its own: the named time zones of the limits in the change behind it.
+pub const ZONES: u8 = 34;
+pub const RESOLVED: u8 = 35;

@@ -4,16 +4,20 @@ use super::applicable::applicable;
 use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
-use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple};
+use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple, zone};
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, Shares};
+use crate::core::model::change::{
+    Change, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, ResolvedWindows, Shares,
+};
 use crate::core::model::limit::{Overrides, TupleBuf, MAX_LIMITS};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::usage::Share;
+use crate::core::model::zone::{Tz, Zone};
+use arrayvec::ArrayVec;
 
 /// An effect that is read back.
 pub struct Effect<'a> {
@@ -69,7 +73,12 @@ impl<'a> Effect<'a> {
         if self.reader.is_empty() {
             return Ok(None);
         }
-        let code = self.reader.byte()?;
+        let mut code = self.reader.byte()?;
+        let mut zones = Zones::new();
+        if code == op::ZONES {
+            zones = read_zones(&mut self.reader)?;
+            code = self.reader.byte()?;
+        }
         let mut new_epoch = None;
         if code & 0x80 != 0 {
             let mut bytes = [0; 8];
@@ -78,7 +87,8 @@ impl<'a> Effect<'a> {
             }
             new_epoch = Some(u64::from_le_bytes(bytes));
         }
-        let (change, known) = self.change(code & 0x7f, pool, attributes)?;
+        let (mut change, known) = self.change(code & 0x7f, pool, attributes)?;
+        set_zones(&mut change, &zones)?;
         let applicable = known && applicable(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
@@ -98,6 +108,9 @@ impl<'a> Effect<'a> {
         let r = &mut self.reader;
         if code == op::PURGED {
             return Ok((Change::Purged(purged(r)?), true));
+        }
+        if code == op::RESOLVED {
+            return Ok((Change::Resolved(resolved(r, now_ms)?), true));
         }
         if let Some(change) = pool_change(r, code, pool, now_ms)? {
             return Ok((Change::Pool(change), true));
@@ -281,24 +294,67 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         if policy.limits.iter().any(|l| l.identity == identity) {
             return Err(Damage("duplicate limit"));
         }
-        let offset_min = offset(r)?;
+        let tz = offset(r)?;
         let missing = missing(r)?;
         let base = cap(r)?;
         let mut overrides = Overrides::default();
         for _ in 0..r.number()? {
             add_override(r, &mut overrides, identity.dims.len())?;
         }
-        policy.limits.push(PolicyLimit { identity, offset_min, missing, base, overrides });
+        policy.limits.push(PolicyLimit { identity, tz, missing, base, overrides });
     }
     Ok(policy)
 }
 
 fn limit_set(r: &mut Reader<'_>) -> Read<LimitSet> {
     let identity = identity(r)?;
-    let offset_min = if r.flag()? { Some(offset(r)?) } else { None };
+    let tz = if r.flag()? { Some(offset(r)?) } else { None };
     let missing = if r.flag()? { Some(missing(r)?) } else { None };
     let pattern = if r.flag()? { Some(tuple(r, identity.dims.len(), true)?) } else { None };
-    Ok(LimitSet { identity, offset_min, missing, pattern, cap: cap(r)? })
+    Ok(LimitSet { identity, tz, missing, pattern, cap: cap(r)? })
+}
+
+/// The named zones of the limits in a change, by place.
+type Zones = ArrayVec<(u8, Zone), MAX_LIMITS>;
+
+fn read_zones(r: &mut Reader<'_>) -> Read<Zones> {
+    let mut zones = Zones::new();
+    for _ in 0..r.number()? {
+        let named = (r.byte()?, zone(r)?);
+        if zones.last().is_some_and(|&(before, _)| before >= named.0) {
+            return Err(Damage("zones are not in order"));
+        }
+        zones.try_push(named).map_err(|_| Damage("there are too many zones"))?;
+    }
+    Ok(zones)
+}
+
+fn set_zones(change: &mut Change<'_>, zones: &Zones) -> Read<()> {
+    for &(place, zone) in zones {
+        let tz = match change {
+            Change::Pool(PoolChange::LimitSet(set)) if place == 0 => set.tz.as_mut(),
+            Change::Pool(PoolChange::Policy(policy)) => {
+                policy.limits.get_mut(usize::from(place)).map(|limit| &mut limit.tz)
+            }
+            _ => None,
+        };
+        *tz.filter(|tz| **tz == Tz::UTC).ok_or(Damage("a zone has no limit"))? = Tz::Named(zone);
+    }
+    Ok(())
+}
+
+fn resolved(r: &mut Reader<'_>, now_ms: i64) -> Read<ResolvedWindows> {
+    let mut windows = ResolvedWindows::new();
+    for _ in 0..r.number()? {
+        let id = r.small()?;
+        let (start_ms, end_ms) = (now_ms.saturating_sub(r.bounded()?), now_ms.saturating_add(r.bounded()?));
+        let in_bounds = |at_ms: i64| (MAX_UNITS.saturating_neg()..=MAX_UNITS).contains(&at_ms);
+        if windows.len() >= MAX_LIMITS || start_ms >= end_ms || !in_bounds(start_ms) || !in_bounds(end_ms) {
+            return Err(Damage("a window ends before it begins, or there are too many"));
+        }
+        windows.push((id, start_ms, end_ms));
+    }
+    Ok(windows)
 }
 
 fn purged(r: &mut Reader<'_>) -> Read<Purged> {
