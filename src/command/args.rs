@@ -12,6 +12,9 @@ pub type Parsed<T> = Result<T, CommandError>;
 
 const NOT_A_NUMBER: CommandError = CommandError::line("ERR value is not an integer or out of range");
 const BAD_EXPIRE: CommandError = CommandError::line("ERR invalid expire time: above 0 and at most 3650 days ahead");
+/// The error of a quantity that no order can have.
+pub const OUTSIDE: CommandError = CommandError::line("ERR quantity is out of range: 1 to 9007199254740991");
+const BAD_ORDER: CommandError = CommandError::line("ERR invalid order id: 1 to 128 bytes");
 
 /// A number with fewer digits than this fits `i64`.
 const SAFE_DIGITS: usize = 19;
@@ -133,7 +136,15 @@ impl<'a> Args<'a> {
     /// # Errors
     /// `Arity` if it is missing, `ERR invalid order id` if it is empty or too long.
     pub fn order(&mut self) -> Parsed<&'a [u8]> {
-        checked_id(self.required()?, CommandError::line("ERR invalid order id: 1 to 128 bytes"))
+        checked_id(self.required()?, BAD_ORDER)
+    }
+
+    /// The order id behind an option.
+    ///
+    /// # Errors
+    /// `SYNTAX` if it is missing, `ERR invalid order id` if it is empty or too long.
+    pub fn order_value(&mut self) -> Parsed<&'a [u8]> {
+        checked_id(self.option_value()?, BAD_ORDER)
     }
 
     /// All arguments behind FOR, in pairs of dimension and value, into `attributes`.
@@ -199,6 +210,17 @@ pub fn token(bytes: &[u8]) -> Parsed<&[u8]> {
     checked_id(bytes, CommandError::line("ERR invalid token: 1 to 128 bytes"))
 }
 
+/// That `order` is another one than `other`.
+///
+/// # Errors
+/// `error` if it is the same.
+pub fn another(order: &[u8], other: &[u8], error: CommandError) -> Parsed<()> {
+    if order == other {
+        return Err(error);
+    }
+    Ok(())
+}
+
 /// An integer within bounds.
 ///
 /// # Errors
@@ -217,7 +239,7 @@ pub fn bounded(bytes: &[u8], bounds: std::ops::RangeInclusive<i64>, outside: Com
 /// # Errors
 /// Not an integer, or out of bounds.
 pub fn quantity(bytes: &[u8]) -> Parsed<i64> {
-    bounded(bytes, 1..=MAX_UNITS, CommandError::line("ERR quantity is out of range: 1 to 9007199254740991"))
+    bounded(bytes, 1..=MAX_UNITS, OUTSIDE)
 }
 
 /// A sum of units: -(2^53 - 1) to 2^53 - 1.

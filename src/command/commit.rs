@@ -174,6 +174,14 @@ pub fn purge(call: &mut Call<'_>, handle: Handle, max: usize) {
     }
 }
 
+/// Makes the changes of a call, in order, and purges a few records.
+pub fn commit_all(call: &mut Call<'_>, handle: Handle, changes: &[Change<'_>]) {
+    for change in changes {
+        commit(call, handle, change);
+    }
+    purge(call, handle, purge::PER_WRITE);
+}
+
 /// Makes the change of a call, and purges a few records.
 pub fn commit_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     commit(call, handle, change);

@@ -150,6 +150,7 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
         | OrderChange::Extended { .. }
         | OrderChange::Confirmed { .. }
         | OrderChange::Released { .. }
+        | OrderChange::Replaced { .. }
         | OrderChange::Cancelled { .. }
         | OrderChange::Expired { .. }
         | OrderChange::Returned { .. }

@@ -1,9 +1,10 @@
-//! `STOCK.GET key`
+//! `STOCK.GET key [RETURNING]`
 
-use super::args::Args;
+use super::args::{is, Args};
 use super::commit::{context, read_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
+use super::returning;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::OnHand;
 use crate::core::model::order::OrderState;
@@ -12,24 +13,28 @@ use crate::core::model::view::View;
 pub const SPEC: Spec = Spec {
     name: "STOCK.GET",
     summary: "Returns the state of a pool: stock, counters, times and settings.",
-    complexity: "O(1)",
+    complexity:
+        "O(1). With RETURNING O(H) where H is the number of holds whose deadline lies within an hour, of which \
+        it looks at no more than 100,000.",
     since: "0.1.0",
-    arity: 2,
+    arity: -2,
     access: Access::Read,
     fast: true,
     keys: KeyPositions::First,
     inserts: false,
-    args: &[Arg::KEY],
+    args: &[Arg::KEY, Arg::word("returning", "RETURNING").optional()],
     docs: Docs {
         details: "Due holds are left out, as a write would return them first. `on_hand` is what is on the shelf \
-            and not paid for. `epoch` and `seq` name the last change.",
+            and not paid for. `epoch` and `seq` name the last change.\n\n`RETURNING` adds when held units come \
+            back if nobody pays, as `STOCK.EXPLAIN` shows it. It walks the holds, so do not ask for it on each page.",
         replies: &[
             reply(
                 "map",
                 "`on_hand` (nil = unlimited), `reserved`, `safety`, `available` (-1 = unlimited), \
                 `shortfall`, `sold`, `out`, `orders` (a map by state), `suspended`, `unlimited`, \
                 `next_deadline_ms` (0 = none), `epoch`, `seq`, `limits` (how many), `alert`, \
-                `hold_seconds`, `retain_seconds`, `retain_paid_seconds`, `events`.",
+                `hold_seconds`, `retain_seconds`, `retain_paid_seconds`, `events`; with `RETURNING` also \
+                `returning`.",
             ),
             docs::NIL,
         ],
@@ -42,13 +47,18 @@ pub const SPEC: Spec = Spec {
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
+    let with_returning = match args.take() {
+        None => false,
+        Some(option) if is(option, "RETURNING") => true,
+        Some(_) => return Err(CommandError::SYNTAX),
+    };
     args.end()?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let context = context(call);
     let view = View::of_read(call.keys.pool(handle), context);
     let pool = view.pool;
     let out = &mut *call.out;
-    out.map(19);
+    out.map(if with_returning { 20 } else { 19 });
     out.bulk(b"on_hand");
     match pool.on_hand() {
         OnHand::Units(units) => out.int(units),
@@ -88,6 +98,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     for (state, count) in OrderState::ALL.iter().zip(view.counts()) {
         out.bulk(state.word().as_bytes());
         out.int(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    if with_returning {
+        returning::field(out, &view);
     }
     Ok(())
 }

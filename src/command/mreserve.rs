@@ -1,19 +1,22 @@
-//! `STOCK.MRESERVE order numkeys key [key …] QTY qty [qty …] [EX|PX|PXAT t] [FOR dim value …]`
+//! `STOCK.MRESERVE order numkeys key [key …] QTY qty [qty …] [EX|PX|PXAT t] [REPLACES old]
+//! [FOR dim value …]`
 
 use smallvec::SmallVec;
 
-use super::args::{is, quantity, set_once, Args, Parsed};
+use super::args::{another, bounded, is, set_once, Args, Parsed, OUTSIDE};
 use super::cart::{distinct, keys, refuse_pool, with_position, write_pools, CartPools, KEYS, NUMKEYS};
-use super::commit::{commit_and_purge, view};
+use super::commit::{commit_all, commit_and_purge, view};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::ok;
-use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
+use super::reserve::ITSELF;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderRef};
-use crate::core::model::quantity::sum;
+use crate::core::model::quantity::{sum, MAX_UNITS};
 use crate::core::model::refusal::Refusal;
+use crate::core::ops::replace;
 use crate::core::ops::reserve::{decide_new, plan, retry, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
@@ -26,17 +29,21 @@ pub const SPEC: Spec = Spec {
     fast: false,
     keys: KeyPositions::Counted(2),
     inserts: false,
-    args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::integer("qty").after("QTY").multiple(), HOLD.optional(), FOR],
+    args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::integer("qty").after("QTY").multiple(), HOLD.optional(), REPLACES, FOR],
     docs: Docs {
         details: "The keys stand together behind their number, then come as many quantities. A pool that is \
             named twice counts once, with the sum. All holds have one deadline; without `EX`, `PX` or \
             `PXAT` that of the pool whose default hold is the shortest. The limits of all pools see the \
-            same attributes. In a cluster the pools share a hash slot.",
+            same attributes. In a cluster the pools share a hash slot.\n\n`REPLACES` gives up, in the same \
+            step, what another order holds in the named pools: see `STOCK.RESERVE`. With it a quantity of 0 names \
+            a pool in which the new order takes nothing and only `old` has units. Name every pool of `old`: in \
+            the others it keeps its holds.",
         replies: &[
             reply("[OK, deadline_ms]", "Every pool holds its units."),
             docs::NOPOOL,
             docs::CLOSED,
             docs::EXISTS,
+            reply("[CONFIRMED, key]", "With `REPLACES`: `old` is paid in this pool. Nothing has changed."),
             reply(
                 "[SUSPENDED, key], [SOLDOUT, key, …], [LIMITED, key, …]",
                 "The first pool that refuses, in the order given. Nothing was taken anywhere.",
@@ -61,9 +68,11 @@ struct Cart<'a> {
     order: &'a [u8],
     /// Each key once, with its position.
     keys: SmallVec<[(&'a [u8], usize); 8]>,
-    /// The quantity of each key.
+    /// The quantity of each key; 0 with REPLACES only.
     qty: SmallVec<[i64; 8]>,
     hold: Hold,
+    /// The order whose place it takes.
+    old: Option<&'a [u8]>,
     attributes: &'a Attributes<'a>,
 }
 
@@ -74,16 +83,24 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
         return Err(CommandError::SYNTAX);
     }
     let given = args.take_n(named.len()).ok_or(CommandError::SYNTAX)?;
-    let given: SmallVec<[i64; 8]> = given.iter().map(|qty| quantity(qty)).collect::<Parsed<_>>()?;
-    let mut hold = None;
+    let given: SmallVec<[i64; 8]> =
+        given.iter().map(|qty| bounded(qty, 0..=MAX_UNITS, OUTSIDE)).collect::<Parsed<_>>()?;
+    let (mut hold, mut old) = (None, None);
     while let Some(option) = args.take() {
         if let Some(given) = args.hold_option(option, now_ms)? {
             set_once(&mut hold, given)?;
         } else if is(option, "FOR") {
             args.attributes(attributes)?;
+        } else if is(option, "REPLACES") {
+            let replaced = args.order_value()?;
+            another(order, replaced, ITSELF)?;
+            set_once(&mut old, replaced)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
+    }
+    if given.contains(&0) && (old.is_none() || given.iter().all(|&qty| qty == 0)) {
+        return Err(OUTSIDE);
     }
     let mut total: SmallVec<[Option<i64>; 8]> = SmallVec::from_elem(Some(0), named.len());
     let keys = distinct(named, |place, at| {
@@ -91,9 +108,8 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
             *total = total.and_then(|before| sum(before, *qty));
         }
     });
-    let too_many = CommandError::line("ERR quantity is out of range: 1 to 9007199254740991");
     let qty: Option<SmallVec<[i64; 8]>> = total.iter().take(keys.len()).copied().collect();
-    Ok(Cart { order, keys, qty: qty.ok_or(too_many)?, hold: hold.unwrap_or(Hold::Default), attributes })
+    Ok(Cart { order, keys, qty: qty.ok_or(OUTSIDE)?, hold: hold.unwrap_or(Hold::Default), old, attributes })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -106,25 +122,75 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     // One cart, one deadline: the earliest of those that the pools would set.
-    let deadlines = items.iter().map(|item| cart.hold.deadline_ms(&view(call, item.handle)));
+    let takes = items.iter().zip(&cart.qty).filter(|(_, &qty)| qty > 0);
+    let deadlines = takes.map(|(item, _)| cart.hold.deadline_ms(&view(call, item.handle)));
     let deadline_ms = deadlines.min().unwrap_or(0);
     cart.hold = Hold::Until(deadline_ms);
+    let done = match cart.old {
+        None => reserve(call, &cart, &items, &orders)?,
+        Some(old) => replace_all(call, &cart, &items, &orders, old)?,
+    };
+    if done {
+        call.journal.outcome = Some(Outcome::Reserved);
+        ok(call.out, 2);
+        call.out.int(deadline_ms);
+    }
+    Ok(())
+}
+
+/// Holds the units in every pool. `false`: one refuses, and the reply has been written.
+fn reserve(
+    call: &mut Call<'_>,
+    cart: &Cart<'_>,
+    items: &CartPools<'_>,
+    orders: &[OrderRef<'_>],
+) -> Result<bool, CommandError> {
     let mut changes: SmallVec<[Change<'_>; 4]> = SmallVec::new();
-    for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(&orders) {
+    for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(orders) {
         let view = view(call, item.handle);
         let request = cart.reserve(qty);
         match decide_new(&view, order, request, &plan(&view, &request)) {
             Ok(change) => changes.push(change),
-            Err(refusal) => return refuse_pool(call, item, &refusal),
+            Err(refusal) => return refuse_pool(call, item, &refusal).map(|()| false),
         }
     }
     for (item, change) in items.iter().zip(&changes) {
         commit_and_purge(call, item.handle, change);
     }
-    call.journal.outcome = Some(Outcome::Reserved);
-    ok(call.out, 2);
-    call.out.int(deadline_ms);
-    Ok(())
+    Ok(true)
+}
+
+/// As [`reserve`], in the place of another order.
+fn replace_all(
+    call: &mut Call<'_>,
+    cart: &Cart<'_>,
+    items: &CartPools<'_>,
+    orders: &[OrderRef<'_>],
+    old: &[u8],
+) -> Result<bool, CommandError> {
+    let mut given_up: SmallVec<[replace::Old<'_>; 4]> = SmallVec::new();
+    for item in items {
+        match replace::find(&view(call, item.handle), old) {
+            Ok(old) => given_up.push(old),
+            Err(refusal) => return refuse_pool(call, item, &refusal).map(|()| false),
+        }
+    }
+    let mut changes: SmallVec<[replace::Changes<'_>; 4]> = SmallVec::new();
+    for (((item, &qty), &order), &old) in items.iter().zip(&cart.qty).zip(orders).zip(&given_up) {
+        let view = view(call, item.handle);
+        if qty == 0 {
+            changes.push(replace::given_up(&view, old, false));
+            continue;
+        }
+        match replace::decide(&view, old, order, cart.reserve(qty)) {
+            Ok(decided) => changes.push(decided),
+            Err(refusal) => return refuse_pool(call, item, &refusal).map(|()| false),
+        }
+    }
+    for (item, changes) in items.iter().zip(&changes).filter(|(_, changes)| !changes.is_empty()) {
+        commit_all(call, item.handle, changes);
+    }
+    Ok(true)
 }
 
 impl<'a> Cart<'a> {
@@ -149,6 +215,8 @@ fn known(
         let view = view(call, item.handle);
         let refusal = view.known(order).map(|(record, state)| retry(&view, &cart.reserve(qty), &record, state));
         match refusal {
+            // A pool in which it takes nothing need not know it.
+            None if qty == 0 => {}
             None => _ = unknown.get_or_insert(item),
             Some(refusal @ Refusal::Closed(_)) => _ = closed.get_or_insert((item, refusal)),
             Some(refusal @ Refusal::Conflict(_)) => _ = other.get_or_insert((item, refusal)),

@@ -1,15 +1,18 @@
-//! `STOCK.RESERVE key order qty [EX|PX|PXAT t] [PARTIAL] [FOR dim value …]`
+//! `STOCK.RESERVE key order qty [EX|PX|PXAT t] [PARTIAL] [REPLACES old] [FOR dim value …]`
 
-use super::args::{is, quantity, set_flag, set_once, Args, Parsed};
-use super::commit::{commit_and_purge, view, write_pool};
+use super::args::{another, is, quantity, set_flag, set_once, Args, Parsed};
+use super::commit::{commit_all, commit_and_purge, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
+use super::host::Handle;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
-use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderChange};
-use crate::core::ops::reserve::{decide, Hold, Reserve};
+use crate::core::model::refusal::Refusal;
+use crate::core::ops::replace;
+use crate::core::ops::reserve::{decide, retry, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RESERVE",
@@ -27,19 +30,25 @@ pub const SPEC: Spec = Spec {
         Arg::integer("qty"),
         HOLD.optional(),
         Arg::word("partial", "PARTIAL").optional(),
+        REPLACES,
         FOR,
     ],
     docs: Docs {
         details: "Stock and limits are checked, the units are taken and the order is remembered in one step. \
             Without `EX`, `PX` or `PXAT` the hold lasts as long as the pool's `hold` or \
             `stock.hold-seconds` says. `PARTIAL` takes the largest quantity, at least 1, that stock and \
-            limits allow. `FOR` comes last and takes everything behind it.\n\nSend the same call again \
+            limits allow. `FOR` comes last and takes everything behind it.\n\n`REPLACES` gives the hold of \
+            another order up in the same step: `old` becomes released, and what it held and used does not stand in \
+            the way of the new one. Where that is refused, `old` keeps its hold. Where `old` holds nothing \
+            (unknown, expired, released or returned), the new one is tried as any other. Stock and usage in a \
+            refusal are those without `old`.\n\nSend the same call again \
             when no answer came.",
         replies: &[
             reply("[OK, qty, available, deadline_ms]", "`qty` units are held until `deadline_ms`."),
             docs::NOPOOL,
             docs::EXISTS,
             docs::CLOSED,
+            reply("[CONFIRMED, key]", "With `REPLACES`: `old` is paid. Nothing has changed."),
             docs::SUSPENDED,
             docs::SOLDOUT,
             docs::LIMITED,
@@ -50,11 +59,18 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attributes<'a>) -> Parsed<Reserve<'r>> {
+/// The error of an order that would replace itself.
+pub const ITSELF: CommandError = CommandError::line("ERR order cannot replace itself");
+
+/// The call, and the order whose place it takes.
+type Request<'r> = (Reserve<'r>, Option<&'r [u8]>);
+
+fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attributes<'a>) -> Parsed<Request<'r>> {
     let order = args.order()?;
     let qty = quantity(args.required()?)?;
     let mut hold = None;
     let mut partial = false;
+    let mut old = None;
     while let Some(option) = args.take() {
         if let Some(given) = args.hold_option(option, now_ms)? {
             set_once(&mut hold, given)?;
@@ -62,30 +78,65 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
             set_flag(&mut partial)?;
         } else if is(option, "FOR") {
             args.attributes(attributes)?;
+        } else if is(option, "REPLACES") {
+            let replaced = args.order_value()?;
+            another(order, replaced, ITSELF)?;
+            set_once(&mut old, replaced)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
     }
-    Ok(Reserve { order, qty, hold: hold.unwrap_or(Hold::Default), partial, attributes })
+    Ok((Reserve { order, qty, hold: hold.unwrap_or(Hold::Default), partial, attributes }, old))
 }
 
 fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let mut attributes = Attributes::default();
-    let request = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
+    let (request, old) = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
+    if let Some(old) = old {
+        match replacing(call, handle, request, old) {
+            Ok(changes) => {
+                commit_all(call, handle, &changes);
+                reserved(call, handle, changes.last());
+            }
+            Err(refusal) => refused(call, key, handle, &refusal)?,
+        }
+        return Ok(());
+    }
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            let Change::Order(_, OrderChange::Reserved { qty, deadline_ms, .. }) = change else { return Ok(()) };
-            call.journal.outcome = Some(Outcome::Reserved);
-            ok(call.out, 4);
-            call.out.int(qty);
-            call.out.int(available(call.keys.pool(handle)));
-            call.out.int(deadline_ms);
+            reserved(call, handle, Some(&change));
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,
     }
     Ok(())
+}
+
+/// The changes of a call with REPLACES, in order: those of the old order, then the reservation.
+fn replacing<'a>(
+    call: &Call<'_>,
+    handle: Handle,
+    request: Reserve<'a>,
+    old: &'a [u8],
+) -> Result<replace::Changes<'a>, Refusal> {
+    let view = view(call, handle);
+    let order = view.pool.order_ref(request.order);
+    if let Some((record, state)) = view.known(order) {
+        return Err(retry(&view, &request, &record, state));
+    }
+    let old = replace::find(&view, old)?;
+    replace::decide(&view, old, order, request)
+}
+
+/// Replies that the units are held.
+fn reserved(call: &mut Call<'_>, handle: Handle, change: Option<&Change<'_>>) {
+    let Some(Change::Order(_, OrderChange::Reserved { qty, deadline_ms, .. })) = change else { return };
+    call.journal.outcome = Some(Outcome::Reserved);
+    ok(call.out, 4);
+    call.out.int(*qty);
+    call.out.int(available(call.keys.pool(handle)));
+    call.out.int(*deadline_ms);
 }

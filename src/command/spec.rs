@@ -164,6 +164,8 @@ const HOLD_PARTS: &[Arg] = &[
     Arg::integer("milliseconds").after("PX"),
     Arg::new("unix-time-milliseconds", ArgKind::UnixTime).after("PXAT"),
 ];
+/// REPLACES and the order whose place the new one takes.
+pub const REPLACES: Arg = Arg::string("old").after("REPLACES").optional();
 /// FOR and its pairs of dimension and value.
 pub const FOR: Arg = Arg::new("attribute", ArgKind::Block(FOR_PARTS)).after("FOR").optional().multiple();
 const FOR_PARTS: &[Arg] = &[Arg::string("dim"), Arg::string("value")];

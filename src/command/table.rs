@@ -2,9 +2,9 @@
 
 use super::spec::Spec;
 use super::{
-    add, amend, available, check, confirm, effect, extend, get, limit, limits, load, mconfirm, meffect, mextend,
-    mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, set, setpolicy,
-    suspend, sweep, unlimit, usage, verify,
+    add, amend, available, check, confirm, effect, explain, extend, get, limit, limits, load, mconfirm, meffect,
+    mextend, mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, set,
+    setpolicy, suspend, sweep, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the documents.
@@ -34,6 +34,7 @@ pub static TABLE: &[Spec] = &[
     get::SPEC,
     available::SPEC,
     check::SPEC,
+    explain::SPEC,
     order::SPEC,
     orders::SPEC,
     policy::SPEC,

@@ -21,7 +21,19 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
         Change::Pool(change) => apply_pool(pool, stamp.now_ms, change),
         Change::Purged(_) | Change::Resolved(_) => {}
     }
-    Some((kind, pool.transitions(before)))
+    Some((kind, transitions(pool, before, change)))
+}
+
+/// The transitions that a change has caused. What two changes of one step do together is said with
+/// the second: units that come back and are taken again were never to be had.
+fn transitions(pool: &Pool, before: Option<i64>, change: &Change<'_>) -> Transitions {
+    match change {
+        Change::Order(_, OrderChange::Replaced { .. }) => Transitions::default(),
+        Change::Order(_, OrderChange::Reserved { given_up, .. }) => {
+            pool.transitions(before.map(|units| units.saturating_sub(*given_up)))
+        }
+        _ => pool.transitions(before),
+    }
 }
 
 fn apply_pool(pool: &mut Pool, now_ms: i64, change: &PoolChange<'_>) {
@@ -46,7 +58,7 @@ fn apply_order(pool: &mut Pool, now_ms: i64, order: OrderRef<'_>, change: &Order
         pool.shortest_retain_ms = pool.shortest_retain_ms.min(forget_ms.saturating_sub(now_ms));
     }
     match change {
-        OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares } => {
+        OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares, given_up: _ } => {
             let fingerprint = pool.salt.attributes(attributes);
             let placed = ops::allocate::Placed {
                 order,
@@ -80,7 +92,9 @@ fn apply_order(pool: &mut Pool, now_ms: i64, order: OrderRef<'_>, change: &Order
         OrderChange::Late { qty, recount, forget_ms } => {
             ops::confirm::apply_late(pool, order, *qty, recount, *forget_ms);
         }
-        OrderChange::Released { forget_ms } => ops::release::apply(pool, order, now_ms, *forget_ms),
+        OrderChange::Released { forget_ms } | OrderChange::Replaced { forget_ms } => {
+            ops::release::apply(pool, order, now_ms, *forget_ms)
+        }
         OrderChange::Cancelled { forget_ms } => ops::release::apply_cancelled(pool, order, now_ms, *forget_ms),
         OrderChange::Expired { forget_ms } => ops::expire::apply(pool, order, now_ms, *forget_ms),
         OrderChange::Returned { token, content, forget_ms } => {

@@ -105,6 +105,7 @@ impl Cursor<'_> {
             6..=8 => "nxss",
             ORDER => return self.order(),
             10 => "xsbb",
+            17 => "xss",
             END => "nn",
             _ => return None,
         };

@@ -99,6 +99,7 @@ pub fn same_for(command: &[u8], a: &Reply, b: &Reply) -> bool {
             _ => same(a, b),
         },
         b"STOCK.LIMITS" => same(&with_sorted_overrides(a), &with_sorted_overrides(b)),
+        b"STOCK.EXPLAIN" => same(&explained(a), &explained(b)),
         b"STOCK.GET" => same(&without_empty(a), &without_empty(b)),
         _ => same(a, b),
     }
@@ -187,6 +188,27 @@ fn texts(reply: &Reply) -> Vec<Vec<u8>> {
         Reply::Array(items) => items.iter().flat_map(texts).collect(),
         _ => reply.bytes().map(<[u8]>::to_vec).into_iter().collect(),
     }
+}
+
+/// `STOCK.EXPLAIN` with an error that RESERVE would answer cut down to its code word, and without the number of orders
+/// in memory: forgotten ones that are not purged yet are among them.
+fn explained(reply: &Reply) -> Reply {
+    let fields = match reply {
+        Reply::Map(fields) => fields.clone(),
+        Reply::Array(flat) => pairs(flat),
+        _ => return reply.clone(),
+    };
+    let fields = fields.into_iter().filter(|(name, _)| name.bytes() != Some(b"orders"));
+    let fields = fields.map(|(name, value)| match value {
+        Reply::Array(mut words) if name.bytes() == Some(b"answer") => {
+            if words.first().and_then(Reply::bytes).is_some_and(|code| [&b"ERR"[..], b"NODIM"].contains(&code)) {
+                words.truncate(1);
+            }
+            (name, Reply::Array(words))
+        }
+        value => (name, value),
+    });
+    Reply::Map(fields.collect())
 }
 
 /// `STOCK.GET` with the states that no order is in left out, and "no events" written one way.

@@ -216,6 +216,7 @@ fn clients_are_told_to_try_again() {
         "GET k",
         "AVAILABLE k",
         "CHECK k 1",
+        "EXPLAIN k",
         "ORDER k o",
         "ORDERS k 0",
         "POLICY k",

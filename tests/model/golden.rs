@@ -56,10 +56,13 @@ const HISTORY: &[(i64, &str)] = &[
 
 /// What version 2 can do besides, after [`HISTORY`].
 const SINCE_2: &[(i64, &str)] = &[
+    (30_000, "RESUME k"),
+    (30_001, "RESERVE k swap-1 1 FOR user u6 region r1 store s1"),
+    (30_002, "RESERVE k swap-2 2 REPLACES swap-1 FOR user u7 region r1 store s1"),
     // Time zones by name: the limit, and the window in which it counts.
-    (20_100, "RESUME k"),
-    (20_101, "LIMIT k shop 3 PER DAY TZ Europe/Berlin MISSING ALLOW"),
-    (20_102, "RESERVE k zoned 2 FOR user u6 store s2 region r1 shop x"),
+    (40_000, "RESUME k"),
+    (40_001, "LIMIT k shop 3 PER DAY TZ Europe/Berlin MISSING ALLOW"),
+    (40_002, "RESERVE k zoned 2 FOR user u6 store s2 region r1 shop x"),
 ];
 
 /// The whole history.

@@ -147,6 +147,7 @@ fn combinations_that_make_no_sense() {
         "STOCK.USAGE k FOR",
         "STOCK.USAGE k FOR user",
         "STOCK.CHECK k 0",
+        "STOCK.EXPLAIN k 0",
         "STOCK.CHECK k 1 user u",
         "STOCK.GET k k",
         "STOCK.SWEEP k COUNT -1",

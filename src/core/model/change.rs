@@ -113,6 +113,8 @@ pub enum OrderChange<'a> {
         attributes: &'a Attributes<'a>,
         /// Where it counts.
         shares: Shares,
+        /// Units that the order whose place it takes gave up in the same step.
+        given_up: i64,
     },
     /// A hold has a new total.
     Amended {
@@ -157,6 +159,11 @@ pub enum OrderChange<'a> {
     },
     /// A hold is given up; or an expired order is closed for good.
     Released {
+        /// End of its retention, Unix ms.
+        forget_ms: i64,
+    },
+    /// A hold is given up for an order that takes units in the same step.
+    Replaced {
         /// End of its retention, Unix ms.
         forget_ms: i64,
     },
@@ -403,6 +410,7 @@ impl OrderChange<'_> {
             | Self::Late { forget_ms, .. }
             | Self::LatePlaced { forget_ms, .. }
             | Self::Released { forget_ms }
+            | Self::Replaced { forget_ms }
             | Self::Cancelled { forget_ms }
             | Self::Expired { forget_ms }
             | Self::Returned { forget_ms, .. }
@@ -419,7 +427,7 @@ impl OrderChange<'_> {
             Self::Extended { .. } => Kind::Extended,
             Self::Confirmed { .. } => Kind::Confirmed,
             Self::Late { .. } | Self::LatePlaced { .. } => Kind::Late,
-            Self::Released { .. } => Kind::Released,
+            Self::Released { .. } | Self::Replaced { .. } => Kind::Released,
             Self::Cancelled { .. } => Kind::Cancelled,
             Self::Expired { .. } => Kind::Expired,
             Self::Returned { .. } | Self::UnverifiedReturn { .. } => Kind::Returned,

@@ -78,7 +78,10 @@ fn order_quantity(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) ->
         | OrderChange::Late { qty, .. }
         | OrderChange::LatePlaced { qty, .. } => *qty,
         OrderChange::Returned { content, .. } | OrderChange::UnverifiedReturn { content, .. } => content.qty,
-        OrderChange::Extended { .. } | OrderChange::Released { .. } | OrderChange::Expired { .. } => {
+        OrderChange::Extended { .. }
+        | OrderChange::Released { .. }
+        | OrderChange::Replaced { .. }
+        | OrderChange::Expired { .. } => {
             let order = order.row.and_then(|row| pool.order(row));
             order.filter(|order| order.state == OrderState::Reserved).map_or(0, |order| order.qty)
         }

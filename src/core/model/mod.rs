@@ -3,7 +3,7 @@
 //! Read in this order: `quantity`, `ids`, `time`, `window` and `attributes` (the words), `order`,
 //! `limit` and `usage` (what is kept), `pool` (the aggregate), `change` (what can happen to it),
 //! `refusal` (why it does not), `event` (what is published of a change), `context` and `view` (what
-//! a call sees).
+//! a call sees), `returning` (when held units come back).
 
 pub mod attributes;
 pub mod change;
@@ -17,6 +17,7 @@ pub mod policy;
 pub mod pool;
 pub mod quantity;
 pub mod refusal;
+pub mod returning;
 pub mod time;
 pub mod usage;
 pub mod view;

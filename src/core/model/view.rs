@@ -160,8 +160,12 @@ impl<'p> View<'p> {
     /// The earliest deadline that is not among the due ones.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        let mut rows = self.pool.holds.iter(&self.pool.orders).skip(self.due.len());
-        rows.next().map(|row| self.pool.orders.at(row).time_ms)
+        self.open_holds().next().map(|row| self.pool.orders.at(row).time_ms)
+    }
+
+    /// The rows of the holds that are not among the due ones, by deadline.
+    pub(in crate::core) fn open_holds(&self) -> impl Iterator<Item = u32> + '_ {
+        self.pool.holds.iter(&self.pool.orders).skip(self.due.len())
     }
 }
 

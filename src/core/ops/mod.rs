@@ -15,6 +15,7 @@ pub mod purge;
 pub mod reconcile;
 pub mod recount;
 pub mod release;
+pub mod replace;
 pub mod reserve;
 pub mod return_units;
 pub mod roll;

@@ -97,6 +97,7 @@ pub fn decide_new<'a>(
             deadline_ms,
             attributes: call.attributes,
             shares,
+            given_up: 0,
         },
     ))
 }

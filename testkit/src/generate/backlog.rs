@@ -63,7 +63,7 @@ impl Generator {
             argv.insert(1, CROWDED.into());
             argv
         };
-        match self.rng.random_range(0..34) {
+        match self.rng.random_range(0..37) {
             0..4 => words(&["STOCK.GET"]),
             4..7 => words(&["STOCK.ORDER", &id]),
             7 => words(&["STOCK.ORDERS", "0", "COUNT", "10000"]),
@@ -85,6 +85,10 @@ impl Generator {
             30 => words(&["STOCK.ADD", "-250"]),
             31 => words(&["STOCK.SET", "7", "NX"]),
             32 => words(&["STOCK.SWEEP", "COUNT", self.one_of(&["1", "5", "130"])]),
+            33..36 => {
+                let fresh = format!("y{}", which % 8);
+                words(&["STOCK.RESERVE", &fresh, "2", "REPLACES", &id, "FOR", "user", &user])
+            }
             _ => words(&["STOCK.SUSPEND"]),
         }
     }

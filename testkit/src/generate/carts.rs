@@ -76,7 +76,31 @@ impl Generator {
         }
         let mut attributes = Vec::new();
         self.push_attributes(&mut attributes, order);
-        Cart { order, parts, attributes }
+        let replaces = if self.chance(25) { self.replaced_by(order, &mut parts) } else { None };
+        Cart { order, parts, attributes, replaces }
+    }
+
+    /// An order that a new cart replaces: mostly a cart of those named last, with its pools in which the new one takes
+    /// nothing.
+    fn replaced_by(&mut self, order: usize, parts: &mut Vec<(usize, i64)>) -> Option<usize> {
+        if self.carts.is_empty() || self.chance(5) {
+            return Some(self.rng.random_range(0..ORDERS));
+        }
+        let old = self.carts[self.rng.random_range(0..self.carts.len())].clone();
+        if old.order == order && self.chance(90) {
+            return None;
+        }
+        for (place, _) in old.parts {
+            if self.chance(80) && !parts.iter().any(|part| part.0 == place) {
+                let at = self.rng.random_range(0..=parts.len());
+                parts.insert(at, (place, 0));
+            }
+        }
+        if self.chance(20) {
+            let at = self.rng.random_range(0..parts.len());
+            parts[at].1 = 0;
+        }
+        Some(old.order)
     }
 
     /// A new cart, or one again: as it was, or with something changed.
@@ -107,13 +131,18 @@ impl Generator {
         if self.carts.len() > 5 {
             self.carts.pop_front();
         }
-        let places: Vec<usize> = cart.parts.iter().map(|part| part.0).collect();
+        let (places, qty): (Vec<usize>, Vec<i64>) = cart.parts.iter().copied().unzip();
         let mut argv = self.start_cart("STOCK.MRESERVE", cart.order, &places);
         argv.push(self.word("QTY"));
-        argv.extend(cart.parts.iter().map(|part| decimal(part.1)));
+        argv.extend(qty.into_iter().map(decimal));
+        let mut options = Vec::new();
         if self.chance(75) {
-            argv.extend(self.deadline());
+            options.push(self.deadline());
         }
+        if let Some(old) = cart.replaces {
+            options.push(vec![self.word("REPLACES"), order_id(old)]);
+        }
+        self.push_shuffled(&mut argv, options);
         argv.extend(cart.attributes);
         argv
     }
@@ -168,7 +197,11 @@ impl Generator {
         let long = "x".repeat(129);
         let bad = self.one_of(&["0", "-1", "129", "01", "+1", "", "two", "3", "99999999999999999999", "2147483648"]);
         let most = "9007199254740991";
-        let calls: [&[&str]; 24] = [
+        let calls: [&[&str]; 28] = [
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "REPLACES", "o13"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "0", "0", "REPLACES", "o14"],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "REPLACES", ""],
+            &["STOCK.MRESERVE", "o13", "2", a, b, "REPLACES", "o14", "QTY", "1", "1"],
             &["STOCK.MRESERVE", "o13", bad, a, b, "QTY", "1", "1"],
             &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1"],
             &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "1"],
@@ -202,7 +235,9 @@ impl Generator {
         let (id, user) = (format!("x{which}"), format!("u{}", which % 3));
         let other = self.pool().1;
         let (first, second) = if self.chance(50) { (CROWDED, other) } else { (other, CROWDED) };
-        match self.rng.random_range(0..12) {
+        match self.rng.random_range(0..14) {
+            12 => words(&["STOCK.MRESERVE", "swap", "2", first, second, "QTY", "0", "1", "REPLACES", &id]),
+            13 => words(&["STOCK.MRESERVE", "swap", "1", CROWDED, "QTY", "2", "REPLACES", &id, "FOR", "user", &user]),
             0..2 => words(&["STOCK.MRESERVE", &id, "2", first, second, "QTY", "1", "1", "FOR", "user", &user]),
             2 => words(&["STOCK.MRESERVE", "fresh", "2", first, second, "QTY", "1", "1", "FOR", "user", &user]),
             3 => words(&["STOCK.MRESERVE", &id, "2", CROWDED, CROWDED, "QTY", "1", "1", "FOR", "user", &user]),

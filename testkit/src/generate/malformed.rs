@@ -52,7 +52,11 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 20] = [
+                let calls: [&[&str]; 24] = [
+                    &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o1"],
+                    &["STOCK.RESERVE", key, "o1", "1", "REPLACES"],
+                    &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o2", "REPLACES", "o3"],
+                    &["STOCK.RESERVE", key, "o1", "1", "REPLACES", &long],
                     &["STOCK.RESERVE", key, "o1", "1", "EX", "1", "PX", "1"],
                     &["STOCK.RESERVE", key, "o1", "1", "PARTIAL", "PARTIAL"],
                     &["STOCK.RESERVE", key, "o1", "1", "FOR"],

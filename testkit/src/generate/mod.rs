@@ -87,6 +87,8 @@ struct Cart {
     /// The places of its pools, in order and with repetitions, and a quantity for each.
     parts: Vec<(usize, i64)>,
     attributes: Vec<Vec<u8>>,
+    /// The order whose place it takes.
+    replaces: Option<usize>,
 }
 
 pub struct Generator {
@@ -383,11 +385,13 @@ impl Generator {
             806..836 => self.limit(),
             836..852 => self.unlimit(),
             852..866 => self.sweep(),
-            866..892 => self.start_on_any("STOCK.GET"),
+            866..886 => self.get(),
+            886..892 => self.amend(),
             892..912 => self.order(),
             912..920 => self.orders(),
             920..940 => self.usage(),
-            940..955 => self.check(),
+            940..948 => self.check(),
+            948..955 => self.explain(),
             955..963 => self.available(),
             963..967 => self.start_on_any("STOCK.LIMITS"),
             967..969 => self.start_on_any("STOCK.POLICY"),

@@ -36,6 +36,24 @@ impl Generator {
         argv
     }
 
+    pub(super) fn explain(&mut self) -> Vec<Vec<u8>> {
+        let mut argv = self.start_on_any("STOCK.EXPLAIN");
+        let like = self.rng.random_range(0..ORDERS);
+        if self.chance(80) {
+            argv.push(self.qty_of(like));
+        }
+        self.push_attributes(&mut argv, like);
+        argv
+    }
+
+    pub(super) fn get(&mut self) -> Vec<Vec<u8>> {
+        let mut argv = self.start_on_any("STOCK.GET");
+        if self.chance(30) {
+            argv.push(self.word("RETURNING"));
+        }
+        argv
+    }
+
     pub(super) fn available(&mut self) -> Vec<Vec<u8>> {
         let mut argv = self.start_on_any("STOCK.AVAILABLE");
         for _ in 0..self.rng.random_range(0..3) {

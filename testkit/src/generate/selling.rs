@@ -24,9 +24,21 @@ impl Generator {
         if self.chance(if order % 5 == 0 { 80 } else { 6 }) {
             options.push(vec![self.word("PARTIAL")]);
         }
+        if self.chance(12) {
+            options.push(self.replaces(place, order));
+        }
         self.push_shuffled(&mut argv, options);
         self.push_attributes(&mut argv, order);
         argv
+    }
+
+    /// `REPLACES` and one of the orders named last; rarely itself.
+    fn replaces(&mut self, place: usize, order: usize) -> Vec<Vec<u8>> {
+        let mut old = self.order_of(&self.reserved[place].clone());
+        if old == order && self.chance(95) {
+            old = (order + self.rng.random_range(1..ORDERS)) % ORDERS;
+        }
+        vec![self.word("REPLACES"), order_id(old)]
     }
 
     pub(super) fn confirm(&mut self) -> Vec<Vec<u8>> {

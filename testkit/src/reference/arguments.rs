@@ -31,6 +31,8 @@ pub(super) struct Options {
     pub(super) per: Option<Window>,
     pub(super) tz: Option<Tz>,
     pub(super) allow_missing: Option<bool>,
+    pub(super) replaces: Option<Bytes>,
+    pub(super) returning: bool,
 }
 
 impl Options {
@@ -109,10 +111,12 @@ impl Args<'_> {
                 "EX" => options.deadline_ms = Some(now + self.positive()? * 1000),
                 "PX" => options.deadline_ms = Some(now + self.positive()?),
                 "PXAT" => options.deadline_ms = Some(self.positive()?),
+                "RETURNING" => options.returning = true,
                 "PARTIAL" => options.partial = true,
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
                 "LATE" => options.late = true,
+                "REPLACES" => options.replaces = Some(self.id()?),
                 "SINCE" => options.since_ms = Some(self.positive()?),
                 "KEEPUSAGE" => options.keep_usage = true,
                 "NORESTOCK" => options.no_restock = true,

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    arity, closed, confirm_one, conflict, error, extend_one, int, number, ok, refusal, release_one, reserve_new,
-    return_one, syntax, within, Answer, Args, Attributes, Bytes, Config, Options, Pool, Reference, State, MAX_QTY,
+    arity, closed, confirm_one, conflict, error, extend_one, give_up, int, number, ok, refusal, refuse_itself,
+    refuse_paid, release_one, reserve_new, return_one, syntax, within, Answer, Args, Attributes, Bytes, Config,
+    Options, Pool, Reference, State, MAX_QTY,
 };
 use crate::reply::Reply;
 
@@ -69,27 +70,35 @@ fn read(now: i128, kind: Kind, mut args: Args) -> Result<Cart, Reply> {
         named.push(args.key()?);
     }
     let mut sums: BTreeMap<Bytes, i128> = BTreeMap::new();
+    let mut nothing = false;
     if kind == Kind::Reserve {
         if !args.next()?.eq_ignore_ascii_case(b"QTY") {
             return Err(syntax());
         }
         for key in &named {
-            *sums.entry(key.clone()).or_default() += args.quantity()?;
+            let qty = within(number(&args.next()?)?, 0, MAX_QTY)?;
+            nothing |= qty == 0;
+            *sums.entry(key.clone()).or_default() += qty;
         }
         for sum in sums.values() {
-            within(*sum, 1, MAX_QTY)?;
+            within(*sum, 0, MAX_QTY)?;
         }
+        within(sums.values().sum(), 1, i128::MAX)?;
     }
     let options = args.options(
         now,
         match kind {
-            Kind::Reserve => &["EX", "FOR"],
+            Kind::Reserve => &["EX", "REPLACES", "FOR"],
             Kind::Confirm => &["LATE"],
             Kind::Release => &[],
             Kind::Extend => &["EX"],
             Kind::Return => &["KEEPUSAGE", "NORESTOCK"],
         },
     )?;
+    if nothing && options.replaces.is_none() {
+        return Err(error("a quantity is 0"));
+    }
+    refuse_itself(&order, options.replaces.as_ref())?;
     if kind == Kind::Extend && options.deadline_ms.is_none() {
         return Err(arity());
     }
@@ -116,9 +125,22 @@ fn reserve(pools: &mut [Pool], config: &Config, now: i128, cart: &Cart) -> Answe
     let Cart { order, keys, wanted, options } = cart;
     let attributes = options.attributes.clone().unwrap_or_default();
     known(pools, now, cart, &attributes)?;
-    let shortest_ms = pools.iter().map(|pool| pool.hold_ms(config)).min().unwrap_or_default();
+    if let Some(old) = &options.replaces {
+        for (pool, key) in pools.iter().zip(keys) {
+            refuse_paid(pool, now, key, old)?;
+        }
+    }
+    let takes = pools.iter().zip(wanted).filter(|(_, qty)| **qty > 0);
+    let shortest_ms = takes.map(|(pool, _)| pool.hold_ms(config)).min().unwrap_or_default();
     let deadline_ms = options.deadline_ms.unwrap_or(now + shortest_ms);
     for ((pool, key), qty) in pools.iter_mut().zip(keys).zip(wanted) {
+        if let Some(old) = &options.replaces {
+            give_up(pool, config, now, key, old, *qty > 0)?;
+        }
+        if *qty == 0 {
+            settle(pool, config)?;
+            continue;
+        }
         if deadline_ms <= now {
             return Err(error("the deadline is over"));
         }
@@ -145,10 +167,13 @@ fn known(pools: &[Pool], now: i128, cart: &Cart, attributes: &Attributes) -> Res
             order.refuse_other_content(*qty, false, attributes)?;
         }
     }
-    if states.iter().any(Option::is_none) {
+    // A pool in which it takes nothing need not know it.
+    let takes = || (0..pools.len()).filter(|place| cart.wanted[*place] > 0);
+    if takes().any(|place| states[place].is_none()) {
         return Err(conflict("a pool does not know the order"));
     }
-    Err(pools[0].exists(&cart.keys[0], &cart.order))
+    let first = takes().next().expect("it takes something");
+    Err(pools[first].exists(&cart.keys[first], &cart.order))
 }
 
 /// The single command in each pool. A pool where it is done already is passed over; the first other refusal is the answer.

@@ -42,7 +42,7 @@ use limit::{Count, Limit, Usage, Window};
 use limits::{missing_text, new_limit, offset_text, override_pattern};
 use policy::{bytes_to_json, calendar_window, parse_policy};
 use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
-use selling::{confirm_one, extend_one, release_one, reserve_new, return_one};
+use selling::{confirm_one, extend_one, give_up, refuse_itself, refuse_paid, release_one, reserve_new, return_one};
 pub use zone::{tables as zone_tables, zone_window, Table as ZoneTable, Tz};
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
@@ -167,6 +167,7 @@ impl Reference {
             b"STOCK.GET" => self.get(now, args),
             b"STOCK.AVAILABLE" => self.available(now, args),
             b"STOCK.CHECK" => self.check(now, args),
+            b"STOCK.EXPLAIN" => self.explain(now, args),
             b"STOCK.ORDER" => self.order(now, args),
             b"STOCK.ORDERS" => self.orders(now, args),
             b"STOCK.POLICY" => self.policy(now, args),

@@ -5,7 +5,7 @@ use super::*;
 impl Reference {
     pub(super) fn get(&self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
-        args.end()?;
+        let with_returning = args.options(now, &["RETURNING"])?.returning;
         let Some(pool) = self.view(now, &key) else {
             return Ok(Reply::Nil);
         };
@@ -16,7 +16,7 @@ impl Reference {
         });
         let policy = &pool.policy;
         let config = &self.config;
-        Ok(map(vec![
+        let mut fields = vec![
             ("on_hand", pool.on_hand.map_or(Reply::Nil, int)),
             ("reserved", int(pool.reserved())),
             ("safety", int(policy.safety)),
@@ -37,6 +37,79 @@ impl Reference {
             ("retain_seconds", int(policy.retain_s.unwrap_or(config.retain_s.into()))),
             ("retain_paid_seconds", int(policy.retain_paid_s.unwrap_or(config.retain_paid_s.into()))),
             ("events", Reply::bulk(policy.events.as_deref().unwrap_or(b""))),
+        ];
+        if with_returning {
+            fields.push(("returning", returning(now, &pool)));
+        }
+        Ok(map(fields))
+    }
+
+    pub(super) fn explain(&self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let has_qty = args.rest.first().is_some_and(|word| !word.eq_ignore_ascii_case(b"FOR"));
+        let qty = if has_qty { args.quantity()? } else { 1 };
+        let attributes = args.options(now, &["FOR"])?.attributes.unwrap_or_default();
+        let Some(pool) = self.view(now, &key) else {
+            return Ok(map(vec![("exists", int(0)), ("answer", refusal("NOPOOL", &key))]));
+        };
+        let lacking = |limit: &Limit| -> BTreeSet<Bytes> {
+            limit.dims.iter().filter(|dim| !attributes.contains_key(*dim)).cloned().collect()
+        };
+        let list = |names: BTreeSet<Bytes>| Reply::Array(names.iter().map(Reply::bulk).collect());
+        let limits = pool.limits.iter().map(|limit| {
+            let values = limit.values(&attributes);
+            let verdict = match &values {
+                Some(values) if limit.allows(values, qty) => "allows",
+                Some(_) => "refuses",
+                None if limit.allow_missing => "skipped",
+                None => "nodim",
+            };
+            let number = |number: &dyn Fn(&[Bytes]) -> i128| values.as_ref().map_or(Reply::Nil, |v| int(number(v)));
+            let listed = |values: &Vec<Bytes>| Reply::Array(values.iter().map(Reply::bulk).collect());
+            let remaining = |v: &[Bytes]| limit.max_for(v).map_or(-1, |max| (max - limit.used(v)).max(0));
+            map(vec![
+                ("limit", Reply::bulk(limit.text())),
+                ("verdict", Reply::bulk(verdict)),
+                ("missing", list(lacking(limit))),
+                ("values", values.as_ref().map_or(Reply::Nil, listed)),
+                ("used", number(&|v| limit.used(v))),
+                ("max", number(&|v| limit.max_for(v).unwrap_or(-1))),
+                ("remaining", number(&remaining)),
+                ("resets_ms", number(&|v| limit.resets_ms(now, v))),
+            ])
+        });
+        let words = [key.clone(), qty.to_string().into_bytes()];
+        let attribute = |(dim, value): (&Bytes, &Bytes)| [dim.clone(), value.clone()];
+        let mut check: Vec<Bytes> = words.to_vec();
+        if !attributes.is_empty() {
+            check.push(b"FOR".to_vec());
+            check.extend(attributes.iter().flat_map(attribute));
+        }
+        let answer = match self.check(now, Args { rest: &check }) {
+            Ok(reply) | Err(reply) => match reply.word() {
+                Some(code) if matches!(reply, Reply::Error(_)) => words_of(&[&code]),
+                _ => reply,
+            },
+        };
+        let wanted = pool.limits.iter().filter(|limit| !limit.allow_missing).flat_map(|limit| lacking(limit));
+        Ok(map(vec![
+            ("exists", int(1)),
+            ("suspended", int(pool.suspended.into())),
+            ("orders", int(pool.orders.len() as i128)),
+            ("max_orders", int(self.config.max_orders as i128)),
+            ("missing", list(wanted.collect())),
+            (
+                "stock",
+                map(vec![
+                    ("on_hand", pool.on_hand.map_or(Reply::Nil, int)),
+                    ("held", int(pool.reserved())),
+                    ("safety", int(pool.policy.safety)),
+                    ("available", pool.shown_available()),
+                ]),
+            ),
+            ("limits", Reply::Array(limits.collect())),
+            ("answer", answer),
+            ("returning", returning(now, &pool)),
         ]))
     }
 
@@ -143,6 +216,25 @@ impl Reference {
         args.end()?;
         Ok(self.view(now, &key).map_or(Reply::Nil, |_| status_ok()))
     }
+}
+
+/// Held units by deadline: within so many minutes, and later.
+fn returning(now: i128, pool: &Pool) -> Reply {
+    let held = || pool.orders.values().filter(|order| order.state == State::Reserved);
+    let within = |minutes: i128| held().filter(move |order| order.deadline_ms <= now + minutes * 60_000);
+    let sum = |minutes| int(within(minutes).map(|order| order.qty).sum());
+    let later = held().filter(|order| order.deadline_ms > now + 3_600_000);
+    map(vec![
+        ("within_1m", sum(1)),
+        ("within_5m", sum(5)),
+        ("within_15m", sum(15)),
+        ("within_60m", sum(60)),
+        ("later", int(later.map(|order| order.qty).sum())),
+    ])
+}
+
+fn words_of(words: &[&str]) -> Reply {
+    Reply::Array(words.iter().map(Reply::bulk).collect())
 }
 
 pub(super) fn limit_to_json(limit: &Limit) -> Value {

@@ -10,7 +10,8 @@ impl Reference {
         let key = args.key()?;
         let id = args.id()?;
         let qty = args.quantity()?;
-        let options = args.options(now, &["EX", "PARTIAL", "FOR"])?;
+        let options = args.options(now, &["EX", "PARTIAL", "REPLACES", "FOR"])?;
+        refuse_itself(&id, options.replaces.as_ref())?;
         let partial = options.partial;
         let attributes = options.attributes.unwrap_or_default();
         self.write(now, &key, |pool, config| {
@@ -23,6 +24,10 @@ impl Reference {
                     pool.orders[&*id].refuse_other_content(qty, partial, &attributes)?;
                     return Err(pool.exists(&key, &id));
                 }
+            }
+            if let Some(old) = &options.replaces {
+                refuse_paid(pool, now, &key, old)?;
+                give_up(pool, config, now, &key, old, true)?;
             }
             pool.refuse_too_many_orders(config)?;
             let deadline_ms = match options.deadline_ms {
@@ -168,6 +173,47 @@ pub(super) fn release_one(pool: &mut Pool, config: &Config, now: i128, key: &[u8
     pool.change();
     pool.tell("released", Some(id), back);
     Ok(ok(&[int(back), pool.shown_available()]))
+}
+
+/// REPLACES: an order cannot replace itself.
+pub(super) fn refuse_itself(id: &[u8], old: Option<&Bytes>) -> Result<(), Reply> {
+    match old.is_some_and(|old| old == id) {
+        true => Err(error("an order cannot replace itself")),
+        false => Ok(()),
+    }
+}
+
+/// REPLACES: what is paid is not replaced.
+pub(super) fn refuse_paid(pool: &Pool, now: i128, key: &[u8], old: &[u8]) -> Result<(), Reply> {
+    match pool.state_of(now, old) {
+        Some(State::Confirmed) => Err(refusal("CONFIRMED", key)),
+        _ => Ok(()),
+    }
+}
+
+/// REPLACES: what the old order has comes back. `taken_again`: a new order takes units in the same step, and only what
+/// both do together is an edge.
+pub(super) fn give_up(
+    pool: &mut Pool,
+    config: &Config,
+    now: i128,
+    key: &[u8],
+    old: &[u8],
+    taken_again: bool,
+) -> Result<(), Reply> {
+    match pool.state_of(now, old) {
+        None | Some(State::Confirmed | State::Released | State::Returned) => return Ok(()),
+        // Due, but behind too many others: it expires first, and that is a change of its own.
+        Some(State::Expired) if pool.orders[old].state == State::Reserved => pool.expire(now, old),
+        Some(State::Reserved | State::Expired) => {}
+    }
+    let before = pool.could;
+    release_one(pool, config, now, key, old)?;
+    if taken_again {
+        pool.could = before;
+        pool.told.last_mut().expect("the release was told").edge = None;
+    }
+    Ok(())
 }
 
 pub(super) fn extend_one(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], deadline_ms: i128) -> Answer {

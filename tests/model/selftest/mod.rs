@@ -14,6 +14,7 @@ mod late;
 mod limits;
 mod orders;
 mod policies;
+mod replace;
 mod states;
 mod stock;
 

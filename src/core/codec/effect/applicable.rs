@@ -61,7 +61,7 @@ fn order_applicable(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) 
         }),
         OrderChange::Extended { deadline_ms } => held().is_some_and(|o| *deadline_ms > o.time_ms),
         OrderChange::Confirmed { qty, .. } => held().is_some_and(|o| *qty <= o.qty),
-        OrderChange::Expired { .. } => held().is_some(),
+        OrderChange::Expired { .. } | OrderChange::Replaced { .. } => held().is_some(),
         OrderChange::Late { qty, recount, .. } => {
             record().is_some_and(|o| o.state == OrderState::Expired && *qty <= o.qty && counted(recount, &o))
         }

@@ -23,6 +23,10 @@ pub const PURGED: u8 = 20;
 pub const RECONCILED: u8 = 21;
 /// No change of its own: the stream entry in which the change before it was published.
 pub const EVENT_REF: u8 = 22;
+/// As RELEASED, for an order that takes units in the same step.
+pub const REPLACED: u8 = 23;
+/// As RESERVED, with the units that the order whose place it takes gave up.
+pub const REPLACING: u8 = 24;
 /// No change of its own: the named time zones of the limits in the change behind it.
 pub const ZONES: u8 = 34;
 pub const RESOLVED: u8 = 35;

@@ -160,14 +160,15 @@ fn order_change<'s, 'a: 's>(
     known: &mut bool,
 ) -> Read<OrderChange<'s>> {
     Ok(match code {
-        op::RESERVED => {
+        op::RESERVED | op::REPLACING => {
             let qty = r.within(1..=MAX_UNITS)?;
             let asked = qty.saturating_add(r.within(0..=MAX_UNITS)?);
             let partial = r.flag()?;
             let deadline_ms = time(r, now_ms)?;
             read_attributes(r, attributes)?;
             let shares = shares(r, pool, attributes, now_ms, known)?;
-            OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares }
+            let given_up = if code == op::REPLACING { r.within(1..=MAX_UNITS)? } else { 0 };
+            OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares, given_up }
         }
         op::LATE_PLACED => {
             let qty = r.within(1..=MAX_UNITS)?;
@@ -190,6 +191,7 @@ fn order_change<'s, 'a: 's>(
             OrderChange::Late { qty, recount: recount(r, pool, now_ms, known)?, forget_ms }
         }
         op::RELEASED => OrderChange::Released { forget_ms: time(r, now_ms)? },
+        op::REPLACED => OrderChange::Replaced { forget_ms: time(r, now_ms)? },
         op::CANCELLED => OrderChange::Cancelled { forget_ms: time(r, now_ms)? },
         op::EXPIRED => OrderChange::Expired { forget_ms: time(r, now_ms)? },
         op::RETURNED => {

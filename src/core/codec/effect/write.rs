@@ -60,13 +60,15 @@ fn put_code(out: &mut Vec<u8>, code: u8, new_epoch: Option<u64>) {
 
 const fn order_code(change: &OrderChange<'_>) -> u8 {
     match change {
-        OrderChange::Reserved { .. } => op::RESERVED,
+        OrderChange::Reserved { given_up: 0, .. } => op::RESERVED,
+        OrderChange::Reserved { .. } => op::REPLACING,
         OrderChange::Amended { .. } => op::AMENDED,
         OrderChange::Extended { .. } => op::EXTENDED,
         OrderChange::Confirmed { .. } => op::CONFIRMED,
         OrderChange::Late { .. } => op::LATE,
         OrderChange::LatePlaced { .. } => op::LATE_PLACED,
         OrderChange::Released { .. } => op::RELEASED,
+        OrderChange::Replaced { .. } => op::REPLACED,
         OrderChange::Cancelled { .. } => op::CANCELLED,
         OrderChange::Expired { .. } => op::EXPIRED,
         OrderChange::Returned { .. } => op::RETURNED,
@@ -91,13 +93,16 @@ const fn pool_code(change: &PoolChange<'_>) -> u8 {
 fn put_order_change(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, change: &OrderChange<'_>) {
     let ahead = |at_ms: i64| at_ms.saturating_sub(now_ms);
     match change {
-        OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares } => {
+        OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares, given_up } => {
             put_signed(out, *qty);
             put_signed(out, asked.saturating_sub(*qty));
             out.push(u8::from(*partial));
             put_signed(out, ahead(*deadline_ms));
             put_attributes(out, attributes);
             put_shares(out, pool, shares, now_ms);
+            if *given_up != 0 {
+                put_signed(out, *given_up);
+            }
         }
         OrderChange::LatePlaced { qty, placed_ms, attributes, shares, forget_ms } => {
             put_signed(out, *qty);
@@ -124,6 +129,7 @@ fn put_order_change(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, change: &OrderC
             put_recount(out, recount, now_ms);
         }
         OrderChange::Released { forget_ms }
+        | OrderChange::Replaced { forget_ms }
         | OrderChange::Cancelled { forget_ms }
         | OrderChange::Expired { forget_ms } => put_signed(out, ahead(*forget_ms)),
         OrderChange::Returned { token, content, forget_ms } => {

@@ -1,0 +1,201 @@
+//! `STOCK.EXPLAIN key [qty] [FOR dim value …]`
+
+use super::args::{is, quantity, Args};
+use super::docs::{reply, Docs};
+use super::error::CommandError;
+use super::host::Out;
+use super::reply::{ok, refuse};
+use super::returning;
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
+use crate::core::model::attributes::Attributes;
+use crate::core::model::change::{Change, OnHand, OrderChange, OrderRef};
+use crate::core::model::context::CallContext;
+use crate::core::model::limit::{values, Limit, Missing, TupleBuf};
+use crate::core::model::view::View;
+use crate::core::ops::reserve::{decide_new, plan, Hold, Reserve};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.EXPLAIN",
+    summary: "Returns why STOCK.RESERVE would accept or refuse a new order, step by step.",
+    complexity: "O(L+H) where L is the number of limits of the pool and H the number of holds whose deadline lies \
+        within an hour, of which it looks at no more than 100,000.",
+    since: "0.2.0",
+    arity: -2,
+    access: Access::Read,
+    fast: false,
+    keys: KeyPositions::First,
+    inserts: false,
+    args: &[Arg::KEY, Arg::integer("qty").optional(), FOR],
+    docs: Docs {
+        details: "For operators: \"why can nobody buy it\". `qty` is 1 where it is left out. Nothing is changed, and \
+            nothing is remembered. Each step is shown, also those behind the one that refuses.\n\n`verdict` of a \
+            limit is `allows`, `refuses`, `nodim` (the call lacks a dimension and would fail) or `skipped` (it lacks \
+            one, and the limit lets it pass). `answer` is what `STOCK.RESERVE` would answer; an error is shown as \
+            `[code, text]`.\n\n`returning` is held units by deadline: `within_1m`, `within_5m`, `within_15m` and \
+            `within_60m` from now, each with those before it, and `later`. A sum is nil where more than 100,000 \
+            holds come before it.",
+        replies: &[
+            reply(
+                "map",
+                "`exists` (0 or 1), `suspended`, `orders` and `max_orders` (in the pool's memory), `missing` (an array \
+                of the dimensions that limits want and the call lacks), `stock` (a map: `on_hand`, nil = unlimited, \
+                `held`, `safety`, `available`, -1 = unlimited), `limits` (an array of maps: `limit`, `verdict`, \
+                `missing`, `values`, `used`, `max`, `remaining`, `resets_ms`; nil where a dimension is missing), \
+                `answer`, `returning`.",
+            ),
+            reply("map", "`exists` (0) and `answer` (`[NOPOOL, key]`): the key does not exist."),
+        ],
+        errors: &[],
+        example: include_str!("examples/explain.txt"),
+    },
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let mut qty = 1;
+    let mut attributes = Attributes::default();
+    let mut option = args.take();
+    if let Some(given) = option.filter(|word| !is(word, "FOR")) {
+        qty = quantity(given)?;
+        option = args.take();
+    }
+    if let Some(option) = option {
+        if !is(option, "FOR") {
+            return Err(CommandError::SYNTAX);
+        }
+        args.attributes(&mut attributes)?;
+    }
+    let handle = call.keys.open(key)?;
+    let out = &mut *call.out;
+    let int = |out: &mut dyn Out, name: &str, value: i64| {
+        out.bulk(name.as_bytes());
+        out.int(value);
+    };
+    let Some(handle) = handle else {
+        out.map(2);
+        int(out, "exists", 0);
+        out.bulk(b"answer");
+        out.array(2);
+        out.bulk(b"NOPOOL");
+        out.bulk(key);
+        return Ok(());
+    };
+    let context = CallContext { clock: call.env.clock, defaults: call.env.defaults };
+    let view = View::of_read(call.keys.pool(handle), context);
+    let pool = view.pool;
+    out.map(9);
+    int(out, "exists", 1);
+    int(out, "suspended", i64::from(pool.is_suspended()));
+    int(out, "orders", i64::try_from(pool.remembered()).unwrap_or(i64::MAX));
+    int(out, "max_orders", i64::from(context.defaults.max_orders));
+    let mut missing: Vec<&[u8]> = Vec::new();
+    for limit in pool.limits().iter().filter(|limit| limit.missing == Missing::Refuse) {
+        missing.extend(lacking(limit, &attributes));
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    names(out, &missing);
+    out.bulk(b"stock");
+    out.map(4);
+    out.bulk(b"on_hand");
+    match pool.on_hand() {
+        OnHand::Units(units) => out.int(units),
+        OnHand::Unlimited => out.nil(),
+    }
+    int(out, "held", view.reserved());
+    int(out, "safety", pool.safety());
+    int(out, "available", view.shown_available());
+    out.bulk(b"limits");
+    out.array(pool.limits().len());
+    for limit in pool.limits() {
+        limit_map(out, &view, limit, &attributes, qty);
+    }
+    out.bulk(b"answer");
+    answer(out, &view, key, qty, &attributes);
+    returning::field(out, &view);
+    Ok(())
+}
+
+/// The dimensions of a limit that the call does not carry.
+fn lacking<'l>(limit: &'l Limit, attributes: &Attributes<'_>) -> Vec<&'l [u8]> {
+    let dims = limit.identity.dims.iter().map(|dim| dim.as_slice());
+    dims.filter(|dim| attributes.get(dim).is_none()).collect()
+}
+
+fn names(out: &mut dyn Out, names: &[&[u8]]) {
+    out.bulk(b"missing");
+    out.array(names.len());
+    for name in names {
+        out.bulk(name);
+    }
+}
+
+/// One limit, and what it says of the call by itself.
+fn limit_map(out: &mut dyn Out, view: &View<'_>, limit: &Limit, attributes: &Attributes<'_>, qty: i64) {
+    let mut buf = TupleBuf::new();
+    let tuple = limit.tuple(attributes, &mut buf);
+    let counted = tuple.map(|tuple| {
+        let (used, window_ms) = if limit.keeps_usage() { view.usage_of(limit, tuple) } else { (0, 0) };
+        let cap = limit.cap(tuple);
+        (used, cap, cap.left(used), limit.window_end_ms(window_ms))
+    });
+    let verdict = match (counted, limit.missing) {
+        (Some((_, _, Some(left), _)), _) if left < limit.amount(qty) => "refuses",
+        (Some(_), _) => "allows",
+        (None, Missing::Refuse) => "nodim",
+        (None, Missing::Allow) => "skipped",
+    };
+    out.map(8);
+    out.bulk(b"limit");
+    out.bulk(limit.text.as_bytes());
+    out.bulk(b"verdict");
+    out.bulk(verdict.as_bytes());
+    names(out, &lacking(limit, attributes));
+    out.bulk(b"values");
+    match tuple {
+        Some(tuple) => {
+            let dims = limit.identity.dims.len();
+            out.array(dims);
+            for value in values(tuple, dims) {
+                out.bulk(value);
+            }
+        }
+        None => out.nil(),
+    }
+    let numbers = counted.map(|(used, cap, left, resets_ms)| [used, cap.shown(), left.unwrap_or(-1), resets_ms]);
+    for (at, name) in ["used", "max", "remaining", "resets_ms"].into_iter().enumerate() {
+        out.bulk(name.as_bytes());
+        match numbers.as_ref().and_then(|numbers| numbers.get(at)) {
+            Some(&number) => out.int(number),
+            None => out.nil(),
+        }
+    }
+}
+
+/// What RESERVE of a new order would answer; an error as its code word and its text.
+fn answer(out: &mut dyn Out, view: &View<'_>, key: &[u8], qty: i64, attributes: &Attributes<'_>) {
+    let nobody = OrderRef { id: &[], hash: 0, row: None };
+    let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
+    let refusal = match decide_new(view, nobody, request, &plan(view, &request)) {
+        Ok(change) => {
+            let Change::Order(_, OrderChange::Reserved { deadline_ms, .. }) = change else { return out.nil() };
+            ok(out, 4);
+            out.int(qty);
+            out.int(view.available().map_or(-1, |units| units.saturating_sub(qty).max(0)));
+            return out.int(deadline_ms);
+        }
+        Err(refusal) => refusal,
+    };
+    // Refusals that are errors write nothing.
+    let Err(error) = refuse(out, key, view.pool, &refusal) else { return };
+    let line = match &error {
+        CommandError::Line(line) => line,
+        CommandError::Arity => return out.nil(),
+    };
+    let (code, text) = line.split_once(' ').unwrap_or((line, ""));
+    out.array(2);
+    out.bulk(code.as_bytes());
+    out.bulk(text.as_bytes());
+}

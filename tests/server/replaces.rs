@@ -1,0 +1,240 @@
+//! Orders that take the place of others, on real servers: no moment in between, no trace of a refusal, in the log, on replicas and
+//! in the stream.
+
+use std::sync::Barrier;
+
+use testkit::{now_ms, stock_info, Client, Events, Server, Value};
+
+const NIGHTS: [&str; 3] = ["mon", "tue", "wed"];
+
+fn digests(c: &mut Client, keys: &[&str]) -> Vec<String> {
+    let mut call = vec!["DEBUG", "DIGEST-VALUE"];
+    call.extend(keys);
+    c.call(&call).items().iter().map(Value::text).collect()
+}
+
+/// Type, order, quantity and edge of the entries of a stream.
+fn entries(c: &mut Client, stream: &str) -> Vec<String> {
+    let range = c.call(&["XRANGE", stream, "-", "+"]);
+    let entries = range.items().iter().map(|entry| {
+        let fields: Vec<String> = entry.items()[1].items().iter().map(Value::text).collect();
+        let field = |name: &str| {
+            let at = fields.iter().step_by(2).position(|field| field == name);
+            at.map_or("-", |at| fields[2 * at + 1].as_str()).to_string()
+        };
+        ["type", "pool", "order", "qty", "edge"].map(field).join(" ")
+    });
+    entries.collect()
+}
+
+/// A hotel with one room, full on Monday and Tuesday.
+fn full_hotel(c: &mut Client) {
+    for night in NIGHTS {
+        c.expect(&format!("STOCK.SET {night} 1"), "OK");
+    }
+    c.expect("STOCK.MRESERVE stay-1 2 mon tue QTY 1 1 FOR user u1", "[OK, *]");
+}
+
+const MOVE: &str = "STOCK.MRESERVE stay-2 3 mon tue wed QTY 0 1 1 REPLACES stay-1 FOR user u1";
+
+#[test]
+fn a_guest_of_a_full_hotel_moves_by_a_night() {
+    let server = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
+    let replica = Server::replica_of(&server, &[]);
+    let mut events = Events::listen(&server, "Ed");
+    let mut c = server.client();
+    full_hotel(&mut c);
+    events.take(&server);
+    c.expect("DEL feed", "1");
+    let deadline = c.expect(MOVE, "[OK, *]").items()[1].int();
+    c.expect("STOCK.AVAILABLE mon tue wed", "[1, 0, 0]");
+    // Tuesday was never free: nobody is told that it was.
+    let told = events.take(&server);
+    assert_eq!(
+        told,
+        [
+            "stock.release mon",
+            "stock.restock mon",
+            "stock.release tue",
+            "stock.reserve tue",
+            "stock.reserve wed",
+            "stock.soldout wed"
+        ]
+    );
+    assert_eq!(
+        entries(&mut c, "feed"),
+        [
+            "released mon stay-1 1 restocked",
+            "released tue stay-1 1 -",
+            "reserved tue stay-2 1 -",
+            "reserved wed stay-2 1 soldout"
+        ]
+    );
+    c.expect(MOVE, &format!("[EXISTS, tue, reserved, 1, 0, {deadline}]"));
+    c.script(
+        "STOCK.MCONFIRM stay-1 2 mon tue LATE => [CLOSED, mon, released]
+         STOCK.MCONFIRM stay-2 2 tue wed => [OK]
+         STOCK.MRESERVE stay-3 2 mon tue QTY 1 0 REPLACES stay-2 => [CONFIRMED, tue]",
+    );
+    for night in NIGHTS {
+        c.verify(night);
+    }
+    let held = digests(&mut c, &[&NIGHTS[..], &["feed"]].concat());
+    replica.catch_up(&server);
+    let mut r = replica.client();
+    assert_eq!(digests(&mut r, &[&NIGHTS[..], &["feed"]].concat()), held, "on the replica");
+    assert_eq!(stock_info(&mut r, "divergences"), 0);
+    c.expect("DEBUG LOADAOF", "OK");
+    assert_eq!(digests(&mut c, &[&NIGHTS[..], &["feed"]].concat()), held, "from the log");
+}
+
+/// What is refused, and a call that is right but was made before: no byte, no event, no WATCH.
+#[test]
+fn a_refused_replacement_leaves_the_old_order_as_it_was() {
+    let server = Server::on_port(&["--appendonly", "yes"]);
+    let mut c = server.client();
+    c.script(
+        "STOCK.SET m 1
+         STOCK.SET l 0
+         STOCK.LIMIT m user 1
+         STOCK.SET asleep 5
+         STOCK.RESERVE m o1 1 FOR user guest => [OK, *]
+         STOCK.RESERVE asleep o1 1 => [OK, *]
+         STOCK.SUSPEND asleep
+         STOCK.SET done 5
+         STOCK.RESERVE done paid 1 => [OK, *]
+         STOCK.CONFIRM done paid => [OK, *]
+         STOCK.RESERVE done o2 1 => [OK, *]
+         STOCK.RESERVE done o3 1 REPLACES o2 => [OK, *]",
+    );
+    let pools = ["m", "l", "asleep", "done"];
+    let mut events = Events::listen(&server, "KEA");
+    let mut watcher = server.client();
+    for (line, answer) in [
+        ("STOCK.RESERVE l o2 1 REPLACES o1", "[SOLDOUT, l, 0]"),
+        ("STOCK.MRESERVE o2 2 m l QTY 0 1 REPLACES o1", "[SOLDOUT, l, 0]"),
+        ("STOCK.MRESERVE o2 2 m l QTY 1 1 REPLACES o1 FOR user u", "[SOLDOUT, l, 0]"),
+        ("STOCK.RESERVE m o2 2 REPLACES o1 FOR user u", "[SOLDOUT, m, 1]"),
+        ("STOCK.RESERVE m o2 1 REPLACES o1", "-NODIM *"),
+        ("STOCK.RESERVE asleep o2 1 REPLACES o1", "[SUSPENDED, asleep]"),
+        ("STOCK.RESERVE done o4 1 REPLACES paid", "[CONFIRMED, done]"),
+        ("STOCK.RESERVE done o3 1 REPLACES o2", "[EXISTS, done, reserved, 1, 0, *]"),
+        ("STOCK.RESERVE done o3 2 REPLACES o2", "-CONFLICT *"),
+        ("STOCK.RESERVE done o2 1 REPLACES o3", "[CLOSED, done, released]"),
+        ("STOCK.RESERVE none o2 1 REPLACES o1", "[NOPOOL, none]"),
+        ("STOCK.RESERVE m o2 1 PXAT 5 REPLACES o1 FOR user u", "-ERR invalid expire time*"),
+        ("STOCK.RESERVE m o1 1 REPLACES o1", "-ERR order cannot replace itself"),
+        ("STOCK.MRESERVE o1 1 m QTY 1 REPLACES o1", "-ERR order cannot replace itself"),
+        ("STOCK.RESERVE m o2 1 REPLACES", "-ERR syntax error"),
+        ("STOCK.RESERVE m o2 1 REPLACES o1 REPLACES o1", "-ERR syntax error"),
+        ("STOCK.MRESERVE o2 1 m QTY 0", "-ERR quantity is out of range*"),
+        ("STOCK.MRESERVE o2 1 m QTY 0 REPLACES o1", "-ERR quantity is out of range*"),
+    ] {
+        events.take(&server);
+        let before = (digests(&mut c, &pools), server.aof_bytes(), server.offset());
+        let survived = watcher.watch_survives(&pools.join(" "), || {
+            c.expect(line, answer);
+        });
+        assert!(survived, "{line} disturbed a WATCH");
+        assert_eq!((digests(&mut c, &pools), server.aof_bytes(), server.offset()), before, "{line} left a trace");
+        assert_eq!(events.take(&server), [""; 0], "{line} was announced");
+    }
+    // A login with a basket that the user may not have beside what is held: the guest keeps the basket.
+    c.script(
+        "STOCK.SET m 2
+         STOCK.RESERVE m mine 1 FOR user u => [OK, *]
+         STOCK.RESERVE m o2 1 REPLACES o1 FOR user u => [LIMITED, m, user/life/units, [u], 1, 1, 0]
+         STOCK.ORDER m o1 => [state, reserved, *]
+         STOCK.RELEASE m mine => [OK, *]
+         STOCK.RESERVE m o2 1 REPLACES o1 FOR user u => [OK, 1, 1, *]
+         STOCK.USAGE m FOR user guest => [[limit, user/life/units, used, 0, *]]
+         STOCK.USAGE m FOR user u => [[limit, user/life/units, used, 1, *]]",
+    );
+}
+
+/// Two checkouts of one basket that log in at the same moment: one takes its place, the other is a plain one.
+#[test]
+fn two_orders_replace_the_same_one_at_once() {
+    let server = Server::start();
+    let mut c = server.client();
+    for round in 0..20 {
+        c.script(
+            "DEL k => *
+             STOCK.SET k 2
+             STOCK.RESERVE k old 2 => [OK, 2, 0, *]",
+        );
+        let start = Barrier::new(2);
+        let answers: Vec<String> = std::thread::scope(|scope| {
+            let calls: Vec<_> = ["one", "two"]
+                .map(|order| {
+                    let (start, server) = (&start, &server);
+                    scope.spawn(move || {
+                        let mut c = server.client();
+                        start.wait();
+                        let answer = c.say(&format!("STOCK.RESERVE k {order} 2 REPLACES old"));
+                        answer.items()[0].text()
+                    })
+                })
+                .into_iter()
+                .collect();
+            calls.into_iter().map(|call| call.join().expect("an answer")).collect()
+        });
+        let mut sorted = answers.clone();
+        sorted.sort();
+        assert_eq!(sorted, ["OK", "SOLDOUT"], "round {round}: {answers:?}");
+        c.expect_pool("k", "on_hand=2 reserved=2 available=0");
+        c.expect("STOCK.ORDER k old", "[state, released, *]");
+        c.verify("k");
+    }
+}
+
+/// Wherever the log breaks off inside a replacement, the old order stands and the new one is not there.
+#[test]
+fn a_log_cut_inside_a_replacement() {
+    let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
+    let mut c = server.client();
+    full_hotel(&mut c);
+    let without = digests(&mut c, &NIGHTS);
+    let log = std::fs::read_dir(server.dir().join("appendonlydir"))
+        .expect("the files of the log")
+        .map(|f| f.expect("a file").path())
+        .find(|p| p.to_string_lossy().ends_with(".incr.aof"))
+        .expect("the log");
+    let size = || std::fs::metadata(&log).expect("the log").len() as usize;
+    let start = size();
+    c.expect(MOVE, "[OK, *]");
+    let with = digests(&mut c, &NIGHTS);
+    server.kill();
+    let bytes = std::fs::read(&log).expect("its bytes");
+    let tail = String::from_utf8_lossy(&bytes[start..]).into_owned();
+    assert_eq!(tail.matches("STOCK.").count(), 1, "one command for all pools: {tail:?}");
+    for end in start..=bytes.len() {
+        std::fs::write(&log, &bytes[..end]).expect("a shorter log");
+        server.start_again();
+        let mut c = server.client();
+        let expected = if end == bytes.len() { &with } else { &without };
+        assert_eq!(&digests(&mut c, &NIGHTS), expected, "cut at {} of {}", end - start, bytes.len() - start);
+        server.kill();
+    }
+}
+
+/// The old hold is past its deadline, but the background has not come by: its units go to the new order.
+#[test]
+fn a_hold_that_is_due_is_replaced() {
+    let server = Server::with(&["--appendonly", "yes"]);
+    let mut c = server.client();
+    c.pause_background();
+    c.script(
+        "STOCK.SET k 1
+         STOCK.RESERVE k old 1 PX 20 => [OK, *]",
+    );
+    testkit::pass(now_ms() + 25);
+    c.script(
+        "STOCK.RESERVE k new 1 REPLACES old => [OK, 1, 0, *]
+         STOCK.ORDER k old => [state, released, *]
+         STOCK.VERIFY k",
+    );
+    let held = c.digest("k");
+    c.expect("DEBUG LOADAOF", "OK");
+    assert_eq!(c.digest("k"), held);
+}
