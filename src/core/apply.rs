@@ -11,6 +11,7 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
     match change {
         Change::Purged(purged) => ops::purge::apply(pool, purged),
         Change::Resolved(windows) => ops::roll::apply(pool, windows),
+        Change::Credited(credit) => ops::credit::apply(pool, credit),
         Change::Order(..) | Change::Pool(_) => {}
     }
     let kind = change.kind()?;
@@ -19,7 +20,7 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
     match change {
         Change::Order(order, change) => apply_order(pool, stamp.now_ms, *order, change),
         Change::Pool(change) => apply_pool(pool, stamp.now_ms, change),
-        Change::Purged(_) | Change::Resolved(_) => {}
+        Change::Purged(_) | Change::Resolved(_) | Change::Credited(_) => {}
     }
     Some((kind, transitions(pool, before, change)))
 }

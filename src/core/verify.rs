@@ -165,6 +165,12 @@ fn usage(pool: &Pool, report: &mut Report) {
     }
     check(pool.usage.orphaned.iter(&pool.usage.entries).collect(), EntryState::Indexed, None, report);
     check(pool.usage.detached.iter(&pool.usage.entries).collect(), EntryState::Detached, None, report);
+    for (at, units) in pool.usage.credits() {
+        let entry = pool.usage.entries.get(at);
+        if entry.is_none_or(|e| e.state == EntryState::Detached || units < 1 || units > e.used) {
+            report.say("more was given back than was used".into());
+        }
+    }
     report.equal("the windows of usage being right", pool.usage.entries.check_windows(), true);
     report.equal("the tokens being right", pool.tokens.check_invariants(pool.salt), true);
     report.equal("the number of listed usages", listed, pool.usage.entries.len());

@@ -106,6 +106,7 @@ impl Cursor<'_> {
             ORDER => return self.order(),
             10 => "xsbb",
             17 => "xss",
+            18 => "ns",
             END => "nn",
             _ => return None,
         };

@@ -121,7 +121,7 @@ fn command_docs() {
         for token in match *name {
             "RESERVE" => &["EX", "PX", "PXAT", "PARTIAL", "FOR"][..],
             "CONFIRM" => &["QTY", "LATE", "SINCE", "FOR"],
-            "RETURN" => &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK"],
+            "RETURN" => &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK", "FOR"],
             "LIMIT" => &["PER", "TZ", "COUNT", "MISSING", "FOR"],
             "ORDERS" => &["STATE", "COUNT"],
             "SET" => &["NX", "XX"],

@@ -41,6 +41,7 @@ pub struct Loader {
     last_time_ms: i64,
     last_usage: (usize, i64),
     last_token_ms: i64,
+    last_credit: Option<u32>,
     last_finished: bool,
     /// The end record has come.
     pub(super) finished: bool,
@@ -71,6 +72,7 @@ impl Loader {
             last_time_ms: i64::MIN,
             last_usage: (0, i64::MIN),
             last_token_ms: i64::MIN,
+            last_credit: None,
             last_finished: false,
             finished: false,
         }
@@ -161,6 +163,7 @@ impl Loader {
             record::USAGE => self.usage(reader),
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
             record::DETACHED => self.orphan(reader, EntryState::Detached),
+            record::CREDIT => self.credit(reader),
             record::ORDER => self.order(reader),
             record::RETURN => self.returned(reader),
             record::END => self.end(reader),
@@ -306,6 +309,22 @@ impl Loader {
             self.usage_bulk.add(hash, at);
         }
         self.entries.push((at, 0));
+        Ok(())
+    }
+
+    fn credit(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let ordinal = reader.small()?;
+        let units = reader.within(1..=MAX_UNITS)?;
+        if self.last_credit.is_some_and(|before| before >= ordinal) {
+            return damage("credits are not in order");
+        }
+        self.last_credit = Some(ordinal);
+        let Some(&(at, _)) = self.entries.get(ordinal as usize) else { return damage("a credit has no usage") };
+        let entry = self.pool.usage.entries.get(at);
+        if entry.is_none_or(|e| e.state == EntryState::Detached || units > e.used) {
+            return damage("a credit is of no usage, or of less");
+        }
+        self.pool.usage.add_credit(at, units);
         Ok(())
     }
 

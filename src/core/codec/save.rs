@@ -91,6 +91,14 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
         put_signed(out, token.forget_ms);
     }
     let ordinals = usage(pool, chunks);
+    let mut credits: Vec<(u32, i64)> =
+        pool.usage.credits().map(|(at, units)| (ordinal(&ordinals, at), units)).collect();
+    credits.sort_unstable();
+    for (usage, units) in credits {
+        let out = chunks.record(record::CREDIT);
+        put(out, u64::from(usage));
+        put_signed(out, units);
+    }
     let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
     for row in lists {
         order(&pool.orders.at(row), &ordinals, chunks);

@@ -91,6 +91,19 @@ pub enum Change<'a> {
     Purged(Purged),
     /// Limits with a named zone count in these windows from now on. Not announced.
     Resolved(ResolvedWindows),
+    /// Limits get back what a forgotten order had counted. Not announced: the return behind it is.
+    Credited(Credit<'a>),
+}
+
+/// Units of a forgotten order that some limits get back.
+#[derive(Clone, Debug)]
+pub struct Credit<'a> {
+    /// How many.
+    pub qty: i64,
+    /// Who had bought them, as the caller says.
+    pub attributes: &'a Attributes<'a>,
+    /// The ids of the limits.
+    pub limits: SmallVec<[u32; 4]>,
 }
 
 /// Windows as the primary reckons them: the limit's id, beginning and end in Unix ms.
@@ -374,7 +387,7 @@ impl<'a> Change<'a> {
     pub const fn order(&self) -> Option<OrderRef<'a>> {
         match self {
             Self::Order(order, _) => Some(*order),
-            Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) => None,
+            Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 
@@ -385,7 +398,7 @@ impl<'a> Change<'a> {
             Self::Order(_, OrderChange::Returned { token, .. }) => *token,
             Self::Order(_, OrderChange::UnverifiedReturn { token, .. })
             | Self::Pool(PoolChange::Added { token: Some((token, _)), .. }) => Some(token),
-            Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) => None,
+            Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 
@@ -395,7 +408,7 @@ impl<'a> Change<'a> {
         match self {
             Self::Order(_, change) => Some(change.kind()),
             Self::Pool(change) => Some(change.kind()),
-            Self::Purged(_) | Self::Resolved(_) => None,
+            Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 }

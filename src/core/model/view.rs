@@ -106,17 +106,24 @@ impl<'p> View<'p> {
     /// The usage of a value: what counts in its current window, and when that began.
     #[must_use]
     pub fn used(&self, limit: &Limit, entry: Option<u32>) -> (i64, i64) {
+        self.used_without(limit, entry, 0)
+    }
+
+    /// As [`View::used`], after so much of it has been given back.
+    #[must_use]
+    pub fn used_without(&self, limit: &Limit, entry: Option<u32>, less: i64) -> (i64, i64) {
         let current_ms = limit.window_ms(self.context.clock.now_ms);
-        let (used, window_ms) = self.pool.usage.used(entry, current_ms);
-        if self.due.is_empty() {
-            return (used, window_ms);
+        let (counted, window_ms) = self.pool.usage.used(entry, current_ms);
+        let credit = self.pool.usage.credit(entry);
+        if self.due.is_empty() && less == 0 {
+            return (counted.saturating_sub(credit).max(0), window_ms);
         }
         let back: i64 = entry.map_or(0, |entry| {
             let orders = self.due.iter().map(|&row| self.pool.orders.at(row));
             orders.filter(|o| o.shares.contains(entry)).map(|o| limit.amount(o.qty)).sum()
         });
-        let used = used.saturating_sub(back).max(0);
-        (used, if used == 0 { current_ms } else { window_ms })
+        let counted = counted.saturating_sub(back).saturating_sub(less).max(0);
+        (counted.saturating_sub(credit).max(0), if counted == 0 { current_ms } else { window_ms })
     }
 
     /// The usage of a value, by its tuple.

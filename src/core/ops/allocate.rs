@@ -111,7 +111,8 @@ pub fn allocate(view: &View<'_>, attributes: &Attributes<'_>, plan: &Plan<'_>) -
         if limit.identity.count == Count::Units {
             granted = left.map_or(granted, |left| granted.min(left));
         }
-        most_used = most_used.max(if limit.identity.count == Count::Units { used } else { 0 });
+        let counted = used.saturating_add(pool.usage.credit(entry));
+        most_used = most_used.max(if limit.identity.count == Count::Units { counted } else { 0 });
         shares.push(Share { limit: place, window_ms, hash, entry });
     }
     if sum(most_used, granted).is_none() {

@@ -6,6 +6,7 @@ pub mod add;
 pub mod allocate;
 pub mod amend;
 pub mod confirm;
+pub mod credit;
 pub mod expire;
 pub mod extend;
 pub mod limit;

@@ -40,15 +40,13 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
         let (shown, shown_window_ms) = view.used(limit, current);
         let (mut used, mut window_ms) = (shown, shown_window_ms);
         if holds && current == Some(own) && entry.window_ms == window_ms {
-            used = used.saturating_sub(limit.amount(order.qty)).max(0);
-            if used == 0 {
-                window_ms = limit.window_ms(view.context.clock.now_ms);
-            }
+            (used, window_ms) = view.used_without(limit, current, limit.amount(order.qty));
         }
         // A refusal shows what the buyer has used, the order's own share included.
         allocate::check_limit(limit, at, tuple, used, window_ms, total)
             .map_err(|_| allocate::limited(limit, at, tuple, shown, shown_window_ms))?;
-        fits &= sum(used, limit.amount(total)).is_some();
+        let counted = used.saturating_add(view.pool.usage.credit(current));
+        fits &= sum(counted, limit.amount(total)).is_some();
         recount.push((limit.id, window_ms));
     }
     // Behind all limits: what one of them refuses is data, and comes first.

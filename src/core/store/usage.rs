@@ -5,6 +5,7 @@
 //! the old entry is detached: it leaves the index and ends with its last share.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use crate::core::model::hash::Salt;
 use crate::core::model::limit::Limit;
@@ -25,6 +26,9 @@ pub struct Usage {
     pub detached: List,
     /// Entries of removed limits, to be purged step by step.
     pub orphaned: List,
+    /// What callers have given back for forgotten orders, by row: more than 0, at most what is used.
+    /// Only entries in the index have any.
+    credits: BTreeMap<u32, i64>,
     /// No usage is over before this time, Unix ms: every call asks, and should not look at every
     /// limit. 0 = has to be found out. Not part of the state.
     next_expiry_ms: Cell<i64>,
@@ -43,7 +47,7 @@ impl Usage {
         self.index.prefetch(hash)
     }
 
-    /// What is used in the window that is current when one began at `current_ms`, and when that
+    /// What is counted in the window that is current when one began at `current_ms`, and when that
     /// window began: an entry that lies ahead (the clock stepped back) is the current one, unless
     /// all of it was returned.
     #[must_use]
@@ -90,6 +94,7 @@ impl Usage {
             self.note(limit, share.window_ms);
             limit.entries.remove(&mut self.entries, at);
             if refs == 0 {
+                self.credits.remove(&at);
                 self.entries.move_to(at, share.window_ms);
                 self.entries.set_counts(at, UsageCounts { used: amount, refs: 1 });
                 limit.entries.add(&mut self.entries, at);
@@ -107,12 +112,45 @@ impl Usage {
     /// Gives `amount` back to an entry whose window is not over.
     pub fn return_units(&mut self, at: u32, amount: i64) {
         let UsageEntry { used, refs, .. } = self.entries.at(at);
-        self.entries.set_counts(at, UsageCounts { used: used.saturating_sub(amount).max(0), refs });
+        let used = used.saturating_sub(amount).max(0);
+        self.entries.set_counts(at, UsageCounts { used, refs });
+        if !self.credits.is_empty() {
+            self.set_credit(at, self.credit(Some(at)).min(used));
+        }
+    }
+
+    /// What a caller has given back for forgotten orders: so much less is used than counted.
+    #[must_use]
+    pub fn credit(&self, entry: Option<u32>) -> i64 {
+        if self.credits.is_empty() {
+            return 0;
+        }
+        entry.and_then(|at| self.credits.get(&at).copied()).unwrap_or(0)
+    }
+
+    /// Gives units back for forgotten orders, at most what is counted.
+    pub fn add_credit(&mut self, at: u32, units: i64) {
+        let used = self.entries.at(at).used;
+        self.set_credit(at, self.credit(Some(at)).saturating_add(units).min(used));
+    }
+
+    fn set_credit(&mut self, at: u32, units: i64) {
+        if units > 0 {
+            self.credits.insert(at, units);
+        } else {
+            self.credits.remove(&at);
+        }
+    }
+
+    /// Rows with what was given back for forgotten orders.
+    pub fn credits(&self) -> impl Iterator<Item = (u32, i64)> + '_ {
+        self.credits.iter().map(|(&at, &units)| (at, units))
     }
 
     fn unindex(&mut self, salt: Salt, at: u32) {
         let entry = self.entries.at(at);
         self.index.remove(salt.usage(entry.limit, entry.value), at);
+        self.credits.remove(&at);
     }
 
     /// Takes an entry that is in no list out of the index and lets it float.
@@ -197,7 +235,7 @@ impl Usage {
     /// The bytes taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.bytes().saturating_add(self.index.bytes())
+        self.entries.bytes().saturating_add(self.index.bytes()).saturating_add(self.credits.len().saturating_mul(40))
     }
 
     /// How many entries the index knows.

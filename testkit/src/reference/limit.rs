@@ -96,6 +96,8 @@ pub(super) struct Usage {
     pub(super) instance: u64,
     pub(super) window_start: i128,
     pub(super) used: i128,
+    /// What callers gave back for forgotten orders, at most what is used.
+    pub(super) credit: i128,
 }
 
 /// The values of an override, none standing for any; and its max, none standing for exempt.
@@ -151,6 +153,10 @@ impl Limit {
         self.dims.iter().map(|dim| attributes.get(dim).cloned()).collect()
     }
 
+    pub(super) fn repeats(&self) -> bool {
+        !matches!(self.window, Window::Order | Window::Life)
+    }
+
     /// The max for these values: that of the most exact override, else the base.
     pub(super) fn max_for(&self, values: &[Bytes]) -> Option<i128> {
         let matches = |pattern: &[Option<Bytes>]| {
@@ -169,7 +175,7 @@ impl Limit {
 
     /// What counts against it now. Usage of windows that are over is already gone.
     pub(super) fn used(&self, values: &[Bytes]) -> i128 {
-        self.usage.get(values).map_or(0, |usage| usage.used)
+        self.usage.get(values).map_or(0, |usage| usage.used - usage.credit)
     }
 
     /// The end of the window in which it is counted, which may lie ahead; of the current one where nothing is.
@@ -205,7 +211,8 @@ impl Limit {
             return None;
         }
         self.instances += 1;
-        let fresh = Usage { instance: self.instances, window_start: self.tz.bounds(self.window, now).0, used: 0 };
+        let fresh =
+            Usage { instance: self.instances, window_start: self.tz.bounds(self.window, now).0, used: 0, credit: 0 };
         let usage = self.usage.entry(values.into()).or_insert(fresh);
         usage.used += amount;
         Some(usage.instance)

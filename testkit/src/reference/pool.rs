@@ -133,6 +133,8 @@ pub(super) struct Pool {
     pub(super) over_tokens: BTreeMap<Bytes, AddToken>,
     /// The latest placement among the orders that are forgotten.
     pub(super) forgotten_ms: Option<i128>,
+    /// The shortest time for which an order was to be remembered once it was finished.
+    pub(super) shortest_retain_ms: Option<i128>,
     pub(super) seq: i64,
     /// Counts arrivals at deadlines, and limits: both only need to be told apart.
     pub(super) serial: u64,
@@ -195,7 +197,9 @@ impl Pool {
         let finished: Vec<_> = self.orders.iter().filter(|(_, order)| open(order)).map(|(id, _)| id.clone()).collect();
         for id in finished {
             let order = &self.orders[&id];
-            let forget_ms = self.retain_ms(order.state, config).map(|ms| order.changed_ms + ms);
+            let retain_ms = self.retain_ms(order.state, config);
+            let forget_ms = retain_ms.map(|ms| order.changed_ms + ms);
+            self.shortest_retain_ms = self.shortest_retain_ms.into_iter().chain(retain_ms).min();
             self.known(&id).forget_ms = forget_ms;
         }
         let retain_paid_ms = self.retain_ms(State::Confirmed, config).unwrap_or(0);
@@ -357,6 +361,7 @@ impl Pool {
             let counted = limit.usage.get_mut(&charge.values);
             if let Some(usage) = counted.filter(|usage| Some(usage.instance) == charge.counted_in) {
                 usage.used -= amount;
+                usage.credit = usage.credit.min(usage.used);
             }
             // Nothing used is no usage: it holds no window.
             limit.usage.retain(|_, usage| usage.used > 0);
@@ -375,6 +380,22 @@ impl Pool {
             Count::Units => qty,
             Count::Orders => 0,
         });
+    }
+
+    /// Gives units of a forgotten order back to the limits that can have counted it: those that are as old as any
+    /// forgotten order, whose window is, too.
+    pub(super) fn credit(&mut self, now: i128, qty: i128, attributes: &Attributes) {
+        let Some(retain_ms) = self.shortest_retain_ms else { return };
+        for limit in &mut self.limits {
+            let started = if limit.repeats() { limit.tz.bounds(limit.window, now).0 } else { 0 };
+            if limit.count != Count::Units || limit.set_ms.max(started) > now - retain_ms {
+                continue;
+            }
+            let Some(values) = limit.values(attributes) else { continue };
+            if let Some(usage) = limit.usage.get_mut(&*values) {
+                usage.credit = (usage.credit + qty).min(usage.used);
+            }
+        }
     }
 
     // --- answers ---

@@ -30,3 +30,4 @@ pub const REPLACING: u8 = 24;
 /// No change of its own: the named time zones of the limits in the change behind it.
 pub const ZONES: u8 = 34;
 pub const RESOLVED: u8 = 35;
+pub const CREDITED: u8 = 36;

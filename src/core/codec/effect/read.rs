@@ -8,7 +8,7 @@ use crate::core::codec::fields::{add_override, cap, events, identity, missing, o
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{
-    Change, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, ResolvedWindows, Shares,
+    Change, Credit, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, ResolvedWindows, Shares,
 };
 use crate::core::model::limit::{Overrides, TupleBuf, MAX_LIMITS};
 use crate::core::model::order::ReturnContent;
@@ -111,6 +111,9 @@ impl<'a> Effect<'a> {
         }
         if code == op::RESOLVED {
             return Ok((Change::Resolved(resolved(r, now_ms)?), true));
+        }
+        if code == op::CREDITED {
+            return Ok((Change::Credited(credit(r, attributes)?), true));
         }
         if let Some(change) = pool_change(r, code, pool, now_ms)? {
             return Ok((Change::Pool(change), true));
@@ -343,6 +346,19 @@ fn set_zones(change: &mut Change<'_>, zones: &Zones) -> Read<()> {
         *tz.filter(|tz| **tz == Tz::UTC).ok_or(Damage("a zone has no limit"))? = Tz::Named(zone);
     }
     Ok(())
+}
+
+fn credit<'a: 's, 's>(r: &mut Reader<'a>, attributes: &'s mut Attributes<'a>) -> Read<Credit<'s>> {
+    let qty = r.within(1..=MAX_UNITS)?;
+    read_attributes(r, attributes)?;
+    let mut limits = smallvec::SmallVec::new();
+    for _ in 0..r.number()? {
+        if limits.len() >= MAX_LIMITS {
+            return Err(Damage("there are too many limits"));
+        }
+        limits.push(r.small()?);
+    }
+    Ok(Credit { qty, attributes, limits })
 }
 
 fn resolved(r: &mut Reader<'_>, now_ms: i64) -> Read<ResolvedWindows> {

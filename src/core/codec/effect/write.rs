@@ -38,6 +38,15 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
             put_code(out, op::PURGED, new_epoch);
             put_purged(out, purged);
         }
+        Change::Credited(credit) => {
+            put_code(out, op::CREDITED, new_epoch);
+            put_signed(out, credit.qty);
+            put_attributes(out, credit.attributes);
+            put(out, credit.limits.len() as u64);
+            for &id in &credit.limits {
+                put(out, u64::from(id));
+            }
+        }
         Change::Resolved(windows) => {
             put_code(out, op::RESOLVED, new_epoch);
             put(out, windows.len() as u64);
