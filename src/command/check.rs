@@ -56,8 +56,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let view = View::of_read(call.keys.pool(handle), context(call));
     let nobody = OrderRef { id: &[], hash: 0, row: None };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes: &attributes };
-    match decide_new(&view, nobody, request, &plan(&view, &request)) {
-        Ok(Change::Order(_, OrderChange::Reserved { qty, deadline_ms, .. })) => {
+    match decide_new(&view, nobody, request, plan(&view, &request)) {
+        Ok(Change::Order(_, OrderChange::Reserved { deadline_ms, .. })) => {
             let left = view.available().map_or(-1, |units| units.saturating_sub(qty).max(0));
             ok(call.out, 4);
             call.out.int(qty);

@@ -127,9 +127,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     purge(call, handle, PER_WRITE);
     let (answer, sold) = match changes.last() {
         Some(Change::Order(_, OrderChange::Confirmed { qty, .. })) => (Outcome::Confirmed, *qty),
-        Some(Change::Order(_, OrderChange::Late { qty, .. } | OrderChange::LatePlaced { qty, .. })) => {
-            (Outcome::Late, *qty)
-        }
+        Some(Change::Order(_, OrderChange::Late { qty, .. })) => (Outcome::Late, *qty),
+        Some(Change::Order(_, OrderChange::LatePlaced { placement, .. })) => (Outcome::Late, placement.qty),
         _ => return Ok(()),
     };
     call.journal.outcome = Some(answer);

@@ -136,8 +136,8 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
     text.clear();
     let Change::Order(order, change) = change else { return false };
     match change {
-        OrderChange::Reserved { attributes, .. } | OrderChange::LatePlaced { attributes, .. } => {
-            sent(text, attributes);
+        OrderChange::Reserved { placement, .. } | OrderChange::LatePlaced { placement, .. } => {
+            sent(text, placement.attributes);
             true
         }
         OrderChange::Late { .. } => {

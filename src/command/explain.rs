@@ -178,7 +178,7 @@ fn limit_map(out: &mut dyn Out, view: &View<'_>, limit: &Limit, attributes: &Att
 fn answer(out: &mut dyn Out, view: &View<'_>, key: &[u8], qty: i64, attributes: &Attributes<'_>) {
     let nobody = OrderRef { id: &[], hash: 0, row: None };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
-    let refusal = match decide_new(view, nobody, request, &plan(view, &request)) {
+    let refusal = match decide_new(view, nobody, request, plan(view, &request)) {
         Ok(change) => {
             let Change::Order(_, OrderChange::Reserved { deadline_ms, .. }) = change else { return out.nil() };
             ok(out, 4);

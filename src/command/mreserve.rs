@@ -149,7 +149,7 @@ fn reserve(
     for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(orders) {
         let view = view(call, item.handle);
         let request = cart.reserve(qty);
-        match decide_new(&view, order, request, &plan(&view, &request)) {
+        match decide_new(&view, order, request, plan(&view, &request)) {
             Ok(change) => changes.push(change),
             Err(refusal) => return refuse_pool(call, item, &refusal).map(|()| false),
         }

@@ -133,10 +133,10 @@ fn replacing<'a>(
 
 /// Replies that the units are held.
 fn reserved(call: &mut Call<'_>, handle: Handle, change: Option<&Change<'_>>) {
-    let Some(Change::Order(_, OrderChange::Reserved { qty, deadline_ms, .. })) = change else { return };
+    let Some(Change::Order(_, OrderChange::Reserved { placement, deadline_ms, .. })) = change else { return };
     call.journal.outcome = Some(Outcome::Reserved);
     ok(call.out, 4);
-    call.out.int(*qty);
+    call.out.int(placement.qty);
     call.out.int(available(call.keys.pool(handle)));
     call.out.int(*deadline_ms);
 }

@@ -59,33 +59,11 @@ fn apply_order(pool: &mut Pool, now_ms: i64, order: OrderRef<'_>, change: &Order
         pool.shortest_retain_ms = pool.shortest_retain_ms.min(forget_ms.saturating_sub(now_ms));
     }
     match change {
-        OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares, given_up: _ } => {
-            let fingerprint = pool.salt.attributes(attributes);
-            let placed = ops::allocate::Placed {
-                order,
-                asked: *asked,
-                qty: *qty,
-                partial: *partial,
-                placed_ms: now_ms,
-                fingerprint,
-                attributes,
-                shares,
-            };
-            ops::reserve::apply(pool, &placed, *deadline_ms);
+        OrderChange::Reserved { placement, deadline_ms, given_up: _ } => {
+            ops::reserve::apply(pool, order, placement, *deadline_ms)
         }
-        OrderChange::LatePlaced { qty, placed_ms, attributes, shares, forget_ms } => {
-            let fingerprint = pool.salt.attributes(attributes);
-            let placed = ops::allocate::Placed {
-                order,
-                asked: *qty,
-                qty: *qty,
-                partial: false,
-                placed_ms: *placed_ms,
-                fingerprint,
-                attributes,
-                shares,
-            };
-            ops::confirm::apply_late_placed(pool, &placed, *forget_ms);
+        OrderChange::LatePlaced { placement, forget_ms } => {
+            ops::confirm::apply_late_placed(pool, order, placement, *forget_ms);
         }
         OrderChange::Amended { qty, recount } => ops::amend::apply(pool, order, *qty, recount.as_ref(), now_ms),
         OrderChange::Extended { deadline_ms } => ops::extend::apply(pool, order, *deadline_ms),

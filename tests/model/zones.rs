@@ -37,8 +37,8 @@ fn every_change_of_an_offset_is_where_another_library_says() {
     let mut walked = 0;
     for (place, table) in zone_tables().iter().enumerate() {
         for (at_ms, ..) in changes(table) {
-            for quarter in -4 * 27..4 * 27 {
-                check(place, at_ms + quarter * HOUR_MS / 4);
+            for half in -2 * 27..2 * 27 {
+                check(place, at_ms + half * HOUR_MS / 2);
             }
             for around_ms in [-1, 1, DAY_MS - 1, HOUR_MS - 1] {
                 check(place, at_ms + around_ms);
@@ -94,14 +94,7 @@ fn days_are_as_long_as_people_there_say() {
         zone_tables().iter().filter(|table| skips_midnight(table)).map(|t| t.name).collect();
     assert_eq!(
         without_midnight,
-        [
-            "America/Santiago",
-            "America/Havana",
-            "Asia/Beirut",
-            "Africa/Cairo",
-            "America/Scoresbysund",
-            "America/Asuncion"
-        ]
+        ["America/Santiago", "America/Havana", "Asia/Beirut", "Africa/Cairo", "America/Asuncion"]
     );
 }
 

@@ -51,16 +51,22 @@ impl<'a> Attributes<'a> {
         self.pairs.iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
     }
 
-    /// As [`Attributes::get`]. `hint`, where the name probably stands, becomes where it stands.
-    pub fn get_near(&self, name: &[u8], hint: &Cell<u8>) -> Option<&'a [u8]> {
-        if let Some(&(n, value)) = self.pairs.get(usize::from(hint.get())) {
-            if n == name {
-                return Some(value);
-            }
+    /// Where a dimension stands, counted from 0 in order of their names. `hint`, where it probably
+    /// stands, becomes where it stands.
+    pub fn position(&self, name: &[u8], hint: &Cell<u8>) -> Option<u8> {
+        let near = hint.get();
+        if self.pairs.get(usize::from(near)).is_some_and(|&(n, _)| n == name) {
+            return Some(near);
         }
-        let at = self.pairs.iter().position(|(n, _)| *n == name)?;
-        hint.set(at as u8);
-        self.pairs.get(at).map(|&(_, value)| value)
+        let at = self.pairs.iter().position(|(n, _)| *n == name)? as u8;
+        hint.set(at);
+        Some(at)
+    }
+
+    /// The value that stands there; nothing behind the last.
+    #[must_use]
+    pub fn value(&self, nth: u8) -> &'a [u8] {
+        self.pairs.get(usize::from(nth)).map_or(&[], |&(_, value)| value)
     }
 
     /// Names and values, sorted by name.

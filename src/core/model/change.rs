@@ -7,8 +7,8 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing};
 use crate::core::model::order::ReturnContent;
+use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
-use crate::core::model::usage::Share;
 use crate::core::model::zone::Tz;
 
 /// What is on the shelf.
@@ -30,9 +30,6 @@ pub struct OrderRef<'a> {
     /// Row of the order; also set when its retention has passed and the row is not purged yet.
     pub row: Option<u32>,
 }
-
-/// What is to be counted for a new order, in the order of the limits.
-pub type Shares = SmallVec<[Share; 4]>;
 
 /// In which window the limit with this id counts an order anew.
 pub type Recount = SmallVec<[(u32, i64); 4]>;
@@ -82,6 +79,7 @@ impl Purged {
 
 /// A change of a pool.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub enum Change<'a> {
     /// Of one order.
     Order(OrderRef<'a>, OrderChange<'a>),
@@ -111,21 +109,14 @@ pub type ResolvedWindows = SmallVec<[(u32, i64, i64); 4]>;
 
 /// A change of one order.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub enum OrderChange<'a> {
     /// Units are held for an order that the pool did not know.
     Reserved {
-        /// Units asked for.
-        asked: i64,
-        /// Units taken.
-        qty: i64,
-        /// Less was enough.
-        partial: bool,
+        /// What becomes its row.
+        placement: Placement<'a>,
         /// Unix ms.
         deadline_ms: i64,
-        /// As sent.
-        attributes: &'a Attributes<'a>,
-        /// Where it counts.
-        shares: Shares,
         /// Units that the order whose place it takes gave up in the same step.
         given_up: i64,
     },
@@ -159,14 +150,8 @@ pub enum OrderChange<'a> {
     },
     /// An order that the pool did not know is paid.
     LatePlaced {
-        /// Units taken and sold.
-        qty: i64,
-        /// When it was placed, Unix ms.
-        placed_ms: i64,
-        /// As sent.
-        attributes: &'a Attributes<'a>,
-        /// Where it counts.
-        shares: Shares,
+        /// What becomes its row; all that was asked for is taken and sold.
+        placement: Placement<'a>,
         /// End of its retention, Unix ms.
         forget_ms: i64,
     },

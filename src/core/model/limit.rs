@@ -10,6 +10,7 @@ use arrayvec::ArrayVec;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::{Bytes, MAX_ID};
 use crate::core::model::time::SLACK_MS;
+use crate::core::model::usage::{Joined, TupleAt};
 use crate::core::model::window::Window;
 use crate::core::model::zone::Tz;
 use crate::core::store::timeline::Timeline;
@@ -286,7 +287,7 @@ impl Limit {
     pub fn tuple<'b>(&self, attributes: &'b Attributes<'_>, buf: &'b mut TupleBuf) -> Option<&'b [u8]> {
         match self.identity.dims.as_slice() {
             [] => Some(&[]),
-            [one] => attributes.get_near(one.as_slice(), &self.recent.place),
+            [one] => attributes.get(one.as_slice()),
             many => {
                 buf.clear();
                 for (at, dim) in many.iter().enumerate() {
@@ -297,13 +298,16 @@ impl Limit {
         }
     }
 
-    /// The value of its only dimension, where it has one and the call carries it.
-    #[must_use]
-    pub fn whole<'a>(&self, attributes: &Attributes<'a>) -> Option<&'a [u8]> {
-        match self.identity.dims.as_slice() {
-            [one] => attributes.get_near(one.as_slice(), &self.recent.place),
-            _ => None,
+    /// As [`Limit::tuple`]: where it stands. What is no single value is appended to `joined`.
+    pub fn locate(&self, attributes: &Attributes<'_>, joined: &mut Joined) -> Option<TupleAt> {
+        if let [one] = self.identity.dims.as_slice() {
+            return attributes.position(one.as_slice(), &self.recent.place).map(TupleAt::Attribute);
         }
+        let mut buf = TupleBuf::new();
+        let tuple = self.tuple(attributes, &mut buf)?;
+        let start = joined.len() as u16;
+        joined.extend_from_slice(tuple);
+        Some(TupleAt::Joined { start, len: tuple.len() as u16 })
     }
 
     /// What holds for these values.

@@ -13,6 +13,7 @@ pub mod hash;
 pub mod ids;
 pub mod limit;
 pub mod order;
+pub mod placement;
 pub mod policy;
 pub mod pool;
 pub mod quantity;

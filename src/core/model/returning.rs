@@ -50,6 +50,7 @@ mod tests {
     use crate::core::model::attributes::NONE;
     use crate::core::model::change::{Change, OnHand, OrderChange, PoolChange};
     use crate::core::model::context::CallContext;
+    use crate::core::model::placement::Placement;
     use crate::core::model::pool::{Pool, Stamp};
     use crate::core::model::time::Clock;
 
@@ -62,16 +63,8 @@ mod tests {
             let id = format!("o{n}");
             let order = pool.order_ref(id.as_bytes());
             let deadline_ms = now_ms + seconds * 1_000;
-            let shares = Default::default();
-            let held = OrderChange::Reserved {
-                asked: 1,
-                qty: 1,
-                partial: false,
-                deadline_ms,
-                attributes: &NONE,
-                shares,
-                given_up: 0,
-            };
+            let placement = Placement { qty: 1, ..Placement::asked(&NONE, 1, false, now_ms) };
+            let held = OrderChange::Reserved { placement, deadline_ms, given_up: 0 };
             apply(&mut pool, &stamp, &Change::Order(order, held));
         }
         pool

@@ -1,5 +1,8 @@
 //! Usage of limits: what counts for one value of one limit in one window.
 
+use smallvec::SmallVec;
+
+use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
 
 /// Where an entry is.
@@ -34,12 +37,42 @@ pub struct UsageEntry<'p> {
 pub struct Share {
     /// Index of the limit in the pool.
     pub limit: u8,
+    /// Where the value stands.
+    pub tuple: TupleAt,
     /// The window to count in, Unix ms.
     pub window_ms: i64,
     /// Hash of (limit, value).
     pub hash: u64,
     /// The value's entry in the index.
     pub entry: Option<u32>,
+}
+
+/// Where the tuple of values stands that a limit counts, so that it is found or made once a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TupleAt {
+    /// The value of this attribute of the call, counted from 0 in order of their names.
+    Attribute(u8),
+    /// These bytes of the tuples that the call has joined. None for everyone together.
+    Joined {
+        /// The first byte.
+        start: u16,
+        /// How many.
+        len: u16,
+    },
+}
+
+/// Tuples of several values, one behind the other: see [`TupleAt::Joined`].
+pub type Joined = SmallVec<[u8; 64]>;
+
+/// The tuple that stands there.
+#[must_use]
+pub fn tuple_at<'t>(attributes: &'t Attributes<'_>, joined: &'t [u8], at: TupleAt) -> &'t [u8] {
+    match at {
+        TupleAt::Attribute(nth) => attributes.value(nth),
+        TupleAt::Joined { start, len } => {
+            joined.get(usize::from(start)..).and_then(|rest| rest.get(..usize::from(len))).unwrap_or(&[])
+        }
+    }
 }
 
 /// The counts of an entry.

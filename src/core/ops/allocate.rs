@@ -2,17 +2,17 @@
 //! is it counted.
 
 use arrayvec::ArrayVec;
-use smallvec::SmallVec;
 
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{OrderRef, Shares};
+use crate::core::model::change::OrderRef;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{Count, Limit, Missing, TupleBuf, MAX_LIMITS};
+use crate::core::model::limit::{Count, Limit, Missing, MAX_LIMITS};
 use crate::core::model::order::{NewOrder, Numbers, OrderState};
+use crate::core::model::placement::Placement;
 use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Refusal};
-use crate::core::model::usage::Share;
+use crate::core::model::usage::{tuple_at, Share};
 use crate::core::model::view::View;
 
 use super::order_row;
@@ -29,9 +29,6 @@ pub fn check_capacity(view: &View<'_>, order: OrderRef<'_>) -> Result<(), Refusa
     Ok(())
 }
 
-/// The place of a limit, the hash of (limit, value), and the value where it is one attribute.
-type LimitValue<'a> = (u8, u64, Option<&'a [u8]>);
-
 /// What a call wants of stock and limits, before the limits are searched.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
@@ -39,8 +36,8 @@ pub struct Plan<'a> {
     least: i64,
     /// What the stock grants, at least that; `None`: there is less.
     granted: Option<i64>,
-    /// The values that limits count, with their hashes. Empty where the stock does not suffice.
-    values: SmallVec<[LimitValue<'a>; 6]>,
+    /// The order, with the values that limits count. None of them where the stock does not suffice.
+    placement: Placement<'a>,
     /// The first limit that lacks a dimension.
     missing: Option<usize>,
 }
@@ -50,7 +47,7 @@ pub struct Plan<'a> {
 /// `partial`, at least 1.
 pub fn plan<'a>(
     view: &View<'_>,
-    attributes: &Attributes<'a>,
+    attributes: &'a Attributes<'a>,
     qty: i64,
     partial: bool,
     applies: impl Fn(&Limit) -> bool,
@@ -61,12 +58,13 @@ pub fn plan<'a>(
         Some(available) => Some(available.min(qty)).filter(|&granted| granted >= least),
         None => Some(qty),
     };
-    let mut plan = Plan { least, granted, values: SmallVec::new(), missing: None };
-    let mut buf = TupleBuf::new();
+    let placed_ms = view.context.clock.now_ms;
+    let placement = Placement::asked(attributes, qty, partial, placed_ms);
+    let mut plan = Plan { least, granted, placement, missing: None };
+    let Placement { shares, joined, .. } = &mut plan.placement;
     let mut touched = 0;
     for (at, limit) in pool.limits.iter().enumerate().filter(|(_, limit)| applies(limit)) {
-        let whole = limit.whole(attributes);
-        let Some(tuple) = whole.or_else(|| limit.tuple(attributes, &mut buf)) else {
+        let Some(tuple) = limit.locate(attributes, joined) else {
             if limit.missing == Missing::Refuse {
                 plan.missing = Some(at);
                 break;
@@ -74,9 +72,9 @@ pub fn plan<'a>(
             continue;
         };
         if granted.is_some() {
-            let hash = pool.salt.usage(limit.id, tuple);
+            let hash = pool.salt.usage(limit.id, tuple_at(attributes, joined, tuple));
             touched ^= pool.usage.prefetch(hash);
-            plan.values.push((at as u8, hash, whole));
+            shares.push(Share { limit: at as u8, tuple, window_ms: 0, hash, entry: None });
         }
     }
     std::hint::black_box(touched);
@@ -86,8 +84,8 @@ pub fn plan<'a>(
 /// What stock and limits grant: all that is asked for, or with `partial` as much as possible.
 ///
 /// # Errors
-/// The first of: suspended, a dimension missing, sold out, limited.
-pub fn allocate(view: &View<'_>, attributes: &Attributes<'_>, plan: &Plan<'_>) -> Result<(i64, Shares), Refusal> {
+/// The first of: suspended, a dimension missing, sold out, limited; then [`Bound::Sum`].
+pub fn allocate<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Refusal> {
     let pool = view.pool;
     if pool.suspended {
         return Err(Refusal::Suspended);
@@ -98,27 +96,27 @@ pub fn allocate(view: &View<'_>, attributes: &Attributes<'_>, plan: &Plan<'_>) -
     let Some(mut granted) = plan.granted else {
         return Err(Refusal::SoldOut { available: view.available().unwrap_or(0).max(0) });
     };
-    let mut buf = TupleBuf::new();
+    let mut placement = plan.placement;
     let mut most_used = 0;
-    let mut shares = Shares::new();
-    for &(place, hash, whole) in &plan.values {
-        let at = usize::from(place);
+    for share in &mut placement.shares {
+        let at = usize::from(share.limit);
         let Some(limit) = pool.limits.get(at) else { continue };
-        let Some(tuple) = whole.or_else(|| limit.tuple(attributes, &mut buf)) else { continue };
-        let entry = pool.usage.find(hash, limit.id, tuple);
-        let (used, window_ms) = if limit.keeps_usage() { view.used(limit, entry) } else { (0, 0) };
+        let tuple = tuple_at(placement.attributes, &placement.joined, share.tuple);
+        share.entry = pool.usage.find(share.hash, limit.id, tuple);
+        let (used, window_ms) = if limit.keeps_usage() { view.used(limit, share.entry) } else { (0, 0) };
+        share.window_ms = window_ms;
         let left = check_limit(limit, at, tuple, used, window_ms, plan.least)?;
         if limit.identity.count == Count::Units {
             granted = left.map_or(granted, |left| granted.min(left));
+            most_used = most_used.max(used.saturating_add(pool.usage.credit(share.entry)));
         }
-        let counted = used.saturating_add(pool.usage.credit(entry));
-        most_used = most_used.max(if limit.identity.count == Count::Units { counted } else { 0 });
-        shares.push(Share { limit: place, window_ms, hash, entry });
     }
     if sum(most_used, granted).is_none() {
         return Err(Refusal::Bound(Bound::Sum));
     }
-    Ok((granted, shares))
+    placement.qty = granted;
+    placement.fingerprint = pool.salt.attributes(placement.attributes);
+    Ok(placement)
 }
 
 /// Whether a limit leaves room for at least this many units (or for one order). What it leaves;
@@ -154,45 +152,24 @@ pub fn limited(limit: &Limit, at: usize, tuple: &[u8], used: i64, window_ms: i64
     }
 }
 
-/// A new order, decided.
-pub struct Placed<'c, 'a> {
-    /// Its id.
-    pub order: OrderRef<'a>,
-    /// Units asked for.
-    pub asked: i64,
-    /// Units granted.
-    pub qty: i64,
-    /// Less was enough.
-    pub partial: bool,
-    /// Unix ms.
-    pub placed_ms: i64,
-    /// Of the attributes.
-    pub fingerprint: u64,
-    /// As sent.
-    pub attributes: &'c Attributes<'a>,
-    /// Where it counts.
-    pub shares: &'c Shares,
-}
-
 /// Counts a new order and remembers it.
-pub fn apply(pool: &mut Pool, placed: &Placed<'_, '_>, state: OrderState, time_ms: i64) {
-    let mut buf = TupleBuf::new();
+pub fn apply(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, state: OrderState, time_ms: i64) {
     let mut shares = ArrayVec::<u32, MAX_LIMITS>::new();
-    for share in placed.shares {
+    for share in &placement.shares {
         let Some(limit) = pool.limits.get_mut(usize::from(share.limit)) else { continue };
-        let Some(tuple) = limit.tuple(placed.attributes, &mut buf) else { continue };
-        let amount = if limit.keeps_usage() { limit.amount(placed.qty) } else { 0 };
-        shares.push(pool.usage.count(pool.salt, limit, share, tuple, amount));
+        let amount = if limit.keeps_usage() { limit.amount(placement.qty) } else { 0 };
+        shares.push(pool.usage.count(pool.salt, limit, share, placement.tuple(share.tuple), amount));
     }
-    let order = NewOrder {
-        id: placed.order.id,
-        numbers: Numbers { qty: placed.qty, time_ms, placed_ms: placed.placed_ms, limits_below: pool.next_limit },
-        asked: placed.asked,
-        fingerprint: placed.fingerprint,
+    let Placement { asked, qty, partial, placed_ms, fingerprint, .. } = *placement;
+    let new = NewOrder {
+        id: order.id,
+        numbers: Numbers { qty, time_ms, placed_ms, limits_below: pool.next_limit },
+        asked,
+        fingerprint,
         shares: &shares,
         state,
-        partial: placed.partial,
+        partial,
         extra: None,
     };
-    order_row::insert(pool, placed.order, &order);
+    order_row::insert(pool, order, &new);
 }

@@ -3,12 +3,12 @@
 use crate::core::model::attributes::{Attributes, NONE};
 use crate::core::model::change::{Change, OrderChange, OrderRef, Recount};
 use crate::core::model::order::{Order, OrderState};
+use crate::core::model::placement::Placement;
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Conflict, Refusal};
 use crate::core::model::time::SLACK_MS;
 use crate::core::model::view::View;
 
-use super::allocate::Placed;
 use super::{allocate, order_row, recount, reserve};
 
 /// The call.
@@ -114,10 +114,10 @@ fn lost<'a>(
     }
     allocate::check_capacity(view, order)?;
     let wanted = allocate::plan(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
-    let (qty, shares) = allocate::allocate(view, attributes, &wanted)?;
-    check_sale(view, 0, qty)?;
+    let placement = Placement { placed_ms: since_ms, ..allocate::allocate(view, wanted)? };
+    check_sale(view, 0, placement.qty)?;
     let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
-    Ok(Change::Order(order, OrderChange::LatePlaced { qty, placed_ms: since_ms, attributes, shares, forget_ms }))
+    Ok(Change::Order(order, OrderChange::LatePlaced { placement, forget_ms }))
 }
 
 /// How many forgotten orders are looked at before the pool errs on the safe side.
@@ -177,7 +177,7 @@ pub fn apply_late(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: &Reco
 }
 
 /// Sells units to an order that the pool did not know.
-pub fn apply_late_placed(pool: &mut Pool, placed: &Placed<'_, '_>, forget_ms: i64) {
-    sell(pool, placed.qty);
-    allocate::apply(pool, placed, OrderState::Confirmed, forget_ms);
+pub fn apply_late_placed(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, forget_ms: i64) {
+    sell(pool, placement.qty);
+    allocate::apply(pool, order, placement, OrderState::Confirmed, forget_ms);
 }

@@ -7,7 +7,7 @@ use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Refusal};
-use crate::core::model::usage::{Share, UsageEntry};
+use crate::core::model::usage::{Share, TupleAt, UsageEntry};
 use crate::core::model::view::View;
 
 use super::allocate;
@@ -68,7 +68,7 @@ pub fn apply(pool: &mut Pool, row: u32, qty: i64, recount: &Recount) {
         let tuple = value.as_slice();
         let hash = salt.usage(id, tuple);
         let entry = pool.usage.find(hash, id, tuple);
-        let share = Share { limit: place as u8, window_ms, hash, entry };
+        let share = Share { limit: place as u8, tuple: TupleAt::Attribute(0), window_ms, hash, entry };
         let Some(limit) = pool.limits.get_mut(place) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, tuple, amount);

@@ -3,11 +3,12 @@
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::order::{Order, OrderState};
+use crate::core::model::placement::Placement;
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 use crate::core::model::view::View;
 
-use super::allocate::{self, Placed, Plan};
+use super::allocate::{self, Plan};
 
 /// How long a hold lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refu
     let order = view.pool.hashed_ref(call.order, hash);
     match view.known(order) {
         Some((record, state)) => Err(retry(view, &call, &record, state)),
-        None => decide_new(view, order, call, &plan),
+        None => decide_new(view, order, call, plan),
     }
 }
 
@@ -79,27 +80,16 @@ pub fn decide_new<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,
     call: Reserve<'a>,
-    plan: &Plan<'_>,
+    plan: Plan<'a>,
 ) -> Result<Change<'a>, Refusal> {
     let deadline_ms = call.hold.deadline_ms(view);
     if deadline_ms <= view.context.clock.now_ms {
         return Err(Refusal::Bound(Bound::DeadlineOver));
     }
     allocate::check_capacity(view, order)?;
-    let (qty, shares) = allocate::allocate(view, call.attributes, plan)?;
-    view.check_sums(&SumDeltas { reserved: qty, ..SumDeltas::default() })?;
-    Ok(Change::Order(
-        order,
-        OrderChange::Reserved {
-            asked: call.qty,
-            qty,
-            partial: call.partial,
-            deadline_ms,
-            attributes: call.attributes,
-            shares,
-            given_up: 0,
-        },
-    ))
+    let placement = allocate::allocate(view, plan)?;
+    view.check_sums(&SumDeltas { reserved: placement.qty, ..SumDeltas::default() })?;
+    Ok(Change::Order(order, OrderChange::Reserved { placement, deadline_ms, given_up: 0 }))
 }
 
 /// The answer to a RESERVE of an order that is known.
@@ -128,7 +118,7 @@ pub fn exists(record: &Order<'_>, state: OrderState) -> Refusal {
 }
 
 /// Holds the units.
-pub fn apply(pool: &mut Pool, placed: &Placed<'_, '_>, deadline_ms: i64) {
-    pool.reserved = pool.reserved.saturating_add(placed.qty);
-    allocate::apply(pool, placed, OrderState::Reserved, deadline_ms);
+pub fn apply(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, deadline_ms: i64) {
+    pool.reserved = pool.reserved.saturating_add(placement.qty);
+    allocate::apply(pool, order, placement, OrderState::Reserved, deadline_ms);
 }

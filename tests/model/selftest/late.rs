@@ -94,7 +94,8 @@ fn a_late_return_gives_the_share_of_a_forgotten_order_back() {
     let now = format!("1/9/8/{minute_ms}");
     shop.usage("USAGE k FOR user u", &["4/5/1/0", &today, "2/3/1/0", &now]);
     // Refused, and nothing has changed.
-    for bad in ["QTY 1 TOKEN t FOR user u", "QTY 1 TOKEN t LATE KEEPUSAGE FOR user u", "LATE FOR user u", "FOR user u"] {
+    for bad in ["QTY 1 TOKEN t FOR user u", "QTY 1 TOKEN t LATE KEEPUSAGE FOR user u", "LATE FOR user u", "FOR user u"]
+    {
         shop.says(&format!("RETURN k a {bad}"), "-SYNTAX");
     }
     shop.says("RETURN k a QTY 2 TOKEN t LATE FOR user u", "OK 2 96 3");
@@ -107,10 +108,16 @@ fn a_late_return_gives_the_share_of_a_forgotten_order_back() {
     shop.says("CHECK k 6 FOR user u", "LIMITED k user/life/units [u] 0 5 0");
     // The hold of today is given up: it takes its own units only, and no more is to be had.
     shop.says("RELEASE k today", "OK 1 147");
-    shop.usage("USAGE k FOR user u", &["0/5/5/0", &format!("0/4/4/{day_ms}"), "1/3/2/0", &format!("0/9/9/{minute_ms}")]);
+    shop.usage(
+        "USAGE k FOR user u",
+        &["0/5/5/0", &format!("0/4/4/{day_ms}"), "1/3/2/0", &format!("0/9/9/{minute_ms}")],
+    );
     // Another buyer's share is untouched, and without FOR nothing comes back.
     shop.says("RETURN k b QTY 1 TOKEN t LATE", "OK 1 148 -48");
-    shop.usage("USAGE k FOR user v", &["2/5/3/0", &format!("0/4/4/{day_ms}"), "1/3/2/0", &format!("0/9/9/{minute_ms}")]);
+    shop.usage(
+        "USAGE k FOR user v",
+        &["2/5/3/0", &format!("0/4/4/{day_ms}"), "1/3/2/0", &format!("0/9/9/{minute_ms}")],
+    );
     // An order that nobody has forgotten was counted by no limit that is younger.
     shop.says("LIMIT k region 5", "OK");
     shop.call("RESERVE k other 2 EX 60 FOR user x region r");

@@ -8,14 +8,15 @@ use crate::core::codec::fields::{add_override, cap, events, identity, missing, o
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{
-    Change, Credit, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, ResolvedWindows, Shares,
+    Change, Credit, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, ResolvedWindows,
 };
-use crate::core::model::limit::{Overrides, TupleBuf, MAX_LIMITS};
+use crate::core::model::limit::{Overrides, MAX_LIMITS};
 use crate::core::model::order::ReturnContent;
+use crate::core::model::placement::Placement;
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::quantity::MAX_UNITS;
-use crate::core::model::usage::Share;
+use crate::core::model::usage::{tuple_at, Share};
 use crate::core::model::zone::{Tz, Zone};
 use arrayvec::ArrayVec;
 
@@ -169,17 +170,18 @@ fn order_change<'s, 'a: 's>(
             let partial = r.flag()?;
             let deadline_ms = time(r, now_ms)?;
             read_attributes(r, attributes)?;
-            let shares = shares(r, pool, attributes, now_ms, known)?;
+            let placement = Placement { qty, ..Placement::asked(attributes, asked, partial, now_ms) };
+            let placement = counted(r, pool, placement, now_ms, known)?;
             let given_up = if code == op::REPLACING { r.within(1..=MAX_UNITS)? } else { 0 };
-            OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares, given_up }
+            OrderChange::Reserved { placement, deadline_ms, given_up }
         }
         op::LATE_PLACED => {
             let qty = r.within(1..=MAX_UNITS)?;
             let placed_ms = time(r, now_ms)?;
             let forget_ms = time(r, now_ms)?;
             read_attributes(r, attributes)?;
-            let shares = shares(r, pool, attributes, now_ms, known)?;
-            OrderChange::LatePlaced { qty, placed_ms, attributes, shares, forget_ms }
+            let placement = Placement { qty, ..Placement::asked(attributes, qty, false, placed_ms) };
+            OrderChange::LatePlaced { placement: counted(r, pool, placement, now_ms, known)?, forget_ms }
         }
         op::AMENDED => {
             let qty = r.within(1..=MAX_UNITS)?;
@@ -240,9 +242,16 @@ fn read_attributes<'a>(r: &mut Reader<'a>, attributes: &mut Attributes<'a>) -> R
     Ok(())
 }
 
-fn shares(r: &mut Reader<'_>, pool: &Pool, attributes: &Attributes<'_>, now_ms: i64, known: &mut bool) -> Read<Shares> {
-    let mut shares = Shares::new();
-    let mut buf = TupleBuf::new();
+/// A placement with the shares that follow, each looked up, and its fingerprint.
+fn counted<'a>(
+    r: &mut Reader<'_>,
+    pool: &Pool,
+    mut placement: Placement<'a>,
+    now_ms: i64,
+    known: &mut bool,
+) -> Read<Placement<'a>> {
+    let Placement { attributes, fingerprint, shares, joined, .. } = &mut placement;
+    *fingerprint = pool.salt.attributes(attributes);
     for _ in 0..r.number()? {
         let id = r.small()?;
         let window_ms = now_ms.saturating_sub(r.bounded()?);
@@ -252,18 +261,19 @@ fn shares(r: &mut Reader<'_>, pool: &Pool, attributes: &Attributes<'_>, now_ms: 
             *known = false;
             continue;
         };
-        let Some(tuple) = limit.tuple(attributes, &mut buf) else {
+        let Some(at) = limit.locate(attributes, joined) else {
             *known = false;
             continue;
         };
         if shares.len() >= MAX_LIMITS || shares.iter().any(|s: &Share| usize::from(s.limit) == place) {
             return Err(Damage("an order has too many shares"));
         }
+        let tuple = tuple_at(attributes, joined, at);
         let hash = pool.salt.usage(id, tuple);
         let entry = pool.usage.find(hash, id, tuple);
-        shares.push(Share { limit: place as u8, window_ms, hash, entry });
+        shares.push(Share { limit: place as u8, tuple: at, window_ms, hash, entry });
     }
-    Ok(shares)
+    Ok(placement)
 }
 
 fn recount(r: &mut Reader<'_>, pool: &Pool, now_ms: i64, known: &mut bool) -> Read<Recount> {

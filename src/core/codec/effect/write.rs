@@ -6,9 +6,10 @@ use crate::core::codec::fields::{
 };
 use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, LimitSet, OrderChange, PoolChange, Purged, Recount, Shares};
+use crate::core::model::change::{Change, LimitSet, OrderChange, PoolChange, Purged, Recount};
 use crate::core::model::limit::MAX_LIMITS;
 use crate::core::model::order::ReturnContent;
+use crate::core::model::placement::Shares;
 use crate::core::model::policy::Policy;
 use crate::core::model::pool::{Pool, Times};
 use crate::core::model::zone::{Tz, Zone};
@@ -102,23 +103,25 @@ const fn pool_code(change: &PoolChange<'_>) -> u8 {
 fn put_order_change(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, change: &OrderChange<'_>) {
     let ahead = |at_ms: i64| at_ms.saturating_sub(now_ms);
     match change {
-        OrderChange::Reserved { asked, qty, partial, deadline_ms, attributes, shares, given_up } => {
-            put_signed(out, *qty);
-            put_signed(out, asked.saturating_sub(*qty));
-            out.push(u8::from(*partial));
+        // When it was placed is the time of the effect.
+        OrderChange::Reserved { placement, deadline_ms, given_up } => {
+            put_signed(out, placement.qty);
+            put_signed(out, placement.asked.saturating_sub(placement.qty));
+            out.push(u8::from(placement.partial));
             put_signed(out, ahead(*deadline_ms));
-            put_attributes(out, attributes);
-            put_shares(out, pool, shares, now_ms);
+            put_attributes(out, placement.attributes);
+            put_shares(out, pool, &placement.shares, now_ms);
             if *given_up != 0 {
                 put_signed(out, *given_up);
             }
         }
-        OrderChange::LatePlaced { qty, placed_ms, attributes, shares, forget_ms } => {
-            put_signed(out, *qty);
-            put_signed(out, ahead(*placed_ms));
+        // All that was asked for was granted.
+        OrderChange::LatePlaced { placement, forget_ms } => {
+            put_signed(out, placement.qty);
+            put_signed(out, ahead(placement.placed_ms));
             put_signed(out, ahead(*forget_ms));
-            put_attributes(out, attributes);
-            put_shares(out, pool, shares, now_ms);
+            put_attributes(out, placement.attributes);
+            put_shares(out, pool, &placement.shares, now_ms);
         }
         OrderChange::Amended { qty, recount } => {
             put_signed(out, *qty);
