@@ -97,6 +97,18 @@ pub fn window(word: &[u8]) -> Parsed<Window> {
         .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH, LIFE or 1 to 315360000 seconds"))
 }
 
+/// The window of PER and ROLLING.
+///
+/// # Errors
+/// ROLLING without a number of seconds.
+pub fn rolling(per: Option<Window>, rolling: bool) -> Parsed<Window> {
+    match (per, rolling) {
+        (per, false) => Ok(per.unwrap_or(Window::Life)),
+        (Some(Window::Seconds(n)), true) => Ok(Window::Rolling(n)),
+        (_, true) => Err(CommandError::line("ERR ROLLING needs PER with a number of seconds")),
+    }
+}
+
 /// Reads a time zone: a UTC offset, `+hh:mm` or `-hh:mm` up to 18:00, or a name such as
 /// `Europe/Berlin`.
 ///

@@ -49,6 +49,8 @@ struct LimitText {
     max: Option<MaxText>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     per: Option<PerText>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rolling: bool,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     tz: Option<String>,
     #[serde(default)]
@@ -225,6 +227,11 @@ fn limit(text: &LimitText, default_tz: Tz) -> Parsed<PolicyLimit> {
         Some(PerText::Word(word)) if word.bytes().all(|b| b.is_ascii_lowercase()) => window(word.as_bytes())?,
         Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: unknown window in per")),
     };
+    let window = match window {
+        Window::Seconds(n) if text.rolling => Window::Rolling(n),
+        _ if text.rolling => return Err(CommandError::line("ERR invalid policy: rolling needs per in seconds")),
+        _ => window,
+    };
     let count = match text.count {
         CountText::Units => Count::Units,
         CountText::Orders => Count::Orders,
@@ -262,7 +269,7 @@ fn max_text(cap: Cap) -> MaxText {
 
 /// A window in a policy; absent for `life`, which is the default.
 fn per_text(window: Window) -> Option<PerText> {
-    if let Window::Seconds(n) = window {
+    if let Window::Seconds(n) | Window::Rolling(n) = window {
         return Some(PerText::Seconds(Whole(n.into())));
     }
     window.word().filter(|_| window != Window::Life).map(|word| PerText::Word(word.into()))
@@ -284,6 +291,7 @@ pub fn write(policy: &Policy) -> String {
             by: limit.identity.dims.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
             max: Some(max_text(limit.base)),
             per: per_text(limit.identity.window),
+            rolling: matches!(limit.identity.window, Window::Rolling(_)),
             tz: Some(time_zone_text(limit.tz).into_owned()),
             count: match limit.identity.count {
                 Count::Units => CountText::Units,

@@ -63,7 +63,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             used,
             max: cap.shown(),
             remaining: cap.left(used).unwrap_or(-1),
-            resets_ms: limit.window_end_ms(window_ms),
+            resets_ms: view.resets_ms(limit, tuple, window_ms, 0),
         });
     }
     let out = &mut *call.out;

@@ -122,7 +122,7 @@ impl Cursor<'_> {
                     for _ in 0..self.number()? {
                         self.bytes()?;
                     }
-                    if self.byte()? == 6 {
+                    if matches!(self.byte()?, 6 | 7) {
                         self.number()?;
                     }
                     self.byte()?;

@@ -5,6 +5,7 @@ mod arriving;
 mod golden;
 mod hostile;
 mod regressions;
+mod rolling;
 mod selftest;
 mod simulated;
 mod tails;

@@ -8,7 +8,7 @@ use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
-use crate::core::model::window::{Window, SECONDS_CODE};
+use crate::core::model::window::{Window, ROLLING_CODE, SECONDS_CODE};
 use crate::core::model::zone::{Tz, Zone};
 
 pub fn put_on_hand(out: &mut Vec<u8>, on_hand: OnHand) {
@@ -55,10 +55,15 @@ pub fn put_identity(out: &mut Vec<u8>, identity: &Identity) {
         put_bytes(out, dim.as_slice());
     }
     out.push(identity.window.code());
-    if let Window::Seconds(n) = identity.window {
+    if let Window::Seconds(n) | Window::Rolling(n) = identity.window {
         put(out, u64::from(n));
     }
     out.push(u8::from(identity.count == Count::Orders));
+}
+
+fn seconds(reader: &mut Reader<'_>) -> Read<u32> {
+    let seconds = u32::try_from(reader.number()?).ok().filter(|n| (1..=MAX_SECONDS).contains(&i64::from(*n)));
+    seconds.ok_or(Damage("a window is out of bounds"))
 }
 
 pub fn identity(reader: &mut Reader<'_>) -> Read<Identity> {
@@ -75,12 +80,10 @@ pub fn identity(reader: &mut Reader<'_>) -> Read<Identity> {
         dims.try_push(dim).map_err(|_| Damage("a limit has too many dimensions"))?;
     }
     let window = match reader.byte()? {
-        SECONDS_CODE => Window::Seconds(u32::try_from(reader.number()?).map_err(|_| Damage("a window is too long"))?),
+        SECONDS_CODE => Window::Seconds(seconds(reader)?),
+        ROLLING_CODE => Window::Rolling(seconds(reader)?),
         code => Window::of_code(code).ok_or(Damage("a window is of no known kind"))?,
     };
-    if matches!(window, Window::Seconds(n) if !(1..=MAX_SECONDS).contains(&i64::from(n))) {
-        return Err(Damage("a window is out of bounds"));
-    }
     let count = if reader.flag()? { Count::Orders } else { Count::Units };
     Ok(Identity { dims, window, count })
 }

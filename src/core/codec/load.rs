@@ -5,6 +5,8 @@ use super::damage::Damage;
 use super::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple, zone};
 use super::record;
 use super::wire::{Read, Reader};
+use std::collections::BTreeMap;
+
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Limit, Overrides, Recent, MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
@@ -12,6 +14,7 @@ use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnCont
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
+use crate::core::model::window::Window;
 use crate::core::model::zone::Tz;
 use crate::core::store::bulk::Bulk;
 use crate::core::store::timeline::Timeline;
@@ -33,6 +36,9 @@ pub struct Loader {
     /// The number of each entry in the table, and how many units and orders of it its orders
     /// explain.
     entries: Vec<(u32, i64)>,
+    /// The newest usage of each (limit, value) that may have several: those of rolling windows, and
+    /// of limits that are gone.
+    newest: BTreeMap<(u32, Bytes), u32>,
     /// What will be indexed at the end: orders, and usage.
     order_bulk: Bulk,
     usage_bulk: Bulk,
@@ -66,6 +72,7 @@ impl Loader {
             last: 0,
             reserved: 0,
             entries: Vec::new(),
+            newest: BTreeMap::new(),
             order_bulk: Bulk::default(),
             usage_bulk: Bulk::default(),
             tokens_of: None,
@@ -127,6 +134,7 @@ impl Loader {
         loader
             .saturating_add(self.pool.memory_bytes())
             .saturating_add(self.entries.capacity().saturating_mul(size_of::<(u32, i64)>()))
+            .saturating_add(self.newest.len().saturating_mul(64))
             .saturating_add(self.order_bulk.bytes())
             .saturating_add(self.usage_bulk.bytes())
     }
@@ -281,10 +289,37 @@ impl Loader {
         }
         self.last_usage = (place, window_ms);
         let hash = salt.usage(limit.id, value.as_slice());
-        let entry = RestoredEntry { value, window_ms, used, limit: limit.id, state: EntryState::Indexed };
+        let window = limit.identity.window;
+        let id = limit.id;
+        let entry = RestoredEntry { value: value.clone(), window_ms, used, limit: id, state: EntryState::Indexed };
         let at = self.pool.usage.restore(Some(limit), entry);
-        self.usage_bulk.add(hash, at);
+        if matches!(window, Window::Rolling(_)) {
+            if window.counted(window_ms).0 != window_ms {
+                return damage("a part of a rolling window begins elsewhere");
+            }
+            self.part(id, value, at, Some(window))?;
+        } else {
+            self.usage_bulk.add(hash, at);
+        }
         self.entries.push((at, 0));
+        Ok(())
+    }
+
+    /// One more usage of a value that may have several: the newest is indexed, the others hang on it.
+    fn part(&mut self, limit: u32, value: Bytes, at: u32, window: Option<Window>) -> Read<()> {
+        let Some(older) = self.newest.insert((limit, value), at) else { return Ok(()) };
+        let usage = &mut self.pool.usage;
+        let began_ms = |row: u32| usage.entries.counts(row).map_or(0, |(window_ms, _)| window_ms);
+        if began_ms(older) >= began_ms(at) {
+            return damage("duplicate usage");
+        }
+        // From the oldest on, each value has so few.
+        if let Some(since_ms) = window.and_then(|window| window.rolling_since_ms(began_ms(at))) {
+            if usage.parts(Some(older), i64::MIN).any(|(_, window_ms, _)| window_ms < since_ms) {
+                return damage("a part of a rolling window is beyond its span");
+            }
+        }
+        usage.chain(at, older);
         Ok(())
     }
 
@@ -303,10 +338,10 @@ impl Loader {
         if limit == 0 || limit >= self.pool.next_limit {
             return damage("usage is of a limit that never was");
         }
-        let hash = salt.usage(limit, value.as_slice());
-        let at = self.pool.usage.restore(None, RestoredEntry { value, window_ms, used, limit, state });
+        let entry = RestoredEntry { value: value.clone(), window_ms, used, limit, state };
+        let at = self.pool.usage.restore(None, entry);
         if state == EntryState::Indexed {
-            self.usage_bulk.add(hash, at);
+            self.part(limit, value, at, None)?;
         }
         self.entries.push((at, 0));
         Ok(())
@@ -481,6 +516,10 @@ impl Loader {
         }
         if pool.usage.entries.iter().any(|e| e.refs == 0 && (e.used == 0 || e.state == EntryState::Detached)) {
             return damage("usage that counts nothing");
+        }
+        let salt = pool.salt;
+        for ((limit, value), at) in std::mem::take(&mut self.newest) {
+            self.usage_bulk.add(salt.usage(limit, value.as_slice()), at);
         }
         let id_of = |row: u32| pool.orders.get(row).map(|o| o.id);
         let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {

@@ -101,8 +101,10 @@ impl Identity {
         }
         text.push('/');
         text.push_str(self.window.word().unwrap_or_default());
-        if let Window::Seconds(n) = self.window {
-            let _ = write!(text, "{n}");
+        match self.window {
+            Window::Seconds(n) => drop(write!(text, "{n}")),
+            Window::Rolling(n) => drop(write!(text, "{n}-rolling")),
+            _ => {}
         }
         text.push_str(match self.count {
             Count::Units => "/units",
@@ -362,10 +364,9 @@ impl Limit {
     #[must_use]
     pub fn counted_since_ms(&self, now_ms: i64) -> i64 {
         if self.is_resolved() {
-            self.resolved.0
-        } else {
-            self.window_ms(now_ms)
+            return self.resolved.0;
         }
+        self.identity.window.rolling_since_ms(now_ms).unwrap_or_else(|| self.window_ms(now_ms))
     }
 
     /// The window that has to be resolved before a change at `now_ms`: the one of a named zone,

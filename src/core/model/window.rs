@@ -29,7 +29,13 @@ pub enum Window {
     /// Spans of so many seconds in a row since the Unix epoch; 1 to
     /// [`crate::core::model::time::MAX_SECONDS`].
     Seconds(u32),
+    /// The last so many seconds, whenever they are looked at; bounds as above.
+    Rolling(u32),
 }
+
+/// Into how many parts a rolling span is divided: units come back with their part, so at most that
+/// much of the span late, and each value has one usage more than this at most.
+pub const PARTS: i64 = 64;
 
 /// The windows that have a name: the word in `PER`, in policies and in the texts of limits, and the
 /// code in saved bytes.
@@ -44,6 +50,23 @@ pub const NAMED: [(Window, &str, u8); 6] = [
 
 /// The code of [`Window::Seconds`] in saved bytes; the number stands behind it.
 pub const SECONDS_CODE: u8 = 6;
+
+/// The code of [`Window::Rolling`] in saved bytes; the number stands behind it.
+pub const ROLLING_CODE: u8 = 7;
+
+/// The part of a rolling span that holds this time: parts are counted since 1970.
+fn part(seconds: u32, at_ms: i64) -> i64 {
+    (at_ms * PARTS).div_euclid(span_ms(seconds))
+}
+
+/// When a part begins: the first whole ms in it.
+fn part_ms(seconds: u32, part: i64) -> i64 {
+    -(-(part * span_ms(seconds))).div_euclid(PARTS)
+}
+
+fn span_ms(seconds: u32) -> i64 {
+    i64::from(seconds.max(1)) * 1_000
+}
 
 /// Days since 1970-01-01 of the first of the month that holds this day, and of the next month.
 ///
@@ -84,7 +107,10 @@ impl Window {
     /// Its code in saved bytes.
     #[must_use]
     pub fn code(self) -> u8 {
-        NAMED.iter().find(|(window, ..)| *window == self).map_or(SECONDS_CODE, |&(.., code)| code)
+        match self {
+            Self::Rolling(_) => ROLLING_CODE,
+            _ => NAMED.iter().find(|(window, ..)| *window == self).map_or(SECONDS_CODE, |&(.., code)| code),
+        }
     }
 
     /// The named window of this code.
@@ -100,7 +126,7 @@ impl Window {
         let day = local_ms.div_euclid(DAY_MS);
         let days = |first: i64, next: i64| Some((first * DAY_MS, next * DAY_MS));
         match self {
-            Self::Order | Self::Life | Self::Seconds(_) => None,
+            Self::Order | Self::Life | Self::Seconds(_) | Self::Rolling(_) => None,
             Self::Hour => {
                 let start_ms = local_ms.div_euclid(HOUR_MS) * HOUR_MS;
                 Some((start_ms, start_ms + HOUR_MS))
@@ -118,14 +144,36 @@ impl Window {
         }
     }
 
-    /// Beginning and end of the window that holds `at_ms`, where no clock decides it. (0, 0) for
-    /// windows that never end.
+    /// Beginning and end of the window that holds `at_ms`, where no clock decides it; of a rolling
+    /// one, of the part that holds it. (0, 0) for windows that never end.
     #[must_use]
     pub fn counted(self, at_ms: i64) -> (i64, i64) {
-        let Self::Seconds(n) = self else { return (0, 0) };
-        let span = i64::from(n.max(1)) * 1_000;
-        let start_ms = at_ms.div_euclid(span) * span;
-        (start_ms, start_ms + span)
+        match self {
+            Self::Seconds(n) => {
+                let start_ms = at_ms.div_euclid(span_ms(n)) * span_ms(n);
+                (start_ms, start_ms + span_ms(n))
+            }
+            Self::Rolling(n) => {
+                let part = part(n, at_ms);
+                (part_ms(n, part), part_ms(n, part + 1))
+            }
+            _ => (0, 0),
+        }
+    }
+
+    /// From which part on usage of a rolling window counts at this time: those of the span before
+    /// it, and the part that the span begins in. `None` for other windows.
+    #[must_use]
+    pub fn rolling_since_ms(self, at_ms: i64) -> Option<i64> {
+        let Self::Rolling(n) = self else { return None };
+        Some(part_ms(n, part(n, at_ms) - PARTS))
+    }
+
+    /// When the usage of a part of a rolling window counts no more. 0 for other windows.
+    #[must_use]
+    pub fn comes_back_ms(self, window_ms: i64) -> i64 {
+        let Self::Rolling(n) = self else { return 0 };
+        part_ms(n, part(n, window_ms) + PARTS + 1)
     }
 
     /// How long such a window is at most, in ms, in whichever time zone. 0 for windows that never
@@ -138,7 +186,9 @@ impl Window {
             Self::Day => DAY_MS + SET_BACK_MS,
             Self::Week => 7 * DAY_MS + SET_BACK_MS,
             Self::Month => 31 * DAY_MS + SET_BACK_MS,
-            Self::Seconds(n) => i64::from(n.max(1)) * 1_000,
+            Self::Seconds(n) => span_ms(n),
+            // A part counts until the last moment in it is a span ago.
+            Self::Rolling(n) => span_ms(n) + span_ms(n) / PARTS + 2,
         }
     }
 
@@ -158,6 +208,26 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rolling_span_never_forgets_too_early_nor_more_than_a_part_late() {
+        for seconds in [1u32, 2, 3, 7, 60, 3_600, 86_401, 315_360_000] {
+            let window = Window::Rolling(seconds);
+            let span = i64::from(seconds) * 1_000;
+            for at_ms in [0, 1, 15, 16, 17, 1_767_225_599_999, 1_767_225_600_000, 1_767_225_600_123] {
+                let (start_ms, end_ms) = window.counted(at_ms);
+                assert!((start_ms..end_ms).contains(&at_ms), "{seconds} {at_ms}");
+                assert_eq!(window.counted(start_ms), (start_ms, end_ms));
+                let back_ms = window.comes_back_ms(start_ms);
+                assert!(back_ms >= end_ms - 1 + span, "{seconds} {at_ms}: too early");
+                assert!(back_ms <= start_ms + span + span / PARTS + 2, "{seconds} {at_ms}: too late");
+                // It counts until then, and no longer.
+                assert!(window.rolling_since_ms(back_ms - 1).is_some_and(|since| since <= start_ms));
+                assert!(window.rolling_since_ms(back_ms).is_some_and(|since| since > start_ms));
+                assert!(back_ms <= start_ms + window.longest_ms());
+            }
+        }
+    }
 
     #[test]
     fn months_follow_each_other_for_eight_centuries() {

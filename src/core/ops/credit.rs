@@ -8,6 +8,7 @@ use crate::core::model::change::{Change, Credit};
 use crate::core::model::limit::{Count, TupleBuf};
 use crate::core::model::pool::Pool;
 use crate::core::model::view::View;
+use crate::core::model::window::Window;
 
 /// Which limits get units back from an order that was forgotten; `None`: none of them.
 ///
@@ -22,7 +23,8 @@ pub fn decide<'a>(view: &View<'_>, qty: i64, attributes: &'a Attributes<'a>) -> 
     let mut buf = TupleBuf::new();
     let mut limits = smallvec::SmallVec::new();
     for limit in &pool.limits {
-        let counts = limit.keeps_usage() && limit.identity.count == Count::Units;
+        let rolls = matches!(limit.identity.window, Window::Rolling(_));
+        let counts = limit.keeps_usage() && limit.identity.count == Count::Units && !rolls;
         if !counts || limit.set_ms > placed_ms || limit.window_ms(now_ms) > placed_ms {
             continue;
         }

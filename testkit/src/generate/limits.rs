@@ -40,6 +40,9 @@ impl Generator {
         if self.chance(80) {
             let window = self.one_of(&WINDOWS);
             options.push(vec![self.word("PER"), self.word(window)]);
+            if window.parse::<u32>().is_ok() && self.chance(50) {
+                options.push(vec![self.word("ROLLING")]);
+            }
         }
         if self.chance(40) {
             let count = self.one_of(&["UNITS", "ORDERS", "ORDERS"]);
@@ -168,7 +171,12 @@ impl Generator {
         if self.chance(80) {
             let window = self.one_of(&WINDOWS);
             limit["per"] = match window.parse::<i64>() {
-                Ok(seconds) => seconds.into(),
+                Ok(seconds) => {
+                    if self.chance(50) {
+                        limit["rolling"] = true.into();
+                    }
+                    seconds.into()
+                }
                 Err(_) => window.to_ascii_lowercase().into(),
             };
         }

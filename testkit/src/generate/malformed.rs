@@ -52,7 +52,9 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 24] = [
+                let calls: [&[&str]; 26] = [
+                    &["STOCK.LIMIT", key, "user", "1", "PER", "DAY", "ROLLING"],
+                    &["STOCK.UNLIMIT", key, "user", "ROLLING"],
                     &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o1"],
                     &["STOCK.RESERVE", key, "o1", "1", "REPLACES"],
                     &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o2", "REPLACES", "o3"],

@@ -445,7 +445,15 @@ fn by_of(text: &[u8]) -> &'static [&'static str] {
 }
 
 fn pairs(flat: &[Vec<u8>]) -> Vec<Vec<Vec<u8>>> {
-    flat.chunks(2).map(<[_]>::to_vec).collect()
+    let mut rest = flat;
+    let mut pairs = Vec::new();
+    while let Some(word) = rest.first() {
+        let taken = if word.eq_ignore_ascii_case(b"ROLLING") { 1 } else { 2.min(rest.len()) };
+        let (pair, tail) = rest.split_at(taken);
+        pairs.push(pair.to_vec());
+        rest = tail;
+    }
+    pairs
 }
 
 fn json_value(bytes: &[u8]) -> Value {

@@ -29,6 +29,7 @@ pub(super) struct Options {
     pub(super) count_what: Option<Count>,
     pub(super) state: Option<State>,
     pub(super) per: Option<Window>,
+    pub(super) rolling: bool,
     pub(super) tz: Option<Tz>,
     pub(super) allow_missing: Option<bool>,
     pub(super) replaces: Option<Bytes>,
@@ -36,6 +37,15 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// PER, with ROLLING or without.
+    pub(super) fn window(&self) -> Result<Window, Reply> {
+        match (self.per, self.rolling) {
+            (per, false) => Ok(per.unwrap_or(Window::Life)),
+            (Some(Window::Seconds(seconds)), true) => Ok(Window::Rolling(seconds)),
+            _ => Err(error("ROLLING needs a number of seconds")),
+        }
+    }
+
     /// QTY and TOKEN stand together, LATE with them.
     pub(super) fn return_token(&self) -> Result<Option<(Bytes, ReturnToken)>, Reply> {
         match (self.qty, &self.token) {
@@ -113,6 +123,7 @@ impl Args<'_> {
                 "PXAT" => options.deadline_ms = Some(self.positive()?),
                 "RETURNING" => options.returning = true,
                 "PARTIAL" => options.partial = true,
+                "ROLLING" => options.rolling = true,
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
                 "LATE" => options.late = true,

@@ -19,6 +19,8 @@ pub(super) fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &C
         over_usage: BTreeMap::new(),
         instances: 0,
         set_ms: 0,
+        parts: BTreeMap::new(),
+        looked_ms: 0,
     }
 }
 
@@ -31,8 +33,8 @@ impl Reference {
             true => None,
             false => Some(within(number(&word)?, 0, MAX_QTY)?),
         };
-        let options = args.options(now, &["PER", "TZ", "COUNT=", "MISSING", "FOR="])?;
-        let (window, count) = (options.per.unwrap_or(Window::Life), options.count_what.unwrap_or(Count::Units));
+        let options = args.options(now, &["PER", "ROLLING", "TZ", "COUNT=", "MISSING", "FOR="])?;
+        let (window, count) = (options.window()?, options.count_what.unwrap_or(Count::Units));
         let pattern = match &options.values {
             Some(values) => Some(override_pattern(&by, values)?),
             None => None,
@@ -76,8 +78,8 @@ impl Reference {
     pub(super) fn unlimit(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let by = args.by()?;
-        let options = args.options(now, &["PER", "COUNT=", "FOR="])?;
-        let (window, count) = (options.per.unwrap_or(Window::Life), options.count_what.unwrap_or(Count::Units));
+        let options = args.options(now, &["PER", "ROLLING", "COUNT=", "FOR="])?;
+        let (window, count) = (options.window()?, options.count_what.unwrap_or(Count::Units));
         let pattern = match &options.values {
             Some(values) => Some(override_pattern(&by, values)?),
             None => None,
@@ -143,7 +145,7 @@ impl Reference {
                 ("used", int(used)),
                 ("max", int(max.unwrap_or(-1))),
                 ("remaining", int(max.map_or(-1, |max| (max - used).max(0)))),
-                ("resets_ms", int(limit.resets_ms(now, &values))),
+                ("resets_ms", int(limit.resets_ms(now, &values, 0))),
             ]));
         }
         Ok(Reply::Array(listed))

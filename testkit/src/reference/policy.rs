@@ -38,6 +38,7 @@ pub(super) fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
     let mut by: Option<Vec<Bytes>> = None;
     let mut limit = new_limit(&[], Window::Life, Count::Units, config);
     let mut overrides: &[Value] = &[];
+    let mut rolling = false;
     for (name, value) in json.as_object()? {
         match name.as_str() {
             "by" => {
@@ -56,6 +57,7 @@ pub(super) fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
                     None => Window::Seconds(json_number(value, 1, MAX_SECONDS)?),
                 }
             }
+            "rolling" => rolling = value.as_bool()?,
             "tz" => limit.tz = Tz::parse(value.as_str()?.as_bytes())?,
             "count" => {
                 limit.count = match value.as_str()? {
@@ -75,6 +77,11 @@ pub(super) fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
             _ => return None,
         }
     }
+    limit.window = match limit.window {
+        Window::Seconds(seconds) if rolling => Window::Rolling(seconds),
+        _ if rolling => return None,
+        window => window,
+    };
     let by = by?;
     let mut dims = by.clone();
     dims.sort();

@@ -1,5 +1,6 @@
 //! The pool: its orders, what they count, and the refusals that every command shares.
 
+use super::Window;
 use super::{
     conflict, error, int, refusal, told, words, Attributes, BTreeMap, BTreeSet, Bytes, Config, Count, Id, Limit, Reply,
     Shared, Usage, Values, MAX_QTY, SLACK_MS,
@@ -236,6 +237,9 @@ impl Pool {
                 false => self.add_tokens.insert(name, token),
             };
         }
+        for limit in self.limits.iter_mut().filter(|limit| matches!(limit.window, Window::Rolling(_))) {
+            limit.looked_ms = now;
+        }
         for limit in &mut self.limits {
             let start = limit.tz.bounds(limit.window, now).0;
             let over = |usage: &Usage| usage.window_start < start;
@@ -302,6 +306,7 @@ impl Pool {
         sums.extend(self.orders.values().map(|order| order.qty));
         for limit in &self.limits {
             sums.extend(limit.usage.values().map(|usage| usage.used));
+            sums.extend(limit.parts.keys().map(|values| limit.used(values)));
         }
         sums.iter().all(|sum| sum.abs() <= MAX_QTY)
     }
@@ -358,6 +363,9 @@ impl Pool {
             };
             let amount = how_much(limit, charge);
             charge.amount -= amount;
+            if let Some(instance) = charge.counted_in {
+                limit.uncount_part(&charge.values, instance, amount);
+            }
             let counted = limit.usage.get_mut(&charge.values);
             if let Some(usage) = counted.filter(|usage| Some(usage.instance) == charge.counted_in) {
                 usage.used -= amount;
@@ -477,7 +485,7 @@ impl Pool {
             let limit = &self.limits[place];
             let values = limit.values(attributes).expect("the limit applies");
             if !limit.allows(&values, least) {
-                return Err(limit.refusal(now, key, &values));
+                return Err(limit.refusal(now, key, &values, least, 0));
             }
             most = most.min(limit.largest(&values, most));
         }

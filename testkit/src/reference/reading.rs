@@ -75,7 +75,7 @@ impl Reference {
                 ("used", number(&|v| limit.used(v))),
                 ("max", number(&|v| limit.max_for(v).unwrap_or(-1))),
                 ("remaining", number(&remaining)),
-                ("resets_ms", number(&|v| limit.resets_ms(now, v))),
+                ("resets_ms", number(&|v| limit.resets_ms(now, v, limit.amount(qty)))),
             ])
         });
         let words = [key.clone(), qty.to_string().into_bytes()];
@@ -255,6 +255,10 @@ pub(super) fn limit_to_json(limit: &Limit) -> Value {
     match limit.window {
         Window::Life => {}
         Window::Seconds(seconds) => json["per"] = (seconds as i64).into(),
+        Window::Rolling(seconds) => {
+            json["per"] = (seconds as i64).into();
+            json["rolling"] = true.into();
+        }
         window => json["per"] = window.text().into(),
     }
     json

@@ -432,8 +432,11 @@ pub(super) fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty
         let limit = pool.limits.iter().find(|limit| limit.id == charge.limit);
         let limit = limit.expect("it is still there");
         if !limit.allows(&charge.values, qty) {
+            let used = limit.used(&charge.values);
             let limit = before.iter().find(|limit| limit.id == charge.limit);
-            return Err(limit.expect("it is still there").refusal(now, key, &charge.values));
+            let limit = limit.expect("it is still there");
+            let held = limit.used(&charge.values) - used;
+            return Err(limit.refusal(now, key, &charge.values, qty, held));
         }
     }
     for charge in &mut charges {
