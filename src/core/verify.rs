@@ -168,7 +168,7 @@ fn usage(pool: &Pool, report: &mut Report) {
     for (at, units) in pool.usage.credits() {
         let entry = pool.usage.entries.get(at);
         if entry.is_none_or(|e| e.state == EntryState::Detached || units < 1 || units > e.used) {
-            report.say("more was given back than was used".into());
+            report.say("more was returned than was used".into());
         }
     }
     report.equal("the windows of usage being right", pool.usage.entries.check_windows(), true);

@@ -13,7 +13,7 @@ pub const RETURN: u8 = 10;
 pub const END: u8 = 11;
 /// The named time zone of the limit before it, and the window in which it counts.
 pub const LIMIT_ZONE: u8 = 17;
-/// What callers have given back to one usage for forgotten orders.
+/// What callers have returned to one usage for forgotten orders.
 pub const CREDIT: u8 = 18;
 
 /// The kind behind which a record stands: kinds of version 1 stand in the order of their numbers,

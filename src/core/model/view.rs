@@ -109,7 +109,7 @@ impl<'p> View<'p> {
         self.used_without(limit, entry, 0)
     }
 
-    /// As [`View::used`], after so much of it has been given back.
+    /// As [`View::used`], after so much of it has been returned.
     #[must_use]
     pub fn used_without(&self, limit: &Limit, entry: Option<u32>, less: i64) -> (i64, i64) {
         let current_ms = limit.window_ms(self.context.clock.now_ms);
