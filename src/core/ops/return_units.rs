@@ -183,6 +183,7 @@ pub fn apply_unverified(
         state: OrderState::Returned,
         partial: false,
         extra: Some(extra),
+        remembered: &[],
     };
     order_row::insert(pool, order, &unverified);
 }
