@@ -1,29 +1,75 @@
-# docker build -t redis-stock .
+# syntax=docker/dockerfile:1
+# docker build --target server -t redis-stock .           Redis with the module
+# docker build --target ledger -t stock-ledger .          stock-ledger
 # docker run -p 127.0.0.1:6379:6379 -v stock:/data redis-stock [--requirepass ...] [--stock.hold-seconds 600 ...]
+#
+# SERVER: a base that has redis-server or valkey-server already, e.g. redis:8.2-bookworm (the module
+# needs glibc 2.34). BINARIES: an image with the two binaries in /out, in place of a build.
+ARG SERVER=debian:12.11-slim
+ARG BASE=debian:12.11-slim
+ARG RUST=rust:1.90-slim-bookworm
+ARG BINARIES=build
 
-FROM rust:1-bookworm AS builder
-# bindgen makes the bindings to the module API with libclang.
+FROM ${RUST} AS build
+# bindgen makes the bindings to the module API with libclang; the databases' C library needs a compiler.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libclang-dev \
+    && apt-get install -y --no-install-recommends libclang-dev build-essential \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY . .
-RUN cargo build --release --locked --lib
+# Only what is compiled: an edit of a document rebuilds nothing. What was compiled before stays in a
+# cache beside the layers.
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+COPY testkit testkit
+COPY bench bench
+COPY campaign campaign
+COPY demo demo
+COPY ledger ledger
+COPY tests/second_module tests/second_module
+COPY docs/reference docs/reference
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
+    cargo build --release --locked --lib -p redis-stock \
+    && cargo build --release --locked --bin stock-ledger -p stock-ledger \
+    && mkdir /out \
+    && strip -o /out/libredis_stock.so target/release/libredis_stock.so \
+    && strip -o /out/stock-ledger target/release/stock-ledger
 
-FROM debian:bookworm-slim
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends redis-server \
-    && rm -rf /var/lib/apt/lists/* \
+FROM ${BINARIES} AS binaries
+
+FROM ${SERVER} AS server
+RUN if ! command -v redis-server >/dev/null && ! command -v valkey-server >/dev/null; then \
+        apt-get update \
+        && apt-get install -y --no-install-recommends redis-server \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi \
+    && (getent passwd redis >/dev/null || useradd --system --user-group --no-create-home redis) \
     && install -d -o redis -g redis /data
-COPY --from=builder /build/target/release/libredis_stock.so /usr/lib/redis/modules/libredis_stock.so
+COPY --from=binaries --chmod=755 /out/libredis_stock.so /usr/lib/redis/modules/libredis_stock.so
+COPY --chmod=755 packaging/server-entrypoint /usr/local/bin/server-entrypoint
 USER redis
 WORKDIR /data
 VOLUME /data
 EXPOSE 6379
 # A server with a password replies NOAUTH, which also means that it is up.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
-    CMD redis-cli ping | grep -Eq 'PONG|NOAUTH'
-# Protected mode would refuse every connection from outside the container. Arguments of `docker run`
-# follow these.
-ENTRYPOINT ["redis-server", "--dir", "/data", "--appendonly", "yes", "--maxmemory-policy", "noeviction", \
-    "--protected-mode", "no", "--loadmodule", "/usr/lib/redis/modules/libredis_stock.so"]
+    CMD ["server-entrypoint", "healthy"]
+# Arguments of `docker run` are the server's. The root file system may be read-only.
+ENTRYPOINT ["server-entrypoint"]
+
+FROM ${BASE} AS ledger
+RUN if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then \
+        apt-get update \
+        && apt-get install -y --no-install-recommends ca-certificates \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi \
+    && useradd --system --user-group --no-create-home ledger \
+    && install -d -o ledger -g ledger /data
+COPY --from=binaries --chmod=755 /out/stock-ledger /usr/local/bin/stock-ledger
+USER ledger
+WORKDIR /data
+VOLUME /data
+# What it follows and where it writes: STOCK_LEDGER_REDIS_URL, STOCK_LEDGER_DATABASE_URL, STOCK_LEDGER_CONFIG.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s \
+    CMD ["stock-ledger", "--log", "error", "status"]
+ENTRYPOINT ["stock-ledger"]
+CMD ["run"]

@@ -10,6 +10,7 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: vectors
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange
+.PHONY: dist packages packages-test images-test deploy-check
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
 help:
@@ -34,6 +35,9 @@ help:
 	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
 	@echo "make clients  the client libraries; CLIENT=python for one"
 	@echo "make vectors  writes clients/vectors/vectors.json anew, from a real server"
+	@echo "make dist    stripped release builds, a tarball, checksums: target/dist"
+	@echo "make packages  Debian packages (cargo-deb): target/packages; make packages-test tries them in Debian 12 and 13 (root, debootstrap)"
+	@echo "make images-test  the images by buildah, without Docker; make deploy-check  workflows, compose.yaml, Kubernetes (Go)"
 	@echo "make build, make deps, make golden: parts of these"
 
 # Installs what is missing, where apt can.
@@ -73,6 +77,25 @@ clients: deps-tests
 # What each library costs over its bare call.
 clients-overhead: deps-tests
 	CLIENT="$(CLIENT)" cargo test --test clients overhead -- --ignored --nocapture
+
+# What other machines get: docs/operating/install.md.
+dist: deps
+	@sh scripts/dist.sh
+
+packages: deps
+	@sh scripts/packages.sh
+
+# Installs, enables, upgrades, removes and purges them in a debootstrap of each release.
+packages-test:
+	@for suite in $(or $(SUITES),bookworm trixie); do sh scripts/packages-test.sh $$suite || exit 1; done
+
+# The images by buildah, on a debootstrap of Debian 12.
+images-test:
+	@sh scripts/images-test.sh
+
+# The workflows, compose.yaml and the Kubernetes example; needs Go.
+deploy-check:
+	cd deploy/check && go run .
 
 # The test vectors of the client libraries, from clients/vectors/calls.txt.
 vectors: deps

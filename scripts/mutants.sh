@@ -47,7 +47,7 @@ pub fn switched(id: u32) -> bool {
 RUST
 } >src/lib.rs
 sed -e 's/^members = .*/members = ["."]/' -e 's/^crate-type = .*//' -e 's/^publish = .*/&\nautotests = false/' -e '/^redis-module = /d' \
-    -e '/^redis = /d' -e '/^testkit = /d' -e '/^\[\[/,/^$/d' Cargo.toml >Cargo.toml.new
+    -e '/^testkit = /d' -e '/^\[\[/,/^$/d' Cargo.toml >Cargo.toml.new
 mv Cargo.toml.new Cargo.toml
 export STOCK_MODEL_OPS="${OPS:-4000}" RUST_BACKTRACE=0 RUSTFLAGS="--cap-lints warn"
 # What asks the generator and the reference alone, and the speed of large pools, says nothing of the core.

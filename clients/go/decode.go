@@ -66,6 +66,10 @@ func outcome[T any](done func(rest []any) T) func(any) (Outcome[T], error) {
 				DeadlineMs: number(rest[3])}}, nil
 		case "SOLDOUT":
 			no.Available = number(rest[0])
+		case "EARLY":
+			no.FromMs = number(rest[0])
+		case "ENDED":
+			no.UntilMs = number(rest[0])
 		case "CLOSED":
 			no.State = word(rest[0])
 		case "LIMITED":

@@ -27,6 +27,8 @@ type Refusal struct {
 	Word, Key string
 	Available int64    // SOLDOUT: what is left
 	State     string   // CLOSED: of the order
+	FromMs    int64    // EARLY: when the sale begins
+	UntilMs   int64    // ENDED: when it was over
 	Limit     string   // LIMITED: such as user/day/units
 	Value     []string // LIMITED
 	Used, Max int64    // LIMITED

@@ -5,7 +5,7 @@ declare(strict_types=1);
 
 require_once __DIR__ . '/src/Stock.php';
 
-use RedisStock\{Limited, Refused, SoldOut, Stock, StockError};
+use RedisStock\{Limited, Refused, Replicas, SoldOut, Stock, StockError};
 
 /** What a buyer is told. */
 function tell(Refused $no): string
@@ -85,7 +85,7 @@ function shop(Stock $shop): void
     echo 'left: ', implode(' ', $shop->available([$pen, $ink])), "\n";
 }
 
-function open(int $port, bool $cluster, float $timeout = 0.5, float $within = 10.0): Stock
+function open(int $port, bool $cluster, float $timeout = 0.5, float $within = 10.0, bool $replicas = false): Stock
 {
     $connect = function () use ($port, $cluster, $timeout): Redis|RedisCluster {
         if ($cluster) {
@@ -95,7 +95,7 @@ function open(int $port, bool $cluster, float $timeout = 0.5, float $within = 10
         $client->connect('127.0.0.1', $port, $timeout, null, 0, $timeout);
         return $client;
     };
-    return new Stock($connect(), $within, $connect);
+    return new Stock($connect(), $within, $connect, $replicas ? new Replicas($timeout) : null);
 }
 
 if (realpath($argv[0]) === __FILE__) {

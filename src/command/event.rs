@@ -130,8 +130,8 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry
 
 /// Writes the attributes of a reservation or a late payment to `text`, as a JSON object; false for
 /// other changes. A value that is not UTF-8 becomes `{"base64":"…"}`. For a late payment of an
-/// order that the pool remembers these are the attributes that limits counted it by: the pool keeps
-/// no others.
+/// order that the pool remembers these are the attributes that limits counted it by and those that
+/// `remember` names: the pool keeps no others.
 pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool {
     text.clear();
     let Change::Order(order, change) = change else { return false };
@@ -141,9 +141,8 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
             true
         }
         OrderChange::Late { .. } => {
-            let order = order.row.and_then(|row| pool.order(row));
-            let counted = order.map(|order| pool.counted_attributes(&order)).unwrap_or_default();
-            object(text, counted.into_iter());
+            let known = order.row.and_then(|row| Some(pool.known_attributes(row, &pool.order(row)?)));
+            object(text, known.unwrap_or_default().into_iter());
             true
         }
         OrderChange::Amended { .. }

@@ -45,9 +45,10 @@ pub const SPEC: Spec = Spec {
             window by number begins at multiples of that number since 1970; **with `ROLLING` it is the last \
             so many seconds**, whenever one looks, and units come back at most 1/64 of it late. `TZ` says \
             by which clock hours, days, weeks and months begin: a name such as `Europe/Berlin`, whose days \
-            are 23 or 25 hours long where clocks change, or a fixed offset such as `+08:00`.\n\nWith `FOR` it sets an override for one value; `*` stands \
-            for any. `MISSING ALLOW` lets orders pass that do not carry the dimension. Setting a limit \
-            again changes its `max` and keeps its usage.",
+            are 23 or 25 hours long where clocks change, or a fixed offset such as `+08:00`.\n\n\
+            With `FOR` it sets an override for one value; `*` stands for any. `MISSING ALLOW` lets orders \
+            pass that do not carry the dimension. Setting a limit again changes its `max` and keeps its \
+            usage.",
         replies: &[reply("OK", "Done."), docs::NOPOOL],
         errors: &["ERR: a pool has at most 32 limits, a limit at most 4 dimensions and 10,000 overrides."],
         example: include_str!("examples/limit.txt"),

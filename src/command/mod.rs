@@ -49,6 +49,7 @@ mod mrelease;
 mod mreserve;
 mod mreturn;
 mod order;
+mod order_map;
 mod orders;
 mod policy;
 mod reconcile;

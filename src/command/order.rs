@@ -4,13 +4,13 @@ use super::args::Args;
 use super::commit::{context, read_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
+use super::order_map;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
-use crate::core::model::order::OrderState;
 use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ORDER",
-    summary: "Returns the state of an order, and the attributes that limits counted it by.",
+    summary: "Returns the state of an order, and the attributes that the pool knows of it.",
     complexity: "O(L) where L is the number of limits that counted the order.",
     since: "0.1.0",
     arity: 3,
@@ -25,7 +25,8 @@ pub const SPEC: Spec = Spec {
             reply(
                 "map",
                 "`state` (reserved, confirmed, returned, released or expired), `qty`, `returned`, \
-                `deadline_ms`, `for` (the attributes that limits counted).",
+                `deadline_ms`, `for` (the attributes that limits counted, and those that the policy's `remember` \
+                named when it was placed).",
             ),
             reply("nil", "The key does not exist, or the pool does not know the order."),
         ],
@@ -42,28 +43,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     args.end()?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let view = View::of_read(call.keys.pool(handle), context(call));
-    let Some((order, state)) = view.known(view.pool.order_ref(id)) else {
-        call.out.nil();
-        return Ok(());
-    };
-    let attributes = view.pool.counted_attributes(&order);
-    let out = &mut *call.out;
-    out.map(5);
-    out.bulk(b"state");
-    out.bulk(state.word().as_bytes());
-    for (name, value) in [
-        ("qty", order.qty),
-        ("returned", order.returned()),
-        ("deadline_ms", if state == OrderState::Reserved { order.time_ms } else { 0 }),
-    ] {
-        out.bulk(name.as_bytes());
-        out.int(value);
-    }
-    out.bulk(b"for");
-    out.map(attributes.len());
-    for (name, value) in attributes {
-        out.bulk(name);
-        out.bulk(value);
+    let order_ref = view.pool.order_ref(id);
+    match (order_ref.row, view.known(order_ref)) {
+        (Some(row), Some((order, state))) => order_map::write(call.out, view.pool, row, &order, state),
+        _ => call.out.nil(),
     }
     Ok(())
 }

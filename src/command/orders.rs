@@ -1,16 +1,18 @@
-//! `STOCK.ORDERS key cursor [STATE s] [COUNT n]`
+//! `STOCK.ORDERS key cursor [STATE s] [DETAILS] [COUNT n] [FOR dim value …]`
 
-use super::args::{bounded, integer, is, set_once, Args, Parsed};
+use super::args::{bounded, integer, is, set_flag, set_once, Args, Parsed};
 use super::commit::{context, read_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use super::order_map;
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
+use crate::core::model::attributes::Attributes;
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::view::View;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.ORDERS",
-    summary: "Iterates over the orders of a pool with a cursor; returns order ids and states in turn.",
+    summary: "Iterates over the orders of a pool with a cursor: all of them, or those of a state or a buyer.",
     complexity: "O(1) for every call. O(N) for a whole walk, where N is the number of orders.",
     since: "0.1.0",
     arity: -3,
@@ -22,12 +24,21 @@ pub const SPEC: Spec = Spec {
         Arg::KEY,
         Arg::integer("cursor"),
         Arg::new("state", ArgKind::OneOf(STATES)).after("STATE").optional(),
+        Arg::word("details", "DETAILS").optional(),
         Arg::integer("n").after("COUNT").optional(),
+        FOR,
     ],
     docs: Docs {
         details: "The cursor is 0 to begin. Each order that stays in the pool is seen at least once, as with \
-            HSCAN. `COUNT` is 1 to 10,000.",
-        replies: &[reply("[cursor, [order, state, …]]", "Go on with `cursor` until it is 0."), docs::NIL],
+            HSCAN. `COUNT` is 1 to 10,000. A call looks at no more than ten times as many orders, so a page \
+            may be short, or empty before the end.\n\n`FOR` finds the orders of a buyer: those that are known to have \
+            all of these attributes, because a limit counted them or the policy's `remember` names them. It comes \
+            last and takes everything behind it.",
+        replies: &[
+            reply("[cursor, [order, state, …]]", "Go on with `cursor` until it is 0."),
+            reply("[cursor, [order, map, …]]", "With `DETAILS`: each order's map as `STOCK.ORDER` answers it."),
+            docs::NIL,
+        ],
         errors: &[],
         example: include_str!("examples/orders.txt"),
     },
@@ -65,13 +76,18 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let cursor = integer(args.required()?).and_then(|n| u32::try_from(n).ok());
     let cursor = cursor.ok_or(CommandError::line("ERR invalid cursor"))?;
-    let (mut only, mut count) = (None, None);
+    let (mut only, mut count, mut details) = (None, None, false);
+    let mut attributes = Attributes::default();
     while let Some(option) = args.take() {
         if is(option, "STATE") {
             set_once(&mut only, state(args.option_value()?)?)?;
         } else if is(option, "COUNT") {
             let outside = CommandError::line("ERR COUNT is out of range: 1 to 10000");
             set_once(&mut count, bounded(args.option_value()?, 1..=10_000, outside)?)?;
+        } else if is(option, "DETAILS") {
+            set_flag(&mut details)?;
+        } else if is(option, "FOR") {
+            args.attributes(&mut attributes)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -81,7 +97,10 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let count = usize::try_from(count.unwrap_or(10)).unwrap_or(10);
     let span = view.pool.order_rows_end();
     let mut last = cursor.saturating_add((count as u32).saturating_mul(SCAN_FACTOR)).min(span);
-    let mut found: Vec<(&[u8], OrderState)> = Vec::new();
+    let mut found: Vec<(u32, Order<'_>, OrderState)> = Vec::new();
+    let has_all = |row: u32, order: &Order<'_>| {
+        attributes.iter().all(|(name, value)| view.pool.has_attribute(row, order, name, value))
+    };
     let mut at = cursor;
     while at < last && found.len() < count {
         let next = view.pool.next_order_row(at);
@@ -92,8 +111,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             continue;
         }
         if let Some(order) = view.pool.order(at) {
-            if let Some(state) = state_in_walk(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s)) {
-                found.push((order.id, state));
+            let state = state_in_walk(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s));
+            if let Some(state) = state.filter(|_| has_all(at, &order)) {
+                found.push((at, order, state));
             }
         }
         at = at.saturating_add(1);
@@ -102,9 +122,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     call.out.array(2);
     call.out.bulk(next.to_string().as_bytes());
     call.out.array(found.len().saturating_mul(2));
-    for (id, state) in found {
-        call.out.bulk(id);
-        call.out.bulk(state.word().as_bytes());
+    for (row, order, state) in found {
+        call.out.bulk(order.id);
+        if details {
+            order_map::write(call.out, view.pool, row, &order, state);
+        } else {
+            call.out.bulk(state.word().as_bytes());
+        }
     }
     Ok(())
 }

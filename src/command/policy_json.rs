@@ -10,10 +10,11 @@ use super::args::Parsed;
 use super::error::CommandError;
 use super::limit_text::{add_dimension, any, identity, pattern, time_zone, time_zone_text, window, Named};
 use super::policy_value::{list, Whole};
-use crate::core::model::ids::{Bytes, MAX_STREAM};
+use crate::core::model::ids::{is_name, Bytes, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::remembered::MAX_REMEMBER;
 use crate::core::model::time::MAX_SECONDS;
 use crate::core::model::window::Window;
 use crate::core::model::zone::Tz;
@@ -36,6 +37,8 @@ struct PolicyText {
     alert: Whole,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     events: Option<ValueText>,
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    remember: Vec<String>,
     #[serde(default, deserialize_with = "list")]
     limits: Vec<LimitText>,
 }
@@ -200,8 +203,26 @@ pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
         safety: within(text.safety.0, -MAX_UNITS, MAX_UNITS)?,
         alert: within(text.alert.0, 0, MAX_UNITS)?,
         events: events.as_deref().map(Bytes::new),
+        remember: remember(&text.remember)?,
         limits,
     })
+}
+
+/// The dimensions that orders keep, sorted.
+fn remember(names: &[String]) -> Parsed<Vec<Bytes>> {
+    if names.len() > MAX_REMEMBER {
+        return Err(CommandError::line("ERR invalid policy: more than 16 dimensions in remember"));
+    }
+    if !names.iter().all(|name| is_name(name.as_bytes())) {
+        return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
+    }
+    let mut sorted: Vec<Bytes> = names.iter().map(|name| Bytes::new(name.as_bytes())).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.len() < names.len() {
+        return Err(CommandError::line("ERR duplicate dimension"));
+    }
+    Ok(sorted)
 }
 
 /// Whether every object is written as one: serde also reads an array as an object, field by field.
@@ -311,6 +332,7 @@ pub fn write(policy: &Policy) -> String {
         safety: Whole(policy.safety),
         alert: Whole(policy.alert),
         events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
+        remember: policy.remember.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
         limits: limits.collect(),
     };
     // Strings and numbers only: writing cannot fail.

@@ -172,7 +172,7 @@ fn usage(pool: &Pool, report: &mut Report) {
     for (at, units) in pool.usage.credits() {
         let entry = pool.usage.entries.get(at);
         if entry.is_none_or(|e| e.state == EntryState::Detached || units < 1 || units > e.used) {
-            report.say("more was given back than was used".into());
+            report.say("more was returned than was used".into());
         }
     }
     report.equal("the parts of rolling windows being right", pool.usage.check_chains(), true);

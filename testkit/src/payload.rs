@@ -27,6 +27,9 @@ pub struct Record {
 const HEADER: u8 = 1;
 const ORDER: u8 = 9;
 const END: u8 = 11;
+const REMEMBER: u8 = 20;
+/// An order behind the attributes that it keeps.
+const REMEMBERING_ORDER: u8 = 21;
 /// Where a header has what is reserved, counted from what is on hand (one value, or two).
 const RESERVED_BEHIND: usize = 4;
 
@@ -104,6 +107,16 @@ impl Cursor<'_> {
             5 => "xss",
             6..=8 => "nxss",
             ORDER => return self.order(),
+            REMEMBER => {
+                for _ in 0..self.number()? {
+                    self.bytes()?;
+                }
+                return Some(());
+            }
+            REMEMBERING_ORDER => {
+                self.bytes()?;
+                return self.order();
+            }
             10 => "xsbb",
             17 => "xss",
             18 => "ns",
@@ -274,8 +287,13 @@ pub fn damage(records: &mut Vec<Record>, others: &[Record], rng: &mut SmallRng) 
 /// Counts and sums as a reader would find them.
 fn mend(records: &mut [Record]) {
     let entries = records.iter().filter(|record| (6..=8).contains(&record.kind)).count() as u64;
-    let orders: Vec<&Record> = records.iter().filter(|record| record.kind == ORDER).collect();
-    let held: i64 = orders.iter().fold(0i64, |sum, order| match (order.fields.first(), order.fields.get(2)) {
+    let orders = records.iter().filter_map(|record| match record.kind {
+        ORDER => Some(record.fields.as_slice()),
+        REMEMBERING_ORDER => record.fields.get(1..),
+        _ => None,
+    });
+    let orders: Vec<&[Field]> = orders.collect();
+    let held: i64 = orders.iter().fold(0i64, |sum, order| match (order.first(), order.get(2)) {
         (Some(Field::Byte(flags)), Some(Field::Signed(qty))) if flags & 7 == 0 => sum.saturating_add(*qty),
         _ => sum,
     });

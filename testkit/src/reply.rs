@@ -91,7 +91,9 @@ pub fn same(a: &Reply, b: &Reply) -> bool {
 pub fn same_for(command: &[u8], a: &Reply, b: &Reply) -> bool {
     match command.to_ascii_uppercase().as_slice() {
         b"STOCK.ORDERS" => match (listing(a), listing(b)) {
-            (Some(x), Some(y)) => x == y,
+            (Some(x), Some(y)) => {
+                x.len() == y.len() && x.iter().zip(&y).all(|((id, one), (other, two))| id == other && same(one, two))
+            }
             _ => same(a, b),
         },
         b"STOCK.POLICY" => match (policy(a), policy(b)) {
@@ -116,8 +118,8 @@ fn same_map(a: &[(Reply, Reply)], b: &[(Reply, Reply)]) -> bool {
         })
 }
 
-/// `STOCK.ORDERS` at the end of its scan, as order and state, sorted.
-fn listing(reply: &Reply) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
+/// `STOCK.ORDERS` at the end of its scan, as order and state (or map), sorted.
+fn listing(reply: &Reply) -> Option<BTreeMap<Vec<u8>, Reply>> {
     let Reply::Array(items) = reply else {
         return None;
     };
@@ -130,7 +132,7 @@ fn listing(reply: &Reply) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut listed = BTreeMap::new();
     for pair in flat.chunks(2) {
         let [order, state] = pair else { return None };
-        listed.insert(order.bytes()?.to_vec(), state.bytes()?.to_vec());
+        listed.insert(order.bytes()?.to_vec(), state.clone());
     }
     Some(listed)
 }

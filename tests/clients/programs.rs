@@ -59,7 +59,8 @@ const LIBRARIES: &[Library] = &[
     Library { language: "java", name: "spring", routes: true, typed: true },
     Library { language: "go", name: "go-redis", routes: true, typed: true },
     Library { language: "go", name: "rueidis", routes: true, typed: true },
-    Library { language: "php", name: "phpredis", routes: true, typed: false },
+    Library { language: "php", name: "phpredis", routes: true, typed: true },
+    Library { language: "rust", name: "redis-rs", routes: true, typed: true },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];
 

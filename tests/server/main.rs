@@ -23,6 +23,7 @@ mod policy;
 mod reading;
 mod reconcile;
 mod refusals;
+mod remember;
 mod replaces;
 mod replication;
 mod replication_consumers;

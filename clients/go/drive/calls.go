@@ -164,6 +164,10 @@ func outcome[T any](o stock.Outcome[T], done func(T) object) object {
 	switch r.Word {
 	case "SOLDOUT":
 		m["available"] = r.Available
+	case "EARLY":
+		m["from_ms"] = r.FromMs
+	case "ENDED":
+		m["until_ms"] = r.UntilMs
 	case "CLOSED":
 		m["state"] = r.State
 	case "LIMITED":

@@ -29,10 +29,9 @@ const REFUSALS = {
     type: "refused", word: "LIMITED", key, limit: text(limit), value, used, max, resetsMs,
   }),
   CLOSED: ([key, state]) => ({ type: "refused", word: "CLOSED", key, state: text(state) }),
+  EARLY: ([key, fromMs]) => ({ type: "refused", word: "EARLY", key, fromMs }),
+  ENDED: ([key, untilMs]) => ({ type: "refused", word: "ENDED", key, untilMs }),
 };
-for (const word of ["EXPIRED", "CONFIRMED", "RESERVED", "SUSPENDED", "NOORDER", "NOPOOL", "UNKNOWN"]) {
-  REFUSALS[word] = ([key]) => ({ type: "refused", word, key });
-}
 
 /** A parser: `done` makes the object of OK, the rest is the same for all commands. */
 export const decision = (done) => (reply) => {
@@ -43,9 +42,8 @@ export const decision = (done) => (reply) => {
     const [key, state, quantity, returned, deadlineMs] = rest;
     return { type: "exists", key, state: text(state), quantity, returned, deadlineMs };
   }
-  const refused = REFUSALS[word];
-  if (!refused) throw new TypeError("an answer that this library does not know");
-  return refused(rest);
+  // The other words have only the key, and so has one of a newer server, for us.
+  return Object.hasOwn(REFUSALS, word) ? REFUSALS[word](rest) : { type: "refused", word, key: rest[0] };
 };
 
 /** A map: an array of names and values (RESP2), a Map or an object (RESP3), or pairs as valkey-glide has them. */

@@ -98,6 +98,12 @@ final class Exists extends Answer
     ) {}
 }
 
+/** Inside a pipeline: the answer comes when it has been sent. */
+final class Queued extends Answer
+{
+    public const TYPE = 'queued';
+}
+
 /** What a read shows: its fields by the names of the README; `qty` is called `quantity`. */
 final class Shown extends Answer
 {
@@ -109,7 +115,7 @@ final class Shown extends Answer
     }
 }
 
-/** The pool said no, and nothing has changed. `word`: EXPIRED, CONFIRMED, RESERVED, SUSPENDED, NOORDER, NOPOOL, UNKNOWN, or: */
+/** The pool said no, and nothing has changed. `word`: EXPIRED, CONFIRMED, RESERVED, SUSPENDED, NOORDER, NOPOOL, UNKNOWN, one of a newer server, or: */
 class Refused extends Answer
 {
     public const TYPE = 'refused';
@@ -129,6 +135,24 @@ final class Closed extends Refused
     public function __construct(string $key, public readonly string $state)
     {
         parent::__construct('CLOSED', $key);
+    }
+}
+
+/** The sale has not begun: it does at `from_ms`. */
+final class Early extends Refused
+{
+    public function __construct(string $key, public readonly int $from_ms)
+    {
+        parent::__construct('EARLY', $key);
+    }
+}
+
+/** The sale is over, since `until_ms`. */
+final class Ended extends Refused
+{
+    public function __construct(string $key, public readonly int $until_ms)
+    {
+        parent::__construct('ENDED', $key);
     }
 }
 

@@ -1,19 +1,120 @@
 <?php
-// What the tests ask of every client library: php drive.php phpredis PORT [--cluster] MODE [ARGS]. See clients/README.md.
+// What the tests ask of every client library: php drive.php phpredis PORT [--cluster] [--replicas] MODE [ARGS]. See clients/README.md.
 
 declare(strict_types=1);
 
 require_once __DIR__ . '/../shop.php';
 
-use RedisStock\{Exists, Refused, StockError};
+use RedisStock\{Answer, Exists, Refused, Shown, Stock, StockError, Unanswered};
 
 $flags = array_filter($argv, fn ($word) => str_starts_with($word, '--'));
 [, , $port, $mode] = $rest = array_values(array_diff($argv, $flags));
 $args = array_slice($rest, 4);
-$stock = open((int) $port, in_array('--cluster', $flags, true));
+$within = (float) (getenv('STOCK_PATIENCE_MS') ?: 10000) / 1000;
+$replicas = in_array('--replicas', $flags, true);
+$stock = open((int) $port, in_array('--cluster', $flags, true), 0.5, $within, $replicas);
+
+/** In the strings of the vectors a character is a byte. */
+function raw(mixed $json): mixed
+{
+    return is_string($json) ? iconv('UTF-8', 'ISO-8859-1', $json) : (is_array($json) ? array_map(raw(...), $json) : $json);
+}
+
+function latin(mixed $value): mixed
+{
+    return is_string($value) ? iconv('ISO-8859-1', 'UTF-8', $value) : (is_array($value) ? array_map(latin(...), $value) : $value);
+}
+
+/** One call of the vectors. */
+function typed(Stock $stock, string $method, array $g): mixed
+{
+    $for = array_column($g['for'] ?? [], 1, 0);
+    [$key, $order, $keys, $hold] = [$g['key'] ?? '', $g['order'] ?? '', $g['keys'] ?? [], $g['hold'] ?? []];
+    [$quantity, $late, $count] = [$g['quantity'] ?? null, $g['late'] ?? false, $g['count'] ?? null];
+    $back = [$g['keep_usage'] ?? false, $g['no_restock'] ?? false];
+    return match ($method) {
+        'reserve' => $stock->reserve($key, $order, $quantity, $hold, $for, $g['partial'] ?? false),
+        'check' => $stock->check($key, $quantity, $for),
+        'confirm' => $stock->confirm($key, $order, $quantity, $late, $g['since_ms'] ?? null, $for),
+        'release' => $stock->release($key, $order),
+        'amend' => $stock->amend($key, $order, $quantity),
+        'extend' => $stock->extend($key, $order, $hold),
+        'return' => $stock->refund($key, $order, $quantity, $g['token'] ?? null, $late, ...$back),
+        'mreserve' => $stock->reserveCart($order, $g['lines'], $hold, $for),
+        'mconfirm' => $stock->confirmCart($order, $keys, $late),
+        'mrelease' => $stock->releaseCart($order, $keys),
+        'mextend' => $stock->extendCart($order, $keys, $hold),
+        'mreturn' => $stock->refundCart($order, $keys, ...$back),
+        'set' => $stock->set($key, $g['on_hand'], $g['only_if'] ?? null),
+        'add' => $stock->add($key, $g['delta'], $g['token']),
+        'reconcile' => $stock->reconcile($key, $g['on_hand'], isset($g['after']) ? array_values($g['after']) : null, $g['dry_run'] ?? false),
+        'suspend' => $stock->suspend($key),
+        'resume' => $stock->resume($key),
+        'sweep' => $stock->sweep($key, $count),
+        'setpolicy' => $stock->setPolicy($key, $g['policy']),
+        'limit' => $stock->limit($key, $g['by'], $g['max'], $g['per'] ?? null, $g['tz'] ?? null, $count, $g['missing'] ?? null, $g['for'] ?? []),
+        'unlimit' => $stock->unlimit($key, $g['by'], $g['per'] ?? null, $count, $g['for'] ?? []),
+        'limits' => $stock->limits($key),
+        'usage' => $stock->usage($key, $for),
+        'get' => $stock->get($key),
+        'available' => $stock->available($keys),
+        'order' => $stock->order($key, $order),
+        'orders' => $stock->orders($key, $g['cursor'], $g['state'] ?? null, $count),
+        'policy' => $stock->policy($key),
+        'verify' => $stock->verify($key),
+    };
+}
+
+/** A result as the vectors write it. */
+function written(mixed $answer): array
+{
+    if ($answer instanceof StockError || $answer instanceof Unanswered) {
+        $unavailable = in_array($answer->stock, ['NOREPLICAS', 'OOM', 'MISCONF'], true);
+        $class = $answer instanceof Unanswered ? 'unsure' : ($unavailable ? 'unavailable' : 'bug');
+        return ['type' => 'error', 'class' => $class, 'code' => $answer->stock];
+    }
+    if (is_array($answer)) {
+        return ['type' => 'available', 'available' => $answer];
+    }
+    if ($answer instanceof Shown) {
+        $fields = latin($answer->fields);
+        foreach ($answer->type === 'orders' ? [] : ['for', 'orders'] as $map) {
+            // An empty map is one, too.
+            $fields[$map] = isset($fields[$map]) ? (object) $fields[$map] : null;
+        }
+        return ['type' => $answer->type] + array_filter($fields, fn ($value, $name) => $value !== null || $name === 'events' || $name === 'on_hand', ARRAY_FILTER_USE_BOTH);
+    }
+    return ['type' => $answer::TYPE] + latin(get_object_vars($answer));
+}
+
+function driver(Stock $stock): void
+{
+    while (($line = fgets(STDIN)) !== false) {
+        $asked = raw(json_decode($line, true));
+        $single = !array_is_list($asked);
+        if ($single) {
+            try {
+                $answer = typed($stock, $asked['method'], $asked['args']);
+            } catch (StockError | Unanswered $error) {
+                $answer = $error;
+            }
+            $result = written($answer);
+        } else {
+            $answers = $stock->pipeline(function (Stock $pipe) use ($asked) {
+                foreach ($asked as $call) {
+                    typed($pipe, $call['method'], $call['args']);
+                }
+            });
+            $result = array_map(written(...), $answers);
+        }
+        echo json_encode($result, JSON_UNESCAPED_SLASHES | JSON_THROW_ON_ERROR), "\n";
+    }
+}
 
 if ($mode === 'shop') {
     shop($stock);
+} elseif ($mode === 'driver') {
+    driver($stock);
 } elseif ($mode === 'lines') {
     while (($line = fgets(STDIN)) !== false) {
         if (trim($line) === 'MARK') {
@@ -23,7 +124,7 @@ if ($mode === 'shop') {
         }
         $words = json_decode($line);
         try {
-            $stock->call($words[0], array_slice($words, 1));
+            $stock->call($words[0], array_slice($words, 1), $replicas);
         } catch (StockError) {
             // The arguments are of no interest here.
         }

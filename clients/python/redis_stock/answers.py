@@ -209,6 +209,32 @@ class UnknownEpoch(Refused):
 
 
 @_answer
+class Early(Refused):
+    """The sale has not begun: it does at `from_ms`."""
+
+    key: Any
+    from_ms: int
+    word = "EARLY"
+
+
+@_answer
+class Ended(Refused):
+    """The sale is over, since `until_ms`."""
+
+    key: Any
+    until_ms: int
+    word = "ENDED"
+
+
+@_answer
+class OtherRefusal(Refused):
+    """A refusal of a newer server; `word` says which."""
+
+    key: Any
+    word: str
+
+
+@_answer
 class OrderView:
     """ORDER: where an order stands. `attributes` are those that limits counted."""
 
@@ -284,6 +310,8 @@ _OTHERS = {
     "NOORDER": NoOrder,
     "NOPOOL": NoPool,
     "UNKNOWN": UnknownEpoch,
+    "EARLY": Early,
+    "ENDED": Ended,
 }
 _OTHERS.update({word.encode(): make for word, make in list(_OTHERS.items())})
 
@@ -295,7 +323,8 @@ def decision(done):
 
     def parse(reply):
         word, *rest = reply
-        return makers[word](*rest)
+        make = makers.get(word)
+        return make(*rest) if make else OtherRefusal(rest[0], text(word))
 
     return parse
 

@@ -7,6 +7,7 @@ use crate::core::model::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS, MAX_TUPLE};
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::remembered::MAX_REMEMBER;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::{Window, ROLLING_CODE, SECONDS_CODE};
 use crate::core::model::zone::{Tz, Zone};
@@ -47,6 +48,32 @@ pub fn put_events(out: &mut Vec<u8>, events: Option<&Bytes>) {
 
 pub fn events(reader: &mut Reader<'_>) -> Read<Option<Bytes>> {
     reader.optional_bytes(MAX_STREAM)
+}
+
+/// The dimensions of a policy's `remember`.
+pub fn put_names(out: &mut Vec<u8>, names: &[Bytes]) {
+    put(out, names.len() as u64);
+    for name in names {
+        put_bytes(out, name.as_slice());
+    }
+}
+
+pub fn names(reader: &mut Reader<'_>) -> Read<Vec<Bytes>> {
+    let mut names: Vec<Bytes> = Vec::new();
+    for _ in 0..reader.number()? {
+        let name = reader.bytes(MAX_NAME)?;
+        if !is_name(name) {
+            return Err(Damage("a dimension has no proper name"));
+        }
+        if names.len() >= MAX_REMEMBER || names.last().is_some_and(|last| last.as_slice() >= name) {
+            return Err(Damage("dimensions are too many, or not sorted"));
+        }
+        names.push(Bytes::new(name));
+    }
+    if names.is_empty() {
+        return Err(Damage("no dimension is named"));
+    }
+    Ok(names)
 }
 
 pub fn put_identity(out: &mut Vec<u8>, identity: &Identity) {

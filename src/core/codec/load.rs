@@ -2,7 +2,7 @@
 //! memory is allocated, every sum, index and list is rebuilt, and contradictions are refused.
 
 use super::damage::Damage;
-use super::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple, zone};
+use super::fields::{add_override, cap, events, identity, missing, names, offset, on_hand, times, tuple, zone};
 use super::record;
 use super::wire::{Read, Reader};
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use crate::core::model::limit::{Limit, Overrides, Recent, MAX_LIMITS, MAX_LIMIT_
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::remembered::{self, MAX_REMEMBERED};
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
 use crate::core::model::window::Window;
 use crate::core::model::zone::Tz;
@@ -103,7 +104,10 @@ impl Loader {
                     record::LIMIT | record::LIMIT_ZONE | record::OVERRIDE,
                     record::LIMIT | record::LIMIT_ZONE | record::OVERRIDE,
                 ) => true,
-                (record::ORDER | record::RETURN, record::ORDER | record::RETURN) => true,
+                (
+                    record::ORDER | record::RETURN | record::REMEMBERING_ORDER,
+                    record::ORDER | record::RETURN | record::REMEMBERING_ORDER,
+                ) => true,
                 (last, kind) => record::place(kind) >= record::place(last),
             };
             if !in_order {
@@ -172,7 +176,21 @@ impl Loader {
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
             record::DETACHED => self.orphan(reader, EntryState::Detached),
             record::CREDIT => self.credit(reader),
-            record::ORDER => self.order(reader),
+            record::ORDER => self.order(reader, &[]),
+            record::REMEMBER => {
+                if !self.pool.remember.is_empty() {
+                    return damage("what orders remember comes twice");
+                }
+                self.pool.remember = names(reader)?;
+                Ok(())
+            }
+            record::REMEMBERING_ORDER => {
+                let remembered = reader.bytes(MAX_REMEMBERED)?;
+                if remembered.is_empty() || !remembered::is_valid(remembered) {
+                    return damage("remembered attributes are not proper ones");
+                }
+                self.order(reader, remembered)
+            }
             record::RETURN => self.returned(reader),
             record::END => self.end(reader),
             _ => damage("a record is of no known kind"),
@@ -363,7 +381,7 @@ impl Loader {
         Ok(())
     }
 
-    fn order(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+    fn order(&mut self, reader: &mut Reader<'_>, remembered: &[u8]) -> Read<()> {
         let flags = reader.byte()?;
         let Some(state) = OrderState::of_code(flags & 7) else { return damage("a state is unknown") };
         let [partial, shrunk, has_extra, unverified] = [3, 4, 5, 6].map(|bit| flags >> bit & 1 == 1);
@@ -416,6 +434,7 @@ impl Loader {
             state,
             partial,
             extra: has_extra.then(|| Extra { returned, tokens: Vec::new(), unverified }),
+            remembered,
         };
         let finished = state != OrderState::Reserved;
         if (finished, time_ms) < (self.last_finished, self.last_time_ms) {

@@ -13,8 +13,12 @@ pub const RETURN: u8 = 10;
 pub const END: u8 = 11;
 /// The named time zone of the limit before it, and the window in which it counts.
 pub const LIMIT_ZONE: u8 = 17;
-/// What callers have given back to one usage for forgotten orders.
+/// What callers have returned to one usage for forgotten orders.
 pub const CREDIT: u8 = 18;
+/// The dimensions of a policy's `remember`.
+pub const REMEMBER: u8 = 20;
+/// Attributes that an order keeps, and the order as in [`ORDER`].
+pub const REMEMBERING_ORDER: u8 = 21;
 
 /// The kind behind which a record stands: kinds of version 1 stand in the order of their numbers,
 /// later ones between them.
@@ -22,6 +26,8 @@ pub const fn place(kind: u8) -> (u8, u8) {
     match kind {
         LIMIT_ZONE => (LIMIT, kind),
         CREDIT => (DETACHED, kind),
+        REMEMBER => (EPOCH, kind),
+        REMEMBERING_ORDER => (ORDER, 0),
         _ => (kind, 0),
     }
 }

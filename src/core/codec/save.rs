@@ -1,7 +1,7 @@
 //! A pool as chunks of records, in an order that depends on its state alone.
 
 use super::fields::{
-    put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times, put_zone,
+    put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_times, put_zone,
 };
 use super::load::Loader;
 use super::record;
@@ -72,6 +72,9 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
         put(out, ended.seq);
         put_signed(out, ended.out);
     }
+    if !pool.remember.is_empty() {
+        put_names(chunks.record(record::REMEMBER), &pool.remember);
+    }
     for limit in &pool.limits {
         put_limit(limit, chunks.record(record::LIMIT));
         if let Tz::Named(zone) = limit.tz {
@@ -101,7 +104,7 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     }
     let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
     for row in lists {
-        order(&pool.orders.at(row), &ordinals, chunks);
+        order(&pool.orders.at(row), pool.orders.remembered(row), &ordinals, chunks);
     }
 }
 
@@ -169,8 +172,11 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
     ordinals
 }
 
-fn order(order: &Order<'_>, ordinals: &[u32], chunks: &mut Chunks<'_>) {
-    let out = chunks.record(record::ORDER);
+fn order(order: &Order<'_>, remembered: &[u8], ordinals: &[u32], chunks: &mut Chunks<'_>) {
+    let out = chunks.record(if remembered.is_empty() { record::ORDER } else { record::REMEMBERING_ORDER });
+    if !remembered.is_empty() {
+        put_bytes(out, remembered);
+    }
     let extra = order.extra;
     let shrunk = order.asked != order.qty;
     let flags = order.state as u8

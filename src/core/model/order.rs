@@ -122,6 +122,8 @@ pub struct NewOrder<'a> {
     pub partial: bool,
     /// What few orders have.
     pub extra: Option<Extra>,
+    /// Attributes that it keeps although no limit counts them (`model::remembered`).
+    pub remembered: &'a [u8],
 }
 
 /// What a pool remembers of one order.

@@ -34,6 +34,8 @@ pub struct Policy {
     pub alert: i64,
     /// The events stream.
     pub events: Option<Bytes>,
+    /// Dimensions whose values orders keep although no limit counts them: sorted by name.
+    pub remember: Vec<Bytes>,
     /// The limits, in order, no identity twice.
     pub limits: Vec<PolicyLimit>,
 }

@@ -13,6 +13,7 @@ use crate::core::model::limit::{values, Limit};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::quantity::{difference, sum, MAX_UNITS};
 use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::remembered;
 use crate::core::model::time::SLACK_MS;
 use crate::core::store::index::Index;
 use crate::core::store::orders::Orders;
@@ -97,6 +98,8 @@ pub struct Pool {
     /// The shortest time for which an order was to be remembered after it was finished, ms;
     /// `i64::MAX` before the first.
     pub(in crate::core) shortest_retain_ms: i64,
+    /// Dimensions whose values new orders keep although no limit counts them: sorted by name.
+    pub(in crate::core) remember: Vec<Bytes>,
     pub(in crate::core) limits: Vec<Limit>,
     pub(in crate::core) next_limit: u32,
     /// While all windows of named zones hold that were resolved last: from then, and until then,
@@ -137,6 +140,7 @@ impl Pool {
             promotion: 0,
             purged_placed_ms: 0,
             shortest_retain_ms: i64::MAX,
+            remember: Vec::new(),
             limits: Vec::new(),
             next_limit: 1,
             resolved_from_ms: Cell::new(i64::MIN),
@@ -313,12 +317,19 @@ impl Pool {
         self.orders.len() as u64
     }
 
+    /// Values that have used something of a limit, past windows included.
+    #[must_use]
+    pub fn usage_entries(&self) -> usize {
+        self.usage.entries.len()
+    }
+
     /// The bytes taken, in constant time.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let limits = self.limits.capacity().saturating_mul(size_of::<Limit>());
         let overrides: usize = self.limits.iter().map(|l| l.overrides.bytes().saturating_add(l.entries.bytes())).sum();
         size_of::<Self>()
+            .saturating_add(self.remember.capacity().saturating_mul(size_of::<Bytes>()))
             .saturating_add(limits)
             .saturating_add(overrides)
             .saturating_add(self.orders.bytes())
@@ -369,10 +380,11 @@ impl Pool {
         self.holds.next_ms()
     }
 
-    /// The attributes by which limits count an order, or counted it: sorted by name, each once. A
-    /// limit that was removed since names its dimensions no more.
+    /// The attributes by which limits count an order, or counted it, and those that it keeps by
+    /// `remember`: sorted by name, each once. A limit that was removed since names its dimensions
+    /// no more.
     #[must_use]
-    pub fn counted_attributes<'p>(&'p self, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
+    pub fn known_attributes<'p>(&'p self, row: u32, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
         let mut attributes = Vec::new();
         for at in order.shares.iter() {
             let Some(entry) = self.usage.entries.get(at) else { continue };
@@ -380,9 +392,24 @@ impl Pool {
             let dims = &limit.identity.dims;
             attributes.extend(dims.iter().map(Bytes::as_slice).zip(values(entry.value, dims.len())));
         }
+        attributes.extend(remembered::pairs(self.orders.remembered(row)));
         attributes.sort_unstable();
         attributes.dedup_by_key(|(name, _)| *name);
         attributes
+    }
+
+    /// Whether an order is known to have this attribute: as [`Pool::known_attributes`] shows it.
+    #[must_use]
+    pub fn has_attribute(&self, row: u32, order: &Order<'_>, name: &[u8], value: &[u8]) -> bool {
+        let counted = |at: u32| {
+            let entry = self.usage.entries.get(at)?;
+            let limit = self.limits.iter().find(|l| l.id == entry.limit)?;
+            let dims = &limit.identity.dims;
+            let place = dims.iter().position(|dim| dim.as_slice() == name)?;
+            values(entry.value, dims.len()).nth(place)
+        };
+        order.shares.iter().any(|at| counted(at) == Some(value))
+            || remembered::pairs(self.orders.remembered(row)).any(|pair| pair == (name, value))
     }
 
     /// Replay: what follows was the primary's change after this one.

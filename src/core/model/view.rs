@@ -110,7 +110,7 @@ impl<'p> View<'p> {
     }
 
     /// As [`View::used`], after the share of an order, in this entry and of this amount, has been
-    /// given back.
+    /// returned.
     #[must_use]
     pub fn used_without(&self, limit: &Limit, entry: Option<u32>, share: Option<(u32, i64)>) -> (i64, i64) {
         let now_ms = self.context.clock.now_ms;

@@ -12,6 +12,7 @@ use crate::core::model::placement::Placement;
 use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Refusal};
+use crate::core::model::remembered;
 use crate::core::model::usage::{tuple_at, Share};
 use crate::core::model::view::View;
 
@@ -155,6 +156,8 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, st
         let amount = if limit.keeps_usage() { limit.amount(placement.qty) } else { 0 };
         shares.push(pool.usage.count(pool.salt, limit, share, placement.tuple(share.tuple), amount));
     }
+    let kept =
+        if pool.remember.is_empty() { Vec::new() } else { remembered::encode(&pool.remember, placement.attributes) };
     let Placement { asked, qty, partial, placed_ms, fingerprint, .. } = *placement;
     let new = NewOrder {
         id: order.id,
@@ -165,6 +168,7 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, st
         state,
         partial,
         extra: None,
+        remembered: &kept,
     };
     order_row::insert(pool, order, &new);
 }

@@ -1,7 +1,8 @@
 //! The share of a forgotten order goes back to the limits that had counted it: RETURN … LATE FOR.
 //!
-//! The caller's word is all there is, so `used` stays what the orders explain, and what comes back is
-//! kept beside it: at most what is used, and never for a window that cannot have counted the order.
+//! The caller's word is all there is, so `used` stays what the orders explain, and what comes back
+//! is kept in a side table: at most what is used, and never for a window that cannot have counted
+//! the order.
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, Credit};
@@ -12,9 +13,9 @@ use crate::core::model::window::Window;
 
 /// Which limits get units back from an order that was forgotten; `None`: none of them.
 ///
-/// A forgotten order was placed before the shortest retention there ever was. So a limit or a window
-/// that is younger has not counted it. Orders are not given back: nobody knows whether these units
-/// were all of theirs. Nor are units of a limit whose spans roll: nobody knows when they were taken.
+/// A forgotten order was placed before the shortest retention there ever was. So a limit or a
+/// window that is younger has not counted it. Orders are not returned: nobody knows whether these
+/// units were all of theirs.
 #[must_use]
 pub fn decide<'a>(view: &View<'_>, qty: i64, attributes: &'a Attributes<'a>) -> Option<Change<'a>> {
     let pool = view.pool;

@@ -33,6 +33,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.safety = policy.safety;
     pool.alert = policy.alert;
     pool.events.clone_from(&policy.events);
+    pool.remember.clone_from(&policy.remember);
     let mut old = std::mem::take(&mut pool.limits);
     for wanted in &policy.limits {
         let kept = old.iter().position(|l| l.identity == wanted.identity);
@@ -93,6 +94,7 @@ pub fn current(pool: &Pool) -> Policy {
         safety: pool.safety,
         alert: pool.alert,
         events: pool.events.clone(),
+        remember: pool.remember.clone(),
         limits: limits.collect(),
     }
 }

@@ -52,6 +52,7 @@ pub fn apply_cancelled(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget
         state: OrderState::Released,
         partial: false,
         extra: None,
+        remembered: &[],
     };
     order_row::insert(pool, order, &cancelled);
 }

@@ -99,7 +99,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
     Ok(Change::Order(order, OrderChange::Returned { token: Some(part.token), content, forget_ms }))
 }
 
-/// What limits get back beside the return that [`decide`] has allowed.
+/// What limits get back in addition to the return that [`decide`] has allowed.
 #[must_use]
 pub fn credit<'a>(view: &View<'_>, call: &Return<'a>) -> Option<Change<'a>> {
     let Part { qty, attributes, .. } = call.part?;
@@ -183,6 +183,7 @@ pub fn apply_unverified(
         state: OrderState::Returned,
         partial: false,
         extra: Some(extra),
+        remembered: &[],
     };
     order_row::insert(pool, order, &unverified);
 }

@@ -1,6 +1,6 @@
 //! The windows of limits with a named zone. The primary alone asks the tables of time zones, once
-//! for each window, and writes down what it found; all who repeat its changes count by that, whatever
-//! tables they have.
+//! for each window, and writes down what it found; all who repeat its changes count by that,
+//! whatever tables they have.
 
 use crate::core::model::change::ResolvedWindows;
 use crate::core::model::pool::Pool;

@@ -13,6 +13,7 @@
 //! | `Neighbours` | 4 + 4 | rows before and after it in its timeline |
 //! | | 0 to 8, 1 to 4 each | widths of the shares, shares (`order_shares`) |
 //! | | 1 to 128 | the id |
+//! | | 2, so many | only where flagged: length of the remembered attributes, and they |
 //!
 //! Where one of `LimitsBelow`, `Qty`, `Placed` and `Span` does not fit, all four overflow into the
 //! side table.
@@ -47,6 +48,10 @@ const PARTIAL: u8 = 1 << 3;
 const SIDE: u8 = 1 << 4;
 /// The numbers are in the side table.
 const OVERFLOW: u8 = 1 << 5;
+/// Remembered attributes stand behind the id.
+const REMEMBERS: u8 = 1 << 6;
+/// The bytes of the length of remembered attributes.
+const REMEMBERED_LEN: usize = 2;
 
 /// What the side table has of an order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -187,6 +192,21 @@ impl Orders {
         })
     }
 
+    /// The attributes that an order keeps although no limit counts them (`model::remembered`).
+    #[must_use]
+    pub fn remembered(&self, row: u32) -> &[u8] {
+        let bytes = || {
+            let (head, rest) = self.rows.get(row)?.split_first_chunk::<HEAD>()?;
+            if head[0] & REMEMBERS == 0 {
+                return None;
+            }
+            let (_, rest) = OrderShares::split(rest, ShareCount::get(head) as usize, None)?;
+            let (len, rest) = rest.get(IdLen::get(head) as usize..)?.split_first_chunk::<REMEMBERED_LEN>()?;
+            rest.get(..usize::from(u16::from_le_bytes(*len)))
+        };
+        bytes().unwrap_or_default()
+    }
+
     /// The order in a row that is in use.
     ///
     /// # Panics
@@ -214,12 +234,17 @@ impl Orders {
             }
             taken = taken.saturating_add(width(share));
         }
-        let len = HEAD.saturating_add(widths.len()).saturating_add(taken).saturating_add(order.id.len());
+        let mut len = HEAD.saturating_add(widths.len()).saturating_add(taken).saturating_add(order.id.len());
+        let remembers = !order.remembered.is_empty();
+        if remembers {
+            len = len.saturating_add(REMEMBERED_LEN).saturating_add(order.remembered.len());
+        }
         let (row, bytes) = self.rows.add(len);
         let Some((head, mut rest)) = bytes.split_first_chunk_mut::<HEAD>() else { return row };
         *head = [0; HEAD];
         let partial = if order.partial { PARTIAL } else { 0 };
-        Flags::set(head, u64::from(order.state as u8 | partial));
+        let remembered = if remembers { REMEMBERS } else { 0 };
+        Flags::set(head, u64::from(order.state as u8 | partial | remembered));
         IdLen::set(head, order.id.len() as u64);
         ShareCount::set(head, order.shares.len() as u64);
         Fingerprint::set(head, order.fingerprint);
@@ -236,6 +261,11 @@ impl Orders {
             write(share.to_le_bytes().get(..width(share)).unwrap_or(&[]));
         }
         write(order.id);
+        if remembers {
+            // At most 16 names of 32 bytes and values of 128.
+            write(&(order.remembered.len() as u16).to_le_bytes());
+            write(order.remembered);
+        }
         if !fits || order.asked != order.numbers.qty || order.extra.is_some() {
             self.update_side(row, |side| {
                 side.extra.clone_from(&order.extra);
@@ -391,6 +421,7 @@ mod tests {
                         state: OrderState::Reserved,
                         partial: true,
                         extra: None,
+                        remembered: if len == 20 { b"\x04user\x0242" } else { b"" },
                     };
                     let at = orders.insert(&new);
                     check(&orders, at, &id, &numbers, qty, shares);
@@ -414,7 +445,9 @@ mod tests {
                     orders.set_asked(at, qty, qty);
                     numbers.qty = qty;
                     check(&orders, at, &id, &numbers, qty, &changed);
+                    assert_eq!(orders.remembered(at), new.remembered);
                     orders.remove(at);
+                    assert!(orders.remembered(at).is_empty());
                     assert!(orders.get(at).is_none() && orders.side_table.is_empty() && orders.side_table_bytes == 0);
                 }
             }

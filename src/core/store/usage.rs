@@ -40,8 +40,8 @@ pub struct Usage {
     pub orphaned: List,
     /// The neighbours of the parts of rolling windows, where a value has more than one.
     chains: BTreeMap<u32, Neighbours>,
-    /// What callers have given back for forgotten orders, by row: more than 0, at most what is used.
-    /// Only entries in the index have any.
+    /// What callers have returned for forgotten orders, by row: more than 0, at most what is
+    /// counted. Only entries in the index have any.
     credits: BTreeMap<u32, i64>,
     /// No usage is over before this time, Unix ms: every call asks, and should not look at every
     /// limit. 0 = has to be found out. Not part of the state.
@@ -226,7 +226,7 @@ impl Usage {
         }
     }
 
-    /// What a caller has given back for forgotten orders: so much less is used than counted.
+    /// What callers have returned for forgotten orders: so much less is used than counted.
     #[must_use]
     pub fn credit(&self, entry: Option<u32>) -> i64 {
         if self.credits.is_empty() {
@@ -249,7 +249,7 @@ impl Usage {
         }
     }
 
-    /// Rows with what was given back for forgotten orders.
+    /// Rows with what was returned for forgotten orders.
     pub fn credits(&self) -> impl Iterator<Item = (u32, i64)> + '_ {
         self.credits.iter().map(|(&at, &units)| (at, units))
     }

@@ -142,6 +142,14 @@ impl Generator {
         if self.chance(30) {
             policy["events"] = self.one_of(&["", "own", "other"]).into();
         }
+        if self.chance(40) {
+            let wrong = self.chance(5);
+            let all: [&[&str]; 4] = match wrong {
+                true => [&["user", "user"], &["User"], &[""], &["a b"]],
+                false => [&[], &["user"], &["store", "user"], &["user", "group", "region"]],
+            };
+            policy["remember"] = self.one_of(&all).into();
+        }
         if self.chance(75) {
             let count = self.rng.random_range(0..4);
             let limits: Vec<Value> = (0..count).map(|_| self.json_limit()).collect();

@@ -34,6 +34,8 @@ pub(super) struct Options {
     pub(super) allow_missing: Option<bool>,
     pub(super) replaces: Option<Bytes>,
     pub(super) returning: bool,
+    pub(super) details: bool,
+    pub(super) top: Option<usize>,
 }
 
 impl Options {
@@ -121,6 +123,8 @@ impl Args<'_> {
                 "EX" => options.deadline_ms = Some(now + self.positive()? * 1000),
                 "PX" => options.deadline_ms = Some(now + self.positive()?),
                 "PXAT" => options.deadline_ms = Some(self.positive()?),
+                "DETAILS" => options.details = true,
+                "TOP" => options.top = Some(within(number(&self.next()?)?, 1, 1000)? as usize),
                 "RETURNING" => options.returning = true,
                 "PARTIAL" => options.partial = true,
                 "ROLLING" => options.rolling = true,

@@ -1,8 +1,8 @@
 //! The commands of limits.
 
 use super::{
-    error, identifier, int, map, number, status_ok, within, Answer, Args, BTreeMap, Bytes, Config, Count, Limit,
-    Reference, Reply, Shared, Window, MAX_QTY,
+    error, identifier, int, map, number, status_ok, within, Answer, Args, Attributes, BTreeMap, Bytes, Config, Count,
+    Limit, Reference, Reply, Shared, Window, MAX_QTY,
 };
 
 pub(super) fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &Config) -> Limit {
@@ -130,11 +130,18 @@ impl Reference {
 
     pub(super) fn usage(&self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
-        let attributes = args.options(now, &["FOR"])?.attributes.unwrap_or_default();
+        let options = args.options(now, &["TOP", "FOR"])?;
+        let attributes = options.attributes.unwrap_or_default();
         let Some(pool) = self.view(now, &key) else {
             return Ok(Reply::Nil);
         };
         let mut listed = Vec::new();
+        if let Some(count) = options.top {
+            for limit in &pool.limits {
+                listed.extend(top_usage(now, limit, &attributes, count));
+            }
+            return Ok(Reply::Array(listed));
+        }
         for limit in &pool.limits {
             let Some(values) = limit.values(&attributes) else {
                 continue;
@@ -150,6 +157,36 @@ impl Reference {
         }
         Ok(Reply::Array(listed))
     }
+}
+
+/// The values of a limit that have used most, among those that have all of these attributes.
+fn top_usage(now: i128, limit: &Limit, attributes: &Attributes, count: usize) -> Vec<Reply> {
+    if !attributes.keys().all(|dim| limit.dims.contains(dim)) {
+        return Vec::new();
+    }
+    let fits = |values: &[Bytes]| {
+        limit.dims.iter().zip(values).all(|(dim, value)| attributes.get(dim).is_none_or(|wanted| wanted == value))
+    };
+    let mut found: Vec<_> = limit.usage.iter().filter(|(values, usage)| usage.used > 0 && fits(values)).collect();
+    // Equal ones by their values: shorter first, but for the last of them.
+    let lengths = |values: &[Bytes]| {
+        let last = values.len().saturating_sub(1);
+        let pairs = values.iter().enumerate();
+        pairs.map(|(at, value)| (if at == last { 0 } else { value.len() }, value.clone())).collect::<Vec<_>>()
+    };
+    found.sort_by_key(|(values, usage)| (-usage.used, lengths(values)));
+    let shown = found.iter().take(count).map(|(values, usage)| {
+        let max = limit.max_for(values);
+        map(vec![
+            ("limit", Reply::bulk(limit.text())),
+            ("values", Reply::Array(values.iter().map(Reply::bulk).collect())),
+            ("used", int(usage.used)),
+            ("max", int(max.unwrap_or(-1))),
+            ("remaining", int(max.map_or(-1, |max| (max - usage.used).max(0)))),
+            ("resets_ms", int(limit.resets_ms(now, values))),
+        ])
+    });
+    shown.collect()
 }
 
 /// The values of an override in the order of the sorted dimensions, none standing for any.

@@ -36,7 +36,7 @@ pub mod told;
 mod zone;
 
 use answers::{arity, closed, conflict, error, int, map, ok, refusal, status_ok, syntax, words};
-use arguments::{identifier, number, parse_offset, valid_by, within, Args, Options};
+use arguments::{identifier, number, parse_offset, valid_by, valid_dim, within, Args, Options};
 pub use limit::month_of;
 use limit::{Count, Limit, Usage, Window};
 use limits::{missing_text, new_limit, offset_text, override_pattern};

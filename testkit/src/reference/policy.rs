@@ -16,6 +16,14 @@ pub(super) fn parse_policy(json: &Value, config: &Config) -> Option<(Policy, Vec
             "events" => {
                 policy.events = Some(json_bytes(value).filter(|bytes| bytes.len() <= 512)?);
             }
+            "remember" => {
+                let names = json_list(value)?.iter().map(|name| Some(name.as_str()?.as_bytes().to_vec()));
+                let names = names.collect::<Option<Vec<Bytes>>>()?;
+                policy.remember = names.iter().cloned().collect();
+                if names.len() > 16 || policy.remember.len() != names.len() || !names.iter().all(|one| valid_dim(one)) {
+                    return None;
+                }
+            }
             "limits" => {
                 for one in json_list(value)? {
                     let limit = parse_json_limit(one, config)?;

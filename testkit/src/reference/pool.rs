@@ -53,6 +53,8 @@ pub(super) struct Order {
     pub(super) tokens: BTreeMap<Bytes, ReturnToken>,
     /// Made by a return that vouched for an order which the pool did not know.
     pub(super) vouched: bool,
+    /// The dimensions that the policy told it to keep when it was placed.
+    pub(super) remember: BTreeSet<Bytes>,
 }
 
 impl Order {
@@ -116,6 +118,8 @@ pub(super) struct Policy {
     pub(super) safety: i128,
     pub(super) alert: i128,
     pub(super) events: Option<Bytes>,
+    /// Dimensions that new orders keep although no limit counts them.
+    pub(super) remember: BTreeSet<Bytes>,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -151,21 +151,7 @@ impl Reference {
         let Some(order) = pool.orders.get(&*id) else {
             return Ok(Reply::Nil);
         };
-        let looked = |dim: &Bytes| {
-            let limits = pool.limits.iter().filter(|limit| order.counted.contains(&limit.id));
-            limits.flat_map(|limit| limit.dims.iter()).any(|other| other == dim)
-        };
-        let state = order.state_at(now);
-        let deadline_ms = if state == State::Reserved { order.deadline_ms } else { 0 };
-        let counted = order.attributes.iter().filter(|(dim, _)| looked(dim));
-        let counted = counted.map(|(dim, value)| (Reply::bulk(dim), Reply::bulk(value)));
-        Ok(map(vec![
-            ("state", Reply::bulk(state.name())),
-            ("qty", int(order.qty)),
-            ("returned", int(order.returned)),
-            ("deadline_ms", int(deadline_ms)),
-            ("for", Reply::Map(counted.collect())),
-        ]))
+        Ok(order_map(&pool, order, order.state_at(now)))
     }
 
     pub(super) fn orders(&self, now: i128, mut args: Args) -> Answer {
@@ -174,14 +160,21 @@ impl Reference {
         if within(number(&cursor)?, 0, i64::MAX.into())? != 0 {
             return Err(error("the model lists everything at cursor 0"));
         }
-        let options = args.options(now, &["STATE", "COUNT=10000"])?;
+        let options = args.options(now, &["STATE", "DETAILS", "COUNT=10000", "FOR"])?;
+        let wanted = options.attributes.unwrap_or_default();
         let Some(pool) = self.view(now, &key) else {
             return Ok(Reply::Nil);
         };
         let mut listed = Vec::new();
         for (id, order) in &pool.orders {
-            if options.state.is_none_or(|state| state == order.state) {
-                listed.extend([Reply::bulk(id), Reply::bulk(order.state.name())]);
+            let known = known_attributes(&pool, order);
+            let fits = wanted.iter().all(|(dim, value)| known.get(dim) == Some(value));
+            if fits && options.state.is_none_or(|state| state == order.state) {
+                let shown = match options.details {
+                    true => order_map(&pool, order, order.state),
+                    false => Reply::bulk(order.state.name()),
+                };
+                listed.extend([Reply::bulk(id), shown]);
             }
         }
         Ok(words(&[Reply::bulk("0"), Reply::Array(listed)]))
@@ -205,6 +198,9 @@ impl Reference {
                 json[name] = (value as i64).into();
             }
         }
+        if !policy.remember.is_empty() {
+            json["remember"] = policy.remember.iter().map(|dim| bytes_to_json(dim)).collect();
+        }
         if let Some(events) = &policy.events {
             json["events"] = bytes_to_json(events);
         }
@@ -216,6 +212,27 @@ impl Reference {
         args.end()?;
         Ok(self.view(now, &key).map_or(Reply::Nil, |_| status_ok()))
     }
+}
+
+/// The attributes that the pool knows of an order: those that limits counted, and those that it was told to keep.
+fn known_attributes(pool: &Pool, order: &Order) -> Attributes {
+    let counting = pool.limits.iter().filter(|limit| order.counted.contains(&limit.id));
+    let counted: BTreeSet<&Bytes> = counting.flat_map(|limit| limit.dims.iter()).collect();
+    let known = order.attributes.iter().filter(|(dim, _)| counted.contains(dim) || order.remember.contains(*dim));
+    known.map(|(dim, value)| (dim.clone(), value.clone())).collect()
+}
+
+fn order_map(pool: &Pool, order: &Order, state: State) -> Reply {
+    let deadline_ms = if state == State::Reserved { order.deadline_ms } else { 0 };
+    let known = known_attributes(pool, order);
+    let known = known.iter().map(|(dim, value)| (Reply::bulk(dim), Reply::bulk(value)));
+    map(vec![
+        ("state", Reply::bulk(state.name())),
+        ("qty", int(order.qty)),
+        ("returned", int(order.returned)),
+        ("deadline_ms", int(deadline_ms)),
+        ("for", Reply::Map(known.collect())),
+    ])
 }
 
 /// Held units by deadline: within so many minutes, and later.

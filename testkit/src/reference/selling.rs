@@ -302,6 +302,7 @@ pub(super) fn finished(now: i128, state: State, qty: i128, attributes: Attribute
         forget_ms: None,
         tokens: BTreeMap::new(),
         vouched: false,
+        remember: BTreeSet::new(),
     }
 }
 
@@ -325,6 +326,7 @@ pub(super) fn reserve_new(
         charges: pool.charge(now, attributes, qty, &places),
         deadline_ms,
         arrival: pool.next_serial(),
+        remember: pool.policy.remember.clone(),
         ..finished(now, State::Reserved, qty, attributes.clone())
     };
     pool.orders.insert(id.into(), order.into());
@@ -401,6 +403,7 @@ pub(super) fn confirm_unknown(
         counted: limits_at(pool, &places),
         charges: pool.charge(now, &attributes, qty, &places),
         placed_ms: since_ms,
+        remember: pool.policy.remember.clone(),
         ..finished(now, State::Confirmed, qty, attributes)
     };
     pool.orders.insert(id.into(), order.into());

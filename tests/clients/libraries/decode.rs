@@ -66,7 +66,10 @@ fn decision(method: &str, items: &[Value]) -> Json {
         "SOLDOUT" => refused(&word, &["key", "available"], rest),
         "LIMITED" => refused(&word, &["key", "limit", "value", "used", "max", "resets_ms"], rest),
         "CLOSED" => refused(&word, &["key", "state"], rest),
-        _ => refused(&word, &["key"], rest),
+        "EARLY" => refused(&word, &["key", "from_ms"], rest),
+        "ENDED" => refused(&word, &["key", "until_ms"], rest),
+        // Also a word of a newer server, whatever follows the key.
+        _ => refused(&word, &["key"], &rest[..1]),
     }
 }
 

@@ -118,7 +118,11 @@ fn answer(server: &Server, client: &mut Client, line: &Line) -> (Vec<u8>, Value)
             now_ms += ms.parse::<i64>().expect("milliseconds");
             server.set_clock(now_ms);
         } else if let Some(error) = step.strip_prefix("= ") {
-            given = Some((format!("{error}\r\n").into_bytes(), Value::Error(error.as_bytes()[1..].to_vec())));
+            given = Some(if error.starts_with('-') {
+                (format!("{error}\r\n").into_bytes(), Value::Error(error.as_bytes()[1..].to_vec()))
+            } else {
+                array(error)
+            });
         } else {
             let answer = client.call(&words(step));
             assert!(!answer.is_error(), "{}: {step}: {answer}", line.name);
@@ -137,6 +141,16 @@ fn answer(server: &Server, client: &mut Client, line: &Line) -> (Vec<u8>, Value)
     });
     client.play(AFTER);
     answer
+}
+
+/// An array of words and numbers, and its bytes.
+fn array(line: &str) -> (Vec<u8>, Value) {
+    let item = |word: &str| match word.parse() {
+        Ok(number) => (format!(":{number}\r\n"), Value::Int(number)),
+        Err(_) => (format!("${}\r\n{word}\r\n", word.len()), Value::Bulk(word.as_bytes().to_vec())),
+    };
+    let (bytes, items): (Vec<String>, Vec<Value>) = line.split(' ').map(item).unzip();
+    (format!("*{}\r\n{}", items.len(), bytes.concat()).into_bytes(), Value::Array(items))
 }
 
 /// The epoch of the pool that a line is about.

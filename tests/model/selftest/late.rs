@@ -96,7 +96,7 @@ fn a_late_return_gives_the_share_of_a_forgotten_order_back() {
     // Refused, and nothing has changed.
     for bad in ["QTY 1 TOKEN t FOR user u", "QTY 1 TOKEN t LATE KEEPUSAGE FOR user u", "LATE FOR user u", "FOR user u"]
     {
-        shop.says(&format!("RETURN k a {bad}"), "-SYNTAX");
+        shop.says(&format!("RETURN k a {bad}"), "-ERR");
     }
     shop.says("RETURN k a QTY 2 TOKEN t LATE FOR user u", "OK 2 96 3");
     shop.says("RETURN k a QTY 2 TOKEN t LATE FOR user u", "EXISTS k returned 2 2 0");

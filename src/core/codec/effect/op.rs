@@ -27,6 +27,8 @@ pub const EVENT_REF: u8 = 22;
 pub const REPLACED: u8 = 23;
 /// As RESERVED, with the units that the order whose place it takes gave up.
 pub const REPLACING: u8 = 24;
+/// No change of its own: what orders remember by the policy behind it.
+pub const REMEMBER: u8 = 38;
 /// No change of its own: the named time zones of the limits in the change behind it.
 pub const ZONES: u8 = 34;
 pub const RESOLVED: u8 = 35;

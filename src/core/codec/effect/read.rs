@@ -4,7 +4,9 @@ use super::applicable::applicable;
 use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
-use crate::core::codec::fields::{add_override, cap, events, identity, missing, offset, on_hand, times, tuple, zone};
+use crate::core::codec::fields::{
+    add_override, cap, events, identity, missing, names, offset, on_hand, times, tuple, zone,
+};
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{
@@ -75,6 +77,11 @@ impl<'a> Effect<'a> {
             return Ok(None);
         }
         let mut code = self.reader.byte()?;
+        let mut remember = Vec::new();
+        if code == op::REMEMBER {
+            remember = names(&mut self.reader)?;
+            code = self.reader.byte()?;
+        }
         let mut zones = Zones::new();
         if code == op::ZONES {
             zones = read_zones(&mut self.reader)?;
@@ -89,6 +96,12 @@ impl<'a> Effect<'a> {
             new_epoch = Some(u64::from_le_bytes(bytes));
         }
         let (mut change, known) = self.change(code & 0x7f, pool, attributes)?;
+        if !remember.is_empty() {
+            let Change::Pool(PoolChange::Policy(policy)) = &mut change else {
+                return Err(Damage("what orders remember has no policy"));
+            };
+            policy.remember = remember;
+        }
         set_zones(&mut change, &zones)?;
         let applicable = known && applicable(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
@@ -299,6 +312,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         safety: r.bounded()?,
         alert: r.within(0..=MAX_UNITS)?,
         events: events(r)?,
+        remember: Vec::new(),
         limits: Vec::new(),
     };
     for _ in 0..r.number()? {

@@ -2,7 +2,8 @@
 
 use super::op;
 use crate::core::codec::fields::{
-    put_cap, put_events, put_identity, put_missing, put_offset, put_on_hand, put_override, put_times, put_zone,
+    put_cap, put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_times,
+    put_zone,
 };
 use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
@@ -31,6 +32,12 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
             put_order_change(out, pool, now_ms, change);
         }
         Change::Pool(change) => {
+            if let PoolChange::Policy(policy) = change {
+                if !policy.remember.is_empty() {
+                    out.push(op::REMEMBER);
+                    put_names(out, &policy.remember);
+                }
+            }
             put_zones(out, change);
             put_code(out, pool_code(change), new_epoch);
             put_pool_change(out, now_ms, change);

@@ -81,6 +81,8 @@ final class Decode {
             case "LIMITED" -> new Outcome.Refused<>(new Refusal.Limited(key, text(list.get(2)), texts(list.get(3)), number(list.get(4)),
                     number(list.get(5)), number(list.get(6))));
             case "CLOSED" -> new Outcome.Refused<>(new Refusal.Closed(key, OrderState.of(text(list.get(2)))));
+            case "EARLY" -> new Outcome.Refused<>(new Refusal.Early(key, number(list.get(2))));
+            case "ENDED" -> new Outcome.Refused<>(new Refusal.Ended(key, number(list.get(2))));
             default -> new Outcome.Refused<>(new Refusal.Other(word, key));
         };
     }

@@ -34,6 +34,22 @@ public sealed interface Refusal {
         }
     }
 
-    /** EXPIRED, CONFIRMED, RESERVED, SUSPENDED, NOORDER, NOPOOL, UNKNOWN. */
+    /** The sale has not begun: it does at {@code fromMs}. */
+    record Early(String key, long fromMs) implements Refusal {
+        @Override
+        public String word() {
+            return "EARLY";
+        }
+    }
+
+    /** The sale is over, since {@code untilMs}. */
+    record Ended(String key, long untilMs) implements Refusal {
+        @Override
+        public String word() {
+            return "ENDED";
+        }
+    }
+
+    /** EXPIRED, CONFIRMED, RESERVED, SUSPENDED, NOORDER, NOPOOL, UNKNOWN, and every word of a newer server. */
     record Other(String word, String key) implements Refusal {}
 }

@@ -131,6 +131,10 @@ final class TypedCall {
             ObjectNode result = result("refused").put("word", refusal.word()).put("key", refusal.key());
             if (refusal instanceof Refusal.SoldOut soldOut) {
                 result.put("available", soldOut.available());
+            } else if (refusal instanceof Refusal.Early early) {
+                result.put("from_ms", early.fromMs());
+            } else if (refusal instanceof Refusal.Ended ended) {
+                result.put("until_ms", ended.untilMs());
             } else if (refusal instanceof Refusal.Closed closed) {
                 result.put("state", closed.state().text());
             } else if (refusal instanceof Refusal.Limited limited) {

@@ -1,0 +1,113 @@
+//! What the tests ask of every client library: `drive redis-rs PORT [--cluster] [--resp3] [--replicas] MODE [ARGS]`, see
+//! clients/README.md.
+
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Value};
+use redis_stock_client::*;
+use serde_json::Value as Json;
+
+#[path = "../shop.rs"]
+#[allow(dead_code, reason = "its main is the other example's")]
+mod shop;
+mod typed;
+
+type Ended = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> Ended {
+    let (flags, words): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(run(&flags, &words))
+}
+
+async fn run(flags: &[String], words: &[String]) -> Ended {
+    let flag = |name: &str| flags.iter().any(|flag| flag == name);
+    let [_, port, mode, args @ ..] = words else { return Err("usage: drive redis-rs PORT [FLAGS] MODE [ARGS]".into()) };
+    let protocol = if flag("--resp3") { "?protocol=resp3" } else { "" };
+    let url = format!("redis://127.0.0.1:{port}/{protocol}");
+    let replicas = flag("--replicas");
+    let stock = if flag("--cluster") { shop::cluster(&url, replicas).await? } else { shop::one_server(&url)? };
+    let patience = std::env::var("STOCK_PATIENCE_MS").ok().and_then(|ms| ms.parse().ok());
+    let stock = patience.map_or(stock.clone(), |ms| stock.patience(Duration::from_millis(ms)));
+    match (mode.as_str(), args) {
+        ("shop", _) => Ok(shop::sell(&stock).await?),
+        ("driver", _) => driver(&stock).await,
+        ("lines", _) => lines(&stock, replicas).await,
+        ("carts", [tag, count]) => carts(&stock, tag, count.parse()?).await,
+        ("bench", args) => bench(&stock, &url, args.first().map_or(Ok(10_000), |count| count.parse())?).await,
+        (other, _) => Err(format!("an unknown mode {other}").into()),
+    }
+}
+
+/// Makes typed calls, a line each; a list is a pipeline.
+async fn driver(stock: &Stock) -> Ended {
+    let typed = |call: &Json| typed::typed(call["method"].as_str().unwrap_or_default(), &call["args"]);
+    for line in io::stdin().lines() {
+        let asked: Json = serde_json::from_str(&line?)?;
+        let answer = match asked.as_array() {
+            Some(calls) => stock.pipeline(calls.iter().map(typed)).await.into_iter().map(typed::written).collect(),
+            None => typed::written(stock.call(typed(&asked)).await),
+        };
+        println!("{answer}");
+        io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// Sends what it reads, one JSON list a line: the key, and the words. MARK tells that the warm-up is over.
+async fn lines(stock: &Stock, replicas: bool) -> Ended {
+    let mut input = io::stdin().lock().lines();
+    while let Some(line) = input.next() {
+        let line = line?;
+        if line == "MARK" {
+            println!("warm");
+            input.next();
+            continue;
+        }
+        let words: Vec<String> = serde_json::from_str(&line)?;
+        let mut command = Cmd::new();
+        command.arg(&words[1..]);
+        let key_at = if words[1].starts_with("STOCK.M") { 3 } else { 1 };
+        let call = Call::new(command, key_at, |_: &Value| Ok(()));
+        // Errors are of no interest here.
+        let _ = stock.call(if replicas { call.reading() } else { call }).await;
+    }
+    println!("done");
+    Ok(())
+}
+
+/// Reserves carts of two pools: the word of each answer.
+async fn carts(stock: &Stock, tag: &str, count: usize) -> Ended {
+    let lines = [(format!("{{{tag}}}a"), 1), (format!("{{{tag}}}b"), 1)];
+    for n in 0..count {
+        match stock.call(reserve_cart(format!("order-{n}"), &lines, Hold::OfPool, Attributes::none())).await? {
+            Outcome::Done(_) => println!("OK"),
+            Outcome::Exists(_) => println!("EXISTS"),
+            Outcome::Refused(no) => println!("{}", no.word),
+        }
+    }
+    Ok(())
+}
+
+/// Single calls in turn, and the lower quarter of each, since whatever else runs on the machine only adds.
+async fn bench(stock: &Stock, url: &str, count: usize) -> Ended {
+    let mut bare = redis::aio::ConnectionManager::new(redis::Client::open(url)?).await?;
+    stock.call(set("bench", UNLIMITED, OnlyIf::Absent)).await?;
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        let start = Instant::now();
+        let held = stock.call(reserve("bench", format!("a{n}"), 1, Hold::Seconds(900), by("user", n))).await?;
+        let middle = Instant::now();
+        let mut command = redis::cmd("STOCK.RESERVE");
+        command.arg("bench").arg(format!("b{n}")).arg(1).arg("EX").arg(900).arg("FOR").arg("user").arg(n);
+        let _: Value = command.query_async(&mut bare).await?;
+        without.push(middle.elapsed());
+        with.push(middle - start);
+        assert!(held.is_held());
+    }
+    with.sort_unstable();
+    without.sort_unstable();
+    let (took, call) = (with[count / 4].as_nanos() as f64, without[count / 4].as_nanos() as f64);
+    println!("redis-rs: a bare call takes {:.0} us, the library {:+.1} %", call / 1000.0, 100.0 * (took / call - 1.0));
+    Ok(())
+}

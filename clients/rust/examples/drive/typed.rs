@@ -1,0 +1,245 @@
+//! Calls of the vectors as typed calls, and typed results as the vectors write them. In their strings a character is a byte.
+
+use redis_stock_client::*;
+use serde_json::{json, Map, Value as Json};
+
+fn raw(text: &Json) -> Text {
+    Text(text.as_str().unwrap_or_default().chars().map(|c| u32::from(c) as u8).collect())
+}
+
+fn latin(bytes: &[u8]) -> Json {
+    Json::String(bytes.iter().map(|&byte| char::from(byte)).collect())
+}
+
+fn texts(list: &Json) -> Vec<Text> {
+    list.as_array().into_iter().flatten().map(raw).collect()
+}
+
+fn word(text: &Json) -> String {
+    text.as_str().unwrap_or_default().to_string()
+}
+
+fn number(value: &Json) -> i64 {
+    value.as_i64().unwrap_or_default()
+}
+
+fn amount(value: &Json) -> i64 {
+    if value == "UNLIMITED" {
+        UNLIMITED
+    } else {
+        number(value)
+    }
+}
+
+fn hold(args: &Json) -> Hold {
+    let hold = &args["hold"];
+    let found = |name: &str| hold[name].as_i64();
+    let hold = found("ex").map(Hold::Seconds).or(found("px").map(Hold::Millis)).or(found("pxat").map(Hold::UntilMs));
+    hold.unwrap_or_default()
+}
+
+fn attributes(args: &Json) -> Attributes {
+    let pairs = args["for"].as_array().into_iter().flatten();
+    pairs.fold(Attributes::none(), |all, pair| all.and(&*raw(&pair[0]), &*raw(&pair[1])))
+}
+
+fn limit_options(args: &Json) -> LimitOptions {
+    LimitOptions {
+        per: word(&args["per"]),
+        tz: word(&args["tz"]),
+        count: word(&args["count"]),
+        missing: word(&args["missing"]),
+        values: texts(&args["for"]),
+    }
+}
+
+/// The typed call; its result is JSON.
+pub fn typed(method: &str, args: &Json) -> Call<Json> {
+    let (key, id) = (raw(&args["key"]), raw(&args["order"]));
+    let (n, is) = (|name: &str| number(&args[name]), |name: &str| args[name] == true);
+    let (keys, token) = (texts(&args["keys"]), raw(&args["token"]));
+    let back = Return { late: is("late"), keep_usage: is("keep_usage"), no_restock: is("no_restock") };
+    match method {
+        "reserve" => {
+            let call = if is("partial") { reserve_partial } else { reserve };
+            call(key, id, n("quantity"), hold(args), attributes(args)).map(held)
+        }
+        "check" => check(key, n("quantity"), attributes(args)).map(held),
+        "confirm" => {
+            let (late, since_ms) = (is("late"), n("since_ms"));
+            let options = Confirm { quantity: n("quantity"), late, since_ms, attributes: attributes(args) };
+            confirm(key, id, options)
+                .map(|answer| outcome(answer, |d| json!({"type": "confirmed", "quantity": d.quantity, "sold": d.sold})))
+        }
+        "release" => release(key, id).map(|answer| changed("released", answer)),
+        "amend" => amend(key, id, n("quantity")).map(|answer| changed("amended", answer)),
+        "extend" => extend(key, id, hold(args)).map(|answer| deadline("extended", answer)),
+        "return" if token.is_empty() => return_order(key, id, back).map(returned),
+        "return" => return_units(key, id, n("quantity"), token, back).map(returned),
+        "mreserve" => {
+            let lines = args["lines"].as_array().into_iter().flatten();
+            let lines: Vec<_> = lines.map(|line| (raw(&line[0]), number(&line[1]))).collect();
+            reserve_cart(id, &lines, hold(args), attributes(args)).map(|answer| deadline("cart_held", answer))
+        }
+        "mconfirm" => confirm_cart(id, &keys, is("late")).map(done),
+        "mrelease" => release_cart(id, &keys).map(done),
+        "mextend" => extend_cart(id, &keys, hold(args)).map(done),
+        "mreturn" => return_cart(id, &keys, back).map(done),
+        "set" => {
+            let only_if = match args["only_if"].as_str() {
+                Some("NX") => OnlyIf::Absent,
+                Some("XX") => OnlyIf::Present,
+                _ => OnlyIf::Always,
+            };
+            let wrote = |wrote| json!({"type": if wrote { "done" } else { "nothing" }});
+            set(key, amount(&args["on_hand"]), only_if).map(wrote)
+        }
+        "add" => add(key, n("delta"), token).map(|answer| {
+            outcome(answer, |d| json!({"type": "added", "on_hand": d.on_hand, "available": d.available}))
+        }),
+        "reconcile" => {
+            let after = &args["after"];
+            let after = after.is_object().then(|| After {
+                epoch: word(&after["epoch"]),
+                seq: number(&after["seq"]),
+                out: number(&after["out"]),
+            });
+            reconcile(key, n("on_hand"), after.as_ref(), is("dry_run")).map(|answer| {
+                outcome(answer, |d| {
+                    let (on_hand, available) = (d.on_hand, d.available);
+                    json!({"type": "reconciled", "drift": d.drift, "on_hand": on_hand, "available": available})
+                })
+            })
+        }
+        "suspend" => suspend(key).map(done),
+        "resume" => resume(key).map(done),
+        "setpolicy" => set_policy(key, raw(&args["policy"])).map(done),
+        "sweep" => sweep(key, n("count")).map(counted),
+        "limit" => limit(key, raw(&args["by"]), amount(&args["max"]), &limit_options(args)).map(done),
+        "unlimit" => unlimit(key, raw(&args["by"]), &limit_options(args)).map(counted),
+        "limits" => limits(key).map(|answer| or_nothing(answer, limits_json)),
+        "usage" => usage(key, attributes(args)).map(|answer| or_nothing(answer, usage_json)),
+        "get" => get(key).map(|answer| or_nothing(answer, pool_json)),
+        "available" => available(&keys).map(|left| json!({"type": "available", "available": left})),
+        "order" => order(key, id).map(|answer| or_nothing(answer, order_json)),
+        "orders" => orders(key, raw(&args["cursor"]), &word(&args["state"]), n("count"))
+            .map(|answer| or_nothing(answer, page_json)),
+        "policy" => {
+            policy(key).map(|answer| or_nothing(answer, |json| json!({"type": "policy", "policy": latin(&json)})))
+        }
+        "verify" => verify(key).map(|answer| {
+            let of = |found: Vec<Text>| found.iter().map(|one| latin(one)).collect::<Json>();
+            or_nothing(answer, |found| json!({"type": "verified", "differences": of(found)}))
+        }),
+        other => panic!("an unknown method {other}"),
+    }
+}
+
+/// A result, or an error, as the vectors write it.
+pub fn written(result: Result<Json, Error>) -> Json {
+    result.unwrap_or_else(|error| {
+        let class = match error.class {
+            Class::Unsure => "unsure",
+            Class::Unavailable => "unavailable",
+            Class::Bug => "bug",
+        };
+        json!({"type": "error", "class": class, "code": error.code})
+    })
+}
+
+fn or_nothing<T>(answer: Option<T>, then: impl FnOnce(T) -> Json) -> Json {
+    answer.map_or(json!({"type": "nothing"}), then)
+}
+
+fn outcome<T>(answer: Outcome<T>, then: impl FnOnce(T) -> Json) -> Json {
+    let no = match answer {
+        Outcome::Done(done) => return then(done),
+        Outcome::Exists(e) => {
+            let (quantity, returned, deadline_ms) = (e.quantity, e.returned, e.deadline_ms);
+            return json!({"type": "exists", "key": latin(&e.key), "state": e.state.as_str(), "quantity": quantity,
+                "returned": returned, "deadline_ms": deadline_ms});
+        }
+        Outcome::Refused(no) => no,
+    };
+    let mut refused = json!({"type": "refused", "word": no.word, "key": latin(&no.key)});
+    match no.why {
+        Why::SoldOut { available } => refused["available"] = available.into(),
+        Why::Early { from_ms } => refused["from_ms"] = from_ms.into(),
+        Why::Ended { until_ms } => refused["until_ms"] = until_ms.into(),
+        Why::Closed { state } => refused["state"] = state.as_str().into(),
+        Why::Limited(limit) => {
+            refused["limit"] = latin(&limit.limit);
+            refused["value"] = limit.value.iter().map(|one| latin(one)).collect();
+            refused["used"] = limit.used.into();
+            refused["max"] = limit.max.into();
+            refused["resets_ms"] = limit.resets_ms.into();
+        }
+        _ => {}
+    }
+    refused
+}
+
+fn held(answer: Outcome<Held>) -> Json {
+    outcome(answer, |d| {
+        let (quantity, available, deadline_ms) = (d.quantity, d.available, d.deadline_ms);
+        json!({"type": "held", "quantity": quantity, "available": available, "deadline_ms": deadline_ms})
+    })
+}
+
+fn changed(kind: &str, answer: Outcome<Changed>) -> Json {
+    outcome(answer, |d| json!({"type": kind, "quantity": d.quantity, "available": d.available}))
+}
+
+fn deadline(kind: &str, answer: Outcome<Deadline>) -> Json {
+    outcome(answer, |d| json!({"type": kind, "deadline_ms": d.deadline_ms}))
+}
+
+fn returned(answer: Outcome<Returned>) -> Json {
+    outcome(answer, |d| json!({"type": "returned", "quantity": d.quantity, "available": d.available, "sold": d.sold}))
+}
+
+fn counted(answer: Outcome<i64>) -> Json {
+    outcome(answer, |count| json!({"type": "count", "count": count}))
+}
+
+fn done(answer: Outcome<()>) -> Json {
+    outcome(answer, |()| json!({"type": "done"}))
+}
+
+fn limits_json(all: Vec<Limit>) -> Json {
+    let limit = |one: &Limit| {
+        let values = |value: &[Text]| value.iter().map(|one| latin(one)).collect::<Json>();
+        let overrides: Vec<Json> = one.overrides.iter().map(|(value, max)| json!([values(value), max])).collect();
+        json!({"limit": latin(&one.limit), "max": one.max, "tz": latin(&one.tz), "missing": latin(&one.missing),
+            "overrides": overrides})
+    };
+    json!({"type": "limits", "limits": all.iter().map(limit).collect::<Vec<_>>()})
+}
+
+fn usage_json(all: Vec<Usage>) -> Json {
+    let usage = |one: &Usage| {
+        json!({"limit": latin(&one.limit), "used": one.used, "max": one.max, "remaining": one.remaining,
+            "resets_ms": one.resets_ms})
+    };
+    json!({"type": "usage", "usage": all.iter().map(usage).collect::<Vec<_>>()})
+}
+
+fn pool_json(p: Pool) -> Json {
+    json!({"type": "pool", "on_hand": p.on_hand, "reserved": p.reserved, "safety": p.safety, "available": p.available,
+        "shortfall": p.shortfall, "sold": p.sold, "out": p.out, "orders": p.orders, "suspended": i64::from(p.suspended),
+        "unlimited": i64::from(p.unlimited), "next_deadline_ms": p.next_deadline_ms, "epoch": p.epoch, "seq": p.seq,
+        "limits": p.limits, "alert": p.alert, "hold_seconds": p.hold_seconds, "retain_seconds": p.retain_seconds,
+        "retain_paid_seconds": p.retain_paid_seconds, "events": p.events.map(|key| latin(&key))})
+}
+
+fn order_json(o: Order) -> Json {
+    let attributes: Map<String, Json> =
+        o.attributes.iter().map(|(name, value)| (name.to_string(), latin(value))).collect();
+    json!({"type": "order", "state": o.state.as_str(), "quantity": o.quantity, "returned": o.returned,
+        "deadline_ms": o.deadline_ms, "for": attributes})
+}
+
+fn page_json(page: Page) -> Json {
+    let orders = page.orders.iter().map(|(order, state)| json!([latin(order), state.as_str()]));
+    json!({"type": "orders", "cursor": latin(&page.cursor), "orders": orders.collect::<Vec<_>>()})
+}

@@ -1,0 +1,292 @@
+//! Answers of either protocol as typed results. A map is flat in RESP2.
+
+use std::collections::BTreeMap;
+
+use redis::Value;
+
+use crate::answers::{
+    Added, Changed, Confirmed, Deadline, Exists, Held, Limit, Limited, Order, OrderState, Outcome, Page, Pool,
+    Reconciled, Refused, Returned, Usage, Why,
+};
+use crate::{Error, Text};
+
+type Read<T> = Result<T, Error>;
+
+/// What follows the status word. More fields than we know are of a newer server.
+pub(crate) struct Fields<'a> {
+    all: &'a [Value],
+    next: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self) -> Read<&'a Value> {
+        let field = self.all.get(self.next).ok_or_else(|| Error::unknown_answer(self.all))?;
+        self.next += 1;
+        Ok(field)
+    }
+
+    pub(crate) fn number(&mut self) -> Read<i64> {
+        number(self.take()?)
+    }
+
+    fn text(&mut self) -> Read<Text> {
+        text(self.take()?)
+    }
+
+    fn state(&mut self) -> Read<OrderState> {
+        Ok(OrderState::of(&self.text()?))
+    }
+}
+
+fn number(value: &Value) -> Read<i64> {
+    match value {
+        Value::Int(number) => Ok(*number),
+        other => Err(Error::unknown_answer(other)),
+    }
+}
+
+fn bytes(value: &Value) -> Read<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::SimpleString(text) => Ok(text.as_bytes()),
+        Value::Okay => Ok(b"OK"),
+        other => Err(Error::unknown_answer(other)),
+    }
+}
+
+fn text(value: &Value) -> Read<Text> {
+    bytes(value).map(|bytes| Text(bytes.to_vec()))
+}
+
+fn word(value: &Value) -> Read<String> {
+    bytes(value).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn items(value: &Value) -> Read<&[Value]> {
+    match value {
+        Value::Array(items) => Ok(items),
+        other => Err(Error::unknown_answer(other)),
+    }
+}
+
+fn texts(value: &Value) -> Read<Vec<Text>> {
+    items(value)?.iter().map(text).collect()
+}
+
+fn pairs(value: &Value) -> Read<Vec<(&Value, &Value)>> {
+    Ok(match value {
+        Value::Map(pairs) => pairs.iter().map(|(name, value)| (name, value)).collect(),
+        flat => items(flat)?.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect(),
+    })
+}
+
+/// The fields of GET, ORDER and their like, by name.
+struct Named<'a>(Vec<(&'a [u8], &'a Value)>);
+
+impl<'a> Named<'a> {
+    fn of(value: &'a Value) -> Read<Named<'a>> {
+        let named = pairs(value)?.into_iter().map(|(name, value)| Ok((bytes(name)?, value)));
+        named.collect::<Read<_>>().map(Named)
+    }
+
+    fn get(&self, name: &str) -> Read<&'a Value> {
+        let found = self.0.iter().find(|(found, _)| *found == name.as_bytes());
+        found.map(|(_, value)| *value).ok_or_else(|| Error::unknown_answer(format!("{name} is missing")))
+    }
+
+    fn number(&self, name: &str) -> Read<i64> {
+        number(self.get(name)?)
+    }
+
+    fn text(&self, name: &str) -> Read<Text> {
+        text(self.get(name)?)
+    }
+}
+
+/// None where the pool, or the order, is not there.
+fn unless_nil<T>(value: &Value, read: impl FnOnce(&Value) -> Read<T>) -> Read<Option<T>> {
+    match value {
+        Value::Nil => Ok(None),
+        value => read(value).map(Some),
+    }
+}
+
+/// An answer that decides something. A first word that we do not know is a refusal, too.
+fn outcome<T>(answer: &Value, done: impl FnOnce(&mut Fields) -> Read<T>) -> Read<Outcome<T>> {
+    let Value::Array(all) = answer else {
+        return done(&mut Fields { all: std::slice::from_ref(answer), next: 0 }).map(Outcome::Done);
+    };
+    let mut fields = Fields { all, next: 0 };
+    let word = bytes(fields.take()?)?;
+    if word == b"OK" {
+        return done(&mut fields).map(Outcome::Done);
+    }
+    let key = fields.text()?;
+    if word == b"EXISTS" {
+        return Ok(Outcome::Exists(Exists {
+            key,
+            state: fields.state()?,
+            quantity: fields.number()?,
+            returned: fields.number()?,
+            deadline_ms: fields.number()?,
+        }));
+    }
+    let why = match word {
+        b"SOLDOUT" => Why::SoldOut { available: fields.number()? },
+        b"CLOSED" => Why::Closed { state: fields.state()? },
+        b"EARLY" => Why::Early { from_ms: fields.number()? },
+        b"ENDED" => Why::Ended { until_ms: fields.number()? },
+        b"LIMITED" => Why::Limited(Limited {
+            limit: fields.text()?,
+            value: texts(fields.take()?)?,
+            used: fields.number()?,
+            max: fields.number()?,
+            resets_ms: fields.number()?,
+        }),
+        _ => Why::Plain,
+    };
+    Ok(Outcome::Refused(Refused { word: String::from_utf8_lossy(word).into_owned(), key, why }))
+}
+
+pub(crate) fn held(answer: &Value) -> Read<Outcome<Held>> {
+    outcome(answer, |f| Ok(Held { quantity: f.number()?, available: f.number()?, deadline_ms: f.number()? }))
+}
+
+pub(crate) fn confirmed(answer: &Value) -> Read<Outcome<Confirmed>> {
+    outcome(answer, |f| Ok(Confirmed { quantity: f.number()?, sold: f.number()? }))
+}
+
+pub(crate) fn changed(answer: &Value) -> Read<Outcome<Changed>> {
+    outcome(answer, |f| Ok(Changed { quantity: f.number()?, available: f.number()? }))
+}
+
+pub(crate) fn returned(answer: &Value) -> Read<Outcome<Returned>> {
+    outcome(answer, |f| Ok(Returned { quantity: f.number()?, available: f.number()?, sold: f.number()? }))
+}
+
+pub(crate) fn deadline(answer: &Value) -> Read<Outcome<Deadline>> {
+    outcome(answer, |f| Ok(Deadline { deadline_ms: f.number()? }))
+}
+
+pub(crate) fn added(answer: &Value) -> Read<Outcome<Added>> {
+    outcome(answer, |f| Ok(Added { on_hand: f.number()?, available: f.number()? }))
+}
+
+pub(crate) fn reconciled(answer: &Value) -> Read<Outcome<Reconciled>> {
+    outcome(answer, |f| Ok(Reconciled { drift: f.number()?, on_hand: f.number()?, available: f.number()? }))
+}
+
+pub(crate) fn count(answer: &Value) -> Read<Outcome<i64>> {
+    outcome(answer, |f| f.number())
+}
+
+pub(crate) fn done(answer: &Value) -> Read<Outcome<()>> {
+    outcome(answer, |_| Ok(()))
+}
+
+/// SET with NX or XX: whether it wrote.
+pub(crate) fn written(answer: &Value) -> Read<bool> {
+    Ok(*answer != Value::Nil)
+}
+
+pub(crate) fn policy(answer: &Value) -> Read<Option<Text>> {
+    unless_nil(answer, text)
+}
+
+pub(crate) fn available(answer: &Value) -> Read<Vec<Option<i64>>> {
+    items(answer)?.iter().map(|one| unless_nil(one, number)).collect()
+}
+
+pub(crate) fn pool(answer: &Value) -> Read<Option<Pool>> {
+    unless_nil(answer, |answer| {
+        let f = Named::of(answer)?;
+        let orders = pairs(f.get("orders")?)?.into_iter().map(|(state, count)| Ok((word(state)?, number(count)?)));
+        Ok(Pool {
+            on_hand: unless_nil(f.get("on_hand")?, number)?,
+            reserved: f.number("reserved")?,
+            safety: f.number("safety")?,
+            available: f.number("available")?,
+            shortfall: f.number("shortfall")?,
+            sold: f.number("sold")?,
+            out: f.number("out")?,
+            orders: orders.collect::<Read<_>>()?,
+            suspended: f.number("suspended")? == 1,
+            unlimited: f.number("unlimited")? == 1,
+            next_deadline_ms: f.number("next_deadline_ms")?,
+            epoch: word(f.get("epoch")?)?,
+            seq: f.number("seq")?,
+            limits: f.number("limits")?,
+            alert: f.number("alert")?,
+            hold_seconds: f.number("hold_seconds")?,
+            retain_seconds: f.number("retain_seconds")?,
+            retain_paid_seconds: f.number("retain_paid_seconds")?,
+            events: unless_nil(f.get("events")?, text)?,
+        })
+    })
+}
+
+pub(crate) fn order(answer: &Value) -> Read<Option<Order>> {
+    unless_nil(answer, |answer| {
+        let f = Named::of(answer)?;
+        let attributes = pairs(f.get("for")?)?.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
+        Ok(Order {
+            state: OrderState::of(&f.text("state")?),
+            quantity: f.number("qty")?,
+            returned: f.number("returned")?,
+            deadline_ms: f.number("deadline_ms")?,
+            attributes: attributes.collect::<Read<BTreeMap<_, _>>>()?,
+        })
+    })
+}
+
+pub(crate) fn orders(answer: &Value) -> Read<Option<Page>> {
+    unless_nil(answer, |answer| {
+        let [cursor, orders] = items(answer)? else { return Err(Error::unknown_answer(answer)) };
+        let orders = pairs(orders)?.into_iter().map(|(order, state)| Ok((text(order)?, OrderState::of(bytes(state)?))));
+        Ok(Page { cursor: text(cursor)?, orders: orders.collect::<Read<_>>()? })
+    })
+}
+
+pub(crate) fn limits(answer: &Value) -> Read<Option<Vec<Limit>>> {
+    unless_nil(answer, |answer| {
+        let limit = |one: &Value| {
+            let f = Named::of(one)?;
+            let overrides = items(f.get("overrides")?)?.iter().map(|pair| match items(pair)? {
+                [value, max, ..] => Ok((texts(value)?, number(max)?)),
+                other => Err(Error::unknown_answer(other)),
+            });
+            Ok(Limit {
+                limit: f.text("limit")?,
+                max: f.number("max")?,
+                tz: f.text("tz")?,
+                missing: f.text("missing")?,
+                overrides: overrides.collect::<Read<_>>()?,
+            })
+        };
+        items(answer)?.iter().map(limit).collect()
+    })
+}
+
+pub(crate) fn usage(answer: &Value) -> Read<Option<Vec<Usage>>> {
+    unless_nil(answer, |answer| {
+        let usage = |one: &Value| {
+            let f = Named::of(one)?;
+            Ok(Usage {
+                limit: f.text("limit")?,
+                used: f.number("used")?,
+                max: f.number("max")?,
+                remaining: f.number("remaining")?,
+                resets_ms: f.number("resets_ms")?,
+            })
+        };
+        items(answer)?.iter().map(usage).collect()
+    })
+}
+
+/// The differences; none where all is right.
+pub(crate) fn verified(answer: &Value) -> Read<Option<Vec<Text>>> {
+    unless_nil(answer, |answer| match answer {
+        Value::Array(_) => texts(answer),
+        _ => Ok(Vec::new()),
+    })
+}

@@ -1,0 +1,66 @@
+#!/bin/sh
+# Release builds for other machines, in target/dist: stripped binaries with their debug files beside
+# them, a tarball, checksums and a list of what was built in (CycloneDX, where cargo-cyclonedx is
+# installed). The same commit and toolchain give the same bytes.
+set -eu
+cd "$(dirname "$0")/.."
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+system="$(uname -m)-$(uname -s | tr '[:upper:]' '[:lower:]')"
+name="redis-stock-$version-$system"
+out="${CARGO_TARGET_DIR:-$PWD/target}/dist"
+# The newest glibc that a binary may need: Debian 12, Ubuntu 22.04 and RHEL 9 have it.
+glibc=2.34
+
+# A directory of its own, so that flags of other builds do not show. No path of this machine gets in.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
+CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/dist-build"
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+sysroot=$(rustc --print sysroot)
+RUSTFLAGS="--remap-path-prefix=$PWD=/redis-stock --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$sysroot=/rust"
+RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$CARGO_TARGET_DIR=/target"
+export SOURCE_DATE_EPOCH CARGO_TARGET_DIR RUSTFLAGS
+cargo build --release --locked --lib -p redis-stock
+cargo build --release --locked --bin stock-ledger -p stock-ledger
+
+rm -rf "$out"
+tree="$out/$name"
+mkdir -p "$tree/debug" "$tree/man" "$tree/completions"
+for file in libredis_stock.so stock-ledger; do
+    built="$CARGO_TARGET_DIR/release/$file"
+    objcopy --only-keep-debug --compress-debug-sections "$built" "$tree/debug/$file.debug"
+    objcopy --strip-all "$built" "$tree/$file"
+    # The link is the debug file's name and checksum: gdb finds it in ./debug.
+    (cd "$tree/debug" && objcopy --add-gnu-debuglink="$file.debug" "../$file")
+    needs=$(objdump -T "$tree/$file" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -Vu | tail -1)
+    newest=$(printf '%s\n%s\n' "$needs" "$glibc" | sort -V | tail -1)
+    [ "$newest" = "$glibc" ] || { echo "$file needs glibc $needs, more than $glibc" >&2; exit 1; }
+    if grep -qaF "$PWD/" "$tree/$file"; then
+        echo "$file names a directory of this machine" >&2
+        exit 1
+    fi
+done
+cargo run --release --locked -q -p stock-ledger --example manual -- "$tree/man" "$tree/completions"
+cp redis.conf.example packaging/stock-ledger.toml packaging/stock-ledger.service LICENSE CHANGELOG.md "$tree/"
+cat >"$tree/BUILD" <<TEXT
+redis-stock $version, commit $(git rev-parse HEAD 2>/dev/null || echo unknown)
+$(rustc --version), $(cc --version | head -1), glibc $glibc or newer
+TEXT
+if cargo cyclonedx --version >/dev/null 2>&1; then
+    for crate in . ledger; do
+        (cd "$crate" && cargo cyclonedx --format json --override-filename sbom -q)
+    done
+    mv sbom.json "$tree/redis-stock.cdx.json"
+    mv ledger/sbom.json "$tree/stock-ledger.cdx.json"
+    find . -path ./target -prune -o -name sbom.json -exec rm {} +
+else
+    echo "cargo-cyclonedx is not installed: the tarball has no list of what was built in" >&2
+fi
+(cd "$tree" && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)
+find "$tree" -exec chmod u=rwX,go=rX {} +
+# Redis loads no module that is not executable.
+chmod 755 "$tree/stock-ledger" "$tree/libredis_stock.so"
+tar -C "$out" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name" |
+    gzip -9n >"$out/$name.tar.gz"
+(cd "$out" && sha256sum "$name.tar.gz" >"$name.tar.gz.sha256")
+echo "$out/$name.tar.gz"
+ls -l "$tree" | awk 'NR > 1 { print $5, $9 }'
