@@ -198,6 +198,38 @@ fn limits_follow_the_clocks_of_a_zone() {
 }
 
 #[test]
+fn a_rolling_window_counts_the_last_seconds() {
+    let server = Server::with(&["--appendonly", "yes"]);
+    let mut c = server.client();
+    pool(&mut c);
+    c.script(
+        "STOCK.LIMIT k user 2 PER 2 ROLLING => OK
+         STOCK.RESERVE k a 1 FOR user u => [OK, 1, *]
+         STOCK.RESERVE k b 1 FOR user u => [OK, 1, *]
+         STOCK.LIMIT k user 2 ROLLING => -ERR ROLLING needs PER with a number of seconds
+         STOCK.LIMIT k user 2 PER DAY ROLLING => -ERR ROLLING needs PER with a number of seconds",
+    );
+    let refused = c.say("STOCK.RESERVE k c 1 FOR user u");
+    assert_eq!(refused.items()[2].text(), "user/2-rolling/units");
+    let resets_ms = refused.items()[6].int();
+    assert!((1_900..=2_100).contains(&(resets_ms - now_ms())), "{resets_ms}");
+    let digest = c.say("DEBUG DIGEST-VALUE k");
+    for reload in ["DEBUG RELOAD", "DEBUG LOADAOF"] {
+        c.expect(reload, "OK");
+        assert_eq!(c.say("DEBUG DIGEST-VALUE k"), digest, "{reload}");
+    }
+    let policy = c.say("STOCK.POLICY k").text();
+    assert!(policy.contains(r#""per":2,"rolling":true"#), "{policy}");
+    assert_eq!(c.call(&["STOCK.SETPOLICY", "k", &policy]).text(), "OK");
+    assert_eq!(c.say("DEBUG DIGEST-VALUE k"), digest, "its own policy changes nothing");
+    std::thread::sleep(std::time::Duration::from_millis((resets_ms - now_ms()).max(0) as u64 + 5));
+    c.expect("STOCK.RESERVE k c 1 FOR user u", "[OK, 1, *]");
+    c.expect("STOCK.UNLIMIT k user PER 2", "0");
+    c.expect("STOCK.UNLIMIT k user PER 2 ROLLING", "1");
+    c.expect("STOCK.VERIFY k", "OK");
+}
+
+#[test]
 fn the_most_exact_override_wins() {
     let server = Server::start();
     let mut c = server.client();

@@ -59,8 +59,8 @@ fn options_in_every_order() {
         ("STOCK.CONFIRM k $ ", &["QTY 1", "LATE", "SINCE 9999999999999"], "FOR user u", "[OK, 1, *]"),
         ("STOCK.RETURN k $ ", &["QTY 1", "TOKEN t", "LATE", "KEEPUSAGE", "NORESTOCK"], "", "[OK, 1, *]"),
         ("STOCK.RETURN k $ ", &["QTY 1", "TOKEN t", "LATE", "NORESTOCK"], "FOR user u", "[OK, 1, *]"),
-        ("STOCK.LIMIT k x$ 1", &["PER DAY", "TZ +01:00", "COUNT orders", "MISSING allow"], "FOR v", "OK"),
-        ("STOCK.UNLIMIT k y ", &["PER DAY", "COUNT ORDERS"], "FOR v", "0"),
+        ("STOCK.LIMIT k x$ 1", &["PER 60", "ROLLING", "TZ +01:00", "COUNT orders", "MISSING allow"], "FOR v", "OK"),
+        ("STOCK.UNLIMIT k y ", &["PER 60", "rolling", "COUNT ORDERS"], "FOR v", "0"),
         ("STOCK.ORDERS k 0 ", &["STATE reserved", "COUNT 5"], "", "[*]"),
     ] {
         for order in permutations(options) {

@@ -122,7 +122,7 @@ fn command_docs() {
             "RESERVE" => &["EX", "PX", "PXAT", "PARTIAL", "FOR"][..],
             "CONFIRM" => &["QTY", "LATE", "SINCE", "FOR"],
             "RETURN" => &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK", "FOR"],
-            "LIMIT" => &["PER", "TZ", "COUNT", "MISSING", "FOR"],
+            "LIMIT" => &["PER", "ROLLING", "TZ", "COUNT", "MISSING", "FOR"],
             "ORDERS" => &["STATE", "COUNT"],
             "SET" => &["NX", "XX"],
             _ => &[],

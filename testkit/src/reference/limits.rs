@@ -167,23 +167,24 @@ fn top_usage(now: i128, limit: &Limit, attributes: &Attributes, count: usize) ->
     let fits = |values: &[Bytes]| {
         limit.dims.iter().zip(values).all(|(dim, value)| attributes.get(dim).is_none_or(|wanted| wanted == value))
     };
-    let mut found: Vec<_> = limit.usage.iter().filter(|(values, usage)| usage.used > 0 && fits(values)).collect();
+    let counted = limit.usage.keys().chain(limit.parts.keys()).map(|values| (values, limit.used(values)));
+    let mut found: Vec<_> = counted.filter(|(values, used)| *used > 0 && fits(values)).collect();
     // Equal ones by their values: shorter first, but for the last of them.
     let lengths = |values: &[Bytes]| {
         let last = values.len().saturating_sub(1);
         let pairs = values.iter().enumerate();
         pairs.map(|(at, value)| (if at == last { 0 } else { value.len() }, value.clone())).collect::<Vec<_>>()
     };
-    found.sort_by_key(|(values, usage)| (-usage.used, lengths(values)));
-    let shown = found.iter().take(count).map(|(values, usage)| {
+    found.sort_by_key(|(values, used)| (-used, lengths(values)));
+    let shown = found.iter().take(count).map(|(values, used)| {
         let max = limit.max_for(values);
         map(vec![
             ("limit", Reply::bulk(limit.text())),
             ("values", Reply::Array(values.iter().map(Reply::bulk).collect())),
-            ("used", int(usage.used)),
+            ("used", int(*used)),
             ("max", int(max.unwrap_or(-1))),
-            ("remaining", int(max.map_or(-1, |max| (max - usage.used).max(0)))),
-            ("resets_ms", int(limit.resets_ms(now, values))),
+            ("remaining", int(max.map_or(-1, |max| (max - used).max(0)))),
+            ("resets_ms", int(limit.resets_ms(now, values, 0))),
         ])
     });
     shown.collect()
