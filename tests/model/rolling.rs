@@ -27,6 +27,20 @@ fn host(calls: &[&str]) -> Host {
     host
 }
 
+/// The integer at this place of an answer.
+fn int(answer: &Reply, place: usize) -> i64 {
+    let Reply::Array(items) = answer else { return -1 };
+    items.get(place).map_or(-1, number)
+}
+
+fn number(reply: &Reply) -> i64 {
+    if let Reply::Int(number) = reply {
+        *number
+    } else {
+        -1
+    }
+}
+
 fn word(host: &mut Host, now_ms: i64, text: &str) -> String {
     call(host, now_ms, text).word().unwrap_or_default()
 }
@@ -61,7 +75,7 @@ fn no_span_holds_more_than_max_and_units_come_back_on_time() {
                 continue;
             }
             refused += 1;
-            let resets_ms = answer.items()[6].int();
+            let resets_ms = int(&answer, 6);
             let check = format!("CHECK k {qty} FOR user u");
             assert_eq!(word(&mut host, resets_ms - 1, &check), "LIMITED", "{answer:?}");
             assert_eq!(word(&mut host, resets_ms, &check), "OK", "{answer:?}");
@@ -107,7 +121,8 @@ fn units_go_back_to_the_part_that_counted_them() {
     let mut host = host(&["SET k 100", "LIMIT k user 5 PER 64 ROLLING"]);
     let say = |host: &mut Host, after_ms: i64, text: &str| word(host, START_MS + after_ms, text);
     let used = |host: &mut Host, after_ms: i64| {
-        call(host, START_MS + after_ms, "USAGE k FOR user u").items()[0].field("used").map_or(-1, Reply::int)
+        let Reply::Array(limits) = call(host, START_MS + after_ms, "USAGE k FOR user u") else { return -1 };
+        limits.first().and_then(|limit| limit.field("used")).map_or(-1, number)
     };
     say(&mut host, 0, "RESERVE k a 2 EX 9999 FOR user u");
     say(&mut host, 10_000, "RESERVE k b 2 EX 9999 FOR user u");

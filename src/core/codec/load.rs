@@ -343,7 +343,6 @@ impl Loader {
 
     /// An entry of a limit that is gone, or of a window that is over.
     fn orphan(&mut self, reader: &mut Reader<'_>, state: EntryState) -> Read<()> {
-        let salt = self.pool.salt;
         let limit = reader.small()?;
         let living = self.pool.limits.iter().find(|l| l.id == limit).map(|l| l.identity.dims.len());
         let value = match living {

@@ -46,6 +46,7 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
         let more = more.saturating_sub(shown.0.saturating_sub(used));
         allocate::check_limit(limit, tuple, used, total)
             .ok_or_else(|| allocate::limited(view, limit, at, tuple, shown, more))?;
+        let counted = used.saturating_add(view.pool.usage.credit(current));
         fits &= sum(counted, limit.amount(total)).is_some();
         recount.push((limit.id, window_ms));
     }
