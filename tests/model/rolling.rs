@@ -67,7 +67,11 @@ fn no_span_holds_more_than_max_and_units_come_back_on_time() {
             let text = format!("RESERVE k o{order} {qty} EX 999999 FOR user u");
             let answer = call(&mut host, now_ms, &text);
             let in_span = |until_ms: i64| -> i64 {
-                taken.iter().filter(|(at_ms, _)| *at_ms > until_ms - span_ms && *at_ms <= until_ms).map(|(_, qty)| qty).sum()
+                taken
+                    .iter()
+                    .filter(|(at_ms, _)| *at_ms > until_ms - span_ms && *at_ms <= until_ms)
+                    .map(|(_, qty)| qty)
+                    .sum()
             };
             if answer.word().as_deref() == Some("OK") {
                 assert!(in_span(now_ms) + qty <= MAX, "{text} at {now_ms}");
@@ -81,7 +85,10 @@ fn no_span_holds_more_than_max_and_units_come_back_on_time() {
             assert_eq!(word(&mut host, resets_ms, &check), "OK", "{answer:?}");
             // The exact moment, had every unit its own: at most a part of the span before.
             let exact_ms = taken.iter().map(|(at_ms, _)| at_ms + span_ms).find(|at_ms| in_span(*at_ms) + qty <= MAX);
-            assert!(exact_ms.is_some_and(|exact_ms| resets_ms <= exact_ms + span_ms / 64 + 2), "{exact_ms:?} {answer:?}");
+            assert!(
+                exact_ms.is_some_and(|exact_ms| resets_ms <= exact_ms + span_ms / 64 + 2),
+                "{exact_ms:?} {answer:?}"
+            );
         }
         assert!(refused > 100 && taken.len() > 300, "{refused} refused, {} taken", taken.len());
         assert_eq!(host.verify(), Vec::<String>::new());

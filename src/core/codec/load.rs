@@ -323,7 +323,8 @@ impl Loader {
         Ok(())
     }
 
-    /// One more usage of a value that may have several: the newest is indexed, the others hang on it.
+    /// One more usage of a value that may have several: the newest is indexed, the others hang on
+    /// it.
     fn part(&mut self, limit: u32, value: Bytes, at: u32, window: Option<Window>) -> Read<()> {
         let Some(older) = self.newest.insert((limit, value), at) else { return Ok(()) };
         let usage = &mut self.pool.usage;

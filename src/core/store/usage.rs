@@ -4,17 +4,17 @@
 //! window in which it was counted. When a value is counted in a new window while old shares remain,
 //! the old entry is detached: it leaves the index and ends with its last share.
 //!
-//! With a rolling window an entry is one part of the span, and older parts still count. So the newest
-//! part of a value is in the index, and the older ones hang on it as a chain, from new to old: at
-//! most 65, since a part that a new one puts beyond the span leaves the chain.
+//! With a rolling window an entry is one part of the span, and older parts still count. So the
+//! newest part of a value is in the index, and the older ones hang on it as a chain, from new to
+//! old: at most 65, since a part that a new one puts beyond the span leaves the chain.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::core::model::hash::Salt;
 use crate::core::model::limit::Limit;
-use crate::core::model::window::Window;
 use crate::core::model::usage::{EntryState, RestoredEntry, Share, UsageCounts, UsageEntry};
+use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
 use crate::core::store::index::Index;
 use crate::core::store::list::List;
@@ -151,7 +151,8 @@ impl Usage {
             self.retire(salt, at);
         }
         self.note(limit, share.window_ms);
-        let (began_ms, counts) = newest.and_then(|at| self.entries.counts(at)).unwrap_or((i64::MIN, UsageCounts::default()));
+        let (began_ms, counts) =
+            newest.and_then(|at| self.entries.counts(at)).unwrap_or((i64::MIN, UsageCounts::default()));
         let part = newest.filter(|_| began_ms == share.window_ms);
         if let Some(at) = part {
             let UsageCounts { used, refs } = counts;
@@ -172,7 +173,7 @@ impl Usage {
             self.index.insert(share.hash, at);
             at
         });
-        // What this part puts beyond the span ends, so that no value has more than one part too many.
+        // What this part puts beyond the span ends, so that no value has more than 65 parts.
         let since_ms = limit.identity.window.rolling_since_ms(share.window_ms).unwrap_or(i64::MIN);
         while newest.is_some_and(|row| self.entries.at(row).window_ms >= since_ms) {
             newest = newest.and_then(|row| self.chains.get(&row)?.older);
@@ -358,7 +359,10 @@ impl Usage {
     /// The bytes taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.bytes().saturating_add(self.index.bytes()).saturating_add(self.credits.len().saturating_add(self.chains.len()).saturating_mul(40))
+        self.entries
+            .bytes()
+            .saturating_add(self.index.bytes())
+            .saturating_add(self.credits.len().saturating_add(self.chains.len()).saturating_mul(40))
     }
 
     /// How many entries the index knows.
