@@ -10,11 +10,15 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: vectors
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange
+.PHONY: shop shop-load
 .PHONY: dist packages packages-test images-test deploy-check
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
 help:
 	@echo "make run     build, start Redis with the module on port $(PORT)"
+	@echo "make shop    a flash sale in the browser: Redis, stock-ledger and a web shop, at one address of 127.0.0.1;"
+	@echo "             DATABASE=postgres://… or mysql://… in place of SQLite, ARGS='--units 20 --hold-seconds 15'"
+	@echo "make shop-load  page views and orders a second of that shop, and how fast 200 open pages show that it is sold out"
 	@echo "make test    every test"
 	@echo "make servers every server and cluster test on Redis 8.2.3, 8.6.3 and Valkey 9.1.2, fetched below target/servers"
 	@echo "make exchange  which of these servers hands pools to which, each pair run"
@@ -53,6 +57,15 @@ build: deps
 
 run: build
 	@sh scripts/run.sh "$(MODULE)" "$(PORT)"
+
+shop: deps
+	@echo "Building; the first time this takes about five minutes."
+	cargo build --release -p redis-stock -p stock-shop
+	DATABASE="$(or $(DATABASE),sqlite)" "$(TARGET)/release/stock-shop" --module "$(MODULE)" --dir "$(TARGET)/shop" $(ARGS)
+
+shop-load: deps
+	cargo build --release -p redis-stock -p stock-shop
+	cargo run --release -p stock-shop --example load
 
 test: deps-tests
 	cargo fmt --all --check

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs missing packages with apt: redis-server, and libclang to build the bindings. With `tests`
-# also what the tests need: PostgreSQL, MariaDB, Python and Node.js with apt, the client libraries with
+# also what the tests need: PostgreSQL, pgbouncer, MariaDB, Python and Node.js with apt, the client libraries with
 # pip and npm inside the project's directories.
 set -eu
 cd "$(dirname "$0")/.."
@@ -29,6 +29,7 @@ if [ -n "$tests" ]; then
     # The tests of stock-ledger run on real database servers, which they start themselves.
     has_one_of /usr/lib/postgresql/*/bin/initdb /usr/local/bin/initdb /usr/bin/initdb || want="$want postgresql"
     has_one_of /usr/sbin/mariadbd /usr/bin/mariadbd /usr/local/bin/mariadbd || want="$want mariadb-server"
+    has_one_of /usr/sbin/pgbouncer /usr/bin/pgbouncer /usr/local/bin/pgbouncer || want="$want pgbouncer"
     # A Python without ensurepip makes no environment with pip in it: Debian ships it apart.
     python3 -c "import venv, ensurepip" >/dev/null 2>&1 || want="$want python3 python3-venv"
     command -v node >/dev/null 2>&1 || want="$want nodejs"
@@ -76,5 +77,21 @@ install_libraries() {
     fi
 }
 
+# The browser that the shop is tested in, and what drives it. Without them that one test is skipped, and says so.
+install_browser() {
+    if ! has_one_of /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome && [ -z "${CHROMIUM:-}" ]; then
+        want=" chromium"
+        install_wanted || return 1
+    fi
+    browser="${CARGO_TARGET_DIR:-target}/browser"
+    pins=shop/tests/requirements.txt
+    if ! cmp -s "$pins" "$browser/installed"; then
+        python3 -m venv --clear "$browser" || return 1
+        "$browser/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins" || return 1
+        cp "$pins" "$browser/installed"
+    fi
+}
+
 [ -z "$want" ] || install_wanted
 [ -z "$tests" ] || install_libraries
+[ -z "$tests" ] || install_browser || echo "No browser could be had: the shop's browser test will be skipped." >&2

@@ -117,6 +117,13 @@ func (w *Words) optional(name string, n int64) *Words {
 	return w.add(name).number(n)
 }
 
+func (w *Words) bound(name string, atMs int64) *Words {
+	if atMs == -1 {
+		return w.add(name, "NONE")
+	}
+	return w.optional(name, atMs)
+}
+
 func (w *Words) flag(name string, set bool) *Words {
 	if !set {
 		return w
@@ -239,6 +246,11 @@ func Resume(key string) Call[Outcome[Nothing]]  { return of(on("RESUME", key), d
 
 func SetPolicy(key, json string) Call[Outcome[Nothing]] {
 	return of(on("SETPOLICY", key).add(json), done)
+}
+
+// Schedule sets from when and until when the pool sells, in Unix ms; 0 leaves a bound, -1 removes it.
+func Schedule(key string, fromMs, untilMs int64) Call[Outcome[Nothing]] {
+	return of(on("SCHEDULE", key).bound("FROM", fromMs).bound("UNTIL", untilMs), done)
 }
 
 // Sweep returns due holds now; most 0 is 1,000.

@@ -120,6 +120,7 @@ func pool(answer any) (*Pool, error) {
 	p := &Pool{Reserved: n("reserved"), Safety: n("safety"), Available: n("available"), Shortfall: n("shortfall"), Sold: n("sold"),
 		Out: n("out"), Orders: map[string]int64{}, Suspended: n("suspended") == 1, Unlimited: n("unlimited") == 1,
 		NextDeadlineMs: n("next_deadline_ms"), Epoch: word(m["epoch"]), Seq: n("seq"), Limits: n("limits"), Alert: n("alert"),
+		FromMs: n("from_ms"), UntilMs: n("until_ms"),
 		HoldSeconds: n("hold_seconds"), RetainSeconds: n("retain_seconds"), RetainPaidSeconds: n("retain_paid_seconds")}
 	if onHand, is := m["on_hand"].(int64); is {
 		p.OnHand = &onHand

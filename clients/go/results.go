@@ -56,6 +56,7 @@ type Pool struct {
 	NextDeadlineMs                                    int64
 	Epoch                                             string
 	Seq, Limits, Alert                                int64
+	FromMs, UntilMs                                   int64 // the sale window; 0 is none
 	HoldSeconds, RetainSeconds, RetainPaidSeconds     int64
 	Events                                            *string
 }

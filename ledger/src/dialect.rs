@@ -24,25 +24,25 @@ impl Dialect {
         })
     }
 
-    /// What each connection begins with.
-    pub fn session(self) -> &'static [&'static str] {
+    /// What each connection begins with; nobody waits for a lock longer than so many seconds.
+    pub fn session(self, lock_seconds: u64) -> Vec<String> {
         match self {
             // A writer waits for another one; a commit is on the disk when it is answered.
-            Dialect::Sqlite => {
-                &["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
-            }
-            // Whoever waits longer for a row has met somebody who is slower, and tries again.
-            Dialect::Postgres => {
-                &["SET lock_timeout = '10s'", "SET idle_in_transaction_session_timeout = 0", "SET timezone = 'UTC'"]
-            }
+            Dialect::Sqlite => vec![
+                format!("PRAGMA busy_timeout = {}", lock_seconds * 1000),
+                "PRAGMA journal_mode = WAL".to_string(),
+                "PRAGMA synchronous = FULL".to_string(),
+            ],
+            // A pooler may lend another server's session for each transaction: see `begin`.
+            Dialect::Postgres => Vec::new(),
             // As a whole, whatever the server has: ORACLE makes BEGIN something else, and
             // EMPTY_STRING_IS_NULL an empty text nothing. What does not fit is an error, never cut.
             // Repeatable read would lock gaps between rows, and two streams would block each other.
-            Dialect::Mysql => &[
-                "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
-                "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-                "SET SESSION autocommit = 1, time_zone = '+00:00'",
-                "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 60",
+            Dialect::Mysql => vec![
+                "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'".to_string(),
+                "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_string(),
+                "SET SESSION autocommit = 1, time_zone = '+00:00'".to_string(),
+                format!("SET SESSION innodb_lock_wait_timeout = {lock_seconds}, lock_wait_timeout = 60"),
             ],
         }
     }
@@ -57,12 +57,17 @@ impl Dialect {
         }
     }
 
-    /// Begins a transaction. Not every sql_mode of MariaDB has BEGIN.
-    pub fn begin(self) -> &'static str {
+    /// Begins a transaction. Not every sql_mode of MariaDB has BEGIN. What PostgreSQL is told holds
+    /// for this transaction only, so that a pooler's next client finds nothing of it: whoever waits
+    /// longer for a row has met somebody who is slower, and tries again.
+    pub fn begin(self, lock_seconds: u64) -> String {
         match self {
-            Dialect::Sqlite => "BEGIN",
-            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
-            Dialect::Mysql => "START TRANSACTION",
+            Dialect::Sqlite => "BEGIN".to_string(),
+            Dialect::Postgres => format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{lock_seconds}s'; \
+                 SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL timezone = 'UTC'"
+            ),
+            Dialect::Mysql => "START TRANSACTION".to_string(),
         }
     }
 

@@ -26,7 +26,8 @@ pub enum Kind {
     Cancelled,
     /// A restock or a write-off made in Redis.
     Added,
-    /// What moves nothing that the database follows: set, reconciled, policy, suspended, resumed.
+    /// What moves nothing that the database follows: set, reconciled, policy, suspended, resumed,
+    /// opened, ended.
     Other,
     /// No entry: the pool as STOCK.GET shows it, when its last entries are missing in the stream.
     State,
@@ -45,7 +46,7 @@ impl Kind {
             b"returned" => Kind::Returned,
             b"cancelled" => Kind::Cancelled,
             b"added" => Kind::Added,
-            b"set" | b"reconciled" | b"policy" | b"suspended" | b"resumed" => Kind::Other,
+            b"set" | b"reconciled" | b"policy" | b"suspended" | b"resumed" | b"opened" | b"ended" => Kind::Other,
             _ => return None,
         })
     }
@@ -121,6 +122,11 @@ impl Event {
         fits("the pool's key", &pool, MOST_POOL)?;
         fits("the order", order.as_deref().unwrap_or_default(), MOST_ORDER)?;
         fits("for", &attributes, MOST_ATTRIBUTES)?;
+        // The module writes JSON, which has none; an entry that somebody else wrote may, and no
+        // text of PostgreSQL can carry it.
+        if attributes.contains('\0') {
+            return Err("for has a NUL byte".to_string());
+        }
         Ok(Event {
             kind,
             pool,
@@ -266,6 +272,7 @@ mod tests {
             (("out", "9223372036854775807"), "out is beyond"),
             (("out", "-9223372036854775808"), "out is beyond"),
             (("seq", "9007199254740992"), "seq is beyond"),
+            (("for", "{\"user\":\"a\0\"}"), "for has a NUL byte"),
             (("pool", &"x".repeat(256)), "the pool's key has 256 characters"),
             (("order", &"y".repeat(513)), "the order has 513"),
         ] {

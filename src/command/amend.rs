@@ -31,7 +31,7 @@ pub const SPEC: Spec = Spec {
             docs::EXPIRED,
             docs::CONFIRMED,
             docs::CLOSED,
-            reply("[SUSPENDED, key], [SOLDOUT, …], [LIMITED, …]", "Where it asks for more."),
+            reply("[SUSPENDED, key], [EARLY, …], [ENDED, …], [SOLDOUT, …], [LIMITED, …]", "Where it asks for more."),
         ],
         errors: &[docs::NODIM],
         example: include_str!("examples/amend.txt"),

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::{bounded, Args, Parsed};
-use super::commit::{commit, expire_due, purge, reply_no_pool};
+use super::commit::{commit, make_due_changes, purge, reply_no_pool};
 use super::docs::Docs;
 use super::error::CommandError;
 use super::host::Handle;
@@ -94,7 +94,7 @@ pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) ->
     distinct
 }
 
-/// Opens every pool, and expires the due holds of those that exist. `None`: one does not exist, and
+/// Opens every pool, and makes the due changes of those that exist. `None`: one does not exist, and
 /// the reply is NOPOOL.
 ///
 /// # Errors
@@ -111,7 +111,7 @@ pub fn write_pools<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Resul
     }
     let clock = call.env.clock;
     for item in &items {
-        expire_due(call, item.handle, clock, DUE_PER_WRITE);
+        make_due_changes(call, item.handle, clock, DUE_PER_WRITE);
     }
     if let Some(key) = missing {
         reply_no_pool(call, key);

@@ -29,6 +29,8 @@ pub const SPEC: Spec = Spec {
             reply("[OK, qty, available, deadline_ms]", "It would be held."),
             docs::NOPOOL,
             docs::SUSPENDED,
+            docs::EARLY,
+            docs::ENDED,
             docs::SOLDOUT,
             docs::LIMITED,
         ],

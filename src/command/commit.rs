@@ -15,7 +15,7 @@ use crate::core::model::ids::Bytes;
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::time::Clock;
 use crate::core::model::view::View;
-use crate::core::ops::{expire, purge, roll};
+use crate::core::ops::{expire, purge, roll, schedule};
 
 /// The time and the defaults of a call.
 #[must_use]
@@ -41,8 +41,8 @@ pub fn read_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, Comm
     Ok(handle)
 }
 
-/// Opens a pool for a write, and expires its due holds first. `None`: there is no such key, and the
-/// reply is NOPOOL.
+/// Opens a pool for a write, and makes the changes first that are due. `None`: there is no such
+/// key, and the reply is NOPOOL.
 ///
 /// # Errors
 /// The key holds another type or a partial pool, or the event stream of the pool is being migrated.
@@ -52,7 +52,7 @@ pub fn write_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, Com
         return Ok(None);
     };
     let clock = call.env.clock;
-    expire_due(call, handle, clock, DUE_PER_WRITE);
+    make_due_changes(call, handle, clock, DUE_PER_WRITE);
     Ok(Some(handle))
 }
 
@@ -64,8 +64,23 @@ pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
     call.out.bulk(key);
 }
 
+/// Makes the changes that the clock has brought about: the sale has opened or ended, holds are due.
+/// Returns how many holds expired, at most `max`.
+pub fn make_due_changes(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
+    announce_sale(call, handle);
+    expire_due(call, handle, clock, max)
+}
+
+/// Announces that the sale has opened or ended since the last change. Each is a change of its own.
+pub fn announce_sale(call: &mut Call<'_>, handle: Handle) {
+    let now_ms = call.env.clock.now_ms;
+    while let Some(change) = schedule::due(call.keys.pool(handle), now_ms) {
+        commit(call, handle, &change);
+    }
+}
+
 /// Expires up to `max` due holds in order of deadline, and returns how many it expired.
-pub fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
+fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
     let mut expired = 0;
     while expired < max {
         let pool = call.keys.pool(handle);

@@ -43,9 +43,9 @@ pub const SPEC: Spec = Spec {
             docs::CLOSED,
             docs::NOORDER,
             reply(
-                "[SUSPENDED, key], [SOLDOUT, …], [LIMITED, …]",
+                "[SUSPENDED, key], [ENDED, …], [SOLDOUT, …], [LIMITED, …]",
                 "With `LATE` only, where units must be taken again. Refund, or (`SUSPENDED`) send it again \
-                later.",
+                later. `ENDED`: the order was placed after the end of the sale.",
             ),
         ],
         errors: &[

@@ -52,6 +52,10 @@ pub const RESERVED: Reply = reply("[RESERVED, key]", "The order is not paid: use
 pub const NOORDER: Reply = reply("[NOORDER, key]", "The pool does not know the order, or no longer.");
 /// The pool is suspended.
 pub const SUSPENDED: Reply = reply("[SUSPENDED, key]", "`STOCK.SUSPEND` is in force.");
+/// The sale is to come.
+pub const EARLY: Reply = reply("[EARLY, key, from_ms]", "The sale opens at `from_ms`.");
+/// The sale is over.
+pub const ENDED: Reply = reply("[ENDED, key, until_ms]", "The sale has ended.");
 /// Not enough units.
 pub const SOLDOUT: Reply = reply("[SOLDOUT, key, available]", "Not enough units; `available` could still be had.");
 /// A limit is reached.

@@ -37,7 +37,8 @@ pub const SPEC: Spec = Spec {
         replies: &[
             reply(
                 "map",
-                "`exists` (0 or 1), `suspended`, `orders` and `max_orders` (in the pool's memory), `missing` (an array \
+                "`exists` (0 or 1), `suspended`, `from_ms` and `until_ms` (the sale window; 0 = none), \
+                `orders` and `max_orders` (in the pool's memory), `missing` (an array \
                 of the dimensions that limits want and the call lacks), `stock` (a map: `on_hand`, nil = unlimited, \
                 `held`, `safety`, `available`, -1 = unlimited), `limits` (an array of maps: `limit`, `verdict`, \
                 `missing`, `values`, `used`, `max`, `remaining`, `resets_ms`; nil where a dimension is missing), \
@@ -85,9 +86,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let context = CallContext { clock: call.env.clock, defaults: call.env.defaults };
     let view = View::of_read(call.keys.pool(handle), context);
     let pool = view.pool;
-    out.map(9);
+    out.map(11);
     int(out, "exists", 1);
     int(out, "suspended", i64::from(pool.is_suspended()));
+    int(out, "from_ms", pool.schedule().from_ms.unwrap_or(0));
+    int(out, "until_ms", pool.schedule().until_ms.unwrap_or(0));
     int(out, "orders", i64::try_from(pool.remembered()).unwrap_or(i64::MAX));
     int(out, "max_orders", i64::from(context.defaults.max_orders));
     let mut missing: Vec<&[u8]> = Vec::new();

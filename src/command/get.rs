@@ -33,8 +33,8 @@ pub const SPEC: Spec = Spec {
                 "`on_hand` (nil = unlimited), `reserved`, `safety`, `available` (-1 = unlimited), \
                 `shortfall`, `sold`, `out`, `orders` (a map by state), `suspended`, `unlimited`, \
                 `next_deadline_ms` (0 = none), `epoch`, `seq`, `limits` (how many), `alert`, \
-                `hold_seconds`, `retain_seconds`, `retain_paid_seconds`, `events`; with `RETURNING` also \
-                `returning`.",
+                `from_ms` and `until_ms` (the sale window; 0 = none), `hold_seconds`, `retain_seconds`, \
+                `retain_paid_seconds`, `events`; with `RETURNING` also `returning`.",
             ),
             docs::NIL,
         ],
@@ -58,7 +58,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let view = View::of_read(call.keys.pool(handle), context);
     let pool = view.pool;
     let out = &mut *call.out;
-    out.map(if with_returning { 20 } else { 19 });
+    out.map(if with_returning { 22 } else { 21 });
     out.bulk(b"on_hand");
     match pool.on_hand() {
         OnHand::Units(units) => out.int(units),
@@ -83,6 +83,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     field("seq", i64::try_from(pool.seq()).unwrap_or(i64::MAX));
     field("limits", pool.limits().len() as i64);
     field("alert", pool.alert());
+    field("from_ms", pool.schedule().from_ms.unwrap_or(0));
+    field("until_ms", pool.schedule().until_ms.unwrap_or(0));
     field("hold_seconds", seconds(times.hold_ms, context.defaults.hold_ms));
     field("retain_seconds", seconds(times.retain_ms, context.defaults.retain_ms));
     field("retain_paid_seconds", seconds(times.retain_paid_ms, context.defaults.retain_paid_ms));

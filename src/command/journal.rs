@@ -39,6 +39,10 @@ pub enum Outcome {
     StillReserved,
     /// The pool is suspended.
     Suspended,
+    /// The sale has not opened yet.
+    Early,
+    /// The sale has ended.
+    Ended,
     /// No such order.
     NoOrder,
     /// No such epoch.
@@ -51,7 +55,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every counted outcome with its name in `INFO stock`.
-    pub const NAMES: [(Outcome, &'static str); 19] = [
+    pub const NAMES: [(Outcome, &'static str); 21] = [
         (Outcome::Reserved, "reserved"),
         (Outcome::Confirmed, "confirmed"),
         (Outcome::Late, "late"),
@@ -67,13 +71,15 @@ impl Outcome {
         (Outcome::AlreadyConfirmed, "already_confirmed"),
         (Outcome::StillReserved, "still_reserved"),
         (Outcome::Suspended, "suspended"),
+        (Outcome::Early, "early"),
+        (Outcome::Ended, "ended"),
         (Outcome::NoOrder, "noorder"),
         (Outcome::Unknown, "unknown"),
         (Outcome::NoPool, "nopool"),
         (Outcome::Error, "error"),
     ];
     /// The number of outcomes, `Other` included.
-    pub const COUNT: usize = 20;
+    pub const COUNT: usize = 22;
 }
 
 /// One change of a pool, to be announced as keyspace events.

@@ -57,6 +57,7 @@ mod release;
 mod reserve;
 mod return_units;
 mod returning;
+mod schedule;
 mod set;
 mod setpolicy;
 mod suspend;

@@ -45,7 +45,7 @@ pub const SPEC: Spec = Spec {
             docs::EXISTS,
             reply("[CONFIRMED, key]", "With `REPLACES`: `old` is paid in this pool. Nothing has changed."),
             reply(
-                "[SUSPENDED, key], [SOLDOUT, key, …], [LIMITED, key, …]",
+                "[SUSPENDED, key], [EARLY, key, …], [ENDED, key, …], [SOLDOUT, key, …], [LIMITED, key, …]",
                 "The first pool that refuses, in the order given. Nothing was taken anywhere.",
             ),
         ],

@@ -15,6 +15,7 @@ use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMI
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::MAX_REMEMBER;
+use crate::core::model::sale::Schedule;
 use crate::core::model::time::MAX_SECONDS;
 use crate::core::model::window::Window;
 use crate::core::model::zone::Tz;
@@ -37,6 +38,10 @@ struct PolicyText {
     alert: Whole,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     events: Option<ValueText>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    from: Option<Whole>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    until: Option<Whole>,
     #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     remember: Vec<String>,
     #[serde(default, deserialize_with = "list")]
@@ -156,6 +161,15 @@ fn span_ms(seconds: Option<Whole>) -> Parsed<Option<i64>> {
     seconds.map(|Whole(n)| within(n, 1, MAX_SECONDS).map(|n| n.saturating_mul(1_000))).transpose()
 }
 
+fn schedule(text: &PolicyText) -> Parsed<Schedule> {
+    let bound = |time: Option<Whole>| time.map(|Whole(at_ms)| within(at_ms, 1, MAX_UNITS)).transpose();
+    let schedule = Schedule { from_ms: bound(text.from)?, until_ms: bound(text.until)? };
+    if !schedule.is_valid() {
+        return Err(CommandError::line("ERR invalid policy: from must be before until"));
+    }
+    Ok(schedule)
+}
+
 fn cap(max: &MaxText) -> Parsed<Cap> {
     match max {
         MaxText::Units(Whole(n)) => within(*n, 0, MAX_UNITS).map(Cap::At),
@@ -196,6 +210,7 @@ pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
         }
         limits.push(limit);
     }
+    let schedule = schedule(&text)?;
     Ok(Policy {
         hold_ms: span_ms(text.hold)?,
         retain_ms: span_ms(text.retain)?,
@@ -203,6 +218,7 @@ pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
         safety: within(text.safety.0, -MAX_UNITS, MAX_UNITS)?,
         alert: within(text.alert.0, 0, MAX_UNITS)?,
         events: events.as_deref().map(Bytes::new),
+        schedule,
         remember: remember(&text.remember)?,
         limits,
     })
@@ -332,6 +348,8 @@ pub fn write(policy: &Policy) -> String {
         safety: Whole(policy.safety),
         alert: Whole(policy.alert),
         events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
+        from: policy.schedule.from_ms.map(Whole),
+        until: policy.schedule.until_ms.map(Whole),
         remember: policy.remember.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
         limits: limits.collect(),
     };

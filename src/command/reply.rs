@@ -41,6 +41,8 @@ const fn counted(refusal: &Refusal) -> Outcome {
         Refusal::Confirmed => Outcome::AlreadyConfirmed,
         Refusal::Reserved => Outcome::StillReserved,
         Refusal::Suspended => Outcome::Suspended,
+        Refusal::Early { .. } => Outcome::Early,
+        Refusal::Ended { .. } => Outcome::Ended,
         Refusal::NoOrder => Outcome::NoOrder,
         Refusal::Unknown => Outcome::Unknown,
         Refusal::SoldOut { .. } => Outcome::SoldOut,
@@ -76,6 +78,14 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::Confirmed => word("CONFIRMED", 2),
         Refusal::Reserved => word("RESERVED", 2),
         Refusal::Suspended => word("SUSPENDED", 2),
+        Refusal::Early { from_ms } => {
+            word("EARLY", 3);
+            out.int(*from_ms);
+        }
+        Refusal::Ended { until_ms } => {
+            word("ENDED", 3);
+            out.int(*until_ms);
+        }
         Refusal::NoOrder => word("NOORDER", 2),
         Refusal::Unknown => word("UNKNOWN", 2),
         Refusal::SoldOut { available } => {
@@ -135,7 +145,9 @@ const fn conflict_text(conflict: Conflict) -> &'static str {
     }
 }
 
-const fn bound_text(bound: Bound) -> &'static str {
+/// The error reply of a bound.
+#[must_use]
+pub const fn bound_text(bound: Bound) -> &'static str {
     match bound {
         Bound::Orders => "ERR pool has reached stock.pool-max-orders",
         Bound::DeadlineOver => "ERR invalid expire time: in the past",
@@ -144,5 +156,6 @@ const fn bound_text(bound: Bound) -> &'static str {
         Bound::Limits => "ERR too many limits in one pool: at most 32",
         Bound::Overrides => "ERR too many overrides in one limit: at most 10000",
         Bound::Unlimited => "ERR pool is unlimited: it has no on_hand",
+        Bound::Schedule => "ERR invalid sale window: FROM must be before UNTIL",
     }
 }

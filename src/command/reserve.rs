@@ -50,6 +50,8 @@ pub const SPEC: Spec = Spec {
             docs::CLOSED,
             reply("[CONFIRMED, key]", "With `REPLACES`: `old` is paid. Nothing has changed."),
             docs::SUSPENDED,
+            docs::EARLY,
+            docs::ENDED,
             docs::SOLDOUT,
             docs::LIMITED,
         ],

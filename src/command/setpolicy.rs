@@ -1,7 +1,7 @@
 //! `STOCK.SETPOLICY key json`
 
 use super::args::Args;
-use super::commit::{commit_and_purge, write_pool};
+use super::commit::{announce_sale, commit_and_purge, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::policy_json;
@@ -50,6 +50,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         Ok(change) => {
             if let Some(change) = change {
                 commit_and_purge(call, handle, &change);
+                announce_sale(call, handle);
             }
             call.out.ok();
         }

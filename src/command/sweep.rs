@@ -1,7 +1,7 @@
 //! `STOCK.SWEEP key [COUNT n]`
 
 use super::args::{bounded, is, Args};
-use super::commit::{expire_due, purge, reply_no_pool};
+use super::commit::{make_due_changes, purge, reply_no_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
@@ -21,7 +21,8 @@ pub const SPEC: Spec = Spec {
     args: &[Arg::KEY, Arg::integer("n").after("COUNT").optional()],
     docs: Docs {
         details: "Nobody needs to call this: writes return due holds, and a background task does so for idle \
-            pools. It returns 1,000 holds, or `COUNT`, at most 100,000.",
+            pools. It returns 1,000 holds, or `COUNT`, at most 100,000, and announces a sale that has opened or \
+            ended.",
         replies: &[reply("integer", "How many holds were returned."), docs::NOPOOL],
         errors: &[],
         example: include_str!("examples/sweep.txt"),
@@ -52,7 +53,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     };
     let clock = Clock::at(call.env.clock.now_ms);
     let most = usize::try_from(count).unwrap_or(0);
-    let returned = expire_due(call, handle, clock, most);
+    let returned = make_due_changes(call, handle, clock, most);
     // Purging counts as work, too: together no more than COUNT.
     purge(call, handle, most.saturating_sub(returned));
     call.out.int(returned as i64);

@@ -3,8 +3,8 @@
 use super::spec::Spec;
 use super::{
     add, amend, available, check, confirm, effect, explain, extend, get, limit, limits, load, mconfirm, meffect,
-    mextend, mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, set,
-    setpolicy, suspend, sweep, unlimit, usage, verify,
+    mextend, mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, schedule,
+    set, setpolicy, suspend, sweep, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the documents.
@@ -26,6 +26,7 @@ pub static TABLE: &[Spec] = &[
     suspend::SUSPEND,
     suspend::RESUME,
     setpolicy::SPEC,
+    schedule::SPEC,
     sweep::SPEC,
     limit::SPEC,
     unlimit::SPEC,

@@ -4,6 +4,7 @@
 use crate::core::model::change::{Change, Kind, OrderChange, OrderRef, PoolChange, Transitions};
 use crate::core::model::hash::Salt;
 use crate::core::model::pool::{Pool, Stamp};
+use crate::core::model::sale::SalePhase;
 use crate::core::ops;
 
 /// Applies a change, and says how it is announced, if it is. Cannot fail.
@@ -51,6 +52,9 @@ fn apply_pool(pool: &mut Pool, now_ms: i64, change: &PoolChange<'_>) {
         PoolChange::Policy(policy) => ops::policy::apply(pool, policy, now_ms),
         PoolChange::LimitSet(set) => ops::limit::apply_set(pool, set, now_ms),
         PoolChange::LimitRemoved { id, pattern } => ops::limit::apply_removed(pool, *id, pattern.as_ref()),
+        PoolChange::Scheduled(schedule) => ops::schedule::apply(pool, *schedule, now_ms),
+        PoolChange::Opened => ops::schedule::apply_announced(pool, SalePhase::Open),
+        PoolChange::Ended => ops::schedule::apply_announced(pool, SalePhase::Ended),
     }
 }
 

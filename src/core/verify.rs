@@ -3,6 +3,7 @@
 
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
+use crate::core::model::sale::{Sale, SalePhase};
 use crate::core::model::usage::EntryState;
 use crate::core::store::slab::NONE;
 
@@ -14,6 +15,7 @@ pub fn verify(pool: &Pool) -> Vec<String> {
     orders(pool, &mut report);
     usage(pool, &mut report);
     limits(pool, &mut report);
+    sale(pool, &mut report);
     report.lines
 }
 
@@ -194,6 +196,19 @@ fn limits(pool: &Pool, report: &mut Report) {
         if pool.limits.iter().filter(|l| l.identity == limit.identity).count() > 1 {
             report.say("duplicate limit".into());
         }
+    }
+}
+
+fn sale(pool: &Pool, report: &mut Report) {
+    let Some(sale) = pool.sale.as_deref() else { return };
+    if *sale == Sale::default() {
+        report.say("a pool that always sells keeps a sale window".into());
+    }
+    if !sale.schedule.is_valid() {
+        report.say("a sale ends before it opens".into());
+    }
+    if sale.announced == SalePhase::Ended && sale.schedule.until_ms.is_none() {
+        report.say("a sale without an end has ended".into());
     }
 }
 

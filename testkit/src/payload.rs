@@ -120,6 +120,7 @@ impl Cursor<'_> {
             10 => "xsbb",
             17 => "xss",
             18 => "ns",
+            14 => "oob",
             END => "nn",
             _ => return None,
         };

@@ -208,6 +208,7 @@ fn clients_are_told_to_try_again() {
         "SUSPEND k",
         "RESUME k",
         "SETPOLICY k {}",
+        "SCHEDULE k UNTIL 5",
         "SWEEP k",
         "LIMIT k user 5",
         "UNLIMIT k user",

@@ -56,6 +56,11 @@ const HISTORY: &[(i64, &str)] = &[
 
 /// What version 2 can do besides, after [`HISTORY`].
 const SINCE_2: &[(i64, &str)] = &[
+    // A sale window: opened, ended, opened again.
+    (20_010, "SCHEDULE k FROM 1767268820500 UNTIL 1767268821000"),
+    (20_500, "SWEEP k"),
+    (21_000, "SWEEP k"),
+    (21_001, "SCHEDULE k UNTIL 1767272400000"),
     (30_000, "RESUME k"),
     (30_001, "RESERVE k swap-1 1 FOR user u6 region r1 store s1"),
     (30_002, "RESERVE k swap-2 2 REPLACES swap-1 FOR user u7 region r1 store s1"),

@@ -27,6 +27,7 @@ mod remember;
 mod replaces;
 mod replication;
 mod replication_consumers;
+mod schedule;
 mod second_module;
 mod selling;
 mod server_integration;

@@ -41,6 +41,7 @@ fn every_change_has_its_event() {
         ("STOCK.UNLIMIT k user", "policy"),
         ("STOCK.SUSPEND k", "suspend"),
         ("STOCK.RESUME k", "resume"),
+        ("STOCK.SCHEDULE k FROM 4102444800000", "policy"),
     ] {
         announces(&server, &mut c, &mut events, line, &[expected]);
     }
@@ -50,6 +51,8 @@ fn every_change_has_its_event() {
         "STOCK.RELEASE k p",
         "STOCK.RELEASE k never",
         "STOCK.RESUME k",
+        "STOCK.SCHEDULE k FROM 4102444800000",
+        "STOCK.RESERVE k early 1",
         "STOCK.GET k",
         "STOCK.SWEEP k",
         "STOCK.RESERVE k q 1000",
@@ -57,6 +60,9 @@ fn every_change_has_its_event() {
     ] {
         announces(&server, &mut c, &mut events, line, &[]);
     }
+    announces(&server, &mut c, &mut events, "STOCK.SCHEDULE k FROM NONE", &["policy", "open"]);
+    announces(&server, &mut c, &mut events, "STOCK.SCHEDULE k UNTIL 5", &["policy", "ended"]);
+    announces(&server, &mut c, &mut events, "STOCK.SCHEDULE k UNTIL NONE", &["policy", "open"]);
     c.pause_background();
     let due = c.expect("STOCK.RESERVE k q 1 PX 20", "[OK, *]").items()[3].int();
     pass(due);

@@ -16,6 +16,8 @@ const REFUSED: &[&str] = &[
     "STOCK.RESERVE k new 9 PXAT 5 FOR user v",
     "STOCK.RESERVE full new 1 PARTIAL",
     "STOCK.RESERVE asleep new 1",
+    "STOCK.RESERVE early new 1",
+    "STOCK.RESERVE ended new 1",
     "STOCK.RESERVE no new 1",
     "STOCK.RESERVE text new 1",
     "STOCK.RESERVE k new",
@@ -62,6 +64,11 @@ const REFUSED: &[&str] = &[
     "STOCK.ADD no 5",
     "STOCK.SUSPEND asleep",
     "STOCK.RESUME k",
+    "STOCK.SCHEDULE k FROM NONE UNTIL NONE",
+    "STOCK.SCHEDULE k FROM 9 UNTIL 9",
+    "STOCK.SCHEDULE ended FROM 6",
+    "STOCK.SCHEDULE no FROM 9",
+    "STOCK.SETPOLICY k {\"from\":9,\"until\":8}",
     "STOCK.SETPOLICY k {\"unknown\":1}",
     "STOCK.SETPOLICY no {}",
     "STOCK.SWEEP k",
@@ -84,6 +91,10 @@ fn setting(server: &Server) {
          STOCK.SET full 0
          STOCK.SET asleep 5
          STOCK.SUSPEND asleep
+         STOCK.SET early 5
+         STOCK.SCHEDULE early FROM 4102444800000
+         STOCK.SET ended 5
+         STOCK.SCHEDULE ended UNTIL 5
          STOCK.SET k 100
          STOCK.ADD k 5 TOKEN t => [OK, 105, 105]
          STOCK.LIMIT k user 8 MISSING REFUSE
@@ -110,7 +121,8 @@ fn setting(server: &Server) {
 /// Everything that could show a trace.
 fn trace(server: &Server) -> (String, u64, i64) {
     let mut c = server.client();
-    let digests: Vec<String> = ["k", "full", "asleep", "no", "text"].iter().map(|k| c.digest(k)).collect();
+    let digests: Vec<String> =
+        ["k", "full", "asleep", "early", "ended", "no", "text"].iter().map(|k| c.digest(k)).collect();
     (digests.join(" "), server.aof_bytes(), server.offset())
 }
 
@@ -177,6 +189,7 @@ fn a_change_leaves_its_traces() {
         "STOCK.ADD k 1",
         "STOCK.SUSPEND k",
         "STOCK.RESUME k",
+        "STOCK.SCHEDULE k UNTIL 4102444800000",
         "STOCK.LIMIT k user 9",
         "STOCK.UNLIMIT k user",
         "STOCK.SETPOLICY k {\"safety\":1}",

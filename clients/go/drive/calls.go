@@ -36,6 +36,13 @@ func (a args) amount(name string) int64 {
 	return a.n(name)
 }
 
+func (a args) bound(name string) int64 {
+	if a[name] == "NONE" {
+		return -1
+	}
+	return a.n(name)
+}
+
 func (a args) texts(name string) (found []string) {
 	list, _ := a[name].([]any)
 	for _, one := range list {
@@ -120,6 +127,8 @@ func typed(method string, a args) stock.AnyCall {
 		return stock.Resume(key)
 	case "setpolicy":
 		return stock.SetPolicy(key, a.text("policy"))
+	case "schedule":
+		return stock.Schedule(key, a.bound("from_ms"), a.bound("until_ms"))
 	case "sweep":
 		return stock.Sweep(key, a.n("count"))
 	case "limit":
@@ -285,7 +294,7 @@ func result(method string, value any, err error) object {
 		return object{"type": "pool", "on_hand": v.OnHand, "reserved": v.Reserved, "safety": v.Safety, "available": v.Available,
 			"shortfall": v.Shortfall, "sold": v.Sold, "out": v.Out, "orders": v.Orders, "suspended": flag[v.Suspended],
 			"unlimited": flag[v.Unlimited], "next_deadline_ms": v.NextDeadlineMs, "epoch": v.Epoch, "seq": v.Seq, "limits": v.Limits,
-			"alert": v.Alert, "hold_seconds": v.HoldSeconds, "retain_seconds": v.RetainSeconds,
+			"alert": v.Alert, "from_ms": v.FromMs, "until_ms": v.UntilMs, "hold_seconds": v.HoldSeconds, "retain_seconds": v.RetainSeconds,
 			"retain_paid_seconds": v.RetainPaidSeconds, "events": v.Events}
 	}
 	panic(method)

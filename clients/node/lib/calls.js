@@ -133,6 +133,14 @@ export function reconcile(key, onHand, options = {}) {
 export const suspend = (key) => make(["STOCK.SUSPEND", key], key, a.done);
 export const resume = (key) => make(["STOCK.RESUME", key], key, a.done);
 
+/** From when and until when the pool sells, in Unix ms; "NONE" removes a bound, one that is left out stays. */
+export function schedule(key, options) {
+  const words = ["STOCK.SCHEDULE", key];
+  option(words, "FROM", options.fromMs);
+  option(words, "UNTIL", options.untilMs);
+  return make(words, key, a.done);
+}
+
 /** Replaces the whole policy. */
 export const setPolicy = (key, json) => make(["STOCK.SETPOLICY", key, json], key, a.done);
 

@@ -120,6 +120,7 @@ const CALLS = {
   reconcile: (g) => calls.reconcile(bytes(g.key), g.on_hand, { after: g.after, dryRun: g.dry_run }),
   suspend: (g) => calls.suspend(bytes(g.key)),
   resume: (g) => calls.resume(bytes(g.key)),
+  schedule: (g) => calls.schedule(bytes(g.key), { fromMs: g.from_ms, untilMs: g.until_ms }),
   sweep: (g) => calls.sweep(bytes(g.key), { count: g.count }),
   limit: (g) => calls.limit(bytes(g.key), g.by, g.max, { ...g, for: g.for?.map(bytes) }),
   unlimit: (g) => calls.unlimit(bytes(g.key), g.by, { ...g, for: g.for?.map(bytes) }),

@@ -212,6 +212,13 @@ final class Stock
         return $this->make($key, ['STOCK.SETPOLICY', $key, $json], $this->done(...));
     }
 
+    /** From when and until when the pool sells, in Unix ms; 'NONE' removes a bound, null leaves it. */
+    public function schedule(string $key, int|string|null $fromMs = null, int|string|null $untilMs = null): Answer
+    {
+        $words = ['STOCK.SCHEDULE', $key, ...self::option('FROM', $fromMs), ...self::option('UNTIL', $untilMs)];
+        return $this->make($key, $words, $this->done(...));
+    }
+
     public function limit(
         string $key,
         string $by,

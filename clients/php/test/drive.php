@@ -50,6 +50,7 @@ function typed(Stock $stock, string $method, array $g): mixed
         'reconcile' => $stock->reconcile($key, $g['on_hand'], isset($g['after']) ? array_values($g['after']) : null, $g['dry_run'] ?? false),
         'suspend' => $stock->suspend($key),
         'resume' => $stock->resume($key),
+        'schedule' => $stock->schedule($key, $g['from_ms'] ?? null, $g['until_ms'] ?? null),
         'sweep' => $stock->sweep($key, $count),
         'setpolicy' => $stock->setPolicy($key, $g['policy']),
         'limit' => $stock->limit($key, $g['by'], $g['max'], $g['per'] ?? null, $g['tz'] ?? null, $count, $g['missing'] ?? null, $g['for'] ?? []),

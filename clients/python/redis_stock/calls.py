@@ -224,6 +224,17 @@ def set_policy(key: Bytes, json: str) -> Call[bool | a.Refused]:
     return Call(["STOCK.SETPOLICY", key, json], key, _switched)
 
 
+def schedule(
+    key: Bytes, *, from_ms: Optional[int | str] = None, until_ms: Optional[int | str] = None
+) -> Call[bool | a.Refused]:
+    """Sets from when and until when the pool sells, in Unix ms; "NONE" removes a bound, None leaves it."""
+    words = ["STOCK.SCHEDULE", key]
+    for name, at_ms in (("FROM", from_ms), ("UNTIL", until_ms)):
+        if at_ms is not None:
+            words += (name, at_ms)
+    return Call(words, key, _switched)
+
+
 def limit(
     key: Bytes, by: str, max: int | str, *, per: Optional[Bytes] = None, tz: Optional[str] = None,
     count: Optional[str] = None, missing: Optional[str] = None, override: Sequence[Bytes] = (),

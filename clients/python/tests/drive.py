@@ -196,6 +196,8 @@ def make(method, g):
             return calls.suspend(key)
         case "resume":
             return calls.resume(key)
+        case "schedule":
+            return calls.schedule(key, **some("from_ms", "until_ms"))
         case "sweep":
             return calls.sweep(key, g.get("count"))
         case "limit":

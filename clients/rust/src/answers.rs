@@ -264,6 +264,10 @@ pub struct Pool {
     pub limits: i64,
     /// At how many units left an alert is sent.
     pub alert: i64,
+    /// When the sale opens, Unix ms; 0 where it is always open.
+    pub from_ms: i64,
+    /// When the sale ends, Unix ms; 0 where it never does.
+    pub until_ms: i64,
     /// Seconds of a hold, where the call names none.
     pub hold_seconds: i64,
     /// Seconds for which an order that is over is remembered.

@@ -397,6 +397,15 @@ pub fn set_policy(key: impl AsRef<[u8]>, json: impl AsRef<[u8]>) -> Call<Outcome
     on("STOCK.SETPOLICY", key).id(json).of(decode::done)
 }
 
+/// Sets from when and until when the pool sells, in Unix ms; 0 leaves a bound, -1 removes it.
+pub fn schedule(key: impl AsRef<[u8]>, from_ms: i64, until_ms: i64) -> Call<Outcome<()>> {
+    let mut words = on("STOCK.SCHEDULE", key);
+    for (name, at_ms) in [("FROM", from_ms), ("UNTIL", until_ms)] {
+        words = if at_ms == -1 { words.arg(name).arg("NONE") } else { words.optional(name, at_ms) };
+    }
+    words.of(decode::done)
+}
+
 /// Expires due holds now; `most` 0 is 1,000.
 pub fn sweep(key: impl AsRef<[u8]>, most: i64) -> Call<Outcome<i64>> {
     on("STOCK.SWEEP", key).optional("COUNT", most).of(decode::count)

@@ -217,6 +217,8 @@ pub(crate) fn pool(answer: &Value) -> Read<Option<Pool>> {
             seq: f.number("seq")?,
             limits: f.number("limits")?,
             alert: f.number("alert")?,
+            from_ms: f.number("from_ms")?,
+            until_ms: f.number("until_ms")?,
             hold_seconds: f.number("hold_seconds")?,
             retain_seconds: f.number("retain_seconds")?,
             retain_paid_seconds: f.number("retain_paid_seconds")?,

@@ -17,7 +17,11 @@ use rand::Rng;
 
 use crate::config::Config;
 use crate::db::{is_conflict, Db, Tx, Unfit};
+use crate::failure::error_chain;
 use crate::projection::Position;
+
+/// A command that has waited for longer says what for.
+const SILENT: Duration = Duration::from_millis(900);
 
 /// Makes a transaction again while somebody else is faster, for `patience_seconds`.
 async fn retried<T>(config: &Config, mut transaction: impl AsyncFnMut() -> Result<T>) -> Result<T> {
@@ -26,6 +30,11 @@ async fn retried<T>(config: &Config, mut transaction: impl AsyncFnMut() -> Resul
     loop {
         match transaction().await {
             Err(error) if is_conflict(&error) && began.elapsed() < patience => {
+                // Somebody holds a lock for long: whoever called this is to know what it waits for.
+                if began.elapsed() > SILENT {
+                    let left_s = patience.saturating_sub(began.elapsed()).as_secs();
+                    tracing::warn!("trying again for {left_s} s: {}", error_chain(&error));
+                }
                 let pause = rand::rng().random_range(1..20);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }

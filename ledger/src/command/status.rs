@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
 use crate::run::now_ms;
+use crate::text::unescape;
 
 /// Counting further than this would cost more than the number is worth.
 const MOST: usize = 10_000;
@@ -24,7 +25,8 @@ pub async fn status(config: &Config, incidents: i64) -> Result<()> {
             Ok(redis) => {
                 let last = redis.last_id(&stream).await?.unwrap_or_default();
                 let behind = redis.behind(&stream, &row.entry, MOST).await?;
-                let lag = if behind == 0 && parts(&last) <= parts(&row.entry) { 0 } else { now_ms() - row.event_ms };
+                let at_end = behind == 0 && parts(&last) <= parts(&row.entry);
+                let lag = if at_end { 0 } else { redis.time_ms(&unescape(&stream)).await? - row.event_ms };
                 let behind = if behind >= MOST { format!("{MOST} or more") } else { behind.to_string() };
                 (behind, format!("{:.1} s", lag as f64 / 1000.0))
             }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{number, text, Db, Tx};
+use super::{query, Db, Tx};
 use crate::dialect::sliced;
 
 /// One adjustment.
@@ -32,17 +32,17 @@ impl Db {
     /// The adjustment of a token.
     pub async fn adjustment(&self, tx: &mut Tx, token: &str) -> Result<Option<Adjustment>> {
         let sql = self.dialect.placeholders(&format!("SELECT {COLUMNS} FROM stock_adjustments WHERE token = ?"));
-        let row = sqlx::query(&sql).bind(token).fetch_optional(&mut **tx).await?;
+        let row = query(&sql).bind(token).fetch_optional(tx).await?;
         row.map(|row| {
             Ok(Adjustment {
-                token: text(&row, 0)?,
-                sku: text(&row, 1)?,
-                delta: number(&row, 2)?,
-                reason: text(&row, 3)?,
-                operator: text(&row, 4)?,
-                on_hand: number(&row, 5)?,
-                at_ms: number(&row, 6)?,
-                synced: number(&row, 7)? != 0,
+                token: row.text(0)?,
+                sku: row.text(1)?,
+                delta: row.number(2)?,
+                reason: row.text(3)?,
+                operator: row.text(4)?,
+                on_hand: row.number(5)?,
+                at_ms: row.number(6)?,
+                synced: row.number(7)? != 0,
             })
         })
         .transpose()
@@ -52,9 +52,9 @@ impl Db {
     pub async fn write_adjustment(&self, tx: &mut Tx, a: &Adjustment) -> Result<()> {
         let sql = format!("INSERT INTO stock_adjustments ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?)");
         let sql = self.dialect.placeholders(&sql);
-        let query = sqlx::query(&sql).bind(a.token.as_str()).bind(a.sku.as_str()).bind(a.delta);
+        let query = query(&sql).bind(a.token.as_str()).bind(a.sku.as_str()).bind(a.delta);
         let query = query.bind(a.reason.as_str()).bind(a.operator.as_str()).bind(a.on_hand).bind(a.at_ms);
-        query.bind(i32::from(a.synced)).execute(&mut **tx).await?;
+        query.bind(a.synced).execute(tx).await?;
         Ok(())
     }
 
@@ -64,18 +64,18 @@ impl Db {
             let places = vec!["?"; some.len()].join(",");
             let sql = format!("UPDATE stock_adjustments SET synced = 1 WHERE synced = 0 AND sku IN ({places})");
             let sql = self.dialect.placeholders(&sql);
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for sku in some {
                 query = query.bind(sku.as_str());
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
 
     /// Adjustments of which Redis does not know yet.
     pub async fn unsynced(&self, tx: &mut Tx) -> Result<i64> {
-        let row = sqlx::query("SELECT COUNT(*) FROM stock_adjustments WHERE synced = 0").fetch_one(&mut **tx).await?;
-        number(&row, 0)
+        let row = query("SELECT COUNT(*) FROM stock_adjustments WHERE synced = 0").fetch_one(tx).await?;
+        row.number(0)
     }
 }

@@ -1,9 +1,8 @@
 //! How far each stream has been read.
 
 use anyhow::Result;
-use sqlx::Connection;
 
-use super::{number, text, Db, Tx};
+use super::{query, Db, Tx};
 
 /// A stream's row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,8 +35,8 @@ impl Db {
             }
             let columns = ["stream", "entry", "history", "version", "applied", "event_ms", "updated_ms"];
             let sql = self.dialect.insert_absent("stock_streams", &columns, 1, 1);
-            let query = sqlx::query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
-            query.execute(&mut *tx).await?;
+            let query = query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
+            query.execute(&mut tx).await?;
             tx.commit().await?;
             // Read again: whose row it is only the database knows.
         }
@@ -45,19 +44,18 @@ impl Db {
 
     /// All streams.
     pub async fn streams(&self, tx: &mut Tx) -> Result<Vec<(String, StreamRow)>> {
-        let rows =
-            sqlx::query(&format!("SELECT {COLUMNS} FROM stock_streams ORDER BY stream")).fetch_all(&mut **tx).await?;
+        let rows = query(&format!("SELECT {COLUMNS} FROM stock_streams ORDER BY stream")).fetch_all(tx).await?;
         rows.iter()
             .map(|row| {
                 let stream = StreamRow {
-                    entry: text(row, 1)?,
-                    history: text(row, 2)?,
-                    version: number(row, 3)?,
-                    applied: number(row, 4)?,
-                    event_ms: number(row, 5)?,
-                    updated_ms: number(row, 6)?,
+                    entry: row.text(1)?,
+                    history: row.text(2)?,
+                    version: row.number(3)?,
+                    applied: row.number(4)?,
+                    event_ms: row.number(5)?,
+                    updated_ms: row.number(6)?,
                 };
-                Ok((text(row, 0)?, stream))
+                Ok((row.text(0)?, stream))
             })
             .collect()
     }
@@ -67,11 +65,8 @@ impl Db {
     pub async fn entry_seen_by_all(&self, stream: &str) -> Result<Option<String>> {
         let mut witness = self.witness().await?;
         let sql = self.dialect.placeholders("SELECT entry FROM stock_streams WHERE stream = ?");
-        let row = sqlx::query(&sql).bind(stream).fetch_optional(&mut witness).await?;
-        let entry = row.map(|row| text(&row, 0)).transpose();
-        // It was only read from: whatever closing it says changes nothing.
-        let _ = witness.close().await;
-        entry
+        let row = query(&sql).bind(stream).fetch_optional(&mut witness).await?;
+        row.map(|row| row.text(0)).transpose()
     }
 
     /// Claims the stream for one transaction and notes how far it leads. False: another program
@@ -81,7 +76,7 @@ impl Db {
             "UPDATE stock_streams SET entry = ?, history = ?, version = ?, applied = ?, event_ms = ?, updated_ms = ? \
                    WHERE stream = ? AND version = ?";
         let sql = self.dialect.placeholders(sql);
-        let query = sqlx::query(&sql)
+        let query = query(&sql)
             .bind(row.entry.as_str())
             .bind(row.history.as_str())
             .bind(row.version + 1)
@@ -90,13 +85,13 @@ impl Db {
             .bind(row.updated_ms)
             .bind(stream)
             .bind(row.version);
-        Ok(query.execute(&mut **tx).await?.rows_affected() == 1)
+        Ok(query.execute(tx).await? == 1)
     }
 
     /// Corrects the number of events applied, within the same claim.
     pub async fn count_applied(&self, tx: &mut Tx, stream: &str, row: &StreamRow) -> Result<()> {
         let sql = self.dialect.placeholders("UPDATE stock_streams SET applied = ?, event_ms = ? WHERE stream = ?");
-        sqlx::query(&sql).bind(row.applied).bind(row.event_ms).bind(stream).execute(&mut **tx).await?;
+        query(&sql).bind(row.applied).bind(row.event_ms).bind(stream).execute(tx).await?;
         Ok(())
     }
 }

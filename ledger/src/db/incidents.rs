@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::{number, text, Db, Tx};
+use super::{query, Db, Tx};
 use crate::dialect::sliced;
 use crate::projection::Incident;
 use crate::text::cut;
@@ -37,12 +37,12 @@ impl Db {
                 "INSERT INTO stock_incidents (kind, pool, order_id, epoch, seq, units, detail, at_ms) VALUES {rows}"
             );
             let sql = self.dialect.placeholders(&sql);
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for i in some {
                 query = query.bind(i.kind).bind(i.pool.as_str()).bind(i.order.as_str()).bind(i.epoch.as_str());
                 query = query.bind(i.seq).bind(i.units).bind(cut(&i.detail, MOST_DETAIL)).bind(now_ms);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -51,39 +51,39 @@ impl Db {
     pub async fn has_incident(&self, tx: &mut Tx, incident: &Incident) -> Result<bool> {
         let sql = self.dialect.placeholders("SELECT COUNT(*) FROM stock_incidents WHERE kind = ? AND detail = ?");
         let detail = cut(&incident.detail, MOST_DETAIL);
-        let row = sqlx::query(&sql).bind(incident.kind).bind(detail).fetch_one(&mut **tx).await?;
-        Ok(number(&row, 0)? > 0)
+        let row = query(&sql).bind(incident.kind).bind(detail).fetch_one(tx).await?;
+        Ok(row.number(0)? > 0)
     }
 
     /// Whether an audit has noted that a pool is gone.
     pub async fn is_gone(&self, tx: &mut Tx, pool: &str, epoch: &str) -> Result<bool> {
         let sql = "SELECT COUNT(*) FROM stock_incidents WHERE kind = 'gone' AND pool = ? AND epoch = ?";
         let sql = self.dialect.placeholders(sql);
-        Ok(number(&sqlx::query(&sql).bind(pool).bind(epoch).fetch_one(&mut **tx).await?, 0)? > 0)
+        Ok(query(&sql).bind(pool).bind(epoch).fetch_one(tx).await?.number(0)? > 0)
     }
 
     /// How many incidents there are of each kind, and their units.
     pub async fn count_incidents(&self, tx: &mut Tx) -> Result<Vec<(String, i64, i64)>> {
         let units = self.dialect.whole("SUM(units)");
         let sql = format!("SELECT kind, COUNT(*), {units} FROM stock_incidents GROUP BY kind ORDER BY kind");
-        let rows = sqlx::query(&sql).fetch_all(&mut **tx).await?;
-        rows.iter().map(|row| Ok((text(row, 0)?, number(row, 1)?, number(row, 2)?))).collect()
+        let rows = query(&sql).fetch_all(tx).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, row.number(1)?, row.number(2)?))).collect()
     }
 
     /// The last incidents, newest first.
     pub async fn last_incidents(&self, tx: &mut Tx, limit: i64) -> Result<Vec<Listed>> {
         let sql = "SELECT kind, pool, order_id, units, detail, at_ms FROM stock_incidents ORDER BY id DESC LIMIT ?";
         let sql = self.dialect.placeholders(sql);
-        let rows = sqlx::query(&sql).bind(limit).fetch_all(&mut **tx).await?;
+        let rows = query(&sql).bind(limit).fetch_all(tx).await?;
         rows.iter()
             .map(|row| {
                 Ok(Listed {
-                    kind: text(row, 0)?,
-                    pool: text(row, 1)?,
-                    order: text(row, 2)?,
-                    units: number(row, 3)?,
-                    detail: text(row, 4)?,
-                    at_ms: number(row, 5)?,
+                    kind: row.text(0)?,
+                    pool: row.text(1)?,
+                    order: row.text(2)?,
+                    units: row.number(3)?,
+                    detail: row.text(4)?,
+                    at_ms: row.number(5)?,
                 })
             })
             .collect()
@@ -94,16 +94,15 @@ impl Db {
     pub async fn troubles(&self, tx: &mut Tx) -> Result<(i64, i64, i64)> {
         let units = self.dialect.whole("COALESCE(SUM(uncovered), 0)");
         let sql = format!("SELECT COUNT(*), {units} FROM stock_positions WHERE uncovered > 0");
-        let row = sqlx::query(&sql).fetch_one(&mut **tx).await?;
-        let to_audit =
-            sqlx::query("SELECT COUNT(*) FROM stock_positions WHERE needs_audit = 1").fetch_one(&mut **tx).await?;
-        Ok((number(&row, 0)?, number(&row, 1)?, number(&to_audit, 0)?))
+        let row = query(&sql).fetch_one(tx).await?;
+        let to_audit = query("SELECT COUNT(*) FROM stock_positions WHERE needs_audit = 1").fetch_one(tx).await?;
+        Ok((row.number(0)?, row.number(1)?, to_audit.number(0)?))
     }
 
     /// How many lines stand in each state.
     pub async fn count_lines(&self, tx: &mut Tx) -> Result<Vec<(String, i64)>> {
         let sql = "SELECT state, COUNT(*) FROM stock_lines GROUP BY state ORDER BY state";
-        let rows = sqlx::query(sql).fetch_all(&mut **tx).await?;
-        rows.iter().map(|row| Ok((text(row, 0)?, number(row, 1)?))).collect()
+        let rows = query(sql).fetch_all(tx).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, row.number(1)?))).collect()
     }
 }

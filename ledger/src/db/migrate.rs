@@ -1,10 +1,9 @@
 //! The ledger's own tables, and their versions.
 
 use anyhow::{bail, Result};
-use sqlx::Row;
 
 use super::faults::{is_known_index, is_missing_table};
-use super::{Db, Dialect};
+use super::{query, Db, Dialect};
 use crate::failure::Failure;
 
 /// The version of the tables that this program works with.
@@ -20,7 +19,7 @@ impl Db {
     pub async fn migrate(&self) -> Result<i64> {
         let table = "CREATE TABLE IF NOT EXISTS stock_ledger_version (version BIGINT NOT NULL PRIMARY KEY)";
         let table = format!("{table}{}", self.dialect.engine());
-        sqlx::query(&table).execute(&self.pool).await?;
+        self.send(&table).await?;
         let from = self.version().await?;
         if from > VERSION {
             bail!("the tables are of version {from}, this program knows versions up to {VERSION}");
@@ -51,7 +50,7 @@ impl Db {
                     Dialect::Mysql => statement.to_string(),
                     _ => statement.replace("CREATE INDEX stock", "CREATE INDEX IF NOT EXISTS stock"),
                 };
-                match sqlx::query(&statement).execute(&mut *tx).await {
+                match query(&statement).execute(&mut tx).await {
                     Ok(_) => {}
                     // Left of a broken attempt, as above.
                     Err(error) if is_known_index(&error) => {}
@@ -59,7 +58,7 @@ impl Db {
                 }
             }
             let note = self.dialect.placeholders("INSERT INTO stock_ledger_version (version) VALUES (?)");
-            sqlx::query(&note).bind(version).execute(&mut *tx).await?;
+            query(&note).bind(version).execute(&mut tx).await?;
             tx.commit().await?;
         }
         Ok(from)
@@ -84,7 +83,7 @@ impl Db {
     }
 
     async fn can_read(&self, columns: &str, table: &str) -> Result<bool> {
-        match sqlx::query(&format!("SELECT {columns} FROM {table} WHERE 1 = 0")).execute(&self.pool).await {
+        match self.send(&format!("SELECT {columns} FROM {table} WHERE 1 = 0")).await {
             Ok(_) => Ok(true),
             Err(sqlx::Error::Database(_)) => Ok(false),
             Err(error) => Err(error.into()),
@@ -107,14 +106,13 @@ impl Db {
             stock.quantity,
             self.dialect.engine()
         );
-        sqlx::query(&sql).execute(&self.pool).await?;
+        self.send(&sql).await?;
         Ok(())
     }
 
     async fn version(&self) -> Result<i64> {
-        let row =
-            sqlx::query("SELECT COALESCE(MAX(version), 0) FROM stock_ledger_version").fetch_one(&self.pool).await?;
-        Ok(row.try_get::<i64, _>(0)?)
+        let rows = self.send("SELECT COALESCE(MAX(version), 0) FROM stock_ledger_version").await?;
+        rows.first().map_or(Ok(0), |row| row.number(0))
     }
 
     pub(super) async fn check_version(&self) -> Result<()> {

@@ -2,10 +2,12 @@
 
 mod adjustments;
 mod catalogue;
+mod connection;
 mod faults;
 mod feed;
 mod incidents;
 mod migrate;
+mod query;
 mod rows;
 mod stock_rows;
 mod table_shape;
@@ -14,33 +16,39 @@ mod transaction;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
 use crate::config::{Config, StockTable};
 use crate::failure::{redacted, Failure};
 
 pub use crate::dialect::Dialect;
 pub use adjustments::Adjustment;
+pub use connection::{Connection, Pool};
 use faults::is_refused_login;
 pub use faults::{is_conflict, is_contention, is_read_only, is_unavailable};
 pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
+pub use query::{query, Query, Row, Value};
 pub use stock_rows::{Conflict, ReadRow};
 pub use table_shape::{Shape, Unfit};
 pub use transaction::Tx;
 
+/// Whoever waits longer for a lock has met somebody who is slower, and tries again. A command with
+/// little patience asks more often, so that it ends in time.
+const LONGEST_LOCK_WAIT_S: u64 = 10;
+
 /// The database with what is configured about it.
 pub struct Db {
-    pool: AnyPool,
+    pool: Pool,
     /// Counts how often all connections were given up: one of an earlier number is closed.
     generation: Arc<AtomicU64>,
     /// For connections beside the pool.
     url: String,
+    /// What each of them begins with, and what each transaction begins with.
+    session: Vec<String>,
+    begin: String,
     /// Which SQL it speaks.
     pub dialect: Dialect,
     /// The stock table, its names quoted.
@@ -52,27 +60,16 @@ pub struct Db {
 impl Db {
     /// Opens the database; `create` makes the file of a SQLite database that is not there.
     pub async fn open(config: &Config, create: bool) -> Result<Db> {
-        sqlx::any::install_default_drivers();
         let url = &config.database.url;
         let dialect = Dialect::of(url)?;
         let url = match dialect {
             Dialect::Sqlite if create && !url.contains('?') => format!("{url}?mode=rwc"),
             _ => url.clone(),
         };
-        let pool = AnyPoolOptions::new()
-            .max_connections(config.database.connections)
-            .acquire_timeout(Duration::from_secs(10))
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    for statement in dialect.session() {
-                        connection.execute(*statement).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .connect(&url)
-            .await
-            .map_err(|e| match (dialect, &e) {
+        let lock_seconds = (config.run.patience_seconds / 4).clamp(1, LONGEST_LOCK_WAIT_S);
+        let session = dialect.session(lock_seconds);
+        let pool = Pool::open(&url, config.database.connections, &session).await.map_err(|e| {
+            match (dialect, &e) {
                 // No patience makes a wrong address right, nor a server speak TLS that does not.
                 (_, sqlx::Error::Configuration(_) | sqlx::Error::Tls(_)) => {
                     Failure::Refused(format!("database.url: {}", redacted(&e.to_string())))
@@ -82,7 +79,8 @@ impl Db {
                 }
                 _ if is_refused_login(&e) => Failure::Refused(format!("the database at {}: {e}", redacted(&url))),
                 _ => Failure::Unreachable(format!("the database at {} cannot be reached: {e}", redacted(&url))),
-            })?;
+            }
+        })?;
         let named = &config.stock;
         let stock = StockTable {
             table: dialect.quoted(&named.table),
@@ -92,7 +90,8 @@ impl Db {
             negative: named.negative,
             unit: named.unit.clone(),
         };
-        Ok(Db { pool, generation: Arc::default(), url, dialect, stock, shape: Shape::plain(dialect) })
+        let (begin, generation, shape) = (dialect.begin(lock_seconds), Arc::default(), Shape::plain(dialect));
+        Ok(Db { pool, generation, url, session, begin, dialect, stock, shape })
     }
 
     /// Opens a database that `init` has prepared.
@@ -125,7 +124,7 @@ impl Db {
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Tx> {
-        Tx::begin(&self.pool, self.dialect, &self.generation).await
+        Tx::begin(&self.pool, &self.begin, &self.generation).await
     }
 
     /// Gives all connections up, so that the next ones reach whoever serves now: behind a proxy or a
@@ -140,26 +139,18 @@ impl Db {
 
     /// A connection beside the pool, on which nothing has happened yet: it sees what others have
     /// committed, and no more.
-    async fn witness(&self) -> Result<AnyConnection> {
-        let mut connection = AnyConnection::connect(&self.url).await.context("a connection of the database")?;
-        for statement in self.dialect.session() {
-            connection.execute(*statement).await.context("a connection of the database")?;
-        }
-        Ok(connection)
+    async fn witness(&self) -> Result<Tx> {
+        let pool = Pool::open(&self.url, 1, &self.session).await.context("a connection of the database")?;
+        Tx::begin(&pool, &self.begin, &self.generation).await
+    }
+
+    /// A statement of its own, without values.
+    async fn send(&self, sql: &str) -> sqlx::Result<Vec<Row>> {
+        query(sql).fetch_all(&mut self.pool.acquire().await?).await
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
         self.pool.close().await;
     }
-}
-
-/// A column of a row as text.
-fn text(row: &AnyRow, column: usize) -> Result<String> {
-    Ok(row.try_get::<String, _>(column)?)
-}
-
-/// A column of a row as a number.
-fn number(row: &AnyRow, column: usize) -> Result<i64> {
-    Ok(row.try_get::<i64, _>(column)?)
 }

@@ -3,9 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::{bail, Result};
-use sqlx::any::AnyRow;
 
-use super::{number, text, Db, Dialect, Tx};
+use super::{query, Db, Dialect, Row, Tx};
 use crate::dialect::sliced;
 use crate::projection::{OrderLine, Position, State};
 
@@ -25,33 +24,33 @@ const LINE: [&str; 12] = [
     "seq",
 ];
 
-fn position(row: &AnyRow) -> Result<(String, Position)> {
+fn position(row: &Row) -> Result<(String, Position)> {
     let position = Position {
-        epoch: text(row, 1)?,
-        seq: number(row, 2)?,
-        out: number(row, 3)?,
-        uncovered: number(row, 4)?,
-        needs_audit: number(row, 5)? != 0,
+        epoch: row.text(1)?,
+        seq: row.number(2)?,
+        out: row.number(3)?,
+        uncovered: row.number(4)?,
+        needs_audit: row.number(5)? != 0,
     };
-    Ok((text(row, 0)?, position))
+    Ok((row.text(0)?, position))
 }
 
-fn line(row: &AnyRow) -> Result<((String, String), OrderLine)> {
-    let word = text(row, 2)?;
+fn line(row: &Row) -> Result<((String, String), OrderLine)> {
+    let word = row.text(2)?;
     let Some(state) = State::of(&word) else { bail!("an order line in the unknown state {word}") };
     let line = OrderLine {
         state,
-        qty: number(row, 3)?,
-        returned: number(row, 4)?,
-        units_taken: number(row, 5)?,
-        lost: number(row, 6)? != 0,
-        attributes: text(row, 7)?,
-        placed_ms: number(row, 8)?,
-        changed_ms: number(row, 9)?,
-        epoch: text(row, 10)?,
-        seq: number(row, 11)?,
+        qty: row.number(3)?,
+        returned: row.number(4)?,
+        units_taken: row.number(5)?,
+        lost: row.number(6)? != 0,
+        attributes: row.text(7)?,
+        placed_ms: row.number(8)?,
+        changed_ms: row.number(9)?,
+        epoch: row.text(10)?,
+        seq: row.number(11)?,
     };
-    Ok(((text(row, 0)?, text(row, 1)?), line))
+    Ok(((row.text(0)?, row.text(1)?), line))
 }
 
 impl Db {
@@ -70,11 +69,11 @@ impl Db {
                 self.dialect.for_update()
             );
             let sql = self.dialect.placeholders(&sql);
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for pool in some {
                 query = query.bind(*pool);
             }
-            for row in query.fetch_all(&mut **tx).await? {
+            for row in query.fetch_all(tx).await? {
                 found.extend([position(&row)?]);
             }
         }
@@ -84,7 +83,7 @@ impl Db {
     /// SQLite's one writer's lock, before anything is read.
     async fn lock_writer(&self, tx: &mut Tx) -> Result<()> {
         if self.dialect == Dialect::Sqlite {
-            sqlx::query("UPDATE stock_ledger_version SET version = version").execute(&mut **tx).await?;
+            query("UPDATE stock_ledger_version SET version = version").execute(tx).await?;
         }
         Ok(())
     }
@@ -95,14 +94,14 @@ impl Db {
         self.lock_writer(tx).await?;
         let (Some(first), Some(last)) = (pools.first(), pools.last()) else { return Ok(false) };
         let sql = self.dialect.placeholders("SELECT pool FROM stock_positions WHERE pool >= ? AND pool <= ? LIMIT 1");
-        Ok(sqlx::query(&sql).bind(*first).bind(*last).fetch_optional(&mut **tx).await?.is_some())
+        Ok(query(&sql).bind(*first).bind(*last).fetch_optional(tx).await?.is_some())
     }
 
     /// Where one pool stands now.
     pub async fn position(&self, pool: &str) -> Result<Option<Position>> {
         let mut tx = self.begin().await?;
         let sql = format!("SELECT {} FROM stock_positions WHERE pool = ?", POSITION.join(","));
-        let row = sqlx::query(&self.dialect.placeholders(&sql)).bind(pool).fetch_optional(&mut *tx).await?;
+        let row = query(&self.dialect.placeholders(&sql)).bind(pool).fetch_optional(&mut tx).await?;
         tx.commit().await?;
         row.map(|row| position(&row).map(|(_, position)| position)).transpose()
     }
@@ -111,7 +110,7 @@ impl Db {
     pub async fn positions_after(&self, tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<(String, Position)>> {
         let sql = format!("SELECT {} FROM stock_positions WHERE pool > ? ORDER BY pool LIMIT ?", POSITION.join(","));
         let sql = self.dialect.placeholders(&sql);
-        let rows = sqlx::query(&sql).bind(after).bind(limit).fetch_all(&mut **tx).await?;
+        let rows = query(&sql).bind(after).bind(limit).fetch_all(tx).await?;
         rows.iter().map(position).collect()
     }
 
@@ -119,12 +118,12 @@ impl Db {
     pub async fn write_positions(&self, tx: &mut Tx, positions: &[(&str, &Position)]) -> Result<()> {
         for some in sliced(positions) {
             let sql = self.dialect.upsert("stock_positions", &POSITION, 1, some.len());
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for (pool, p) in some {
                 query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
-                query = query.bind(i32::from(p.needs_audit));
+                query = query.bind(p.needs_audit);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -134,12 +133,12 @@ impl Db {
     pub async fn start_positions(&self, tx: &mut Tx, positions: &[(&str, Position)]) -> Result<()> {
         for some in sliced(positions) {
             let sql = self.dialect.insert_absent("stock_positions", &POSITION, 1, some.len());
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for (pool, p) in some {
                 query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
-                query = query.bind(i32::from(p.needs_audit));
+                query = query.bind(p.needs_audit);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -147,7 +146,7 @@ impl Db {
     /// The audit is done with a pool.
     pub async fn clear_audit_mark(&self, tx: &mut Tx, pool: &str) -> Result<()> {
         let sql = self.dialect.placeholders("UPDATE stock_positions SET needs_audit = 0 WHERE pool = ?");
-        sqlx::query(&sql).bind(pool).execute(&mut **tx).await?;
+        query(&sql).bind(pool).execute(tx).await?;
         Ok(())
     }
 
@@ -159,12 +158,12 @@ impl Db {
             let places = vec!["?"; some.len()].join(",");
             let sql =
                 self.dialect.placeholders(&format!("SELECT pool, epoch FROM stock_epochs WHERE pool IN ({places})"));
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for pool in some {
                 query = query.bind(*pool);
             }
-            for row in query.fetch_all(&mut **tx).await? {
-                known.insert((text(&row, 0)?, text(&row, 1)?));
+            for row in query.fetch_all(tx).await? {
+                known.insert((row.text(0)?, row.text(1)?));
             }
         }
         Ok(known)
@@ -175,11 +174,11 @@ impl Db {
         let entered: Vec<&(String, String)> = entered.iter().collect();
         for some in sliced(&entered) {
             let sql = self.dialect.insert_absent("stock_epochs", &["pool", "epoch"], 2, some.len());
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for (pool, epoch) in some {
                 query = query.bind(pool.as_str()).bind(epoch.as_str());
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -204,11 +203,11 @@ impl Db {
                 }
             };
             let sql = self.dialect.placeholders(&sql);
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for (pool, order) in some {
                 query = query.bind(*pool).bind(*order);
             }
-            for row in query.fetch_all(&mut **tx).await? {
+            for row in query.fetch_all(tx).await? {
                 found.extend([line(&row)?]);
             }
         }
@@ -230,7 +229,7 @@ impl Db {
             LINE.join(",")
         );
         let sql = self.dialect.placeholders(&sql);
-        let rows = sqlx::query(&sql).bind(pool).bind(after).bind(since_ms).fetch_all(&mut **tx).await?;
+        let rows = query(&sql).bind(pool).bind(after).bind(since_ms).fetch_all(tx).await?;
         rows.iter().map(|row| line(row).map(|((_, order), line)| (order, line))).collect()
     }
 
@@ -238,14 +237,14 @@ impl Db {
     pub async fn write_lines(&self, tx: &mut Tx, lines: &[(&(String, String), &OrderLine)]) -> Result<()> {
         for some in sliced(lines) {
             let sql = self.dialect.upsert("stock_lines", &LINE, 2, some.len());
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for ((pool, order), l) in some {
                 query = query.bind(pool.as_str()).bind(order.as_str()).bind(l.state.word());
-                query = query.bind(l.qty).bind(l.returned).bind(l.units_taken).bind(i32::from(l.lost));
+                query = query.bind(l.qty).bind(l.returned).bind(l.units_taken).bind(l.lost);
                 query = query.bind(l.attributes.as_str()).bind(l.placed_ms).bind(l.changed_ms);
                 query = query.bind(l.epoch.as_str()).bind(l.seq);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }

@@ -4,10 +4,8 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use sqlx::any::AnyRow;
-use sqlx::Row;
 
-use super::{number, text, Db, Dialect, Tx, Unfit};
+use super::{query, Db, Dialect, Row, Tx, Unfit};
 use crate::dialect::sliced;
 use crate::projection::StockRow;
 
@@ -30,14 +28,14 @@ impl Db {
         format!("{}, {}, {}", shape.key_read(&stock.key), shape.number_read(&stock.quantity), version)
     }
 
-    fn stock_row(&self, row: &AnyRow) -> Result<(String, ReadRow)> {
-        let (quantity, version): (Option<String>, Option<String>) = (row.try_get(1)?, row.try_get(2)?);
+    fn stock_row(&self, row: &Row) -> Result<(String, ReadRow)> {
+        let (quantity, version) = (row.optional_text(1)?, row.optional_text(2)?);
         let read = || {
             let quantity = self.shape.units(quantity.as_deref())?;
             let version = version.as_deref().and_then(|v| v.parse().ok());
             Ok(StockRow::new(quantity, version.ok_or_else(|| Unfit("has no version".to_string()))?))
         };
-        Ok((text(row, 0)?, read()))
+        Ok((row.text(0)?, read()))
     }
 
     /// Rows of the stock table by their keys (SKUs, not pools).
@@ -49,11 +47,11 @@ impl Db {
             let places = vec![self.shape.key_place(); some.len()].join(",");
             let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.stock_columns(), stock.table, stock.key);
             let sql = self.dialect.placeholders(&sql);
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for sku in some {
                 query = query.bind(*sku);
             }
-            for row in query.fetch_all(&mut **tx).await? {
+            for row in query.fetch_all(tx).await? {
                 found.extend([self.stock_row(&row)?]);
             }
         }
@@ -72,25 +70,25 @@ impl Db {
         let behind = after.map_or(String::new(), |_| format!("WHERE {key} > {}", self.shape.key_place()));
         let sql = format!("SELECT {columns} FROM {table} {behind} ORDER BY {key} LIMIT ?");
         let sql = self.dialect.placeholders(&sql);
-        let mut query = sqlx::query(&sql);
+        let mut query = query(&sql);
         if let Some(after) = after {
             query = query.bind(after);
         }
-        let rows = query.bind(limit).fetch_all(&mut **tx).await?;
+        let rows = query.bind(limit).fetch_all(tx).await?;
         rows.iter().map(|row| self.stock_row(row)).collect()
     }
 
     /// How many rows the stock table has.
     pub async fn count_stock_rows(&self, tx: &mut Tx) -> Result<i64> {
         let sql = format!("SELECT COUNT(*) FROM {}", self.stock.table);
-        number(&sqlx::query(&sql).fetch_one(&mut **tx).await?, 0)
+        query(&sql).fetch_one(tx).await?.number(0)
     }
 
     /// Writes the rows, each only as it was read. A row that changed in between is a `Conflict`.
     pub async fn write_stock_rows(&self, tx: &mut Tx, rows: &[(String, &StockRow)]) -> Result<()> {
         for some in sliced(rows) {
             let sql = self.stock_update(some.len());
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             let seen = |stock_row: &StockRow| match self.stock.version {
                 Some(_) => stock_row.version.to_string(),
                 None => self.shape.written(stock_row.read),
@@ -109,7 +107,7 @@ impl Db {
                     query = query.bind(sku.as_str());
                 }
             }
-            let written = query.execute(&mut **tx).await?.rows_affected();
+            let written = query.execute(tx).await?;
             if written != some.len() as u64 {
                 let row = self.unwritten(tx, some).await?;
                 return Err(Conflict { row }.into());
@@ -131,12 +129,12 @@ impl Db {
         let places = vec![self.shape.key_place(); rows.len()].join(",");
         let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.stock_columns(), stock.table, stock.key);
         let sql = self.dialect.placeholders(&sql);
-        let mut query = sqlx::query(&sql);
+        let mut query = query(&sql);
         for (sku, _) in rows {
             query = query.bind(sku.as_str());
         }
         let mut found: HashMap<String, Vec<ReadRow>> = HashMap::new();
-        for row in query.fetch_all(&mut **tx).await? {
+        for row in query.fetch_all(tx).await? {
             let (sku, stock_row) = self.stock_row(&row)?;
             found.entry(sku).or_default().push(stock_row);
         }

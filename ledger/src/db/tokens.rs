@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::{number, text, Db, Dialect, Tx};
+use super::{query, Db, Dialect, Tx};
 use crate::dialect::sliced;
 use crate::projection::{is_made_up, Fork, Token, TokenKey};
 
@@ -22,15 +22,14 @@ impl Db {
                 COLUMNS.join(",")
             );
             let sql = self.dialect.placeholders(&sql);
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for (pool, order, token) in some {
                 query = query.bind(pool.as_str()).bind(order.as_str()).bind(token.as_str());
             }
-            for row in query.fetch_all(&mut **tx).await? {
-                let key = (text(&row, 0)?, text(&row, 1)?, text(&row, 2)?);
-                let lost = number(&row, 4)? != 0;
-                found
-                    .insert(key, Token { units: number(&row, 3)?, lost, epoch: text(&row, 5)?, seq: number(&row, 6)? });
+            for row in query.fetch_all(tx).await? {
+                let key = (row.text(0)?, row.text(1)?, row.text(2)?);
+                let lost = row.number(4)? != 0;
+                found.insert(key, Token { units: row.number(3)?, lost, epoch: row.text(5)?, seq: row.number(6)? });
             }
         }
         Ok(found)
@@ -40,12 +39,12 @@ impl Db {
     pub async fn write_tokens(&self, tx: &mut Tx, tokens: &[(&TokenKey, &Token)]) -> Result<()> {
         for some in sliced(tokens) {
             let sql = self.dialect.upsert("stock_tokens", &COLUMNS, 3, some.len());
-            let mut query = sqlx::query(&sql);
+            let mut query = query(&sql);
             for ((pool, order, token), t) in some {
                 query = query.bind(pool.as_str()).bind(order.as_str()).bind(token.as_str());
-                query = query.bind(t.units).bind(i32::from(t.lost)).bind(t.epoch.as_str()).bind(t.seq);
+                query = query.bind(t.units).bind(t.lost).bind(t.epoch.as_str()).bind(t.seq);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         Ok(())
     }
@@ -59,20 +58,20 @@ impl Db {
                 "UPDATE {table} SET lost = 1 WHERE pool = ? AND seq >= ? AND epoch <> ? AND epoch <> '' AND lost = 0"
             );
             let sql = self.dialect.placeholders(&sql);
-            let query = sqlx::query(&sql).bind(fork.pool.as_str()).bind(fork.from_seq).bind(fork.epoch.as_str());
-            query.execute(&mut **tx).await?;
+            let query = query(&sql).bind(fork.pool.as_str()).bind(fork.from_seq).bind(fork.epoch.as_str());
+            query.execute(tx).await?;
         }
         let sql = "SELECT token, units FROM stock_tokens WHERE pool = ? AND order_id = '' AND lost = 1";
         let sql = self.dialect.placeholders(sql);
         let mut units = Vec::new();
-        for row in sqlx::query(&sql).bind(fork.pool.as_str()).fetch_all(&mut **tx).await? {
-            let token = text(&row, 0)?;
+        for row in query(&sql).bind(fork.pool.as_str()).fetch_all(tx).await? {
+            let token = row.text(0)?;
             if is_made_up(&token) {
-                units.push(number(&row, 1)?);
+                units.push(row.number(1)?);
                 let sql = self
                     .dialect
                     .placeholders("DELETE FROM stock_tokens WHERE pool = ? AND order_id = '' AND token = ?");
-                sqlx::query(&sql).bind(fork.pool.as_str()).bind(token.as_str()).execute(&mut **tx).await?;
+                query(&sql).bind(fork.pool.as_str()).bind(token.as_str()).execute(tx).await?;
             }
         }
         Ok(units)
@@ -85,7 +84,7 @@ impl Db {
             "UPDATE stock_lines SET epoch = '' WHERE pool = ? AND epoch <> ''",
             "DELETE FROM stock_tokens WHERE pool = ?",
         ] {
-            sqlx::query(&self.dialect.placeholders(sql)).bind(pool).execute(&mut **tx).await?;
+            query(&self.dialect.placeholders(sql)).bind(pool).execute(tx).await?;
         }
         Ok(())
     }

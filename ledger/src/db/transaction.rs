@@ -11,11 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::{query, Connection, Pool};
 use anyhow::{Context, Result};
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor};
-
-use super::Dialect;
 
 /// A ROLLBACK that takes longer ends with the connection.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,7 +20,7 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A transaction. Dropped without a commit, it is rolled back.
 pub struct Tx {
     /// Empty once the transaction has ended.
-    connection: Option<PoolConnection<Any>>,
+    connection: Option<Connection>,
     /// How often all connections had been given up when it began, and by now.
     began_in: u64,
     generation: Arc<AtomicU64>,
@@ -34,10 +31,10 @@ impl Tx {
     ///
     /// # Errors
     /// No connection can be had, or BEGIN fails; that connection is closed.
-    pub(super) async fn begin(pool: &AnyPool, dialect: Dialect, generation: &Arc<AtomicU64>) -> Result<Tx> {
+    pub(super) async fn begin(pool: &Pool, begin: &str, generation: &Arc<AtomicU64>) -> Result<Tx> {
         const WHAT: &str = "a transaction of the database";
         let mut connection = pool.acquire().await.context(WHAT)?;
-        if let Err(error) = connection.execute(dialect.begin()).await {
+        if let Err(error) = query(begin).execute(&mut connection).await {
             connection.close_on_drop();
             return Err(error).context(WHAT);
         }
@@ -52,7 +49,7 @@ impl Tx {
     /// COMMIT fails, or gets no answer; the connection is closed.
     pub async fn commit(mut self) -> Result<()> {
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
-        if let Err(error) = connection.execute("COMMIT").await {
+        if let Err(error) = query("COMMIT").execute(&mut connection).await {
             connection.close_on_drop();
             return Err(error).context("COMMIT of the database");
         }
@@ -61,17 +58,17 @@ impl Tx {
 }
 
 impl Deref for Tx {
-    type Target = AnyConnection;
+    type Target = Connection;
 
     #[allow(clippy::expect_used, reason = "only `commit` and `drop` take the connection, and both own the value")]
-    fn deref(&self) -> &AnyConnection {
+    fn deref(&self) -> &Connection {
         self.connection.as_ref().expect("an open transaction")
     }
 }
 
 impl DerefMut for Tx {
     #[allow(clippy::expect_used, reason = "see `deref`")]
-    fn deref_mut(&mut self) -> &mut AnyConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
         self.connection.as_mut().expect("an open transaction")
     }
 }
@@ -82,7 +79,7 @@ impl Drop for Tx {
         // Whoever waits for a connection of the pool waits for this one, too.
         let (began_in, generation) = (self.began_in, self.generation.clone());
         tokio::spawn(async move {
-            let ended = tokio::time::timeout(ROLLBACK_TIMEOUT, connection.execute("ROLLBACK")).await;
+            let ended = tokio::time::timeout(ROLLBACK_TIMEOUT, query("ROLLBACK").execute(&mut connection)).await;
             // SQLite answers so when it has rolled back by itself.
             if !matches!(ended, Ok(Ok(_))) || began_in != generation.load(Ordering::Relaxed) {
                 connection.close_on_drop();

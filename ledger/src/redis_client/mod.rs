@@ -227,6 +227,19 @@ impl RedisClient {
         }
     }
 
+    /// The time of the server that has a key, in milliseconds since 1970.
+    pub async fn time_ms(&mut self, key: &[u8]) -> Result<i64> {
+        let mut ask = redis::cmd("INFO");
+        ask.arg("server");
+        let node = self.home_of(key);
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.add_command(ask);
+        let answer = self.send(&node, &pipeline).await?;
+        let text: String = answer.first().and_then(|v| redis::from_redis_value(v).ok()).unwrap_or_default();
+        let time_us = text.lines().find_map(|line| line.strip_prefix("server_time_usec:")?.trim().parse::<i64>().ok());
+        Ok(time_us.context("INFO without server_time_usec")? / 1000)
+    }
+
     /// What names the history of the server that has a key: process, replication id, and role.
     pub async fn history(&mut self, key: &[u8]) -> Result<String> {
         let mut server = redis::cmd("INFO");

@@ -93,8 +93,7 @@ impl Follower {
             if is_read_only(&error) {
                 self.db.give_up_connections().await;
             }
-            let since = *self.failing.get_or_insert_with(Instant::now);
-            if self.once && since.elapsed() > Duration::from_secs(self.config.run.patience_seconds) {
+            if self.is_out_of_patience(Instant::now()) && self.once {
                 return Err(error);
             }
             if !known {
@@ -107,6 +106,12 @@ impl Follower {
             wait = (wait * 2).min(LONGEST_WAIT);
         }
         Ok(())
+    }
+
+    /// Whether nothing has worked for too long: since it began to fail, or since `began`.
+    fn is_out_of_patience(&mut self, began: Instant) -> bool {
+        let since = *self.failing.get_or_insert(began);
+        since.elapsed() > Duration::from_secs(self.config.run.patience_seconds)
     }
 
     /// Waits, but not longer than until it is asked to stop.
@@ -226,6 +231,7 @@ impl Follower {
         replay: &mut Option<Replay>,
     ) -> Result<Option<Ended>> {
         let (db, config, stream) = (self.db.clone(), self.config.clone(), self.stream.clone());
+        let began = Instant::now();
         for tries in 1.. {
             let feed = Feed { db: &db, config: &config, stream: &stream, history, set_aside: &self.set_aside };
             match apply(&feed, redis, row, batch, replay).await {
@@ -241,7 +247,11 @@ impl Follower {
                 // Somebody else wrote a row of the stock table: the same again, from what it says
                 // now.
                 Err(error) if is_conflict(&error) && tries < TRIES => {
-                    if tries == WARN_TRIES {
+                    // What waits for a lock takes seconds each time.
+                    if self.once && self.is_out_of_patience(began) {
+                        return Err(error);
+                    }
+                    if tries == WARN_TRIES || began.elapsed() > LOOK_EVERY {
                         tracing::warn!(stream, "{tries} times in a row: {}", error_chain(&error));
                     }
                     let longest = (1u64 << tries.min(10)).min(LONGEST_PAUSE_MS);

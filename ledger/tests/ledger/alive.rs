@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use stock_ledger::config::Config;
-use stock_ledger::db::{is_conflict, Db};
+use stock_ledger::db::{is_conflict, query, Db};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
@@ -277,21 +277,21 @@ fn a_row_of_mariadb_is_found_by_its_key() {
         for sku in ["77", "78"] {
             let stock_row = stock_rows.get_mut(sku).expect("a row").as_mut().expect("a number");
             stock_row.quantity = 3;
-            let before: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.expect("a number");
+            let before = query(read).fetch_one(&mut tx).await.expect("a row").number(0).expect("a number");
             db.write_stock_rows(&mut tx, &[(sku.to_string(), stock_row)]).await.expect("written");
-            let after: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.expect("a number");
+            let after = query(read).fetch_one(&mut tx).await.expect("a row").number(0).expect("a number");
             assert!(after - before < 4000, "{} rows were read", after - before);
         }
         drop(tx);
         let mut tx = db.begin().await.expect("a transaction");
-        let mode: String = sqlx::query_scalar("SELECT @@sql_mode").fetch_one(&mut *tx).await.expect("a mode");
+        let mode = query("SELECT @@sql_mode").fetch_one(&mut tx).await.expect("a row").text(0).expect("a mode");
         assert!(mode.contains("STRICT_ALL_TABLES"), "{mode}");
         drop(tx);
         // Whoever waits too long for a lock has met somebody who was faster.
         let mut first = db.begin().await.expect("a transaction");
         let mut second = db.begin().await.expect("a transaction");
         db.lock_positions(&mut first, &BTreeSet::from(["sku:1"])).await.expect("a lock");
-        sqlx::query("SET SESSION innodb_lock_wait_timeout = 1").execute(&mut *second).await.expect("little patience");
+        query("SET SESSION innodb_lock_wait_timeout = 1").execute(&mut second).await.expect("little patience");
         let error = db.lock_positions(&mut second, &BTreeSet::from(["sku:1"])).await.expect_err("no lock");
         assert!(is_conflict(&error), "{error:#}");
     });

@@ -127,18 +127,23 @@ fn sessions_are_the_same_on_every_server() {
     assert_agreement(&shop, &mut shop.redis.connect());
 }
 
-/// A file that somebody else holds: `adjust` gives up when its patience ends.
+/// A file that somebody else holds: `adjust` says so, and it and `run --once` give up when their
+/// patience ends.
 #[test]
 fn adjust_gives_up_on_a_locked_file() {
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    shop.configure(POOLS, LITTLE_PATIENCE);
+    shop.configure(POOLS, "[run]\npatience_seconds = 3\n");
     open(&shop, 1, 10);
     std::thread::scope(|scope| {
         scope.spawn(|| shop.database.lock_for(Duration::from_secs(20)));
         std::thread::sleep(Duration::from_millis(500));
         let began = Instant::now();
         let ended = shop.ledger(&["adjust", "0", "1", "--reason", "x"]).with(4);
-        assert!(ended.err.contains("--token"), "{}", ended.err);
-        assert!(began.elapsed() < Duration::from_secs(18), "{:?}", began.elapsed());
+        assert!(ended.err.contains("--token") && ended.err.contains("trying again"), "{}", ended.err);
+        sell(&shop, "o1");
+        let ended = shop.ledger(&["run", "--once"]).with(4);
+        assert!(ended.err.contains("locked"), "{}", ended.err);
+        // What each has begun to wait for when its patience ends takes a second more.
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     });
 }

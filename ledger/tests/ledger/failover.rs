@@ -78,6 +78,7 @@ pub fn a_failover_is_repaired_in_order(kind: Kind) {
     }
     let repaired = shop.ledger(&["audit", "--repair"]);
     assert!(repaired.code <= 1, "{}{}", repaired.out, repaired.err);
+    assert!(repaired.out.contains("20 pools, "), "each is counted once: {}", repaired.out);
     for (call, order) in [
         ("CONFIRM", "paid"),
         ("CONFIRM", "paid-late"),

@@ -76,6 +76,19 @@ fn an_unlogged_table_is_refused() {
     shop.ledger(&["init"]).ok();
 }
 
+/// CREATE UNIQUE INDEX CONCURRENTLY that failed leaves an index that promises nothing.
+#[test]
+fn an_invalid_index_makes_no_key_unique() {
+    let shop = shop_with(Kind::Postgres, "sku TEXT NOT NULL, on_hand INT NOT NULL, version BIGINT DEFAULT 0", "");
+    shop.database.execute("INSERT INTO goods VALUES ('a', 1), ('a', 2)");
+    assert!(!shop.database.takes("CREATE UNIQUE INDEX CONCURRENTLY goods_sku ON goods (sku)"));
+    assert!(shop.ledger(&["init"]).with(2).err.contains("no primary key or unique index has this column alone"));
+    shop.database.execute("DELETE FROM goods WHERE on_hand = 2");
+    shop.ledger(&["init"]).with(2);
+    shop.database.execute("REINDEX INDEX goods_sku");
+    shop.ledger(&["init"]).ok();
+}
+
 /// A view may be of several tables, or of one that has no transactions.
 pub fn a_view_is_refused(kind: Kind) {
     let shop = shop_with(kind, "sku VARCHAR(40) NOT NULL PRIMARY KEY, n INT NOT NULL, v INT NOT NULL", "");

@@ -13,6 +13,7 @@ mod harness;
 mod history;
 mod kinds;
 mod operators;
+mod poolers;
 mod tables;
 mod tls;
 mod topologies;
@@ -77,6 +78,47 @@ on_every_database![
     alive::tables_are_brought_up_to_date,
     alive::only_missing_tables_ask_for_init,
 ];
+
+/// The same tests with another setup of the database, or with a pooler in front of it: the matrix
+/// in docs/guides/database.md.
+macro_rules! in_setup {
+    ($name:ident, $kind:ident, $setup:ident) => {
+        in_setup! { @ $name, $kind, $setup,
+            feed::a_sale_from_preload_to_reconcile,
+            feed::every_event_once_though_run_is_killed,
+            feed::two_that_follow_do_not_count_twice,
+            feed::another_program_writes_the_stock_table,
+            feed::a_missing_entry_is_made_up_for,
+            feed::the_stream_is_trimmed_behind_the_feed,
+            failover::a_failover_is_repaired_in_order,
+            history::a_key_is_used_again,
+            history::the_last_entries_of_a_pool_are_missing,
+            operators::fifty_operators_and_a_sale,
+            operators::an_adjustment_can_be_repeated,
+            tables::the_shops_tables_stay,
+            tables::a_shop_has_its_own_table,
+            tables::ids_of_any_bytes,
+            tables::a_shop_names_its_columns_as_it_likes,
+            kinds::quantities_that_cannot_be_counted_are_refused,
+            kinds::keys_of_other_types,
+            kinds::a_row_with_a_fraction_is_named_and_stops_no_other,
+            kinds::goods_that_are_weighed,
+            alive::a_row_that_cannot_be_written_stops_no_other,
+        }
+    };
+    (@ $name:ident, $kind:ident, $setup:ident, $($module:ident :: $test:ident),* $(,)?) => {
+        mod $name {
+            use super::harness::databases::{in_setup, Kind, Setup};
+            $(#[test] fn $test() { in_setup(Setup::$setup, || super::$module::$test(Kind::$kind)) })*
+        }
+    };
+}
+
+in_setup!(pgbouncer_session, Postgres, SessionPooling);
+in_setup!(pgbouncer_transaction, Postgres, TransactionPooling);
+in_setup!(postgres_serializable, Postgres, Serializable);
+in_setup!(mariadb_serializable, MariaDb, Serializable);
+in_setup!(mariadb_11_8, MariaDb, MariaDb118);
 
 // Constraints of MariaDB are never deferred; a file has no connection that ends.
 #[test]

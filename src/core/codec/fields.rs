@@ -8,6 +8,7 @@ use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::MAX_REMEMBER;
+use crate::core::model::sale::Schedule;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::{Window, ROLLING_CODE, SECONDS_CODE};
 use crate::core::model::zone::{Tz, Zone};
@@ -48,6 +49,21 @@ pub fn put_events(out: &mut Vec<u8>, events: Option<&Bytes>) {
 
 pub fn events(reader: &mut Reader<'_>) -> Read<Option<Bytes>> {
     reader.optional_bytes(MAX_STREAM)
+}
+
+/// A sale window.
+pub fn put_schedule(out: &mut Vec<u8>, schedule: Schedule) {
+    put_optional(out, schedule.from_ms);
+    put_optional(out, schedule.until_ms);
+}
+
+pub fn schedule(reader: &mut Reader<'_>) -> Read<Schedule> {
+    let from_ms = reader.optional(1..=MAX_UNITS)?;
+    let schedule = Schedule { from_ms, until_ms: reader.optional(1..=MAX_UNITS)? };
+    if !schedule.is_valid() {
+        return Err(Damage("a sale ends before it opens"));
+    }
+    Ok(schedule)
 }
 
 /// The dimensions of a policy's `remember`.

@@ -2,7 +2,9 @@
 //! memory is allocated, every sum, index and list is rebuilt, and contradictions are refused.
 
 use super::damage::Damage;
-use super::fields::{add_override, cap, events, identity, missing, names, offset, on_hand, times, tuple, zone};
+use super::fields::{
+    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple, zone,
+};
 use super::record;
 use super::wire::{Read, Reader};
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnCont
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::{self, MAX_REMEMBERED};
+use crate::core::model::sale::{Sale, SalePhase};
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
 use crate::core::model::window::Window;
 use crate::core::model::zone::Tz;
@@ -163,6 +166,7 @@ impl Loader {
     fn record(&mut self, kind: u8, reader: &mut Reader<'_>) -> Read<()> {
         match kind {
             record::HEADER => self.header(reader),
+            record::SALE => self.sale(reader),
             record::EPOCH => self.epoch(reader),
             record::LIMIT => self.limit(reader),
             record::LIMIT_ZONE => self.limit_zone(reader),
@@ -223,6 +227,20 @@ impl Loader {
         // What the orders do not explain is what forgotten ones have sold: orders are subtracted as
         // they come.
         pool.sold_before = pool.sold;
+        Ok(())
+    }
+
+    fn sale(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let schedule = schedule(reader)?;
+        let Some(announced) = SalePhase::of_code(reader.byte()?) else { return damage("a phase is unknown") };
+        let sale = Sale { schedule, announced };
+        if self.pool.sale.is_some() || sale == Sale::default() {
+            return damage("duplicate sale window, or one that says nothing");
+        }
+        if announced == SalePhase::Ended && schedule.until_ms.is_none() {
+            return damage("a sale without an end has ended");
+        }
+        self.pool.sale = Some(Box::new(sale));
         Ok(())
     }
 

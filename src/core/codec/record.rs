@@ -15,6 +15,8 @@ pub const END: u8 = 11;
 pub const LIMIT_ZONE: u8 = 17;
 /// What callers have returned to one usage for forgotten orders.
 pub const CREDIT: u8 = 18;
+/// The sale window, of a pool that has one.
+pub const SALE: u8 = 14;
 /// The dimensions of a policy's `remember`.
 pub const REMEMBER: u8 = 20;
 /// Attributes that an order keeps, and the order as in [`ORDER`].
@@ -26,6 +28,7 @@ pub const fn place(kind: u8) -> (u8, u8) {
     match kind {
         LIMIT_ZONE => (LIMIT, kind),
         CREDIT => (DETACHED, kind),
+        SALE => (HEADER, kind),
         REMEMBER => (EPOCH, kind),
         REMEMBERING_ORDER => (ORDER, 0),
         _ => (kind, 0),

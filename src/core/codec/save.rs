@@ -1,7 +1,8 @@
 //! A pool as chunks of records, in an order that depends on its state alone.
 
 use super::fields::{
-    put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_times, put_zone,
+    put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_schedule, put_times,
+    put_zone,
 };
 use super::load::Loader;
 use super::record;
@@ -52,9 +53,9 @@ pub fn save_partial(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
     chunks.flush();
 }
 
-/// Hands the pool over in chunks of at most 64 KiB: header, ended epochs, limits with their
-/// overrides, tokens, usage, orders (open holds by deadline, then the finished ones by when they
-/// are forgotten), end.
+/// Hands the pool over in chunks of at most 64 KiB: header, sale window, ended epochs, limits with
+/// their overrides, tokens, usage, orders (open holds by deadline, then the finished ones by when
+/// they are forgotten), end.
 pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
     records(pool, pool.reserved, &mut chunks);
@@ -66,6 +67,11 @@ pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
 /// not add up to yet.
 fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     header(pool, reserved, chunks.record(record::HEADER));
+    if let Some(sale) = &pool.sale {
+        let out = chunks.record(record::SALE);
+        put_schedule(out, sale.schedule);
+        out.push(sale.announced as u8);
+    }
     for ended in &pool.ended {
         let out = chunks.record(record::EPOCH);
         put(out, ended.epoch);

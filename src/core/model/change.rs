@@ -9,6 +9,7 @@ use crate::core::model::limit::{Cap, Identity, Missing};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
+use crate::core::model::sale::Schedule;
 use crate::core::model::zone::Tz;
 
 /// What is on the shelf.
@@ -234,6 +235,12 @@ pub enum PoolChange<'a> {
         /// Only this override.
         pattern: Option<Bytes>,
     },
+    /// The sale window is set.
+    Scheduled(Schedule),
+    /// The sale has opened.
+    Opened,
+    /// The sale has ended.
+    Ended,
 }
 
 /// A change as it is announced.
@@ -269,6 +276,10 @@ pub enum Kind {
     Suspended,
     /// `resumed`
     Resumed,
+    /// `opened`
+    Opened,
+    /// `ended`
+    Ended,
 }
 
 impl Kind {
@@ -291,6 +302,8 @@ impl Kind {
             Self::Policy => "policy",
             Self::Suspended => "suspended",
             Self::Resumed => "resumed",
+            Self::Opened => "opened",
+            Self::Ended => "ended",
         }
     }
 
@@ -313,6 +326,8 @@ impl Kind {
             Self::Policy => "stock.policy",
             Self::Suspended => "stock.suspend",
             Self::Resumed => "stock.resume",
+            Self::Opened => "stock.open",
+            Self::Ended => "stock.ended",
         }
     }
 }
@@ -443,7 +458,9 @@ impl PoolChange<'_> {
             Self::Reconciled { .. } => Kind::Reconciled,
             Self::Suspended => Kind::Suspended,
             Self::Resumed => Kind::Resumed,
-            Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } => Kind::Policy,
+            Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } | Self::Scheduled(_) => Kind::Policy,
+            Self::Opened => Kind::Opened,
+            Self::Ended => Kind::Ended,
         }
     }
 }

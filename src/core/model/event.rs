@@ -101,7 +101,10 @@ fn pool_quantity(pool: &Pool, change: &PoolChange<'_>) -> i64 {
         | PoolChange::Resumed
         | PoolChange::Policy(_)
         | PoolChange::LimitSet(_)
-        | PoolChange::LimitRemoved { .. } => 0,
+        | PoolChange::LimitRemoved { .. }
+        | PoolChange::Scheduled(_)
+        | PoolChange::Opened
+        | PoolChange::Ended => 0,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing, Overrides};
+use crate::core::model::sale::Schedule;
 use crate::core::model::zone::Tz;
 
 /// One limit of a policy.
@@ -34,6 +35,8 @@ pub struct Policy {
     pub alert: i64,
     /// The events stream.
     pub events: Option<Bytes>,
+    /// The sale window.
+    pub schedule: Schedule,
     /// Dimensions whose values orders keep although no limit counts them: sorted by name.
     pub remember: Vec<Bytes>,
     /// The limits, in order, no identity twice.

@@ -14,6 +14,7 @@ use crate::core::model::order::{Order, OrderState};
 use crate::core::model::quantity::{difference, sum, MAX_UNITS};
 use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::remembered;
+use crate::core::model::sale::{Sale, Schedule};
 use crate::core::model::time::SLACK_MS;
 use crate::core::store::index::Index;
 use crate::core::store::orders::Orders;
@@ -78,6 +79,8 @@ pub struct Pool {
     pub(in crate::core) on_hand: i64,
     pub(in crate::core) unlimited: bool,
     pub(in crate::core) suspended: bool,
+    /// The sale window; `None` = always open, and nothing to announce.
+    pub(in crate::core) sale: Option<Box<Sale>>,
     pub(in crate::core) reserved: i64,
     pub(in crate::core) safety: i64,
     pub(in crate::core) alert: i64,
@@ -126,6 +129,7 @@ impl Pool {
             on_hand: 0,
             unlimited: false,
             suspended: false,
+            sale: None,
             reserved: 0,
             safety: 0,
             alert: 0,
@@ -194,6 +198,12 @@ impl Pool {
     #[must_use]
     pub fn is_suspended(&self) -> bool {
         self.suspended
+    }
+
+    /// The sale window.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        self.sale.as_ref().map_or_else(Schedule::default, |sale| sale.schedule)
     }
 
     /// The current epoch; 0 before the first change.
@@ -329,6 +339,7 @@ impl Pool {
         let limits = self.limits.capacity().saturating_mul(size_of::<Limit>());
         let overrides: usize = self.limits.iter().map(|l| l.overrides.bytes().saturating_add(l.entries.bytes())).sum();
         size_of::<Self>()
+            .saturating_add(self.sale.as_ref().map_or(0, |_| size_of::<Sale>()))
             .saturating_add(self.remember.capacity().saturating_mul(size_of::<Bytes>()))
             .saturating_add(limits)
             .saturating_add(overrides)
@@ -353,12 +364,13 @@ impl Pool {
         Self { events: self.events.as_ref().map(|_| Bytes::default()), promotion: 0, ..self.clone() }
     }
 
-    /// When the background next has a hold to expire or rows to purge here, Unix ms; `None` =
-    /// never.
+    /// When the background next has a hold to expire, an opening or an end of the sale to announce,
+    /// or rows to purge here, Unix ms; `None` = never.
     #[must_use]
     pub fn next_wake_ms(&self) -> Option<i64> {
         let (due_ms, purge_ms) = (self.holds.next_ms(), self.next_purge_ms());
-        due_ms.map_or(purge_ms, |due_ms| Some(purge_ms.map_or(due_ms, |purge_ms| purge_ms.min(due_ms))))
+        let sale_ms = self.sale.as_ref().and_then(|sale| sale.next_ms());
+        [due_ms, purge_ms, sale_ms].into_iter().flatten().min()
     }
 
     /// When rows can be purged, Unix ms, or earlier; 0 while removed limits have left entries.

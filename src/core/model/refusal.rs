@@ -39,6 +39,8 @@ pub enum Bound {
     Overrides,
     /// There is no on_hand to add to.
     Unlimited,
+    /// The sale would end before it opens.
+    Schedule,
 }
 
 /// Why a call does not do what it asks for. Nothing has changed.
@@ -70,6 +72,16 @@ pub enum Refusal {
     Reserved,
     /// The pool takes no units.
     Suspended,
+    /// The sale has not opened yet.
+    Early {
+        /// When it opens, Unix ms.
+        from_ms: i64,
+    },
+    /// The sale has ended.
+    Ended {
+        /// When it ended, Unix ms.
+        until_ms: i64,
+    },
     /// The pool does not know the order.
     NoOrder,
     /// The pool does not know the epoch.

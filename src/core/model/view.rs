@@ -78,6 +78,35 @@ impl<'p> View<'p> {
         self.available().map_or(-1, |units| units.max(0))
     }
 
+    /// Whether units can be taken anew now.
+    ///
+    /// # Errors
+    /// [`Refusal::Suspended`], [`Refusal::Early`], [`Refusal::Ended`].
+    pub fn check_open(&self) -> Result<(), Refusal> {
+        if self.pool.suspended {
+            return Err(Refusal::Suspended);
+        }
+        match &self.pool.sale {
+            None => Ok(()),
+            Some(sale) => sale.schedule.check(self.context.clock.now_ms),
+        }
+    }
+
+    /// Whether units can be taken for a late payment of an order that was placed then: where that
+    /// was before the end, the sale counts as open.
+    ///
+    /// # Errors
+    /// [`Refusal::Suspended`], [`Refusal::Ended`].
+    pub fn check_open_late(&self, placed_ms: i64) -> Result<(), Refusal> {
+        if self.pool.suspended {
+            return Err(Refusal::Suspended);
+        }
+        match self.pool.schedule().until_ms {
+            Some(until_ms) if placed_ms >= until_ms => Err(Refusal::Ended { until_ms }),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a finished order is remembered no more.
     #[must_use]
     pub fn is_forgotten(&self, order: &Order<'_>) -> bool {

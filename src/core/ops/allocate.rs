@@ -85,12 +85,20 @@ pub fn plan<'a>(
 /// What stock and limits grant: all that is asked for, or with `partial` as much as possible.
 ///
 /// # Errors
-/// The first of: suspended, a dimension missing, sold out, limited; then [`Bound::Sum`].
+/// The first of: suspended, outside the sale window, a dimension missing, sold out, limited; then
+/// [`Bound::Sum`].
+#[inline]
 pub fn allocate<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Refusal> {
+    view.check_open()?;
+    grant(view, plan)
+}
+
+/// As [`allocate`], where the caller has checked whether the pool takes units.
+///
+/// # Errors
+/// The first of: a dimension missing, sold out, limited; then [`Bound::Sum`].
+pub fn grant<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Refusal> {
     let pool = view.pool;
-    if pool.suspended {
-        return Err(Refusal::Suspended);
-    }
     if let Some(at) = plan.missing {
         return Err(Refusal::NoDim(at));
     }

@@ -12,7 +12,7 @@ use super::{order_row, recount, reserve};
 ///
 /// # Errors
 /// [`Refusal::NoOrder`], [`Refusal::Confirmed`], [`Refusal::Expired`], [`Refusal::Closed`],
-/// [`Refusal::Exists`]; on the way up [`Refusal::Suspended`], [`Refusal::SoldOut`],
+/// [`Refusal::Exists`]; on the way up what [`View::check_open`] says, [`Refusal::SoldOut`],
 /// [`Refusal::Limited`], [`crate::core::model::refusal::Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(order);
@@ -29,9 +29,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'
     if qty < known.qty {
         return Ok(Change::Order(order, OrderChange::Amended { qty, recount: None }));
     }
-    if view.pool.suspended {
-        return Err(Refusal::Suspended);
-    }
+    view.check_open()?;
     let more = qty.saturating_sub(known.qty);
     if let Some(available) = view.available().filter(|&a| a < more) {
         return Err(Refusal::SoldOut { available: available.max(0) });

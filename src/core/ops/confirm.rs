@@ -89,9 +89,7 @@ fn expired<'a>(
         return Err(Refusal::Conflict(Conflict::MoreThanHeld));
     }
     same_attributes(view, known, Some(late))?;
-    if view.pool.suspended {
-        return Err(Refusal::Suspended);
-    }
+    view.check_open_late(known.placed_ms)?;
     if let Some(available) = view.available().filter(|&a| a < qty) {
         return Err(Refusal::SoldOut { available: available.max(0) });
     }
@@ -114,7 +112,8 @@ fn lost<'a>(
     }
     allocate::check_capacity(view, order)?;
     let wanted = allocate::plan(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
-    let placement = Placement { placed_ms: since_ms, ..allocate::allocate(view, wanted)? };
+    view.check_open_late(since_ms)?;
+    let placement = Placement { placed_ms: since_ms, ..allocate::grant(view, wanted)? };
     check_sale(view, 0, placement.qty)?;
     let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
     Ok(Change::Order(order, OrderChange::LatePlaced { placement, forget_ms }))

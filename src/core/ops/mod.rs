@@ -20,6 +20,7 @@ pub mod replace;
 pub mod reserve;
 pub mod return_units;
 pub mod roll;
+pub mod schedule;
 pub mod set;
 pub mod suspend;
 

@@ -33,6 +33,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.safety = policy.safety;
     pool.alert = policy.alert;
     pool.events.clone_from(&policy.events);
+    super::schedule::apply(pool, policy.schedule, now_ms);
     pool.remember.clone_from(&policy.remember);
     let mut old = std::mem::take(&mut pool.limits);
     for wanted in &policy.limits {
@@ -94,6 +95,7 @@ pub fn current(pool: &Pool) -> Policy {
         safety: pool.safety,
         alert: pool.alert,
         events: pool.events.clone(),
+        schedule: pool.schedule(),
         remember: pool.remember.clone(),
         limits: limits.collect(),
     }

@@ -74,7 +74,7 @@ pub fn plan<'a>(view: &View<'_>, call: &Reserve<'a>) -> Plan<'a> {
 /// What RESERVE of an order that is not known would do; `plan` is what [`plan`] has found.
 ///
 /// # Errors
-/// [`Bound::DeadlineOver`], [`Bound::Orders`], [`Refusal::Suspended`], [`Refusal::NoDim`],
+/// [`Bound::DeadlineOver`], [`Bound::Orders`], what [`View::check_open`] says, [`Refusal::NoDim`],
 /// [`Refusal::SoldOut`], [`Refusal::Limited`], [`Bound::Sum`].
 pub fn decide_new<'a>(
     view: &View<'_>,

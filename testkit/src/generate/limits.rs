@@ -142,6 +142,13 @@ impl Generator {
         if self.chance(30) {
             policy["events"] = self.one_of(&["", "own", "other"]).into();
         }
+        for (name, from) in [("from", true), ("until", false)] {
+            if self.chance(1) {
+                if let Some(at_ms) = self.sale_bound(from) {
+                    policy[name] = at_ms.into();
+                }
+            }
+        }
         if self.chance(40) {
             let wrong = self.chance(5);
             let all: [&[&str]; 4] = match wrong {

@@ -47,12 +47,21 @@ impl Generator {
                     "{\"limits\":[{\"by\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}]}",
                     "{\"limits\":[{\"by\":[\"User\"]}]}",
                     "{\"alert\":-1}",
+                    "{\"from\":0}",
+                    "{\"until\":null}",
+                    "{\"from\":9,\"until\":9}",
                     "{\"limits\":[{\"by\":[\"user\"],\"tz\":\"+18:01\"}]}",
                 ];
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 26] = [
+                let calls: [&[&str]; 32] = [
+                    &["STOCK.SCHEDULE", key, "FROM", bad],
+                    &["STOCK.SCHEDULE", key, "FROM", "9", "UNTIL", "9"],
+                    &["STOCK.SCHEDULE", key, "UNTIL", "8", "FROM", "9"],
+                    &["STOCK.SCHEDULE", key, "UNTIL", "9", "UNTIL", "9"],
+                    &["STOCK.SCHEDULE", key, "FROM"],
+                    &["STOCK.SCHEDULE", key, "AT", "9"],
                     &["STOCK.LIMIT", key, "user", "1", "PER", "DAY", "ROLLING"],
                     &["STOCK.UNLIMIT", key, "user", "ROLLING"],
                     &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o1"],

@@ -1,6 +1,6 @@
 //! Calls about the stock.
 
-use super::{decimal, Generator, Rng, CROWDED, MAX_QTY};
+use super::{decimal, words, Generator, Rng, CROWDED, MAX_QTY};
 
 impl Generator {
     pub(super) fn set(&mut self) -> Vec<Vec<u8>> {
@@ -62,6 +62,47 @@ impl Generator {
             argv.push(self.word("DRYRUN"));
         }
         argv
+    }
+
+    /// A window whose bounds are near: calls meet both sides of them.
+    pub(super) fn schedule(&mut self) -> Vec<Vec<u8>> {
+        let key = self.any_pool();
+        let mut argv = self.start("STOCK.SCHEDULE", key);
+        // Calls that meet the window follow at once, and mostly one that opens the sale again.
+        let opens = self.chance(50);
+        let which: &[&str] = match self.rng.random_range(0..10) {
+            0..3 if !opens => &["FROM"],
+            3..6 if !opens => &["UNTIL"],
+            _ => &["UNTIL", "FROM"],
+        };
+        for word in which {
+            argv.push(self.word(word));
+            let bound = if opens { None } else { self.sale_bound(*word == "FROM") };
+            argv.push(bound.map_or_else(|| self.word("NONE"), decimal));
+        }
+        if !opens {
+            for _ in 0..self.rng.random_range(1..5) {
+                let call = if self.profile.carts { self.cart() } else { self.reserve() };
+                let advance_ms = self.rng.random_range(0..40);
+                self.push(advance_ms, call);
+            }
+            if self.chance(85) {
+                self.push(0, words(&["STOCK.SCHEDULE", key, "FROM", "NONE", "UNTIL", "NONE"]));
+            }
+        }
+        argv
+    }
+
+    /// One bound: now, soon, or over; sometimes none.
+    pub(super) fn sale_bound(&mut self, from: bool) -> Option<i64> {
+        let ahead = match self.rng.random_range(0..10) {
+            0..2 => return None,
+            2..6 => self.rng.random_range(-3..4),
+            6 => -self.rng.random_range(1..5_000),
+            _ if from => self.rng.random_range(1..4_000),
+            _ => self.rng.random_range(200..20_000),
+        };
+        Some(self.now_ms + ahead)
     }
 
     pub(super) fn sweep(&mut self) -> Vec<Vec<u8>> {

@@ -30,6 +30,7 @@ mod limits;
 mod policy;
 mod pool;
 mod reading;
+mod schedule;
 mod selling;
 mod stock;
 pub mod told;
@@ -42,6 +43,7 @@ use limit::{Count, Limit, Usage, Window};
 use limits::{missing_text, new_limit, offset_text, override_pattern};
 use policy::{bytes_to_json, calendar_window, parse_policy};
 use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
+use schedule::Sale;
 use selling::{confirm_one, extend_one, give_up, refuse_itself, refuse_paid, release_one, reserve_new, return_one};
 pub use zone::{tables as zone_tables, zone_window, Table as ZoneTable, Tz};
 
@@ -159,6 +161,7 @@ impl Reference {
             b"STOCK.SUSPEND" => self.suspend(now, args, true),
             b"STOCK.RESUME" => self.suspend(now, args, false),
             b"STOCK.SETPOLICY" => self.set_policy(now, args),
+            b"STOCK.SCHEDULE" => self.schedule(now, args),
             b"STOCK.SWEEP" => self.sweep(now, args),
             b"STOCK.LIMIT" => self.limit(now, args),
             b"STOCK.UNLIMIT" => self.unlimit(now, args),
@@ -180,6 +183,7 @@ impl Reference {
     fn view(&self, now: i128, key: &[u8]) -> Option<Pool> {
         let mut pool = Pool::clone(self.pools.get(key)?);
         pool.forget(now);
+        pool.tell_of_the_sale(now);
         pool.return_due(now, DUE_PER_WRITE);
         pool.fix_memory(&self.config);
         Some(pool)

@@ -16,6 +16,8 @@ pub(super) fn parse_policy(json: &Value, config: &Config) -> Option<(Policy, Vec
             "events" => {
                 policy.events = Some(json_bytes(value).filter(|bytes| bytes.len() <= 512)?);
             }
+            "from" => policy.from_ms = Some(json_number(value, 1, MAX_QTY)?),
+            "until" => policy.until_ms = Some(json_number(value, 1, MAX_QTY)?),
             "remember" => {
                 let names = json_list(value)?.iter().map(|name| Some(name.as_str()?.as_bytes().to_vec()));
                 let names = names.collect::<Option<Vec<Bytes>>>()?;
@@ -38,6 +40,9 @@ pub(super) fn parse_policy(json: &Value, config: &Config) -> Option<(Policy, Vec
             }
             _ => return None,
         }
+    }
+    if policy.from_ms.zip(policy.until_ms).is_some_and(|(from_ms, until_ms)| from_ms >= until_ms) {
+        return None;
     }
     Some((policy, limits))
 }

@@ -3,7 +3,7 @@
 use super::Window;
 use super::{
     conflict, error, int, refusal, told, words, Attributes, BTreeMap, BTreeSet, Bytes, Config, Count, Id, Limit, Reply,
-    Shared, Usage, Values, MAX_QTY, SLACK_MS,
+    Sale, Shared, Usage, Values, MAX_QTY, SLACK_MS,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,9 @@ pub(super) struct Policy {
     pub(super) safety: i128,
     pub(super) alert: i128,
     pub(super) events: Option<Bytes>,
+    /// The sale window; none: always.
+    pub(super) from_ms: Option<i128>,
+    pub(super) until_ms: Option<i128>,
     /// Dimensions that new orders keep although no limit counts them.
     pub(super) remember: BTreeSet<Bytes>,
 }
@@ -130,6 +133,8 @@ pub(super) struct Pool {
     pub(super) out: i128,
     pub(super) suspended: bool,
     pub(super) policy: Policy,
+    /// What the outside world was told of the sale window.
+    pub(super) told_sale: Sale,
     pub(super) limits: Vec<Shared<Limit>>,
     pub(super) orders: BTreeMap<Id, Shared<Order>>,
     pub(super) add_tokens: BTreeMap<Bytes, AddToken>,
@@ -468,7 +473,9 @@ impl Pool {
         Ok(places)
     }
 
-    /// SUSPENDED, NODIM, SOLDOUT, LIMITED, in this order; else the quantity that can be had and the limits that count it.
+    /// SUSPENDED, EARLY, ENDED, NODIM, SOLDOUT, LIMITED, in this order; else the quantity that can be had and the limits
+    /// that count it. `placed`: when an order that is paid late had been placed.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn judge(
         &self,
         now: i128,
@@ -476,9 +483,11 @@ impl Pool {
         attributes: &Attributes,
         qty: i128,
         partial: bool,
+        placed: Option<i128>,
         which: impl Fn(&Limit) -> bool,
     ) -> Result<(i128, Vec<usize>), Reply> {
         self.refuse_suspended(key)?;
+        self.refuse_outside_the_sale(now, key, placed)?;
         let places = self.applicable(attributes, which)?;
         let least = if partial { 1 } else { qty };
         if !self.has_room_for(least) {

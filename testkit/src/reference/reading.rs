@@ -33,6 +33,8 @@ impl Reference {
             ("seq", Reply::Int(self.pools[&key].seq)),
             ("limits", int(pool.limits.len() as i128)),
             ("alert", int(policy.alert)),
+            ("from_ms", int(policy.from_ms.unwrap_or(0))),
+            ("until_ms", int(policy.until_ms.unwrap_or(0))),
             ("hold_seconds", int(policy.hold_s.unwrap_or(config.hold_s.into()))),
             ("retain_seconds", int(policy.retain_s.unwrap_or(config.retain_s.into()))),
             ("retain_paid_seconds", int(policy.retain_paid_s.unwrap_or(config.retain_paid_s.into()))),
@@ -95,6 +97,8 @@ impl Reference {
         Ok(map(vec![
             ("exists", int(1)),
             ("suspended", int(pool.suspended.into())),
+            ("from_ms", int(pool.policy.from_ms.unwrap_or(0))),
+            ("until_ms", int(pool.policy.until_ms.unwrap_or(0))),
             ("orders", int(pool.orders.len() as i128)),
             ("max_orders", int(self.config.max_orders as i128)),
             ("missing", list(wanted.collect())),
@@ -196,6 +200,11 @@ impl Reference {
         for (name, value) in seconds {
             if let Some(value) = value {
                 json[name] = (value as i64).into();
+            }
+        }
+        for (name, at_ms) in [("from", policy.from_ms), ("until", policy.until_ms)] {
+            if let Some(at_ms) = at_ms {
+                json[name] = (at_ms as i64).into();
             }
         }
         if !policy.remember.is_empty() {

@@ -71,6 +71,7 @@ impl Reference {
                 pool.uncharge_units(&id, held - qty);
             } else {
                 pool.refuse_suspended(&key)?;
+                pool.refuse_outside_the_sale(now, &key, None)?;
                 if !pool.has_room_for(qty - held) {
                     return Err(pool.sold_out(&key));
                 }
@@ -317,7 +318,7 @@ pub(super) fn reserve_new(
     attributes: &Attributes,
     deadline_ms: i128,
 ) -> Answer {
-    let (qty, places) = pool.judge(now, key, attributes, asked, partial, |_| true)?;
+    let (qty, places) = pool.judge(now, key, attributes, asked, partial, None, |_| true)?;
     pool.change();
     let order = Order {
         asked,
@@ -374,7 +375,7 @@ pub(super) fn confirm_expired(
     }
     // As for AMEND: a limit that let it pass without the dimension does so still, whatever it says of others now.
     let looked = |limit: &Limit| order.counted.contains(&limit.id);
-    let (qty, places) = pool.judge(now, key, &order.attributes, qty, false, looked)?;
+    let (qty, places) = pool.judge(now, key, &order.attributes, qty, false, Some(order.placed_ms), looked)?;
     let charges = pool.charge(now, &order.attributes, qty, &places);
     pool.known(id).charges = charges;
     Ok(pay(pool, now, id, qty, "late"))
@@ -398,7 +399,7 @@ pub(super) fn confirm_unknown(
     }
     pool.refuse_too_many_orders(config)?;
     let older = |limit: &Limit| limit.set_ms <= since_ms;
-    let (qty, places) = pool.judge(now, key, &attributes, qty, false, older)?;
+    let (qty, places) = pool.judge(now, key, &attributes, qty, false, Some(since_ms), older)?;
     let order = Order {
         counted: limits_at(pool, &places),
         charges: pool.charge(now, &attributes, qty, &places),

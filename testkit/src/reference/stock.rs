@@ -96,9 +96,10 @@ impl Reference {
             return Err(refusal("NOPOOL", &key));
         };
         pool.forget(now);
+        pool.tell_of_the_sale(now);
         let returned = pool.return_due(now, count);
         pool.fix_memory(&self.config);
-        if returned > 0 {
+        if pool.seq != self.pools[&key].seq {
             self.pools.insert(key, pool.into());
         }
         Ok(Reply::Int(returned as i64))
@@ -135,10 +136,15 @@ impl Reference {
             let same_limits = limits.len() == pool.limits.len()
                 && limits.iter().zip(&pool.limits).all(|(a, b)| a.settings() == b.settings());
             if !same_limits || pool.policy != policy {
+                let window = |policy: &Policy| (policy.from_ms, policy.until_ms);
+                let other_window = window(&policy) != window(&pool.policy);
                 pool.policy = policy;
                 pool.limits = limits.into_iter().map(Shared::from).collect();
                 pool.change();
                 pool.tell("policy", None, 0);
+                if other_window {
+                    pool.sale_is_scheduled(now);
+                }
             }
             Ok(status_ok())
         })

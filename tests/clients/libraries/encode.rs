@@ -99,6 +99,8 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
             }
             "FOR" if method.ends_with("limit") => put("for", words.all()),
             "FOR" => put("for", words.pairs()),
+            "FROM" => put("from_ms", words.amount()),
+            "UNTIL" => put("until_ms", words.amount()),
             "QTY" => put("quantity", words.number()),
             "TOKEN" => put("token", words.text()),
             "SINCE" => put("since_ms", words.number()),

@@ -327,7 +327,20 @@ fn generated_carts_meet_every_answer() {
     let answers: [(&str, &[&str]); 5] = [
         (
             "STOCK.MRESERVE",
-            &["OK", "EXISTS", "CLOSED", "CONFLICT", "NOPOOL", "SUSPENDED", "NODIM", "SOLDOUT", "LIMITED", "ERR"],
+            &[
+                "OK",
+                "EXISTS",
+                "CLOSED",
+                "CONFLICT",
+                "NOPOOL",
+                "SUSPENDED",
+                "EARLY",
+                "ENDED",
+                "NODIM",
+                "SOLDOUT",
+                "LIMITED",
+                "ERR",
+            ],
         ),
         (
             "STOCK.MCONFIRM",

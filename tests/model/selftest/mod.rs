@@ -15,6 +15,7 @@ mod limits;
 mod orders;
 mod policies;
 mod replace;
+mod schedule;
 mod states;
 mod stock;
 

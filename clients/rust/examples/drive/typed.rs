@@ -23,6 +23,15 @@ fn number(value: &Json) -> i64 {
     value.as_i64().unwrap_or_default()
 }
 
+/// A bound of a sale window: 0 where it is left out, -1 for NONE.
+fn bound(value: &Json) -> i64 {
+    if value == "NONE" {
+        -1
+    } else {
+        number(value)
+    }
+}
+
 fn amount(value: &Json) -> i64 {
     if value == "UNLIMITED" {
         UNLIMITED
@@ -114,6 +123,7 @@ pub fn typed(method: &str, args: &Json) -> Call<Json> {
         "suspend" => suspend(key).map(done),
         "resume" => resume(key).map(done),
         "setpolicy" => set_policy(key, raw(&args["policy"])).map(done),
+        "schedule" => schedule(key, bound(&args["from_ms"]), bound(&args["until_ms"])).map(done),
         "sweep" => sweep(key, n("count")).map(counted),
         "limit" => limit(key, raw(&args["by"]), amount(&args["max"]), &limit_options(args)).map(done),
         "unlimit" => unlimit(key, raw(&args["by"]), &limit_options(args)).map(counted),
@@ -228,7 +238,7 @@ fn pool_json(p: Pool) -> Json {
     json!({"type": "pool", "on_hand": p.on_hand, "reserved": p.reserved, "safety": p.safety, "available": p.available,
         "shortfall": p.shortfall, "sold": p.sold, "out": p.out, "orders": p.orders, "suspended": i64::from(p.suspended),
         "unlimited": i64::from(p.unlimited), "next_deadline_ms": p.next_deadline_ms, "epoch": p.epoch, "seq": p.seq,
-        "limits": p.limits, "alert": p.alert, "hold_seconds": p.hold_seconds, "retain_seconds": p.retain_seconds,
+        "limits": p.limits, "alert": p.alert, "from_ms": p.from_ms, "until_ms": p.until_ms, "hold_seconds": p.hold_seconds, "retain_seconds": p.retain_seconds,
         "retain_paid_seconds": p.retain_paid_seconds, "events": p.events.map(|key| latin(&key))})
 }
 

@@ -74,6 +74,8 @@ struct Audit<'a> {
     redis: RedisClient,
     repair: bool,
     wait: Duration,
+    /// What is looked at has been looked at before, and is counted.
+    is_again: bool,
     report: Report,
 }
 
@@ -82,7 +84,7 @@ struct Audit<'a> {
 pub async fn audit(config: &Config, pools: &[String], repair: bool, wait: Duration) -> Result<Report> {
     let db = Arc::new(Db::open_prepared(config).await?);
     let redis = RedisClient::open(&config.redis).await?;
-    let mut audit = Audit { config, db: db.clone(), redis, repair, wait, report: Report::default() };
+    let mut audit = Audit { config, db: db.clone(), redis, repair, wait, is_again: false, report: Report::default() };
     let mut names: Option<BTreeSet<String>> = (!pools.is_empty()).then(|| pools.iter().cloned().collect());
     for _ in 0..ROUNDS {
         if repair {
@@ -93,6 +95,7 @@ pub async fn audit(config: &Config, pools: &[String], repair: bool, wait: Durati
             break;
         }
         names = Some(again);
+        audit.is_again = true;
     }
     db.close().await;
     Ok(audit.report)
@@ -154,7 +157,7 @@ impl Audit<'_> {
             self.report.behind.push(name.to_string());
             return Ok(false);
         };
-        self.report.pools += 1;
+        self.report.pools += u64::from(!self.is_again);
         if position.epoch == pool.epoch && pool.seq < position.seq {
             // The first look was before the database's; the second is behind it.
             let (now, _) = self.redis.orders(name, &[]).await?;
@@ -256,12 +259,13 @@ impl Audit<'_> {
         let mut after = String::new();
         loop {
             let mut tx = self.db.begin().await?;
-            let since_ms = now_ms().saturating_sub(shortest_ms).saturating_add(MARGIN_MS);
+            // What the pool has forgotten its server's clock decides, not this machine's.
+            let since_ms = snapshot.at_ms.saturating_sub(shortest_ms).saturating_add(MARGIN_MS);
             let lines = self.db.lines_after(&mut tx, name, &after, since_ms).await?;
             tx.commit().await?;
             let Some((last, _)) = lines.last() else { break };
             after.clone_from(last);
-            self.report.orders += lines.len() as u64;
+            self.report.orders += if self.is_again { 0 } else { lines.len() as u64 };
             let ids: Vec<&str> = lines.iter().map(|(id, _)| id.as_str()).collect();
             let (_, orders) = self.redis.orders(name, &ids).await?;
             for ((id, line), order) in lines.iter().zip(&orders) {

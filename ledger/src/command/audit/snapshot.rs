@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::Audit;
 use crate::redis_client::pools::{Foreign, Ids, Pool};
+use crate::text::unescape;
 
 /// Pools looked at in one step: the pages of their orders stay in memory until it is their turn.
 const PAGE: usize = 50;
@@ -12,6 +13,8 @@ const PAGE: usize = 50;
 pub(super) struct Snapshot {
     /// Its name.
     pub name: String,
+    /// When, by its server's clock.
+    pub at_ms: i64,
     /// As it was.
     pub pool: Result<Option<Pool>, Foreign>,
     /// The first page of its orders.
@@ -24,10 +27,12 @@ impl Audit<'_> {
         let mut seen = Vec::with_capacity(names.len());
         for some in names.chunks(PAGE) {
             let some: Vec<&str> = some.iter().map(String::as_str).collect();
+            let first = some.first().map(|name| unescape(name)).unwrap_or_default();
+            let at_ms = self.redis.time_ms(&first).await?;
             let pools = self.redis.keys(&some).await?;
             let orders = self.redis.first_ids(&some, "0").await?;
             let each = some.into_iter().zip(pools).zip(orders);
-            seen.extend(each.map(|((name, pool), orders)| Snapshot { name: name.to_string(), pool, orders }));
+            seen.extend(each.map(|((name, pool), orders)| Snapshot { name: name.to_string(), at_ms, pool, orders }));
         }
         Ok(seen)
     }

@@ -1,11 +1,12 @@
 //! Real databases: a file, or a server that the tests start from Debian's packages and share.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
-use sqlx::{AnyConnection, Connection, Executor, Row};
+use stock_ledger::db::{is_conflict, query, Connection, Pool, Row};
 
 use super::{as_nobody, free_port, give_to_nobody, guarded, signal, wait_until};
 
@@ -36,11 +37,75 @@ pub struct Server {
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
+/// What stands between the ledger and its database, or how the database is set up: a column of the
+/// matrix in docs/guides/database.md.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Setup {
+    #[default]
+    Plain,
+    /// Debian's pgbouncer, `pool_mode = session`.
+    SessionPooling,
+    /// Debian's pgbouncer, `pool_mode = transaction`.
+    TransactionPooling,
+    /// A server on which every transaction is serializable unless it says otherwise.
+    Serializable,
+    /// What MariaDB 11.8 has by default and 10.11 has not.
+    MariaDb118,
+}
+
+impl Setup {
+    /// The arguments of the server.
+    fn arguments(self, kind: Kind) -> &'static [&'static str] {
+        match (self, kind) {
+            (Setup::Serializable, Kind::Postgres) => &["-c", "default_transaction_isolation=serializable"],
+            (Setup::Serializable, Kind::MariaDb) => &["--transaction-isolation=SERIALIZABLE"],
+            (Setup::MariaDb118, Kind::MariaDb) => &[
+                "--innodb-snapshot-isolation=ON",
+                "--character-set-server=utf8mb4",
+                "--collation-server=utf8mb4_uca1400_ai_ci",
+            ],
+            _ => &[],
+        }
+    }
+}
+
+thread_local! {
+    static SETUP: Cell<Setup> = const { Cell::new(Setup::Plain) };
+}
+
+/// Runs a test with its databases in this setup.
+pub fn in_setup(setup: Setup, test: impl FnOnce()) {
+    SETUP.set(setup);
+    test();
+    SETUP.set(Setup::Plain);
+}
+
+/// The port of the server that all tests of a kind and setup share.
 fn shared(kind: Kind) -> u16 {
-    static POSTGRES: OnceLock<Mutex<Server>> = OnceLock::new();
-    static MARIADB: OnceLock<Mutex<Server>> = OnceLock::new();
-    let cell = if kind == Kind::Postgres { &POSTGRES } else { &MARIADB };
-    cell.get_or_init(|| Mutex::new(Server::start(kind, false))).lock().expect("the server").port
+    static SERVERS: Mutex<Vec<(Kind, Setup, Server)>> = Mutex::new(Vec::new());
+    let setup = SETUP.get();
+    let mut servers = SERVERS.lock().expect("the servers");
+    if let Some((_, _, server)) = servers.iter().find(|(k, s, _)| (*k, *s) == (kind, setup)) {
+        return server.port;
+    }
+    let server = Server::start(kind, false);
+    std::fs::write(server.dir.join("shared"), "").expect("a mark");
+    let port = server.port;
+    servers.push((kind, setup, server));
+    port
+}
+
+/// The port of a pgbouncer in front of a PostgreSQL, which is the only one of its mode.
+fn pooler(server: u16, mode: &str) -> u16 {
+    static POOLERS: Mutex<Vec<(String, u16, Server)>> = Mutex::new(Vec::new());
+    let mut poolers = POOLERS.lock().expect("the poolers");
+    if let Some((_, port, _)) = poolers.iter().find(|(of, ..)| of == mode) {
+        return *port;
+    }
+    let pooler = Server::pooler(server, mode);
+    let port = pooler.port;
+    poolers.push((mode.to_string(), port, pooler));
+    port
 }
 
 fn find(name: &str, places: &[&str]) -> PathBuf {
@@ -96,15 +161,38 @@ impl Server {
         server
     }
 
+    /// Debian's pgbouncer in front of a PostgreSQL, with a configuration that says no more than it
+    /// must. Fewer connections than clients: they are lent all the time.
+    fn pooler(server: u16, mode: &str) -> Server {
+        let keep = tempfile::tempdir().expect("a directory");
+        let dir = keep.path().to_path_buf();
+        let port = free_port();
+        let config = format!(
+            "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = users\npool_mode = {mode}\n\
+             default_pool_size = {}\nmax_client_conn = 500\nserver_idle_timeout = 1\n",
+            if mode == "transaction" { 3 } else { 20 }
+        );
+        std::fs::write(dir.join("pgbouncer.ini"), config).expect("a configuration");
+        std::fs::write(dir.join("users"), "\"shop\" \"\"\n").expect("users");
+        give_to_nobody(&dir);
+        let program = find("pgbouncer", &["/usr/sbin", "/usr/bin", "/usr/local/bin"]);
+        let child = guarded(&program, &["pgbouncer.ini"], &dir, true);
+        let server = Server { dir, port, kind: Kind::Postgres, durable: false, child, _keep: keep };
+        server.wait();
+        server
+    }
+
     fn spawn(kind: Kind, dir: &Path, port: u16, durable: bool) -> Child {
         let port = port.to_string();
+        let more = SETUP.get().arguments(kind);
         match kind {
             Kind::Postgres => {
                 let program = find("postgres", &["/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin"]);
                 let fsync = if durable { "fsync=on" } else { "fsync=off" };
                 let args =
-                    ["-D", "data", "-k", ".", "-h", "127.0.0.1", "-p", &port, "-c", fsync, "-c", "max_connections=200"];
-                guarded(&program, &args, dir, true)
+                    ["-D", "data", "-k", ".", "-h", "127.0.0.1", "-p", &port, "-c", fsync, "-c", "max_connections=400"];
+                guarded(&program, &[&args[..], more].concat(), dir, true)
             }
             _ => {
                 let program = find("mariadbd", &["/usr/sbin", "/usr/bin", "/usr/local/bin"]);
@@ -122,7 +210,7 @@ impl Server {
                     flush,
                     "--max-connections=200",
                 ];
-                guarded(&program, &args, dir, true)
+                guarded(&program, &[&args[..], more].concat(), dir, true)
             }
         }
     }
@@ -167,9 +255,8 @@ fn url(kind: Kind, port: u16, database: &str) -> String {
     }
 }
 
-async fn connect(url: &str) -> sqlx::Result<AnyConnection> {
-    sqlx::any::install_default_drivers();
-    AnyConnection::connect(url).await
+async fn connect(url: &str) -> sqlx::Result<Connection> {
+    Pool::open(url, 1, &[]).await?.acquire().await
 }
 
 pub fn block_on<T>(future: impl std::future::Future<Output = T>) -> T {
@@ -185,7 +272,16 @@ impl Database {
             return Database { kind, url, server: None, _dir: Some(dir) };
         }
         let port = shared(kind);
-        Database { kind, url: Database::make(kind, port), server: None, _dir: None }
+        let mut url = Database::make(kind, port);
+        let mode = match SETUP.get() {
+            Setup::SessionPooling => Some("session"),
+            Setup::TransactionPooling => Some("transaction"),
+            _ => None,
+        };
+        if let Some(mode) = mode.filter(|_| kind == Kind::Postgres) {
+            url = url.replace(&format!(":{port}/"), &format!(":{}/", pooler(port, mode)));
+        }
+        Database { kind, url, server: None, _dir: None }
     }
 
     /// A fresh database of a server of its own, which writes to the disk as in production.
@@ -203,7 +299,7 @@ impl Database {
         let admin = url(kind, port, if kind == Kind::Postgres { "postgres" } else { "mysql" });
         block_on(async {
             let mut c = connect(&admin).await.expect("the server");
-            c.execute(format!("CREATE DATABASE {name}").as_str()).await.expect("a database");
+            query(&format!("CREATE DATABASE {name}")).execute(&mut c).await.expect("a database");
         });
         url(kind, port, &name)
     }
@@ -227,10 +323,10 @@ impl Database {
     pub fn lock_for(&self, time: std::time::Duration) {
         block_on(async {
             let mut c = connect(&self.url).await.expect("the database");
-            c.execute("PRAGMA busy_timeout = 20000").await.expect("patience");
-            c.execute("BEGIN IMMEDIATE").await.expect("the lock");
+            query("PRAGMA busy_timeout = 20000").execute(&mut c).await.expect("patience");
+            query("BEGIN IMMEDIATE").execute(&mut c).await.expect("the lock");
             tokio::time::sleep(time).await;
-            c.execute("ROLLBACK").await.expect("an end");
+            query("ROLLBACK").execute(&mut c).await.expect("an end");
         });
     }
 
@@ -244,8 +340,13 @@ impl Database {
     /// One statement.
     #[track_caller]
     pub fn execute(&self, sql: &str) -> u64 {
-        let result = block_on(async { connect(&self.url).await?.execute(sql).await });
-        result.unwrap_or_else(|e| panic!("{sql}: {e}")).rows_affected()
+        let result = block_on(async { query(sql).execute(&mut connect(&self.url).await?).await });
+        result.unwrap_or_else(|e| panic!("{sql}: {e}"))
+    }
+
+    /// Whether the database takes a statement.
+    pub fn takes(&self, sql: &str) -> bool {
+        block_on(async { query(sql).execute(&mut connect(&self.url).await.expect("the database")).await.is_ok() })
     }
 
     /// Statements on one connection.
@@ -254,7 +355,7 @@ impl Database {
         block_on(async {
             let mut c = connect(&self.url).await.expect("the database");
             for sql in statements {
-                c.execute(*sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+                query(sql).execute(&mut c).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
             }
         });
     }
@@ -264,10 +365,14 @@ impl Database {
         block_on(async {
             let mut c = connect(&self.url).await.expect("the database");
             if self.kind == Kind::Sqlite {
-                c.execute("PRAGMA busy_timeout = 20000").await.expect("patience");
+                query("PRAGMA busy_timeout = 20000").execute(&mut c).await.expect("patience");
             }
             for _ in 0..times {
-                c.execute(sql).await.expect("written");
+                // On a serializable server somebody else may have been faster.
+                while let Err(error) = query(sql).execute(&mut c).await {
+                    let error = anyhow::Error::from(error);
+                    assert!(is_conflict(&error), "{error:#}");
+                }
             }
         });
     }
@@ -278,15 +383,13 @@ impl Database {
         let result = block_on(async {
             let mut connection = connect(&self.url).await?;
             if self.kind == Kind::Sqlite {
-                connection.execute("PRAGMA busy_timeout = 20000").await?;
+                query("PRAGMA busy_timeout = 20000").execute(&mut connection).await?;
             }
-            connection.fetch_all(sql).await
+            query(sql).fetch_all(&mut connection).await
         });
         let rows = result.unwrap_or_else(|e| panic!("{sql}: {e}"));
-        let cell = |row: &sqlx::any::AnyRow, i: usize| {
-            row.try_get::<String, _>(i).or_else(|_| row.try_get::<i64, _>(i).map(|n| n.to_string())).expect("a cell")
-        };
-        rows.iter().map(|row| (0..row.len()).map(|i| cell(row, i)).collect()).collect()
+        let cell = |row: &Row, i: usize| row.text(i).expect("a cell");
+        rows.iter().map(|row| (0..row.columns()).map(|i| cell(row, i)).collect()).collect()
     }
 
     #[track_caller]

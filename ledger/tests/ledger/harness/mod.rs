@@ -16,12 +16,14 @@ pub use testkit::server::free_port;
 pub use testkit::wait_until;
 
 /// Runs a server as a child of a shell that ends it when this process is gone, however it goes.
-/// Some servers refuse root: they run as nobody.
+/// Some servers refuse root: they run as nobody. Where `dir` has a file `shared`, nobody is left to
+/// remove the data of the server: the shell does.
 pub fn guarded(program: &Path, arguments: &[&str], dir: &Path, unprivileged: bool) -> Child {
     let mut command = Command::new("sh");
     command.args([
         "-c",
-        "\"$@\" & pid=$!; echo $pid >server.pid; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait",
+        "\"$@\" & pid=$!; echo $pid >server.pid; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait; \
+         [ ! -e shared ] || rm -rf data",
         "sh",
     ]);
     command.arg(program).args(arguments).current_dir(dir).stdin(Stdio::piped());

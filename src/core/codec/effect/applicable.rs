@@ -4,6 +4,7 @@ use crate::core::model::change::{Change, OrderChange, OrderRef, PoolChange, Reco
 use crate::core::model::limit::{TupleBuf, MAX_LIMITS};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::Pool;
+use crate::core::model::sale::SalePhase;
 
 /// Whether a change can have happened in this state. The primary has decided it there; here it is a
 /// check against divergence.
@@ -38,13 +39,21 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
 fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
     match change {
         PoolChange::Created { .. } => pool.seq == 0 && pool.orders.is_empty(),
-        PoolChange::Set(_) | PoolChange::Suspended | PoolChange::Resumed | PoolChange::Policy(_) => true,
+        PoolChange::Set(_)
+        | PoolChange::Suspended
+        | PoolChange::Resumed
+        | PoolChange::Policy(_)
+        | PoolChange::Scheduled(_) => true,
         PoolChange::Added { .. } | PoolChange::Reconciled { .. } => !pool.unlimited,
         PoolChange::LimitSet(set) => {
             let there = pool.limits.iter().any(|l| l.identity == set.identity);
             there || (pool.limits.len() < MAX_LIMITS && set.tz.is_some() && set.missing.is_some())
         }
         PoolChange::LimitRemoved { id, .. } => pool.limits.iter().any(|l| l.id == *id),
+        PoolChange::Opened => pool.sale.as_ref().is_some_and(|sale| sale.announced == SalePhase::Early),
+        PoolChange::Ended => {
+            pool.sale.as_ref().is_some_and(|sale| sale.announced == SalePhase::Open && sale.schedule.until_ms.is_some())
+        }
     }
 }
 

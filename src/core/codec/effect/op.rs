@@ -27,6 +27,11 @@ pub const EVENT_REF: u8 = 22;
 pub const REPLACED: u8 = 23;
 /// As RESERVED, with the units that the order whose place it takes gave up.
 pub const REPLACING: u8 = 24;
+/// No change of its own: the sale window of the policy before it, where it has one.
+pub const POLICY_SCHEDULE: u8 = 28;
+pub const SCHEDULED: u8 = 29;
+pub const OPENED: u8 = 30;
+pub const ENDED: u8 = 31;
 /// No change of its own: what orders remember by the policy behind it.
 pub const REMEMBER: u8 = 38;
 /// No change of its own: the named time zones of the limits in the change behind it.

@@ -5,7 +5,7 @@ use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
 use crate::core::codec::fields::{
-    add_override, cap, events, identity, missing, names, offset, on_hand, times, tuple, zone,
+    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple, zone,
 };
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
@@ -18,6 +18,7 @@ use crate::core::model::placement::Placement;
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::sale::Schedule;
 use crate::core::model::usage::{tuple_at, Share};
 use crate::core::model::zone::{Tz, Zone};
 use arrayvec::ArrayVec;
@@ -155,7 +156,14 @@ fn pool_change<'a>(r: &mut Reader<'a>, code: u8, pool: &Pool, now_ms: i64) -> Re
         op::RECONCILED => PoolChange::Reconciled { on_hand: r.bounded()? },
         op::SUSPENDED => PoolChange::Suspended,
         op::RESUMED => PoolChange::Resumed,
-        op::POLICY => PoolChange::Policy(Box::new(policy(r)?)),
+        op::POLICY => {
+            let mut policy = policy(r)?;
+            policy.schedule = policy_schedule(r)?;
+            PoolChange::Policy(Box::new(policy))
+        }
+        op::SCHEDULED => PoolChange::Scheduled(schedule(r)?),
+        op::OPENED => PoolChange::Opened,
+        op::ENDED => PoolChange::Ended,
         op::LIMIT_SET => PoolChange::LimitSet(Box::new(limit_set(r)?)),
         op::LIMIT_REMOVED => {
             let id = r.small()?;
@@ -312,6 +320,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         safety: r.bounded()?,
         alert: r.within(0..=MAX_UNITS)?,
         events: events(r)?,
+        schedule: Schedule::default(),
         remember: Vec::new(),
         limits: Vec::new(),
     };
@@ -333,6 +342,17 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         policy.limits.push(PolicyLimit { identity, tz, missing, base, overrides });
     }
     Ok(policy)
+}
+
+/// What stands behind a policy that has a sale window.
+fn policy_schedule(r: &mut Reader<'_>) -> Read<Schedule> {
+    let mut ahead = *r;
+    if !ahead.byte().is_ok_and(|code| code == op::POLICY_SCHEDULE) {
+        return Ok(Schedule::default());
+    }
+    let schedule = schedule(&mut ahead)?;
+    *r = ahead;
+    Ok(schedule)
 }
 
 fn limit_set(r: &mut Reader<'_>) -> Read<LimitSet> {

@@ -2,8 +2,8 @@
 
 use super::op;
 use crate::core::codec::fields::{
-    put_cap, put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_times,
-    put_zone,
+    put_cap, put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_schedule,
+    put_times, put_zone,
 };
 use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
@@ -13,6 +13,7 @@ use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Shares;
 use crate::core::model::policy::Policy;
 use crate::core::model::pool::{Pool, Times};
+use crate::core::model::sale::Schedule;
 use crate::core::model::zone::{Tz, Zone};
 use arrayvec::ArrayVec;
 
@@ -104,6 +105,9 @@ const fn pool_code(change: &PoolChange<'_>) -> u8 {
         PoolChange::Policy(_) => op::POLICY,
         PoolChange::LimitSet(_) => op::LIMIT_SET,
         PoolChange::LimitRemoved { .. } => op::LIMIT_REMOVED,
+        PoolChange::Scheduled(_) => op::SCHEDULED,
+        PoolChange::Opened => op::OPENED,
+        PoolChange::Ended => op::ENDED,
     }
 }
 
@@ -179,7 +183,8 @@ fn put_pool_change(out: &mut Vec<u8>, now_ms: i64, change: &PoolChange<'_>) {
             }
         }
         PoolChange::Reconciled { on_hand } => put_signed(out, *on_hand),
-        PoolChange::Suspended | PoolChange::Resumed => {}
+        PoolChange::Suspended | PoolChange::Resumed | PoolChange::Opened | PoolChange::Ended => {}
+        PoolChange::Scheduled(schedule) => put_schedule(out, *schedule),
         PoolChange::Policy(policy) => put_policy(out, policy),
         PoolChange::LimitSet(set) => put_limit_set(out, set),
         PoolChange::LimitRemoved { id, pattern } => {
@@ -267,6 +272,10 @@ fn put_policy(out: &mut Vec<u8>, policy: &Policy) {
         for (pattern, cap) in limit.overrides.iter() {
             put_override(out, pattern, cap);
         }
+    }
+    if policy.schedule != Schedule::default() {
+        out.push(op::POLICY_SCHEDULE);
+        put_schedule(out, policy.schedule);
     }
 }
 

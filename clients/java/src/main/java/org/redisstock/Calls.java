@@ -186,6 +186,11 @@ public final class Calls {
         return on(key).add(json).of(Command.SETPOLICY, decode::done);
     }
 
+    /** Each bound is a Unix time in ms, or {@code NONE} to remove it; null leaves it. */
+    public Call<Outcome<Void>> schedule(String key, String from, String until) {
+        return on(key).option("FROM", from).option("UNTIL", until).of(Command.SCHEDULE, decode::done);
+    }
+
     /** {@code count} null: 1,000. */
     public Call<Outcome<Long>> sweep(String key, Long count) {
         return on(key).option("COUNT", count).of(Command.SWEEP, decode::count);

@@ -5,7 +5,7 @@ import java.nio.charset.StandardCharsets;
 /** The commands of an application. */
 public enum Command {
     RESERVE, CONFIRM, RELEASE, AMEND, EXTEND, RETURN, MRESERVE, MCONFIRM, MRELEASE, MEXTEND, MRETURN, SET, ADD, RECONCILE,
-    SUSPEND, RESUME, SETPOLICY, SWEEP, LIMIT, UNLIMIT, LIMITS(true), USAGE(true), GET(true), AVAILABLE(true), CHECK(true),
+    SUSPEND, RESUME, SETPOLICY, SCHEDULE, SWEEP, LIMIT, UNLIMIT, LIMITS(true), USAGE(true), GET(true), AVAILABLE(true), CHECK(true),
     ORDER(true), ORDERS(true), POLICY(true), VERIFY(true);
 
     private final boolean read;

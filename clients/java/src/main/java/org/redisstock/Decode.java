@@ -143,7 +143,7 @@ final class Decode {
         map(map.get("orders")).forEach((state, count) -> orders.put(OrderState.of(state), (Long) count));
         return new Pool(n.apply("on_hand"), n.apply("reserved"), n.apply("safety"), n.apply("available"), n.apply("shortfall"),
                 n.apply("sold"), n.apply("out"), orders, n.apply("suspended") == 1, n.apply("unlimited") == 1,
-                n.apply("next_deadline_ms"), text(map.get("epoch")), n.apply("seq"), n.apply("limits"), n.apply("alert"),
+                n.apply("next_deadline_ms"), text(map.get("epoch")), n.apply("seq"), n.apply("limits"), n.apply("alert"), n.apply("from_ms"), n.apply("until_ms"),
                 n.apply("hold_seconds"), n.apply("retain_seconds"), n.apply("retain_paid_seconds"), text(map.get("events")));
     }
 

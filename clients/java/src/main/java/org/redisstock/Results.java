@@ -27,7 +27,7 @@ public final class Results {
     public record Pool(
             Long onHand, long reserved, long safety, long available, long shortfall, long sold, long out,
             Map<OrderState, Long> orders, boolean suspended, boolean unlimited, long nextDeadlineMs, String epoch, long seq,
-            long limits, long alert, long holdSeconds, long retainSeconds, long retainPaidSeconds, String events) {}
+            long limits, long alert, long fromMs, long untilMs, long holdSeconds, long retainSeconds, long retainPaidSeconds, String events) {}
 
     public record Order(OrderState state, long quantity, long returned, long deadlineMs, Map<String, String> attributes) {}
 

@@ -40,6 +40,7 @@ final class TypedCall {
             case "suspend" -> calls.suspend(key);
             case "resume" -> calls.resume(key);
             case "setpolicy" -> calls.setPolicy(key, text(args, "policy"));
+            case "schedule" -> calls.schedule(key, bound(args, "from_ms"), bound(args, "until_ms"));
             case "sweep" -> calls.sweep(key, number(args, "count"));
             case "limit" -> calls.limit(key, text(args, "by"), amount(args, "max"), limit(args));
             case "unlimit" -> calls.unlimit(key, text(args, "by"), limit(args));
@@ -59,6 +60,10 @@ final class TypedCall {
 
     private static String text(JsonNode args, String name) {
         return args.has(name) ? args.get(name).textValue() : null;
+    }
+
+    private static String bound(JsonNode args, String name) {
+        return args.has(name) ? args.get(name).asText() : null;
     }
 
     private static Long number(JsonNode args, String name) {
@@ -202,7 +207,8 @@ final class TypedCall {
                     .put("available", pool.available()).put("shortfall", pool.shortfall()).put("sold", pool.sold()).put("out", pool.out())
                     .put("suspended", pool.suspended() ? 1L : 0L).put("unlimited", pool.unlimited() ? 1L : 0L)
                     .put("next_deadline_ms", pool.nextDeadlineMs()).put("epoch", pool.epoch()).put("seq", pool.seq())
-                    .put("limits", pool.limits()).put("alert", pool.alert()).put("hold_seconds", pool.holdSeconds())
+                    .put("limits", pool.limits()).put("alert", pool.alert())
+                    .put("from_ms", pool.fromMs()).put("until_ms", pool.untilMs()).put("hold_seconds", pool.holdSeconds())
                     .put("retain_seconds", pool.retainSeconds()).put("retain_paid_seconds", pool.retainPaidSeconds())
                     .put("events", pool.events()).set("orders", orders);
         }

@@ -1,0 +1,134 @@
+//! Connections of the three drivers, and pools of them.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::pool::{PoolConnection, PoolOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Database, Executor, MySql, Postgres, Result, Sqlite};
+
+use super::Dialect;
+
+/// So long a caller waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(10);
+
+/// How the ledger calls itself where a server asks.
+const NAME: &str = "stock-ledger";
+
+/// A connection. Dropped, it goes back to its pool.
+pub enum Connection {
+    /// A file.
+    Sqlite(PoolConnection<Sqlite>),
+    /// PostgreSQL, or a pooler in front of it.
+    Postgres(PoolConnection<Postgres>),
+    /// MySQL and MariaDB.
+    Mysql(PoolConnection<MySql>),
+}
+
+/// Connections to one database, kept for the next caller.
+#[derive(Clone)]
+pub enum Pool {
+    /// A file.
+    Sqlite(sqlx::Pool<Sqlite>),
+    /// PostgreSQL, or a pooler in front of it.
+    Postgres(sqlx::Pool<Postgres>),
+    /// MySQL and MariaDB.
+    Mysql(sqlx::Pool<MySql>),
+}
+
+macro_rules! each {
+    ($kind:ident, $value:expr, $inner:ident => $body:expr) => {
+        match $value {
+            $kind::Sqlite($inner) => $body,
+            $kind::Postgres($inner) => $body,
+            $kind::Mysql($inner) => $body,
+        }
+    };
+}
+
+impl Pool {
+    /// Opens a pool of at most so many connections. Each begins with the statements of `session`.
+    ///
+    /// # Errors
+    /// The URL is none, or no connection can be had.
+    pub async fn open(url: &str, connections: u32, session: &[String]) -> Result<Pool> {
+        let dialect = Dialect::of(url).map_err(|error| sqlx::Error::Configuration(error.into()))?;
+        Ok(match dialect {
+            Dialect::Sqlite => {
+                let options = SqliteConnectOptions::from_str(url)?;
+                Pool::Sqlite(settings(connections, session).connect_with(options).await?)
+            }
+            Dialect::Postgres => {
+                // pgbouncer refuses what it cannot keep apart for its clients, and the ledger reads
+                // no floating point.
+                let mut options = PgConnectOptions::from_str(url)?.extra_float_digits(None);
+                if options.get_application_name().is_none() {
+                    options = options.application_name(NAME);
+                }
+                Pool::Postgres(settings(connections, session).connect_with(options).await?)
+            }
+            Dialect::Mysql => {
+                let options = MySqlConnectOptions::from_str(url)?;
+                Pool::Mysql(settings(connections, session).connect_with(options).await?)
+            }
+        })
+    }
+
+    /// A connection: one that was kept, or a new one.
+    pub async fn acquire(&self) -> Result<Connection> {
+        Ok(match self {
+            Pool::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
+            Pool::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
+            Pool::Mysql(pool) => Connection::Mysql(pool.acquire().await?),
+        })
+    }
+
+    /// A connection that was kept, and that nobody uses now.
+    pub fn try_acquire(&self) -> Option<Connection> {
+        Some(match self {
+            Pool::Sqlite(pool) => Connection::Sqlite(pool.try_acquire()?),
+            Pool::Postgres(pool) => Connection::Postgres(pool.try_acquire()?),
+            Pool::Mysql(pool) => Connection::Mysql(pool.try_acquire()?),
+        })
+    }
+
+    /// Closes all connections; whoever waits for one gets none.
+    pub async fn close(&self) {
+        each!(Pool, self, pool => pool.close().await);
+    }
+}
+
+fn settings<DB: Database>(connections: u32, session: &[String]) -> PoolOptions<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let session = session.to_vec();
+    PoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).after_connect(
+        move |connection: &mut DB::Connection, _| {
+            let session = session.clone();
+            Box::pin(async move {
+                for statement in session {
+                    connection.execute(AssertSqlSafe(statement)).await?;
+                }
+                Ok(())
+            })
+        },
+    )
+}
+
+impl Connection {
+    /// Closes it.
+    ///
+    /// # Errors
+    /// The server does not answer any more.
+    pub async fn close(self) -> Result<()> {
+        each!(Connection, self, connection => connection.close().await)
+    }
+
+    /// It is closed when it is dropped, and never used again.
+    pub fn close_on_drop(&mut self) {
+        each!(Connection, self, connection => connection.close_on_drop());
+    }
+}

@@ -1,0 +1,8 @@
+//! The shop as its users meet it: the real program with a real Redis, over HTTP, and in a browser.
+
+mod browser;
+mod failures;
+mod hostile;
+mod sale;
+mod visitor;
+mod world;

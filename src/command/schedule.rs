@@ -1,0 +1,82 @@
+//! `STOCK.SCHEDULE key [FROM unix-ms|NONE] [UNTIL unix-ms|NONE]`
+
+use super::args::{bounded, is, set_once, Args, Parsed};
+use super::commit::{announce_sale, commit_and_purge, write_pool};
+use super::docs::{self, reply, Docs};
+use super::error::CommandError;
+use super::reply::{bound_text, refused};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::refusal::Bound;
+use crate::core::model::sale::Schedule;
+use crate::core::ops::schedule::{decide, NewBound};
+
+pub const SPEC: Spec = Spec {
+    name: "STOCK.SCHEDULE",
+    summary: "Sets from when and until when a pool sells.",
+    complexity: "O(1)",
+    since: "0.2.0",
+    arity: -3,
+    access: Access::WriteAllowOom,
+    fast: true,
+    keys: KeyPositions::First,
+    inserts: false,
+    args: &[
+        Arg::KEY,
+        Arg::new("from", ArgKind::OneOf(BOUND)).after("FROM").optional(),
+        Arg::new("until", ArgKind::OneOf(BOUND)).after("UNTIL").optional(),
+    ],
+    docs: Docs {
+        details: "The sale opens at `FROM` and has ended at `UNTIL`, to the millisecond, with or without traffic. \
+            Outside of it nothing is taken: `EARLY` or `ENDED`. Holds go on: they can be paid, released and \
+            extended after the end, and a `LATE` payment of an order that was placed before the end is \
+            accepted. A bound that is not named stays; `NONE` removes it. \
+            The policy shows them as `from` and `until`.\n\n`stock.open` and `stock.ended` are announced once each, \
+            and published as `opened` and `ended`.",
+        replies: &[reply("OK", "Also where nothing changed."), docs::NOPOOL],
+        errors: &["ERR: `FROM` is not before `UNTIL`."],
+        example: include_str!("examples/schedule.txt"),
+    },
+    run,
+};
+const BOUND: &[Arg] = &[Arg::new("unix-time-milliseconds", ArgKind::UnixTime), Arg::word("none", "NONE")];
+
+/// A bound: Unix ms, or NONE.
+fn bound(argument: &[u8]) -> Parsed<Option<i64>> {
+    if is(argument, "NONE") {
+        return Ok(None);
+    }
+    let outside = CommandError::line("ERR invalid sale window: times are 1 to 9007199254740991 ms, or NONE");
+    bounded(argument, 1..=MAX_UNITS, outside).map(Some)
+}
+
+fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
+    let mut args = Args::new(call.args);
+    let key = args.required()?;
+    let (mut from_ms, mut until_ms): (NewBound, NewBound) = (None, None);
+    while let Some(option) = args.take() {
+        if is(option, "FROM") {
+            set_once(&mut from_ms, bound(args.option_value()?)?)?;
+        } else if is(option, "UNTIL") {
+            set_once(&mut until_ms, bound(args.option_value()?)?)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    // What the call alone says is checked before anything is touched.
+    if !(Schedule { from_ms: from_ms.flatten(), until_ms: until_ms.flatten() }.is_valid()) {
+        return Err(CommandError::line(bound_text(Bound::Schedule)));
+    }
+    let Some(handle) = write_pool(call, key)? else { return Ok(()) };
+    match decide(call.keys.pool(handle), from_ms, until_ms) {
+        Ok(change) => {
+            if let Some(change) = change {
+                commit_and_purge(call, handle, &change);
+                announce_sale(call, handle);
+            }
+            call.out.ok();
+        }
+        Err(refusal) => refused(call, key, handle, &refusal)?,
+    }
+    Ok(())
+}
