@@ -22,7 +22,8 @@ help:
 	@echo "make test    every test"
 	@echo "make servers every server and cluster test on Redis 8.2.3, 8.6.3 and Valkey 9.1.2, fetched below target/servers"
 	@echo "make exchange  which of these servers hands pools to which, each pair run"
-	@echo "make demo    replay a flash sale; with DATA=file.csv.gz real purchases"
+	@echo "make demo    a flash sale in the terminal, Redis killed once, beside a naive shop; HTML=file.html to forward it;"
+	@echo "             with DATA=file.csv.gz real purchases"
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
 	@echo "make ledger-campaign   stock-ledger while everything dies, and its throughput; ONLY=storm for a part, OPS=30000 for less"
 	@echo "make feed    readers of the event streams killed 200 times, a failover, 1,000 reconciliations"
@@ -127,7 +128,7 @@ miri:
 	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib
 
 demo: build
-	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)")
+	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)") $(if $(HTML),--html "$(HTML)")
 
 bench: deps
 	cargo build --release -p redis-stock -p stock-floor -p stock-bench

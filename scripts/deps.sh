@@ -94,4 +94,4 @@ install_browser() {
 
 [ -z "$want" ] || install_wanted
 [ -z "$tests" ] || install_libraries
-[ -z "$tests" ] || install_browser || echo "No browser could be had: the shop's browser test will be skipped." >&2
+[ -z "$tests" ] || (install_browser) || echo "No browser could be had: the shop's browser test will be skipped." >&2

@@ -10,7 +10,8 @@ use redis::{Client, Cmd, Connection, ConnectionLike, ErrorKind, RedisError, Redi
 use crate::answer::{parse, Answer};
 use crate::scenario::{Order, Plan, Scenario};
 
-const TRIES: u32 = 5;
+/// With growing pauses, ten seconds in all: longer than a server takes that was killed.
+const TRIES: u32 = 9;
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Reply {

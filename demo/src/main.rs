@@ -5,12 +5,16 @@ mod answer;
 mod calls;
 mod flash;
 mod judge;
+mod live;
 mod log;
+mod naive;
+mod page;
 mod peaks;
 mod progress;
 mod proof;
 mod replay;
 mod report;
+mod result;
 mod rounds;
 mod scenario;
 mod server;
@@ -22,11 +26,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use clap::Parser;
 use redis::Client;
 
+use crate::live::Live;
 use crate::proof::Evidence;
+use crate::result::Outcome;
 use crate::server::Server;
 use crate::shop::Day;
 
@@ -54,6 +60,9 @@ struct Args {
     /// Flash sale: units
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
     stock: i64,
+    /// Also write the result as a page that can be forwarded
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// What is ordered and what becomes of it is the same for the same seed; who comes first is not
     #[arg(long)]
     seed: Option<u64>,
@@ -98,7 +107,18 @@ fn run(args: &Args, server: &mut Option<Server>) -> Result<bool> {
     shop::open(&mut con, &sale, day, &bar)?;
     bar.finish();
 
-    let mut sold = rounds::sell(&sale, &client, args.connections.into(), seed)?;
+    let stock: i64 = sale.pools.iter().map(|pool| pool.stock).sum();
+    let (live, naive_live) = (Live::new(stock), Live::new(stock));
+    let connections = usize::from(args.connections);
+    let mut sold = rounds::sell(&sale, &client, connections, seed, &live, server.as_mut())?;
+    // The same buyers, on the same server, in a shop that reads first and takes then. Not on a
+    // server in use: it leaves keys behind.
+    let naive = match (server.is_some(), args.data.is_some()) {
+        (true, false) => {
+            Some(naive_live.show("naive shop", || naive::sell(&sale, &client, connections, &prefix, &naive_live))?)
+        }
+        _ => None,
+    };
     // A server may close a connection that was idle during the sale.
     let mut con = shop::connect(&client)?;
     let tallies = tally::by_pool(&sale, &sold.outcome.entries);
@@ -106,10 +126,32 @@ fn run(args: &Args, server: &mut Option<Server>) -> Result<bool> {
     let bar = progress::bar("proving", evidence.calls());
     let checks = proof::prove(&evidence, &mut con, &bar)?;
     bar.finish();
-    println!("\n{}", report::sale(&sale, &tally::total(&tallies), &mut sold));
-    println!("\n{}", report::proof(&checks));
+    let keys: Vec<&str> = sale.pools.iter().map(|pool| pool.key.as_str()).collect();
+    let facts = shop::facts(&mut con, &keys, &indicatif::ProgressBar::hidden())?;
+    let over_limit = checks.iter().find(|check| check.name.starts_with("no limit"));
+    let outcome = Outcome {
+        orders: sale.orders.len() as u64,
+        units: stock,
+        broken: sold.outcome.reconnects,
+        away: sold.away,
+        oversold: sale.pools.iter().zip(&facts).map(|(pool, is)| (is.sold - pool.stock).max(0)).sum(),
+        lost: stock - facts.iter().map(|is| is.on_hand + is.sold).sum::<i64>(),
+        over_limit: over_limit.map_or(0, |check| check.failures.count),
+        naive,
+    };
     let proven = checks.iter().all(|check| check.failures.count == 0);
-    println!("\n{}", if proven { "PROVEN: the sale came out right." } else { "NOT PROVEN: see above." });
+    let verdict = if proven { "PROVEN: the sale came out right." } else { "NOT PROVEN: see below." };
+    let tables = [report::sale(&sale, &tally::total(&tallies), &mut sold), report::proof(&checks)];
+    println!("\n{}\n{verdict}\n\n{}", outcome.line(), tables.join("\n\n"));
+    if let Some(file) = &args.html {
+        let mut shops = vec![("redis-stock", &live)];
+        if outcome.naive.is_some() {
+            shops.push(("the naive shop, with the same buyers", &naive_live));
+        }
+        std::fs::write(file, page::html(&format!("{} {verdict}", outcome.line()), &shops, &tables))
+            .with_context(|| format!("writing {}", file.display()))?;
+        println!("\nThe result as a page: {}", file.display());
+    }
     // Where the proof failed on a server in use, the pools stay for whoever looks into it.
     if proven && args.url.is_some() {
         shop::remove(&mut con, &sale)?;

@@ -23,6 +23,16 @@ pub fn spinner(phase: &'static str) -> ProgressBar {
     spinner
 }
 
+/// A line of text that is written anew.
+pub fn line(phase: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:>12} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let line = ProgressBar::new_spinner().with_style(style).with_prefix(phase);
+    if line.is_hidden() {
+        eprintln!("{phase} ...");
+    }
+    line.with_finish(ProgressFinish::AndLeave)
+}
+
 fn begin(phase: &'static str, bar: ProgressBar) -> ProgressBar {
     if bar.is_hidden() {
         eprintln!("{phase} ...");

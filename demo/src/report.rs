@@ -76,7 +76,7 @@ pub fn proof(checks: &[Check]) -> String {
 }
 
 /// 1234567 as 1,234,567.
-fn grouped(number: i64) -> String {
+pub fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -1,15 +1,19 @@
 //! The course of the sale: everybody orders; the abandoned holds run out; the waiting list gets
 //! what came back.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use indicatif::ProgressBar;
 use redis::{Client, Connection};
 
+use crate::live::{self, Live};
 use crate::log::{End, Outcome};
 use crate::progress;
 use crate::scenario::Scenario;
+use crate::server::Server;
 use crate::shop;
 use crate::worker::{self, Round};
 
@@ -28,32 +32,53 @@ pub struct Sold {
     pub took: Duration,
     pub stuck_pools: usize,
     pub swept: i64,
+    /// How long the server was away that was killed in the middle.
+    pub away: Option<Duration>,
 }
 
-pub fn sell(sale: &Scenario, client: &Client, connections: usize, seed: u64) -> Result<Sold> {
+/// With a `server` of its own, that is killed when half of the orders were made.
+pub fn sell(
+    sale: &Scenario,
+    client: &Client,
+    connections: usize,
+    seed: u64,
+    live: &Live,
+    server: Option<&mut Server>,
+) -> Result<Sold> {
     let start = Instant::now();
     let everybody: Vec<u32> = (0..sale.orders.len() as u32).collect();
-    let bar = progress::bar("selling", everybody.len() as u64);
-    let round = Round { sale, orders: &everybody, waiting_list: false, seed };
-    let mut outcome = worker::run(&round, client, connections, start, &bar)?;
+    let (count, over) = (ProgressBar::hidden(), AtomicBool::new(false));
+    let round = Round { sale, orders: &everybody, waiting_list: false, seed, live };
+    let (outcome, away) = std::thread::scope(|scope| {
+        let (count, over, half) = (&count, &over, everybody.len() as u64 / 2);
+        let killer = server
+            .map(|server| scope.spawn(move || live::at(count, half, over, || server.kill_and_start()).transpose()));
+        let outcome = live.show("redis-stock", || worker::run(&round, client, connections, start, count));
+        over.store(true, Relaxed);
+        let away =
+            killer.map_or(Ok(None), |killer| killer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        (outcome, away)
+    });
+    let (mut outcome, away) = (outcome?, away?);
     let mut took = start.elapsed();
-    bar.finish();
 
     let (stuck_pools, swept) = wait_for_holds(sale, &outcome, &mut shop::connect(client)?)?;
+    for entry in outcome.entries.iter().filter(|entry| entry.end == End::Expired) {
+        live.ended(sale.orders[entry.order as usize].qty, 0);
+    }
 
     let refused = outcome.entries.iter().filter(|entry| entry.end == End::SoldOut);
     let mut refused: Vec<u32> = refused.map(|entry| entry.order).collect();
     // First come, first served: the orders are in time order.
     refused.sort_unstable();
-    let bar = progress::bar("waiting list", refused.len() as u64);
-    let round = Round { sale, orders: &refused, waiting_list: true, seed: !seed };
+    let round = Round { sale, orders: &refused, waiting_list: true, seed: !seed, live };
     let began = Instant::now();
-    let second = worker::run(&round, client, connections, start, &bar)?;
+    let second =
+        live.show("waiting list", || worker::run(&round, client, connections, start, &ProgressBar::hidden()))?;
     took += began.elapsed();
-    bar.finish();
     let waiting_list = outcome.entries.len();
     outcome.merge(second);
-    Ok(Sold { outcome, waiting_list, took, stuck_pools, swept })
+    Ok(Sold { outcome, waiting_list, took, stuck_pools, swept, away })
 }
 
 /// Answers how many pools still have open holds, and how many due holds the server had left lying.

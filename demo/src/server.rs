@@ -1,6 +1,6 @@
 //! A private server with the module, for the time of the demo.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use tempfile::TempDir;
 pub struct Server {
     child: Child,
     dir: TempDir,
+    program: String,
+    module: PathBuf,
 }
 
 impl Server {
@@ -23,21 +25,20 @@ impl Server {
             )
         })?;
         let dir = tempfile::Builder::new().prefix("stock-demo-").tempdir()?;
-        let child = Command::new(program)
-            .current_dir(dir.path())
-            // A socket in a directory of its own: no port to collide with, nobody else gets in.
-            .args(["--port", "0", "--unixsocket", "redis.sock", "--save", "", "--appendonly", "no"])
-            .args(["--daemonize", "no", "--logfile", "redis.log", "--maxclients", "4000"])
-            .arg("--loadmodule")
-            .arg(&module)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("starting {program}"))?;
-        let mut server = Self { child, dir };
+        let child = spawn(program, &module, dir.path())?;
+        let mut server = Self { child, dir, program: program.to_owned(), module };
         server.wait()?;
         Ok(server)
+    }
+
+    /// kill -9, and the same server again with the same files. Answers how long it was away.
+    pub fn kill_and_start(&mut self) -> Result<Duration> {
+        let start = Instant::now();
+        self.child.kill()?;
+        self.child.wait()?;
+        self.child = spawn(&self.program, &self.module, self.dir.path())?;
+        self.wait()?;
+        Ok(start.elapsed())
     }
 
     pub fn url(&self) -> String {
@@ -84,4 +85,20 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(program: &str, module: &Path, dir: &Path) -> Result<Child> {
+    Command::new(program)
+        .current_dir(dir)
+        // A socket in a directory of its own: no port to collide with, nobody else gets in. Every
+        // answer is on the disk before it is given: kill -9 loses none.
+        .args(["--port", "0", "--unixsocket", "redis.sock", "--save", "", "--appendonly", "yes"])
+        .args(["--appendfsync", "always", "--daemonize", "no", "--logfile", "redis.log", "--maxclients", "4000"])
+        .arg("--loadmodule")
+        .arg(module)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("starting {program}"))
 }

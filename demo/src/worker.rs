@@ -12,6 +12,7 @@ use redis::{Client, Cmd};
 use crate::answer::Answer;
 use crate::calls::{self, Caller, Reply};
 use crate::judge;
+use crate::live::Live;
 use crate::log::{End, Entry, Faults, Outcome};
 use crate::scenario::{Click, Order, Plan, Scenario};
 
@@ -29,6 +30,8 @@ pub struct Round<'a> {
     /// The waiting list: everybody pays, nobody clicks twice. Nothing comes back while it runs.
     pub waiting_list: bool,
     pub seed: u64,
+    /// What is shown of it.
+    pub live: &'a Live,
 }
 
 pub fn run(round: &Round, client: &Client, connections: usize, start: Instant, bar: &ProgressBar) -> Result<Outcome> {
@@ -131,6 +134,12 @@ impl<'a> Worker<'a> {
         if click == Click::Again && self.entries[at].end == End::Held {
             self.repeat(at, &cmd, "reserved", order.qty)?;
         }
+        match (self.entries[at].end, self.entries[at].limited.iter().position(|count| *count > 0)) {
+            (End::Held, _) => self.round.live.held(order.qty),
+            (End::SoldOut, _) => self.round.live.refused("sold out"),
+            (End::Limited, Some(rule)) => self.round.live.refused(&self.round.sale.limit_texts()[rule]),
+            _ => {}
+        }
         let entry = &self.entries[at];
         let more = match (entry.end, plan) {
             (End::Held, Plan::Expire { .. }) => {
@@ -176,6 +185,7 @@ impl<'a> Worker<'a> {
         let cmd = calls::confirm(self.round.sale, order);
         if self.finish(at, &cmd, "confirmed", order.qty, order.qty)?.is_some() {
             self.entries[at].end = End::Confirmed;
+            self.round.live.ended(order.qty, order.qty);
             if let Plan::Return { .. } = self.plan(at) {
                 self.pending.push(at);
             }
@@ -188,6 +198,7 @@ impl<'a> Worker<'a> {
         let cmd = calls::release(self.round.sale, order);
         if let Some(sent) = self.finish(at, &cmd, "released", order.qty, order.qty)? {
             self.entries[at].end = End::Released;
+            self.round.live.ended(order.qty, 0);
             self.entries[at].until = sent;
         }
         Ok(())
@@ -199,6 +210,7 @@ impl<'a> Worker<'a> {
         let state = if qty == order.qty { "returned" } else { "confirmed" };
         if let Some(sent) = self.finish(at, &cmd, state, qty, order.qty)? {
             self.entries[at].end = End::Returned(qty);
+            self.round.live.returned(qty);
             self.entries[at].until = sent;
         }
         Ok(())

@@ -33,19 +33,20 @@ pub struct Board {
     seq: i64,
 }
 
+impl Default for Boards {
+    fn default() -> Self {
+        let board = Board::default();
+        let text = json(&board);
+        Self { sender: watch::Sender::new((board, text)) }
+    }
+}
+
 /// The one board, and who watches it.
 pub struct Boards {
     sender: watch::Sender<(Board, Arc<str>)>,
 }
 
 impl Boards {
-    /// A board of a sale between these times.
-    pub fn new(opens_ms: i64, ends_ms: i64) -> Self {
-        let board = Board { opens_ms, ends_ms, ..Board::default() };
-        let text = json(&board);
-        Self { sender: watch::Sender::new((board, text)) }
-    }
-
     /// The board as it is.
     pub fn now(&self) -> Board {
         self.sender.borrow().0.clone()
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_later_look_counts_and_an_earlier_one_does_not() {
-        let boards = Boards::new(0, 0);
+        let boards = Boards::default();
         boards.take(&pool("a", 7, 3));
         boards.take(&pool("a", 6, 9));
         assert_eq!(boards.now().available, 3);
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn pages_are_woken_by_a_difference_only() {
-        let boards = Boards::new(0, 0);
+        let boards = Boards::default();
         let mut page = boards.watch();
         boards.take(&pool("a", 7, 3));
         assert!(page.has_changed().unwrap());

@@ -54,8 +54,8 @@ impl Database {
             .acquire_timeout(Duration::from_secs(10))
             .after_connect(move |connection, _| {
                 Box::pin(async move {
-                    for statement in dialect.session() {
-                        connection.execute(*statement).await?;
+                    for statement in dialect.session(10) {
+                        connection.execute(statement.as_str()).await?;
                     }
                     Ok(())
                 })

@@ -37,6 +37,9 @@ async fn look(shop: &Shop) -> Value {
     shop.board.change(|board| {
         board.online = pool.is_some();
         board.queue = queue.unwrap_or(board.queue);
+        if let Some(pool) = &pool {
+            (board.opens_ms, board.ends_ms) = (pool.from_ms, pool.until_ms);
+        }
     });
     if let Some(pool) = &pool {
         shop.board.take(pool);

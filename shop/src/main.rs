@@ -11,7 +11,6 @@ use stock_ledger::cli::Cli;
 use stock_ledger::exit_code::exit_code;
 use stock_ledger::failure::error_chain;
 use stock_shop::backstage::{self, Backstage, Program};
-use stock_shop::board::Boards;
 use stock_shop::database::Database;
 use stock_shop::shop::{Product, Shop};
 use stock_shop::stock::Stock;
@@ -146,11 +145,12 @@ async fn run(args: &Args, dir: &Path) -> Result<()> {
     let pool = stock.pool().await?;
     ensure!(pool.is_some(), "the pool was not made: see {}", dir.display());
     let opens_ms = now_ms() + i64::from(args.opens_in) * 1000;
+    stock.schedule(opens_ms, opens_ms + i64::from(args.lasts) * 1000).await?;
     let shop = Arc::new(Shop {
         product: Product { sku, title: "Desk lamp".into(), price: "49.00 €".into(), limit: args.limit },
         stock,
         stream: STREAM.into(),
-        board: Boards::new(opens_ms, opens_ms + i64::from(args.lasts) * 1000),
+        board: Default::default(),
         orders: Default::default(),
         database,
         office: Default::default(),

@@ -67,20 +67,9 @@ impl Shop {
     /// While the mark says sold out, Redis is not asked; except for a call that is made `again`: the
     /// one before it, whose answer was lost, may have taken the last unit.
     pub async fn buy(&self, order: &str, qty: u32, buyer: &str, again: bool) -> RedisResult<Answer> {
-        let board = self.board.now();
-        let now = now_ms();
-        let refused = if board.opens_ms > now {
-            Some(("EARLY", board.opens_ms.to_string()))
-        } else if board.ends_ms != 0 && board.ends_ms <= now {
-            Some(("ENDED", board.ends_ms.to_string()))
-        } else if board.sold_out {
-            Some(("SOLDOUT", "0".to_owned()))
-        } else {
-            None
-        };
-        if let (Some((word, detail)), false) = (refused, again) {
-            self.office.asked_from_memory(buyer, word);
-            return Ok(Answer::Refused(word.to_owned(), vec![detail]));
+        if self.board.now().sold_out && !again {
+            self.office.asked_from_memory(buyer, "SOLDOUT");
+            return Ok(Answer::Refused("SOLDOUT".into(), vec!["0".into()]));
         }
         let answer = self.stock.reserve(order, qty, buyer).await?;
         self.heard(order, buyer, qty, &answer);

@@ -62,6 +62,10 @@ pub struct Pool {
     pub sold: i64,
     /// Whether STOCK.SUSPEND is in force.
     pub suspended: bool,
+    /// When the sale starts and ends, Unix ms; 0 = open.
+    pub from_ms: i64,
+    /// See `from_ms`.
+    pub until_ms: i64,
     /// The history that the pool's changes belong to.
     pub epoch: String,
     /// How many changes the pool has had.
@@ -147,6 +151,11 @@ impl Stock {
         self.ask(&self.command(if suspended { "SUSPEND" } else { "RESUME" })).await
     }
 
+    /// STOCK.SCHEDULE: when the sale starts and ends, Unix ms.
+    pub async fn schedule(&self, from_ms: i64, until_ms: i64) -> RedisResult<()> {
+        self.ask(self.command("SCHEDULE").arg("FROM").arg(from_ms).arg("UNTIL").arg(until_ms)).await
+    }
+
     /// STOCK.ORDER. None: the pool does not know it.
     pub async fn order(&self, order: &str) -> RedisResult<Option<Order>> {
         let fields: Option<HashMap<String, Value>> = self.ask(self.command("ORDER").arg(order)).await?;
@@ -174,6 +183,8 @@ impl Stock {
             available: field(&fields, "available")?,
             sold: field(&fields, "sold")?,
             suspended: field::<i64>(&fields, "suspended")? != 0,
+            from_ms: field(&fields, "from_ms")?,
+            until_ms: field(&fields, "until_ms")?,
             epoch: field(&fields, "epoch")?,
             seq: field(&fields, "seq")?,
         }))

@@ -1,6 +1,6 @@
 """The shop in a real browser: python browser.py URL CHROMIUM DIRECTORY-FOR-SCREENSHOTS
 
-The shop at URL has one unit, and holds of four seconds.
+The shop at URL has one unit, and holds of eight seconds.
 """
 
 import re
@@ -11,6 +11,8 @@ from playwright.sync_api import expect, sync_playwright
 
 BASE, CHROMIUM, SHOTS = sys.argv[1:]
 faults = []
+# The machine may be busy; how fast pages are, the load test says.
+expect.set_options(timeout=20_000)
 
 
 def buyer(browser, width=900, height=480):
@@ -46,7 +48,7 @@ with sync_playwright() as tools:
         one.wait_for_timeout(20)
     if "/order/" in two.url:
         one, two, two_won = two, one, True
-    expect(two.locator("#left")).to_have_text("Sold out", timeout=1000)
+    expect(two.locator("#left")).to_have_text("Sold out", timeout=3000)
     expect(two.locator("#buy")).to_be_disabled()
     assert "/order/" not in two.url, "one of them only"
 
@@ -54,8 +56,8 @@ with sync_playwright() as tools:
     expect(one.locator("#step")).to_have_text("Held for you")
     expect(one.locator("#clock")).to_contain_text("Pay within 0:0")
     one.screenshot(path=f"{SHOTS}/shop-order.png")
-    expect(one.locator("#step")).to_contain_text("Expired", timeout=10_000)
-    expect(two.locator("#buy")).to_be_enabled(timeout=5_000)
+    expect(one.locator("#step")).to_contain_text("Expired", timeout=20_000)
+    expect(two.locator("#buy")).to_be_enabled()
     expect(two.locator("#left")).to_have_text("1 left")
 
     step("the other one buys it, and the late payment comes too late")
@@ -70,7 +72,7 @@ with sync_playwright() as tools:
     step("the back office: 300 units arrive, a crowd comes, and Redis is killed in the middle")
     office = buyer(browser, 1180, 800)
     office.goto(f"{BASE}/office")
-    expect(office.locator("#drift")).to_have_text("0", timeout=10_000)
+    expect(office.locator("#drift")).to_have_text("0", timeout=20_000)
     watcher = buyer(browser)
     for _ in range(6):
         office.click("#restock")
@@ -87,8 +89,8 @@ with sync_playwright() as tools:
         assert "lost: " not in line or "lost: 0." in line, line
         assert "wrong answers: " not in line or "wrong answers: 0." in line, line
     # Abandoned carts end, and the database has all of it.
-    expect(office.locator("#n-held")).to_have_text("0", timeout=15_000)
-    expect(office.locator("#drift")).to_have_text("0", timeout=15_000)
+    expect(office.locator("#n-held")).to_have_text("0", timeout=20_000)
+    expect(office.locator("#drift")).to_have_text("0", timeout=20_000)
     two.goto(paid)
     expect(two.locator("#step")).to_have_text("Paid. Thank you!")
 
@@ -96,7 +98,7 @@ with sync_playwright() as tools:
     office.click("#crowd")
     expect(watcher.locator("#left")).to_have_text("Sold out", timeout=20_000)
     office.click("#audit")
-    expect(office.locator("#log li").first).to_contain_text("lost: 0.", timeout=10_000)
+    expect(office.locator("#log li").first).to_contain_text("lost: 0.", timeout=20_000)
     office.wait_for_timeout(600)
     office.screenshot(path=f"{SHOTS}/shop-office.png")
 

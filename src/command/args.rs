@@ -1,7 +1,7 @@
 //! A cursor over the arguments of a call, and parsers that check bounds.
 
 use super::error::CommandError;
-use crate::core::model::attributes::{Attributes, Rejected};
+use crate::core::model::attributes::{Attributes, RecentNames, Rejected};
 use crate::core::model::ids::{is_id, is_name};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_SECONDS};
@@ -15,6 +15,8 @@ const BAD_EXPIRE: CommandError = CommandError::line("ERR invalid expire time: ab
 /// The error of a quantity that no order can have.
 pub const OUTSIDE: CommandError = CommandError::line("ERR quantity is out of range: 1 to 9007199254740991");
 const BAD_ORDER: CommandError = CommandError::line("ERR invalid order id: 1 to 128 bytes");
+
+const INVALID_VALUE: CommandError = CommandError::line("ERR invalid dimension value: 1 to 128 bytes");
 
 /// A number with fewer digits than this fits `i64`.
 const SAFE_DIGITS: usize = 19;
@@ -161,7 +163,7 @@ impl<'a> Args<'a> {
             if !is_name(name) {
                 return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
             }
-            let value = checked_id(value, CommandError::line("ERR invalid dimension value: 1 to 128 bytes"))?;
+            let value = checked_id(value, INVALID_VALUE)?;
             attributes.add(name, value).map_err(|rejected| match rejected {
                 Rejected::TooMany => CommandError::line("ERR too many dimensions: at most 16"),
                 Rejected::Twice => CommandError::line("ERR duplicate dimension"),
@@ -170,11 +172,33 @@ impl<'a> Args<'a> {
         Ok(())
     }
 
+    /// As [`Args::attributes`]. Names that are those of the call before are not checked again.
+    ///
+    /// # Errors
+    /// As [`Args::attributes`].
+    pub fn attributes_like(&mut self, recent: &mut RecentNames, attributes: &mut Attributes<'a>) -> Parsed<()> {
+        let pairs = self.rest;
+        if attributes.take_like(recent, pairs) {
+            self.rest = &[];
+            for (_, value) in attributes.iter() {
+                checked_id(value, INVALID_VALUE)?;
+            }
+            return Ok(());
+        }
+        self.attributes(attributes)?;
+        recent.remember(pairs);
+        Ok(())
+    }
+
     /// The time behind EX, PX or PXAT; `None` if `option` is none of these.
     ///
     /// # Errors
     /// `SYNTAX` if the time is missing, `ERR invalid expire time` if it is out of bounds.
     pub fn hold_option(&mut self, option: &[u8], now_ms: i64) -> Parsed<Option<Hold>> {
+        // Two letters and four: most other options are of another length.
+        if !matches!(option.len(), 2 | 4) {
+            return Ok(None);
+        }
         let hold = if is(option, "EX") {
             let seconds = bounded(self.option_value()?, 1..=MAX_SECONDS, BAD_EXPIRE)?;
             Hold::For(seconds.saturating_mul(1_000))

@@ -10,6 +10,7 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::view::View;
 use crate::core::ops::reserve::{decide_new, plan, Hold, Reserve};
+use crate::core::store::index::IndexPosition;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CHECK",
@@ -49,14 +50,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         if !is(option, "FOR") {
             return Err(CommandError::SYNTAX);
         }
-        args.attributes(&mut attributes)?;
+        args.attributes_like(&mut call.journal.recent_names, &mut attributes)?;
     }
     let Some(handle) = call.keys.open(key)? else {
         reply_no_pool(call, key);
         return Ok(());
     };
     let view = View::of_read(call.keys.pool(handle), context(call));
-    let nobody = OrderRef { id: &[], hash: 0, row: None };
+    let nobody = OrderRef { id: &[], hash: 0, row: None, position: IndexPosition::default() };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes: &attributes };
     match decide_new(&view, nobody, request, plan(&view, &request)) {
         Ok(Change::Order(_, OrderChange::Reserved { deadline_ms, .. })) => {

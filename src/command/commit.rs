@@ -82,6 +82,9 @@ pub fn announce_sale(call: &mut Call<'_>, handle: Handle) {
 /// Expires up to `max` due holds in order of deadline, and returns how many it expired.
 fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
     let mut expired = 0;
+    if call.keys.pool(handle).is_quiet(clock.now_ms) {
+        return expired;
+    }
     while expired < max {
         let pool = call.keys.pool(handle);
         let Some(row) = expire::next_due(pool, clock) else { break };

@@ -21,6 +21,8 @@ impl CommandError {
         Self::line("TRYAGAIN the hash slot is migrating and the event stream is on another node");
     /// The key holds a partial pool.
     pub const PARTIAL: Self = Self::line("TRYAGAIN the pool is still loading");
+    /// A panic has left the pool half changed, and neither file nor replica has that change.
+    pub const BROKEN: Self = Self::line("ERR pool is out of service after an internal error: restart or fail over");
     /// Another module called a write while a write of this module was running.
     pub const NESTED_WRITE: Self = Self::line("ERR nested write not allowed");
     /// Arguments that do not fit together.
@@ -39,6 +41,7 @@ impl From<OpenError> for CommandError {
             OpenError::WrongType => Self::WRONG_TYPE,
             OpenError::SlotMoving => Self::TRY_AGAIN,
             OpenError::Partial => Self::PARTIAL,
+            OpenError::Broken => Self::BROKEN,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::core::model::context::CallContext;
 use crate::core::model::limit::{values, Limit, Missing, TupleBuf};
 use crate::core::model::view::View;
 use crate::core::ops::reserve::{decide_new, plan, Hold, Reserve};
+use crate::core::store::index::IndexPosition;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EXPLAIN",
@@ -179,7 +180,7 @@ fn limit_map(out: &mut dyn Out, view: &View<'_>, limit: &Limit, attributes: &Att
 
 /// What RESERVE of a new order would answer; an error as its code word and its text.
 fn answer(out: &mut dyn Out, view: &View<'_>, key: &[u8], qty: i64, attributes: &Attributes<'_>) {
-    let nobody = OrderRef { id: &[], hash: 0, row: None };
+    let nobody = OrderRef { id: &[], hash: 0, row: None, position: IndexPosition::default() };
     let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
     let refusal = match decide_new(view, nobody, request, plan(view, &request)) {
         Ok(change) => {

@@ -21,6 +21,8 @@ pub enum OpenError {
     SlotMoving,
     /// It holds a partial pool: more pieces must come by `STOCK.LOAD`.
     Partial,
+    /// An internal error has left the pool half changed: [`Pool::is_broken`].
+    Broken,
 }
 
 /// Why a pool may not publish its changes to a stream.

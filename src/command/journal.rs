@@ -1,6 +1,7 @@
 //! What one call has changed. The shell replicates, signals and announces it afterwards.
 
 use super::host::Handle;
+use crate::core::model::attributes::RecentNames;
 use crate::core::model::change::{Kind, Transitions};
 
 /// The outcomes of calls that `INFO stock` counts.
@@ -124,6 +125,8 @@ pub struct Journal {
     pub dropped: u64,
     /// Buffer for the attributes of an entry.
     pub attributes_json: Vec<u8>,
+    /// What FOR named last. Not of one call: it only makes the next one faster.
+    pub recent_names: RecentNames,
 }
 
 impl Journal {

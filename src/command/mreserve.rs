@@ -12,7 +12,7 @@ use super::journal::Outcome;
 use super::reply::ok;
 use super::reserve::ITSELF;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
-use crate::core::model::attributes::Attributes;
+use crate::core::model::attributes::{Attributes, RecentNames};
 use crate::core::model::change::{Change, OrderRef};
 use crate::core::model::quantity::{sum, MAX_UNITS};
 use crate::core::model::refusal::Refusal;
@@ -76,7 +76,12 @@ struct Cart<'a> {
     attributes: &'a Attributes<'a>,
 }
 
-fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attributes<'a>) -> Parsed<Cart<'r>> {
+fn parse<'r, 'a: 'r>(
+    args: &mut Args<'a>,
+    now_ms: i64,
+    recent: &mut RecentNames,
+    attributes: &'r mut Attributes<'a>,
+) -> Parsed<Cart<'r>> {
     let order = args.order()?;
     let named = keys(args)?;
     if !args.take().is_some_and(|word| is(word, "QTY")) {
@@ -90,7 +95,7 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
         if let Some(given) = args.hold_option(option, now_ms)? {
             set_once(&mut hold, given)?;
         } else if is(option, "FOR") {
-            args.attributes(attributes)?;
+            args.attributes_like(recent, attributes)?;
         } else if is(option, "REPLACES") {
             let replaced = args.order_value()?;
             another(order, replaced, ITSELF)?;
@@ -115,7 +120,7 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let mut attributes = Attributes::default();
-    let mut cart = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
+    let mut cart = parse(&mut args, call.env.clock.now_ms, &mut call.journal.recent_names, &mut attributes)?;
     let Some(items) = write_pools(call, &cart.keys)? else { return Ok(()) };
     let orders: Orders<'_> = items.iter().map(|item| call.keys.pool(item.handle).order_ref(cart.order)).collect();
     if known(call, &cart, &items, &orders)? {

@@ -8,7 +8,7 @@ use super::host::Handle;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
-use crate::core::model::attributes::Attributes;
+use crate::core::model::attributes::{Attributes, RecentNames};
 use crate::core::model::change::{Change, OrderChange};
 use crate::core::model::refusal::Refusal;
 use crate::core::ops::replace;
@@ -67,7 +67,12 @@ pub const ITSELF: CommandError = CommandError::line("ERR order cannot replace it
 /// The call, and the order whose place it takes.
 type Request<'r> = (Reserve<'r>, Option<&'r [u8]>);
 
-fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attributes<'a>) -> Parsed<Request<'r>> {
+fn parse<'r, 'a: 'r>(
+    args: &mut Args<'a>,
+    now_ms: i64,
+    recent: &mut RecentNames,
+    attributes: &'r mut Attributes<'a>,
+) -> Parsed<Request<'r>> {
     let order = args.order()?;
     let qty = quantity(args.required()?)?;
     let mut hold = None;
@@ -79,7 +84,7 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, now_ms: i64, attributes: &'r mut Attri
         } else if is(option, "PARTIAL") {
             set_flag(&mut partial)?;
         } else if is(option, "FOR") {
-            args.attributes(attributes)?;
+            args.attributes_like(recent, attributes)?;
         } else if is(option, "REPLACES") {
             let replaced = args.order_value()?;
             another(order, replaced, ITSELF)?;
@@ -95,7 +100,7 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let mut attributes = Attributes::default();
-    let (request, old) = parse(&mut args, call.env.clock.now_ms, &mut attributes)?;
+    let (request, old) = parse(&mut args, call.env.clock.now_ms, &mut call.journal.recent_names, &mut attributes)?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     if let Some(old) = old {
         match replacing(call, handle, request, old) {
@@ -107,12 +112,14 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
         }
         return Ok(());
     }
-    match decide(&view(call, handle), request) {
+    // By reference: a change is large, and is not moved.
+    let decision = decide(&view(call, handle), request);
+    match &decision {
         Ok(change) => {
-            commit_and_purge(call, handle, &change);
-            reserved(call, handle, Some(&change));
+            commit_and_purge(call, handle, change);
+            reserved(call, handle, Some(change));
         }
-        Err(refusal) => refused(call, key, handle, &refusal)?,
+        Err(refusal) => refused(call, key, handle, refusal)?,
     }
     Ok(())
 }

@@ -34,9 +34,27 @@ impl StoredPool {
         }
     }
 
+    /// Whether a panic has left the pool half changed: [`Pool::is_broken`].
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.pool().is_some_and(Pool::is_broken)
+    }
+
+    /// Takes the pool out of service: [`Pool::mark_broken`].
+    pub fn mark_broken(&mut self) {
+        if let Some(pool) = self.pool_mut() {
+            pool.mark_broken();
+        }
+    }
+
     /// Hands it over in chunks, as [`codec::save`]. A partial pool may have its end record already
     /// while STOCK.LOAD END is still to come: the caller must save which of the two it is.
+    ///
+    /// # Panics
+    /// The pool is broken. Half a change must not get into a file: a forked child ends with an
+    /// error, and the last good file stays.
     pub fn save(&self, sink: &mut dyn FnMut(&[u8])) {
+        assert!(!self.is_broken(), "a pool that an internal error left half changed is not saved");
         match self {
             Self::Complete(pool) => codec::save(pool, sink),
             Self::Partial(loader) => codec::save_partial(loader, sink),
@@ -73,6 +91,6 @@ impl StoredPool {
     /// When the background has something to do here, as [`Pool::next_wake_ms`].
     #[must_use]
     pub fn next_wake_ms(&self) -> Option<i64> {
-        self.pool().and_then(Pool::next_wake_ms)
+        self.pool().filter(|pool| !pool.is_broken()).and_then(Pool::next_wake_ms)
     }
 }

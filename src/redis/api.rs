@@ -194,6 +194,20 @@ pub unsafe fn bytes<'s>(string: *const raw::RedisModuleString) -> &'s [u8] {
     }
 }
 
+/// The bytes of several strings, appended to `all`.
+///
+/// # Safety
+/// As [`bytes`], for each.
+pub unsafe fn all_bytes(strings: &[*mut raw::RedisModuleString], all: &mut Vec<&'static [u8]>) {
+    // SAFETY: the pointer is written once, at load.
+    let Some(get) = (unsafe { raw::RedisModule_StringPtrLen }) else { absent("RedisModule_StringPtrLen") };
+    all.extend(strings.iter().map(|&string| {
+        let mut len = 0;
+        // SAFETY: the string is live; the server writes its length and keeps its bytes in place.
+        unsafe { std::slice::from_raw_parts(get(string, &mut len).cast(), len) }
+    }));
+}
+
 /// The database that a key is in. Ask the key, not the context: in a transaction the context of
 /// Valkey 9.1 gives the database of the client, also in the notification of a key that was copied
 /// into another.

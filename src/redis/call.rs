@@ -11,7 +11,7 @@ use super::{notify, replicate, replication_consumers, state};
 use crate::command::error::CommandError;
 use crate::command::host::{Env, EventConfig, Origin};
 use crate::command::journal::{Journal, Outcome};
-use crate::command::spec::{Access, Call, Spec};
+use crate::command::spec::{Access, Call, KeyPositions, Spec};
 use crate::core::model::change::Kind;
 use crate::core::model::time::Clock;
 
@@ -34,7 +34,7 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     // SAFETY: the server keeps the arguments alive and in place until the command returns.
     // `Scratch` forgets them before that, and handlers, which take a `Call` of any lifetime, cannot
     // keep them.
-    scratch.args.extend(argv.iter().map(|&arg| unsafe { api::bytes(arg) }));
+    unsafe { api::all_bytes(argv, &mut scratch.args) };
     let events = EventConfig { default_stream: stream.as_deref(), max_len };
     let env = Env { clock, defaults, promotion, entropy: &api::random, origin: origin(spec, ctx), events };
     let outcome = execute(spec, ctx, argv, &env, &mut scratch);
@@ -72,7 +72,9 @@ fn execute(
     let result = (spec.run)(&mut Call { args, env, keys: &mut keys, journal, out: &mut out });
     if spec.access != Access::Read {
         replicate::propagate(ctx, &keys, journal);
-        update_pools(&mut keys, env.clock, !spec.fast);
+        // A cart changes one order in each of its pools, as a single call does.
+        let cart = matches!(spec.keys, KeyPositions::Counted(_));
+        update_pools(&mut keys, env.clock, !spec.fast && !cart);
     }
     match result {
         Ok(()) => journal.outcome.unwrap_or(Outcome::Other),

@@ -55,8 +55,8 @@ fn flags(spec: &Spec) -> String {
     format!("{access}{fast}{asked}")
 }
 
-/// First key, last key and step, for clients that know no key specs. Counted keys are in the key
-/// specs only.
+/// First key, last key and step, for clients that know no key specs. Those of counted keys follow
+/// from the key specs (`docs::describe`).
 fn range(keys: KeyPositions) -> (c_int, c_int, c_int) {
     match keys {
         KeyPositions::First => (1, 1, 1),

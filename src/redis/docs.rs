@@ -21,7 +21,12 @@ static VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfo
 /// Describes a command to the server, which copies everything; false if it refuses.
 pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
     let mut arena = Arena::default();
-    let mut key_specs = [key_spec(spec), empty_key_spec()];
+    let mut key_specs = match spec.keys {
+        KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => {
+            [key_spec(spec), empty_key_spec(), empty_key_spec()]
+        }
+        KeyPositions::Counted(at) => [first_key(spec, at.saturating_add(1)), key_spec(spec), empty_key_spec()],
+    };
     let info = raw::RedisModuleCommandInfo {
         version: &VERSION,
         summary: arena.text(spec.summary),
@@ -73,6 +78,20 @@ fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
                 raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_2 { keynumidx, firstkey, keystep };
         }
     }
+    described
+}
+
+/// The place of the first of counted keys, which is fixed. Servers derive the first key of `COMMAND
+/// INFO` from it, by which clients that know no key specs route a call (go-redis, Ruby's). It is no
+/// key of its own (`NOT_KEY`): `COMMAND GETKEYS` would list it twice.
+fn first_key(spec: &Spec, at: u8) -> raw::RedisModuleCommandKeySpec {
+    let flags = key_flags(spec) | raw::REDISMODULE_CMD_KEY_NOT_KEY;
+    let mut described = raw::RedisModuleCommandKeySpec { flags: flags.into(), ..empty_key_spec() };
+    described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+    described.bs.index.pos = at.into();
+    described.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+    described.fk.range =
+        raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 { lastkey: 0, keystep: 1, limit: 0 };
     described
 }
 

@@ -139,6 +139,7 @@ impl Keyspace for OpenKeys<'_> {
         let handle = self.open_any(key)?;
         match handle.map(|handle| self.stored(handle)) {
             Some(StoredPool::Partial(_)) => Err(OpenError::Partial),
+            Some(StoredPool::Complete(pool)) if pool.is_broken() => Err(OpenError::Broken),
             Some(StoredPool::Complete(_)) | None => Ok(handle),
         }
     }
@@ -224,12 +225,21 @@ impl Keyspace for OpenKeys<'_> {
 }
 
 impl Drop for OpenKeys<'_> {
-    /// Closes the keys. Their names stay for the announcements that follow.
+    /// Closes the keys. Their names stay for the announcements that follow. After a panic the pools
+    /// that the call has changed are out of service: the log will not have those changes.
     fn drop(&mut self) {
         if self.writes {
             state::with(|state| state.writing = false);
         }
+        let panicking = std::thread::panicking();
         for open in self.open.iter_mut() {
+            if panicking && open.touched {
+                // SAFETY: the open key holds the value, and nobody else has a reference to it: what
+                // had one has unwound.
+                if let Some(value) = unsafe { open.value.as_mut() } {
+                    value.stored.mark_broken();
+                }
+            }
             open.value = null_mut();
             open.handle = KeyHandle::closed();
         }

@@ -29,17 +29,19 @@ pub const RETAIN_SECONDS: usize = 1;
 pub const RETAIN_PAID_SECONDS: usize = 2;
 const FAILOVER_GRACE_MS: usize = 4;
 const EVENTS_MAXLEN: usize = 5;
+const PAUSE_EXPIRY_UNTIL_MS: usize = 6;
 
 const DEFAULT: Defaults = Defaults::STANDARD;
 
 /// The parameters that are numbers.
-pub static NUMBERS: [Number; 6] = [
+pub static NUMBERS: [Number; 7] = [
     Number { name: c"hold-seconds", default: DEFAULT.hold_ms / 1_000, min: 1, max: MAX_SECONDS },
     Number { name: c"retain-seconds", default: DEFAULT.retain_ms / 1_000, min: 1, max: MAX_SECONDS },
     Number { name: c"retain-paid-seconds", default: DEFAULT.retain_paid_ms / 1_000, min: 1, max: MAX_SECONDS },
     Number { name: c"pool-max-orders", default: DEFAULT.max_orders as i64, min: 1, max: 4_000_000_000 },
     Number { name: c"failover-grace-ms", default: 0, min: 0, max: 86_400_000 },
     Number { name: c"events-maxlen", default: 0, min: 0, max: MAX_UNITS },
+    Number { name: c"pause-expiry-until-ms", default: 0, min: 0, max: MAX_UNITS },
 ];
 
 /// A parameter that is a text.
@@ -104,7 +106,7 @@ impl Settings {
 
     /// What the core needs of them.
     pub fn defaults(&self) -> Defaults {
-        let [hold, retain, retain_paid, max_orders, _, _] = self.numbers;
+        let [hold, retain, retain_paid, max_orders, ..] = self.numbers;
         Defaults {
             hold_ms: hold.saturating_mul(1000),
             retain_ms: retain.saturating_mul(1000),
@@ -123,6 +125,11 @@ impl Settings {
     /// How long after a promotion or restart no hold expires.
     pub fn grace(&self) -> Duration {
         Duration::from_millis(self.numbers[FAILOVER_GRACE_MS].unsigned_abs())
+    }
+
+    /// Until when no hold expires, Unix ms.
+    pub fn pause_expiry_until_ms(&self) -> i64 {
+        self.numbers[PAUSE_EXPIRY_UNTIL_MS]
     }
 
     /// The number at this index of [`NUMBERS`].
@@ -214,10 +221,10 @@ mod tests {
     #[test]
     fn arguments_replace_defaults() {
         let parsed = Arguments::parse(&[b"Hold-Seconds", b"60", b"stock.timezone", b"+08:00"], false);
-        let (numbers, texts) = ([60, 86_400, 604_800, 10_000_000, 0, 0], ["+08:00".into(), String::new()]);
+        let (numbers, texts) = ([60, 86_400, 604_800, 10_000_000, 0, 0, 0], ["+08:00".into(), String::new()]);
         assert_eq!(parsed, Ok(Arguments { numbers, texts }));
         let defaults = Arguments::parse(&[], false).map(|parsed| parsed.numbers);
-        assert_eq!(defaults, Ok([900, 86_400, 604_800, 10_000_000, 0, 0]));
+        assert_eq!(defaults, Ok([900, 86_400, 604_800, 10_000_000, 0, 0, 0]));
         assert_eq!(Settings::new().defaults(), Defaults::default());
     }
 

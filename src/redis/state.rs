@@ -108,7 +108,7 @@ impl State {
             self.totals.clock_steps = self.totals.clock_steps.saturating_add(1);
         }
         self.last_ms = now_ms;
-        Clock { now_ms, grace: self.in_grace() }
+        Clock { now_ms, grace: self.holds_wait(now_ms) }
     }
 
     /// From now on no hold expires for as long as `failover-grace-ms` says.
@@ -127,6 +127,11 @@ impl State {
             self.grace_since = None;
         }
         lasts
+    }
+
+    /// Whether no hold is due at this time: in the grace, or until the operator says so.
+    pub fn holds_wait(&mut self, now_ms: i64) -> bool {
+        self.in_grace() || now_ms < self.settings.pause_expiry_until_ms()
     }
 
     /// Counts the outcome of one call of a client. Calls of the background do not count.

@@ -113,7 +113,8 @@ fn run_slice(ctx: Ctx<'_>) -> bool {
 /// Whether it is this server that expires holds now. A replica waits for its primary; a promoted
 /// one gives buyers time to find it.
 fn expires_holds(flags: u32) -> bool {
-    let expires = flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && !state::with(|state| state.in_grace());
+    let expires =
+        flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 && !state::with(|state| state.holds_wait(api::now_ms()));
     if !expires {
         state::with(|state| state.sweep.waiting_since_ms = None);
     }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::value::StoredValue;
+use crate::core::model::pool::Pool;
 
 /// After how long a pool that was due, but had nothing to do, is tried again, ms. Keeps the sweep
 /// from spinning.
@@ -37,6 +38,10 @@ impl WakeQueue {
     pub fn reschedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue, now_ms: i64, changed: bool) {
         if !changed && value.scheduled_ms.is_some_and(|known| known > now_ms) {
             // The pool needs what it needed when it was scheduled.
+            return;
+        }
+        let quiet_until_ms = value.stored.pool().map_or(0, Pool::quiet_until_ms);
+        if value.scheduled_ms.is_some_and(|known| known > now_ms && known <= quiet_until_ms) {
             return;
         }
         let next = value.stored.next_wake_ms();

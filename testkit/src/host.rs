@@ -46,6 +46,7 @@ impl Keyspace for Keys {
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
         match self.open_any(key)? {
             Some(handle) if self.stored(handle).pool().is_none() => Err(OpenError::Partial),
+            Some(handle) if self.stored(handle).is_broken() => Err(OpenError::Broken),
             handle => Ok(handle),
         }
     }

@@ -71,14 +71,6 @@ const SINCE_2: &[(i64, &str)] = &[
     (31_002, "RESERVE k remembering 1 FOR user u7 region r1 email u7@shop.test"),
     (31_003, "RESERVE k remembering-two 2 FOR user u8 store s1 email u8@shop.test"),
     (31_004, "CONFIRM k remembering"),
-    // Time zones by name: the limit, and the window in which it counts.
-    (40_000, "RESUME k"),
-    (40_001, "LIMIT k shop 3 PER DAY TZ Europe/Berlin MISSING ALLOW"),
-    (40_002, "RESERVE k zoned 2 FOR user u6 store s2 region r1 shop x"),
-    // A rolling window with two parts of one value.
-    (40_003, "LIMIT k user 7 PER 64 ROLLING"),
-    (40_004, "RESERVE k rolling-1 1 FOR user u6 region r1"),
-    (43_004, "RESERVE k rolling-2 1 FOR user u6 region r1"),
 ];
 
 /// The whole history.

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod arriving;
+mod broken;
 mod golden;
 mod hostile;
 mod regressions;

@@ -516,9 +516,12 @@ fn what_the_server_knows_of_carts() {
         assert!(flags.contains("write") && !flags.contains("readonly"), "{name}: {flags}");
         assert_eq!(flags.contains("denyoom"), name == "MRESERVE", "{name}: {flags}");
         let specs = about[8].items();
-        assert_eq!(specs.len(), 1, "{name} has one key spec");
-        let spec = specs[0].to_string();
-        assert!(spec.contains("keynum") && spec.contains("RW"), "{name}: {spec}");
+        // The first key also has a place of its own, for clients that know no key specs.
+        assert_eq!(specs.len(), 2, "{name} has two key specs");
+        let [first, all] = [&specs[0], &specs[1]].map(ToString::to_string);
+        assert!(first.contains("range") && first.contains("RW"), "{name}: {first}");
+        assert!(all.contains("keynum") && all.contains("RW"), "{name}: {all}");
+        assert_eq!([&about[3], &about[4], &about[5]].map(|place| place.int()), [3, 3, 1], "{name}");
         let docs = c.say(&format!("COMMAND DOCS STOCK.{name}"));
         let docs = &docs.items()[1];
         for field in ["summary", "since", "complexity"] {

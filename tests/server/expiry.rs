@@ -336,6 +336,33 @@ fn the_grace_after_a_restart() {
     c.verify("k");
 }
 
+/// A payment provider is down: nobody loses units until the time that the operator has set.
+#[test]
+fn a_pause_of_expiry() {
+    let server = Server::start();
+    let mut c = server.client();
+    let until = now_ms() + 1_500;
+    c.expect(&format!("CONFIG SET stock.pause-expiry-until-ms {until}"), "OK");
+    let (deadline, digest) = held(&mut c, 100);
+    pass(deadline + 300);
+    c.script(
+        "STOCK.AVAILABLE k => [6]
+         STOCK.RESERVE k o 4 => [EXISTS, k, reserved, 4, 0, *]
+         STOCK.RESERVE k other 7 => [SOLDOUT, k, 6]",
+    );
+    assert_eq!(c.digest("k"), digest, "neither a write nor the sweep returns it");
+    assert!(now_ms() < until, "this machine is too slow for the test");
+    comes_back(&mut c, "k", &digest);
+    assert!(now_ms() >= until, "it came within the pause");
+    // Ended early: what is due comes back at once.
+    c.expect("CONFIG SET stock.pause-expiry-until-ms 9007199254740991", "OK");
+    let (deadline, digest) = held(&mut c, 100);
+    pass(deadline + 300);
+    assert_eq!(c.digest("k"), digest);
+    c.expect("CONFIG SET stock.pause-expiry-until-ms 0", "OK");
+    comes_back(&mut c, "k", &digest);
+}
+
 #[test]
 fn the_grace_after_a_promotion() {
     let mut primary = Server::on_port(&[]);

@@ -221,6 +221,7 @@ fn parameters() {
         ("pool-max-orders", "10000000", &["1", "10"], &["0", "-1", "many"]),
         ("timezone", "+00:00", &["+08:00", "-03:30", "+18:00", "-18:00"], &["", "8", "+18:01", "+8:00", "Z", "+00:60"]),
         ("failover-grace-ms", "0", &["1", "60000"], &["-1", "x"]),
+        ("pause-expiry-until-ms", "0", &["1", "1794355200000"], &["-1", "x", "9007199254740992"]),
     ] {
         let get = format!("CONFIG GET stock.{name}");
         let shown = |c: &mut Client| c.say(&get).items()[1].to_string();
@@ -252,7 +253,7 @@ fn parameters_of_events() {
          CONFIG SET stock.events-maxlen -1 => -ERR *",
     );
     let all = c.say("CONFIG GET stock.*");
-    assert_eq!(all.items().len(), 16, "{all}");
+    assert_eq!(all.items().len(), 18, "{all}");
     let long = "s".repeat(513);
     assert!(c.call(&["CONFIG", "SET", "stock.events", &long]).is_error());
     assert!(info(&mut c, "stock").keys().any(|k| k.contains("dropped")));

@@ -77,14 +77,14 @@ pub struct Sale {
 /// POST /api/office/sale: at most a day ahead.
 pub async fn sale(State(app): State<App>, change: Change<Sale>) -> Result<Json<Value>, Fault> {
     let Sale { opens_in, ends_in } = change.body;
-    if opens_in > 86_400 || ends_in > 86_400 || (opens_in >= ends_in && opens_in > 0) {
+    if opens_in > 86_400 || ends_in > 86_400 || opens_in > ends_in {
         return Err(Fault::bad("opens_in and ends_in are seconds, at most 86400, and the sale starts before it ends"));
     }
     let now = now_ms();
-    app.shop.board.change(|board| {
-        board.opens_ms = now + i64::from(opens_in) * 1000;
-        board.ends_ms = now + i64::from(ends_in) * 1000;
-    });
+    // FROM is before UNTIL; a sale that ends now starts just before it.
+    let (opens_ms, ends_ms) = (now + i64::from(opens_in) * 1000, now + i64::from(ends_in) * 1000);
+    app.shop.stock.schedule(opens_ms - 1, ends_ms).await?;
+    app.shop.board.change(|board| (board.opens_ms, board.ends_ms) = (opens_ms - 1, ends_ms));
     app.shop.office.say(format!("the sale starts in {opens_in} s and ends in {ends_in} s"));
     Ok(done())
 }

@@ -18,7 +18,7 @@ fn a_sale_in_two_browsers() {
         eprintln!("SKIPPED: no Chromium, or no Playwright in {}: scripts/deps.sh tests", python.display());
         return;
     };
-    let world = World::open(&["--units", "1", "--hold-seconds", "4"]);
+    let world = World::open(&["--units", "1", "--hold-seconds", "8"]);
     let shots = tempfile::tempdir().unwrap();
     let script = root.join("shop/tests/browser.py");
     let run = Command::new(python).arg(script).arg(&world.base).arg(chromium).arg(shots.path()).output().unwrap();

@@ -44,11 +44,11 @@ type Reply = redis::Value;
 
 #[tokio::test]
 async fn a_crowd_and_everything_dies_and_nothing_is_lost() {
-    let world = World::open(&["--units", "1500", "--hold-seconds", "4", "--limit", "5"]);
+    let world = World::open(&["--units", "4000", "--hold-seconds", "4", "--limit", "5"]);
     let visitor = Visitor::come(&world).await;
     let mine = visitor.order(1).await;
     assert_eq!(visitor.post(&format!("/api/order/{mine}/pay"), json!({})).await.0, 200);
-    assert_eq!(visitor.post("/api/office/crowd", json!({ "number": 3000 })).await.0, 200);
+    assert_eq!(visitor.post("/api/office/crowd", json!({ "number": 6000 })).await.0, 200);
     assert_eq!(visitor.post("/api/office/crowd", json!({ "number": 1 })).await.0, 409, "one crowd at a time");
     until("they are here", 20, || async {
         (visitor.figures().await["crowd"]["done"].as_u64() > Some(200)).then_some(())
@@ -63,7 +63,7 @@ async fn a_crowd_and_everything_dies_and_nothing_is_lost() {
     })
     .await;
     let crowd = &figures["crowd"];
-    assert_eq!((&crowd["done"], &crowd["wrong"], &crowd["unserved"]), (&json!(3000), &json!(0), &json!(0)), "{crowd}");
+    assert_eq!((&crowd["done"], &crowd["wrong"], &crowd["unserved"]), (&json!(6000), &json!(0), &json!(0)), "{crowd}");
     assert!(crowd["broken"].as_u64() > Some(0) && crowd["twice"].as_u64() > Some(0), "{crowd}");
     assert_eq!(visitor.step(&mine).await, "paid");
     // The database catches up with all of it, when the ledger is there again.

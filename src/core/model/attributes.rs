@@ -4,6 +4,8 @@ use std::cell::Cell;
 
 use arrayvec::ArrayVec;
 
+use crate::core::model::ids::Bytes;
+
 /// The most attributes that one call may carry.
 pub const MAX_ATTRIBUTES: usize = 16;
 
@@ -11,6 +13,28 @@ pub const MAX_ATTRIBUTES: usize = 16;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes<'a> {
     pairs: ArrayVec<(&'a [u8], &'a [u8]), MAX_ATTRIBUTES>,
+}
+
+/// The names of a call, in the order given: mostly the next call has the same.
+#[derive(Clone, Debug, Default)]
+pub struct RecentNames {
+    names: ArrayVec<Bytes, MAX_ATTRIBUTES>,
+    /// The same by name: indexes into `names`.
+    sorted: ArrayVec<u8, MAX_ATTRIBUTES>,
+}
+
+impl RecentNames {
+    /// Remembers these names, which [`Attributes::add`] has taken: every second word.
+    pub fn remember(&mut self, pairs: &[&[u8]]) {
+        self.names.clear();
+        self.sorted.clear();
+        for (at, name) in pairs.iter().step_by(2).take(MAX_ATTRIBUTES).enumerate() {
+            self.names.push(Bytes::new(name));
+            self.sorted.push(at as u8);
+        }
+        let names = &self.names;
+        self.sorted.sort_unstable_by_key(|&at| names.get(usize::from(at)).map(Bytes::as_slice));
+    }
 }
 
 /// Those of a call that carries none.
@@ -38,6 +62,25 @@ impl<'a> Attributes<'a> {
         }
         let at = ahead.map_or(0, |at| at.saturating_add(1));
         self.pairs.try_insert(at, (name, value)).map_err(|_| Rejected::TooMany)
+    }
+
+    /// Takes the values of names that were taken before: `pairs` are names and values in turn, and
+    /// `recent` says which names they have to be. False, and nothing is taken, where they are not.
+    pub fn take_like(&mut self, recent: &RecentNames, pairs: &[&'a [u8]]) -> bool {
+        let names = pairs.iter().step_by(2);
+        let same = !pairs.is_empty()
+            && recent.names.len().saturating_mul(2) == pairs.len()
+            && recent.names.iter().zip(names).all(|(recent, name)| recent.as_slice() == *name);
+        if same {
+            for &at in &recent.sorted {
+                let pair = usize::from(at).wrapping_mul(2);
+                if let Some(&[name, value]) = pairs.get(pair..pair.wrapping_add(2)) {
+                    // There are as many as were taken before.
+                    let _ = self.pairs.try_push((name, value));
+                }
+            }
+        }
+        same
     }
 
     /// Removes all.
@@ -72,5 +115,39 @@ impl<'a> Attributes<'a> {
     /// Names and values, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + '_ {
         self.pairs.iter().copied()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_were_taken_before_are_taken_again_and_no_others() {
+        let words: [&[u8]; 6] = [b"user", b"1", b"region", b"2", b"store", b"3"];
+        let mut slow = Attributes::default();
+        for pair in words.chunks_exact(2) {
+            assert_eq!(slow.add(pair[0], pair[1]), Ok(()));
+        }
+        let mut recent = RecentNames::default();
+        recent.remember(&words);
+        let mut fast = Attributes::default();
+        assert!(fast.take_like(&recent, &words));
+        assert_eq!(fast, slow);
+        // Fewer, more, another name, another order: none is taken.
+        assert!(!Attributes::default().take_like(&RecentNames::default(), &[]), "no name is no shape");
+        let others: [&[&[u8]]; 5] = [
+            &[],
+            &words[..4],
+            &[b"user", b"1", b"region", b"2", b"store", b"3", b"x", b"4"],
+            &[b"user", b"1", b"region", b"2", b"stor", b"3"],
+            &[b"region", b"2", b"user", b"1", b"store", b"3"],
+        ];
+        for words in others {
+            let mut none = Attributes::default();
+            assert!(!none.take_like(&recent, words));
+            assert_eq!(none, NONE);
+        }
     }
 }

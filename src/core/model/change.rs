@@ -11,6 +11,7 @@ use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
 use crate::core::model::sale::Schedule;
 use crate::core::model::zone::Tz;
+use crate::core::store::index::IndexPosition;
 
 /// What is on the shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct OrderRef<'a> {
     pub hash: u64,
     /// Row of the order; also set when its retention has passed and the row is not purged yet.
     pub row: Option<u32>,
+    /// Where the search for it ended: there a new row goes into the index.
+    pub position: IndexPosition,
 }
 
 /// In which window the limit with this id counts an order anew.

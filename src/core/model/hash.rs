@@ -5,10 +5,7 @@
 //! inputs that lie in one piece: a call hashes five short strings, and a general hasher costs three
 //! times as much for them.
 
-use arrayvec::ArrayVec;
-
-use crate::core::model::attributes::{Attributes, MAX_ATTRIBUTES};
-use crate::core::model::ids::{MAX_ID, MAX_NAME};
+use crate::core::model::attributes::Attributes;
 
 /// The secret of one pool: random at its creation, kept through copies, loads and replicas so that
 /// fingerprints stay comparable. No command shows it.
@@ -20,9 +17,6 @@ const ORDER: u64 = 0x6f72_6465_7200_0000;
 const USAGE: u64 = 0x7573_6167_6500_0000;
 const ATTRIBUTES: u64 = 0x6174_7472_0000_0000;
 const TOKEN: u64 = 0x746f_6b65_6e00_0000;
-
-/// All attributes of a call in one piece.
-type Joined = ArrayVec<u8, { MAX_ATTRIBUTES * (MAX_NAME + MAX_ID + 2) }>;
 
 struct SipState([u64; 4]);
 
@@ -72,25 +66,84 @@ fn tail(bytes: &[u8]) -> u64 {
     word
 }
 
+impl SipState {
+    #[inline(always)]
+    const fn new(key: u64, domain: u64) -> Self {
+        Self([
+            key ^ 0x736f_6d65_7073_6575,
+            domain ^ 0x646f_7261_6e64_6f6d,
+            key ^ 0x6c79_6765_6e65_7261,
+            domain ^ 0x7465_6462_7974_6573,
+        ])
+    }
+
+    /// The hash, from the last bytes, fewer than eight, and the length of all.
+    #[inline(always)]
+    fn finish(mut self, tail: u64, len: usize) -> u64 {
+        self.word((len as u64) << 56 | tail);
+        self.0[2] ^= 0xff;
+        self.round();
+        self.round();
+        self.round();
+        let [v0, v1, v2, v3] = self.0;
+        v0 ^ v1 ^ v2 ^ v3
+    }
+}
+
 fn sip13(key: u64, domain: u64, bytes: &[u8]) -> u64 {
-    let mut state = SipState([
-        key ^ 0x736f_6d65_7073_6575,
-        domain ^ 0x646f_7261_6e64_6f6d,
-        key ^ 0x6c79_6765_6e65_7261,
-        domain ^ 0x7465_6462_7974_6573,
-    ]);
+    let mut state = SipState::new(key, domain);
     let mut rest = bytes;
     while let Some((word, more)) = rest.split_first_chunk::<8>() {
         state.word(u64::from_le_bytes(*word));
         rest = more;
     }
-    state.word((bytes.len() as u64) << 56 | tail(rest));
-    state.0[2] ^= 0xff;
-    state.round();
-    state.round();
-    state.round();
-    let [v0, v1, v2, v3] = state.0;
-    v0 ^ v1 ^ v2 ^ v3
+    state.finish(tail(rest), bytes.len())
+}
+
+/// The same for bytes that come in pieces: they are put together in words, not in memory.
+struct SipPieces {
+    state: SipState,
+    /// The bytes that do not fill a word yet.
+    word: u64,
+    /// How many bits those have, below 64.
+    bits: u32,
+    len: usize,
+}
+
+impl SipPieces {
+    const fn new(key: u64, domain: u64) -> Self {
+        Self { state: SipState::new(key, domain), word: 0, bits: 0, len: 0 }
+    }
+
+    /// Adds so many bytes, at most eight, as a number.
+    #[inline(always)]
+    fn push(&mut self, number: u64, bytes: usize) {
+        self.len = self.len.wrapping_add(bytes);
+        self.word |= number << self.bits;
+        let bits = self.bits.wrapping_add((bytes as u32).wrapping_mul(8));
+        self.bits = bits & 63;
+        if bits >= 64 {
+            self.state.word(self.word);
+            // What did not fit: the upper `self.bits` bits of the number, of which there are none
+            // where it ended with the word.
+            let taken = (bytes as u32).wrapping_mul(8).wrapping_sub(self.bits);
+            self.word = number.checked_shr(taken).unwrap_or(0);
+        }
+    }
+
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some((word, more)) = rest.split_first_chunk::<8>() {
+            self.push(u64::from_le_bytes(*word), 8);
+            rest = more;
+        }
+        self.push(tail(rest), rest.len());
+    }
+
+    fn finish(self) -> u64 {
+        self.state.finish(self.word, self.len)
+    }
 }
 
 impl Salt {
@@ -116,16 +169,19 @@ impl Salt {
     /// retry.
     #[must_use]
     pub fn attributes(self, attributes: &Attributes<'_>) -> u64 {
-        let mut joined = Joined::new();
+        let mut pieces = SipPieces::new(self.0, ATTRIBUTES);
         for (name, value) in attributes.iter() {
-            // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart. All of
-            // it always fits.
-            let lengths = [name.len() as u8, value.len() as u8];
-            for part in [&lengths[..], name, value] {
-                let _ = joined.try_extend_from_slice(part);
+            // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart.
+            let lengths = (value.len() as u64) << 8 | name.len() as u64;
+            if name.len() <= 6 {
+                pieces.push(tail(name) << 16 | lengths, name.len().wrapping_add(2));
+            } else {
+                pieces.push(lengths, 2);
+                pieces.bytes(name);
             }
+            pieces.bytes(value);
         }
-        sip13(self.0, ATTRIBUTES, &joined)
+        pieces.finish()
     }
 }
 
@@ -143,6 +199,34 @@ mod tests {
             let mut reference = SipHasher13::new_with_keys(0x0123_4567_89ab_cdef, 0xfeed_beef_0000_1111);
             reference.write(&bytes[..len]);
             assert_eq!(sip13(0x0123_4567_89ab_cdef, 0xfeed_beef_0000_1111, &bytes[..len]), reference.finish());
+        }
+    }
+
+    #[test]
+    fn pieces_hash_as_the_whole() {
+        let bytes: Vec<u8> = (0..128u8).map(|n| n.wrapping_mul(59)).collect();
+        for piece in 1..20 {
+            for len in 0..bytes.len() {
+                let mut pieces = SipPieces::new(7, 9);
+                bytes[..len].chunks(piece).for_each(|piece| pieces.bytes(piece));
+                assert_eq!(pieces.finish(), sip13(7, 9, &bytes[..len]), "{len} bytes in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_that_of_its_bytes_in_a_row() {
+        let (name, long) = ([b'n'; 32], [b'v'; 128]);
+        let mut attributes = Attributes::default();
+        let mut joined = Vec::new();
+        let pairs: [(&[u8], &[u8]); 5] =
+            [(b"a", b"1"), (b"bcdefg", b"12345678"), (b"hijklmn", b"123456789"), (b"m.m", &long), (&name, &long)];
+        for (name, value) in pairs {
+            attributes.add(name, value).unwrap();
+            joined.extend([name.len() as u8, value.len() as u8]);
+            joined.extend_from_slice(name);
+            joined.extend_from_slice(value);
+            assert_eq!(Salt(5).attributes(&attributes), sip13(5, ATTRIBUTES, &joined));
         }
     }
 }

@@ -33,6 +33,7 @@ pub struct Placement<'a> {
 impl<'a> Placement<'a> {
     /// What a call asks for, before anything is granted or counted.
     #[must_use]
+    #[inline(always)]
     pub fn asked(attributes: &'a Attributes<'a>, qty: i64, partial: bool, placed_ms: i64) -> Self {
         let (shares, joined) = (Shares::new(), Joined::new());
         Self { asked: qty, qty: 0, partial, placed_ms, attributes, fingerprint: 0, shares, joined }

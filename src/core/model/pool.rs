@@ -16,7 +16,7 @@ use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::remembered;
 use crate::core::model::sale::{Sale, Schedule};
 use crate::core::model::time::SLACK_MS;
-use crate::core::store::index::Index;
+use crate::core::store::index::{Index, IndexPosition};
 use crate::core::store::orders::Orders;
 use crate::core::store::timeline::Timeline;
 use crate::core::store::tokens::Tokens;
@@ -93,6 +93,12 @@ pub struct Pool {
     pub(in crate::core) epoch: u64,
     pub(in crate::core) seq: u64,
     pub(in crate::core) ended: Vec<EndedEpoch>,
+    /// No hold is due and nothing can be purged before this time, Unix ms; 0 = has to be found out.
+    /// Every write asks: one compare in place of a look at each list. Not part of the state.
+    pub(in crate::core) quiet_until_ms: Cell<i64>,
+    /// A change is being applied. It stays set where applying it has panicked, and the pool is half
+    /// changed: see [`Pool::is_broken`]. Not part of the state.
+    pub(in crate::core) applying: bool,
     /// Promotion under which the last change was decided; 0 = not by this process as primary. Not
     /// part of the state.
     pub(in crate::core) promotion: u64,
@@ -141,6 +147,8 @@ impl Pool {
             epoch: 0,
             seq: 0,
             ended: Vec::new(),
+            quiet_until_ms: Cell::new(0),
+            applying: false,
             promotion: 0,
             purged_placed_ms: 0,
             shortest_retain_ms: i64::MAX,
@@ -288,13 +296,14 @@ impl Pool {
     /// Looks an order up, once for the call.
     #[must_use]
     pub fn order_ref<'a>(&self, id: &'a [u8]) -> OrderRef<'a> {
-        self.hashed_ref(id, self.salt.order(id))
+        let hash = self.salt.order(id);
+        self.order_ref_from(id, hash, self.order_index.begin(hash).0)
     }
 
-    /// As [`Pool::order_ref`], where the hash is known.
-    pub(in crate::core) fn hashed_ref<'a>(&self, id: &'a [u8], hash: u64) -> OrderRef<'a> {
-        let row = self.order_index.find(hash, |at| self.orders.is(at, id));
-        OrderRef { id, hash, row }
+    /// As [`Pool::order_ref`], where the search has begun already.
+    pub(in crate::core) fn order_ref_from<'a>(&self, id: &'a [u8], hash: u64, from: IndexPosition) -> OrderRef<'a> {
+        let (row, position) = self.order_index.find_from(hash, from, |at| self.orders.is(at, id));
+        OrderRef { id, hash, row, position }
     }
 
     /// A remembered order by its record's number.
@@ -371,6 +380,33 @@ impl Pool {
         let (due_ms, purge_ms) = (self.holds.next_ms(), self.next_purge_ms());
         let sale_ms = self.sale.as_ref().and_then(|sale| sale.next_ms());
         [due_ms, purge_ms, sale_ms].into_iter().flatten().min()
+    }
+
+    /// Whether no hold is due, nothing can be purged and the background has nothing to do here.
+    #[must_use]
+    pub fn is_quiet(&self, now_ms: i64) -> bool {
+        if now_ms >= self.quiet_until_ms.get() {
+            self.quiet_until_ms.set(self.next_wake_ms().unwrap_or(i64::MAX));
+        }
+        now_ms < self.quiet_until_ms.get()
+    }
+
+    /// A time before [`Pool::next_wake_ms`], or the same, Unix ms; 0 = unknown.
+    #[must_use]
+    pub fn quiet_until_ms(&self) -> i64 {
+        self.quiet_until_ms.get()
+    }
+
+    /// Takes the pool out of service: see [`Pool::is_broken`].
+    pub const fn mark_broken(&mut self) {
+        self.applying = true;
+    }
+
+    /// Whether a panic has left the pool half changed. Nothing may be read from it or written to
+    /// it: neither the log nor a replica has that change.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.applying
     }
 
     /// When rows can be purged, Unix ms, or earlier; 0 while removed limits have left entries.

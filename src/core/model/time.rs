@@ -16,8 +16,8 @@ pub const SLACK_MS: i64 = 60_000;
 pub struct Clock {
     /// Unix time in ms.
     pub now_ms: i64,
-    /// Just after a promotion or restart: no hold is due, so that confirmations lost with the old
-    /// primary can be repeated.
+    /// No hold is due: just after a promotion or restart, so that confirmations lost with the old
+    /// primary can be repeated, or while the operator has paused expiry.
     pub grace: bool,
 }
 

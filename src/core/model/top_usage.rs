@@ -50,7 +50,7 @@ pub fn top_usage<'p>(
     // Of a rolling window the newest part stands for all of its value.
     for at in limit.entries.iter(entries).filter(|&at| !view.pool.usage.is_older_part(at)) {
         let tuple = entries.at(at).value;
-        let (used, window_ms) = view.used(limit, Some(at));
+        let (used, window_ms) = view.used(limit, view.pool.usage.found(at));
         if used == 0 || !fits(tuple) {
             continue;
         }

@@ -1,9 +1,8 @@
 //! Usage of limits: what counts for one value of one limit in one window.
 
-use smallvec::SmallVec;
-
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
+use crate::core::store::index::IndexPosition;
 
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +44,8 @@ pub struct Share {
     pub hash: u64,
     /// The value's entry in the index.
     pub entry: Option<u32>,
+    /// Where the search for it begins, then where it ended: there a new one goes into the index.
+    pub position: IndexPosition,
 }
 
 /// Where the tuple of values stands that a limit counts, so that it is found or made once a call.
@@ -61,8 +62,8 @@ pub enum TupleAt {
     },
 }
 
-/// Tuples of several values, one behind the other: see [`TupleAt::Joined`].
-pub type Joined = SmallVec<[u8; 64]>;
+/// Tuples of several values, one behind the other: see [`TupleAt::Joined`]. Most calls have none.
+pub type Joined = Vec<u8>;
 
 /// The tuple that stands there.
 #[must_use]
@@ -73,6 +74,17 @@ pub fn tuple_at<'t>(attributes: &'t Attributes<'_>, joined: &'t [u8], at: TupleA
             joined.get(usize::from(start)..).and_then(|rest| rest.get(..usize::from(len))).unwrap_or(&[])
         }
     }
+}
+
+/// An entry that a search has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundEntry {
+    /// Its row.
+    pub row: u32,
+    /// When its window began, Unix ms.
+    pub window_ms: i64,
+    /// Its counts.
+    pub counts: UsageCounts,
 }
 
 /// The counts of an entry.

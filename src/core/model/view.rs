@@ -6,6 +6,7 @@ use crate::core::model::limit::Limit;
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
+use crate::core::model::usage::FoundEntry;
 
 /// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself;
 /// for a read, which changes nothing, those holds are taken off on the way.
@@ -132,34 +133,37 @@ impl<'p> View<'p> {
         self.state(&record).map(|state| (record, state))
     }
 
-    /// The usage of a value: what counts in its current window, and when that began.
+    /// The usage of a value: what counts in its current window, and when that began. An entry that
+    /// lies ahead (the clock stepped back) is the current one, unless all of it was returned.
     #[must_use]
-    pub fn used(&self, limit: &Limit, entry: Option<u32>) -> (i64, i64) {
+    pub fn used(&self, limit: &Limit, entry: Option<FoundEntry>) -> (i64, i64) {
         self.used_without(limit, entry, None)
     }
 
     /// As [`View::used`], after the share of an order, in this entry and of this amount, has been
     /// returned.
     #[must_use]
-    pub fn used_without(&self, limit: &Limit, entry: Option<u32>, share: Option<(u32, i64)>) -> (i64, i64) {
+    pub fn used_without(&self, limit: &Limit, entry: Option<FoundEntry>, share: Option<(u32, i64)>) -> (i64, i64) {
         let now_ms = self.context.clock.now_ms;
         let current_ms = limit.window_ms(now_ms);
         if let Some(since_ms) = limit.identity.window.rolling_since_ms(now_ms) {
-            return self.used_of_parts(limit, entry, since_ms, share);
+            return self.used_of_parts(limit, entry.map(|found| found.row), since_ms, share);
         }
-        let (counted, window_ms) = self.pool.usage.used(entry, current_ms);
-        let own = share.filter(|&(at, _)| {
-            let began = self.pool.usage.entries.counts(at).map(|(began_ms, _)| began_ms);
-            entry == Some(at) && began == Some(window_ms)
-        });
+        let (counted, window_ms) = match entry {
+            Some(found) if found.counts.used > 0 && found.window_ms >= current_ms => {
+                (found.counts.used, found.window_ms)
+            }
+            _ => (0, current_ms),
+        };
+        let own = share.filter(|&(row, _)| entry.is_some_and(|found| found.row == row && found.window_ms == window_ms));
         let less = own.map_or(0, |(_, amount)| amount);
-        let credit = self.pool.usage.credit(entry);
+        let credit = self.pool.usage.credit(entry.map(|found| found.row));
         if self.due.is_empty() && less == 0 {
             return (counted.saturating_sub(credit).max(0), window_ms);
         }
         let back: i64 = entry.map_or(0, |entry| {
             let orders = self.due.iter().map(|&row| self.pool.orders.at(row));
-            orders.filter(|o| o.shares.contains(entry)).map(|o| limit.amount(o.qty)).sum()
+            orders.filter(|o| o.shares.contains(entry.row)).map(|o| limit.amount(o.qty)).sum()
         });
         let counted = counted.saturating_sub(back).saturating_sub(less).max(0);
         (counted.saturating_sub(credit).max(0), if counted == 0 { current_ms } else { window_ms })
@@ -221,7 +225,7 @@ impl<'p> View<'p> {
     #[must_use]
     pub fn usage_of(&self, limit: &Limit, tuple: &[u8]) -> (i64, i64) {
         let hash = self.pool.salt.usage(limit.id, tuple);
-        self.used(limit, self.pool.usage.find(hash, limit.id, tuple))
+        self.used(limit, self.pool.usage.find_counts(hash, limit.id, tuple))
     }
 
     /// Whether this hold is among those that a write would return first.

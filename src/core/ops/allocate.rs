@@ -43,6 +43,21 @@ pub struct Plan<'a> {
     missing: Option<usize>,
 }
 
+impl<'a> Plan<'a> {
+    /// Units granted.
+    #[must_use]
+    pub const fn qty(&self) -> i64 {
+        self.placement.qty
+    }
+
+    /// The order, decided.
+    #[must_use]
+    #[inline(always)]
+    pub fn placement(self) -> Placement<'a> {
+        self.placement
+    }
+}
+
 /// Looks at the stock and, where that suffices, for the values that the limits count: the memory in
 /// which they will be searched is on its way when this returns. Less than `qty` is enough with
 /// `partial`, at least 1.
@@ -74,21 +89,23 @@ pub fn plan<'a>(
         };
         if granted.is_some() {
             let hash = pool.salt.usage(limit.id, tuple_at(attributes, joined, tuple));
-            touched ^= pool.usage.prefetch(hash);
-            shares.push(Share { limit: at as u8, tuple, window_ms: 0, hash, entry: None });
+            let (position, slot) = pool.usage.begin(hash);
+            touched ^= slot;
+            shares.push(Share { limit: at as u8, tuple, window_ms: 0, hash, entry: None, position });
         }
     }
     std::hint::black_box(touched);
     plan
 }
 
-/// What stock and limits grant: all that is asked for, or with `partial` as much as possible.
+/// What stock and limits grant: all that is asked for, or with `partial` as much as possible. Filled
+/// into the plan in place, since it is large: [`Plan::placement`] hands it over.
 ///
 /// # Errors
 /// The first of: suspended, outside the sale window, a dimension missing, sold out, limited; then
 /// [`Bound::Sum`].
 #[inline]
-pub fn allocate<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Refusal> {
+pub fn allocate(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     view.check_open()?;
     grant(view, plan)
 }
@@ -97,7 +114,7 @@ pub fn allocate<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Re
 ///
 /// # Errors
 /// The first of: a dimension missing, sold out, limited; then [`Bound::Sum`].
-pub fn grant<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Refusal> {
+pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     let pool = view.pool;
     if let Some(at) = plan.missing {
         return Err(Refusal::NoDim(at));
@@ -105,14 +122,15 @@ pub fn grant<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Refus
     let Some(mut granted) = plan.granted else {
         return Err(Refusal::SoldOut { available: view.available().unwrap_or(0).max(0) });
     };
-    let mut placement = plan.placement;
+    let placement = &mut plan.placement;
     let mut most_used = 0;
     for share in &mut placement.shares {
         let at = usize::from(share.limit);
         let Some(limit) = pool.limits.get(at) else { continue };
         let tuple = tuple_at(placement.attributes, &placement.joined, share.tuple);
-        share.entry = pool.usage.find(share.hash, limit.id, tuple);
-        let (used, window_ms) = if limit.keeps_usage() { view.used(limit, share.entry) } else { (0, 0) };
+        let (found, position) = pool.usage.find_from(share.hash, share.position, limit.id, tuple);
+        (share.entry, share.position) = (found.map(|found| found.row), position);
+        let (used, window_ms) = if limit.keeps_usage() { view.used(limit, found) } else { (0, 0) };
         share.window_ms = window_ms;
         let left = check_limit(limit, tuple, used, plan.least)
             .ok_or_else(|| limited(view, limit, at, tuple, (used, window_ms), limit.amount(plan.least)))?;
@@ -126,7 +144,7 @@ pub fn grant<'a>(view: &View<'_>, plan: Plan<'a>) -> Result<Placement<'a>, Refus
     }
     placement.qty = granted;
     placement.fingerprint = pool.salt.attributes(placement.attributes);
-    Ok(placement)
+    Ok(())
 }
 
 /// What a limit leaves, where that is room for at least this many units (or for one order).

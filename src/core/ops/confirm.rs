@@ -111,10 +111,11 @@ fn lost<'a>(
         return Err(Refusal::NoOrder);
     }
     allocate::check_capacity(view, order)?;
-    let wanted = allocate::plan(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
+    let mut plan = allocate::plan(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
     view.check_open_late(since_ms)?;
-    let placement = Placement { placed_ms: since_ms, ..allocate::grant(view, wanted)? };
-    check_sale(view, 0, placement.qty)?;
+    allocate::grant(view, &mut plan)?;
+    check_sale(view, 0, plan.qty())?;
+    let placement = Placement { placed_ms: since_ms, ..plan.placement() };
     let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
     Ok(Change::Order(order, OrderChange::LatePlaced { placement, forget_ms }))
 }
@@ -159,10 +160,10 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget
     let rest = held.saturating_sub(qty);
     if rest > 0 {
         order_row::uncount(pool, row, rest, false, now_ms);
+        pool.orders.set_qty(row, qty);
     }
     pool.reserved = pool.reserved.saturating_sub(held);
     sell(pool, qty);
-    pool.orders.set_qty(row, qty);
     order_row::set_state(pool, row, OrderState::Confirmed, forget_ms);
 }
 

@@ -5,6 +5,7 @@ use crate::core::model::context::CallContext;
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::time::Clock;
+use crate::core::store::index::IndexPosition;
 
 use super::order_row;
 
@@ -27,7 +28,7 @@ pub fn is_due(pool: &Pool, row: u32, clock: Clock) -> bool {
 /// The return of one hold.
 #[must_use]
 pub fn change<'a>(pool: &Pool, context: &CallContext, row: u32, id: &'a [u8]) -> Change<'a> {
-    let order = OrderRef { id, hash: pool.salt.order(id), row: Some(row) };
+    let order = OrderRef { id, hash: pool.salt.order(id), row: Some(row), position: IndexPosition::default() };
     Change::Order(order, OrderChange::Expired { forget_ms: pool.forget_ms(OrderState::Expired, context) })
 }
 

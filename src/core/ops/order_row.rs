@@ -9,7 +9,7 @@ use crate::core::model::usage::EntryState;
 /// of this id, whose order is forgotten, ends.
 pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
     let row = store(pool, order);
-    pool.order_index.insert(order_ref.hash, row);
+    pool.order_index.insert_at(order_ref.hash, row, order_ref.position);
     // Last, since the new order's shares may keep entries alive that the old one's end would free.
     if let Some(old) = order_ref.row {
         remove(pool, old);
@@ -19,14 +19,14 @@ pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
 /// Puts a new record into the table and the list that its state asks for.
 pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
     let row = pool.orders.insert(order);
-    enlist(pool, row, order.state);
+    enlist(pool, row, order.state, order.numbers.time_ms);
     row
 }
 
-fn enlist(pool: &mut Pool, row: u32, state: OrderState) {
+fn enlist(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
     match state {
-        OrderState::Reserved => pool.holds.add(&mut pool.orders, row),
-        _ => pool.finished.add(&mut pool.orders, row),
+        OrderState::Reserved => pool.holds.add_at(&mut pool.orders, row, time_ms),
+        _ => pool.finished.add_at(&mut pool.orders, row, time_ms),
     }
     if let Some(count) = pool.counts.get_mut(state as usize) {
         *count = count.saturating_add(1);
@@ -34,7 +34,7 @@ fn enlist(pool: &mut Pool, row: u32, state: OrderState) {
 }
 
 fn delist(pool: &mut Pool, row: u32) {
-    let state = pool.orders.at(row).state;
+    let state = pool.orders.state_at(row);
     match state {
         OrderState::Reserved => pool.holds.remove(&mut pool.orders, row),
         _ => pool.finished.remove(&mut pool.orders, row),
@@ -49,7 +49,7 @@ fn delist(pool: &mut Pool, row: u32) {
 pub fn set_state(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
     delist(pool, row);
     pool.orders.set_state(row, state, time_ms);
-    enlist(pool, row, state);
+    enlist(pool, row, state, time_ms);
 }
 
 /// Forgets an order and frees its memory.

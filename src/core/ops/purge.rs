@@ -14,7 +14,7 @@ pub const PER_WRITE: usize = 4;
 #[must_use]
 pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
     let now_ms = context.clock.now_ms;
-    if pool.next_purge_ms().is_none_or(|at| now_ms < at) {
+    if pool.is_quiet(now_ms) || pool.next_purge_ms().is_none_or(|at| now_ms < at) {
         return Purged::default();
     }
     pool.usage.invalidate_next_expiry();

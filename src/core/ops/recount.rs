@@ -38,7 +38,7 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
             allocate::check_limit(limit, tuple, 0, total).ok_or_else(refused)?;
             continue;
         }
-        let current = view.pool.usage.find(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
+        let current = view.pool.usage.find_counts(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
         let shown = view.used(limit, current);
         let share = holds.then(|| (own, limit.amount(order.qty)));
         let (used, window_ms) = if holds { view.used_without(limit, current, share) } else { shown };
@@ -46,7 +46,7 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
         let more = more.saturating_sub(shown.0.saturating_sub(used));
         allocate::check_limit(limit, tuple, used, total)
             .ok_or_else(|| allocate::limited(view, limit, at, tuple, shown, more))?;
-        let counted = used.saturating_add(view.pool.usage.credit(current));
+        let counted = used.saturating_add(view.pool.usage.credit(current.map(|found| found.row)));
         fits &= sum(counted, limit.amount(total)).is_some();
         recount.push((limit.id, window_ms));
     }
@@ -68,8 +68,9 @@ pub fn apply(pool: &mut Pool, row: u32, qty: i64, recount: &Recount) {
         pool.usage.release_ref(salt, &mut pool.limits, old);
         let tuple = value.as_slice();
         let hash = salt.usage(id, tuple);
-        let entry = pool.usage.find(hash, id, tuple);
-        let share = Share { limit: place as u8, tuple: TupleAt::Attribute(0), window_ms, hash, entry };
+        let (found, position) = pool.usage.find_from(hash, pool.usage.begin(hash).0, id, tuple);
+        let entry = found.map(|found| found.row);
+        let share = Share { limit: place as u8, tuple: TupleAt::Attribute(0), window_ms, hash, entry, position };
         let Some(limit) = pool.limits.get_mut(place) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, tuple, amount);

@@ -56,9 +56,10 @@ pub struct Reserve<'a> {
 pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let hash = view.pool.salt.order(call.order);
     // Prefetch the index slot, so that its cache miss overlaps the limit lookups.
-    std::hint::black_box(view.pool.order_index.prefetch(hash));
+    let (from, touched) = view.pool.order_index.begin(hash);
+    std::hint::black_box(touched);
     let plan = plan(view, &call);
-    let order = view.pool.hashed_ref(call.order, hash);
+    let order = view.pool.order_ref_from(call.order, hash, from);
     match view.known(order) {
         Some((record, state)) => Err(retry(view, &call, &record, state)),
         None => decide_new(view, order, call, plan),
@@ -80,16 +81,16 @@ pub fn decide_new<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,
     call: Reserve<'a>,
-    plan: Plan<'a>,
+    mut plan: Plan<'a>,
 ) -> Result<Change<'a>, Refusal> {
     let deadline_ms = call.hold.deadline_ms(view);
     if deadline_ms <= view.context.clock.now_ms {
         return Err(Refusal::Bound(Bound::DeadlineOver));
     }
     allocate::check_capacity(view, order)?;
-    let placement = allocate::allocate(view, plan)?;
-    view.check_sums(&SumDeltas { reserved: placement.qty, ..SumDeltas::default() })?;
-    Ok(Change::Order(order, OrderChange::Reserved { placement, deadline_ms, given_up: 0 }))
+    allocate::allocate(view, &mut plan)?;
+    view.check_sums(&SumDeltas { reserved: plan.qty(), ..SumDeltas::default() })?;
+    Ok(Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 }))
 }
 
 /// The answer to a RESERVE of an order that is known.

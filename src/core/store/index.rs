@@ -32,6 +32,11 @@ fn hash_of(slot: u64) -> u32 {
     (slot >> 32) as u32
 }
 
+/// Whether a record with this hash belongs before this slot.
+fn comes_behind(slot: u64, hash: u32) -> bool {
+    slot == EMPTY || hash_of(slot) > hash
+}
+
 fn prefix(hash: u32, bits: u32) -> usize {
     (u64::from(hash) << bits >> 32) as usize
 }
@@ -72,34 +77,61 @@ impl Segment {
         home(hash, self.depth, homes(self.slots.len()))
     }
 
-    fn find(&self, hash: u32, mut same: impl FnMut(u32) -> bool) -> Option<(usize, u32)> {
-        let home = self.home(hash);
-        for (at, &slot) in self.slots.get(home..)?.iter().enumerate() {
+    /// Searches from a home on: the record that `same` recognises, and where the search ended. Where
+    /// it found nothing the record belongs there.
+    fn find(&self, hash: u32, home: usize, mut same: impl FnMut(u32) -> bool) -> (usize, Option<u32>) {
+        let mut at = home;
+        for &slot in self.slots.get(home..).unwrap_or(&[]) {
             if hash_of(slot) >= hash {
                 if hash_of(slot) > hash || slot == EMPTY {
-                    return None;
+                    break;
                 }
                 if same(slot as u32) {
-                    return Some((home.saturating_add(at), slot as u32));
+                    return (at, Some(slot as u32));
                 }
             }
+            at = at.wrapping_add(1);
         }
-        None
+        (at, None)
+    }
+
+    /// Whether one more record fits. Never more than seven eighths: otherwise searches and shifts
+    /// become long.
+    fn has_room(&self) -> bool {
+        (self.live as usize).saturating_add(1).saturating_mul(8) <= self.slots.len().saturating_mul(7)
     }
 
     /// Puts a record in; false where there is no room.
     fn put(&mut self, hash: u32, record: u32) -> bool {
-        // Never more than seven eighths: otherwise searches and shifts become long.
-        if (self.live as usize).saturating_add(1).saturating_mul(8) > self.slots.len().saturating_mul(7) {
+        if !self.has_room() {
             return false;
         }
         let home = self.home(hash);
-        let Some(run) = self.slots.get_mut(home..) else { return false };
-        let before = |&slot: &u64| slot == EMPTY || hash_of(slot) > hash;
-        let Some(at) = run.iter().position(before) else { return false };
-        let Some(run) = run.get_mut(at..) else { return false };
+        let Some(run) = self.slots.get(home..) else { return false };
+        let Some(at) = run.iter().position(|&slot| comes_behind(slot, hash)) else { return false };
+        self.put_into(hash, record, home.saturating_add(at))
+    }
+
+    /// Puts a record in where a search for it ended; false, and nothing has changed, where it does
+    /// not belong there any more or there is no room.
+    fn put_at(&mut self, hash: u32, record: u32, at: usize) -> bool {
+        let home = self.home(hash);
+        // Entries are in order without gaps from their homes on: so the two beside it say it all.
+        let follows = match at.checked_sub(1).filter(|_| at > home) {
+            Some(before) => self.slots.get(before).is_some_and(|&slot| !comes_behind(slot, hash)),
+            None => at == home,
+        };
+        let precedes = self.slots.get(at).is_some_and(|&slot| comes_behind(slot, hash));
+        follows && precedes && self.has_room() && self.put_into(hash, record, at)
+    }
+
+    fn put_into(&mut self, hash: u32, record: u32, at: usize) -> bool {
+        let Some(run) = self.slots.get_mut(at..) else { return false };
+        // Nothing moves unless there is a gap up to the end that takes what is pushed away.
         let Some(gap) = run.iter().position(|&slot| slot == EMPTY) else { return false };
-        run.copy_within(..gap, 1);
+        if gap > 0 {
+            run.copy_within(..gap, 1);
+        }
         if let Some(slot) = run.first_mut() {
             *slot = u64::from(hash) << 32 | u64::from(record);
         }
@@ -196,6 +228,19 @@ impl Segments {
     }
 }
 
+/// A position within the index: where a search begins, or where it ended. The default fits nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexPosition {
+    segment: u32,
+    at: u32,
+}
+
+impl Default for IndexPosition {
+    fn default() -> Self {
+        Self { segment: u32::MAX, at: 0 }
+    }
+}
+
 /// A set of record numbers, found by the hash of the record.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
@@ -270,18 +315,47 @@ impl Index {
     /// The record with this hash that `same` recognises.
     #[must_use]
     pub fn find(&self, hash: u64, same: impl FnMut(u32) -> bool) -> Option<u32> {
-        let hash = short(hash);
-        self.segments.get(self.segment(hash)?)?.find(hash, same).map(|(_, record)| record)
+        self.find_from(hash, self.begin(hash).0, same).0
     }
 
-    /// Reads where the search for a hash will begin, and tells what stands there: of no use but for
-    /// the memory to be on its way while other things are done. A search in a large table waits for
+    /// Where the search for a hash begins, and what stands there. Reading that is of no use but for
+    /// the memory to be on its way while other things are done: a search in a large table waits for
     /// little else.
     #[must_use]
-    pub fn prefetch(&self, hash: u64) -> u64 {
+    pub fn begin(&self, hash: u64) -> (IndexPosition, u64) {
         let hash = short(hash);
-        let segment = self.segment(hash).and_then(|number| self.segments.get(number));
-        segment.and_then(|segment| segment.slots.get(segment.home(hash))).copied().unwrap_or(0)
+        let Some(number) = self.segment(hash) else { return (IndexPosition::default(), 0) };
+        let Some(segment) = self.segments.get(number) else { return (IndexPosition::default(), 0) };
+        let home = segment.home(hash);
+        let slot = segment.slots.get(home).copied().unwrap_or(0);
+        (IndexPosition { segment: number as u32, at: home as u32 }, slot)
+    }
+
+    /// As [`Index::find`], from where [`Index::begin`] said of the index as it is; and where the
+    /// search ended, for [`Index::insert_at`].
+    #[must_use]
+    pub fn find_from(
+        &self,
+        hash: u64,
+        from: IndexPosition,
+        same: impl FnMut(u32) -> bool,
+    ) -> (Option<u32>, IndexPosition) {
+        let Some(segment) = self.segments.get(from.segment as usize) else { return (None, from) };
+        let (at, record) = segment.find(short(hash), from.at as usize, same);
+        (record, IndexPosition { at: at as u32, ..from })
+    }
+
+    /// As [`Index::insert`], where a search for the record ended. What was inserted or taken out
+    /// since is noticed.
+    pub fn insert_at(&mut self, hash: u64, record: u32, position: IndexPosition) {
+        let number = position.segment as usize;
+        let here = self.segment(short(hash)) == Some(number);
+        let segment = self.segments.get_mut(number).filter(|_| here);
+        if segment.is_some_and(|segment| segment.put_at(short(hash), record, position.at as usize)) {
+            self.live = self.live.saturating_add(1);
+        } else {
+            self.insert(hash, record);
+        }
     }
 
     /// Adds a record that is not in it.
@@ -360,7 +434,7 @@ impl Index {
         let hash = short(hash);
         let Some(number) = self.segment(hash) else { return false };
         let Some(segment) = self.segments.get_mut(number) else { return false };
-        let Some((at, _)) = segment.find(hash, |slot| slot == record) else { return false };
+        let (at, Some(_)) = segment.find(hash, segment.home(hash), |slot| slot == record) else { return false };
         segment.take_out(at);
         self.live = self.live.saturating_sub(1);
         let (live, size) = (segment.live as usize, segment.slots.len());
@@ -451,6 +525,57 @@ mod tests {
             assert!((0..1_000).all(|n| index.remove(equal, n)));
             index.check_invariants();
         }
+    }
+
+    /// Where a search for the n-th record ends that is not in.
+    fn position(index: &Index, n: u32) -> IndexPosition {
+        let (found, position) = index.find_from(hash(n), index.begin(hash(n)).0, |r| r == n);
+        assert_eq!(found, None);
+        position
+    }
+
+    #[test]
+    fn a_position_serves_however_old_it_is() {
+        let mut index = Index::default();
+        let mut positions = std::collections::VecDeque::new();
+        for n in 0..60_000u32 {
+            positions.push_back((n, position(&index, n)));
+            // Fresh at first, then hundreds of insertions, splits and removals old.
+            if positions.len() > n as usize % 700 {
+                let (n, position) = positions.pop_front().unwrap();
+                index.insert_at(hash(n), n, position);
+            }
+            if n % 5 == 4 && index.find(hash(n / 2), |r| r == n / 2).is_some() {
+                assert!(index.remove(hash(n / 2), n / 2));
+            }
+            if n % 1_000 == 0 {
+                index.check_invariants();
+            }
+        }
+        index.check_invariants();
+        let all: Vec<u32> = index.records().collect();
+        assert!(all.len() > 40_000 && all.iter().all(|&n| index.find(hash(n), |r| r == n) == Some(n)));
+    }
+
+    #[test]
+    fn nothing_moves_where_no_gap_takes_it() {
+        // The run reaches the end of the segment: what is put into it would push the last one out.
+        let mut segment = Segment::sized(SMALLEST, 0);
+        let home = homes(SMALLEST).saturating_sub(1);
+        let high = |n: u32| u32::MAX - 10 + n;
+        assert_eq!(segment.home(high(0)), home);
+        let mut n = 0;
+        while segment.put(high(n), n) {
+            n += 1;
+        }
+        let before = segment.slots.clone();
+        assert!(segment.has_room() && before.last() != Some(&EMPTY));
+        assert!(!segment.put_at(high(0), 99, home + 1));
+        assert!(!segment.put_at(high(0) - 1, 99, home));
+        assert_eq!(segment.slots, before);
+        // Where it does not belong it does not go either.
+        assert!(!segment.put_at(0, 99, 1) && !segment.put_at(0, 99, SMALLEST));
+        assert_eq!(segment.slots, before);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub trait Linked {
     /// The neighbours of a record.
     fn links(&self, at: u32) -> Links;
     /// To be called by lists only.
-    fn set_links(&mut self, at: u32, links: Links);
+    fn change_links(&mut self, at: u32, change: impl FnOnce(Links) -> Links);
     /// The place in time, Unix ms.
     fn time_ms(&self, at: u32) -> i64;
 }
@@ -55,13 +55,11 @@ impl Default for List {
 }
 
 fn set_next(table: &mut impl Linked, at: u32, next: u32) {
-    let links = Links { next, ..table.links(at) };
-    table.set_links(at, links);
+    table.change_links(at, |links| Links { next, ..links });
 }
 
 fn set_prev(table: &mut impl Linked, at: u32, prev: u32) {
-    let links = Links { prev, ..table.links(at) };
-    table.set_links(at, links);
+    table.change_links(at, |links| Links { prev, ..links });
 }
 
 impl List {
@@ -85,7 +83,8 @@ impl List {
 
     /// Appends a record that is in no list.
     pub fn push(&mut self, table: &mut impl Linked, at: u32) {
-        table.set_links(at, Links { prev: self.tail, next: NONE });
+        let links = Links { prev: self.tail, next: NONE };
+        table.change_links(at, |_| links);
         if self.tail == NONE {
             self.head = at;
         } else {

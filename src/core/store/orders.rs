@@ -120,6 +120,14 @@ fn unpack(head: &Head) -> Numbers {
     }
 }
 
+/// Writes the bytes to the beginning of what is left, and moves on behind them.
+fn write(rest: &mut &mut [u8], bytes: &[u8]) {
+    if let Some((place, more)) = std::mem::take(rest).split_at_mut_checked(bytes.len()) {
+        place.copy_from_slice(bytes);
+        *rest = more;
+    }
+}
+
 impl Orders {
     /// How many there are.
     #[must_use]
@@ -160,10 +168,29 @@ impl Orders {
             && self.side_table_bytes == self.side_table.values().map(SideRecord::bytes).sum::<usize>()
     }
 
-    /// Whether the row holds the order with this id.
+    /// Whether the row holds the order with this id. Reads the id alone: each search asks.
     #[must_use]
     pub fn is(&self, row: u32, id: &[u8]) -> bool {
-        self.get(row).is_some_and(|order| order.id == id)
+        let Some((head, rest)) = self.rows.get(row).and_then(|row| row.split_first_chunk::<HEAD>()) else {
+            return false;
+        };
+        let [flags, id_len, share_count, ..] = *head;
+        if usize::from(id_len) != id.len() || OrderState::of_code(flags & STATE).is_none() {
+            return false;
+        }
+        // Where shares have left the row, their bytes are still there.
+        let behind = OrderShares::split(rest, usize::from(share_count), None).map(|(_, rest)| rest);
+        behind.is_some_and(|rest| rest.starts_with(id))
+    }
+
+    /// The state of the order in a row that is in use.
+    ///
+    /// # Panics
+    /// As [`Orders::at`].
+    #[must_use]
+    pub fn state_at(&self, row: u32) -> OrderState {
+        let flags = self.rows.get(row).and_then(|row| row.first());
+        flags.and_then(|flags| OrderState::of_code(flags & STATE)).unwrap_or_else(|| self.at(row).state)
     }
 
     /// The order in this row. `None`: the row is free, or its bytes are no order.
@@ -250,21 +277,21 @@ impl Orders {
         Fingerprint::set(head, order.fingerprint);
         Neighbours::set(head, Links::default().number());
         let fits = pack(head, &order.numbers);
-        let mut write = |bytes: &[u8]| {
-            if let Some((place, more)) = std::mem::take(&mut rest).split_at_mut_checked(bytes.len()) {
-                place.copy_from_slice(bytes);
-                rest = more;
-            }
-        };
-        write(&widths);
+        write(&mut rest, &widths);
         for &share in order.shares {
-            write(share.to_le_bytes().get(..width(share)).unwrap_or(&[]));
+            // Four bytes at once, where there is room: what comes next overwrites the rest.
+            if let Some((four, _)) = rest.split_first_chunk_mut::<4>() {
+                *four = share.to_le_bytes();
+                rest = std::mem::take(&mut rest).get_mut(width(share)..).unwrap_or(&mut []);
+            } else {
+                write(&mut rest, share.to_le_bytes().get(..width(share)).unwrap_or(&[]));
+            }
         }
-        write(order.id);
+        write(&mut rest, order.id);
         if remembers {
             // At most 16 names of 32 bytes and values of 128.
-            write(&(order.remembered.len() as u16).to_le_bytes());
-            write(order.remembered);
+            write(&mut rest, &(order.remembered.len() as u16).to_le_bytes());
+            write(&mut rest, order.remembered);
         }
         if !fits || order.asked != order.numbers.qty || order.extra.is_some() {
             self.update_side(row, |side| {
@@ -318,8 +345,13 @@ impl Orders {
     /// Another state, and the deadline or end of retention that goes with it, Unix ms. The order
     /// must be out of its list, which is sorted by that time.
     pub fn set_state(&mut self, row: u32, state: OrderState, time_ms: i64) {
-        if let Some(flags) = self.rows.get_mut(row).and_then(|row| row.first_mut()) {
-            *flags = *flags & !STATE | state as u8;
+        if let Some(head) = self.rows.get_mut(row).and_then(|row| row.first_chunk_mut::<HEAD>()) {
+            head[0] = head[0] & !STATE | state as u8;
+            // All but few orders: the other numbers stay as they are.
+            let span_ms = time_ms.checked_sub(Placed::get(head) as i64);
+            if let (0, Some(span)) = (head[0] & OVERFLOW, span_ms.and_then(Span::fit)) {
+                return Span::set(head, span);
+            }
         }
         self.set_numbers(row, |numbers| numbers.time_ms = time_ms);
     }
@@ -368,8 +400,9 @@ impl Linked for Orders {
         head.map_or_else(Links::default, |head| Links::of(Neighbours::get(head)))
     }
 
-    fn set_links(&mut self, row: u32, links: Links) {
+    fn change_links(&mut self, row: u32, change: impl FnOnce(Links) -> Links) {
         if let Some(head) = self.rows.get_mut(row).and_then(|row| row.first_chunk_mut::<HEAD>()) {
+            let links = change(Links::of(Neighbours::get(head)));
             Neighbours::set(head, links.number());
         }
     }

@@ -50,6 +50,11 @@ impl Timeline {
     /// Adds a record that is in no list, at its time.
     pub fn add(&mut self, table: &mut impl Linked, at: u32) {
         let time_ms = table.time_ms(at);
+        self.add_at(table, at, time_ms);
+    }
+
+    /// As [`Timeline::add`], where its time is known.
+    pub fn add_at(&mut self, table: &mut impl Linked, at: u32, time_ms: i64) {
         self.len = self.len.saturating_add(1);
         if time_ms < self.last_ms && !self.last.is_empty() {
             self.by_time.entry(time_ms).or_default().push(table, at);
@@ -68,6 +73,11 @@ impl Timeline {
     /// Takes a record out; its time is that at which it was added.
     pub fn remove(&mut self, table: &mut impl Linked, at: u32) {
         let time_ms = table.time_ms(at);
+        self.remove_at(table, at, time_ms);
+    }
+
+    /// As [`Timeline::remove`], where its time is known.
+    pub fn remove_at(&mut self, table: &mut impl Linked, at: u32, time_ms: i64) {
         if time_ms == self.last_ms && !self.last.is_empty() {
             self.last.unlink(table, at);
             self.len = self.len.saturating_sub(1);

@@ -23,8 +23,9 @@ impl Linked for Slab<AddToken> {
     fn links(&self, at: u32) -> Links {
         self.at(at).links
     }
-    fn set_links(&mut self, at: u32, links: Links) {
-        self.at_mut(at).links = links;
+    fn change_links(&mut self, at: u32, change: impl FnOnce(Links) -> Links) {
+        let token = self.at_mut(at);
+        token.links = change(token.links);
     }
     fn time_ms(&self, at: u32) -> i64 {
         self.at(at).forget_ms

@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 
 use crate::core::model::hash::Salt;
 use crate::core::model::limit::Limit;
-use crate::core::model::usage::{EntryState, RestoredEntry, Share, UsageCounts, UsageEntry};
+use crate::core::model::usage::{EntryState, FoundEntry, RestoredEntry, Share, UsageCounts, UsageEntry};
 use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
-use crate::core::store::index::Index;
+use crate::core::store::index::{Index, IndexPosition};
 use crate::core::store::list::List;
 use crate::core::store::timeline::Timeline;
 use crate::core::store::usage_entries::UsageEntries;
@@ -55,21 +55,43 @@ impl Usage {
         self.index.find(hash, |at| self.entries.is(at, limit, tuple))
     }
 
-    /// Lets the memory of a search be on its way: see [`Index::prefetch`].
+    /// As [`Usage::find`], with its window and counts.
     #[must_use]
-    pub fn prefetch(&self, hash: u64) -> u64 {
-        self.index.prefetch(hash)
+    pub fn find_counts(&self, hash: u64, limit: u32, tuple: &[u8]) -> Option<FoundEntry> {
+        self.find_from(hash, self.begin(hash).0, limit, tuple).0
     }
 
-    /// What is counted in the window that is current when one began at `current_ms`, and when that
-    /// window began: an entry that lies ahead (the clock stepped back) is the current one, unless
-    /// all of it was returned.
+    /// The entry in this row, as a search finds it. `None`: the row is free.
     #[must_use]
-    pub fn used(&self, entry: Option<u32>, current_ms: i64) -> (i64, i64) {
-        match entry.and_then(|at| self.entries.counts(at)) {
-            Some((window_ms, UsageCounts { used, .. })) if used > 0 && window_ms >= current_ms => (used, window_ms),
-            _ => (0, current_ms),
-        }
+    pub fn found(&self, row: u32) -> Option<FoundEntry> {
+        self.entries.counts(row).map(|(window_ms, counts)| FoundEntry { row, window_ms, counts })
+    }
+
+    /// Begins a search: see [`Index::begin`].
+    #[must_use]
+    pub fn begin(&self, hash: u64) -> (IndexPosition, u64) {
+        self.index.begin(hash)
+    }
+
+    /// As [`Usage::find_counts`], from where the search begins; and where it ended.
+    #[must_use]
+    pub fn find_from(
+        &self,
+        hash: u64,
+        from: IndexPosition,
+        limit: u32,
+        tuple: &[u8],
+    ) -> (Option<FoundEntry>, IndexPosition) {
+        let mut found = None;
+        let (_, position) = self.index.find_from(hash, from, |row| {
+            found = self.entries.counts_of(row, limit, tuple).map(|(window_ms, counts)| FoundEntry {
+                row,
+                window_ms,
+                counts,
+            });
+            found.is_some()
+        });
+        (found, position)
     }
 
     /// From when usage may be over for good, Unix ms; never later than it is. `i64::MAX`: never.
@@ -193,6 +215,9 @@ impl Usage {
             return self.count_part(salt, limit, share, tuple, amount);
         }
         if let Some(at) = share.entry {
+            if self.entries.count_in(at, share.window_ms, amount) {
+                return at;
+            }
             let (window_ms, UsageCounts { used, refs }) = self.entries.counts(at).unwrap_or_default();
             if window_ms == share.window_ms {
                 let counts = UsageCounts { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
@@ -212,8 +237,8 @@ impl Usage {
         }
         self.note(limit, share.window_ms);
         let at = self.entries.insert(tuple, limit.id, share.window_ms, UsageCounts { used: amount, refs: 1 });
-        self.index.insert(share.hash, at);
-        limit.entries.add(&mut self.entries, at);
+        self.index.insert_at(share.hash, at, share.position);
+        limit.entries.add_at(&mut self.entries, at, share.window_ms);
         at
     }
 

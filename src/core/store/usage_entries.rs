@@ -131,6 +131,35 @@ impl UsageEntries {
             && self.windows.get(window_id(head)).is_some_and(|window| window.limit == limit)
     }
 
+    /// Beginning of the window (Unix ms) and counts of the entry in this row, where it is that of
+    /// this value of this limit.
+    #[must_use]
+    pub fn counts_of(&self, at: u32, limit: u32, value: &[u8]) -> Option<(i64, UsageCounts)> {
+        let (head, rest) = self.rows.get(at)?.split_first_chunk::<HEAD>()?;
+        if value_len(head) != value.len() || !rest.starts_with(value) {
+            return None;
+        }
+        let window = self.windows.get(window_id(head)).filter(|window| window.limit == limit)?;
+        let counts = if head[0] & OVERFLOW == 0 { packed_counts(head) } else { self.overflow.get(&at).copied()? };
+        Some((window.window_ms, counts))
+    }
+
+    /// Counts `amount` more and one reference more, where the entry is of the window that began
+    /// then and the counts still fit into the row; false, and nothing has changed, where not.
+    pub fn count_in(&mut self, at: u32, window_ms: i64, amount: i64) -> bool {
+        let Some(head) = self.rows.get_mut(at).and_then(|row| row.first_chunk_mut::<HEAD>()) else { return false };
+        if head[0] & OVERFLOW != 0 || self.windows.get(window_id(head)).is_none_or(|w| w.window_ms != window_ms) {
+            return false;
+        }
+        let UsageCounts { used, refs } = packed_counts(head);
+        let counts = Used::fit(used.saturating_add(amount)).zip(Refs::fit(i64::from(refs).saturating_add(1)));
+        if let Some((used, refs)) = counts {
+            Used::set(head, used);
+            Refs::set(head, refs);
+        }
+        counts.is_some()
+    }
+
     /// The entry in this row. `None`: the row is free.
     #[must_use]
     pub fn get(&self, at: u32) -> Option<UsageEntry<'_>> {
@@ -263,8 +292,9 @@ impl Linked for UsageEntries {
         self.head(at).map_or_else(Links::default, |head| Links::of(Neighbours::get(head)))
     }
 
-    fn set_links(&mut self, at: u32, links: Links) {
+    fn change_links(&mut self, at: u32, change: impl FnOnce(Links) -> Links) {
         if let Some(head) = self.head_mut(at) {
+            let links = change(Links::of(Neighbours::get(head)));
             Neighbours::set(head, links.number());
         }
     }

@@ -291,8 +291,9 @@ fn counted<'a>(
         }
         let tuple = tuple_at(attributes, joined, at);
         let hash = pool.salt.usage(id, tuple);
-        let entry = pool.usage.find(hash, id, tuple);
-        shares.push(Share { limit: place as u8, tuple: at, window_ms, hash, entry });
+        let (found, position) = pool.usage.find_from(hash, pool.usage.begin(hash).0, id, tuple);
+        let entry = found.map(|found| found.row);
+        shares.push(Share { limit: place as u8, tuple: at, window_ms, hash, entry, position });
     }
     Ok(placement)
 }
