@@ -264,10 +264,13 @@ fn limit(text: &LimitText, default_tz: Tz) -> Parsed<PolicyLimit> {
         Some(PerText::Word(word)) if word.bytes().all(|b| b.is_ascii_lowercase()) => window(word.as_bytes())?,
         Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: unknown window in per")),
     };
-    let window = match window {
-        Window::Seconds(n) if text.rolling => Window::Rolling(n),
-        _ if text.rolling => return Err(CommandError::line("ERR invalid policy: rolling needs per in seconds")),
-        _ => window,
+    let window = if text.rolling {
+        let Window::Seconds(n) = window else {
+            return Err(CommandError::line("ERR invalid policy: rolling needs per in seconds"));
+        };
+        Window::Rolling(n)
+    } else {
+        window
     };
     let count = match text.count {
         CountText::Units => Count::Units,

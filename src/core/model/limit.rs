@@ -101,10 +101,11 @@ impl Identity {
         }
         text.push('/');
         text.push_str(self.window.word().unwrap_or_default());
-        match self.window {
-            Window::Seconds(n) => drop(write!(text, "{n}")),
-            Window::Rolling(n) => drop(write!(text, "{n}-rolling")),
-            _ => {}
+        if let Window::Seconds(n) | Window::Rolling(n) = self.window {
+            let _ = write!(text, "{n}");
+        }
+        if let Window::Rolling(_) = self.window {
+            text.push_str("-rolling");
         }
         text.push_str(match self.count {
             Count::Units => "/units",

@@ -109,7 +109,7 @@ impl Window {
     pub fn code(self) -> u8 {
         match self {
             Self::Rolling(_) => ROLLING_CODE,
-            _ => NAMED.iter().find(|(window, ..)| *window == self).map_or(SECONDS_CODE, |&(.., code)| code),
+            named => NAMED.iter().find(|(window, ..)| *window == named).map_or(SECONDS_CODE, |&(.., code)| code),
         }
     }
 
@@ -157,7 +157,7 @@ impl Window {
                 let part = part(n, at_ms);
                 (part_ms(n, part), part_ms(n, part + 1))
             }
-            _ => (0, 0),
+            Self::Order | Self::Life | Self::Hour | Self::Day | Self::Week | Self::Month => (0, 0),
         }
     }
 
