@@ -20,7 +20,7 @@ pub const SPEC: Spec = Spec {
     summary: "Returns why STOCK.RESERVE would accept or refuse a new order, step by step.",
     complexity: "O(L+H) where L is the number of limits of the pool and H the number of holds whose deadline lies \
         within an hour, of which it looks at no more than 100,000.",
-    since: "0.2.0",
+    since: "0.1.0",
     arity: -2,
     access: Access::Read,
     fast: false,

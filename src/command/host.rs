@@ -2,6 +2,8 @@
 //! tests.
 
 use super::event::StreamEntry;
+use super::hot_keys::HotKey;
+use super::pool_stats::PoolStats;
 use crate::core::model::context::Defaults;
 use crate::core::model::event::StreamPosition;
 use crate::core::model::pool::Pool;
@@ -80,6 +82,14 @@ pub trait Keyspace {
     /// Appends an entry to the event stream of a pool, and returns its place. `None`: the stream
     /// did not take it, and is unchanged.
     fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<StreamPosition>;
+    /// How calls on a pool were answered. `None`: nothing was counted.
+    fn stats(&self, _pool: Handle) -> Option<&PoolStats> {
+        None
+    }
+    /// The keys that were called most in the last minute, in no order.
+    fn hot_keys(&self, _now_ms: i64) -> Vec<HotKey> {
+        Vec::new()
+    }
     /// Checks that the caller may let this pool publish to this stream.
     ///
     /// # Errors

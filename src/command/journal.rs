@@ -3,6 +3,9 @@
 use super::host::Handle;
 use crate::core::model::attributes::RecentNames;
 use crate::core::model::change::{Kind, Transitions};
+use crate::core::model::ids::Bytes;
+use crate::core::model::pool::Pool;
+use crate::core::model::refusal::Refusal;
 
 /// The outcomes of calls that `INFO stock` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +84,33 @@ impl Outcome {
     ];
     /// The number of outcomes, `Other` included.
     pub const COUNT: usize = 22;
+
+    /// The place among the counters of a pool (`pool_stats::ANSWERS`). `None`: it is counted in
+    /// `INFO stock` only.
+    #[must_use]
+    pub const fn counter(self) -> Option<usize> {
+        Some(match self {
+            Self::Reserved => 0,
+            Self::Confirmed | Self::Late => 1,
+            Self::SoldOut => 2,
+            Self::Limited => 3,
+            Self::Closed => 4,
+            Self::Exists => 5,
+            Self::Expired => 6,
+            Self::Suspended | Self::Early | Self::Ended => 7,
+            Self::Error => 8,
+            Self::Other
+            | Self::Released
+            | Self::Amended
+            | Self::Extended
+            | Self::Returned
+            | Self::AlreadyConfirmed
+            | Self::StillReserved
+            | Self::NoOrder
+            | Self::Unknown
+            | Self::NoPool => return None,
+        })
+    }
 }
 
 /// One change of a pool, to be announced as keyspace events.
@@ -103,6 +133,33 @@ pub struct PoolChanges {
     pub notifications: Vec<Notification>,
 }
 
+/// The pool that refused a call, and by what.
+#[derive(Debug)]
+pub struct Refused {
+    /// Which pool.
+    pub handle: Handle,
+    /// The id of the limit that is reached.
+    pub limit: Option<u32>,
+    /// The dimension that the call lacked.
+    pub lacked: Option<Bytes>,
+}
+
+impl Refused {
+    /// What of a refusal is counted by name.
+    #[must_use]
+    pub fn of(handle: Handle, pool: &Pool, refusal: &Refusal) -> Self {
+        let at = |place: usize| pool.limits().get(place);
+        let (limit, lacked) = if let Refusal::Limited { limit, .. } = refusal {
+            (at(*limit).map(|limit| limit.id), None)
+        } else if let Refusal::NoDim { limit, dim } = refusal {
+            (None, at(*limit).and_then(|limit| limit.identity.dims.get(*dim).cloned()))
+        } else {
+            (None, None)
+        };
+        Self { handle, limit, lacked }
+    }
+}
+
 /// The most bytes of a buffer that stay allocated after a call.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -113,6 +170,8 @@ pub struct Journal {
     used: usize,
     /// The outcome of the call, for the totals.
     pub outcome: Option<Outcome>,
+    /// Which pool refused the call.
+    pub refused: Option<Refused>,
     /// The call itself is replicated as it came (commands of replication).
     pub verbatim: bool,
     /// There is no replication consumer: effects are not encoded.
@@ -141,6 +200,7 @@ impl Journal {
         }
         self.used = 0;
         self.outcome = None;
+        self.refused = None;
         self.verbatim = false;
         self.effects_skipped = false;
         self.divergences = 0;

@@ -3,7 +3,7 @@
 
 use super::error::CommandError;
 use super::host::{Handle, Out};
-use super::journal::Outcome;
+use super::journal::{Outcome, Refused};
 use super::spec::Call;
 use crate::core::model::change::OnHand;
 use crate::core::model::limit::values;
@@ -47,7 +47,7 @@ const fn counted(refusal: &Refusal) -> Outcome {
         Refusal::Unknown => Outcome::Unknown,
         Refusal::SoldOut { .. } => Outcome::SoldOut,
         Refusal::Limited { .. } => Outcome::Limited,
-        Refusal::Conflict(_) | Refusal::NoDim(_) | Refusal::Bound(_) => Outcome::Error,
+        Refusal::Conflict(_) | Refusal::NoDim { .. } | Refusal::Bound(_) => Outcome::Error,
     }
 }
 
@@ -106,7 +106,7 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
             }
         }
         Refusal::Conflict(conflict) => return Err(CommandError::line(conflict_text(*conflict))),
-        Refusal::NoDim(limit) => {
+        Refusal::NoDim { limit, .. } => {
             let text = pool.limits().get(*limit).map_or("", |l| &l.text);
             // The text holds only names of dimensions, which are plain ASCII.
             return Err(CommandError::Line(format!("NODIM missing dimension for limit {text}").into()));
@@ -121,7 +121,9 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
 /// # Errors
 /// CONFLICT, NODIM and bounds (ERR) are error replies.
 pub fn refused(call: &mut Call<'_>, key: &[u8], handle: Handle, refusal: &Refusal) -> Result<(), CommandError> {
-    let answer = refuse(call.out, key, call.keys.pool(handle), refusal)?;
+    let pool = call.keys.pool(handle);
+    call.journal.refused = Some(Refused::of(handle, pool, refusal));
+    let answer = refuse(call.out, key, pool, refusal)?;
     call.journal.outcome = Some(answer);
     Ok(())
 }

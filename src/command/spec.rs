@@ -41,6 +41,8 @@ pub enum Access {
 /// Which arguments are keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyPositions {
+    /// There are no keys.
+    None,
     /// One key, the first argument.
     First,
     /// All arguments are keys.

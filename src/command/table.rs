@@ -4,7 +4,7 @@ use super::spec::Spec;
 use super::{
     add, amend, available, check, confirm, effect, explain, extend, get, limit, limits, load, mconfirm, meffect,
     mextend, mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, schedule,
-    set, setpolicy, suspend, sweep, unlimit, usage, verify,
+    set, setpolicy, stats, suspend, sweep, top, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the documents.
@@ -40,6 +40,8 @@ pub static TABLE: &[Spec] = &[
     orders::SPEC,
     policy::SPEC,
     verify::SPEC,
+    stats::SPEC,
+    top::SPEC,
     effect::SPEC,
     meffect::SPEC,
     load::SPEC,

@@ -77,6 +77,7 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_GetKeyNameFromOptCtx,
         RedisModule_GetModuleUserFromUserName,
         RedisModule_GetRandomBytes,
+        RedisModule_InfoAddFieldCString,
         RedisModule_InfoAddFieldLongLong,
         RedisModule_InfoAddFieldULongLong,
         RedisModule_InfoAddSection,

@@ -10,7 +10,7 @@ use super::scratch::Scratch;
 use super::{notify, replicate, replication_consumers, state};
 use crate::command::error::CommandError;
 use crate::command::host::{Env, EventConfig, Origin};
-use crate::command::journal::{Journal, Outcome};
+use crate::command::journal::{Journal, Outcome, Refused};
 use crate::command::spec::{Access, Call, KeyPositions, Spec};
 use crate::core::model::change::Kind;
 use crate::core::model::time::Clock;
@@ -70,26 +70,38 @@ fn execute(
     let mut keys = OpenKeys::new(ctx, spec.access, argv, args, open);
     let mut out = Reply(ctx);
     let result = (spec.run)(&mut Call { args, env, keys: &mut keys, journal, out: &mut out });
+    let outcome = if result.is_ok() { journal.outcome.unwrap_or(Outcome::Other) } else { Outcome::Error };
     if spec.access != Access::Read {
         replicate::propagate(ctx, &keys, journal);
         // A cart changes one order in each of its pools, as a single call does.
         let cart = matches!(spec.keys, KeyPositions::Counted(_));
-        update_pools(&mut keys, env.clock, !spec.fast && !cart);
+        update_pools(&mut keys, env.clock, !spec.fast && !cart, outcome, journal.refused.as_ref());
     }
-    match result {
-        Ok(()) => journal.outcome.unwrap_or(Outcome::Other),
-        Err(error) => {
-            reply::error(ctx, &error);
-            Outcome::Error
-        }
+    if let Err(error) = result {
+        reply::error(ctx, &error);
     }
+    outcome
 }
 
-/// Brings the gauges and the wake-up queue up to date with the pools of a call. `whole`: the call
-/// may have changed a pool by more than one order.
-fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool) {
+/// Brings the gauges and the wake-up queue up to date with the pools of a call, and counts its
+/// answer: in all of them, or in the one that refused it. `whole`: the call may have changed a pool
+/// by more than one order.
+fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool, outcome: Outcome, refused: Option<&Refused>) {
+    // An error that no pool is named for was none of a pool.
+    let counter = outcome.counter().filter(|_| outcome != Outcome::Error || refused.is_some());
     state::with(|state| {
-        keys.each_value(|key, name, value| {
+        if outcome == Outcome::NoPool {
+            for missing in keys.opened().iter().filter(|key| key.value.is_null()) {
+                state.hot_keys.count_missing(missing.db(), missing.name_bytes(), clock.now_ms);
+            }
+        }
+        keys.each_value(|handle, key, name, value| {
+            if let Some(counter) = counter {
+                if refused.is_none_or(|refused| refused.handle == handle) {
+                    value.count_answer(counter, refused, clock.now_ms);
+                    value.hand_over(&mut state.hot_keys, key.db(), name, clock.now_ms);
+                }
+            }
             if key.touched {
                 value.update_gauges(whole);
             }

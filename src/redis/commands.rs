@@ -62,7 +62,7 @@ fn range(keys: KeyPositions) -> (c_int, c_int, c_int) {
         KeyPositions::First => (1, 1, 1),
         KeyPositions::All => (1, -1, 1),
         KeyPositions::Pairs => (1, -1, 2),
-        KeyPositions::Counted(_) => (0, 0, 0),
+        KeyPositions::None | KeyPositions::Counted(_) => (0, 0, 0),
     }
 }
 

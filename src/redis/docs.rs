@@ -22,6 +22,7 @@ static VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfo
 pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
     let mut arena = Arena::default();
     let mut key_specs = match spec.keys {
+        KeyPositions::None => [empty_key_spec(), empty_key_spec(), empty_key_spec()],
         KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => {
             [key_spec(spec), empty_key_spec(), empty_key_spec()]
         }
@@ -55,17 +56,20 @@ pub fn key_flags(spec: &Spec) -> u32 {
 
 /// Where the keys are, and what the command does with them.
 fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
+    if spec.keys == KeyPositions::None {
+        return empty_key_spec();
+    }
     let mut described = raw::RedisModuleCommandKeySpec { flags: key_flags(spec).into(), ..empty_key_spec() };
     described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
     described.bs.index.pos = match spec.keys {
-        KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => 1,
+        KeyPositions::None | KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => 1,
         KeyPositions::Counted(at) => at.into(),
     };
     let range = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
     // Counted keys are adjacent: Redis up to 8.2 and Valkey 8 compute another step wrongly there.
     let keystep = if spec.keys == KeyPositions::Pairs { 2 } else { 1 };
     match spec.keys {
-        KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => {
+        KeyPositions::None | KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => {
             let lastkey = if spec.keys == KeyPositions::First { 0 } else { -1 };
             described.find_keys_type = range;
             described.fk.range =

@@ -8,6 +8,25 @@ use redis_module::raw;
 use super::panic::guarded;
 use super::{api, state, value};
 use crate::command::journal::Outcome;
+use crate::core::codec;
+
+/// The version of this module.
+const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => c"",
+};
+
+/// The outcomes whose rate is shown: what takes units, and what refuses to.
+const RATES: [(Outcome, &CStr); 8] = [
+    (Outcome::Reserved, c"replies_per_sec_reserved"),
+    (Outcome::Confirmed, c"replies_per_sec_confirmed"),
+    (Outcome::SoldOut, c"replies_per_sec_soldout"),
+    (Outcome::Limited, c"replies_per_sec_limited"),
+    (Outcome::Closed, c"replies_per_sec_closed"),
+    (Outcome::Suspended, c"replies_per_sec_suspended"),
+    (Outcome::NoPool, c"replies_per_sec_nopool"),
+    (Outcome::Error, c"replies_per_sec_error"),
+];
 
 /// Registers the section.
 pub fn register(ctx: api::Ctx<'_>) -> bool {
@@ -32,11 +51,18 @@ impl Section {
         if unsafe { api!(RedisModule_InfoAddSection(self.info, c"".as_ptr())) } != api::OK {
             return;
         }
+        self.text(c"version", VERSION);
+        self.signed(c"encoding_version", codec::VERSION.into());
         self.count(c"pools", value::POOLS.get());
         self.count(c"partial_pools", value::PARTIAL_POOLS.get());
         self.count(c"open_holds", value::OPEN_HOLDS.get());
         self.count(c"remembered_orders", value::REMEMBERED_ORDERS.get());
         self.count(c"memory_bytes", value::MEMORY_BYTES.get());
+        self.count(c"held_units", value::HELD_UNITS.get());
+        self.count(c"soldout_pools", value::SOLD_OUT_POOLS.get());
+        self.count(c"suspended_pools", value::SUSPENDED_POOLS.get());
+        self.count(c"short_pools", value::SHORT_POOLS.get());
+        self.count(c"nearly_full_pools", value::NEARLY_FULL_POOLS.get());
         self.totals();
         self.background();
         self.count(c"evicting_maxmemory_policy", u64::from(evicts()));
@@ -51,6 +77,9 @@ impl Section {
         for (outcome, name) in Outcome::NAMES {
             let name = CString::new(format!("replies_{name}")).unwrap_or_default();
             self.count(&name, outcomes.get(outcome as usize).copied().unwrap_or_default());
+        }
+        for (outcome, name) in RATES {
+            self.count(name, state::with(|state| state.rates.per_sec(outcome)));
         }
         self.count(c"holds_expired", expired);
         self.count(c"divergences", divergences);
@@ -78,6 +107,11 @@ impl Section {
     fn count(&self, name: &CStr, value: u64) {
         // SAFETY: the handle is live; the name is copied.
         unsafe { api!(RedisModule_InfoAddFieldULongLong(self.info, name.as_ptr(), value)) };
+    }
+
+    fn text(&self, name: &CStr, value: &CStr) {
+        // SAFETY: the handle is live; name and value are copied.
+        unsafe { api!(RedisModule_InfoAddFieldCString(self.info, name.as_ptr(), value.as_ptr())) };
     }
 
     fn signed(&self, name: &CStr, value: i64) {

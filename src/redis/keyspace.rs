@@ -14,6 +14,8 @@ use super::stream::{self, Reachability, Streams};
 use super::value::StoredValue;
 use crate::command::event::StreamEntry;
 use crate::command::host::{Append, Handle, Keyspace, OpenError, StreamDenied};
+use crate::command::hot_keys::HotKey;
+use crate::command::pool_stats::PoolStats;
 use crate::command::spec::Access;
 use crate::core::model::event::StreamPosition;
 use crate::core::model::pool::Pool;
@@ -66,12 +68,12 @@ impl<'c> OpenKeys<'c> {
     }
 
     /// Works on every key that holds a pool: the key, its name and its value.
-    pub fn each_value(&mut self, mut work: impl FnMut(&OpenKey, &[u8], &mut StoredValue)) {
-        for key in self.open.iter() {
+    pub fn each_value(&mut self, mut work: impl FnMut(Handle, &OpenKey, &[u8], &mut StoredValue)) {
+        for (at, key) in self.open.iter().enumerate() {
             // SAFETY: the open key holds the value, and each value is open once (see `open`), so
             // this is the only reference.
             if let Some(value) = unsafe { key.value.as_mut() } {
-                work(key, key.name_bytes(), value);
+                work(Handle(at), key, key.name_bytes(), value);
             }
         }
     }
@@ -135,6 +137,16 @@ impl<'c> OpenKeys<'c> {
 }
 
 impl Keyspace for OpenKeys<'_> {
+    fn stats(&self, handle: Handle) -> Option<&PoolStats> {
+        let value = self.open.get(handle.0).map_or(null_mut(), |open| open.value);
+        // SAFETY: the open key holds the value, and nothing changes it while `self` is borrowed.
+        unsafe { value.as_ref() }.and_then(|value| value.stats.as_deref())
+    }
+
+    fn hot_keys(&self, now_ms: i64) -> Vec<HotKey> {
+        state::with(|state| state.hot_keys.list(now_ms))
+    }
+
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError> {
         let handle = self.open_any(key)?;
         match handle.map(|handle| self.stored(handle)) {

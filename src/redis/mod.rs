@@ -3,7 +3,8 @@
 //! In reading order:
 //!
 //! - calling C: `api`, `handles`, `allocator`, `log`, `panic`;
-//! - what the process keeps: `locked`, `settings`, `wake_queue`, `background`, `scratch`, `state`;
+//! - what the process keeps: `locked`, `settings`, `wake_queue`, `background`, `rates`,
+//!   `scratch`, `state`;
 //! - what a key holds: `value`, `data_type`;
 //! - one call: `trampoline`, `positions`, `call`, `open_key`, `keyspace`, `reply`;
 //! - after a change: `stream`, `replication_consumers`, `replicate`, `notify`;
@@ -41,6 +42,7 @@ mod open_key;
 mod options;
 mod panic;
 mod positions;
+mod rates;
 mod replicate;
 mod replication_consumers;
 mod reply;

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use super::background::{Rescan, Sweep};
 use super::locked::Locked;
 use super::log;
+use super::rates::Rates;
 use super::scratch::Scratch;
 use super::settings::Settings;
 use super::wake_queue::WakeQueue;
+use crate::command::hot_keys::HotKeys;
 use crate::command::journal::Outcome;
 use crate::core::model::time::Clock;
 
@@ -45,6 +47,10 @@ pub struct State {
     pub promotion: u64,
     /// For `INFO`.
     pub totals: Totals,
+    /// Calls a second, for `INFO`.
+    pub rates: Rates,
+    /// The keys that are called most.
+    pub hot_keys: HotKeys,
     /// When which pool needs the background.
     pub wake_queue: WakeQueue,
     /// The background sweep.
@@ -87,6 +93,8 @@ impl State {
                 published: 0,
                 dropped: 0,
             },
+            rates: Rates::new(),
+            hot_keys: HotKeys::new(),
             wake_queue: WakeQueue::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),

@@ -23,7 +23,7 @@ use super::api::{self, Ctx};
 use super::background::{BackgroundCall, EventLoopWaker};
 use super::handles::{CallReply, OwnedString};
 use super::panic::guarded;
-use super::{rescan, state};
+use super::{rescan, state, value};
 
 /// How long one slice may take; the rescan gets half of it. A call of a client waits for at most
 /// two slices: the one that runs when it arrives, and the one of the turn in which it is answered.
@@ -64,6 +64,8 @@ pub fn set_up(ctx: Ctx<'_>) -> Result<*mut raw::RedisModuleCtx, String> {
 pub fn tick() {
     let now_ms = api::now_ms();
     let start = state::with(|state| {
+        state.rates.measure(Instant::now(), &state.totals.outcomes);
+        value::set_max_orders(state.settings.defaults().max_orders);
         if !state.wake_queue.is_due(now_ms) {
             state.sweep.waiting_since_ms = None;
         }

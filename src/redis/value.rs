@@ -3,6 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::command::hot_keys::{HotKeys, Size};
+use crate::command::journal::Refused;
+use crate::command::pool_stats::PoolStats;
 use crate::core::model::pool::Pool;
 use crate::core::stored_pool::StoredPool;
 
@@ -22,6 +25,25 @@ pub static OPEN_HOLDS: Gauge = Gauge(AtomicU64::new(0));
 pub static REMEMBERED_ORDERS: Gauge = Gauge(AtomicU64::new(0));
 /// Memory of all values, in bytes.
 pub static MEMORY_BYTES: Gauge = Gauge(AtomicU64::new(0));
+
+/// Units held.
+pub static HELD_UNITS: Gauge = Gauge(AtomicU64::new(0));
+/// Pools of which nothing can be reserved.
+pub static SOLD_OUT_POOLS: Gauge = Gauge(AtomicU64::new(0));
+/// Suspended pools.
+pub static SUSPENDED_POOLS: Gauge = Gauge(AtomicU64::new(0));
+/// Pools that hold more than they have.
+pub static SHORT_POOLS: Gauge = Gauge(AtomicU64::new(0));
+/// Pools with at least nine tenths of the orders that they may have in memory.
+pub static NEARLY_FULL_POOLS: Gauge = Gauge(AtomicU64::new(0));
+
+/// With so many orders a pool is nearly full.
+static NEARLY_FULL: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Tells how many orders a pool may have in memory. Each pool goes by it from its next change on.
+pub fn set_max_orders(max_orders: u32) {
+    NEARLY_FULL.store(u64::from(max_orders).saturating_mul(9).div_ceil(10), Ordering::Relaxed);
+}
 
 impl Gauge {
     /// The sum.
@@ -46,6 +68,8 @@ pub struct StoredValue {
     pub stored: StoredPool,
     /// The time at which the wake-up queue has this key. Neither saved nor copied.
     pub scheduled_ms: Option<i64>,
+    /// How calls were answered; none before the first. Neither saved nor copied.
+    pub stats: Option<Box<PoolStats>>,
     share: Share,
 }
 
@@ -57,12 +81,17 @@ struct Share {
     open_holds: u64,
     remembered: u64,
     memory_bytes: u64,
+    held: u64,
+    sold_out: u64,
+    suspended: u64,
+    short: u64,
+    nearly_full: u64,
 }
 
 impl StoredValue {
     /// Makes a value, and adds it to the gauges.
     pub fn boxed(stored: StoredPool) -> Box<Self> {
-        let mut value = Box::new(Self { stored, scheduled_ms: None, share: Share::default() });
+        let mut value = Box::new(Self { stored, scheduled_ms: None, stats: None, share: Share::default() });
         value.update_gauges(true);
         value
     }
@@ -82,6 +111,11 @@ impl StoredValue {
             partial: 0,
             open_holds: pool.open_holds(),
             remembered,
+            held: pool.reserved().max(0).unsigned_abs(),
+            sold_out: u64::from(pool.available().is_some_and(|units| units <= 0)),
+            suspended: u64::from(pool.is_suspended()),
+            short: u64::from(pool.available().is_some_and(|units| units < 0)),
+            nearly_full: u64::from(remembered >= NEARLY_FULL.load(Ordering::Relaxed)),
             memory_bytes: if measure { self.memory_bytes() as u64 } else { self.share.memory_bytes },
         });
     }
@@ -89,7 +123,33 @@ impl StoredValue {
     /// The memory of the value, in bytes, the box included.
     pub fn memory_bytes(&self) -> usize {
         let shell = std::mem::size_of::<Self>() - std::mem::size_of::<Pool>();
-        self.stored.memory_bytes().saturating_add(shell)
+        let stats = self.stats.as_ref().map_or(0, |stats| stats.bytes());
+        self.stored.memory_bytes().saturating_add(shell).saturating_add(stats)
+    }
+
+    /// Counts the answer of one call.
+    pub fn count_answer(&mut self, counter: usize, refused: Option<&Refused>, now_ms: i64) {
+        let stats = self.stats.get_or_insert_with(|| Box::new(PoolStats::new(now_ms)));
+        stats.count(counter, now_ms);
+        let Some(refused) = refused else { return };
+        if let Some(limit) = refused.limit {
+            stats.count_limit(limit);
+        }
+        if let Some(dimension) = &refused.lacked {
+            stats.count_lacked(dimension);
+        }
+    }
+
+    /// Hands the counters over to the hot keys, where they are wanted.
+    pub fn hand_over(&mut self, hot_keys: &mut HotKeys, db: i32, name: &[u8], now_ms: i64) {
+        let Some(stats) = self.stats.as_deref_mut().filter(|stats| HotKeys::wants(stats)) else { return };
+        let pool = self.stored.pool();
+        let size = Size {
+            held: pool.map_or(0, Pool::reserved),
+            orders: pool.map_or(0, Pool::remembered),
+            memory_bytes: self.share.memory_bytes,
+        };
+        hot_keys.take(db, name, stats, now_ms, size);
     }
 
     fn set_share(&mut self, now: Share) {
@@ -98,6 +158,11 @@ impl StoredValue {
         OPEN_HOLDS.change(self.share.open_holds, now.open_holds);
         REMEMBERED_ORDERS.change(self.share.remembered, now.remembered);
         MEMORY_BYTES.change(self.share.memory_bytes, now.memory_bytes);
+        HELD_UNITS.change(self.share.held, now.held);
+        SOLD_OUT_POOLS.change(self.share.sold_out, now.sold_out);
+        SUSPENDED_POOLS.change(self.share.suspended, now.suspended);
+        SHORT_POOLS.change(self.share.short, now.short);
+        NEARLY_FULL_POOLS.change(self.share.nearly_full, now.nearly_full);
         self.share = now;
     }
 }

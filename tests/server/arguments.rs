@@ -35,6 +35,7 @@ const CALLS: &[(&str, usize)] = &[
     ("STOCK.ORDERS k 0 STATE reserved DETAILS COUNT 5 FOR user u", 3),
     ("STOCK.POLICY k", 2),
     ("STOCK.VERIFY k", 2),
+    ("STOCK.STATS k", 2),
 ];
 
 fn words(call: &str) -> Vec<Vec<u8>> {

@@ -32,6 +32,7 @@ mod second_module;
 mod selling;
 mod server_integration;
 mod states;
+mod stats;
 mod stock;
 mod streams;
 mod tools;

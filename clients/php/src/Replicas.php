@@ -5,7 +5,8 @@ declare(strict_types=1);
 namespace RedisStock;
 
 /**
- * Connections to the replicas of a cluster. RedisCluster sends a rawCommand to primaries only, whatever its failover option says.
+ * Connections to the replicas of a cluster. RedisCluster (5.3.7) sends a rawCommand to primaries only, whatever its
+ * failover option says: findings/phpredis-rawcommand-never-reads-replicas.sh.
  */
 final class Replicas
 {

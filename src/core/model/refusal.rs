@@ -106,8 +106,13 @@ pub enum Refusal {
     },
     /// The same id or token with other content: a bug of the caller's.
     Conflict(Conflict),
-    /// A dimension of this limit (by place) is missing: a bug of the caller's.
-    NoDim(usize),
+    /// A dimension of a limit is missing: a bug of the caller's.
+    NoDim {
+        /// The limit's place in the pool.
+        limit: usize,
+        /// The first of its dimensions that the call lacks.
+        dim: usize,
+    },
     /// A bound is reached: an error.
     Bound(Bound),
 }

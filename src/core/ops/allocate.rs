@@ -98,8 +98,8 @@ pub fn plan<'a>(
     plan
 }
 
-/// What stock and limits grant: all that is asked for, or with `partial` as much as possible. Filled
-/// into the plan in place, since it is large: [`Plan::placement`] hands it over.
+/// What stock and limits grant: all that is asked for, or with `partial` as much as possible.
+/// Filled into the plan in place, since it is large: [`Plan::placement`] hands it over.
 ///
 /// # Errors
 /// The first of: suspended, outside the sale window, a dimension missing, sold out, limited; then
@@ -117,7 +117,9 @@ pub fn allocate(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
 pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     let pool = view.pool;
     if let Some(at) = plan.missing {
-        return Err(Refusal::NoDim(at));
+        let dims = pool.limits.get(at).map_or(&[][..], |limit| limit.identity.dims.as_slice());
+        let lacks = |dim: &Bytes| plan.placement.attributes.get(dim.as_slice()).is_none();
+        return Err(Refusal::NoDim { limit: at, dim: dims.iter().position(lacks).unwrap_or(0) });
     }
     let Some(mut granted) = plan.granted else {
         return Err(Refusal::SoldOut { available: view.available().unwrap_or(0).max(0) });

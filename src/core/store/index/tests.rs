@@ -1,0 +1,151 @@
+#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used)]
+
+use super::*;
+
+impl Index {
+    /// Every segment is in order, each record at or behind its home with nothing empty between, and
+    /// the sums are right.
+    pub fn check_invariants(&self) {
+        let mut live = 0;
+        for segment in self.segments.iter() {
+            live += segment.live as usize;
+            assert_eq!(segment.records().count(), segment.live as usize);
+            assert!(segment.records().map(hash_of).is_sorted());
+            for (at, &slot) in segment.slots.iter().enumerate().filter(|(_, &slot)| slot != EMPTY) {
+                let home = segment.home(hash_of(slot));
+                assert!(home <= at && segment.slots[home..at].iter().all(|&s| s != EMPTY));
+            }
+        }
+        assert_eq!(live, self.len());
+        assert_eq!(self.slots, self.segments.iter().map(|s| s.slots.len()).sum::<usize>());
+        assert_eq!(self.directory.len(), if self.segments.len == 0 { 0 } else { 1 << self.depth });
+    }
+}
+
+fn hash(n: u32) -> u64 {
+    // A permutation with well-mixed bits (splitmix64).
+    let mut z = u64::from(n).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[test]
+fn finds_what_is_in_and_nothing_else() {
+    let mut index = Index::default();
+    for n in 0..50_000 {
+        index.insert(hash(n), n);
+        assert_eq!(index.len(), n as usize + 1);
+    }
+    index.check_invariants();
+    for n in 0..50_000 {
+        assert_eq!(index.find(hash(n), |r| r == n), Some(n));
+        assert_eq!(index.find(hash(n + 50_000), |r| r == n + 50_000), None);
+    }
+    let full = index.bytes();
+    for n in (0..50_000).filter(|n| n % 10 != 0) {
+        assert!(index.remove(hash(n), n));
+        assert!(!index.remove(hash(n), n));
+    }
+    index.check_invariants();
+    assert!(index.bytes() < full / 2, "{} of {full}", index.bytes());
+    let mut left: Vec<u32> = index.records().collect();
+    left.sort_unstable();
+    assert_eq!(left, (0..50_000).filter(|n| n % 10 == 0).collect::<Vec<_>>());
+    for n in 0..50_000 {
+        assert_eq!(index.find(hash(n), |r| r == n).is_some(), n % 10 == 0);
+    }
+}
+
+#[test]
+fn equal_hashes_end() {
+    for equal in [7, u64::MAX, 0, 0xffff_ffff_0000_0000] {
+        let mut index = Index::default();
+        for n in 0..1_000 {
+            index.insert(equal, n);
+        }
+        index.check_invariants();
+        assert!((0..1_000).all(|n| index.find(equal, |r| r == n) == Some(n)));
+        assert!((0..1_000).all(|n| index.remove(equal, n)));
+        index.check_invariants();
+    }
+}
+
+/// Where a search for the n-th record ends that is not in.
+fn position(index: &Index, n: u32) -> IndexPosition {
+    let (found, position) = index.find_from(hash(n), index.begin(hash(n)).0, |r| r == n);
+    assert_eq!(found, None);
+    position
+}
+
+#[test]
+fn a_position_serves_however_old_it_is() {
+    let mut index = Index::default();
+    let mut positions = std::collections::VecDeque::new();
+    for n in 0..60_000u32 {
+        positions.push_back((n, position(&index, n)));
+        // Fresh at first, then hundreds of insertions, splits and removals old.
+        if positions.len() > n as usize % 700 {
+            let (n, position) = positions.pop_front().unwrap();
+            index.insert_at(hash(n), n, position);
+        }
+        if n % 5 == 4 && index.find(hash(n / 2), |r| r == n / 2).is_some() {
+            assert!(index.remove(hash(n / 2), n / 2));
+        }
+        if n % 1_000 == 0 {
+            index.check_invariants();
+        }
+    }
+    index.check_invariants();
+    let all: Vec<u32> = index.records().collect();
+    assert!(all.len() > 40_000 && all.iter().all(|&n| index.find(hash(n), |r| r == n) == Some(n)));
+}
+
+#[test]
+fn nothing_moves_where_no_gap_takes_it() {
+    // The run reaches the end of the segment: what is put into it would push the last one out.
+    let mut segment = Segment::sized(SMALLEST, 0);
+    let home = homes(SMALLEST).saturating_sub(1);
+    let high = |n: u32| u32::MAX - 10 + n;
+    assert_eq!(segment.home(high(0)), home);
+    let mut n = 0;
+    while segment.put(high(n), n) {
+        n += 1;
+    }
+    let before = segment.slots.clone();
+    assert!(segment.has_room() && before.last() != Some(&EMPTY));
+    assert!(!segment.put_at(high(0), 99, home + 1));
+    assert!(!segment.put_at(high(0) - 1, 99, home));
+    assert_eq!(segment.slots, before);
+    // Where it does not belong it does not go either.
+    assert!(!segment.put_at(0, 99, 1) && !segment.put_at(0, 99, SMALLEST));
+    assert_eq!(segment.slots, before);
+}
+
+#[test]
+fn a_record_costs_little() {
+    let mut index = Index::default();
+    for n in 0..2_000_000 {
+        index.insert(hash(n), n);
+        if n > 100_000 && n % 50_000 == 0 {
+            let each = index.bytes() as f64 / f64::from(n);
+            assert!(each < 11.5, "{each} bytes at {n}");
+        }
+    }
+    index.check_invariants();
+}
+
+#[test]
+fn coming_and_going_leaves_it_in_order() {
+    let mut index = Index::default();
+    for n in 0..200_000u32 {
+        index.insert(hash(n), n);
+        if n >= 3_000 {
+            assert!(index.remove(hash(n - 3_000), n - 3_000));
+        }
+        if n % 10_000 == 0 {
+            index.check_invariants();
+        }
+    }
+    assert!(index.bytes() < 100_000, "{}", index.bytes());
+}
