@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::args::{bounded, Args, Parsed};
+use super::args::{bounded, Args, Parsed, OUTSIDE};
 use super::commit::{commit, make_due_changes, purge, reply_no_pool};
 use super::docs::Docs;
 use super::error::CommandError;
@@ -12,6 +12,7 @@ use super::reply::{ok, refused};
 use super::spec::{Access, Arg, Call, Handler, KeyPositions, Spec};
 use crate::core::model::change::Change;
 use crate::core::model::context::DUE_PER_WRITE;
+use crate::core::model::quantity::{sum, MAX_UNITS};
 use crate::core::model::refusal::Refusal;
 use crate::core::ops::purge::PER_WRITE;
 
@@ -92,6 +93,27 @@ pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) ->
         mention(position, at);
     }
     distinct
+}
+
+/// Each key once, with its position, and the quantity of each: the sum where it was named twice.
+pub type Sums<'a> = (SmallVec<[(&'a [u8], usize); 8]>, SmallVec<[i64; 8]>);
+
+/// As many quantities as there are keys, each `least` or more.
+///
+/// # Errors
+/// `SYNTAX` if there are fewer, a quantity or a sum that is out of bounds.
+pub fn sums<'a>(args: &mut Args<'_>, named: &[&'a [u8]], least: i64) -> Parsed<Sums<'a>> {
+    let given = args.take_n(named.len()).ok_or(CommandError::SYNTAX)?;
+    let given: SmallVec<[i64; 8]> =
+        given.iter().map(|qty| bounded(qty, least..=MAX_UNITS, OUTSIDE)).collect::<Parsed<_>>()?;
+    let mut total: SmallVec<[Option<i64>; 8]> = SmallVec::from_elem(Some(0), named.len());
+    let keys = distinct(named, |place, at| {
+        if let (Some(total), Some(qty)) = (total.get_mut(place), given.get(at)) {
+            *total = total.and_then(|before| sum(before, *qty));
+        }
+    });
+    let qty: Option<SmallVec<[i64; 8]>> = total.iter().take(keys.len()).copied().collect();
+    Ok((keys, qty.ok_or(OUTSIDE)?))
 }
 
 /// Opens every pool, and makes the due changes of those that exist. `None`: one does not exist, and

@@ -130,8 +130,8 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry
 
 /// Writes the attributes of a reservation or a late payment to `text`, as a JSON object; false for
 /// other changes. A value that is not UTF-8 becomes `{"base64":"…"}`. For a late payment of an
-/// order that the pool remembers these are the attributes that limits counted it by and those that
-/// `remember` names: the pool keeps no others.
+/// order that the pool remembers, and for a part of one, these are the attributes that limits
+/// counted it by and those that `remember` names: the pool keeps no others.
 pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool {
     text.clear();
     let Change::Order(order, change) = change else { return false };
@@ -140,12 +140,14 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
             sent(text, placement.attributes);
             true
         }
-        OrderChange::Late { .. } => {
+        OrderChange::Late { .. } | OrderChange::Split { .. } => {
+            let order = if let OrderChange::Split { from, .. } = change { from } else { order };
             let known = order.row.and_then(|row| Some(pool.known_attributes(row, &pool.order(row)?)));
             object(text, known.unwrap_or_default().into_iter());
             true
         }
         OrderChange::Amended { .. }
+        | OrderChange::Parted { .. }
         | OrderChange::Extended { .. }
         | OrderChange::Confirmed { .. }
         | OrderChange::Released { .. }

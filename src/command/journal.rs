@@ -23,6 +23,8 @@ pub enum Outcome {
     Released,
     /// A hold was amended.
     Amended,
+    /// Part of a hold became an order of its own.
+    Split,
     /// A deadline was moved.
     Extended,
     /// Units were returned after payment.
@@ -59,12 +61,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every counted outcome with its name in `INFO stock`.
-    pub const NAMES: [(Outcome, &'static str); 21] = [
+    pub const NAMES: [(Outcome, &'static str); 22] = [
         (Outcome::Reserved, "reserved"),
         (Outcome::Confirmed, "confirmed"),
         (Outcome::Late, "late"),
         (Outcome::Released, "released"),
         (Outcome::Amended, "amended"),
+        (Outcome::Split, "split"),
         (Outcome::Extended, "extended"),
         (Outcome::Returned, "returned"),
         (Outcome::Exists, "exists"),
@@ -83,7 +86,7 @@ impl Outcome {
         (Outcome::Error, "error"),
     ];
     /// The number of outcomes, `Other` included.
-    pub const COUNT: usize = 22;
+    pub const COUNT: usize = 23;
 
     /// The place among the counters of a pool (`pool_stats::ANSWERS`). `None`: it is counted in
     /// `INFO stock` only.
@@ -102,6 +105,7 @@ impl Outcome {
             Self::Other
             | Self::Released
             | Self::Amended
+            | Self::Split
             | Self::Extended
             | Self::Returned
             | Self::AlreadyConfirmed

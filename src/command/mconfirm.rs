@@ -1,7 +1,7 @@
-//! `STOCK.MCONFIRM order numkeys key [key …] [LATE]`
+//! `STOCK.MCONFIRM order numkeys key [key …] [QTY qty [qty …]] [LATE]`
 
-use super::args::{is, Args};
-use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
+use super::args::{is, set_flag, set_once, Args};
+use super::cart::{all_or_none, distinct, finishing, keys, sums, write_pools, CartStep, KEYS, NUMKEYS};
 use super::confirm::changes;
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -12,17 +12,24 @@ use crate::core::ops::confirm::{Confirm, Late};
 pub const SPEC: Spec = finishing(
     "STOCK.MCONFIRM",
     "Turns the holds of one order in several pools into sales, in all of them or in none.",
-    &[Arg::ORDER, NUMKEYS, KEYS, Arg::word("late", "LATE").optional()],
+    &[
+        Arg::ORDER,
+        NUMKEYS,
+        KEYS,
+        Arg::integer("qty").after("QTY").optional().multiple(),
+        Arg::word("late", "LATE").optional(),
+    ],
     Docs {
-        details: "Pools in which it is done already count as done. `LATE` works as in `STOCK.CONFIRM`, without \
-            `QTY`, `SINCE` and `FOR`.",
+        details: "Pools in which it is done already count as done. `QTY` works as in `STOCK.CONFIRM`, with as many \
+            quantities as keys: less than what a pool holds sells that much and releases the rest. `LATE` works \
+            as in `STOCK.CONFIRM`, without `SINCE` and `FOR`.",
         replies: &[
             reply("[OK]", "Every pool has sold the order's units."),
             docs::NOPOOL,
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
             reply("the refusal of STOCK.CONFIRM", "Of the first pool that refuses. Nothing has changed anywhere."),
         ],
-        errors: &[],
+        errors: &["CONFLICT: with `QTY`, as `STOCK.CONFIRM`. The text names the place of the key."],
         example: include_str!("examples/mconfirm.txt"),
     },
     run,
@@ -32,13 +39,20 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let order = args.order()?;
     let named = keys(&mut args)?;
-    let late = args.take().map(|word| if is(word, "LATE") { Ok(()) } else { Err(CommandError::SYNTAX) }).transpose()?;
-    if !args.is_empty() {
-        return Err(CommandError::SYNTAX);
+    let (mut given, mut late) = (None, false);
+    while let Some(option) = args.take() {
+        if is(option, "LATE") {
+            set_flag(&mut late)?;
+        } else if is(option, "QTY") {
+            set_once(&mut given, sums(&mut args, named, 1)?.1)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
     }
     let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let mut quantities = given.into_iter().flatten();
     all_or_none(call, &items, Outcome::Confirmed, |call, item| {
-        let request = Confirm { order, qty: None, late: late.map(|()| Late::default()) };
+        let request = Confirm { order, qty: quantities.next(), late: late.then(Late::default) };
         CartStep::of(changes(call, item.handle, request))
     })
 }

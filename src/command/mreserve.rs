@@ -3,8 +3,8 @@
 
 use smallvec::SmallVec;
 
-use super::args::{another, bounded, is, set_once, Args, Parsed, OUTSIDE};
-use super::cart::{distinct, keys, refuse_pool, with_position, write_pools, CartPools, KEYS, NUMKEYS};
+use super::args::{another, is, set_once, Args, Parsed, OUTSIDE};
+use super::cart::{keys, refuse_pool, sums, with_position, write_pools, CartPools, KEYS, NUMKEYS};
 use super::commit::{commit_all, commit_and_purge, view};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -14,7 +14,6 @@ use super::reserve::ITSELF;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
 use crate::core::model::attributes::{Attributes, RecentNames};
 use crate::core::model::change::{Change, OrderRef};
-use crate::core::model::quantity::{sum, MAX_UNITS};
 use crate::core::model::refusal::Refusal;
 use crate::core::ops::replace;
 use crate::core::ops::reserve::{decide_new, plan, retry, Hold, Reserve};
@@ -87,9 +86,9 @@ fn parse<'r, 'a: 'r>(
     if !args.take().is_some_and(|word| is(word, "QTY")) {
         return Err(CommandError::SYNTAX);
     }
-    let given = args.take_n(named.len()).ok_or(CommandError::SYNTAX)?;
-    let given: SmallVec<[i64; 8]> =
-        given.iter().map(|qty| bounded(qty, 0..=MAX_UNITS, OUTSIDE)).collect::<Parsed<_>>()?;
+    let mut ahead = *args;
+    let nothing = ahead.take_n(named.len()).is_some_and(|given| given.contains(&&b"0"[..]));
+    let (keys, qty) = sums(args, named, 0)?;
     let (mut hold, mut old) = (None, None);
     while let Some(option) = args.take() {
         if let Some(given) = args.hold_option(option, now_ms)? {
@@ -104,17 +103,10 @@ fn parse<'r, 'a: 'r>(
             return Err(CommandError::SYNTAX);
         }
     }
-    if given.contains(&0) && (old.is_none() || given.iter().all(|&qty| qty == 0)) {
+    if nothing && (old.is_none() || qty.iter().all(|&qty| qty == 0)) {
         return Err(OUTSIDE);
     }
-    let mut total: SmallVec<[Option<i64>; 8]> = SmallVec::from_elem(Some(0), named.len());
-    let keys = distinct(named, |place, at| {
-        if let (Some(total), Some(qty)) = (total.get_mut(place), given.get(at)) {
-            *total = total.and_then(|before| sum(before, *qty));
-        }
-    });
-    let qty: Option<SmallVec<[i64; 8]>> = total.iter().take(keys.len()).copied().collect();
-    Ok(Cart { order, keys, qty: qty.ok_or(OUTSIDE)?, hold: hold.unwrap_or(Hold::Default), old, attributes })
+    Ok(Cart { order, keys, qty, hold: hold.unwrap_or(Hold::Default), old, attributes })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {

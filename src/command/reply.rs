@@ -141,6 +141,7 @@ const fn conflict_text(conflict: Conflict) -> &'static str {
         Conflict::Partial => "CONFLICT PARTIAL differs from the first call",
         Conflict::Attributes => "CONFLICT attributes differ from the first call",
         Conflict::MoreThanHeld => "CONFLICT quantity exceeds what the order holds",
+        Conflict::AllOfHold => "CONFLICT quantity must be less than the order holds",
         Conflict::MoreThanLeft => "CONFLICT quantity exceeds what is left to return",
         Conflict::Token => "CONFLICT token already used with different content",
         Conflict::AllReturned => "CONFLICT all units already returned by another call",

@@ -3,8 +3,8 @@
 use super::spec::Spec;
 use super::{
     add, amend, available, check, confirm, effect, explain, extend, get, limit, limits, load, mconfirm, meffect,
-    mextend, mrelease, mreserve, mreturn, order, orders, policy, reconcile, release, reserve, return_units, schedule,
-    set, setpolicy, stats, suspend, sweep, top, unlimit, usage, verify,
+    mextend, mrelease, mreserve, mreturn, msplit, order, orders, policy, reconcile, release, reserve, return_units,
+    schedule, set, setpolicy, split, stats, suspend, sweep, top, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the documents.
@@ -14,11 +14,13 @@ pub static TABLE: &[Spec] = &[
     release::SPEC,
     amend::SPEC,
     extend::SPEC,
+    split::SPEC,
     return_units::SPEC,
     mreserve::SPEC,
     mconfirm::SPEC,
     mrelease::SPEC,
     mextend::SPEC,
+    msplit::SPEC,
     mreturn::SPEC,
     set::SPEC,
     add::SPEC,

@@ -52,8 +52,8 @@ fn next_wake_ms(change: &Change<'_>) -> Option<i64> {
 /// the second: units that come back and are taken again were never to be had.
 fn transitions(pool: &Pool, before: Option<i64>, change: &Change<'_>) -> Transitions {
     match change {
-        Change::Order(_, OrderChange::Replaced { .. }) => Transitions::default(),
-        Change::Order(_, OrderChange::Reserved { given_up, .. }) => {
+        Change::Order(_, OrderChange::Replaced { .. } | OrderChange::Parted { .. }) => Transitions::default(),
+        Change::Order(_, OrderChange::Reserved { given_up, .. } | OrderChange::Split { qty: given_up, .. }) => {
             pool.transitions(before.map(|units| units.saturating_sub(*given_up)))
         }
         _ => pool.transitions(before),
@@ -92,6 +92,8 @@ fn apply_order(pool: &mut Pool, now_ms: i64, order: OrderRef<'_>, change: &Order
             ops::confirm::apply_late_placed(pool, order, placement, *forget_ms);
         }
         OrderChange::Amended { qty, recount } => ops::amend::apply(pool, order, *qty, recount.as_ref(), now_ms),
+        OrderChange::Parted { qty } => ops::amend::apply(pool, order, *qty, None, now_ms),
+        OrderChange::Split { from, qty } => ops::split::apply(pool, order, *from, *qty, now_ms),
         OrderChange::Extended { deadline_ms } => ops::extend::apply(pool, order, *deadline_ms),
         OrderChange::Confirmed { qty, forget_ms } => ops::confirm::apply(pool, order, *qty, now_ms, *forget_ms),
         OrderChange::Late { qty, recount, forget_ms } => {

@@ -1,5 +1,6 @@
 //! The client libraries, run against real servers: docs/guides/clients.md.
 
+mod changing;
 mod half_moved;
 mod libraries;
 mod programs;

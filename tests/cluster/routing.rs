@@ -9,6 +9,7 @@ use testkit::{fits, Client};
 /// A call of the command with keys in its places; what follows them does not matter to a cluster.
 fn call(spec: &redis_stock::command::spec::Spec, keys: [&str; 2]) -> Vec<String> {
     let words: &[&str] = match spec.keys {
+        KeyPositions::Counted(3) => &[spec.name, "o", "p", "2", keys[0], keys[1]],
         KeyPositions::None => &[spec.name],
         KeyPositions::First => &[spec.name, keys[0]],
         KeyPositions::All => &[spec.name, keys[0], keys[1]],

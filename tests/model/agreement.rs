@@ -21,8 +21,9 @@ fn show(argv: &[Vec<u8>]) -> String {
 
 /// The keys of a cart, where it has as many as it says.
 fn cart_keys(argv: &[Vec<u8>]) -> &[Vec<u8>] {
-    let count = argv.get(2).and_then(|count| String::from_utf8_lossy(count).parse::<usize>().ok()).unwrap_or(0);
-    argv.get(3..).and_then(|rest| rest.get(..count)).unwrap_or(&[])
+    let at = if argv[0].eq_ignore_ascii_case(b"STOCK.MSPLIT") { 3 } else { 2 };
+    let count = argv.get(at).and_then(|count| String::from_utf8_lossy(count).parse::<usize>().ok()).unwrap_or(0);
+    argv.get(at + 1..).and_then(|rest| rest.get(..count)).unwrap_or(&[])
 }
 
 /// One entry as the reference expects it, without what it does not know.

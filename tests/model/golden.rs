@@ -64,6 +64,8 @@ const SINCE_2: &[(i64, &str)] = &[
     (30_000, "RESUME k"),
     (30_001, "RESERVE k swap-1 1 FOR user u6 region r1 store s1"),
     (30_002, "RESERVE k swap-2 2 REPLACES swap-1 FOR user u7 region r1 store s1"),
+    (30_003, "RESERVE k whole 3 FOR user u8 region r1 store s1"),
+    (30_004, "SPLIT k whole part 1"),
     (
         31_001,
         r#"SETPOLICY k {"hold":60,"retain":600,"retain_paid":6000,"safety":5,"alert":20,"events":"{k}events","remember":["store","email"],"limits":[{"by":["user"],"max":9,"per":"day","tz":"+08:00"},{"by":["region","user"],"max":5,"per":10,"count":"orders","missing":"allow"},{"by":[],"max":900,"per":"week"},{"by":["store"],"per":"hour","missing":"allow","overrides":[{"for":["s1"],"max":7}]}]}"#,

@@ -38,7 +38,10 @@ fn call(name: &str, arity: usize, key: &str) -> Vec<String> {
     let mut words: Vec<String> = name.split('|').map(String::from).collect();
     let upper = name.to_uppercase();
     match TABLE.iter().find(|spec| spec.name == upper).map(|spec| spec.keys) {
-        Some(KeyPositions::Counted(_)) => words.extend(["o", "1", key].map(String::from)),
+        Some(KeyPositions::Counted(at)) => {
+            words.extend((1..at).map(|n| format!("o{n}")));
+            words.extend(["1", key].map(String::from));
+        }
         _ if name == "xreadgroup" => words.extend(["GROUP", "g", "c", "STREAMS", key, ">"].map(String::from)),
         _ if name == "xread" => words.extend(["STREAMS", key, "0"].map(String::from)),
         _ => {}

@@ -15,6 +15,8 @@ const CALLS: &[(&str, usize)] = &[
     ("STOCK.RELEASE k o", 3),
     ("STOCK.AMEND k o 3", 4),
     ("STOCK.EXTEND k o PX 5000", 5),
+    ("STOCK.SPLIT k o p 1", 5),
+    ("STOCK.RESERVE k o 2 PX 60000 PARTIAL REPLACES p FOR user u region r", 4),
     ("STOCK.RETURN k o QTY 1 TOKEN t LATE KEEPUSAGE NORESTOCK", 3),
     ("STOCK.SET k 10 NX", 3),
     ("STOCK.SET k UNLIMITED XX", 3),

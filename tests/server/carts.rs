@@ -9,16 +9,17 @@ use testkit::reference::{Config, Reference};
 use testkit::reply::same_for;
 use testkit::{now_ms, pass, stock_info, Client, Events, Server, Value};
 
-const CARTS: [&str; 5] = ["MRESERVE", "MCONFIRM", "MRELEASE", "MEXTEND", "MRETURN"];
+const CARTS: [&str; 6] = ["MRESERVE", "MCONFIRM", "MRELEASE", "MEXTEND", "MRETURN", "MSPLIT"];
 
 /// A cart of order `o` over these keys that is right as far as its syntax goes.
 fn cart(name: &str, keys: &[&str]) -> String {
     let rest = match name {
-        "MRESERVE" => format!(" QTY {}", vec!["1"; keys.len()].join(" ")),
+        "MRESERVE" | "MSPLIT" => format!(" QTY {}", vec!["1"; keys.len()].join(" ")),
         "MEXTEND" => " EX 5000".into(),
         _ => String::new(),
     };
-    format!("STOCK.{name} o {} {}{rest}", keys.len(), keys.join(" "))
+    let part = if name == "MSPLIT" { " p" } else { "" };
+    format!("STOCK.{name} o{part} {} {}{rest}", keys.len(), keys.join(" "))
 }
 
 fn digests(c: &mut Client, keys: &[&str]) -> Vec<String> {
@@ -127,7 +128,22 @@ const REFUSED: &[&str] = &[
     "STOCK.MCONFIRM expired 2 a b",
     "STOCK.MCONFIRM big 2 b a LATE",
     "STOCK.MCONFIRM released 2 a b",
-    "STOCK.MCONFIRM held 2 a b QTY 1 1",
+    "STOCK.MCONFIRM held 2 a b QTY 1 9",
+    "STOCK.MCONFIRM held 2 a b QTY 1",
+    "STOCK.MCONFIRM held 2 a b QTY 1 0",
+    "STOCK.MCONFIRM paid 2 a b QTY 1 2",
+    "STOCK.MSPLIT held new 2 a b QTY 1 1",
+    "STOCK.MSPLIT held new 2 a none QTY 1 1",
+    "STOCK.MSPLIT held new 2 a text QTY 1 1",
+    "STOCK.MSPLIT held held 2 a b QTY 1 1",
+    "STOCK.MSPLIT big paid 2 a b QTY 1 1",
+    "STOCK.MSPLIT big new 2 a b QTY 1",
+    "STOCK.MSPLIT unknown new 2 a b QTY 1 1",
+    "STOCK.MRESERVE new 2 a b QTY 9 99 REPLACES held",
+    "STOCK.MRESERVE new 2 a b QTY 0 1 REPLACES paid",
+    "STOCK.MRESERVE new 2 a asleep QTY 1 1 REPLACES held",
+    "STOCK.MRESERVE new 2 a b QTY 0 0 REPLACES held",
+    "STOCK.MRESERVE new 2 a b QTY 1 1 REPLACES new",
     "STOCK.MRELEASE released 2 a b",
     "STOCK.MRELEASE paid 2 a b",
     "STOCK.MRELEASE returned 2 a b",
@@ -396,7 +412,8 @@ fn bounds() {
     for numkeys in ["0", "-1", "two", "", "01", "3", "130", "2147483648", "9223372036854775808", "1e1", "+2", " 2"] {
         for name in CARTS {
             let line = cart(name, &["p0", "p1"]);
-            let words = line.split(' ').enumerate().map(|(at, word)| if at == 2 { numkeys } else { word });
+            let numkeys_at = if name == "MSPLIT" { 3 } else { 2 };
+            let words = line.split(' ').enumerate().map(|(at, word)| if at == numkeys_at { numkeys } else { word });
             let answer = c.call(&words.collect::<Vec<_>>());
             // Three keys: the last would be the word that follows.
             assert!(answer.is_error(), "{name} {numkeys}: {answer}");
@@ -514,7 +531,7 @@ fn what_the_server_knows_of_carts() {
         assert!(about[1].int() <= -4, "{name}: arity {}", about[1]);
         let flags = about[2].to_string();
         assert!(flags.contains("write") && !flags.contains("readonly"), "{name}: {flags}");
-        assert_eq!(flags.contains("denyoom"), name == "MRESERVE", "{name}: {flags}");
+        assert_eq!(flags.contains("denyoom"), ["MRESERVE", "MSPLIT"].contains(&name), "{name}: {flags}");
         let specs = about[8].items();
         // The first key also has a place of its own, for clients that know no key specs.
         assert_eq!(specs.len(), 2, "{name} has two key specs");
@@ -530,12 +547,15 @@ fn what_the_server_knows_of_carts() {
         let arguments = docs.field("arguments");
         let arguments = arguments.items();
         let names: Vec<String> = arguments.iter().map(|a| a.field("name").text()).collect();
-        assert_eq!(names[..3], ["order", "numkeys", "key"], "{name}");
-        assert_eq!(arguments[2].field("type").text(), "key", "{name}");
+        let part: &[&str] = if name == "MSPLIT" { &["part"] } else { &[] };
+        let expected = [&["order"], part, &["numkeys", "key"]].concat();
+        assert_eq!(names[..expected.len()], expected, "{name}");
+        assert_eq!(arguments[expected.len() - 1].field("type").text(), "key", "{name}");
         let text = docs.to_string();
         for token in match name {
-            "MRESERVE" => &["QTY", "EX", "PX", "PXAT", "FOR"][..],
-            "MCONFIRM" => &["LATE"],
+            "MRESERVE" => &["QTY", "EX", "PX", "PXAT", "REPLACES", "FOR"][..],
+            "MCONFIRM" => &["QTY", "LATE"],
+            "MSPLIT" => &["QTY"],
             "MEXTEND" => &["EX", "PX", "PXAT"],
             "MRETURN" => &["KEEPUSAGE", "NORESTOCK"],
             _ => &[],

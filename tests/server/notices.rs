@@ -27,6 +27,7 @@ fn every_change_has_its_event() {
         ("STOCK.ADD k 5", "add"),
         ("STOCK.RESERVE k o 3 FOR user u", "reserve"),
         ("STOCK.AMEND k o 4", "amend"),
+        ("STOCK.RESERVE k o2 1 REPLACES o3 FOR user u", "reserve"),
         ("STOCK.EXTEND k o EX 5000", "extend"),
         ("STOCK.CONFIRM k o", "confirm"),
         ("STOCK.RETURN k o QTY 1 TOKEN t", "return"),

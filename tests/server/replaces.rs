@@ -238,3 +238,61 @@ fn a_hold_that_is_due_is_replaced() {
     c.expect("DEBUG LOADAOF", "OK");
     assert_eq!(c.digest("k"), held);
 }
+
+const CART: [&str; 2] = ["{c}tea", "{c}cup"];
+
+/// Part of a cart goes its own way: one step, in the log, on a replica and in the stream.
+#[test]
+fn a_cart_is_split_and_paid_in_parts() {
+    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "{c}feed"]);
+    let replica = Server::replica_of(&server, &[]);
+    let mut events = Events::listen(&server, "Ed");
+    let mut c = server.client();
+    c.script(
+        "STOCK.SET {c}tea 4
+         STOCK.SET {c}cup 10
+         STOCK.LIMIT {c}cup user 2 COUNT ORDERS
+         STOCK.MRESERVE o 2 {c}tea {c}cup QTY 4 3 FOR user u group g => [OK, *]",
+    );
+    events.take(&server);
+    c.expect("DEL {c}feed", "1");
+    let split = "STOCK.MSPLIT o p 2 {c}tea {c}cup QTY 1 1";
+    c.expect(split, "[OK]");
+    // Nothing of the tea, which is sold out, was to be had in between.
+    assert_eq!(
+        events.take(&server),
+        ["stock.amend {c}tea", "stock.reserve {c}tea", "stock.amend {c}cup", "stock.reserve {c}cup"]
+    );
+    assert_eq!(
+        entries(&mut c, "{c}feed"),
+        ["amended {c}tea o 3 -", "reserved {c}tea p 1 -", "amended {c}cup o 2 -", "reserved {c}cup p 1 -"]
+    );
+    let range = c.call(&["XRANGE", "{c}feed", "-", "+"]);
+    let sent = range.items()[3].items()[1].items().iter().map(Value::text).any(|field| field == "{\"user\":\"u\"}");
+    assert!(sent, "the attributes that are counted stand in the entry: {range}");
+    c.script(
+        "STOCK.MSPLIT o p 2 {c}tea {c}cup QTY 1 1 => [EXISTS, {c}tea, reserved, 1, 0, *]
+         STOCK.SPLIT {c}cup o q 1 => [LIMITED, {c}cup, user/life/orders, [u], 2, 2, 0]
+         STOCK.SPLIT {c}tea o q 3 => -CONFLICT quantity must be less than the order holds
+         STOCK.MSPLIT o q 1 {c}tea QTY 9 => -CONFLICT key 1: quantity must be less than the order holds
+         STOCK.SPLIT {c}tea o o 1 => -ERR part needs an order id of its own
+         STOCK.MCONFIRM o 2 {c}tea {c}cup QTY 2 2 => [OK]
+         STOCK.MCONFIRM o 2 {c}tea {c}cup QTY 2 1 => -CONFLICT key 2: *
+         STOCK.AVAILABLE {c}tea {c}cup => [1, 7]
+         STOCK.RESERVE {c}cup p 1 FOR user u group g => [EXISTS, {c}cup, reserved, 1, 0, *]
+         STOCK.RESERVE {c}cup p 1 FOR user u => -CONFLICT attributes *
+         STOCK.MCONFIRM p 2 {c}tea {c}cup => [OK]",
+    );
+    for pool in CART {
+        c.verify(pool);
+    }
+    let keys = ["{c}tea", "{c}cup", "{c}feed"];
+    let held = digests(&mut c, &keys);
+    replica.catch_up(&server);
+    let mut r = replica.client();
+    assert_eq!(digests(&mut r, &keys), held, "on the replica");
+    assert_eq!(stock_info(&mut r, "divergences"), 0);
+    assert_eq!(stock_info(&mut c, "replies_split"), 1);
+    server.restart("NOSAVE");
+    assert_eq!(digests(&mut server.client(), &keys), held, "from the log");
+}

@@ -64,6 +64,15 @@ class Amended(Done):
 
 
 @_answer
+class Split(Done):
+    """SPLIT: `quantity` units went over, `left` stay with the order; both until `deadline_ms`."""
+
+    quantity: int
+    left: int
+    deadline_ms: int
+
+
+@_answer
 class Extended(Done):
     """EXTEND: the deadline, never an earlier one."""
 
@@ -88,7 +97,7 @@ class CartReserved(Done):
 
 @_answer
 class CartDone(Done):
-    """MCONFIRM, MRELEASE, MEXTEND, MRETURN: done in every pool."""
+    """MCONFIRM, MRELEASE, MEXTEND, MSPLIT, MRETURN: done in every pool."""
 
 
 @_answer
@@ -162,7 +171,7 @@ class Expired(Refused):
 
 @_answer
 class AlreadyConfirmed(Refused):
-    """RELEASE, AMEND or EXTEND of a paid order: return it instead."""
+    """RELEASE, AMEND, EXTEND or SPLIT of a paid order, or `replaces` of one: return it instead."""
 
     key: Any
     word = "CONFIRMED"

@@ -39,6 +39,11 @@ def _until(words, ex, px, pxat):
         words += ("PXAT", pxat)
 
 
+def _replaces(words, replaces):
+    if replaces is not None:
+        words += ("REPLACES", replaces)
+
+
 def _for(words, attributes):
     if attributes:
         words.append("FOR")
@@ -50,6 +55,7 @@ _reserved = a.decision(a.Reserved)
 _confirmed = a.decision(a.Confirmed)
 _released = a.decision(a.Released)
 _amended = a.decision(a.Amended)
+_split = a.decision(a.Split)
 _extended = a.decision(a.Extended)
 _returned = a.decision(a.Returned)
 _cart_reserved = a.decision(a.CartReserved)
@@ -60,13 +66,15 @@ _reconciled = a.decision(a.Reconciled)
 
 def reserve(
     key: Bytes, order: Bytes, quantity: int, *, ex: Optional[int] = None, px: Optional[int] = None,
-    pxat: Optional[int] = None, partial: bool = False, attributes: Attributes = None,
+    pxat: Optional[int] = None, partial: bool = False, replaces: Optional[Bytes] = None, attributes: Attributes = None,
 ) -> Call[a.Reserved | a.Exists | a.Refused]:
-    """Holds units, if stock and every limit allow it. `partial` takes as many as they allow, at least 1."""
+    """Holds units, if stock and every limit allow it. `partial` takes as many as they allow, at least 1. `replaces` names
+    an order whose hold is given up in the same step; it is kept where this one is refused."""
     words = ["STOCK.RESERVE", key, order, quantity]
     _until(words, ex, px, pxat)
     if partial:
         words.append("PARTIAL")
+    _replaces(words, replaces)
     _for(words, attributes)
     return Call(words, key, _reserved)
 
@@ -104,6 +112,11 @@ def amend(key: Bytes, order: Bytes, quantity: int) -> Call[a.Amended | a.Exists 
     return Call(["STOCK.AMEND", key, order, quantity], key, _amended)
 
 
+def split(key: Bytes, order: Bytes, part: Bytes, quantity: int) -> Call[a.Split | a.Exists | a.Refused]:
+    """Some units of a hold become an order of their own, with the same deadline."""
+    return Call(["STOCK.SPLIT", key, order, part, quantity], key, _split)
+
+
 def extend(
     key: Bytes, order: Bytes, *, ex: Optional[int] = None, px: Optional[int] = None, pxat: Optional[int] = None
 ) -> Call[a.Extended | a.Refused]:
@@ -137,23 +150,37 @@ def _cart(verb, order, keys):
 
 def reserve_cart(
     order: Bytes, lines: Mapping[Bytes, int], *, ex: Optional[int] = None, px: Optional[int] = None,
-    pxat: Optional[int] = None, attributes: Attributes = None,
+    pxat: Optional[int] = None, replaces: Optional[Bytes] = None, attributes: Attributes = None,
 ) -> Call[a.CartReserved | a.Exists | a.Refused]:
-    """MRESERVE: `lines` is {pool: quantity}. All of it, or nothing. In a cluster the pools share a hash tag."""
+    """MRESERVE: `lines` is {pool: quantity}. All of it, or nothing. In a cluster the pools share a hash tag. `replaces` names
+    a cart whose holds in these pools are given up in the same step; a pool in which only that one has units has quantity 0."""
     words, key = _cart("STOCK.MRESERVE", order, lines)
     words.append("QTY")
     words += lines.values()
     _until(words, ex, px, pxat)
+    _replaces(words, replaces)
     _for(words, attributes)
     return Call(words, key, _cart_reserved)
 
 
 def confirm_cart(
-    order: Bytes, keys: Iterable[Bytes], *, late: bool = False
+    order: Bytes, keys: Iterable[Bytes] | Mapping[Bytes, int], *, late: bool = False
 ) -> Call[a.CartDone | a.Exists | a.Refused]:
+    """MCONFIRM: the pools, or {pool: quantity} to sell less than is held and release the rest."""
     words, key = _cart("STOCK.MCONFIRM", order, keys)
+    if isinstance(keys, Mapping):
+        words += ("QTY", *keys.values())
     if late:
         words.append("LATE")
+    return Call(words, key, _cart_done)
+
+
+def split_cart(order: Bytes, part: Bytes, lines: Mapping[Bytes, int]) -> Call[a.CartDone | a.Exists | a.Refused]:
+    """MSPLIT: `lines` is {pool: quantity}, what goes over to `part`. In all pools or in none."""
+    words, key = _cart("STOCK.MSPLIT", order, lines)
+    words.insert(2, part)
+    words.append("QTY")
+    words += lines.values()
     return Call(words, key, _cart_done)
 
 

@@ -4,7 +4,9 @@ use super::damage::Damage;
 use super::wire::{put, put_bytes, put_optional, put_signed, Read, Reader};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
-use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS, MAX_TUPLE};
+use crate::core::model::limit::{
+    values, Cap, Count, Identity, Limit, Missing, Overrides, Recent, MAX_DIMENSIONS, MAX_TUPLE,
+};
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::MAX_REMEMBER;
@@ -12,6 +14,7 @@ use crate::core::model::sale::Schedule;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::{Window, ROLLING_CODE, SECONDS_CODE};
 use crate::core::model::zone::{Tz, Zone};
+use crate::core::store::timeline::Timeline;
 
 pub fn put_on_hand(out: &mut Vec<u8>, on_hand: OnHand) {
     put_optional(out, if let OnHand::Units(units) = on_hand { Some(units) } else { None });
@@ -153,6 +156,40 @@ pub fn zone(reader: &mut Reader<'_>) -> Read<Zone> {
     // One way to write a name, so that equal states are equal bytes.
     let zone = Zone::find(name).filter(|zone| zone.name().as_bytes() == name);
     zone.ok_or(Damage("a time zone is not known to this version of the module"))
+}
+
+/// A limit without its overrides, and before anything is counted.
+pub fn limit(reader: &mut Reader<'_>) -> Read<Limit> {
+    let (id, set_ms) = (reader.small()?, reader.within(0..=MAX_UNITS)?);
+    let identity = identity(reader)?;
+    Ok(Limit {
+        id,
+        set_ms,
+        text: identity.text().into(),
+        identity,
+        tz: offset(reader)?,
+        resolved: (0, 0),
+        missing: missing(reader)?,
+        base: cap(reader)?,
+        overrides: Overrides::default(),
+        entries: Timeline::default(),
+        recent: Recent::default(),
+    })
+}
+
+/// The named zone of a limit, and the window in which it counts.
+pub fn limit_zone(reader: &mut Reader<'_>, limit: &mut Limit) -> Read<()> {
+    let zone = zone(reader)?;
+    let window = (reader.bounded()?, reader.bounded()?);
+    if limit.tz != Tz::UTC || !limit.overrides.is_empty() {
+        return Err(Damage("a limit has two time zones, or one behind its overrides"));
+    }
+    limit.tz = Tz::Named(zone);
+    if window != (0, 0) && (window.0 >= window.1 || !limit.is_resolved()) {
+        return Err(Damage("a window ends before it begins"));
+    }
+    limit.resolve(window);
+    Ok(())
 }
 
 pub fn put_missing(out: &mut Vec<u8>, missing: Missing) {

@@ -2,16 +2,13 @@
 //! memory is allocated, every sum, index and list is rebuilt, and contradictions are refused.
 
 use super::damage::Damage;
-use super::fields::{
-    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple, zone,
-};
+use super::fields::{add_override, events, limit, limit_zone, names, on_hand, schedule, times, tuple};
+use super::newest::Newest;
 use super::record;
 use super::wire::{Read, Reader};
-use std::collections::BTreeMap;
-
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{Limit, Overrides, Recent, MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
+use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
@@ -19,9 +16,7 @@ use crate::core::model::remembered::{self, MAX_REMEMBERED};
 use crate::core::model::sale::{Sale, SalePhase};
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
 use crate::core::model::window::Window;
-use crate::core::model::zone::Tz;
 use crate::core::store::bulk::Bulk;
-use crate::core::store::timeline::Timeline;
 
 /// Whether a chunk is the first one of a pool.
 #[must_use]
@@ -42,7 +37,7 @@ pub struct Loader {
     entries: Vec<(u32, i64)>,
     /// The newest usage of each (limit, value) that may have several: those of rolling windows, and
     /// of limits that are gone.
-    newest: BTreeMap<(u32, Bytes), u32>,
+    newest: Newest,
     /// What will be indexed at the end: orders, and usage.
     order_bulk: Bulk,
     usage_bulk: Bulk,
@@ -76,7 +71,7 @@ impl Loader {
             last: 0,
             reserved: 0,
             entries: Vec::new(),
-            newest: BTreeMap::new(),
+            newest: Newest::default(),
             order_bulk: Bulk::default(),
             usage_bulk: Bulk::default(),
             tokens_of: None,
@@ -141,7 +136,7 @@ impl Loader {
         loader
             .saturating_add(self.pool.memory_bytes())
             .saturating_add(self.entries.capacity().saturating_mul(size_of::<(u32, i64)>()))
-            .saturating_add(self.newest.len().saturating_mul(64))
+            .saturating_add(self.newest.bytes())
             .saturating_add(self.order_bulk.bytes())
             .saturating_add(self.usage_bulk.bytes())
     }
@@ -254,48 +249,24 @@ impl Loader {
     }
 
     fn limit(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let id = reader.small()?;
-        let set_ms = reader.within(0..=MAX_UNITS)?;
-        let identity = identity(reader)?;
-        let tz = offset(reader)?;
-        let missing = missing(reader)?;
-        let base = cap(reader)?;
+        let limit = limit(reader)?;
         let limits = &mut self.pool.limits;
-        if id == 0 || id >= self.pool.next_limit || limits.iter().any(|l| l.id == id || l.identity == identity) {
+        if limit.id == 0
+            || limit.id >= self.pool.next_limit
+            || limits.iter().any(|l| l.id == limit.id || l.identity == limit.identity)
+        {
             return damage("duplicate limit, or one newer than the pool");
         }
         if limits.len() >= MAX_LIMITS {
             return damage("there are too many limits");
         }
-        limits.push(Limit {
-            id,
-            set_ms,
-            text: identity.text().into(),
-            identity,
-            tz,
-            resolved: (0, 0),
-            missing,
-            base,
-            overrides: Overrides::default(),
-            entries: Timeline::default(),
-            recent: Recent::default(),
-        });
+        limits.push(limit);
         Ok(())
     }
 
     fn limit_zone(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let zone = zone(reader)?;
-        let window = (reader.bounded()?, reader.bounded()?);
         let Some(limit) = self.pool.limits.last_mut() else { return damage("a time zone has no limit") };
-        if limit.tz != Tz::UTC || !limit.overrides.is_empty() {
-            return damage("a limit has two time zones, or one behind its overrides");
-        }
-        limit.tz = Tz::Named(zone);
-        if window != (0, 0) && (window.0 >= window.1 || !limit.is_resolved()) {
-            return damage("a window ends before it begins");
-        }
-        limit.resolve(window);
-        Ok(())
+        limit_zone(reader, limit)
     }
 
     fn token(&mut self, reader: &mut Reader<'_>) -> Read<()> {
@@ -333,30 +304,11 @@ impl Loader {
             if window.counted(window_ms).0 != window_ms {
                 return damage("a part of a rolling window begins elsewhere");
             }
-            self.part(id, value, at, Some(window))?;
+            self.newest.add(&mut self.pool.usage, (id, value), at, Some(window))?;
         } else {
             self.usage_bulk.add(hash, at);
         }
         self.entries.push((at, 0));
-        Ok(())
-    }
-
-    /// One more usage of a value that may have several: the newest is indexed, the others hang on
-    /// it.
-    fn part(&mut self, limit: u32, value: Bytes, at: u32, window: Option<Window>) -> Read<()> {
-        let Some(older) = self.newest.insert((limit, value), at) else { return Ok(()) };
-        let usage = &mut self.pool.usage;
-        let began_ms = |row: u32| usage.entries.counts(row).map_or(0, |(window_ms, _)| window_ms);
-        if began_ms(older) >= began_ms(at) {
-            return damage("duplicate usage");
-        }
-        // From the oldest on, each value has so few.
-        if let Some(since_ms) = window.and_then(|window| window.rolling_since_ms(began_ms(at))) {
-            if usage.parts(Some(older), i64::MIN).any(|(_, window_ms, _)| window_ms < since_ms) {
-                return damage("a part of a rolling window is beyond its span");
-            }
-        }
-        usage.chain(at, older);
         Ok(())
     }
 
@@ -377,7 +329,7 @@ impl Loader {
         let entry = RestoredEntry { value: value.clone(), window_ms, used, limit, state };
         let at = self.pool.usage.restore(None, entry);
         if state == EntryState::Indexed {
-            self.part(limit, value, at, None)?;
+            self.newest.add(&mut self.pool.usage, (limit, value), at, None)?;
         }
         self.entries.push((at, 0));
         Ok(())
@@ -554,10 +506,7 @@ impl Loader {
         if pool.usage.entries.iter().any(|e| e.refs == 0 && (e.used == 0 || e.state == EntryState::Detached)) {
             return damage("usage that counts nothing");
         }
-        let salt = pool.salt;
-        for ((limit, value), at) in std::mem::take(&mut self.newest) {
-            self.usage_bulk.add(salt.usage(limit, value.as_slice()), at);
-        }
+        std::mem::take(&mut self.newest).index(pool.salt, &mut self.usage_bulk);
         let id_of = |row: u32| pool.orders.get(row).map(|o| o.id);
         let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {
             return damage("duplicate order");

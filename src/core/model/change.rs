@@ -131,6 +131,19 @@ pub enum OrderChange<'a> {
         /// On the way up all of it is counted anew.
         recount: Option<Recount>,
     },
+    /// Units leave a hold for another order in the same step.
+    Parted {
+        /// The new total.
+        qty: i64,
+    },
+    /// Units that left another hold in the same step are held for an order that the pool did not
+    /// know, with the deadline and the attributes of that hold.
+    Split {
+        /// The order that held them.
+        from: OrderRef<'a>,
+        /// Units.
+        qty: i64,
+    },
     /// A hold has a later deadline.
     Extended {
         /// Unix ms.
@@ -421,7 +434,11 @@ impl OrderChange<'_> {
     #[must_use]
     pub const fn forget_ms(&self) -> Option<i64> {
         match self {
-            Self::Reserved { .. } | Self::Amended { .. } | Self::Extended { .. } => None,
+            Self::Reserved { .. }
+            | Self::Amended { .. }
+            | Self::Parted { .. }
+            | Self::Split { .. }
+            | Self::Extended { .. } => None,
             Self::Confirmed { forget_ms, .. }
             | Self::Late { forget_ms, .. }
             | Self::LatePlaced { forget_ms, .. }
@@ -438,8 +455,8 @@ impl OrderChange<'_> {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Reserved { .. } => Kind::Reserved,
-            Self::Amended { .. } => Kind::Amended,
+            Self::Reserved { .. } | Self::Split { .. } => Kind::Reserved,
+            Self::Amended { .. } | Self::Parted { .. } => Kind::Amended,
             Self::Extended { .. } => Kind::Extended,
             Self::Confirmed { .. } => Kind::Confirmed,
             Self::Late { .. } | Self::LatePlaced { .. } => Kind::Late,

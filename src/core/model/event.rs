@@ -73,7 +73,11 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
 fn order_quantity(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) -> i64 {
     match change {
         OrderChange::Reserved { placement, .. } | OrderChange::LatePlaced { placement, .. } => placement.qty,
-        OrderChange::Amended { qty, .. } | OrderChange::Confirmed { qty, .. } | OrderChange::Late { qty, .. } => *qty,
+        OrderChange::Amended { qty, .. }
+        | OrderChange::Parted { qty }
+        | OrderChange::Split { qty, .. }
+        | OrderChange::Confirmed { qty, .. }
+        | OrderChange::Late { qty, .. } => *qty,
         OrderChange::Returned { content, .. } | OrderChange::UnverifiedReturn { content, .. } => content.qty,
         OrderChange::Extended { .. }
         | OrderChange::Released { .. }

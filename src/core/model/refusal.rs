@@ -14,6 +14,8 @@ pub enum Conflict {
     Attributes,
     /// More than the order holds.
     MoreThanHeld,
+    /// All that the order holds, or more.
+    AllOfHold,
     /// More than is left to return.
     MoreThanLeft,
     /// The token was used with other content.

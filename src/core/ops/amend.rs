@@ -16,15 +16,9 @@ use super::{order_row, recount, reserve};
 /// [`Refusal::Limited`], [`crate::core::model::refusal::Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(order);
-    let Some((known, state)) = view.known(order) else { return Err(Refusal::NoOrder) };
-    match state {
-        OrderState::Reserved => {}
-        OrderState::Confirmed => return Err(Refusal::Confirmed),
-        OrderState::Expired => return Err(Refusal::Expired),
-        OrderState::Released | OrderState::Returned => return Err(Refusal::Closed(state)),
-    }
+    let known = reserve::held(view, order)?;
     if qty == known.qty {
-        return Err(reserve::exists(&known, state));
+        return Err(reserve::exists(&known, OrderState::Reserved));
     }
     if qty < known.qty {
         return Ok(Change::Order(order, OrderChange::Amended { qty, recount: None }));

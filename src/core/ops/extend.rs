@@ -6,8 +6,8 @@ use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
 
-use super::order_row;
 use super::reserve::Hold;
+use super::{order_row, reserve};
 
 /// What EXTEND would do.
 #[derive(Clone, Debug)]
@@ -25,13 +25,7 @@ pub enum Extension<'a> {
 /// [`Refusal::NoOrder`], [`Refusal::Confirmed`], [`Refusal::Expired`], [`Refusal::Closed`].
 pub fn decide<'a>(view: &View<'_>, order: &'a [u8], hold: Hold) -> Result<Extension<'a>, Refusal> {
     let order = view.pool.order_ref(order);
-    let Some((known, state)) = view.known(order) else { return Err(Refusal::NoOrder) };
-    match state {
-        OrderState::Reserved => {}
-        OrderState::Confirmed => return Err(Refusal::Confirmed),
-        OrderState::Expired => return Err(Refusal::Expired),
-        OrderState::Released | OrderState::Returned => return Err(Refusal::Closed(state)),
-    }
+    let known = reserve::held(view, order)?;
     let deadline_ms = hold.deadline_ms(view);
     if deadline_ms <= known.time_ms {
         return Ok(Extension::Unchanged(known.time_ms));

@@ -1,6 +1,9 @@
 //! The steps that operations on an order share.
 
+use arrayvec::ArrayVec;
+
 use crate::core::model::change::OrderRef;
+use crate::core::model::limit::{Count, MAX_LIMITS};
 use crate::core::model::order::{Extra, NewOrder, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::EntryState;
@@ -83,12 +86,33 @@ pub fn uncount(pool: &mut Pool, row: u32, units: i64, whole: bool, now_ms: i64) 
             continue;
         }
         let amount = match limit.identity.count {
-            crate::core::model::limit::Count::Units => units,
-            crate::core::model::limit::Count::Orders if whole => 1,
-            crate::core::model::limit::Count::Orders => continue,
+            Count::Units => units,
+            Count::Orders if whole => 1,
+            Count::Orders => continue,
         };
         pool.usage.return_units(at, amount);
     }
+}
+
+/// Counts some units of an order, which [`uncount`] has just taken off, for another order where the
+/// first one is counted; where orders are counted, one more. The shares of the other order.
+pub fn join_shares(pool: &mut Pool, row: u32, units: i64, now_ms: i64) -> ArrayVec<u32, MAX_LIMITS> {
+    let mut shares = ArrayVec::new();
+    let Some(order) = pool.orders.get(row) else { return shares };
+    for at in order.shares.iter().take(MAX_LIMITS) {
+        let Some(entry) = pool.usage.entries.get(at) else { continue };
+        let limit = pool.limits.iter().find(|l| l.id == entry.limit && l.keeps_usage());
+        let amount = match limit {
+            Some(limit) if limit.identity.count == Count::Orders => 1,
+            Some(limit) if entry.state == EntryState::Indexed && entry.window_ms >= limit.counted_since_ms(now_ms) => {
+                units
+            }
+            _ => 0,
+        };
+        pool.usage.join(at, amount);
+        shares.push(at);
+    }
+    shares
 }
 
 /// Changes what few orders have.

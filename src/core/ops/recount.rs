@@ -13,7 +13,7 @@ use crate::core::model::view::View;
 use super::allocate;
 
 /// The share of an order in a limit that counted it.
-fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32, UsageEntry<'p>)> {
+pub fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32, UsageEntry<'p>)> {
     if limit.id >= order.limits_below {
         return None;
     }

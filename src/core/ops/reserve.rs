@@ -111,6 +111,20 @@ pub fn retry(view: &View<'_>, call: &Reserve<'_>, record: &Order<'_>, state: Ord
     exists(record, state)
 }
 
+/// A hold.
+///
+/// # Errors
+/// [`Refusal::NoOrder`], [`Refusal::Confirmed`], [`Refusal::Expired`], [`Refusal::Closed`].
+pub fn held<'p>(view: &View<'p>, order: OrderRef<'_>) -> Result<Order<'p>, Refusal> {
+    let Some((record, state)) = view.known(order) else { return Err(Refusal::NoOrder) };
+    match state {
+        OrderState::Reserved => Ok(record),
+        OrderState::Confirmed => Err(Refusal::Confirmed),
+        OrderState::Expired => Err(Refusal::Expired),
+        OrderState::Released | OrderState::Returned => Err(Refusal::Closed(state)),
+    }
+}
+
 /// The answer to a call that was made before.
 #[must_use]
 pub fn exists(record: &Order<'_>, state: OrderState) -> Refusal {

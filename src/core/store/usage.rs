@@ -242,6 +242,13 @@ impl Usage {
         at
     }
 
+    /// Counts `amount` for another order in the window of this entry, which takes a reference.
+    pub fn join(&mut self, at: u32, amount: i64) {
+        let UsageEntry { used, refs, .. } = self.entries.at(at);
+        let counts = UsageCounts { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
+        self.entries.set_counts(at, counts);
+    }
+
     /// Gives `amount` back to an entry whose window is not over.
     pub fn return_units(&mut self, at: u32, amount: i64) {
         let UsageEntry { used, refs, .. } = self.entries.at(at);

@@ -6,7 +6,8 @@ impl Generator {
     pub(super) fn cart(&mut self) -> Vec<Vec<u8>> {
         match self.rng.random_range(0..100) {
             _ if self.carts.is_empty() => self.reserve_cart(),
-            0..45 => self.reserve_cart(),
+            0..40 => self.reserve_cart(),
+            40..45 => self.split_cart(),
             45..65 => self.confirm_cart(),
             65..76 => self.cart_of("STOCK.MRELEASE", false).1,
             76..84 => {
@@ -181,13 +182,48 @@ impl Generator {
 
     pub(super) fn confirm_cart(&mut self) -> Vec<Vec<u8>> {
         let (cart, mut argv) = self.cart_of("STOCK.MCONFIRM", false);
+        let mut options = Vec::new();
         if self.chance(40) {
-            argv.push(self.word("LATE"));
+            options.push(vec![self.word("LATE")]);
         }
+        if self.chance(25) {
+            options.push(self.quantities(&cart));
+        }
+        self.push_shuffled(&mut argv, options);
         self.paid_carts.retain(|other| other.order != cart.order);
         self.paid_carts.push_back(cart);
         if self.paid_carts.len() > 4 {
             self.paid_carts.pop_front();
+        }
+        argv
+    }
+
+    /// `QTY` and about as many as the cart was made of, or fewer.
+    fn quantities(&mut self, cart: &Cart) -> Vec<Vec<u8>> {
+        let mut words = vec![self.word("QTY")];
+        for &(_, qty) in &cart.parts {
+            let most = qty.clamp(1, 30);
+            let qty = if self.chance(60) { self.rng.random_range(1..=most) } else { most };
+            words.push(decimal(qty));
+        }
+        words
+    }
+
+    /// Part of a cart becomes one of its own, which later calls may name.
+    fn split_cart(&mut self) -> Vec<Vec<u8>> {
+        let (mut cart, mut argv) = self.cart_of("STOCK.MSPLIT", false);
+        let part = match self.chance(70) {
+            true => CARTS.start + (cart.order + 1) % CARTS.len(),
+            false => self.rng.random_range(0..CARTS.end),
+        };
+        argv.insert(2, order_id(part));
+        argv.extend(self.quantities(&cart));
+        cart.order = part;
+        cart.replaces = None;
+        self.carts.retain(|other| other.order != part);
+        self.carts.push_back(cart);
+        if self.carts.len() > 5 {
+            self.carts.pop_front();
         }
         argv
     }
@@ -197,7 +233,13 @@ impl Generator {
         let long = "x".repeat(129);
         let bad = self.one_of(&["0", "-1", "129", "01", "+1", "", "two", "3", "99999999999999999999", "2147483648"]);
         let most = "9007199254740991";
-        let calls: [&[&str]; 28] = [
+        let calls: [&[&str]; 34] = [
+            &["STOCK.MSPLIT", "o13", "o14", "2", a, b, "QTY", "1"],
+            &["STOCK.MSPLIT", "o13", "o14", "2", a, b, "QTY", "1", "0"],
+            &["STOCK.MSPLIT", "o13", "o13", "2", a, b, "QTY", "1", "1"],
+            &["STOCK.MSPLIT", "o13", "o14", bad, a, b],
+            &["STOCK.MCONFIRM", "o13", "2", a, b, "QTY", "1", "0"],
+            &["STOCK.MCONFIRM", "o13", "2", a, b, "QTY", "1", "1", "QTY", "1", "1"],
             &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "REPLACES", "o13"],
             &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "0", "0", "REPLACES", "o14"],
             &["STOCK.MRESERVE", "o13", "2", a, b, "QTY", "1", "1", "REPLACES", ""],

@@ -24,7 +24,10 @@ impl Generator {
         let long = "x".repeat(129);
         let mut argv = match self.rng.random_range(0..13) {
             0 => words(&["STOCK.RESERVE", key, "o1", bad, "FOR", "user", "u1"]),
-            1 => words(&["STOCK.AMEND", key, "o1", bad]),
+            1 => match self.chance(50) {
+                true => words(&["STOCK.AMEND", key, "o1", bad]),
+                false => words(&["STOCK.SPLIT", key, "o1", "o2", bad]),
+            },
             2 => words(&["STOCK.RESERVE", key, "o1", "1", "PX", bad, "FOR", "user", "u1"]),
             3 => words(&["STOCK.CHECK", key, bad]),
             4 => words(&["STOCK.CONFIRM", key, "o1", "QTY", bad]),
@@ -55,7 +58,7 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 32] = [
+                let calls: [&[&str]; 34] = [
                     &["STOCK.SCHEDULE", key, "FROM", bad],
                     &["STOCK.SCHEDULE", key, "FROM", "9", "UNTIL", "9"],
                     &["STOCK.SCHEDULE", key, "UNTIL", "8", "FROM", "9"],
@@ -64,6 +67,8 @@ impl Generator {
                     &["STOCK.SCHEDULE", key, "AT", "9"],
                     &["STOCK.LIMIT", key, "user", "1", "PER", "DAY", "ROLLING"],
                     &["STOCK.UNLIMIT", key, "user", "ROLLING"],
+                    &["STOCK.SPLIT", key, "o1", "o1", "1"],
+                    &["STOCK.SPLIT", key, "o1", "o2", "1", "FOR"],
                     &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o1"],
                     &["STOCK.RESERVE", key, "o1", "1", "REPLACES"],
                     &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o2", "REPLACES", "o3"],

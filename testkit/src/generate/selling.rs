@@ -100,6 +100,27 @@ impl Generator {
         argv
     }
 
+    pub(super) fn split(&mut self) -> Vec<Vec<u8>> {
+        let (place, key) = self.pool();
+        if self.reserved[place].is_empty() && self.chance(80) {
+            return self.reserve();
+        }
+        let order = self.order_of(&self.reserved[place].clone());
+        let part = match self.chance(60) {
+            true => (order + 1) % ORDERS,
+            false => self.rng.random_range(0..ORDERS),
+        };
+        remember(&mut self.reserved[place], part);
+        let mut argv = self.start("STOCK.SPLIT", key);
+        argv.push(order_id(order));
+        argv.push(order_id(part));
+        argv.push(match self.chance(85) {
+            true => decimal(self.rng.random_range(1..4)),
+            false => self.qty_of(order),
+        });
+        argv
+    }
+
     pub(super) fn extend(&mut self) -> Vec<Vec<u8>> {
         let (place, key) = self.pool();
         if self.reserved[place].is_empty() && self.chance(80) {

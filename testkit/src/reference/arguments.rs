@@ -68,6 +68,15 @@ impl Args<'_> {
         Ok(first.clone())
     }
 
+    /// Takes the next argument where it is this word.
+    pub(super) fn take_word(&mut self, word: &[u8]) -> bool {
+        let is_it = self.rest.first().is_some_and(|next| next.eq_ignore_ascii_case(word));
+        if is_it {
+            self.rest = &self.rest[1..];
+        }
+        is_it
+    }
+
     pub(super) fn end(&self) -> Result<(), Reply> {
         match self.rest.is_empty() {
             true => Ok(()),

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::{
     arity, closed, confirm_one, conflict, error, extend_one, give_up, int, number, ok, refusal, refuse_itself,
-    refuse_paid, release_one, reserve_new, return_one, syntax, within, Answer, Args, Attributes, Bytes, Config,
-    Options, Pool, Reference, State, MAX_QTY,
+    refuse_paid, refuse_same, release_one, reserve_new, return_one, split_one, syntax, within, Answer, Args,
+    Attributes, Bytes, Config, Options, Pool, Reference, State, MAX_QTY,
 };
 use crate::reply::Reply;
 
@@ -18,6 +18,7 @@ use crate::reply::Reply;
 pub enum Kind {
     Reserve,
     Confirm,
+    Split,
     Release,
     Extend,
     Return,
@@ -27,8 +28,10 @@ pub enum Kind {
 struct Cart {
     order: Bytes,
     keys: Vec<Bytes>,
-    /// By pool, what MRESERVE asks for; empty for the others.
+    /// By pool, the quantities of the call; empty where it says none.
     wanted: Vec<i128>,
+    /// MSPLIT: the order that the units go to.
+    part: Option<Bytes>,
     options: Options,
 }
 
@@ -61,9 +64,10 @@ impl Reference {
     }
 }
 
-/// `order numkeys key [key ...]`, for MRESERVE `QTY qty [qty ...]`, and the options that the single command has.
+/// `order numkeys key [key ...]`, for some of them `QTY qty [qty ...]`, and the options that the single command has.
 fn read(now: i128, kind: Kind, mut args: Args) -> Result<Cart, Reply> {
     let order = args.id()?;
+    let part = if kind == Kind::Split { Some(args.id()?) } else { None };
     let count = within(number(&args.next()?)?, 1, 128)?;
     let mut named = Vec::new();
     for _ in 0..count {
@@ -71,12 +75,21 @@ fn read(now: i128, kind: Kind, mut args: Args) -> Result<Cart, Reply> {
     }
     let mut sums: BTreeMap<Bytes, i128> = BTreeMap::new();
     let mut nothing = false;
-    if kind == Kind::Reserve {
-        if !args.next()?.eq_ignore_ascii_case(b"QTY") {
-            return Err(syntax());
+    let late_first = kind == Kind::Confirm && args.take_word(b"LATE");
+    let has_qty = match kind {
+        Kind::Reserve | Kind::Split => {
+            if !args.next()?.eq_ignore_ascii_case(b"QTY") {
+                return Err(syntax());
+            }
+            true
         }
+        Kind::Confirm => args.take_word(b"QTY"),
+        Kind::Release | Kind::Extend | Kind::Return => false,
+    };
+    if has_qty {
+        let least = i128::from(kind != Kind::Reserve);
         for key in &named {
-            let qty = within(number(&args.next()?)?, 0, MAX_QTY)?;
+            let qty = within(number(&args.next()?)?, least, MAX_QTY)?;
             nothing |= qty == 0;
             *sums.entry(key.clone()).or_default() += qty;
         }
@@ -85,16 +98,21 @@ fn read(now: i128, kind: Kind, mut args: Args) -> Result<Cart, Reply> {
         }
         within(sums.values().sum(), 1, i128::MAX)?;
     }
-    let options = args.options(
+    let mut options = args.options(
         now,
         match kind {
             Kind::Reserve => &["EX", "REPLACES", "FOR"],
+            Kind::Confirm if late_first => &[],
             Kind::Confirm => &["LATE"],
-            Kind::Release => &[],
+            Kind::Release | Kind::Split => &[],
             Kind::Extend => &["EX"],
             Kind::Return => &["KEEPUSAGE", "NORESTOCK"],
         },
     )?;
+    options.late |= late_first;
+    if let Some(part) = &part {
+        refuse_same(&order, part)?;
+    }
     if nothing && options.replaces.is_none() {
         return Err(error("a quantity is 0"));
     }
@@ -109,7 +127,7 @@ fn read(now: i128, kind: Kind, mut args: Args) -> Result<Cart, Reply> {
         }
     }
     let wanted = keys.iter().filter_map(|key| sums.get(key).copied()).collect();
-    Ok(Cart { order, keys, wanted, options })
+    Ok(Cart { order, keys, wanted, part, options })
 }
 
 /// Fixes what a pool remembers, and looks at its sums.
@@ -122,7 +140,7 @@ fn settle(pool: &mut Pool, config: &Config) -> Result<(), Reply> {
 }
 
 fn reserve(pools: &mut [Pool], config: &Config, now: i128, cart: &Cart) -> Answer {
-    let Cart { order, keys, wanted, options } = cart;
+    let Cart { order, keys, wanted, options, .. } = cart;
     let attributes = options.attributes.clone().unwrap_or_default();
     known(pools, now, cart, &attributes)?;
     if let Some(old) = &options.replaces {
@@ -195,12 +213,17 @@ fn repeat(pools: &mut [Pool], config: &Config, now: i128, kind: Kind, cart: &Car
         }
     }
     let mut exists = Vec::new();
-    for (pool, key) in pools.iter_mut().zip(&cart.keys) {
+    for (place, (pool, key)) in pools.iter_mut().zip(&cart.keys).enumerate() {
         let answer = match kind {
             Kind::Reserve => unreachable!("a reservation has phases of its own"),
             Kind::Confirm => {
-                let options = Options { late: cart.options.late, ..Options::default() };
+                let qty = cart.wanted.get(place).copied();
+                let options = Options { late: cart.options.late, qty, ..Options::default() };
                 confirm_one(pool, config, now, key, id, options)
+            }
+            Kind::Split => {
+                let part = cart.part.as_ref().expect("it was read");
+                split_one(pool, config, now, key, id, part, cart.wanted[place])
             }
             Kind::Release if pool.state_of(now, id).is_none() => Err(refusal("NOORDER", key)),
             Kind::Release => release_one(pool, config, now, key, id),

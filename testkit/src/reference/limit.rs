@@ -290,6 +290,20 @@ impl Limit {
         instance
     }
 
+    /// Whether this part of a rolling window counts still.
+    pub(super) fn counts_in_a_part(&self, values: &[Bytes], instance: Option<u64>) -> bool {
+        self.counted_parts(values).iter().any(|part| Some(part.instance) == instance)
+    }
+
+    /// One more order in the part that counts another one.
+    pub(super) fn count_again(&mut self, values: &[Bytes], instance: Option<u64>) {
+        for part in self.parts.get_mut(values).into_iter().flatten() {
+            if Some(part.instance) == instance {
+                part.used += 1;
+            }
+        }
+    }
+
     /// Gives back in the part where it was counted, where that counts still.
     pub(super) fn uncount_part(&mut self, values: &[Bytes], instance: u64, amount: i128) {
         let (window, looked_ms) = (self.window, self.looked_ms);

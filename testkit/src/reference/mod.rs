@@ -44,7 +44,10 @@ use limits::{missing_text, new_limit, offset_text, override_pattern};
 use policy::{bytes_to_json, calendar_window, parse_policy};
 use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
 use schedule::Sale;
-use selling::{confirm_one, extend_one, give_up, refuse_itself, refuse_paid, release_one, reserve_new, return_one};
+use selling::{
+    confirm_one, extend_one, give_up, refuse_itself, refuse_paid, refuse_same, release_one, reserve_new, return_one,
+    split_one,
+};
 pub use zone::{tables as zone_tables, zone_window, Table as ZoneTable, Tz};
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
@@ -148,10 +151,12 @@ impl Reference {
             b"STOCK.CONFIRM" => self.confirm(now, args),
             b"STOCK.RELEASE" => self.release(now, args),
             b"STOCK.AMEND" => self.amend(now, args),
+            b"STOCK.SPLIT" => self.split(now, args),
             b"STOCK.EXTEND" => self.extend(now, args),
             b"STOCK.RETURN" => self.give_back(now, args),
             b"STOCK.MRESERVE" => self.cart(now, carts::Kind::Reserve, args),
             b"STOCK.MCONFIRM" => self.cart(now, carts::Kind::Confirm, args),
+            b"STOCK.MSPLIT" => self.cart(now, carts::Kind::Split, args),
             b"STOCK.MRELEASE" => self.cart(now, carts::Kind::Release, args),
             b"STOCK.MEXTEND" => self.cart(now, carts::Kind::Extend, args),
             b"STOCK.MRETURN" => self.cart(now, carts::Kind::Return, args),

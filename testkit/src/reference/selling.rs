@@ -84,6 +84,16 @@ impl Reference {
         })
     }
 
+    pub(super) fn split(&mut self, now: i128, mut args: Args) -> Answer {
+        let key = args.key()?;
+        let id = args.id()?;
+        let new = args.id()?;
+        let qty = args.quantity()?;
+        args.end()?;
+        refuse_same(&id, &new)?;
+        self.write(now, &key, |pool, config| split_one(pool, config, now, &key, &id, &new, qty))
+    }
+
     pub(super) fn extend(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let id = args.id()?;
@@ -185,6 +195,100 @@ pub(super) fn refuse_itself(id: &[u8], old: Option<&Bytes>) -> Result<(), Reply>
         true => Err(error("an order cannot replace itself")),
         false => Ok(()),
     }
+}
+
+/// SPLIT: the part is another order.
+pub(super) fn refuse_same(id: &[u8], new: &[u8]) -> Result<(), Reply> {
+    match id == new {
+        true => Err(error("the part needs an id of its own")),
+        false => Ok(()),
+    }
+}
+
+/// SPLIT: some units of a hold become an order of their own.
+pub(super) fn split_one(
+    pool: &mut Pool,
+    config: &Config,
+    now: i128,
+    key: &[u8],
+    id: &[u8],
+    new: &[u8],
+    qty: i128,
+) -> Answer {
+    match pool.state_of(now, new) {
+        None => {}
+        Some(State::Reserved | State::Confirmed) => {
+            let part = &pool.orders[new];
+            if part.asked != qty || part.partial {
+                return Err(conflict("the order has other content"));
+            }
+            let whole = pool.orders.get(id).filter(|whole| whole.asked > 0 && !whole.vouched);
+            if whole.is_some_and(|whole| *whole.attributes != *part.attributes) {
+                return Err(conflict("the attributes differ"));
+            }
+            return Err(pool.exists(key, new));
+        }
+        Some(state) => return Err(closed(key, state)),
+    }
+    open_order(pool, now, key, id)?;
+    let whole = pool.orders[id].clone();
+    if qty >= whole.qty {
+        return Err(conflict("the order holds no more than that"));
+    }
+    pool.refuse_too_many_orders(config)?;
+    // Units stay counted where they are. Where orders are counted there is one more of them, in the same usage.
+    let mut charges = Vec::new();
+    for place in 0..pool.limits.len() {
+        let limit: &mut Limit = &mut pool.limits[place];
+        let Some(charge) = whole.charges.iter().find(|charge| charge.limit == limit.id) else {
+            continue;
+        };
+        let mut charge = charge.clone();
+        match limit.count {
+            Count::Units => charge.amount = qty,
+            Count::Orders => {
+                charge.amount = 1;
+                let counts = limit.usage.get(&charge.values).map(|usage| usage.instance);
+                let is_over = charge.counted_in.is_some() && counts != charge.counted_in;
+                let is_over = is_over && !limit.counts_in_a_part(&charge.values, charge.counted_in);
+                if !is_over && !limit.allows(&charge.values, 1) {
+                    return Err(limit.refusal(now, key, &charge.values, 1, 0));
+                }
+                limit.count_again(&charge.values, charge.counted_in);
+                for usages in [&mut limit.usage, &mut limit.over_usage] {
+                    let usage = usages.get_mut(&charge.values);
+                    if let Some(usage) = usage.filter(|usage| Some(usage.instance) == charge.counted_in) {
+                        usage.used += 1;
+                    }
+                }
+            }
+        }
+        charges.push(charge);
+    }
+    let units_at = |limit: u64| pool.limits.iter().any(|at| at.id == limit && at.count == Count::Units);
+    let mut left = whole.charges.clone();
+    left.iter_mut().filter(|charge| units_at(charge.limit)).for_each(|charge| charge.amount -= qty);
+    let before = pool.could;
+    let rest = whole.qty - qty;
+    let order = pool.known(id);
+    order.qty = rest;
+    order.charges = left;
+    pool.change();
+    pool.tell("amended", Some(id), rest);
+    pool.told.last_mut().expect("it was told").edge = None;
+    pool.could = before;
+    pool.change();
+    let part = Order {
+        counted: whole.counted.clone(),
+        remember: whole.remember.clone(),
+        charges,
+        deadline_ms: whole.deadline_ms,
+        arrival: pool.next_serial(),
+        ..finished(now, State::Reserved, qty, Attributes::clone(&whole.attributes))
+    };
+    pool.orders.insert(new.into(), part.into());
+    pool.tell("reserved", Some(new), qty);
+    Ok(ok(&[int(qty), int(rest), int(whole.deadline_ms)]))
 }
 
 /// REPLACES: what is paid is not replaced.

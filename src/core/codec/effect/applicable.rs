@@ -76,6 +76,11 @@ fn order_applicable(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) 
             Some(recount) => *qty > o.qty && counted(recount, &o),
             None => *qty < o.qty,
         }),
+        OrderChange::Parted { qty } => held().is_some_and(|o| *qty < o.qty),
+        OrderChange::Split { from, .. } => {
+            let source = from.row.and_then(|row| pool.orders.get(row));
+            held().is_none() && source.is_some_and(|o| o.state == OrderState::Reserved)
+        }
         OrderChange::Extended { deadline_ms } => held().is_some_and(|o| *deadline_ms > o.time_ms),
         OrderChange::Confirmed { qty, .. } => held().is_some_and(|o| *qty <= o.qty),
         OrderChange::Expired { .. } | OrderChange::Replaced { .. } => held().is_some(),

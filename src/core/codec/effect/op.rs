@@ -27,6 +27,10 @@ pub const EVENT_REF: u8 = 22;
 pub const REPLACED: u8 = 23;
 /// As RESERVED, with the units that the order whose place it takes gave up.
 pub const REPLACING: u8 = 24;
+/// As AMENDED, for another order in the same step.
+pub const PARTED: u8 = 25;
+/// The order that PARTED made room for.
+pub const SPLIT: u8 = 26;
 /// No change of its own: the sale window of the policy before it, where it has one.
 pub const POLICY_SCHEDULE: u8 = 28;
 pub const SCHEDULED: u8 = 29;

@@ -209,6 +209,8 @@ fn order_change<'s, 'a: 's>(
             let recount = if r.flag()? { Some(recount(r, pool, now_ms, known)?) } else { None };
             OrderChange::Amended { qty, recount }
         }
+        op::PARTED => OrderChange::Parted { qty: r.within(1..=MAX_UNITS)? },
+        op::SPLIT => OrderChange::Split { from: order(r, pool)?, qty: r.within(1..=MAX_UNITS)? },
         op::EXTENDED => OrderChange::Extended { deadline_ms: time(r, now_ms)? },
         op::CONFIRMED => OrderChange::Confirmed { qty: r.within(1..=MAX_UNITS)?, forget_ms: time(r, now_ms)? },
         op::LATE => {

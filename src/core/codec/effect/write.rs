@@ -81,6 +81,8 @@ const fn order_code(change: &OrderChange<'_>) -> u8 {
         OrderChange::Reserved { given_up: 0, .. } => op::RESERVED,
         OrderChange::Reserved { .. } => op::REPLACING,
         OrderChange::Amended { .. } => op::AMENDED,
+        OrderChange::Parted { .. } => op::PARTED,
+        OrderChange::Split { .. } => op::SPLIT,
         OrderChange::Extended { .. } => op::EXTENDED,
         OrderChange::Confirmed { .. } => op::CONFIRMED,
         OrderChange::Late { .. } => op::LATE,
@@ -140,6 +142,11 @@ fn put_order_change(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, change: &OrderC
             if let Some(recount) = recount {
                 put_recount(out, recount, now_ms);
             }
+        }
+        OrderChange::Parted { qty } => put_signed(out, *qty),
+        OrderChange::Split { from, qty } => {
+            put_bytes(out, from.id);
+            put_signed(out, *qty);
         }
         OrderChange::Extended { deadline_ms } => put_signed(out, ahead(*deadline_ms)),
         OrderChange::Confirmed { qty, forget_ms } => {
