@@ -265,8 +265,10 @@ impl Loader {
     }
 
     fn limit_zone(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let Some(limit) = self.pool.limits.last_mut() else { return damage("a time zone has no limit") };
-        limit_zone(reader, limit)
+        self.pool
+            .limits
+            .last_mut()
+            .map_or_else(|| damage("a time zone has no limit"), |limit| limit_zone(reader, limit))
     }
 
     fn token(&mut self, reader: &mut Reader<'_>) -> Read<()> {
