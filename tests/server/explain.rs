@@ -22,7 +22,19 @@ fn explain_shows_every_step_also_behind_the_one_that_refuses() {
     let map = c.say("STOCK.EXPLAIN k 8");
     assert!(matches!(map, Value::Map(_)), "a RESP3 map: {map}");
     let names: Vec<String> = map.pairs().into_iter().map(|(name, _)| name).collect();
-    let steps = ["exists", "suspended", "orders", "max_orders", "missing", "stock", "limits", "answer", "returning"];
+    let steps = [
+        "exists",
+        "suspended",
+        "from_ms",
+        "until_ms",
+        "orders",
+        "max_orders",
+        "missing",
+        "stock",
+        "limits",
+        "answer",
+        "returning",
+    ];
     assert_eq!(names, steps);
     assert_eq!(map.field("suspended").int(), 1);
     assert_eq!(map.field("orders").int(), 1);
