@@ -298,14 +298,10 @@ impl Loader {
         }
         self.last_usage = (place, window_ms);
         let hash = salt.usage(limit.id, value.as_slice());
-        let window = limit.identity.window;
-        let id = limit.id;
+        let (id, window) = (limit.id, limit.identity.window);
         let entry = RestoredEntry { value: value.clone(), window_ms, used, limit: id, state: EntryState::Indexed };
         let at = self.pool.usage.restore(Some(limit), entry);
         if matches!(window, Window::Rolling(_)) {
-            if window.counted(window_ms).0 != window_ms {
-                return damage("a part of a rolling window begins elsewhere");
-            }
             self.newest.add(&mut self.pool.usage, (id, value), at, Some(window))?;
         } else {
             self.usage_bulk.add(hash, at);
