@@ -74,7 +74,7 @@ fn options_in_every_order() {
                 c.expect(&twice, "-ERR *");
             }
             if call.starts_with("STOCK.LIMIT") {
-                c.expect(&format!("STOCK.UNLIMIT k xo{n} PER DAY COUNT ORDERS"), "1");
+                c.expect(&format!("STOCK.UNLIMIT k xo{n} PER 60 ROLLING COUNT ORDERS"), "1");
             }
         }
     }
