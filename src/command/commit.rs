@@ -15,7 +15,7 @@ use crate::core::model::ids::Bytes;
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::time::Clock;
 use crate::core::model::view::View;
-use crate::core::ops::{expire, purge, schedule};
+use crate::core::ops::{expire, purge, roll, schedule};
 
 /// The time and the defaults of a call.
 #[must_use]
@@ -109,6 +109,14 @@ pub fn expire_hold(call: &mut Call<'_>, handle: Handle, row: u32) {
 /// pool, and notes what to announce.
 pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
     let now_ms = call.env.clock.now_ms;
+    let windows = roll::plan(call.keys.pool(handle), now_ms);
+    if !windows.is_empty() {
+        commit_one(call, handle, now_ms, &Change::Resolved(windows));
+    }
+    commit_one(call, handle, now_ms, change);
+}
+
+fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<'_>) {
     let pool = call.keys.pool_mut(handle);
     let fresh = change.kind().is_some() && pool.needs_epoch(call.env.promotion);
     // 0 is what a pool has before its first change.

@@ -143,7 +143,7 @@ fn limit_map(out: &mut dyn Out, view: &View<'_>, limit: &Limit, attributes: &Att
     let counted = tuple.map(|tuple| {
         let (used, window_ms) = if limit.keeps_usage() { view.usage_of(limit, tuple) } else { (0, 0) };
         let cap = limit.cap(tuple);
-        (used, cap, cap.left(used), limit.window_end_ms(window_ms))
+        (used, cap, cap.left(used), view.resets_ms(limit, tuple, window_ms, limit.amount(qty)))
     });
     let verdict = match (counted, limit.missing) {
         (Some((_, _, Some(left), _)), _) if left < limit.amount(qty) => "refuses",

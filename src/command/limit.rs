@@ -1,19 +1,18 @@
 //! ```text
-//! STOCK.LIMIT key by max|UNLIMITED [PER window] [TZ offset] [COUNT UNITS|ORDERS]
+//! STOCK.LIMIT key by max|UNLIMITED [PER window [ROLLING]] [TZ zone] [COUNT UNITS|ORDERS]
 //!     [MISSING REFUSE|ALLOW] [FOR value …]
 //! ```
 
-use super::args::{is, set_once, Args, Parsed};
+use super::args::{is, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::limit_text::{any, cap, dimensions, identity, offset, pattern, window, Named};
+use super::limit_text::{any, cap, dimensions, identity, pattern, rolling, time_zone, window, Named};
 use super::reply::refused;
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER, ROLLING};
 use crate::core::model::change::LimitSet;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Count, Missing};
-use crate::core::model::window::Window;
 use crate::core::ops::limit::decide_set;
 
 pub const SPEC: Spec = Spec {
@@ -31,7 +30,8 @@ pub const SPEC: Spec = Spec {
         Arg::string("by"),
         Arg::new("cap", ArgKind::OneOf(&[Arg::integer("max"), Arg::word("unlimited", "UNLIMITED")])),
         PER,
-        Arg::string("offset").after("TZ").optional(),
+        ROLLING,
+        Arg::string("zone").after("TZ").optional(),
         COUNT_WHAT,
         Arg::new("missing", ArgKind::OneOf(&[Arg::word("refuse", "REFUSE"), Arg::word("allow", "ALLOW")]))
             .after("MISSING")
@@ -41,11 +41,14 @@ pub const SPEC: Spec = Spec {
     docs: Docs {
         details: "At most `max` units, or with `COUNT ORDERS` orders, for each value of the dimensions in `by` \
             (joined by `+`; `*` = everyone together) in each window. Windows: `ORDER`, `HOUR`, `DAY`, \
-            `WEEK`, `MONTH`, `LIFE` (the default: the pool's whole life), or a number of seconds. **A \
-            window by number does not roll**: it begins at multiples of that number since 1970. `TZ` is a \
-            fixed offset for calendar windows.\n\nWith `FOR` it sets an override for one value; `*` stands \
-            for any. `MISSING ALLOW` lets orders pass that do not carry the dimension. Setting a limit \
-            again changes its `max` and keeps its usage.",
+            `WEEK`, `MONTH`, `LIFE` (the default: the pool's whole life), or a number of seconds. A \
+            window by number begins at multiples of that number since 1970; **with `ROLLING` it is the last \
+            so many seconds**, whenever one looks, and units come back at most 1/64 of it late. `TZ` says \
+            by which clock hours, days, weeks and months begin: a name such as `Europe/Berlin`, whose days \
+            are 23 or 25 hours long where clocks change, or a fixed offset such as `+08:00`.\n\n\
+            With `FOR` it sets an override for one value; `*` stands for any. `MISSING ALLOW` lets orders \
+            pass that do not carry the dimension. Setting a limit again changes its `max` and keeps its \
+            usage.",
         replies: &[reply("OK", "Done."), docs::NOPOOL],
         errors: &["ERR: a pool has at most 32 limits, a limit at most 4 dimensions and 10,000 overrides."],
         example: include_str!("examples/limit.txt"),
@@ -93,12 +96,15 @@ pub fn override_of(named: &Named<'_>, args: &mut Args<'_>) -> Parsed<Bytes> {
 fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
     let named = dimensions(args.required()?)?;
     let cap = cap(args.required()?)?;
+    let mut rolls = false;
     let (mut per, mut tz, mut what, mut without, mut special) = (None, None, None, None, None);
     while let Some(option) = args.take() {
         if is(option, "PER") {
             set_once(&mut per, window(args.option_value()?)?)?;
+        } else if is(option, "ROLLING") {
+            set_flag(&mut rolls)?;
         } else if is(option, "TZ") {
-            set_once(&mut tz, offset(args.option_value()?)?)?;
+            set_once(&mut tz, time_zone(args.option_value()?)?)?;
         } else if is(option, "COUNT") {
             set_once(&mut what, count(args.option_value()?)?)?;
         } else if is(option, "MISSING") {
@@ -109,8 +115,8 @@ fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
             return Err(CommandError::SYNTAX);
         }
     }
-    let identity = identity(&named, per.unwrap_or(Window::Life), what.unwrap_or(Count::Units));
-    Ok(LimitSet { identity, offset_min: tz, missing: without, pattern: special, cap })
+    let identity = identity(&named, rolling(per, rolls)?, what.unwrap_or(Count::Units));
+    Ok(LimitSet { identity, tz, missing: without, pattern: special, cap })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {

@@ -1,5 +1,7 @@
 //! The texts of limits, shared by LIMIT, UNLIMIT and the policy.
 
+use std::borrow::Cow;
+
 use super::args::{checked_id, integer, is, Parsed};
 use super::error::CommandError;
 use crate::core::model::ids::{is_name, Bytes};
@@ -7,6 +9,7 @@ use crate::core::model::limit::{push_value, Cap, Identity, TupleBuf, MAX_DIMENSI
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::{MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::{Window, NAMED};
+use crate::core::model::zone::{Tz, Zone};
 use arrayvec::ArrayVec;
 
 /// Dimensions in the order in which the caller named them.
@@ -94,28 +97,54 @@ pub fn window(word: &[u8]) -> Parsed<Window> {
         .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH, LIFE or 1 to 315360000 seconds"))
 }
 
-/// Reads a UTC offset, `+hh:mm` or `-hh:mm` up to 18:00, into minutes.
+/// The window of PER and ROLLING.
 ///
 /// # Errors
-/// `ERR invalid time offset` for anything else.
-pub fn offset(text: &[u8]) -> Parsed<i32> {
-    let error = CommandError::line("ERR invalid time offset: +hh:mm or -hh:mm, up to 18:00");
-    let &[sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] = text else { return Err(error) };
+/// ROLLING without a number of seconds.
+pub fn rolling(per: Option<Window>, rolling: bool) -> Parsed<Window> {
+    match (per, rolling) {
+        (per, false) => Ok(per.unwrap_or(Window::Life)),
+        (Some(Window::Seconds(n)), true) => Ok(Window::Rolling(n)),
+        (_, true) => Err(CommandError::line("ERR ROLLING needs PER with a number of seconds")),
+    }
+}
+
+/// Reads a time zone: a UTC offset, `+hh:mm` or `-hh:mm` up to 18:00, or a name such as
+/// `Europe/Berlin`.
+///
+/// # Errors
+/// `ERR invalid time zone` for anything else.
+pub fn time_zone(text: &[u8]) -> Parsed<Tz> {
+    let named = || Zone::find(text).map(Tz::Named);
+    offset(text).map(Tz::Offset).or_else(named).ok_or(CommandError::line(
+        "ERR invalid time zone: +hh:mm or -hh:mm, up to 18:00, or a name such as Europe/Berlin",
+    ))
+}
+
+/// Writes a time zone as [`time_zone`] reads it.
+#[must_use]
+pub fn time_zone_text(tz: Tz) -> Cow<'static, str> {
+    match tz {
+        Tz::Offset(minutes) => offset_text(minutes).into(),
+        Tz::Named(zone) => zone.name().into(),
+    }
+}
+
+fn offset(text: &[u8]) -> Option<i32> {
+    let &[sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] = text else { return None };
     let digit = |byte: u8| byte.is_ascii_digit().then(|| i32::from(byte.wrapping_sub(b'0')));
     let (Some(h1), Some(h2), Some(m1), Some(m2)) = (digit(h1), digit(h2), digit(m1), digit(m2)) else {
-        return Err(error);
+        return None;
     };
     let pair = |tens: i32, ones: i32| tens.saturating_mul(10).saturating_add(ones);
     let minutes = pair(h1, h2).saturating_mul(60).saturating_add(pair(m1, m2));
     if pair(m1, m2) > 59 || minutes > MAX_OFFSET_MIN {
-        return Err(error);
+        return None;
     }
-    Ok(if sign == b'-' { minutes.saturating_neg() } else { minutes })
+    Some(if sign == b'-' { minutes.saturating_neg() } else { minutes })
 }
 
-/// Writes a UTC offset in minutes as [`offset`] reads it.
-#[must_use]
-pub fn offset_text(offset_min: i32) -> String {
+fn offset_text(offset_min: i32) -> String {
     let sign = if offset_min < 0 { '-' } else { '+' };
     let minutes = offset_min.unsigned_abs();
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
@@ -146,13 +175,15 @@ mod tests {
     #[test]
     fn offsets_are_read_and_written() {
         for (text, minutes) in [("+00:00", 0), ("+08:00", 480), ("-03:30", -210), ("+18:00", 1080)] {
-            assert_eq!(offset(text.as_bytes()).ok(), Some(minutes));
-            assert_eq!(offset_text(minutes), text);
+            assert_eq!(time_zone(text.as_bytes()).ok(), Some(Tz::Offset(minutes)));
+            assert_eq!(time_zone_text(Tz::Offset(minutes)), text);
         }
         for bad in ["08:00", "+8:00", "+18:01", "+00:60", "+19:00", "+0a:00", "", "+08:00 "] {
-            assert!(offset(bad.as_bytes()).is_err(), "{bad}");
+            assert!(time_zone(bad.as_bytes()).is_err(), "{bad}");
         }
-        assert_eq!(offset(b"-00:00").ok(), Some(0));
+        assert_eq!(time_zone(b"-00:00").ok(), Some(Tz::UTC));
+        let berlin = time_zone(b"europe/berlin").map(time_zone_text);
+        assert_eq!(berlin.ok().as_deref(), Some("Europe/Berlin"));
     }
 
     #[test]

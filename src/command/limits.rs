@@ -4,7 +4,7 @@ use super::args::Args;
 use super::commit::read_pool;
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::limit_text::offset_text;
+use super::limit_text::time_zone_text;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::limit::{values, Missing};
 
@@ -50,7 +50,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         out.bulk(b"max");
         out.int(limit.base.shown());
         out.bulk(b"tz");
-        out.bulk(offset_text(limit.offset_min).as_bytes());
+        out.bulk(time_zone_text(limit.tz).as_bytes());
         out.bulk(b"missing");
         out.bulk(match limit.missing {
             Missing::Refuse => b"refuse",

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::args::Parsed;
 use super::error::CommandError;
-use super::limit_text::{add_dimension, any, identity, offset, offset_text, pattern, window, Named};
+use super::limit_text::{add_dimension, any, identity, pattern, time_zone, time_zone_text, window, Named};
 use super::policy_value::{list, Whole};
 use crate::core::model::ids::{is_name, Bytes, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
@@ -18,6 +18,7 @@ use crate::core::model::remembered::MAX_REMEMBER;
 use crate::core::model::sale::Schedule;
 use crate::core::model::time::MAX_SECONDS;
 use crate::core::model::window::Window;
+use crate::core::model::zone::Tz;
 
 /// The greatest length of a policy, in bytes.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
@@ -56,6 +57,8 @@ struct LimitText {
     max: Option<MaxText>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     per: Option<PerText>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rolling: bool,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     tz: Option<String>,
     #[serde(default)]
@@ -174,12 +177,12 @@ fn cap(max: &MaxText) -> Parsed<Cap> {
     }
 }
 
-/// Reads a policy. `utc_offset_min` is the offset of limits that name none.
+/// Reads a policy. `default_tz` is the time zone of limits that name none.
 ///
 /// # Errors
 /// Invalid JSON, an unknown or duplicate field, or a value out of bounds. The error names line and
 /// column, never bytes of the caller.
-pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
+pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
     if text.len() > MAX_TEXT {
         return Err(CommandError::line("ERR invalid policy: longer than 4 MiB"));
     }
@@ -201,7 +204,7 @@ pub fn read(text: &[u8], utc_offset_min: i32) -> Parsed<Policy> {
     }
     let mut limits: Vec<PolicyLimit> = Vec::with_capacity(text.limits.len());
     for given in &text.limits {
-        let limit = limit(given, utc_offset_min)?;
+        let limit = limit(given, default_tz)?;
         if limits.iter().any(|l| l.identity == limit.identity) {
             return Err(CommandError::line("ERR invalid policy: duplicate limit"));
         }
@@ -249,7 +252,7 @@ fn is_named(policy: &Value) -> bool {
     policy.is_object() && policy.get("events").is_none_or(value) && items(policy, "limits").iter().all(limit)
 }
 
-fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
+fn limit(text: &LimitText, default_tz: Tz) -> Parsed<PolicyLimit> {
     let mut named = Named::new();
     for name in &text.by {
         add_dimension(&mut named, name.as_bytes())?;
@@ -260,6 +263,14 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
         // Seconds are a number in JSON, never a word: one spelling for each policy.
         Some(PerText::Word(word)) if word.bytes().all(|b| b.is_ascii_lowercase()) => window(word.as_bytes())?,
         Some(PerText::Word(_)) => return Err(CommandError::line("ERR invalid policy: unknown window in per")),
+    };
+    let window = if text.rolling {
+        let Window::Seconds(n) = window else {
+            return Err(CommandError::line("ERR invalid policy: rolling needs per in seconds"));
+        };
+        Window::Rolling(n)
+    } else {
+        window
     };
     let count = match text.count {
         CountText::Units => Count::Units,
@@ -282,7 +293,7 @@ fn limit(text: &LimitText, utc_offset_min: i32) -> Parsed<PolicyLimit> {
     }
     Ok(PolicyLimit {
         identity: identity(&named, window, count),
-        offset_min: text.tz.as_ref().map_or(Ok(utc_offset_min), |tz| offset(tz.as_bytes()))?,
+        tz: text.tz.as_ref().map_or(Ok(default_tz), |tz| time_zone(tz.as_bytes()))?,
         missing,
         base: text.max.as_ref().map_or(Ok(Cap::Unlimited), cap)?,
         overrides,
@@ -298,7 +309,7 @@ fn max_text(cap: Cap) -> MaxText {
 
 /// A window in a policy; absent for `life`, which is the default.
 fn per_text(window: Window) -> Option<PerText> {
-    if let Window::Seconds(n) = window {
+    if let Window::Seconds(n) | Window::Rolling(n) = window {
         return Some(PerText::Seconds(Whole(n.into())));
     }
     window.word().filter(|_| window != Window::Life).map(|word| PerText::Word(word.into()))
@@ -320,7 +331,8 @@ pub fn write(policy: &Policy) -> String {
             by: limit.identity.dims.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
             max: Some(max_text(limit.base)),
             per: per_text(limit.identity.window),
-            tz: Some(offset_text(limit.offset_min)),
+            rolling: matches!(limit.identity.window, Window::Rolling(_)),
+            tz: Some(time_zone_text(limit.tz).into_owned()),
             count: match limit.identity.count {
                 Count::Units => CountText::Units,
                 Count::Orders => CountText::Orders,

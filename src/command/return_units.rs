@@ -1,14 +1,15 @@
-//! `STOCK.RETURN key order [QTY n TOKEN t [LATE]] [KEEPUSAGE] [NORESTOCK]`
+//! `STOCK.RETURN key order [QTY n TOKEN t [LATE]] [KEEPUSAGE] [NORESTOCK] [FOR dim value …]`
 
 use super::args::{is, quantity, set_flag, set_once, token, Args, Parsed};
-use super::commit::{commit_and_purge, view, write_pool};
+use super::commit::{commit, commit_and_purge, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::{available, ok, refused};
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
+use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderChange};
-use crate::core::ops::return_units::{decide, Part, Return};
+use crate::core::ops::return_units::{credit, decide, Part, Return};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RETURN",
@@ -27,12 +28,15 @@ pub const SPEC: Spec = Spec {
         PART,
         Arg::word("keepusage", "KEEPUSAGE").optional(),
         Arg::word("norestock", "NORESTOCK").optional(),
+        FOR,
     ],
     docs: Docs {
         details: "Without `QTY` all that is left comes back. A part needs a `TOKEN`, the refund's id: the same \
             token again is answered `EXISTS`. The share in the limits goes back, where the window is not \
             over; `KEEPUSAGE` leaves it. `NORESTOCK` says that the goods do not come back to the shelf. \
-            `LATE` accepts an order that the pool has forgotten.",
+            `LATE` accepts an order that the pool has forgotten; with `FOR`, who had bought it, limits get \
+            its units back, too: those whose window can have counted it, such as one for the pool's whole \
+            life.",
         replies: &[
             reply("[OK, qty, available, sold]", "`qty` units were returned."),
             docs::NOPOOL,
@@ -42,8 +46,8 @@ pub const SPEC: Spec = Spec {
             docs::CLOSED,
         ],
         errors: &[
-            "CONFLICT: more than is left to return, a token that was used with other content, or \
-            everything was returned already.",
+            "CONFLICT: more than is left to return, a token that was used with other content, everything \
+                was returned already, or `FOR` differs from the order's attributes.",
             "ERR: an order has at most 1,000 return tokens.",
         ],
         example: include_str!("examples/return.txt"),
@@ -55,9 +59,10 @@ const PART: Arg = Arg::new("part", ArgKind::Block(PARTS)).optional();
 const PARTS: &[Arg] =
     &[Arg::integer("n").after("QTY"), Arg::string("token").after("TOKEN"), Arg::word("late", "LATE").optional()];
 
-fn parse<'a>(args: &mut Args<'a>) -> Parsed<Return<'a>> {
+fn parse<'a>(args: &mut Args<'a>, attributes: &mut Attributes<'a>) -> Parsed<(Return<'a>, bool)> {
     let order = args.order()?;
     let (mut qty, mut key, mut late, mut keep_usage, mut no_restock) = (None, None, false, false, false);
+    let mut named = false;
     while let Some(option) = args.take() {
         if is(option, "QTY") {
             set_once(&mut qty, quantity(args.option_value()?)?)?;
@@ -69,25 +74,39 @@ fn parse<'a>(args: &mut Args<'a>) -> Parsed<Return<'a>> {
             set_flag(&mut keep_usage)?;
         } else if is(option, "NORESTOCK") {
             set_flag(&mut no_restock)?;
+        } else if is(option, "FOR") {
+            args.attributes(attributes)?;
+            named = true;
         } else {
             return Err(CommandError::SYNTAX);
         }
     }
     let part = match (qty, key) {
-        (Some(qty), Some(token)) => Some(Part { qty, token, late }),
+        (Some(qty), Some(token)) => Some(Part { qty, token, late, attributes: None }),
         (None, None) if !late => None,
         _ => return Err(CommandError::SYNTAX),
     };
-    Ok(Return { order, part, keep_usage, no_restock })
+    if named && (!late || keep_usage) {
+        return Err(CommandError::SYNTAX);
+    }
+    let call = Return { order, part, keep_usage, no_restock };
+    Ok((call, named))
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let request = parse(&mut args)?;
+    let mut attributes = Attributes::default();
+    let (mut request, named) = parse(&mut args, &mut attributes)?;
+    if let Some(part) = request.part.as_mut().filter(|_| named) {
+        part.attributes = Some(&attributes);
+    }
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {
         Ok(change) => {
+            if let Some(credited) = credit(&view(call, handle), &request) {
+                commit(call, handle, &credited);
+            }
             commit_and_purge(call, handle, &change);
             let Change::Order(_, change) = change else { return Ok(()) };
             let (OrderChange::Returned { content, .. } | OrderChange::UnverifiedReturn { content, .. }) = change else {

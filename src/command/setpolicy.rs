@@ -39,7 +39,7 @@ pub const SPEC: Spec = Spec {
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let policy = policy_json::read(args.required()?, call.env.defaults.utc_offset_min)?;
+    let policy = policy_json::read(args.required()?, call.env.defaults.tz)?;
     args.end()?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let named = policy.events.as_ref().filter(|name| !name.as_slice().is_empty());

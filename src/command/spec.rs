@@ -175,6 +175,8 @@ const FOR_PARTS: &[Arg] = &[Arg::string("dim"), Arg::string("value")];
 pub const FOR_VALUES: Arg = Arg::string("value").after("FOR").optional().multiple();
 /// PER and the window of a limit.
 pub const PER: Arg = Arg::string("window").after("PER").optional();
+/// ROLLING: the window is the last so many seconds.
+pub const ROLLING: Arg = Arg::word("rolling", "ROLLING").optional();
 /// COUNT and what a limit counts.
 pub const COUNT_WHAT: Arg = Arg::new("what", ArgKind::OneOf(COUNT_PARTS)).after("COUNT").optional();
 const COUNT_PARTS: &[Arg] = &[Arg::word("units", "UNITS"), Arg::word("orders", "ORDERS")];

@@ -1,14 +1,13 @@
-//! `STOCK.UNLIMIT key by [PER window] [COUNT UNITS|ORDERS] [FOR value …]`
+//! `STOCK.UNLIMIT key by [PER window [ROLLING]] [COUNT UNITS|ORDERS] [FOR value …]`
 
-use super::args::{is, set_once, Args};
+use super::args::{is, set_flag, set_once, Args};
 use super::commit::{commit_and_purge, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::limit::{count, override_of};
-use super::limit_text::{dimensions, identity, window};
-use super::spec::{Access, Arg, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER};
+use super::limit_text::{dimensions, identity, rolling, window};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER, ROLLING};
 use crate::core::model::limit::Count;
-use crate::core::model::window::Window;
 use crate::core::ops::limit::decide_removed;
 
 pub const SPEC: Spec = Spec {
@@ -21,7 +20,7 @@ pub const SPEC: Spec = Spec {
     fast: false,
     keys: KeyPositions::First,
     inserts: false,
-    args: &[Arg::KEY, Arg::string("by"), PER, COUNT_WHAT, FOR_VALUES],
+    args: &[Arg::KEY, Arg::string("by"), PER, ROLLING, COUNT_WHAT, FOR_VALUES],
     docs: Docs {
         details: "The limit is named by its dimensions, window and `COUNT`. With `FOR` one override goes and \
             the limit stays.",
@@ -36,10 +35,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let named = dimensions(args.required()?)?;
+    let mut rolls = false;
     let (mut per, mut what, mut special) = (None, None, None);
     while let Some(option) = args.take() {
         if is(option, "PER") {
             set_once(&mut per, window(args.option_value()?)?)?;
+        } else if is(option, "ROLLING") {
+            set_flag(&mut rolls)?;
         } else if is(option, "COUNT") {
             set_once(&mut what, count(args.option_value()?)?)?;
         } else if is(option, "FOR") {
@@ -48,7 +50,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Err(CommandError::SYNTAX);
         }
     }
-    let identity = identity(&named, per.unwrap_or(Window::Life), what.unwrap_or(Count::Units));
+    let identity = identity(&named, rolling(per, rolls)?, what.unwrap_or(Count::Units));
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let change = decide_removed(call.keys.pool(handle), &identity, special);
     if let Some(change) = &change {

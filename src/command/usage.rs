@@ -85,13 +85,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
                 tuple: Some(value.tuple),
                 used: value.used,
                 cap: limit.cap(value.tuple),
-                resets_ms: limit.window_end_ms(value.window_ms),
+                resets_ms: view.resets_ms(limit, value.tuple, value.window_ms, 0),
             }));
             continue;
         }
         let Some(tuple) = limit.tuple(&attributes, &mut buf) else { continue };
         let (used, window_ms) = if limit.keeps_usage() { view.usage_of(limit, tuple) } else { (0, 0) };
-        let (cap, resets_ms) = (limit.cap(tuple), limit.window_end_ms(window_ms));
+        let (cap, resets_ms) = (limit.cap(tuple), view.resets_ms(limit, tuple, window_ms, 0));
         lines.push(LimitUsage { limit, tuple: None, used, cap, resets_ms });
     }
     let out = &mut *call.out;

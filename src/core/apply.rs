@@ -14,8 +14,11 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
     // is served from it any more.
     pool.applying = true;
     let quiet_until_ms = pool.quiet_until_ms.replace(0);
-    if let Change::Purged(purged) = change {
-        ops::purge::apply(pool, purged);
+    match change {
+        Change::Purged(purged) => ops::purge::apply(pool, purged),
+        Change::Resolved(windows) => ops::roll::apply(pool, windows),
+        Change::Credited(credit) => ops::credit::apply(pool, credit),
+        Change::Order(..) | Change::Pool(_) => {}
     }
     let announced = change.kind().map(|kind| {
         pool.begin(stamp);
@@ -23,7 +26,7 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
         match change {
             Change::Order(order, change) => apply_order(pool, stamp.now_ms, *order, change),
             Change::Pool(change) => apply_pool(pool, stamp.now_ms, change),
-            Change::Purged(_) => {}
+            Change::Purged(_) | Change::Resolved(_) | Change::Credited(_) => {}
         }
         (kind, transitions(pool, before, change))
     });

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::handles::OwnedString;
-use crate::command::limit_text::offset;
+use crate::command::limit_text::time_zone;
 use crate::core::model::context::Defaults;
 use crate::core::model::ids::MAX_STREAM;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::MAX_SECONDS;
+use crate::core::model::zone::Tz;
 
 /// A parameter that is a number.
 pub struct Number {
@@ -54,12 +55,16 @@ pub struct Text {
 }
 
 /// Indexes of [`TEXTS`].
-const UTC_OFFSET: usize = 0;
+const TIMEZONE: usize = 0;
 const EVENTS: usize = 1;
 
 /// The parameters that are texts.
 pub static TEXTS: [Text; 2] = [
-    Text { name: c"utc-offset", default: "+00:00", error: "utc-offset must be +hh:mm or -hh:mm, up to 18:00" },
+    Text {
+        name: c"timezone",
+        default: "+00:00",
+        error: "timezone must be +hh:mm or -hh:mm, up to 18:00, or a name such as Europe/Berlin",
+    },
     Text {
         name: c"events",
         default: "",
@@ -70,14 +75,14 @@ pub static TEXTS: [Text; 2] = [
 
 /// What a text means.
 enum TextValue {
-    UtcOffset(i32),
+    TimeZone(Tz),
     Events(Option<Rc<[u8]>>),
 }
 
 /// Reads the text of the parameter at this index. `None`: it is not accepted.
 fn parse_text(index: usize, text: &[u8], cluster: bool) -> Option<TextValue> {
     match index {
-        UTC_OFFSET => offset(text).ok().map(TextValue::UtcOffset),
+        TIMEZONE => time_zone(text).ok().map(TextValue::TimeZone),
         EVENTS if text.is_empty() => Some(TextValue::Events(None)),
         EVENTS if !cluster && text.len() <= MAX_STREAM => Some(TextValue::Events(Some(text.into()))),
         _ => None,
@@ -87,7 +92,7 @@ fn parse_text(index: usize, text: &[u8], cluster: bool) -> Option<TextValue> {
 /// The values of all parameters.
 pub struct Settings {
     numbers: [i64; NUMBERS.len()],
-    utc_offset_min: i32,
+    tz: Tz,
     events: Option<Rc<[u8]>>,
     /// The texts as they were set: the server reads them back as strings of this module.
     texts: [Option<OwnedString>; TEXTS.len()],
@@ -96,12 +101,7 @@ pub struct Settings {
 impl Settings {
     /// The defaults.
     pub const fn new() -> Self {
-        Self {
-            numbers: default_numbers(),
-            utc_offset_min: DEFAULT.utc_offset_min,
-            events: None,
-            texts: [const { None }; TEXTS.len()],
-        }
+        Self { numbers: default_numbers(), tz: DEFAULT.tz, events: None, texts: [const { None }; TEXTS.len()] }
     }
 
     /// What the core needs of them.
@@ -112,7 +112,7 @@ impl Settings {
             retain_ms: retain.saturating_mul(1000),
             retain_paid_ms: retain_paid.saturating_mul(1000),
             max_orders: u32::try_from(max_orders).unwrap_or(u32::MAX),
-            utc_offset_min: self.utc_offset_min,
+            tz: self.tz,
         }
     }
 
@@ -150,7 +150,7 @@ impl Settings {
     /// Sets the text at this index; false if it is not accepted.
     pub fn set_text(&mut self, index: usize, text: &[u8], cluster: bool) -> bool {
         match parse_text(index, text, cluster) {
-            Some(TextValue::UtcOffset(minutes)) => self.utc_offset_min = minutes,
+            Some(TextValue::TimeZone(tz)) => self.tz = tz,
             Some(TextValue::Events(stream)) => self.events = stream,
             None => return false,
         }
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn arguments_replace_defaults() {
-        let parsed = Arguments::parse(&[b"Hold-Seconds", b"60", b"stock.utc-offset", b"+08:00"], false);
+        let parsed = Arguments::parse(&[b"Hold-Seconds", b"60", b"stock.timezone", b"+08:00"], false);
         let (numbers, texts) = ([60, 86_400, 604_800, 10_000_000, 0, 0, 0], ["+08:00".into(), String::new()]);
         assert_eq!(parsed, Ok(Arguments { numbers, texts }));
         let defaults = Arguments::parse(&[], false).map(|parsed| parsed.numbers);
@@ -241,7 +241,7 @@ mod tests {
             let error = Arguments::parse(args, false).err().unwrap_or_default();
             assert!(error.contains("hold-second"), "{error}");
         }
-        assert!(Arguments::parse(&[b"utc-offset", b"8"], false).is_err());
+        assert!(Arguments::parse(&[b"timezone", b"8"], false).is_err());
     }
 
     #[test]

@@ -118,6 +118,8 @@ impl Cursor<'_> {
                 return self.order();
             }
             10 => "xsbb",
+            17 => "xss",
+            18 => "ns",
             14 => "oob",
             END => "nn",
             _ => return None,
@@ -134,7 +136,7 @@ impl Cursor<'_> {
                     for _ in 0..self.number()? {
                         self.bytes()?;
                     }
-                    if self.byte()? == 6 {
+                    if matches!(self.byte()?, 6 | 7) {
                         self.number()?;
                     }
                     self.byte()?;

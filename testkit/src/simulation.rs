@@ -17,6 +17,7 @@ use redis_stock::command::host::Origin;
 use redis_stock::core::model::change::OnHand;
 use redis_stock::core::model::context::Defaults;
 use redis_stock::core::model::pool::{EndedEpoch, MAX_EPOCHS};
+use redis_stock::core::model::zone::Tz;
 use redis_stock::core::verify::verify;
 
 use crate::generate::{Generator, Profile, START_MS};
@@ -135,7 +136,7 @@ fn keys_of(effect: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
 
 /// A replica's parameters differ from the primary's: what it replays must not depend on them.
 fn odd_parameters() -> Defaults {
-    Defaults { retain_ms: 1, hold_ms: 7, retain_paid_ms: 3, utc_offset_min: -300, ..Defaults::default() }
+    Defaults { retain_ms: 1, hold_ms: 7, retain_paid_ms: 3, tz: Tz::Offset(-300), ..Defaults::default() }
 }
 
 /// One history of so many calls. Panics where anything is wrong, and then tells the last calls.

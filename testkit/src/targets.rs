@@ -5,6 +5,7 @@ use redis_stock::command::host::Origin;
 use redis_stock::command::{policy_json, TABLE};
 use redis_stock::core::codec::{save, save_partial, Loader};
 use redis_stock::core::model::pool::Pool;
+use redis_stock::core::model::zone::Tz;
 use redis_stock::core::verify::verify;
 
 use crate::generate::{Generator, Profile, START_MS};
@@ -169,9 +170,10 @@ pub fn effect(data: &[u8], shop: &Host) {
 
 /// Bytes as the JSON of a policy. What is accepted is written so that it reads the same.
 pub fn policy(data: &[u8]) -> bool {
-    let Ok(policy) = policy_json::read(data, 60) else { return false };
+    let Ok(policy) = policy_json::read(data, Tz::Offset(60)) else { return false };
     let text = policy_json::write(&policy);
-    let again = policy_json::read(text.as_bytes(), 0).unwrap_or_else(|_| panic!("what is written is read: {text}"));
+    let again =
+        policy_json::read(text.as_bytes(), Tz::UTC).unwrap_or_else(|_| panic!("what is written is read: {text}"));
     assert_eq!(policy_json::write(&again), text);
     true
 }

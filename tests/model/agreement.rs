@@ -3,6 +3,7 @@
 
 use redis_stock::command::host::Origin;
 
+use redis_stock::core::model::zone::Tz;
 use testkit::generate::{Generator, Profile, START_MS};
 use testkit::host::{Fields, Host};
 use testkit::reference::told::EventRef;
@@ -94,7 +95,7 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
     replica.keys.strict = true;
     replica.defaults.retain_ms = 1;
     replica.defaults.hold_ms = 7;
-    replica.defaults.utc_offset_min = -300;
+    replica.defaults.tz = Tz::Offset(-300);
     let mut counts = Counts { calls: 0, changes: 0 };
     let mut now_ms = START_MS;
     let mut recent: Vec<String> = Vec::new();

@@ -6,6 +6,8 @@ mod broken;
 mod golden;
 mod hostile;
 mod regressions;
+mod rolling;
 mod selftest;
 mod simulated;
 mod tails;
+mod zones;

@@ -14,6 +14,7 @@ use redis_stock::core::model::pool::{Pool, Stamp};
 use redis_stock::core::model::time::Clock;
 use redis_stock::core::model::view::View;
 use redis_stock::core::model::window::Window;
+use redis_stock::core::model::zone::Tz;
 use redis_stock::core::ops::reserve::{decide, Hold, Reserve};
 use redis_stock::core::ops::{expire, purge};
 
@@ -99,7 +100,7 @@ fn pool_with_limits() -> Pool {
         };
         let set = LimitSet {
             identity,
-            offset_min: Some(0),
+            tz: Some(Tz::UTC),
             missing: Some(Missing::Refuse),
             pattern: None,
             cap: Cap::At(1_000_000_000),

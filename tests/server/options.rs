@@ -58,8 +58,9 @@ fn options_in_every_order() {
         ("STOCK.RESERVE k $ 1", &["px 60000", "partial"], "for user u", "[OK, 1, *]"),
         ("STOCK.CONFIRM k $ ", &["QTY 1", "LATE", "SINCE 9999999999999"], "FOR user u", "[OK, 1, *]"),
         ("STOCK.RETURN k $ ", &["QTY 1", "TOKEN t", "LATE", "KEEPUSAGE", "NORESTOCK"], "", "[OK, 1, *]"),
-        ("STOCK.LIMIT k x$ 1", &["PER DAY", "TZ +01:00", "COUNT orders", "MISSING allow"], "FOR v", "OK"),
-        ("STOCK.UNLIMIT k y ", &["PER DAY", "COUNT ORDERS"], "FOR v", "0"),
+        ("STOCK.RETURN k $ ", &["QTY 1", "TOKEN t", "LATE", "NORESTOCK"], "FOR user u", "[OK, 1, *]"),
+        ("STOCK.LIMIT k x$ 1", &["PER 60", "ROLLING", "TZ +01:00", "COUNT orders", "MISSING allow"], "FOR v", "OK"),
+        ("STOCK.UNLIMIT k y ", &["PER 60", "rolling", "COUNT ORDERS"], "FOR v", "0"),
         ("STOCK.ORDERS k 0 ", &["STATE reserved", "COUNT 5"], "", "[*]"),
     ] {
         for order in permutations(options) {
@@ -73,7 +74,7 @@ fn options_in_every_order() {
                 c.expect(&twice, "-ERR *");
             }
             if call.starts_with("STOCK.LIMIT") {
-                c.expect(&format!("STOCK.UNLIMIT k xo{n} PER DAY COUNT ORDERS"), "1");
+                c.expect(&format!("STOCK.UNLIMIT k xo{n} PER 60 ROLLING COUNT ORDERS"), "1");
             }
         }
     }
@@ -120,6 +121,10 @@ fn combinations_that_make_no_sense() {
         "STOCK.RETURN k o QTY 1",
         "STOCK.RETURN k o TOKEN t",
         "STOCK.RETURN k o LATE",
+        "STOCK.RETURN k o FOR user u",
+        "STOCK.RETURN k o QTY 1 TOKEN t FOR user u",
+        "STOCK.RETURN k o QTY 1 TOKEN t LATE FOR",
+        "STOCK.RETURN k o QTY 1 TOKEN t LATE KEEPUSAGE FOR user u",
         "STOCK.RETURN k o QTY 0 TOKEN t",
         "STOCK.RETURN k o QTY 1 TOKEN",
         "STOCK.AMEND k o 0",

@@ -123,8 +123,8 @@ fn command_docs() {
         for token in match *name {
             "RESERVE" => &["EX", "PX", "PXAT", "PARTIAL", "FOR"][..],
             "CONFIRM" => &["QTY", "LATE", "SINCE", "FOR"],
-            "RETURN" => &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK"],
-            "LIMIT" => &["PER", "TZ", "COUNT", "MISSING", "FOR"],
+            "RETURN" => &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK", "FOR"],
+            "LIMIT" => &["PER", "ROLLING", "TZ", "COUNT", "MISSING", "FOR"],
             "ORDERS" => &["STATE", "COUNT"],
             "SET" => &["NX", "XX"],
             _ => &[],
@@ -221,12 +221,7 @@ fn parameters() {
         ("retain-seconds", "86400", &["1", "315360000"], &["0", "-1", "315360001", "1.5"]),
         ("retain-paid-seconds", "604800", &["1", "315360000"], &["0", "-1", "315360001"]),
         ("pool-max-orders", "10000000", &["1", "10"], &["0", "-1", "many"]),
-        (
-            "utc-offset",
-            "+00:00",
-            &["+08:00", "-03:30", "+18:00", "-18:00"],
-            &["", "8", "+18:01", "+8:00", "Z", "+00:60"],
-        ),
+        ("timezone", "+00:00", &["+08:00", "-03:30", "+18:00", "-18:00"], &["", "8", "+18:01", "+8:00", "Z", "+00:60"]),
         ("failover-grace-ms", "0", &["1", "60000"], &["-1", "x"]),
         ("pause-expiry-until-ms", "0", &["1", "1794355200000"], &["-1", "x", "9007199254740992"]),
     ] {
@@ -269,18 +264,18 @@ fn parameters_of_events() {
 #[test]
 fn parameters_at_the_start() {
     let server =
-        Server::with(&["--stock.hold-seconds", "60", "--stock.utc-offset", "+08:00", "--stock.retain-seconds", "7"]);
+        Server::with(&["--stock.hold-seconds", "60", "--stock.timezone", "+08:00", "--stock.retain-seconds", "7"]);
     let mut c = server.client();
     c.script(
         "CONFIG GET stock.hold-seconds => [stock.hold-seconds, \"60\"]
-         CONFIG GET stock.utc-offset => [stock.utc-offset, +08:00]
+         CONFIG GET stock.timezone => [stock.timezone, +08:00]
          STOCK.SET k 1",
     );
     c.expect_pool("k", "hold_seconds=60 retain_seconds=7 retain_paid_seconds=604800");
     for bad in [
         ["--stock.hold-seconds", "0"],
         ["--stock.hold-seconds", "soon"],
-        ["--stock.utc-offset", "Z"],
+        ["--stock.timezone", "Z"],
         ["--stock.no-such-thing", "1"],
     ] {
         Server::refuses(&bad);

@@ -4,13 +4,17 @@ use super::damage::Damage;
 use super::wire::{put, put_bytes, put_optional, put_signed, Read, Reader};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
-use crate::core::model::limit::{values, Cap, Count, Identity, Missing, Overrides, MAX_DIMENSIONS, MAX_TUPLE};
+use crate::core::model::limit::{
+    values, Cap, Count, Identity, Limit, Missing, Overrides, Recent, MAX_DIMENSIONS, MAX_TUPLE,
+};
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::MAX_REMEMBER;
 use crate::core::model::sale::Schedule;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
-use crate::core::model::window::{Window, SECONDS_CODE};
+use crate::core::model::window::{Window, ROLLING_CODE, SECONDS_CODE};
+use crate::core::model::zone::{Tz, Zone};
+use crate::core::store::timeline::Timeline;
 
 pub fn put_on_hand(out: &mut Vec<u8>, on_hand: OnHand) {
     put_optional(out, if let OnHand::Units(units) = on_hand { Some(units) } else { None });
@@ -97,10 +101,15 @@ pub fn put_identity(out: &mut Vec<u8>, identity: &Identity) {
         put_bytes(out, dim.as_slice());
     }
     out.push(identity.window.code());
-    if let Window::Seconds(n) = identity.window {
+    if let Window::Seconds(n) | Window::Rolling(n) = identity.window {
         put(out, u64::from(n));
     }
     out.push(u8::from(identity.count == Count::Orders));
+}
+
+fn seconds(reader: &mut Reader<'_>) -> Read<u32> {
+    let seconds = u32::try_from(reader.number()?).ok().filter(|n| (1..=MAX_SECONDS).contains(&i64::from(*n)));
+    seconds.ok_or(Damage("a window is out of bounds"))
 }
 
 pub fn identity(reader: &mut Reader<'_>) -> Read<Identity> {
@@ -117,23 +126,70 @@ pub fn identity(reader: &mut Reader<'_>) -> Read<Identity> {
         dims.try_push(dim).map_err(|_| Damage("a limit has too many dimensions"))?;
     }
     let window = match reader.byte()? {
-        SECONDS_CODE => Window::Seconds(u32::try_from(reader.number()?).map_err(|_| Damage("a window is too long"))?),
+        SECONDS_CODE => Window::Seconds(seconds(reader)?),
+        ROLLING_CODE => Window::Rolling(seconds(reader)?),
         code => Window::of_code(code).ok_or(Damage("a window is of no known kind"))?,
     };
-    if matches!(window, Window::Seconds(n) if !(1..=MAX_SECONDS).contains(&i64::from(n))) {
-        return Err(Damage("a window is out of bounds"));
-    }
     let count = if reader.flag()? { Count::Orders } else { Count::Units };
     Ok(Identity { dims, window, count })
 }
 
-pub fn put_offset(out: &mut Vec<u8>, offset_min: i32) {
-    put_signed(out, i64::from(offset_min));
+/// The offset of a limit's clock. A named zone has 0 here, and its name in a record of its own.
+pub fn put_offset(out: &mut Vec<u8>, tz: Tz) {
+    put_signed(out, if let Tz::Offset(minutes) = tz { i64::from(minutes) } else { 0 });
 }
 
-pub fn offset(reader: &mut Reader<'_>) -> Read<i32> {
+pub fn offset(reader: &mut Reader<'_>) -> Read<Tz> {
     let most = i64::from(MAX_OFFSET_MIN);
-    Ok(reader.within(most.saturating_neg()..=most)? as i32)
+    Ok(Tz::Offset(reader.within(most.saturating_neg()..=most)? as i32))
+}
+
+/// The longest name of a time zone, in bytes.
+const MAX_ZONE: usize = 64;
+
+pub fn put_zone(out: &mut Vec<u8>, zone: Zone) {
+    put_bytes(out, zone.name().as_bytes());
+}
+
+pub fn zone(reader: &mut Reader<'_>) -> Read<Zone> {
+    let name = reader.bytes(MAX_ZONE)?;
+    // One way to write a name, so that equal states are equal bytes.
+    let zone = Zone::find(name).filter(|zone| zone.name().as_bytes() == name);
+    zone.ok_or(Damage("a time zone is not known to this version of the module"))
+}
+
+/// A limit without its overrides, and before anything is counted.
+pub fn limit(reader: &mut Reader<'_>) -> Read<Limit> {
+    let (id, set_ms) = (reader.small()?, reader.within(0..=MAX_UNITS)?);
+    let identity = identity(reader)?;
+    Ok(Limit {
+        id,
+        set_ms,
+        text: identity.text().into(),
+        identity,
+        tz: offset(reader)?,
+        resolved: (0, 0),
+        missing: missing(reader)?,
+        base: cap(reader)?,
+        overrides: Overrides::default(),
+        entries: Timeline::default(),
+        recent: Recent::default(),
+    })
+}
+
+/// The named zone of a limit, and the window in which it counts.
+pub fn limit_zone(reader: &mut Reader<'_>, limit: &mut Limit) -> Read<()> {
+    let zone = zone(reader)?;
+    let window = (reader.bounded()?, reader.bounded()?);
+    if limit.tz != Tz::UTC || !limit.overrides.is_empty() {
+        return Err(Damage("a limit has two time zones, or one behind its overrides"));
+    }
+    limit.tz = Tz::Named(zone);
+    if window != (0, 0) && (window.0 >= window.1 || !limit.is_resolved()) {
+        return Err(Damage("a window ends before it begins"));
+    }
+    limit.resolve(window);
+    Ok(())
 }
 
 pub fn put_missing(out: &mut Vec<u8>, missing: Missing) {

@@ -2,20 +2,21 @@
 //! memory is allocated, every sum, index and list is rebuilt, and contradictions are refused.
 
 use super::damage::Damage;
-use super::fields::{add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple};
+use super::fields::{add_override, events, limit, limit_zone, names, on_hand, schedule, times, tuple};
+use super::newest::Newest;
 use super::record;
 use super::wire::{Read, Reader};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{Limit, Overrides, Recent, MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
+use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::{self, MAX_REMEMBERED};
 use crate::core::model::sale::{Sale, SalePhase};
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
+use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
-use crate::core::store::timeline::Timeline;
 
 /// Whether a chunk is the first one of a pool.
 #[must_use]
@@ -34,6 +35,9 @@ pub struct Loader {
     /// The number of each entry in the table, and how many units and orders of it its orders
     /// explain.
     entries: Vec<(u32, i64)>,
+    /// The newest usage of each (limit, value) that may have several: those of rolling windows, and
+    /// of limits that are gone.
+    newest: Newest,
     /// What will be indexed at the end: orders, and usage.
     order_bulk: Bulk,
     usage_bulk: Bulk,
@@ -42,6 +46,7 @@ pub struct Loader {
     last_time_ms: i64,
     last_usage: (usize, i64),
     last_token_ms: i64,
+    last_credit: Option<u32>,
     last_finished: bool,
     /// The end record has come.
     pub(super) finished: bool,
@@ -66,12 +71,14 @@ impl Loader {
             last: 0,
             reserved: 0,
             entries: Vec::new(),
+            newest: Newest::default(),
             order_bulk: Bulk::default(),
             usage_bulk: Bulk::default(),
             tokens_of: None,
             last_time_ms: i64::MIN,
             last_usage: (0, i64::MIN),
             last_token_ms: i64::MIN,
+            last_credit: None,
             last_finished: false,
             finished: false,
         }
@@ -91,7 +98,10 @@ impl Loader {
             let in_order = match (self.last, kind) {
                 (0, record::HEADER) => true,
                 (0, _) | (_, record::HEADER) => false,
-                (record::LIMIT | record::OVERRIDE, record::LIMIT | record::OVERRIDE) => true,
+                (
+                    record::LIMIT | record::LIMIT_ZONE | record::OVERRIDE,
+                    record::LIMIT | record::LIMIT_ZONE | record::OVERRIDE,
+                ) => true,
                 (
                     record::ORDER | record::RETURN | record::REMEMBERING_ORDER,
                     record::ORDER | record::RETURN | record::REMEMBERING_ORDER,
@@ -126,6 +136,7 @@ impl Loader {
         loader
             .saturating_add(self.pool.memory_bytes())
             .saturating_add(self.entries.capacity().saturating_mul(size_of::<(u32, i64)>()))
+            .saturating_add(self.newest.bytes())
             .saturating_add(self.order_bulk.bytes())
             .saturating_add(self.usage_bulk.bytes())
     }
@@ -153,6 +164,7 @@ impl Loader {
             record::SALE => self.sale(reader),
             record::EPOCH => self.epoch(reader),
             record::LIMIT => self.limit(reader),
+            record::LIMIT_ZONE => self.limit_zone(reader),
             record::OVERRIDE => {
                 let Some(limit) = self.pool.limits.last_mut() else { return damage("an override has no limit") };
                 let dims = limit.identity.dims.len();
@@ -162,6 +174,7 @@ impl Loader {
             record::USAGE => self.usage(reader),
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
             record::DETACHED => self.orphan(reader, EntryState::Detached),
+            record::CREDIT => self.credit(reader),
             record::ORDER => self.order(reader, &[]),
             record::REMEMBER => {
                 if !self.pool.remember.is_empty() {
@@ -236,32 +249,26 @@ impl Loader {
     }
 
     fn limit(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let id = reader.small()?;
-        let set_ms = reader.within(0..=MAX_UNITS)?;
-        let identity = identity(reader)?;
-        let offset_min = offset(reader)?;
-        let missing = missing(reader)?;
-        let base = cap(reader)?;
+        let limit = limit(reader)?;
         let limits = &mut self.pool.limits;
-        if id == 0 || id >= self.pool.next_limit || limits.iter().any(|l| l.id == id || l.identity == identity) {
+        if limit.id == 0
+            || limit.id >= self.pool.next_limit
+            || limits.iter().any(|l| l.id == limit.id || l.identity == limit.identity)
+        {
             return damage("duplicate limit, or one newer than the pool");
         }
         if limits.len() >= MAX_LIMITS {
             return damage("there are too many limits");
         }
-        limits.push(Limit {
-            id,
-            set_ms,
-            text: identity.text().into(),
-            identity,
-            offset_min,
-            missing,
-            base,
-            overrides: Overrides::default(),
-            entries: Timeline::default(),
-            recent: Recent::default(),
-        });
+        limits.push(limit);
         Ok(())
+    }
+
+    fn limit_zone(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        self.pool
+            .limits
+            .last_mut()
+            .map_or_else(|| damage("a time zone has no limit"), |limit| limit_zone(reader, limit))
     }
 
     fn token(&mut self, reader: &mut Reader<'_>) -> Read<()> {
@@ -291,16 +298,20 @@ impl Loader {
         }
         self.last_usage = (place, window_ms);
         let hash = salt.usage(limit.id, value.as_slice());
-        let entry = RestoredEntry { value, window_ms, used, limit: limit.id, state: EntryState::Indexed };
+        let (id, window) = (limit.id, limit.identity.window);
+        let entry = RestoredEntry { value: value.clone(), window_ms, used, limit: id, state: EntryState::Indexed };
         let at = self.pool.usage.restore(Some(limit), entry);
-        self.usage_bulk.add(hash, at);
+        if matches!(window, Window::Rolling(_)) {
+            self.newest.add(&mut self.pool.usage, (id, value), at, Some(window))?;
+        } else {
+            self.usage_bulk.add(hash, at);
+        }
         self.entries.push((at, 0));
         Ok(())
     }
 
     /// An entry of a limit that is gone, or of a window that is over.
     fn orphan(&mut self, reader: &mut Reader<'_>, state: EntryState) -> Read<()> {
-        let salt = self.pool.salt;
         let limit = reader.small()?;
         let living = self.pool.limits.iter().find(|l| l.id == limit).map(|l| l.identity.dims.len());
         let value = match living {
@@ -313,12 +324,28 @@ impl Loader {
         if limit == 0 || limit >= self.pool.next_limit {
             return damage("usage is of a limit that never was");
         }
-        let hash = salt.usage(limit, value.as_slice());
-        let at = self.pool.usage.restore(None, RestoredEntry { value, window_ms, used, limit, state });
+        let entry = RestoredEntry { value: value.clone(), window_ms, used, limit, state };
+        let at = self.pool.usage.restore(None, entry);
         if state == EntryState::Indexed {
-            self.usage_bulk.add(hash, at);
+            self.newest.add(&mut self.pool.usage, (limit, value), at, None)?;
         }
         self.entries.push((at, 0));
+        Ok(())
+    }
+
+    fn credit(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+        let ordinal = reader.small()?;
+        let units = reader.within(1..=MAX_UNITS)?;
+        if self.last_credit.is_some_and(|before| before >= ordinal) {
+            return damage("credits are not in order");
+        }
+        self.last_credit = Some(ordinal);
+        let Some(&(at, _)) = self.entries.get(ordinal as usize) else { return damage("a credit has no usage") };
+        let entry = self.pool.usage.entries.get(at);
+        if entry.is_none_or(|e| e.state == EntryState::Detached || units > e.used) {
+            return damage("a credit is of no usage, or of less");
+        }
+        self.pool.usage.add_credit(at, units);
         Ok(())
     }
 
@@ -477,6 +504,7 @@ impl Loader {
         if pool.usage.entries.iter().any(|e| e.refs == 0 && (e.used == 0 || e.state == EntryState::Detached)) {
             return damage("usage that counts nothing");
         }
+        std::mem::take(&mut self.newest).index(pool.salt, &mut self.usage_bulk);
         let id_of = |row: u32| pool.orders.get(row).map(|o| o.id);
         let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {
             return damage("duplicate order");

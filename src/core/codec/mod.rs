@@ -11,6 +11,7 @@ mod damage;
 pub mod effect;
 mod fields;
 mod load;
+mod newest;
 mod record;
 mod save;
 pub mod wire;

@@ -11,6 +11,10 @@ pub const DETACHED: u8 = 8;
 pub const ORDER: u8 = 9;
 pub const RETURN: u8 = 10;
 pub const END: u8 = 11;
+/// The named time zone of the limit before it, and the window in which it counts.
+pub const LIMIT_ZONE: u8 = 17;
+/// What callers have returned to one usage for forgotten orders.
+pub const CREDIT: u8 = 18;
 /// The sale window, of a pool that has one.
 pub const SALE: u8 = 14;
 /// The dimensions of a policy's `remember`.
@@ -22,6 +26,8 @@ pub const REMEMBERING_ORDER: u8 = 21;
 /// later ones between them.
 pub const fn place(kind: u8) -> (u8, u8) {
     match kind {
+        LIMIT_ZONE => (LIMIT, kind),
+        CREDIT => (DETACHED, kind),
         SALE => (HEADER, kind),
         REMEMBER => (EPOCH, kind),
         REMEMBERING_ORDER => (ORDER, 0),

@@ -2,6 +2,7 @@
 
 use super::fields::{
     put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_schedule, put_times,
+    put_zone,
 };
 use super::load::Loader;
 use super::record;
@@ -10,6 +11,7 @@ use crate::core::model::limit::Limit;
 use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::UsageEntry;
+use crate::core::model::zone::Tz;
 use crate::core::store::slab::NONE;
 
 /// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64
@@ -81,6 +83,12 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     }
     for limit in &pool.limits {
         put_limit(limit, chunks.record(record::LIMIT));
+        if let Tz::Named(zone) = limit.tz {
+            let out = chunks.record(record::LIMIT_ZONE);
+            put_zone(out, zone);
+            put_signed(out, limit.resolved.0);
+            put_signed(out, limit.resolved.1);
+        }
         for (pattern, cap) in limit.overrides.iter() {
             put_override(chunks.record(record::OVERRIDE), pattern, cap);
         }
@@ -92,6 +100,14 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
         put_signed(out, token.forget_ms);
     }
     let ordinals = usage(pool, chunks);
+    let mut credits: Vec<(u32, i64)> =
+        pool.usage.credits().map(|(at, units)| (ordinal(&ordinals, at), units)).collect();
+    credits.sort_unstable();
+    for (usage, units) in credits {
+        let out = chunks.record(record::CREDIT);
+        put(out, u64::from(usage));
+        put_signed(out, units);
+    }
     let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
     for row in lists {
         order(&pool.orders.at(row), pool.orders.remembered(row), &ordinals, chunks);
@@ -126,7 +142,7 @@ fn put_limit(limit: &Limit, out: &mut Vec<u8>) {
     put(out, u64::from(limit.id));
     put_signed(out, limit.set_ms);
     put_identity(out, &limit.identity);
-    put_offset(out, limit.offset_min);
+    put_offset(out, limit.tz);
     put_missing(out, limit.missing);
     super::fields::put_cap(out, limit.base);
 }

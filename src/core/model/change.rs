@@ -3,12 +3,14 @@
 
 use smallvec::SmallVec;
 
+use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
 use crate::core::model::sale::Schedule;
+use crate::core::model::zone::Tz;
 use crate::core::store::index::IndexPosition;
 
 /// What is on the shelf.
@@ -41,8 +43,8 @@ pub type Recount = SmallVec<[(u32, i64); 4]>;
 pub struct LimitSet {
     /// Which limit.
     pub identity: Identity,
-    /// The offset from UTC in minutes, where it was given (always for a new limit).
-    pub offset_min: Option<i32>,
+    /// The clock of its windows, where it was given (always for a new limit).
+    pub tz: Option<Tz>,
     /// What to do without a dimension, where it was given (always for a new limit).
     pub missing: Option<Missing>,
     /// For these values only.
@@ -89,7 +91,25 @@ pub enum Change<'a> {
     Pool(PoolChange<'a>),
     /// Rows past their retention are purged. Not announced: nothing changes that a caller can see.
     Purged(Purged),
+    /// Limits with a named zone count in these windows from now on. Not announced.
+    Resolved(ResolvedWindows),
+    /// Limits get back what a forgotten order had counted. Not announced: the return behind it is.
+    Credited(Credit<'a>),
 }
+
+/// Units of a forgotten order that some limits get back.
+#[derive(Clone, Debug)]
+pub struct Credit<'a> {
+    /// How many.
+    pub qty: i64,
+    /// Who had bought them, as the caller says.
+    pub attributes: &'a Attributes<'a>,
+    /// The ids of the limits.
+    pub limits: SmallVec<[u32; 4]>,
+}
+
+/// Windows as the primary reckons them: the limit's id, beginning and end in Unix ms.
+pub type ResolvedWindows = SmallVec<[(u32, i64, i64); 4]>;
 
 /// A change of one order.
 #[derive(Clone, Debug)]
@@ -383,7 +403,7 @@ impl<'a> Change<'a> {
     pub const fn order(&self) -> Option<OrderRef<'a>> {
         match self {
             Self::Order(order, _) => Some(*order),
-            Self::Pool(_) | Self::Purged(_) => None,
+            Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 
@@ -394,7 +414,7 @@ impl<'a> Change<'a> {
             Self::Order(_, OrderChange::Returned { token, .. }) => *token,
             Self::Order(_, OrderChange::UnverifiedReturn { token, .. })
             | Self::Pool(PoolChange::Added { token: Some((token, _)), .. }) => Some(token),
-            Self::Order(..) | Self::Pool(_) | Self::Purged(_) => None,
+            Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 
@@ -404,7 +424,7 @@ impl<'a> Change<'a> {
         match self {
             Self::Order(_, change) => Some(change.kind()),
             Self::Pool(change) => Some(change.kind()),
-            Self::Purged(_) => None,
+            Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 }

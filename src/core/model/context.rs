@@ -1,6 +1,7 @@
 //! What a decision may depend on, in addition to the pool and the call itself.
 
 use crate::core::model::time::Clock;
+use crate::core::model::zone::Tz;
 
 /// How many due holds a write returns before it is decided.
 pub const DUE_PER_WRITE: usize = 128;
@@ -16,8 +17,8 @@ pub struct Defaults {
     pub retain_paid_ms: i64,
     /// The most orders in one pool's memory.
     pub max_orders: u32,
-    /// Offset of calendar windows from UTC, in minutes, for limits that name none.
-    pub utc_offset_min: i32,
+    /// The clock of limits that name none.
+    pub tz: Tz,
 }
 
 impl Defaults {
@@ -27,7 +28,7 @@ impl Defaults {
         retain_ms: 86_400_000,
         retain_paid_ms: 604_800_000,
         max_orders: 10_000_000,
-        utc_offset_min: 0,
+        tz: Tz::UTC,
     };
 }
 

@@ -66,7 +66,7 @@ pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
     match change {
         Change::Order(order, change) => order_quantity(pool, *order, change),
         Change::Pool(change) => pool_quantity(pool, change),
-        Change::Purged(_) => 0,
+        Change::Purged(_) | Change::Resolved(_) | Change::Credited(_) => 0,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::core::model::ids::{Bytes, MAX_ID};
 use crate::core::model::time::SLACK_MS;
 use crate::core::model::usage::{Joined, TupleAt};
 use crate::core::model::window::Window;
+use crate::core::model::zone::Tz;
 use crate::core::store::timeline::Timeline;
 
 /// The most limits in a pool.
@@ -100,8 +101,11 @@ impl Identity {
         }
         text.push('/');
         text.push_str(self.window.word().unwrap_or_default());
-        if let Window::Seconds(n) = self.window {
+        if let Window::Seconds(n) | Window::Rolling(n) = self.window {
             let _ = write!(text, "{n}");
+        }
+        if let Window::Rolling(_) = self.window {
+            text.push_str("-rolling");
         }
         text.push_str(match self.count {
             Count::Units => "/units",
@@ -248,8 +252,11 @@ pub struct Limit {
     pub set_ms: i64,
     /// Identifies it within the pool.
     pub identity: Identity,
-    /// Offset of its windows from UTC, in minutes.
-    pub offset_min: i32,
+    /// By which clock its windows begin and end.
+    pub tz: Tz,
+    /// With a named zone: the window in which the primary counted last, (beginning, end) in Unix
+    /// ms; (0, 0) before the first. See [`crate::core::ops::roll`].
+    pub resolved: (i64, i64),
     /// What happens without its dimensions.
     pub missing: Missing,
     /// The cap where no override matches.
@@ -264,12 +271,16 @@ pub struct Limit {
     pub recent: Recent,
 }
 
+fn holds((start_ms, end_ms): (i64, i64), at_ms: i64) -> bool {
+    (start_ms..end_ms).contains(&at_ms)
+}
+
 /// What the last call found, since most calls are like the one before. Not part of the state: it is
 /// checked at every use.
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
-    /// A window: the offset from UTC that it was reckoned with, its start and its end.
-    window: Cell<(i32, i64, i64)>,
+    /// A window by the limit's time zone: its beginning and its end.
+    window: Cell<(i64, i64)>,
     /// Where among the attributes a single dimension stood.
     place: Cell<u8>,
 }
@@ -339,14 +350,51 @@ impl Limit {
     }
 
     fn window_of(&self, at_ms: i64) -> (i64, i64) {
-        let (offset_min, start_ms, end_ms) = self.recent.window.get();
-        if offset_min == self.offset_min && (start_ms..end_ms).contains(&at_ms) {
+        let (start_ms, end_ms) = self.recent.window.get();
+        if (start_ms..end_ms).contains(&at_ms) {
             return (start_ms, end_ms);
         }
-        let window = self.identity.window;
-        let found = (window.start_ms(at_ms, self.offset_min), window.end_ms(at_ms, self.offset_min));
-        self.recent.window.set((self.offset_min, found.0, found.1));
+        let found =
+            if holds(self.resolved, at_ms) { self.resolved } else { self.tz.window(self.identity.window, at_ms) };
+        self.recent.window.set(found);
         found
+    }
+
+    /// From which window on usage counts when a change is applied at `now_ms`. With a named zone
+    /// the primary has said so: nobody who repeats its changes asks their own tables.
+    #[must_use]
+    pub fn counted_since_ms(&self, now_ms: i64) -> i64 {
+        if self.is_resolved() {
+            return self.resolved.0;
+        }
+        self.identity.window.rolling_since_ms(now_ms).unwrap_or_else(|| self.window_ms(now_ms))
+    }
+
+    /// The window that has to be resolved before a change at `now_ms`: the one of a named zone,
+    /// where another one was resolved last.
+    #[must_use]
+    pub fn unresolved(&self, now_ms: i64) -> Option<(i64, i64)> {
+        (self.is_resolved() && !holds(self.resolved, now_ms)).then(|| self.window_of(now_ms))
+    }
+
+    /// Whether its windows are those that the primary has resolved: those of a named zone.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        matches!(self.tz, Tz::Named(_)) && self.identity.window.follows_clock()
+    }
+
+    /// Says in which window the primary counts.
+    pub fn resolve(&mut self, window: (i64, i64)) {
+        self.resolved = window;
+        self.recent.window.set(window);
+    }
+
+    /// Another clock, or the same.
+    pub fn set_tz(&mut self, tz: Tz) {
+        if self.tz != tz {
+            self.tz = tz;
+            self.resolve((0, 0));
+        }
     }
 
     /// How much an order of this quantity counts.

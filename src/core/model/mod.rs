@@ -26,3 +26,4 @@ pub mod top_usage;
 pub mod usage;
 pub mod view;
 pub mod window;
+pub mod zone;

@@ -3,14 +3,15 @@
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing, Overrides};
 use crate::core::model::sale::Schedule;
+use crate::core::model::zone::Tz;
 
 /// One limit of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyLimit {
     /// What tells it from the others.
     pub identity: Identity,
-    /// Offset of its windows from UTC, in minutes.
-    pub offset_min: i32,
+    /// By which clock its windows begin and end.
+    pub tz: Tz,
     /// What happens without its dimensions.
     pub missing: Missing,
     /// What holds where no override does.

@@ -111,6 +111,10 @@ pub struct Pool {
     pub(in crate::core) remember: Vec<Bytes>,
     pub(in crate::core) limits: Vec<Limit>,
     pub(in crate::core) next_limit: u32,
+    /// While all windows of named zones hold that were resolved last: from then, and until then,
+    /// Unix ms; see [`crate::core::ops::roll`]. Not part of the state.
+    pub(in crate::core) resolved_from_ms: Cell<i64>,
+    pub(in crate::core) resolved_until_ms: Cell<i64>,
     pub(in crate::core) orders: Orders,
     pub(in crate::core) order_index: Index,
     /// Open holds by deadline.
@@ -151,6 +155,8 @@ impl Pool {
             remember: Vec::new(),
             limits: Vec::new(),
             next_limit: 1,
+            resolved_from_ms: Cell::new(i64::MIN),
+            resolved_until_ms: Cell::new(i64::MIN),
             orders: Orders::default(),
             order_index: Index::default(),
             holds: Timeline::default(),

@@ -47,7 +47,8 @@ pub fn top_usage<'p>(
     };
     let mut kept: BinaryHeap<Ranked<'_>> = BinaryHeap::new();
     let entries = &view.pool.usage.entries;
-    for at in limit.entries.iter(entries) {
+    // Of a rolling window the newest part stands for all of its value.
+    for at in limit.entries.iter(entries).filter(|&at| !view.pool.usage.is_older_part(at)) {
         let tuple = entries.at(at).value;
         let (used, window_ms) = view.used(limit, view.pool.usage.found(at));
         if used == 0 || !fits(tuple) {

@@ -7,8 +7,8 @@ use crate::core::store::index::IndexPosition;
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryState {
-    /// In the index and in its limit's list (or, when that limit is gone, in the list of what it
-    /// left).
+    /// In its limit's list (or, when that limit is gone, in the list of what it left), and in the
+    /// index, unless it is an older part of a rolling window.
     Indexed,
     /// Only shares refer to it.
     Detached,

@@ -137,22 +137,88 @@ impl<'p> View<'p> {
     /// lies ahead (the clock stepped back) is the current one, unless all of it was returned.
     #[must_use]
     pub fn used(&self, limit: &Limit, entry: Option<FoundEntry>) -> (i64, i64) {
-        let current_ms = limit.window_ms(self.context.clock.now_ms);
-        let (used, window_ms) = match entry {
+        self.used_without(limit, entry, None)
+    }
+
+    /// As [`View::used`], after the share of an order, in this entry and of this amount, has been
+    /// returned.
+    #[must_use]
+    pub fn used_without(&self, limit: &Limit, entry: Option<FoundEntry>, share: Option<(u32, i64)>) -> (i64, i64) {
+        let now_ms = self.context.clock.now_ms;
+        let current_ms = limit.window_ms(now_ms);
+        if let Some(since_ms) = limit.identity.window.rolling_since_ms(now_ms) {
+            return self.used_of_parts(limit, entry.map(|found| found.row), since_ms, share);
+        }
+        let (counted, window_ms) = match entry {
             Some(found) if found.counts.used > 0 && found.window_ms >= current_ms => {
                 (found.counts.used, found.window_ms)
             }
             _ => (0, current_ms),
         };
-        if self.due.is_empty() {
-            return (used, window_ms);
+        let own = share.filter(|&(row, _)| entry.is_some_and(|found| found.row == row && found.window_ms == window_ms));
+        let less = own.map_or(0, |(_, amount)| amount);
+        let credit = self.pool.usage.credit(entry.map(|found| found.row));
+        if self.due.is_empty() && less == 0 {
+            return (counted.saturating_sub(credit).max(0), window_ms);
         }
         let back: i64 = entry.map_or(0, |entry| {
             let orders = self.due.iter().map(|&row| self.pool.orders.at(row));
             orders.filter(|o| o.shares.contains(entry.row)).map(|o| limit.amount(o.qty)).sum()
         });
-        let used = used.saturating_sub(back).max(0);
-        (used, if used == 0 { current_ms } else { window_ms })
+        let counted = counted.saturating_sub(back).saturating_sub(less).max(0);
+        (counted.saturating_sub(credit).max(0), if counted == 0 { current_ms } else { window_ms })
+    }
+
+    /// The usage of a rolling window: the sum of the parts that count, and the part to count in.
+    fn used_of_parts(&self, limit: &Limit, entry: Option<u32>, since_ms: i64, share: Option<(u32, i64)>) -> (i64, i64) {
+        let mut sum = 0i64;
+        let mut newest_ms = limit.window_ms(self.context.clock.now_ms);
+        for (row, window_ms, used) in self.used_parts(limit, entry, since_ms) {
+            let less = share.filter(|&(at, _)| at == row).map_or(0, |(_, amount)| amount);
+            let used = used.saturating_sub(less).max(0);
+            sum = sum.saturating_add(used);
+            if used > 0 {
+                newest_ms = newest_ms.max(window_ms);
+            }
+        }
+        (sum, newest_ms)
+    }
+
+    /// The parts of a rolling window that count, from the newest: row, beginning, and what is used.
+    fn used_parts<'v>(
+        &'v self,
+        limit: &'v Limit,
+        entry: Option<u32>,
+        since_ms: i64,
+    ) -> impl Iterator<Item = (u32, i64, i64)> + 'v {
+        self.pool.usage.parts(entry, since_ms).map(|(row, window_ms, counts)| {
+            let orders = self.due.iter().map(|&due| self.pool.orders.at(due));
+            let back: i64 = orders.filter(|o| o.shares.contains(row)).map(|o| limit.amount(o.qty)).sum();
+            (row, window_ms, counts.used.saturating_sub(back).max(0))
+        })
+    }
+
+    /// When a limit allows `more` again to a value, as far as time alone does it, Unix ms; 0 =
+    /// never. `window_ms`: of [`View::used`].
+    ///
+    /// Windows that follow each other end; of one that rolls, units come back part by part.
+    #[must_use]
+    pub fn resets_ms(&self, limit: &Limit, tuple: &[u8], window_ms: i64, more: i64) -> i64 {
+        let Some(since_ms) = limit.identity.window.rolling_since_ms(self.context.clock.now_ms) else {
+            return limit.window_end_ms(window_ms);
+        };
+        let entry = self.pool.usage.find(self.pool.salt.usage(limit.id, tuple), limit.id, tuple);
+        let mut parts: Vec<(i64, i64)> =
+            self.used_parts(limit, entry, since_ms).map(|(_, window_ms, used)| (window_ms, used)).collect();
+        parts.reverse();
+        let mut used: i64 = parts.iter().fold(0, |sum, &(_, used)| sum.saturating_add(used));
+        for (window_ms, part) in parts.into_iter().filter(|&(_, part)| part > 0) {
+            used = used.saturating_sub(part);
+            if limit.cap(tuple).left(used).is_none_or(|left| left >= more) {
+                return limit.identity.window.comes_back_ms(window_ms);
+            }
+        }
+        0
     }
 
     /// The usage of a value, by its tuple.

@@ -5,9 +5,11 @@
     reason = "times are below 2^53 ms, offsets below a day, divisors positive: no sum overflows"
 )]
 
-const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 86_400_000;
+/// By how much clocks that are set back make a window longer, at most: an hour that is shown twice
+/// is one hour, and no zone of today sets its clocks back by more than two.
+const SET_BACK_MS: i64 = 2 * HOUR_MS;
 
 /// Over which span a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +29,13 @@ pub enum Window {
     /// Spans of so many seconds in a row since the Unix epoch; 1 to
     /// [`crate::core::model::time::MAX_SECONDS`].
     Seconds(u32),
+    /// The last so many seconds, whenever they are looked at; bounds as above.
+    Rolling(u32),
 }
+
+/// Into how many parts a rolling span is divided: units come back with their part, so at most that
+/// much of the span late, and each value has one usage more than this at most.
+pub const PARTS: i64 = 64;
 
 /// The windows that have a name: the word in `PER`, in policies and in the texts of limits, and the
 /// code in saved bytes.
@@ -42,6 +50,23 @@ pub const NAMED: [(Window, &str, u8); 6] = [
 
 /// The code of [`Window::Seconds`] in saved bytes; the number stands behind it.
 pub const SECONDS_CODE: u8 = 6;
+
+/// The code of [`Window::Rolling`] in saved bytes; the number stands behind it.
+pub const ROLLING_CODE: u8 = 7;
+
+/// The part of a rolling span that holds this time: parts are counted since 1970.
+fn part(seconds: u32, at_ms: i64) -> i64 {
+    (at_ms * PARTS).div_euclid(span_ms(seconds))
+}
+
+/// When a part begins: the first whole ms in it.
+fn part_ms(seconds: u32, part: i64) -> i64 {
+    -(-(part * span_ms(seconds))).div_euclid(PARTS)
+}
+
+fn span_ms(seconds: u32) -> i64 {
+    i64::from(seconds.max(1)) * 1_000
+}
 
 /// Days since 1970-01-01 of the first of the month that holds this day, and of the next month.
 ///
@@ -82,7 +107,10 @@ impl Window {
     /// Its code in saved bytes.
     #[must_use]
     pub fn code(self) -> u8 {
-        NAMED.iter().find(|(window, ..)| *window == self).map_or(SECONDS_CODE, |&(.., code)| code)
+        match self {
+            Self::Rolling(_) => ROLLING_CODE,
+            named => NAMED.iter().find(|(window, ..)| *window == named).map_or(SECONDS_CODE, |&(.., code)| code),
+        }
     }
 
     /// The named window of this code.
@@ -91,57 +119,83 @@ impl Window {
         NAMED.iter().find(|(.., known)| *known == code).map(|&(window, ..)| window)
     }
 
-    /// When the window that holds `now_ms` began, in ms, by an offset from UTC in minutes. 0 for
-    /// windows that never roll.
+    /// The hour, day, week or month that a clock shows: its beginning and that of the next one, in
+    /// ms as the clock counts them. `None` for windows that no clock decides.
     #[must_use]
-    pub fn start_ms(self, now_ms: i64, offset_min: i32) -> i64 {
-        let offset_ms = i64::from(offset_min) * MINUTE_MS;
-        let local = now_ms + offset_ms;
+    pub fn shown(self, local_ms: i64) -> Option<(i64, i64)> {
+        let day = local_ms.div_euclid(DAY_MS);
+        let days = |first: i64, next: i64| Some((first * DAY_MS, next * DAY_MS));
         match self {
-            Self::Order | Self::Life => 0,
-            Self::Hour => local.div_euclid(HOUR_MS) * HOUR_MS - offset_ms,
-            Self::Day => local.div_euclid(DAY_MS) * DAY_MS - offset_ms,
+            Self::Order | Self::Life | Self::Seconds(_) | Self::Rolling(_) => None,
+            Self::Hour => {
+                let start_ms = local_ms.div_euclid(HOUR_MS) * HOUR_MS;
+                Some((start_ms, start_ms + HOUR_MS))
+            }
+            Self::Day => days(day, day + 1),
             Self::Week => {
                 // 1970-01-01 was a Thursday.
-                let week = (local.div_euclid(DAY_MS) + 3).div_euclid(7);
-                (week * 7 - 3) * DAY_MS - offset_ms
+                let monday = (day + 3).div_euclid(7) * 7 - 3;
+                days(monday, monday + 7)
             }
-            Self::Month => month_around(local.div_euclid(DAY_MS)).0 * DAY_MS - offset_ms,
-            Self::Seconds(n) => {
-                let span = i64::from(n.max(1)) * 1_000;
-                now_ms.div_euclid(span) * span
-            }
-        }
-    }
-
-    /// When the window that holds `at_ms` ends, in ms. 0 = never.
-    #[must_use]
-    pub fn end_ms(self, at_ms: i64, offset_min: i32) -> i64 {
-        let start_ms = self.start_ms(at_ms, offset_min);
-        match self {
-            Self::Order | Self::Life => 0,
-            Self::Hour => start_ms + HOUR_MS,
-            Self::Day => start_ms + DAY_MS,
-            Self::Week => start_ms + 7 * DAY_MS,
             Self::Month => {
-                let offset_ms = i64::from(offset_min) * MINUTE_MS;
-                month_around((start_ms + offset_ms).div_euclid(DAY_MS)).1 * DAY_MS - offset_ms
+                let (first, next) = month_around(day);
+                days(first, next)
             }
-            Self::Seconds(n) => start_ms + i64::from(n.max(1)) * 1_000,
         }
     }
 
-    /// How long such a window is at most, in ms. 0 for windows that never roll.
+    /// Beginning and end of the window that holds `at_ms`, where no clock decides it; of a rolling
+    /// one, of the part that holds it. (0, 0) for windows that never end.
+    #[must_use]
+    pub fn counted(self, at_ms: i64) -> (i64, i64) {
+        match self {
+            Self::Seconds(n) => {
+                let start_ms = at_ms.div_euclid(span_ms(n)) * span_ms(n);
+                (start_ms, start_ms + span_ms(n))
+            }
+            Self::Rolling(n) => {
+                let part = part(n, at_ms);
+                (part_ms(n, part), part_ms(n, part + 1))
+            }
+            Self::Order | Self::Life | Self::Hour | Self::Day | Self::Week | Self::Month => (0, 0),
+        }
+    }
+
+    /// From which part on usage of a rolling window counts at this time: those of the span before
+    /// it, and the part that the span begins in. `None` for other windows.
+    #[must_use]
+    pub fn rolling_since_ms(self, at_ms: i64) -> Option<i64> {
+        let Self::Rolling(n) = self else { return None };
+        Some(part_ms(n, part(n, at_ms) - PARTS))
+    }
+
+    /// When the usage of a part of a rolling window counts no more. 0 for other windows.
+    #[must_use]
+    pub fn comes_back_ms(self, window_ms: i64) -> i64 {
+        let Self::Rolling(n) = self else { return 0 };
+        part_ms(n, part(n, window_ms) + PARTS + 1)
+    }
+
+    /// How long such a window is at most, in ms, in whichever time zone. 0 for windows that never
+    /// end.
     #[must_use]
     pub fn longest_ms(self) -> i64 {
         match self {
             Self::Order | Self::Life => 0,
-            Self::Hour => HOUR_MS,
-            Self::Day => DAY_MS,
-            Self::Week => 7 * DAY_MS,
-            Self::Month => 31 * DAY_MS,
-            Self::Seconds(n) => i64::from(n.max(1)) * 1_000,
+            Self::Hour => HOUR_MS + SET_BACK_MS,
+            Self::Day => DAY_MS + SET_BACK_MS,
+            Self::Week => 7 * DAY_MS + SET_BACK_MS,
+            Self::Month => 31 * DAY_MS + SET_BACK_MS,
+            Self::Seconds(n) => span_ms(n),
+            // A part counts until the last moment in it is a span ago.
+            Self::Rolling(n) => span_ms(n) + span_ms(n) / PARTS + 2,
         }
+    }
+
+    /// Whether a clock decides where it begins.
+    #[must_use]
+    pub const fn follows_clock(self) -> bool {
+        matches!(self, Self::Hour | Self::Day | Self::Week | Self::Month)
     }
 
     /// Whether windows follow each other, so that usage ends with one.
@@ -155,25 +209,23 @@ impl Window {
 mod tests {
     use super::*;
 
-    // 2024-02-29T15:30:45.123Z, a Thursday.
-    const LEAP: i64 = 1_709_220_645_123;
-
     #[test]
-    fn windows_begin_and_end_where_the_calendar_says() {
-        let cases = [
-            (Window::Hour, 0, 1_709_218_800_000, 1_709_222_400_000),
-            (Window::Day, 0, 1_709_164_800_000, 1_709_251_200_000),
-            // At +09:00 it is 00:30 of March 1st.
-            (Window::Day, 540, 1_709_218_800_000, 1_709_305_200_000),
-            (Window::Week, 0, 1_708_905_600_000, 1_709_510_400_000),
-            (Window::Month, 0, 1_706_745_600_000, 1_709_251_200_000),
-            (Window::Month, 540, 1_709_218_800_000, 1_711_897_200_000),
-            (Window::Seconds(90), 540, 1_709_220_600_000, 1_709_220_690_000),
-            (Window::Life, 0, 0, 0),
-        ];
-        for (window, offset, start, end) in cases {
-            assert_eq!(window.start_ms(LEAP, offset), start, "{window:?} {offset}");
-            assert_eq!(window.end_ms(start, offset), end, "{window:?} {offset}");
+    fn a_rolling_span_never_forgets_too_early_nor_more_than_a_part_late() {
+        for seconds in [1u32, 2, 3, 7, 60, 3_600, 86_401, 315_360_000] {
+            let window = Window::Rolling(seconds);
+            let span = i64::from(seconds) * 1_000;
+            for at_ms in [0, 1, 15, 16, 17, 1_767_225_599_999, 1_767_225_600_000, 1_767_225_600_123] {
+                let (start_ms, end_ms) = window.counted(at_ms);
+                assert!((start_ms..end_ms).contains(&at_ms), "{seconds} {at_ms}");
+                assert_eq!(window.counted(start_ms), (start_ms, end_ms));
+                let back_ms = window.comes_back_ms(start_ms);
+                assert!(back_ms >= end_ms - 1 + span, "{seconds} {at_ms}: too early");
+                assert!(back_ms <= start_ms + span + span / PARTS + 2, "{seconds} {at_ms}: too late");
+                // It counts until then, and no longer.
+                assert!(window.rolling_since_ms(back_ms - 1).is_some_and(|since| since <= start_ms));
+                assert!(window.rolling_since_ms(back_ms).is_some_and(|since| since > start_ms));
+                assert!(back_ms <= start_ms + window.longest_ms());
+            }
         }
     }
 

@@ -134,10 +134,11 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
         (share.entry, share.position) = (found.map(|found| found.row), position);
         let (used, window_ms) = if limit.keeps_usage() { view.used(limit, found) } else { (0, 0) };
         share.window_ms = window_ms;
-        let left = check_limit(limit, at, tuple, used, window_ms, plan.least)?;
+        let left = check_limit(limit, tuple, used, plan.least)
+            .ok_or_else(|| limited(view, limit, at, tuple, (used, window_ms), limit.amount(plan.least)))?;
         if limit.identity.count == Count::Units {
             granted = left.map_or(granted, |left| granted.min(left));
-            most_used = most_used.max(used);
+            most_used = most_used.max(used.saturating_add(pool.usage.credit(share.entry)));
         }
     }
     if sum(most_used, granted).is_none() {
@@ -148,36 +149,30 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a limit leaves room for at least this many units (or for one order). What it leaves;
-/// `None` = any quantity.
-///
-/// # Errors
-/// [`Refusal::Limited`].
-pub fn check_limit(
+/// What a limit leaves, where that is room for at least this many units (or for one order).
+/// `Some(None)` = any quantity; `None`: not enough.
+#[must_use]
+pub fn check_limit(limit: &Limit, tuple: &[u8], used: i64, least: i64) -> Option<Option<i64>> {
+    let left = limit.cap(tuple).left(used);
+    left.is_none_or(|left| left >= limit.amount(least)).then_some(left)
+}
+
+/// The refusal of a limit: what a value has used of it, and when it allows `more`.
+#[must_use]
+pub fn limited(
+    view: &View<'_>,
     limit: &Limit,
     at: usize,
     tuple: &[u8],
-    used: i64,
-    window_ms: i64,
-    least: i64,
-) -> Result<Option<i64>, Refusal> {
-    let cap = limit.cap(tuple);
-    let left = cap.left(used);
-    if left.is_some_and(|left| left < limit.amount(least)) {
-        return Err(limited(limit, at, tuple, used, window_ms));
-    }
-    Ok(left)
-}
-
-/// The refusal of a limit: what a value has used of it, and when its window ends.
-#[must_use]
-pub fn limited(limit: &Limit, at: usize, tuple: &[u8], used: i64, window_ms: i64) -> Refusal {
+    (used, window_ms): (i64, i64),
+    more: i64,
+) -> Refusal {
     Refusal::Limited {
         limit: at,
         value: Bytes::new(tuple),
         used,
         max: limit.cap(tuple).shown(),
-        resets_ms: limit.window_end_ms(window_ms),
+        resets_ms: view.resets_ms(limit, tuple, window_ms, more),
     }
 }
 

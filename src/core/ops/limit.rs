@@ -7,6 +7,7 @@ use crate::core::model::policy::PolicyLimit;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::view::View;
+use crate::core::model::zone::Tz;
 
 /// What LIMIT would do; `None` when nothing differs. What a new limit leaves open is resolved here.
 ///
@@ -24,8 +25,8 @@ pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'s
                 Some(pattern) => limit.overrides.get(pattern) == Some(set.cap),
                 None => limit.base == set.cap,
             };
-            let same_offset = set.offset_min.is_none_or(|o| o == limit.offset_min);
-            if same_cap && same_offset && set.missing.is_none_or(|m| m == limit.missing) {
+            let same_tz = set.tz.is_none_or(|tz| tz == limit.tz);
+            if same_cap && same_tz && set.missing.is_none_or(|m| m == limit.missing) {
                 return Ok(None);
             }
         }
@@ -33,7 +34,7 @@ pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'s
             return Err(Refusal::Bound(Bound::Limits))
         }
         None => {
-            set.offset_min.get_or_insert(view.context.defaults.utc_offset_min);
+            set.tz.get_or_insert(view.context.defaults.tz);
             set.missing.get_or_insert(Missing::Refuse);
         }
     }
@@ -45,7 +46,7 @@ pub fn apply_set(pool: &mut Pool, set: &LimitSet, now_ms: i64) {
     let at = pool.limits.iter().position(|l| l.identity == set.identity).unwrap_or_else(|| {
         let wanted = PolicyLimit {
             identity: set.identity.clone(),
-            offset_min: 0,
+            tz: Tz::UTC,
             missing: Missing::Refuse,
             base: Cap::Unlimited,
             overrides: Overrides::default(),
@@ -55,7 +56,7 @@ pub fn apply_set(pool: &mut Pool, set: &LimitSet, now_ms: i64) {
         pool.limits.len().saturating_sub(1)
     });
     let Some(limit) = pool.limits.get_mut(at) else { return };
-    limit.offset_min = set.offset_min.unwrap_or(limit.offset_min);
+    limit.set_tz(set.tz.unwrap_or(limit.tz));
     limit.missing = set.missing.unwrap_or(limit.missing);
     match &set.pattern {
         Some(pattern) => {
@@ -63,6 +64,7 @@ pub fn apply_set(pool: &mut Pool, set: &LimitSet, now_ms: i64) {
         }
         None => limit.base = set.cap,
     }
+    super::roll::invalidate(pool);
 }
 
 /// What UNLIMIT would do; `None` when there is nothing to remove.

@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use crate::core::model::change::OrderRef;
-use crate::core::model::limit::{Count, MAX_LIMITS};
+use crate::core::model::limit::{Count, Limit, MAX_LIMITS};
 use crate::core::model::order::{Extra, NewOrder, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::EntryState;
@@ -82,7 +82,7 @@ pub fn uncount(pool: &mut Pool, row: u32, units: i64, whole: bool, now_ms: i64) 
         }
         let id = entry.limit;
         let Some(limit) = pool.limits.iter().find(|l| l.id == id) else { continue };
-        if !limit.keeps_usage() || entry.window_ms < limit.window_ms(now_ms) {
+        if !limit.keeps_usage() || entry.window_ms < limit.counted_since_ms(now_ms) {
             continue;
         }
         let amount = match limit.identity.count {
@@ -102,9 +102,11 @@ pub fn join_shares(pool: &mut Pool, row: u32, units: i64, now_ms: i64) -> ArrayV
     for at in order.shares.iter().take(MAX_LIMITS) {
         let Some(entry) = pool.usage.entries.get(at) else { continue };
         let limit = pool.limits.iter().find(|l| l.id == entry.limit && l.keeps_usage());
+        let counted = |limit: &Limit| entry.window_ms >= limit.counted_since_ms(now_ms);
+        let counts = entry.state == EntryState::Indexed && limit.is_some_and(counted);
         let amount = match limit {
             Some(limit) if limit.identity.count == Count::Orders => 1,
-            Some(limit) if entry.state == EntryState::Indexed && entry.window_ms >= limit.window_ms(now_ms) => units,
+            Some(_) if counts => units,
             _ => 0,
         };
         pool.usage.join(at, amount);

@@ -41,7 +41,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
         let limit = match kept {
             Some(at) => {
                 let mut limit = old.swap_remove(at);
-                limit.offset_min = wanted.offset_min;
+                limit.set_tz(wanted.tz);
                 limit.missing = wanted.missing;
                 limit.base = wanted.base;
                 limit.overrides.clone_from(&wanted.overrides);
@@ -51,6 +51,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
         };
         pool.limits.push(limit);
     }
+    super::roll::invalidate(pool);
     // In order of age, so that what they leave has the same order everywhere.
     old.sort_by_key(|l| l.id);
     for limit in old {
@@ -67,7 +68,8 @@ pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
         set_ms: now_ms,
         text: wanted.identity.text().into(),
         identity: wanted.identity.clone(),
-        offset_min: wanted.offset_min,
+        tz: wanted.tz,
+        resolved: (0, 0),
         missing: wanted.missing,
         base: wanted.base,
         overrides: wanted.overrides.clone(),
@@ -81,7 +83,7 @@ pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
 pub fn current(pool: &Pool) -> Policy {
     let limits = pool.limits.iter().map(|l| PolicyLimit {
         identity: l.identity.clone(),
-        offset_min: l.offset_min,
+        tz: l.tz,
         missing: l.missing,
         base: l.base,
         overrides: l.overrides.clone(),

@@ -32,23 +32,22 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
     for (at, limit) in view.pool.limits.iter().enumerate() {
         let Some((own, entry)) = share_of(view.pool, order, limit) else { continue };
         let tuple = entry.value;
+        let more = limit.amount(total);
         if !limit.keeps_usage() {
-            allocate::check_limit(limit, at, tuple, 0, 0, total)?;
+            let refused = || allocate::limited(view, limit, at, tuple, (0, 0), more);
+            allocate::check_limit(limit, tuple, 0, total).ok_or_else(refused)?;
             continue;
         }
         let current = view.pool.usage.find_counts(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
-        let (shown, shown_window_ms) = view.used(limit, current);
-        let (mut used, mut window_ms) = (shown, shown_window_ms);
-        if holds && current.is_some_and(|found| found.row == own) && entry.window_ms == window_ms {
-            used = used.saturating_sub(limit.amount(order.qty)).max(0);
-            if used == 0 {
-                window_ms = limit.window_ms(view.context.clock.now_ms);
-            }
-        }
+        let shown = view.used(limit, current);
+        let share = holds.then(|| (own, limit.amount(order.qty)));
+        let (used, window_ms) = if holds { view.used_without(limit, current, share) } else { shown };
         // A refusal shows what the buyer has used, the order's own share included.
-        allocate::check_limit(limit, at, tuple, used, window_ms, total)
-            .map_err(|_| allocate::limited(limit, at, tuple, shown, shown_window_ms))?;
-        fits &= sum(used, limit.amount(total)).is_some();
+        let more = more.saturating_sub(shown.0.saturating_sub(used));
+        allocate::check_limit(limit, tuple, used, total)
+            .ok_or_else(|| allocate::limited(view, limit, at, tuple, shown, more))?;
+        let counted = used.saturating_add(view.pool.usage.credit(current.map(|found| found.row)));
+        fits &= sum(counted, limit.amount(total)).is_some();
         recount.push((limit.id, window_ms));
     }
     // Behind all limits: what one of them refuses is data, and comes first.

@@ -9,7 +9,7 @@ use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 use crate::core::model::view::View;
 
-use super::{allocate, order_row, reserve};
+use super::{allocate, credit, order_row, reserve};
 
 /// A partial return.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub struct Part<'a> {
     pub token: &'a [u8],
     /// LATE: accept the return of an order that the pool no longer knows.
     pub late: bool,
+    /// With LATE: who had bought, so that limits get their share back.
+    pub attributes: Option<&'a Attributes<'a>>,
 }
 
 /// The call.
@@ -46,7 +48,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
     let forget_ms = pool.forget_ms(OrderState::Returned, &view.context);
     let content = |qty| ReturnContent { qty, keep_usage: call.keep_usage, no_restock: call.no_restock };
     let Some((known, state)) = view.known(order) else {
-        let Some(Part { qty, token, late: true }) = call.part else { return Err(Refusal::NoOrder) };
+        let Some(Part { qty, token, late: true, .. }) = call.part else { return Err(Refusal::NoOrder) };
         allocate::check_capacity(view, order)?;
         check_return(pool, content(qty))?;
         return Ok(Change::Order(order, OrderChange::UnverifiedReturn { token, content: content(qty), forget_ms }));
@@ -65,6 +67,11 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
         check_return(pool, content)?;
         return Ok(Change::Order(order, OrderChange::Returned { token: None, content, forget_ms }));
     };
+    // The limits know who bought: another buyer's name is the mistake of a caller.
+    let other = |attributes: &Attributes<'_>| pool.salt.attributes(attributes) != known.fingerprint;
+    if !known.unverified() && part.attributes.is_some_and(other) {
+        return Err(Refusal::Conflict(Conflict::Attributes));
+    }
     let content = content(part.qty);
     if let Some(seen) = tokens.iter().find(|t| t.token.as_slice() == part.token) {
         return Err(if seen.content == content {
@@ -90,6 +97,17 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
     }
     check_return(pool, content)?;
     Ok(Change::Order(order, OrderChange::Returned { token: Some(part.token), content, forget_ms }))
+}
+
+/// What limits get back in addition to the return that [`decide`] has allowed.
+#[must_use]
+pub fn credit<'a>(view: &View<'_>, call: &Return<'a>) -> Option<Change<'a>> {
+    let Part { qty, attributes, .. } = call.part?;
+    let known = view.known(view.pool.order_ref(call.order));
+    if known.is_some_and(|(order, _)| !order.unverified()) {
+        return None;
+    }
+    credit::decide(view, qty, attributes?)
 }
 
 fn check_return(pool: &Pool, content: ReturnContent) -> Result<(), Refusal> {

@@ -5,6 +5,7 @@ use crate::core::model::limit::Count;
 use crate::core::model::order::{NewOrder, Numbers, Order, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Conflict, Refusal};
+use crate::core::model::usage::EntryState;
 use crate::core::model::view::View;
 
 use super::{allocate, order_row, recount, reserve};
@@ -79,11 +80,16 @@ fn check_orders(view: &View<'_>, whole: &Order<'_>) -> Result<(), Refusal> {
         if limit.keeps_usage() {
             let current = view.pool.usage.find_counts(view.pool.salt.usage(limit.id, tuple), limit.id, tuple);
             (used, window_ms) = view.used(limit, current);
-            if current.is_none_or(|found| found.row != own) || window_ms != entry.window_ms {
+            let counts = match limit.identity.window.rolling_since_ms(view.context.clock.now_ms) {
+                Some(since_ms) => entry.state == EntryState::Indexed && entry.window_ms >= since_ms,
+                None => current.is_some_and(|found| found.row == own) && window_ms == entry.window_ms,
+            };
+            if !counts {
                 continue;
             }
         }
-        allocate::check_limit(limit, at, tuple, used, window_ms, 1)?;
+        let refused = || allocate::limited(view, limit, at, tuple, (used, window_ms), limit.amount(1));
+        allocate::check_limit(limit, tuple, used, 1).ok_or_else(refused)?;
     }
     Ok(())
 }

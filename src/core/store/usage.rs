@@ -3,17 +3,30 @@
 //! An entry never changes its window while an order refers to it, so an order's share names the
 //! window in which it was counted. When a value is counted in a new window while old shares remain,
 //! the old entry is detached: it leaves the index and ends with its last share.
+//!
+//! With a rolling window an entry is one part of the span, and older parts still count. So the
+//! newest part of a value is in the index, and the older ones hang on it as a chain, from new to
+//! old: at most 65, since a part that a new one puts beyond the span leaves the chain.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use crate::core::model::hash::Salt;
 use crate::core::model::limit::Limit;
 use crate::core::model::usage::{EntryState, FoundEntry, RestoredEntry, Share, UsageCounts, UsageEntry};
+use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
 use crate::core::store::index::{Index, IndexPosition};
 use crate::core::store::list::List;
 use crate::core::store::timeline::Timeline;
 use crate::core::store::usage_entries::UsageEntries;
+
+/// The parts of a rolling window before and after one, of the same value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Neighbours {
+    older: Option<u32>,
+    newer: Option<u32>,
+}
 
 /// All usage of a pool.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +38,11 @@ pub struct Usage {
     pub detached: List,
     /// Entries of removed limits, to be purged step by step.
     pub orphaned: List,
+    /// The neighbours of the parts of rolling windows, where a value has more than one.
+    chains: BTreeMap<u32, Neighbours>,
+    /// What callers have returned for forgotten orders, by row: more than 0, at most what is
+    /// counted. Only entries in the index have any.
+    credits: BTreeMap<u32, i64>,
     /// No usage is over before this time, Unix ms: every call asks, and should not look at every
     /// limit. 0 = has to be found out. Not part of the state.
     next_expiry_ms: Cell<i64>,
@@ -99,9 +117,103 @@ impl Usage {
         }
     }
 
+    /// The parts of a rolling window that count from `since_ms` on: row, beginning and counts, from
+    /// the newest.
+    pub fn parts(&self, entry: Option<u32>, since_ms: i64) -> impl Iterator<Item = (u32, i64, UsageCounts)> + '_ {
+        let rows = std::iter::successors(entry, |at| self.chains.get(at)?.older);
+        let parts = rows.map_while(|at| self.entries.counts(at).map(|(window_ms, counts)| (at, window_ms, counts)));
+        parts.take_while(move |&(_, window_ms, _)| window_ms >= since_ms)
+    }
+
+    /// Whether it is a part of a rolling window that has a newer one: not in the index.
+    #[must_use]
+    pub fn is_older_part(&self, at: u32) -> bool {
+        !self.chains.is_empty() && self.chains.get(&at).is_some_and(|near| near.newer.is_some())
+    }
+
+    /// Whether the chains are right: neighbours know each other, are of one value, and in order.
+    #[must_use]
+    pub fn check_chains(&self) -> bool {
+        self.chains.iter().all(|(&at, near)| {
+            let alone = near.older.is_none() && near.newer.is_none();
+            let fits = near.older.is_none_or(|older| {
+                let (Some(new), Some(old)) = (self.entries.get(at), self.entries.get(older)) else { return false };
+                let same = (new.limit, new.value) == (old.limit, old.value) && new.window_ms > old.window_ms;
+                let counted = new.state == EntryState::Indexed && old.state == EntryState::Indexed;
+                same && counted && self.chains.get(&older).is_some_and(|of| of.newer == Some(at))
+            });
+            let known = near.newer.is_none_or(|newer| self.chains.get(&newer).is_some_and(|of| of.older == Some(at)));
+            !alone && fits && known
+        })
+    }
+
+    fn change_neighbours(&mut self, at: u32, change: impl FnOnce(&mut Neighbours)) {
+        let mut near = self.chains.get(&at).copied().unwrap_or(Neighbours { older: None, newer: None });
+        change(&mut near);
+        if near.older.is_none() && near.newer.is_none() {
+            self.chains.remove(&at);
+        } else {
+            self.chains.insert(at, near);
+        }
+    }
+
+    /// Hangs an older part on a newer one.
+    pub fn chain(&mut self, newer: u32, older: u32) {
+        self.change_neighbours(newer, |near| near.older = Some(older));
+        self.change_neighbours(older, |near| near.newer = Some(newer));
+    }
+
+    /// Counts in a part of a rolling window; the share's entry is the newest part now.
+    fn count_part(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
+        let mut newest = share.entry;
+        // Parts that lie ahead, after the clock stepped back, count nothing any more.
+        while let Some(at) = newest.filter(|&at| self.entries.at(at).window_ms > share.window_ms) {
+            newest = self.chains.get(&at).and_then(|near| near.older);
+            limit.entries.remove(&mut self.entries, at);
+            self.retire(salt, at);
+        }
+        self.note(limit, share.window_ms);
+        let (began_ms, counts) =
+            newest.and_then(|at| self.entries.counts(at)).unwrap_or((i64::MIN, UsageCounts::default()));
+        let part = newest.filter(|_| began_ms == share.window_ms);
+        if let Some(at) = part {
+            let UsageCounts { used, refs } = counts;
+            let counted = UsageCounts { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
+            self.entries.set_counts(at, counted);
+            if used > 0 {
+                return at;
+            }
+        }
+        let at = part.unwrap_or_else(|| {
+            let counted = UsageCounts { used: amount, refs: 1 };
+            let at = self.entries.insert(tuple, limit.id, share.window_ms, counted);
+            limit.entries.add(&mut self.entries, at);
+            if let Some(older) = newest {
+                self.index.remove(share.hash, older);
+                self.chain(at, older);
+            }
+            self.index.insert(share.hash, at);
+            at
+        });
+        // What this part puts beyond the span ends, so that no value has more than 65 parts.
+        let since_ms = limit.identity.window.rolling_since_ms(share.window_ms).unwrap_or(i64::MIN);
+        while newest.is_some_and(|row| self.entries.at(row).window_ms >= since_ms) {
+            newest = newest.and_then(|row| self.chains.get(&row)?.older);
+        }
+        while let Some(row) = newest {
+            newest = self.chains.get(&row).and_then(|near| near.older);
+            limit.entries.remove(&mut self.entries, row);
+            self.retire(salt, row);
+        }
+        at
+    }
+
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be
     /// the one in the index now.
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
+        if matches!(limit.identity.window, Window::Rolling(_)) {
+            return self.count_part(salt, limit, share, tuple, amount);
+        }
         if let Some(at) = share.entry {
             if self.entries.count_in(at, share.window_ms, amount) {
                 return at;
@@ -115,6 +227,7 @@ impl Usage {
             self.note(limit, share.window_ms);
             limit.entries.remove(&mut self.entries, at);
             if refs == 0 {
+                self.credits.remove(&at);
                 self.entries.move_to(at, share.window_ms);
                 self.entries.set_counts(at, UsageCounts { used: amount, refs: 1 });
                 limit.entries.add(&mut self.entries, at);
@@ -139,12 +252,61 @@ impl Usage {
     /// Gives `amount` back to an entry whose window is not over.
     pub fn return_units(&mut self, at: u32, amount: i64) {
         let UsageEntry { used, refs, .. } = self.entries.at(at);
-        self.entries.set_counts(at, UsageCounts { used: used.saturating_sub(amount).max(0), refs });
+        let used = used.saturating_sub(amount).max(0);
+        self.entries.set_counts(at, UsageCounts { used, refs });
+        if !self.credits.is_empty() {
+            self.set_credit(at, self.credit(Some(at)).min(used));
+        }
+    }
+
+    /// What callers have returned for forgotten orders: so much less is used than counted.
+    #[must_use]
+    pub fn credit(&self, entry: Option<u32>) -> i64 {
+        if self.credits.is_empty() {
+            return 0;
+        }
+        entry.and_then(|at| self.credits.get(&at).copied()).unwrap_or(0)
+    }
+
+    /// Gives units back for forgotten orders, at most what is counted.
+    pub fn add_credit(&mut self, at: u32, units: i64) {
+        let used = self.entries.at(at).used;
+        self.set_credit(at, self.credit(Some(at)).saturating_add(units).min(used));
+    }
+
+    fn set_credit(&mut self, at: u32, units: i64) {
+        if units > 0 {
+            self.credits.insert(at, units);
+        } else {
+            self.credits.remove(&at);
+        }
+    }
+
+    /// Rows with what was returned for forgotten orders.
+    pub fn credits(&self) -> impl Iterator<Item = (u32, i64)> + '_ {
+        self.credits.iter().map(|(&at, &units)| (at, units))
     }
 
     fn unindex(&mut self, salt: Salt, at: u32) {
+        self.credits.remove(&at);
+        let near = if self.chains.is_empty() { None } else { self.chains.remove(&at) };
+        let newer = near.and_then(|near| near.newer);
+        let older = near.and_then(|near| near.older);
+        if let Some(newer) = newer {
+            self.change_neighbours(newer, |near| near.older = older);
+        }
+        if let Some(older) = older {
+            self.change_neighbours(older, |near| near.newer = newer);
+        }
+        if newer.is_some() {
+            return;
+        }
         let entry = self.entries.at(at);
-        self.index.remove(salt.usage(entry.limit, entry.value), at);
+        let hash = salt.usage(entry.limit, entry.value);
+        self.index.remove(hash, at);
+        if let Some(older) = older {
+            self.index.insert(hash, older);
+        }
     }
 
     /// Takes an entry that is in no list out of the index and lets it float.
@@ -229,7 +391,10 @@ impl Usage {
     /// The bytes taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.bytes().saturating_add(self.index.bytes())
+        self.entries
+            .bytes()
+            .saturating_add(self.index.bytes())
+            .saturating_add(self.credits.len().saturating_add(self.chains.len()).saturating_mul(40))
     }
 
     /// How many entries the index knows.

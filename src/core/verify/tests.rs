@@ -42,8 +42,13 @@ fn pool() -> Pool {
         window: Window::Day,
         count: Count::Units,
     };
-    let limit =
-        LimitSet { identity, offset_min: Some(0), missing: Some(Missing::Refuse), pattern: None, cap: Cap::At(50) };
+    let limit = LimitSet {
+        identity,
+        tz: Some(crate::core::model::zone::Tz::UTC),
+        missing: Some(Missing::Refuse),
+        pattern: None,
+        cap: Cap::At(50),
+    };
     apply(&mut pool, &STAMP, &Change::Pool(PoolChange::LimitSet(Box::new(limit))));
     for (order, qty) in [("held", 1), ("held too", 2), ("paid", 3), ("back", 4), ("given up", 5)] {
         reserve(&mut pool, order, qty);

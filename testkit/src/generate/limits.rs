@@ -1,8 +1,6 @@
 //! Limits and policies.
 
-use super::{
-    by_of, by_text, decimal, json, json_value, pairs, Generator, Rng, Value, BYS, CROWDED, MAX_QTY, OFFSETS, WINDOWS,
-};
+use super::{by_of, by_text, decimal, json, json_value, pairs, Generator, Rng, Value, BYS, CROWDED, MAX_QTY, WINDOWS};
 
 impl Generator {
     pub(super) fn max(&mut self) -> Option<i64> {
@@ -42,6 +40,9 @@ impl Generator {
         if self.chance(80) {
             let window = self.one_of(&WINDOWS);
             options.push(vec![self.word("PER"), self.word(window)]);
+            if window.parse::<u32>().is_ok() && self.chance(50) {
+                options.push(vec![self.word("ROLLING")]);
+            }
         }
         if self.chance(40) {
             let count = self.one_of(&["UNITS", "ORDERS", "ORDERS"]);
@@ -73,8 +74,8 @@ impl Generator {
             None => self.word("UNLIMITED"),
         });
         if self.chance(30) {
-            let offset = self.one_of(&OFFSETS);
-            options.push(vec![self.word("TZ"), offset.into()]);
+            let tz = self.tz();
+            options.push(vec![self.word("TZ"), tz.into()]);
         }
         if by == ["group"] && self.chance(90) || self.chance(20) {
             let missing = if by == ["group"] || self.chance(70) { "ALLOW" } else { "REFUSE" };
@@ -185,12 +186,17 @@ impl Generator {
         if self.chance(80) {
             let window = self.one_of(&WINDOWS);
             limit["per"] = match window.parse::<i64>() {
-                Ok(seconds) => seconds.into(),
+                Ok(seconds) => {
+                    if self.chance(50) {
+                        limit["rolling"] = true.into();
+                    }
+                    seconds.into()
+                }
                 Err(_) => window.to_ascii_lowercase().into(),
             };
         }
         if self.chance(30) {
-            limit["tz"] = self.one_of(&OFFSETS).into();
+            limit["tz"] = self.tz().into();
         }
         if self.chance(30) {
             limit["count"] = self.one_of(&["units", "orders", "orders"]).into();

@@ -58,13 +58,15 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 30] = [
+                let calls: [&[&str]; 34] = [
                     &["STOCK.SCHEDULE", key, "FROM", bad],
                     &["STOCK.SCHEDULE", key, "FROM", "9", "UNTIL", "9"],
                     &["STOCK.SCHEDULE", key, "UNTIL", "8", "FROM", "9"],
                     &["STOCK.SCHEDULE", key, "UNTIL", "9", "UNTIL", "9"],
                     &["STOCK.SCHEDULE", key, "FROM"],
                     &["STOCK.SCHEDULE", key, "AT", "9"],
+                    &["STOCK.LIMIT", key, "user", "1", "PER", "DAY", "ROLLING"],
+                    &["STOCK.UNLIMIT", key, "user", "ROLLING"],
                     &["STOCK.SPLIT", key, "o1", "o1", "1"],
                     &["STOCK.SPLIT", key, "o1", "o2", "1", "FOR"],
                     &["STOCK.RESERVE", key, "o1", "1", "REPLACES", "o1"],
@@ -89,6 +91,8 @@ impl Generator {
                     &["STOCK.LIMIT", key, "user+region", "1", "FOR", "u1"],
                     &["STOCK.LIMIT", key, "user", "1", "PER", "YEAR"],
                     &["STOCK.LIMIT", key, "user", "1", "TZ", "8:00"],
+                    &["STOCK.LIMIT", key, "user", "1", "PER", "DAY", "TZ", "Europe/Atlantis"],
+                    &["STOCK.LIMIT", key, "user", "1", "PER", "DAY", "TZ", "Europe"],
                 ];
                 words(self.one_of(&calls))
             }

@@ -12,7 +12,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use serde_json::{json, Value};
 
-use crate::reference::month_of;
+use crate::reference::{month_of, zone_tables};
 
 mod backlog;
 mod carts;
@@ -32,6 +32,9 @@ const ORDERS: usize = 12;
 /// The orders that carts are made of mostly, behind the ordinary ones.
 const CARTS: std::ops::Range<usize> = ORDERS..ORDERS + 60;
 const OFFSETS: [&str; 6] = ["+00:00", "+08:00", "-05:30", "+05:45", "+18:00", "-18:00"];
+/// Those of which the reference knows as far as the clock goes; the first is written as a careless caller does.
+const ZONES: [&str; 5] =
+    ["europe/berlin", "America/Santiago", "Australia/Lord_Howe", "Africa/Casablanca", "America/Havana"];
 const WINDOWS: [&str; 11] = ["ORDER", "HOUR", "DAY", "WEEK", "MONTH", "LIFE", "1", "2", "10", "60", "3600"];
 const BYS: [&[&str]; 8] = [
     &["user"],
@@ -213,7 +216,11 @@ impl Generator {
 
     /// To a few milliseconds around the next hour, day, week or month, by one of the offsets.
     fn reach_an_edge(&mut self) -> i64 {
-        let offset_ms = self.one_of(&[0, 8 * HOUR_MS, -5 * HOUR_MS - HOUR_MS / 2, 18 * HOUR_MS]);
+        if self.chance(8) {
+            return self.reach_a_change_of_clocks();
+        }
+        let offsets = [0, 8 * HOUR_MS, -5 * HOUR_MS - HOUR_MS / 2, 18 * HOUR_MS, HOUR_MS, -3 * HOUR_MS];
+        let offset_ms = self.one_of(&offsets);
         let local_ms = self.now_ms + offset_ms;
         let day = local_ms.div_euclid(DAY_MS);
         let edge_ms = match self.rng.random_range(0..8) {
@@ -224,6 +231,24 @@ impl Generator {
         };
         let around_ms = self.one_of(&[-2, -1, 0, 0, 1, 500]);
         (edge_ms - local_ms + around_ms).max(0)
+    }
+
+    /// To the hours around the next change of the offset of one of the zones.
+    fn reach_a_change_of_clocks(&mut self) -> i64 {
+        let zone = self.one_of(&ZONES);
+        let table = zone_tables().iter().find(|table| table.name.eq_ignore_ascii_case(zone)).expect("it is there");
+        let changes = table.offsets.iter().map(|(at_s, _)| *at_s as i64 * 1_000);
+        let Some(next_ms) = changes.into_iter().find(|at_ms| *at_ms > self.now_ms) else { return 1 };
+        let around_ms = self.one_of(&[-25, -1, 0, 0, 1, 23]) * HOUR_MS + self.one_of(&[-1, 0, 0, HOUR_MS / 2]);
+        (next_ms - self.now_ms + around_ms).max(0)
+    }
+
+    /// The time zone of a limit.
+    fn tz(&mut self) -> &'static str {
+        match self.chance(50) {
+            true => self.one_of(&OFFSETS),
+            false => self.one_of(&ZONES),
+        }
     }
 
     // --- what calls are made of ---
@@ -422,7 +447,15 @@ fn by_of(text: &[u8]) -> &'static [&'static str] {
 }
 
 fn pairs(flat: &[Vec<u8>]) -> Vec<Vec<Vec<u8>>> {
-    flat.chunks(2).map(<[_]>::to_vec).collect()
+    let mut rest = flat;
+    let mut pairs = Vec::new();
+    while let Some(word) = rest.first() {
+        let taken = if word.eq_ignore_ascii_case(b"ROLLING") { 1 } else { 2.min(rest.len()) };
+        let (pair, tail) = rest.split_at(taken);
+        pairs.push(pair.to_vec());
+        rest = tail;
+    }
+    pairs
 }
 
 fn json_value(bytes: &[u8]) -> Value {

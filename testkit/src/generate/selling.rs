@@ -158,6 +158,9 @@ impl Generator {
             options.push(vec![self.word("NORESTOCK")]);
         }
         self.push_shuffled(&mut argv, options);
+        if self.chance(25) {
+            self.push_attributes(&mut argv, order);
+        }
         argv
     }
 }

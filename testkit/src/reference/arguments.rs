@@ -1,7 +1,7 @@
 //! The arguments of a call.
 
 use super::{
-    arity, calendar_window, error, syntax, Attributes, BTreeSet, Bytes, Count, Reply, ReturnToken, State, Window,
+    arity, calendar_window, error, syntax, Attributes, BTreeSet, Bytes, Count, Reply, ReturnToken, State, Tz, Window,
     MAX_AHEAD_MS, MAX_QTY, MAX_SECONDS,
 };
 
@@ -29,7 +29,8 @@ pub(super) struct Options {
     pub(super) count_what: Option<Count>,
     pub(super) state: Option<State>,
     pub(super) per: Option<Window>,
-    pub(super) tz_min: Option<i128>,
+    pub(super) rolling: bool,
+    pub(super) tz: Option<Tz>,
     pub(super) allow_missing: Option<bool>,
     pub(super) replaces: Option<Bytes>,
     pub(super) returning: bool,
@@ -38,6 +39,15 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// PER, with ROLLING or without.
+    pub(super) fn window(&self) -> Result<Window, Reply> {
+        match (self.per, self.rolling) {
+            (per, false) => Ok(per.unwrap_or(Window::Life)),
+            (Some(Window::Seconds(seconds)), true) => Ok(Window::Rolling(seconds)),
+            _ => Err(error("ROLLING needs a number of seconds")),
+        }
+    }
+
     /// QTY and TOKEN stand together, LATE with them.
     pub(super) fn return_token(&self) -> Result<Option<(Bytes, ReturnToken)>, Reply> {
         match (self.qty, &self.token) {
@@ -126,6 +136,7 @@ impl Args<'_> {
                 "TOP" => options.top = Some(within(number(&self.next()?)?, 1, 1000)? as usize),
                 "RETURNING" => options.returning = true,
                 "PARTIAL" => options.partial = true,
+                "ROLLING" => options.rolling = true,
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
                 "LATE" => options.late = true,
@@ -149,8 +160,8 @@ impl Args<'_> {
                 },
                 "PER" => options.per = Some(self.window()?),
                 "TZ" => {
-                    let offset = parse_offset(&self.next()?);
-                    options.tz_min = Some(offset.ok_or_else(|| error("this is no offset"))?);
+                    let tz = Tz::parse(&self.next()?);
+                    options.tz = Some(tz.ok_or_else(|| error("this is no time zone"))?);
                 }
                 "MISSING" => {
                     options.allow_missing = Some(match self.next()?.to_ascii_uppercase().as_slice() {

@@ -1,6 +1,6 @@
 //! One limit: its windows, overrides and usage.
 
-use super::{int, words, Attributes, BTreeMap, Bytes, Rc, Reply, Shared, Values};
+use super::{int, words, Attributes, BTreeMap, Bytes, Rc, Reply, Shared, Tz, Values};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Window {
@@ -10,6 +10,7 @@ pub(super) enum Window {
     Week,
     Month,
     Seconds(i128),
+    Rolling(i128),
     Life,
 }
 
@@ -25,6 +26,7 @@ impl Window {
             Window::Week => "week".into(),
             Window::Month => "month".into(),
             Window::Seconds(seconds) => seconds.to_string(),
+            Window::Rolling(seconds) => format!("{seconds}-rolling"),
             Window::Life => "life".into(),
         }
     }
@@ -40,6 +42,10 @@ impl Window {
             Window::Seconds(seconds) => {
                 let start = at_ms.div_euclid(seconds * 1000) * seconds * 1000;
                 (start, start + seconds * 1000)
+            }
+            Window::Rolling(seconds) => {
+                let part = part_of(seconds, at_ms);
+                (part_ms(seconds, part), part_ms(seconds, part + 1))
             }
             Window::Hour => {
                 let start = local_ms.div_euclid(HOUR_MS) * HOUR_MS - tz_ms;
@@ -57,10 +63,20 @@ impl Window {
             }
         }
     }
+}
 
-    pub(super) fn start(self, tz_min: i128, at_ms: i128) -> i128 {
-        self.bounds(tz_min, at_ms).0
+/// A rolling span has 64 parts; which one, counted from 1970, holds a time.
+fn part_of(seconds: i128, at_ms: i128) -> i128 {
+    (at_ms * 64).div_euclid(seconds * 1000)
+}
+
+/// The first whole millisecond of a part.
+fn part_ms(seconds: i128, part: i128) -> i128 {
+    let mut at_ms = (part * seconds * 1000).div_euclid(64);
+    while part_of(seconds, at_ms) < part {
+        at_ms += 1;
     }
+    at_ms
 }
 
 /// The first day of the month in which a day since 1970-01-01 lies, and the first day of the next month.
@@ -100,6 +116,8 @@ pub(super) struct Usage {
     pub(super) instance: u64,
     pub(super) window_start: i128,
     pub(super) used: i128,
+    /// What callers gave back for forgotten orders, at most what is used.
+    pub(super) credit: i128,
 }
 
 /// The values of an override, none standing for any; and its max, none standing for exempt.
@@ -114,7 +132,7 @@ pub(super) struct Limit {
     pub(super) count: Count,
     /// None: unlimited.
     pub(super) max: Option<i128>,
-    pub(super) tz_min: i128,
+    pub(super) tz: Tz,
     pub(super) allow_missing: bool,
     pub(super) overrides: Shared<Overrides>,
     pub(super) usage: BTreeMap<Values, Usage>,
@@ -123,6 +141,9 @@ pub(super) struct Limit {
     /// How many usages it has begun.
     pub(super) instances: u64,
     pub(super) set_ms: i128,
+    /// Of a rolling window, what was counted in each part, the oldest first; and the time by which that is looked at.
+    pub(super) parts: BTreeMap<Values, Vec<Usage>>,
+    pub(super) looked_ms: i128,
 }
 
 impl Limit {
@@ -136,8 +157,8 @@ impl Limit {
 
     /// Everything that a policy says about it.
     pub(super) fn settings(&self) -> impl PartialEq + '_ {
-        let Limit { max, tz_min, allow_missing, overrides, .. } = self;
-        (self.id, max, tz_min, allow_missing, overrides)
+        let Limit { max, tz, allow_missing, overrides, .. } = self;
+        (self.id, max, tz, allow_missing, overrides)
     }
 
     pub(super) fn text(&self) -> String {
@@ -153,6 +174,10 @@ impl Limit {
     /// The values of its dimensions, where all are given.
     pub(super) fn values(&self, attributes: &Attributes) -> Option<Vec<Bytes>> {
         self.dims.iter().map(|dim| attributes.get(dim).cloned()).collect()
+    }
+
+    pub(super) fn repeats(&self) -> bool {
+        !matches!(self.window, Window::Order | Window::Life)
     }
 
     /// The max for these values: that of the most exact override, else the base.
@@ -171,16 +196,42 @@ impl Limit {
             .map_or(self.max, |(_, max)| *max)
     }
 
+    /// Whether what was counted in a part counts still: not only parts within the span do, but the one in which it
+    /// begins.
+    pub(super) fn counts_still(&self, part: &Usage) -> bool {
+        let Window::Rolling(seconds) = self.window else { return true };
+        part_of(seconds, part.window_start) >= part_of(seconds, self.looked_ms) - 64
+    }
+
+    fn counted_parts(&self, values: &[Bytes]) -> Vec<&Usage> {
+        let parts = self.parts.get(values).into_iter().flatten();
+        parts.filter(|part| self.counts_still(part) && part.used > 0).collect()
+    }
+
     /// What counts against it now. Usage of windows that are over is already gone.
     pub(super) fn used(&self, values: &[Bytes]) -> i128 {
-        self.usage.get(values).map_or(0, |usage| usage.used)
+        if matches!(self.window, Window::Rolling(_)) {
+            return self.counted_parts(values).iter().map(|part| part.used).sum();
+        }
+        self.usage.get(values).map_or(0, |usage| usage.used - usage.credit)
     }
 
     /// The end of the window in which it is counted, which may lie ahead; of the current one where nothing is.
-    pub(super) fn resets_ms(&self, now: i128, values: &[Bytes]) -> i128 {
+    pub(super) fn resets_ms(&self, now: i128, values: &[Bytes], more: i128) -> i128 {
+        if let Window::Rolling(seconds) = self.window {
+            // The parts come back one by one, until there is enough.
+            let mut used = self.used(values);
+            for part in self.counted_parts(values) {
+                used -= part.used;
+                if self.max_for(values).is_none_or(|max| (max - used).max(0) >= more) {
+                    return part_ms(seconds, part_of(seconds, part.window_start) + 65);
+                }
+            }
+            return 0;
+        }
         let counted = self.usage.get(values);
         let at_ms = counted.map_or(now, |usage| usage.window_start);
-        self.window.bounds(self.tz_min, at_ms).1
+        self.tz.bounds(self.window, at_ms).1
     }
 
     /// What an order of this quantity counts.
@@ -209,13 +260,66 @@ impl Limit {
             return None;
         }
         self.instances += 1;
-        let fresh = Usage { instance: self.instances, window_start: self.window.start(self.tz_min, now), used: 0 };
+        if matches!(self.window, Window::Rolling(_)) {
+            return Some(self.count_part(now, values, amount));
+        }
+        let fresh =
+            Usage { instance: self.instances, window_start: self.tz.bounds(self.window, now).0, used: 0, credit: 0 };
         let usage = self.usage.entry(values.into()).or_insert(fresh);
         usage.used += amount;
         Some(usage.instance)
     }
 
-    pub(super) fn refusal(&self, now: i128, key: &[u8], values: &[Bytes]) -> Reply {
+    /// In the current part, or in a later one that counts something, after the clock stepped back. A new part ends
+    /// those that lie 65 before it.
+    fn count_part(&mut self, now: i128, values: &[Bytes], amount: i128) -> u64 {
+        let Window::Rolling(seconds) = self.window else { unreachable!("asked for rolling windows only") };
+        let newest = self.counted_parts(values).iter().map(|part| part.window_start).max();
+        let window_start = newest.max(Some(self.window.bounds(0, now).0)).expect("one of them");
+        let instance = self.instances;
+        let parts = self.parts.entry(values.into()).or_default();
+        if let Some(part) = parts.iter_mut().find(|part| part.window_start == window_start && part.used > 0) {
+            part.used += amount;
+            return part.instance;
+        }
+        parts.retain(|part| {
+            let behind = part_of(seconds, window_start) - part_of(seconds, part.window_start);
+            (1..=64).contains(&behind) && part.used > 0
+        });
+        parts.push(Usage { instance, window_start, used: amount, credit: 0 });
+        instance
+    }
+
+    /// Whether this part of a rolling window counts still.
+    pub(super) fn counts_in_a_part(&self, values: &[Bytes], instance: Option<u64>) -> bool {
+        self.counted_parts(values).iter().any(|part| Some(part.instance) == instance)
+    }
+
+    /// One more order in the part that counts another one.
+    pub(super) fn count_again(&mut self, values: &[Bytes], instance: Option<u64>) {
+        for part in self.parts.get_mut(values).into_iter().flatten() {
+            if Some(part.instance) == instance {
+                part.used += 1;
+            }
+        }
+    }
+
+    /// Gives back in the part where it was counted, where that counts still.
+    pub(super) fn uncount_part(&mut self, values: &[Bytes], instance: u64, amount: i128) {
+        let (window, looked_ms) = (self.window, self.looked_ms);
+        let Window::Rolling(seconds) = window else { return };
+        let Some(parts) = self.parts.get_mut(values) else { return };
+        for part in parts.iter_mut().filter(|part| part.instance == instance) {
+            if part_of(seconds, part.window_start) >= part_of(seconds, looked_ms) - 64 {
+                part.used -= amount;
+            }
+        }
+        parts.retain(|part| part.used > 0);
+    }
+
+    /// `held`: what of it is the order's own, which asks for `qty` in all.
+    pub(super) fn refusal(&self, now: i128, key: &[u8], values: &[Bytes], qty: i128, held: i128) -> Reply {
+        let more = self.amount(qty) - held;
         words(&[
             Reply::bulk("LIMITED"),
             Reply::bulk(key),
@@ -223,7 +327,7 @@ impl Limit {
             Reply::Array(values.iter().map(Reply::bulk).collect()),
             int(self.used(values)),
             int(self.max_for(values).unwrap_or(-1)),
-            int(self.resets_ms(now, values)),
+            int(self.resets_ms(now, values, more)),
         ])
     }
 }

@@ -12,13 +12,15 @@ pub(super) fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &C
         window,
         count,
         max: None,
-        tz_min: config.utc_offset_minutes.into(),
+        tz: config.tz,
         allow_missing: false,
         overrides: Shared::default(),
         usage: BTreeMap::new(),
         over_usage: BTreeMap::new(),
         instances: 0,
         set_ms: 0,
+        parts: BTreeMap::new(),
+        looked_ms: 0,
     }
 }
 
@@ -31,8 +33,8 @@ impl Reference {
             true => None,
             false => Some(within(number(&word)?, 0, MAX_QTY)?),
         };
-        let options = args.options(now, &["PER", "TZ", "COUNT=", "MISSING", "FOR="])?;
-        let (window, count) = (options.per.unwrap_or(Window::Life), options.count_what.unwrap_or(Count::Units));
+        let options = args.options(now, &["PER", "ROLLING", "TZ", "COUNT=", "MISSING", "FOR="])?;
+        let (window, count) = (options.window()?, options.count_what.unwrap_or(Count::Units));
         let pattern = match &options.values {
             Some(values) => Some(override_pattern(&by, values)?),
             None => None,
@@ -54,7 +56,7 @@ impl Reference {
             };
             let before = pool.limits[place].clone();
             let limit = &mut pool.limits[place];
-            limit.tz_min = options.tz_min.unwrap_or(limit.tz_min);
+            limit.tz = options.tz.unwrap_or(limit.tz);
             limit.allow_missing = options.allow_missing.unwrap_or(limit.allow_missing);
             match pattern {
                 Some(pattern) => {
@@ -76,8 +78,8 @@ impl Reference {
     pub(super) fn unlimit(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let by = args.by()?;
-        let options = args.options(now, &["PER", "COUNT=", "FOR="])?;
-        let (window, count) = (options.per.unwrap_or(Window::Life), options.count_what.unwrap_or(Count::Units));
+        let options = args.options(now, &["PER", "ROLLING", "COUNT=", "FOR="])?;
+        let (window, count) = (options.window()?, options.count_what.unwrap_or(Count::Units));
         let pattern = match &options.values {
             Some(values) => Some(override_pattern(&by, values)?),
             None => None,
@@ -118,7 +120,7 @@ impl Reference {
             map(vec![
                 ("limit", Reply::bulk(limit.text())),
                 ("max", int(limit.max.unwrap_or(-1))),
-                ("tz", Reply::bulk(offset_text(limit.tz_min))),
+                ("tz", Reply::bulk(limit.tz.text())),
                 ("missing", Reply::bulk(missing_text(limit))),
                 ("overrides", Reply::Array(overrides.collect())),
             ])
@@ -150,7 +152,7 @@ impl Reference {
                 ("used", int(used)),
                 ("max", int(max.unwrap_or(-1))),
                 ("remaining", int(max.map_or(-1, |max| (max - used).max(0)))),
-                ("resets_ms", int(limit.resets_ms(now, &values))),
+                ("resets_ms", int(limit.resets_ms(now, &values, 0))),
             ]));
         }
         Ok(Reply::Array(listed))
@@ -165,23 +167,24 @@ fn top_usage(now: i128, limit: &Limit, attributes: &Attributes, count: usize) ->
     let fits = |values: &[Bytes]| {
         limit.dims.iter().zip(values).all(|(dim, value)| attributes.get(dim).is_none_or(|wanted| wanted == value))
     };
-    let mut found: Vec<_> = limit.usage.iter().filter(|(values, usage)| usage.used > 0 && fits(values)).collect();
+    let counted = limit.usage.keys().chain(limit.parts.keys()).map(|values| (values, limit.used(values)));
+    let mut found: Vec<_> = counted.filter(|(values, used)| *used > 0 && fits(values)).collect();
     // Equal ones by their values: shorter first, but for the last of them.
     let lengths = |values: &[Bytes]| {
         let last = values.len().saturating_sub(1);
         let pairs = values.iter().enumerate();
         pairs.map(|(at, value)| (if at == last { 0 } else { value.len() }, value.clone())).collect::<Vec<_>>()
     };
-    found.sort_by_key(|(values, usage)| (-usage.used, lengths(values)));
-    let shown = found.iter().take(count).map(|(values, usage)| {
+    found.sort_by_key(|(values, used)| (-used, lengths(values)));
+    let shown = found.iter().take(count).map(|(values, used)| {
         let max = limit.max_for(values);
         map(vec![
             ("limit", Reply::bulk(limit.text())),
             ("values", Reply::Array(values.iter().map(Reply::bulk).collect())),
-            ("used", int(usage.used)),
+            ("used", int(*used)),
             ("max", int(max.unwrap_or(-1))),
-            ("remaining", int(max.map_or(-1, |max| (max - usage.used).max(0)))),
-            ("resets_ms", int(limit.resets_ms(now, values))),
+            ("remaining", int(max.map_or(-1, |max| (max - used).max(0)))),
+            ("resets_ms", int(limit.resets_ms(now, values, 0))),
         ])
     });
     shown.collect()

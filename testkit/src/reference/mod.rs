@@ -34,6 +34,7 @@ mod schedule;
 mod selling;
 mod stock;
 pub mod told;
+mod zone;
 
 use answers::{arity, closed, conflict, error, int, map, ok, refusal, status_ok, syntax, words};
 use arguments::{identifier, number, parse_offset, valid_by, valid_dim, within, Args, Options};
@@ -47,6 +48,7 @@ use selling::{
     confirm_one, extend_one, give_up, refuse_itself, refuse_paid, refuse_same, release_one, reserve_new, return_one,
     split_one,
 };
+pub use zone::{tables as zone_tables, zone_window, Table as ZoneTable, Tz};
 
 /// 2^53 - 1: the largest quantity, and the bound of every sum.
 pub const MAX_QTY: i128 = 9_007_199_254_740_991;
@@ -73,12 +75,12 @@ pub struct Config {
     pub retain_s: i64,
     pub retain_paid_s: i64,
     pub max_orders: usize,
-    pub utc_offset_minutes: i64,
+    pub tz: Tz,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { hold_s: 900, retain_s: 86_400, retain_paid_s: 604_800, max_orders: 10_000_000, utc_offset_minutes: 0 }
+        Config { hold_s: 900, retain_s: 86_400, retain_paid_s: 604_800, max_orders: 10_000_000, tz: Tz::Offset(0) }
     }
 }
 

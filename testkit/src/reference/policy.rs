@@ -51,6 +51,7 @@ pub(super) fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
     let mut by: Option<Vec<Bytes>> = None;
     let mut limit = new_limit(&[], Window::Life, Count::Units, config);
     let mut overrides: &[Value] = &[];
+    let mut rolling = false;
     for (name, value) in json.as_object()? {
         match name.as_str() {
             "by" => {
@@ -69,7 +70,8 @@ pub(super) fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
                     None => Window::Seconds(json_number(value, 1, MAX_SECONDS)?),
                 }
             }
-            "tz" => limit.tz_min = parse_offset(value.as_str()?.as_bytes())?,
+            "rolling" => rolling = value.as_bool()?,
+            "tz" => limit.tz = Tz::parse(value.as_str()?.as_bytes())?,
             "count" => {
                 limit.count = match value.as_str()? {
                     "units" => Count::Units,
@@ -88,6 +90,11 @@ pub(super) fn parse_json_limit(json: &Value, config: &Config) -> Option<Limit> {
             _ => return None,
         }
     }
+    limit.window = match limit.window {
+        Window::Seconds(seconds) if rolling => Window::Rolling(seconds),
+        _ if rolling => return None,
+        window => window,
+    };
     let by = by?;
     let mut dims = by.clone();
     dims.sort();

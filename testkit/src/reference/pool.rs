@@ -1,5 +1,6 @@
 //! The pool: its orders, what they count, and the refusals that every command shares.
 
+use super::Window;
 use super::{
     conflict, error, int, refusal, told, words, Attributes, BTreeMap, BTreeSet, Bytes, Config, Count, Id, Limit, Reply,
     Sale, Shared, Usage, Values, MAX_QTY, SLACK_MS,
@@ -142,6 +143,8 @@ pub(super) struct Pool {
     pub(super) over_tokens: BTreeMap<Bytes, AddToken>,
     /// The latest placement among the orders that are forgotten.
     pub(super) forgotten_ms: Option<i128>,
+    /// The shortest time for which an order was to be remembered once it was finished.
+    pub(super) shortest_retain_ms: Option<i128>,
     pub(super) seq: i64,
     /// Counts arrivals at deadlines, and limits: both only need to be told apart.
     pub(super) serial: u64,
@@ -204,7 +207,9 @@ impl Pool {
         let finished: Vec<_> = self.orders.iter().filter(|(_, order)| open(order)).map(|(id, _)| id.clone()).collect();
         for id in finished {
             let order = &self.orders[&id];
-            let forget_ms = self.retain_ms(order.state, config).map(|ms| order.changed_ms + ms);
+            let retain_ms = self.retain_ms(order.state, config);
+            let forget_ms = retain_ms.map(|ms| order.changed_ms + ms);
+            self.shortest_retain_ms = self.shortest_retain_ms.into_iter().chain(retain_ms).min();
             self.known(&id).forget_ms = forget_ms;
         }
         let retain_paid_ms = self.retain_ms(State::Confirmed, config).unwrap_or(0);
@@ -241,8 +246,11 @@ impl Pool {
                 false => self.add_tokens.insert(name, token),
             };
         }
+        for limit in self.limits.iter_mut().filter(|limit| matches!(limit.window, Window::Rolling(_))) {
+            limit.looked_ms = now;
+        }
         for limit in &mut self.limits {
-            let start = limit.window.start(limit.tz_min, now);
+            let start = limit.tz.bounds(limit.window, now).0;
             let over = |usage: &Usage| usage.window_start < start;
             let stays = |(values, usage): (&Values, &Usage)| over(usage) && !limit.usage.contains_key(values);
             if !limit.usage.values().any(over) && limit.over_usage.iter().all(stays) {
@@ -307,6 +315,7 @@ impl Pool {
         sums.extend(self.orders.values().map(|order| order.qty));
         for limit in &self.limits {
             sums.extend(limit.usage.values().map(|usage| usage.used));
+            sums.extend(limit.parts.keys().map(|values| limit.used(values)));
         }
         sums.iter().all(|sum| sum.abs() <= MAX_QTY)
     }
@@ -363,9 +372,13 @@ impl Pool {
             };
             let amount = how_much(limit, charge);
             charge.amount -= amount;
+            if let Some(instance) = charge.counted_in {
+                limit.uncount_part(&charge.values, instance, amount);
+            }
             let counted = limit.usage.get_mut(&charge.values);
             if let Some(usage) = counted.filter(|usage| Some(usage.instance) == charge.counted_in) {
                 usage.used -= amount;
+                usage.credit = usage.credit.min(usage.used);
             }
             // Nothing used is no usage: it holds no window.
             limit.usage.retain(|_, usage| usage.used > 0);
@@ -384,6 +397,22 @@ impl Pool {
             Count::Units => qty,
             Count::Orders => 0,
         });
+    }
+
+    /// Gives units of a forgotten order back to the limits that can have counted it: those that are as old as any
+    /// forgotten order, whose window is, too.
+    pub(super) fn credit(&mut self, now: i128, qty: i128, attributes: &Attributes) {
+        let Some(retain_ms) = self.shortest_retain_ms else { return };
+        for limit in &mut self.limits {
+            let started = if limit.repeats() { limit.tz.bounds(limit.window, now).0 } else { 0 };
+            if limit.count != Count::Units || limit.set_ms.max(started) > now - retain_ms {
+                continue;
+            }
+            let Some(values) = limit.values(attributes) else { continue };
+            if let Some(usage) = limit.usage.get_mut(&*values) {
+                usage.credit = (usage.credit + qty).min(usage.used);
+            }
+        }
     }
 
     // --- answers ---
@@ -469,7 +498,7 @@ impl Pool {
             let limit = &self.limits[place];
             let values = limit.values(attributes).expect("the limit applies");
             if !limit.allows(&values, least) {
-                return Err(limit.refusal(now, key, &values));
+                return Err(limit.refusal(now, key, &values, least, 0));
             }
             most = most.min(limit.largest(&values, most));
         }

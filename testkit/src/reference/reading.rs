@@ -77,7 +77,7 @@ impl Reference {
                 ("used", number(&|v| limit.used(v))),
                 ("max", number(&|v| limit.max_for(v).unwrap_or(-1))),
                 ("remaining", number(&remaining)),
-                ("resets_ms", number(&|v| limit.resets_ms(now, v))),
+                ("resets_ms", number(&|v| limit.resets_ms(now, v, limit.amount(qty)))),
             ])
         });
         let words = [key.clone(), qty.to_string().into_bytes()];
@@ -273,7 +273,7 @@ pub(super) fn limit_to_json(limit: &Limit) -> Value {
     let mut json = json!({
         "by": by.collect::<Vec<_>>(),
         "max": max_to_json(limit.max),
-        "tz": offset_text(limit.tz_min),
+        "tz": limit.tz.text(),
         "count": if limit.count == Count::Units { "units" } else { "orders" },
         "missing": missing_text(limit),
         "overrides": overrides.collect::<Vec<_>>(),
@@ -281,6 +281,10 @@ pub(super) fn limit_to_json(limit: &Limit) -> Value {
     match limit.window {
         Window::Life => {}
         Window::Seconds(seconds) => json["per"] = (seconds as i64).into(),
+        Window::Rolling(seconds) => {
+            json["per"] = (seconds as i64).into();
+            json["rolling"] = true.into();
+        }
         window => json["per"] = window.text().into(),
     }
     json

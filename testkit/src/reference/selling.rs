@@ -106,8 +106,11 @@ impl Reference {
     pub(super) fn give_back(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let id = args.id()?;
-        let options = args.options(now, &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK"])?;
+        let options = args.options(now, &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK", "FOR"])?;
         options.return_token()?;
+        if options.attributes.is_some() && (!options.late || options.keep_usage) {
+            return Err(syntax());
+        }
         self.write(now, &key, |pool, config| return_one(pool, config, now, &key, &id, options))
     }
 }
@@ -247,9 +250,11 @@ pub(super) fn split_one(
                 charge.amount = 1;
                 let counts = limit.usage.get(&charge.values).map(|usage| usage.instance);
                 let is_over = charge.counted_in.is_some() && counts != charge.counted_in;
+                let is_over = is_over && !limit.counts_in_a_part(&charge.values, charge.counted_in);
                 if !is_over && !limit.allows(&charge.values, 1) {
-                    return Err(limit.refusal(now, key, &charge.values));
+                    return Err(limit.refusal(now, key, &charge.values, 1, 0));
                 }
+                limit.count_again(&charge.values, charge.counted_in);
                 for usages in [&mut limit.usage, &mut limit.over_usage] {
                     let usage = usages.get_mut(&charge.values);
                     if let Some(usage) = usage.filter(|usage| Some(usage.instance) == charge.counted_in) {
@@ -341,14 +346,18 @@ pub(super) fn return_one(
     id: &[u8],
     options: Options,
 ) -> Answer {
-    let (late, keep_usage, no_restock) = (options.late, options.keep_usage, options.no_restock);
+    let (late, no_restock) = (options.late, options.no_restock);
     let token = options.return_token()?;
+    pool.fix_memory(config);
     match pool.state_of(now, id) {
         None => {
             let Some((_, content)) = token.as_ref().filter(|_| late) else {
                 return Err(refusal("NOORDER", key));
             };
             pool.refuse_too_many_orders(config)?;
+            if let Some(attributes) = &options.attributes {
+                pool.credit(now, content.qty, attributes);
+            }
             let mut order = finished(now, State::Returned, content.qty, Attributes::new());
             order.vouched = true;
             pool.orders.insert(id.into(), order.into());
@@ -356,7 +365,7 @@ pub(super) fn return_one(
         Some(State::Reserved) => return Err(refusal("RESERVED", key)),
         Some(state @ (State::Expired | State::Released)) => return Err(closed(key, state)),
         Some(State::Confirmed | State::Returned) => {
-            return_known(pool, key, id, token.as_ref(), late, keep_usage)?;
+            return_known(pool, now, key, id, token.as_ref(), &options)?;
         }
     }
     let order = pool.known(id);
@@ -531,8 +540,11 @@ pub(super) fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty
         let limit = pool.limits.iter().find(|limit| limit.id == charge.limit);
         let limit = limit.expect("it is still there");
         if !limit.allows(&charge.values, qty) {
+            let used = limit.used(&charge.values);
             let limit = before.iter().find(|limit| limit.id == charge.limit);
-            return Err(limit.expect("it is still there").refusal(now, key, &charge.values));
+            let limit = limit.expect("it is still there");
+            let held = limit.used(&charge.values) - used;
+            return Err(limit.refusal(now, key, &charge.values, qty, held));
         }
     }
     for charge in &mut charges {
@@ -548,13 +560,17 @@ pub(super) fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty
 /// Whether units of an order that was paid may come back, and its usage with them.
 pub(super) fn return_known(
     pool: &mut Pool,
+    now: i128,
     key: &[u8],
     id: &[u8],
     token: Option<&(Bytes, ReturnToken)>,
-    late: bool,
-    keep_usage: bool,
+    options: &Options,
 ) -> Result<(), Reply> {
     let order = &pool.orders[id];
+    let (late, keep_usage) = (options.late, options.keep_usage);
+    if !order.vouched && options.attributes.as_ref().is_some_and(|attributes| *attributes != *order.attributes) {
+        return Err(conflict("the attributes differ"));
+    }
     let mut back = order.left();
     if let Some((name, content)) = token {
         match order.tokens.get(name) {
@@ -576,6 +592,9 @@ pub(super) fn return_known(
         return Err(pool.exists(key, id));
     }
     if order.vouched {
+        if let Some(attributes) = &options.attributes {
+            pool.credit(now, back, attributes);
+        }
         let order = pool.known(id);
         order.qty += back;
         order.asked += back;

@@ -125,6 +125,8 @@ impl Reference {
                         usage: old.usage,
                         over_usage: old.over_usage,
                         instances: old.instances,
+                        parts: old.parts,
+                        looked_ms: old.looked_ms,
                         set_ms: old.set_ms,
                         ..limit
                     },

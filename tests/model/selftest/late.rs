@@ -73,3 +73,54 @@ fn late_of_an_unknown_order_ignores_limits_set_after_since() {
     shop.says("CONFIRM k b LATE QTY 8 SINCE 999999", "OK 8 10");
     shop.usage("USAGE k FOR user u region r", &["2/2/0/0", "0/0/0/0"]);
 }
+
+#[test]
+fn a_late_return_gives_the_share_of_a_forgotten_order_back() {
+    // Two weeks after noon of a Thursday: beyond the day, within the pool's life.
+    let mut shop = Shop::with_stock(NEW_YEAR_MS + 12 * HOUR_MS, "100");
+    shop.says(r#"SETPOLICY k {"retain_paid":86400,"limits":[{"by":["user"],"max":5},{"by":["user"],"max":4,"per":"day"},{"by":["user"],"max":3,"count":"orders"},{"by":["user"],"max":9,"per":60}]}"#, "OK");
+    for (order, qty, user) in [("a", 3, "u"), ("b", 2, "v"), ("c", 1, "w")] {
+        shop.call(&format!("RESERVE k {order} {qty} EX 60 FOR user {user}"));
+        shop.call(&format!("CONFIRM k {order}"));
+    }
+    // Known orders keep to their own attributes.
+    shop.says("RETURN k c QTY 1 TOKEN t LATE FOR user u", "-CONFLICT");
+    shop.says("RETURN k c QTY 1 TOKEN t LATE FOR user w", "OK 1 95 5");
+    shop.now_ms += 14 * DAY_MS;
+    shop.call("RESERVE k today 1 EX 60 FOR user u");
+    let day_ms = NEW_YEAR_MS + 15 * DAY_MS;
+    let minute_ms = shop.now_ms + 60_000;
+    let today = format!("1/4/3/{day_ms}");
+    let now = format!("1/9/8/{minute_ms}");
+    shop.usage("USAGE k FOR user u", &["4/5/1/0", &today, "2/3/1/0", &now]);
+    // Refused, and nothing has changed.
+    for bad in ["QTY 1 TOKEN t FOR user u", "QTY 1 TOKEN t LATE KEEPUSAGE FOR user u", "LATE FOR user u", "FOR user u"]
+    {
+        shop.says(&format!("RETURN k a {bad}"), "-ERR");
+    }
+    shop.says("RETURN k a QTY 2 TOKEN t LATE FOR user u", "OK 2 96 3");
+    shop.says("RETURN k a QTY 2 TOKEN t LATE FOR user u", "EXISTS k returned 2 2 0");
+    // Not of today: that cannot have counted it. Not the orders: nobody knows whether it was all of one.
+    shop.usage("USAGE k FOR user u", &["2/5/3/0", &today, "2/3/1/0", &now]);
+    // A second part of the same order. More than was used is not given back.
+    shop.says("RETURN k a QTY 50 TOKEN t2 LATE FOR user u", "OK 50 146 -47");
+    shop.usage("USAGE k FOR user u", &["0/5/5/0", &today, "2/3/1/0", &now]);
+    shop.says("CHECK k 6 FOR user u", "LIMITED k user/life/units [u] 0 5 0");
+    // The hold of today is given up: it takes its own units only, and no more is to be had.
+    shop.says("RELEASE k today", "OK 1 147");
+    shop.usage(
+        "USAGE k FOR user u",
+        &["0/5/5/0", &format!("0/4/4/{day_ms}"), "1/3/2/0", &format!("0/9/9/{minute_ms}")],
+    );
+    // Another buyer's share is untouched, and without FOR nothing comes back.
+    shop.says("RETURN k b QTY 1 TOKEN t LATE", "OK 1 148 -48");
+    shop.usage(
+        "USAGE k FOR user v",
+        &["2/5/3/0", &format!("0/4/4/{day_ms}"), "1/3/2/0", &format!("0/9/9/{minute_ms}")],
+    );
+    // An order that nobody has forgotten was counted by no limit that is younger.
+    shop.says("LIMIT k region 5", "OK");
+    shop.call("RESERVE k other 2 EX 60 FOR user x region r");
+    shop.says("RETURN k lost QTY 1 TOKEN t LATE FOR region r user x", "OK 1 147 -49");
+    shop.usage("USAGE k FOR region r", &["2/5/3/0"]);
+}

@@ -151,9 +151,9 @@ fn windows_begin_and_end_where_the_calendar_says() {
 
 #[test]
 fn a_server_wide_offset_is_fixed_into_a_limit() {
-    let config = Config { utc_offset_minutes: 480, ..Config::default() };
+    let config = Config { tz: testkit::reference::Tz::Offset(480), ..Config::default() };
     let mut shop = Shop { model: Reference::new(config), core: Host::new(1), now_ms: NEW_YEAR_MS };
-    shop.core.defaults.utc_offset_min = 480;
+    shop.core.defaults.tz = redis_stock::core::model::zone::Tz::Offset(480);
     shop.says("SET k 10", "OK");
     shop.says("LIMIT k user 1 PER DAY", "OK");
     shop.usage("USAGE k FOR user u", &[&format!("0/1/1/{}", NEW_YEAR_MS + 16 * HOUR_MS)]);

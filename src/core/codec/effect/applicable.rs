@@ -1,7 +1,7 @@
 //! Whether an effect fits the state that it meets.
 
 use crate::core::model::change::{Change, OrderChange, OrderRef, PoolChange, Recount};
-use crate::core::model::limit::MAX_LIMITS;
+use crate::core::model::limit::{TupleBuf, MAX_LIMITS};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::sale::SalePhase;
@@ -12,6 +12,18 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
     match change {
         Change::Order(order, change) => order_applicable(pool, *order, change),
         Change::Pool(change) => pool_applicable(pool, change),
+        Change::Credited(credit) => {
+            let mut buf = TupleBuf::new();
+            credit.limits.iter().all(|&id| {
+                let limit = pool.limits.iter().find(|l| l.id == id && l.keeps_usage());
+                let tuple = limit.and_then(|l| l.tuple(credit.attributes, &mut buf));
+                tuple.is_some_and(|tuple| pool.usage.find(pool.salt.usage(id, tuple), id, tuple).is_some())
+            })
+        }
+        Change::Resolved(windows) => {
+            let named = |id: u32| pool.limits.iter().any(|l| l.id == id && l.is_resolved());
+            windows.iter().all(|&(id, ..)| named(id))
+        }
         Change::Purged(purged) => {
             let finished = pool.orders.len().saturating_sub(pool.open_holds() as usize);
             purged.orders as usize <= finished
@@ -35,7 +47,7 @@ fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
         PoolChange::Added { .. } | PoolChange::Reconciled { .. } => !pool.unlimited,
         PoolChange::LimitSet(set) => {
             let there = pool.limits.iter().any(|l| l.identity == set.identity);
-            there || (pool.limits.len() < MAX_LIMITS && set.offset_min.is_some() && set.missing.is_some())
+            there || (pool.limits.len() < MAX_LIMITS && set.tz.is_some() && set.missing.is_some())
         }
         PoolChange::LimitRemoved { id, .. } => pool.limits.iter().any(|l| l.id == *id),
         PoolChange::Opened => pool.sale.as_ref().is_some_and(|sale| sale.announced == SalePhase::Early),

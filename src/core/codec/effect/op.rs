@@ -38,3 +38,7 @@ pub const OPENED: u8 = 30;
 pub const ENDED: u8 = 31;
 /// No change of its own: what orders remember by the policy behind it.
 pub const REMEMBER: u8 = 38;
+/// No change of its own: the named time zones of the limits in the change behind it.
+pub const ZONES: u8 = 34;
+pub const RESOLVED: u8 = 35;
+pub const CREDITED: u8 = 36;

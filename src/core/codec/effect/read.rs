@@ -5,11 +5,13 @@ use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
 use crate::core::codec::fields::{
-    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple,
+    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple, zone,
 };
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount};
+use crate::core::model::change::{
+    Change, Credit, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, ResolvedWindows,
+};
 use crate::core::model::limit::{Overrides, MAX_LIMITS};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
@@ -18,6 +20,8 @@ use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::sale::Schedule;
 use crate::core::model::usage::{tuple_at, Share};
+use crate::core::model::zone::{Tz, Zone};
+use arrayvec::ArrayVec;
 
 /// An effect that is read back.
 pub struct Effect<'a> {
@@ -79,6 +83,11 @@ impl<'a> Effect<'a> {
             remember = names(&mut self.reader)?;
             code = self.reader.byte()?;
         }
+        let mut zones = Zones::new();
+        if code == op::ZONES {
+            zones = read_zones(&mut self.reader)?;
+            code = self.reader.byte()?;
+        }
         let mut new_epoch = None;
         if code & 0x80 != 0 {
             let mut bytes = [0; 8];
@@ -94,6 +103,7 @@ impl<'a> Effect<'a> {
             };
             policy.remember = remember;
         }
+        set_zones(&mut change, &zones)?;
         let applicable = known && applicable(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
@@ -113,6 +123,12 @@ impl<'a> Effect<'a> {
         let r = &mut self.reader;
         if code == op::PURGED {
             return Ok((Change::Purged(purged(r)?), true));
+        }
+        if code == op::RESOLVED {
+            return Ok((Change::Resolved(resolved(r, now_ms)?), true));
+        }
+        if code == op::CREDITED {
+            return Ok((Change::Credited(credit(r, attributes)?), true));
         }
         if let Some(change) = pool_change(r, code, pool, now_ms)? {
             return Ok((Change::Pool(change), true));
@@ -319,14 +335,14 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         if policy.limits.iter().any(|l| l.identity == identity) {
             return Err(Damage("duplicate limit"));
         }
-        let offset_min = offset(r)?;
+        let tz = offset(r)?;
         let missing = missing(r)?;
         let base = cap(r)?;
         let mut overrides = Overrides::default();
         for _ in 0..r.number()? {
             add_override(r, &mut overrides, identity.dims.len())?;
         }
-        policy.limits.push(PolicyLimit { identity, offset_min, missing, base, overrides });
+        policy.limits.push(PolicyLimit { identity, tz, missing, base, overrides });
     }
     Ok(policy)
 }
@@ -344,10 +360,66 @@ fn policy_schedule(r: &mut Reader<'_>) -> Read<Schedule> {
 
 fn limit_set(r: &mut Reader<'_>) -> Read<LimitSet> {
     let identity = identity(r)?;
-    let offset_min = if r.flag()? { Some(offset(r)?) } else { None };
+    let tz = if r.flag()? { Some(offset(r)?) } else { None };
     let missing = if r.flag()? { Some(missing(r)?) } else { None };
     let pattern = if r.flag()? { Some(tuple(r, identity.dims.len(), true)?) } else { None };
-    Ok(LimitSet { identity, offset_min, missing, pattern, cap: cap(r)? })
+    Ok(LimitSet { identity, tz, missing, pattern, cap: cap(r)? })
+}
+
+/// The named zones of the limits in a change, by place.
+type Zones = ArrayVec<(u8, Zone), MAX_LIMITS>;
+
+fn read_zones(r: &mut Reader<'_>) -> Read<Zones> {
+    let mut zones = Zones::new();
+    for _ in 0..r.number()? {
+        let named = (r.byte()?, zone(r)?);
+        if zones.last().is_some_and(|&(before, _)| before >= named.0) {
+            return Err(Damage("zones are not in order"));
+        }
+        zones.try_push(named).map_err(|_| Damage("there are too many zones"))?;
+    }
+    Ok(zones)
+}
+
+fn set_zones(change: &mut Change<'_>, zones: &Zones) -> Read<()> {
+    for &(place, zone) in zones {
+        let tz = match change {
+            Change::Pool(PoolChange::LimitSet(set)) if place == 0 => set.tz.as_mut(),
+            Change::Pool(PoolChange::Policy(policy)) => {
+                policy.limits.get_mut(usize::from(place)).map(|limit| &mut limit.tz)
+            }
+            _ => None,
+        };
+        *tz.filter(|tz| **tz == Tz::UTC).ok_or(Damage("a zone has no limit"))? = Tz::Named(zone);
+    }
+    Ok(())
+}
+
+fn credit<'a: 's, 's>(r: &mut Reader<'a>, attributes: &'s mut Attributes<'a>) -> Read<Credit<'s>> {
+    let qty = r.within(1..=MAX_UNITS)?;
+    read_attributes(r, attributes)?;
+    let mut limits = smallvec::SmallVec::new();
+    for _ in 0..r.number()? {
+        if limits.len() >= MAX_LIMITS {
+            return Err(Damage("there are too many limits"));
+        }
+        limits.push(r.small()?);
+    }
+    Ok(Credit { qty, attributes, limits })
+}
+
+fn resolved(r: &mut Reader<'_>, now_ms: i64) -> Read<ResolvedWindows> {
+    let mut windows = ResolvedWindows::new();
+    for _ in 0..r.number()? {
+        let id = r.small()?;
+        let (start_ms, end_ms) = (now_ms.saturating_sub(r.bounded()?), now_ms.saturating_add(r.bounded()?));
+        let in_bounds = |at_ms: i64| (MAX_UNITS.saturating_neg()..=MAX_UNITS).contains(&at_ms);
+        if windows.len() >= MAX_LIMITS || start_ms >= end_ms || !in_bounds(start_ms) || !in_bounds(end_ms) {
+            return Err(Damage("a window ends before it begins, or there are too many"));
+        }
+        windows.push((id, start_ms, end_ms));
+    }
+    Ok(windows)
 }
 
 fn purged(r: &mut Reader<'_>) -> Read<Purged> {

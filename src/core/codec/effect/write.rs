@@ -3,16 +3,19 @@
 use super::op;
 use crate::core::codec::fields::{
     put_cap, put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_schedule,
-    put_times,
+    put_times, put_zone,
 };
 use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OrderChange, PoolChange, Purged, Recount};
+use crate::core::model::limit::MAX_LIMITS;
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Shares;
 use crate::core::model::policy::Policy;
 use crate::core::model::pool::{Pool, Times};
 use crate::core::model::sale::Schedule;
+use crate::core::model::zone::{Tz, Zone};
+use arrayvec::ArrayVec;
 
 /// Begins the effect of a call: its time, and the pool's last change before it.
 pub fn begin(out: &mut Vec<u8>, now_ms: i64, seq: u64) {
@@ -36,12 +39,31 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
                     put_names(out, &policy.remember);
                 }
             }
+            put_zones(out, change);
             put_code(out, pool_code(change), new_epoch);
             put_pool_change(out, now_ms, change);
         }
         Change::Purged(purged) => {
             put_code(out, op::PURGED, new_epoch);
             put_purged(out, purged);
+        }
+        Change::Credited(credit) => {
+            put_code(out, op::CREDITED, new_epoch);
+            put_signed(out, credit.qty);
+            put_attributes(out, credit.attributes);
+            put(out, credit.limits.len() as u64);
+            for &id in &credit.limits {
+                put(out, u64::from(id));
+            }
+        }
+        Change::Resolved(windows) => {
+            put_code(out, op::RESOLVED, new_epoch);
+            put(out, windows.len() as u64);
+            for &(id, start_ms, end_ms) in windows {
+                put(out, u64::from(id));
+                put_signed(out, now_ms.saturating_sub(start_ms));
+                put_signed(out, end_ms.saturating_sub(now_ms));
+            }
         }
     }
 }
@@ -182,6 +204,25 @@ fn put_pool_change(out: &mut Vec<u8>, now_ms: i64, change: &PoolChange<'_>) {
     }
 }
 
+/// The named zones of the limits that a change sets, each by its place in it.
+fn put_zones(out: &mut Vec<u8>, change: &PoolChange<'_>) {
+    let named = |(place, tz): (usize, Tz)| if let Tz::Named(zone) = tz { Some((place as u8, zone)) } else { None };
+    let zones: ArrayVec<(u8, Zone), MAX_LIMITS> = match change {
+        PoolChange::LimitSet(set) => set.tz.and_then(|tz| named((0, tz))).into_iter().collect(),
+        PoolChange::Policy(policy) => policy.limits.iter().map(|l| l.tz).enumerate().filter_map(named).collect(),
+        _ => ArrayVec::new(),
+    };
+    if zones.is_empty() {
+        return;
+    }
+    put_code(out, op::ZONES, None);
+    put(out, zones.len() as u64);
+    for (place, zone) in zones {
+        out.push(place);
+        put_zone(out, zone);
+    }
+}
+
 fn put_token(out: &mut Vec<u8>, token: Option<&[u8]>) {
     out.push(u8::from(token.is_some()));
     if let Some(token) = token {
@@ -231,7 +272,7 @@ fn put_policy(out: &mut Vec<u8>, policy: &Policy) {
     put(out, policy.limits.len() as u64);
     for limit in &policy.limits {
         put_identity(out, &limit.identity);
-        put_offset(out, limit.offset_min);
+        put_offset(out, limit.tz);
         put_missing(out, limit.missing);
         put_cap(out, limit.base);
         put(out, limit.overrides.len() as u64);
@@ -247,9 +288,9 @@ fn put_policy(out: &mut Vec<u8>, policy: &Policy) {
 
 fn put_limit_set(out: &mut Vec<u8>, set: &LimitSet) {
     put_identity(out, &set.identity);
-    out.push(u8::from(set.offset_min.is_some()));
-    if let Some(offset_min) = set.offset_min {
-        put_offset(out, offset_min);
+    out.push(u8::from(set.tz.is_some()));
+    if let Some(tz) = set.tz {
+        put_offset(out, tz);
     }
     out.push(u8::from(set.missing.is_some()));
     if let Some(missing) = set.missing {
