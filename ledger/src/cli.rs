@@ -55,6 +55,10 @@ enum Command {
         /// group still needs)
         #[arg(long)]
         trim: bool,
+        /// Write what became of orders into stock_outbox, in the same transaction, for the program
+        /// that keeps them; PostgreSQL notifies the channel stock_outbox
+        #[arg(long)]
+        notify: bool,
     },
     /// Tell Redis what is in the stock row, while sales run; for cron
     Reconcile {
@@ -98,6 +102,9 @@ enum Command {
         /// Show so many incidents, the last ones first
         #[arg(long, default_value_t = 0)]
         incidents: i64,
+        /// As one JSON object, for programs; the exit code is the same
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -131,8 +138,9 @@ impl Cli {
                 }
                 done.named()
             }
-            Command::Run { once, trim } => {
+            Command::Run { once, trim, notify } => {
                 config.run.trim |= trim;
+                config.run.notify |= notify;
                 run::run(&config, once).await
             }
             Command::Reconcile { dry_run, pools } => {
@@ -151,7 +159,7 @@ impl Cli {
             Command::Audit { repair, wait, pools } => {
                 audit::audit(&config, &pools, repair, Duration::from_secs(wait)).await?.finish()
             }
-            Command::Status { incidents } => status::status(&config, incidents).await,
+            Command::Status { incidents, json } => status::status(&config, incidents, json).await,
         }
     }
 }

@@ -142,6 +142,8 @@ pub struct Run {
     pub batch: usize,
     /// Whether entries that are in the database are trimmed off the stream.
     pub trim: bool,
+    /// Whether what became of orders is written into `stock_outbox`, for the program that keeps them.
+    pub notify: bool,
     /// Seconds between lines about lag and rate.
     pub report_seconds: u64,
     /// `run --once` and `audit --repair` give up when nothing has worked for so many seconds.
@@ -150,7 +152,7 @@ pub struct Run {
 
 impl Default for Run {
     fn default() -> Self {
-        Run { streams: Vec::new(), batch: 1000, trim: false, report_seconds: 10, patience_seconds: 60 }
+        Run { streams: Vec::new(), batch: 1000, trim: false, notify: false, report_seconds: 10, patience_seconds: 60 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `status`: where everything stands.
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::table;
 use crate::config::Config;
@@ -14,64 +15,166 @@ use crate::text::unescape;
 /// Counting further than this would cost more than the number is worth.
 const MOST: usize = 10_000;
 
+/// Everything that is shown. The names are those of `--json`.
+#[derive(Serialize)]
+struct Status {
+    streams: Vec<Stream>,
+    /// By state.
+    order_lines: serde_json::Map<String, serde_json::Value>,
+    incidents: Vec<Kind>,
+    last_incidents: Vec<Incident>,
+    uncovered_pools: i64,
+    uncovered_units: i64,
+    unsynced_adjustments: i64,
+    pools_to_audit: i64,
+    outbox_waiting: i64,
+    outbox_oldest_seconds: i64,
+    /// Whether Redis answered; where it did not, nobody knows what is behind.
+    redis: bool,
+}
+
+#[derive(Serialize)]
+struct Stream {
+    stream: String,
+    entry: String,
+    applied: i64,
+    /// Entries that wait, counted up to 10000; none: unknown.
+    behind: Option<usize>,
+    lag_ms: Option<i64>,
+    /// None: never.
+    written_seconds_ago: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Kind {
+    kind: String,
+    count: i64,
+    units: i64,
+}
+
+#[derive(Serialize)]
+struct Incident {
+    kind: String,
+    pool: String,
+    order: String,
+    units: i64,
+    detail: String,
+    at_ms: i64,
+}
+
 /// Prints the state; with `incidents` the last ones.
-pub async fn status(config: &Config, incidents: i64) -> Result<()> {
+///
+/// # Errors
+/// Redis or the database cannot be reached; pools wait for an audit.
+pub async fn status(config: &Config, incidents: i64, json: bool) -> Result<()> {
     let db = Db::open_prepared(config).await?;
     let mut redis = RedisClient::open(&config.redis).await;
-    let mut tx = db.begin().await?;
-    let mut rows = Vec::new();
-    for (stream, row) in db.streams(&mut tx).await? {
-        let (behind, lag) = match &mut redis {
-            Ok(redis) => {
-                let last = redis.last_id(&stream).await?.unwrap_or_default();
-                let behind = redis.behind(&stream, &row.entry, MOST).await?;
-                let at_end = behind == 0 && parts(&last) <= parts(&row.entry);
-                let lag = if at_end { 0 } else { redis.time_ms(&unescape(&stream)).await? - row.event_ms };
-                let behind = if behind >= MOST { format!("{MOST} or more") } else { behind.to_string() };
-                (behind, format!("{:.1} s", lag as f64 / 1000.0))
-            }
-            Err(_) => ("unknown".to_string(), "unknown".to_string()),
-        };
-        let seen = if row.updated_ms == 0 {
-            "never".to_string()
-        } else {
-            format!("{} s ago", (now_ms() - row.updated_ms) / 1000)
-        };
-        rows.push(vec![stream, row.entry, row.applied.to_string(), behind, lag, seen]);
+    let status = look(&db, redis.as_mut().ok(), incidents).await?;
+    if json {
+        println!("{}", serde_json::to_string(&status)?);
+    } else {
+        status.print(incidents > 0);
     }
-    println!("{}", table(&["stream", "read up to", "events applied", "behind", "lag", "written"], rows));
-    let lines = db.count_lines(&mut tx).await?;
-    println!("{}", table(&["order lines", "count"], lines.into_iter().map(|(s, n)| vec![s, n.to_string()])));
-    let counts = db.count_incidents(&mut tx).await?;
-    let counts = counts.into_iter().map(|(kind, n, units)| vec![kind, n.to_string(), units.to_string()]);
-    println!("{}", table(&["incidents", "count", "units"], counts));
-    if incidents > 0 {
-        let last = db.last_incidents(&mut tx, incidents).await?.into_iter();
-        let last = last.map(|i| vec![i.kind, i.pool, i.order, i.units.to_string(), i.detail]);
-        println!("{}", table(&["incident", "pool", "order", "units", "what"], last));
-    }
-    let (pools, units, to_audit) = db.troubles(&mut tx).await?;
-    let unsynced = db.unsynced(&mut tx).await?;
-    tx.commit().await?;
-    if pools > 0 {
-        println!("{units} paid units in {pools} pools are not covered by the stock row.");
-    }
-    if unsynced > 0 {
-        println!(
-            "{unsynced} adjustments are in the database and not in Redis: repeat them, or run `stock-ledger reconcile`."
-        );
-    }
-    if to_audit > 0 {
-        println!(
-            "{to_audit} pools wait for an audit (Redis lost history, or entries are missing): run `stock-ledger audit --repair`, then `stock-ledger reconcile`."
-        );
-    }
-    match redis {
-        Ok(_) => {}
-        Err(error) => return Err(error),
-    }
-    if to_audit > 0 {
-        return Err(Failure::Differences(format!("{to_audit} pools wait for an audit")).into());
+    redis?;
+    if status.pools_to_audit > 0 {
+        return Err(Failure::Differences(format!("{} pools wait for an audit", status.pools_to_audit)).into());
     }
     Ok(())
+}
+
+async fn look(db: &Db, mut redis: Option<&mut RedisClient>, incidents: i64) -> Result<Status> {
+    let mut tx = db.begin().await?;
+    let mut streams = Vec::new();
+    for (stream, row) in db.streams(&mut tx).await? {
+        let (mut behind, mut lag_ms) = (None, None);
+        if let Some(redis) = &mut redis {
+            let last = redis.last_id(&stream).await?.unwrap_or_default();
+            let entries = redis.behind(&stream, &row.entry, MOST).await?;
+            let at_end = entries == 0 && parts(&last) <= parts(&row.entry);
+            lag_ms = Some(if at_end { 0 } else { redis.time_ms(&unescape(&stream)).await? - row.event_ms });
+            behind = Some(entries);
+        }
+        let written = (row.updated_ms != 0).then(|| (now_ms() - row.updated_ms) / 1000);
+        let (entry, applied) = (row.entry, row.applied);
+        streams.push(Stream { stream, entry, applied, behind, lag_ms, written_seconds_ago: written });
+    }
+    let order_lines = db.count_lines(&mut tx).await?.into_iter().map(|(state, n)| (state, n.into())).collect();
+    let counts = db.count_incidents(&mut tx).await?.into_iter();
+    let last = if incidents > 0 { db.last_incidents(&mut tx, incidents).await? } else { Vec::new() };
+    let (uncovered_pools, uncovered_units, pools_to_audit) = db.troubles(&mut tx).await?;
+    let unsynced_adjustments = db.unsynced(&mut tx).await?;
+    let (outbox_waiting, oldest_ms) = db.waiting_notices(&mut tx).await?;
+    tx.commit().await?;
+    Ok(Status {
+        streams,
+        order_lines,
+        incidents: counts.map(|(kind, count, units)| Kind { kind, count, units }).collect(),
+        last_incidents: last
+            .into_iter()
+            .map(|i| Incident {
+                kind: i.kind,
+                pool: i.pool,
+                order: i.order,
+                units: i.units,
+                detail: i.detail,
+                at_ms: i.at_ms,
+            })
+            .collect(),
+        uncovered_pools,
+        uncovered_units,
+        unsynced_adjustments,
+        pools_to_audit,
+        outbox_waiting,
+        outbox_oldest_seconds: if outbox_waiting > 0 { (now_ms() - oldest_ms).max(0) / 1000 } else { 0 },
+        redis: redis.is_some(),
+    })
+}
+
+impl Status {
+    fn print(&self, with_incidents: bool) {
+        let unknown = || "unknown".to_string();
+        let streams = self.streams.iter().map(|s| {
+            let behind = match s.behind {
+                Some(n) if n >= MOST => format!("{MOST} or more"),
+                Some(n) => n.to_string(),
+                None => unknown(),
+            };
+            let lag = s.lag_ms.map_or_else(unknown, |lag_ms| format!("{:.1} s", lag_ms as f64 / 1000.0));
+            let written = s.written_seconds_ago.map_or("never".to_string(), |seconds| format!("{seconds} s ago"));
+            vec![s.stream.clone(), s.entry.clone(), s.applied.to_string(), behind, lag, written]
+        });
+        println!("{}", table(&["stream", "read up to", "events applied", "behind", "lag", "written"], streams));
+        let lines = self.order_lines.iter().map(|(state, n)| vec![state.clone(), n.to_string()]);
+        println!("{}", table(&["order lines", "count"], lines));
+        let counts = self.incidents.iter().map(|i| vec![i.kind.clone(), i.count.to_string(), i.units.to_string()]);
+        println!("{}", table(&["incidents", "count", "units"], counts));
+        if with_incidents {
+            let last = self
+                .last_incidents
+                .iter()
+                .map(|i| vec![i.kind.clone(), i.pool.clone(), i.order.clone(), i.units.to_string(), i.detail.clone()]);
+            println!("{}", table(&["incident", "pool", "order", "units", "what"], last));
+        }
+        if self.outbox_waiting > 0 {
+            let (n, age_s) = (self.outbox_waiting, self.outbox_oldest_seconds);
+            println!("{n} notices wait in stock_outbox, the oldest for {age_s} s.");
+        }
+        if self.uncovered_pools > 0 {
+            let (units, pools) = (self.uncovered_units, self.uncovered_pools);
+            println!("{units} paid units in {pools} pools are not covered by the stock row.");
+        }
+        if self.unsynced_adjustments > 0 {
+            println!(
+                "{} adjustments are in the database and not in Redis: repeat them, or run `stock-ledger reconcile`.",
+                self.unsynced_adjustments
+            );
+        }
+        if self.pools_to_audit > 0 {
+            println!(
+                "{} pools wait for an audit (Redis lost history, or entries are missing): run `stock-ledger audit \
+                 --repair`, then `stock-ledger reconcile`.",
+                self.pools_to_audit
+            );
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 /// Tables whose rows must be written together with the stock table's, or not at all.
 const OWN: &str = "'stock_streams', 'stock_positions', 'stock_epochs', 'stock_lines', 'stock_tokens', \
-                   'stock_incidents', 'stock_adjustments', 'stock_ledger_version'";
+                   'stock_incidents', 'stock_outbox', 'stock_adjustments', 'stock_ledger_version'";
 
 impl Db {
     /// Everything that decides whether the ledger can work on the stock table. `named` has the

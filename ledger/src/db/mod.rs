@@ -7,6 +7,7 @@ mod faults;
 mod feed;
 mod incidents;
 mod migrate;
+mod outbox;
 mod query;
 mod rows;
 mod stock_rows;
@@ -55,6 +56,8 @@ pub struct Db {
     pub stock: StockTable,
     /// How its columns are read and written.
     shape: Shape,
+    /// Whether notices are written for the program that keeps the orders.
+    pub notify: bool,
 }
 
 impl Db {
@@ -91,7 +94,7 @@ impl Db {
             unit: named.unit.clone(),
         };
         let (begin, generation, shape) = (dialect.begin(lock_seconds), Arc::default(), Shape::plain(dialect));
-        Ok(Db { pool, generation, url, session, begin, dialect, stock, shape })
+        Ok(Db { pool, generation, url, session, begin, dialect, stock, shape, notify: config.run.notify })
     }
 
     /// Opens a database that `init` has prepared.

@@ -6,6 +6,7 @@
 //! becomes an incident.
 
 mod branch;
+mod notice;
 mod order_lines;
 mod stock_row;
 mod tokens;
@@ -15,6 +16,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::event::{Event, Kind};
 
 pub use branch::{LineageQuery, Past};
+pub use notice::Notice;
 pub use order_lines::{OrderLine, State};
 pub use stock_row::{split, StockRow};
 pub use tokens::{is_made_up, Token, TokenKey};
@@ -115,6 +117,10 @@ pub struct Projection {
     pub marks: Vec<Mark>,
     /// To write.
     pub incidents: Vec<Incident>,
+    /// Whether notices are wanted.
+    pub notify: bool,
+    /// To write.
+    pub notices: Vec<Notice>,
 }
 
 /// Whether an event is new to a pool that stands at `position`.
@@ -195,6 +201,7 @@ impl Projection {
             Kind::Added => -repeated.unwrap_or(0),
             _ => self.write_line(event, gone, repeated),
         };
+        self.notice(event, credit != 0 && credit.abs() == event.qty);
         self.take(event, gone - credit);
     }
 

@@ -263,6 +263,13 @@ impl RedisClient {
     }
 }
 
+/// CLIENT SETNAME, as CLIENT LIST shows it.
+fn set_name() -> Cmd {
+    let mut name = redis::cmd("CLIENT");
+    name.arg("SETNAME").arg("stock-ledger");
+    name
+}
+
 fn is_elsewhere(answer: &Value) -> bool {
     let Value::ServerError(error) = answer else { return false };
     ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"].contains(&error.code())
@@ -282,9 +289,12 @@ async fn connect(info: &ConnectionInfo) -> Result<MultiplexedConnection> {
     let client = Client::open(info.clone()).context("the address of Redis")?;
     let config = AsyncConnectionConfig::new().set_response_timeout(ANSWER).set_connection_timeout(CONNECT);
     let opened = client.get_multiplexed_async_connection_with_config(&config).await;
-    opened.map_err(|error| {
-        Failure::Unreachable(format!("Redis at {} cannot be reached: {error}", address(&info.addr))).into()
-    })
+    let mut connection = opened.map_err(|error| {
+        Failure::Unreachable(format!("Redis at {} cannot be reached: {error}", address(&info.addr)))
+    })?;
+    // Only so that CLIENT LIST tells who it is: a server that refuses it is as good.
+    let _ = set_name().query_async::<()>(&mut connection).await;
+    Ok(connection)
 }
 
 fn address(address: &ConnectionAddr) -> String {

@@ -7,7 +7,7 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{tls, unreachable, ANSWER, CONNECT};
+use super::{set_name, tls, unreachable, ANSWER, CONNECT};
 use crate::text::unescape;
 use crate::wire::{Broken, Cursor, Field};
 
@@ -41,6 +41,13 @@ impl Reader {
             select.arg(info.redis.db);
             reader.check(&select).await?;
         }
+        reader.send(&set_name()).await?;
+        // Whatever it answers: see `connect`.
+        let answered = |cursor: &mut Cursor| match cursor.plain() {
+            Err(Broken::Error(_)) => Ok(()),
+            other => other.map(|_| ()),
+        };
+        reader.wait_for(answered).await?;
         Ok(reader)
     }
 

@@ -148,7 +148,7 @@ pub async fn apply(
 async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projection> {
     let Feed { db, config, set_aside, .. } = *feed;
     let pools: BTreeSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
-    let mut projection = Projection { negative: config.stock.negative, ..Projection::default() };
+    let mut projection = Projection { negative: config.stock.negative, notify: db.notify, ..Projection::default() };
     projection.positions = db.lock_positions(tx, &pools).await?;
     let foreign = projection.foreign_epochs(events);
     if !foreign.is_empty() {
@@ -246,5 +246,6 @@ async fn write(db: &Db, tx: &mut Tx, config: &Config, projection: &mut Projectio
     let positions: Vec<(&str, &Position)> =
         projection.moved.iter().filter_map(|pool| Some((pool.as_str(), projection.positions.get(pool)?))).collect();
     db.write_positions(tx, &positions).await?;
+    db.write_notices(tx, &projection.notices).await?;
     db.write_incidents(tx, &projection.incidents, now_ms()).await
 }

@@ -3,6 +3,7 @@
 
 mod alive;
 mod availability;
+mod backups;
 mod calls;
 mod campaigns;
 mod commits;
@@ -13,6 +14,7 @@ mod harness;
 mod history;
 mod kinds;
 mod operators;
+mod outbox;
 mod poolers;
 mod tables;
 mod tls;
@@ -67,6 +69,9 @@ on_every_database![
     kinds::keys_of_other_types,
     kinds::a_row_with_a_fraction_is_named_and_stops_no_other,
     kinds::goods_that_are_weighed,
+    backups::a_backup_is_restored,
+    outbox::what_became_of_orders,
+    outbox::what_only_an_audit_finds,
     alive::whoever_reads_and_cannot_write_gives_up,
     alive::nothing_is_trimmed_off_a_stream_that_is_not_there,
     alive::a_row_that_cannot_be_written_stops_no_other,

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::classify::{Finding, Remedy};
 use crate::db::Db;
-use crate::projection::{Incident, OrderLine, State};
+use crate::projection::{Incident, Notice, OrderLine, State};
 use crate::redis_client::pools::Order;
 use crate::redis_client::RedisClient;
 use crate::run::now_ms;
@@ -125,6 +125,13 @@ async fn write(
         return Ok(("it moved meanwhile".to_string(), false));
     }
     db.write_lines(&mut tx, &[(&key, &next)]).await?;
+    let was = line.map_or(State::Reserved, |line| line.state);
+    if db.notify && finding.remedy == Remedy::Adopt && next.state != was && next.state != State::Reserved {
+        let qty = if next.state == State::Returned { next.returned } else { next.qty };
+        let (pool, order) = key.clone();
+        let notice = Notice { pool, order, state: next.state, qty, epoch: String::new(), seq: 0, at_ms: now_ms };
+        db.write_notices(&mut tx, &[notice]).await?;
+    }
     if finding.remedy != Remedy::Unmark {
         note(db, &mut tx, pool, order, next.qty, finding, &done).await?;
     }

@@ -161,6 +161,35 @@ impl Server {
         server
     }
 
+    /// A standby of a PostgreSQL, which streams from it: asynchronously, as it comes.
+    pub fn standby(primary: &Server) -> Server {
+        let keep = tempfile::tempdir().expect("a directory");
+        give_to_nobody(keep.path());
+        let dir = keep.path().to_path_buf();
+        let mut copy =
+            Command::new(find("pg_basebackup", &["/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin"]));
+        copy.args(["-h", "127.0.0.1", "-U", "shop", "-R", "-X", "stream", "-c", "fast", "-p"]);
+        copy.arg(primary.port.to_string()).arg("-D").arg(dir.join("data")).current_dir(&dir);
+        as_nobody(&mut copy);
+        check(copy);
+        let port = free_port();
+        let child = Server::spawn(Kind::Postgres, &dir, port, true);
+        let server = Server { dir, port, kind: Kind::Postgres, durable: true, child, _keep: keep };
+        server.wait();
+        server
+    }
+
+    /// Serves instead of a server that is dead, at its address, as the primary from now on.
+    pub fn take_over(&mut self, from: &Server) {
+        self.port = from.port;
+        self.start_again();
+        let url = self.url("postgres");
+        block_on(async {
+            let mut c = connect(&url).await.expect("the standby");
+            query("SELECT pg_promote()").execute(&mut c).await.expect("promoted");
+        });
+    }
+
     /// Debian's pgbouncer in front of a PostgreSQL, with a configuration that says no more than it
     /// must. Fewer connections than clients: they are lent all the time.
     fn pooler(server: u16, mode: &str) -> Server {

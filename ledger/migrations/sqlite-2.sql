@@ -1,0 +1,10 @@
+CREATE TABLE stock_outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  pool TEXT NOT NULL,
+  order_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  qty BIGINT NOT NULL,
+  epoch TEXT NOT NULL,
+  seq BIGINT NOT NULL,
+  at_ms BIGINT NOT NULL
+)
