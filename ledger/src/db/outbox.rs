@@ -22,10 +22,10 @@ impl Db {
                 query = query.bind(n.pool.as_str()).bind(n.order.as_str()).bind(n.state.word()).bind(n.qty);
                 query = query.bind(n.epoch.as_str()).bind(n.seq).bind(n.at_ms);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(tx).await?;
         }
         if self.dialect == Dialect::Postgres && !notices.is_empty() {
-            query(&format!("NOTIFY {NAME}")).execute(&mut **tx).await?;
+            query(&format!("NOTIFY {NAME}")).execute(tx).await?;
         }
         Ok(())
     }
@@ -34,7 +34,7 @@ impl Db {
     pub async fn waiting_notices(&self, tx: &mut Tx) -> Result<(i64, i64)> {
         let oldest = self.dialect.whole("COALESCE(MIN(at_ms), 0)");
         let sql = format!("SELECT COUNT(*), {oldest} FROM {NAME}");
-        let row = query(&sql).fetch_one(&mut **tx).await?;
+        let row = query(&sql).fetch_one(tx).await?;
         Ok((row.number(0)?, row.number(1)?))
     }
 }
