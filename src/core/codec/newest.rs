@@ -21,7 +21,8 @@ impl Newest {
     /// is still there.
     ///
     /// # Errors
-    /// It is no part of its window, not younger than the one before, or too much so for both to count.
+    /// It is no part of its window, not younger than the one before, or too much so for both to
+    /// count.
     pub fn add(&mut self, usage: &mut Usage, of: (u32, Bytes), row: u32, window: Option<Window>) -> Read<()> {
         let began_ms = |row: u32| usage.entries.counts(row).map_or(0, |(window_ms, _)| window_ms);
         if window.is_some_and(|window| window.counted(began_ms(row)).0 != began_ms(row)) {
