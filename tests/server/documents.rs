@@ -172,7 +172,8 @@ fn make_run_tells_the_story_of_the_readme() {
 /// The pages of the guides, in the order of the README.
 fn guides() -> Vec<String> {
     let readme = document("README.md");
-    let links = readme.split("(docs/guides/").skip(1).filter_map(|rest| rest.split_once(".md").map(|(name, _)| name));
+    let links = readme.split("(docs/guides/").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let links = links.filter_map(|link| link.strip_suffix(".md"));
     let mut names: Vec<&str> = Vec::new();
     for name in links {
         if !names.contains(&name) {

@@ -24,7 +24,7 @@ fn an_opening_and_an_end_are_announced_once_without_traffic() {
     let server = Server::with(&["--stock.events", "feed"]);
     let mut events = Events::listen(&server, "Ed");
     let mut c = server.client();
-    let (from, until) = scheduled(&mut c, Some(300), Some(700));
+    let (from, until) = scheduled(&mut c, Some(1_000), Some(2_500));
     c.expect("STOCK.RESERVE k o 1", &format!("[EARLY, k, {from}]"));
     c.expect("STOCK.CHECK k 1", &format!("[EARLY, k, {from}]"));
     events.take(&server);
@@ -76,7 +76,7 @@ fn a_window_is_kept_and_replicated() {
     let replica = Server::replica_of(&primary, &[]);
     let mut c = primary.client();
     let mut r = replica.client();
-    let (from, _) = scheduled(&mut c, Some(400), Some(90_000));
+    let (from, _) = scheduled(&mut c, Some(2_000), Some(90_000));
     let early = format!("[EARLY, k, {from}]");
     replica.catch_up(&primary);
     r.expect("STOCK.CHECK k 1", &early);
@@ -118,7 +118,7 @@ fn what_passed_meanwhile_is_announced() {
     // While writes are paused reads go by the clock, and nothing is written.
     c.expect("DEL feed", "1");
     c.pause_background();
-    let (from, _) = scheduled(&mut c, Some(200), None);
+    let (from, _) = scheduled(&mut c, Some(1_500), None);
     let digest = c.digest("k");
     c.expect("CLIENT PAUSE 60000 WRITE", "OK");
     c.resume_background();
@@ -137,7 +137,7 @@ fn a_replica_reads_by_its_own_clock_and_announces_after_its_promotion() {
     let replica = Server::replica_of(&primary, &["--stock.events", "feed"]);
     let mut c = primary.client();
     c.pause_background();
-    let (from, _) = scheduled(&mut c, Some(300), None);
+    let (from, _) = scheduled(&mut c, Some(2_000), None);
     replica.catch_up(&primary);
     let mut r = replica.client();
     let digest = r.digest("k");
