@@ -200,7 +200,7 @@ impl Server {
             "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = users\npool_mode = {mode}\n\
              default_pool_size = {}\nmax_client_conn = 500\nserver_idle_timeout = 1\n",
-            if mode == "transaction" { 3 } else { 20 }
+            if mode == "transaction" { 3 } else { 60 }
         );
         std::fs::write(dir.join("pgbouncer.ini"), config).expect("a configuration");
         std::fs::write(dir.join("users"), "\"shop\" \"\"\n").expect("users");
