@@ -15,7 +15,7 @@ pub const SPEC: Spec = Spec {
     name: "STOCK.SCHEDULE",
     summary: "Sets from when and until when a pool sells.",
     complexity: "O(1)",
-    since: "0.2.0",
+    since: "0.1.0",
     arity: -3,
     access: Access::WriteAllowOom,
     fast: true,
