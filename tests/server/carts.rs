@@ -22,7 +22,7 @@ fn cart(name: &str, keys: &[&str]) -> String {
     format!("STOCK.{name} o{part} {} {}{rest}", keys.len(), keys.join(" "))
 }
 
-fn digests(c: &mut Client, keys: &[&str]) -> Vec<String> {
+pub fn digests(c: &mut Client, keys: &[&str]) -> Vec<String> {
     let mut call = vec!["DEBUG", "DIGEST-VALUE"];
     call.extend(keys);
     c.call(&call).items().iter().map(Value::text).collect()
@@ -345,8 +345,15 @@ fn a_log_cut_inside_a_cart() {
          STOCK.SET b 10
          STOCK.ADD b 1 => [OK, 11, 11]",
     );
-    let pools = ["a", "b"];
-    let without = digests(&mut c, &pools);
+    let tail = cut_inside(&mut server, "STOCK.MRESERVE o 2 a b QTY 2 3", &["a", "b"]);
+    assert!(tail.contains("STOCK.MEFFECT"), "{tail:?}");
+}
+
+/// Makes a call, cuts the log off at each byte of it, and starts the server from what is left: the
+/// pools are as before, and with the last byte as after. The call's part of the log.
+pub fn cut_inside(server: &mut Server, call: &str, pools: &[&str]) -> String {
+    let mut c = server.client();
+    let without = digests(&mut c, pools);
     let log = std::fs::read_dir(server.dir().join("appendonlydir"))
         .expect("the files of the log")
         .map(|f| f.expect("a file").path())
@@ -354,27 +361,22 @@ fn a_log_cut_inside_a_cart() {
         .expect("the log");
     let size = || std::fs::metadata(&log).expect("the log").len() as usize;
     let start = size();
-    c.expect("STOCK.MRESERVE o 2 a b QTY 2 3", "[OK, *]");
-    let with = digests(&mut c, &pools);
+    c.expect(call, "[OK, *]");
+    let with = digests(&mut c, pools);
     server.kill();
     let bytes = std::fs::read(&log).expect("its bytes");
     assert_eq!(bytes.len(), size());
     let tail = String::from_utf8_lossy(&bytes[start..]).into_owned();
     assert_eq!(tail.matches("STOCK.").count(), 1, "one command for all pools: {tail:?}");
-    assert!(tail.contains("STOCK.MEFFECT"), "{tail:?}");
     for end in start..=bytes.len() {
         std::fs::write(&log, &bytes[..end]).expect("a shorter log");
         server.start_again();
         let expected = if end == bytes.len() { &with } else { &without };
-        assert_eq!(
-            &digests(&mut server.client(), &pools),
-            expected,
-            "cut at {} of {}",
-            end - start,
-            bytes.len() - start
-        );
+        let found = digests(&mut server.client(), pools);
+        assert_eq!(&found, expected, "cut at {} of {}", end - start, bytes.len() - start);
         server.kill();
     }
+    tail
 }
 
 #[test]

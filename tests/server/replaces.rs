@@ -5,13 +5,9 @@ use std::sync::Barrier;
 
 use testkit::{now_ms, stock_info, Client, Events, Server, Value};
 
-const NIGHTS: [&str; 3] = ["mon", "tue", "wed"];
+use super::carts::{cut_inside, digests};
 
-fn digests(c: &mut Client, keys: &[&str]) -> Vec<String> {
-    let mut call = vec!["DEBUG", "DIGEST-VALUE"];
-    call.extend(keys);
-    c.call(&call).items().iter().map(Value::text).collect()
-}
+const NIGHTS: [&str; 3] = ["mon", "tue", "wed"];
 
 /// Type, order, quantity and edge of the entries of a stream.
 fn entries(c: &mut Client, stream: &str) -> Vec<String> {
@@ -194,28 +190,7 @@ fn a_log_cut_inside_a_replacement() {
     let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
     let mut c = server.client();
     full_hotel(&mut c);
-    let without = digests(&mut c, &NIGHTS);
-    let log = std::fs::read_dir(server.dir().join("appendonlydir"))
-        .expect("the files of the log")
-        .map(|f| f.expect("a file").path())
-        .find(|p| p.to_string_lossy().ends_with(".incr.aof"))
-        .expect("the log");
-    let size = || std::fs::metadata(&log).expect("the log").len() as usize;
-    let start = size();
-    c.expect(MOVE, "[OK, *]");
-    let with = digests(&mut c, &NIGHTS);
-    server.kill();
-    let bytes = std::fs::read(&log).expect("its bytes");
-    let tail = String::from_utf8_lossy(&bytes[start..]).into_owned();
-    assert_eq!(tail.matches("STOCK.").count(), 1, "one command for all pools: {tail:?}");
-    for end in start..=bytes.len() {
-        std::fs::write(&log, &bytes[..end]).expect("a shorter log");
-        server.start_again();
-        let mut c = server.client();
-        let expected = if end == bytes.len() { &with } else { &without };
-        assert_eq!(&digests(&mut c, &NIGHTS), expected, "cut at {} of {}", end - start, bytes.len() - start);
-        server.kill();
-    }
+    cut_inside(&mut server, MOVE, &NIGHTS);
 }
 
 /// The old hold is past its deadline, but the background has not come by: its units go to the new order.

@@ -10,15 +10,6 @@ fn two_pools() -> Shop {
     shop
 }
 
-/// Runs a call that must not change anything.
-#[track_caller]
-fn refuses(shop: &mut Shop, call: &str, expected: &str) {
-    let (changes, state) = (shop.model.changes(), shop.core.state());
-    shop.says(call, expected);
-    assert_eq!(shop.model.changes(), changes, "{call}");
-    assert!(shop.core.state() == state, "{call} changed the core");
-}
-
 #[test]
 fn a_cart_takes_units_in_all_pools_or_in_none() {
     let mut shop = two_pools();

@@ -38,6 +38,15 @@ impl Clone for Shop {
     }
 }
 
+/// Runs a call that must not change anything.
+#[track_caller]
+fn refuses(shop: &mut Shop, call: &str, expected: &str) {
+    let (changes, state) = (shop.model.changes(), shop.core.state());
+    shop.says(call, expected);
+    assert_eq!(shop.model.changes(), changes, "{call}");
+    assert!(shop.core.state() == state, "{call} changed the core");
+}
+
 impl Shop {
     fn at(now_ms: i64) -> Self {
         Shop { model: Reference::new(Config::default()), core: Host::new(1), now_ms }

@@ -2,15 +2,6 @@
 
 use super::*;
 
-/// Runs a call that must not change anything.
-#[track_caller]
-fn refuses(shop: &mut Shop, call: &str, expected: &str) {
-    let (changes, state) = (shop.model.changes(), shop.core.state());
-    shop.says(call, expected);
-    assert_eq!(shop.model.changes(), changes, "{call}");
-    assert!(shop.core.state() == state, "{call} changed the core");
-}
-
 #[test]
 fn a_part_is_held_paid_and_given_back_apart() {
     let mut shop = Shop::with_stock(1_000_000, "10");
