@@ -141,12 +141,15 @@ impl<'a> Args<'a> {
         checked_id(self.required()?, BAD_ORDER)
     }
 
-    /// The order id behind an option.
+    /// The order id behind REPLACES, of another order than the new one.
     ///
     /// # Errors
-    /// `SYNTAX` if it is missing, `ERR invalid order id` if it is empty or too long.
-    pub fn order_value(&mut self) -> Parsed<&'a [u8]> {
-        checked_id(self.option_value()?, BAD_ORDER)
+    /// `SYNTAX` if it is missing, `ERR invalid order id` if it is empty or too long, `ERR order
+    /// cannot replace itself`.
+    pub fn replaced(&mut self, order: &[u8]) -> Parsed<&'a [u8]> {
+        let old = checked_id(self.option_value()?, BAD_ORDER)?;
+        another(order, old, CommandError::line("ERR order cannot replace itself"))?;
+        Ok(old)
     }
 
     /// All arguments behind FOR, in pairs of dimension and value, into `attributes`.

@@ -6,7 +6,7 @@
 //! by stream summary (Metwally, Agrawal and El Abbadi, 2005), which says by how much a count may be
 //! too high.
 
-use super::pool_stats::{add, minute_of, Counts, HotSlot, PoolStats, ANSWERS, MINUTE_MS};
+use super::pool_stats::{add, minute_of, part, Counts, HotSlot, PoolStats, ANSWERS, MINUTE_MS};
 
 /// The most pools that are kept.
 pub const MOST_POOLS: usize = 256;
@@ -184,10 +184,7 @@ impl HotKeys {
         let minute = minute_of(now_ms);
         let left_ms = MINUTE_MS.saturating_sub(now_ms.rem_euclid(MINUTE_MS)).unsigned_abs();
         let whole = MINUTE_MS.unsigned_abs();
-        let part = |calls: u32| {
-            let rounded = u64::from(calls).saturating_mul(left_ms).saturating_add(whole / 2);
-            rounded.checked_div(whole).unwrap_or(0)
-        };
+        let left = |calls: u32| part(calls, left_ms, whole);
         let mut list: Vec<HotKey> = Vec::new();
         for pool in &self.pools {
             let mut counts = [0; ANSWERS.len()];
@@ -211,7 +208,7 @@ impl HotKeys {
             _ => (&[], &[]),
         };
         let counts = now.iter().map(|known| (known, u64::from(known.calls), u64::from(known.error)));
-        let earlier = before.iter().map(|known| (known, part(known.calls), part(known.error)));
+        let earlier = before.iter().map(|known| (known, left(known.calls), left(known.error)));
         for (known, calls, error) in counts.chain(earlier) {
             let same = |hot: &&mut HotKey| !hot.exists && hot.db == known.db && hot.key == *known.key;
             if let Some(hot) = list.iter_mut().find(same) {

@@ -3,14 +3,13 @@
 
 use smallvec::SmallVec;
 
-use super::args::{another, is, set_once, Args, Parsed, OUTSIDE};
+use super::args::{is, set_once, Args, Parsed, OUTSIDE};
 use super::cart::{keys, refuse_pool, sums, with_position, write_pools, CartPools, KEYS, NUMKEYS};
 use super::commit::{commit_all, commit_and_purge, view};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::journal::Outcome;
 use super::reply::ok;
-use super::reserve::ITSELF;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
 use crate::core::model::attributes::{Attributes, RecentNames};
 use crate::core::model::change::{Change, OrderRef};
@@ -96,9 +95,7 @@ fn parse<'r, 'a: 'r>(
         } else if is(option, "FOR") {
             args.attributes_like(recent, attributes)?;
         } else if is(option, "REPLACES") {
-            let replaced = args.order_value()?;
-            another(order, replaced, ITSELF)?;
-            set_once(&mut old, replaced)?;
+            set_once(&mut old, args.replaced(order)?)?;
         } else {
             return Err(CommandError::SYNTAX);
         }

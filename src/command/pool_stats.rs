@@ -169,11 +169,16 @@ impl PoolStats {
     }
 }
 
-/// Adds a share of some counters to sums, rounded to the nearest.
+/// A share of a count, rounded to the nearest.
+#[must_use]
+pub fn part(count: u32, share: u64, of: u64) -> u64 {
+    u64::from(count).saturating_mul(share).saturating_add(of / 2).checked_div(of).unwrap_or(0)
+}
+
+/// Adds a share of some counters to sums.
 pub fn add(sums: &mut Counts<u64>, counts: &Counts<u32>, share: u64, of: u64) {
     for (sum, &count) in sums.iter_mut().zip(counts) {
-        let part = u64::from(count).saturating_mul(share).saturating_add(of / 2);
-        *sum = sum.saturating_add(part.checked_div(of).unwrap_or(0));
+        *sum = sum.saturating_add(part(count, share, of));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `STOCK.RESERVE key order qty [EX|PX|PXAT t] [PARTIAL] [REPLACES old] [FOR dim value …]`
 
-use super::args::{another, is, quantity, set_flag, set_once, Args, Parsed};
+use super::args::{is, quantity, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_all, commit_and_purge, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -61,9 +61,6 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-/// The error of an order that would replace itself.
-pub const ITSELF: CommandError = CommandError::line("ERR order cannot replace itself");
-
 /// The call, and the order whose place it takes.
 type Request<'r> = (Reserve<'r>, Option<&'r [u8]>);
 
@@ -86,9 +83,7 @@ fn parse<'r, 'a: 'r>(
         } else if is(option, "FOR") {
             args.attributes_like(recent, attributes)?;
         } else if is(option, "REPLACES") {
-            let replaced = args.order_value()?;
-            another(order, replaced, ITSELF)?;
-            set_once(&mut old, replaced)?;
+            set_once(&mut old, args.replaced(order)?)?;
         } else {
             return Err(CommandError::SYNTAX);
         }

@@ -1,10 +1,11 @@
 //! `STOCK.SCHEDULE key [FROM unix-ms|NONE] [UNTIL unix-ms|NONE]`
 
 use super::args::{bounded, is, set_once, Args, Parsed};
-use super::commit::{announce_sale, commit_and_purge, write_pool};
+use super::commit::write_pool;
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::reply::{bound_text, refused};
+use super::reply::bound_text;
+use super::setpolicy::finish;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::refusal::Bound;
@@ -68,15 +69,6 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         return Err(CommandError::line(bound_text(Bound::Schedule)));
     }
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
-    match decide(call.keys.pool(handle), from_ms, until_ms) {
-        Ok(change) => {
-            if let Some(change) = change {
-                commit_and_purge(call, handle, &change);
-                announce_sale(call, handle);
-            }
-            call.out.ok();
-        }
-        Err(refusal) => refused(call, key, handle, &refusal)?,
-    }
-    Ok(())
+    let decision = decide(call.keys.pool(handle), from_ms, until_ms);
+    finish(call, key, handle, decision)
 }

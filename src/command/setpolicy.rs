@@ -4,9 +4,12 @@ use super::args::Args;
 use super::commit::{announce_sale, commit_and_purge, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
+use super::host::Handle;
 use super::policy_json;
 use super::reply::refused;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use crate::core::model::change::Change;
+use crate::core::model::refusal::Refusal;
 use crate::core::ops::policy::decide;
 
 pub const SPEC: Spec = Spec {
@@ -46,7 +49,22 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if let Some(name) = named.filter(|name| call.keys.pool(handle).events() != Some(name.as_slice())) {
         call.keys.check_stream(handle, name.as_slice())?;
     }
-    match decide(call.keys.pool(handle), policy) {
+    let decision = decide(call.keys.pool(handle), policy);
+    finish(call, key, handle, decision)
+}
+
+/// Makes a change of the policy, which may open or end the sale at once, and replies OK; `None`:
+/// there is nothing to change.
+///
+/// # Errors
+/// A refusal that is an error reply.
+pub fn finish(
+    call: &mut Call<'_>,
+    key: &[u8],
+    handle: Handle,
+    decision: Result<Option<Change<'_>>, Refusal>,
+) -> Result<(), CommandError> {
+    match decision {
         Ok(change) => {
             if let Some(change) = change {
                 commit_and_purge(call, handle, &change);

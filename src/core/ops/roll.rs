@@ -3,6 +3,7 @@
 //! whatever tables they have.
 
 use crate::core::model::change::ResolvedWindows;
+use crate::core::model::limit::Limit;
 use crate::core::model::pool::Pool;
 
 /// The windows that a change at this time needs and that were not resolved yet. Nearly always none,
@@ -12,8 +13,7 @@ pub fn plan(pool: &Pool, now_ms: i64) -> ResolvedWindows {
     if pool.resolved_until_ms.get() > now_ms && pool.resolved_from_ms.get() <= now_ms {
         return ResolvedWindows::new();
     }
-    let due =
-        |limit: &crate::core::model::limit::Limit| limit.unresolved(now_ms).map(|(start, end)| (limit.id, start, end));
+    let due = |limit: &Limit| limit.unresolved(now_ms).map(|(start, end)| (limit.id, start, end));
     let windows: ResolvedWindows = pool.limits.iter().filter_map(due).collect();
     if windows.is_empty() {
         note(pool);
