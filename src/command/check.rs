@@ -4,13 +4,12 @@ use super::args::{is, quantity, Args};
 use super::commit::{context, reply_no_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
+use super::host::Out;
 use super::reply::{ok, refuse};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::view::View;
-use crate::core::ops::reserve::{decide_new, plan, Hold, Reserve};
-use crate::core::store::index::IndexPosition;
+use crate::core::ops::reserve::check;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CHECK",
@@ -57,19 +56,29 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         return Ok(());
     };
     let view = View::of_read(call.keys.pool(handle), context(call));
-    let nobody = OrderRef { id: &[], hash: 0, row: None, position: IndexPosition::default() };
-    let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes: &attributes };
-    match decide_new(&view, nobody, request, plan(&view, &request)) {
-        Ok(Change::Order(_, OrderChange::Reserved { deadline_ms, .. })) => {
-            let left = view.available().map_or(-1, |units| units.saturating_sub(qty).max(0));
-            ok(call.out, 4);
-            call.out.int(qty);
-            call.out.int(left);
-            call.out.int(deadline_ms);
+    answer(call.out, &view, key, qty, &attributes)
+}
+
+/// What RESERVE of a new order would answer.
+///
+/// # Errors
+/// A refusal that is an error reply; nothing is written then.
+pub fn answer(
+    out: &mut dyn Out,
+    view: &View<'_>,
+    key: &[u8],
+    qty: i64,
+    attributes: &Attributes<'_>,
+) -> Result<(), CommandError> {
+    match check(view, qty, attributes) {
+        Ok(deadline_ms) => {
+            ok(out, 4);
+            out.int(qty);
+            out.int(view.available().map_or(-1, |units| units.saturating_sub(qty).max(0)));
+            out.int(deadline_ms);
         }
-        Ok(_) => {}
         Err(refusal) => {
-            refuse(call.out, key, view.pool, &refusal)?;
+            refuse(out, key, view.pool, &refusal)?;
         }
     }
     Ok(())

@@ -1,19 +1,17 @@
 //! `STOCK.EXPLAIN key [qty] [FOR dim value …]`
 
 use super::args::{is, quantity, Args};
+use super::check;
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::host::Out;
-use super::reply::{ok, refuse};
 use super::returning;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, OnHand, OrderChange, OrderRef};
+use crate::core::model::change::OnHand;
 use crate::core::model::context::CallContext;
 use crate::core::model::limit::{values, Limit, Missing, TupleBuf};
 use crate::core::model::view::View;
-use crate::core::ops::reserve::{decide_new, plan, Hold, Reserve};
-use crate::core::store::index::IndexPosition;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.EXPLAIN",
@@ -180,20 +178,7 @@ fn limit_map(out: &mut dyn Out, view: &View<'_>, limit: &Limit, attributes: &Att
 
 /// What RESERVE of a new order would answer; an error as its code word and its text.
 fn answer(out: &mut dyn Out, view: &View<'_>, key: &[u8], qty: i64, attributes: &Attributes<'_>) {
-    let nobody = OrderRef { id: &[], hash: 0, row: None, position: IndexPosition::default() };
-    let request = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
-    let refusal = match decide_new(view, nobody, request, plan(view, &request)) {
-        Ok(change) => {
-            let Change::Order(_, OrderChange::Reserved { deadline_ms, .. }) = change else { return out.nil() };
-            ok(out, 4);
-            out.int(qty);
-            out.int(view.available().map_or(-1, |units| units.saturating_sub(qty).max(0)));
-            return out.int(deadline_ms);
-        }
-        Err(refusal) => refusal,
-    };
-    // Refusals that are errors write nothing.
-    let Err(error) = refuse(out, key, view.pool, &refusal) else { return };
+    let Err(error) = check::answer(out, view, key, qty, attributes) else { return };
     let line = match &error {
         CommandError::Line(line) => line,
         CommandError::Arity => return out.nil(),

@@ -50,6 +50,12 @@ impl<'a> Plan<'a> {
         self.placement.qty
     }
 
+    /// Adds the fingerprint, which an order is remembered by and no check needs.
+    #[inline(always)]
+    pub fn add_fingerprint(&mut self, pool: &Pool) {
+        self.placement.fingerprint = pool.salt.attributes(self.placement.attributes);
+    }
+
     /// The order, decided.
     #[must_use]
     #[inline(always)]
@@ -145,7 +151,6 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Bound(Bound::Sum));
     }
     placement.qty = granted;
-    placement.fingerprint = pool.salt.attributes(placement.attributes);
     Ok(())
 }
 

@@ -115,6 +115,7 @@ fn lost<'a>(
     view.check_open_late(since_ms)?;
     allocate::grant(view, &mut plan)?;
     check_sale(view, 0, plan.qty())?;
+    plan.add_fingerprint(view.pool);
     let placement = Placement { placed_ms: since_ms, ..plan.placement() };
     let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
     Ok(Change::Order(order, OrderChange::LatePlaced { placement, forget_ms }))

@@ -7,6 +7,7 @@ use crate::core::model::placement::Placement;
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 use crate::core::model::view::View;
+use crate::core::store::index::IndexPosition;
 
 use super::allocate::{self, Plan};
 
@@ -83,14 +84,32 @@ pub fn decide_new<'a>(
     call: Reserve<'a>,
     mut plan: Plan<'a>,
 ) -> Result<Change<'a>, Refusal> {
+    let deadline_ms = grant(view, order, &call, &mut plan)?;
+    plan.add_fingerprint(view.pool);
+    Ok(Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 }))
+}
+
+/// Until when RESERVE of a new order of so many units would hold them by default, Unix ms.
+///
+/// # Errors
+/// As [`decide_new`].
+pub fn check(view: &View<'_>, qty: i64, attributes: &Attributes<'_>) -> Result<i64, Refusal> {
+    let nobody = OrderRef { id: &[], hash: 0, row: None, position: IndexPosition::default() };
+    let call = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
+    grant(view, nobody, &call, &mut plan(view, &call))
+}
+
+/// Fills the plan with what is granted, and returns the deadline.
+#[inline(always)]
+fn grant(view: &View<'_>, order: OrderRef<'_>, call: &Reserve<'_>, plan: &mut Plan<'_>) -> Result<i64, Refusal> {
     let deadline_ms = call.hold.deadline_ms(view);
     if deadline_ms <= view.context.clock.now_ms {
         return Err(Refusal::Bound(Bound::DeadlineOver));
     }
     allocate::check_capacity(view, order)?;
-    allocate::allocate(view, &mut plan)?;
+    allocate::allocate(view, plan)?;
     view.check_sums(&SumDeltas { reserved: plan.qty(), ..SumDeltas::default() })?;
-    Ok(Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 }))
+    Ok(deadline_ms)
 }
 
 /// The answer to a RESERVE of an order that is known.
