@@ -23,8 +23,11 @@ struct Shop(Child, String);
 
 impl Shop {
     fn open(args: &[&str]) -> Result<Self> {
-        let program = std::env::current_exe()?.with_file_name("../stock-shop");
-        let mut child = Command::new(program)
+        // Both were built beside this program.
+        let program = std::env::current_exe()?;
+        let mut child = Command::new(program.with_file_name("../stock-shop"))
+            .arg("--module")
+            .arg(program.with_file_name("../libredis_stock.so"))
             .args(["--port", "0", "--opens-in", "0", "--hold-seconds", "3600"])
             .args(args)
             .stdout(Stdio::piped())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{AnyPool, Executor, Row};
+use sqlx::{AnyPool, AssertSqlSafe, Executor, Row};
 use stock_ledger::dialect::Dialect;
 
 const ORDER: [&str; 4] = ["order_id", "buyer", "qty", "made_ms"];
@@ -44,6 +44,7 @@ pub struct StockRow {
     pub incidents: i64,
 }
 
+// Names of tables and columns alone are put into a statement, none of a caller's; values are bound.
 impl Database {
     /// Opens it and makes the table of orders; the file of a SQLite database must exist.
     pub async fn open(url: &str) -> Result<Self> {
@@ -55,7 +56,7 @@ impl Database {
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     for statement in dialect.session(10) {
-                        connection.execute(statement.as_str()).await?;
+                        connection.execute(AssertSqlSafe(statement)).await?;
                     }
                     Ok(())
                 })
@@ -65,14 +66,14 @@ impl Database {
             .context("opening the database")?;
         let table = "CREATE TABLE IF NOT EXISTS shop_orders (order_id VARCHAR(64) NOT NULL PRIMARY KEY, \
                      buyer VARCHAR(64) NOT NULL, qty BIGINT NOT NULL, made_ms BIGINT NOT NULL)";
-        pool.execute(format!("{table}{}", dialect.engine()).as_str()).await?;
+        pool.execute(AssertSqlSafe(format!("{table}{}", dialect.engine()))).await?;
         Ok(Self { pool, dialect })
     }
 
     /// Puts a product's row into the ledger's stock table.
     pub async fn add_product(&self, sku: &str, on_hand: u32) -> Result<()> {
         let sql = self.dialect.insert_absent("stock", &["sku", "on_hand"], 1, 1);
-        sqlx::query(&sql).bind(sku).bind(i64::from(on_hand)).execute(&self.pool).await?;
+        sqlx::query(AssertSqlSafe(sql)).bind(sku).bind(i64::from(on_hand)).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -82,7 +83,11 @@ impl Database {
         let sql = self.dialect.insert_absent("shop_orders", &ORDER, 1, 1);
         let mut transaction = self.pool.begin().await?;
         for order in orders {
-            let row = sqlx::query(&sql).bind(&order.order).bind(&order.buyer).bind(order.qty).bind(order.made_ms);
+            let row = sqlx::query(AssertSqlSafe(sql.as_str()))
+                .bind(&order.order)
+                .bind(&order.buyer)
+                .bind(order.qty)
+                .bind(order.made_ms);
             row.execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
@@ -92,7 +97,7 @@ impl Database {
     /// Whether a worker has made the order.
     pub async fn is_made(&self, order: &str) -> Result<bool> {
         let sql = self.dialect.placeholders("SELECT qty FROM shop_orders WHERE order_id = ?");
-        Ok(sqlx::query(&sql).bind(order).fetch_optional(&self.pool).await?.is_some())
+        Ok(sqlx::query(AssertSqlSafe(sql)).bind(order).fetch_optional(&self.pool).await?.is_some())
     }
 
     /// The product's row, as stock-ledger keeps it. None: it has not heard of the pool yet.
@@ -101,7 +106,8 @@ impl Database {
         let sql = "SELECT on_hand, epoch, seq, out_units, (SELECT COUNT(*) FROM stock_incidents) \
                    FROM stock, stock_positions WHERE sku = ? AND pool = ?";
         let sql = self.dialect.placeholders(sql);
-        let row: Option<AnyRow> = sqlx::query(&sql).bind(sku).bind(pool).fetch_optional(&self.pool).await?;
+        let row: Option<AnyRow> =
+            sqlx::query(AssertSqlSafe(sql)).bind(sku).bind(pool).fetch_optional(&self.pool).await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(StockRow {
             on_hand: row.try_get(0)?,
