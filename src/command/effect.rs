@@ -12,7 +12,7 @@ use crate::core::apply::apply;
 use crate::core::codec::effect::Effect;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::Transitions;
-use crate::core::model::event::{quantity, Event, StreamPosition};
+use crate::core::model::event::{quantity, Event, StreamPosition, Words};
 use crate::core::model::ids::Bytes;
 use crate::core::model::pool::Pool;
 use crate::core::stored_pool::StoredPool;
@@ -71,9 +71,7 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     // did.
     pending.sort_by_key(|again| again.place.id);
     for again in &pending {
-        let event = again
-            .event
-            .with_words(again.order.as_ref().map(Bytes::as_slice), again.token.as_ref().map(Bytes::as_slice));
+        let event = again.event.with_words(again.words.as_words());
         let entry = entry(&event, again.takes.then_some(again.text.as_slice()));
         let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
         divergences = divergences.saturating_add(u64::from(place.is_none()));
@@ -86,12 +84,30 @@ struct PendingEntry {
     handle: Handle,
     stream: Bytes,
     place: StreamPosition,
-    /// Without `order` and `token`, which are kept below.
+    /// Without the words, which are kept below.
     event: Event<'static>,
-    order: Option<Bytes>,
-    token: Option<Bytes>,
+    words: OwnedWords,
     text: Vec<u8>,
     takes: bool,
+}
+
+/// The words of an entry, kept until it is appended.
+struct OwnedWords {
+    order: Option<Bytes>,
+    token: Option<Bytes>,
+    peer: Option<Bytes>,
+}
+
+impl OwnedWords {
+    fn of(words: Words<'_>) -> Self {
+        let Words { order, token, peer } = words;
+        Self { order: order.map(Bytes::new), token: token.map(Bytes::new), peer: peer.map(Bytes::new) }
+    }
+
+    fn as_words(&self) -> Words<'_> {
+        let [order, token, peer] = [&self.order, &self.token, &self.peer].map(|word| word.as_ref().map(Bytes::as_slice));
+        Words { order, token, peer }
+    }
 }
 
 /// Applies the effect of one pool, and returns how much did not fit. `None`: nothing could be
@@ -139,14 +155,12 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
                 let event = Event::of(pool, &step.change, (kind, transitions), qty, step.stamp.now_ms);
                 let mut text = Vec::new();
                 let takes = event::attributes(&mut text, pool, &step.change);
-                let (order, token) = (event.order.map(Bytes::new), event.token.map(Bytes::new));
                 pending.push(PendingEntry {
                     handle,
                     stream,
                     place: place.position,
-                    event: event.with_words(None, None),
-                    order,
-                    token,
+                    event: event.with_words(Words::default()),
+                    words: OwnedWords::of(event.words()),
                     text,
                     takes,
                 });

@@ -68,6 +68,7 @@ mod stats;
 mod suspend;
 mod sweep;
 mod top;
+mod transfer;
 mod unlimit;
 mod usage;
 mod verify;

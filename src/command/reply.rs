@@ -35,7 +35,7 @@ pub fn available(pool: &Pool) -> i64 {
 /// The outcome of a refused call, for `INFO stock`.
 const fn counted(refusal: &Refusal) -> Outcome {
     match refusal {
-        Refusal::Exists { .. } | Refusal::Added { .. } => Outcome::Exists,
+        Refusal::Exists { .. } | Refusal::Added { .. } | Refusal::Transferred { .. } => Outcome::Exists,
         Refusal::Closed(_) => Outcome::Closed,
         Refusal::Expired => Outcome::Expired,
         Refusal::Confirmed => Outcome::AlreadyConfirmed,
@@ -69,6 +69,10 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::Added { delta } => {
             word("EXISTS", 6);
             exists(out, "added", *delta, 0, 0);
+        }
+        Refusal::Transferred { qty } => {
+            word("EXISTS", 6);
+            exists(out, "transferred", *qty, 0, 0);
         }
         Refusal::Closed(state) => {
             word("CLOSED", 3);

@@ -45,6 +45,8 @@ pub enum KeyPositions {
     None,
     /// One key, the first argument.
     First,
+    /// Two keys, the first two arguments.
+    FirstTwo,
     /// All arguments are keys.
     All,
     /// Every other argument is a key, from the first one, as in MSET.

@@ -68,6 +68,9 @@ fn apply_pool(pool: &mut Pool, now_ms: i64, change: &PoolChange<'_>) {
         }
         PoolChange::Set(on_hand) => pool.set_on_hand(*on_hand),
         PoolChange::Added { delta, token } => ops::add::apply(pool, *delta, *token),
+        PoolChange::Transferred { delta, token, forget_ms, peer } => {
+            ops::transfer::apply(pool, *delta, (token, *forget_ms), peer);
+        }
         PoolChange::Reconciled { on_hand } => pool.on_hand = *on_hand,
         PoolChange::Suspended => pool.suspended = true,
         PoolChange::Resumed => pool.suspended = false,

@@ -36,3 +36,4 @@ mod stats;
 mod stock;
 mod streams;
 mod tools;
+mod transfer;

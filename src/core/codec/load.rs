@@ -17,6 +17,7 @@ use crate::core::model::sale::{Sale, SalePhase};
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
 use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
+use crate::core::store::tokens::AddToken;
 
 /// Whether a chunk is the first one of a pool.
 #[must_use]
@@ -170,7 +171,8 @@ impl Loader {
                 let dims = limit.identity.dims.len();
                 add_override(reader, &mut limit.overrides, dims)
             }
-            record::TOKEN => self.token(reader),
+            record::TOKEN => self.token(reader, false),
+            record::TRANSFER_TOKEN => self.token(reader, true),
             record::USAGE => self.usage(reader),
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
             record::DETACHED => self.orphan(reader, EntryState::Detached),
@@ -271,7 +273,7 @@ impl Loader {
             .map_or_else(|| damage("a time zone has no limit"), |limit| limit_zone(reader, limit))
     }
 
-    fn token(&mut self, reader: &mut Reader<'_>) -> Read<()> {
+    fn token(&mut self, reader: &mut Reader<'_>, of_transfer: bool) -> Read<()> {
         let token = reader.id()?;
         let delta = reader.bounded()?;
         let forget_ms = reader.within(0..=MAX_UNITS)?;
@@ -282,7 +284,8 @@ impl Loader {
         if delta == 0 || self.pool.tokens.find(self.pool.salt, token).is_some() {
             return damage("duplicate token, or one without units");
         }
-        self.pool.tokens.add(self.pool.salt, token, delta, forget_ms);
+        let peer = if of_transfer { Some(reader.number()?) } else { None };
+        self.pool.tokens.add(self.pool.salt, AddToken::new(token, delta, forget_ms, peer));
         Ok(())
     }
 

@@ -94,10 +94,13 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
         }
     }
     for token in pool.tokens.iter() {
-        let out = chunks.record(record::TOKEN);
+        let out = chunks.record(if token.peer.is_some() { record::TRANSFER_TOKEN } else { record::TOKEN });
         put_bytes(out, token.token.as_slice());
         put_signed(out, token.delta);
         put_signed(out, token.forget_ms);
+        if let Some(peer) = token.peer {
+            put(out, peer);
+        }
     }
     let ordinals = usage(pool, chunks);
     let mut credits: Vec<(u32, i64)> =

@@ -64,6 +64,11 @@ pub enum Refusal {
         /// Units.
         delta: i64,
     },
+    /// A TRANSFER with this token, these pools and this quantity was made before.
+    Transferred {
+        /// Units.
+        qty: i64,
+    },
     /// The order is over.
     Closed(OrderState),
     /// The hold is over.

@@ -24,6 +24,7 @@ pub mod schedule;
 pub mod set;
 pub mod split;
 pub mod suspend;
+pub mod transfer;
 
 use crate::core::model::order::{Extra, NewOrder};
 use crate::core::model::pool::Pool;

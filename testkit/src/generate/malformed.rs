@@ -1,6 +1,6 @@
 //! Calls that are wrong.
 
-use super::{words, Generator, Rng};
+use super::{words, Generator, Rng, CROWDED};
 
 impl Generator {
     pub(super) fn malformed(&mut self) -> Vec<Vec<u8>> {
@@ -58,7 +58,15 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 34] = [
+                let calls: [&[&str]; 42] = [
+                    &["STOCK.TRANSFER", key, key, "1", "TOKEN", "t1"],
+                    &["STOCK.TRANSFER", key, "pool:none", bad, "TOKEN", "t1"],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TOKEN"],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TOKEN", ""],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TOKEN", &long],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TAKEN", "t1"],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TOKEN", "t1", "TOKEN", "t2"],
+                    &["STOCK.TRANSFER", key, CROWDED, "1"],
                     &["STOCK.SCHEDULE", key, "FROM", bad],
                     &["STOCK.SCHEDULE", key, "FROM", "9", "UNTIL", "9"],
                     &["STOCK.SCHEDULE", key, "UNTIL", "8", "FROM", "9"],

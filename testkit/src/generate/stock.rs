@@ -40,6 +40,35 @@ impl Generator {
         argv
     }
 
+    /// Units of one pool for another; sometimes the same again, or with something else in it.
+    pub(super) fn transfer(&mut self) -> Vec<Vec<u8>> {
+        let from = self.any_pool();
+        let mut to = self.any_pool();
+        while to == from && self.chance(95) {
+            to = self.any_pool();
+        }
+        let mut argv = self.start("STOCK.TRANSFER", from);
+        argv.push(to.into());
+        let token = self.rng.random_range(0..9);
+        argv.push(match self.rng.random_range(0..100) {
+            0..70 => decimal(1 + token % 4),
+            70..97 => decimal(self.rng.random_range(1..30)),
+            97 => decimal(MAX_QTY),
+            98 => decimal(MAX_QTY - 40),
+            _ => decimal(0),
+        });
+        argv.push(self.word("TOKEN"));
+        // The first of them are those of ADD, too.
+        argv.push(format!("t{}", token + 3).into_bytes());
+        if self.chance(60) {
+            // So that there is something to move.
+            let units = self.rng.random_range(20..90);
+            self.push(0, argv);
+            return words(&["STOCK.ADD", from, &units.to_string()]);
+        }
+        argv
+    }
+
     /// What the database has followed is written as `E1 S0 O0` (the last epoch but one, as far as it went, with its `out`):
     /// who runs the call knows the numbers.
     pub(super) fn reconcile(&mut self) -> Vec<Vec<u8>> {

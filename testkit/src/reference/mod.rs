@@ -33,6 +33,7 @@ mod reading;
 mod schedule;
 mod selling;
 mod stock;
+mod transfer;
 pub mod told;
 mod zone;
 
@@ -162,6 +163,7 @@ impl Reference {
             b"STOCK.MRETURN" => self.cart(now, carts::Kind::Return, args),
             b"STOCK.SET" => self.set(now, args),
             b"STOCK.ADD" => self.add(now, args),
+            b"STOCK.TRANSFER" => self.transfer(now, args),
             b"STOCK.RECONCILE" => self.reconcile(now, args),
             b"STOCK.SUSPEND" => self.suspend(now, args, true),
             b"STOCK.RESUME" => self.suspend(now, args, false),

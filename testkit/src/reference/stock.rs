@@ -43,8 +43,8 @@ impl Reference {
         let token = args.options(now, &["TOKEN"])?.token;
         self.write(now, &key, |pool, config| {
             if let Some(known) = token.as_ref().and_then(|name| pool.add_tokens.get(name)) {
-                if known.delta != delta {
-                    return Err(conflict("the token has another delta"));
+                if known.delta != delta || known.peer.is_some() {
+                    return Err(conflict("the token has another delta, or is one of a transfer"));
                 }
                 return Err(words(&[
                     Reply::bulk("EXISTS"),
@@ -66,7 +66,7 @@ impl Reference {
                 if pool.add_tokens.len() >= config.max_orders {
                     return Err(error("the pool has too many tokens"));
                 }
-                pool.add_tokens.insert(name, AddToken { delta, at_ms: now, forget_ms: None });
+                pool.add_tokens.insert(name, AddToken { delta, at_ms: now, forget_ms: None, peer: None });
             }
             pool.on_hand = Some(on_hand + delta);
             pool.out -= delta;

@@ -19,6 +19,7 @@ pub struct EventRef {
     pub out: i128,
     pub edge: Option<&'static str>,
     pub token: Option<Bytes>,
+    pub peer: Option<Bytes>,
     /// None: the pool tells nobody, or whom the server says.
     pub stream: Option<Bytes>,
 }
@@ -48,6 +49,7 @@ impl Pool {
             out: self.out,
             edge,
             token: None,
+            peer: None,
             stream: self.policy.events.clone(),
         };
         self.told.push(told);
