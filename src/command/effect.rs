@@ -4,7 +4,7 @@ use super::args::Args;
 use super::commit::append;
 use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::event::{self, entry};
+use super::event::{self, entry, StreamField};
 use super::host::{Append, Handle, Origin};
 use super::journal::{Notification, Outcome};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
@@ -72,7 +72,7 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     pending.sort_by_key(|again| again.place.id);
     for again in &pending {
         let event = again.event.with_words(again.words.as_words());
-        let entry = entry(&event, again.takes.then_some(again.text.as_slice()));
+        let entry = entry(&event, again.field.map(|field| (field, again.text.as_slice())));
         let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
         divergences = divergences.saturating_add(u64::from(place.is_none()));
     }
@@ -88,7 +88,8 @@ struct PendingEntry {
     event: Event<'static>,
     words: OwnedWords,
     text: Vec<u8>,
-    takes: bool,
+    /// What the text is.
+    field: Option<StreamField>,
 }
 
 /// The words of an entry, kept until it is appended.
@@ -96,17 +97,20 @@ struct OwnedWords {
     order: Option<Bytes>,
     token: Option<Bytes>,
     peer: Option<Bytes>,
+    note: Option<Bytes>,
 }
 
 impl OwnedWords {
     fn of(words: Words<'_>) -> Self {
-        let Words { order, token, peer } = words;
-        Self { order: order.map(Bytes::new), token: token.map(Bytes::new), peer: peer.map(Bytes::new) }
+        let [order, token, peer, note] =
+            [words.order, words.token, words.peer, words.note].map(|word| word.map(Bytes::new));
+        Self { order, token, peer, note }
     }
 
     fn as_words(&self) -> Words<'_> {
-        let [order, token, peer] = [&self.order, &self.token, &self.peer].map(|word| word.as_ref().map(Bytes::as_slice));
-        Words { order, token, peer }
+        let words = [&self.order, &self.token, &self.peer, &self.note];
+        let [order, token, peer, note] = words.map(|word| word.as_ref().map(Bytes::as_slice));
+        Words { order, token, peer, note }
     }
 }
 
@@ -137,7 +141,11 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
             Ok(Some(step)) => step,
             Err(_) => return Some(divergences.saturating_add(1)),
         };
-        let qty = if step.event_ref.is_some() { quantity(pool, &step.change) } else { 0 };
+        let (mut qty, mut text, mut field) = (0, Vec::new(), None);
+        if step.event_ref.is_some() {
+            qty = quantity(pool, &step.change);
+            field = event::changed(&mut text, pool, &step.change);
+        }
         let announced = if step.applicable {
             apply(pool, &step.stamp, &step.change)
         } else {
@@ -153,8 +161,8 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
         match place.stream.or(pool.events()).map(Bytes::new) {
             Some(stream) => {
                 let event = Event::of(pool, &step.change, (kind, transitions), qty, step.stamp.now_ms);
-                let mut text = Vec::new();
-                let takes = event::attributes(&mut text, pool, &step.change);
+                let event = Event { note: place.note, ..event };
+                let field = field.or_else(|| event::attributes(&mut text, pool, &step.change));
                 pending.push(PendingEntry {
                     handle,
                     stream,
@@ -162,7 +170,7 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
                     event: event.with_words(Words::default()),
                     words: OwnedWords::of(event.words()),
                     text,
-                    takes,
+                    field,
                 });
             }
             None => divergences = divergences.saturating_add(1),

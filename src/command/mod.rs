@@ -26,6 +26,7 @@ pub mod hot_keys;
 pub mod journal;
 pub mod limit_text;
 pub mod policy_json;
+mod policy_merge;
 mod policy_value;
 pub mod pool_stats;
 pub mod reply;

@@ -1,12 +1,12 @@
-//! `STOCK.TRANSFER from to qty TOKEN t`
+//! `STOCK.TRANSFER from to qty TOKEN t [NOTE text]`
 
-use super::args::{another, is, quantity, token, Args, Parsed};
+use super::args::{another, is, quantity, set_once, token, Args, Parsed};
 use super::cart::{refuse_pool, write_pools};
-use super::commit::{commit_and_purge, view};
+use super::commit::{commit_noted_and_purge, view};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::reply::{available, ok, on_hand};
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, NOTE};
 use crate::core::model::ids::MAX_KEY;
 use crate::core::ops::transfer::{decide, Transfer};
 
@@ -20,19 +20,16 @@ pub const SPEC: Spec = Spec {
     fast: true,
     keys: KeyPositions::FirstTwo,
     inserts: false,
-    args: &[FROM, TO, Arg::integer("qty"), Arg::string("token").after("TOKEN")],
+    args: &[FROM, TO, Arg::integer("qty"), Arg::string("token").after("TOKEN"), NOTE],
     docs: Docs {
         details: "Both pools change, or none. Units are free that RESERVE could take and that lie on the shelf: \
             `from` keeps what is held and what is safety stock, and a negative safety adds nothing. SUSPEND and \
             the sale window concern sales, not this.\n\nThe `TOKEN` is the id of the movement: with it the call \
             can be repeated. Both pools remember it for `retain_paid`, and it is enough that one of them still \
             knows it.\n\nBoth pools publish an entry `transferred` with the key of the other one as `peer`; \
-            `qty` is negative where the units come from.",
+            `qty` is negative where the units come from. `NOTE` stands in both.",
         replies: &[
-            reply(
-                "[OK, on_hand, available, on_hand, available]",
-                "Done: those of `from`, then those of `to`.",
-            ),
+            reply("[OK, on_hand, available, on_hand, available]", "Done: those of `from`, then those of `to`."),
             docs::NOPOOL,
             reply(
                 "[EXISTS, key, transferred, qty, 0, 0]",
@@ -65,13 +62,17 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let keys = [key(&mut args)?, key(&mut args)?];
     let qty = quantity(args.required()?)?;
-    if !is(args.required()?, "TOKEN") {
-        return Err(CommandError::SYNTAX);
+    let (mut given, mut note) = (None, None);
+    while let Some(option) = args.take() {
+        if is(option, "TOKEN") {
+            set_once(&mut given, token(args.option_value()?)?)?;
+        } else if is(option, "NOTE") {
+            set_once(&mut note, args.note()?)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
     }
-    let token = token(args.option_value()?)?;
-    if !args.is_empty() {
-        return Err(CommandError::SYNTAX);
-    }
+    let token = given.ok_or(CommandError::SYNTAX)?;
     let [from, to] = keys;
     another(from, to, CommandError::line("ERR a pool cannot transfer to itself"))?;
     let Some(items) = write_pools(call, &[(from, 1), (to, 2)])? else { return Ok(()) };
@@ -82,7 +83,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         Err((at, refusal)) => return refuse_pool(call, if at == 0 { from } else { to }, &refusal),
     };
     for (item, change) in [from, to].into_iter().zip(&changes) {
-        commit_and_purge(call, item.handle, change);
+        commit_noted_and_purge(call, item.handle, change, note);
     }
     ok(call.out, 5);
     for item in [from, to] {

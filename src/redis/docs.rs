@@ -66,16 +66,12 @@ fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
     // Counted keys are adjacent: Redis up to 8.2 and Valkey 8 compute another step wrongly there.
     let keystep = if spec.keys == KeyPositions::Pairs { 2 } else { 1 };
     match spec.keys {
-        KeyPositions::None
-        | KeyPositions::First
-        | KeyPositions::FirstTwo
-        | KeyPositions::All
-        | KeyPositions::Pairs => {
+        KeyPositions::None | KeyPositions::First | KeyPositions::FirstTwo | KeyPositions::All | KeyPositions::Pairs => {
             // Behind the first key: so many more, or up to the last argument.
             let lastkey = match spec.keys {
                 KeyPositions::First => 0,
                 KeyPositions::FirstTwo => 1,
-                _ => -1,
+                KeyPositions::None | KeyPositions::All | KeyPositions::Pairs | KeyPositions::Counted(_) => -1,
             };
             described.find_keys_type = range;
             described.fk.range =

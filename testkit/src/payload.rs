@@ -105,6 +105,7 @@ impl Cursor<'_> {
             3 => "ns i sbo",
             4 => "xo",
             5 => "xss",
+            15 => "xssn",
             6..=8 => "nxss",
             ORDER => return self.order(),
             REMEMBER => {

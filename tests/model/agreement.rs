@@ -58,6 +58,12 @@ fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &EventRef) -> Field
     if let Some(peer) = &told.peer {
         fields.insert("peer", peer.escape_ascii().to_string());
     }
+    if let Some(changed) = &told.changed {
+        fields.insert("changed", changed.clone());
+    }
+    if let Some(note) = &told.note {
+        fields.insert("note", note.escape_ascii().to_string());
+    }
     if let Some(edge) = told.edge {
         fields.insert("edge", edge.to_string());
     }

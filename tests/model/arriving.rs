@@ -212,6 +212,7 @@ fn clients_are_told_to_try_again() {
         "SETPOLICY k {}",
         "SCHEDULE k UNTIL 5",
         "SWEEP k",
+        "TRANSFER k j 1 TOKEN t",
         "LIMIT k user 5",
         "UNLIMIT k user",
         "LIMITS k",

@@ -36,8 +36,7 @@ pub struct Loader {
     /// The number of each entry in the table, and how many units and orders of it its orders
     /// explain.
     entries: Vec<(u32, i64)>,
-    /// The newest usage of each (limit, value) that may have several: those of rolling windows, and
-    /// of limits that are gone.
+    /// The newest usage of each (limit, value) that may have several.
     newest: Newest,
     /// What will be indexed at the end: orders, and usage.
     order_bulk: Bulk,
@@ -171,8 +170,7 @@ impl Loader {
                 let dims = limit.identity.dims.len();
                 add_override(reader, &mut limit.overrides, dims)
             }
-            record::TOKEN => self.token(reader, false),
-            record::TRANSFER_TOKEN => self.token(reader, true),
+            record::TOKEN | record::TRANSFER_TOKEN => self.token(reader, kind == record::TRANSFER_TOKEN),
             record::USAGE => self.usage(reader),
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
             record::DETACHED => self.orphan(reader, EntryState::Detached),
@@ -284,7 +282,7 @@ impl Loader {
         if delta == 0 || self.pool.tokens.find(self.pool.salt, token).is_some() {
             return damage("duplicate token, or one without units");
         }
-        let peer = if of_transfer { Some(reader.number()?) } else { None };
+        let peer = of_transfer.then(|| reader.number()).transpose()?;
         self.pool.tokens.add(self.pool.salt, AddToken::new(token, delta, forget_ms, peer));
         Ok(())
     }

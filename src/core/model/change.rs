@@ -428,9 +428,9 @@ impl<'a> Change<'a> {
         match self {
             Self::Order(_, OrderChange::Returned { token, .. }) => *token,
             Self::Order(_, OrderChange::UnverifiedReturn { token, .. })
-            | Self::Pool(
-                PoolChange::Added { token: Some((token, _)), .. } | PoolChange::Transferred { token, .. },
-            ) => Some(token),
+            | Self::Pool(PoolChange::Added { token: Some((token, _)), .. } | PoolChange::Transferred { token, .. }) => {
+                Some(token)
+            }
             Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }

@@ -43,6 +43,8 @@ pub struct Event<'a> {
     pub token: Option<&'a [u8]>,
     /// The key of the other pool of a transfer.
     pub peer: Option<&'a [u8]>,
+    /// What the caller noted.
+    pub note: Option<&'a [u8]>,
     /// See [`quantity`].
     pub qty: i64,
     /// When, Unix ms.
@@ -68,12 +70,14 @@ pub struct Words<'a> {
     pub token: Option<&'a [u8]>,
     /// See [`Event::peer`].
     pub peer: Option<&'a [u8]>,
+    /// See [`Event::note`].
+    pub note: Option<&'a [u8]>,
 }
 
 /// The quantity that a change is about, to be asked before it happens: units held, sold or returned
 /// by it, the new total of an amended hold, what an extended one holds, the units that a release or
-/// an expiry returns, the delta of an ADD or a TRANSFER, the drift of a RECONCILE, the new on_hand of
-/// a SET (0 where it is not counted); else 0.
+/// an expiry returns, the delta of an ADD or a TRANSFER, the drift of a RECONCILE, the new on_hand
+/// of a SET (0 where it is not counted); else 0.
 #[must_use]
 pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
     match change {
@@ -130,17 +134,33 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn with_words<'o>(&self, words: Words<'o>) -> Event<'o> {
         let Self { kind, transitions, epoch, seq, qty, at_ms, available, reserved, on_hand, sold, out, .. } = *self;
-        let Words { order, token, peer } = words;
-        Event { kind, transitions, epoch, seq, order, token, peer, qty, at_ms, available, reserved, on_hand, sold, out }
+        let Words { order, token, peer, note } = words;
+        Event {
+            kind,
+            transitions,
+            epoch,
+            seq,
+            order,
+            token,
+            peer,
+            note,
+            qty,
+            at_ms,
+            available,
+            reserved,
+            on_hand,
+            sold,
+            out,
+        }
     }
 
     /// What in it are words of the caller.
     #[must_use]
     pub fn words(&self) -> Words<'a> {
-        Words { order: self.order, token: self.token, peer: self.peer }
+        Words { order: self.order, token: self.token, peer: self.peer, note: self.note }
     }
 
-    /// The entry of a change that has just happened.
+    /// The entry of a change that has just happened, without a note.
     #[must_use]
     pub fn of(
         pool: &Pool,
@@ -157,6 +177,7 @@ impl<'a> Event<'a> {
             order: change.order().map(|order| order.id),
             token: change.token(),
             peer: change.peer(),
+            note: None,
             qty,
             at_ms,
             available: pool.available().map(|units| units.max(0)),

@@ -54,10 +54,7 @@ pub fn decide<'a>(views: [&View<'_>; 2], call: &Transfer<'a>) -> Result<[Change<
 }
 
 /// The change of one pool.
-fn change<'a>(
-    (view, delta, peer): (&View<'_>, i64, &'a [u8]),
-    token: &'a [u8],
-) -> Result<Change<'a>, Refusal> {
+fn change<'a>((view, delta, peer): (&View<'_>, i64, &'a [u8]), token: &'a [u8]) -> Result<Change<'a>, Refusal> {
     check_tokens(view, token)?;
     let Some(available) = view.available() else { return Err(Refusal::Bound(Bound::Unlimited)) };
     if delta < 0 {

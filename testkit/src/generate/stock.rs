@@ -18,6 +18,7 @@ impl Generator {
             let word = self.one_of(&["NX", "XX", "XX"]);
             argv.push(self.word(word));
         }
+        self.push_note(&mut argv);
         argv
     }
 
@@ -37,6 +38,7 @@ impl Generator {
             argv.push(self.word("TOKEN"));
             argv.push(format!("t{token}").into_bytes());
         }
+        self.push_note(&mut argv);
         argv
     }
 
@@ -60,6 +62,7 @@ impl Generator {
         argv.push(self.word("TOKEN"));
         // The first of them are those of ADD, too.
         argv.push(format!("t{}", token + 3).into_bytes());
+        self.push_note(&mut argv);
         if self.chance(60) {
             // So that there is something to move.
             let units = self.rng.random_range(20..90);
@@ -90,6 +93,7 @@ impl Generator {
         if self.chance(20) {
             argv.push(self.word("DRYRUN"));
         }
+        self.push_note(&mut argv);
         argv
     }
 
@@ -109,6 +113,7 @@ impl Generator {
             let bound = if opens { None } else { self.sale_bound(*word == "FROM") };
             argv.push(bound.map_or_else(|| self.word("NONE"), decimal));
         }
+        self.push_note(&mut argv);
         if !opens {
             for _ in 0..self.rng.random_range(1..5) {
                 let call = if self.profile.carts { self.cart() } else { self.reserve() };

@@ -36,6 +36,8 @@ pub(super) struct Options {
     pub(super) returning: bool,
     pub(super) details: bool,
     pub(super) top: Option<usize>,
+    pub(super) note: Option<Bytes>,
+    pub(super) merge: bool,
 }
 
 impl Options {
@@ -139,6 +141,8 @@ impl Args<'_> {
                 "ROLLING" => options.rolling = true,
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
+                "MERGE" => options.merge = true,
+                "NOTE" => options.note = Some(self.id()?),
                 "LATE" => options.late = true,
                 "REPLACES" => options.replaces = Some(self.id()?),
                 "SINCE" => options.since_ms = Some(self.positive()?),

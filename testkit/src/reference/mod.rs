@@ -27,14 +27,15 @@ mod arguments;
 mod carts;
 mod limit;
 mod limits;
+mod merge;
 mod policy;
 mod pool;
 mod reading;
 mod schedule;
 mod selling;
 mod stock;
-mod transfer;
 pub mod told;
+mod transfer;
 mod zone;
 
 use answers::{arity, closed, conflict, error, int, map, ok, refusal, status_ok, syntax, words};

@@ -2,7 +2,7 @@
 
 use super::carts::settle;
 use super::pool::AddToken;
-use super::{conflict, error, int, ok, syntax, words, Answer, Args, Reference};
+use super::{conflict, error, int, ok, syntax, words, Answer, Args, Options, Reference};
 use crate::reply::Reply;
 
 impl Reference {
@@ -15,7 +15,8 @@ impl Reference {
         if args.rest.is_empty() {
             return Err(error("wrong number of arguments"));
         }
-        let token = args.options(now, &["TOKEN"])?.token.ok_or_else(syntax)?;
+        let Options { token, note, .. } = args.options(now, &["TOKEN", "NOTE"])?;
+        let token = token.ok_or_else(syntax)?;
         if keys[0] == keys[1] {
             return Err(error("this is one pool"));
         }
@@ -30,14 +31,7 @@ impl Reference {
         }
         if let Some(place) = known.iter().position(Option::is_some) {
             let key = Reply::bulk(&keys[place]);
-            return Err(words(&[
-                Reply::bulk("EXISTS"),
-                key,
-                Reply::bulk("transferred"),
-                int(qty),
-                int(0),
-                int(0),
-            ]));
+            return Err(words(&[Reply::bulk("EXISTS"), key, Reply::bulk("transferred"), int(qty), int(0), int(0)]));
         }
         for ((pool, key), (delta, peer)) in pools.iter_mut().zip(&keys).zip(sides) {
             if pool.add_tokens.len() >= self.config.max_orders {
@@ -48,7 +42,7 @@ impl Reference {
             };
             // Neither held nor kept back; and what may be oversold does not exist.
             let free = on_hand - pool.reserved() - pool.policy.safety.max(0);
-            if -delta > free {
+            if delta < 0 && -delta > free {
                 return Err(words(&[Reply::bulk("SOLDOUT"), Reply::bulk(key), int(free.max(0))]));
             }
             let remembered = AddToken { delta, at_ms: now, forget_ms: None, peer: Some(peer.clone()) };
@@ -57,6 +51,7 @@ impl Reference {
             pool.out -= delta;
             pool.change();
             pool.tell_token("transferred", None, delta, Some(token.clone()));
+            pool.note(note.as_ref());
             if let Some(told) = pool.told.last_mut() {
                 told.peer = Some(peer.clone());
             }
