@@ -145,6 +145,7 @@ fn notes_and_what_a_policy_changes() {
             "ended - -",
             "policy store/life/units gone",
             "policy safety,until,user/day/units -",
+            "opened - -",
         ]
     );
     c.script(
