@@ -11,8 +11,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Its word and the number of its elements, where it is one array such as `[SOLDOUT, key, available]`:
-    /// what is written is what the manual says.
+    /// Its word and the number of its elements, where it is one array such as
+    /// `[SOLDOUT, key, available]`: what is written is what the manual says.
     ///
     /// # Panics
     /// While compiling, where the form is not one array.

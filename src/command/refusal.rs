@@ -1,7 +1,7 @@
 //! The refusals: for each its word and fields, what it is counted as, and what the manual says.
 //!
-//! One that a shop must expect is data: an array that begins with a word and the key of the pool. One
-//! that shows a bug of the caller is an error reply.
+//! One that a shop must expect is data: an array that begins with a word and the key of the pool.
+//! One that shows a bug of the caller is an error reply.
 
 use super::docs::{reply, Reply};
 use super::error::CommandError;

@@ -22,10 +22,8 @@ const CHECKED: &[(&str, &str)] = &[
     ("bench/src", "bench/src"),
     ("demo/src", "demo/src"),
     ("campaign/src", "campaign/src"),
-    ("testkit/src", "testkit/src"),
     ("clients/rust/src", "clients/rust/src"),
     ("shop/src", "shop/src"),
-    ("ledger/src", "ledger/src"),
 ];
 
 #[test]
