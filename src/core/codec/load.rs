@@ -5,6 +5,7 @@ use super::damage::Damage;
 use super::fields::{add_override, events, limit, limit_zone, names, on_hand, schedule, times, tuple};
 use super::newest::Newest;
 use super::record;
+use super::shifts;
 use super::wire::{Read, Reader};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
@@ -171,6 +172,7 @@ impl Loader {
                 add_override(reader, &mut limit.overrides, dims)
             }
             record::TOKEN => self.token(reader),
+            record::SHIFTS => shifts::read(reader, &mut self.pool),
             record::USAGE => self.usage(reader),
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
             record::DETACHED => self.orphan(reader, EntryState::Detached),
@@ -513,6 +515,7 @@ impl Loader {
         if pool.usage.restore_index(std::mem::take(&mut self.usage_bulk)).is_none() {
             return damage("duplicate usage");
         }
+        shifts::add_up(&mut self.pool)?;
         self.finished = true;
         Ok(())
     }
