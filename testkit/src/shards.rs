@@ -524,7 +524,7 @@ impl World {
             held += pool.reserved();
             short += pool.available().unwrap_or(0).min(0);
         }
-        if !self.lossy && self.counts.calls % 8 != 0 {
+        if !self.lossy && !self.counts.calls.is_multiple_of(8) {
             return;
         }
         let seen = self.truth();
@@ -555,9 +555,9 @@ impl World {
 
     /// In no window, by the clocks of the buckets, was more sold than the limit allows in all.
     fn check_limits(&self) {
-        for region in 0..REGIONS.len() {
+        for (place, region) in REGIONS.iter().enumerate() {
             let mut sold: Vec<(i64, i64)> = Vec::new();
-            for sale in self.sales.iter().filter(|sale| sale.region == region) {
+            for sale in self.sales.iter().filter(|sale| sale.region == place) {
                 let pool = self.pool(sale.shard);
                 let row = pool.order_ref(sale.order.as_bytes()).row;
                 let state = row.and_then(|row| pool.order(row)).map(|order| order.state);
@@ -584,7 +584,6 @@ impl World {
                 }
             }
             let most = windows.values().max().copied().unwrap_or(0);
-            let region = REGIONS[region];
             assert!(self.share_twice || most <= self.whole, "{most} of {} in {region}, {:?}", self.whole, self.window);
         }
     }
