@@ -4,9 +4,8 @@
 use super::damage::Damage;
 use super::fields::{add_override, events, limit, limit_zone, names, on_hand, schedule, times, tuple};
 use super::newest::Newest;
-use super::record;
-use super::shifts;
 use super::wire::{Read, Reader};
+use super::{record, shifts};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
@@ -515,8 +514,7 @@ impl Loader {
         if pool.usage.restore_index(std::mem::take(&mut self.usage_bulk)).is_none() {
             return damage("duplicate usage");
         }
-        shifts::add_up(&mut self.pool)?;
         self.finished = true;
-        Ok(())
+        shifts::add_up(&mut self.pool)
     }
 }

@@ -15,7 +15,6 @@ use crate::core::model::quantity::{difference, sum, MAX_UNITS};
 use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::remembered;
 use crate::core::model::sale::{Sale, Schedule};
-use crate::core::model::shifts::Shifts;
 use crate::core::model::time::SLACK_MS;
 use crate::core::store::index::{Index, IndexPosition};
 use crate::core::store::orders::Orders;
@@ -126,7 +125,7 @@ pub struct Pool {
     pub(in crate::core) usage: Usage,
     pub(in crate::core) tokens: Tokens,
     /// What has shifted between this pool and its peers; `None` = nothing.
-    pub(in crate::core) shifts: Option<Box<Shifts>>,
+    pub(in crate::core) shifts: Option<Box<crate::core::model::shifts::Shifts>>,
 }
 
 impl Pool {
@@ -240,19 +239,6 @@ impl Pool {
     #[must_use]
     pub fn limits(&self) -> &[Limit] {
         &self.limits
-    }
-
-    /// What has shifted between this pool and its peers; `None` = nothing.
-    #[must_use]
-    pub fn shifts(&self) -> Option<&Shifts> {
-        self.shifts.as_deref()
-    }
-
-    /// Units received from peers less units sent to them: what of on_hand the database does not
-    /// know as this pool's.
-    #[must_use]
-    pub fn shifted_units(&self) -> i64 {
-        self.shifts.as_ref().and_then(|shifts| shifts.net_units()).unwrap_or(0)
     }
 
     /// What the policy says of times.
@@ -375,7 +361,7 @@ impl Pool {
             .saturating_add(self.finished.bytes())
             .saturating_add(self.usage.bytes())
             .saturating_add(self.tokens.bytes())
-            .saturating_add(self.shifts.as_ref().map_or(0, |shifts| size_of::<Shifts>().saturating_add(shifts.bytes())))
+            .saturating_add(self.shifts_bytes())
     }
 
     /// What freeing it costs, in allocations of size.
