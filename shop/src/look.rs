@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis_stock_client::After;
 use serde_json::{json, Value};
 
-use crate::now_ms;
+use crate::clock::now_ms;
 use crate::orders::Told;
 use crate::shop::Shop;
 use crate::stock::{Error, OrderState, Pool};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{json, Value};
 use tokio::sync::watch;
 
-use crate::now_ms;
+use crate::clock::now_ms;
 use crate::stock::{Answer, Pool};
 
 /// Looks in the chart: two minutes.

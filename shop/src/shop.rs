@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use crate::backstage::Backstage;
 use crate::board::Boards;
+use crate::clock::now_ms;
 use crate::crowd::Crowd;
 use crate::database::Database;
-use crate::now_ms;
 use crate::office::Office;
 use crate::orders::{Orders, Queue, Told};
 use crate::stock::{Answer, Error, OrderState, Refused, Stock, Why};

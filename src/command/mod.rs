@@ -64,6 +64,8 @@ mod returning;
 mod schedule;
 mod set;
 mod setpolicy;
+mod shift;
+mod shifts;
 mod split;
 mod stats;
 mod suspend;

@@ -9,7 +9,7 @@ use serde_json::{json, Value};
 
 use super::guard::{hex, is_hex, App, Buyer, Change, Fault};
 use super::push;
-use crate::now_ms;
+use crate::clock::now_ms;
 use crate::stock::{Answer, Why};
 
 /// GET /: from memory, without a call to Redis. The checkout id makes a double click one order.
