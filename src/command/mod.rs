@@ -63,6 +63,8 @@ mod returning;
 mod schedule;
 mod set;
 mod setpolicy;
+mod shift;
+mod shifts;
 mod split;
 mod stats;
 mod suspend;

@@ -35,7 +35,7 @@ pub fn available(pool: &Pool) -> i64 {
 /// The outcome of a refused call, for `INFO stock`.
 const fn counted(refusal: &Refusal) -> Outcome {
     match refusal {
-        Refusal::Exists { .. } | Refusal::Added { .. } => Outcome::Exists,
+        Refusal::Exists { .. } | Refusal::Added { .. } | Refusal::Shifted { .. } => Outcome::Exists,
         Refusal::Closed(_) => Outcome::Closed,
         Refusal::Expired => Outcome::Expired,
         Refusal::Confirmed => Outcome::AlreadyConfirmed,
@@ -69,6 +69,10 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::Added { delta } => {
             word("EXISTS", 6);
             exists(out, "added", *delta, 0, 0);
+        }
+        Refusal::Shifted { total } => {
+            word("EXISTS", 6);
+            exists(out, "shifted", *total, 0, 0);
         }
         Refusal::Closed(state) => {
             word("CLOSED", 3);
@@ -159,6 +163,8 @@ pub const fn bound_text(bound: Bound) -> &'static str {
         Bound::Limits => "ERR too many limits in one pool: at most 32",
         Bound::Overrides => "ERR too many overrides in one limit: at most 10000",
         Bound::Unlimited => "ERR pool is unlimited: it has no on_hand",
+        Bound::NoLimit => "ERR no such limit, or one whose max cannot be divided",
+        Bound::Shifts => "ERR too many peers and shares have shifted: at most 10000",
         Bound::Schedule => "ERR invalid sale window: FROM must be before UNTIL",
     }
 }
