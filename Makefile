@@ -9,7 +9,7 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: docs
 .PHONY: vectors
 .PHONY: campaign controls fuzz miri mutants suites
-.PHONY: servers exchange
+.PHONY: servers exchange ledger-databases
 .PHONY: shop shop-load
 .PHONY: dist packages packages-test images-test deploy-check
 .PHONY: test-first-half test-second-half
@@ -27,6 +27,8 @@ help:
 	@echo "             with DATA=file.csv.gz real purchases"
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
 	@echo "make ledger-campaign   stock-ledger while everything dies, and its throughput; ONLY=storm for a part, OPS=30000 for less"
+	@echo "make ledger-databases  the ledger's tests on PostgreSQL 14, 17 and 18, MariaDB 11.8, MySQL 9.7 and a Galera cluster, fetched below"
+	@echo "             target/databases; ONLY=mysql-9.7 for one"
 	@echo "make feed    readers of the event streams killed 200 times, a failover, 1,000 reconciliations"
 	@echo "make campaign NAME=simulate  attack it for longer; NAME=help lists the campaigns, ARGS='--seeds 100' says how long"
 	@echo "make controls                bugs on purpose, which the tests must catch"
@@ -159,6 +161,10 @@ docs: deps
 # Long runs of stock-ledger, one after the other: needs the machine for itself.
 ledger-campaign: deps-tests
 	cargo test -p stock-ledger --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
+
+# The matrix of databases in docs/guides/database.md. About two minutes for each database.
+ledger-databases: deps-tests
+	ONLY="$(ONLY)" sh scripts/ledger-databases.sh
 
 # One campaign; it begins behind the last row that it has in docs/internals/testing.md, and appends one. RECORD= leaves the table alone.
 NAME ?= simulate
