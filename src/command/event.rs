@@ -46,7 +46,7 @@ pub enum StreamField {
     For,
     /// The token of a restock, a transfer or a return.
     Token,
-    /// The key of the other pool of a transfer.
+    /// The key of the other pool of a transfer or a shift.
     Peer,
     /// The fields and the limits that a change of policy has changed.
     Changed,
@@ -204,6 +204,7 @@ pub fn changed(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> Option<S
         | PoolChange::Set(_)
         | PoolChange::Added { .. }
         | PoolChange::Transferred { .. }
+        | PoolChange::Shifted(_)
         | PoolChange::Reconciled { .. }
         | PoolChange::Suspended
         | PoolChange::Resumed

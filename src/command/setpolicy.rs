@@ -2,11 +2,12 @@
 
 use super::args::{is, set_flag, set_once, Args};
 use super::commit::{announce_sale, commit_noted_and_purge, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
 use super::policy_json;
 use super::policy_merge::{self, Patch};
+use super::refusal;
 use super::reply::refused;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, NOTE};
 use crate::core::model::change::Change;
@@ -33,7 +34,7 @@ pub const SPEC: Spec = Spec {
             `{\"limits\":{\"user/day/units\":{\"max\":3}}}` changes or adds one, \
             `{\"limits\":{\"user/day/units\":null}}` removes one. An array of limits replaces all.\n\n`NOTE` says \
             who and why: it is published with the change, which names what differs, and kept nowhere else.",
-        replies: &[reply("OK", "Done."), docs::NOPOOL],
+        replies: &[reply("OK", "Done."), refusal::NOPOOL],
         errors: &[
             "ERR invalid policy: the text says what, with line and column.",
             "NOPERM: no permission to write to the stream that `events` names.",

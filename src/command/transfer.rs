@@ -3,8 +3,9 @@
 use super::args::{another, is, quantity, set_once, token, Args, Parsed};
 use super::cart::{refuse_pool, write_pools};
 use super::commit::{commit_noted_and_purge, view};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
+use super::refusal;
 use super::reply::{available, ok, on_hand};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, NOTE};
 use crate::core::model::ids::MAX_KEY;
@@ -30,7 +31,7 @@ pub const SPEC: Spec = Spec {
             `qty` is negative where the units come from. `NOTE` stands in both.",
         replies: &[
             reply("[OK, on_hand, available, on_hand, available]", "Done: those of `from`, then those of `to`."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply(
                 "[EXISTS, key, transferred, qty, 0, 0]",
                 "The pool `key` knows the token: these units were transferred before.",

@@ -68,9 +68,7 @@ fn apply_pool(pool: &mut Pool, now_ms: i64, change: &PoolChange<'_>) {
         }
         PoolChange::Set(on_hand) => pool.set_on_hand(*on_hand),
         PoolChange::Added { delta, token } => ops::add::apply(pool, *delta, *token),
-        PoolChange::Transferred { delta, token, forget_ms, peer } => {
-            ops::transfer::apply(pool, *delta, (token, *forget_ms), peer);
-        }
+        PoolChange::Transferred { delta, token, peer } => ops::transfer::apply(pool, *delta, *token, peer),
         PoolChange::Reconciled { on_hand } => pool.on_hand = *on_hand,
         PoolChange::Suspended => pool.suspended = true,
         PoolChange::Resumed => pool.suspended = false,
@@ -80,6 +78,7 @@ fn apply_pool(pool: &mut Pool, now_ms: i64, change: &PoolChange<'_>) {
         PoolChange::Scheduled(schedule) => ops::schedule::apply(pool, *schedule, now_ms),
         PoolChange::Opened => ops::schedule::apply_announced(pool, SalePhase::Open),
         PoolChange::Ended => ops::schedule::apply_announced(pool, SalePhase::Ended),
+        PoolChange::Shifted(shifted) => ops::shift::apply(pool, shifted),
     }
 }
 

@@ -262,7 +262,8 @@ impl World {
     /// Units are neither made nor lost: what leaves the shelf is what went out, and nothing takes what is not there.
     fn conserve(&self, argv: &[Vec<u8>], sums: &[(Vec<u8>, OnHand, i64, Option<i64>)]) {
         let name = argv[0].to_ascii_uppercase();
-        let corrects = [&b"STOCK.SET"[..], b"STOCK.SETPOLICY", b"STOCK.RECONCILE"].contains(&name.as_slice());
+        let corrects =
+            [&b"STOCK.SET"[..], b"STOCK.SETPOLICY", b"STOCK.RECONCILE", b"STOCK.SHIFT"].contains(&name.as_slice());
         if corrects {
             return;
         }

@@ -213,6 +213,8 @@ fn clients_are_told_to_try_again() {
         "SCHEDULE k UNTIL 5",
         "SWEEP k",
         "TRANSFER k j 1 TOKEN t",
+        "SHIFT k TO j 1",
+        "SHIFTS k",
         "LIMIT k user 5",
         "UNLIMIT k user",
         "LIMITS k",

@@ -4,8 +4,8 @@
 use super::damage::Damage;
 use super::fields::{add_override, events, limit, limit_zone, names, on_hand, schedule, times, tuple};
 use super::newest::Newest;
-use super::record;
 use super::wire::{Read, Reader};
+use super::{record, shifts};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
@@ -171,6 +171,7 @@ impl Loader {
                 add_override(reader, &mut limit.overrides, dims)
             }
             record::TOKEN | record::TRANSFER_TOKEN => self.token(reader, kind == record::TRANSFER_TOKEN),
+            record::SHIFTS => shifts::read(reader, &mut self.pool),
             record::USAGE => self.usage(reader),
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
             record::DETACHED => self.orphan(reader, EntryState::Detached),
@@ -272,8 +273,7 @@ impl Loader {
     }
 
     fn token(&mut self, reader: &mut Reader<'_>, of_transfer: bool) -> Read<()> {
-        let token = reader.id()?;
-        let delta = reader.bounded()?;
+        let (token, delta) = (reader.id()?, reader.bounded()?);
         let forget_ms = reader.within(0..=MAX_UNITS)?;
         if forget_ms < self.last_token_ms {
             return damage("tokens are not in order of time");
@@ -515,6 +515,6 @@ impl Loader {
             return damage("duplicate usage");
         }
         self.finished = true;
-        Ok(())
+        shifts::add_up(&mut self.pool)
     }
 }

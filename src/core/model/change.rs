@@ -10,6 +10,7 @@ use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
 use crate::core::model::sale::Schedule;
+use crate::core::model::shifts::Shifted;
 use crate::core::model::zone::Tz;
 use crate::core::store::index::IndexPosition;
 
@@ -235,10 +236,8 @@ pub enum PoolChange<'a> {
     Transferred {
         /// Units, not 0: negative where they go.
         delta: i64,
-        /// The caller's token.
-        token: &'a [u8],
-        /// From when the token is forgotten, Unix ms.
-        forget_ms: i64,
+        /// The caller's token, and from when it is forgotten, Unix ms.
+        token: (&'a [u8], i64),
         /// The key of the other pool.
         peer: &'a [u8],
     },
@@ -268,6 +267,8 @@ pub enum PoolChange<'a> {
     Opened,
     /// The sale has ended.
     Ended,
+    /// Units, or a share of a limit, have left for another pool or come from one.
+    Shifted(Box<Shifted<'a>>),
 }
 
 /// A change as it is announced.
@@ -309,6 +310,8 @@ pub enum Kind {
     Opened,
     /// `ended`
     Ended,
+    /// `shifted`
+    Shifted,
 }
 
 impl Kind {
@@ -334,6 +337,7 @@ impl Kind {
             Self::Resumed => "resumed",
             Self::Opened => "opened",
             Self::Ended => "ended",
+            Self::Shifted => "shifted",
         }
     }
 
@@ -359,6 +363,7 @@ impl Kind {
             Self::Resumed => "stock.resume",
             Self::Opened => "stock.open",
             Self::Ended => "stock.ended",
+            Self::Shifted => "stock.shift",
         }
     }
 }
@@ -428,19 +433,20 @@ impl<'a> Change<'a> {
         match self {
             Self::Order(_, OrderChange::Returned { token, .. }) => *token,
             Self::Order(_, OrderChange::UnverifiedReturn { token, .. })
-            | Self::Pool(PoolChange::Added { token: Some((token, _)), .. } | PoolChange::Transferred { token, .. }) => {
-                Some(token)
-            }
+            | Self::Pool(
+                PoolChange::Added { token: Some((token, _)), .. } | PoolChange::Transferred { token: (token, _), .. },
+            ) => Some(token),
             Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 
-    /// The key of the other pool of a transfer.
+    /// The other pool of a transfer or a shift.
     #[must_use]
     pub const fn peer(&self) -> Option<&'a [u8]> {
         match self {
             Self::Pool(PoolChange::Transferred { peer, .. }) => Some(peer),
-            _ => None,
+            Self::Pool(PoolChange::Shifted(shifted)) => Some(shifted.peer),
+            Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 
@@ -508,6 +514,7 @@ impl PoolChange<'_> {
             Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } | Self::Scheduled(_) => Kind::Policy,
             Self::Opened => Kind::Opened,
             Self::Ended => Kind::Ended,
+            Self::Shifted(_) => Kind::Shifted,
         }
     }
 }

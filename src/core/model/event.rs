@@ -6,6 +6,7 @@
 use crate::core::model::change::{Change, Kind, OnHand, OrderChange, OrderRef, PoolChange, Transitions};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
+use crate::core::model::shifts::{Shifted, Way};
 
 /// The id of an entry in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +42,7 @@ pub struct Event<'a> {
     /// The caller's token of a restock, a transfer or a return: by it a repeated one is known again
     /// whose first one was lost.
     pub token: Option<&'a [u8]>,
-    /// The key of the other pool of a transfer.
+    /// The other pool of a transfer or a shift.
     pub peer: Option<&'a [u8]>,
     /// What the caller noted.
     pub note: Option<&'a [u8]>,
@@ -77,7 +78,7 @@ pub struct Words<'a> {
 /// The quantity that a change is about, to be asked before it happens: units held, sold or returned
 /// by it, the new total of an amended hold, what an extended one holds, the units that a release or
 /// an expiry returns, the delta of an ADD or a TRANSFER, the drift of a RECONCILE, the new on_hand
-/// of a SET (0 where it is not counted); else 0.
+/// of a SET (0 where it is not counted), the units that a shift adds to on_hand; else 0.
 #[must_use]
 pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
     match change {
@@ -118,6 +119,7 @@ fn pool_quantity(pool: &Pool, change: &PoolChange<'_>) -> i64 {
             OnHand::Units(units) => on_hand.saturating_sub(units),
             OnHand::Unlimited => 0,
         },
+        PoolChange::Shifted(shifted) => shifted_quantity(pool, shifted),
         PoolChange::Suspended
         | PoolChange::Resumed
         | PoolChange::Policy(_)
@@ -126,6 +128,18 @@ fn pool_quantity(pool: &Pool, change: &PoolChange<'_>) -> i64 {
         | PoolChange::Scheduled(_)
         | PoolChange::Opened
         | PoolChange::Ended => 0,
+    }
+}
+
+/// Of a share of a limit no units shift.
+fn shifted_quantity(pool: &Pool, shifted: &Shifted<'_>) -> i64 {
+    if shifted.share.is_some() {
+        return 0;
+    }
+    let units = shifted.total.saturating_sub(shifted.reached(pool.shifts()));
+    match shifted.way {
+        Way::To => units.saturating_neg(),
+        Way::From => units,
     }
 }
 

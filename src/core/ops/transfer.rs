@@ -67,7 +67,7 @@ fn change<'a>((view, delta, peer): (&View<'_>, i64, &'a [u8]), token: &'a [u8]) 
     }
     view.check_sums(&SumDeltas { on_hand: delta, out: delta.saturating_neg(), ..SumDeltas::default() })?;
     let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
-    Ok(Change::Pool(PoolChange::Transferred { delta, token, forget_ms, peer }))
+    Ok(Change::Pool(PoolChange::Transferred { delta, token: (token, forget_ms), peer }))
 }
 
 /// Moves the units of one pool.

@@ -38,6 +38,8 @@ pub(super) struct Options {
     pub(super) top: Option<usize>,
     pub(super) note: Option<Bytes>,
     pub(super) merge: bool,
+    pub(super) received: bool,
+    pub(super) limit_by: Option<Vec<Bytes>>,
 }
 
 impl Options {
@@ -144,6 +146,8 @@ impl Args<'_> {
                 "MERGE" => options.merge = true,
                 "NOTE" => options.note = Some(self.id()?),
                 "LATE" => options.late = true,
+                "RECEIVED" => options.received = true,
+                "LIMIT" => options.limit_by = Some(self.by()?),
                 "REPLACES" => options.replaces = Some(self.id()?),
                 "SINCE" => options.since_ms = Some(self.positive()?),
                 "KEEPUSAGE" => options.keep_usage = true,

@@ -33,6 +33,7 @@ mod pool;
 mod reading;
 mod schedule;
 mod selling;
+mod shifts;
 mod stock;
 pub mod told;
 mod transfer;
@@ -166,6 +167,8 @@ impl Reference {
             b"STOCK.ADD" => self.add(now, args),
             b"STOCK.TRANSFER" => self.transfer(now, args),
             b"STOCK.RECONCILE" => self.reconcile(now, args),
+            b"STOCK.SHIFT" => self.shift_to_or_from(now, args),
+            b"STOCK.SHIFTS" => self.shifts(now, args),
             b"STOCK.SUSPEND" => self.suspend(now, args, true),
             b"STOCK.RESUME" => self.suspend(now, args, false),
             b"STOCK.SETPOLICY" => self.set_policy(now, args),
@@ -204,6 +207,7 @@ impl Reference {
         };
         let mut next = pool.clone();
         let mut answer = operation(&mut next, &self.config);
+        next.spread_shares();
         next.fix_memory(&self.config);
         if answer.is_ok() {
             match next.within_bounds() {

@@ -85,6 +85,14 @@ impl Pool {
             told.changed = Some(changed);
         }
     }
+
+    /// The same of a shift.
+    pub(super) fn tell_shifted(&mut self, units: i128, peer: &[u8]) {
+        self.tell("shifted", None, units);
+        if let Some(told) = self.told.last_mut() {
+            told.peer = Some(peer.to_vec());
+        }
+    }
 }
 
 impl Reference {
@@ -176,7 +184,7 @@ impl Reference {
             let Some(on_hand) = pool.on_hand else {
                 return Err(error("the pool is unlimited"));
             };
-            let expected = shelf - moved;
+            let expected = shelf - moved + pool.shifted_units();
             let drift = expected - on_hand;
             if moved.abs() > MAX_QTY || drift.abs() > MAX_QTY {
                 return Err(error("a sum would be out of range"));

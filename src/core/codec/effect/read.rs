@@ -5,7 +5,7 @@ use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
 use crate::core::codec::fields::{
-    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple, zone,
+    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, shifted, times, tuple, zone,
 };
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
@@ -157,7 +157,7 @@ fn pool_change<'a>(r: &mut Reader<'a>, code: u8, pool: &Pool, now_ms: i64) -> Re
         op::TRANSFERRED => {
             let (delta, token) = (r.bounded()?, r.id()?);
             let forget_ms = time(r, now_ms)?;
-            PoolChange::Transferred { delta, token, forget_ms, peer: r.bytes(MAX_KEY)? }
+            PoolChange::Transferred { delta, token: (token, forget_ms), peer: r.bytes(MAX_KEY)? }
         }
         op::RECONCILED => PoolChange::Reconciled { on_hand: r.bounded()? },
         op::SUSPENDED => PoolChange::Suspended,
@@ -170,6 +170,7 @@ fn pool_change<'a>(r: &mut Reader<'a>, code: u8, pool: &Pool, now_ms: i64) -> Re
         op::SCHEDULED => PoolChange::Scheduled(schedule(r)?),
         op::OPENED => PoolChange::Opened,
         op::ENDED => PoolChange::Ended,
+        op::SHIFTED => PoolChange::Shifted(Box::new(shifted(r)?)),
         op::LIMIT_SET => PoolChange::LimitSet(Box::new(limit_set(r)?)),
         op::LIMIT_REMOVED => {
             let id = r.small()?;
