@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::command::{explain, holds, pools};
+use crate::command::{explain, holds, metrics, pools, top, verify};
 use crate::connect::{ConnectArgs, Servers};
 use crate::failure::Ended;
 
@@ -35,6 +35,9 @@ enum Command {
     Explain(explain::Args),
     Holds(holds::Args),
     Pools(pools::Args),
+    Top(top::Args),
+    Verify(verify::Args),
+    Metrics(metrics::Args),
 }
 
 impl Cli {
@@ -45,11 +48,19 @@ impl Cli {
     pub async fn run(self) -> Result<Ended> {
         // Redis-rs takes the process's provider for TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let command = match self.command {
+            // It goes on where a server is lost, also at the start.
+            Command::Metrics(args) => return metrics::run(args, &self.connect).await,
+            other => other,
+        };
         let mut servers = Servers::open(&self.connect).await?;
-        match self.command {
+        match command {
             Command::Explain(args) => explain::run(&args, &mut servers, self.json).await,
             Command::Holds(args) => holds::run(&args, &mut servers, self.json).await,
             Command::Pools(args) => pools::run(&args, &mut servers, self.json).await,
+            Command::Top(args) => top::run(&args, &mut servers, self.json).await,
+            Command::Verify(args) => verify::run(&args, &mut servers, self.json).await,
+            Command::Metrics(args) => metrics::run(args, &self.connect).await,
         }
     }
 }

@@ -4,7 +4,10 @@
 pub mod explain;
 pub mod holds;
 mod keys;
+pub mod metrics;
 pub mod pools;
+pub mod top;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
