@@ -169,6 +169,10 @@ fn of_status(all: &mut Registry, status: &Status) {
     gauge(all, "stock_ledger_pools_to_audit", pools, None, one(status.pools_to_audit));
     let uncovered = "Units that were sold and that the stock row could not give";
     gauge(all, "stock_ledger_uncovered", uncovered, Some("units"), one(status.uncovered_units));
+    let movements = "Movements whose row of the stock table could not be written";
+    gauge(all, "stock_ledger_pending_movements", movements, None, one(status.pending_movements));
+    let units = "Units of these movements";
+    gauge(all, "stock_ledger_pending", units, Some("units"), one(status.pending_units));
     let unsynced = "Adjustments that are in the database and not in Redis";
     gauge(all, "stock_ledger_unsynced_adjustments", unsynced, None, one(status.unsynced_adjustments));
     let waiting = "Rows of stock_outbox that nobody has fetched";

@@ -60,7 +60,22 @@ pub fn get(address: &str, path: &str) -> (String, String) {
     let mut text = String::new();
     socket.read_to_string(&mut text).expect("an answer");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
-    (head.to_string(), body.to_string())
+    let body = if head.to_lowercase().contains("transfer-encoding: chunked") { whole(body) } else { body.to_string() };
+    (head.to_string(), body)
+}
+
+/// A body that came in pieces, each with its length before it.
+fn whole(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((length, after)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length.trim(), 16).unwrap_or_else(|_| panic!("{length}"));
+        if length == 0 {
+            break;
+        }
+        body.push_str(&after[..length]);
+        rest = &after[length + 2..];
+    }
+    body
 }
 
 fn at(server: &Server, name: &str, labels: &str) -> String {

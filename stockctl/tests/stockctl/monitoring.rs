@@ -139,7 +139,8 @@ fn expressions(file: &str) -> Vec<(String, String)> {
     for panel in board["panels"].as_array().expect("panels") {
         for target in panel["targets"].as_array().into_iter().flatten() {
             let expression = target["expr"].as_str().expect("an expression");
-            let expression = expression.replace("$__rate_interval", "5s").replace("$node", ".*").replace("$pool", ".*");
+            let expression =
+                expression.replace("$__rate_interval", "20s").replace("$node", ".*").replace("$pool", ".*");
             assert!(!expression.contains('$'), "{expression}");
             found.push((panel["title"].as_str().unwrap_or_default().to_string(), expression));
         }
@@ -175,11 +176,7 @@ fn prometheus(program: &Path, dir: &Path, scraped: &[&str]) -> (Running, String)
 fn query(prometheus: &str, expression: &str) -> usize {
     let escaped: String = expression.bytes().map(|b| format!("%{b:02X}")).collect();
     let (_, body) = get(prometheus, &format!("/api/v1/query?query={escaped}"));
-    // Long answers come in pieces, each with its length before it.
-    let from = body.find('{').unwrap_or_else(|| panic!("{expression}: {body}"));
-    let to = body.rfind('}').unwrap_or_else(|| panic!("{expression}: {body}"));
-    let answer: Value =
-        serde_json::from_str(&body[from..=to]).unwrap_or_else(|error| panic!("{expression}: {error} {body}"));
+    let answer: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{expression}: {error} {body}"));
     assert_eq!(answer["status"], "success", "{expression}: {answer}");
     answer["data"]["result"].as_array().map_or(0, Vec::len)
 }
@@ -223,9 +220,13 @@ fn dashboards_show_a_sale() {
     let ledger = ledger(dir.path(), &redis);
     let exporter = Exporter::start(&["--url", &redis, "metrics", "--stream", "stock:events"]);
     let (_running, prometheus) = prometheus(&program, dir.path(), &[&exporter.address, &ledger]);
+    // It begins to scrape some seconds after its start.
+    poll("Prometheus scrapes both", || {
+        (query(&prometheus, "stock_up") > 0 && query(&prometheus, "stock_ledger_up") > 0).then_some(())
+    });
     let begin = Instant::now();
     let mut n = 0;
-    while begin.elapsed() < Duration::from_secs(6) {
+    while begin.elapsed() < Duration::from_secs(5) {
         c.expect(&format!("STOCK.RESERVE sku:618 o{n} 1 FOR user u{}", n % 300), "*");
         c.expect(&format!("STOCK.CONFIRM sku:618 o{n}"), "*");
         c.expect(&format!("STOCK.RESERVE sku:619 o{n} 1 PX 500"), "*");

@@ -17,7 +17,7 @@ fn while_selling(server: &Server, words: &[&str]) -> Ended {
     let (mut c, begin) = (server.client(), Instant::now());
     let mut n = 0;
     while begin.elapsed() < Duration::from_millis(1600) {
-        c.expect(&format!("STOCK.RESERVE sku:618 o{n} 1"), "[OK, *]");
+        c.expect(&format!("STOCK.RESERVE sku:618 o{n}{} 1", words[0]), "[OK, *]");
         c.expect("STOCK.RESERVE sku:mispelt o 1", "[NOPOOL, *]");
         n += 1;
         std::thread::sleep(Duration::from_millis(10));
