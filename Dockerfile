@@ -21,6 +21,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY testkit testkit
+COPY balance balance
 COPY bench bench
 COPY campaign campaign
 COPY demo demo
