@@ -28,6 +28,7 @@ pub mod limit_text;
 pub mod policy_json;
 mod policy_value;
 pub mod pool_stats;
+pub mod refusal;
 pub mod reply;
 pub mod spec;
 mod table;
