@@ -3,14 +3,14 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::command::{explain, holds, metrics, pools, top, verify};
+use crate::command::{balance, explain, holds, metrics, pools, top, verify};
 use crate::connect::{ConnectArgs, Servers};
 use crate::failure::Ended;
 
 /// Answers an operator's questions about the pools of redis-stock: why can nobody buy it, who holds
 /// the units, which are sold out.
 ///
-/// It reads only, with the rights of the user `operator` of docs/operating/deploy.md. Names of keys,
+/// It reads only (but for `balance`), with the rights of the user `operator` of docs/operating/deploy.md. Names of keys,
 /// orders and buyers are shown as text; what a terminal would not show as it is stands as \xNN, and
 /// a backslash as \\. Times are in UTC.
 ///
@@ -32,6 +32,7 @@ pub struct Cli {
 /// One file in `command` for each.
 #[derive(Subcommand)]
 enum Command {
+    Balance(balance::Args),
     Explain(explain::Args),
     Holds(holds::Args),
     Pools(pools::Args),
@@ -55,6 +56,11 @@ impl Cli {
         };
         let mut servers = Servers::open(&self.connect).await?;
         match command {
+            Command::Balance(args) => {
+                // Who waits for buyers keeps a connection busy.
+                let mut waiting = Servers::open(&self.connect).await?;
+                balance::run(&args, &mut servers, &mut waiting, self.json).await
+            }
             Command::Explain(args) => explain::run(&args, &mut servers, self.json).await,
             Command::Holds(args) => holds::run(&args, &mut servers, self.json).await,
             Command::Pools(args) => pools::run(&args, &mut servers, self.json).await,

@@ -1,6 +1,7 @@
 //! The subcommands, one file each: its arguments (`Args`, whose doc comment is its help), what it
 //! asks, and how it shows the answer.
 
+pub mod balance;
 pub mod explain;
 pub mod holds;
 mod keys;

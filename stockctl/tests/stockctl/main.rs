@@ -1,5 +1,6 @@
 //! stockctl against real servers: what it answers, in which form, and how it ends.
 
+mod balance;
 mod explain;
 mod fake;
 mod harness;
