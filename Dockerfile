@@ -21,16 +21,22 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY testkit testkit
+COPY balance balance
 COPY bench bench
 COPY campaign campaign
 COPY demo demo
 COPY ledger ledger
+COPY shop shop
+COPY stockctl stockctl
+COPY clients/rust clients/rust
 COPY tests/second_module tests/second_module
 COPY docs/reference docs/reference
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
     cargo build --release --locked --lib -p redis-stock \
     && cargo build --release --locked --bin stock-ledger -p stock-ledger \
+    && cargo build --release --locked --bin stockctl -p stockctl \
     && mkdir /out \
+    && strip -o /out/stockctl target/release/stockctl \
     && strip -o /out/libredis_stock.so target/release/libredis_stock.so \
     && strip -o /out/stock-ledger target/release/stock-ledger
 
@@ -65,6 +71,7 @@ RUN if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then \
     && useradd --system --user-group --no-create-home ledger \
     && install -d -o ledger -g ledger /data
 COPY --from=binaries --chmod=755 /out/stock-ledger /usr/local/bin/stock-ledger
+COPY --from=binaries --chmod=755 /out/stockctl /usr/local/bin/stockctl
 USER ledger
 WORKDIR /data
 VOLUME /data

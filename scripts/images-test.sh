@@ -29,7 +29,7 @@ if ! b images -q localhost/debian-base 2>/dev/null | grep -q .; then
 fi
 rm -rf "$work/out"
 mkdir -p "$work/out"
-for file in libredis_stock.so stock-ledger; do strip -o "$work/out/$file" "$target/release/$file"; done
+for file in libredis_stock.so stock-ledger stockctl; do strip -o "$work/out/$file" "$target/release/$file"; done
 from=$(b from scratch)
 b add -q "$from" "$work/out" /out >/dev/null
 b commit -q "$from" localhost/binaries >/dev/null
