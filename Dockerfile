@@ -23,6 +23,7 @@ WORKDIR /build
 # tests/tidy checks that every member of the workspace is here.
 COPY Cargo.toml Cargo.lock ./
 COPY src src
+COPY balance balance
 COPY testkit testkit
 COPY bench bench
 COPY campaign campaign

@@ -9,9 +9,10 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: docs
 .PHONY: vectors
 .PHONY: campaign controls fuzz miri mutants suites
-.PHONY: servers exchange
+.PHONY: servers exchange ledger-databases
 .PHONY: shop shop-load compare
 .PHONY: dist packages packages-test images-test deploy-check msrv
+.PHONY: test-first-half test-second-half
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
 help:
@@ -28,6 +29,8 @@ help:
 	@echo "             with DATA=file.csv.gz real purchases"
 	@echo "make model   the core against the naive model, OPS=1000000 calls a profile"
 	@echo "make ledger-campaign   stock-ledger while everything dies, and its throughput; ONLY=storm for a part, OPS=30000 for less"
+	@echo "make ledger-databases  the ledger's tests on PostgreSQL 14, 17 and 18, MariaDB 11.8, MySQL 9.7 and a Galera cluster, fetched below"
+	@echo "             target/databases; ONLY=mysql-9.7 for one"
 	@echo "make feed    readers of the event streams killed 200 times, a failover, 1,000 reconciliations"
 	@echo "make campaign NAME=simulate  attack it for longer; NAME=help lists the campaigns, ARGS='--seeds 100' says how long"
 	@echo "make controls                bugs on purpose, which the tests must catch"
@@ -80,8 +83,17 @@ compare: deps-tests
 test: deps-tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo test --workspace
+	cargo test --workspace --no-run
+	$(MAKE) -j2 --output-sync=target test-first-half test-second-half
+
+# The tests wait for servers more than they compute, so two halves run at once.
+WITH_DATABASES := ledger shop
+test-first-half:
+	cargo test --workspace $(addprefix --test ,$(WITH_DATABASES))
 	sh scripts/on-servers.sh
+
+test-second-half:
+	cargo test --workspace $$(python3 scripts/test-targets.py $(WITH_DATABASES))
 
 # All server and cluster tests on Redis 8.2, 8.6 and Valkey 9.1 (make test runs there what depends on the server).
 servers: deps-tests
@@ -95,11 +107,11 @@ exchange: build
 
 # The client libraries alone; CLIENT=python for one language, CLIENT=ioredis for one library.
 clients: deps-tests
-	CLIENT="$(CLIENT)" cargo test --test clients
+	CLIENT="$(CLIENT)" cargo test --workspace --test clients
 
 # What each library costs over its bare call.
 clients-overhead: deps-tests
-	CLIENT="$(CLIENT)" cargo test --test clients overhead -- --ignored --nocapture
+	CLIENT="$(CLIENT)" cargo test --workspace --test clients overhead -- --ignored --nocapture
 
 # What other machines get: docs/operating/install.md.
 dist: deps
@@ -126,13 +138,13 @@ deploy-check:
 
 # The test vectors of the client libraries, from clients/vectors/calls.txt.
 vectors: deps
-	STOCK_WRITE_VECTORS=1 cargo test --test clients libraries::vectors
+	STOCK_WRITE_VECTORS=1 cargo test --workspace --test clients libraries::vectors
 
 model: deps
-	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture
+	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --workspace --test model agreement -- --nocapture
 
 feed: deps-tests
-	FEED_FULL=1 cargo test --test feed -- --nocapture --test-threads 1
+	FEED_FULL=1 cargo test --workspace --test feed -- --nocapture --test-threads 1
 
 # The unit tests under miri: the core, and the parts of the shell that need no server. Needs a nightly
 # toolchain with miri. Slow, so property tests run few cases.
@@ -151,17 +163,21 @@ bench: deps
 
 # Writes the golden files of the encoding's current version. Only after it has changed, with a new version.
 golden: deps
-	STOCK_WRITE_GOLDEN=1 cargo test --test model golden
+	STOCK_WRITE_GOLDEN=1 cargo test --workspace --test model golden
 
 # Writes what is made: the answers in the guides and examples as a server gives them, and docs/reference/commands.md.
 # Look at the difference before you commit it.
 docs: deps
-	STOCK_WRITE_DOCS=1 cargo test --test server documents::
-	STOCK_WRITE_DOCS=1 cargo test --test tidy commands_page::
+	STOCK_WRITE_DOCS=1 cargo test --workspace --test server documents::
+	STOCK_WRITE_DOCS=1 cargo test --workspace --test tidy commands_page::
 
 # Long runs of stock-ledger, one after the other: needs the machine for itself.
 ledger-campaign: deps-tests
 	cargo test -p stock-ledger --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
+
+# The matrix of databases in docs/guides/database.md. About two minutes for each database.
+ledger-databases: deps-tests
+	ONLY="$(ONLY)" sh scripts/ledger-databases.sh
 
 # One campaign; it begins behind the last row that it has in docs/internals/testing.md, and appends one. RECORD= leaves the table alone.
 NAME ?= simulate

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::command::{adjust, audit, init, preload, reconcile, status};
+use crate::command::{adjust, audit, init, preload, reconcile, retry, status};
 use crate::config::Config;
 use crate::run;
 
@@ -97,6 +97,12 @@ enum Command {
         /// Pools; none: all
         pools: Vec<String>,
     },
+    /// Apply what waits in stock_pending, now: movements whose row of the stock table could not be
+    /// written. `run` tries by itself, too, at most 5 minutes later
+    Retry {
+        /// Pools; none: all for which something waits
+        pools: Vec<String>,
+    },
     /// Show where everything stands
     Status {
         /// Show so many incidents, the last ones first
@@ -159,6 +165,7 @@ impl Cli {
             Command::Audit { repair, wait, pools } => {
                 audit::audit(&config, &pools, repair, Duration::from_secs(wait)).await?.finish()
             }
+            Command::Retry { pools } => retry::retry(&config, &pools).await,
             Command::Status { incidents, json } => status::status(&config, incidents, json).await,
         }
     }

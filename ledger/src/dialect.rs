@@ -112,35 +112,47 @@ impl Dialect {
         format!("CAST({column} AS {kind})")
     }
 
-    /// INSERT of `rows` rows that leaves those as they are whose first `keys` columns exist.
-    pub fn insert_absent(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
-        let key = columns.get(..keys).unwrap_or(columns);
-        let then = match self {
-            // The key as it is.
-            Dialect::Mysql => format!("ON DUPLICATE KEY UPDATE {}", assignments(key, |c| format!("VALUES({c})"))),
-            _ => format!("ON CONFLICT ({}) DO NOTHING", key.join(",")),
-        };
-        self.placeholders(&format!("{} {then}", insert(table, columns, rows)))
+    /// INSERT of `rows` rows.
+    pub fn insert_rows(self, table: &str, columns: &[&str], existing: Existing, rows: usize) -> String {
+        let row = format!("({})", vec!["?"; columns.len()].join(","));
+        let values = format!("VALUES {}", vec![row; rows].join(","));
+        self.placeholders(&self.insert(table, columns, existing, &values))
     }
 
-    /// INSERT of `rows` rows that replaces the columns behind the first `keys` where the key
-    /// exists.
-    pub fn upsert(self, table: &str, columns: &[&str], keys: usize, rows: usize) -> String {
+    /// INSERT of rows that come as an array for each column.
+    pub fn insert_columns(self, table: &str, columns: &[&str], existing: Existing) -> String {
+        let values = format!("SELECT * FROM unnest({})", vec!["?"; columns.len()].join(","));
+        self.placeholders(&self.insert(table, columns, existing, &values))
+    }
+
+    fn insert(self, table: &str, columns: &[&str], existing: Existing, values: &str) -> String {
+        let (Existing::Keep(keys) | Existing::Replace(keys)) = existing else {
+            return format!("INSERT INTO {table} ({}) {values}", columns.join(","));
+        };
         let (key, rest) = columns.split_at(keys.min(columns.len()));
-        let then = match self {
-            Dialect::Mysql => format!("ON DUPLICATE KEY UPDATE {}", assignments(rest, |c| format!("VALUES({c})"))),
+        // A key that is written over by itself stays as it is.
+        let set = if matches!(existing, Existing::Keep(_)) { key } else { rest };
+        let then = match (self, existing) {
+            (Dialect::Mysql, _) => format!("ON DUPLICATE KEY UPDATE {}", assignments(set, |c| format!("VALUES({c})"))),
+            (_, Existing::Keep(_)) => format!("ON CONFLICT ({}) DO NOTHING", key.join(",")),
             _ => {
-                let set = assignments(rest, |c| format!("excluded.{c}"));
+                let set = assignments(set, |c| format!("excluded.{c}"));
                 format!("ON CONFLICT ({}) DO UPDATE SET {set}", key.join(","))
             }
         };
-        self.placeholders(&format!("{} {then}", insert(table, columns, rows)))
+        format!("INSERT INTO {table} ({}) {values} {then}", columns.join(","))
     }
 }
 
-fn insert(table: &str, columns: &[&str], rows: usize) -> String {
-    let row = format!("({})", vec!["?"; columns.len()].join(","));
-    format!("INSERT INTO {table} ({}) VALUES {}", columns.join(","), vec![row; rows].join(","))
+/// What an INSERT does where a row with the same key exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It fails, or there is no key.
+    Fail,
+    /// The row stays as it is; so many columns are the key.
+    Keep(usize),
+    /// The row is replaced; so many columns are the key.
+    Replace(usize),
 }
 
 fn assignments(columns: &[&str], value: impl Fn(&str) -> String) -> String {
@@ -148,25 +160,40 @@ fn assignments(columns: &[&str], value: impl Fn(&str) -> String) -> String {
     set.join(",")
 }
 
-/// How many rows go into one statement: few sizes, so that prepared statements are used again.
-pub fn portions(mut count: usize) -> Vec<usize> {
-    let mut sizes = Vec::new();
-    for size in [256, 64, 16, 4, 1] {
-        while count >= size {
-            sizes.push(size);
-            count -= size;
-        }
-    }
-    sizes
+/// Places in one statement at most: 12 columns of them are within what SQLite (32,766 values) and
+/// MySQL (65,535) take.
+const MOST_ROWS: usize = 1024;
+
+/// The largest size that is not above `count`.
+fn size_below(count: usize) -> usize {
+    let size = count.checked_ilog2().map_or(0, |power| 1 << power);
+    size.min(MOST_ROWS)
 }
 
-/// Slices of `rows` in those sizes.
+/// Slices of `rows` in few sizes, each as many as its statement has places.
 pub fn sliced<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
-    let mut from = 0;
-    portions(rows.len()).into_iter().filter_map(move |size| {
-        let slice = rows.get(from..from + size);
-        from += size;
-        slice
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let (slice, behind) = rest.split_at_checked(size_below(rest.len())).filter(|(slice, _)| !slice.is_empty())?;
+        rest = behind;
+        Some(slice)
+    })
+}
+
+/// Slices of `rows` in few sizes, and how many places the statement of each has: where up to a
+/// quarter of them would be left over, it is one statement instead of many small ones.
+pub fn filled<T>(rows: &[T]) -> impl Iterator<Item = (&[T], usize)> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let above = rest.len().next_power_of_two();
+        let places = match rest.len() {
+            0 => return None,
+            count if above <= MOST_ROWS && above - count <= above / 4 => above,
+            count => size_below(count),
+        };
+        let (slice, behind) = rest.split_at_checked(places.min(rest.len()))?;
+        rest = behind;
+        Some((slice, places))
     })
 }
 
@@ -189,10 +216,37 @@ mod tests {
 
     #[test]
     fn slices_cover_everything_once() {
-        for count in [0usize, 1, 3, 5, 255, 256, 1000, 1023] {
+        for count in [0usize, 1, 3, 5, 255, 256, 1000, 1023, 1024, 5000] {
             let rows: Vec<usize> = (0..count).collect();
             let flat: Vec<usize> = sliced(&rows).flatten().copied().collect();
             assert_eq!(flat, rows);
+            assert!(sliced(&rows).all(|some| some.len().is_power_of_two() && some.len() <= MOST_ROWS));
+            let flat: Vec<usize> = filled(&rows).flat_map(|(some, _)| some).copied().collect();
+            assert_eq!(flat, rows);
+            assert!(filled(&rows).all(|(some, places)| places.is_power_of_two()
+                && places <= MOST_ROWS
+                && some.len() <= places
+                && places - some.len() <= places / 4));
         }
+        let rows = [0; 500];
+        assert_eq!(filled(&rows).map(|(some, places)| (some.len(), places)).collect::<Vec<_>>(), [(500, 512)]);
+    }
+
+    #[test]
+    fn an_insert_says_what_becomes_of_rows_that_exist() {
+        let sql = |dialect: Dialect, existing| dialect.insert_rows("t", &["a", "b"], existing, 2);
+        assert_eq!(sql(Dialect::Sqlite, Existing::Fail), "INSERT INTO t (a,b) VALUES (?,?),(?,?)");
+        assert_eq!(
+            sql(Dialect::Mysql, Existing::Keep(1)),
+            "INSERT INTO t (a,b) VALUES (?,?),(?,?) ON DUPLICATE KEY UPDATE a=VALUES(a)"
+        );
+        assert_eq!(
+            sql(Dialect::Sqlite, Existing::Replace(1)),
+            "INSERT INTO t (a,b) VALUES (?,?),(?,?) ON CONFLICT (a) DO UPDATE SET b=excluded.b"
+        );
+        assert_eq!(
+            Dialect::Postgres.insert_columns("t", &["a", "b"], Existing::Keep(2)),
+            "INSERT INTO t (a,b) SELECT * FROM unnest($1,$2) ON CONFLICT (a,b) DO NOTHING"
+        );
     }
 }

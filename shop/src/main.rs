@@ -13,11 +13,12 @@ use stock_ledger::cli::Cli;
 use stock_ledger::exit_code::exit_code;
 use stock_ledger::failure::error_chain;
 use stock_shop::backstage::{self, Backstage, Program};
+use stock_shop::clock::now_ms;
 use stock_shop::database::Database;
 use stock_shop::shop::{Product, Shop};
 use stock_shop::stock::Stock;
 use stock_shop::web::{routes, App, Site};
-use stock_shop::{feed, look, mark, now_ms, worker};
+use stock_shop::{feed, look, mark, worker};
 use tokio::net::TcpListener;
 
 /// The stream of the pool's changes.

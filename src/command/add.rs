@@ -2,8 +2,9 @@
 
 use super::args::{is, token, units, Args};
 use super::commit::{commit_and_purge, view, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
+use super::refusal;
 use super::reply::{available, ok, on_hand, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::add::decide;
@@ -24,7 +25,7 @@ pub const SPEC: Spec = Spec {
             delivery, the call can be repeated.",
         replies: &[
             reply("[OK, on_hand, available]", "Done."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, added, delta, 0, 0]", "The token is known: it was added before."),
             reply("[SOLDOUT, key, available]", "The write-off would take units that are held."),
         ],

@@ -4,7 +4,8 @@
 use super::error::CommandError;
 use super::event::{attributes, entry, StreamEntry};
 use super::host::{Append, Handle};
-use super::journal::{Notification, Outcome};
+use super::journal::Notification;
+use super::refusal::{self, Outcome};
 use super::spec::Call;
 use crate::core::apply::apply;
 use crate::core::codec::effect::{self, EventRef};
@@ -59,9 +60,7 @@ pub fn write_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, Com
 /// Replies NOPOOL.
 pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
     call.journal.outcome = Some(Outcome::NoPool);
-    call.out.array(2);
-    call.out.bulk(b"NOPOOL");
-    call.out.bulk(key);
+    refusal::begin(call.out, const { refusal::NOPOOL.shape() }, key);
 }
 
 /// Makes the changes that the clock has brought about: the sale has opened or ended, holds are due.

@@ -6,7 +6,8 @@ use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::event::{self, entry};
 use super::host::{Append, Handle, Origin};
-use super::journal::{Notification, Outcome};
+use super::journal::Notification;
+use super::refusal::Outcome;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::apply::apply;
 use crate::core::codec::effect::Effect;
@@ -71,9 +72,9 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     // did.
     pending.sort_by_key(|again| again.place.id);
     for again in &pending {
-        let event = again
-            .event
-            .with_words(again.order.as_ref().map(Bytes::as_slice), again.token.as_ref().map(Bytes::as_slice));
+        let [order, token, peer] =
+            [&again.order, &again.token, &again.peer].map(|word| word.as_ref().map(Bytes::as_slice));
+        let event = again.event.with_words(order, token, peer);
         let entry = entry(&event, again.takes.then_some(again.text.as_slice()));
         let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
         divergences = divergences.saturating_add(u64::from(place.is_none()));
@@ -86,10 +87,11 @@ struct PendingEntry {
     handle: Handle,
     stream: Bytes,
     place: StreamPosition,
-    /// Without `order` and `token`, which are kept below.
+    /// Without `order`, `token` and `peer`, which are kept below.
     event: Event<'static>,
     order: Option<Bytes>,
     token: Option<Bytes>,
+    peer: Option<Bytes>,
     text: Vec<u8>,
     takes: bool,
 }
@@ -139,14 +141,15 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
                 let event = Event::of(pool, &step.change, (kind, transitions), qty, step.stamp.now_ms);
                 let mut text = Vec::new();
                 let takes = event::attributes(&mut text, pool, &step.change);
-                let (order, token) = (event.order.map(Bytes::new), event.token.map(Bytes::new));
+                let [order, token, peer] = [event.order, event.token, event.peer].map(|word| word.map(Bytes::new));
                 pending.push(PendingEntry {
                     handle,
                     stream,
                     place: place.position,
-                    event: event.with_words(None, None),
+                    event: event.with_words(None, None, None),
                     order,
                     token,
+                    peer,
                     text,
                     takes,
                 });

@@ -43,12 +43,14 @@ pub enum StreamField {
     For,
     /// The token of a restock or a return.
     Token,
+    /// The other pool of a shift.
+    Peer,
     /// `soldout`, `restocked` or `low`.
     Edge,
 }
 
 /// The number of fields.
-pub const FIELDS: usize = 16;
+pub const FIELDS: usize = 17;
 
 impl StreamField {
     /// The names, in order.
@@ -68,6 +70,7 @@ impl StreamField {
         "out",
         "for",
         "token",
+        "peer",
         "edge",
     ];
 }
@@ -120,6 +123,9 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry
     }
     if let Some(token) = event.token {
         entry.push((StreamField::Token, FieldValue::Bytes(token)));
+    }
+    if let Some(peer) = event.peer {
+        entry.push((StreamField::Peer, FieldValue::Bytes(peer)));
     }
     // One transition per entry: soldout includes low.
     if let Some(transition) = event.transitions.iter().next() {

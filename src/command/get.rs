@@ -34,7 +34,8 @@ pub const SPEC: Spec = Spec {
                 `shortfall`, `sold`, `out`, `orders` (a map by state), `suspended`, `unlimited`, \
                 `next_deadline_ms` (0 = none), `epoch`, `seq`, `limits` (how many), `alert`, \
                 `from_ms` and `until_ms` (the sale window; 0 = none), `hold_seconds`, `retain_seconds`, \
-                `retain_paid_seconds`, `events`; with `RETURNING` also `returning`.",
+                `retain_paid_seconds`, `events`; with `RETURNING` also `returning`; in a bucket of a sharded pool \
+                also `shifted` (units received from other buckets less units sent to them: part of `on_hand`).",
             ),
             docs::NIL,
         ],
@@ -58,7 +59,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let view = View::of_read(call.keys.pool(handle), context);
     let pool = view.pool;
     let out = &mut *call.out;
-    out.map(if with_returning { 22 } else { 21 });
+    let has_shifted = pool.shifts().is_some();
+    out.map(21usize.saturating_add(usize::from(with_returning)).saturating_add(usize::from(has_shifted)));
     out.bulk(b"on_hand");
     match pool.on_hand() {
         OnHand::Units(units) => out.int(units),
@@ -77,6 +79,9 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     field("shortfall", available.map_or(0, |units| units.saturating_neg().max(0)));
     field("sold", pool.sold());
     field("out", pool.out());
+    if has_shifted {
+        field("shifted", pool.shifted_units());
+    }
     field("suspended", i64::from(pool.is_suspended()));
     field("unlimited", i64::from(available.is_none()));
     field("next_deadline_ms", view.next_deadline_ms().unwrap_or(0));

@@ -5,9 +5,10 @@
 
 use super::args::{is, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, pattern, rolling, time_zone, window, Named};
+use super::refusal;
 use super::reply::refused;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER, ROLLING};
 use crate::core::model::change::LimitSet;
@@ -49,7 +50,7 @@ pub const SPEC: Spec = Spec {
             With `FOR` it sets an override for one value; `*` stands for any. `MISSING ALLOW` lets orders \
             pass that do not carry the dimension. Setting a limit again changes its `max` and keeps its \
             usage.",
-        replies: &[reply("OK", "Done."), docs::NOPOOL],
+        replies: &[reply("OK", "Done."), refusal::NOPOOL],
         errors: &["ERR: a pool has at most 32 limits, a limit at most 4 dimensions and 10,000 overrides."],
         example: include_str!("examples/limit.txt"),
     },

@@ -2,8 +2,9 @@
 
 use super::args::{bounded, is, set_flag, set_once, units, Args, Parsed};
 use super::commit::{commit_and_purge, context, reply_no_pool, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
+use super::refusal;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::view::View;
@@ -27,11 +28,8 @@ pub const SPEC: Spec = Spec {
             system that counts \"paid, not shipped\" as stock must subtract these first.",
         replies: &[
             reply("[OK, drift, on_hand, available]", "`on_hand` was changed by `drift`; 0 is no change."),
-            docs::NOPOOL,
-            reply(
-                "[UNKNOWN, key]",
-                "The pool does not know this epoch, or not so far. Read the stream from its start.",
-            ),
+            refusal::NOPOOL,
+            refusal::UNKNOWN,
         ],
         errors: &["ERR: the pool is unlimited."],
         example: include_str!("examples/reconcile.txt"),

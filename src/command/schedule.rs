@@ -2,9 +2,10 @@
 
 use super::args::{bounded, is, set_once, Args, Parsed};
 use super::commit::write_pool;
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::reply::bound_text;
+use super::refusal;
+use super::refusal::bound_text;
 use super::setpolicy::finish;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::model::quantity::MAX_UNITS;
@@ -34,7 +35,7 @@ pub const SPEC: Spec = Spec {
             accepted. A bound that is not named stays; `NONE` removes it. \
             The policy shows them as `from` and `until`.\n\n`stock.open` and `stock.ended` are announced once each, \
             and published as `opened` and `ended`.",
-        replies: &[reply("OK", "Also where nothing changed."), docs::NOPOOL],
+        replies: &[reply("OK", "Also where nothing changed."), refusal::NOPOOL],
         errors: &["ERR: `FROM` is not before `UNTIL`."],
         example: include_str!("examples/schedule.txt"),
     },

@@ -2,10 +2,11 @@
 
 use super::args::Args;
 use super::commit::{announce_sale, commit_and_purge, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
 use super::policy_json;
+use super::refusal;
 use super::reply::refused;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::Change;
@@ -27,7 +28,7 @@ pub const SPEC: Spec = Spec {
         details: "**It replaces everything.** A field or limit that is absent is back to its default, or gone. \
             To change one thing, read `STOCK.POLICY`, change the text and write it back. Usage of a limit \
             that stays is kept. The fields stand in [semantics](semantics.md#policy-json).",
-        replies: &[reply("OK", "Done."), docs::NOPOOL],
+        replies: &[reply("OK", "Done."), refusal::NOPOOL],
         errors: &[
             "ERR invalid policy: the text says what, with line and column.",
             "NOPERM: no permission to write to the stream that `events` names.",

@@ -2,8 +2,9 @@
 
 use super::args::Args;
 use super::commit::{commit_and_purge, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
+use super::refusal;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::suspend::decide;
 
@@ -21,7 +22,7 @@ pub const SUSPEND: Spec = Spec {
     docs: Docs {
         details: "`STOCK.CONFIRM`, `STOCK.EXTEND`, `STOCK.RELEASE`, `STOCK.RETURN` and a `STOCK.AMEND` to less \
             go on. A `LATE` that must take units again is refused.",
-        replies: &[reply("OK", "Also where the pool was suspended already."), docs::NOPOOL],
+        replies: &[reply("OK", "Also where the pool was suspended already."), refusal::NOPOOL],
         errors: &[],
         example: include_str!("examples/suspend.txt"),
     },
@@ -33,7 +34,7 @@ pub const RESUME: Spec = Spec {
     summary: "Ends the stop of STOCK.SUSPEND.",
     docs: Docs {
         details: "Prepare a sale with the pool suspended; this call opens it in one step.",
-        replies: &[reply("OK", "Also where the pool was not suspended."), docs::NOPOOL],
+        replies: &[reply("OK", "Also where the pool was not suspended."), refusal::NOPOOL],
         errors: &[],
         example: include_str!("examples/resume.txt"),
     },

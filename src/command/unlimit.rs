@@ -2,10 +2,11 @@
 
 use super::args::{is, set_flag, set_once, Args};
 use super::commit::{commit_and_purge, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::limit::{count, override_of};
 use super::limit_text::{dimensions, identity, rolling, window};
+use super::refusal;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER, ROLLING};
 use crate::core::model::limit::Count;
 use crate::core::ops::limit::decide_removed;
@@ -24,7 +25,7 @@ pub const SPEC: Spec = Spec {
     docs: Docs {
         details: "The limit is named by its dimensions, window and `COUNT`. With `FOR` one override goes and \
             the limit stays.",
-        replies: &[reply("integer", "How many were removed: 0 or 1."), docs::NOPOOL],
+        replies: &[reply("integer", "How many were removed: 0 or 1."), refusal::NOPOOL],
         errors: &[],
         example: include_str!("examples/unlimit.txt"),
     },

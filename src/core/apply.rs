@@ -77,6 +77,7 @@ fn apply_pool(pool: &mut Pool, now_ms: i64, change: &PoolChange<'_>) {
         PoolChange::Scheduled(schedule) => ops::schedule::apply(pool, *schedule, now_ms),
         PoolChange::Opened => ops::schedule::apply_announced(pool, SalePhase::Open),
         PoolChange::Ended => ops::schedule::apply_announced(pool, SalePhase::Ended),
+        PoolChange::Shifted(shifted) => ops::shift::apply(pool, shifted),
     }
 }
 

@@ -16,6 +16,7 @@ pub fn verify(pool: &Pool) -> Vec<String> {
     usage(pool, &mut report);
     limits(pool, &mut report);
     sale(pool, &mut report);
+    shifts(pool, &mut report);
     report.lines
 }
 
@@ -209,6 +210,20 @@ fn sale(pool: &Pool, report: &mut Report) {
     }
     if sale.announced == SalePhase::Ended && sale.schedule.until_ms.is_none() {
         report.say("a sale without an end has ended".into());
+    }
+}
+
+fn shifts(pool: &Pool, report: &mut Report) {
+    for limit in &pool.limits {
+        let shifted = pool.shifts().and_then(|shifts| shifts.shares_of(&limit.text));
+        report.equal("the shares of a limit that shifted being right", limit.shifted == shifted, true);
+    }
+    let Some(shifts) = pool.shifts() else { return };
+    if shifts.is_empty() || shifts.iter().any(|(_, totals)| totals.sent <= 0 && totals.received <= 0) {
+        report.say("a shift that shifted nothing is kept".into());
+    }
+    if shifts.net_units().is_none() {
+        report.say("the sum of what shifted is out of bounds".into());
     }
 }
 

@@ -25,6 +25,7 @@ pub mod payload;
 pub mod reference;
 pub mod reply;
 pub mod scope;
+pub mod shards;
 pub mod simulation;
 pub mod targets;
 

@@ -49,6 +49,9 @@ fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &EventRef) -> Field
     if let Some(order) = &told.order {
         fields.insert("order", order.escape_ascii().to_string());
     }
+    if let Some(peer) = &told.peer {
+        fields.insert("peer", peer.escape_ascii().to_string());
+    }
     if let Some(token) = &told.token {
         fields.insert("token", token.escape_ascii().to_string());
     }

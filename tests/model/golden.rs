@@ -73,6 +73,13 @@ const SINCE_2: &[(i64, &str)] = &[
     (31_002, "RESERVE k remembering 1 FOR user u7 region r1 email u7@shop.test"),
     (31_003, "RESERVE k remembering-two 2 FOR user u8 store s1 email u8@shop.test"),
     (31_004, "CONFIRM k remembering"),
+    // Units and shares of limits between buckets.
+    (31_010, "SHIFT k TO {b1}k 40"),
+    (31_011, "SHIFT k FROM {b1}k 30"),
+    (31_012, "SHIFT k TO {b2}k 7 LIMIT user PER DAY FOR u1"),
+    (31_013, "SHIFT k FROM {b2}k 3 SINCE 1767268831013 LIMIT user PER DAY FOR u1"),
+    (31_014, "SHIFT k TO {b2}k 100 LIMIT * PER WEEK"),
+    (31_015, "SHIFT k TO {b2}k 2 RECEIVED LIMIT region+user PER 10 COUNT ORDERS FOR r1 u1"),
 ];
 
 /// The whole history.

@@ -31,6 +31,7 @@ mod schedule;
 mod second_module;
 mod selling;
 mod server_integration;
+mod shifts;
 mod states;
 mod stats;
 mod stock;

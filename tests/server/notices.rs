@@ -43,6 +43,7 @@ fn every_change_has_its_event() {
         ("STOCK.SUSPEND k", "suspend"),
         ("STOCK.RESUME k", "resume"),
         ("STOCK.SCHEDULE k FROM 4102444800000", "policy"),
+        ("STOCK.SHIFT k TO peer 1", "shift"),
     ] {
         announces(&server, &mut c, &mut events, line, &[expected]);
     }

@@ -82,6 +82,9 @@ func connect() (*stock.Client, func(n int)) {
 type asked struct {
 	Method string
 	Args   args
+	// In place of a call: which of so many buckets this value has.
+	Bucket string
+	Count  int
 }
 
 // driver makes typed calls, a line each.
@@ -107,6 +110,10 @@ func driver(c *stock.Client) {
 		}
 		var one asked
 		must(json.Unmarshal(in.Bytes(), &one))
+		if one.Bucket != "" {
+			must(out.Encode(stock.BucketOf(raw(one.Bucket), one.Count)))
+			continue
+		}
 		value, err := stock.DoAny(ctx, c, typed(one.Method, one.Args))
 		must(out.Encode(result(one.Method, value, err)))
 	}

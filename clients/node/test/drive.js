@@ -3,7 +3,7 @@
 
 import { createInterface } from "node:readline";
 import { Command } from "ioredis";
-import { calls, Stock, StockError, Unanswered } from "../lib/index.js";
+import { bucketOf, calls, Stock, StockError, Unanswered } from "../lib/index.js";
 import { run as shop } from "../shop.js";
 
 const flags = process.argv.filter((word) => word.startsWith("--"));
@@ -159,6 +159,10 @@ function result(answer) {
 async function driver(stock) {
   for await (const line of createInterface({ input: process.stdin })) {
     const given = JSON.parse(line);
+    if (given.bucket !== undefined) {
+      console.log(bucketOf(bytes(given.bucket), given.count));
+      continue;
+    }
     const make = ({ method, args: of }) => CALLS[method](of);
     const all = await stock.pipeline([given].flat().map(make));
     console.log(JSON.stringify(Array.isArray(given) ? all.map(result) : result(all[0])));

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace RedisStock;
 
 require_once __DIR__ . '/answers.php';
+require_once __DIR__ . '/buckets.php';
 require_once __DIR__ . '/Replicas.php';
 
 /**

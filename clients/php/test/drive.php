@@ -92,6 +92,10 @@ function driver(Stock $stock): void
 {
     while (($line = fgets(STDIN)) !== false) {
         $asked = raw(json_decode($line, true));
+        if (isset($asked['bucket'])) {
+            echo RedisStock\bucketOf($asked['bucket'], $asked['count']), "\n";
+            continue;
+        }
         $single = !array_is_list($asked);
         if ($single) {
             try {

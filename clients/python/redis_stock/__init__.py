@@ -12,8 +12,9 @@
 
 from . import answers, calls
 from .answers import *  # noqa: F401,F403
+from .buckets import bucket_of
 from .calls import Call
 from .client import AsyncStock, Stock
 
 __all__ = [name for name, value in vars(answers).items() if isinstance(value, type) and value.__module__ == answers.__name__]
-__all__ += ["AsyncStock", "Call", "Stock", "answers", "calls"]
+__all__ += ["AsyncStock", "Call", "Stock", "answers", "bucket_of", "calls"]

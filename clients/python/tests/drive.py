@@ -19,7 +19,7 @@ from redis.cluster import LoadBalancingStrategy  # noqa: E402
 
 import shop  # noqa: E402
 import shop_async  # noqa: E402
-from redis_stock import AsyncStock, Call, Stock, StockError, Unanswered, answers, calls  # noqa: E402
+from redis_stock import AsyncStock, Call, Stock, StockError, Unanswered, answers, bucket_of, calls  # noqa: E402
 
 FLAGS = [word for word in sys.argv if word.startswith("--")]
 LIBRARY, PORT, MODE, *ARGS = [word for word in sys.argv[1:] if not word.startswith("--")]
@@ -274,6 +274,9 @@ async def driver(stock):
     """Makes the typed calls that it reads, one a line, and prints their results."""
     for line in sys.stdin:
         given = json.loads(line)
+        if "bucket" in given:
+            print(bucket_of(data(given["bucket"]), given["count"]), flush=True)
+            continue
         try:
             if isinstance(given, list):
                 found = await stock.pipeline([make(call["method"], call["args"]) for call in given])

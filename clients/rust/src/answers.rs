@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::Text;
+use crate::text::Text;
 
 /// The answer of a call that decides something.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,9 @@ use redis::{Arg, Cmd, ToRedisArgs, Value};
 use crate::answers::{
     Added, Changed, Confirmed, Deadline, Held, Limit, Order, Outcome, Page, Pool, Reconciled, Returned, Usage,
 };
-use crate::{decode, Error, Text};
+use crate::decode;
+use crate::error::Error;
+use crate::text::Text;
 
 type Decode<T> = Box<dyn Fn(&Value) -> Result<T, Error> + Send + Sync>;
 

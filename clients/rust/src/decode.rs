@@ -8,7 +8,8 @@ use crate::answers::{
     Added, Changed, Confirmed, Deadline, Exists, Held, Limit, Limited, Order, OrderState, Outcome, Page, Pool,
     Reconciled, Refused, Returned, Usage, Why,
 };
-use crate::{Error, Text};
+use crate::error::Error;
+use crate::text::Text;
 
 type Read<T> = Result<T, Error>;
 

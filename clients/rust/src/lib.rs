@@ -19,6 +19,7 @@
 //! ```
 
 mod answers;
+mod buckets;
 mod calls;
 mod decode;
 mod error;
@@ -26,6 +27,7 @@ mod stock;
 mod text;
 
 pub use answers::*;
+pub use buckets::bucket_of;
 pub use calls::*;
 pub use error::{Class, Error};
 pub use stock::Stock;

@@ -102,6 +102,7 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
             db.write_positions(&mut tx, &[(&pool, position)]).await?;
         }
     }
+    db.take_turns(&mut tx, &BTreeSet::from([pool.as_str()])).await?;
     stock_row.quantity = wanted;
     // A delta that only covers what was owed leaves the column as it was.
     if stock_row.changed() {

@@ -6,6 +6,7 @@ pub mod init;
 mod old_epochs;
 pub mod preload;
 pub mod reconcile;
+pub mod retry;
 pub mod status;
 
 use std::collections::HashMap;

@@ -86,6 +86,9 @@ pub async fn reconcile_some(
     report: &mut Report,
 ) -> Result<()> {
     let positions: HashMap<String, Position> = db.lock_positions(tx, names).await?;
+    if !dry_run {
+        db.take_turns(tx, names).await?;
+    }
     let on_hand = on_hand(db, tx, config, &positions).await?;
     let names: Vec<&str> = names.iter().copied().collect();
     let pools = redis.keys(&names).await?;

@@ -25,6 +25,10 @@ struct Status {
     last_incidents: Vec<Incident>,
     uncovered_pools: i64,
     uncovered_units: i64,
+    /// Movements whose row of the stock table could not be written.
+    pending_pools: i64,
+    pending_movements: i64,
+    pending_units: i64,
     unsynced_adjustments: i64,
     pools_to_audit: i64,
     outbox_waiting: i64,
@@ -102,6 +106,7 @@ async fn look(db: &Db, mut redis: Option<&mut RedisClient>, incidents: i64) -> R
     let counts = db.count_incidents(&mut tx).await?.into_iter();
     let last = if incidents > 0 { db.last_incidents(&mut tx, incidents).await? } else { Vec::new() };
     let (uncovered_pools, uncovered_units, pools_to_audit) = db.troubles(&mut tx).await?;
+    let (pending_pools, pending) = db.count_pending(&mut tx).await?;
     let unsynced_adjustments = db.unsynced(&mut tx).await?;
     let (outbox_waiting, oldest_ms) = db.waiting_notices(&mut tx).await?;
     tx.commit().await?;
@@ -122,6 +127,9 @@ async fn look(db: &Db, mut redis: Option<&mut RedisClient>, incidents: i64) -> R
             .collect(),
         uncovered_pools,
         uncovered_units,
+        pending_pools,
+        pending_movements: pending.movements,
+        pending_units: pending.units,
         unsynced_adjustments,
         pools_to_audit,
         outbox_waiting,
@@ -162,6 +170,13 @@ impl Status {
         if self.uncovered_pools > 0 {
             let (units, pools) = (self.uncovered_units, self.uncovered_pools);
             println!("{units} paid units in {pools} pools are not covered by the stock row.");
+        }
+        if self.pending_pools > 0 {
+            println!(
+                "{} movements of {} pools ({} units of those) wait until their rows can be written: put the rows \
+                 right; `run` applies them, or `stock-ledger retry`.",
+                self.pending_movements, self.pending_pools, self.pending_units
+            );
         }
         if self.unsynced_adjustments > 0 {
             println!(

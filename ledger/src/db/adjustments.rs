@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use super::{query, Db, Tx};
-use crate::dialect::sliced;
+use super::{query, Db, Tx, Value};
 
 /// One adjustment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,17 +59,9 @@ impl Db {
 
     /// Redis knows everything that is on these rows.
     pub async fn mark_synced(&self, tx: &mut Tx, skus: &[String]) -> Result<()> {
-        for some in sliced(skus) {
-            let places = vec!["?"; some.len()].join(",");
-            let sql = format!("UPDATE stock_adjustments SET synced = 1 WHERE synced = 0 AND sku IN ({places})");
-            let sql = self.dialect.placeholders(&sql);
-            let mut query = query(&sql);
-            for sku in some {
-                query = query.bind(sku.as_str());
-            }
-            query.execute(tx).await?;
-        }
-        Ok(())
+        let sql = "UPDATE stock_adjustments SET synced = 1";
+        let then = " AND synced = 0";
+        self.execute_among(tx, sql, ["sku"], then, skus, |sku| [Value::from(sku)]).await
     }
 
     /// Adjustments of which Redis does not know yet.

@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 
-use super::{query, Db, Tx};
+use super::many::Insert;
+use super::{query, Db, Tx, Value};
+use crate::dialect::Existing;
 
 /// A stream's row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,9 +36,12 @@ impl Db {
                 return Ok(row);
             }
             let columns = ["stream", "entry", "history", "version", "applied", "event_ms", "updated_ms"];
-            let sql = self.dialect.insert_absent("stock_streams", &columns, 1, 1);
-            let query = query(&sql).bind(stream).bind("0-0").bind("").bind(0i64).bind(0i64).bind(0i64).bind(0i64);
-            query.execute(&mut tx).await?;
+            let into = Insert { table: "stock_streams", columns, existing: Existing::Keep(1) };
+            let zero = || Value::from(0i64);
+            self.insert(&mut tx, &into, &[stream], |stream| {
+                [Value::from(*stream), "0-0".into(), "".into(), zero(), zero(), zero(), zero()]
+            })
+            .await?;
             tx.commit().await?;
             // Read again: whose row it is only the database knows.
         }

@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 
-use super::{query, Db, Tx};
-use crate::dialect::sliced;
+use super::many::Insert;
+use super::{query, Db, Tx, Value};
+use crate::dialect::Existing;
 use crate::projection::Incident;
 use crate::text::cut;
 
@@ -31,20 +32,21 @@ pub struct Listed {
 impl Db {
     /// Writes incidents.
     pub async fn write_incidents(&self, tx: &mut Tx, incidents: &[Incident], now_ms: i64) -> Result<()> {
-        for some in sliced(incidents) {
-            let rows = vec!["(?,?,?,?,?,?,?,?)"; some.len()].join(",");
-            let sql = format!(
-                "INSERT INTO stock_incidents (kind, pool, order_id, epoch, seq, units, detail, at_ms) VALUES {rows}"
-            );
-            let sql = self.dialect.placeholders(&sql);
-            let mut query = query(&sql);
-            for i in some {
-                query = query.bind(i.kind).bind(i.pool.as_str()).bind(i.order.as_str()).bind(i.epoch.as_str());
-                query = query.bind(i.seq).bind(i.units).bind(cut(&i.detail, MOST_DETAIL)).bind(now_ms);
-            }
-            query.execute(tx).await?;
-        }
-        Ok(())
+        let columns = ["kind", "pool", "order_id", "epoch", "seq", "units", "detail", "at_ms"];
+        let into = Insert { table: "stock_incidents", columns, existing: Existing::Fail };
+        self.insert(tx, &into, incidents, |i| {
+            [
+                i.kind.into(),
+                Value::from(&i.pool),
+                Value::from(&i.order),
+                Value::from(&i.epoch),
+                i.seq.into(),
+                i.units.into(),
+                cut(&i.detail, MOST_DETAIL).into(),
+                now_ms.into(),
+            ]
+        })
+        .await
     }
 
     /// Whether this incident was written before.

@@ -6,8 +6,10 @@ mod connection;
 mod faults;
 mod feed;
 mod incidents;
+mod many;
 mod migrate;
 mod outbox;
+mod pending;
 mod query;
 mod rows;
 mod stock_rows;
@@ -31,6 +33,7 @@ pub use faults::{is_conflict, is_contention, is_read_only, is_unavailable};
 pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
+pub use pending::Waiting;
 pub use query::{query, Query, Row, Value};
 pub use stock_rows::{Conflict, ReadRow};
 pub use table_shape::{Shape, Unfit};
@@ -58,6 +61,8 @@ pub struct Db {
     shape: Shape,
     /// Whether notices are written for the program that keeps the orders.
     pub notify: bool,
+    /// Whether other nodes write, too, which do not see this one's locks (Galera).
+    is_cluster: bool,
 }
 
 impl Db {
@@ -94,7 +99,18 @@ impl Db {
             unit: named.unit.clone(),
         };
         let (begin, generation, shape) = (dialect.begin(lock_seconds), Arc::default(), Shape::plain(dialect));
-        Ok(Db { pool, generation, url, session, begin, dialect, stock, shape, notify: config.run.notify })
+        Ok(Db {
+            pool,
+            generation,
+            url,
+            session,
+            begin,
+            dialect,
+            stock,
+            shape,
+            notify: config.run.notify,
+            is_cluster: false,
+        })
     }
 
     /// Opens a database that `init` has prepared.
@@ -117,6 +133,10 @@ impl Db {
             return Err(Failure::Refused(text).into());
         };
         self.shape = Shape::of(self.dialect, named, &facts).map_err(Failure::Refused)?;
+        if self.dialect == Dialect::Mysql {
+            let wsrep = self.send("SHOW VARIABLES LIKE 'wsrep_on'").await?;
+            self.is_cluster = wsrep.first().is_some_and(|row| row.text(1).is_ok_and(|value| value == "ON"));
+        }
         Ok(())
     }
 

@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 
-use super::{query, Db, Dialect, Tx};
-use crate::dialect::sliced;
+use super::many::Insert;
+use super::{query, Db, Dialect, Tx, Value};
+use crate::dialect::Existing;
 use crate::projection::Notice;
 
 /// The channel of PostgreSQL that is notified, and the table.
@@ -13,17 +14,20 @@ const NAME: &str = "stock_outbox";
 impl Db {
     /// Writes notices; on PostgreSQL, whoever listens is woken by the commit.
     pub async fn write_notices(&self, tx: &mut Tx, notices: &[Notice]) -> Result<()> {
-        for some in sliced(notices) {
-            let rows = vec!["(?,?,?,?,?,?,?)"; some.len()].join(",");
-            let sql = format!("INSERT INTO {NAME} (pool, order_id, kind, qty, epoch, seq, at_ms) VALUES {rows}");
-            let sql = self.dialect.placeholders(&sql);
-            let mut query = query(&sql);
-            for n in some {
-                query = query.bind(n.pool.as_str()).bind(n.order.as_str()).bind(n.state.word()).bind(n.qty);
-                query = query.bind(n.epoch.as_str()).bind(n.seq).bind(n.at_ms);
-            }
-            query.execute(tx).await?;
-        }
+        let columns = ["pool", "order_id", "kind", "qty", "epoch", "seq", "at_ms"];
+        let into = Insert { table: NAME, columns, existing: Existing::Fail };
+        self.insert(tx, &into, notices, |n| {
+            [
+                Value::from(&n.pool),
+                Value::from(&n.order),
+                n.state.word().into(),
+                n.qty.into(),
+                Value::from(&n.epoch),
+                n.seq.into(),
+                n.at_ms.into(),
+            ]
+        })
+        .await?;
         if self.dialect == Dialect::Postgres && !notices.is_empty() {
             query(&format!("NOTIFY {NAME}")).execute(tx).await?;
         }

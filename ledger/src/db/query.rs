@@ -25,7 +25,7 @@ pub enum Value<'q> {
     /// A whole number.
     Number(i64),
     /// A column of texts: an array, which PostgreSQL alone takes.
-    Texts(Vec<&'q str>),
+    Texts(Vec<Cow<'q, str>>),
     /// A column of whole numbers: an array, which PostgreSQL alone takes.
     Numbers(Vec<i64>),
 }
@@ -72,15 +72,23 @@ impl From<bool> for Value<'_> {
     }
 }
 
-impl<'q> From<Vec<&'q str>> for Value<'q> {
-    fn from(texts: Vec<&'q str>) -> Value<'q> {
-        Value::Texts(texts)
+impl<'q> Value<'q> {
+    /// A column of values like this one, without any yet.
+    pub(super) fn empty_column(&self) -> Value<'q> {
+        match self {
+            Value::Number(_) | Value::Numbers(_) => Value::Numbers(Vec::new()),
+            Value::Text(_) | Value::Texts(_) => Value::Texts(Vec::new()),
+        }
     }
-}
 
-impl From<Vec<i64>> for Value<'_> {
-    fn from(numbers: Vec<i64>) -> Self {
-        Value::Numbers(numbers)
+    /// Adds a value to a column of its kind.
+    pub(super) fn push(&mut self, value: Value<'q>) {
+        match (self, value) {
+            (Value::Numbers(column), Value::Number(number)) => column.push(number),
+            (Value::Texts(column), Value::Text(text)) => column.push(text.unwrap_or_default()),
+            // Whoever makes rows gives each column one kind of value.
+            (column, value) => debug_assert!(false, "{value:?} in {column:?}"),
+        }
     }
 }
 
@@ -136,6 +144,12 @@ impl<'q> Query<'q> {
     /// The next value.
     pub fn bind(mut self, value: impl Into<Value<'q>>) -> Query<'q> {
         self.values.push(value.into());
+        self
+    }
+
+    /// The next values.
+    pub fn bind_all(mut self, values: impl IntoIterator<Item = Value<'q>>) -> Query<'q> {
+        self.values.extend(values);
         self
     }
 

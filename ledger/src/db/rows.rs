@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::{bail, Result};
 
-use super::{query, Db, Dialect, Row, Tx};
-use crate::dialect::sliced;
+use super::many::Insert;
+use super::{query, Db, Dialect, Row, Tx, Value};
+use crate::dialect::{sliced, Existing};
 use crate::projection::{OrderLine, Position, State};
 
 const POSITION: [&str; 6] = ["pool", "epoch", "seq", "out_units", "uncovered", "needs_audit"];
@@ -35,6 +36,10 @@ fn position(row: &Row) -> Result<(String, Position)> {
     Ok((row.text(0)?, position))
 }
 
+fn position_values<'q>(pool: &'q str, p: &'q Position) -> [Value<'q>; 6] {
+    [pool.into(), Value::from(&p.epoch), p.seq.into(), p.out.into(), p.uncovered.into(), p.needs_audit.into()]
+}
+
 fn line(row: &Row) -> Result<((String, String), OrderLine)> {
     let word = row.text(2)?;
     let Some(state) = State::of(&word) else { bail!("an order line in the unknown state {word}") };
@@ -60,30 +65,33 @@ impl Db {
     pub async fn lock_positions(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<HashMap<String, Position>> {
         self.lock_writer(tx).await?;
         let pools: Vec<&str> = pools.iter().copied().collect();
-        let mut found = HashMap::with_capacity(pools.len());
-        for some in sliced(&pools) {
-            let sql = format!(
-                "SELECT {} FROM stock_positions WHERE pool IN ({}) ORDER BY pool{}",
-                POSITION.join(","),
-                vec!["?"; some.len()].join(","),
-                self.dialect.for_update()
-            );
-            let sql = self.dialect.placeholders(&sql);
-            let mut query = query(&sql);
-            for pool in some {
-                query = query.bind(*pool);
-            }
-            for row in query.fetch_all(tx).await? {
-                found.extend([position(&row)?]);
-            }
-        }
-        Ok(found)
+        let select = format!("SELECT {} FROM stock_positions", POSITION.join(","));
+        let then = format!(" ORDER BY pool{}", self.dialect.for_update());
+        let rows = self.fetch_among(tx, &select, ["pool"], &then, &pools, |pool| [Value::from(*pool)]).await?;
+        rows.iter().map(position).collect()
     }
 
     /// SQLite's one writer's lock, before anything is read.
     async fn lock_writer(&self, tx: &mut Tx) -> Result<()> {
         if self.dialect == Dialect::Sqlite {
             query("UPDATE stock_ledger_version SET version = version").execute(tx).await?;
+        }
+        Ok(())
+    }
+
+    /// What whoever tells Redis about pools writes before, so that of two who do it at two nodes of a
+    /// Galera cluster one is refused at its COMMIT, and tells again what the rows say by then: locks of
+    /// one node are not seen at the other.
+    pub async fn take_turns(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<()> {
+        if !self.is_cluster {
+            return Ok(());
+        }
+        let pools: Vec<&str> = pools.iter().copied().collect();
+        for some in sliced(&pools) {
+            let rows = vec!["(?, 1)"; some.len()].join(",");
+            let sql =
+                format!("INSERT INTO stock_turns (pool, turn) VALUES {rows} ON DUPLICATE KEY UPDATE turn = turn + 1");
+            query(&sql).bind_all(some.iter().map(|pool| Value::from(*pool))).execute(tx).await?;
         }
         Ok(())
     }
@@ -116,31 +124,15 @@ impl Db {
 
     /// Writes positions.
     pub async fn write_positions(&self, tx: &mut Tx, positions: &[(&str, &Position)]) -> Result<()> {
-        for some in sliced(positions) {
-            let sql = self.dialect.upsert("stock_positions", &POSITION, 1, some.len());
-            let mut query = query(&sql);
-            for (pool, p) in some {
-                query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
-                query = query.bind(p.needs_audit);
-            }
-            query.execute(tx).await?;
-        }
-        Ok(())
+        let into = Insert { table: "stock_positions", columns: POSITION, existing: Existing::Replace(1) };
+        self.insert(tx, &into, positions, |(pool, position)| position_values(pool, position)).await
     }
 
     /// Positions of pools that are not followed yet. One that somebody else has written meanwhile
     /// stays as it is.
     pub async fn start_positions(&self, tx: &mut Tx, positions: &[(&str, Position)]) -> Result<()> {
-        for some in sliced(positions) {
-            let sql = self.dialect.insert_absent("stock_positions", &POSITION, 1, some.len());
-            let mut query = query(&sql);
-            for (pool, p) in some {
-                query = query.bind(*pool).bind(p.epoch.as_str()).bind(p.seq).bind(p.out).bind(p.uncovered);
-                query = query.bind(p.needs_audit);
-            }
-            query.execute(tx).await?;
-        }
-        Ok(())
+        let into = Insert { table: "stock_positions", columns: POSITION, existing: Existing::Keep(1) };
+        self.insert(tx, &into, positions, |(pool, position)| position_values(pool, position)).await
     }
 
     /// The audit is done with a pool.
@@ -153,65 +145,27 @@ impl Db {
     /// All epochs that the pools were followed in.
     pub async fn known_epochs(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<HashSet<(String, String)>> {
         let pools: Vec<&str> = pools.iter().copied().collect();
-        let mut known = HashSet::new();
-        for some in sliced(&pools) {
-            let places = vec!["?"; some.len()].join(",");
-            let sql =
-                self.dialect.placeholders(&format!("SELECT pool, epoch FROM stock_epochs WHERE pool IN ({places})"));
-            let mut query = query(&sql);
-            for pool in some {
-                query = query.bind(*pool);
-            }
-            for row in query.fetch_all(tx).await? {
-                known.insert((row.text(0)?, row.text(1)?));
-            }
-        }
-        Ok(known)
+        let select = "SELECT pool, epoch FROM stock_epochs";
+        let rows = self.fetch_among(tx, select, ["pool"], "", &pools, |pool| [Value::from(*pool)]).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
     }
 
     /// Notes epochs that were entered.
     pub async fn write_epochs(&self, tx: &mut Tx, entered: &BTreeSet<(String, String)>) -> Result<()> {
         let entered: Vec<&(String, String)> = entered.iter().collect();
-        for some in sliced(&entered) {
-            let sql = self.dialect.insert_absent("stock_epochs", &["pool", "epoch"], 2, some.len());
-            let mut query = query(&sql);
-            for (pool, epoch) in some {
-                query = query.bind(pool.as_str()).bind(epoch.as_str());
-            }
-            query.execute(tx).await?;
-        }
-        Ok(())
+        let into = Insert { table: "stock_epochs", columns: ["pool", "epoch"], existing: Existing::Keep(2) };
+        self.insert(tx, &into, &entered, |(pool, epoch)| [Value::from(pool), Value::from(epoch)]).await
     }
 
     /// Lines by pool and order.
     pub async fn lines(&self, tx: &mut Tx, keys: &[(&str, &str)]) -> Result<HashMap<(String, String), OrderLine>> {
-        let mut found = HashMap::with_capacity(keys.len());
-        for some in sliced(keys) {
-            let pairs = vec!["(?,?)"; some.len()].join(",");
-            let columns = |of: &str| LINE.map(|c| format!("{of}{c}")).join(",");
-            let sql = match self.dialect {
-                Dialect::Sqlite => {
-                    format!("SELECT {} FROM stock_lines WHERE (pool, order_id) IN (VALUES {pairs})", columns(""))
-                }
-                Dialect::Postgres => format!(
-                    "SELECT {} FROM (VALUES {pairs}) AS asked (p, o) JOIN stock_lines AS l \
-                     ON l.pool = asked.p AND l.order_id = asked.o",
-                    columns("l.")
-                ),
-                Dialect::Mysql => {
-                    format!("SELECT {} FROM stock_lines WHERE (pool, order_id) IN ({pairs})", columns(""))
-                }
-            };
-            let sql = self.dialect.placeholders(&sql);
-            let mut query = query(&sql);
-            for (pool, order) in some {
-                query = query.bind(*pool).bind(*order);
-            }
-            for row in query.fetch_all(tx).await? {
-                found.extend([line(&row)?]);
-            }
-        }
-        Ok(found)
+        let select = format!("SELECT {} FROM stock_lines", LINE.join(","));
+        let rows = self
+            .fetch_among(tx, &select, ["pool", "order_id"], "", keys, |(pool, order)| {
+                [Value::from(*pool), Value::from(*order)]
+            })
+            .await?;
+        rows.iter().map(line).collect()
     }
 
     /// Lines of a pool behind `after` that changed since `since_ms`, are open, or are marked as
@@ -235,17 +189,23 @@ impl Db {
 
     /// Writes lines.
     pub async fn write_lines(&self, tx: &mut Tx, lines: &[(&(String, String), &OrderLine)]) -> Result<()> {
-        for some in sliced(lines) {
-            let sql = self.dialect.upsert("stock_lines", &LINE, 2, some.len());
-            let mut query = query(&sql);
-            for ((pool, order), l) in some {
-                query = query.bind(pool.as_str()).bind(order.as_str()).bind(l.state.word());
-                query = query.bind(l.qty).bind(l.returned).bind(l.units_taken).bind(l.lost);
-                query = query.bind(l.attributes.as_str()).bind(l.placed_ms).bind(l.changed_ms);
-                query = query.bind(l.epoch.as_str()).bind(l.seq);
-            }
-            query.execute(tx).await?;
-        }
-        Ok(())
+        let into = Insert { table: "stock_lines", columns: LINE, existing: Existing::Replace(2) };
+        self.insert(tx, &into, lines, |((pool, order), l)| {
+            [
+                Value::from(pool),
+                Value::from(order),
+                l.state.word().into(),
+                l.qty.into(),
+                l.returned.into(),
+                l.units_taken.into(),
+                l.lost.into(),
+                Value::from(&l.attributes),
+                l.placed_ms.into(),
+                l.changed_ms.into(),
+                Value::from(&l.epoch),
+                l.seq.into(),
+            ]
+        })
+        .await
     }
 }

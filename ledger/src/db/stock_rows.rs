@@ -1,13 +1,18 @@
 //! The stock table: the ledger's own or the shop's. Other programs write it, too: every change is
 //! one of the row that was read, or it is none (optimistic locking).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::{query, Db, Dialect, Row, Tx, Unfit};
-use crate::dialect::sliced;
+use super::many::repeated;
+use super::{query, Db, Dialect, Row, Tx, Unfit, Value};
+use crate::dialect::{filled, sliced};
 use crate::projection::StockRow;
+
+/// Rows in one UPDATE of MySQL.
+const MOST_CASES: usize = 64;
 
 /// Another program changed a row of the stock table in between. The transaction is to be made
 /// again.
@@ -16,6 +21,11 @@ use crate::projection::StockRow;
 pub struct Conflict {
     /// The first one of them.
     pub row: String,
+}
+
+/// A column of texts.
+fn column<'q, T: Into<Cow<'q, str>>>(texts: impl Iterator<Item = T>) -> Value<'q> {
+    Value::Texts(texts.map(Into::into).collect())
 }
 
 /// A row of the stock table: one that can be worked with, or why it cannot.
@@ -42,20 +52,28 @@ impl Db {
     pub async fn stock_rows(&self, tx: &mut Tx, skus: &[&str]) -> Result<HashMap<String, ReadRow>> {
         let skus: Vec<&str> = skus.iter().copied().filter(|sku| self.shape.can_hold(sku)).collect();
         let mut found = HashMap::with_capacity(skus.len());
-        let stock = &self.stock;
-        for some in sliced(&skus) {
-            let places = vec![self.shape.key_place(); some.len()].join(",");
-            let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.stock_columns(), stock.table, stock.key);
-            let sql = self.dialect.placeholders(&sql);
-            let mut query = query(&sql);
-            for sku in some {
-                query = query.bind(*sku);
-            }
-            for row in query.fetch_all(tx).await? {
-                found.extend([self.stock_row(&row)?]);
-            }
+        for row in self.fetch_stock_rows(tx, &skus).await? {
+            found.extend([self.stock_row(&row)?]);
         }
         Ok(found)
+    }
+
+    async fn fetch_stock_rows(&self, tx: &mut Tx, skus: &[&str]) -> Result<Vec<Row>> {
+        let stock = &self.stock;
+        let select =
+            |keys: String| format!("SELECT {} FROM {} WHERE {} {keys}", self.stock_columns(), stock.table, stock.key);
+        if self.dialect == Dialect::Postgres {
+            let sql = self.dialect.placeholders(&select(format!("= ANY({})", self.shape.key_array())));
+            return Ok(query(&sql).bind(column(skus.iter().copied())).fetch_all(tx).await?);
+        }
+        let mut rows = Vec::with_capacity(skus.len());
+        for (some, places) in filled(skus) {
+            let keys = vec![self.shape.key_place(); places].join(",");
+            let sql = select(format!("IN ({keys})"));
+            let values = repeated(some, places).map(|sku| Value::from(*sku));
+            rows.extend(query(&sql).bind_all(values).fetch_all(tx).await?);
+        }
+        Ok(rows)
     }
 
     /// Rows behind `after` (none: from the first on), in order of their keys: to walk through all.
@@ -86,28 +104,15 @@ impl Db {
 
     /// Writes the rows, each only as it was read. A row that changed in between is a `Conflict`.
     pub async fn write_stock_rows(&self, tx: &mut Tx, rows: &[(String, &StockRow)]) -> Result<()> {
-        for some in sliced(rows) {
+        let portions: Vec<&[(String, &StockRow)]> = match self.dialect {
+            Dialect::Postgres => vec![rows],
+            Dialect::Sqlite => sliced(rows).collect(),
+            // Each row looks for its own case, one after the other.
+            Dialect::Mysql => rows.chunks(MOST_CASES).flat_map(sliced).collect(),
+        };
+        for some in portions.into_iter().filter(|some| !some.is_empty()) {
             let sql = self.stock_update(some.len());
-            let mut query = query(&sql);
-            let seen = |stock_row: &StockRow| match self.stock.version {
-                Some(_) => stock_row.version.to_string(),
-                None => self.shape.written(stock_row.read),
-            };
-            for (sku, stock_row) in some {
-                query = query.bind(sku.as_str()).bind(self.shape.written(stock_row.quantity));
-                if self.dialect != Dialect::Mysql {
-                    query = query.bind(seen(stock_row));
-                }
-            }
-            if self.dialect == Dialect::Mysql {
-                for (sku, stock_row) in some {
-                    query = query.bind(sku.as_str()).bind(seen(stock_row));
-                }
-                for (sku, _) in some {
-                    query = query.bind(sku.as_str());
-                }
-            }
-            let written = query.execute(tx).await?;
+            let written = query(&sql).bind_all(self.update_values(some)).execute(tx).await?;
             if written != some.len() as u64 {
                 let row = self.unwritten(tx, some).await?;
                 return Err(Conflict { row }.into());
@@ -122,19 +127,39 @@ impl Db {
         Ok(())
     }
 
+    /// The values of [`Db::stock_update`].
+    fn update_values<'q>(&self, rows: &'q [(String, &StockRow)]) -> Vec<Value<'q>> {
+        let seen = |stock_row: &StockRow| match self.stock.version {
+            Some(_) => stock_row.version.to_string(),
+            None => self.shape.written(stock_row.read),
+        };
+        let written = |stock_row: &StockRow| self.shape.written(stock_row.quantity);
+        let keys = rows.iter().map(|(sku, _)| Value::from(sku));
+        match self.dialect {
+            Dialect::Postgres => vec![
+                column(rows.iter().map(|(sku, _)| sku.as_str())),
+                column(rows.iter().map(|(_, row)| written(row))),
+                column(rows.iter().map(|(_, row)| seen(row))),
+            ],
+            Dialect::Sqlite => {
+                let row = |(sku, row): &'q (String, &StockRow)| [sku.into(), written(row).into(), seen(row).into()];
+                rows.iter().flat_map(row).collect()
+            }
+            Dialect::Mysql => {
+                let cases = rows.iter().flat_map(|(sku, row)| [sku.into(), written(row).into()]);
+                let seen_rows = rows.iter().flat_map(|(sku, row)| [sku.into(), seen(row).into()]);
+                cases.chain(seen_rows).chain(keys).collect()
+            }
+        }
+    }
+
     /// Which of these rows is not as it was written: gone, there twice, or with another number in
     /// it. Empty where all are right by now: somebody wrote the same.
     async fn unwritten(&self, tx: &mut Tx, rows: &[(String, &StockRow)]) -> Result<String> {
         let stock = &self.stock;
-        let places = vec![self.shape.key_place(); rows.len()].join(",");
-        let sql = format!("SELECT {} FROM {} WHERE {} IN ({places})", self.stock_columns(), stock.table, stock.key);
-        let sql = self.dialect.placeholders(&sql);
-        let mut query = query(&sql);
-        for (sku, _) in rows {
-            query = query.bind(sku.as_str());
-        }
+        let skus: Vec<&str> = rows.iter().map(|(sku, _)| sku.as_str()).collect();
         let mut found: HashMap<String, Vec<ReadRow>> = HashMap::new();
-        for row in query.fetch_all(tx).await? {
+        for row in self.fetch_stock_rows(tx, &skus).await? {
             let (sku, stock_row) = self.stock_row(&row)?;
             found.entry(sku).or_default().push(stock_row);
         }
@@ -165,10 +190,11 @@ impl Db {
                 )
             }
             Dialect::Postgres => {
-                let values = vec![format!("({k},{q},{s})"); rows].join(",");
+                let (keys, quantities) = (shape.key_array(), shape.quantity_array());
+                let versions = if stock.version.is_some() { shape.version_array() } else { quantities };
                 format!(
-                    "UPDATE {table} AS t SET {quantity} = d.q{next} FROM (VALUES {values}) AS d (k, q, s) \
-                     WHERE t.{key} = d.k AND t.{seen} = d.s"
+                    "UPDATE {table} AS t SET {quantity} = d.q{next} \
+                     FROM unnest({keys}, {quantities}, {versions}) AS d (k, q, s) WHERE t.{key} = d.k AND t.{seen} = d.s"
                 )
             }
             Dialect::Mysql => {

@@ -174,6 +174,29 @@ impl Shape {
         }
     }
 
+    /// What a column of keys that comes as an array of texts is compared by (PostgreSQL).
+    pub fn key_array(&self) -> &'static str {
+        match self.key {
+            Key::Integer => "CAST(CAST(? AS text[]) AS bigint[])",
+            Key::Uuid => "CAST(CAST(? AS text[]) AS uuid[])",
+            _ => "CAST(? AS text[])",
+        }
+    }
+
+    /// An array of quantities (PostgreSQL).
+    pub fn quantity_array(&self) -> &'static str {
+        if self.decimal {
+            "CAST(CAST(? AS text[]) AS numeric[])"
+        } else {
+            "CAST(CAST(? AS text[]) AS bigint[])"
+        }
+    }
+
+    /// An array of versions (PostgreSQL).
+    pub fn version_array(&self) -> &'static str {
+        Shape { decimal: false, ..self.clone() }.quantity_array()
+    }
+
     /// Whether the column can hold this key at all: what it cannot hold is in no row, and asking
     /// for it would be an error.
     pub fn can_hold(&self, sku: &str) -> bool {

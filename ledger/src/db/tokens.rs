@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::{query, Db, Dialect, Tx};
-use crate::dialect::sliced;
+use super::many::Insert;
+use super::{query, Db, Tx, Value};
+use crate::dialect::Existing;
 use crate::projection::{is_made_up, Fork, Token, TokenKey};
 
 const COLUMNS: [&str; 7] = ["pool", "order_id", "token", "units", "lost", "epoch", "seq"];
@@ -13,40 +14,35 @@ const COLUMNS: [&str; 7] = ["pool", "order_id", "token", "units", "lost", "epoch
 impl Db {
     /// Tokens by pool, order and token.
     pub async fn tokens(&self, tx: &mut Tx, keys: &[TokenKey]) -> Result<HashMap<TokenKey, Token>> {
-        let mut found = HashMap::with_capacity(keys.len());
-        for some in sliced(keys) {
-            let rows = vec!["(?,?,?)"; some.len()].join(",");
-            let values = if self.dialect == Dialect::Sqlite { "VALUES " } else { "" };
-            let sql = format!(
-                "SELECT {} FROM stock_tokens WHERE (pool, order_id, token) IN ({values}{rows})",
-                COLUMNS.join(",")
-            );
-            let sql = self.dialect.placeholders(&sql);
-            let mut query = query(&sql);
-            for (pool, order, token) in some {
-                query = query.bind(pool.as_str()).bind(order.as_str()).bind(token.as_str());
-            }
-            for row in query.fetch_all(tx).await? {
+        let select = format!("SELECT {} FROM stock_tokens", COLUMNS.join(","));
+        let key = ["pool", "order_id", "token"];
+        let rows = self
+            .fetch_among(tx, &select, key, "", keys, |(pool, order, token)| [pool.into(), order.into(), token.into()])
+            .await?;
+        rows.iter()
+            .map(|row| {
                 let key = (row.text(0)?, row.text(1)?, row.text(2)?);
                 let lost = row.number(4)? != 0;
-                found.insert(key, Token { units: row.number(3)?, lost, epoch: row.text(5)?, seq: row.number(6)? });
-            }
-        }
-        Ok(found)
+                Ok((key, Token { units: row.number(3)?, lost, epoch: row.text(5)?, seq: row.number(6)? }))
+            })
+            .collect()
     }
 
     /// Writes tokens.
     pub async fn write_tokens(&self, tx: &mut Tx, tokens: &[(&TokenKey, &Token)]) -> Result<()> {
-        for some in sliced(tokens) {
-            let sql = self.dialect.upsert("stock_tokens", &COLUMNS, 3, some.len());
-            let mut query = query(&sql);
-            for ((pool, order, token), t) in some {
-                query = query.bind(pool.as_str()).bind(order.as_str()).bind(token.as_str());
-                query = query.bind(t.units).bind(t.lost).bind(t.epoch.as_str()).bind(t.seq);
-            }
-            query.execute(tx).await?;
-        }
-        Ok(())
+        let into = Insert { table: "stock_tokens", columns: COLUMNS, existing: Existing::Replace(3) };
+        self.insert(tx, &into, tokens, |((pool, order, token), t)| {
+            [
+                pool.into(),
+                order.into(),
+                token.into(),
+                t.units.into(),
+                t.lost.into(),
+                Value::from(&t.epoch),
+                t.seq.into(),
+            ]
+        })
+        .await
     }
 
     /// Marks the lines and tokens whose last event Redis has lost. Answers the units of each ADD

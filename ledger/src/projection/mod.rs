@@ -18,7 +18,7 @@ use crate::event::{Event, Kind};
 pub use branch::{LineageQuery, Past};
 pub use notice::Notice;
 pub use order_lines::{OrderLine, State};
-pub use stock_row::{split, StockRow};
+pub use stock_row::{split, Movement, StockRow, NO_ROW};
 pub use tokens::{is_made_up, Token, TokenKey};
 
 /// How far a pool has been followed.
@@ -97,6 +97,8 @@ pub struct Projection {
     pub stock_rows: HashMap<String, StockRow>,
     /// Rows of the stock table that cannot be worked with, by pool, and why.
     pub unfit: HashMap<String, String>,
+    /// Pools that have pending movements.
+    pub owing: HashSet<String>,
     /// Calls with tokens.
     pub tokens: HashMap<TokenKey, Token>,
     /// Pools that have no row by design: campaign caps, couriers.
@@ -117,6 +119,10 @@ pub struct Projection {
     pub marks: Vec<Mark>,
     /// To write.
     pub incidents: Vec<Incident>,
+    /// To write: movements that the stock row cannot take now.
+    pub pending: Vec<Movement>,
+    /// To write, before those: pools whose rows have taken what was pending.
+    pub settled: BTreeSet<String>,
     /// Whether notices are wanted.
     pub notify: bool,
     /// To write.

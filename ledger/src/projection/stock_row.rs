@@ -26,6 +26,28 @@ impl StockRow {
     }
 }
 
+/// Units that left a pool, or came back, and that its row could not take when it happened: there is
+/// no such row, it has no number, or it does not keep what is written. Those of a pool are applied
+/// in order when the row is well again. Their sum stands in the pool's `uncovered` as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    /// The pool.
+    pub pool: String,
+    /// The order, or empty.
+    pub order: String,
+    /// Units that left; negative: that came back.
+    pub units: i64,
+    /// The event's epoch.
+    pub epoch: String,
+    /// The event's number.
+    pub seq: i64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// Why a pool's movements wait where nothing else is known.
+pub const NO_ROW: &str = "no row in the stock table";
+
 /// Splits what is on hand into what the column carries and what it cannot.
 pub fn split(on_hand: i64, negative: bool) -> (i64, i64) {
     if negative || on_hand >= 0 {
@@ -46,12 +68,27 @@ impl Projection {
             Some(stock_row) if units != 0 || before < 0 || (before > 0 && stock_row.quantity > 0) => {
                 (stock_row.quantity, position.uncovered) =
                     split(stock_row.quantity.saturating_sub(before).saturating_sub(units), self.negative);
+                if self.owing.contains(&event.pool) {
+                    self.settled.insert(event.pool.clone());
+                }
             }
             Some(_) => {}
             // An unlimited pool has no stock row, and needs none. Nor has one whose key stands for
             // no row.
             None if event.unlimited || self.no_stock_row.contains(&event.pool) => {}
-            None => position.uncovered += units,
+            None => {
+                position.uncovered += units;
+                if units != 0 {
+                    self.pending.push(Movement {
+                        pool: event.pool.clone(),
+                        order: event.order.clone().unwrap_or_default(),
+                        units,
+                        epoch: event.epoch.clone(),
+                        seq: event.seq,
+                        at_ms: event.at_ms,
+                    });
+                }
+            }
         }
         let grown = position.uncovered - before;
         // Of a row that cannot be written the first time is told; the sum stands in its position.
@@ -60,7 +97,7 @@ impl Projection {
             let why = match (self.stock_rows.contains_key(&event.pool), self.unfit.get(&event.pool)) {
                 (true, _) => "the stock row is empty",
                 (false, Some(why)) => why,
-                (false, None) => "no row in the stock table",
+                (false, None) => NO_ROW,
             };
             let detail =
                 format!("{grown} paid units that the stock row cannot carry ({why}); {} in all", before + grown);

@@ -129,7 +129,7 @@ impl RedisClient {
         let mut found = Vec::with_capacity(rest.len());
         for answer in rest {
             found.push(match (Reconciled::of(answer), answer) {
-                (Reconciled::Done { on_hand, .. }, _) => Some(now.out + on_hand),
+                (Reconciled::Done { on_hand, .. }, _) => Some(now.out + on_hand - now.shifted),
                 (Reconciled::Unknown, _) => None,
                 // It says so of epochs that it knows.
                 (_, Value::ServerError(error)) if now.on_hand.is_none() && error.code() == "ERR" => Some(now.out),

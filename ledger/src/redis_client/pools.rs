@@ -17,6 +17,9 @@ pub struct Pool {
     pub safety: i64,
     /// Net units that left.
     pub out: i64,
+    /// In a bucket of a sharded pool: units received from other buckets less units sent to them. No row of the
+    /// stock table knows of them.
+    pub shifted: i64,
     /// The history.
     pub epoch: String,
     /// The last change.
@@ -48,6 +51,7 @@ impl Pool {
             on_hand: map.number("on_hand").filter(|_| map.number("unlimited") != Some(1)),
             safety: number("safety")?,
             out: number("out")?,
+            shifted: map.number("shifted").unwrap_or(0),
             epoch: map.text("epoch").context("STOCK.GET without epoch")?,
             seq: number("seq")?,
             retain_seconds: number("retain_seconds")?,

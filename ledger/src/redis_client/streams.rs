@@ -13,6 +13,17 @@ pub fn parts(id: &str) -> (u64, u64) {
     (ms.parse().unwrap_or(0), seq.parse().unwrap_or(0))
 }
 
+/// What the server says of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamInfo {
+    /// The id of the last entry ever added.
+    pub last_id: String,
+    /// The id of the last entry that is in it.
+    pub last_entry: Option<String>,
+    /// How many entries were ever added.
+    pub added: i64,
+}
+
 /// What a page of a stream tells of an entry: of which pool and epoch it is. Both are empty where
 /// it is no event.
 pub struct Passed {
@@ -43,24 +54,29 @@ impl RedisClient {
         Ok(passed.collect())
     }
 
-    /// The id of the last entry ever added; none where there is no stream.
-    pub async fn last_id(&mut self, stream: &str) -> Result<Option<String>> {
-        let key = unescape(stream);
-        let mut command = redis::cmd("XINFO");
-        command.arg("STREAM").arg(&key);
-        let mut answers = self.calls(vec![(key, command)]).await?;
-        Ok(answers.pop().and_then(|answer| Fields::of(&answer)?.text("last-generated-id")))
-    }
-
-    /// The id of the last entry that is in the stream; none where it is empty or not there.
-    pub async fn last_entry(&mut self, stream: &str) -> Result<Option<String>> {
+    /// What the server says of a stream; none where there is no stream.
+    pub async fn stream(&mut self, stream: &str) -> Result<Option<StreamInfo>> {
         let key = unescape(stream);
         let mut command = redis::cmd("XINFO");
         command.arg("STREAM").arg(&key);
         let answer = self.calls(vec![(key, command)]).await?.pop();
-        let entry = answer.as_ref().and_then(Fields::of).and_then(|fields| fields.get("last-entry").cloned());
-        let Some(Value::Array(entry)) = entry else { return Ok(None) };
-        Ok(entry.first().and_then(|id| String::from_utf8(bytes(id)).ok()))
+        let Some(fields) = answer.as_ref().and_then(Fields::of) else { return Ok(None) };
+        let Some(last_id) = fields.text("last-generated-id") else { return Ok(None) };
+        let last_entry = match fields.get("last-entry") {
+            Some(Value::Array(entry)) => entry.first().and_then(|id| String::from_utf8(bytes(id)).ok()),
+            _ => None,
+        };
+        Ok(Some(StreamInfo { last_id, last_entry, added: fields.number("entries-added").unwrap_or(0) }))
+    }
+
+    /// The id of the last entry ever added; none where there is no stream.
+    pub async fn last_id(&mut self, stream: &str) -> Result<Option<String>> {
+        Ok(self.stream(stream).await?.map(|info| info.last_id))
+    }
+
+    /// The id of the last entry that is in the stream; none where it is empty or not there.
+    pub async fn last_entry(&mut self, stream: &str) -> Result<Option<String>> {
+        Ok(self.stream(stream).await?.and_then(|info| info.last_entry))
     }
 
     /// How many entries stand behind `after`, counted up to `most`.
@@ -75,8 +91,8 @@ impl RedisClient {
     }
 
     /// Removes the entries before `id`, but none that a consumer group has still to read or to
-    /// acknowledge.
-    pub async fn trim(&mut self, stream: &str, id: &str) -> Result<i64> {
+    /// acknowledge. Answers how many, and whether it got as far as `id`.
+    pub async fn trim(&mut self, stream: &str, id: &str) -> Result<(i64, bool)> {
         let key = unescape(stream);
         let mut command = redis::cmd("XINFO");
         command.arg("GROUPS").arg(&key);
@@ -84,7 +100,7 @@ impl RedisClient {
         let asked = self.calls(vec![(key.clone(), command)]).await?.pop().context("no answer")?;
         // No pool has written to it yet: there is nothing to remove.
         if matches!(&asked, Value::ServerError(e) if e.details().is_some_and(|text| text.contains("no such key"))) {
-            return Ok(0);
+            return Ok((0, true));
         }
         if let Value::ServerError(error) = &asked {
             bail!("XINFO GROUPS answers {} {}", error.code(), error.details().unwrap_or_default());
@@ -109,6 +125,6 @@ impl RedisClient {
         let mut command = redis::cmd("XTRIM");
         command.arg(&key).arg("MINID").arg(&least);
         let removed = self.call(&key, command).await?;
-        redis::from_redis_value(&removed).context("XTRIM")
+        Ok((redis::from_redis_value(&removed).context("XTRIM")?, least == id))
     }
 }

@@ -9,7 +9,7 @@ use super::{now_ms, Replay};
 use crate::config::Config;
 use crate::db::{Db, StreamRow, Tx};
 use crate::event::Event;
-use crate::projection::{Incident, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey};
+use crate::projection::{Incident, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW};
 use crate::redis_client::{Field, RedisClient};
 use crate::text::unescape;
 
@@ -24,6 +24,8 @@ pub struct Batch {
     pub last_id: String,
     /// How many are of other logical databases.
     pub elsewhere: u64,
+    /// How many entries there were in all.
+    pub entries: u64,
 }
 
 impl Batch {
@@ -49,16 +51,20 @@ impl Batch {
                 });
             }
         }
+        self.entries += 1;
         self.last_id.clear();
         self.last_id.push_str(id);
     }
 }
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// It is in the database.
-    Done,
+    Done {
+        /// Pools with movements that their rows did not take, and why.
+        pending: Vec<(String, String)>,
+    },
     /// Nothing was written: another program follows this stream, too.
     NotAlone,
     /// Nothing was written: the server's history is another one now, and the stream is to be read
@@ -99,7 +105,7 @@ pub async fn apply(
     let mut projection = load(feed, &mut tx, &batch.events).await?;
     // A new epoch can be of another primary, whose stream the server has taken over in the middle
     // of our reading.
-    if projection.has_branch(&batch.events) && redis.history(&unescape(stream)).await? != history {
+    if projection.has_branch(&batch.events) && redis.history(&unescape(stream)).await?.name != history {
         return Ok(Applied::NewHistory);
     }
     let mut before: HashMap<&str, (i64, i64)> = HashMap::new();
@@ -141,7 +147,9 @@ pub async fn apply(
     if let Some(replay) = replay {
         batch.events.iter().for_each(|event| replay.note(event));
     }
-    Ok(Applied::Done)
+    let pools: BTreeSet<&str> = projection.pending.iter().map(|movement| movement.pool.as_str()).collect();
+    let why = |pool: &str| projection.unfit.get(pool).cloned().unwrap_or_else(|| NO_ROW.to_string());
+    Ok(Applied::Done { pending: pools.into_iter().map(|pool| (pool.to_string(), why(pool))).collect() })
 }
 
 /// Reads the rows that the events touch.
@@ -150,6 +158,7 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projecti
     let pools: BTreeSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
     let mut projection = Projection { negative: config.stock.negative, notify: db.notify, ..Projection::default() };
     projection.positions = db.lock_positions(tx, &pools).await?;
+    projection.owing = pools.iter().filter(|pool| set_aside.has(pool)).map(|pool| pool.to_string()).collect();
     let foreign = projection.foreign_epochs(events);
     if !foreign.is_empty() {
         projection.known_epochs = db.known_epochs(tx, &foreign).await?;
@@ -246,6 +255,8 @@ async fn write(db: &Db, tx: &mut Tx, config: &Config, projection: &mut Projectio
     let positions: Vec<(&str, &Position)> =
         projection.moved.iter().filter_map(|pool| Some((pool.as_str(), projection.positions.get(pool)?))).collect();
     db.write_positions(tx, &positions).await?;
+    db.clear_pending(tx, &projection.settled).await?;
+    db.write_pending(tx, &projection.pending).await?;
     db.write_notices(tx, &projection.notices).await?;
     db.write_incidents(tx, &projection.incidents, now_ms()).await
 }

@@ -10,7 +10,7 @@ use crate::db::Db;
 use crate::event::{Event, Kind};
 use crate::projection::Position;
 use crate::redis_client::pools::Pool;
-use crate::redis_client::streams::parts;
+use crate::redis_client::streams::{parts, StreamInfo};
 use crate::redis_client::RedisClient;
 
 /// Pools asked in one step.
@@ -25,9 +25,17 @@ pub fn is_ahead(pool: &Pool, position: &Position) -> bool {
     !position.epoch.is_empty() || pool.out != 0 || pool.seq > 2
 }
 
-/// A walk through all pools of a stream, page by page.
+/// A walk through all pools of a stream, page by page: at the start, and again when an entry was
+/// added that was never read.
 #[derive(Default)]
 pub struct EndCheck {
+    /// Whether there are pages to look at.
+    walking: bool,
+    /// Entries that were read.
+    read: i64,
+    /// Entries that were added and not read, and those that the server could not write, when this
+    /// was known last.
+    lost: Option<(i64, i64)>,
     /// The last pool that was looked at.
     after: String,
     /// Pools that are ahead of the database, as they were.
@@ -38,6 +46,36 @@ pub struct EndCheck {
 }
 
 impl EndCheck {
+    /// Counts entries that were read.
+    pub fn count(&mut self, entries: u64) {
+        self.read += i64::try_from(entries).unwrap_or(0);
+    }
+
+    /// What the server says of the stream when nothing more was there to read behind `entry`.
+    /// Begins a walk where an entry was added that was never read: the difference of what was added
+    /// and what was read stays the same otherwise.
+    pub fn at_end(&mut self, entry: &str, stream: Option<&StreamInfo>, dropped: i64) {
+        let Some(stream) = stream else { return self.found_lost((0, dropped)) };
+        // Read next.
+        if stream.last_entry.as_deref().is_some_and(|last| parts(last) > parts(entry)) {
+            return;
+        }
+        self.found_lost((stream.added - self.read, dropped));
+    }
+
+    fn found_lost(&mut self, lost: (i64, i64)) {
+        if self.lost != Some(lost) {
+            self.lost = Some(lost);
+            self.walking = true;
+            self.after.clear();
+        }
+    }
+
+    /// Whether there are pages to look at, and nothing is waited for before.
+    pub fn is_walking(&self) -> bool {
+        self.walking && !self.is_waiting()
+    }
+
     /// Looks at the next page. True: that was the last one.
     pub async fn look(&mut self, db: &Db, redis: &mut RedisClient, config: &Config, stream: &str) -> Result<bool> {
         let mut tx = db.begin().await?;
@@ -45,6 +83,7 @@ impl EndCheck {
         tx.commit().await?;
         let Some((last, _)) = page.last() else {
             self.after.clear();
+            self.walking = false;
             return Ok(true);
         };
         self.after.clone_from(last);
@@ -98,5 +137,41 @@ fn state(name: &str, db: i64, pool: Pool) -> Event {
         out: pool.out,
         attributes: String::new(),
         token: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_are_walked_through_when_an_entry_was_never_read() {
+        let stream = |last: &str, entry: Option<&str>, added| {
+            Some(StreamInfo { last_id: last.to_string(), last_entry: entry.map(str::to_string), added })
+        };
+        let mut check = EndCheck::default();
+        check.count(10);
+        check.at_end("5-0", stream("5-0", Some("5-0"), 30).as_ref(), 0);
+        assert!(check.walking, "at the start");
+        let quiet = |check: &mut EndCheck, entry: &str, info: Option<StreamInfo>, dropped| {
+            check.walking = false;
+            check.at_end(entry, info.as_ref(), dropped);
+            !check.walking
+        };
+        assert!(quiet(&mut check, "5-0", stream("5-0", Some("5-0"), 30), 0));
+        // One came between the read and the question.
+        assert!(quiet(&mut check, "5-0", stream("6-0", Some("6-0"), 31), 0));
+        check.count(1);
+        assert!(quiet(&mut check, "6-0", stream("6-0", Some("6-0"), 31), 0));
+        // All were trimmed, behind what was read.
+        assert!(quiet(&mut check, "6-0", stream("6-0", None, 31), 0));
+        // One was added and trimmed before it was read; one more, and one was read behind it.
+        assert!(!quiet(&mut check, "6-0", stream("7-0", None, 32), 0));
+        assert!(quiet(&mut check, "6-0", stream("7-0", None, 32), 0));
+        check.count(1);
+        assert!(!quiet(&mut check, "9-0", stream("9-0", Some("9-0"), 34), 0));
+        // One could not be written.
+        assert!(!quiet(&mut check, "9-0", stream("9-0", Some("9-0"), 34), 1));
+        assert!(!quiet(&mut check, "9-0", None, 1), "the stream is gone");
     }
 }

@@ -19,7 +19,10 @@ use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
 use crate::text::unescape;
 
-const BLOCK_MS: usize = 500;
+/// So long a read waits for entries. Each time nothing came, the server is asked for its history and
+/// for the stream: three commands in two seconds when nothing happens. What comes is there at once,
+/// and a server that becomes a replica ends the wait.
+const BLOCK_MS: usize = 2000;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Stands before a history while the stream is being read from its start: whoever comes next goes
@@ -28,8 +31,12 @@ const READING: &str = "reading ";
 const TRIM_EVERY: Duration = Duration::from_secs(2);
 /// So often a stream that is never empty lets the server's history be looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often a page of pools is asked whether the stream lacks their last entries.
+/// How often a page of pools is asked whether the stream lacks their last entries, while they are
+/// walked through.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often the stream's row is looked at when nothing happens: the database may be another one by
+/// now (a backup).
+const ROW_EVERY: Duration = Duration::from_secs(10);
 /// Maximum optimistic-lock retries per batch; then it fails like any other batch, instead of
 /// spinning. A table whose rows never become what is written would otherwise keep a core busy for
 /// ever.
@@ -130,7 +137,7 @@ impl Follower {
         // Connected before the history is asked for: what this connection reads is never of a
         // server before it.
         let reader = redis.reader(&self.stream).await?;
-        let history = redis.history(&key).await?;
+        let history = redis.history(&key).await?.name;
         let went_back = redis.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry));
         // Another process, another primary: what stands before our place may be new. Identity drops
         // what is not.
@@ -144,8 +151,9 @@ impl Follower {
             row.history = under_way;
             replay = Some(Replay::default());
         }
+        self.set_aside.remember(&self.db, &self.config, &self.stream).await?;
         let mut report = Report::new(self.config.run.report_seconds);
-        let mut trimmed = Instant::now();
+        let mut trimmed = (Instant::now(), String::new());
         let mut looked = Instant::now();
         let request = ReadRequest {
             stream: self.stream.clone(),
@@ -157,6 +165,7 @@ impl Follower {
         let mut prefetcher = Prefetcher::start(reader, request);
         let mut check = EndCheck::default();
         let mut checked = Instant::now();
+        let mut row_seen = Instant::now();
         loop {
             if self.stopping() {
                 return Ok(Ended::Finished);
@@ -168,20 +177,28 @@ impl Follower {
                     return Ok(ended);
                 }
             }
-            if !self.once && checked.elapsed() > CHECK_EVERY && !check.is_waiting() {
+            if !self.once && check.is_walking() && checked.elapsed() > CHECK_EVERY {
                 checked = Instant::now();
                 check.look(&self.db, &mut redis, &self.config, &self.stream).await?;
             }
-            let batch = prefetcher.next().await?;
+            let batch = tokio::select! {
+                batch = prefetcher.next() => batch?,
+                () = tokio::time::sleep(CHECK_EVERY), if !self.once && check.is_walking() => continue,
+                _ = self.stop.changed() => continue,
+            };
+            check.count(batch.entries);
             if batch.is_empty() {
-                if self.idle(&mut redis, &mut row, &history, &mut replay).await? {
+                if self.idle(&mut redis, &mut row, &history, &mut replay, &mut check).await? {
                     return Ok(Ended::Restart);
                 }
-                report.look(&self.stream, &row, true);
-                if self.config.run.trim && (self.once || trimmed.elapsed() > TRIM_EVERY) {
-                    trimmed = Instant::now();
-                    self.trim(&mut redis, &row).await?;
+                if row_seen.elapsed() > ROW_EVERY {
+                    row_seen = Instant::now();
+                    if self.db.stream(&self.stream).await?.version != row.version {
+                        return Ok(Ended::Restart);
+                    }
                 }
+                report.look(&self.stream, &row, true);
+                self.trim_sometimes(&mut redis, &row, &mut trimmed).await?;
                 self.failing = None;
                 if self.once && !self.reached_end(&mut check, &mut redis).await? {
                     continue;
@@ -194,7 +211,7 @@ impl Follower {
             }
             if looked.elapsed() > LOOK_EVERY {
                 looked = Instant::now();
-                if redis.history(&key).await? != history {
+                if redis.history(&key).await?.name != history {
                     return Ok(Ended::Restart);
                 }
             }
@@ -204,9 +221,8 @@ impl Follower {
             }
             self.failing = None;
             report.look(&self.stream, &row, false);
-            if self.config.run.trim && trimmed.elapsed() > TRIM_EVERY {
-                trimmed = Instant::now();
-                self.trim(&mut redis, &row).await?;
+            if !self.once {
+                self.trim_sometimes(&mut redis, &row, &mut trimmed).await?;
             }
         }
     }
@@ -235,7 +251,10 @@ impl Follower {
         for tries in 1.. {
             let feed = Feed { db: &db, config: &config, stream: &stream, history, set_aside: &self.set_aside };
             match apply(&feed, redis, row, batch, replay).await {
-                Ok(Applied::Done) => return Ok(None),
+                Ok(Applied::Done { pending }) => {
+                    self.set_aside.extend(pending);
+                    return Ok(None);
+                }
                 Ok(Applied::NewHistory) => return Ok(Some(Ended::Restart)),
                 Ok(Applied::NotAlone) => {
                     tracing::warn!(stream = self.stream, "another program follows this stream, too");
@@ -289,11 +308,14 @@ impl Follower {
         row: &mut StreamRow,
         history: &str,
         replay: &mut Option<Replay>,
+        check: &mut EndCheck,
     ) -> Result<bool> {
-        if redis.history(&unescape(&self.stream)).await? != history {
+        let now = redis.history(&unescape(&self.stream)).await?;
+        if now.name != history {
             return Ok(true);
         }
-        if redis.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry)) {
+        let stream = redis.stream(&self.stream).await?;
+        if stream.as_ref().is_some_and(|stream| parts(&stream.last_id) < parts(&row.entry)) {
             return Ok(true);
         }
         if replay.is_some() || row.history != history {
@@ -306,20 +328,39 @@ impl Follower {
             *row = StreamRow { version: next.version + 1, ..next };
             *replay = None;
         }
+        check.at_end(&row.entry, stream.as_ref(), now.dropped);
         Ok(false)
     }
 
+    /// Trims, when it is time to and something was applied since the last time.
+    async fn trim_sometimes(
+        &self,
+        redis: &mut RedisClient,
+        row: &StreamRow,
+        trimmed: &mut (Instant, String),
+    ) -> Result<()> {
+        let (last, up_to) = trimmed;
+        if !self.config.run.trim || *up_to == row.entry || !(self.once || last.elapsed() > TRIM_EVERY) {
+            return Ok(());
+        }
+        *last = Instant::now();
+        if self.trim(redis, row).await? {
+            up_to.clone_from(&row.entry);
+        }
+        Ok(())
+    }
+
     /// Trims behind what everybody sees in the database, not behind what this connection believes
-    /// to have written there.
-    async fn trim(&self, redis: &mut RedisClient, row: &StreamRow) -> Result<()> {
+    /// to have written there. False: a consumer group still needs some of it.
+    async fn trim(&self, redis: &mut RedisClient, row: &StreamRow) -> Result<bool> {
         let seen = self.db.entry_seen_by_all(&self.stream).await?.unwrap_or_default();
         if parts(&seen) < parts(&row.entry) {
             bail!("the database shows {} applied up to {seen}, and not up to {}", self.stream, row.entry);
         }
-        let removed = redis.trim(&self.stream, &row.entry).await?;
+        let (removed, all) = redis.trim(&self.stream, &row.entry).await?;
         if removed > 0 {
             tracing::debug!(stream = self.stream, removed, "trimmed");
         }
-        Ok(())
+        Ok(all)
     }
 }

@@ -23,7 +23,7 @@ use crate::failure::error_chain;
 pub use apply::{apply, Applied, Batch, Feed};
 pub use end_check::is_ahead;
 pub use replay::Replay;
-pub use set_aside::SetAside;
+pub use set_aside::{settle, SetAside};
 
 /// Up to so many streams have a thread each.
 const MOST_THREADS: usize = 64;

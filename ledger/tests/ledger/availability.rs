@@ -134,16 +134,14 @@ fn adjust_gives_up_on_a_locked_file() {
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
     shop.configure(POOLS, "[run]\npatience_seconds = 3\n");
     open(&shop, 1, 10);
-    std::thread::scope(|scope| {
-        scope.spawn(|| shop.database.lock_for(Duration::from_secs(20)));
-        std::thread::sleep(Duration::from_millis(500));
-        let began = Instant::now();
-        let ended = shop.ledger(&["adjust", "0", "1", "--reason", "x"]).with(4);
-        assert!(ended.err.contains("--token") && ended.err.contains("trying again"), "{}", ended.err);
-        sell(&shop, "o1");
-        let ended = shop.ledger(&["run", "--once"]).with(4);
-        assert!(ended.err.contains("locked"), "{}", ended.err);
-        // What each has begun to wait for when its patience ends takes a second more.
-        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
-    });
+    let lock = shop.database.lock();
+    let began = Instant::now();
+    let ended = shop.ledger(&["adjust", "0", "1", "--reason", "x"]).with(4);
+    assert!(ended.err.contains("--token") && ended.err.contains("trying again"), "{}", ended.err);
+    sell(&shop, "o1");
+    let ended = shop.ledger(&["run", "--once"]).with(4);
+    assert!(ended.err.contains("locked"), "{}", ended.err);
+    // What each has begun to wait for when its patience ends takes a second more.
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    drop(lock);
 }

@@ -4,8 +4,8 @@
 use super::damage::Damage;
 use super::fields::{add_override, events, limit, limit_zone, names, on_hand, schedule, times, tuple};
 use super::newest::Newest;
-use super::record;
 use super::wire::{Read, Reader};
+use super::{record, shifts};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
@@ -171,6 +171,7 @@ impl Loader {
                 add_override(reader, &mut limit.overrides, dims)
             }
             record::TOKEN => self.token(reader),
+            record::SHIFTS => shifts::read(reader, &mut self.pool),
             record::USAGE => self.usage(reader),
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
             record::DETACHED => self.orphan(reader, EntryState::Detached),
@@ -514,6 +515,6 @@ impl Loader {
             return damage("duplicate usage");
         }
         self.finished = true;
-        Ok(())
+        shifts::add_up(&mut self.pool)
     }
 }

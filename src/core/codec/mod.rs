@@ -14,6 +14,7 @@ mod load;
 mod newest;
 mod record;
 mod save;
+mod shifts;
 pub mod wire;
 
 pub use damage::Damage;

@@ -19,6 +19,8 @@ pub const CREDIT: u8 = 18;
 pub const SALE: u8 = 14;
 /// The dimensions of a policy's `remember`.
 pub const REMEMBER: u8 = 20;
+/// What has shifted between the pool and a peer.
+pub const SHIFTS: u8 = 16;
 /// Attributes that an order keeps, and the order as in [`ORDER`].
 pub const REMEMBERING_ORDER: u8 = 21;
 
@@ -28,6 +30,7 @@ pub const fn place(kind: u8) -> (u8, u8) {
     match kind {
         LIMIT_ZONE => (LIMIT, kind),
         CREDIT => (DETACHED, kind),
+        SHIFTS => (TOKEN, kind),
         SALE => (HEADER, kind),
         REMEMBER => (EPOCH, kind),
         REMEMBERING_ORDER => (ORDER, 0),

@@ -6,6 +6,7 @@ use super::fields::{
 };
 use super::load::Loader;
 use super::record;
+use super::shifts;
 use super::wire::{put, put_bytes, put_signed};
 use crate::core::model::limit::Limit;
 use crate::core::model::order::Order;
@@ -54,8 +55,8 @@ pub fn save_partial(loader: &Loader, sink: &mut dyn FnMut(&[u8])) {
 }
 
 /// Hands the pool over in chunks of at most 64 KiB: header, sale window, ended epochs, limits with
-/// their overrides, tokens, usage, orders (open holds by deadline, then the finished ones by when
-/// they are forgotten), end.
+/// their overrides, tokens, shifts, usage, orders (open holds by deadline, then the finished ones
+/// by when they are forgotten), end.
 pub fn save(pool: &Pool, sink: &mut dyn FnMut(&[u8])) {
     let mut chunks = Chunks { buffer: Vec::with_capacity(CHUNK + 4_096), sink };
     records(pool, pool.reserved, &mut chunks);
@@ -98,6 +99,9 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
         put_bytes(out, token.token.as_slice());
         put_signed(out, token.delta);
         put_signed(out, token.forget_ms);
+    }
+    for (lane, totals) in pool.shifts.iter().flat_map(|shifts| shifts.iter()) {
+        shifts::put(chunks.record(record::SHIFTS), lane, totals);
     }
     let ordinals = usage(pool, chunks);
     let mut credits: Vec<(u32, i64)> =

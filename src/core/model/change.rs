@@ -10,6 +10,7 @@ use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
 use crate::core::model::sale::Schedule;
+use crate::core::model::shifts::Shifted;
 use crate::core::model::zone::Tz;
 use crate::core::store::index::IndexPosition;
 
@@ -257,6 +258,8 @@ pub enum PoolChange<'a> {
     Opened,
     /// The sale has ended.
     Ended,
+    /// Units, or a share of a limit, have left for another pool or come from one.
+    Shifted(Box<Shifted<'a>>),
 }
 
 /// A change as it is announced.
@@ -296,6 +299,8 @@ pub enum Kind {
     Opened,
     /// `ended`
     Ended,
+    /// `shifted`
+    Shifted,
 }
 
 impl Kind {
@@ -320,6 +325,7 @@ impl Kind {
             Self::Resumed => "resumed",
             Self::Opened => "opened",
             Self::Ended => "ended",
+            Self::Shifted => "shifted",
         }
     }
 
@@ -344,6 +350,7 @@ impl Kind {
             Self::Resumed => "stock.resume",
             Self::Opened => "stock.open",
             Self::Ended => "stock.ended",
+            Self::Shifted => "stock.shift",
         }
     }
 }
@@ -418,6 +425,15 @@ impl<'a> Change<'a> {
         }
     }
 
+    /// The other pool of a shift.
+    #[must_use]
+    pub const fn peer(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::Pool(PoolChange::Shifted(shifted)) => Some(shifted.peer),
+            Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
+        }
+    }
+
     /// How it is announced; `None` when nothing that a caller can see changes.
     #[must_use]
     pub const fn kind(&self) -> Option<Kind> {
@@ -481,6 +497,7 @@ impl PoolChange<'_> {
             Self::Policy(_) | Self::LimitSet(_) | Self::LimitRemoved { .. } | Self::Scheduled(_) => Kind::Policy,
             Self::Opened => Kind::Opened,
             Self::Ended => Kind::Ended,
+            Self::Shifted(_) => Kind::Shifted,
         }
     }
 }

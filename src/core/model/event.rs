@@ -6,6 +6,7 @@
 use crate::core::model::change::{Change, Kind, OnHand, OrderChange, OrderRef, PoolChange, Transitions};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
+use crate::core::model::shifts::{Shifted, Way};
 
 /// The id of an entry in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +42,8 @@ pub struct Event<'a> {
     /// The caller's token of a restock or a return: by it a repeated one is known again whose first
     /// one was lost.
     pub token: Option<&'a [u8]>,
+    /// The other pool of a shift.
+    pub peer: Option<&'a [u8]>,
     /// See [`quantity`].
     pub qty: i64,
     /// When, Unix ms.
@@ -60,7 +63,7 @@ pub struct Event<'a> {
 /// The quantity that a change is about, to be asked before it happens: units held, sold or returned
 /// by it, the new total of an amended hold, what an extended one holds, the units that a release or
 /// an expiry returns, the delta of an ADD, the drift of a RECONCILE, the new on_hand of a SET (0
-/// where it is not counted); else 0.
+/// where it is not counted), the units that a shift adds to on_hand; else 0.
 #[must_use]
 pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
     match change {
@@ -101,6 +104,7 @@ fn pool_quantity(pool: &Pool, change: &PoolChange<'_>) -> i64 {
             OnHand::Units(units) => on_hand.saturating_sub(units),
             OnHand::Unlimited => 0,
         },
+        PoolChange::Shifted(shifted) => shifted_quantity(pool, shifted),
         PoolChange::Suspended
         | PoolChange::Resumed
         | PoolChange::Policy(_)
@@ -112,12 +116,29 @@ fn pool_quantity(pool: &Pool, change: &PoolChange<'_>) -> i64 {
     }
 }
 
+/// Of a share of a limit no units shift.
+fn shifted_quantity(pool: &Pool, shifted: &Shifted<'_>) -> i64 {
+    if shifted.share.is_some() {
+        return 0;
+    }
+    let units = shifted.total.saturating_sub(shifted.reached(pool.shifts()));
+    match shifted.way {
+        Way::To => units.saturating_neg(),
+        Way::From => units,
+    }
+}
+
 impl<'a> Event<'a> {
     /// The same with these words of the caller.
     #[must_use]
-    pub fn with_words<'o>(&self, order: Option<&'o [u8]>, token: Option<&'o [u8]>) -> Event<'o> {
+    pub fn with_words<'o>(
+        &self,
+        order: Option<&'o [u8]>,
+        token: Option<&'o [u8]>,
+        peer: Option<&'o [u8]>,
+    ) -> Event<'o> {
         let Self { kind, transitions, epoch, seq, qty, at_ms, available, reserved, on_hand, sold, out, .. } = *self;
-        Event { kind, transitions, epoch, seq, order, token, qty, at_ms, available, reserved, on_hand, sold, out }
+        Event { kind, transitions, epoch, seq, order, token, peer, qty, at_ms, available, reserved, on_hand, sold, out }
     }
 
     /// The entry of a change that has just happened.
@@ -136,6 +157,7 @@ impl<'a> Event<'a> {
             seq: pool.seq(),
             order: change.order().map(|order| order.id),
             token: change.token(),
+            peer: change.peer(),
             qty,
             at_ms,
             available: pool.available().map(|units| units.max(0)),

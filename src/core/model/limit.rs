@@ -9,6 +9,8 @@ use arrayvec::ArrayVec;
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::{Bytes, MAX_ID};
+use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::shifted_shares::ShiftedShares;
 use crate::core::model::time::SLACK_MS;
 use crate::core::model::usage::{Joined, TupleAt};
 use crate::core::model::window::Window;
@@ -263,6 +265,9 @@ pub struct Limit {
     pub base: Cap,
     /// Caps that differ for some values.
     pub overrides: Overrides,
+    /// What of it has shifted between this pool and its peers; `None` = nothing. Follows from the
+    /// pool's shifts.
+    pub shifted: Option<Box<ShiftedShares>>,
     /// Its usage entries by window.
     pub entries: Timeline,
     /// Its name in answers.
@@ -316,10 +321,38 @@ impl Limit {
     /// What holds for these values.
     #[must_use]
     pub fn cap(&self, tuple: &[u8]) -> Cap {
+        if self.shifted.is_none() {
+            return self.configured(tuple);
+        }
+        self.share(tuple).map_or(Cap::Unlimited, |max| Cap::At(max.clamp(0, MAX_UNITS)))
+    }
+
+    /// What the policy says for these values.
+    fn configured(&self, tuple: &[u8]) -> Cap {
         if self.overrides.is_empty() {
             return self.base;
         }
         self.overrides.find(tuple, self.identity.dims.len()).unwrap_or(self.base)
+    }
+
+    /// What the policy says for these values, with what has shifted: below 0 where more has left
+    /// than there was. `None` = unlimited.
+    #[must_use]
+    pub fn share(&self, tuple: &[u8]) -> Option<i64> {
+        let shifted = self.shifted.as_ref().map_or(0, |shifted| shifted.get(tuple));
+        match self.configured(tuple) {
+            Cap::Unlimited => None,
+            Cap::At(max) => Some(max.saturating_add(shifted)),
+        }
+    }
+
+    /// A share comes, or with a negative number leaves.
+    pub fn shift_share(&mut self, value: &Bytes, units: i64) {
+        let shifted = self.shifted.get_or_insert_default();
+        shifted.add(value, units);
+        if shifted.is_empty() {
+            self.shifted = None;
+        }
     }
 
     /// When its current window began, Unix ms.

@@ -1,9 +1,10 @@
 //! The words of the rules, and the pool itself as data. Nothing here decides or changes anything.
 //!
 //! Read in this order: `quantity`, `ids`, `time`, `window` and `attributes` (the words), `order`,
-//! `limit`, `usage`, `sale` and `remembered` (what is kept), `pool` (the aggregate), `change` (what
-//! can happen to it), `refusal` (why it does not), `event` (what is published of a change),
-//! `context` and `view` (what a call sees), `returning` and `top_usage` (what operators ask for).
+//! `limit`, `usage`, `sale`, `remembered`, `shifts` and `shifted_shares` (what is kept), `pool` and
+//! `pool_shifts` (the aggregate), `change` (what can happen to it), `refusal` (why it does not),
+//! `event` (what is published of a change), `context` and `view` (what a call sees), `returning`
+//! and `top_usage` (what operators ask for).
 
 pub mod attributes;
 pub mod change;
@@ -16,11 +17,14 @@ pub mod order;
 pub mod placement;
 pub mod policy;
 pub mod pool;
+mod pool_shifts;
 pub mod quantity;
 pub mod refusal;
 pub mod remembered;
 pub mod returning;
 pub mod sale;
+pub mod shifted_shares;
+pub mod shifts;
 pub mod time;
 pub mod top_usage;
 pub mod usage;

@@ -124,6 +124,8 @@ pub struct Pool {
     pub(in crate::core) counts: [u32; 5],
     pub(in crate::core) usage: Usage,
     pub(in crate::core) tokens: Tokens,
+    /// What has shifted between this pool and its peers; `None` = nothing.
+    pub(in crate::core) shifts: Option<Box<crate::core::model::shifts::Shifts>>,
 }
 
 impl Pool {
@@ -164,6 +166,7 @@ impl Pool {
             counts: [0; 5],
             usage: Usage::default(),
             tokens: Tokens::default(),
+            shifts: None,
         }
     }
 
@@ -358,6 +361,7 @@ impl Pool {
             .saturating_add(self.finished.bytes())
             .saturating_add(self.usage.bytes())
             .saturating_add(self.tokens.bytes())
+            .saturating_add(self.shifts_bytes())
     }
 
     /// What freeing it costs, in allocations of size.

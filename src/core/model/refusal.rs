@@ -43,6 +43,10 @@ pub enum Bound {
     Unlimited,
     /// The sale would end before it opens.
     Schedule,
+    /// The limit is not there, or its max cannot be divided.
+    NoLimit,
+    /// 10,000 lanes have shifted something.
+    Shifts,
 }
 
 /// Why a call does not do what it asks for. Nothing has changed.
@@ -63,6 +67,11 @@ pub enum Refusal {
     Added {
         /// Units.
         delta: i64,
+    },
+    /// As much was shifted before.
+    Shifted {
+        /// The total.
+        total: i64,
     },
     /// The order is over.
     Closed(OrderState),

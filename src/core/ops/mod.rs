@@ -22,6 +22,7 @@ pub mod return_units;
 pub mod roll;
 pub mod schedule;
 pub mod set;
+pub mod shift;
 pub mod split;
 pub mod suspend;
 

@@ -62,11 +62,13 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
 /// A limit that begins to count now.
 pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
     let id = pool.next_limit;
+    let text: Box<str> = wanted.identity.text().into();
     pool.next_limit = id.saturating_add(1);
     Limit {
         id,
         set_ms: now_ms,
-        text: wanted.identity.text().into(),
+        shifted: pool.shifts.as_ref().and_then(|shifts| shifts.shares_of(&text)),
+        text,
         identity: wanted.identity.clone(),
         tz: wanted.tz,
         resolved: (0, 0),

@@ -3,7 +3,7 @@
 
 use crate::core::model::change::{Change, PoolChange};
 use crate::core::model::pool::{sellable, Pool};
-use crate::core::model::quantity::difference;
+use crate::core::model::quantity::{difference, sum};
 use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::view::View;
 
@@ -51,7 +51,10 @@ pub fn decide(view: &View<'_>, on_hand: i64, after: Option<After>) -> Result<Fou
     if pool.unlimited {
         return Err(Refusal::Bound(Bound::Unlimited));
     }
-    let expected = moved.and_then(|moved| difference(on_hand, moved));
+    // The database knows nothing of units that have shifted between buckets. Three numbers within
+    // the bounds stay far within an i64.
+    let owned = moved.map(|moved| on_hand.saturating_sub(moved).saturating_add(pool.shifted_units()));
+    let expected = owned.and_then(|units| sum(units, 0));
     let expected = expected.filter(|&units| {
         sellable(units, pool.safety).is_some_and(|units| difference(units, view.reserved()).is_some())
             && difference(units, pool.on_hand).is_some()

@@ -8,9 +8,11 @@ use crate::core::apply::apply;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OnHand, OrderChange, PoolChange};
 use crate::core::model::context::CallContext;
+use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Count, Identity, Missing};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, Stamp};
+use crate::core::model::shifts::{Lane, Totals};
 use crate::core::model::usage::EntryState;
 use crate::core::model::usage::UsageCounts;
 use crate::core::model::view::View;
@@ -139,6 +141,13 @@ fn each_lie_is_found() {
             p.usage.restore_index(crate::core::store::bulk::Bulk::default()).expect("an empty one")
         }),
         ("a limit is newer than the pool", |p| p.next_limit = 1),
+        ("the shares of a limit that shifted being right", |p| p.limits[0].shift_share(&Bytes::new(b"u"), 1)),
+        ("a shift that shifted nothing is kept", |p| p.shifts = Some(Box::default())),
+        ("the sum of what shifted is out of bounds", |p| {
+            let totals = Totals { received: 1 << 60, ..Totals::default() };
+            let lane = Lane { peer: Bytes::new(b"peer"), share: None };
+            p.shifts.get_or_insert_default().set(lane, totals);
+        }),
         ("duplicate limit", |p| {
             let mut again = p.limits[0].clone();
             again.id = 2;

@@ -4,7 +4,7 @@
 //! named last, so that its calls meet: few keys, few orders, few buyers, quantities near the stock, short holds, and a
 //! clock that likes the edges of windows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use base64::Engine as _;
 use rand::rngs::SmallRng;
@@ -110,6 +110,8 @@ pub struct Generator {
     /// Limits that were set last, as the options that name them.
     limits: VecDeque<Vec<Vec<u8>>>,
     policies: VecDeque<Vec<u8>>,
+    /// The last total of each shift.
+    totals: BTreeMap<Vec<u8>, i64>,
     last: Option<Vec<Vec<u8>>>,
 }
 
@@ -132,6 +134,7 @@ impl Generator {
             paid_carts: VecDeque::new(),
             limits: VecDeque::new(),
             policies: VecDeque::new(),
+            totals: BTreeMap::new(),
             last: None,
         };
         for pool in generator.pools() {
@@ -398,7 +401,9 @@ impl Generator {
             963..967 => self.start_on_any("STOCK.LIMITS"),
             967..969 => self.start_on_any("STOCK.POLICY"),
             969..970 => self.start_on_any("STOCK.VERIFY"),
-            970..982 => self.reconcile(),
+            970..978 => self.reconcile(),
+            978..988 => self.shift_units(),
+            988..989 => self.start_on_any("STOCK.SHIFTS"),
             _ => self.malformed(),
         }
     }

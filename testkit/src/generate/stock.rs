@@ -1,6 +1,6 @@
 //! Calls about the stock.
 
-use super::{decimal, words, Generator, Rng, CROWDED, MAX_QTY};
+use super::{by_of, by_text, decimal, pairs, words, Generator, Rng, CROWDED, MAX_QTY};
 
 impl Generator {
     pub(super) fn set(&mut self) -> Vec<Vec<u8>> {
@@ -103,6 +103,68 @@ impl Generator {
             _ => self.rng.random_range(200..20_000),
         };
         Some(self.now_ms + ahead)
+    }
+
+    /// Units, or a share of a limit, between two of few peers: totals that grow a little, and repeated ones.
+    pub(super) fn shift_units(&mut self) -> Vec<Vec<u8>> {
+        let key = self.any_pool();
+        let mut argv = self.start("STOCK.SHIFT", key);
+        let sends = self.chance(50);
+        argv.push(self.word(if sends { "TO" } else { "FROM" }));
+        argv.push(self.one_of(&["peer:1", "peer:2", "a peer with a longer name than others"]).into());
+        let share = self.chance(60);
+        let mut options = Vec::new();
+        if sends && self.chance(20) {
+            options.push(vec![self.word("RECEIVED")]);
+        }
+        if share != self.chance(3) && !sends {
+            let ahead = self.one_of(&[-5_000, -1, 0, 0, 0, 1, 3_000]);
+            options.push(vec![self.word("SINCE"), decimal(self.now_ms + ahead)]);
+        }
+        if !share {
+            let total = self.total(&argv);
+            argv.push(total);
+            self.push_shuffled(&mut argv, options);
+            return argv;
+        }
+        let known = self.limits.len();
+        let (by, name) = match known > 0 && self.chance(95) {
+            true => {
+                let name = self.limits[self.rng.random_range(0..known)].clone();
+                (by_of(&name[0]), pairs(&name[1..]))
+            }
+            false => self.limit_name(),
+        };
+        options.push(vec![self.word("LIMIT"), by_text(by)]);
+        let mut lane = argv.clone();
+        lane.push(by_text(by));
+        lane.extend(name.iter().flatten().cloned());
+        options.extend(name);
+        let total = self.total(&lane);
+        argv.push(total);
+        self.push_shuffled(&mut argv, options);
+        if !by.is_empty() && self.chance(97) {
+            argv.push(self.word("FOR"));
+            argv.extend(self.override_values(by));
+        }
+        argv
+    }
+
+    /// The total of a shift: mostly a little more than the last one between these two.
+    fn total(&mut self, lane: &[Vec<u8>]) -> Vec<u8> {
+        let lane: Vec<u8> = lane[1..].join(&b' ').to_ascii_lowercase();
+        let last = self.totals.get(&lane).copied().unwrap_or(0);
+        let total = match self.rng.random_range(0..200) {
+            0..120 => last + self.rng.random_range(1..8),
+            120..160 => last.max(1),
+            160..198 => self.rng.random_range(1..=last + 6),
+            198 => MAX_QTY,
+            _ => return decimal(MAX_QTY - self.rng.random_range(0..9)),
+        };
+        if total < MAX_QTY {
+            self.totals.insert(lane, total);
+        }
+        decimal(total)
     }
 
     pub(super) fn sweep(&mut self) -> Vec<Vec<u8>> {

@@ -36,6 +36,8 @@ pub(super) struct Options {
     pub(super) returning: bool,
     pub(super) details: bool,
     pub(super) top: Option<usize>,
+    pub(super) received: bool,
+    pub(super) limit_by: Option<Vec<Bytes>>,
 }
 
 impl Options {
@@ -140,6 +142,8 @@ impl Args<'_> {
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
                 "LATE" => options.late = true,
+                "RECEIVED" => options.received = true,
+                "LIMIT" => options.limit_by = Some(self.by()?),
                 "REPLACES" => options.replaces = Some(self.id()?),
                 "SINCE" => options.since_ms = Some(self.positive()?),
                 "KEEPUSAGE" => options.keep_usage = true,

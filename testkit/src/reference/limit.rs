@@ -1,6 +1,6 @@
 //! One limit: its windows, overrides and usage.
 
-use super::{int, words, Attributes, BTreeMap, Bytes, Rc, Reply, Shared, Tz, Values};
+use super::{int, words, Attributes, BTreeMap, Bytes, Rc, Reply, Shared, Tz, Values, MAX_QTY};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Window {
@@ -138,6 +138,8 @@ pub(super) struct Limit {
     pub(super) usage: BTreeMap<Values, Usage>,
     /// Usage of windows that are over, unless the clock steps back within [`SLACK_MS`].
     pub(super) over_usage: BTreeMap<Values, Usage>,
+    /// What of it has shifted between this pool and its peers, for some values.
+    pub(super) shifted: BTreeMap<Vec<Bytes>, i128>,
     /// How many usages it has begun.
     pub(super) instances: u64,
     pub(super) set_ms: i128,
@@ -180,8 +182,18 @@ impl Limit {
         !matches!(self.window, Window::Order | Window::Life)
     }
 
-    /// The max for these values: that of the most exact override, else the base.
+    /// The max for these values, by the policy and what has shifted.
     pub(super) fn max_for(&self, values: &[Bytes]) -> Option<i128> {
+        self.share_of(values).map(|max| max.clamp(0, MAX_QTY))
+    }
+
+    /// The same, also where more has left than there was.
+    pub(super) fn share_of(&self, values: &[Bytes]) -> Option<i128> {
+        self.policy_max(values).map(|max| max + self.shifted.get(values).copied().unwrap_or(0))
+    }
+
+    /// That of the most exact override, else the base.
+    fn policy_max(&self, values: &[Bytes]) -> Option<i128> {
         let matches = |pattern: &[Option<Bytes>]| {
             let same = |(one, value): (&Option<Bytes>, &Bytes)| one.as_ref().is_none_or(|one| one == value);
             pattern.iter().zip(values).all(same)
@@ -232,6 +244,14 @@ impl Limit {
         let counted = self.usage.get(values);
         let at_ms = counted.map_or(now, |usage| usage.window_start);
         self.tz.bounds(self.window, at_ms).1
+    }
+
+    /// Where the window begins in which these values are counted: mostly the current one.
+    pub(super) fn window_start(&self, now: i128, values: &[Bytes]) -> i128 {
+        if matches!(self.window, Window::Rolling(_)) {
+            return self.counted_parts(values).iter().map(|part| part.window_start).max().unwrap_or(0);
+        }
+        self.usage.get(values).map_or_else(|| self.tz.bounds(self.window, now).0, |usage| usage.window_start)
     }
 
     /// What an order of this quantity counts.
@@ -319,7 +339,10 @@ impl Limit {
 
     /// `held`: what of it is the order's own, which asks for `qty` in all.
     pub(super) fn refusal(&self, now: i128, key: &[u8], values: &[Bytes], qty: i128, held: i128) -> Reply {
-        let more = self.amount(qty) - held;
+        self.refusal_of(now, key, values, self.amount(qty) - held)
+    }
+
+    pub(super) fn refusal_of(&self, now: i128, key: &[u8], values: &[Bytes], more: i128) -> Reply {
         words(&[
             Reply::bulk("LIMITED"),
             Reply::bulk(key),

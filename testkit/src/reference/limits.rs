@@ -17,6 +17,7 @@ pub(super) fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &C
         overrides: Shared::default(),
         usage: BTreeMap::new(),
         over_usage: BTreeMap::new(),
+        shifted: BTreeMap::new(),
         instances: 0,
         set_ms: 0,
         parts: BTreeMap::new(),

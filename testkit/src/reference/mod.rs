@@ -32,6 +32,7 @@ mod pool;
 mod reading;
 mod schedule;
 mod selling;
+mod shifts;
 mod stock;
 pub mod told;
 mod zone;
@@ -163,6 +164,8 @@ impl Reference {
             b"STOCK.SET" => self.set(now, args),
             b"STOCK.ADD" => self.add(now, args),
             b"STOCK.RECONCILE" => self.reconcile(now, args),
+            b"STOCK.SHIFT" => self.shift_to_or_from(now, args),
+            b"STOCK.SHIFTS" => self.shifts(now, args),
             b"STOCK.SUSPEND" => self.suspend(now, args, true),
             b"STOCK.RESUME" => self.suspend(now, args, false),
             b"STOCK.SETPOLICY" => self.set_policy(now, args),
@@ -201,6 +204,7 @@ impl Reference {
         };
         let mut next = pool.clone();
         let mut answer = operation(&mut next, &self.config);
+        next.spread_shares();
         next.fix_memory(&self.config);
         if answer.is_ok() {
             match next.within_bounds() {

@@ -2,8 +2,8 @@
 
 use super::Window;
 use super::{
-    conflict, error, int, refusal, told, words, Attributes, BTreeMap, BTreeSet, Bytes, Config, Count, Id, Limit, Reply,
-    Sale, Shared, Usage, Values, MAX_QTY, SLACK_MS,
+    conflict, error, int, refusal, shifts::Shifts, told, words, Attributes, BTreeMap, BTreeSet, Bytes, Config, Count,
+    Id, Limit, Reply, Sale, Shared, Usage, Values, MAX_QTY, SLACK_MS,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +136,7 @@ pub(super) struct Pool {
     /// What the outside world was told of the sale window.
     pub(super) told_sale: Sale,
     pub(super) limits: Vec<Shared<Limit>>,
+    pub(super) shifts: Shared<Shifts>,
     pub(super) orders: BTreeMap<Id, Shared<Order>>,
     pub(super) add_tokens: BTreeMap<Bytes, AddToken>,
     /// Orders and tokens that are forgotten, unless the clock steps back within [`SLACK_MS`].

@@ -40,6 +40,9 @@ impl Reference {
             ("retain_paid_seconds", int(policy.retain_paid_s.unwrap_or(config.retain_paid_s.into()))),
             ("events", Reply::bulk(policy.events.as_deref().unwrap_or(b""))),
         ];
+        if !pool.shifts.is_empty() {
+            fields.push(("shifted", int(pool.shifted_units())));
+        }
         if with_returning {
             fields.push(("returning", returning(now, &pool)));
         }

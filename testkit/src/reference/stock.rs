@@ -124,6 +124,7 @@ impl Reference {
                         id: old.id,
                         usage: old.usage,
                         over_usage: old.over_usage,
+                        shifted: old.shifted,
                         instances: old.instances,
                         parts: old.parts,
                         looked_ms: old.looked_ms,

@@ -19,6 +19,7 @@ pub struct EventRef {
     pub out: i128,
     pub edge: Option<&'static str>,
     pub token: Option<Bytes>,
+    pub peer: Option<Bytes>,
     /// None: the pool tells nobody, or whom the server says.
     pub stream: Option<Bytes>,
 }
@@ -48,6 +49,7 @@ impl Pool {
             out: self.out,
             edge,
             token: None,
+            peer: None,
             stream: self.policy.events.clone(),
         };
         self.told.push(told);
@@ -58,6 +60,16 @@ impl Pool {
         self.tell(kind, order, qty);
         if let Some(told) = self.told.last_mut() {
             told.token = token;
+        }
+    }
+}
+
+impl Pool {
+    /// The same of a shift.
+    pub(super) fn tell_shifted(&mut self, units: i128, peer: &[u8]) {
+        self.tell("shifted", None, units);
+        if let Some(told) = self.told.last_mut() {
+            told.peer = Some(peer.to_vec());
         }
     }
 }
@@ -149,7 +161,7 @@ impl Reference {
             let Some(on_hand) = pool.on_hand else {
                 return Err(error("the pool is unlimited"));
             };
-            let expected = shelf - moved;
+            let expected = shelf - moved + pool.shifted_units();
             let drift = expected - on_hand;
             if moved.abs() > MAX_QTY || drift.abs() > MAX_QTY {
                 return Err(error("a sum would be out of range"));

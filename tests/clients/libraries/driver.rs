@@ -36,6 +36,12 @@ impl Driver {
         self.line(&json!({"method": method, "args": args}))
     }
 
+    /// Which of so many buckets a value has.
+    #[track_caller]
+    pub fn bucket(&mut self, value: Json, count: u32) -> u64 {
+        self.line(&json!({"bucket": value, "count": count})).as_u64().expect("a number")
+    }
+
     /// All at once.
     #[track_caller]
     pub fn pipeline(&mut self, calls: &[(&str, Json)]) -> Vec<Json> {

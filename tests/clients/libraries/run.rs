@@ -35,6 +35,12 @@ fn every_answer_has_its_type() {
                     wrong.push(format!("{}\n    found    {found}\n    expected {}", vector.name, vector.result));
                 }
             }
+            for (value, count, bucket) in vectors::buckets() {
+                let found = driver.bucket(value.clone(), count);
+                if found != bucket {
+                    wrong.push(format!("{value} is in bucket {found} of {count}, not in {bucket}"));
+                }
+            }
             driver.end();
             assert!(wrong.is_empty(), "{} {flags:?}:\n{}", library.name, wrong.join("\n"));
         }

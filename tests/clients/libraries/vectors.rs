@@ -57,6 +57,18 @@ pub fn all() -> Vec<Vector> {
         .collect()
 }
 
+/// The lines of buckets.txt: a value, of how many buckets, and the one that it has.
+pub fn buckets() -> Vec<(Json, u32, u64)> {
+    let source = fs::read_to_string(clients("vectors/buckets.txt")).expect("buckets.txt");
+    let lines = source.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let parts = words(line);
+        let [value, count, bucket] = &parts[..] else { panic!("VALUE COUNT BUCKET: {line}") };
+        let number = |text: &[u8]| -> u32 { String::from_utf8_lossy(text).parse().expect("a number") };
+        (text(value), number(count), number(bucket).into())
+    });
+    lines.collect()
+}
+
 /// One line of calls.txt.
 struct Line {
     name: String,

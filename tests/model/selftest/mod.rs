@@ -16,6 +16,7 @@ mod orders;
 mod policies;
 mod replace;
 mod schedule;
+mod shifts;
 mod split;
 mod states;
 mod stock;

@@ -44,6 +44,13 @@ async fn driver(stock: &Stock) -> Ended {
     let typed = |call: &Json| typed::typed(call["method"].as_str().unwrap_or_default(), &call["args"]);
     for line in io::stdin().lines() {
         let asked: Json = serde_json::from_str(&line?)?;
+        if let (Some(value), Some(count)) = (asked["bucket"].as_str(), asked["count"].as_u64()) {
+            // A character of the vectors is a byte.
+            let value: Vec<u8> = value.chars().map(|c| c as u8).collect();
+            println!("{}", bucket_of(value, count as u32));
+            io::stdout().flush()?;
+            continue;
+        }
         let answer = match asked.as_array() {
             Some(calls) => stock.pipeline(calls.iter().map(typed)).await.into_iter().map(typed::written).collect(),
             None => typed::written(stock.call(typed(&asked)).await),

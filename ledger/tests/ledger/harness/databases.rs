@@ -31,6 +31,8 @@ pub struct Server {
     port: u16,
     kind: Kind,
     durable: bool,
+    /// Beside the usual ones.
+    arguments: Vec<String>,
     child: Child,
     _keep: tempfile::TempDir,
 }
@@ -123,6 +125,19 @@ fn find(name: &str, places: &[&str]) -> PathBuf {
     found.unwrap_or_else(|| panic!("no {name} in {places:?}: `make deps` installs it"))
 }
 
+/// A folder of scripts/databases.sh whose server takes the place of Debian's: LEDGER_POSTGRES and
+/// LEDGER_MYSQL name one.
+fn other_server(kind: Kind) -> Option<PathBuf> {
+    let variable = if kind == Kind::Postgres { "LEDGER_POSTGRES" } else { "LEDGER_MYSQL" };
+    std::env::var_os(variable).filter(|dir| !dir.is_empty()).map(PathBuf::from)
+}
+
+/// Whether the tests of MariaDB run on a MySQL, which has neither its UUIDs nor its sequences.
+pub fn is_mysql(kind: Kind) -> bool {
+    let name = other_server(kind).and_then(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()));
+    kind == Kind::MariaDb && name.is_some_and(|name| name.starts_with("mysql"))
+}
+
 fn check(mut command: Command) {
     let out = command.output().expect("a command");
     let text = String::from_utf8_lossy(&out.stderr);
@@ -131,12 +146,27 @@ fn check(mut command: Command) {
 
 impl Server {
     pub fn start(kind: Kind, durable: bool) -> Server {
+        let mut server = Server::prepare(kind);
+        server.durable = durable;
+        server.start_again();
+        server
+    }
+
+    /// An empty data directory, and no server yet.
+    fn prepare(kind: Kind) -> Server {
         let keep = tempfile::tempdir().expect("a directory");
         give_to_nobody(keep.path());
         let dir = keep.path().to_path_buf();
         let data = dir.join("data");
-        match kind {
-            Kind::Postgres => {
+        let other = other_server(kind).map(|dir| dir.join("install"));
+        match (kind, other) {
+            (_, Some(install)) => {
+                let mut make = Command::new(install);
+                make.arg(&data).current_dir(&dir).env("TMPDIR", &dir);
+                as_nobody(&mut make);
+                check(make);
+            }
+            (Kind::Postgres, None) => {
                 let mut make =
                     Command::new(find("initdb", &["/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin"]));
                 make.args(["-A", "trust", "-U", "shop", "-E", "UTF8", "--locale=C", "-N", "-D"])
@@ -145,20 +175,82 @@ impl Server {
                 as_nobody(&mut make);
                 check(make);
             }
-            Kind::MariaDb => {
+            (Kind::MariaDb, None) => {
                 let mut make = Command::new(find("mariadb-install-db", &["/usr/bin", "/usr/local/bin"]));
-                make.arg("--no-defaults").arg(format!("--datadir={}", data.display())).current_dir(&dir);
+                // A MariaDB that starts removes the temporary tables of every other one in the same
+                // directory.
+                make.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
+                make.current_dir(&dir).env("TMPDIR", &dir);
                 make.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
                 as_nobody(&mut make);
                 check(make);
             }
-            Kind::Sqlite => unreachable!("a file has no server"),
+            (Kind::Sqlite, None) => unreachable!("a file has no server"),
         }
         let port = free_port();
-        let child = Server::spawn(kind, &dir, port, durable);
-        let server = Server { dir, port, kind, durable, child, _keep: keep };
-        server.wait();
-        server
+        // Something to wait for until there is a server.
+        let child = Command::new("true").stdin(std::process::Stdio::piped()).spawn().expect("true");
+        Server { dir, port, kind, durable: false, arguments: Vec::new(), child, _keep: keep }
+    }
+
+    /// Two nodes of a Galera cluster, of Debian's MariaDB and galera-4. The second one begins with a
+    /// copy of the first one's data: nothing has to be transferred.
+    pub fn galera() -> [Server; 2] {
+        let provider = find("libgalera_smm.so", &["/usr/lib/galera", "/usr/lib64/galera-4"]);
+        let ports: [[u16; 3]; 2] = std::array::from_fn(|_| std::array::from_fn(|_| free_port()));
+        let cluster = format!("gcomm://{}", ports.map(|[_, group, _]| format!("127.0.0.1:{group}")).join(","));
+        let arguments = |node: usize| -> Vec<String> {
+            let [_, group, transfer] = ports[node];
+            vec![
+                "--wsrep-on=ON".to_string(),
+                format!("--wsrep-provider={}", provider.display()),
+                format!("--wsrep-cluster-address={cluster}"),
+                format!("--wsrep-node-address=127.0.0.1:{group}"),
+                format!(
+                    "--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{group};\
+                     ist.recv_addr=127.0.0.1:{transfer};gcache.size=32M"
+                ),
+                "--binlog-format=ROW".to_string(),
+                "--innodb-autoinc-lock-mode=2".to_string(),
+            ]
+        };
+        let mut first = Server::prepare(Kind::MariaDb);
+        first.port = ports[0][0];
+        first.arguments = [arguments(0), vec!["--wsrep-new-cluster".to_string()]].concat();
+        first.start_again();
+        // Its clean end writes down where it stands.
+        signal(first.pid(), "TERM");
+        let _ = first.child.wait();
+        let mut second = Server::prepare(Kind::MariaDb);
+        second.port = ports[1][0];
+        second.arguments = arguments(1);
+        let mut copy = Command::new("cp");
+        copy.args(["-a", "--remove-destination"]).arg(first.dir.join("data/.")).arg(second.dir.join("data"));
+        check(copy);
+        first.start_again();
+        second.start_again();
+        wait_until("the cluster has two nodes", || {
+            block_on(async {
+                let sql = "SHOW STATUS LIKE 'wsrep_cluster_size'";
+                let mut c = connect(&second.url("mysql")).await?;
+                query(sql).fetch_all(&mut c).await
+            })
+            .is_ok_and(|rows| rows.first().is_some_and(|row| row.text(1).is_ok_and(|size| size == "2")))
+        });
+        // So that it can be started again as a member.
+        first.arguments = arguments(0);
+        [first, second]
+    }
+
+    /// The address of a database here that is on another server, too.
+    pub fn url_like(&self, database: &Database) -> String {
+        let (_, name) = database.url.rsplit_once('/').expect("a name");
+        self.url(name)
+    }
+
+    fn pid(&self) -> u32 {
+        let pid = std::fs::read_to_string(self.dir.join("server.pid")).expect("a pid");
+        pid.trim().parse().expect("a pid")
     }
 
     /// A standby of a PostgreSQL, which streams from it: asynchronously, as it comes.
@@ -173,9 +265,10 @@ impl Server {
         as_nobody(&mut copy);
         check(copy);
         let port = free_port();
-        let child = Server::spawn(Kind::Postgres, &dir, port, true);
-        let server = Server { dir, port, kind: Kind::Postgres, durable: true, child, _keep: keep };
-        server.wait();
+        let child = Command::new("true").stdin(std::process::Stdio::piped()).spawn().expect("true");
+        let arguments = Vec::new();
+        let mut server = Server { dir, port, kind: Kind::Postgres, durable: true, arguments, child, _keep: keep };
+        server.start_again();
         server
     }
 
@@ -207,39 +300,44 @@ impl Server {
         give_to_nobody(&dir);
         let program = find("pgbouncer", &["/usr/sbin", "/usr/bin", "/usr/local/bin"]);
         let child = guarded(&program, &["pgbouncer.ini"], &dir, true);
-        let server = Server { dir, port, kind: Kind::Postgres, durable: false, child, _keep: keep };
+        let arguments = Vec::new();
+        let server = Server { dir, port, kind: Kind::Postgres, durable: false, arguments, child, _keep: keep };
         server.wait();
         server
     }
 
-    fn spawn(kind: Kind, dir: &Path, port: u16, durable: bool) -> Child {
-        let port = port.to_string();
-        let more = SETUP.get().arguments(kind);
+    fn spawn(&self) -> Child {
+        let Server { kind, dir, durable, .. } = self;
+        let (kind, durable, port) = (*kind, *durable, self.port.to_string());
+        let more: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let more = &[SETUP.get().arguments(kind), &more].concat();
+        let other = other_server(kind).map(|dir| dir.join("server"));
+        let is_other = other.is_some();
         match kind {
             Kind::Postgres => {
-                let program = find("postgres", &["/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin"]);
+                let program = other
+                    .unwrap_or_else(|| find("postgres", &["/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/bin"]));
                 let fsync = if durable { "fsync=on" } else { "fsync=off" };
                 let args =
                     ["-D", "data", "-k", ".", "-h", "127.0.0.1", "-p", &port, "-c", fsync, "-c", "max_connections=400"];
                 guarded(&program, &[&args[..], more].concat(), dir, true)
             }
             _ => {
-                let program = find("mariadbd", &["/usr/sbin", "/usr/bin", "/usr/local/bin"]);
+                let program = other.unwrap_or_else(|| find("mariadbd", &["/usr/sbin", "/usr/bin", "/usr/local/bin"]));
                 let flush =
                     if durable { "--innodb-flush-log-at-trx-commit=1" } else { "--innodb-flush-log-at-trx-commit=0" };
                 let port = format!("--port={port}");
                 let data = format!("--datadir={}", dir.join("data").display());
                 let socket = format!("--socket={}", dir.join("s").display());
-                let args = [
-                    "--no-defaults",
-                    &data,
-                    &socket,
-                    &port,
-                    "--bind-address=127.0.0.1",
-                    flush,
-                    "--max-connections=200",
-                ];
-                guarded(&program, &[&args[..], more].concat(), dir, true)
+                let temporary = format!("--tmpdir={}", dir.display());
+                let args =
+                    [&data, &socket, &port, &temporary, "--bind-address=127.0.0.1", flush, "--max-connections=200"];
+                let first: &[&str] = match (is_other, is_mysql(kind)) {
+                    (false, _) => &["--no-defaults"],
+                    (true, false) => &[],
+                    (true, true) => &["--mysqlx=OFF"],
+                };
+                guarded(&program, &[first, &args[..], more].concat(), dir, true)
             }
         }
     }
@@ -257,15 +355,14 @@ impl Server {
 
     /// As a crash: no clean shutdown.
     pub fn kill(&mut self) {
-        let pid = std::fs::read_to_string(self.dir.join("server.pid")).expect("a pid");
         let name = if self.kind == Kind::Postgres { "QUIT" } else { "KILL" };
-        signal(pid.trim().parse().expect("a pid"), name);
+        signal(self.pid(), name);
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 
     pub fn start_again(&mut self) {
-        self.child = Server::spawn(self.kind, &self.dir, self.port, self.durable);
+        self.child = self.spawn();
         self.wait();
     }
 }
@@ -323,6 +420,11 @@ impl Database {
         Database { kind, url, server: Some(server), _dir: None }
     }
 
+    /// A fresh database of a server that somebody else keeps.
+    pub fn of(server: &Server) -> Database {
+        Database { kind: server.kind, url: Database::make(server.kind, server.port), server: None, _dir: None }
+    }
+
     fn make(kind: Kind, port: u16) -> String {
         let name = format!("shop{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let admin = url(kind, port, if kind == Kind::Postgres { "postgres" } else { "mysql" });
@@ -348,15 +450,34 @@ impl Database {
         self.server.take()
     }
 
-    /// Nobody else writes for so long.
+    /// Nobody else writes into the file for so long.
     pub fn lock_for(&self, time: std::time::Duration) {
-        block_on(async {
+        let lock = self.lock();
+        std::thread::sleep(time);
+        drop(lock);
+    }
+
+    /// Nobody else writes into the file while this value lives.
+    pub fn lock(&self) -> impl Drop {
+        struct Lock(Option<(Connection, tokio::runtime::Runtime)>);
+        impl Drop for Lock {
+            fn drop(&mut self) {
+                let Some((mut c, runtime)) = self.0.take() else { return };
+                runtime.block_on(async {
+                    query("ROLLBACK").execute(&mut c).await.expect("an end");
+                    drop(c);
+                });
+            }
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let c = runtime.block_on(async {
             let mut c = connect(&self.url).await.expect("the database");
             query("PRAGMA busy_timeout = 20000").execute(&mut c).await.expect("patience");
             query("BEGIN IMMEDIATE").execute(&mut c).await.expect("the lock");
-            tokio::time::sleep(time).await;
-            query("ROLLBACK").execute(&mut c).await.expect("an end");
+            c
         });
+        Lock(Some((c, runtime)))
     }
 
     /// The file of an empty database.

@@ -146,7 +146,16 @@ impl Shop {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        self.command_of(&program(), arguments)
+    }
+
+    /// Another build of the program.
+    pub fn by(&self, program: &Path, arguments: &[&str]) -> Ended {
+        Ended::of(self.command_of(program, arguments).output().expect("the program"))
+    }
+
+    fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.arg("--config").arg(self.config_path()).args(arguments).stdin(Stdio::null());
         command.env_remove("STOCK_LEDGER_REDIS_URL").env_remove("STOCK_LEDGER_DATABASE_URL");
         command

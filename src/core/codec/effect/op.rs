@@ -42,3 +42,5 @@ pub const REMEMBER: u8 = 38;
 pub const ZONES: u8 = 34;
 pub const RESOLVED: u8 = 35;
 pub const CREDITED: u8 = 36;
+/// Units, or a share of a limit, leave for another pool or arrive from one.
+pub const SHIFTED: u8 = 44;

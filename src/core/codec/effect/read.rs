@@ -5,7 +5,7 @@ use super::event_ref::{event_ref, EventRef};
 use super::op;
 use crate::core::codec::damage::Damage;
 use crate::core::codec::fields::{
-    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, times, tuple, zone,
+    add_override, cap, events, identity, missing, names, offset, on_hand, schedule, shifted, times, tuple, zone,
 };
 use crate::core::codec::wire::{Read, Reader, OLDEST_VERSION, VERSION};
 use crate::core::model::attributes::Attributes;
@@ -164,6 +164,7 @@ fn pool_change<'a>(r: &mut Reader<'a>, code: u8, pool: &Pool, now_ms: i64) -> Re
         op::SCHEDULED => PoolChange::Scheduled(schedule(r)?),
         op::OPENED => PoolChange::Opened,
         op::ENDED => PoolChange::Ended,
+        op::SHIFTED => PoolChange::Shifted(Box::new(shifted(r)?)),
         op::LIMIT_SET => PoolChange::LimitSet(Box::new(limit_set(r)?)),
         op::LIMIT_REMOVED => {
             let id = r.small()?;

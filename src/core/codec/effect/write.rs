@@ -3,7 +3,7 @@
 use super::op;
 use crate::core::codec::fields::{
     put_cap, put_events, put_identity, put_missing, put_names, put_offset, put_on_hand, put_override, put_schedule,
-    put_times, put_zone,
+    put_shifted, put_times, put_zone,
 };
 use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
@@ -110,6 +110,7 @@ const fn pool_code(change: &PoolChange<'_>) -> u8 {
         PoolChange::Scheduled(_) => op::SCHEDULED,
         PoolChange::Opened => op::OPENED,
         PoolChange::Ended => op::ENDED,
+        PoolChange::Shifted(_) => op::SHIFTED,
     }
 }
 
@@ -193,6 +194,7 @@ fn put_pool_change(out: &mut Vec<u8>, now_ms: i64, change: &PoolChange<'_>) {
         PoolChange::Suspended | PoolChange::Resumed | PoolChange::Opened | PoolChange::Ended => {}
         PoolChange::Scheduled(schedule) => put_schedule(out, *schedule),
         PoolChange::Policy(policy) => put_policy(out, policy),
+        PoolChange::Shifted(shifted) => put_shifted(out, shifted),
         PoolChange::LimitSet(set) => put_limit_set(out, set),
         PoolChange::LimitRemoved { id, pattern } => {
             put(out, u64::from(*id));

@@ -183,7 +183,10 @@ public final class Drive {
         BufferedReader input = input();
         for (String line = input.readLine(); line != null; line = input.readLine()) {
             JsonNode asked = JSON.readTree(line);
-            if (asked.isArray()) {
+            if (asked.has("bucket")) {
+                byte[] value = asked.get("bucket").textValue().getBytes(StandardCharsets.ISO_8859_1);
+                System.out.println(Buckets.of(value, asked.get("count").intValue()));
+            } else if (asked.isArray()) {
                 List<Call<?>> calls = new ArrayList<>();
                 asked.forEach(one -> calls.add(TypedCall.of(CALLS, one.get("method").textValue(), one.get("args"))));
                 var results = JSON.createArrayNode();

@@ -1,0 +1,60 @@
+//! What a bucket says of itself.
+
+/// The bucket, 0 to `count` - 1, in which a value of the sharded pool's dimension buys.
+#[must_use]
+pub fn bucket_of(value: &[u8], count: u32) -> u32 {
+    let hashed = |h: u32, byte: &u8| (h ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    let mut h = value.iter().fold(0x811c_9dc5, hashed);
+    h ^= h >> 16;
+    h = h.wrapping_mul(0x7feb_352d);
+    h ^= h >> 15;
+    h = h.wrapping_mul(0x846c_a68b);
+    h ^= h >> 16;
+    ((u64::from(h) * u64::from(count)) >> 32) as u32
+}
+
+/// A share of a limit's `max`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    /// The limit as answers name it: `region/day/units`.
+    pub limit: String,
+    /// The values of its dimensions, in their order.
+    pub values: Vec<Vec<u8>>,
+}
+
+/// One line of `STOCK.SHIFTS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// The other bucket's key.
+    pub peer: String,
+    /// What shifts: a share of a limit; `None` = units.
+    pub share: Option<Share>,
+    /// Ever sent to the peer.
+    pub sent: i64,
+    /// Ever received from the peer.
+    pub received: i64,
+    /// From when the peer may use what was sent last, Unix ms.
+    pub since_ms: i64,
+}
+
+/// One bucket, as it was seen last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its key.
+    pub key: String,
+    /// What can be bought here, 0 or more.
+    pub available: i64,
+    /// How fast it sells: units a second, or any number that is proportional to it.
+    pub rate: i64,
+    /// What has shifted.
+    pub lanes: Vec<Lane>,
+}
+
+impl Bucket {
+    /// What it has ever sent of something to a peer.
+    #[must_use]
+    pub fn sent(&self, peer: &str, share: Option<&Share>) -> i64 {
+        let lane = self.lanes.iter().find(|lane| lane.peer == peer && lane.share.as_ref() == share);
+        lane.map_or(0, |lane| lane.sent)
+    }
+}

@@ -1,0 +1,14 @@
+CREATE TABLE stock_pending (
+  id BIGINT AUTO_INCREMENT PRIMARY KEY,
+  pool VARCHAR(255) NOT NULL,
+  order_id VARCHAR(512) NOT NULL,
+  units BIGINT NOT NULL,
+  epoch VARCHAR(16) NOT NULL,
+  seq BIGINT NOT NULL,
+  at_ms BIGINT NOT NULL
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE TABLE stock_turns (
+  pool VARCHAR(255) NOT NULL PRIMARY KEY,
+  turn BIGINT NOT NULL
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE INDEX stock_pending_pool ON stock_pending (pool, id)

@@ -1,0 +1,66 @@
+//! Two nodes of a Galera cluster with Debian's MariaDB, and ledger processes at both: locks of one
+//! node are not seen at the other.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::harness::databases::{Database, Server};
+use crate::harness::redis_server::field;
+use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
+use crate::harness::{signal, wait_until, Shop};
+
+#[test]
+#[ignore = "needs galera-4: make ledger-databases"]
+fn galera_adjust_and_reconcile_at_two_nodes() {
+    const ADJUSTMENTS: i64 = 60;
+    let [first, second] = Server::galera();
+    let database = Database::of(&first);
+    let other = second.url_like(&database);
+    let mut shop = Shop::new(database);
+    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nreport_seconds = 1\n");
+    open(&shop, 3, 5_000);
+    let at_second = |words: &[&str]| shop.ledger(&[&["--database", &other], words].concat());
+    wait_until("the other node has the tables", || at_second(&["status"]).code == 0);
+    let mut follower = shop.follow(&[]);
+    let (selling, reconciled) = (AtomicBool::new(true), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| Seller::new("o", 3, 8).sell(3_000, &mut || shop.redis.connect()));
+        for node in [false, true] {
+            let (selling, reconciled, shop, at_second) = (&selling, &reconciled, &shop, &at_second);
+            scope.spawn(move || {
+                while selling.load(Ordering::Relaxed) {
+                    let ended = if node { at_second(&["reconcile"]) } else { shop.ledger(&["reconcile"]) };
+                    assert!([0, 3].contains(&ended.code), "{} {}", ended.out, ended.err);
+                    reconciled.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for n in 0..ADJUSTMENTS {
+            let token = format!("t{n}");
+            let words = ["adjust", "0", "10", "--reason", "delivery", "--token", &token];
+            let ended = if n % 2 == 0 { at_second(&words) } else { shop.ledger(&words) };
+            assert_eq!(ended.code, 0, "{} {}", ended.out, ended.err);
+        }
+        selling.store(false, Ordering::Relaxed);
+    });
+    println!("{} reconciles beside {ADJUSTMENTS} adjustments", reconciled.load(Ordering::Relaxed));
+    signal(follower.id(), "TERM");
+    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    let mut c = shop.redis.connect();
+    let names = pools(&mut c);
+    settle(&mut c, &names);
+    shop.ledger(&["run", "--once"]).ok();
+    // Before anybody reconciles once more: no older snapshot has come last.
+    let out = field(&mut c, "sku:0", "out");
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '0'"), 5_000 + 10 * ADJUSTMENTS - out);
+    assert_agreement(&shop, &mut c);
+    shop.ledger(&["audit"]).ok();
+    // A node that has lost its cluster takes no writes: that is no difference, but a time to wait.
+    let mut first = first;
+    first.kill();
+    answer(&mut c, &["STOCK.RESERVE", "sku:1", "last", "1"]);
+    answer(&mut c, &["STOCK.CONFIRM", "sku:1", "last"]);
+    shop.more = "[run]\npatience_seconds = 2\n".to_string();
+    shop.write_config(&shop.redis.url());
+    let ended = shop.ledger(&["--database", &other, "run", "--once"]).with(4);
+    assert!(ended.err.contains("WSREP") || ended.err.contains("1047"), "{}", ended.err);
+}

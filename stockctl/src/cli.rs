@@ -1,0 +1,61 @@
+//! The command line.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::command::{balance, explain, holds, pools};
+use crate::connect::{ConnectArgs, Servers};
+use crate::failure::Ended;
+
+/// Answers an operator's questions about the pools of redis-stock: why can nobody buy it, who holds
+/// the units, which are sold out.
+///
+/// It reads only (but for `balance`), with the rights of the user `operator` of docs/operating/deploy.md. Names of keys,
+/// orders and buyers are shown as text; what a terminal would not show as it is stands as \xNN, and
+/// a backslash as \\. Times are in UTC.
+///
+/// Exit codes: 0 all is well; 1 what was asked about is not (no such pool, a refusal, a
+/// difference); 2 wrong call, or a server refuses it; 4 a server cannot be reached, or cannot serve
+/// now.
+#[derive(Parser)]
+#[command(name = "stockctl", version)]
+pub struct Cli {
+    #[command(flatten)]
+    connect: ConnectArgs,
+    /// The answer as one JSON value, for programs; the exit code is the same
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One file in `command` for each.
+#[derive(Subcommand)]
+enum Command {
+    Balance(balance::Args),
+    Explain(explain::Args),
+    Holds(holds::Args),
+    Pools(pools::Args),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`crate::failure::Failure`] has those with an exit code of their own.
+    pub async fn run(self) -> Result<Ended> {
+        // Redis-rs takes the process's provider for TLS.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut servers = Servers::open(&self.connect).await?;
+        match self.command {
+            Command::Balance(args) => {
+                // Who waits for buyers keeps a connection busy.
+                let mut waiting = Servers::open(&self.connect).await?;
+                balance::run(&args, &mut servers, &mut waiting, self.json).await
+            }
+            Command::Explain(args) => explain::run(&args, &mut servers, self.json).await,
+            Command::Holds(args) => holds::run(&args, &mut servers, self.json).await,
+            Command::Pools(args) => pools::run(&args, &mut servers, self.json).await,
+        }
+    }
+}

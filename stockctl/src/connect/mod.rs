@@ -1,0 +1,292 @@
+//! Where the servers are: one or several, the primary that sentinels watch, or a cluster; and a
+//! connection to each.
+
+mod args;
+mod cluster;
+mod redirect;
+mod sentinel;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value};
+
+use crate::failure::{failed, Failure};
+use crate::reply::{bytes, info_field};
+
+pub use args::ConnectArgs;
+pub use cluster::{Range, Slots};
+
+const CONNECT: Duration = Duration::from_secs(3);
+/// Commands that are sent at once; more would fill the buffers of both sides.
+const BULK: usize = 1000;
+
+/// What a server is to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// It takes the writes.
+    Primary,
+    /// It follows a primary.
+    Replica,
+}
+
+impl Role {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Primary => "primary",
+            Role::Replica => "replica",
+        }
+    }
+}
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// host:port, or the path of a socket.
+    pub address: String,
+    /// What it is.
+    pub role: Role,
+    /// The address of its primary; of a primary its own. Empty: not known.
+    pub primary: String,
+}
+
+/// How the servers belong together.
+enum Topology {
+    /// Each for itself.
+    Alone(Vec<Node>),
+    /// A primary that sentinels watch, and its replicas.
+    Watched(Vec<Node>),
+    /// A cluster.
+    Cluster(Slots),
+}
+
+/// Connections to the servers.
+pub struct Servers {
+    args: ConnectArgs,
+    /// How to connect to the first of them; the others are reached likewise.
+    home: ConnectionInfo,
+    /// Those that were named, by address.
+    named: HashMap<String, ConnectionInfo>,
+    topology: Topology,
+    open: HashMap<String, MultiplexedConnection>,
+}
+
+impl Servers {
+    /// Finds the servers.
+    ///
+    /// # Errors
+    /// [`Failure`]: none of the addresses answers, or one refuses.
+    pub async fn open(args: &ConnectArgs) -> Result<Servers> {
+        let seeds = args.seeds()?;
+        let first = seeds.first().context("no address")?.clone();
+        let named = seeds.iter().map(|info| (info.addr().to_string(), info.clone())).collect();
+        let mut servers = Servers {
+            args: args.clone(),
+            home: first,
+            named,
+            topology: Topology::Alone(Vec::new()),
+            open: HashMap::new(),
+        };
+        servers.discover().await?;
+        Ok(servers)
+    }
+
+    /// Finds the servers again: after a failover, or when slots have moved.
+    ///
+    /// # Errors
+    /// None of the addresses answers.
+    pub async fn discover(&mut self) -> Result<()> {
+        let seeds = self.args.seeds()?;
+        if let Some(name) = self.args.sentinel.clone() {
+            let found = sentinel::find(&seeds, &name, self.args.patience()).await?;
+            self.home = self.args.behind_sentinel(&found.primary)?;
+            self.named.clear();
+            self.topology = Topology::Watched(found.nodes());
+            return Ok(());
+        }
+        let mut missing = None;
+        let mut alone = Vec::new();
+        let mut answered = false;
+        for seed in &seeds {
+            let address = seed.addr().to_string();
+            match self.describe(&address).await {
+                Ok(info) if info_field(&info, "cluster_enabled") == Some("1") && !self.args.single => {
+                    self.home = seed.clone();
+                    let slots = self.slots(&address).await?;
+                    self.topology = Topology::Cluster(slots);
+                    return Ok(());
+                }
+                Ok(info) => {
+                    let role = match info_field(&info, "role") {
+                        Some("slave") => Role::Replica,
+                        _ => Role::Primary,
+                    };
+                    alone.push(Node { primary: String::new(), address, role });
+                    answered = true;
+                }
+                // The others may still have an answer; who asks this one sees that it has none.
+                Err(error) if matches!(error.downcast_ref(), Some(Failure::Unreachable(_))) => {
+                    alone.push(Node { primary: String::new(), address, role: Role::Primary });
+                    missing = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match missing {
+            Some(error) if !answered => Err(error),
+            _ => {
+                self.topology = Topology::Alone(alone);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a server says of its cluster and its role.
+    async fn describe(&mut self, address: &str) -> Result<String> {
+        let answers = self.ask_many(address, &[info("cluster"), info("replication")]).await?;
+        let mut text = String::new();
+        for answer in answers {
+            text.push_str(&String::from_utf8_lossy(bytes(&whole(address, answer)?)));
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    async fn slots(&mut self, address: &str) -> Result<Slots> {
+        let mut ask = redis::cmd("CLUSTER");
+        ask.arg("SLOTS");
+        let answer = self.ask(address, &ask).await?;
+        Slots::read(&answer, &host(address)).with_context(|| format!("CLUSTER SLOTS of {address}"))
+    }
+
+    /// Every server, primaries first.
+    pub fn nodes(&self) -> Vec<Node> {
+        match &self.topology {
+            Topology::Alone(nodes) | Topology::Watched(nodes) => nodes.clone(),
+            Topology::Cluster(slots) => slots.nodes(),
+        }
+    }
+
+    /// Servers that have each pool once: the primaries, or with `--replicas` a replica of each that
+    /// has one. Servers that were named one by one are all asked.
+    pub fn of_all_pools(&self) -> Vec<Node> {
+        let nodes = self.nodes();
+        if let Topology::Alone(_) = self.topology {
+            return nodes;
+        }
+        let primaries = nodes.iter().filter(|node| node.role == Role::Primary);
+        let stand_in = |primary: &Node| {
+            let replica = nodes.iter().find(|n| n.role == Role::Replica && n.primary == primary.address);
+            replica.filter(|_| self.args.replicas).unwrap_or(primary).clone()
+        };
+        primaries.map(stand_in).collect()
+    }
+
+    /// Whether there are several servers, so that lines should name theirs.
+    pub fn are_several(&self) -> bool {
+        self.nodes().len() > 1
+    }
+
+    /// One command to a server.
+    ///
+    /// # Errors
+    /// [`Failure`], with the address; an error reply is one, too.
+    pub async fn ask(&mut self, address: &str, command: &Cmd) -> Result<Value> {
+        let answer = self.ask_many(address, std::slice::from_ref(command)).await?.pop();
+        whole(address, answer.context("no answer")?)
+    }
+
+    /// Commands to a server, pipelined; error replies stand among the answers.
+    ///
+    /// # Errors
+    /// [`Failure`]: it cannot be reached, or refuses the user.
+    pub async fn ask_many(&mut self, address: &str, commands: &[Cmd]) -> Result<Vec<Value>> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for some in commands.chunks(BULK) {
+            let mut pipeline = Pipeline::with_capacity(some.len());
+            for command in some {
+                pipeline.add_command(command.clone());
+            }
+            let sent = self.connection(address).await?.send_packed_commands(&pipeline, 0, some.len()).await;
+            answers.extend(sent.map_err(|error| {
+                self.open.remove(address);
+                failed(address, &error)
+            })?);
+        }
+        Ok(answers)
+    }
+
+    async fn connection(&mut self, address: &str) -> Result<&mut MultiplexedConnection> {
+        if !self.open.contains_key(address) {
+            let opened = self.connect(address).await?;
+            self.open.insert(address.to_string(), opened);
+        }
+        self.open.get_mut(address).context("a connection that was just opened")
+    }
+
+    async fn connect(&self, address: &str) -> Result<MultiplexedConnection> {
+        let info = match self.named.get(address) {
+            Some(info) => info.clone(),
+            None => another(&self.home, address)?,
+        };
+        let mut connection = connect(info, self.args.patience()).await?;
+        // Only so that CLIENT LIST tells who it is: a server that refuses it is as good.
+        let mut name = redis::cmd("CLIENT");
+        name.arg("SETNAME").arg("stockctl");
+        let _ = name.query_async::<()>(&mut connection).await;
+        let is_replica = |node: &Node| node.address == address && node.role == Role::Replica;
+        if matches!(&self.topology, Topology::Cluster(slots) if slots.nodes().iter().any(is_replica)) {
+            // Otherwise it sends every read to its primary.
+            let read_only = redis::cmd("READONLY").query_async::<()>(&mut connection).await;
+            read_only.map_err(|error| failed(address, &error))?;
+        }
+        Ok(connection)
+    }
+}
+
+/// `INFO section`.
+pub fn info(section: &str) -> Cmd {
+    let mut info = redis::cmd("INFO");
+    info.arg(section);
+    info
+}
+
+/// An answer that is no error reply.
+///
+/// # Errors
+/// [`Failure`], with the address.
+pub fn whole(address: &str, answer: Value) -> Result<Value> {
+    answer.extract_error().map_err(|error: RedisError| failed(address, &error))
+}
+
+/// Connects as the user, in RESP3, where maps are maps.
+async fn connect(info: ConnectionInfo, patience: Duration) -> Result<MultiplexedConnection> {
+    let address = info.addr().to_string();
+    let client = Client::open(info).map_err(|error| failed(&address, &error))?;
+    let config = AsyncConnectionConfig::new()
+        .set_response_timeout(Some(patience))
+        .set_connection_timeout(Some(CONNECT.min(patience)));
+    let opened = client.get_multiplexed_async_connection_with_config(&config).await;
+    opened.map_err(|error| failed(&address, &error))
+}
+
+/// Another server of the same kind: with TLS, user and database where this one has them.
+fn another(one: &ConnectionInfo, address: &str) -> Result<ConnectionInfo> {
+    let (host, port) = address.rsplit_once(':').with_context(|| format!("{address} has no port"))?;
+    let (host, port) = (host.to_string(), port.parse().with_context(|| format!("the port of {address}"))?);
+    let addr = match one.addr() {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
+        }
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    Ok(one.clone().set_addr(addr))
+}
+
+/// The host of host:port.
+fn host(address: &str) -> String {
+    address.rsplit_once(':').map_or(address, |(host, _)| host).to_string()
+}

@@ -1,0 +1,21 @@
+//! stockctl answers an operator's questions about redis-stock: why can nobody buy it, who holds the
+//! units, which pools are sold out.
+//!
+//! In reading order: `connect` (one server, several, Sentinel, a cluster), `reply` (what servers
+//! answer), `text` (bytes and times for people), `command` (one file per subcommand), `cli`.
+
+/// As the standard one, which panics where nobody reads the answer any more (`stockctl pools |
+/// head`).
+macro_rules! println {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+pub mod cli;
+pub mod command;
+pub mod connect;
+pub mod failure;
+pub mod reply;
+pub mod text;
