@@ -82,7 +82,7 @@ with sync_playwright() as tools:
     expect(watcher.locator("#left")).to_have_text("3000 left")
     office.fill("#buyers", "6000")
     office.click("#crowd")
-    office.wait_for_function("/Crowd: [1-9]\\d{2,} of/.test(document.getElementById('crowd-line').textContent)")
+    expect(office.locator("#crowd-line")).to_contain_text(re.compile(r"Crowd: [1-9]\d{2,} of"))
     office.click("#kill-redis")
     expect(office.locator("#log")).to_contain_text("redis-server is back", timeout=20_000)
     expect(office.locator("#log")).to_contain_text("a crowd of 6000", timeout=60_000)
