@@ -84,6 +84,7 @@ RUN if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then \
     && useradd --system --user-group --no-create-home ledger \
     && install -d -o ledger -g ledger /data
 COPY --from=binaries --chmod=755 /out/stock-ledger /usr/local/bin/stock-ledger
+COPY --from=binaries --chmod=755 /out/stockctl /usr/local/bin/stockctl
 USER ledger
 WORKDIR /data
 VOLUME /data

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::command::{balance, explain, holds, pools};
+use crate::command::{balance, explain, holds, metrics, pools, top, verify};
 use crate::connect::{ConnectArgs, Servers};
 use crate::failure::Ended;
 
@@ -36,6 +36,9 @@ enum Command {
     Explain(explain::Args),
     Holds(holds::Args),
     Pools(pools::Args),
+    Top(top::Args),
+    Verify(verify::Args),
+    Metrics(metrics::Args),
 }
 
 impl Cli {
@@ -46,8 +49,13 @@ impl Cli {
     pub async fn run(self) -> Result<Ended> {
         // Redis-rs takes the process's provider for TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let command = match self.command {
+            // It goes on where a server is lost, also at the start.
+            Command::Metrics(args) => return metrics::run(args, &self.connect).await,
+            other => other,
+        };
         let mut servers = Servers::open(&self.connect).await?;
-        match self.command {
+        match command {
             Command::Balance(args) => {
                 // Who waits for buyers keeps a connection busy.
                 let mut waiting = Servers::open(&self.connect).await?;
@@ -56,6 +64,9 @@ impl Cli {
             Command::Explain(args) => explain::run(&args, &mut servers, self.json).await,
             Command::Holds(args) => holds::run(&args, &mut servers, self.json).await,
             Command::Pools(args) => pools::run(&args, &mut servers, self.json).await,
+            Command::Top(args) => top::run(&args, &mut servers, self.json).await,
+            Command::Verify(args) => verify::run(&args, &mut servers, self.json).await,
+            Command::Metrics(args) => metrics::run(args, &self.connect).await,
         }
     }
 }

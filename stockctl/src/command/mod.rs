@@ -5,7 +5,10 @@ pub mod balance;
 pub mod explain;
 pub mod holds;
 mod keys;
+pub mod metrics;
 pub mod pools;
+pub mod top;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

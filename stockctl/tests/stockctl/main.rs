@@ -2,10 +2,15 @@
 
 mod balance;
 mod explain;
+mod fake;
 mod harness;
 mod holds;
+mod metrics;
+mod monitoring;
 mod pools;
 mod servers;
+mod top;
+mod verify;
 
 use clap::CommandFactory;
 
