@@ -10,8 +10,9 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: vectors
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange ledger-databases
-.PHONY: shop shop-load
-.PHONY: dist packages packages-test images-test deploy-check
+.PHONY: shop shop-load compare
+.PHONY: dist packages packages-test images-test deploy-check msrv
+.PHONY: test-first-half test-second-half
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
 help:
@@ -19,6 +20,8 @@ help:
 	@echo "make shop    a flash sale in the browser: Redis, stock-ledger and a web shop, at one address of 127.0.0.1;"
 	@echo "             DATABASE=postgres://… or mysql://… in place of SQLite, ARGS='--units 20 --hold-seconds 15'"
 	@echo "make shop-load  page views and orders a second of that shop, and how fast 200 open pages show that it is sold out"
+	@echo "make compare  the same buyers on redis-stock and on the designs that shops build instead, below ten minutes;"
+	@echo "             writes docs/internals/designs.md; ARGS='--redis' for those in Redis, PAGE= writes nothing"
 	@echo "make test    every test"
 	@echo "make servers every server and cluster test on Redis 8.2.3, 8.6.3 and Valkey 9.1.2, fetched below target/servers"
 	@echo "make exchange  which of these servers hands pools to which, each pair run"
@@ -45,6 +48,7 @@ help:
 	@echo "make dist    stripped release builds, a tarball, checksums: target/dist"
 	@echo "make packages  Debian packages (cargo-deb): target/packages; make packages-test tries them in Debian 12 and 13 (root, debootstrap)"
 	@echo "make images-test  the images by buildah, without Docker; make deploy-check  workflows, compose.yaml, Kubernetes (Go)"
+	@echo "make msrv    each crate with the oldest compiler that it promises (rustup)"
 	@echo "make build, make deps, make golden: parts of these"
 
 # Installs what is missing, where apt can.
@@ -70,11 +74,26 @@ shop-load: deps
 	cargo build --release -p redis-stock -p stock-shop
 	cargo run --release -p stock-shop --example load
 
+# Needs the databases, too, and the machine for itself.
+PAGE ?= docs/internals/designs.md
+compare: deps-tests
+	cargo build --release -p redis-stock -p stock-compare
+	STOCK_MODULE="$(abspath $(MODULE))" "$(TARGET)/release/stock-compare" $(if $(PAGE),--page "$(PAGE)") $(ARGS)
+
 test: deps-tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo test --workspace
+	cargo test --workspace --no-run
+	$(MAKE) -j2 --output-sync=target test-first-half test-second-half
+
+# The tests wait for servers more than they compute, so two halves run at once.
+WITH_DATABASES := ledger shop
+test-first-half:
+	cargo test --workspace $(addprefix --test ,$(WITH_DATABASES))
 	sh scripts/on-servers.sh
+
+test-second-half:
+	cargo test --workspace $$(python3 scripts/test-targets.py $(WITH_DATABASES))
 
 # All server and cluster tests on Redis 8.2, 8.6 and Valkey 9.1 (make test runs there what depends on the server).
 servers: deps-tests
@@ -88,11 +107,11 @@ exchange: build
 
 # The client libraries alone; CLIENT=python for one language, CLIENT=ioredis for one library.
 clients: deps-tests
-	CLIENT="$(CLIENT)" cargo test --test clients
+	CLIENT="$(CLIENT)" cargo test --workspace --test clients
 
 # What each library costs over its bare call.
 clients-overhead: deps-tests
-	CLIENT="$(CLIENT)" cargo test --test clients overhead -- --ignored --nocapture
+	CLIENT="$(CLIENT)" cargo test --workspace --test clients overhead -- --ignored --nocapture
 
 # What other machines get: docs/operating/install.md.
 dist: deps
@@ -105,6 +124,10 @@ packages: deps
 packages-test:
 	@for suite in $(or $(SUITES),bookworm trixie); do sh scripts/packages-test.sh $$suite || exit 1; done
 
+# Each crate with the oldest compiler that it promises; needs rustup.
+msrv:
+	@sh scripts/msrv.sh
+
 # The images by buildah, on a debootstrap of Debian 12.
 images-test:
 	@sh scripts/images-test.sh
@@ -115,13 +138,13 @@ deploy-check:
 
 # The test vectors of the client libraries, from clients/vectors/calls.txt.
 vectors: deps
-	STOCK_WRITE_VECTORS=1 cargo test --test clients libraries::vectors
+	STOCK_WRITE_VECTORS=1 cargo test --workspace --test clients libraries::vectors
 
 model: deps
-	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --test model agreement -- --nocapture
+	STOCK_MODEL_OPS=$(or $(OPS),1000000) cargo test --workspace --test model agreement -- --nocapture
 
 feed: deps-tests
-	FEED_FULL=1 cargo test --test feed -- --nocapture --test-threads 1
+	FEED_FULL=1 cargo test --workspace --test feed -- --nocapture --test-threads 1
 
 # The unit tests under miri: the core, and the parts of the shell that need no server. Needs a nightly
 # toolchain with miri. Slow, so property tests run few cases.
@@ -140,13 +163,13 @@ bench: deps
 
 # Writes the golden files of the encoding's current version. Only after it has changed, with a new version.
 golden: deps
-	STOCK_WRITE_GOLDEN=1 cargo test --test model golden
+	STOCK_WRITE_GOLDEN=1 cargo test --workspace --test model golden
 
 # Writes what is made: the answers in the guides and examples as a server gives them, and docs/reference/commands.md.
 # Look at the difference before you commit it.
 docs: deps
-	STOCK_WRITE_DOCS=1 cargo test --test server documents::
-	STOCK_WRITE_DOCS=1 cargo test --test tidy commands_page::
+	STOCK_WRITE_DOCS=1 cargo test --workspace --test server documents::
+	STOCK_WRITE_DOCS=1 cargo test --workspace --test tidy commands_page::
 
 # Long runs of stock-ledger, one after the other: needs the machine for itself.
 ledger-campaign: deps-tests

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs missing packages with apt: redis-server, and libclang to build the bindings. With `tests`
 # also what the tests need: PostgreSQL, pgbouncer, MariaDB, Python and Node.js with apt, the client libraries with
-# pip and npm inside the project's directories.
+# pip and npm inside the project's directories, Prometheus unpacked in target/monitoring.
 set -eu
 cd "$(dirname "$0")/.."
 tests=""
@@ -92,6 +92,18 @@ install_browser() {
     fi
 }
 
+# Prometheus, and its exporter of Redis: unpacked and not installed, 22 MB. Without them their tests are skipped, and say so.
+fetch_monitoring() {
+    to="${CARGO_TARGET_DIR:-target}/monitoring"
+    [ ! -e "$to/usr/bin/promtool" ] || return 0
+    command -v apt-get >/dev/null 2>&1 && command -v dpkg >/dev/null 2>&1 || return 1
+    mkdir -p "$to"
+    (cd "$to" && apt-get -o APT::Sandbox::User=root download -qq prometheus prometheus-redis-exporter && for package in *.deb; do
+        dpkg -x "$package" . && rm "$package" || exit 1
+    done)
+}
+
 [ -z "$want" ] || install_wanted
 [ -z "$tests" ] || install_libraries
+[ -z "$tests" ] || (fetch_monitoring) || echo "No Prometheus could be had: the tests of deploy/ will be skipped." >&2
 [ -z "$tests" ] || (install_browser) || echo "No browser could be had: the shop's browser test will be skipped." >&2

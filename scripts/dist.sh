@@ -18,14 +18,17 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 sysroot=$(rustc --print sysroot)
 RUSTFLAGS="--remap-path-prefix=$PWD=/redis-stock --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$sysroot=/rust"
 RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$CARGO_TARGET_DIR=/target"
-export SOURCE_DATE_EPOCH CARGO_TARGET_DIR RUSTFLAGS
+# The same for the C that SQLite and TLS bring.
+CFLAGS="-ffile-prefix-map=$PWD=/redis-stock -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$CARGO_TARGET_DIR=/target"
+export SOURCE_DATE_EPOCH CARGO_TARGET_DIR RUSTFLAGS CFLAGS
 cargo build --release --locked --lib -p redis-stock
 cargo build --release --locked --bin stock-ledger -p stock-ledger
+cargo build --release --locked --bin stockctl -p stockctl
 
 rm -rf "$out"
 tree="$out/$name"
 mkdir -p "$tree/debug" "$tree/man" "$tree/completions"
-for file in libredis_stock.so stock-ledger; do
+for file in libredis_stock.so stock-ledger stockctl; do
     built="$CARGO_TARGET_DIR/release/$file"
     objcopy --only-keep-debug --compress-debug-sections "$built" "$tree/debug/$file.debug"
     objcopy --strip-all "$built" "$tree/$file"
@@ -40,17 +43,19 @@ for file in libredis_stock.so stock-ledger; do
     fi
 done
 cargo run --release --locked -q -p stock-ledger --example manual -- "$tree/man" "$tree/completions"
+cargo run --release --locked -q -p stockctl --example stockctl-manual -- "$tree/man" "$tree/completions"
 cp redis.conf.example packaging/stock-ledger.toml packaging/stock-ledger.service LICENSE CHANGELOG.md "$tree/"
 cat >"$tree/BUILD" <<TEXT
 redis-stock $version, commit $(git rev-parse HEAD 2>/dev/null || echo unknown)
 $(rustc --version), $(cc --version | head -1), glibc $glibc or newer
 TEXT
 if cargo cyclonedx --version >/dev/null 2>&1; then
-    for crate in . ledger; do
+    for crate in . ledger stockctl; do
         (cd "$crate" && cargo cyclonedx --format json --override-filename sbom -q)
     done
     mv sbom.json "$tree/redis-stock.cdx.json"
     mv ledger/sbom.json "$tree/stock-ledger.cdx.json"
+    mv stockctl/sbom.json "$tree/stockctl.cdx.json"
     find . -path ./target -prune -o -name sbom.json -exec rm {} +
 else
     echo "cargo-cyclonedx is not installed: the tarball has no list of what was built in" >&2
@@ -58,7 +63,7 @@ fi
 (cd "$tree" && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)
 find "$tree" -exec chmod u=rwX,go=rX {} +
 # Redis loads no module that is not executable.
-chmod 755 "$tree/stock-ledger" "$tree/libredis_stock.so"
+chmod 755 "$tree/stock-ledger" "$tree/stockctl" "$tree/libredis_stock.so"
 tar -C "$out" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name" |
     gzip -9n >"$out/$name.tar.gz"
 (cd "$out" && sha256sum "$name.tar.gz" >"$name.tar.gz.sha256")

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,6 +60,9 @@ enum Command {
         /// that keeps them; PostgreSQL notifies the channel stock_outbox
         #[arg(long)]
         notify: bool,
+        /// Serve the figures to Prometheus at http://ADDRESS/metrics
+        #[arg(long, env = "STOCK_LEDGER_METRICS", value_name = "ADDRESS")]
+        metrics: Option<SocketAddr>,
     },
     /// Tell Redis what is in the stock row, while sales run; for cron
     Reconcile {
@@ -144,10 +148,10 @@ impl Cli {
                 }
                 done.named()
             }
-            Command::Run { once, trim, notify } => {
+            Command::Run { once, trim, notify, metrics } => {
                 config.run.trim |= trim;
                 config.run.notify |= notify;
-                run::run(&config, once).await
+                run::run(&config, once, metrics).await
             }
             Command::Reconcile { dry_run, pools } => {
                 reconcile::reconcile(&config, &pools, dry_run).await?.finish(dry_run, !pools.is_empty())

@@ -47,7 +47,7 @@ export const span = (seconds) => {
 };
 
 // Why something was refused, for people.
-export function reason(word, details) {
+export function reason(word, left) {
   const known = {
     SOLDOUT: "Sold out.",
     LIMITED: "You have reached the limit for each buyer.",
@@ -60,6 +60,5 @@ export function reason(word, details) {
     RESERVED: "This order is not paid yet.",
     NOORDER: "The shop does not know this order.",
   };
-  const left = word === "SOLDOUT" && details && Number(details[0]) > 0 ? ` Only ${details[0]} left.` : "";
-  return left ? left.trim() : known[word] || `Refused: ${word}.`;
+  return left > 0 ? `Only ${left} left.` : known[word] || `Refused: ${word}.`;
 }

@@ -45,7 +45,7 @@ for (const deed of ["pay", "cancel", "late", "return"]) {
     const answer = await post(`${path}/${deed}`, {});
     byId(deed).disabled = false;
     const lost = deed === "late" && answer.refused ? " Your payment came too late: it goes back to you." : "";
-    say("answer", answer.ok ? "" : (answer.refused ? reason(answer.refused, answer.details) : answer.error) + lost);
+    say("answer", answer.ok ? "" : (answer.refused ? reason(answer.refused, answer.left) : answer.error) + lost);
     listen();
   });
 }

@@ -33,7 +33,7 @@ byId("buy").addEventListener("click", async () => {
   const answer = await post("/api/buy", order, { again: true });
   if (answer.order) return location.assign(`/order/${answer.order}`);
   busy = false;
-  say("answer", answer.refused ? reason(answer.refused, answer.details) : answer.error);
+  say("answer", answer.refused ? reason(answer.refused, answer.left) : answer.error);
   draw();
 });
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{AnyPool, AssertSqlSafe, Executor, Row};
-use stock_ledger::dialect::Dialect;
+use stock_ledger::dialect::{Dialect, Existing};
 
 const ORDER: [&str; 4] = ["order_id", "buyer", "qty", "made_ms"];
 
@@ -72,7 +72,7 @@ impl Database {
 
     /// Puts a product's row into the ledger's stock table.
     pub async fn add_product(&self, sku: &str, on_hand: u32) -> Result<()> {
-        let sql = self.dialect.insert_absent("stock", &["sku", "on_hand"], 1, 1);
+        let sql = self.dialect.insert_rows("stock", &["sku", "on_hand"], Existing::Keep(1), 1);
         sqlx::query(AssertSqlSafe(sql)).bind(sku).bind(i64::from(on_hand)).execute(&self.pool).await?;
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Database {
     /// Writes orders in one transaction. Those that were made before stay as they are: an entry of
     /// the queue can come more than once.
     pub async fn make_orders(&self, orders: &[Made]) -> Result<()> {
-        let sql = self.dialect.insert_absent("shop_orders", &ORDER, 1, 1);
+        let sql = self.dialect.insert_rows("shop_orders", &ORDER, Existing::Keep(1), 1);
         let mut transaction = self.pool.begin().await?;
         for order in orders {
             let row = sqlx::query(AssertSqlSafe(sql.as_str()))

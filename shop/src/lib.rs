@@ -1,12 +1,13 @@
 //! A flash sale in the browser, sold with redis-stock: a product page, an order page and a back
 //! office.
 //!
-//! In reading order: `stock` (the commands; copy it), `shop` (what buyers can do), `web` (the
+//! In reading order: `stock` (the calls), `shop` (what buyers can do), `web` (the
 //! pages), `mark` and `feed` (what Redis pushes), `worker` (the order queue), `database`, `look` (the
 //! back office's figures), `visitors` (buyers by the thousand), `backstage` (the processes behind it).
 
 pub mod backstage;
 pub mod board;
+pub mod clock;
 pub mod crowd;
 pub mod database;
 pub mod feed;
@@ -19,9 +20,3 @@ pub mod stock;
 pub mod visitors;
 pub mod web;
 pub mod worker;
-
-/// Unix time in milliseconds.
-pub fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.unwrap_or_default().as_millis() as i64
-}

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::RedisResult;
+use redis_stock_client::After;
 use serde_json::{json, Value};
 
-use crate::now_ms;
+use crate::clock::now_ms;
 use crate::orders::Told;
 use crate::shop::Shop;
-use crate::stock::Pool;
+use crate::stock::{Error, OrderState, Pool};
 use crate::worker::GROUP;
 
 /// Time between two looks.
@@ -65,9 +65,9 @@ async fn look(shop: &Shop) -> Value {
 }
 
 /// Entries of the stream that no worker has finished.
-async fn queue(shop: &Shop) -> RedisResult<u64> {
+async fn queue(shop: &Shop) -> Result<u64, Error> {
     let groups: redis::streams::StreamInfoGroupsReply =
-        shop.stock.ask(redis::cmd("XINFO").arg("GROUPS").arg(&shop.stream)).await?;
+        shop.stock.ask(redis::cmd("XINFO").arg("GROUPS").arg(&shop.stream).to_owned()).await?;
     let workers = groups.groups.into_iter().find(|group| group.name == GROUP);
     Ok(workers.map_or(0, |group| group.pending as u64 + group.lag.unwrap_or(0) as u64))
 }
@@ -83,9 +83,12 @@ async fn database(shop: &Shop, pool: Option<&Pool>) -> Value {
     let mut drift = None;
     let mut behind = None;
     if let Some(pool) = pool {
-        let after = (row.epoch.as_str(), row.seq, row.out);
-        drift =
-            tokio::time::timeout(EVERY, shop.stock.drift(row.on_hand, after)).await.ok().and_then(Result::ok).flatten();
+        let after = After { epoch: row.epoch.clone(), seq: row.seq, out: row.out };
+        drift = tokio::time::timeout(EVERY, shop.stock.drift(row.on_hand, &after))
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .flatten();
         // `seq` goes on through a restart.
         behind = Some((pool.seq - row.seq).max(0));
     }
@@ -93,18 +96,18 @@ async fn database(shop: &Shop, pool: Option<&Pool>) -> Value {
 }
 
 /// What was answered must be true: looks every order up that a buyer was told about.
-pub async fn audit(shop: &Shop) -> RedisResult<String> {
+pub async fn audit(shop: &Shop) -> Result<String, Error> {
     let told = shop.orders.told();
     let mut lost = 0;
     for some in told.chunks(500) {
         let orders: Vec<String> = some.iter().map(|(order, _)| order.clone()).collect();
         let found = shop.stock.orders(&orders).await?;
         for ((order, told), found) in some.iter().zip(found) {
-            let state = found.as_ref().map(|found| found.state.as_str());
+            let state = found.as_ref().map(|found| &found.state);
             let kept = match told {
                 Told::Held => state.is_some(),
-                Told::Paid => matches!(state, Some("confirmed" | "returned")),
-                Told::Returned => state == Some("returned"),
+                Told::Paid => matches!(state, Some(OrderState::Confirmed | OrderState::Returned)),
+                Told::Returned => state == Some(&OrderState::Returned),
             };
             if !kept {
                 lost += 1;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::RedisResult;
+use redis_stock_client::Error;
 use tokio::time::timeout;
 
 use crate::shop::Shop;
@@ -29,7 +29,7 @@ pub async fn follow(shop: Arc<Shop>) {
     }
 }
 
-async fn listen(shop: &Shop) -> RedisResult<()> {
+async fn listen(shop: &Shop) -> Result<(), Error> {
     let connection = timeout(SILENCE, shop.stock.client().get_async_pubsub()).await;
     let Ok(connection) = connection else { return Ok(()) };
     let (mut sink, mut messages) = connection?.split();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{json, Value};
 use tokio::sync::watch;
 
-use crate::now_ms;
+use crate::clock::now_ms;
 use crate::stock::{Answer, Pool};
 
 /// Looks in the chart: two minutes.
@@ -65,8 +65,8 @@ impl Office {
         let mut counts = self.lock();
         let held = if matches!(answer, Answer::Done(_)) { u64::from(qty) } else { 0 };
         counts.buyer(buyer, held);
-        if let Answer::Refused(word, _) = answer {
-            counts.refused(word);
+        if let Answer::Refused(no) = answer {
+            counts.refused(&no.word);
         }
     }
 

@@ -1,17 +1,16 @@
 //! The shop: one struct with all that the pages, the crowd and the followers share, and what buyers
 //! can do.
 
-use redis::RedisResult;
 use serde::Serialize;
 
 use crate::backstage::Backstage;
 use crate::board::Boards;
+use crate::clock::now_ms;
 use crate::crowd::Crowd;
 use crate::database::Database;
-use crate::now_ms;
 use crate::office::Office;
 use crate::orders::{Orders, Queue, Told};
-use crate::stock::{Answer, Stock};
+use crate::stock::{Answer, Error, OrderState, Refused, Stock, Why};
 
 /// What is sold.
 pub struct Product {
@@ -66,10 +65,14 @@ impl Shop {
     /// Buys: one command that checks stock and limits, takes the units and remembers the order.
     /// While the mark says sold out, Redis is not asked; except for a call that is made `again`: the
     /// one before it, whose answer was lost, may have taken the last unit.
-    pub async fn buy(&self, order: &str, qty: u32, buyer: &str, again: bool) -> RedisResult<Answer> {
+    pub async fn buy(&self, order: &str, qty: u32, buyer: &str, again: bool) -> Result<Answer, Error> {
         if self.board.now().sold_out && !again {
             self.office.asked_from_memory(buyer, "SOLDOUT");
-            return Ok(Answer::Refused("SOLDOUT".into(), vec!["0".into()]));
+            return Ok(Answer::Refused(Refused {
+                word: "SOLDOUT".into(),
+                key: Default::default(),
+                why: Why::SoldOut { available: 0 },
+            }));
         }
         let answer = self.stock.reserve(order, qty, buyer).await?;
         self.heard(order, buyer, qty, &answer);
@@ -79,43 +82,43 @@ impl Shop {
     /// A buyer has this answer to a reservation.
     pub fn heard(&self, order: &str, buyer: &str, qty: u32, answer: &Answer) {
         self.office.asked(buyer, qty, answer);
-        if matches!(answer, Answer::Done(_)) || *answer == Answer::Exists("reserved".into()) {
+        if answer.is_held() {
             self.orders.tell(order, Told::Held);
         }
     }
 
     /// The payment came; `late` honours one that came after the deadline, where there still are units.
-    pub async fn pay(&self, order: &str, late: bool) -> RedisResult<Answer> {
+    pub async fn pay(&self, order: &str, late: bool) -> Result<Answer, Error> {
         let answer = self.stock.confirm(order, late).await?;
         match &answer {
             Answer::Done(_) => self.orders.tell(order, Told::Paid),
-            Answer::Exists(state) if state == "confirmed" => self.orders.tell(order, Told::Paid),
+            Answer::Exists(found) if found.state == OrderState::Confirmed => self.orders.tell(order, Told::Paid),
             Answer::Exists(_) => {}
-            Answer::Refused(word, _) => self.office.refused(word),
+            Answer::Refused(no) => self.office.refused(&no.word),
         }
         Ok(answer)
     }
 
     /// The buyer gives the order up.
-    pub async fn cancel(&self, order: &str) -> RedisResult<Answer> {
+    pub async fn cancel(&self, order: &str) -> Result<Answer, Error> {
         self.stock.release(order).await
     }
 
     /// All of a paid order comes back.
-    pub async fn give_back(&self, order: &str) -> RedisResult<Answer> {
+    pub async fn give_back(&self, order: &str) -> Result<Answer, Error> {
         let answer = self.stock.give_back(order).await?;
-        if !matches!(answer, Answer::Refused(..)) {
+        if answer.is_done() {
             self.orders.tell(order, Told::Returned);
         }
         Ok(answer)
     }
 
     /// The order as it stands: Redis knows its state, the database whether a worker has made it.
-    pub async fn view(&self, order: &str) -> RedisResult<OrderView> {
+    pub async fn view(&self, order: &str) -> Result<OrderView, Error> {
         let known = self.stock.order(order).await?;
         let mut ahead = 0;
-        let step = match known.as_ref().map(|known| known.state.as_str()) {
-            Some("reserved") => {
+        let step = match known.as_ref().map(|known| &known.state) {
+            Some(OrderState::Reserved) => {
                 let mut queue = self.orders.queue(order);
                 // The database knows also where this process was started anew. While it is away: wait.
                 if queue != Queue::Made && self.database.is_made(order).await.unwrap_or(false) {
@@ -131,13 +134,13 @@ impl Shop {
                     Queue::Unknown => "queued",
                 }
             }
-            Some("confirmed") => "paid",
-            Some("released") => "given_up",
-            Some("expired") => "expired",
-            Some("returned") => "returned",
+            Some(OrderState::Confirmed) => "paid",
+            Some(OrderState::Released) => "given_up",
+            Some(OrderState::Expired) => "expired",
+            Some(OrderState::Returned) => "returned",
             _ => "unknown",
         };
-        let (qty, deadline_ms) = known.map(|known| (known.qty, known.deadline_ms)).unwrap_or_default();
+        let (qty, deadline_ms) = known.map(|known| (known.quantity, known.deadline_ms)).unwrap_or_default();
         Ok(OrderView { step, ahead, qty, deadline_ms, now_ms: now_ms() })
     }
 }

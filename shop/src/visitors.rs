@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use redis::RedisResult;
 
 use crate::look::audit;
 use crate::shop::Shop;
-use crate::stock::Answer;
+use crate::stock::{Answer, Error};
 
 /// Buyers at once.
 const AT_ONCE: usize = 64;
@@ -57,7 +56,7 @@ async fn one(shop: &Arc<Shop>, seed: u64, number: u32, buyers: u32) {
 }
 
 /// One buyer, from the click to the end.
-async fn visit(shop: &Arc<Shop>, seed: u64, number: u32, buyers: u32) -> RedisResult<()> {
+async fn visit(shop: &Arc<Shop>, seed: u64, number: u32, buyers: u32) -> Result<(), Error> {
     let crowd = &shop.crowd;
     let mut rng = SmallRng::seed_from_u64(seed ^ u64::from(number));
     let mut of_100 = move |share: u32| rng.random_range(0..100) < share;
@@ -80,31 +79,26 @@ async fn visit(shop: &Arc<Shop>, seed: u64, number: u32, buyers: u32) -> RedisRe
         if matches!((&first, &second), (Answer::Done(_), Answer::Done(_))) {
             crowd.wrong.fetch_add(1, Relaxed);
         }
-        if matches!(first, Answer::Refused(..)) {
-            second
-        } else {
+        if first.is_done() {
             first
+        } else {
+            second
         }
     } else {
         shop.buy(&order, qty, &buyer, again).await?
     };
-    match answer {
-        Answer::Refused(..) => {
-            crowd.refused.fetch_add(1, Relaxed);
-            return Ok(());
-        }
-        Answer::Done(_) | Answer::Exists(_) => crowd.held.fetch_add(1, Relaxed),
-    };
+    if !answer.is_done() {
+        crowd.refused.fetch_add(1, Relaxed);
+        return Ok(());
+    }
+    crowd.held.fetch_add(1, Relaxed);
     if of_100(ABANDON) {
         crowd.abandoned.fetch_add(1, Relaxed);
     } else if of_100(CANCEL) {
         shop.cancel(&order).await?;
     } else {
-        match shop.pay(&order, false).await? {
-            Answer::Refused(..) => {}
-            Answer::Done(_) | Answer::Exists(_) => {
-                crowd.paid.fetch_add(1, Relaxed);
-            }
+        if shop.pay(&order, false).await?.is_done() {
+            crowd.paid.fetch_add(1, Relaxed);
         }
         if of_100(SEND_BACK) {
             shop.give_back(&order).await?;
@@ -117,7 +111,8 @@ async fn visit(shop: &Arc<Shop>, seed: u64, number: u32, buyers: u32) -> RedisRe
 /// buyer does not know whether it was taken.
 async fn hang_up(shop: &Shop, order: &str, qty: u32, buyer: &str, after_us: u64) {
     let Ok(mut connection) = shop.stock.client().get_multiplexed_async_connection().await else { return };
-    let command = shop.stock.reserve_command(order, qty, buyer);
+    let mut command = redis::cmd("STOCK.RESERVE");
+    command.arg(shop.stock.key()).arg(order).arg(qty).arg("FOR").arg("user").arg(buyer);
     let call = command.exec_async(&mut connection);
     let _ = tokio::time::timeout(Duration::from_micros(after_us), call).await;
 }

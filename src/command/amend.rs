@@ -4,7 +4,7 @@ use super::args::{quantity, Args};
 use super::commit::{commit_and_purge, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::ops::amend::decide;
@@ -25,12 +25,12 @@ pub const SPEC: Spec = Spec {
             that counted the order; less is never refused. The deadline stays.",
         replies: &[
             reply("[OK, qty, available]", "The order now holds `qty` units."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It holds `qty` already."),
-            docs::NOORDER,
-            docs::EXPIRED,
-            docs::CONFIRMED,
-            docs::CLOSED,
+            refusal::NOORDER,
+            refusal::EXPIRED,
+            refusal::CONFIRMED,
+            refusal::CLOSED,
             reply("[SUSPENDED, key], [EARLY, …], [ENDED, …], [SOLDOUT, …], [LIMITED, …]", "Where it asks for more."),
         ],
         errors: &[docs::NODIM],

@@ -7,7 +7,7 @@ use super::commit::{commit, make_due_changes, purge, reply_no_pool};
 use super::docs::Docs;
 use super::error::CommandError;
 use super::host::Handle;
-use super::journal::Outcome;
+use super::refusal::Outcome;
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, Call, Handler, KeyPositions, Spec};
 use crate::core::model::change::Change;

@@ -5,7 +5,9 @@ use super::commit::{context, reply_no_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Out;
-use super::reply::{ok, refuse};
+use super::refusal;
+use super::refusal::refuse;
+use super::reply::ok;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::view::View;
@@ -27,12 +29,12 @@ pub const SPEC: Spec = Spec {
             replicas.",
         replies: &[
             reply("[OK, qty, available, deadline_ms]", "It would be held."),
-            docs::NOPOOL,
-            docs::SUSPENDED,
-            docs::EARLY,
-            docs::ENDED,
-            docs::SOLDOUT,
-            docs::LIMITED,
+            refusal::NOPOOL,
+            refusal::SUSPENDED,
+            refusal::EARLY,
+            refusal::ENDED,
+            refusal::SOLDOUT,
+            refusal::LIMITED,
         ],
         errors: &[docs::NODIM, docs::FULL],
         example: include_str!("examples/check.txt"),

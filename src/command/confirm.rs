@@ -7,7 +7,7 @@ use super::commit::{commit, context, purge, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
@@ -37,11 +37,11 @@ pub const SPEC: Spec = Spec {
             records, never from the buyer.",
         replies: &[
             reply("[OK, qty, sold]", "`qty` units are sold; `sold` counts all units that this pool has sold."),
-            docs::NOPOOL,
-            docs::EXISTS,
-            docs::EXPIRED,
-            docs::CLOSED,
-            docs::NOORDER,
+            refusal::NOPOOL,
+            refusal::EXISTS,
+            refusal::EXPIRED,
+            refusal::CLOSED,
+            refusal::NOORDER,
             reply(
                 "[SUSPENDED, key], [ENDED, …], [SOLDOUT, …], [LIMITED, …]",
                 "With `LATE` only, where units must be taken again. Refund, or (`SUSPENDED`) send it again \

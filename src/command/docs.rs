@@ -10,6 +10,37 @@ pub struct Reply {
     pub when: &'static str,
 }
 
+impl Reply {
+    /// Its word and the number of its elements, where it is one array such as
+    /// `[SOLDOUT, key, available]`: what is written is what the manual says.
+    ///
+    /// # Panics
+    /// While compiling, where the form is not one array.
+    #[must_use]
+    // It runs in the compiler only, where a wrong index is an error of the build.
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+    pub const fn shape(&self) -> (&'static str, usize) {
+        let form = self.form.as_bytes();
+        assert!(form[0] == b'[' && form[form.len() - 1] == b']', "not one array");
+        let (mut at, mut depth, mut elements, mut end) = (0, 0, 1, 0);
+        while at < form.len() {
+            match form[at] {
+                b'[' => depth += 1,
+                b']' => depth -= 1,
+                b',' if depth == 1 => {
+                    if end == 0 {
+                        end = at;
+                    }
+                    elements += 1;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        (self.form.split_at(end).0.split_at(1).1, elements)
+    }
+}
+
 /// What the manual says of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Docs {
@@ -30,39 +61,8 @@ pub const fn reply(form: &'static str, when: &'static str) -> Reply {
     Reply { form, when }
 }
 
-/// There is no such key.
-pub const NOPOOL: Reply = reply("[NOPOOL, key]", "The key does not exist: create it with `STOCK.SET`.");
 /// There is no such key, for a read.
 pub const NIL: Reply = reply("nil", "The key does not exist.");
-/// The call was made before.
-pub const EXISTS: Reply = reply(
-    "[EXISTS, key, state, qty, returned, deadline_ms]",
-    "The same call was made before. Nothing was done twice; look at `state`.",
-);
-/// The order is over.
-pub const CLOSED: Reply =
-    reply("[CLOSED, key, state]", "The order is over: `released`, `expired` or `returned`. Buy again under a new id.");
-/// The hold is over.
-pub const EXPIRED: Reply = reply("[EXPIRED, key]", "The deadline has passed.");
-/// The order is paid.
-pub const CONFIRMED: Reply = reply("[CONFIRMED, key]", "The order is paid: use `STOCK.RETURN`.");
-/// The order is not paid.
-pub const RESERVED: Reply = reply("[RESERVED, key]", "The order is not paid: use `STOCK.RELEASE`.");
-/// The order is not known.
-pub const NOORDER: Reply = reply("[NOORDER, key]", "The pool does not know the order, or no longer.");
-/// The pool is suspended.
-pub const SUSPENDED: Reply = reply("[SUSPENDED, key]", "`STOCK.SUSPEND` is in force.");
-/// The sale is to come.
-pub const EARLY: Reply = reply("[EARLY, key, from_ms]", "The sale opens at `from_ms`.");
-/// The sale is over.
-pub const ENDED: Reply = reply("[ENDED, key, until_ms]", "The sale has ended.");
-/// Not enough units.
-pub const SOLDOUT: Reply = reply("[SOLDOUT, key, available]", "Not enough units; `available` could still be had.");
-/// A limit is reached.
-pub const LIMITED: Reply = reply(
-    "[LIMITED, key, limit, [value …], used, max, resets_ms]",
-    "A purchase limit is reached. `limit` is a text such as `region+user/day/units`; `resets_ms` 0 means never.",
-);
 
 /// A limit needs an attribute.
 pub const NODIM: &str = "NODIM: a limit needs a dimension that the call does not carry.";

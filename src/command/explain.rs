@@ -5,6 +5,7 @@ use super::check;
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::host::Out;
+use super::refusal;
 use super::returning;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
@@ -77,9 +78,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         out.map(2);
         int(out, "exists", 0);
         out.bulk(b"answer");
-        out.array(2);
-        out.bulk(b"NOPOOL");
-        out.bulk(key);
+        refusal::begin(out, const { refusal::NOPOOL.shape() }, key);
         return Ok(());
     };
     let context = CallContext { clock: call.env.clock, defaults: call.env.defaults };

@@ -2,9 +2,9 @@
 
 use super::args::Args;
 use super::commit::{commit_and_purge, view, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, HOLD};
 use crate::core::model::change::{Change, OrderChange};
@@ -26,11 +26,11 @@ pub const SPEC: Spec = Spec {
             the current one changes nothing.",
         replies: &[
             reply("[OK, deadline_ms]", "The deadline of the hold."),
-            docs::NOPOOL,
-            docs::NOORDER,
-            docs::EXPIRED,
-            docs::CONFIRMED,
-            docs::CLOSED,
+            refusal::NOPOOL,
+            refusal::NOORDER,
+            refusal::EXPIRED,
+            refusal::CONFIRMED,
+            refusal::CLOSED,
         ],
         errors: &[],
         example: include_str!("examples/extend.txt"),

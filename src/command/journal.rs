@@ -1,121 +1,12 @@
 //! What one call has changed. The shell replicates, signals and announces it afterwards.
 
 use super::host::Handle;
+use super::refusal::Outcome;
 use crate::core::model::attributes::RecentNames;
 use crate::core::model::change::{Kind, Transitions};
 use crate::core::model::ids::Bytes;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
-
-/// The outcomes of calls that `INFO stock` counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Outcome {
-    /// Not counted (reads, settings).
-    Other,
-    /// Units were reserved.
-    Reserved,
-    /// A hold was confirmed.
-    Confirmed,
-    /// A hold was confirmed after its deadline.
-    Late,
-    /// A hold was released.
-    Released,
-    /// A hold was amended.
-    Amended,
-    /// Part of a hold became an order of its own.
-    Split,
-    /// A deadline was moved.
-    Extended,
-    /// Units were returned after payment.
-    Returned,
-    /// The call was made before.
-    Exists,
-    /// Not enough stock.
-    SoldOut,
-    /// A purchase limit was reached.
-    Limited,
-    /// The order is released, expired or returned.
-    Closed,
-    /// The hold had expired.
-    Expired,
-    /// The order is confirmed.
-    AlreadyConfirmed,
-    /// The order is not confirmed yet.
-    StillReserved,
-    /// The pool is suspended.
-    Suspended,
-    /// The sale has not opened yet.
-    Early,
-    /// The sale has ended.
-    Ended,
-    /// No such order.
-    NoOrder,
-    /// No such epoch.
-    Unknown,
-    /// No such pool.
-    NoPool,
-    /// An error reply (CONFLICT, NODIM, ERR).
-    Error,
-}
-
-impl Outcome {
-    /// Every counted outcome with its name in `INFO stock`.
-    pub const NAMES: [(Outcome, &'static str); 22] = [
-        (Outcome::Reserved, "reserved"),
-        (Outcome::Confirmed, "confirmed"),
-        (Outcome::Late, "late"),
-        (Outcome::Released, "released"),
-        (Outcome::Amended, "amended"),
-        (Outcome::Split, "split"),
-        (Outcome::Extended, "extended"),
-        (Outcome::Returned, "returned"),
-        (Outcome::Exists, "exists"),
-        (Outcome::SoldOut, "soldout"),
-        (Outcome::Limited, "limited"),
-        (Outcome::Closed, "closed"),
-        (Outcome::Expired, "expired"),
-        (Outcome::AlreadyConfirmed, "already_confirmed"),
-        (Outcome::StillReserved, "still_reserved"),
-        (Outcome::Suspended, "suspended"),
-        (Outcome::Early, "early"),
-        (Outcome::Ended, "ended"),
-        (Outcome::NoOrder, "noorder"),
-        (Outcome::Unknown, "unknown"),
-        (Outcome::NoPool, "nopool"),
-        (Outcome::Error, "error"),
-    ];
-    /// The number of outcomes, `Other` included.
-    pub const COUNT: usize = 23;
-
-    /// The place among the counters of a pool (`pool_stats::ANSWERS`). `None`: it is counted in
-    /// `INFO stock` only.
-    #[must_use]
-    pub const fn counter(self) -> Option<usize> {
-        Some(match self {
-            Self::Reserved => 0,
-            Self::Confirmed | Self::Late => 1,
-            Self::SoldOut => 2,
-            Self::Limited => 3,
-            Self::Closed => 4,
-            Self::Exists => 5,
-            Self::Expired => 6,
-            Self::Suspended | Self::Early | Self::Ended => 7,
-            Self::Error => 8,
-            Self::Other
-            | Self::Released
-            | Self::Amended
-            | Self::Split
-            | Self::Extended
-            | Self::Returned
-            | Self::AlreadyConfirmed
-            | Self::StillReserved
-            | Self::NoOrder
-            | Self::Unknown
-            | Self::NoPool => return None,
-        })
-    }
-}
 
 /// One change of a pool, to be announced as keyspace events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,8 +77,8 @@ pub struct Journal {
     pub published: u64,
     /// Entries that a stream did not take.
     pub dropped: u64,
-    /// Buffer for the attributes of an entry.
-    pub attributes_json: Vec<u8>,
+    /// Buffer for a text of an entry: the attributes, or what a change of policy changes.
+    pub entry_text: Vec<u8>,
     /// What FOR named last. Not of one call: it only makes the next one faster.
     pub recent_names: RecentNames,
 }
@@ -210,7 +101,7 @@ impl Journal {
         self.divergences = 0;
         self.published = 0;
         self.dropped = 0;
-        self.attributes_json.shrink_to(KEPT_BYTES);
+        self.entry_text.shrink_to(KEPT_BYTES);
     }
 
     /// The pools that this call changed, in the order of their first change.

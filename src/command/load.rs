@@ -10,7 +10,7 @@ use super::docs::{reply, Docs};
 use super::effect::NOT_FOR_CLIENTS;
 use super::error::CommandError;
 use super::host::{Handle, Origin};
-use super::journal::Outcome;
+use super::refusal::Outcome;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 use crate::core::codec::{begins, Loader};
 use crate::core::stored_pool::StoredPool;

@@ -3,9 +3,9 @@
 use super::args::{is, set_flag, set_once, Args};
 use super::cart::{all_or_none, distinct, finishing, keys, sums, write_pools, CartStep, KEYS, NUMKEYS};
 use super::confirm::changes;
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::spec::{Arg, Call, Spec};
 use crate::core::ops::confirm::{Confirm, Late};
 
@@ -25,7 +25,7 @@ pub const SPEC: Spec = finishing(
             as in `STOCK.CONFIRM`, without `SINCE` and `FOR`.",
         replies: &[
             reply("[OK]", "Every pool has sold the order's units."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
             reply("the refusal of STOCK.CONFIRM", "Of the first pool that refuses. Nothing has changed anywhere."),
         ],

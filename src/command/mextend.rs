@@ -5,9 +5,9 @@ use smallvec::SmallVec;
 use super::args::Args;
 use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::spec::{Arg, Call, Spec, HOLD};
 use crate::core::ops::extend::{decide, Extension};
 
@@ -21,7 +21,7 @@ pub const SPEC: Spec = Spec {
             details: "A deadline at or before the current one changes nothing and counts as done.",
             replies: &[
                 reply("[OK]", "Every hold lasts at least until then."),
-                docs::NOPOOL,
+                refusal::NOPOOL,
                 reply("the refusal of STOCK.EXTEND", "Of the first pool that refuses. Nothing has changed anywhere."),
             ],
             errors: &[],

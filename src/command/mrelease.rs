@@ -5,9 +5,9 @@ use smallvec::SmallVec;
 use super::args::Args;
 use super::cart::{all_or_none, distinct, finishing, keys, refuse_pool, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::commit_and_purge;
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::release::changes;
 use super::spec::{Arg, Call, Spec};
 use crate::core::model::change::{Change, OrderChange};
@@ -22,7 +22,7 @@ pub const SPEC: Spec = finishing(
             released in all of them.",
         replies: &[
             reply("[OK]", "Every pool has its units back."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
             reply("[NOORDER, key]", "The first pool that does not know the order."),
             reply("the refusal of STOCK.RELEASE", "Of the first pool that refuses. Nothing has changed anywhere."),

@@ -8,7 +8,7 @@ use super::cart::{keys, refuse_pool, sums, with_position, write_pools, CartPools
 use super::commit::{commit_all, commit_and_purge, view};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::reply::ok;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
 use crate::core::model::attributes::{Attributes, RecentNames};
@@ -38,9 +38,9 @@ pub const SPEC: Spec = Spec {
             the others it keeps its holds.",
         replies: &[
             reply("[OK, deadline_ms]", "Every pool holds its units."),
-            docs::NOPOOL,
-            docs::CLOSED,
-            docs::EXISTS,
+            refusal::NOPOOL,
+            refusal::CLOSED,
+            refusal::EXISTS,
             reply("[CONFIRMED, key]", "With `REPLACES`: `old` is paid in this pool. Nothing has changed."),
             reply(
                 "[SUSPENDED, key], [EARLY, key, …], [ENDED, key, …], [SOLDOUT, key, …], [LIMITED, key, …]",

@@ -5,9 +5,9 @@ use smallvec::SmallVec;
 use super::args::{is, set_flag, Args};
 use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::spec::{Arg, Call, Spec};
 use crate::core::ops::return_units::{decide, Return};
 
@@ -26,7 +26,7 @@ pub const SPEC: Spec = finishing(
             `STOCK.RETURN`. To return one product of a cart, use `STOCK.RETURN` on its pool.",
         replies: &[
             reply("[OK]", "All that was left of the order is returned in every pool."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
             reply("the refusal of STOCK.RETURN", "Of the first pool that refuses. Nothing has changed anywhere."),
         ],

@@ -5,7 +5,7 @@ use super::cart::{all_or_none, keys, sums, write_pools, CartStep, KEYS, NUMKEYS}
 use super::commit::view;
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use super::split::{PART, SAME};
 use crate::core::ops::split::{decide, Split};
@@ -26,7 +26,7 @@ pub const SPEC: Spec = Spec {
             twice counts once, with the sum.",
         replies: &[
             reply("[OK]", "Every pool has split its hold."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
             reply("the refusal of STOCK.SPLIT", "Of the first pool that refuses. Nothing has changed anywhere."),
         ],

@@ -4,10 +4,10 @@ use smallvec::SmallVec;
 
 use super::args::Args;
 use super::commit::{commit, context, purge, view, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::{Change, OrderChange};
@@ -34,10 +34,10 @@ pub const SPEC: Spec = Spec {
             the hold end by itself.",
         replies: &[
             reply("[OK, qty, available]", "`qty` units came back; 0 where they had come back already."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was released before."),
             reply("[NOORDER, key]", "The pool did not know the order. It is remembered as released."),
-            docs::CONFIRMED,
+            refusal::CONFIRMED,
             reply("[CLOSED, key, state]", "The order is `returned`."),
         ],
         errors: &[],

@@ -5,7 +5,7 @@ use super::commit::{commit_all, commit_and_purge, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
 use crate::core::model::attributes::{Attributes, RecentNames};
@@ -45,15 +45,15 @@ pub const SPEC: Spec = Spec {
             when no answer came.",
         replies: &[
             reply("[OK, qty, available, deadline_ms]", "`qty` units are held until `deadline_ms`."),
-            docs::NOPOOL,
-            docs::EXISTS,
-            docs::CLOSED,
+            refusal::NOPOOL,
+            refusal::EXISTS,
+            refusal::CLOSED,
             reply("[CONFIRMED, key]", "With `REPLACES`: `old` is paid. Nothing has changed."),
-            docs::SUSPENDED,
-            docs::EARLY,
-            docs::ENDED,
-            docs::SOLDOUT,
-            docs::LIMITED,
+            refusal::SUSPENDED,
+            refusal::EARLY,
+            refusal::ENDED,
+            refusal::SOLDOUT,
+            refusal::LIMITED,
         ],
         errors: &[docs::CONFLICT, docs::NODIM, docs::FULL],
         example: include_str!("examples/reserve.txt"),

@@ -2,9 +2,9 @@
 
 use super::args::{is, quantity, set_flag, set_once, token, Args, Parsed};
 use super::commit::{commit, commit_and_purge, view, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
@@ -39,11 +39,11 @@ pub const SPEC: Spec = Spec {
             life.",
         replies: &[
             reply("[OK, qty, available, sold]", "`qty` units were returned."),
-            docs::NOPOOL,
-            docs::EXISTS,
-            docs::NOORDER,
-            docs::RESERVED,
-            docs::CLOSED,
+            refusal::NOPOOL,
+            refusal::EXISTS,
+            refusal::NOORDER,
+            refusal::RESERVED,
+            refusal::CLOSED,
         ],
         errors: &[
             "CONFLICT: more than is left to return, a token that was used with other content, everything \

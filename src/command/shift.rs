@@ -2,10 +2,11 @@
 
 use super::args::{bounded, is, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::limit::count;
 use super::limit_text::{dimensions, identity, pattern, rolling, window, Named};
+use super::refusal;
 use super::reply::{available, ok, on_hand, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER, ROLLING};
 use crate::core::model::ids::Bytes;
@@ -52,11 +53,11 @@ pub const SPEC: Spec = Spec {
         replies: &[
             reply("[OK, on_hand, available]", "Done: units have shifted."),
             reply("[OK, max, remaining]", "Done, with `LIMIT`: what holds for these values now."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, shifted, total, 0, 0]", "So much was shifted before, or more: `total`."),
             reply("[EARLY, key, since_ms]", "The clock here has not reached `SINCE`. Try again."),
             reply("[SOLDOUT, key, available]", "Not so many units are available."),
-            docs::LIMITED,
+            refusal::LIMITED,
         ],
         errors: &[
             "ERR: the pool is unlimited; or it has no such limit, or one that is unlimited or `PER ORDER`; or it \

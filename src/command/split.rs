@@ -4,7 +4,7 @@ use super::args::{another, quantity, Args};
 use super::commit::{commit_all, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
-use super::journal::Outcome;
+use super::refusal::{self, Outcome};
 use super::reply::{ok, refused};
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::{Change, OrderChange};
@@ -27,12 +27,12 @@ pub const SPEC: Spec = Spec {
             count one more. `order` keeps at least one unit.\n\nSend the same call again when no answer came.",
         replies: &[
             reply("[OK, qty, left, deadline_ms]", "`part` holds `qty` units, `order` the `left` others."),
-            docs::NOPOOL,
+            refusal::NOPOOL,
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "`part` is known: the call was made before."),
             reply("[CLOSED, key, state]", "`part` or `order` is over."),
-            docs::NOORDER,
-            docs::EXPIRED,
-            docs::CONFIRMED,
+            refusal::NOORDER,
+            refusal::EXPIRED,
+            refusal::CONFIRMED,
             reply("[LIMITED, key, …]", "By a limit that counts orders."),
         ],
         errors: &[

@@ -2,8 +2,9 @@
 
 use super::args::{bounded, is, Args};
 use super::commit::{make_due_changes, purge, reply_no_pool};
-use super::docs::{self, reply, Docs};
+use super::docs::{reply, Docs};
 use super::error::CommandError;
+use super::refusal;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::time::Clock;
 
@@ -23,7 +24,7 @@ pub const SPEC: Spec = Spec {
         details: "Nobody needs to call this: writes return due holds, and a background task does so for idle \
             pools. It returns 1,000 holds, or `COUNT`, at most 100,000, and announces a sale that has opened or \
             ended.",
-        replies: &[reply("integer", "How many holds were returned."), docs::NOPOOL],
+        replies: &[reply("integer", "How many holds were returned."), refusal::NOPOOL],
         errors: &[],
         example: include_str!("examples/sweep.txt"),
     },

@@ -7,7 +7,7 @@ use redis_module::raw;
 
 use super::panic::guarded;
 use super::{api, state, value};
-use crate::command::journal::Outcome;
+use crate::command::refusal::Outcome;
 use crate::core::codec;
 
 /// The version of this module.
@@ -74,7 +74,7 @@ impl Section {
             let totals = &state.totals;
             (totals.outcomes, totals.expired, totals.divergences, totals.clock_steps, totals.published, totals.dropped)
         });
-        for (outcome, name) in Outcome::NAMES {
+        for &(outcome, name) in Outcome::NAMES {
             let name = CString::new(format!("replies_{name}")).unwrap_or_default();
             self.count(&name, outcomes.get(outcome as usize).copied().unwrap_or_default());
         }

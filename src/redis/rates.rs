@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::command::journal::Outcome;
+use crate::command::refusal::Outcome;
 
 /// The least time between two measurements.
 const SPAN: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use super::scratch::Scratch;
 use super::settings::Settings;
 use super::wake_queue::WakeQueue;
 use crate::command::hot_keys::HotKeys;
-use crate::command::journal::Outcome;
+use crate::command::refusal::Outcome;
 use crate::core::model::time::Clock;
 
 /// A step back of the clock by more than this is counted for `INFO`.

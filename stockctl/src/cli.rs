@@ -3,14 +3,14 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::command::{explain, holds, pools};
+use crate::command::{balance, explain, holds, metrics, pools, top, verify};
 use crate::connect::{ConnectArgs, Servers};
 use crate::failure::Ended;
 
 /// Answers an operator's questions about the pools of redis-stock: why can nobody buy it, who holds
 /// the units, which are sold out.
 ///
-/// It reads only, with the rights of the user `operator` of docs/operating/deploy.md. Names of keys,
+/// It reads only (but for `balance`), with the rights of the user `operator` of docs/operating/deploy.md. Names of keys,
 /// orders and buyers are shown as text; what a terminal would not show as it is stands as \xNN, and
 /// a backslash as \\. Times are in UTC.
 ///
@@ -32,9 +32,13 @@ pub struct Cli {
 /// One file in `command` for each.
 #[derive(Subcommand)]
 enum Command {
+    Balance(balance::Args),
     Explain(explain::Args),
     Holds(holds::Args),
     Pools(pools::Args),
+    Top(top::Args),
+    Verify(verify::Args),
+    Metrics(metrics::Args),
 }
 
 impl Cli {
@@ -45,11 +49,24 @@ impl Cli {
     pub async fn run(self) -> Result<Ended> {
         // Redis-rs takes the process's provider for TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let command = match self.command {
+            // It goes on where a server is lost, also at the start.
+            Command::Metrics(args) => return metrics::run(args, &self.connect).await,
+            other => other,
+        };
         let mut servers = Servers::open(&self.connect).await?;
-        match self.command {
+        match command {
+            Command::Balance(args) => {
+                // Who waits for buyers keeps a connection busy.
+                let mut waiting = Servers::open(&self.connect).await?;
+                balance::run(&args, &mut servers, &mut waiting, self.json).await
+            }
             Command::Explain(args) => explain::run(&args, &mut servers, self.json).await,
             Command::Holds(args) => holds::run(&args, &mut servers, self.json).await,
             Command::Pools(args) => pools::run(&args, &mut servers, self.json).await,
+            Command::Top(args) => top::run(&args, &mut servers, self.json).await,
+            Command::Verify(args) => verify::run(&args, &mut servers, self.json).await,
+            Command::Metrics(args) => metrics::run(args, &self.connect).await,
         }
     }
 }

@@ -2,7 +2,9 @@
 //! units, which pools are sold out.
 //!
 //! In reading order: `connect` (one server, several, Sentinel, a cluster), `reply` (what servers
-//! answer), `text` (bytes and times for people), `command` (one file per subcommand), `cli`.
+//! answer), `text` (bytes and times for people), `snapshot` (the figures of all servers at one
+//! moment), `figures` and `exposition` (these for Prometheus), `ledger` (how far the database is
+//! behind), `command` (one file per subcommand), `cli`.
 
 /// As the standard one, which panics where nobody reads the answer any more (`stockctl pools |
 /// head`).
@@ -16,6 +18,10 @@ macro_rules! println {
 pub mod cli;
 pub mod command;
 pub mod connect;
+pub mod exposition;
 pub mod failure;
+pub mod figures;
+pub mod ledger;
 pub mod reply;
+pub mod snapshot;
 pub mod text;

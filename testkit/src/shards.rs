@@ -593,6 +593,9 @@ impl World {
         self.now_ms += 10 * LOST_MS;
         for shard in &mut self.shards {
             shard.away_until_ms = 0;
+            // What was not paid is there again.
+            let sweep = words(&format!("STOCK.SWEEP {} COUNT 100000", shard.key));
+            shard.host.call(self.now_ms + shard.ahead_ms, Origin::Client, &sweep);
         }
         for _ in 0..100 {
             let steps = settle(&self.truth());

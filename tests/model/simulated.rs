@@ -22,6 +22,7 @@ fn a_sharded_pool_keeps_its_units_and_its_limits_whatever_dies() {
     let steps = 2_000;
     let mut sum = shards::Counts::default();
     for seed in 1..=total.div_ceil(steps) {
+        println!("seed {seed}");
         sum += shards::run(seed, steps);
     }
     println!("{sum:?}");

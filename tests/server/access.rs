@@ -112,7 +112,7 @@ fn documented_users_may_do_what_their_line_says() {
     assert_eq!(c.digest("sku:618"), before);
 }
 
-/// The operator may type every line of the runbook, and the exporter reads figures only.
+/// The operator may type every line of the runbook, and the exporter reads figures, and no order.
 #[test]
 fn the_operator_may_type_the_runbook() {
     let server = Server::start();
@@ -150,7 +150,9 @@ fn the_operator_may_type_the_runbook() {
     exporter.expect("AUTH exporter CHANGE-ME", "OK");
     exporter.script(
         "STOCK.TOP => *
-         STOCK.GET sku:618 => -NOPERM *
+         STOCK.GET sku:618 => *
+         STOCK.ORDERS sku:618 0 => -NOPERM *
+         STOCK.GET other:1 => -NOPERM *
          SCAN 0 => -NOPERM *",
     );
     assert!(exporter.say("INFO stock").text().contains("stock_held_units:0"));

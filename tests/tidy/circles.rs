@@ -22,6 +22,8 @@ const CHECKED: &[(&str, &str)] = &[
     ("bench/src", "bench/src"),
     ("demo/src", "demo/src"),
     ("campaign/src", "campaign/src"),
+    ("clients/rust/src", "clients/rust/src"),
+    ("shop/src", "shop/src"),
 ];
 
 #[test]

@@ -10,5 +10,5 @@ pub fn bucket_of(value: impl AsRef<[u8]>, count: u32) -> u32 {
     h ^= h >> 15;
     h = h.wrapping_mul(0x846c_a68b);
     h ^= h >> 16;
-    (u64::from(h) * u64::from(count) >> 32) as u32
+    ((u64::from(h) * u64::from(count)) >> 32) as u32
 }

@@ -6,7 +6,8 @@ use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use redis::{RedisResult, Value};
 
-use crate::{Call, Class, Error};
+use crate::calls::Call;
+use crate::error::{Class, Error};
 
 /// How long one call may take with its repeats, unless [`Stock::patience`] says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -17,43 +17,45 @@ const MOST: usize = 10_000;
 
 /// Everything that is shown. The names are those of `--json`.
 #[derive(Serialize)]
-struct Status {
-    streams: Vec<Stream>,
+pub struct Status {
+    pub(crate) streams: Vec<Stream>,
     /// By state.
-    order_lines: serde_json::Map<String, serde_json::Value>,
-    incidents: Vec<Kind>,
+    pub(crate) order_lines: serde_json::Map<String, serde_json::Value>,
+    pub(crate) incidents: Vec<Kind>,
     last_incidents: Vec<Incident>,
-    uncovered_pools: i64,
-    uncovered_units: i64,
+    pub(crate) uncovered_pools: i64,
+    pub(crate) uncovered_units: i64,
     /// Movements whose row of the stock table could not be written.
-    pending_pools: i64,
-    pending_movements: i64,
-    pending_units: i64,
-    unsynced_adjustments: i64,
-    pools_to_audit: i64,
-    outbox_waiting: i64,
-    outbox_oldest_seconds: i64,
+    pub(crate) pending_pools: i64,
+    pub(crate) pending_movements: i64,
+    pub(crate) pending_units: i64,
+    pub(crate) unsynced_adjustments: i64,
+    pub(crate) pools_to_audit: i64,
+    pub(crate) outbox_waiting: i64,
+    pub(crate) outbox_oldest_seconds: i64,
     /// Whether Redis answered; where it did not, nobody knows what is behind.
-    redis: bool,
+    pub(crate) redis: bool,
 }
 
+/// A stream that is followed.
 #[derive(Serialize)]
-struct Stream {
-    stream: String,
-    entry: String,
-    applied: i64,
+pub struct Stream {
+    pub(crate) stream: String,
+    pub(crate) entry: String,
+    pub(crate) applied: i64,
     /// Entries that wait, counted up to 10000; none: unknown.
-    behind: Option<usize>,
-    lag_ms: Option<i64>,
+    pub(crate) behind: Option<usize>,
+    pub(crate) lag_ms: Option<i64>,
     /// None: never.
-    written_seconds_ago: Option<i64>,
+    pub(crate) written_seconds_ago: Option<i64>,
 }
 
+/// Incidents of a kind.
 #[derive(Serialize)]
-struct Kind {
-    kind: String,
-    count: i64,
-    units: i64,
+pub struct Kind {
+    pub(crate) kind: String,
+    pub(crate) count: i64,
+    pub(crate) units: i64,
 }
 
 #[derive(Serialize)]
@@ -86,7 +88,11 @@ pub async fn status(config: &Config, incidents: i64, json: bool) -> Result<()> {
     Ok(())
 }
 
-async fn look(db: &Db, mut redis: Option<&mut RedisClient>, incidents: i64) -> Result<Status> {
+/// Where everything stands; without Redis, what the database says.
+///
+/// # Errors
+/// Redis or the database cannot be reached.
+pub async fn look(db: &Db, mut redis: Option<&mut RedisClient>, incidents: i64) -> Result<Status> {
     let mut tx = db.begin().await?;
     let mut streams = Vec::new();
     for (stream, row) in db.streams(&mut tx).await? {

@@ -11,7 +11,7 @@ use super::end_check::EndCheck;
 use super::prefetcher::{Prefetcher, ReadRequest};
 use super::report::Report;
 use super::set_aside::{broken, RowsNotWritten};
-use super::{apply, Applied, Batch, Feed, Replay, SetAside};
+use super::{apply, metrics, Applied, Batch, Feed, Replay, SetAside};
 use crate::config::Config;
 use crate::db::{is_conflict, is_contention, is_read_only, is_unavailable, Db, StreamRow};
 use crate::failure::error_chain;
@@ -107,6 +107,7 @@ impl Follower {
                 let wait_ms = wait.as_millis() as u64;
                 tracing::warn!(stream = self.stream, wait_ms, "trying again: {}", error_chain(&error));
             }
+            metrics::count_retry();
             // A little chance, so that many streams do not come back in the same moment.
             let jitter = rand::rng().random_range(0.5..1.0);
             self.pause(wait.mul_f64(jitter)).await;
@@ -252,6 +253,7 @@ impl Follower {
             let feed = Feed { db: &db, config: &config, stream: &stream, history, set_aside: &self.set_aside };
             match apply(&feed, redis, row, batch, replay).await {
                 Ok(Applied::Done { pending }) => {
+                    metrics::count_batch();
                     self.set_aside.extend(pending);
                     return Ok(None);
                 }
@@ -273,6 +275,7 @@ impl Follower {
                     if tries == WARN_TRIES || began.elapsed() > LOOK_EVERY {
                         tracing::warn!(stream, "{tries} times in a row: {}", error_chain(&error));
                     }
+                    metrics::count_retry();
                     let longest = (1u64 << tries.min(10)).min(LONGEST_PAUSE_MS);
                     let pause = rand::rng().random_range(0..longest);
                     self.pause(Duration::from_millis(pause)).await;

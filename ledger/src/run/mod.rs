@@ -3,11 +3,13 @@
 mod apply;
 mod end_check;
 mod follow;
+pub mod metrics;
 mod prefetcher;
 mod replay;
 mod report;
 mod set_aside;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -59,8 +61,12 @@ pub fn stop_signal() -> Result<watch::Sender<bool>> {
 }
 
 /// Follows all streams: until asked to stop, or with `once` until each has been read to its end.
-pub async fn run(config: &Config, once: bool) -> Result<()> {
+/// With `metrics` its figures are served there.
+pub async fn run(config: &Config, once: bool, metrics: Option<SocketAddr>) -> Result<()> {
     let stop = stop_signal()?;
+    if let Some(listen) = metrics {
+        metrics::serve(listen, config, stop.subscribe()).await?;
+    }
     let Some(db) = open(config, once, &stop).await? else { return Ok(()) };
     let db = Arc::new(db);
     let result = follow_all(config, &db, once, &stop).await;

@@ -12,14 +12,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hmac::{Hmac, Mac};
-use redis::RedisError;
+use redis_stock_client::{Class, Error};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::Sha256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::shop::Shop;
-use crate::stock::is_unsure;
 
 /// Pages that can be open at once.
 const STREAMS: usize = 2_000;
@@ -83,13 +82,13 @@ impl IntoResponse for Fault {
 }
 
 /// Redis gave no answer for seconds, or an error that a page's mistake or this program's has caused.
-impl From<RedisError> for Fault {
-    fn from(error: RedisError) -> Self {
-        if error.code() == Some("CONFLICT") {
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        if error.code.as_deref() == Some("CONFLICT") {
             return Self(StatusCode::CONFLICT, "this order was made before, with other content".into());
         }
         eprintln!("redis: {error}");
-        if is_unsure(&error) {
+        if error.class == Class::Unsure {
             Self(StatusCode::SERVICE_UNAVAILABLE, "no answer just now: the same again is safe".into())
         } else {
             Self(StatusCode::INTERNAL_SERVER_ERROR, "the shop has made a mistake".into())

@@ -10,8 +10,9 @@ use serde_json::{json, Value};
 use super::guard::{App, Buyer, Change, Fault};
 use super::order::Nothing;
 use super::push;
+use crate::clock::now_ms;
 use crate::look::audit as look_up;
-use crate::{now_ms, visitors};
+use crate::visitors;
 
 /// GET /office
 pub async fn page(State(app): State<App>, buyer: Buyer) -> Response {

@@ -9,8 +9,8 @@ use serde_json::{json, Value};
 
 use super::guard::{hex, is_hex, App, Buyer, Change, Fault};
 use super::push;
-use crate::now_ms;
-use crate::stock::Answer;
+use crate::clock::now_ms;
+use crate::stock::{Answer, Why};
 
 /// GET /: from memory, without a call to Redis. The checkout id makes a double click one order.
 pub async fn page(State(app): State<App>, buyer: Buyer) -> Response {
@@ -38,7 +38,12 @@ pub async fn events(State(app): State<App>) -> Result<impl IntoResponse, Fault> 
 
 /// GET /api/limits: what the buyer may still have.
 pub async fn limits(State(app): State<App>, buyer: Buyer) -> Result<Json<Value>, Fault> {
-    Ok(Json(json!({ "limits": app.shop.stock.usage(&buyer.name).await? })))
+    let usage = app.shop.stock.usage(&buyer.name).await?;
+    let limits: Vec<Value> = usage
+        .iter()
+        .map(|limit| json!({ "limit": limit.limit.to_string(), "used": limit.used, "max": limit.max }))
+        .collect();
+    Ok(Json(json!({ "limits": limits })))
 }
 
 /// What the Buy button sends.
@@ -71,9 +76,13 @@ pub async fn buy(State(app): State<App>, change: Change<Buy>) -> Result<Response
 pub fn answer(order: &str, answer: &Answer) -> Response {
     match answer {
         Answer::Done(_) => Json(json!({ "order": order })).into_response(),
-        Answer::Exists(state) => Json(json!({ "order": order, "state": state })).into_response(),
-        Answer::Refused(word, details) => {
-            (StatusCode::CONFLICT, Json(json!({ "refused": word, "details": details }))).into_response()
+        Answer::Exists(found) => Json(json!({ "order": order, "state": found.state.as_str() })).into_response(),
+        Answer::Refused(no) => {
+            let left = match no.why {
+                Why::SoldOut { available } => Some(available),
+                _ => None,
+            };
+            (StatusCode::CONFLICT, Json(json!({ "refused": no.word, "left": left }))).into_response()
         }
     }
 }

@@ -1,10 +1,14 @@
 //! The subcommands, one file each: its arguments (`Args`, whose doc comment is its help), what it
 //! asks, and how it shows the answer.
 
+pub mod balance;
 pub mod explain;
 pub mod holds;
 mod keys;
+pub mod metrics;
 pub mod pools;
+pub mod top;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

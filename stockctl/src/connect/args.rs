@@ -66,6 +66,14 @@ impl ConnectArgs {
         Duration::from_secs(self.timeout)
     }
 
+    /// The addresses of `--url`, without users and passwords.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`]: one of them is no address.
+    pub fn addresses(&self) -> Result<Vec<String>> {
+        Ok(self.seeds()?.iter().map(|info| info.addr().to_string()).collect())
+    }
+
     /// The addresses of `--url`, ready to connect to.
     pub(super) fn seeds(&self) -> Result<Vec<ConnectionInfo>> {
         self.urls.iter().map(|url| self.seed(url)).collect()

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value};
 
@@ -173,6 +174,11 @@ impl Servers {
     /// Servers that have each pool once: the primaries, or with `--replicas` a replica of each that
     /// has one. Servers that were named one by one are all asked.
     pub fn of_all_pools(&self) -> Vec<Node> {
+        self.with_each_pool(self.args.replicas)
+    }
+
+    /// The same, with replicas or without.
+    pub fn with_each_pool(&self, replicas: bool) -> Vec<Node> {
         let nodes = self.nodes();
         if let Topology::Alone(_) = self.topology {
             return nodes;
@@ -180,9 +186,14 @@ impl Servers {
         let primaries = nodes.iter().filter(|node| node.role == Role::Primary);
         let stand_in = |primary: &Node| {
             let replica = nodes.iter().find(|n| n.role == Role::Replica && n.primary == primary.address);
-            replica.filter(|_| self.args.replicas).unwrap_or(primary).clone()
+            replica.filter(|_| replicas).unwrap_or(primary).clone()
         };
         primaries.map(stand_in).collect()
+    }
+
+    /// The logical database.
+    pub fn db(&self) -> i64 {
+        self.home.redis_settings().db()
     }
 
     /// Whether there are several servers, so that lines should name theirs.
@@ -217,6 +228,41 @@ impl Servers {
             })?);
         }
         Ok(answers)
+    }
+
+    /// The same commands to several servers at once: the answers of each, or why it has none within
+    /// `patience`.
+    pub async fn ask_each(&mut self, nodes: &[Node], commands: &[Cmd], patience: Duration) -> Vec<Result<Vec<Value>>> {
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        let (shared, pipeline) = (&*self, &pipeline);
+        let asked = nodes.iter().map(|node| async move {
+            let address = &node.address;
+            let one = async {
+                let mut connection = match shared.open.get(address) {
+                    Some(connection) => connection.clone(),
+                    None => shared.connect(address).await?,
+                };
+                let sent = connection.send_packed_commands(pipeline, 0, commands.len()).await;
+                Ok((sent.map_err(|error| failed(address, &error))?, connection))
+            };
+            let late = |_| Err(Failure::Unreachable(format!("{address} does not answer in time")).into());
+            tokio::time::timeout(patience, one).await.unwrap_or_else(late)
+        });
+        let answers: Vec<Result<(Vec<Value>, MultiplexedConnection)>> = join_all(asked).await;
+        let kept = nodes.iter().zip(answers).map(|(node, answer)| match answer {
+            Ok((answers, connection)) => {
+                self.open.insert(node.address.clone(), connection);
+                Ok(answers)
+            }
+            Err(error) => {
+                self.open.remove(&node.address);
+                Err(error)
+            }
+        });
+        kept.collect()
     }
 
     async fn connection(&mut self, address: &str) -> Result<&mut MultiplexedConnection> {

@@ -1,10 +1,16 @@
 //! stockctl against real servers: what it answers, in which form, and how it ends.
 
+mod balance;
 mod explain;
+mod fake;
 mod harness;
 mod holds;
+mod metrics;
+mod monitoring;
 mod pools;
 mod servers;
+mod top;
+mod verify;
 
 use clap::CommandFactory;
 

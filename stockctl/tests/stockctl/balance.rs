@@ -1,0 +1,170 @@
+//! `stockctl balance` in a real cluster: buyers in three buckets of three primaries, balancers that are killed.
+
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use crate::harness::command;
+use stock_balance::bucket_of;
+use testkit::cluster::{tag_of, Cluster, PRIMARIES};
+use testkit::{status_word, wait_until, Client, Server};
+
+const NAME: &str = "sku";
+const UNITS: i64 = 900;
+/// How long a buyer waits for units of other buckets.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A balancer; kill -9 when it is let go.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().expect("killed");
+        self.0.wait().expect("its end");
+    }
+}
+
+struct Sale {
+    cluster: Cluster,
+    buckets: Vec<String>,
+}
+
+impl Sale {
+    /// All units are in the first bucket, and the region's limit is divided.
+    fn open() -> Sale {
+        let cluster = Cluster::steady();
+        let buckets: Vec<String> = (0..PRIMARIES).map(|n| format!("{{{}}}{NAME}", tag_of(n))).collect();
+        let sale = Sale { cluster, buckets };
+        for (n, key) in sale.buckets.iter().enumerate() {
+            let mut c = sale.at(key);
+            c.expect(&format!("STOCK.SET {key} {}", if n == 0 { UNITS } else { 0 }), "OK");
+            c.expect(&format!("STOCK.LIMIT {key} user 5"), "OK");
+        }
+        let list: Vec<String> = sale.buckets.iter().map(|key| format!("\"{key}\"")).collect();
+        let config = format!(r#"{{"version":1,"by":"user","buckets":[{}]}}"#, list.join(","));
+        sale.config().call(&["SET", &own("shards"), &config]);
+        sale
+    }
+
+    fn at(&self, key: &str) -> Client {
+        self.cluster.client(self.cluster.owner(key))
+    }
+
+    fn config(&self) -> Client {
+        self.at(&own("shards"))
+    }
+
+    fn balancer(&self) -> Running {
+        let url = format!("redis://127.0.0.1:{}", self.cluster.nodes[0].port());
+        let mut command = command(&["--url", &url, "balance", NAME, "--every", "50"]);
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts"))
+    }
+
+    /// Buys until the sum is sold out; what was sold, and how long the slowest buyer waited who got something.
+    fn buy(&self, buyers: u64, sold: &AtomicI64, waits_us: &AtomicU64) {
+        let mut clients: Vec<Client> = self.buckets.iter().map(|key| self.at(key)).collect();
+        let mut config = self.config();
+        for n in 0.. {
+            let user = format!("{buyers}-{n}");
+            let at = bucket_of(user.as_bytes(), self.buckets.len() as u32) as usize;
+            let began = Instant::now();
+            loop {
+                let call = format!("STOCK.RESERVE {} o-{user} 1 EX 900 FOR user {user}", self.buckets[at]);
+                let answer = clients[at].say(&call);
+                match status_word(&answer).as_str() {
+                    "OK" => {
+                        sold.fetch_add(1, Ordering::Relaxed);
+                        waits_us.fetch_max(began.elapsed().as_micros() as u64, Ordering::Relaxed);
+                        break;
+                    }
+                    "SOLDOUT" => {}
+                    other => panic!("{other}: {answer}"),
+                }
+                if left(&mut config) == Some(0) {
+                    return;
+                }
+                assert!(began.elapsed() < PATIENCE, "a buyer who is neither served nor told that it is sold out");
+                config.call(&["RPUSH", &own("asks"), &format!("[\"o-{user}\",{at},1]")]);
+                sleep(Duration::from_millis(4));
+            }
+        }
+    }
+}
+
+/// What all buckets have, as a balancer says it.
+fn left(c: &mut Client) -> Option<i64> {
+    c.say(&format!("GET {}", own("left"))).to_string().trim_matches('"').parse().ok()
+}
+
+fn own(what: &str) -> String {
+    format!("{{{NAME}}}{what}")
+}
+
+/// Undersell 0, oversell 0: while balancers are killed, and started again.
+#[test]
+fn every_unit_is_sold_once_whoever_dies() {
+    let sale = Sale::open();
+    let mut balancers: Vec<Running> = (0..2).map(|_| sale.balancer()).collect();
+    wait_until("a balancer is at work", || left(&mut sale.config()) == Some(UNITS));
+    let (sold, slowest_us) = (AtomicI64::new(0), AtomicU64::new(0));
+    scope(|threads| {
+        let buyers: Vec<_> = (0..4)
+            .map(|n| {
+                threads.spawn({
+                    let (sale, sold, slowest) = (&sale, &sold, &slowest_us);
+                    move || sale.buy(n, sold, slowest)
+                })
+            })
+            .collect();
+        for round in 0.. {
+            sleep(Duration::from_millis(150));
+            if buyers.iter().all(|buyer| buyer.is_finished()) {
+                break;
+            }
+            // One of them, in the middle of whatever it does.
+            balancers[round % 2] = sale.balancer();
+        }
+    });
+    drop(balancers);
+    assert_eq!(sold.load(Ordering::Relaxed), UNITS);
+    let mut reserved = 0;
+    for key in &sale.buckets {
+        let mut c = sale.at(key);
+        c.expect_pool(key, "shortfall=0 available=0");
+        reserved += c.get(key, "reserved").parse::<i64>().expect("a number");
+        c.verify(key);
+    }
+    assert_eq!(reserved, UNITS);
+    eprintln!("the slowest buyer who got something waited {} ms", slowest_us.load(Ordering::Relaxed) / 1_000);
+}
+
+/// Who has only the name of a sharded pool that is not there is told so; `--once` ends what was begun, with the rights that
+/// the page gives it.
+#[test]
+fn once_ends_what_was_begun() {
+    let server = Server::on_port(&[]);
+    let mut c = server.client();
+    let page = std::fs::read_to_string("../docs/operating/stockctl.md").expect("the page");
+    let user = page.lines().find(|line| line.starts_with("ACL SETUSER balancer")).expect("its user");
+    c.expect(&user.replace("sku:618", "x"), "OK");
+    let url = format!("redis://balancer:CHANGE-ME@127.0.0.1:{}", server.port());
+    let once = || crate::harness::ended(&mut command(&["--url", &url, "balance", "x", "--once", "--wait", "0"]));
+    assert!(once().with(1).err.contains("there is no {x}shards"));
+    c.call(&["SET", "{x}shards", r#"{"version":1,"by":"user","buckets":["{b0}x","{b1}x"]}"#]);
+    c.expect("STOCK.SET {b0}x 10", "OK");
+    assert!(once().with(1).err.contains("the bucket {b1}x is not there"));
+    c.expect("STOCK.SET {b1}x 0", "OK");
+    // Somebody died between the halves; and a failover of b1 has lost what it had sent.
+    c.expect("STOCK.SHIFT {b0}x TO {b1}x 2", "[OK, 8, 8]");
+    c.expect("STOCK.SHIFT {b0}x FROM {b1}x 3", "[OK, 11, 11]");
+    c.expect("STOCK.LIMIT {b0}x region 5", "OK");
+    c.expect("STOCK.LIMIT {b1}x region 5", "OK");
+    c.expect("STOCK.SHIFT {b0}x TO {b1}x 1 LIMIT region FOR eu", "[OK, 4, 4]");
+    once().with(0);
+    // The three are taken off b1, the two arrive there, and it is filled up.
+    c.expect_pool("{b0}x", "on_hand=6 shifted=-4");
+    c.expect_pool("{b1}x", "on_hand=4 shifted=4");
+    assert_eq!(c.say("STOCK.USAGE {b1}x FOR region eu").items()[0].field("max").int(), 6);
+    assert_eq!(c.say("GET {x}left").text(), "11");
+}
