@@ -232,6 +232,11 @@ func Add(key string, delta int64, token string) Call[Outcome[Added]] {
 	return of(on("ADD", key).number(delta).add("TOKEN", token), added)
 }
 
+// Transfer moves free units to another pool of the same slot. The token, such as the movement's number, makes it repeatable.
+func Transfer(from, to string, quantity int64, token string) Call[Outcome[Transferred]] {
+	return of(on("TRANSFER", from).add(to).number(quantity).add("TOKEN", token), transferred)
+}
+
 // Reconcile corrects what is on hand by what the database says; without after, in a quiet moment.
 func Reconcile(key string, onHand int64, after *After, dryRun bool) Call[Outcome[Reconciled]] {
 	w := on("RECONCILE", key).number(onHand)

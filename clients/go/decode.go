@@ -80,12 +80,15 @@ func outcome[T any](done func(rest []any) T) func(any) (Outcome[T], error) {
 }
 
 var (
-	held       = outcome(func(a []any) Held { return Held{number(a[0]), number(a[1]), number(a[2])} })
-	confirmed  = outcome(func(a []any) Confirmed { return Confirmed{number(a[0]), number(a[1])} })
-	changed    = outcome(func(a []any) Changed { return Changed{number(a[0]), number(a[1])} })
-	returned   = outcome(func(a []any) Returned { return Returned{number(a[0]), number(a[1]), number(a[2])} })
-	deadline   = outcome(func(a []any) Deadline { return Deadline{number(a[0])} })
-	added      = outcome(func(a []any) Added { return Added{number(a[0]), number(a[1])} })
+	held        = outcome(func(a []any) Held { return Held{number(a[0]), number(a[1]), number(a[2])} })
+	confirmed   = outcome(func(a []any) Confirmed { return Confirmed{number(a[0]), number(a[1])} })
+	changed     = outcome(func(a []any) Changed { return Changed{number(a[0]), number(a[1])} })
+	returned    = outcome(func(a []any) Returned { return Returned{number(a[0]), number(a[1]), number(a[2])} })
+	deadline    = outcome(func(a []any) Deadline { return Deadline{number(a[0])} })
+	added       = outcome(func(a []any) Added { return Added{number(a[0]), number(a[1])} })
+	transferred = outcome(func(a []any) Transferred {
+		return Transferred{number(a[0]), number(a[1]), number(a[2]), number(a[3])}
+	})
 	reconciled = outcome(func(a []any) Reconciled { return Reconciled{number(a[0]), number(a[1]), number(a[2])} })
 	count      = outcome(func(a []any) int64 { return number(a[0]) })
 	done       = outcome(func([]any) Nothing { return Nothing{} })

@@ -15,7 +15,7 @@ func (o Outcome[T]) Held() bool {
 	return o.Done != nil || o.Exists != nil && o.Exists.State == "reserved"
 }
 
-// Exists tells where the order stands: reserved, confirmed, returned, released or expired; of a token of Add: added.
+// Exists tells where the order stands: reserved, confirmed, returned, released or expired; of a token of Add: added, of Transfer: transferred.
 type Exists struct {
 	Key, State         string
 	Quantity, Returned int64
@@ -37,14 +37,15 @@ type Refusal struct {
 
 // Units of -1 are unlimited.
 type (
-	Held       struct{ Quantity, Available, DeadlineMs int64 }
-	Confirmed  struct{ Quantity, Sold int64 }
-	Changed    struct{ Quantity, Available int64 } // of Release and Amend
-	Returned   struct{ Quantity, Available, Sold int64 }
-	Deadline   struct{ DeadlineMs int64 } // of Extend and of a cart
-	Added      struct{ OnHand, Available int64 }
-	Reconciled struct{ Drift, OnHand, Available int64 }
-	Nothing    struct{}
+	Held        struct{ Quantity, Available, DeadlineMs int64 }
+	Confirmed   struct{ Quantity, Sold int64 }
+	Changed     struct{ Quantity, Available int64 } // of Release and Amend
+	Returned    struct{ Quantity, Available, Sold int64 }
+	Deadline    struct{ DeadlineMs int64 } // of Extend and of a cart
+	Added       struct{ OnHand, Available int64 }
+	Transferred struct{ OnHand, Available, ToOnHand, ToAvailable int64 }
+	Reconciled  struct{ Drift, OnHand, Available int64 }
+	Nothing     struct{}
 )
 
 // Pool is everything about a pool. OnHand is nil where it is unlimited, Events where it has no stream of its own.

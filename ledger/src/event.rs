@@ -26,6 +26,8 @@ pub enum Kind {
     Cancelled,
     /// A restock or a write-off made in Redis.
     Added,
+    /// Units went to another pool, or came from one.
+    Transferred,
     /// What moves nothing that the database follows: set, reconciled, policy, suspended, resumed,
     /// opened, ended.
     Other,
@@ -46,6 +48,7 @@ impl Kind {
             b"returned" => Kind::Returned,
             b"cancelled" => Kind::Cancelled,
             b"added" => Kind::Added,
+            b"transferred" => Kind::Transferred,
             b"set" | b"reconciled" | b"policy" | b"suspended" | b"resumed" | b"opened" | b"ended" => Kind::Other,
             _ => return None,
         })
@@ -84,7 +87,7 @@ pub struct Event {
     pub out: i64,
     /// The attributes of the sale, as JSON; empty where there are none.
     pub attributes: String,
-    /// The caller's token of an ADD or a RETURN, in plain letters (see `text::ascii`).
+    /// The caller's token of an ADD, a TRANSFER or a RETURN, in plain letters (see `text::ascii`).
     pub token: Option<String>,
 }
 
@@ -94,9 +97,14 @@ impl Event {
     pub fn own_out(&self) -> i64 {
         match self.kind {
             Kind::Confirmed | Kind::Late => self.qty,
-            Kind::Returned | Kind::Added => -self.qty,
+            Kind::Returned | Kind::Added | Kind::Transferred => -self.qty,
             _ => 0,
         }
+    }
+
+    /// Whether the other half of it stands behind it: both pools of a transfer change in one step.
+    pub fn is_first_half(&self) -> bool {
+        self.kind == Kind::Transferred && self.qty < 0
     }
 
     /// Reads the fields of an entry. The error says what is wrong with it.
@@ -108,7 +116,7 @@ impl Event {
         if epoch.len() != 16 || !epoch.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err("epoch is not 16 hex digits".to_string());
         }
-        let of_an_order = !matches!(kind, Kind::Added | Kind::Other);
+        let of_an_order = !matches!(kind, Kind::Added | Kind::Transferred | Kind::Other);
         let order = found.order.filter(|o| of_an_order && !o.is_empty()).map(escape);
         if of_an_order && order.is_none() {
             return Err("no order".to_string());

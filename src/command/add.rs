@@ -1,12 +1,12 @@
-//! `STOCK.ADD key delta [TOKEN t]`
+//! `STOCK.ADD key delta [TOKEN t] [NOTE text]`
 
-use super::args::{is, token, units, Args};
-use super::commit::{commit_and_purge, view, write_pool};
+use super::args::{is, set_once, token, units, Args};
+use super::commit::{commit_noted_and_purge, view, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::refusal;
 use super::reply::{available, ok, on_hand, refused};
-use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, NOTE};
 use crate::core::ops::add::decide;
 
 pub const SPEC: Spec = Spec {
@@ -19,10 +19,11 @@ pub const SPEC: Spec = Spec {
     fast: true,
     keys: KeyPositions::First,
     inserts: false,
-    args: &[Arg::KEY, Arg::integer("delta"), Arg::string("token").after("TOKEN").optional()],
+    args: &[Arg::KEY, Arg::integer("delta"), Arg::string("token").after("TOKEN").optional(), NOTE],
     docs: Docs {
         details: "A negative `delta` writes units off, but none that are held. With a `TOKEN`, the id of the \
-            delivery, the call can be repeated.",
+            delivery, the call can be repeated. `NOTE` says who and why: it is published with the change, and \
+            kept nowhere else.",
         replies: &[
             reply("[OK, on_hand, available]", "Done."),
             refusal::NOPOOL,
@@ -42,20 +43,20 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if delta == 0 {
         return Err(CommandError::line("ERR delta can't be 0"));
     }
-    let mut given = None;
-    if let Some(option) = args.take() {
-        if !is(option, "TOKEN") {
-            return Err(CommandError::SYNTAX);
-        }
-        given = Some(token(args.option_value()?)?);
-        if !args.is_empty() {
+    let (mut given, mut note) = (None, None);
+    while let Some(option) = args.take() {
+        if is(option, "TOKEN") {
+            set_once(&mut given, token(args.option_value()?)?)?;
+        } else if is(option, "NOTE") {
+            set_once(&mut note, args.note()?)?;
+        } else {
             return Err(CommandError::SYNTAX);
         }
     }
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), delta, given) {
         Ok(change) => {
-            commit_and_purge(call, handle, &change);
+            commit_noted_and_purge(call, handle, &change, note);
             let pool = call.keys.pool(handle);
             ok(call.out, 3);
             call.out.int(on_hand(pool));

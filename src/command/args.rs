@@ -152,6 +152,31 @@ impl<'a> Args<'a> {
         Ok(old)
     }
 
+    /// The text behind NOTE: 1 to 128 bytes.
+    ///
+    /// # Errors
+    /// `SYNTAX` if it is missing, `ERR invalid note` if it is empty or too long.
+    pub fn note(&mut self) -> Parsed<&'a [u8]> {
+        checked_id(self.option_value()?, CommandError::line("ERR invalid note: 1 to 128 bytes"))
+    }
+
+    /// NOTE and its text, where that is all that may follow.
+    ///
+    /// # Errors
+    /// As [`Args::note`]; `SYNTAX` for anything else.
+    pub fn only_note(&mut self) -> Parsed<Option<&'a [u8]>> {
+        let Some(option) = self.take() else { return Ok(None) };
+        if !is(option, "NOTE") {
+            return Err(CommandError::SYNTAX);
+        }
+        let note = self.note()?;
+        if self.is_empty() {
+            Ok(Some(note))
+        } else {
+            Err(CommandError::SYNTAX)
+        }
+    }
+
     /// All arguments behind FOR, in pairs of dimension and value, into `attributes`.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! client.
 
 use super::error::CommandError;
-use super::event::{attributes, entry, StreamEntry};
+use super::event::{attributes, changed, entry, StreamEntry, StreamField};
 use super::host::{Append, Handle};
 use super::journal::Notification;
 use super::refusal::{self, Outcome};
@@ -107,15 +107,22 @@ pub fn expire_hold(call: &mut Call<'_>, handle: Handle, row: u32) {
 /// Makes a change: encodes it as an effect, applies it, publishes it to the event stream of the
 /// pool, and notes what to announce.
 pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
+    commit_noted(call, handle, change, None);
+}
+
+/// As [`commit`], with what the caller noted, which is published with the change and kept nowhere
+/// else.
+pub fn commit_noted(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, note: Option<&[u8]>) {
     let now_ms = call.env.clock.now_ms;
     let windows = roll::plan(call.keys.pool(handle), now_ms);
     if !windows.is_empty() {
-        commit_one(call, handle, now_ms, &Change::Resolved(windows));
+        commit_one(call, handle, now_ms, &Change::Resolved(windows), None);
     }
-    commit_one(call, handle, now_ms, change);
+    commit_one(call, handle, now_ms, change, note);
 }
 
-fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<'_>) {
+fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<'_>, note: Option<&[u8]>) {
+    let about = changed(&mut call.journal.entry_text, call.keys.pool(handle), change);
     let pool = call.keys.pool_mut(handle);
     let fresh = change.kind().is_some() && pool.needs_epoch(call.env.promotion);
     // 0 is what a pool has before its first change.
@@ -138,10 +145,10 @@ fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<
     // allocation.
     let name = Bytes::new(name);
     let own = pool.events().is_some();
-    let event = Event::of(pool, change, (kind, transitions), qty, now_ms);
-    if let Some(place) = publish(call, handle, name.as_slice(), change, &event) {
+    let event = Event { note, ..Event::of(pool, change, (kind, transitions), qty, now_ms) };
+    if let Some(place) = publish(call, handle, name.as_slice(), (change, about), &event) {
         if !effects_skipped {
-            let event_ref = EventRef { position: place, stream: (!own).then(|| name.as_slice()) };
+            let event_ref = EventRef { position: place, stream: (!own).then(|| name.as_slice()), note };
             effect::put_event_ref(&mut call.journal.changes_of(handle).effect, now_ms, &event_ref);
         }
     }
@@ -152,20 +159,20 @@ fn stream<'s>(pool: &'s Pool, server: Option<&'s [u8]>) -> Option<&'s [u8]> {
     pool.events().or(server).filter(|name| !name.is_empty())
 }
 
-/// Appends the entry of a change that was applied. `None`: the stream did not take it, and readers
-/// see a gap in seq.
+/// Appends the entry of a change that was applied; `about`: [`changed`] has written its text.
+/// `None`: the stream did not take it, and readers see a gap in seq.
 fn publish(
     call: &mut Call<'_>,
     handle: Handle,
     stream: &[u8],
-    change: &Change<'_>,
+    (change, about): (&Change<'_>, Option<StreamField>),
     event: &Event<'_>,
 ) -> Option<StreamPosition> {
-    let mut text = std::mem::take(&mut call.journal.attributes_json);
-    let has_attributes = attributes(&mut text, call.keys.pool(handle), change);
+    let mut text = std::mem::take(&mut call.journal.entry_text);
+    let field = about.or_else(|| attributes(&mut text, call.keys.pool(handle), change));
     let at = Append::End { max_len: call.env.events.max_len };
-    let place = append(call, handle, stream, at, &entry(event, has_attributes.then_some(text.as_slice())));
-    call.journal.attributes_json = text;
+    let place = append(call, handle, stream, at, &entry(event, field.map(|field| (field, text.as_slice()))));
+    call.journal.entry_text = text;
     place
 }
 
@@ -201,6 +208,11 @@ pub fn commit_all(call: &mut Call<'_>, handle: Handle, changes: &[Change<'_>]) {
 
 /// Makes the change of a call, and purges a few records.
 pub fn commit_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
-    commit(call, handle, change);
+    commit_noted_and_purge(call, handle, change, None);
+}
+
+/// As [`commit_noted`], and purges a few records.
+pub fn commit_noted_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, note: Option<&[u8]>) {
+    commit_noted(call, handle, change, note);
     purge(call, handle, purge::PER_WRITE);
 }

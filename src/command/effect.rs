@@ -4,7 +4,7 @@ use super::args::Args;
 use super::commit::append;
 use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::event::{self, entry};
+use super::event::{self, entry, StreamField};
 use super::host::{Append, Handle, Origin};
 use super::journal::Notification;
 use super::refusal::Outcome;
@@ -13,7 +13,7 @@ use crate::core::apply::apply;
 use crate::core::codec::effect::Effect;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::Transitions;
-use crate::core::model::event::{quantity, Event, StreamPosition};
+use crate::core::model::event::{quantity, Event, StreamPosition, Words};
 use crate::core::model::ids::Bytes;
 use crate::core::model::pool::Pool;
 use crate::core::stored_pool::StoredPool;
@@ -72,10 +72,8 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     // did.
     pending.sort_by_key(|again| again.place.id);
     for again in &pending {
-        let [order, token, peer] =
-            [&again.order, &again.token, &again.peer].map(|word| word.as_ref().map(Bytes::as_slice));
-        let event = again.event.with_words(order, token, peer);
-        let entry = entry(&event, again.takes.then_some(again.text.as_slice()));
+        let event = again.event.with_words(again.words.as_words());
+        let entry = entry(&event, again.field.map(|field| (field, again.text.as_slice())));
         let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
         divergences = divergences.saturating_add(u64::from(place.is_none()));
     }
@@ -87,13 +85,34 @@ struct PendingEntry {
     handle: Handle,
     stream: Bytes,
     place: StreamPosition,
-    /// Without `order`, `token` and `peer`, which are kept below.
+    /// Without the words, which are kept below.
     event: Event<'static>,
+    words: OwnedWords,
+    text: Vec<u8>,
+    /// What the text is.
+    field: Option<StreamField>,
+}
+
+/// The words of an entry, kept until it is appended.
+struct OwnedWords {
     order: Option<Bytes>,
     token: Option<Bytes>,
     peer: Option<Bytes>,
-    text: Vec<u8>,
-    takes: bool,
+    note: Option<Bytes>,
+}
+
+impl OwnedWords {
+    fn of(words: Words<'_>) -> Self {
+        let [order, token, peer, note] =
+            [words.order, words.token, words.peer, words.note].map(|word| word.map(Bytes::new));
+        Self { order, token, peer, note }
+    }
+
+    fn as_words(&self) -> Words<'_> {
+        let words = [&self.order, &self.token, &self.peer, &self.note];
+        let [order, token, peer, note] = words.map(|word| word.as_ref().map(Bytes::as_slice));
+        Words { order, token, peer, note }
+    }
 }
 
 /// Applies the effect of one pool, and returns how much did not fit. `None`: nothing could be
@@ -123,7 +142,11 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
             Ok(Some(step)) => step,
             Err(_) => return Some(divergences.saturating_add(1)),
         };
-        let qty = if step.event_ref.is_some() { quantity(pool, &step.change) } else { 0 };
+        let (mut qty, mut text, mut field) = (0, Vec::new(), None);
+        if step.event_ref.is_some() {
+            qty = quantity(pool, &step.change);
+            field = event::changed(&mut text, pool, &step.change);
+        }
         let announced = if step.applicable {
             apply(pool, &step.stamp, &step.change)
         } else {
@@ -139,19 +162,16 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
         match place.stream.or(pool.events()).map(Bytes::new) {
             Some(stream) => {
                 let event = Event::of(pool, &step.change, (kind, transitions), qty, step.stamp.now_ms);
-                let mut text = Vec::new();
-                let takes = event::attributes(&mut text, pool, &step.change);
-                let [order, token, peer] = [event.order, event.token, event.peer].map(|word| word.map(Bytes::new));
+                let event = Event { note: place.note, ..event };
+                let field = field.or_else(|| event::attributes(&mut text, pool, &step.change));
                 pending.push(PendingEntry {
                     handle,
                     stream,
                     place: place.position,
-                    event: event.with_words(None, None, None),
-                    order,
-                    token,
-                    peer,
+                    event: event.with_words(Words::default()),
+                    words: OwnedWords::of(event.words()),
                     text,
-                    takes,
+                    field,
                 });
             }
             None => divergences = divergences.saturating_add(1),

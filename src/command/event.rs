@@ -5,9 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::{Change, OnHand, OrderChange};
+use crate::core::model::change::{Change, OnHand, OrderChange, PoolChange};
 use crate::core::model::event::Event;
+use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::Pool;
+use crate::core::model::sale::Schedule;
+use crate::core::ops::policy::current;
 
 /// The fields, in order. `order` and the fields behind `out` are left out if they are empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,16 +44,20 @@ pub enum StreamField {
     Out,
     /// The attributes, as JSON.
     For,
-    /// The token of a restock or a return.
+    /// The token of a restock, a transfer or a return.
     Token,
-    /// The other pool of a shift.
+    /// The key of the other pool of a transfer or a shift.
     Peer,
+    /// The fields and the limits that a change of policy has changed.
+    Changed,
+    /// What the caller noted.
+    Note,
     /// `soldout`, `restocked` or `low`.
     Edge,
 }
 
 /// The number of fields.
-pub const FIELDS: usize = 17;
+pub const FIELDS: usize = 19;
 
 impl StreamField {
     /// The names, in order.
@@ -71,6 +78,8 @@ impl StreamField {
         "for",
         "token",
         "peer",
+        "changed",
+        "note",
         "edge",
     ];
 }
@@ -95,9 +104,10 @@ pub enum FieldValue<'a> {
 /// One entry, field by field.
 pub type StreamEntry<'a> = ArrayVec<(StreamField, FieldValue<'a>), FIELDS>;
 
-/// The entry of a change. `attributes` is the text that [`attributes`] wrote.
+/// The entry of a change. `text` is what [`attributes`] or [`changed`] wrote, and the field that
+/// they wrote it for.
 #[must_use]
-pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry<'a> {
+pub fn entry<'a>(event: &Event<'a>, text: Option<(StreamField, &'a [u8])>) -> StreamEntry<'a> {
     let on_hand = match event.on_hand {
         OnHand::Units(units) => FieldValue::Int(units),
         OnHand::Unlimited => FieldValue::Bytes(b""),
@@ -118,14 +128,17 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry
     entry.push((StreamField::OnHand, on_hand));
     entry.push((StreamField::Sold, FieldValue::Int(event.sold)));
     entry.push((StreamField::Out, FieldValue::Int(event.out)));
-    if let Some(text) = attributes {
-        entry.push((StreamField::For, FieldValue::Bytes(text)));
-    }
+    let text = text.map(|(field, text)| (field, FieldValue::Bytes(text)));
+    entry.extend(text.filter(|(field, _)| *field == StreamField::For));
     if let Some(token) = event.token {
         entry.push((StreamField::Token, FieldValue::Bytes(token)));
     }
     if let Some(peer) = event.peer {
         entry.push((StreamField::Peer, FieldValue::Bytes(peer)));
+    }
+    entry.extend(text.filter(|(field, _)| *field == StreamField::Changed));
+    if let Some(note) = event.note {
+        entry.push((StreamField::Note, FieldValue::Bytes(note)));
     }
     // One transition per entry: soldout includes low.
     if let Some(transition) = event.transitions.iter().next() {
@@ -134,23 +147,23 @@ pub fn entry<'a>(event: &Event<'a>, attributes: Option<&'a [u8]>) -> StreamEntry
     entry
 }
 
-/// Writes the attributes of a reservation or a late payment to `text`, as a JSON object; false for
-/// other changes. A value that is not UTF-8 becomes `{"base64":"…"}`. For a late payment of an
+/// Writes the attributes of a reservation or a late payment to `text`, as a JSON object; nothing
+/// for other changes. A value that is not UTF-8 becomes `{"base64":"…"}`. For a late payment of an
 /// order that the pool remembers, and for a part of one, these are the attributes that limits
 /// counted it by and those that `remember` names: the pool keeps no others.
-pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool {
+pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> Option<StreamField> {
+    let Change::Order(order, change) = change else { return None };
     text.clear();
-    let Change::Order(order, change) = change else { return false };
     match change {
         OrderChange::Reserved { placement, .. } | OrderChange::LatePlaced { placement, .. } => {
             sent(text, placement.attributes);
-            true
+            Some(StreamField::For)
         }
         OrderChange::Late { .. } | OrderChange::Split { .. } => {
             let order = if let OrderChange::Split { from, .. } = change { from } else { order };
             let known = order.row.and_then(|row| Some(pool.known_attributes(row, &pool.order(row)?)));
             object(text, known.unwrap_or_default().into_iter());
-            true
+            Some(StreamField::For)
         }
         OrderChange::Amended { .. }
         | OrderChange::Parted { .. }
@@ -161,7 +174,88 @@ pub fn attributes(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> bool 
         | OrderChange::Cancelled { .. }
         | OrderChange::Expired { .. }
         | OrderChange::Returned { .. }
-        | OrderChange::UnverifiedReturn { .. } => false,
+        | OrderChange::UnverifiedReturn { .. } => None,
+    }
+}
+
+/// Writes to `text` which fields of the policy and which limits a change of it is about to change;
+/// nothing for other changes. In the order of the policy, joined by commas, of which names have
+/// none: `safety,user/day/units`. Limits that only change places are `limits`.
+pub fn changed(text: &mut Vec<u8>, pool: &Pool, change: &Change<'_>) -> Option<StreamField> {
+    let Change::Pool(change) = change else { return None };
+    match change {
+        PoolChange::Policy(policy) => {
+            text.clear();
+            policy_changes(text, &current(pool), policy);
+        }
+        PoolChange::Scheduled(schedule) => {
+            text.clear();
+            schedule_changes(text, pool.schedule(), *schedule);
+        }
+        PoolChange::LimitSet(set) => {
+            text.clear();
+            name(text, &set.identity.text());
+        }
+        PoolChange::LimitRemoved { id, .. } => {
+            text.clear();
+            name(text, pool.limits().iter().find(|limit| limit.id == *id).map_or("", |limit| &limit.text));
+        }
+        PoolChange::Created { .. }
+        | PoolChange::Set(_)
+        | PoolChange::Added { .. }
+        | PoolChange::Transferred { .. }
+        | PoolChange::Shifted(_)
+        | PoolChange::Reconciled { .. }
+        | PoolChange::Suspended
+        | PoolChange::Resumed
+        | PoolChange::Opened
+        | PoolChange::Ended => return None,
+    }
+    Some(StreamField::Changed)
+}
+
+fn name(text: &mut Vec<u8>, name: &str) {
+    if !text.is_empty() {
+        text.push(b',');
+    }
+    text.extend_from_slice(name.as_bytes());
+}
+
+fn schedule_changes(text: &mut Vec<u8>, old: Schedule, new: Schedule) {
+    for (field, differs) in [("from", old.from_ms != new.from_ms), ("until", old.until_ms != new.until_ms)] {
+        if differs {
+            name(text, field);
+        }
+    }
+}
+
+fn policy_changes(text: &mut Vec<u8>, old: &Policy, new: &Policy) {
+    for (field, differs) in [
+        ("hold", old.hold_ms != new.hold_ms),
+        ("retain", old.retain_ms != new.retain_ms),
+        ("retain_paid", old.retain_paid_ms != new.retain_paid_ms),
+        ("safety", old.safety != new.safety),
+        ("alert", old.alert != new.alert),
+        ("events", old.events != new.events),
+    ] {
+        if differs {
+            name(text, field);
+        }
+    }
+    schedule_changes(text, old.schedule, new.schedule);
+    if old.remember != new.remember {
+        name(text, "remember");
+    }
+    let before = text.len();
+    for limit in new.limits.iter().filter(|limit| !old.limits.contains(limit)) {
+        name(text, &limit.identity.text());
+    }
+    let gone = |limit: &&PolicyLimit| new.limits.iter().all(|other| other.identity != limit.identity);
+    for limit in old.limits.iter().filter(gone) {
+        name(text, &limit.identity.text());
+    }
+    if text.len() == before && old.limits != new.limits {
+        name(text, "limits");
     }
 }
 

@@ -77,8 +77,8 @@ pub struct Journal {
     pub published: u64,
     /// Entries that a stream did not take.
     pub dropped: u64,
-    /// Buffer for the attributes of an entry.
-    pub attributes_json: Vec<u8>,
+    /// Buffer for a text of an entry: the attributes, or what a change of policy changes.
+    pub entry_text: Vec<u8>,
     /// What FOR named last. Not of one call: it only makes the next one faster.
     pub recent_names: RecentNames,
 }
@@ -101,7 +101,7 @@ impl Journal {
         self.divergences = 0;
         self.published = 0;
         self.dropped = 0;
-        self.attributes_json.shrink_to(KEPT_BYTES);
+        self.entry_text.shrink_to(KEPT_BYTES);
     }
 
     /// The pools that this call changed, in the order of their first change.

@@ -1,16 +1,16 @@
 //! ```text
 //! STOCK.LIMIT key by max|UNLIMITED [PER window [ROLLING]] [TZ zone] [COUNT UNITS|ORDERS]
-//!     [MISSING REFUSE|ALLOW] [FOR value …]
+//!     [MISSING REFUSE|ALLOW] [NOTE text] [FOR value …]
 //! ```
 
 use super::args::{is, set_flag, set_once, Args, Parsed};
-use super::commit::{commit_and_purge, view, write_pool};
+use super::commit::{commit_noted_and_purge, view, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, pattern, rolling, time_zone, window, Named};
 use super::refusal;
 use super::reply::refused;
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER, ROLLING};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, NOTE, PER, ROLLING};
 use crate::core::model::change::LimitSet;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Count, Missing};
@@ -37,6 +37,7 @@ pub const SPEC: Spec = Spec {
         Arg::new("missing", ArgKind::OneOf(&[Arg::word("refuse", "REFUSE"), Arg::word("allow", "ALLOW")]))
             .after("MISSING")
             .optional(),
+        NOTE,
         FOR_VALUES,
     ],
     docs: Docs {
@@ -49,7 +50,8 @@ pub const SPEC: Spec = Spec {
             are 23 or 25 hours long where clocks change, or a fixed offset such as `+08:00`.\n\n\
             With `FOR` it sets an override for one value; `*` stands for any. `MISSING ALLOW` lets orders \
             pass that do not carry the dimension. Setting a limit again changes its `max` and keeps its \
-            usage.",
+            usage.\n\n`NOTE` says who and why: it is published with the change, and kept nowhere else. It stands \
+            before `FOR`.",
         replies: &[reply("OK", "Done."), refusal::NOPOOL],
         errors: &["ERR: a pool has at most 32 limits, a limit at most 4 dimensions and 10,000 overrides."],
         example: include_str!("examples/limit.txt"),
@@ -94,11 +96,13 @@ pub fn override_of(named: &Named<'_>, args: &mut Args<'_>) -> Parsed<Bytes> {
     pattern(named, &given)
 }
 
-fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
+/// The limit, and the note.
+fn parse<'a>(args: &mut Args<'a>) -> Parsed<(LimitSet, Option<&'a [u8]>)> {
     let named = dimensions(args.required()?)?;
     let cap = cap(args.required()?)?;
     let mut rolls = false;
-    let (mut per, mut tz, mut what, mut without, mut special) = (None, None, None, None, None);
+    let (mut per, mut tz, mut what, mut without) = (None, None, None, None);
+    let (mut special, mut note) = (None, None);
     while let Some(option) = args.take() {
         if is(option, "PER") {
             set_once(&mut per, window(args.option_value()?)?)?;
@@ -110,6 +114,8 @@ fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
             set_once(&mut what, count(args.option_value()?)?)?;
         } else if is(option, "MISSING") {
             set_once(&mut without, missing(args.option_value()?)?)?;
+        } else if is(option, "NOTE") {
+            set_once(&mut note, args.note()?)?;
         } else if is(option, "FOR") {
             special = Some(override_of(&named, args)?);
         } else {
@@ -117,18 +123,18 @@ fn parse(args: &mut Args<'_>) -> Parsed<LimitSet> {
         }
     }
     let identity = identity(&named, rolling(per, rolls)?, what.unwrap_or(Count::Units));
-    Ok(LimitSet { identity, tz, missing: without, pattern: special, cap })
+    Ok((LimitSet { identity, tz, missing: without, pattern: special, cap }, note))
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let request = parse(&mut args)?;
+    let (request, note) = parse(&mut args)?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide_set(&view(call, handle), request) {
         Ok(change) => {
             if let Some(change) = change {
-                commit_and_purge(call, handle, &change);
+                commit_noted_and_purge(call, handle, &change, note);
             }
             call.out.ok();
         }

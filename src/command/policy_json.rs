@@ -3,6 +3,7 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -183,18 +184,55 @@ fn cap(max: &MaxText) -> Parsed<Cap> {
 /// Invalid JSON, an unknown or duplicate field, or a value out of bounds. The error names line and
 /// column, never bytes of the caller.
 pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
+    let policy = checked_text(text)?;
+    if !serde_json::from_slice(text).is_ok_and(|value| is_named(&value)) {
+        return Err(ARRAY);
+    }
+    policy_of(&policy, default_tz)
+}
+
+/// Reads JSON of a bounded length.
+///
+/// # Errors
+/// Longer than 4 MiB, invalid, or of another form. The error names line and column, never bytes of
+/// the caller.
+pub fn checked_text<T: DeserializeOwned>(text: &[u8]) -> Parsed<T> {
     if text.len() > MAX_TEXT {
         return Err(CommandError::line("ERR invalid policy: longer than 4 MiB"));
     }
-    let bytes = text;
-    let text: PolicyText = serde_json::from_slice(bytes).map_err(|error| {
+    serde_json::from_slice(text).map_err(|error| {
         let what = if error.is_data() { "unknown or duplicate field, or wrong type or value" } else { "invalid JSON" };
         let (line, column) = (error.line(), error.column());
         CommandError::Line(format!("ERR invalid policy: {what} at line {line} column {column}").into())
-    })?;
-    if !serde_json::from_slice(bytes).is_ok_and(|value| is_named(&value)) {
-        return Err(CommandError::line("ERR invalid policy: array instead of object"));
+    })
+}
+
+/// Reads a policy that was made of parts, as [`read`] does.
+///
+/// # Errors
+/// As [`read`], without line and column.
+pub fn policy_from_value(value: Value, default_tz: Tz) -> Parsed<Policy> {
+    if !is_named(&value) {
+        return Err(ARRAY);
     }
+    policy_of(&serde_json::from_value(value).map_err(|_| WRONG)?, default_tz)
+}
+
+/// Reads one limit that was made of parts.
+///
+/// # Errors
+/// As [`policy_from_value`].
+pub fn limit_from_value(value: Value, default_tz: Tz) -> Parsed<PolicyLimit> {
+    if !is_named_limit(&value) {
+        return Err(ARRAY);
+    }
+    limit(&serde_json::from_value(value).map_err(|_| WRONG)?, default_tz)
+}
+
+const ARRAY: CommandError = CommandError::line("ERR invalid policy: array instead of object");
+const WRONG: CommandError = CommandError::line("ERR invalid policy: unknown field, or wrong type or value");
+
+fn policy_of(text: &PolicyText, default_tz: Tz) -> Parsed<Policy> {
     let events = text.events.as_ref().map(ValueText::bytes).transpose()?;
     if events.as_ref().is_some_and(|name| name.len() > MAX_STREAM) {
         return Err(CommandError::line("ERR invalid policy: events is longer than 512 bytes"));
@@ -210,7 +248,7 @@ pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
         }
         limits.push(limit);
     }
-    let schedule = schedule(&text)?;
+    let schedule = schedule(text)?;
     Ok(Policy {
         hold_ms: span_ms(text.hold)?,
         retain_ms: span_ms(text.retain)?,
@@ -243,13 +281,22 @@ fn remember(names: &[String]) -> Parsed<Vec<Bytes>> {
 
 /// Whether every object is written as one: serde also reads an array as an object, field by field.
 fn is_named(policy: &Value) -> bool {
-    fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-        value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-    }
-    let value = |v: &Value| v.is_string() || v.is_object();
-    let special = |o: &Value| o.is_object() && items(o, "for").iter().all(value);
-    let limit = |l: &Value| l.is_object() && items(l, "overrides").iter().all(special);
-    policy.is_object() && policy.get("events").is_none_or(value) && items(policy, "limits").iter().all(limit)
+    policy.is_object()
+        && policy.get("events").is_none_or(is_value)
+        && items(policy, "limits").iter().all(is_named_limit)
+}
+
+fn is_named_limit(limit: &Value) -> bool {
+    let special = |o: &Value| o.is_object() && items(o, "for").iter().all(is_value);
+    limit.is_object() && items(limit, "overrides").iter().all(special)
+}
+
+fn is_value(value: &Value) -> bool {
+    value.is_string() || value.is_object()
+}
+
+fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn limit(text: &LimitText, default_tz: Tz) -> Parsed<PolicyLimit> {
@@ -315,36 +362,35 @@ fn per_text(window: Window) -> Option<PerText> {
     window.word().filter(|_| window != Window::Life).map(|word| PerText::Word(word.into()))
 }
 
-/// Writes a policy as [`read`] takes it.
-#[must_use]
-pub fn write(policy: &Policy) -> String {
-    let seconds = |ms: Option<i64>| ms.map(|ms| Whole(ms.checked_div(1_000).unwrap_or(0)));
-    let limits = policy.limits.iter().map(|limit| {
-        let dims = limit.identity.dims.len();
-        let overrides = limit.overrides.iter().map(|(pattern, cap)| OverrideText {
-            values: values(pattern.as_slice(), dims)
-                .map(|value| ValueText::of(if value.is_empty() { b"*" } else { value }))
-                .collect(),
-            max: max_text(cap),
-        });
-        LimitText {
-            by: limit.identity.dims.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
-            max: Some(max_text(limit.base)),
-            per: per_text(limit.identity.window),
-            rolling: matches!(limit.identity.window, Window::Rolling(_)),
-            tz: Some(time_zone_text(limit.tz).into_owned()),
-            count: match limit.identity.count {
-                Count::Units => CountText::Units,
-                Count::Orders => CountText::Orders,
-            },
-            missing: match limit.missing {
-                Missing::Refuse => MissingText::Refuse,
-                Missing::Allow => MissingText::Allow,
-            },
-            overrides: overrides.collect(),
-        }
+fn limit_text(limit: &PolicyLimit) -> LimitText {
+    let dims = limit.identity.dims.len();
+    let overrides = limit.overrides.iter().map(|(pattern, cap)| OverrideText {
+        values: values(pattern.as_slice(), dims)
+            .map(|value| ValueText::of(if value.is_empty() { b"*" } else { value }))
+            .collect(),
+        max: max_text(cap),
     });
-    let text = PolicyText {
+    LimitText {
+        by: limit.identity.dims.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
+        max: Some(max_text(limit.base)),
+        per: per_text(limit.identity.window),
+        rolling: matches!(limit.identity.window, Window::Rolling(_)),
+        tz: Some(time_zone_text(limit.tz).into_owned()),
+        count: match limit.identity.count {
+            Count::Units => CountText::Units,
+            Count::Orders => CountText::Orders,
+        },
+        missing: match limit.missing {
+            Missing::Refuse => MissingText::Refuse,
+            Missing::Allow => MissingText::Allow,
+        },
+        overrides: overrides.collect(),
+    }
+}
+
+fn policy_text(policy: &Policy) -> PolicyText {
+    let seconds = |ms: Option<i64>| ms.map(|ms| Whole(ms.checked_div(1_000).unwrap_or(0)));
+    PolicyText {
         hold: seconds(policy.hold_ms),
         retain: seconds(policy.retain_ms),
         retain_paid: seconds(policy.retain_paid_ms),
@@ -354,8 +400,25 @@ pub fn write(policy: &Policy) -> String {
         from: policy.schedule.from_ms.map(Whole),
         until: policy.schedule.until_ms.map(Whole),
         remember: policy.remember.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),
-        limits: limits.collect(),
-    };
+        limits: policy.limits.iter().map(limit_text).collect(),
+    }
+}
+
+/// Writes a policy as [`read`] takes it.
+#[must_use]
+pub fn write(policy: &Policy) -> String {
     // Strings and numbers only: writing cannot fail.
-    serde_json::to_string(&text).unwrap_or_default()
+    serde_json::to_string(&policy_text(policy)).unwrap_or_default()
+}
+
+/// A policy in parts, for [`policy_from_value`].
+#[must_use]
+pub fn policy_to_value(policy: &Policy) -> Value {
+    serde_json::to_value(policy_text(policy)).unwrap_or_default()
+}
+
+/// One limit in parts, for [`limit_from_value`].
+#[must_use]
+pub fn limit_to_value(limit: &PolicyLimit) -> Value {
+    serde_json::to_value(limit_text(limit)).unwrap_or_default()
 }

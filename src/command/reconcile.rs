@@ -1,12 +1,12 @@
-//! `STOCK.RECONCILE key on_hand [AFTER epoch seq out] [DRYRUN]`
+//! `STOCK.RECONCILE key on_hand [AFTER epoch seq out] [DRYRUN] [NOTE text]`
 
 use super::args::{bounded, is, set_flag, set_once, units, Args, Parsed};
-use super::commit::{commit_and_purge, context, reply_no_pool, write_pool};
+use super::commit::{commit_noted_and_purge, context, reply_no_pool, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::refusal;
 use super::reply::{ok, refused};
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, NOTE};
 use crate::core::model::view::View;
 use crate::core::ops::reconcile::{decide, After};
 
@@ -20,11 +20,12 @@ pub const SPEC: Spec = Spec {
     fast: true,
     keys: KeyPositions::First,
     inserts: false,
-    args: &[Arg::KEY, Arg::integer("on_hand"), AFTER, Arg::word("dryrun", "DRYRUN").optional()],
+    args: &[Arg::KEY, Arg::integer("on_hand"), AFTER, Arg::word("dryrun", "DRYRUN").optional(), NOTE],
     docs: Docs {
         details: "`AFTER` names the last event that the database has followed; what has moved since then is no \
             drift. Without it, call this while nothing is sold. Open holds stay. `DRYRUN` changes nothing \
-            and answers as the write would.\n\nThe pool's `on_hand` is without units that are paid. A \
+            and answers as the write would. `NOTE` says who and why: it is published with the change, and kept \
+            nowhere else.\n\nThe pool's `on_hand` is without units that are paid. A \
             system that counts \"paid, not shipped\" as stock must subtract these first.",
         replies: &[
             reply("[OK, drift, on_hand, available]", "`on_hand` was changed by `drift`; 0 is no change."),
@@ -59,12 +60,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let on_hand = units(args.required()?)?;
-    let (mut followed, mut dry) = (None, false);
+    let (mut followed, mut dry, mut note) = (None, false, None);
     while let Some(option) = args.take() {
         if is(option, "AFTER") {
             set_once(&mut followed, after(&mut args)?)?;
         } else if is(option, "DRYRUN") {
             set_flag(&mut dry)?;
+        } else if is(option, "NOTE") {
+            set_once(&mut note, args.note()?)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -85,7 +88,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         Err(refusal) => return refused(call, key, handle, &refusal),
     };
     if let Some(change) = found.change().filter(|_| !dry) {
-        commit_and_purge(call, handle, &change);
+        commit_noted_and_purge(call, handle, &change, note);
     }
     ok(call.out, 4);
     call.out.int(found.drift);

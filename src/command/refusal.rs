@@ -136,7 +136,9 @@ pub const LIMITED: Reply = reply(
 /// The outcome of a refused call, for `INFO stock`.
 const fn counted(refusal: &Refusal) -> Outcome {
     match refusal {
-        Refusal::Exists { .. } | Refusal::Added { .. } | Refusal::Shifted { .. } => Outcome::Exists,
+        Refusal::Exists { .. } | Refusal::Added { .. } | Refusal::Transferred { .. } | Refusal::Shifted { .. } => {
+            Outcome::Exists
+        }
         Refusal::Closed(_) => Outcome::Closed,
         Refusal::Expired => Outcome::Expired,
         Refusal::Confirmed => Outcome::AlreadyConfirmed,
@@ -173,6 +175,10 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         Refusal::Added { delta } => {
             begin(const { EXISTS.shape() });
             exists(out, "added", *delta, 0, 0);
+        }
+        Refusal::Transferred { qty } => {
+            begin(const { EXISTS.shape() });
+            exists(out, "transferred", *qty, 0, 0);
         }
         Refusal::Shifted { total } => {
             begin(const { EXISTS.shape() });

@@ -1,4 +1,4 @@
-//! `STOCK.SCHEDULE key [FROM unix-ms|NONE] [UNTIL unix-ms|NONE]`
+//! `STOCK.SCHEDULE key [FROM unix-ms|NONE] [UNTIL unix-ms|NONE] [NOTE text]`
 
 use super::args::{bounded, is, set_once, Args, Parsed};
 use super::commit::write_pool;
@@ -7,7 +7,7 @@ use super::error::CommandError;
 use super::refusal;
 use super::refusal::bound_text;
 use super::setpolicy::finish;
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, NOTE};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::refusal::Bound;
 use crate::core::model::sale::Schedule;
@@ -27,13 +27,15 @@ pub const SPEC: Spec = Spec {
         Arg::KEY,
         Arg::new("from", ArgKind::OneOf(BOUND)).after("FROM").optional(),
         Arg::new("until", ArgKind::OneOf(BOUND)).after("UNTIL").optional(),
+        NOTE,
     ],
     docs: Docs {
         details: "The sale opens at `FROM` and has ended at `UNTIL`, to the millisecond, with or without traffic. \
             Outside of it nothing is taken: `EARLY` or `ENDED`. Holds go on: they can be paid, released and \
             extended after the end, and a `LATE` payment of an order that was placed before the end is \
             accepted. A bound that is not named stays; `NONE` removes it. \
-            The policy shows them as `from` and `until`.\n\n`stock.open` and `stock.ended` are announced once each, \
+            The policy shows them as `from` and `until`. `NOTE` says who and why: it is published with the \
+            change, and kept nowhere else.\n\n`stock.open` and `stock.ended` are announced once each, \
             and published as `opened` and `ended`.",
         replies: &[reply("OK", "Also where nothing changed."), refusal::NOPOOL],
         errors: &["ERR: `FROM` is not before `UNTIL`."],
@@ -56,11 +58,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let (mut from_ms, mut until_ms): (NewBound, NewBound) = (None, None);
+    let mut note = None;
     while let Some(option) = args.take() {
         if is(option, "FROM") {
             set_once(&mut from_ms, bound(args.option_value()?)?)?;
         } else if is(option, "UNTIL") {
             set_once(&mut until_ms, bound(args.option_value()?)?)?;
+        } else if is(option, "NOTE") {
+            set_once(&mut note, args.note()?)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -71,5 +76,5 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let decision = decide(call.keys.pool(handle), from_ms, until_ms);
-    finish(call, key, handle, decision)
+    finish(call, key, handle, decision, note)
 }

@@ -1,11 +1,11 @@
-//! `STOCK.SET key on_hand|UNLIMITED [NX|XX]`
+//! `STOCK.SET key on_hand|UNLIMITED [NX|XX] [NOTE text]`
 
 use super::args::{is, set_once, units, Args};
-use super::commit::{commit, commit_and_purge, write_pool};
+use super::commit::{commit_noted, commit_noted_and_purge, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::reply::refused;
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
+use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, NOTE};
 use crate::core::model::change::{Change, OnHand, PoolChange};
 use crate::core::model::pool::Pool;
 use crate::core::ops::set::decide;
@@ -25,11 +25,13 @@ pub const SPEC: Spec = Spec {
         Arg::KEY,
         Arg::new("on_hand", ArgKind::OneOf(&[Arg::integer("units"), Arg::word("unlimited", "UNLIMITED")])),
         Arg::new("condition", ArgKind::OneOf(&[Arg::word("nx", "NX"), Arg::word("xx", "XX")])).optional(),
+        NOTE,
     ],
     docs: Docs {
         details: "`on_hand` is what lies on the shelf and is not sold. Open holds stay, so `available` is \
             `on_hand` less what is held. `UNLIMITED` makes a pool whose stock is not counted, for example \
-            a cap per buyer over several products. `NX` only creates; `XX` only corrects.\n\nWhile sales \
+            a cap per buyer over several products. `NX` only creates; `XX` only corrects. `NOTE` says who and why: \
+            it is published with the change, and kept nowhere else.\n\nWhile sales \
             run, correct stock with `STOCK.RECONCILE` or `STOCK.ADD` instead: a number read a moment ago \
             is stale.",
         replies: &[reply("OK", "Done."), reply("nil", "`NX` or `XX` forbids it.")],
@@ -44,12 +46,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let amount = args.required()?;
     let on_hand = if is(amount, "UNLIMITED") { OnHand::Unlimited } else { OnHand::Units(units(amount)?) };
-    let mut must_exist = None;
+    let (mut must_exist, mut note) = (None, None);
     while let Some(option) = args.take() {
         if is(option, "NX") {
             set_once(&mut must_exist, false)?;
         } else if is(option, "XX") {
             set_once(&mut must_exist, true)?;
+        } else if is(option, "NOTE") {
+            set_once(&mut note, args.note()?)?;
         } else {
             return Err(CommandError::SYNTAX);
         }
@@ -62,7 +66,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         }
         let salt = (call.env.entropy)();
         let handle = call.keys.create(key, StoredPool::Complete(Pool::new(salt)));
-        commit(call, handle, &Change::Pool(PoolChange::Created { salt, on_hand }));
+        commit_noted(call, handle, &Change::Pool(PoolChange::Created { salt, on_hand }), note);
         call.out.ok();
         return Ok(());
     }
@@ -73,7 +77,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     match decide(call.keys.pool(handle), on_hand) {
         Ok(change) => {
-            commit_and_purge(call, handle, &change);
+            commit_noted_and_purge(call, handle, &change, note);
             call.out.ok();
         }
         Err(refusal) => refused(call, key, handle, &refusal)?,

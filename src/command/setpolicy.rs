@@ -1,33 +1,39 @@
-//! `STOCK.SETPOLICY key json`
+//! `STOCK.SETPOLICY key json [MERGE] [NOTE text]`
 
-use super::args::Args;
-use super::commit::{announce_sale, commit_and_purge, write_pool};
+use super::args::{is, set_flag, set_once, Args};
+use super::commit::{announce_sale, commit_noted_and_purge, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
 use super::policy_json;
+use super::policy_merge::{self, Patch};
 use super::refusal;
 use super::reply::refused;
-use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, NOTE};
 use crate::core::model::change::Change;
+use crate::core::model::policy::Policy;
 use crate::core::model::refusal::Refusal;
-use crate::core::ops::policy::decide;
+use crate::core::ops::policy::{current, decide};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SETPOLICY",
-    summary: "Replaces the whole policy of a pool. A limit that stays keeps its usage.",
+    summary: "Replaces the whole policy of a pool, or with MERGE a part of it. A limit that stays keeps its usage.",
     complexity: "O(N) where N is the size of the policy.",
     since: "0.1.0",
-    arity: 3,
+    arity: -3,
     access: Access::Write,
     fast: false,
     keys: KeyPositions::First,
     inserts: false,
-    args: &[Arg::KEY, Arg::string("json")],
+    args: &[Arg::KEY, Arg::string("json"), Arg::word("merge", "MERGE").optional(), NOTE],
     docs: Docs {
         details: "**It replaces everything.** A field or limit that is absent is back to its default, or gone. \
-            To change one thing, read `STOCK.POLICY`, change the text and write it back. Usage of a limit \
-            that stays is kept. The fields stand in [semantics](semantics.md#policy-json).",
+            Usage of a limit that stays is kept. The fields stand in [semantics](semantics.md#policy-json).\n\n\
+            **With `MERGE` it changes what it names**, and the rest stays: a JSON merge patch (RFC 7396). `null` \
+            puts a field back to its default. Limits are named as `STOCK.LIMITS` shows them, in an object: \
+            `{\"limits\":{\"user/day/units\":{\"max\":3}}}` changes or adds one, \
+            `{\"limits\":{\"user/day/units\":null}}` removes one. An array of limits replaces all.\n\n`NOTE` says \
+            who and why: it is published with the change, which names what differs, and kept nowhere else.",
         replies: &[reply("OK", "Done."), refusal::NOPOOL],
         errors: &[
             "ERR invalid policy: the text says what, with line and column.",
@@ -40,18 +46,40 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
+/// What the text is.
+enum Given {
+    Whole(Policy),
+    Patch(Patch),
+}
+
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let policy = policy_json::read(args.required()?, call.env.defaults.tz)?;
-    args.end()?;
+    let json = args.required()?;
+    let (mut merges, mut note) = (false, None);
+    while let Some(option) = args.take() {
+        if is(option, "MERGE") {
+            set_flag(&mut merges)?;
+        } else if is(option, "NOTE") {
+            set_once(&mut note, args.note()?)?;
+        } else {
+            return Err(CommandError::SYNTAX);
+        }
+    }
+    let tz = call.env.defaults.tz;
+    let given =
+        if merges { Given::Patch(policy_merge::read(json)?) } else { Given::Whole(policy_json::read(json, tz)?) };
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
+    let policy = match given {
+        Given::Whole(policy) => policy,
+        Given::Patch(patch) => policy_merge::merged(&current(call.keys.pool(handle)), patch, tz)?,
+    };
     let named = policy.events.as_ref().filter(|name| !name.as_slice().is_empty());
     if let Some(name) = named.filter(|name| call.keys.pool(handle).events() != Some(name.as_slice())) {
         call.keys.check_stream(handle, name.as_slice())?;
     }
     let decision = decide(call.keys.pool(handle), policy);
-    finish(call, key, handle, decision)
+    finish(call, key, handle, decision, note)
 }
 
 /// Makes a change of the policy, which may open or end the sale at once, and replies OK; `None`:
@@ -64,11 +92,12 @@ pub fn finish(
     key: &[u8],
     handle: Handle,
     decision: Result<Option<Change<'_>>, Refusal>,
+    note: Option<&[u8]>,
 ) -> Result<(), CommandError> {
     match decision {
         Ok(change) => {
             if let Some(change) = change {
-                commit_and_purge(call, handle, &change);
+                commit_noted_and_purge(call, handle, &change, note);
                 announce_sale(call, handle);
             }
             call.out.ok();

@@ -45,6 +45,8 @@ pub enum KeyPositions {
     None,
     /// One key, the first argument.
     First,
+    /// Two keys, the first two arguments.
+    FirstTwo,
     /// All arguments are keys.
     All,
     /// Every other argument is a key, from the first one, as in MSET.
@@ -166,6 +168,8 @@ const HOLD_PARTS: &[Arg] = &[
     Arg::integer("milliseconds").after("PX"),
     Arg::new("unix-time-milliseconds", ArgKind::UnixTime).after("PXAT"),
 ];
+/// NOTE and what the caller wants to be published with the change.
+pub const NOTE: Arg = Arg::string("text").after("NOTE").optional();
 /// REPLACES and the order whose place the new one takes.
 pub const REPLACES: Arg = Arg::string("old").after("REPLACES").optional();
 /// FOR and its pairs of dimension and value.

@@ -1,11 +1,11 @@
-//! `STOCK.SUSPEND key`, `STOCK.RESUME key`
+//! `STOCK.SUSPEND key [NOTE text]`, `STOCK.RESUME key [NOTE text]`
 
 use super::args::Args;
-use super::commit::{commit_and_purge, write_pool};
+use super::commit::{commit_noted_and_purge, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::refusal;
-use super::spec::{Access, Arg, Call, KeyPositions, Spec};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, NOTE};
 use crate::core::ops::suspend::decide;
 
 pub const SUSPEND: Spec = Spec {
@@ -13,15 +13,16 @@ pub const SUSPEND: Spec = Spec {
     summary: "Stops all commands that take units. Confirming, releasing and returning go on.",
     complexity: "O(1)",
     since: "0.1.0",
-    arity: 2,
+    arity: -2,
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
     inserts: false,
-    args: &[Arg::KEY],
+    args: &[Arg::KEY, NOTE],
     docs: Docs {
         details: "`STOCK.CONFIRM`, `STOCK.EXTEND`, `STOCK.RELEASE`, `STOCK.RETURN` and a `STOCK.AMEND` to less \
-            go on. A `LATE` that must take units again is refused.",
+            go on. A `LATE` that must take units again is refused. `NOTE` says who and why: it is published with \
+            the change, and kept nowhere else.",
         replies: &[reply("OK", "Also where the pool was suspended already."), refusal::NOPOOL],
         errors: &[],
         example: include_str!("examples/suspend.txt"),
@@ -33,7 +34,8 @@ pub const RESUME: Spec = Spec {
     name: "STOCK.RESUME",
     summary: "Ends the stop of STOCK.SUSPEND.",
     docs: Docs {
-        details: "Prepare a sale with the pool suspended; this call opens it in one step.",
+        details: "Prepare a sale with the pool suspended; this call opens it in one step. `NOTE`: as with \
+            `STOCK.SUSPEND`.",
         replies: &[reply("OK", "Also where the pool was not suspended."), refusal::NOPOOL],
         errors: &[],
         example: include_str!("examples/resume.txt"),
@@ -45,10 +47,10 @@ pub const RESUME: Spec = Spec {
 fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    args.end()?;
+    let note = args.only_note()?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     if let Some(change) = decide(call.keys.pool(handle), suspended) {
-        commit_and_purge(call, handle, &change);
+        commit_noted_and_purge(call, handle, &change, note);
     }
     call.out.ok();
     Ok(())

@@ -4,7 +4,7 @@ use super::spec::Spec;
 use super::{
     add, amend, available, check, confirm, effect, explain, extend, get, limit, limits, load, mconfirm, meffect,
     mextend, mrelease, mreserve, mreturn, msplit, order, orders, policy, reconcile, release, reserve, return_units,
-    schedule, set, setpolicy, shift, shifts, split, stats, suspend, sweep, top, unlimit, usage, verify,
+    schedule, set, setpolicy, shift, shifts, split, stats, suspend, sweep, top, transfer, unlimit, usage, verify,
 };
 
 /// Every command, in the order of the documents.
@@ -24,6 +24,7 @@ pub static TABLE: &[Spec] = &[
     mreturn::SPEC,
     set::SPEC,
     add::SPEC,
+    transfer::SPEC,
     reconcile::SPEC,
     shift::SPEC,
     shifts::SPEC,

@@ -1,13 +1,13 @@
-//! `STOCK.UNLIMIT key by [PER window [ROLLING]] [COUNT UNITS|ORDERS] [FOR value …]`
+//! `STOCK.UNLIMIT key by [PER window [ROLLING]] [COUNT UNITS|ORDERS] [NOTE text] [FOR value …]`
 
 use super::args::{is, set_flag, set_once, Args};
-use super::commit::{commit_and_purge, write_pool};
+use super::commit::{commit_noted_and_purge, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::limit::{count, override_of};
 use super::limit_text::{dimensions, identity, rolling, window};
 use super::refusal;
-use super::spec::{Access, Arg, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, PER, ROLLING};
+use super::spec::{Access, Arg, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, NOTE, PER, ROLLING};
 use crate::core::model::limit::Count;
 use crate::core::ops::limit::decide_removed;
 
@@ -21,10 +21,11 @@ pub const SPEC: Spec = Spec {
     fast: false,
     keys: KeyPositions::First,
     inserts: false,
-    args: &[Arg::KEY, Arg::string("by"), PER, ROLLING, COUNT_WHAT, FOR_VALUES],
+    args: &[Arg::KEY, Arg::string("by"), PER, ROLLING, COUNT_WHAT, NOTE, FOR_VALUES],
     docs: Docs {
         details: "The limit is named by its dimensions, window and `COUNT`. With `FOR` one override goes and \
-            the limit stays.",
+            the limit stays. `NOTE` says who and why: it is published with the change, and kept nowhere else. It \
+            stands before `FOR`.",
         replies: &[reply("integer", "How many were removed: 0 or 1."), refusal::NOPOOL],
         errors: &[],
         example: include_str!("examples/unlimit.txt"),
@@ -37,7 +38,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let named = dimensions(args.required()?)?;
     let mut rolls = false;
-    let (mut per, mut what, mut special) = (None, None, None);
+    let (mut per, mut what, mut special, mut note) = (None, None, None, None);
     while let Some(option) = args.take() {
         if is(option, "PER") {
             set_once(&mut per, window(args.option_value()?)?)?;
@@ -45,6 +46,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             set_flag(&mut rolls)?;
         } else if is(option, "COUNT") {
             set_once(&mut what, count(args.option_value()?)?)?;
+        } else if is(option, "NOTE") {
+            set_once(&mut note, args.note()?)?;
         } else if is(option, "FOR") {
             special = Some(override_of(&named, &mut args)?);
         } else {
@@ -55,7 +58,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let change = decide_removed(call.keys.pool(handle), &identity, special);
     if let Some(change) = &change {
-        commit_and_purge(call, handle, change);
+        commit_noted_and_purge(call, handle, change, note);
     }
     call.out.int(i64::from(change.is_some()));
     Ok(())

@@ -68,6 +68,7 @@ fn apply_pool(pool: &mut Pool, now_ms: i64, change: &PoolChange<'_>) {
         }
         PoolChange::Set(on_hand) => pool.set_on_hand(*on_hand),
         PoolChange::Added { delta, token } => ops::add::apply(pool, *delta, *token),
+        PoolChange::Transferred { delta, token, peer } => ops::transfer::apply(pool, *delta, *token, peer),
         PoolChange::Reconciled { on_hand } => pool.on_hand = *on_hand,
         PoolChange::Suspended => pool.suspended = true,
         PoolChange::Resumed => pool.suspended = false,

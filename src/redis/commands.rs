@@ -60,6 +60,7 @@ fn flags(spec: &Spec) -> String {
 fn range(keys: KeyPositions) -> (c_int, c_int, c_int) {
     match keys {
         KeyPositions::First => (1, 1, 1),
+        KeyPositions::FirstTwo => (1, 2, 1),
         KeyPositions::All => (1, -1, 1),
         KeyPositions::Pairs => (1, -1, 2),
         KeyPositions::None | KeyPositions::Counted(_) => (0, 0, 0),

@@ -23,7 +23,7 @@ pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
     let mut arena = Arena::default();
     let mut key_specs = match spec.keys {
         KeyPositions::None => [empty_key_spec(), empty_key_spec(), empty_key_spec()],
-        KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => {
+        KeyPositions::First | KeyPositions::FirstTwo | KeyPositions::All | KeyPositions::Pairs => {
             [key_spec(spec), empty_key_spec(), empty_key_spec()]
         }
         KeyPositions::Counted(at) => [first_key(spec, at.saturating_add(1)), key_spec(spec), empty_key_spec()],
@@ -61,16 +61,18 @@ fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
     }
     let mut described = raw::RedisModuleCommandKeySpec { flags: key_flags(spec).into(), ..empty_key_spec() };
     described.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
-    described.bs.index.pos = match spec.keys {
-        KeyPositions::None | KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => 1,
-        KeyPositions::Counted(at) => at.into(),
-    };
+    described.bs.index.pos = if let KeyPositions::Counted(at) = spec.keys { at.into() } else { 1 };
     let range = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
     // Counted keys are adjacent: Redis up to 8.2 and Valkey 8 compute another step wrongly there.
     let keystep = if spec.keys == KeyPositions::Pairs { 2 } else { 1 };
     match spec.keys {
-        KeyPositions::None | KeyPositions::First | KeyPositions::All | KeyPositions::Pairs => {
-            let lastkey = if spec.keys == KeyPositions::First { 0 } else { -1 };
+        KeyPositions::None | KeyPositions::First | KeyPositions::FirstTwo | KeyPositions::All | KeyPositions::Pairs => {
+            // Behind the first key: so many more, or up to the last argument.
+            let lastkey = match spec.keys {
+                KeyPositions::First => 0,
+                KeyPositions::FirstTwo => 1,
+                KeyPositions::None | KeyPositions::All | KeyPositions::Pairs | KeyPositions::Counted(_) => -1,
+            };
             described.find_keys_type = range;
             described.fk.range =
                 raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 { lastkey, keystep, limit: 0 };

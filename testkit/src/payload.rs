@@ -27,6 +27,8 @@ pub struct Record {
 const HEADER: u8 = 1;
 const ORDER: u8 = 9;
 const END: u8 = 11;
+/// What has shifted between two buckets: units, or a share of a limit.
+const SHIFTS: u8 = 16;
 const REMEMBER: u8 = 20;
 /// An order behind the attributes that it keeps.
 const REMEMBERING_ORDER: u8 = 21;
@@ -105,6 +107,14 @@ impl Cursor<'_> {
             3 => "ns i sbo",
             4 => "xo",
             5 => "xss",
+            15 => "xssn",
+            SHIFTS => {
+                self.bytes()?;
+                match self.byte()? {
+                    0 => "sss",
+                    _ => "i x sss",
+                }
+            }
             6..=8 => "nxss",
             ORDER => return self.order(),
             REMEMBER => {

@@ -254,7 +254,7 @@ impl World {
     /// What the named pools have on hand, what left them and what can be sold, before a call.
     fn sums_of(&self, argv: &[Vec<u8>]) -> Vec<(Vec<u8>, OnHand, i64, Option<i64>)> {
         let cart = argv[0].to_ascii_uppercase().starts_with(b"STOCK.M");
-        let keys = if cart { argv.get(3..) } else { argv.get(1..2) }.unwrap_or(&[]);
+        let keys = if cart { argv.get(3..) } else { argv.get(1..3) }.unwrap_or(&[]);
         let pools = keys.iter().filter_map(|key| Some((key, self.primary.find(key)?)));
         pools.map(|(key, pool)| (key.clone(), pool.on_hand(), pool.out(), pool.available())).collect()
     }
@@ -262,9 +262,15 @@ impl World {
     /// Units are neither made nor lost: what leaves the shelf is what went out, and nothing takes what is not there.
     fn conserve(&self, argv: &[Vec<u8>], sums: &[(Vec<u8>, OnHand, i64, Option<i64>)]) {
         let name = argv[0].to_ascii_uppercase();
-        let corrects = [&b"STOCK.SET"[..], b"STOCK.SETPOLICY", b"STOCK.RECONCILE"].contains(&name.as_slice());
+        let corrects =
+            [&b"STOCK.SET"[..], b"STOCK.SETPOLICY", b"STOCK.RECONCILE", b"STOCK.SHIFT"].contains(&name.as_slice());
         if corrects {
             return;
+        }
+        if name == b"STOCK.TRANSFER" {
+            let before: i64 = sums.iter().map(|(_, _, out, _)| out).sum();
+            let after: i64 = sums.iter().filter_map(|(key, ..)| Some(self.primary.find(key)?.out())).sum();
+            self.check(before == after, || format!("a transfer has moved {before} to {after}"));
         }
         for (key, on_hand, out, available) in sums {
             let Some(pool) = self.primary.find(key) else { continue };

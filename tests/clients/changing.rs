@@ -1,4 +1,5 @@
-//! A cart that changes before it is paid (clients/python/changing_cart.py).
+//! Examples in Python: a cart that changes before it is paid (clients/python/changing_cart.py), and a stock room that fills the
+//! shop (clients/python/stock_room.py).
 
 use crate::programs::{clients, printed, python};
 use testkit::Server;
@@ -26,4 +27,29 @@ fn a_cart_changes_until_it_is_paid() {
     for key in ["{7}tea", "{7}cup:small", "{7}cup:large"] {
         client.verify(key);
     }
+}
+
+const STOCK_ROOM: &str = "\
+why not:
+  3 on hand, 2 held, 1 kept back
+  user/life/units: 2 of 2 used
+moved: 10 left, 10 to be had
+again: True transferred 10 10
+too many: SOLDOUT 10 free
+why not:
+  user/life/units: 2 of 2 used
+why not:
+  nothing
+";
+
+/// Why nobody can buy, and units from another pool (clients/python/stock_room.py).
+#[test]
+fn a_stock_room_fills_the_shop() {
+    let server = Server::on_port(&[]);
+    let mut command = python();
+    command.arg(clients("python/stock_room.py")).arg(format!("redis://127.0.0.1:{}", server.port()));
+    assert_eq!(printed(&mut command), STOCK_ROOM);
+    let mut client = server.client();
+    client.expect_pool("{8}tea:room", "on_hand=10 out=10");
+    client.expect_pool("{8}tea:shop", "on_hand=13 out=-10 reserved=2");
 }

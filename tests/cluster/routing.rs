@@ -12,6 +12,7 @@ fn call(spec: &redis_stock::command::spec::Spec, keys: [&str; 2]) -> Vec<String>
         KeyPositions::Counted(3) => &[spec.name, "o", "p", "2", keys[0], keys[1]],
         KeyPositions::None => &[spec.name],
         KeyPositions::First => &[spec.name, keys[0]],
+        KeyPositions::FirstTwo => &[spec.name, keys[0], keys[1]],
         KeyPositions::All => &[spec.name, keys[0], keys[1]],
         KeyPositions::Pairs => &[spec.name, keys[0], "x", keys[1], "x"],
         KeyPositions::Counted(_) => &[spec.name, "o", "2", keys[0], keys[1]],

@@ -51,7 +51,7 @@ impl Entry {
         let moved = self.balances.out - out;
         let own = match self.kind.as_str() {
             "confirmed" | "late" => self.qty,
-            "returned" | "added" => -self.qty,
+            "returned" | "added" | "transferred" => -self.qty,
             _ => 0,
         };
         self.seq == seq + 1 && (moved == own || (self.kind == "returned" && moved == 0))

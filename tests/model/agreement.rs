@@ -19,8 +19,11 @@ fn show(argv: &[Vec<u8>]) -> String {
     argv.iter().map(|a| a.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// The keys of a cart, where it has as many as it says.
+/// The keys of a cart, where it has as many as it says; those of a transfer.
 fn cart_keys(argv: &[Vec<u8>]) -> &[Vec<u8>] {
+    if argv[0].eq_ignore_ascii_case(b"STOCK.TRANSFER") {
+        return argv.get(1..3).unwrap_or(&[]);
+    }
     let at = if argv[0].eq_ignore_ascii_case(b"STOCK.MSPLIT") { 3 } else { 2 };
     let count = argv.get(at).and_then(|count| String::from_utf8_lossy(count).parse::<usize>().ok()).unwrap_or(0);
     argv.get(at + 1..).and_then(|rest| rest.get(..count)).unwrap_or(&[])
@@ -54,6 +57,15 @@ fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &EventRef) -> Field
     }
     if let Some(token) = &told.token {
         fields.insert("token", token.escape_ascii().to_string());
+    }
+    if let Some(peer) = &told.peer {
+        fields.insert("peer", peer.escape_ascii().to_string());
+    }
+    if let Some(changed) = &told.changed {
+        fields.insert("changed", changed.clone());
+    }
+    if let Some(note) = &told.note {
+        fields.insert("note", note.escape_ascii().to_string());
     }
     if let Some(edge) = told.edge {
         fields.insert("edge", edge.to_string());
@@ -109,8 +121,9 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
         host.keys.stream_unreachable = step % 97 >= 90;
         now_ms += next.advance_ms;
         recent.push(format!("{now_ms} {}", show(&next.argv)));
-        let cart = next.argv[0].to_ascii_uppercase().starts_with(b"STOCK.M");
-        let held = cart.then(|| host.state());
+        let several = next.argv[0].to_ascii_uppercase();
+        let several = several.starts_with(b"STOCK.M") || several == b"STOCK.TRANSFER";
+        let held = several.then(|| host.state());
         let before = reference.changes();
         let expected = reference.call(now_ms, &next.argv);
         let changed = reference.changes() != before;
@@ -126,7 +139,7 @@ fn run(seed: u64, steps: u64, profile: Profile) -> Counts {
         assert!(!changed || !effects.is_empty(), "what changes is replicated: {}", told());
         assert!(effects.len() <= 1, "one call is one effect: {}", told());
         if let Some(held) = held {
-            assert!(changed || host.state() == held, "a refused cart leaves its pools as they were: {}", told());
+            assert!(changed || host.state() == held, "what is refused leaves its pools as they were: {}", told());
             for key in cart_keys(&next.argv) {
                 let order = next.argv[1].clone();
                 for read in

@@ -13,6 +13,7 @@ use redis_stock::core::model::pool::Pool;
 use redis_stock::core::verify::verify;
 
 use testkit::host::Host;
+use testkit::reply::Reply;
 
 const NOON_MS: i64 = 1_767_268_800_000;
 
@@ -80,6 +81,18 @@ const SINCE_2: &[(i64, &str)] = &[
     (31_013, "SHIFT k FROM {b2}k 3 SINCE 1767268831013 LIMIT user PER DAY FOR u1"),
     (31_014, "SHIFT k TO {b2}k 100 LIMIT * PER WEEK"),
     (31_015, "SHIFT k TO {b2}k 2 RECEIVED LIMIT region+user PER 10 COUNT ORDERS FOR r1 u1"),
+    // Units from and to another pool.
+    (40_000, "SET j 50"),
+    (40_001, "TRANSFER k j 7 TOKEN move-1 NOTE lorry"),
+    (40_002, "TRANSFER j k 3 TOKEN move-2"),
+    // Days by local clocks, and the last so many seconds.
+    (41_000, "LIMIT k region 500 PER DAY TZ Europe/Berlin MISSING ALLOW NOTE berlin"),
+    (41_001, "LIMIT k user 30 PER 6400 ROLLING MISSING ALLOW"),
+    (41_002, "RESERVE k rolled 2 FOR user u9 region r4 store s1"),
+    (143_000, "RESERVE k rolled-2 1 EX 3000 FOR user u9 region r4 store s1"),
+    // A share of an order that is forgotten.
+    (700_000, "RETURN k forgotten-2 QTY 1 TOKEN r-3 LATE FOR user u3"),
+    (700_001, "RESERVE k open 2 PARTIAL EX 300 FOR user u8 region r4 store s1 email u8@shop.test"),
 ];
 
 /// The whole history.
@@ -95,8 +108,9 @@ fn play<'a>(history: impl IntoIterator<Item = &'a (i64, &'a str)>) -> (Host, Vec
         let mut argv: Vec<Vec<u8>> = call.split(' ').map(|word| word.as_bytes().to_vec()).collect();
         argv[0] = [b"STOCK.", argv[0].as_slice()].concat();
         let (answer, made) = host.call(NOON_MS + after_ms, Origin::Client, &argv);
-        assert!(!format!("{answer:?}").starts_with('-'), "{call}: {answer:?}");
-        effects.extend(made.into_iter().map(|effect| effect[2].clone()));
+        assert!(!matches!(answer, Reply::Error(_)), "{call}: {answer:?}");
+        let pairs = made.iter().flat_map(|effect| effect[1..].chunks(2));
+        effects.extend(pairs.filter(|pair| pair[0] == b"k").map(|pair| pair[1].clone()));
     }
     assert_eq!(host.verify(), Vec::<String>::new());
     (host, effects)

@@ -171,3 +171,49 @@ fn a_removed_rolling_limit_leaves_nothing_behind() {
     }
     assert_eq!(usages(&host), 0);
 }
+
+/// What a limit costs that everybody shares, when its value has as many parts as it can have: each call adds them up.
+/// `cargo test --test model -- --ignored --nocapture --exact rolling::a_shared_limit_with_all_its_parts`
+#[test]
+#[ignore = "a measurement"]
+fn a_shared_limit_with_all_its_parts() {
+    const CALLS: usize = 20_000;
+    const ROUNDS: usize = 7;
+    // Nanoseconds of a call, the least of some rounds.
+    let cost = |limit: &str, parts: usize, read: bool| {
+        let mut host = host(&["SET k 1000000000"]);
+        if !limit.is_empty() {
+            call(&mut host, START_MS, &format!("LIMIT k * 1000000000 PER {limit}"));
+        }
+        for part in 0..parts {
+            call(&mut host, START_MS + part as i64 * 1_000, &format!("RESERVE k part-{part} 1 EX 900"));
+        }
+        let now_ms = START_MS + parts.max(1) as i64 * 1_000 - 1;
+        if limit == "64 ROLLING" {
+            assert_eq!(usages(&host), parts);
+        }
+        let mut round = |round: usize| {
+            let words = |n: usize| match read {
+                true => format!("STOCK.CHECK k 1 FOR user u{n}"),
+                false => format!("STOCK.RESERVE k o{round}-{n} 1 EX 900 FOR user u{n}"),
+            };
+            let calls: Vec<Vec<Vec<u8>>> =
+                (0..CALLS).map(|n| words(n).split(' ').map(|word| word.as_bytes().to_vec()).collect()).collect();
+            let began = std::time::Instant::now();
+            for argv in &calls {
+                let (answer, _) = host.call(now_ms, Origin::Client, argv);
+                assert_eq!(answer.word().as_deref(), Some("OK"));
+            }
+            began.elapsed().as_nanos() / CALLS as u128
+        };
+        (0..ROUNDS).map(&mut round).min().unwrap_or_default()
+    };
+    for (name, limit, parts) in [
+        ("no limit", "", 0),
+        ("PER 64", "64", 1),
+        ("PER 64 ROLLING, one part", "64 ROLLING", 1),
+        ("PER 64 ROLLING, 65 parts", "64 ROLLING", 65),
+    ] {
+        println!("{name}: RESERVE {} ns, CHECK {} ns", cost(limit, parts, false), cost(limit, parts, true));
+    }
+}

@@ -67,6 +67,7 @@ impl History {
             29 => format!("STOCK.RETURN {k} {o} QTY 1 TOKEN t{token} KEEPUSAGE NORESTOCK"),
             30 => format!("STOCK.RETURN {k} v{token} QTY {qty} TOKEN t{token} LATE"),
             31 => format!("STOCK.ADD {k} {qty} TOKEN a{token}"),
+            32 if self.pick(2) == 0 => format!("STOCK.TRANSFER {k} {} {qty} TOKEN m{token}", self.pool()),
             32 => format!("STOCK.ADD {k} -{qty}"),
             33 => format!("STOCK.LIMIT {k} user {} PER DAY MISSING ALLOW", 5 + qty),
             34 => format!("STOCK.LIMIT {k} region+user 3 COUNT ORDERS FOR r{token} *"),

@@ -37,3 +37,4 @@ mod stats;
 mod stock;
 mod streams;
 mod tools;
+mod transfer;

@@ -337,3 +337,63 @@ fn other_ways_to_write_json() {
     c.script("STOCK.LIMIT k user 3 PER LIFE => OK");
     assert!(c.say("STOCK.LIMITS k").to_string().contains("user/life/units, max, 3"));
 }
+
+/// What nobody says twice the same way: what a patch leaves, what it may not have, and how many limits it may make.
+#[test]
+fn a_patch_of_a_policy() {
+    let server = Server::with(&["--appendonly", "yes"]);
+    let mut c = server.client();
+    c.expect("STOCK.SET k 100", "OK");
+    set(
+        &mut c,
+        "k",
+        &json!({"hold": 60, "events": "ev", "remember": ["email"], "limits": [
+            {"by": ["user"], "max": 2, "per": "day", "tz": "Europe/Berlin", "overrides": [{"for": ["vip"], "max": "unlimited"}]},
+        ]}),
+    );
+    c.expect("STOCK.RESERVE k o 2 FOR user u", "[OK, *]");
+    let merge =
+        |c: &mut Client, patch: &Json| c.call(&["STOCK.SETPOLICY", "k", &patch.to_string(), "MERGE"]).to_string();
+    assert_eq!(
+        merge(&mut c, &json!({"alert": 3, "limits": {"user/day/units": {"max": 1}, "*/3600/units": {"max": 50}}})),
+        "OK"
+    );
+    assert_eq!(
+        policy(&mut c, "k"),
+        json!({"hold": 60, "safety": 0, "alert": 3, "events": "ev", "remember": ["email"], "limits": [
+            {"by": ["user"], "max": 1, "per": "day", "tz": "Europe/Berlin", "count": "units", "missing": "refuse",
+             "overrides": [{"for": ["vip"], "max": "unlimited"}]},
+            {"by": [], "max": 50, "per": 3600, "tz": "+00:00", "count": "units", "missing": "refuse", "overrides": []},
+        ]})
+    );
+    c.expect("STOCK.CHECK k 1 FOR user u", "[LIMITED, k, user/day/units, [u], 2, 1, *]");
+    let refused = |c: &mut Client, text: &str, error: &str| {
+        let before = c.digest("k");
+        c.call(&["STOCK.SETPOLICY", "k", text, "MERGE"]).to_string();
+        let answer = c.call(&["STOCK.SETPOLICY", "k", text, "MERGE"]).to_string();
+        assert!(answer.starts_with(&format!("-ERR {error}")), "{text}: {answer}");
+        assert_eq!(c.digest("k"), before, "{text}");
+    };
+    refused(&mut c, r#"{"safety":1,"safety":2}"#, "invalid policy: unknown or duplicate field");
+    refused(&mut c, r#"{"limits":{"user/day/units":{"max":1,"max":2}}}"#, "invalid policy: unknown or duplicate field");
+    refused(&mut c, r#"{"safety":"#, "invalid policy: invalid JSON at line 1 column");
+    refused(&mut c, r#"{"safety":1.5}"#, "invalid policy: unknown field, or wrong type or value");
+    refused(&mut c, r#"{"colour":1}"#, "invalid policy: unknown field, or wrong type or value");
+    refused(&mut c, r#"{"limits":{"user/day/units":{"by":["user"]}}}"#, "invalid policy: the name of a limit says");
+    refused(&mut c, &format!("{}1{}", "[".repeat(200), "]".repeat(200)), "invalid policy: invalid JSON");
+    let many: serde_json::Map<String, Json> =
+        (1..=31).map(|n| (format!("user/{n}/units"), json!({"max": 1}))).collect();
+    refused(&mut c, &json!({ "limits": many }).to_string(), "too many limits in one pool: at most 32");
+    // A stream that the caller may not write to is asked for, as in a whole policy.
+    c.expect("SET text v", "OK");
+    assert!(merge(&mut c, &json!({"events": "text"})).starts_with("-WRONGTYPE"));
+    assert_eq!(
+        merge(&mut c, &json!({"events": null, "remember": null, "hold": null, "limits": {"*/3600/units": null}})),
+        "OK"
+    );
+    c.expect_pool("k", "limits=1 hold_seconds=900 alert=3");
+    let held = c.digest("k");
+    c.expect("DEBUG LOADAOF", "OK");
+    assert_eq!(c.digest("k"), held);
+    c.verify("k");
+}

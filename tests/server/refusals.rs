@@ -68,6 +68,21 @@ const REFUSED: &[&str] = &[
     "STOCK.ADD k 6 TOKEN t",
     "STOCK.ADD k 9007199254740991",
     "STOCK.ADD no 5",
+    "STOCK.ADD k 5 TOKEN moved",
+    "STOCK.TRANSFER k full 5 TOKEN moved",
+    "STOCK.TRANSFER k full 6 TOKEN moved",
+    "STOCK.TRANSFER full k 5 TOKEN moved",
+    "STOCK.TRANSFER k asleep 5 TOKEN moved",
+    "STOCK.TRANSFER k asleep 5 TOKEN t",
+    "STOCK.TRANSFER k full 99 TOKEN new",
+    "STOCK.TRANSFER full k 1 TOKEN new",
+    "STOCK.TRANSFER k k 1 TOKEN new",
+    "STOCK.TRANSFER k no 1 TOKEN new",
+    "STOCK.TRANSFER no k 1 TOKEN new",
+    "STOCK.TRANSFER k text 1 TOKEN new",
+    "STOCK.TRANSFER k endless 1 TOKEN new",
+    "STOCK.TRANSFER k full 0 TOKEN new",
+    "STOCK.TRANSFER k full 1 TAKEN new",
     "STOCK.SUSPEND asleep",
     "STOCK.RESUME k",
     "STOCK.SCHEDULE k FROM NONE UNTIL NONE",
@@ -103,6 +118,9 @@ fn setting(server: &Server) {
          STOCK.SCHEDULE ended UNTIL 5
          STOCK.SET k 100
          STOCK.ADD k 5 TOKEN t => [OK, 105, 105]
+         STOCK.SET endless UNLIMITED
+         STOCK.TRANSFER k full 5 TOKEN moved => [OK, 100, 100, 5, 5]
+         STOCK.ADD full -5 => [OK, 0, 0]
          STOCK.LIMIT k user 8 MISSING REFUSE
          STOCK.RESERVE k held 5 FOR user u => [OK, *]
          STOCK.RESERVE k released 1 FOR user u => [OK, *]

@@ -55,7 +55,7 @@ fn each_change_is_one_entry() {
     let mut c = server.client();
     c.play(STORY);
     let expected = [
-        "type=policy seq=2 qty=0 available=20 reserved=0 on_hand=20 sold=0 out=0",
+        "type=policy seq=2 qty=0 available=20 reserved=0 on_hand=20 sold=0 out=0 changed=alert,events,user/life/units",
         r#"type=reserved seq=3 order=a qty=3 available=17 reserved=3 on_hand=20 sold=0 out=0 for={"region":"bj","user":"u"}"#,
         "type=amended seq=4 order=a qty=4 available=16 reserved=4 on_hand=20 sold=0 out=0",
         "type=extended seq=5 order=a qty=4 available=16 reserved=4 on_hand=20 sold=0 out=0",
@@ -68,7 +68,7 @@ fn each_change_is_one_entry() {
         r#"type=late seq=12 order=late qty=19 available=0 reserved=0 on_hand=0 sold=19 out=20 for={"user":"v"} edge=soldout"#,
         "type=added seq=13 qty=2 available=2 reserved=0 on_hand=2 sold=19 out=18 token=d edge=restocked",
         "type=reconciled seq=14 qty=3 available=5 reserved=0 on_hand=5 sold=19 out=18",
-        "type=policy seq=15 qty=0 available=5 reserved=0 on_hand=5 sold=19 out=18",
+        "type=policy seq=15 qty=0 available=5 reserved=0 on_hand=5 sold=19 out=18 changed=region/life/units",
         "type=suspended seq=16 qty=0 available=5 reserved=0 on_hand=5 sold=19 out=18",
         "type=resumed seq=17 qty=0 available=5 reserved=0 on_hand=5 sold=19 out=18",
         "type=set seq=18 qty=0 available=-1 reserved=0 on_hand= sold=19 out=18",
@@ -86,6 +86,90 @@ fn each_change_is_one_entry() {
     assert_eq!(stock_info(&mut c, "events_published"), expected.len() as i64);
     assert_eq!(stock_info(&mut c, "events_dropped"), 0);
     c.verify("k");
+}
+
+/// Who and why, in the entry of the change and in no other one; what a change of policy changed. The same on a replica and from
+/// the log.
+#[test]
+fn notes_and_what_a_policy_changes() {
+    let primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "{k}ev"]);
+    let replica = Server::replica_of(&primary, &[]);
+    let mut c = primary.client();
+    c.pause_background();
+    c.play(
+        r#"STOCK.SET {k} 20 NOTE opening
+        STOCK.RESERVE {k} due 1 PX 1
+        STOCK.SET {k}2 0"#,
+    );
+    pass(now_ms() + 5);
+    c.play(
+        r#"STOCK.ADD {k} 5 NOTE kim TOKEN d1
+        STOCK.ADD {k} 5 TOKEN d1 NOTE again
+        STOCK.TRANSFER {k} {k}2 2 NOTE truck TOKEN m1
+        STOCK.RECONCILE {k} 30 NOTE counted
+        STOCK.RECONCILE {k} 30 NOTE nothing
+        STOCK.SUSPEND {k} NOTE fire
+        STOCK.SUSPEND {k} NOTE fire
+        STOCK.RESUME {k} NOTE out
+        STOCK.LIMIT {k} user 2 PER DAY NOTE FOR FOR vip
+        STOCK.LIMIT {k} user 3 PER DAY NOTE more
+        STOCK.SETPOLICY {k} {"safety":1,"limits":[{"by":["user"],"max":3,"per":"day"},{"by":["store"]}]} NOTE two
+        STOCK.SETPOLICY {k} {"safety":1,"limits":[{"by":["store"]},{"by":["user"],"max":3,"per":"day"}]}
+        STOCK.SCHEDULE {k} UNTIL 5 NOTE over
+        STOCK.UNLIMIT {k} store NOTE gone
+        STOCK.UNLIMIT {k} store NOTE gone
+        STOCK.SETPOLICY {k} {}"#,
+    );
+    let told: Vec<String> = fields(&mut c, "{k}ev")
+        .iter()
+        .map(|entry| ["type", "changed", "note"].map(|name| entry.get(name).map_or("-", String::as_str)).join(" "))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "set - opening",
+            "reserved - -",
+            "set - -",
+            "expired - -",
+            "added - kim",
+            "transferred - truck",
+            "transferred - truck",
+            "reconciled - counted",
+            "suspended - fire",
+            "resumed - out",
+            "policy user/day/units FOR",
+            "policy user/day/units more",
+            "policy safety,user/day/units,store/life/units two",
+            "policy limits -",
+            "policy until over",
+            "ended - -",
+            "policy store/life/units gone",
+            "policy safety,until,user/day/units -",
+            "opened - -",
+        ]
+    );
+    c.script(
+        "STOCK.ADD {k} 5 NOTE => -ERR syntax error
+         STOCK.SUSPEND {k} WHY x => -ERR syntax error
+         STOCK.SUSPEND {k} NOTE a NOTE b => -ERR syntax error",
+    );
+    assert_eq!(c.call(&["STOCK.RESUME", "{k}", "NOTE", ""]).to_string(), "-ERR invalid note: 1 to 128 bytes");
+    c.expect(&format!("STOCK.SET {{k}} 5 NOTE {}", "n".repeat(129)), "-ERR invalid note: 1 to 128 bytes");
+    c.expect(&format!("STOCK.SET {{k}} 5 NOTE {}", "n".repeat(128)), "OK");
+    // Published nowhere, a note is kept nowhere.
+    let before = primary.offset();
+    c.expect("STOCK.SETPOLICY {k} {\"events\":\"\"} NOTE unheard", "OK");
+    c.expect(&format!("STOCK.SUSPEND {{k}} NOTE {}", "n".repeat(128)), "OK");
+    assert!(primary.offset() - before < 300, "{} bytes", primary.offset() - before);
+    let told = whole(&mut c, "{k}ev");
+    let digests = |c: &mut Client| ["{k}", "{k}2", "{k}ev"].map(|key| c.digest(key));
+    let held = digests(&mut c);
+    replica.catch_up(&primary);
+    let mut r = replica.client();
+    assert_eq!((digests(&mut r), whole(&mut r, "{k}ev")), (held.clone(), told.clone()));
+    assert_eq!(stock_info(&mut r, "divergences"), 0);
+    c.expect("DEBUG LOADAOF", "OK");
+    assert_eq!((digests(&mut c), whole(&mut c, "{k}ev")), (held, told));
 }
 
 /// What is refused, and what only looks, tells nothing.

@@ -4,6 +4,7 @@ mod circles;
 mod commands_page;
 mod documents;
 mod options;
+mod packaging;
 mod server_functions;
 mod words;
 

@@ -115,6 +115,8 @@ func typed(method string, a args) stock.AnyCall {
 		return stock.Set(key, a.amount("on_hand"), a.text("only_if"))
 	case "add":
 		return stock.Add(key, a.n("delta"), a.text("token"))
+	case "transfer":
+		return stock.Transfer(key, a.text("to"), a.n("quantity"), a.text("token"))
 	case "reconcile":
 		var after *stock.After
 		if m, is := a["after"].(map[string]any); is {
@@ -221,6 +223,10 @@ func result(method string, value any, err error) object {
 	case stock.Outcome[stock.Deadline]:
 		kind := map[string]string{"extend": "extended", "mreserve": "cart_held"}[method]
 		return outcome(v, func(d stock.Deadline) object { return object{"type": kind, "deadline_ms": d.DeadlineMs} })
+	case stock.Outcome[stock.Transferred]:
+		return outcome(v, func(d stock.Transferred) object {
+			return object{"type": "transferred", "on_hand": d.OnHand, "available": d.Available, "to_on_hand": d.ToOnHand, "to_available": d.ToAvailable}
+		})
 	case stock.Outcome[stock.Added]:
 		return outcome(v, func(d stock.Added) object {
 			return object{"type": "added", "on_hand": d.OnHand, "available": d.Available}

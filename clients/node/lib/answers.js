@@ -68,6 +68,7 @@ export const extended = decision(([, deadlineMs]) => ({ type: "extended", deadli
 export const returned = decision(([, quantity, available, sold]) => ({ type: "returned", quantity, available, sold }));
 export const cartHeld = decision(([, deadlineMs]) => ({ type: "cartHeld", deadlineMs }));
 export const added = decision(([, onHand, available]) => ({ type: "added", onHand, available }));
+export const transferred = decision(([, onHand, available, toOnHand, toAvailable]) => ({ type: "transferred", onHand, available, toOnHand, toAvailable }));
 export const reconciled = decision(([, drift, onHand, available]) => ({ type: "reconciled", drift, onHand, available }));
 const cartDone = decision(() => ({ type: "done" }));
 export const done = orNothing((reply) => (Array.isArray(reply) ? cartDone(reply) : { type: "done" }));

@@ -119,6 +119,10 @@ export function set(key, onHand, options = {}) {
   return make(words, key, a.done);
 }
 
+/** Moves free units to another pool of the same slot. The token makes it repeatable. */
+export const transfer = (from, to, quantity, token) =>
+  make(["STOCK.TRANSFER", from, to, quantity, "TOKEN", token], from, a.transferred);
+
 /** A restock, or a write-off (negative). The token, the delivery's number say, makes it repeatable. */
 export const add = (key, delta, token) => make(["STOCK.ADD", key, delta, "TOKEN", token], key, a.added);
 

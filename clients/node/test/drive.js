@@ -117,6 +117,7 @@ const CALLS = {
   mreturn: (g) => calls.refundCart(bytes(g.order), g.keys.map(bytes), { keepUsage: g.keep_usage, noRestock: g.no_restock }),
   set: (g) => calls.set(bytes(g.key), g.on_hand, { onlyIf: g.only_if }),
   add: (g) => calls.add(bytes(g.key), g.delta, bytes(g.token)),
+  transfer: (g) => calls.transfer(bytes(g.key), bytes(g.to), g.quantity, bytes(g.token)),
   reconcile: (g) => calls.reconcile(bytes(g.key), g.on_hand, { after: g.after, dryRun: g.dry_run }),
   suspend: (g) => calls.suspend(bytes(g.key)),
   resume: (g) => calls.resume(bytes(g.key)),

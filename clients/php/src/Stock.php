@@ -191,6 +191,12 @@ final class Stock
         return $this->makeDecided($key, ['STOCK.ADD', $key, $delta, 'TOKEN', $token], Added::class);
     }
 
+    /** Moves free units to another pool of the same slot. The token makes it repeatable. */
+    public function transfer(string $from, string $to, int $quantity, string $token): Answer
+    {
+        return $this->makeDecided($from, ['STOCK.TRANSFER', $from, $to, $quantity, 'TOKEN', $token], Transferred::class);
+    }
+
     /** @param ?array $after epoch, seq, out of the last event that the database has followed */
     public function reconcile(string $key, int $onHand, ?array $after = null, bool $dryRun = false): Answer
     {

@@ -72,6 +72,15 @@ final class Added extends Answer
     public function __construct(public readonly int $on_hand, public readonly int $available) {}
 }
 
+/** What is in the pool that the units came from, and in the one that they went to. */
+final class Transferred extends Answer
+{
+    public const TYPE = 'transferred';
+    public function __construct(
+        public readonly int $on_hand, public readonly int $available, public readonly int $to_on_hand, public readonly int $to_available
+    ) {}
+}
+
 final class Reconciled extends Answer
 {
     public const TYPE = 'reconciled';

@@ -47,6 +47,7 @@ function typed(Stock $stock, string $method, array $g): mixed
         'mreturn' => $stock->refundCart($order, $keys, ...$back),
         'set' => $stock->set($key, $g['on_hand'], $g['only_if'] ?? null),
         'add' => $stock->add($key, $g['delta'], $g['token']),
+        'transfer' => $stock->transfer($key, $g['to'], $g['quantity'], $g['token']),
         'reconcile' => $stock->reconcile($key, $g['on_hand'], isset($g['after']) ? array_values($g['after']) : null, $g['dry_run'] ?? false),
         'suspend' => $stock->suspend($key),
         'resume' => $stock->resume($key),

@@ -109,6 +109,16 @@ class Added(Done):
 
 
 @_answer
+class Transferred(Done):
+    """TRANSFER: what is in the pool that the units came from, and in the one that they went to."""
+
+    on_hand: int
+    available: int
+    to_on_hand: int
+    to_available: int
+
+
+@_answer
 class Reconciled(Done):
     """RECONCILE: the shelf was wrong by `drift`."""
 
@@ -120,7 +130,8 @@ class Reconciled(Done):
 @_answer
 class Exists(Done):
     """This call was made before, and nothing was done twice. `state` says where the order stands: `reserved`, `confirmed`,
-    `returned`, `released`, `expired`; after ADD it is `added`, and `quantity` the delta."""
+    `returned`, `released`, `expired`; after ADD it is `added`, and `quantity` the delta; after
+    TRANSFER `transferred`."""
 
     key: Any
     state: str
@@ -398,6 +409,21 @@ def order_page(reply: Any) -> Optional[tuple]:
         return None
     cursor, flat = reply
     return int(cursor), [(order, text(state)) for order, state in zip(flat[::2], flat[1::2])]
+
+
+def explained(reply: Any, answer: Any) -> dict:
+    """EXPLAIN: the steps of a decision by their names; `answer` is what `reserve` would return. Of a key that is not there
+    `exists` and `answer` alone."""
+    view = mapping(reply)
+    view["answer"] = answer(view["answer"])
+    if "limits" in view:
+        view["missing"] = [text(name) for name in view["missing"]]
+        view["stock"], view["returning"] = mapping(view["stock"]), mapping(view["returning"])
+        view["limits"] = [mapping(limit) for limit in view["limits"]]
+        for limit in view["limits"]:
+            limit["limit"], limit["verdict"] = text(limit["limit"]), text(limit["verdict"])
+            limit["missing"] = [text(name) for name in limit["missing"]]
+    return view
 
 
 def verified(reply: Any) -> Optional[list]:

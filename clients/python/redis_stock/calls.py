@@ -61,6 +61,7 @@ _returned = a.decision(a.Returned)
 _cart_reserved = a.decision(a.CartReserved)
 _cart_done = a.decision(a.CartDone)
 _added = a.decision(a.Added)
+_transferred = a.decision(a.Transferred)
 _reconciled = a.decision(a.Reconciled)
 
 
@@ -226,6 +227,11 @@ def add(key: Bytes, delta: int, token: Bytes) -> Call[a.Added | a.Exists | a.Ref
     return Call(["STOCK.ADD", key, delta, "TOKEN", token], key, _added)
 
 
+def transfer(from_: Bytes, to: Bytes, quantity: int, token: Bytes) -> Call[a.Transferred | a.Exists | a.Refused]:
+    """Moves free units to another pool of the same slot. The token, the movement's number say, makes it repeatable."""
+    return Call(["STOCK.TRANSFER", from_, to, quantity, "TOKEN", token], from_, _transferred)
+
+
 def reconcile(
     key: Bytes, on_hand: int, *, after: Optional[Sequence[Bytes]] = None, dry_run: bool = False
 ) -> Call[a.Reconciled | a.Refused]:
@@ -302,6 +308,13 @@ def available(*keys: Bytes) -> Call[list[Optional[int]]]:
     return Call(["STOCK.AVAILABLE", *keys], keys[0], a.as_is, True)
 
 
+def explain(key: Bytes, quantity: int = 1, *, attributes: Attributes = None) -> Call[dict]:
+    """Why `reserve` of a new order would be answered as it would, step by step; `answer` is what it would return."""
+    words = ["STOCK.EXPLAIN", key, quantity]
+    _for(words, attributes)
+    return Call(words, key, _explained, True)
+
+
 def order(key: Bytes, order: Bytes) -> Call[Optional[a.OrderView]]:
     return Call(["STOCK.ORDER", key, order], key, a.order_view, True)
 
@@ -341,6 +354,10 @@ def policy(key: Bytes) -> Call[Optional[str]]:
 def verify(key: Bytes) -> Call[Optional[list[str]]]:
     """Recomputes every sum of the pool: the differences, none where all is right. Slow."""
     return Call(["STOCK.VERIFY", key], key, a.verified, True)
+
+
+def _explained(reply):
+    return a.explained(reply, _reserved)
 
 
 def _switched(reply):

@@ -189,6 +189,8 @@ def make(method, g):
             return calls.set_stock(key, g["on_hand"], **only_if)
         case "add":
             return calls.add(key, g["delta"], data(g["token"]))
+        case "transfer":
+            return calls.transfer(key, data(g["to"]), g["quantity"], data(g["token"]))
         case "reconcile":
             after = {"after": [g["after"][name] for name in ("epoch", "seq", "out")]} if "after" in g else {}
             return calls.reconcile(key, g["on_hand"], **after, **some("dry_run"))

@@ -56,6 +56,8 @@ pub enum OrderState {
     Expired,
     /// No order: the token of an `add` that was done.
     Added,
+    /// No order: the token of a `transfer` that was done.
+    Transferred,
     /// One that this library does not know.
     Other(String),
 }
@@ -69,6 +71,7 @@ impl OrderState {
             b"released" => OrderState::Released,
             b"expired" => OrderState::Expired,
             b"added" => OrderState::Added,
+            b"transferred" => OrderState::Transferred,
             other => OrderState::Other(String::from_utf8_lossy(other).into_owned()),
         }
     }
@@ -82,6 +85,7 @@ impl OrderState {
             OrderState::Released => "released",
             OrderState::Expired => "expired",
             OrderState::Added => "added",
+            OrderState::Transferred => "transferred",
             OrderState::Other(word) => word,
         }
     }
@@ -218,6 +222,19 @@ pub struct Added {
     pub on_hand: i64,
     /// What is left for buyers.
     pub available: i64,
+}
+
+/// `transfer`: what is in both pools now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transferred {
+    /// Of the pool that the units came from.
+    pub on_hand: i64,
+    /// Of the pool that the units came from.
+    pub available: i64,
+    /// Of the pool that they went to.
+    pub to_on_hand: i64,
+    /// Of the pool that they went to.
+    pub to_available: i64,
 }
 
 /// `reconcile`.

@@ -5,7 +5,8 @@ use std::fmt;
 use redis::{Arg, Cmd, ToRedisArgs, Value};
 
 use crate::answers::{
-    Added, Changed, Confirmed, Deadline, Held, Limit, Order, Outcome, Page, Pool, Reconciled, Returned, Usage,
+    Added, Changed, Confirmed, Deadline, Held, Limit, Order, Outcome, Page, Pool, Reconciled, Returned, Transferred,
+    Usage,
 };
 use crate::decode;
 use crate::error::Error;
@@ -368,6 +369,16 @@ pub fn set(key: impl AsRef<[u8]>, on_hand: i64, only_if: OnlyIf) -> Call<bool> {
 /// A restock, or a write-off. The token, such as the delivery's number, makes it repeatable.
 pub fn add(key: impl AsRef<[u8]>, delta: i64, token: impl AsRef<[u8]>) -> Call<Outcome<Added>> {
     on("STOCK.ADD", key).arg(delta).arg("TOKEN").id(token).of(decode::added)
+}
+
+/// Moves free units to another pool of the same slot. The token, such as the movement's number, makes it repeatable.
+pub fn transfer(
+    from: impl AsRef<[u8]>,
+    to: impl AsRef<[u8]>,
+    quantity: i64,
+    token: impl AsRef<[u8]>,
+) -> Call<Outcome<Transferred>> {
+    on("STOCK.TRANSFER", from).id(to).arg(quantity).arg("TOKEN").id(token).of(decode::transferred)
 }
 
 /// Corrects what is on hand by what the database says; without `after` in a quiet moment.

@@ -6,7 +6,7 @@ use redis::Value;
 
 use crate::answers::{
     Added, Changed, Confirmed, Deadline, Exists, Held, Limit, Limited, Order, OrderState, Outcome, Page, Pool,
-    Reconciled, Refused, Returned, Usage, Why,
+    Reconciled, Refused, Returned, Transferred, Usage, Why,
 };
 use crate::error::Error;
 use crate::text::Text;
@@ -171,6 +171,13 @@ pub(crate) fn deadline(answer: &Value) -> Read<Outcome<Deadline>> {
 
 pub(crate) fn added(answer: &Value) -> Read<Outcome<Added>> {
     outcome(answer, |f| Ok(Added { on_hand: f.number()?, available: f.number()? }))
+}
+
+pub(crate) fn transferred(answer: &Value) -> Read<Outcome<Transferred>> {
+    outcome(answer, |f| {
+        let (on_hand, available) = (f.number()?, f.number()?);
+        Ok(Transferred { on_hand, available, to_on_hand: f.number()?, to_available: f.number()? })
+    })
 }
 
 pub(crate) fn reconciled(answer: &Value) -> Read<Outcome<Reconciled>> {

@@ -204,7 +204,7 @@ impl Projection {
         let gone = event.out - base;
         let repeated = self.recognise(event);
         let credit = match event.kind {
-            Kind::Added => -repeated.unwrap_or(0),
+            Kind::Added | Kind::Transferred => -repeated.unwrap_or(0),
             _ => self.write_line(event, gone, repeated),
         };
         self.notice(event, credit != 0 && credit.abs() == event.qty);

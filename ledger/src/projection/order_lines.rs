@@ -145,7 +145,7 @@ impl OrderLine {
                 }
                 0
             }
-            Kind::Added | Kind::Other | Kind::State => 0,
+            Kind::Added | Kind::Transferred | Kind::Other | Kind::State => 0,
         }
     }
 

@@ -1,11 +1,11 @@
-//! Tokens of STOCK.ADD and STOCK.RETURN: by them a call is known again that Redis lost and its
+//! Tokens of STOCK.ADD, STOCK.TRANSFER and STOCK.RETURN: by them a call is known again that Redis lost and its
 //! caller repeats.
 
 use super::Projection;
 use crate::event::{Event, Kind};
 use crate::text::{ascii, unescape};
 
-/// A pool, an order (empty: an ADD) and a token.
+/// A pool, an order (empty: an ADD or a TRANSFER) and a token.
 pub type TokenKey = (String, String, String);
 
 /// A call that was counted.

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Batch;
+use crate::event::Event;
 use crate::redis_client::Reader;
 
 /// What is to be read.
@@ -48,8 +49,14 @@ async fn read(mut reader: Reader, request: ReadRequest, sender: mpsc::Sender<Res
     let ReadRequest { stream, db, mut after, count, block_ms } = request;
     loop {
         let mut batch = Batch::default();
-        let read = reader.read(&after, count, block_ms, |id, fields| batch.add(&stream, db, id, fields)).await;
+        let mut read = reader.read(&after, count, block_ms, |id, fields| batch.add(&stream, db, id, fields)).await;
         if !batch.is_empty() {
+            after.clone_from(&batch.last_id);
+        }
+        // What changed in one step is booked in one transaction. The entry is there already, unless
+        // the other pool publishes elsewhere: 1 ms, since 0 would wait for ever.
+        if read.as_ref().is_ok_and(|&number| number == count) && batch.events.last().is_some_and(Event::is_first_half) {
+            read = reader.read(&after, 1, 1, |id, fields| batch.add(&stream, db, id, fields)).await;
             after.clone_from(&batch.last_id);
         }
         let ended = read.is_err();

@@ -64,6 +64,46 @@ fn sold_more(c: &mut redis::Connection) {
     }
 }
 
+/// Both rows in one transaction, though a batch ends between the two entries; and a pool that has no row.
+pub fn a_transfer_is_booked_in_one_transaction(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 1\n");
+    open(&shop, 2, 20);
+    let mut c = shop.redis.connect();
+    let transfer = |c: &mut redis::Connection, from: &str, to: &str, token: &str| {
+        assert_eq!(answer(c, &["STOCK.TRANSFER", from, to, "5", "TOKEN", token]), "OK");
+    };
+    // The rows and what has been applied, and by how many transactions the stream's row was written.
+    let follow = |shop: &Shop| {
+        shop.ledger(&["run", "--once"]).ok();
+        let shelf = |sku: &str| shop.database.number(&format!("SELECT on_hand FROM stock WHERE sku = '{sku}'"));
+        let stream = |column: &str| shop.database.number(&format!("SELECT {column} FROM stock_streams"));
+        ([shelf("0"), shelf("1")], stream("applied"), stream("version"))
+    };
+    let (rows, applied, version) = follow(&shop);
+    assert_eq!(rows, [20, 20]);
+    transfer(&mut c, "sku:0", "sku:1", "m1");
+    transfer(&mut c, "sku:1", "sku:0", "m2");
+    transfer(&mut c, "sku:0", "sku:1", "m3");
+    assert_eq!(answer(&mut c, &["STOCK.TRANSFER", "sku:0", "sku:1", "5", "TOKEN", "m3"]), "EXISTS");
+    assert_eq!(follow(&shop), ([15, 25], applied + 6, version + 3));
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+    // The row of the pool that is known moves; what the other one owes stands in its position.
+    run(&mut c, &["STOCK.SET", "sku:new", "0"]);
+    run(&mut c, &["STOCK.SETPOLICY", "sku:new", "{\"events\":\"events\"}"]);
+    transfer(&mut c, "sku:1", "sku:new", "m4");
+    assert_eq!(follow(&shop).0, [15, 20]);
+    let owed = "SELECT uncovered FROM stock_positions WHERE pool = 'sku:new'";
+    assert_eq!(shop.database.number(owed), -5);
+    shop.database.execute("INSERT INTO stock (sku, on_hand) VALUES ('new', 0)");
+    transfer(&mut c, "sku:new", "sku:0", "m5");
+    assert_eq!(follow(&shop).0, [20, 20]);
+    assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = 'new'"), 0);
+    assert_eq!(shop.database.number(owed), 0);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents WHERE kind <> 'joined'"), 0);
+    assert_agreement(&shop, &mut c);
+}
+
 pub fn every_event_once_though_run_is_killed(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
     shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 37\n");

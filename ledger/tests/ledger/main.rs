@@ -43,6 +43,7 @@ on_every_database![
     feed::a_stream_begins_once,
     feed::two_that_follow_do_not_count_twice,
     feed::another_program_writes_the_stock_table,
+    feed::a_transfer_is_booked_in_one_transaction,
     feed::a_missing_entry_is_made_up_for,
     feed::what_cannot_be_read_is_told_once,
     feed::the_stream_is_trimmed_behind_the_feed,

@@ -17,6 +17,7 @@ use crate::core::model::sale::{Sale, SalePhase};
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
 use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
+use crate::core::store::tokens::AddToken;
 
 /// Whether a chunk is the first one of a pool.
 #[must_use]
@@ -35,8 +36,7 @@ pub struct Loader {
     /// The number of each entry in the table, and how many units and orders of it its orders
     /// explain.
     entries: Vec<(u32, i64)>,
-    /// The newest usage of each (limit, value) that may have several: those of rolling windows, and
-    /// of limits that are gone.
+    /// The newest usage of each (limit, value) that may have several.
     newest: Newest,
     /// What will be indexed at the end: orders, and usage.
     order_bulk: Bulk,
@@ -170,7 +170,7 @@ impl Loader {
                 let dims = limit.identity.dims.len();
                 add_override(reader, &mut limit.overrides, dims)
             }
-            record::TOKEN => self.token(reader),
+            record::TOKEN | record::TRANSFER_TOKEN => self.token(reader, kind == record::TRANSFER_TOKEN),
             record::SHIFTS => shifts::read(reader, &mut self.pool),
             record::USAGE => self.usage(reader),
             record::ORPHANED => self.orphan(reader, EntryState::Indexed),
@@ -272,9 +272,8 @@ impl Loader {
             .map_or_else(|| damage("a time zone has no limit"), |limit| limit_zone(reader, limit))
     }
 
-    fn token(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let token = reader.id()?;
-        let delta = reader.bounded()?;
+    fn token(&mut self, reader: &mut Reader<'_>, of_transfer: bool) -> Read<()> {
+        let (token, delta) = (reader.id()?, reader.bounded()?);
         let forget_ms = reader.within(0..=MAX_UNITS)?;
         if forget_ms < self.last_token_ms {
             return damage("tokens are not in order of time");
@@ -283,7 +282,8 @@ impl Loader {
         if delta == 0 || self.pool.tokens.find(self.pool.salt, token).is_some() {
             return damage("duplicate token, or one without units");
         }
-        self.pool.tokens.add(self.pool.salt, token, delta, forget_ms);
+        let peer = of_transfer.then(|| reader.number()).transpose()?;
+        self.pool.tokens.add(self.pool.salt, AddToken::new(token, delta, forget_ms, peer));
         Ok(())
     }
 

@@ -17,6 +17,8 @@ pub const LIMIT_ZONE: u8 = 17;
 pub const CREDIT: u8 = 18;
 /// The sale window, of a pool that has one.
 pub const SALE: u8 = 14;
+/// A token of TRANSFER.
+pub const TRANSFER_TOKEN: u8 = 15;
 /// The dimensions of a policy's `remember`.
 pub const REMEMBER: u8 = 20;
 /// What has shifted between the pool and a peer.
@@ -34,6 +36,7 @@ pub const fn place(kind: u8) -> (u8, u8) {
         SALE => (HEADER, kind),
         REMEMBER => (EPOCH, kind),
         REMEMBERING_ORDER => (ORDER, 0),
+        TRANSFER_TOKEN => (TOKEN, 0),
         _ => (kind, 0),
     }
 }

@@ -95,10 +95,13 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
         }
     }
     for token in pool.tokens.iter() {
-        let out = chunks.record(record::TOKEN);
+        let out = chunks.record(if token.peer.is_some() { record::TRANSFER_TOKEN } else { record::TOKEN });
         put_bytes(out, token.token.as_slice());
         put_signed(out, token.delta);
         put_signed(out, token.forget_ms);
+        if let Some(peer) = token.peer {
+            put(out, peer);
+        }
     }
     for (lane, totals) in pool.shifts.iter().flat_map(|shifts| shifts.iter()) {
         shifts::put(chunks.record(record::SHIFTS), lane, totals);

@@ -59,7 +59,7 @@ pub struct LimitSet {
 pub struct Purged {
     /// Finished orders, from the one that was forgotten first.
     pub orders: u32,
-    /// Tokens of ADD, from the oldest.
+    /// Tokens of ADD and TRANSFER, from the oldest.
     pub tokens: u32,
     /// Usage entries of removed limits.
     pub orphaned: u32,
@@ -232,6 +232,15 @@ pub enum PoolChange<'a> {
         /// The caller's token, and from when it is forgotten, Unix ms.
         token: Option<(&'a [u8], i64)>,
     },
+    /// Units come from another pool, or go to it, in the same step as its change.
+    Transferred {
+        /// Units, not 0: negative where they go.
+        delta: i64,
+        /// The caller's token, and from when it is forgotten, Unix ms.
+        token: (&'a [u8], i64),
+        /// The key of the other pool.
+        peer: &'a [u8],
+    },
     /// on_hand is reconciled with the database.
     Reconciled {
         /// Units in the database, less what moved here and has not reached it.
@@ -287,6 +296,8 @@ pub enum Kind {
     Set,
     /// `added`
     Added,
+    /// `transferred`
+    Transferred,
     /// `reconciled`
     Reconciled,
     /// `policy`
@@ -319,6 +330,7 @@ impl Kind {
             Self::Returned => "returned",
             Self::Set => "set",
             Self::Added => "added",
+            Self::Transferred => "transferred",
             Self::Reconciled => "reconciled",
             Self::Policy => "policy",
             Self::Suspended => "suspended",
@@ -344,6 +356,7 @@ impl Kind {
             Self::Returned => "stock.return",
             Self::Set => "stock.set",
             Self::Added => "stock.add",
+            Self::Transferred => "stock.transfer",
             Self::Reconciled => "stock.reconcile",
             Self::Policy => "stock.policy",
             Self::Suspended => "stock.suspend",
@@ -420,15 +433,18 @@ impl<'a> Change<'a> {
         match self {
             Self::Order(_, OrderChange::Returned { token, .. }) => *token,
             Self::Order(_, OrderChange::UnverifiedReturn { token, .. })
-            | Self::Pool(PoolChange::Added { token: Some((token, _)), .. }) => Some(token),
+            | Self::Pool(
+                PoolChange::Added { token: Some((token, _)), .. } | PoolChange::Transferred { token: (token, _), .. },
+            ) => Some(token),
             Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
     }
 
-    /// The other pool of a shift.
+    /// The other pool of a transfer or a shift.
     #[must_use]
     pub const fn peer(&self) -> Option<&'a [u8]> {
         match self {
+            Self::Pool(PoolChange::Transferred { peer, .. }) => Some(peer),
             Self::Pool(PoolChange::Shifted(shifted)) => Some(shifted.peer),
             Self::Order(..) | Self::Pool(_) | Self::Purged(_) | Self::Resolved(_) | Self::Credited(_) => None,
         }
@@ -491,6 +507,7 @@ impl PoolChange<'_> {
         match self {
             Self::Created { .. } | Self::Set(_) => Kind::Set,
             Self::Added { .. } => Kind::Added,
+            Self::Transferred { .. } => Kind::Transferred,
             Self::Reconciled { .. } => Kind::Reconciled,
             Self::Suspended => Kind::Suspended,
             Self::Resumed => Kind::Resumed,

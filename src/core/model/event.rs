@@ -39,11 +39,13 @@ pub struct Event<'a> {
     pub seq: u64,
     /// The order that it is about.
     pub order: Option<&'a [u8]>,
-    /// The caller's token of a restock or a return: by it a repeated one is known again whose first
-    /// one was lost.
+    /// The caller's token of a restock, a transfer or a return: by it a repeated one is known again
+    /// whose first one was lost.
     pub token: Option<&'a [u8]>,
-    /// The other pool of a shift.
+    /// The other pool of a transfer or a shift.
     pub peer: Option<&'a [u8]>,
+    /// What the caller noted.
+    pub note: Option<&'a [u8]>,
     /// See [`quantity`].
     pub qty: i64,
     /// When, Unix ms.
@@ -60,10 +62,23 @@ pub struct Event<'a> {
     pub out: i64,
 }
 
+/// The words of the caller in an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Words<'a> {
+    /// See [`Event::order`].
+    pub order: Option<&'a [u8]>,
+    /// See [`Event::token`].
+    pub token: Option<&'a [u8]>,
+    /// See [`Event::peer`].
+    pub peer: Option<&'a [u8]>,
+    /// See [`Event::note`].
+    pub note: Option<&'a [u8]>,
+}
+
 /// The quantity that a change is about, to be asked before it happens: units held, sold or returned
 /// by it, the new total of an amended hold, what an extended one holds, the units that a release or
-/// an expiry returns, the delta of an ADD, the drift of a RECONCILE, the new on_hand of a SET (0
-/// where it is not counted), the units that a shift adds to on_hand; else 0.
+/// an expiry returns, the delta of an ADD or a TRANSFER, the drift of a RECONCILE, the new on_hand
+/// of a SET (0 where it is not counted), the units that a shift adds to on_hand; else 0.
 #[must_use]
 pub fn quantity(pool: &Pool, change: &Change<'_>) -> i64 {
     match change {
@@ -99,7 +114,7 @@ fn pool_quantity(pool: &Pool, change: &PoolChange<'_>) -> i64 {
             OnHand::Units(units) => *units,
             OnHand::Unlimited => 0,
         },
-        PoolChange::Added { delta, .. } => *delta,
+        PoolChange::Added { delta, .. } | PoolChange::Transferred { delta, .. } => *delta,
         PoolChange::Reconciled { on_hand } => match pool.on_hand() {
             OnHand::Units(units) => on_hand.saturating_sub(units),
             OnHand::Unlimited => 0,
@@ -131,17 +146,35 @@ fn shifted_quantity(pool: &Pool, shifted: &Shifted<'_>) -> i64 {
 impl<'a> Event<'a> {
     /// The same with these words of the caller.
     #[must_use]
-    pub fn with_words<'o>(
-        &self,
-        order: Option<&'o [u8]>,
-        token: Option<&'o [u8]>,
-        peer: Option<&'o [u8]>,
-    ) -> Event<'o> {
+    pub fn with_words<'o>(&self, words: Words<'o>) -> Event<'o> {
         let Self { kind, transitions, epoch, seq, qty, at_ms, available, reserved, on_hand, sold, out, .. } = *self;
-        Event { kind, transitions, epoch, seq, order, token, peer, qty, at_ms, available, reserved, on_hand, sold, out }
+        let Words { order, token, peer, note } = words;
+        Event {
+            kind,
+            transitions,
+            epoch,
+            seq,
+            order,
+            token,
+            peer,
+            note,
+            qty,
+            at_ms,
+            available,
+            reserved,
+            on_hand,
+            sold,
+            out,
+        }
     }
 
-    /// The entry of a change that has just happened.
+    /// What in it are words of the caller.
+    #[must_use]
+    pub fn words(&self) -> Words<'a> {
+        Words { order: self.order, token: self.token, peer: self.peer, note: self.note }
+    }
+
+    /// The entry of a change that has just happened, without a note.
     #[must_use]
     pub fn of(
         pool: &Pool,
@@ -158,6 +191,7 @@ impl<'a> Event<'a> {
             order: change.order().map(|order| order.id),
             token: change.token(),
             peer: change.peer(),
+            note: None,
             qty,
             at_ms,
             available: pool.available().map(|units| units.max(0)),

@@ -17,6 +17,7 @@ const ORDER: u64 = 0x6f72_6465_7200_0000;
 const USAGE: u64 = 0x7573_6167_6500_0000;
 const ATTRIBUTES: u64 = 0x6174_7472_0000_0000;
 const TOKEN: u64 = 0x746f_6b65_6e00_0000;
+const PEER: u64 = 0x7065_6572_0000_0000;
 
 struct SipState([u64; 4]);
 
@@ -153,7 +154,13 @@ impl Salt {
         sip13(self.0, ORDER, id)
     }
 
-    /// Of a token of ADD.
+    /// Of the key of the other pool of a transfer.
+    #[must_use]
+    pub fn peer(self, key: &[u8]) -> u64 {
+        sip13(self.0, PEER, key)
+    }
+
+    /// Of a token of ADD or TRANSFER.
     #[must_use]
     pub fn token(self, token: &[u8]) -> u64 {
         sip13(self.0, TOKEN, token)

@@ -10,6 +10,9 @@ pub const MAX_NAME: usize = 32;
 /// The longest name of an events stream, in bytes.
 pub const MAX_STREAM: usize = 512;
 
+/// The longest key that a pool of a transfer has, in bytes: each pool publishes the other's.
+pub const MAX_KEY: usize = 512;
+
 const INLINE: usize = 22;
 
 /// Bytes of 24 bytes' size when they are at most 22 long, and a box beyond that.

@@ -68,6 +68,11 @@ pub enum Refusal {
         /// Units.
         delta: i64,
     },
+    /// A TRANSFER with this token, these pools and this quantity was made before.
+    Transferred {
+        /// Units.
+        qty: i64,
+    },
     /// As much was shifted before.
     Shifted {
         /// The total.

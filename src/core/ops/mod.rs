@@ -25,6 +25,7 @@ pub mod set;
 pub mod shift;
 pub mod split;
 pub mod suspend;
+pub mod transfer;
 
 use crate::core::model::order::{Extra, NewOrder};
 use crate::core::model::pool::Pool;

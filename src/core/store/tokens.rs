@@ -1,4 +1,4 @@
-//! Tokens of ADD, so that a retried delivery is not booked twice.
+//! Tokens of ADD and TRANSFER, so that a retried delivery is not booked twice.
 
 use crate::core::model::hash::Salt;
 use crate::core::model::ids::Bytes;
@@ -7,7 +7,7 @@ use crate::core::store::list::{Linked, Links};
 use crate::core::store::slab::Slab;
 use crate::core::store::timeline::Timeline;
 
-/// A token of ADD with its content.
+/// A token of ADD or TRANSFER with its content.
 #[derive(Clone, Debug)]
 pub struct AddToken {
     /// The caller's token.
@@ -16,7 +16,17 @@ pub struct AddToken {
     pub delta: i64,
     /// From when it is forgotten, Unix ms.
     pub forget_ms: i64,
+    /// Of a transfer: the keyed hash of the other pool's key ([`Salt::peer`]).
+    pub peer: Option<u64>,
     links: Links,
+}
+
+impl AddToken {
+    /// One that is in no list yet.
+    #[must_use]
+    pub fn new(token: &[u8], delta: i64, forget_ms: i64, peer: Option<u64>) -> Self {
+        Self { token: Bytes::new(token), delta, forget_ms, peer, links: Links::default() }
+    }
 }
 
 impl Linked for Slab<AddToken> {
@@ -51,14 +61,14 @@ impl Tokens {
     }
 
     /// Remembers one, in place of an older use of it.
-    pub fn add(&mut self, salt: Salt, token: &[u8], delta: i64, forget_ms: i64) {
-        if let Some((at, _)) = self.find(salt, token) {
+    pub fn add(&mut self, salt: Salt, record: AddToken) {
+        if let Some((at, _)) = self.find(salt, record.token.as_slice()) {
             self.remove(salt, at);
         }
-        let record = AddToken { token: Bytes::new(token), delta, forget_ms, links: Links::default() };
         self.heap_bytes = self.heap_bytes.saturating_add(record.token.heap_bytes());
+        let hash = salt.token(record.token.as_slice());
         let at = self.slab.insert(record);
-        self.index.insert(salt.token(token), at);
+        self.index.insert(hash, at);
         self.order.add(&mut self.slab, at);
     }
 

@@ -82,6 +82,7 @@ impl Generator {
             options.push(vec![self.word("MISSING"), self.word(missing)]);
         }
         self.push_shuffled(&mut argv, options);
+        self.push_note(&mut argv);
         if !by.is_empty() && self.chance(40) {
             argv.push(self.word("FOR"));
             argv.extend(self.override_values(by));
@@ -102,6 +103,7 @@ impl Generator {
         };
         argv.push(by_text(by));
         self.push_shuffled(&mut argv, options);
+        self.push_note(&mut argv);
         if !by.is_empty() && self.chance(20) {
             argv.push(self.word("FOR"));
             argv.extend(self.override_values(by));
@@ -112,9 +114,16 @@ impl Generator {
     pub(super) fn set_policy(&mut self) -> Vec<Vec<u8>> {
         let key = self.any_pool();
         let mut argv = self.start("STOCK.SETPOLICY", key);
+        if self.chance(35) {
+            argv.push(self.patch().to_string().into_bytes());
+            argv.push(self.word("MERGE"));
+            self.push_note(&mut argv);
+            return argv;
+        }
         let known = self.policies.len();
         if known > 0 && self.chance(20) {
             argv.push(self.policies[self.rng.random_range(0..known)].clone());
+            self.push_note(&mut argv);
             return argv;
         }
         let mut policy = json!({});
@@ -173,7 +182,79 @@ impl Generator {
             self.policies.pop_front();
         }
         argv.push(text);
+        self.push_note(&mut argv);
         argv
+    }
+
+    /// A patch of a policy: a few fields, and limits by name.
+    fn patch(&mut self) -> Value {
+        let mut patch = json!({});
+        let times: &[&str] = if self.profile.retain_changes { &["hold", "retain", "retain_paid"] } else { &["hold"] };
+        for field in times {
+            if self.chance(15) {
+                patch[*field] = if self.chance(30) { Value::Null } else { self.rng.random_range(1..9).into() };
+            }
+        }
+        for (field, least) in [("safety", -4), ("alert", 0)] {
+            if self.chance(25) {
+                patch[field] = if self.chance(20) { Value::Null } else { self.rng.random_range(least..6).into() };
+            }
+        }
+        if self.chance(10) {
+            patch["remember"] = if self.chance(30) { Value::Null } else { json!(["user"]) };
+        }
+        match self.rng.random_range(0..20) {
+            0 => patch["limits"] = Value::Null,
+            1 => patch["limits"] = vec![self.json_limit()].into(),
+            2 => patch["limits"] = json!({}),
+            3..14 => {
+                let mut named = json!({});
+                for _ in 0..self.rng.random_range(1..3) {
+                    let (name, change) = self.limit_patch();
+                    named[name] = change;
+                }
+                patch["limits"] = named;
+            }
+            _ => {}
+        }
+        patch
+    }
+
+    /// The name of a limit, and what a patch says of it.
+    fn limit_patch(&mut self) -> (String, Value) {
+        let by = self.by();
+        let mut by = by.to_vec();
+        if self.chance(95) {
+            by.sort_unstable();
+        }
+        let by = if by.is_empty() { "*".into() } else { by.join("+") };
+        let mut window = self.one_of(&WINDOWS).to_ascii_lowercase();
+        if window.parse::<u32>().is_ok() && self.chance(50) {
+            window += "-rolling";
+        }
+        let count = self.one_of(&["units", "units", "orders"]);
+        let name = match self.chance(3) {
+            true => format!("{by}/{window}"),
+            false => format!("{by}/{window}/{count}"),
+        };
+        let mut change = json!({});
+        if self.chance(70) {
+            change["max"] = self.max().map_or(Value::Null, Value::from);
+        }
+        if self.chance(20) {
+            change["tz"] = if self.chance(30) { Value::Null } else { self.tz().into() };
+        }
+        if by == "group" || self.chance(20) {
+            change["missing"] = self.one_of(&["refuse", "allow", "allow"]).into();
+        }
+        if self.chance(20) {
+            change["overrides"] = if self.chance(50) { Value::Null } else { json!([]) };
+        }
+        if self.chance(2) {
+            change["count"] = "units".into();
+        }
+        let removed = self.chance(15);
+        (name, if removed { Value::Null } else { change })
     }
 
     pub(super) fn json_limit(&mut self) -> Value {

@@ -1,6 +1,6 @@
 //! Calls that are wrong.
 
-use super::{words, Generator, Rng};
+use super::{words, Generator, Rng, CROWDED};
 
 impl Generator {
     pub(super) fn malformed(&mut self) -> Vec<Vec<u8>> {
@@ -58,7 +58,28 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 34] = [
+                let calls: [&[&str]; 55] = [
+                    &["STOCK.SETPOLICY", key, "[]", "MERGE"],
+                    &["STOCK.SETPOLICY", key, "{", "MERGE"],
+                    &["STOCK.SETPOLICY", key, "{\"colour\":1}", "MERGE"],
+                    &["STOCK.SETPOLICY", key, "{}", "MERGE", "MERGE"],
+                    &["STOCK.SETPOLICY", key, "{\"limits\":{\"user\":{}}}", "MERGE"],
+                    &["STOCK.SETPOLICY", key, "{\"limits\":{\"user/day/units\":5}}", "MERGE"],
+                    &["STOCK.SETPOLICY", key, "{\"limits\":{\"user/day/units\":{\"by\":null}}}", "MERGE"],
+                    &["STOCK.SETPOLICY", key, "{\"limits\":{\"user/day-rolling/units\":{}}}", "MERGE"],
+                    &["STOCK.SUSPEND", key, "NOTE"],
+                    &["STOCK.RESUME", key, "NOTE", "a", "NOTE", "b"],
+                    &["STOCK.SET", key, "5", "NOTE", ""],
+                    &["STOCK.ADD", key, "5", "NOTE", &long],
+                    &["STOCK.LIMIT", key, "user", "5", "FOR", "u1", "NOTE", "a"],
+                    &["STOCK.TRANSFER", key, key, "1", "TOKEN", "t1"],
+                    &["STOCK.TRANSFER", key, "pool:none", bad, "TOKEN", "t1"],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TOKEN"],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TOKEN", ""],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TOKEN", &long],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TAKEN", "t1"],
+                    &["STOCK.TRANSFER", key, CROWDED, "1", "TOKEN", "t1", "TOKEN", "t2"],
+                    &["STOCK.TRANSFER", key, CROWDED, "1"],
                     &["STOCK.SCHEDULE", key, "FROM", bad],
                     &["STOCK.SCHEDULE", key, "FROM", "9", "UNTIL", "9"],
                     &["STOCK.SCHEDULE", key, "UNTIL", "8", "FROM", "9"],

@@ -382,9 +382,10 @@ impl Generator {
             530..570 => self.extend(),
             570..670 => self.return_units(),
             670..710 => self.set(),
-            710..750 => self.add(),
-            750..753 => self.start_on_any("STOCK.SUSPEND"),
-            753..776 => self.start_on_any("STOCK.RESUME"),
+            710..738 => self.add(),
+            738..750 => self.transfer(),
+            750..753 => self.suspend("STOCK.SUSPEND"),
+            753..776 => self.suspend("STOCK.RESUME"),
             776..784 => self.schedule(),
             784..806 => self.set_policy(),
             806..836 => self.limit(),
@@ -411,6 +412,24 @@ impl Generator {
     fn start_on_any(&mut self, command: &str) -> Vec<Vec<u8>> {
         let key = self.any_pool();
         self.start(command, key)
+    }
+
+    fn suspend(&mut self, command: &str) -> Vec<Vec<u8>> {
+        let mut argv = self.start_on_any(command);
+        self.push_note(&mut argv);
+        argv
+    }
+
+    /// Now and then NOTE and a text; rarely one that is too long.
+    fn push_note(&mut self, argv: &mut Vec<Vec<u8>>) {
+        if self.chance(10) {
+            argv.push(self.word("NOTE"));
+            let long = "n".repeat(129);
+            let texts: [&[u8]; 6] =
+                [b"restock", b"kim: ticket 77", b"FOR", b"\xff\x00\r\n", &long.as_bytes()[..128], long.as_bytes()];
+            let which = if self.chance(10) { self.rng.random_range(4..6) } else { self.rng.random_range(0..4) };
+            argv.push(texts[which].to_vec());
+        }
     }
 }
 

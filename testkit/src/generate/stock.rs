@@ -18,6 +18,7 @@ impl Generator {
             let word = self.one_of(&["NX", "XX", "XX"]);
             argv.push(self.word(word));
         }
+        self.push_note(&mut argv);
         argv
     }
 
@@ -36,6 +37,37 @@ impl Generator {
         if self.chance(40) {
             argv.push(self.word("TOKEN"));
             argv.push(format!("t{token}").into_bytes());
+        }
+        self.push_note(&mut argv);
+        argv
+    }
+
+    /// Units of one pool for another; sometimes the same again, or with something else in it.
+    pub(super) fn transfer(&mut self) -> Vec<Vec<u8>> {
+        let from = self.any_pool();
+        let mut to = self.any_pool();
+        while to == from && self.chance(95) {
+            to = self.any_pool();
+        }
+        let mut argv = self.start("STOCK.TRANSFER", from);
+        argv.push(to.into());
+        let token = self.rng.random_range(0..9);
+        argv.push(match self.rng.random_range(0..100) {
+            0..70 => decimal(1 + token % 4),
+            70..97 => decimal(self.rng.random_range(1..30)),
+            97 => decimal(MAX_QTY),
+            98 => decimal(MAX_QTY - 40),
+            _ => decimal(0),
+        });
+        argv.push(self.word("TOKEN"));
+        // The first of them are those of ADD, too.
+        argv.push(format!("t{}", token + 3).into_bytes());
+        self.push_note(&mut argv);
+        if self.chance(60) {
+            // So that there is something to move.
+            let units = self.rng.random_range(20..90);
+            self.push(0, argv);
+            return words(&["STOCK.ADD", from, &units.to_string()]);
         }
         argv
     }
@@ -61,6 +93,7 @@ impl Generator {
         if self.chance(20) {
             argv.push(self.word("DRYRUN"));
         }
+        self.push_note(&mut argv);
         argv
     }
 
@@ -80,6 +113,7 @@ impl Generator {
             let bound = if opens { None } else { self.sale_bound(*word == "FROM") };
             argv.push(bound.map_or_else(|| self.word("NONE"), decimal));
         }
+        self.push_note(&mut argv);
         if !opens {
             for _ in 0..self.rng.random_range(1..5) {
                 let call = if self.profile.carts { self.cart() } else { self.reserve() };

@@ -36,6 +36,8 @@ pub(super) struct Options {
     pub(super) returning: bool,
     pub(super) details: bool,
     pub(super) top: Option<usize>,
+    pub(super) note: Option<Bytes>,
+    pub(super) merge: bool,
     pub(super) received: bool,
     pub(super) limit_by: Option<Vec<Bytes>>,
 }
@@ -141,6 +143,8 @@ impl Args<'_> {
                 "ROLLING" => options.rolling = true,
                 "QTY" => options.qty = Some(self.quantity()?),
                 "TOKEN" => options.token = Some(self.id()?),
+                "MERGE" => options.merge = true,
+                "NOTE" => options.note = Some(self.id()?),
                 "LATE" => options.late = true,
                 "RECEIVED" => options.received = true,
                 "LIMIT" => options.limit_by = Some(self.by()?),

@@ -39,28 +39,35 @@ impl Reference {
     /// A cart at one time.
     pub(super) fn cart(&mut self, now: i128, kind: Kind, args: Args) -> Answer {
         let cart = read(now, kind, args)?;
-        let views: Vec<Option<Pool>> = cart.keys.iter().map(|key| self.view(now, key)).collect();
-        let mut pools = Vec::new();
-        for (key, view) in cart.keys.iter().zip(&views) {
-            if let Some(pool) = view.as_ref().filter(|pool| pool.seq != self.pools[key].seq) {
-                self.pools.insert(key.clone(), pool.clone().into());
-            }
-        }
-        for (key, view) in cart.keys.iter().zip(views) {
-            pools.push(view.ok_or_else(|| refusal("NOPOOL", key))?);
-        }
+        let mut pools = self.views(now, &cart.keys)?;
         let answer = match kind {
             Kind::Reserve => reserve(&mut pools, &self.config, now, &cart),
             kind => repeat(&mut pools, &self.config, now, kind, &cart),
         };
         if answer.is_ok() {
-            for (key, pool) in cart.keys.into_iter().zip(pools) {
-                if pool.seq != self.pools[&key].seq {
-                    self.pools.insert(key, pool.into());
-                }
-            }
+            self.keep(&cart.keys, pools);
         }
         answer
+    }
+
+    /// Copies of several pools as a write finds them. Due holds that this returns are kept.
+    pub(super) fn views(&mut self, now: i128, keys: &[Bytes]) -> Result<Vec<Pool>, Reply> {
+        let views: Vec<Option<Pool>> = keys.iter().map(|key| self.view(now, key)).collect();
+        for (key, view) in keys.iter().zip(&views) {
+            if let Some(pool) = view {
+                self.keep(std::slice::from_ref(key), vec![pool.clone()]);
+            }
+        }
+        keys.iter().zip(views).map(|(key, view)| view.ok_or_else(|| refusal("NOPOOL", key))).collect()
+    }
+
+    /// Keeps those that have changed.
+    pub(super) fn keep(&mut self, keys: &[Bytes], pools: Vec<Pool>) {
+        for (key, pool) in keys.iter().zip(pools) {
+            if pool.seq != self.pools[key].seq {
+                self.pools.insert(key.clone(), pool.into());
+            }
+        }
     }
 }
 
@@ -131,7 +138,7 @@ fn read(now: i128, kind: Kind, mut args: Args) -> Result<Cart, Reply> {
 }
 
 /// Fixes what a pool remembers, and looks at its sums.
-fn settle(pool: &mut Pool, config: &Config) -> Result<(), Reply> {
+pub(super) fn settle(pool: &mut Pool, config: &Config) -> Result<(), Reply> {
     pool.fix_memory(config);
     match pool.within_bounds() {
         true => Ok(()),

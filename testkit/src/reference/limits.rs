@@ -34,7 +34,7 @@ impl Reference {
             true => None,
             false => Some(within(number(&word)?, 0, MAX_QTY)?),
         };
-        let options = args.options(now, &["PER", "ROLLING", "TZ", "COUNT=", "MISSING", "FOR="])?;
+        let options = args.options(now, &["PER", "ROLLING", "TZ", "COUNT=", "MISSING", "NOTE", "FOR="])?;
         let (window, count) = (options.window()?, options.count_what.unwrap_or(Count::Units));
         let pattern = match &options.values {
             Some(values) => Some(override_pattern(&by, values)?),
@@ -69,8 +69,9 @@ impl Reference {
                 None => limit.max = max,
             }
             if is_new || limit.settings() != before.settings() {
+                let name = limit.text();
                 pool.change();
-                pool.tell("policy", None, 0);
+                pool.tell_policy(name, options.note.as_ref());
             }
             Ok(status_ok())
         })
@@ -79,7 +80,7 @@ impl Reference {
     pub(super) fn unlimit(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let by = args.by()?;
-        let options = args.options(now, &["PER", "ROLLING", "COUNT=", "FOR="])?;
+        let options = args.options(now, &["PER", "ROLLING", "COUNT=", "NOTE", "FOR="])?;
         let (window, count) = (options.window()?, options.count_what.unwrap_or(Count::Units));
         let pattern = match &options.values {
             Some(values) => Some(override_pattern(&by, values)?),
@@ -91,6 +92,7 @@ impl Reference {
             let Some(place) = pool.limits.iter().position(|limit| limit.is(&dims, window, count)) else {
                 return Ok(Reply::Int(0));
             };
+            let name = pool.limits[place].text();
             match pattern {
                 Some(pattern) => {
                     if pool.limits[place].overrides.remove(&pattern).is_none() {
@@ -102,7 +104,7 @@ impl Reference {
                 }
             }
             pool.change();
-            pool.tell("policy", None, 0);
+            pool.tell_policy(name, options.note.as_ref());
             Ok(Reply::Int(1))
         })
     }

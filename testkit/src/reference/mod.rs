@@ -27,6 +27,7 @@ mod arguments;
 mod carts;
 mod limit;
 mod limits;
+mod merge;
 mod policy;
 mod pool;
 mod reading;
@@ -35,6 +36,7 @@ mod selling;
 mod shifts;
 mod stock;
 pub mod told;
+mod transfer;
 mod zone;
 
 use answers::{arity, closed, conflict, error, int, map, ok, refusal, status_ok, syntax, words};
@@ -163,6 +165,7 @@ impl Reference {
             b"STOCK.MRETURN" => self.cart(now, carts::Kind::Return, args),
             b"STOCK.SET" => self.set(now, args),
             b"STOCK.ADD" => self.add(now, args),
+            b"STOCK.TRANSFER" => self.transfer(now, args),
             b"STOCK.RECONCILE" => self.reconcile(now, args),
             b"STOCK.SHIFT" => self.shift_to_or_from(now, args),
             b"STOCK.SHIFTS" => self.shifts(now, args),

@@ -108,6 +108,8 @@ pub(super) struct AddToken {
     pub(super) at_ms: i128,
     /// From when it is forgotten.
     pub(super) forget_ms: Option<i128>,
+    /// The other pool of a transfer.
+    pub(super) peer: Option<Bytes>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

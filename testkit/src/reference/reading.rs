@@ -193,30 +193,7 @@ impl Reference {
         let Some(pool) = self.view(now, &key) else {
             return Ok(Reply::Nil);
         };
-        let policy = &pool.policy;
-        let mut json = json!({
-            "safety": policy.safety as i64,
-            "alert": policy.alert as i64,
-            "limits": pool.limits.iter().map(|limit| limit_to_json(limit)).collect::<Vec<_>>(),
-        });
-        let seconds = [("hold", policy.hold_s), ("retain", policy.retain_s), ("retain_paid", policy.retain_paid_s)];
-        for (name, value) in seconds {
-            if let Some(value) = value {
-                json[name] = (value as i64).into();
-            }
-        }
-        for (name, at_ms) in [("from", policy.from_ms), ("until", policy.until_ms)] {
-            if let Some(at_ms) = at_ms {
-                json[name] = (at_ms as i64).into();
-            }
-        }
-        if !policy.remember.is_empty() {
-            json["remember"] = policy.remember.iter().map(|dim| bytes_to_json(dim)).collect();
-        }
-        if let Some(events) = &policy.events {
-            json["events"] = bytes_to_json(events);
-        }
-        Ok(Reply::bulk(json.to_string()))
+        Ok(Reply::bulk(policy_to_json(&pool).to_string()))
     }
 
     pub(super) fn verify(&self, now: i128, mut args: Args) -> Answer {
@@ -224,6 +201,34 @@ impl Reference {
         args.end()?;
         Ok(self.view(now, &key).map_or(Reply::Nil, |_| status_ok()))
     }
+}
+
+/// A policy as POLICY answers it.
+pub(super) fn policy_to_json(pool: &Pool) -> Value {
+    let policy = &pool.policy;
+    let mut json = json!({
+        "safety": policy.safety as i64,
+        "alert": policy.alert as i64,
+        "limits": pool.limits.iter().map(|limit| limit_to_json(limit)).collect::<Vec<_>>(),
+    });
+    let seconds = [("hold", policy.hold_s), ("retain", policy.retain_s), ("retain_paid", policy.retain_paid_s)];
+    for (name, value) in seconds {
+        if let Some(value) = value {
+            json[name] = (value as i64).into();
+        }
+    }
+    for (name, at_ms) in [("from", policy.from_ms), ("until", policy.until_ms)] {
+        if let Some(at_ms) = at_ms {
+            json[name] = (at_ms as i64).into();
+        }
+    }
+    if !policy.remember.is_empty() {
+        json["remember"] = policy.remember.iter().map(|dim| bytes_to_json(dim)).collect();
+    }
+    if let Some(events) = &policy.events {
+        json["events"] = bytes_to_json(events);
+    }
+    json
 }
 
 /// The attributes that the pool knows of an order: those that limits counted, and those that it was told to keep.

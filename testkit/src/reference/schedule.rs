@@ -73,8 +73,12 @@ impl Reference {
         if args.rest.is_empty() {
             return Err(arity());
         }
-        let (mut from, mut until) = (None, None);
+        let (mut from, mut until, mut note) = (None, None, None);
         while let Ok(word) = args.next() {
+            if word.eq_ignore_ascii_case(b"NOTE") && note.is_none() {
+                note = Some(args.id()?);
+                continue;
+            }
             let bound = match word.to_ascii_uppercase().as_slice() {
                 b"FROM" => &mut from,
                 b"UNTIL" => &mut until,
@@ -101,9 +105,15 @@ impl Reference {
                 return Err(wrong());
             }
             if (from_ms, until_ms) != (pool.policy.from_ms, pool.policy.until_ms) {
+                let mut changed = Vec::new();
+                for (name, differs) in
+                    [("from", pool.policy.from_ms != from_ms), ("until", pool.policy.until_ms != until_ms)]
+                {
+                    changed.extend(differs.then_some(name));
+                }
                 (pool.policy.from_ms, pool.policy.until_ms) = (from_ms, until_ms);
                 pool.change();
-                pool.tell("policy", None, 0);
+                pool.tell_policy(changed.join(","), note.as_ref());
                 pool.sale_is_scheduled(now);
             }
             Ok(status_ok())

@@ -10,7 +10,7 @@ impl Reference {
             true => None,
             false => Some(within(number(&word)?, -MAX_QTY, MAX_QTY)?),
         };
-        let options = args.options(now, &["NX", "XX"])?;
+        let options = args.options(now, &["NX", "XX", "NOTE"])?;
         if options.nx && options.xx {
             return Err(syntax());
         }
@@ -20,6 +20,7 @@ impl Reference {
             }
             let mut pool = Pool { on_hand, seq: 1, could: Some(0), ..Pool::default() };
             pool.tell("set", None, on_hand.unwrap_or(0));
+            pool.note(options.note.as_ref());
             self.pools.insert(key, pool.into());
             return Ok(status_ok());
         };
@@ -30,6 +31,7 @@ impl Reference {
             pool.on_hand = on_hand;
             pool.change();
             pool.tell("set", None, on_hand.unwrap_or(0));
+            pool.note(options.note.as_ref());
             Ok(status_ok())
         })
     }
@@ -40,11 +42,11 @@ impl Reference {
         if delta == 0 {
             return Err(error("delta is 0"));
         }
-        let token = args.options(now, &["TOKEN"])?.token;
+        let Options { token, note, .. } = args.options(now, &["TOKEN", "NOTE"])?;
         self.write(now, &key, |pool, config| {
             if let Some(known) = token.as_ref().and_then(|name| pool.add_tokens.get(name)) {
-                if known.delta != delta {
-                    return Err(conflict("the token has another delta"));
+                if known.delta != delta || known.peer.is_some() {
+                    return Err(conflict("the token has another delta, or is one of a transfer"));
                 }
                 return Err(words(&[
                     Reply::bulk("EXISTS"),
@@ -66,24 +68,26 @@ impl Reference {
                 if pool.add_tokens.len() >= config.max_orders {
                     return Err(error("the pool has too many tokens"));
                 }
-                pool.add_tokens.insert(name, AddToken { delta, at_ms: now, forget_ms: None });
+                pool.add_tokens.insert(name, AddToken { delta, at_ms: now, forget_ms: None, peer: None });
             }
             pool.on_hand = Some(on_hand + delta);
             pool.out -= delta;
             pool.change();
             pool.tell_token("added", None, delta, name);
+            pool.note(note.as_ref());
             Ok(ok(&[int(on_hand + delta), pool.shown_available()]))
         })
     }
 
     pub(super) fn suspend(&mut self, now: i128, mut args: Args, suspended: bool) -> Answer {
         let key = args.key()?;
-        args.end()?;
+        let note = args.options(now, &["NOTE"])?.note;
         self.write(now, &key, |pool, _| {
             if pool.suspended != suspended {
                 pool.suspended = suspended;
                 pool.change();
                 pool.tell(if suspended { "suspended" } else { "resumed" }, None, 0);
+                pool.note(note.as_ref());
             }
             Ok(status_ok())
         })
@@ -108,14 +112,22 @@ impl Reference {
     pub(super) fn set_policy(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let text = args.next()?;
-        args.end()?;
+        let Options { note, merge, .. } = args.options(now, &["MERGE", "NOTE"])?;
         if text.len() > 4 << 20 {
             return Err(error("the policy is too long"));
         }
         let invalid = || error("the policy is not valid");
         let json: Value = serde_json::from_slice(&text).map_err(|_| invalid())?;
-        let (policy, wanted) = parse_policy(&json, &self.config).ok_or_else(invalid)?;
-        self.write(now, &key, |pool, _| {
+        let whole = match merge {
+            true if json.is_object() => None,
+            true => return Err(invalid()),
+            false => Some(parse_policy(&json, &self.config).ok_or_else(invalid)?),
+        };
+        self.write(now, &key, |pool, config| {
+            let (policy, wanted) = match whole {
+                Some(whole) => whole,
+                None => merge::merged(pool, &json, config).ok_or_else(invalid)?,
+            };
             let mut limits = Vec::new();
             for limit in wanted {
                 let old = pool.limits.iter().find(|old| old.identity() == limit.identity());
@@ -139,10 +151,11 @@ impl Reference {
             if !same_limits || pool.policy != policy {
                 let window = |policy: &Policy| (policy.from_ms, policy.until_ms);
                 let other_window = window(&policy) != window(&pool.policy);
+                let changed = what_changes(pool, &policy, &limits);
                 pool.policy = policy;
                 pool.limits = limits.into_iter().map(Shared::from).collect();
                 pool.change();
-                pool.tell("policy", None, 0);
+                pool.tell_policy(changed, note.as_ref());
                 if other_window {
                     pool.sale_is_scheduled(now);
                 }
@@ -150,4 +163,37 @@ impl Reference {
             Ok(status_ok())
         })
     }
+}
+
+/// The names of what differs: the fields of the policy, then limits, the new ones first.
+fn what_changes(pool: &Pool, policy: &Policy, limits: &[Limit]) -> String {
+    let old = &pool.policy;
+    let fields = [
+        ("hold", old.hold_s != policy.hold_s),
+        ("retain", old.retain_s != policy.retain_s),
+        ("retain_paid", old.retain_paid_s != policy.retain_paid_s),
+        ("safety", old.safety != policy.safety),
+        ("alert", old.alert != policy.alert),
+        ("events", old.events != policy.events),
+        ("from", old.from_ms != policy.from_ms),
+        ("until", old.until_ms != policy.until_ms),
+        ("remember", old.remember != policy.remember),
+    ];
+    let mut names: Vec<String> =
+        fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_string()).collect();
+    let fields = names.len();
+    for limit in limits {
+        let before = pool.limits.iter().find(|old| old.identity() == limit.identity());
+        if before.is_none_or(|old| old.settings() != limit.settings()) {
+            names.push(limit.text());
+        }
+    }
+    let gone = pool.limits.iter().filter(|old| limits.iter().all(|limit| limit.identity() != old.identity()));
+    names.extend(gone.map(|old| old.text()));
+    let before: Vec<String> = pool.limits.iter().map(|old| old.text()).collect();
+    let moved = before != limits.iter().map(Limit::text).collect::<Vec<_>>();
+    if names.len() == fields && moved {
+        names.push("limits".into());
+    }
+    names.join(",")
 }

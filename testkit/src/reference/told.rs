@@ -20,6 +20,9 @@ pub struct EventRef {
     pub edge: Option<&'static str>,
     pub token: Option<Bytes>,
     pub peer: Option<Bytes>,
+    /// Of a change of policy: what it changed.
+    pub changed: Option<String>,
+    pub note: Option<Bytes>,
     /// None: the pool tells nobody, or whom the server says.
     pub stream: Option<Bytes>,
 }
@@ -50,6 +53,8 @@ impl Pool {
             edge,
             token: None,
             peer: None,
+            changed: None,
+            note: None,
             stream: self.policy.events.clone(),
         };
         self.told.push(told);
@@ -65,6 +70,22 @@ impl Pool {
 }
 
 impl Pool {
+    /// Adds what the caller noted to what was told last.
+    pub(super) fn note(&mut self, note: Option<&Bytes>) {
+        if let Some(told) = self.told.last_mut() {
+            told.note = note.cloned();
+        }
+    }
+
+    /// Tells of a change of policy.
+    pub(super) fn tell_policy(&mut self, changed: String, note: Option<&Bytes>) {
+        self.tell("policy", None, 0);
+        self.note(note);
+        if let Some(told) = self.told.last_mut() {
+            told.changed = Some(changed);
+        }
+    }
+
     /// The same of a shift.
     pub(super) fn tell_shifted(&mut self, units: i128, peer: &[u8]) {
         self.tell("shifted", None, units);
@@ -123,7 +144,7 @@ impl Reference {
     pub(super) fn reconcile(&mut self, now: i128, mut args: Args) -> Answer {
         let key = args.key()?;
         let shelf = within(number(&args.next()?)?, -MAX_QTY, MAX_QTY)?;
-        let (mut after, mut dry) = (None, false);
+        let (mut after, mut dry, mut note) = (None, false, None);
         while let Ok(word) = args.next() {
             if word.eq_ignore_ascii_case(b"AFTER") && after.is_none() {
                 let epoch = args.next().map_err(|_| syntax())?;
@@ -134,6 +155,8 @@ impl Reference {
                 let seq = within(number(&args.next().map_err(|_| syntax())?)?, 0, i128::from(i64::MAX))?;
                 let out = within(number(&args.next().map_err(|_| syntax())?)?, -MAX_QTY, MAX_QTY)?;
                 after = Some((epoch.to_ascii_lowercase(), seq, out));
+            } else if word.eq_ignore_ascii_case(b"NOTE") && note.is_none() {
+                note = Some(args.id()?);
             } else if word.eq_ignore_ascii_case(b"DRYRUN") && !dry {
                 dry = true;
             } else {
@@ -173,6 +196,7 @@ impl Reference {
             if drift != 0 {
                 pool.change();
                 pool.tell("reconciled", None, drift);
+                pool.note(note.as_ref());
             }
             Ok(ok(&[int(drift), int(expected), pool.shown_available()]))
         };

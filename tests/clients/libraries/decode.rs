@@ -57,6 +57,7 @@ fn decision(method: &str, items: &[Value]) -> Json {
                 "return" => ("returned", &["quantity", "available", "sold"]),
                 "mreserve" => ("cart_held", &["deadline_ms"]),
                 "add" => ("added", &["on_hand", "available"]),
+                "transfer" => ("transferred", &["on_hand", "available", "to_on_hand", "to_available"]),
                 "reconcile" => ("reconciled", &["drift", "on_hand", "available"]),
                 _ => ("done", &[]),
             };

@@ -79,6 +79,10 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
             "confirm" | "release" | "extend" | "return" | "order" => put("order", words.text()),
             "set" => put("on_hand", words.amount()),
             "add" => put("delta", words.number()),
+            "transfer" => {
+                put("to", words.text());
+                put("quantity", words.number());
+            }
             "reconcile" => put("on_hand", words.number()),
             "setpolicy" => put("policy", words.text()),
             "limit" => {

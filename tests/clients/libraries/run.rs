@@ -102,6 +102,7 @@ fn calls(round: usize) -> Vec<(&'static str, Json)> {
             ("return", json!({"key": a, "order": one})),
             ("release", json!({"key": b, "order": "gone"})),
             ("add", json!({"key": b, "delta": 1, "token": one})),
+            ("transfer", json!({"key": a, "to": b, "quantity": 1, "token": two})),
             ("reconcile", json!({"key": b, "on_hand": 100})),
             ("suspend", json!({"key": b})),
             ("resume", json!({"key": b})),

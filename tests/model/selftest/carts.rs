@@ -302,7 +302,7 @@ fn due_holds_come_back_in_every_pool_of_a_cart() {
 #[test]
 fn generated_carts_meet_every_answer() {
     let mut met: std::collections::BTreeMap<(String, String), usize> = Default::default();
-    for seed in 0..24 {
+    for seed in 0..40 {
         let profile = Profile { carts: true, ..Profile::default() };
         let mut generator = Generator::with(seed, profile);
         let mut model = Reference::new(Config::default());

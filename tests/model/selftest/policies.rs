@@ -31,3 +31,76 @@ fn a_policy_replaces_everything_and_keeps_the_usage_of_limits_that_stay() {
         shop.says(&format!("SETPOLICY k {bad}"), "-ERR");
     }
 }
+
+/// The patch of the first column makes the policy of the second one, and of the third the limits with what is used.
+#[test]
+fn a_patch_changes_what_it_names() {
+    let mut shop = Shop::with_stock(1_000_000, "100");
+    let policy = "{\"hold\":5,\"safety\":1,\"limits\":[{\"by\":[\"user\"],\"max\":9},\
+                  {\"by\":[\"user\",\"region\"],\"max\":50,\"per\":60,\"rolling\":true,\"missing\":\"allow\"}]}";
+    shop.says(&format!("SETPOLICY k {policy}"), "OK");
+    shop.says("RESERVE k o 2 FOR user u", "OK 2 97 1005000");
+    let (user, both) = ("user/life/units", "region+user/60-rolling/units");
+    let names = |shop: &mut Shop| {
+        let Reply::Array(limits) = shop.call("LIMITS k") else { panic!("limits") };
+        let field = |limit: &Reply, name: &str| limit.field(name).map_or("?".into(), show);
+        let each = limits.iter().map(|l| format!("{}={}{}", field(l, "limit"), field(l, "max"), field(l, "overrides")));
+        each.collect::<Vec<_>>().join(" ")
+    };
+    for (patch, hold, safety, limits) in [
+        ("{}", "5", "1", format!("{user}=9 {both}=50")),
+        ("{\"safety\":2}", "5", "2", format!("{user}=9 {both}=50")),
+        ("{\"hold\":null,\"safety\":null}", "900", "0", format!("{user}=9 {both}=50")),
+        ("{\"hold\":7,\"limits\":{}}", "7", "0", format!("{user}=9 {both}=50")),
+        ("{\"limits\":{\"user/life/units\":{\"max\":3}}}", "7", "0", format!("{user}=3 {both}=50")),
+        (
+            "{\"limits\":{\"region+user/60-rolling/units\":{\"max\":null,\"overrides\":[{\"for\":[\"v\",\"*\"],\"max\":1}]}}}",
+            "7",
+            "0",
+            format!("{user}=3 {both}=-1[[v *] 1]"),
+        ),
+        (
+            "{\"limits\":{\"*/day/orders\":{\"max\":4},\"region+user/60-rolling/units\":null,\"store/life/units\":null}}",
+            "7",
+            "0",
+            format!("{user}=3 */day/orders=4"),
+        ),
+        (
+            "{\"limits\":[{\"by\":[\"store\"],\"missing\":\"allow\"},{\"by\":[\"user\"],\"max\":8}]}",
+            "7",
+            "0",
+            format!("store/life/units=-1 {user}=8"),
+        ),
+    ] {
+        shop.says(&format!("SETPOLICY k {patch} MERGE"), "OK");
+        shop.field("GET k", "hold_seconds", hold);
+        shop.field("GET k", "safety", safety);
+        assert_eq!(names(&mut shop), limits, "{patch}");
+        // The same patch again changes nothing.
+        refuses(&mut shop, &format!("SETPOLICY k {patch} MERGE"), "OK");
+    }
+    shop.usage("USAGE k FOR user u", &["2/8/6/0"]);
+    shop.says("SETPOLICY k {\"limits\":null} MERGE", "OK");
+    shop.field("GET k", "limits", "0");
+    for bad in [
+        "1",
+        "[]",
+        "null",
+        "{\"x\":1}",
+        "{\"hold\":0}",
+        "{\"limits\":5}",
+        "{\"limits\":{\"user\":{}}}",
+        "{\"limits\":{\"user/day/units\":4}}",
+        "{\"limits\":{\"user/day/units\":[]}}",
+        "{\"limits\":{\"user/day/units\":{\"per\":\"day\"}}}",
+        "{\"limits\":{\"user/day/units\":{\"color\":1}}}",
+        "{\"limits\":{\"User/day/units\":{}}}",
+        "{\"limits\":{\"user+region/day/units\":{}}}",
+        "{\"limits\":{\"user/fortnight/units\":{}}}",
+        "{\"from\":9,\"until\":9}",
+    ] {
+        refuses(&mut shop, &format!("SETPOLICY k {bad} MERGE"), "-ERR");
+    }
+    shop.says("SETPOLICY none {} MERGE", "NOPOOL none");
+    shop.says("SETPOLICY none 1 MERGE", "-ERR");
+}

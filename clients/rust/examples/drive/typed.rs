@@ -103,6 +103,14 @@ pub fn typed(method: &str, args: &Json) -> Call<Json> {
             let wrote = |wrote| json!({"type": if wrote { "done" } else { "nothing" }});
             set(key, amount(&args["on_hand"]), only_if).map(wrote)
         }
+        "transfer" => transfer(key, raw(&args["to"]), n("quantity"), token).map(|answer| {
+            outcome(answer, |d| {
+                json!({
+                    "type": "transferred", "on_hand": d.on_hand, "available": d.available,
+                    "to_on_hand": d.to_on_hand, "to_available": d.to_available
+                })
+            })
+        }),
         "add" => add(key, n("delta"), token).map(|answer| {
             outcome(answer, |d| json!({"type": "added", "on_hand": d.on_hand, "available": d.available}))
         }),

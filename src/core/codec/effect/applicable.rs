@@ -47,6 +47,7 @@ fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
         | PoolChange::Policy(_)
         | PoolChange::Scheduled(_) => true,
         PoolChange::Added { .. } | PoolChange::Reconciled { .. } => !pool.unlimited,
+        PoolChange::Transferred { delta, .. } => !pool.unlimited && *delta != 0,
         PoolChange::LimitSet(set) => {
             let there = pool.limits.iter().any(|l| l.identity == set.identity);
             there || (pool.limits.len() < MAX_LIMITS && set.tz.is_some() && set.missing.is_some())

@@ -36,6 +36,7 @@ pub const POLICY_SCHEDULE: u8 = 28;
 pub const SCHEDULED: u8 = 29;
 pub const OPENED: u8 = 30;
 pub const ENDED: u8 = 31;
+pub const TRANSFERRED: u8 = 32;
 /// No change of its own: what orders remember by the policy behind it.
 pub const REMEMBER: u8 = 38;
 /// No change of its own: the named time zones of the limits in the change behind it.

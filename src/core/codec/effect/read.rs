@@ -12,6 +12,7 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{
     Change, Credit, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, ResolvedWindows,
 };
+use crate::core::model::ids::MAX_KEY;
 use crate::core::model::limit::{Overrides, MAX_LIMITS};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
@@ -152,6 +153,11 @@ fn pool_change<'a>(r: &mut Reader<'a>, code: u8, pool: &Pool, now_ms: i64) -> Re
                 None => None,
             };
             PoolChange::Added { delta, token }
+        }
+        op::TRANSFERRED => {
+            let (delta, token) = (r.bounded()?, r.id()?);
+            let forget_ms = time(r, now_ms)?;
+            PoolChange::Transferred { delta, token: (token, forget_ms), peer: r.bytes(MAX_KEY)? }
         }
         op::RECONCILED => PoolChange::Reconciled { on_hand: r.bounded()? },
         op::SUSPENDED => PoolChange::Suspended,

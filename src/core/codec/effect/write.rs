@@ -101,6 +101,7 @@ const fn pool_code(change: &PoolChange<'_>) -> u8 {
         PoolChange::Created { .. } => op::CREATED,
         PoolChange::Set(_) => op::SET,
         PoolChange::Added { .. } => op::ADDED,
+        PoolChange::Transferred { .. } => op::TRANSFERRED,
         PoolChange::Reconciled { .. } => op::RECONCILED,
         PoolChange::Suspended => op::SUSPENDED,
         PoolChange::Resumed => op::RESUMED,
@@ -189,6 +190,12 @@ fn put_pool_change(out: &mut Vec<u8>, now_ms: i64, change: &PoolChange<'_>) {
             if let Some((_, forget_ms)) = token {
                 put_signed(out, forget_ms.saturating_sub(now_ms));
             }
+        }
+        PoolChange::Transferred { delta, token: (token, forget_ms), peer } => {
+            put_signed(out, *delta);
+            put_bytes(out, token);
+            put_signed(out, forget_ms.saturating_sub(now_ms));
+            put_bytes(out, peer);
         }
         PoolChange::Reconciled { on_hand } => put_signed(out, *on_hand),
         PoolChange::Suspended | PoolChange::Resumed | PoolChange::Opened | PoolChange::Ended => {}

@@ -165,6 +165,10 @@ public final class Calls {
         return on(key).add(delta).add("TOKEN").add(token).of(Command.ADD, decode::added);
     }
 
+    public Call<Outcome<Results.Transferred>> transfer(String from, String to, long quantity, String token) {
+        return on(from).add(to).add(quantity).add("TOKEN").add(token).of(Command.TRANSFER, decode::transferred);
+    }
+
     /** {@code after} null: for a quiet moment. */
     public Call<Outcome<Results.Reconciled>> reconcile(String key, long onHand, Options.After after, boolean dryRun) {
         Words words = on(key).add(onHand);

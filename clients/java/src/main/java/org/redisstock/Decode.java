@@ -111,6 +111,10 @@ final class Decode {
         return outcome(answer, a -> new Results.Added(number(a.get(1)), number(a.get(2))));
     }
 
+    Outcome<Results.Transferred> transferred(Object answer) {
+        return outcome(answer, a -> new Results.Transferred(number(a.get(1)), number(a.get(2)), number(a.get(3)), number(a.get(4))));
+    }
+
     Outcome<Results.Reconciled> reconciled(Object answer) {
         return outcome(answer, a -> new Results.Reconciled(number(a.get(1)), number(a.get(2)), number(a.get(3))));
     }

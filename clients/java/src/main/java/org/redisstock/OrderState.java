@@ -6,7 +6,9 @@ import java.util.Locale;
 public enum OrderState {
     RESERVED, CONFIRMED, RETURNED, RELEASED, EXPIRED,
     /** Of a token of {@code add}: the units were added before. */
-    ADDED;
+    ADDED,
+    /** Of a token of {@code transfer}: the units were moved before. */
+    TRANSFERRED;
 
     private static final OrderState[] ALL = values();
     private final String text = name().toLowerCase(Locale.ROOT);

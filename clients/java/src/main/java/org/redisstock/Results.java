@@ -21,6 +21,9 @@ public final class Results {
 
     public record Added(long onHand, long available) {}
 
+    /** What is in both pools now: the one that the units came from, and the one that they went to. */
+    public record Transferred(long onHand, long available, long toOnHand, long toAvailable) {}
+
     public record Reconciled(long drift, long onHand, long available) {}
 
     /** {@code onHand} is null where the pool is unlimited, {@code events} where it has no stream of its own. */

@@ -170,6 +170,11 @@ public class Stock {
         return run(calls.add(key, delta, token));
     }
 
+    /** Moves free units to another pool of the same slot; the token is the movement's number. */
+    public Outcome<Results.Transferred> transfer(String from, String to, long quantity, String token) {
+        return run(calls.transfer(from, to, quantity, token));
+    }
+
     /** At most {@code max} units for each value of {@code by}, in each window ({@code DAY}; null: ever). */
     public Outcome<Void> limit(String key, String by, long max, String per) {
         return run(calls.limit(key, by, max, Options.Limit.per(per)));

@@ -36,6 +36,7 @@ final class TypedCall {
             case "mreturn" -> calls.returnCart(order, texts(args.get("keys")), args.has("keep_usage"), args.has("no_restock"));
             case "set" -> calls.set(key, amount(args, "on_hand"), text(args, "only_if"));
             case "add" -> calls.add(key, args.get("delta").longValue(), text(args, "token"));
+            case "transfer" -> calls.transfer(key, text(args, "to"), args.get("quantity").longValue(), text(args, "token"));
             case "reconcile" -> calls.reconcile(key, args.get("on_hand").longValue(), after(args), args.has("dry_run"));
             case "suspend" -> calls.suspend(key);
             case "resume" -> calls.resume(key);
@@ -168,6 +169,10 @@ final class TypedCall {
         }
         if (value instanceof Results.Deadline deadline) {
             return result(method.equals("mreserve") ? "cart_held" : "extended").put("deadline_ms", deadline.deadlineMs());
+        }
+        if (value instanceof Results.Transferred moved) {
+            return result("transferred").put("on_hand", moved.onHand()).put("available", moved.available())
+                    .put("to_on_hand", moved.toOnHand()).put("to_available", moved.toAvailable());
         }
         if (value instanceof Results.Added added) {
             return result("added").put("on_hand", added.onHand()).put("available", added.available());
