@@ -10,8 +10,8 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: vectors
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange ledger-databases
-.PHONY: shop shop-load
-.PHONY: dist packages packages-test images-test deploy-check
+.PHONY: shop shop-load compare
+.PHONY: dist packages packages-test images-test deploy-check msrv
 .PHONY: test-first-half test-second-half
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
@@ -20,6 +20,8 @@ help:
 	@echo "make shop    a flash sale in the browser: Redis, stock-ledger and a web shop, at one address of 127.0.0.1;"
 	@echo "             DATABASE=postgres://… or mysql://… in place of SQLite, ARGS='--units 20 --hold-seconds 15'"
 	@echo "make shop-load  page views and orders a second of that shop, and how fast 200 open pages show that it is sold out"
+	@echo "make compare  the same buyers on redis-stock and on the designs that shops build instead, below ten minutes;"
+	@echo "             writes docs/internals/designs.md; ARGS='--redis' for those in Redis, PAGE= writes nothing"
 	@echo "make test    every test"
 	@echo "make servers every server and cluster test on Redis 8.2.3, 8.6.3 and Valkey 9.1.2, fetched below target/servers"
 	@echo "make exchange  which of these servers hands pools to which, each pair run"
@@ -46,6 +48,7 @@ help:
 	@echo "make dist    stripped release builds, a tarball, checksums: target/dist"
 	@echo "make packages  Debian packages (cargo-deb): target/packages; make packages-test tries them in Debian 12 and 13 (root, debootstrap)"
 	@echo "make images-test  the images by buildah, without Docker; make deploy-check  workflows, compose.yaml, Kubernetes (Go)"
+	@echo "make msrv    each crate with the oldest compiler that it promises (rustup)"
 	@echo "make build, make deps, make golden: parts of these"
 
 # Installs what is missing, where apt can.
@@ -70,6 +73,12 @@ shop: deps
 shop-load: deps
 	cargo build --release -p redis-stock -p stock-shop
 	cargo run --release -p stock-shop --example load
+
+# Needs the databases, too, and the machine for itself.
+PAGE ?= docs/internals/designs.md
+compare: deps-tests
+	cargo build --release -p redis-stock -p stock-compare
+	STOCK_MODULE="$(abspath $(MODULE))" "$(TARGET)/release/stock-compare" $(if $(PAGE),--page "$(PAGE)") $(ARGS)
 
 test: deps-tests
 	cargo fmt --all --check
@@ -114,6 +123,10 @@ packages: deps
 # Installs, enables, upgrades, removes and purges them in a debootstrap of each release.
 packages-test:
 	@for suite in $(or $(SUITES),bookworm trixie); do sh scripts/packages-test.sh $$suite || exit 1; done
+
+# Each crate with the oldest compiler that it promises; needs rustup.
+msrv:
+	@sh scripts/msrv.sh
 
 # The images by buildah, on a debootstrap of Debian 12.
 images-test:

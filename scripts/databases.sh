@@ -106,7 +106,7 @@ END
 #!/bin/sh
 mkdir -p "\$1"
 {
-    echo "create database if not exists mysql; use mysql; SET @auth_root_socket=NULL;"
+    printf '%s\n' "create database if not exists mysql;" "use mysql;" "SET @auth_root_socket=NULL;"
     cd "$share"
     cat mariadb_system_tables.sql mariadb_performance_tables.sql mariadb_system_tables_data.sql \
         maria_add_gis_sp_bootstrap.sql mariadb_sys_schema.sql
@@ -114,7 +114,7 @@ mkdir -p "\$1"
 END
             ;;
         mysql*)
-            server="$run $root/usr/sbin/mysqld --no-defaults --basedir=$root/usr --lc-messages-dir=$root/usr/share/mysql"
+            server="$run $root/usr/sbin/mysqld --no-defaults --basedir=$root/usr --lc-messages-dir=$root/usr/share/mysql --secure-file-priv="
             cat >"$databases/$name/install" <<END
 #!/bin/sh
 exec $server --initialize-insecure --datadir="\$1"

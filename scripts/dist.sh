@@ -18,7 +18,9 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 sysroot=$(rustc --print sysroot)
 RUSTFLAGS="--remap-path-prefix=$PWD=/redis-stock --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$sysroot=/rust"
 RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$CARGO_TARGET_DIR=/target"
-export SOURCE_DATE_EPOCH CARGO_TARGET_DIR RUSTFLAGS
+# The same for the C that SQLite and TLS bring.
+CFLAGS="-ffile-prefix-map=$PWD=/redis-stock -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$CARGO_TARGET_DIR=/target"
+export SOURCE_DATE_EPOCH CARGO_TARGET_DIR RUSTFLAGS CFLAGS
 cargo build --release --locked --lib -p redis-stock
 cargo build --release --locked --bin stock-ledger -p stock-ledger
 cargo build --release --locked --bin stockctl -p stockctl

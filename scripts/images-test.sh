@@ -1,9 +1,9 @@
 #!/bin/sh
 # The images without Docker and without a registry: buildah (vfs, chroot isolation, nothing pulled)
-# builds the targets `server` and `ledger` of the Dockerfile on a debootstrap of Debian 12, with the
-# binaries of `make packages`; then the first sale is made in the server's image, and the ledger is run.
-# Needs root, buildah, debootstrap. The target `build`, which compiles, needs a base image with Rust:
-# it is not built here.
+# builds the targets `server`, `ledger`, `shop` and `stockctl` of the Dockerfile on a debootstrap of Debian 12; then
+# the first sale is made in the server's image, the ledger is run, and the shop opens. Needs root,
+# buildah, debootstrap. The target `build` needs a base image with Rust: its commands are run on this
+# machine instead, in a copy of what it copies.
 set -eu
 cd "$(dirname "$0")/.."
 target=$(realpath "${CARGO_TARGET_DIR:-target}")
@@ -27,21 +27,36 @@ if ! b images -q localhost/debian-base 2>/dev/null | grep -q .; then
     b rm "$from" >/dev/null
     rm -rf "$work/base"
 fi
-rm -rf "$work/out"
-mkdir -p "$work/out"
-for file in libredis_stock.so stock-ledger stockctl; do strip -o "$work/out/$file" "$target/release/$file"; done
+rm -rf "$work/out" "$work/tree"
+mkdir -p "$work/out" "$work/tree"
+sed -n '/ AS build$/,/ AS binaries$/s/^COPY //p' Dockerfile | while read -r words; do
+    # shellcheck disable=SC2086
+    set -- $words
+    # The last word says where to: the same place.
+    while [ $# -gt 1 ]; do
+        mkdir -p "$work/tree/$(dirname "$1")"
+        cp -r "$1" "$work/tree/$1"
+        shift
+    done
+done
+grep -o 'cargo build [^\\]*' Dockerfile | while read -r line; do
+    # shellcheck disable=SC2086
+    (cd "$work/tree" && CARGO_TARGET_DIR="$target" $line) || fail "$line"
+done || exit 1
+echo "compiled from what the Dockerfile copies"
+for file in libredis_stock.so stock-ledger stockctl stock-shop; do strip -o "$work/out/$file" "$target/release/$file"; done
 from=$(b from scratch)
 b add -q "$from" "$work/out" /out >/dev/null
 b commit -q "$from" localhost/binaries >/dev/null
 b rm "$from" >/dev/null
-for image in server ledger; do
+for image in server ledger shop stockctl; do
     b bud -q --isolation chroot --pull-never --format docker --target $image --build-arg BINARIES=localhost/binaries \
         --build-arg SERVER=localhost/debian-base --build-arg BASE=localhost/debian-base \
         --build-arg RUST=localhost/debian-base -t "localhost/stock-$image" . >"$work/$image.log" 2>&1 ||
         { tail -20 "$work/$image.log"; fail "$image"; }
     user=$(b inspect --type image --format '{{.Docker.Config.User}}' "localhost/stock-$image")
-    case $user in redis | ledger) ;; *) fail "$image runs as '$user'" ;; esac
-    b inspect --type image --format '{{.Docker.Config.Healthcheck}}' "localhost/stock-$image" | grep -q CMD || fail "$image has no health check"
+    case $user in redis | ledger | stockctl) ;; *) fail "$image runs as '$user'" ;; esac
+    b inspect --type image --format '{{.Docker.Config.Healthcheck}}' "localhost/stock-$image" | grep -q CMD || [ "$image" = stockctl ] || fail "$image has no health check"
     echo "built: $image, user $user"
 done
 server=$(b from --pull-never localhost/stock-server)
@@ -64,3 +79,17 @@ for command in init "run --once"; do
         "$ledger" -- stock-ledger --log error $command || fail "stock-ledger $command"
 done
 echo "the ledger ran in its image"
+
+shop=$(b from --pull-never localhost/stock-shop)
+b run --isolation chroot "$shop" -- stock-shop --module /usr/lib/redis/modules/libredis_stock.so --dir /data/shop --bind 0.0.0.0 \
+    >"$work/shop.txt" 2>&1 &
+shop_pid=$!
+for n in $(seq 60); do
+    b run --isolation chroot "$shop" -- stock-shop healthy 2>"$work/shop-health.txt" && break
+    [ "$n" -lt 60 ] || { cat "$work/shop.txt" "$work/shop-health.txt"; fail "the shop does not open"; }
+    sleep 0.5
+done
+kill "$shop_pid"
+wait "$shop_pid" || true
+b rm "$shop" >/dev/null
+echo "the shop opened in its image"

@@ -44,7 +44,7 @@ fn count(server: &Server, scripts: &Scripts, row: &Row, calls: u64) -> Result<f6
     control(server, &["-i", "off"])?;
     control(server, &["-d"])?;
     let text = fs::read_to_string(server.dir().join(format!("callgrind.{}", dumps + 1))).context("the dump")?;
-    Ok(total(&text).context("no totals in the dump")? / calls as f64)
+    Ok(total(&text).context("no totals in the dump")? / (calls * row.orders) as f64)
 }
 
 /// How many dumps there are.

@@ -160,11 +160,12 @@ fn measure(
     let took = load.run(&ready, DEPTH, row.reply)?;
     let (cpu_after, log_after) = (connection.cpu_us()?, log_bytes(connection, mode)?);
     let took_single = load.run(&make(warm + calls, single), 1, row.reply)?;
+    let (done, single) = ((calls * row.orders) as f64, (single * row.orders) as f64);
     Ok(Sample {
-        cpu_us: (cpu_after - cpu_before) / calls as f64,
-        calls_per_second: calls as f64 / took.as_secs_f64(),
-        calls_per_second_single: single as f64 / took_single.as_secs_f64(),
-        log_bytes: (log_after - log_before) / calls as f64,
+        cpu_us: (cpu_after - cpu_before) / done,
+        calls_per_second: done / took.as_secs_f64(),
+        calls_per_second_single: single / took_single.as_secs_f64(),
+        log_bytes: (log_after - log_before) / done,
     })
 }
 
@@ -208,6 +209,7 @@ impl Comparison {
         [
             ratio(Measure::ReserveAgainstC2, 0, rows::RESERVE_3, rows::LUA_C2, cpu, ""),
             rate(Measure::ReserveAgainstFloor, rows::RESERVE_3),
+            ratio(Measure::BatchAgainstFloor, 0, rows::BATCH, rows::FLOOR, cpu, ""),
             ratio(Measure::CartAgainstD, 0, rows::MRESERVE, rows::LUA_D, cpu, ""),
             rate(Measure::SoldoutAgainstFloor, rows::SOLDOUT),
             rate(Measure::LimitedAgainstFloor, rows::LIMITED),

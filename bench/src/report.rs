@@ -112,13 +112,21 @@ pub fn comparison(comparison: &Comparison, counted: Result<()>) -> Vec<Section> 
     vec![calls, modes]
 }
 
+/// So much of a call is shown; all of them are ASCII.
+const LONGEST_CALL: usize = 700;
+
 /// One call of each row, as it is sent.
 pub fn calls() -> String {
     let scripts = Scripts::named();
     let mut text = String::from("\n## The calls\n\nThe first call of each row; ids differ from call to call.\n\n```\n");
     for row in rows::all() {
         let call = Calls::of(0, 1, |calls, n| (row.make)(&scripts, calls, n));
-        let _ = writeln!(text, "{}: {}", row.name, wire::typed(call.bytes(0, 1)));
+        let mut typed = wire::typed(call.bytes(0, 1));
+        if typed.len() > LONGEST_CALL {
+            typed.truncate(LONGEST_CALL);
+            typed.push('…');
+        }
+        let _ = writeln!(text, "{}: {typed}", row.name);
     }
     text.push_str(
         "```\n\nThe pools and their limits are made by [bench/src/rows/setup.rs](../../bench/src/rows/setup.rs).\n",

@@ -169,6 +169,31 @@ func Confirm(key, order string, o ConfirmOptions) Call[Outcome[Confirmed]] {
 	return of(on("CONFIRM", key).add(order).optional("QTY", o.Quantity).flag("LATE", o.Late).optional("SINCE", o.SinceMs).attributes(o.For), confirmed)
 }
 
+// BatchOrder is one order of ReserveBatch, with a value for each of its dimensions.
+type BatchOrder struct {
+	Order    string
+	Quantity int64
+	Values   []string
+}
+
+// ReserveBatch holds units of one pool for up to 128 orders, each judged as by a Reserve of its own. All have the same dimensions.
+func ReserveBatch(key string, hold Hold, dims []string, orders []BatchOrder) Call[[]Result[Held]] {
+	w := on("RESERVEBATCH", key).hold(hold)
+	if len(dims) > 0 {
+		w.add("DIMS", strconv.Itoa(len(dims))).add(dims...)
+	}
+	w.add("ORDERS", strconv.Itoa(len(orders)))
+	for _, one := range orders {
+		w.add(one.Order).number(one.Quantity).add(one.Values...)
+	}
+	return of(w, batch(held))
+}
+
+// ConfirmBatch turns up to 128 holds of one pool into sales, each judged as by a Confirm of its own.
+func ConfirmBatch(key string, orders []string) Call[[]Result[Confirmed]] {
+	return of(on("CONFIRMBATCH", key).add("ORDERS", strconv.Itoa(len(orders))).add(orders...), batch(confirmed))
+}
+
 // Release gives a hold up; of an order that never arrived, too.
 func Release(key, order string) Call[Outcome[Changed]] {
 	return of(on("RELEASE", key).add(order), changed)

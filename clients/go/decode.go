@@ -94,6 +94,25 @@ var (
 	done       = outcome(func([]any) Nothing { return Nothing{} })
 )
 
+// batch reads an array of answers; an error reply among them concerns its order alone.
+func batch[T any](one func(any) (Outcome[T], error)) func(any) ([]Result[T], error) {
+	return func(answer any) ([]Result[T], error) {
+		list, isList := answer.([]any)
+		if !isList {
+			return nil, fmt.Errorf("stock: an unknown answer %v", answer)
+		}
+		results := make([]Result[T], len(list))
+		for i, answer := range list {
+			if err, failed := answer.(error); failed {
+				results[i].Err = nested(err)
+				continue
+			}
+			results[i].Outcome, results[i].Err = one(answer)
+		}
+		return results, nil
+	}
+}
+
 func written(answer any) (bool, error) { return answer != nil, nil }
 
 func textOrNil(answer any) (*string, error) {

@@ -30,6 +30,15 @@ func (e *Error) Unwrap() error { return e.Err }
 // NoAnswer is the error of a time-out, or of a connection that broke. For adapters.
 func NoAnswer(err error) *Error { return &Error{Class: Unsure, Err: err} }
 
+// nested is an error reply within an array. Some clients take the code ERR off.
+func nested(err error) *Error {
+	text := err.Error()
+	if text == strings.TrimLeft(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		text = "ERR " + text
+	}
+	return Reply(text, err)
+}
+
 // Reply is the error that the server answered. For adapters.
 func Reply(text string, err error) *Error {
 	code, _, _ := strings.Cut(text, " ")

@@ -7,6 +7,12 @@ type Outcome[T any] struct {
 	Refused *Refusal // the pool said no: an answer to tell the buyer, not an error
 }
 
+// Result is the answer to one order of a batch, or its error.
+type Result[T any] struct {
+	Outcome Outcome[T]
+	Err     error
+}
+
 // OK says whether it is done, by this call or by the same one before.
 func (o Outcome[T]) OK() bool { return o.Refused == nil }
 

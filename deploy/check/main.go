@@ -54,9 +54,10 @@ func workflows(root string) error {
 	return err
 }
 
-// Also that each service starts behind what it needs, and listens on this machine only.
+// Also that each service starts behind what it needs, listens on this machine only, and finds the files
+// that it mounts; that Prometheus asks services that there are, and Grafana one that has the dashboards.
 func compose(root string) error {
-	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "compose.yaml")})
+	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "compose.yaml")}, cli.WithProfiles([]string{"*"}))
 	if err != nil {
 		return err
 	}
@@ -73,6 +74,44 @@ func compose(root string) error {
 		if service.Build == nil && !strings.Contains(service.Image, ":") {
 			return fmt.Errorf("%s: image %s is not pinned", name, service.Image)
 		}
+		for _, volume := range service.Volumes {
+			if _, err := os.Stat(volume.Source); volume.Type == "bind" && err != nil {
+				return fmt.Errorf("%s mounts %w", name, err)
+			}
+		}
+		for _, config := range service.Configs {
+			if _, is := project.Configs[config.Source]; !is {
+				return fmt.Errorf("%s: no configuration %s", name, config.Source)
+			}
+		}
+	}
+	var scraped struct {
+		Scrape []struct {
+			Static []struct {
+				Targets []string `json:"targets"`
+			} `json:"static_configs"`
+		} `json:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal([]byte(project.Configs["prometheus"].Content), &scraped); err != nil {
+		return fmt.Errorf("prometheus: %w", err)
+	}
+	targets := 0
+	for _, job := range scraped.Scrape {
+		for _, static := range job.Static {
+			for _, target := range static.Targets {
+				if _, is := project.Services[strings.Split(target, ":")[0]]; !is {
+					return fmt.Errorf("prometheus asks %s, which is no service", target)
+				}
+				targets++
+			}
+		}
+	}
+	if targets < 2 {
+		return fmt.Errorf("prometheus asks %d targets", targets)
+	}
+	dashboards, err := filepath.Glob(filepath.Join(root, "deploy/grafana/*.json"))
+	if err != nil || len(dashboards) == 0 {
+		return fmt.Errorf("no dashboards: %v", err)
 	}
 	return nil
 }

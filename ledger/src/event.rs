@@ -49,7 +49,9 @@ impl Kind {
             b"cancelled" => Kind::Cancelled,
             b"added" => Kind::Added,
             b"transferred" => Kind::Transferred,
-            b"set" | b"reconciled" | b"policy" | b"suspended" | b"resumed" | b"opened" | b"ended" => Kind::Other,
+            b"set" | b"reconciled" | b"policy" | b"suspended" | b"resumed" | b"opened" | b"ended" | b"shifted" => {
+                Kind::Other
+            }
             _ => return None,
         })
     }

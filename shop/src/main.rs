@@ -1,6 +1,8 @@
 //! `stock-shop`: starts Redis with the module, stock-ledger, two workers and the shop, and says
 //! where the shop is.
 
+use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,9 @@ use tokio::net::TcpListener;
 /// The stream of the pool's changes.
 const STREAM: &str = "stock:events";
 
+/// The shop's port, where none is given.
+const PORT: u16 = 8618;
+
 /// A flash sale in the browser, on this machine alone (127.0.0.1).
 #[derive(Parser)]
 #[command(version, about)]
@@ -39,8 +44,11 @@ struct Args {
     #[arg(long, default_value = "target/shop")]
     dir: PathBuf,
     /// The shop's port; another one is taken where it is in use
-    #[arg(long, default_value_t = 8618)]
+    #[arg(long, default_value_t = PORT)]
     port: u16,
+    /// The address to listen on: another one inside a container only, whose port is published on 127.0.0.1 alone
+    #[arg(long, default_value = "127.0.0.1")]
+    bind: IpAddr,
     /// Units on the shelf
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     units: u32,
@@ -76,6 +84,7 @@ async fn main() -> std::process::ExitCode {
             tracing_subscriber::fmt().with_env_filter("info,sqlx=error").with_ansi(false).init();
             Cli::parse_from(&words[1..]).run().await
         }
+        Some("healthy") => healthy(),
         _ => open(Args::parse()).await,
     };
     match ended {
@@ -97,6 +106,17 @@ async fn work(args: Work) -> Result<()> {
         ended = worker::work(&args.redis, &args.database, STREAM, &args.name) => ended,
         () = orphaned => Ok(()),
     }
+}
+
+/// What a container's health check asks: whether the product page is served.
+fn healthy() -> Result<()> {
+    let mut connection = std::net::TcpStream::connect(("127.0.0.1", PORT))?;
+    connection.set_read_timeout(Some(Duration::from_secs(2)))?;
+    write!(connection, "GET / HTTP/1.0\r\nHost: 127.0.0.1:{PORT}\r\n\r\n")?;
+    let mut status = [0; 12];
+    connection.read_exact(&mut status)?;
+    ensure!(status.ends_with(b" 200"), "{}", String::from_utf8_lossy(&status));
+    Ok(())
 }
 
 async fn open(args: Args) -> Result<()> {
@@ -163,9 +183,9 @@ async fn run(args: &Args, dir: &Path) -> Result<()> {
     tokio::spawn(look::follow(shop.clone()));
 
     // Loopback only: the back office needs no password, and kills servers.
-    let listener = match TcpListener::bind(("127.0.0.1", args.port)).await {
+    let listener = match TcpListener::bind((args.bind, args.port)).await {
         Ok(listener) => listener,
-        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await?,
+        Err(_) => TcpListener::bind((args.bind, 0)).await?,
     };
     let at = listener.local_addr()?.port();
     let site = Arc::new(Site::new(at));

@@ -69,25 +69,31 @@ with sync_playwright() as tools:
     one.click("#late")
     expect(one.locator("#answer")).to_contain_text("too late")
 
-    step("the back office: 300 units arrive, a crowd comes, and Redis is killed in the middle")
+    step("the back office: units arrive, a crowd comes, and Redis is killed in the middle")
     office = buyer(browser, 1180, 800)
     office.goto(f"{BASE}/office")
     expect(office.locator("#drift")).to_have_text("0", timeout=20_000)
     watcher = buyer(browser)
-    for _ in range(6):
-        office.click("#restock")
-        office.wait_for_timeout(150)
-    expect(watcher.locator("#left")).to_have_text("300 left")
-    office.fill("#buyers", "3000")
+    # More units than the button brings, so that the crowd takes a while.
+    office.evaluate(
+        "async () => { const { post } = await import('/static/common.js');"
+        " for (let n = 0; n < 3; n++) await post('/api/office/restock', { number: 1000 }); }"
+    )
+    expect(watcher.locator("#left")).to_have_text("3000 left")
+    office.fill("#buyers", "6000")
     office.click("#crowd")
-    expect(watcher.locator("#left")).not_to_have_text("300 left")
+    expect(office.locator("#crowd-line")).to_contain_text(re.compile(r"Crowd: [1-9]\d{2,} of"))
     office.click("#kill-redis")
     expect(office.locator("#log")).to_contain_text("redis-server is back", timeout=20_000)
-    expect(office.locator("#log")).to_contain_text("a crowd of 3000", timeout=30_000)
+    expect(office.locator("#log")).to_contain_text("a crowd of 6000", timeout=60_000)
     lines = office.locator("#log li").all_text_contents()
+    # The newest stands first: the crowd was there before the kill, and after it.
+    crowd, killed = (next(n for n, line in enumerate(lines) if text in line) for text in ("a crowd of 6000", "kill -9"))
+    assert crowd < killed, lines
     for line in lines:
         assert "lost: " not in line or "lost: 0." in line, line
         assert "wrong answers: " not in line or "wrong answers: 0." in line, line
+    expect(office.locator("#crowd-line")).to_contain_text("wrong answers 0, without an answer 0.")
     # Abandoned carts end, and the database has all of it.
     expect(office.locator("#n-held")).to_have_text("0", timeout=20_000)
     expect(office.locator("#drift")).to_have_text("0", timeout=20_000)

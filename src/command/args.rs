@@ -1,7 +1,7 @@
 //! A cursor over the arguments of a call, and parsers that check bounds.
 
 use super::error::CommandError;
-use crate::core::model::attributes::{Attributes, RecentNames, Rejected};
+use crate::core::model::attributes::{Attributes, CommonNames, RecentNames, Rejected, MAX_ATTRIBUTES};
 use crate::core::model::ids::{is_id, is_name};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_SECONDS};
@@ -14,9 +14,12 @@ const NOT_A_NUMBER: CommandError = CommandError::line("ERR value is not an integ
 const BAD_EXPIRE: CommandError = CommandError::line("ERR invalid expire time: above 0 and at most 3650 days ahead");
 /// The error of a quantity that no order can have.
 pub const OUTSIDE: CommandError = CommandError::line("ERR quantity is out of range: 1 to 9007199254740991");
-const BAD_ORDER: CommandError = CommandError::line("ERR invalid order id: 1 to 128 bytes");
+/// The error of an order id of no or too many bytes.
+pub const BAD_ORDER: CommandError = CommandError::line("ERR invalid order id: 1 to 128 bytes");
 
-const INVALID_VALUE: CommandError = CommandError::line("ERR invalid dimension value: 1 to 128 bytes");
+/// The error of a value of no or too many bytes.
+pub const INVALID_VALUE: CommandError = CommandError::line("ERR invalid dimension value: 1 to 128 bytes");
+const BAD_NAME: CommandError = CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -");
 
 /// A number with fewer digits than this fits `i64`.
 const SAFE_DIGITS: usize = 19;
@@ -188,16 +191,25 @@ impl<'a> Args<'a> {
         }
         for pair in pairs.chunks_exact(2) {
             let &[name, value] = pair else { return Err(CommandError::SYNTAX) };
-            if !is_name(name) {
-                return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
-            }
             let value = checked_id(value, INVALID_VALUE)?;
-            attributes.add(name, value).map_err(|rejected| match rejected {
-                Rejected::TooMany => CommandError::line("ERR too many dimensions: at most 16"),
-                Rejected::Twice => CommandError::line("ERR duplicate dimension"),
-            })?;
+            attributes.add(checked_name(name)?, value).map_err(rejected)?;
         }
         Ok(())
+    }
+
+    /// The number behind DIMS, and so many names.
+    ///
+    /// # Errors
+    /// No integer, not 1 to 16, `SYNTAX` if there are fewer, an invalid name, a duplicate
+    /// dimension.
+    pub fn common_names(&mut self) -> Parsed<CommonNames<'a>> {
+        let outside = CommandError::line("ERR invalid number of dimensions: 1 to 16");
+        let count = bounded(self.option_value()?, 1..=MAX_ATTRIBUTES as i64, outside)?;
+        let mut names = CommonNames::default();
+        for _ in 0..count {
+            names.add(checked_name(self.option_value()?)?).map_err(rejected)?;
+        }
+        Ok(names)
     }
 
     /// As [`Args::attributes`]. Names that are those of the call before are not checked again.
@@ -251,6 +263,23 @@ pub fn checked_id(bytes: &[u8], error: CommandError) -> Parsed<&[u8]> {
         Ok(bytes)
     } else {
         Err(error)
+    }
+}
+
+/// The name of a dimension.
+fn checked_name(name: &[u8]) -> Parsed<&[u8]> {
+    if is_name(name) {
+        Ok(name)
+    } else {
+        Err(BAD_NAME)
+    }
+}
+
+/// The error of a name that was not taken.
+const fn rejected(why: Rejected) -> CommandError {
+    match why {
+        Rejected::TooMany => CommandError::line("ERR too many dimensions: at most 16"),
+        Rejected::Twice => CommandError::line("ERR duplicate dimension"),
     }
 }
 

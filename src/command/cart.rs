@@ -147,18 +147,7 @@ pub fn write_pools<'a>(call: &mut Call<'_>, keys: &[(&'a [u8], usize)]) -> Resul
 /// # Errors
 /// Refusals that are error replies (CONFLICT, NODIM, ERR); the text names the position of the key.
 pub fn refuse_pool(call: &mut Call<'_>, item: &CartPool<'_>, refusal: &Refusal) -> Result<(), CommandError> {
-    refused(call, item.key, item.handle, refusal).map_err(|error| with_position(error, item.position))
-}
-
-/// An error of one pool with the position of its key.
-pub fn with_position(error: CommandError, position: usize) -> CommandError {
-    match error {
-        CommandError::Line(line) => {
-            let (code, text) = line.split_once(' ').unwrap_or((&line, ""));
-            CommandError::Line(format!("{code} key {position}: {text}").into())
-        }
-        CommandError::Arity => CommandError::Arity,
-    }
+    refused(call, item.key, item.handle, refusal).map_err(|error| error.at("key", item.position))
 }
 
 /// What the call does in one pool.

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::{bounded, is, quantity, set_flag, set_once, Args, Parsed};
-use super::commit::{commit, context, purge, view, write_pool};
+use super::commit::{commit_all, context, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
@@ -17,7 +17,6 @@ use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
 use crate::core::ops::confirm::{decide, Confirm, Late};
 use crate::core::ops::expire;
-use crate::core::ops::purge::PER_WRITE;
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.CONFIRM",
@@ -121,19 +120,37 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             return Ok(());
         }
     };
-    for change in &changes {
-        commit(call, handle, change);
-    }
-    purge(call, handle, PER_WRITE);
-    let (answer, sold) = match changes.last() {
+    commit_all(call, handle, &changes);
+    reply_paid(call, paid(call, handle, changes.last()));
+    Ok(())
+}
+
+/// What is paid.
+#[derive(Clone, Copy, Debug)]
+pub struct Paid {
+    outcome: Outcome,
+    /// Units of this order.
+    qty: i64,
+    /// All units that the pool has sold.
+    sold: i64,
+}
+
+/// What a change that has just been made sells. `None`: it is no confirmation.
+pub fn paid(call: &Call<'_>, handle: Handle, change: Option<&Change<'_>>) -> Option<Paid> {
+    let (outcome, qty) = match change {
         Some(Change::Order(_, OrderChange::Confirmed { qty, .. })) => (Outcome::Confirmed, *qty),
         Some(Change::Order(_, OrderChange::Late { qty, .. })) => (Outcome::Late, *qty),
         Some(Change::Order(_, OrderChange::LatePlaced { placement, .. })) => (Outcome::Late, placement.qty),
-        _ => return Ok(()),
+        _ => return None,
     };
-    call.journal.outcome = Some(answer);
+    Some(Paid { outcome, qty, sold: call.keys.pool(handle).sold() })
+}
+
+/// Replies that the order is paid.
+pub fn reply_paid(call: &mut Call<'_>, paid: Option<Paid>) {
+    let Some(Paid { outcome, qty, sold }) = paid else { return };
+    call.journal.outcome = Some(outcome);
     ok(call.out, 3);
+    call.out.int(qty);
     call.out.int(sold);
-    call.out.int(call.keys.pool(handle).sold());
-    Ok(())
 }

@@ -33,6 +33,14 @@ impl CommandError {
     pub const fn line(text: &'static str) -> Self {
         Self::Line(Cow::Borrowed(text))
     }
+
+    /// The error of one part of a call, with its place: `key` or `order`, and which from 1.
+    #[must_use]
+    pub fn at(self, part: &str, place: usize) -> Self {
+        let Self::Line(line) = &self else { return self };
+        let (code, text) = line.split_once(' ').unwrap_or((line, ""));
+        Self::Line(format!("{code} {part} {place}: {text}").into())
+    }
 }
 
 impl From<OpenError> for CommandError {

@@ -150,4 +150,7 @@ pub trait Out {
     fn bulk(&mut self, bytes: &[u8]);
     /// The null of the protocol version.
     fn nil(&mut self);
+    /// An error of this text as one element of an array: of one order of many. A call that fails
+    /// as a whole returns its error instead.
+    fn error(&mut self, text: &str);
 }

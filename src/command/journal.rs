@@ -55,6 +55,15 @@ impl Refused {
     }
 }
 
+/// One answer of a call that has several.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// Which pool refused, and by what.
+    pub refused: Option<Refused>,
+}
+
 /// The most bytes of a buffer that stay allocated after a call.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -67,6 +76,8 @@ pub struct Journal {
     pub outcome: Option<Outcome>,
     /// Which pool refused the call.
     pub refused: Option<Refused>,
+    /// The answers of a call that has several: each counts as that of a call. Empty for all others.
+    pub answers: Vec<Answer>,
     /// The call itself is replicated as it came (commands of replication).
     pub verbatim: bool,
     /// There is no replication consumer: effects are not encoded.
@@ -96,12 +107,19 @@ impl Journal {
         self.used = 0;
         self.outcome = None;
         self.refused = None;
+        self.answers.clear();
         self.verbatim = false;
         self.effects_skipped = false;
         self.divergences = 0;
         self.published = 0;
         self.dropped = 0;
         self.entry_text.shrink_to(KEPT_BYTES);
+    }
+
+    /// Ends one of several answers, whose outcome and refusal are those noted since the last one.
+    pub fn end_answer(&mut self) {
+        let outcome = self.outcome.take().unwrap_or(Outcome::Other);
+        self.answers.push(Answer { outcome, refused: self.refused.take() });
     }
 
     /// The pools that this call changed, in the order of their first change.

@@ -16,6 +16,7 @@
 )]
 
 pub mod args;
+pub mod batch;
 pub mod cart;
 pub mod commit;
 pub mod docs;
@@ -39,6 +40,7 @@ mod amend;
 mod available;
 mod check;
 mod confirm;
+mod confirmbatch;
 mod effect;
 mod explain;
 mod extend;
@@ -60,6 +62,7 @@ mod policy;
 mod reconcile;
 mod release;
 mod reserve;
+mod reservebatch;
 mod return_units;
 mod returning;
 mod schedule;

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::args::{is, set_once, Args, Parsed, OUTSIDE};
-use super::cart::{keys, refuse_pool, sums, with_position, write_pools, CartPools, KEYS, NUMKEYS};
+use super::cart::{keys, refuse_pool, sums, write_pools, CartPools, KEYS, NUMKEYS};
 use super::commit::{commit_all, commit_and_purge, view};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -229,7 +229,7 @@ fn known(
         }
         (Some(_), Some(item)) => {
             let error = CommandError::line("CONFLICT order exists in other pools of the cart but not in this one");
-            Err(with_position(error, item.position))
+            Err(error.at("key", item.position))
         }
     }
 }

@@ -101,7 +101,7 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
         match replacing(call, handle, request, old) {
             Ok(changes) => {
                 commit_all(call, handle, &changes);
-                reserved(call, handle, changes.last());
+                reply_reserved(call, reserved(call, handle, changes.last()));
             }
             Err(refusal) => refused(call, key, handle, &refusal)?,
         }
@@ -112,7 +112,7 @@ fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
     match &decision {
         Ok(change) => {
             commit_and_purge(call, handle, change);
-            reserved(call, handle, Some(change));
+            reply_reserved(call, reserved(call, handle, Some(change)));
         }
         Err(refusal) => refused(call, key, handle, refusal)?,
     }
@@ -135,12 +135,29 @@ fn replacing<'a>(
     replace::decide(&view, old, order, request)
 }
 
+/// What is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Reserved {
+    /// Units.
+    qty: i64,
+    /// What is left for others; -1 for any quantity.
+    available: i64,
+    /// Until when, Unix ms.
+    deadline_ms: i64,
+}
+
+/// What a change that has just been made holds. `None`: it is no reservation.
+pub fn reserved(call: &Call<'_>, handle: Handle, change: Option<&Change<'_>>) -> Option<Reserved> {
+    let Some(Change::Order(_, OrderChange::Reserved { placement, deadline_ms, .. })) = change else { return None };
+    Some(Reserved { qty: placement.qty, available: available(call.keys.pool(handle)), deadline_ms: *deadline_ms })
+}
+
 /// Replies that the units are held.
-fn reserved(call: &mut Call<'_>, handle: Handle, change: Option<&Change<'_>>) {
-    let Some(Change::Order(_, OrderChange::Reserved { placement, deadline_ms, .. })) = change else { return };
+pub fn reply_reserved(call: &mut Call<'_>, reserved: Option<Reserved>) {
+    let Some(Reserved { qty, available, deadline_ms }) = reserved else { return };
     call.journal.outcome = Some(Outcome::Reserved);
     ok(call.out, 4);
-    call.out.int(placement.qty);
-    call.out.int(available(call.keys.pool(handle)));
-    call.out.int(*deadline_ms);
+    call.out.int(qty);
+    call.out.int(available);
+    call.out.int(deadline_ms);
 }

@@ -2,9 +2,10 @@
 
 use super::spec::Spec;
 use super::{
-    add, amend, available, check, confirm, effect, explain, extend, get, limit, limits, load, mconfirm, meffect,
-    mextend, mrelease, mreserve, mreturn, msplit, order, orders, policy, reconcile, release, reserve, return_units,
-    schedule, set, setpolicy, shift, shifts, split, stats, suspend, sweep, top, transfer, unlimit, usage, verify,
+    add, amend, available, check, confirm, confirmbatch, effect, explain, extend, get, limit, limits, load, mconfirm,
+    meffect, mextend, mrelease, mreserve, mreturn, msplit, order, orders, policy, reconcile, release, reserve,
+    reservebatch, return_units, schedule, set, setpolicy, shift, shifts, split, stats, suspend, sweep, top, transfer,
+    unlimit, usage, verify,
 };
 
 /// Every command, in the order of the documents.
@@ -16,6 +17,8 @@ pub static TABLE: &[Spec] = &[
     extend::SPEC,
     split::SPEC,
     return_units::SPEC,
+    reservebatch::SPEC,
+    confirmbatch::SPEC,
     mreserve::SPEC,
     mconfirm::SPEC,
     mrelease::SPEC,

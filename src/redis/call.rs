@@ -10,7 +10,7 @@ use super::scratch::Scratch;
 use super::{notify, replicate, replication_consumers, state};
 use crate::command::error::CommandError;
 use crate::command::host::{Env, EventConfig, Origin};
-use crate::command::journal::{Journal, Refused};
+use crate::command::journal::{Answer, Journal, Refused};
 use crate::command::refusal::Outcome;
 use crate::command::spec::{Access, Call, KeyPositions, Spec};
 use crate::core::model::change::Kind;
@@ -46,6 +46,9 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     scratch.clear();
     state::with(|state| {
         state.count_outcome(outcome);
+        for answer in &scratch.journal.answers {
+            state.count_outcome(answer.outcome);
+        }
         state.totals.expired = state.totals.expired.wrapping_add(expired);
         if published > 0 || dropped > 0 {
             state.count_events(published, dropped);
@@ -76,7 +79,7 @@ fn execute(
         replicate::propagate(ctx, &keys, journal);
         // A cart changes one order in each of its pools, as a single call does.
         let cart = matches!(spec.keys, KeyPositions::Counted(_));
-        update_pools(&mut keys, env.clock, !spec.fast && !cart, outcome, journal.refused.as_ref());
+        update_pools(&mut keys, env.clock, !spec.fast && !cart, outcome, journal);
     }
     if let Err(error) = result {
         reply::error(ctx, &error);
@@ -87,11 +90,13 @@ fn execute(
 /// Brings the gauges and the wake-up queue up to date with the pools of a call, and counts its
 /// answer: in all of them, or in the one that refused it. `whole`: the call may have changed a pool
 /// by more than one order.
-fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool, outcome: Outcome, refused: Option<&Refused>) {
-    // An error that no pool is named for was none of a pool.
-    let counter = outcome.counter().filter(|_| outcome != Outcome::Error || refused.is_some());
+fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool, outcome: Outcome, journal: &Journal) {
+    let refused = journal.refused.as_ref();
+    let counter = counter(outcome, refused);
+    let several = journal.answers.as_slice();
+    let missing = several.iter().filter(|answer| answer.outcome == Outcome::NoPool).count();
     state::with(|state| {
-        if outcome == Outcome::NoPool {
+        for _ in 0..missing.saturating_add(usize::from(outcome == Outcome::NoPool)) {
             for missing in keys.opened().iter().filter(|key| key.value.is_null()) {
                 state.hot_keys.count_missing(missing.db(), missing.name_bytes(), clock.now_ms);
             }
@@ -100,6 +105,13 @@ fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool, outcome: Out
             if let Some(counter) = counter {
                 if refused.is_none_or(|refused| refused.handle == handle) {
                     value.count_answer(counter, refused, clock.now_ms);
+                    value.hand_over(&mut state.hot_keys, key.db(), name, clock.now_ms);
+                }
+            }
+            // Calls with several answers have one key.
+            for Answer { outcome, refused } in several {
+                if let Some(counter) = self::counter(*outcome, refused.as_ref()) {
+                    value.count_answer(counter, refused.as_ref(), clock.now_ms);
                     value.hand_over(&mut state.hot_keys, key.db(), name, clock.now_ms);
                 }
             }
@@ -112,6 +124,12 @@ fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool, outcome: Out
             }
         });
     });
+}
+
+/// The counter of a pool that an answer adds to. An error that no pool is named for was none of a
+/// pool.
+fn counter(outcome: Outcome, refused: Option<&Refused>) -> Option<usize> {
+    outcome.counter().filter(|_| outcome != Outcome::Error || refused.is_some())
 }
 
 /// Where a call comes from. Only the commands of replication need to know, and asking is not cheap.

@@ -40,6 +40,10 @@ impl Out for Reply<'_> {
         // SAFETY: the context is live.
         unsafe { api!(RedisModule_ReplyWithNull(self.0.raw())) };
     }
+
+    fn error(&mut self, text: &str) {
+        line(self.0, text);
+    }
 }
 
 /// Replies with an error.

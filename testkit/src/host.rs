@@ -176,6 +176,9 @@ impl Out for Tree {
     fn nil(&mut self) {
         self.add(Reply::Nil);
     }
+    fn error(&mut self, text: &str) {
+        self.add(Reply::Error(text.to_owned()));
+    }
 }
 
 /// A server of one process: keys, parameters, chance.

@@ -1,7 +1,8 @@
 //! What the tests and tools of redis-stock share.
 //!
 //! Real servers: [`Server`] starts one in a fresh directory, [`Client`] speaks to it and shows the exact bytes,
-//! [`cluster::Cluster`] is six of them, [`proxy::Proxy`] loses or delays an answer.
+//! [`cluster::Cluster`] is six of them, [`proxy::Proxy`] loses or delays an answer,
+//! [`databases::DatabaseServer`] is a database.
 //!
 //! In process: [`generate`] makes random calls, [`reference`] answers them naively and shares no code with the core
 //! (`tests/tidy.rs` checks it), [`host`] runs the real commands on plain maps, [`simulation`], [`scope`] and
@@ -13,6 +14,7 @@
 pub mod client;
 pub mod clock;
 pub mod cluster;
+pub mod databases;
 pub mod proxy;
 pub mod server;
 pub mod value;

@@ -147,6 +147,8 @@ pub const WORK: &[(i64, &str)] = &[
     (1, "STOCK.SPLIT k fresh part 1"),
     (1, "STOCK.RESERVE k other 1 PX 50 REPLACES part FOR user u1 region r1 store s1 group g1"),
     (1, "STOCK.CONFIRM k fresh"),
+    (1, "STOCK.RESERVEBATCH k PX 50 DIMS 1 user ORDERS 3 b1 1 u1 b2 1 u1 b1 1 u1"),
+    (1, "STOCK.CONFIRMBATCH k ORDERS 2 b1 b2"),
     (2, "STOCK.RETURN k fresh"),
     (2, "STOCK.RESERVE k second 1 PX 50 FOR user u2 region r1 store s1 group g1"),
     (3, "STOCK.RELEASE k second"),
@@ -248,9 +250,14 @@ fn spell(piece: &[u8], now_ms: i64) -> (i64, Vec<Vec<u8>>) {
     let attributes = format!("FOR user {user} region {region}");
     let line = match what % 32 {
         0..6 => format!("STOCK.RESERVE {key} {order} {qty} PX {span} {attributes}"),
+        6 if how & 0xc0 == 0 => {
+            let other = ["a", "b", "c", "d"][usize::from(how >> 4 & 3)];
+            format!("STOCK.RESERVEBATCH {key} DIMS 1 user ORDERS 3 {order} {qty} {user} {other} 1 v {order} 1 {user}")
+        }
         6 => format!("STOCK.RESERVE {key} {order} {qty} PARTIAL {attributes}"),
         7..10 => format!("STOCK.CONFIRM {key} {order}{late}"),
         10 => format!("STOCK.CONFIRM {key} {order} QTY {qty} LATE SINCE {} {attributes}", at - span.min(at - 1)),
+        11 if how & 0x80 != 0 => format!("STOCK.CONFIRMBATCH {key} ORDERS 3 a {order} d"),
         11 => format!("STOCK.CONFIRM {key} {order} QTY {qty}"),
         12..14 => format!("STOCK.RELEASE {key} {order}"),
         14 => format!("STOCK.AMEND {key} {order} {qty}"),

@@ -1,6 +1,7 @@
 //! The client libraries, run against real servers: docs/guides/clients.md.
 
 mod changing;
+mod collect;
 mod half_moved;
 mod libraries;
 mod programs;

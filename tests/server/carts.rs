@@ -352,6 +352,11 @@ fn a_log_cut_inside_a_cart() {
 /// Makes a call, cuts the log off at each byte of it, and starts the server from what is left: the
 /// pools are as before, and with the last byte as after. The call's part of the log.
 pub fn cut_inside(server: &mut Server, call: &str, pools: &[&str]) -> String {
+    cut_inside_answered(server, call, "[OK, *]", pools)
+}
+
+/// As [`cut_inside`], of a call that is answered so.
+pub fn cut_inside_answered(server: &mut Server, call: &str, answer: &str, pools: &[&str]) -> String {
     let mut c = server.client();
     let without = digests(&mut c, pools);
     let log = std::fs::read_dir(server.dir().join("appendonlydir"))
@@ -361,7 +366,7 @@ pub fn cut_inside(server: &mut Server, call: &str, pools: &[&str]) -> String {
         .expect("the log");
     let size = || std::fs::metadata(&log).expect("the log").len() as usize;
     let start = size();
-    c.expect(call, "[OK, *]");
+    c.expect(call, answer);
     let with = digests(&mut c, pools);
     server.kill();
     let bytes = std::fs::read(&log).expect("its bytes");

@@ -3,6 +3,7 @@
 mod access;
 mod arguments;
 mod arriving;
+mod batches;
 mod caching;
 mod carts;
 mod churn;

@@ -41,8 +41,9 @@ fn when_memory_is_full() {
     c.script(
         "CONFIG SET maxmemory 1
          STOCK.RESERVE k c 1 => -OOM *
+         STOCK.RESERVEBATCH k ORDERS 1 c 1 => -OOM *
          STOCK.SWEEP k => 1
-         STOCK.CONFIRM k a => [OK, *]
+         STOCK.CONFIRMBATCH k ORDERS 2 a c => [[OK, 1, 1], [NOORDER, k]]
          STOCK.AMEND k b 2 => [OK, 2, 97]
          STOCK.RECONCILE k 99 => [OK, 0, 99, 97]
          STOCK.RELEASE k b => [OK, *]

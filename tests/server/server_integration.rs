@@ -5,6 +5,8 @@ use testkit::{info, stock_info, wait_until, Client, Server, Value};
 const WRITES: &[&str] = &[
     "RESERVE",
     "CONFIRM",
+    "RESERVEBATCH",
+    "CONFIRMBATCH",
     "RELEASE",
     "AMEND",
     "EXTEND",
@@ -27,6 +29,8 @@ fn call(name: &str) -> String {
     let rest = match name {
         "RESERVE" => "o 1",
         "CONFIRM" | "RELEASE" | "RETURN" | "ORDER" => "o",
+        "RESERVEBATCH" => "ORDERS 1 o 1",
+        "CONFIRMBATCH" => "ORDERS 1 o",
         "AMEND" => "o 1",
         "EXTEND" => "o EX 1",
         "SPLIT" => "o p 1",
@@ -80,8 +84,11 @@ fn command_info() {
         let last = if *name == "AVAILABLE" { -1 } else { 1 };
         let keys: Vec<i64> = about[3..6].iter().map(Value::int).collect();
         assert_eq!(keys, [1, last, 1], "{name}");
-        if ["AMEND", "CONFIRM", "RECONCILE", "RELEASE", "RETURN", "SWEEP"].contains(name) {
+        if ["AMEND", "CONFIRM", "CONFIRMBATCH", "RECONCILE", "RELEASE", "RETURN", "SWEEP"].contains(name) {
             assert!(!has("denyoom"), "{name} works when memory is full");
+        }
+        if *name == "RESERVEBATCH" {
+            assert!(has("denyoom") && !has("fast"));
         }
         if *name == "RESERVE" {
             assert!(has("denyoom") && has("fast"));
@@ -122,6 +129,8 @@ fn command_docs() {
         let text = arguments.to_string();
         for token in match *name {
             "RESERVE" => &["EX", "PX", "PXAT", "PARTIAL", "FOR"][..],
+            "RESERVEBATCH" => &["EX", "PX", "PXAT", "DIMS", "ORDERS"],
+            "CONFIRMBATCH" => &["ORDERS"],
             "CONFIRM" => &["QTY", "LATE", "SINCE", "FOR"],
             "RETURN" => &["QTY", "TOKEN", "LATE", "KEEPUSAGE", "NORESTOCK", "FOR"],
             "LIMIT" => &["PER", "ROLLING", "TZ", "COUNT", "MISSING", "FOR"],

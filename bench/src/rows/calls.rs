@@ -14,6 +14,11 @@ pub const RESERVED: &[u8] = b"*4\r\n$2\r\nOK\r\n";
 /// How a reply of MRESERVE begins that has reserved.
 pub const CART_RESERVED: &[u8] = b"*2\r\n$2\r\nOK\r\n";
 
+/// How many orders stand in a batch.
+pub const BATCH_ORDERS: u64 = 64;
+/// How a reply of RESERVEBATCH begins whose first order has reserved.
+pub const BATCH_RESERVED: &[u8] = b"*64\r\n*4\r\n$2\r\nOK\r\n";
+
 /// How long a hold lasts, unless said otherwise.
 const HOLD: [&[u8]; 2] = [b"EX", b"900"];
 
@@ -39,4 +44,19 @@ pub fn cart(_: &Scripts, calls: &mut Calls, n: u64) {
     let middle: [&[u8]; 7] = [b"QTY", b"1", b"1", b"1", b"EX", b"900", b"FOR"];
     let last: [&[u8]; 4] = [b"region", &region, b"store", &store];
     calls.add(&[&head[..], &middle, &tail, &last].concat());
+}
+
+/// `STOCK.RESERVEBATCH key EX 900 DIMS 3 user region store ORDERS 64 order 1 user region store …`
+pub fn batch(_: &Scripts, calls: &mut Calls, n: u64) {
+    let count = BATCH_ORDERS.to_string();
+    let mut words: Vec<Vec<u8>> = [b"STOCK.RESERVEBATCH".as_slice(), POOLS[0].as_bytes(), HOLD[0], HOLD[1]]
+        .iter()
+        .chain(&[b"DIMS".as_slice(), b"3", b"user", b"region", b"store", b"ORDERS", count.as_bytes()])
+        .map(|word| word.to_vec())
+        .collect();
+    for n in n * BATCH_ORDERS..(n + 1) * BATCH_ORDERS {
+        let order = [ids::order(n).to_vec(), b"1".to_vec(), ids::user(n).to_vec()];
+        words.extend(order.into_iter().chain([ids::region(n).to_vec(), ids::store(n).to_vec()]));
+    }
+    calls.add(&words.iter().map(Vec::as_slice).collect::<Vec<_>>());
 }

@@ -20,6 +20,7 @@ pub fn rows() -> Vec<Row> {
         kind: Kind::Lua,
         writes: true,
         share,
+        orders: 1,
         setup: Setup::NONE,
         make,
         reply,

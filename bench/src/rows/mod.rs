@@ -18,6 +18,7 @@ pub fn all() -> Vec<Row> {
         kind: Kind::Yardstick,
         writes: false,
         share: 1.0,
+        orders: 1,
         setup: Setup::NONE,
         make,
         reply,

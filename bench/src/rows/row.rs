@@ -28,6 +28,8 @@ pub struct Row {
     pub writes: bool,
     /// The share of the usual number of calls: long ones need fewer.
     pub share: f64,
+    /// Orders in one call: figures are for each of them.
+    pub orders: u64,
     pub setup: Setup,
     pub make: Make,
     /// How each reply begins.
@@ -44,6 +46,7 @@ impl Row {
 pub const PING: &str = "PING";
 pub const FLOOR: &str = "floor";
 pub const RESERVE_3: &str = "RESERVE, 3 limits";
+pub const BATCH: &str = "RESERVEBATCH of 64, 3 limits: for each order";
 pub const MRESERVE: &str = "MRESERVE, 3 pools × 3 limits";
 pub const SOLDOUT: &str = "RESERVE: SOLDOUT";
 pub const LIMITED: &str = "RESERVE: LIMITED";

@@ -1,7 +1,7 @@
 //! The calls of the module.
 
-use super::calls::{cart, reserve, CART_RESERVED, GREEDY_BUYERS, POOLS, RESERVED};
-use super::row::{Kind, Make, Row, LIMITED, MRESERVE, RESERVE_3, SOLDOUT};
+use super::calls::{batch, cart, reserve, BATCH_ORDERS, BATCH_RESERVED, CART_RESERVED, GREEDY_BUYERS, POOLS, RESERVED};
+use super::row::{Kind, Make, Row, BATCH, LIMITED, MRESERVE, RESERVE_3, SOLDOUT};
 use super::scripts::Scripts;
 use super::setup::{Before, Setup};
 use crate::ids;
@@ -11,7 +11,16 @@ use crate::wire::Calls;
 const OTHER_ORDERS: u64 = 1 << 40;
 
 pub fn rows() -> Vec<Row> {
-    let row = |name, kind, setup, make: Make, reply| Row { name, kind, writes: true, share: 1.0, setup, make, reply };
+    let row = |name, kind, setup, make: Make, reply| Row {
+        name,
+        kind,
+        writes: true,
+        share: 1.0,
+        orders: 1,
+        setup,
+        make,
+        reply,
+    };
     let stock = |name, setup, make, reply| row(name, Kind::Stock, setup, make, reply);
     let taken = Setup { before: Before::TheOrders, ..Setup::pool(3) };
     let sold_out = Setup { on_hand: "0", ..Setup::pool(3) };
@@ -22,6 +31,7 @@ pub fn rows() -> Vec<Row> {
         stock("RESERVE, bare", Setup::pool(0), bare, RESERVED),
         stock("RESERVE, 1 limit", Setup::pool(1), usual, RESERVED),
         stock(RESERVE_3, Setup::pool(3), usual, RESERVED),
+        Row { share: 0.05, orders: BATCH_ORDERS, ..stock(BATCH, Setup::pool(3), batch, BATCH_RESERVED) },
         stock("RESERVE, 8 limits", Setup::pool(8), usual, RESERVED),
         stock("CONFIRM", taken, |_, calls, n| of_order(b"STOCK.CONFIRM", calls, n), b"*3\r\n$2\r\nOK\r\n"),
         stock("RELEASE", taken, |_, calls, n| of_order(b"STOCK.RELEASE", calls, n), b"*3\r\n$2\r\nOK\r\n"),

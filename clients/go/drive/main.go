@@ -198,6 +198,9 @@ func main() {
 		shop(c)
 	case "lines":
 		lines(c)
+	case "collect":
+		count, _ := strconv.Atoi(plain[3])
+		collect(c, count)
 	case "carts":
 		carts(c, plain[3], plain[4])
 	case "driver":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from .repeat import code_of
+
 
 # Not `frozen`: that makes a value of three fields twice as dear. Do not change them.
 _answer = dataclass(slots=True, unsafe_hash=True)
@@ -345,6 +347,15 @@ def decision(done):
         word, *rest = reply
         make = makers.get(word)
         return make(*rest) if make else OtherRefusal(rest[0], text(word))
+
+    return parse
+
+
+def batch(one):
+    """A parser of an array of answers. An error reply among them is a StockError in its place."""
+
+    def parse(reply):
+        return [StockError(code_of(str(r)), str(r)) if isinstance(r, Exception) else one(r) for r in reply]
 
     return parse
 

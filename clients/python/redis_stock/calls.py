@@ -53,6 +53,8 @@ def _for(words, attributes):
 
 _reserved = a.decision(a.Reserved)
 _confirmed = a.decision(a.Confirmed)
+_reserved_batch = a.batch(_reserved)
+_confirmed_batch = a.batch(_confirmed)
 _released = a.decision(a.Released)
 _amended = a.decision(a.Amended)
 _split = a.decision(a.Split)
@@ -101,6 +103,31 @@ def confirm(
         words += ("SINCE", since_ms)
     _for(words, attributes)
     return Call(words, key, _confirmed)
+
+
+def reserve_batch(
+    key: Bytes, orders: Sequence[tuple[Bytes, int, Attributes]], *, ex: Optional[int] = None, px: Optional[int] = None,
+    pxat: Optional[int] = None,
+) -> Call[list[a.Reserved | a.Exists | a.Refused | a.StockError]]:
+    """RESERVEBATCH: up to 128 orders, (order, quantity, attributes) each, all with the same dimensions. Each is judged as by
+    a `reserve` of its own; a list of their answers, with a StockError in the place of an error reply."""
+    dims = sorted(orders[0][2] or {}, key=str)
+    words = ["STOCK.RESERVEBATCH", key]
+    _until(words, ex, px, pxat)
+    if dims:
+        words += ("DIMS", len(dims), *dims)
+    words += ("ORDERS", len(orders))
+    for order, quantity, attributes in orders:
+        if sorted(attributes or {}, key=str) != dims:
+            raise ValueError("the orders of a batch have the same dimensions")
+        words += (order, quantity)
+        words += (attributes[dim] for dim in dims)
+    return Call(words, key, _reserved_batch)
+
+
+def confirm_batch(key: Bytes, orders: Sequence[Bytes]) -> Call[list[a.Confirmed | a.Exists | a.Refused | a.StockError]]:
+    """CONFIRMBATCH: up to 128 orders, each judged as by a `confirm` of its own."""
+    return Call(["STOCK.CONFIRMBATCH", key, "ORDERS", len(orders), *orders], key, _confirmed_batch)
 
 
 def release(key: Bytes, order: Bytes) -> Call[a.Released | a.Exists | a.Refused]:

@@ -49,7 +49,8 @@ impl Db {
         Ok(())
     }
 
-    /// Rows of `select` whose `columns` are one of the keys; `then` stands behind the condition.
+    /// Rows of `select` whose `columns` are one of the keys. `then` stands behind the condition, where
+    /// the key is one column; several columns are a unique key.
     pub(super) async fn fetch_among<'q, T, const N: usize>(
         &self,
         tx: &mut Tx,
@@ -92,7 +93,11 @@ impl Db {
         values: impl Fn(&'q T) -> [Value<'q>; N],
     ) -> Vec<(String, Vec<Value<'q>>)> {
         if self.dialect == Dialect::Postgres {
-            let sql = self.dialect.placeholders(&format!("{start} WHERE {}{then}", among_arrays(&columns)));
+            let sql = match columns.as_slice() {
+                [column] => format!("{start} WHERE {column} = ANY(?){then}"),
+                columns => each_by_its_key(start, columns),
+            };
+            let sql = self.dialect.placeholders(&sql);
             let statement = (!keys.is_empty()).then(|| (sql, transposed(keys.iter().map(values))));
             return statement.into_iter().collect();
         }
@@ -124,14 +129,18 @@ fn transposed<'q, const N: usize>(rows: impl Iterator<Item = [Value<'q>; N]>) ->
     columns
 }
 
-fn among_arrays(columns: &[&str]) -> String {
-    match columns {
-        [column] => format!("{column} = ANY(?)"),
-        _ => {
-            let places = vec!["?"; columns.len()].join(",");
-            format!("({}) IN (SELECT * FROM unnest({places}))", columns.join(", "))
-        }
-    }
+/// Each row by its whole key, which is unique: PostgreSQL would read a whole table rather than look up
+/// a thousand pairs in it, and a table of order lines grows.
+fn each_by_its_key(select: &str, columns: &[&str]) -> String {
+    let places = vec!["?"; columns.len()].join(",");
+    let names: Vec<String> = (0..columns.len()).map(|n| format!("k{n}")).collect();
+    let same: Vec<String> =
+        columns.iter().zip(&names).map(|(column, name)| format!("{column} = asked.{name}")).collect();
+    format!(
+        "SELECT found.* FROM unnest({places}) AS asked ({}) CROSS JOIN LATERAL ({select} WHERE {} LIMIT 1) AS found",
+        names.join(","),
+        same.join(" AND ")
+    )
 }
 
 fn among_places(dialect: Dialect, columns: &[&str], places: usize) -> String {

@@ -329,15 +329,22 @@ fn throughput(kind: Kind) {
         let shop = Shop { redis: RedisServer::start(&[]), ..shop };
         shop.write_config(&bare_shop.redis.url());
         let ours = || {
-            let (began, (_, cpu)) = (Instant::now(), cpu_seconds());
+            let (served, (_, cpu)) = (shop.database.server_cpu_seconds(), cpu_seconds());
+            let began = Instant::now();
             shop.ledger(&["run", "--once"]).ok();
-            (began.elapsed().as_secs_f64(), cpu_seconds().1 - cpu)
+            let (took, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds().1 - cpu);
+            println!("{kind:?}: CPU of the server {:.2} s", shop.database.server_cpu_seconds() - served);
+            (took, cpu)
         };
         let old_run = || {
             let (Some(program), Some(old_shop)) = (&old, &old_shop) else { return None };
+            let (served, (_, cpu)) = (old_shop.database.server_cpu_seconds(), cpu_seconds());
             let began = Instant::now();
             old_shop.by(program, &["run", "--once"]).ok();
-            Some(began.elapsed().as_secs_f64())
+            let took = began.elapsed().as_secs_f64();
+            let (cpu, served) = (cpu_seconds().1 - cpu, old_shop.database.server_cpu_seconds() - served);
+            println!("{kind:?}: the older build: CPU of the program {cpu:.2} s, of the server {served:.2} s");
+            Some(took)
         };
         let prepared = crate::harness::bare::prepare(&bare_shop);
         let bare = || {

@@ -1,9 +1,15 @@
 //! Two nodes of a Galera cluster with Debian's MariaDB, and ledger processes at both: locks of one
 //! node are not seen at the other.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::harness::databases::{Database, Server};
+use stock_ledger::command::reconcile::{reconcile_some, Report};
+use stock_ledger::config::Config;
+use stock_ledger::db::{is_contention, Db};
+use stock_ledger::redis_client::RedisClient;
+
+use crate::harness::databases::{block_on, Database, Server};
 use crate::harness::redis_server::field;
 use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
 use crate::harness::{signal, wait_until, Shop};
@@ -54,6 +60,20 @@ fn galera_adjust_and_reconcile_at_two_nodes() {
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '0'"), 5_000 + 10 * ADJUSTMENTS - out);
     assert_agreement(&shop, &mut c);
     shop.ledger(&["audit"]).ok();
+    // One that has told Redis what it saw before somebody else adjusted at the other node is refused at
+    // its COMMIT, and would tell again.
+    let config = Config::read(Some(&shop.config_path())).expect("a configuration");
+    block_on(async {
+        let db = Db::open_prepared(&config).await.expect("the database");
+        let mut redis = RedisClient::open(&config.redis).await.expect("Redis");
+        let (names, mut report) = (BTreeSet::from(["sku:2"]), Report::default());
+        let mut tx = db.begin().await.expect("a transaction");
+        reconcile_some(&db, &mut tx, &mut redis, &config, &names, false, &mut report).await.expect("told");
+        assert!(report.synced.contains("sku:2"), "{report:?}");
+        at_second(&["adjust", "2", "10", "--reason", "delivery"]).ok();
+        let error = tx.commit().await.expect_err("an older snapshot");
+        assert!(is_contention(&error), "{error:#}");
+    });
     // A node that has lost its cluster takes no writes: that is no difference, but a time to wait.
     let mut first = first;
     first.kill();

@@ -1,6 +1,6 @@
 //! Tables as shops have them: engines, types of columns, character sets.
 
-use crate::harness::databases::{Database, Kind};
+use crate::harness::databases::{is_mysql, Database, Kind};
 use crate::harness::redis_server::{field, run};
 use crate::harness::shop::answer;
 use crate::harness::Shop;
@@ -215,6 +215,7 @@ pub fn keys_of_other_types(kind: Kind) {
     let types: &[(&str, &str)] = match kind {
         Kind::Sqlite => &[("INTEGER", "17")],
         Kind::Postgres => &[("BIGINT", "17"), ("UUID", uuid)],
+        Kind::MariaDb if is_mysql(kind) => &[("BIGINT UNSIGNED", "17"), ("CHAR(40)", "x y")],
         Kind::MariaDb => &[("BIGINT UNSIGNED", "17"), ("UUID", uuid), ("CHAR(40)", "x y")],
     };
     for (name, sku) in types {

@@ -4,7 +4,6 @@
 mod alive;
 mod availability;
 mod backups;
-mod buckets;
 mod calls;
 mod campaigns;
 mod commits;

@@ -37,6 +37,40 @@ impl RecentNames {
     }
 }
 
+/// The names that many orders of one call have in common, by name, each with where its value stands
+/// among those of an order.
+#[derive(Clone, Debug, Default)]
+pub struct CommonNames<'a> {
+    sorted: ArrayVec<(&'a [u8], u8), MAX_ATTRIBUTES>,
+}
+
+impl<'a> CommonNames<'a> {
+    /// Adds one, whose value stands behind those of the names before it; the name has been checked
+    /// (`ids`).
+    ///
+    /// # Errors
+    /// More than 16, or the same dimension twice.
+    pub fn add(&mut self, name: &'a [u8]) -> Result<(), Rejected> {
+        let place = self.sorted.len() as u8;
+        match self.sorted.binary_search_by_key(&name, |&(known, _)| known) {
+            Ok(_) => Err(Rejected::Twice),
+            Err(at) => self.sorted.try_insert(at, (name, place)).map_err(|_| Rejected::TooMany),
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+}
+
 /// Those of a call that carries none.
 pub static NONE: Attributes<'static> = Attributes { pairs: ArrayVec::new_const() };
 
@@ -83,6 +117,18 @@ impl<'a> Attributes<'a> {
         same
     }
 
+    /// Replaces all by these names with their values, of which there are as many; the values have
+    /// been checked (`ids`).
+    pub fn set(&mut self, names: &CommonNames<'a>, values: &[&'a [u8]]) {
+        self.pairs.clear();
+        for &(name, place) in &names.sorted {
+            if let Some(value) = values.get(usize::from(place)) {
+                // There are at most 16 names.
+                let _ = self.pairs.try_push((name, value));
+            }
+        }
+    }
+
     /// Removes all.
     pub fn clear(&mut self) {
         self.pairs.clear();
@@ -122,6 +168,30 @@ impl<'a> Attributes<'a> {
 #[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn orders_with_common_names_have_what_each_would_have_alone() {
+        let mut names = CommonNames::default();
+        for name in [&b"user"[..], b"region", b"store"] {
+            assert_eq!(names.add(name), Ok(()));
+        }
+        assert_eq!(names.add(b"region"), Err(Rejected::Twice));
+        let mut common = Attributes::default();
+        for values in [[&b"1"[..], b"2", b"3"], [b"4", b"5", b"6"]] {
+            common.set(&names, &values);
+            let mut alone = Attributes::default();
+            for (name, value) in [&b"user"[..], b"region", b"store"].into_iter().zip(values) {
+                assert_eq!(alone.add(name, value), Ok(()));
+            }
+            assert_eq!(common, alone);
+        }
+        common.set(&CommonNames::default(), &[]);
+        assert_eq!(common, NONE);
+        let letters = *b"abcdefghijklmnopq";
+        let mut many = CommonNames::default();
+        let added: Vec<_> = letters.chunks(1).map(|name| many.add(name)).collect();
+        assert_eq!((many.len(), added[15], added[16]), (16, Ok(()), Err(Rejected::TooMany)));
+    }
 
     #[test]
     fn names_that_were_taken_before_are_taken_again_and_no_others() {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use testkit::server::free_port;
 use testkit::{poll, Server};
 
+use crate::harness::run;
 use crate::metrics::{get, samples, Exporter};
 
 const DEPLOY: &str = "../deploy";
@@ -259,6 +260,8 @@ fn dashboards_show_a_sale() {
             assert!(query(&prometheus, name) > 0 || quiet.contains(&name), "{name} is no figure");
         }
     }
+    let url = format!("http://{ledger}/metrics");
+    run(&server, &["top", "--once", "--every", "1", "--ledger", &url]).ok().says(&[" s, 0 entries behind"]);
     let of_ledger = samples(&get(&ledger, "/metrics").1);
     assert!(of_ledger["stock_ledger_batches_total"] > 0.0 && of_ledger["stock_ledger_up{part=\"database\"}"] == 1.0);
     assert!(of_ledger["stock_ledger_events_applied_total{stream=\"stock:events\"}"] > 10.0);

@@ -167,6 +167,16 @@ fn a_cluster_is_found_from_any_node_and_asked_whole() {
     assert_eq!(asked, expected);
     let by_replica = at(cluster.ports()[0], &["explain", &keys[2], "--replicas", "--json"]).ok().json();
     assert_eq!(by_replica["server"], format!("127.0.0.1:{}", cluster.ports()[5]));
+    // Every node has figures; a replica of each primary is verified.
+    let figures = at(cluster.ports()[1], &["metrics", "--once"]).ok().out;
+    for (node, port) in cluster.ports().iter().enumerate() {
+        let role = if node < 3 { "primary" } else { "replica" };
+        assert!(figures.contains(&format!("stock_node{{node=\"127.0.0.1:{port}\",role=\"{role}\",")), "{figures}");
+    }
+    let verified = at(cluster.ports()[1], &["verify", "--json"]).ok().json();
+    assert_eq!((&verified["verified"], verified["servers"].as_array().map(Vec::len)), (&3.into(), Some(3)));
+    let shown = at(cluster.ports()[1], &["top", "--json", "--every", "1"]).ok().json();
+    assert_eq!((&shown["pools"], shown["servers"].as_array().map(Vec::len)), (&3.into(), Some(6)));
     // This node alone.
     assert_eq!(at(cluster.ports()[1], &["pools", "--json", "--single"]).ok().json()["seen"], 1);
     let moved = at(cluster.ports()[1], &["explain", &keys[0], "--single"]).with(2);

@@ -58,7 +58,19 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 55] = [
+                let calls: [&[&str]; 67] = [
+                    &["STOCK.RESERVEBATCH", key, "ORDERS", "1", "o1", bad],
+                    &["STOCK.RESERVEBATCH", key, "ORDERS", bad, "o1", "1"],
+                    &["STOCK.RESERVEBATCH", key, "ORDERS", "2", "o1", "1", "o2"],
+                    &["STOCK.RESERVEBATCH", key, "ORDERS", "2", "o1", "1", &long, "1"],
+                    &["STOCK.RESERVEBATCH", key, "DIMS", bad, "user", "ORDERS", "1", "o1", "1", "u1"],
+                    &["STOCK.RESERVEBATCH", key, "DIMS", "2", "user", "user", "ORDERS", "1", "o1", "1", "u1", "u1"],
+                    &["STOCK.RESERVEBATCH", key, "DIMS", "1", "User", "ORDERS", "1", "o1", "1", "u1"],
+                    &["STOCK.RESERVEBATCH", key, "EX", "1", "PX", "1", "ORDERS", "1", "o1", "1"],
+                    &["STOCK.RESERVEBATCH", key, "DIMS", "1", "user", "ORDERS", "1", "o1", "1", &long],
+                    &["STOCK.CONFIRMBATCH", key, "ORDERS", bad, "o1"],
+                    &["STOCK.CONFIRMBATCH", key, "ORDERS", "1", "o1", "o2"],
+                    &["STOCK.CONFIRMBATCH", key, "ORDERS", "1", &long],
                     &["STOCK.SETPOLICY", key, "[]", "MERGE"],
                     &["STOCK.SETPOLICY", key, "{", "MERGE"],
                     &["STOCK.SETPOLICY", key, "{\"colour\":1}", "MERGE"],

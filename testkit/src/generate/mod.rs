@@ -15,6 +15,7 @@ use serde_json::{json, Value};
 use crate::reference::{month_of, zone_tables};
 
 mod backlog;
+mod batch;
 mod carts;
 mod limits;
 mod malformed;
@@ -374,8 +375,10 @@ impl Generator {
             return self.cart();
         }
         match self.rng.random_range(0..1000) {
-            0..260 => self.reserve(),
-            260..390 => self.confirm(),
+            0..245 => self.reserve(),
+            245..260 => self.reserve_batch(),
+            260..382 => self.confirm(),
+            382..390 => self.confirm_batch(),
             390..450 => self.release(),
             450..495 => self.amend(),
             495..530 => self.split(),

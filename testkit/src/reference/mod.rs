@@ -24,6 +24,7 @@ use crate::reply::Reply;
 
 mod answers;
 mod arguments;
+mod batch;
 mod carts;
 mod limit;
 mod limits;
@@ -48,8 +49,8 @@ use policy::{bytes_to_json, calendar_window, parse_policy};
 use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
 use schedule::Sale;
 use selling::{
-    confirm_one, extend_one, give_up, refuse_itself, refuse_paid, refuse_same, release_one, reserve_new, return_one,
-    split_one,
+    confirm_one, extend_one, give_up, refuse_itself, refuse_paid, refuse_same, release_one, reserve_new, reserve_one,
+    return_one, split_one,
 };
 pub use zone::{tables as zone_tables, zone_window, Table as ZoneTable, Tz};
 
@@ -152,6 +153,8 @@ impl Reference {
         match name.to_ascii_uppercase().as_slice() {
             b"STOCK.RESERVE" => self.reserve(now, args),
             b"STOCK.CONFIRM" => self.confirm(now, args),
+            b"STOCK.RESERVEBATCH" => self.reserve_batch(now, args),
+            b"STOCK.CONFIRMBATCH" => self.confirm_batch(now, args),
             b"STOCK.RELEASE" => self.release(now, args),
             b"STOCK.AMEND" => self.amend(now, args),
             b"STOCK.SPLIT" => self.split(now, args),
@@ -205,18 +208,31 @@ impl Reference {
         let Some(mut pool) = self.view(now, key) else {
             return Err(words(&[Reply::bulk("NOPOOL"), Reply::bulk(key)]));
         };
-        let mut next = pool.clone();
-        let mut answer = operation(&mut next, &self.config);
-        next.spread_shares();
-        next.fix_memory(&self.config);
-        if answer.is_ok() {
-            match next.within_bounds() {
-                true => pool = next,
-                false => answer = Err(error("a sum would be out of range")),
-            }
-        }
+        let answer = pool.attempt(&self.config, operation);
+        self.keep_one(key, pool);
+        answer
+    }
+
+    /// Keeps a copy of an existing pool, if something has changed on it.
+    fn keep_one(&mut self, key: &[u8], pool: Pool) {
         if pool.seq != self.pools[key].seq {
             self.pools.insert(key.to_vec(), pool.into());
+        }
+    }
+}
+
+impl Pool {
+    /// Runs an operation on a copy, which takes the place of the pool where the operation succeeds.
+    fn attempt(&mut self, config: &Config, operation: impl FnOnce(&mut Pool, &Config) -> Answer) -> Answer {
+        let mut next = self.clone();
+        let mut answer = operation(&mut next, config);
+        next.spread_shares();
+        next.fix_memory(config);
+        if answer.is_ok() {
+            match next.within_bounds() {
+                true => *self = next,
+                false => answer = Err(error("a sum would be out of range")),
+            }
         }
         answer
     }

@@ -12,31 +12,7 @@ impl Reference {
         let qty = args.quantity()?;
         let options = args.options(now, &["EX", "PARTIAL", "REPLACES", "FOR"])?;
         refuse_itself(&id, options.replaces.as_ref())?;
-        let partial = options.partial;
-        let attributes = options.attributes.unwrap_or_default();
-        self.write(now, &key, |pool, config| {
-            match pool.state_of(now, &id) {
-                None => {}
-                Some(State::Expired) => return Err(closed(&key, State::Expired)),
-                Some(State::Released) => return Err(closed(&key, State::Released)),
-                Some(State::Returned) => return Err(closed(&key, State::Returned)),
-                Some(State::Reserved | State::Confirmed) => {
-                    pool.orders[&*id].refuse_other_content(qty, partial, &attributes)?;
-                    return Err(pool.exists(&key, &id));
-                }
-            }
-            if let Some(old) = &options.replaces {
-                refuse_paid(pool, now, &key, old)?;
-                give_up(pool, config, now, &key, old, true)?;
-            }
-            pool.refuse_too_many_orders(config)?;
-            let deadline_ms = match options.deadline_ms {
-                Some(deadline_ms) if deadline_ms <= now => return Err(error("the deadline is over")),
-                Some(deadline_ms) => deadline_ms,
-                None => now + pool.hold_ms(config),
-            };
-            reserve_new(pool, now, &key, &id, qty, partial, &attributes, deadline_ms)
-        })
+        self.write(now, &key, |pool, config| reserve_one(pool, config, now, &key, &id, qty, options))
     }
 
     pub(super) fn confirm(&mut self, now: i128, mut args: Args) -> Answer {
@@ -113,6 +89,40 @@ impl Reference {
         }
         self.write(now, &key, |pool, config| return_one(pool, config, now, &key, &id, options))
     }
+}
+
+pub(super) fn reserve_one(
+    pool: &mut Pool,
+    config: &Config,
+    now: i128,
+    key: &[u8],
+    id: &[u8],
+    qty: i128,
+    options: Options,
+) -> Answer {
+    let partial = options.partial;
+    let attributes = options.attributes.unwrap_or_default();
+    match pool.state_of(now, id) {
+        None => {}
+        Some(State::Expired) => return Err(closed(key, State::Expired)),
+        Some(State::Released) => return Err(closed(key, State::Released)),
+        Some(State::Returned) => return Err(closed(key, State::Returned)),
+        Some(State::Reserved | State::Confirmed) => {
+            pool.orders[id].refuse_other_content(qty, partial, &attributes)?;
+            return Err(pool.exists(key, id));
+        }
+    }
+    if let Some(old) = &options.replaces {
+        refuse_paid(pool, now, key, old)?;
+        give_up(pool, config, now, key, old, true)?;
+    }
+    pool.refuse_too_many_orders(config)?;
+    let deadline_ms = match options.deadline_ms {
+        Some(deadline_ms) if deadline_ms <= now => return Err(error("the deadline is over")),
+        Some(deadline_ms) => deadline_ms,
+        None => now + pool.hold_ms(config),
+    };
+    reserve_new(pool, now, key, id, qty, partial, &attributes, deadline_ms)
 }
 
 pub(super) fn confirm_one(

@@ -445,6 +445,16 @@ impl Database {
         behind.split('/').next().and_then(|port| port.parse().ok()).expect("a port")
     }
 
+    /// CPU seconds of its own server and of the processes of that which have ended; 0 for a file.
+    pub fn server_cpu_seconds(&self) -> f64 {
+        let Some(server) = &self.server else { return 0.0 };
+        // A process of PostgreSQL ends a moment after its client.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("statistics");
+        let numbers = stat.rsplit_once(')').expect("a name").1;
+        numbers.split_whitespace().skip(11).take(4).map(|n| n.parse::<f64>().expect("ticks")).sum::<f64>() / 100.0
+    }
+
     /// The server, where it is this database's own; it lives as long as the caller keeps it.
     pub fn take_server(&mut self) -> Option<Server> {
         self.server.take()

@@ -4,7 +4,7 @@ import java.nio.charset.StandardCharsets;
 
 /** The commands of an application. */
 public enum Command {
-    RESERVE, CONFIRM, RELEASE, AMEND, EXTEND, RETURN, MRESERVE, MCONFIRM, MRELEASE, MEXTEND, MRETURN, SPLIT, MSPLIT, SET, ADD,
+    RESERVE, CONFIRM, RESERVEBATCH, CONFIRMBATCH, RELEASE, AMEND, EXTEND, RETURN, MRESERVE, MCONFIRM, MRELEASE, MEXTEND, MRETURN, SPLIT, MSPLIT, SET, ADD,
     TRANSFER, RECONCILE, SUSPEND, RESUME, SETPOLICY, SCHEDULE, SHIFT, SHIFTS(true), SWEEP, LIMIT, UNLIMIT, LIMITS(true), USAGE(true), GET(true), AVAILABLE(true), CHECK(true),
     ORDER(true), ORDERS(true), POLICY(true), VERIFY(true), EXPLAIN(true),
     /** What the node that answers has counted: asked of the primary. */

@@ -1,0 +1,106 @@
+//! GET, then DECR, with a refill: two calls, what went below zero is put back, and every night the
+//! counter is set to what the database says.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use redis::{cmd, pipe};
+
+use super::records::{self, order_key, user_key, DUE, ON_HAND, STOCK};
+use super::Desks;
+use crate::buyers::{Order, Sale};
+use crate::shop::{Shop, Stop, Trips, Verdict};
+
+pub struct GetDecr {
+    desks: Desks,
+    sale: Arc<Sale>,
+}
+
+impl GetDecr {
+    pub async fn open(url: &str, workers: usize, sale: Arc<Sale>) -> Result<Self> {
+        let desks = Desks::open(url, workers).await?;
+        records::stock_up(&mut desks.back_office(), &sale).await?;
+        Ok(Self { desks, sale })
+    }
+}
+
+impl Shop for GetDecr {
+    fn reserve<'a>(
+        &'a self,
+        desk: usize,
+        order: &'a Order,
+        trips: &'a mut Trips,
+    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+        async move {
+            let mut connection = self.desks.desk(desk);
+            let user = user_key(order);
+            let mut look = pipe();
+            look.get(STOCK).get(&user).hget(order_key(order), "st");
+            let (left, used, state): (i64, Option<i64>, Option<String>) = look.query_async(&mut connection).await?;
+            trips.trip().await?;
+            if let Some(verdict) = records::verdict_of(state.as_deref()) {
+                return Ok(verdict);
+            }
+            if left < order.qty || used.unwrap_or(0) + order.qty > self.sale.max {
+                return Ok(Verdict::Refused);
+            }
+            let mut take = pipe();
+            take.atomic().cmd("DECRBY").arg(STOCK).arg(order.qty);
+            take.cmd("INCRBY").arg(&user).arg(order.qty).ignore();
+            let (left,): (i64,) = take.query_async(&mut connection).await?;
+            trips.trip().await?;
+            if left < 0 {
+                let mut refill = pipe();
+                refill.atomic().cmd("INCRBY").arg(STOCK).arg(order.qty).ignore();
+                refill.cmd("DECRBY").arg(&user).arg(order.qty).ignore();
+                refill.exec_async(&mut connection).await?;
+                trips.trip().await?;
+                return Ok(Verdict::Refused);
+            }
+            let mut record = pipe();
+            records::record(record.atomic(), order, &self.sale);
+            record.exec_async(&mut connection).await?;
+            trips.trip().await?;
+            Ok(Verdict::Held)
+        }
+        .boxed()
+    }
+
+    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
+        async move { records::pay(&mut self.desks.desk(desk), order, trips).await }.boxed()
+    }
+
+    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
+        async move { records::give_back(&mut self.desks.desk(desk), &order.id).await }.boxed()
+    }
+
+    /// The nightly job: `SET stock = on_hand - unpaid`.
+    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+        async move {
+            let mut connection = self.desks.back_office();
+            let mut read = pipe();
+            read.cmd("DECRBY").arg(ON_HAND).arg(missing);
+            read.cmd("ZRANGE").arg(DUE).arg(0).arg(-1);
+            let (on_hand, unpaid): (i64, Vec<String>) = read.query_async(&mut connection).await?;
+            let mut quantities = pipe();
+            for id in &unpaid {
+                quantities.hget(format!("order:{id}"), "qty");
+            }
+            let quantities: Vec<i64> = quantities.query_async(&mut connection).await?;
+            let stock = on_hand - quantities.iter().sum::<i64>();
+            cmd("SET").arg(STOCK).arg(stock).exec_async(&mut connection).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
+        async move { records::sweep(&mut self.desks.back_office()).await }.boxed()
+    }
+
+    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
+        async move { records::left(&mut self.desks.back_office()).await }.boxed()
+    }
+}

@@ -1,0 +1,122 @@
+//! A distributed lock around the sale: SET NX PX with a token, and the usual script that only its
+//! owner's release counts. Inside of it everything is looked at, and then taken.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use redis::aio::MultiplexedConnection;
+use redis::{cmd, pipe};
+
+use super::records::{self, order_key, user_key, STOCK};
+use super::Desks;
+use crate::buyers::{Order, Sale};
+use crate::shop::{Shop, Stop, Trips, Verdict, LOCK_LIVES, PATIENCE};
+
+const LOCK: &str = "lock";
+const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
+pub struct Lock {
+    desks: Desks,
+    sale: Arc<Sale>,
+    release: String,
+}
+
+impl Lock {
+    pub async fn open(url: &str, workers: usize, sale: Arc<Sale>) -> Result<Self> {
+        let desks = Desks::open(url, workers).await?;
+        let mut connection = desks.back_office();
+        records::stock_up(&mut connection, &sale).await?;
+        let release = cmd("SCRIPT").arg("LOAD").arg(RELEASE).query_async(&mut connection).await?;
+        Ok(Self { desks, sale, release })
+    }
+
+    /// The token, or None where the lock was not to be had.
+    async fn take(&self, connection: &mut MultiplexedConnection, trips: &mut Trips) -> Result<Option<u64>, Stop> {
+        let (token, start): (u64, _) = (rand::random(), Instant::now());
+        while start.elapsed() < PATIENCE {
+            let mut command = cmd("SET");
+            command.arg(LOCK).arg(token).arg("NX").arg("PX").arg(LOCK_LIVES.as_millis() as u64);
+            let taken: Option<String> = command.query_async(connection).await?;
+            trips.trip().await?;
+            if taken.is_some() {
+                return Ok(Some(token));
+            }
+            tokio::time::sleep(Duration::from_micros(rand::random_range(1_000..5_000))).await;
+        }
+        Ok(None)
+    }
+
+    async fn release(&self, connection: &mut MultiplexedConnection, token: u64) -> Result<(), Stop> {
+        cmd("EVALSHA").arg(&self.release).arg(1).arg(LOCK).arg(token).exec_async(connection).await?;
+        Ok(())
+    }
+
+    /// What the owner of the lock does.
+    async fn sell(
+        &self,
+        connection: &mut MultiplexedConnection,
+        order: &Order,
+        trips: &mut Trips,
+    ) -> Result<Verdict, Stop> {
+        let user = user_key(order);
+        let mut look = pipe();
+        look.get(STOCK).get(&user).hget(order_key(order), "st");
+        let (left, used, state): (i64, Option<i64>, Option<String>) = look.query_async(connection).await?;
+        trips.trip().await?;
+        if let Some(verdict) = records::verdict_of(state.as_deref()) {
+            return Ok(verdict);
+        }
+        if left < order.qty || used.unwrap_or(0) + order.qty > self.sale.max {
+            return Ok(Verdict::Refused);
+        }
+        let mut take = pipe();
+        take.atomic().cmd("DECRBY").arg(STOCK).arg(order.qty).ignore();
+        take.cmd("INCRBY").arg(&user).arg(order.qty).ignore();
+        records::record(&mut take, order, &self.sale);
+        take.exec_async(connection).await?;
+        trips.trip().await?;
+        Ok(Verdict::Held)
+    }
+}
+
+impl Shop for Lock {
+    fn reserve<'a>(
+        &'a self,
+        desk: usize,
+        order: &'a Order,
+        trips: &'a mut Trips,
+    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+        async move {
+            let mut connection = self.desks.desk(desk);
+            let Some(token) = self.take(&mut connection, trips).await? else { return Ok(Verdict::Unanswered) };
+            let verdict = self.sell(&mut connection, order, trips).await?;
+            self.release(&mut connection, token).await?;
+            trips.trip().await?;
+            Ok(verdict)
+        }
+        .boxed()
+    }
+
+    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
+        async move { records::pay(&mut self.desks.desk(desk), order, trips).await }.boxed()
+    }
+
+    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
+        async move { records::give_back(&mut self.desks.desk(desk), &order.id).await }.boxed()
+    }
+
+    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+        async move { records::correct(&mut self.desks.back_office(), missing).await }.boxed()
+    }
+
+    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
+        async move { records::sweep(&mut self.desks.back_office()).await }.boxed()
+    }
+
+    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
+        async move { records::left(&mut self.desks.back_office()).await }.boxed()
+    }
+}

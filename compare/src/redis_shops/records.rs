@@ -1,0 +1,106 @@
+//! What the designs without a script of their own share: the keys, an order's record, payment and
+//! the way back. Whoever removes an order from the list of deadlines decides about it, so that
+//! payment, cancellation and the end of the hold never meet.
+
+use anyhow::Result;
+use redis::aio::MultiplexedConnection;
+use redis::{cmd, pipe, Pipeline};
+use testkit::now_ms;
+
+use crate::buyers::{Order, Sale};
+use crate::shop::{Stop, Trips, Verdict};
+
+pub const STOCK: &str = "stock";
+/// What the database says is on the shelf: a key plays the database's column.
+pub const ON_HAND: &str = "on_hand";
+/// Orders by their deadline.
+pub const DUE: &str = "due";
+
+pub fn user_key(order: &Order) -> String {
+    format!("user:{}", order.user)
+}
+
+pub fn order_key(order: &Order) -> String {
+    format!("order:{}", order.id)
+}
+
+pub async fn stock_up(connection: &mut MultiplexedConnection, sale: &Sale) -> Result<()> {
+    pipe().set(STOCK, sale.units).ignore().set(ON_HAND, sale.units).ignore().exec_async(connection).await?;
+    Ok(())
+}
+
+/// What a record's state means for the buyer who asks again. None: there is no record.
+pub fn verdict_of(state: Option<&str>) -> Option<Verdict> {
+    state.map(|state| if ["held", "paid"].contains(&state) { Verdict::Held } else { Verdict::Refused })
+}
+
+/// Adds the order's record and deadline.
+pub fn record(pipe: &mut Pipeline, order: &Order, sale: &Sale) {
+    let deadline_ms = now_ms() + sale.hold.as_millis() as i64;
+    pipe.cmd("HSET").arg(order_key(order)).arg("st").arg("held").arg("qty").arg(order.qty).arg("user");
+    pipe.arg(order.user).ignore();
+    pipe.cmd("ZADD").arg(DUE).arg(deadline_ms).arg(&order.id).ignore();
+}
+
+pub async fn pay(connection: &mut MultiplexedConnection, order: &Order, trips: &mut Trips) -> Result<bool, Stop> {
+    let key = order_key(order);
+    let state: Option<String> = cmd("HGET").arg(&key).arg("st").query_async(connection).await?;
+    trips.trip().await?;
+    if state.as_deref() != Some("held") {
+        return Ok(state.as_deref() == Some("paid"));
+    }
+    let mut booking = pipe();
+    booking.atomic().cmd("ZREM").arg(DUE).arg(&order.id);
+    booking.cmd("HSET").arg(&key).arg("st").arg("paid").ignore();
+    booking.cmd("DECRBY").arg(ON_HAND).arg(order.qty).ignore();
+    let (removed,): (i64,) = booking.query_async(connection).await?;
+    trips.trip().await?;
+    if removed == 0 {
+        // The hold ended between the two: the payment is undone.
+        let mut undo = pipe();
+        undo.atomic().cmd("HSET").arg(&key).arg("st").arg("over").ignore();
+        undo.cmd("INCRBY").arg(ON_HAND).arg(order.qty).ignore();
+        undo.exec_async(connection).await?;
+    }
+    Ok(removed == 1)
+}
+
+/// Gives the units of an order back, once.
+pub async fn give_back(connection: &mut MultiplexedConnection, id: &str) -> Result<(), Stop> {
+    let removed: i64 = cmd("ZREM").arg(DUE).arg(id).query_async(connection).await?;
+    if removed == 0 {
+        return Ok(());
+    }
+    let key = format!("order:{id}");
+    let (qty, user): (i64, i64) = cmd("HMGET").arg(&key).arg("qty").arg("user").query_async(connection).await?;
+    let mut back = pipe();
+    back.atomic().cmd("INCRBY").arg(STOCK).arg(qty).ignore();
+    back.cmd("DECRBY").arg(format!("user:{user}")).arg(qty).ignore();
+    back.cmd("HSET").arg(&key).arg("st").arg("over").ignore();
+    back.exec_async(connection).await?;
+    Ok(())
+}
+
+/// Gives back what is due.
+pub async fn sweep(connection: &mut MultiplexedConnection) -> Result<(), Stop> {
+    loop {
+        let mut command = cmd("ZRANGEBYSCORE");
+        command.arg(DUE).arg("-inf").arg(now_ms()).arg("LIMIT").arg(0).arg(100);
+        let due: Vec<String> = command.query_async(connection).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        for id in due {
+            give_back(connection, &id).await?;
+        }
+    }
+}
+
+pub async fn correct(connection: &mut MultiplexedConnection, missing: i64) -> Result<(), Stop> {
+    cmd("DECRBY").arg(STOCK).arg(missing).exec_async(connection).await?;
+    Ok(())
+}
+
+pub async fn left(connection: &mut MultiplexedConnection) -> Result<i64, Stop> {
+    Ok(cmd("GET").arg(STOCK).query_async(connection).await?)
+}

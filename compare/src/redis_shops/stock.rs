@@ -1,0 +1,93 @@
+//! redis-stock: one command a step.
+
+use anyhow::Result;
+use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use redis::{cmd, from_redis_value, Value};
+
+use super::Desks;
+use crate::buyers::{Order, Sale};
+use crate::shop::{Shop, Stop, Trips, Verdict};
+
+const KEY: &str = "sku:618";
+
+pub struct Stock {
+    desks: Desks,
+}
+
+impl Stock {
+    pub async fn open(url: &str, workers: usize, sale: &Sale) -> Result<Self> {
+        let desks = Desks::open(url, workers).await?;
+        let policy = format!(r#"{{"hold":{},"limits":[{{"by":["user"],"max":{}}}]}}"#, sale.hold.as_secs(), sale.max);
+        let mut connection = desks.back_office();
+        cmd("STOCK.SET").arg(KEY).arg(sale.units).exec_async(&mut connection).await?;
+        cmd("STOCK.SETPOLICY").arg(KEY).arg(policy).exec_async(&mut connection).await?;
+        Ok(Self { desks })
+    }
+
+    /// The first word of an answer, and the state behind EXISTS.
+    async fn ask(&self, desk: usize, command: &redis::Cmd) -> Result<(String, String), Stop> {
+        let mut words = command.query_async::<Vec<Value>>(&mut self.desks.desk(desk)).await?.into_iter();
+        let word: String = from_redis_value(words.next().unwrap_or_default()).map_err(redis::RedisError::from)?;
+        let state = words.nth(1).and_then(|state| from_redis_value(state).ok()).unwrap_or_default();
+        Ok((word, state))
+    }
+}
+
+impl Shop for Stock {
+    fn reserve<'a>(
+        &'a self,
+        desk: usize,
+        order: &'a Order,
+        trips: &'a mut Trips,
+    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+        async move {
+            let mut command = cmd("STOCK.RESERVE");
+            command.arg(KEY).arg(&order.id).arg(order.qty).arg("FOR").arg("user").arg(order.user);
+            let (word, state) = self.ask(desk, &command).await?;
+            trips.trip().await?;
+            let held = word == "OK" || word == "EXISTS" && ["reserved", "confirmed"].contains(&state.as_str());
+            Ok(if held { Verdict::Held } else { Verdict::Refused })
+        }
+        .boxed()
+    }
+
+    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
+        async move {
+            let (word, _) = self.ask(desk, cmd("STOCK.CONFIRM").arg(KEY).arg(&order.id)).await?;
+            trips.trip().await?;
+            Ok(["OK", "EXISTS"].contains(&word.as_str()))
+        }
+        .boxed()
+    }
+
+    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
+        async move {
+            self.ask(desk, cmd("STOCK.RELEASE").arg(KEY).arg(&order.id)).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+        async move {
+            let mut command = cmd("STOCK.ADD");
+            command.arg(KEY).arg(-missing).arg("TOKEN").arg("count-of-tonight");
+            command.exec_async(&mut self.desks.back_office()).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
+        async move {
+            let left: Vec<i64> = cmd("STOCK.AVAILABLE").arg(KEY).query_async(&mut self.desks.back_office()).await?;
+            Ok(left.into_iter().next().unwrap_or_default())
+        }
+        .boxed()
+    }
+}

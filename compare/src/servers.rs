@@ -1,0 +1,105 @@
+//! A fresh server for each design, and what it spent on the CPU.
+
+use std::fs;
+
+use anyhow::{ensure, Context, Result};
+use testkit::databases::{DatabaseServer, Engine};
+use testkit::{info, Server};
+
+/// What a design runs on.
+pub enum Backend {
+    Redis(Box<Server>),
+    Database(DatabaseServer),
+}
+
+impl Backend {
+    /// Redis with the append-only file as Redis recommends it.
+    pub fn redis() -> Self {
+        Self::Redis(Box::new(Server::on_port(&["--appendonly", "yes", "--appendfsync", "everysec"])))
+    }
+
+    pub fn database(engine: Engine) -> Self {
+        Self::Database(DatabaseServer::start(engine, &[]))
+    }
+
+    /// Where clients connect to.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Redis(server) => format!("redis://127.0.0.1:{}/", server.port()),
+            Self::Database(server) => server.create("shop"),
+        }
+    }
+
+    /// CPU time of all threads and processes so far, in seconds.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        match self {
+            Self::Redis(server) => {
+                let cpu = info(&mut server.client(), "cpu");
+                let part = |name: &str| cpu.get(name).and_then(|text| text.parse::<f64>().ok());
+                let parts = part("used_cpu_user").zip(part("used_cpu_sys"));
+                parts.map(|(user, system)| user + system).context("the server does not tell its CPU time")
+            }
+            Self::Database(server) => cpu_seconds(server.pid()),
+        }
+    }
+}
+
+/// CPU time of this process, in seconds.
+pub fn own_cpu_seconds() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").context("/proc/self/stat")?;
+    let (_, numbers) = numbers(&stat).context("/proc/self/stat")?;
+    Ok((numbers[UTIME] + numbers[STIME]) / TICKS)
+}
+
+/// Of a process and of all that it started, also those that have ended.
+fn cpu_seconds(pid: u32) -> Result<f64> {
+    let mut ticks = 0.0;
+    let mut found = false;
+    for entry in fs::read_dir("/proc").context("/proc")?.flatten() {
+        // A process may end while it is looked at.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some((of, numbers)) = numbers(&stat) else { continue };
+        if of == pid {
+            found = true;
+            ticks += numbers[UTIME] + numbers[STIME] + numbers[UTIME + 2] + numbers[STIME + 2];
+        } else if numbers[PARENT] == f64::from(pid) {
+            ticks += numbers[UTIME] + numbers[STIME];
+        }
+    }
+    ensure!(found, "process {pid} is gone");
+    Ok(ticks / TICKS)
+}
+
+/// USER_HZ: 100 on every Linux.
+const TICKS: f64 = 100.0;
+/// Where proc(5) has the parent and the times, counted behind the name; those of children that have
+/// ended stand two further.
+const PARENT: usize = 1;
+const UTIME: usize = 11;
+const STIME: usize = 12;
+
+/// The number of the process, and what stands behind its name; what is no number is 0.
+fn numbers(stat: &str) -> Option<(u32, Vec<f64>)> {
+    let (head, tail) = stat.rsplit_once(')')?;
+    let numbers: Vec<f64> = tail.split_whitespace().map(|text| text.parse().unwrap_or_default()).collect();
+    let pid = head.split(' ').next()?.parse().ok()?;
+    (numbers.len() > STIME + 2).then_some((pid, numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_works_spends_time() {
+        let start = std::time::Instant::now();
+        let before = own_cpu_seconds().expect("this process");
+        let mut number = 1_u64;
+        while start.elapsed().as_millis() < 300 {
+            number = std::hint::black_box(number.wrapping_mul(3));
+        }
+        let spent = own_cpu_seconds().expect("this process") - before;
+        assert!(spent > 0.03 && spent < 60.0, "{spent}");
+        assert!(cpu_seconds(std::process::id()).expect("with its children") >= before + spent);
+    }
+}
