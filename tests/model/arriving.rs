@@ -192,6 +192,8 @@ fn clients_are_told_to_try_again() {
     let (come, _) = part();
     let lines = [
         "RESERVE k o 1",
+        "RESERVEBATCH k ORDERS 1 o 1",
+        "CONFIRMBATCH k ORDERS 1 o",
         "CONFIRM k o",
         "RELEASE k o",
         "AMEND k o 2",

@@ -316,10 +316,10 @@ mod tests {
             "127.0.0.1:7000         primary  12.3k     42 %   12.3 s",
             "127.0.0.1:7001         replica  12.3k     42 %   12.3 s     4 divergences, may e",
             "",
-            "pool (last minut   calls* reserved  soldout  limited     held   orders   memory",
-            "sku:618             45.0k      900        0        0     5.0M        0    3.0MB",
-            "sku:a-na…ong-618        9      900        0        0     5.0M        0    3.0MB",
-            "? sku:mi…\\x1b[2J        7      900        0        0     5.0M        0    3.0MB",
+            "pool (last minute   calls* reserved  soldout  limited     held   orders   memory",
+            "sku:618              45.0k      900        0        0     5.0M        0    3.0MB",
+            "sku:a-na…long-618        9      900        0        0     5.0M        0    3.0MB",
+            "? sku:mi…t\\x1b[2J        7      900        0        0     5.0M        0    3.0MB",
         ];
         for (at, line) in expected.iter().enumerate() {
             assert_eq!(&lines[at], line, "line {}:\n{}", at + 1, lines.join("\n"));
