@@ -4,6 +4,7 @@
 mod alive;
 mod availability;
 mod backups;
+mod buckets;
 mod calls;
 mod campaigns;
 mod commits;
