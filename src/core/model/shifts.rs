@@ -104,6 +104,16 @@ impl Shifted<'_> {
             Way::From => totals.received,
         }
     }
+
+    /// What it adds to the pool: above 0 where more is received, below 0 where more is sent.
+    #[must_use]
+    pub fn units(&self, shifts: Option<&Shifts>) -> i64 {
+        let units = self.total.saturating_sub(self.reached(shifts));
+        match self.way {
+            Way::To => units.saturating_neg(),
+            Way::From => units,
+        }
+    }
 }
 
 /// All lanes of a pool.

@@ -3,10 +3,9 @@
 use super::allocate::limited;
 use crate::core::model::change::{Change, PoolChange};
 use crate::core::model::limit::Limit;
-use crate::core::model::pool::{Pool, SumDeltas};
-use crate::core::model::quantity::sum;
+use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Refusal};
-use crate::core::model::shifts::{LimitShare, Shifted, Way, MAX_SHIFTS};
+use crate::core::model::shifts::{LimitShare, Shifted, Way};
 use crate::core::model::view::View;
 use crate::core::model::window::Window;
 
@@ -59,7 +58,6 @@ pub fn decide<'a>(view: &View<'_>, request: Request<'a>) -> Result<Change<'a>, R
         Some(share) => Some(limit_of(pool, share).ok_or(Refusal::Bound(Bound::NoLimit))?),
         None => None,
     };
-    let known = pool.shifts.as_ref().and_then(|shifts| shifts.get(&shifted.lane()));
     let before = shifted.reached(pool.shifts());
     if total <= before {
         return Err(Refusal::Shifted { total: before });
@@ -73,14 +71,10 @@ pub fn decide<'a>(view: &View<'_>, request: Request<'a>) -> Result<Change<'a>, R
         Condition::Free => check_free(view, limit.zip(shifted.share.as_ref()), units)?,
         Condition::Since(_) | Condition::Received => {}
     }
-    if known.is_none() && pool.shifts.as_ref().is_some_and(|shifts| shifts.len() >= MAX_SHIFTS) {
-        return Err(Refusal::Bound(Bound::Shifts));
-    }
     if way == Way::To {
         shifted.since_ms = since_ms(view, limit.zip(shifted.share.as_ref()));
     }
-    let units = if way == Way::To { units.saturating_neg() } else { units };
-    check_bounds(pool, shifted.share.as_ref(), units)?;
+    pool.check_shift(&shifted)?;
     Ok(Change::Pool(PoolChange::Shifted(Box::new(shifted))))
 }
 
@@ -110,19 +104,6 @@ fn check_free(view: &View<'_>, share: Option<((usize, &Limit), &LimitShare)>, un
 fn since_ms(view: &View<'_>, share: Option<((usize, &Limit), &LimitShare)>) -> i64 {
     let now_ms = view.context.clock.now_ms;
     share.map_or(now_ms, |((_, limit), share)| now_ms.max(view.usage_of(limit, share.value.as_slice()).1))
-}
-
-/// Totals and what follows from them stay within ±(2^53 - 1).
-fn check_bounds(pool: &Pool, share: Option<&LimitShare>, units: i64) -> Result<(), Refusal> {
-    let shifts = pool.shifts.as_deref();
-    let net = match share {
-        Some(share) => shifts.map_or(Some(0), |shifts| shifts.net_share(&share.text, &share.value)),
-        None => {
-            pool.check_sums(&SumDeltas { on_hand: units, ..SumDeltas::default() })?;
-            shifts.map_or(Some(0), |shifts| shifts.net_units())
-        }
-    };
-    net.and_then(|net| sum(net, units)).map(|_| ()).ok_or(Refusal::Bound(Bound::Sum))
 }
 
 /// Shifts it.

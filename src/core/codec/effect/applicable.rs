@@ -3,10 +3,9 @@
 use crate::core::model::change::{Change, OrderChange, OrderRef, PoolChange, Recount};
 use crate::core::model::limit::{TupleBuf, MAX_LIMITS};
 use crate::core::model::order::{Order, OrderState};
-use crate::core::model::pool::{Pool, SumDeltas};
-use crate::core::model::quantity::sum;
+use crate::core::model::pool::Pool;
 use crate::core::model::sale::SalePhase;
-use crate::core::model::shifts::{Shifted, Shifts, Way, MAX_SHIFTS};
+use crate::core::model::shifts::{Shifted, Way};
 
 /// Whether a change can have happened in this state. The primary has decided it there; here it is a
 /// check against divergence.
@@ -63,22 +62,9 @@ fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
 
 /// Totals only grow, and what follows from them stays within its bounds.
 fn shift_applicable(pool: &Pool, shifted: &Shifted<'_>) -> bool {
-    let shifts = pool.shifts();
-    let units = shifted.total.saturating_sub(shifted.reached(shifts));
-    let units = if shifted.way == Way::To { units.saturating_neg() } else { units };
-    let known = shifts.is_some_and(|shifts| shifts.get(&shifted.lane()).is_some());
-    let fits = known || shifts.is_none_or(|shifts| shifts.len() < MAX_SHIFTS);
-    let net = match &shifted.share {
-        Some(share) => shifts.map_or(Some(0), |shifts| shifts.net_share(&share.text, &share.value)),
-        None => shifts.map_or(Some(0), Shifts::net_units),
-    };
-    let deltas = SumDeltas { on_hand: units, ..SumDeltas::default() };
-    let counted = shifted.share.is_some() || (!pool.unlimited && pool.check_sums(&deltas).is_ok());
-    units != 0
-        && (units > 0) == (shifted.way == Way::From)
-        && fits
-        && counted
-        && net.is_some_and(|net| sum(net, units).is_some())
+    let units = shifted.units(pool.shifts());
+    let countable = shifted.share.is_some() || !pool.unlimited;
+    countable && units != 0 && (units > 0) == (shifted.way == Way::From) && pool.check_shift(shifted).is_ok()
 }
 
 fn order_applicable(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) -> bool {
