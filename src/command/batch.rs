@@ -2,13 +2,12 @@
 //! order, and one refusal stops none of the others.
 
 use super::args::{bounded, Args, Parsed};
-use super::commit::{make_due_changes, reply_no_pool};
+use super::commit::{open_for_write, reply_no_pool};
 use super::error::CommandError;
 use super::host::Handle;
 use super::refusal::Outcome;
 use super::reply::refused;
 use super::spec::{Arg, Call};
-use crate::core::model::context::DUE_PER_WRITE;
 use crate::core::model::refusal::Refusal;
 
 /// The most orders in one call.
@@ -37,17 +36,15 @@ pub fn orders<'a>(args: &mut Args<'a>, words: usize) -> Parsed<std::slice::Chunk
 /// # Errors
 /// As `commit::write_pool`.
 pub fn write_pool(call: &mut Call<'_>, key: &[u8], count: usize) -> Result<Option<Handle>, CommandError> {
-    let Some(handle) = call.keys.open(key)? else {
+    let handle = open_for_write(call, key)?;
+    if handle.is_none() {
         call.out.array(count);
         for _ in 0..count {
             reply_no_pool(call, key);
             call.journal.end_answer();
         }
-        return Ok(None);
-    };
-    let clock = call.env.clock;
-    make_due_changes(call, handle, clock, DUE_PER_WRITE);
-    Ok(Some(handle))
+    }
+    Ok(handle)
 }
 
 /// Replies for each order, when all are decided and nothing can fail any more: with `done`, or with

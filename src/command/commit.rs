@@ -48,13 +48,23 @@ pub fn read_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, Comm
 /// # Errors
 /// The key holds another type or a partial pool, or the event stream of the pool is being migrated.
 pub fn write_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
-    let Some(handle) = call.keys.open(key)? else {
+    let handle = open_for_write(call, key)?;
+    if handle.is_none() {
         reply_no_pool(call, key);
-        return Ok(None);
-    };
-    let clock = call.env.clock;
-    make_due_changes(call, handle, clock, DUE_PER_WRITE);
-    Ok(Some(handle))
+    }
+    Ok(handle)
+}
+
+/// As [`write_pool`], without a reply.
+///
+/// # Errors
+/// As [`write_pool`].
+pub fn open_for_write(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
+    let handle = call.keys.open(key)?;
+    if let Some(handle) = handle {
+        make_due_changes(call, handle, call.env.clock, DUE_PER_WRITE);
+    }
+    Ok(handle)
 }
 
 /// Replies NOPOOL.
