@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::{cmd, pipe};
 
-use super::records::{self, order_key, user_key, DUE, ON_HAND, STOCK};
+use super::records::{self, user_key, Look, Selling, DUE, ON_HAND, STOCK};
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Shop, Stop, Trips, Verdict};
+use crate::shop::{Stop, Trips, Verdict};
 
 pub struct GetDecr {
     desks: Desks,
@@ -26,25 +26,21 @@ impl GetDecr {
     }
 }
 
-impl Shop for GetDecr {
-    fn reserve<'a>(
-        &'a self,
-        desk: usize,
-        order: &'a Order,
-        trips: &'a mut Trips,
-    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+impl Selling for GetDecr {
+    fn desks(&self) -> &Desks {
+        &self.desks
+    }
+
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>> {
         async move {
             let mut connection = self.desks.desk(desk);
             let user = user_key(order);
             let mut look = pipe();
-            look.get(STOCK).get(&user).hget(order_key(order), "st");
-            let (left, used, state): (i64, Option<i64>, Option<String>) = look.query_async(&mut connection).await?;
+            records::look(&mut look, order);
+            let found: Look = look.query_async(&mut connection).await?;
             trips.trip().await?;
-            if let Some(verdict) = records::verdict_of(state.as_deref()) {
+            if let Some(verdict) = records::looked(found, order, &self.sale) {
                 return Ok(verdict);
-            }
-            if left < order.qty || used.unwrap_or(0) + order.qty > self.sale.max {
-                return Ok(Verdict::Refused);
             }
             let mut take = pipe();
             take.atomic().cmd("DECRBY").arg(STOCK).arg(order.qty);
@@ -68,14 +64,6 @@ impl Shop for GetDecr {
         .boxed()
     }
 
-    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
-        async move { records::pay(&mut self.desks.desk(desk), order, trips).await }.boxed()
-    }
-
-    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
-        async move { records::give_back(&mut self.desks.desk(desk), &order.id).await }.boxed()
-    }
-
     /// The nightly job: `SET stock = on_hand - unpaid`.
     fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
         async move {
@@ -94,13 +82,5 @@ impl Shop for GetDecr {
             Ok(())
         }
         .boxed()
-    }
-
-    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
-        async move { records::sweep(&mut self.desks.back_office()).await }.boxed()
-    }
-
-    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
-        async move { records::left(&mut self.desks.back_office()).await }.boxed()
     }
 }

@@ -10,10 +10,10 @@ use futures_util::FutureExt;
 use redis::aio::MultiplexedConnection;
 use redis::{cmd, pipe};
 
-use super::records::{self, order_key, user_key, STOCK};
+use super::records::{self, user_key, Look, Selling, STOCK};
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Shop, Stop, Trips, Verdict, LOCK_LIVES, PATIENCE};
+use crate::shop::{Stop, Trips, Verdict, LOCK_LIVES, PATIENCE};
 
 const LOCK: &str = "lock";
 const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -63,14 +63,11 @@ impl Lock {
     ) -> Result<Verdict, Stop> {
         let user = user_key(order);
         let mut look = pipe();
-        look.get(STOCK).get(&user).hget(order_key(order), "st");
-        let (left, used, state): (i64, Option<i64>, Option<String>) = look.query_async(connection).await?;
+        records::look(&mut look, order);
+        let found: Look = look.query_async(connection).await?;
         trips.trip().await?;
-        if let Some(verdict) = records::verdict_of(state.as_deref()) {
+        if let Some(verdict) = records::looked(found, order, &self.sale) {
             return Ok(verdict);
-        }
-        if left < order.qty || used.unwrap_or(0) + order.qty > self.sale.max {
-            return Ok(Verdict::Refused);
         }
         let mut take = pipe();
         take.atomic().cmd("DECRBY").arg(STOCK).arg(order.qty).ignore();
@@ -82,13 +79,12 @@ impl Lock {
     }
 }
 
-impl Shop for Lock {
-    fn reserve<'a>(
-        &'a self,
-        desk: usize,
-        order: &'a Order,
-        trips: &'a mut Trips,
-    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+impl Selling for Lock {
+    fn desks(&self) -> &Desks {
+        &self.desks
+    }
+
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>> {
         async move {
             let mut connection = self.desks.desk(desk);
             let Some(token) = self.take(&mut connection, trips).await? else { return Ok(Verdict::Unanswered) };
@@ -98,25 +94,5 @@ impl Shop for Lock {
             Ok(verdict)
         }
         .boxed()
-    }
-
-    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
-        async move { records::pay(&mut self.desks.desk(desk), order, trips).await }.boxed()
-    }
-
-    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
-        async move { records::give_back(&mut self.desks.desk(desk), &order.id).await }.boxed()
-    }
-
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
-        async move { records::correct(&mut self.desks.back_office(), missing).await }.boxed()
-    }
-
-    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
-        async move { records::sweep(&mut self.desks.back_office()).await }.boxed()
-    }
-
-    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
-        async move { records::left(&mut self.desks.back_office()).await }.boxed()
     }
 }

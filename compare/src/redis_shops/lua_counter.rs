@@ -9,10 +9,10 @@ use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::{cmd, pipe};
 
-use super::records::{self, order_key, user_key, STOCK};
+use super::records::{self, order_key, user_key, Selling, STOCK};
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Shop, Stop, Trips, Verdict};
+use crate::shop::{Stop, Trips, Verdict};
 
 pub struct LuaCounter {
     desks: Desks,
@@ -40,13 +40,12 @@ impl LuaCounter {
     }
 }
 
-impl Shop for LuaCounter {
-    fn reserve<'a>(
-        &'a self,
-        desk: usize,
-        order: &'a Order,
-        trips: &'a mut Trips,
-    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+impl Selling for LuaCounter {
+    fn desks(&self) -> &Desks {
+        &self.desks
+    }
+
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>> {
         async move {
             let mut connection = self.desks.desk(desk);
             let mut claim = cmd("HSETNX");
@@ -90,25 +89,5 @@ impl Shop for LuaCounter {
             Ok(if used > self.sale.max { Verdict::Refused } else { Verdict::Held })
         }
         .boxed()
-    }
-
-    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
-        async move { records::pay(&mut self.desks.desk(desk), order, trips).await }.boxed()
-    }
-
-    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
-        async move { records::give_back(&mut self.desks.desk(desk), &order.id).await }.boxed()
-    }
-
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
-        async move { records::correct(&mut self.desks.back_office(), missing).await }.boxed()
-    }
-
-    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
-        async move { records::sweep(&mut self.desks.back_office()).await }.boxed()
-    }
-
-    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
-        async move { records::left(&mut self.desks.back_office()).await }.boxed()
     }
 }

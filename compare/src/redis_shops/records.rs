@@ -3,18 +3,81 @@
 //! payment, cancellation and the end of the hold never meet.
 
 use anyhow::Result;
+use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
 use redis::aio::MultiplexedConnection;
 use redis::{cmd, pipe, Pipeline};
 use testkit::now_ms;
 
+use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Stop, Trips, Verdict};
+use crate::shop::{Shop, Stop, Trips, Verdict};
 
 pub const STOCK: &str = "stock";
 /// What the database says is on the shelf: a key plays the database's column.
 pub const ON_HAND: &str = "on_hand";
 /// Orders by their deadline.
 pub const DUE: &str = "due";
+
+/// A design that sells in its own way, and shares the rest.
+pub trait Selling: Send + Sync {
+    /// The connections for the rest.
+    fn desks(&self) -> &Desks;
+
+    /// [`Shop::reserve`].
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>>;
+
+    /// [`Shop::correct`].
+    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+        async move { correct(&mut self.desks().back_office(), missing).await }.boxed()
+    }
+}
+
+impl<S: Selling> Shop for S {
+    fn reserve<'a>(
+        &'a self,
+        desk: usize,
+        order: &'a Order,
+        trips: &'a mut Trips,
+    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+        self.sell(desk, order, trips)
+    }
+
+    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
+        async move { pay(&mut self.desks().desk(desk), order, trips).await }.boxed()
+    }
+
+    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
+        async move { give_back(&mut self.desks().desk(desk), &order.id).await }.boxed()
+    }
+
+    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+        Selling::correct(self, missing)
+    }
+
+    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
+        async move { sweep(&mut self.desks().back_office()).await }.boxed()
+    }
+
+    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
+        async move { left(&mut self.desks().back_office()).await }.boxed()
+    }
+}
+
+/// What two calls, or a transaction, look at first: the stock, what the user has, and what became of
+/// the order.
+pub fn look(pipe: &mut Pipeline, order: &Order) {
+    pipe.get(STOCK).get(user_key(order)).hget(order_key(order), "st");
+}
+
+/// What [`look`] answers. The verdict, where nothing is to be taken.
+pub fn looked((left, used, state): Look, order: &Order, sale: &Sale) -> Option<Verdict> {
+    let refused = left < order.qty || used.unwrap_or(0) + order.qty > sale.max;
+    verdict_of(state.as_deref()).or(refused.then_some(Verdict::Refused))
+}
+
+/// The stock, the units of the user, and the state of the order.
+pub type Look = (i64, Option<i64>, Option<String>);
 
 pub fn user_key(order: &Order) -> String {
     format!("user:{}", order.user)
@@ -42,7 +105,7 @@ pub fn record(pipe: &mut Pipeline, order: &Order, sale: &Sale) {
     pipe.cmd("ZADD").arg(DUE).arg(deadline_ms).arg(&order.id).ignore();
 }
 
-pub async fn pay(connection: &mut MultiplexedConnection, order: &Order, trips: &mut Trips) -> Result<bool, Stop> {
+async fn pay(connection: &mut MultiplexedConnection, order: &Order, trips: &mut Trips) -> Result<bool, Stop> {
     let key = order_key(order);
     let state: Option<String> = cmd("HGET").arg(&key).arg("st").query_async(connection).await?;
     trips.trip().await?;
@@ -66,7 +129,7 @@ pub async fn pay(connection: &mut MultiplexedConnection, order: &Order, trips: &
 }
 
 /// Gives the units of an order back, once.
-pub async fn give_back(connection: &mut MultiplexedConnection, id: &str) -> Result<(), Stop> {
+async fn give_back(connection: &mut MultiplexedConnection, id: &str) -> Result<(), Stop> {
     let removed: i64 = cmd("ZREM").arg(DUE).arg(id).query_async(connection).await?;
     if removed == 0 {
         return Ok(());
@@ -82,7 +145,7 @@ pub async fn give_back(connection: &mut MultiplexedConnection, id: &str) -> Resu
 }
 
 /// Gives back what is due.
-pub async fn sweep(connection: &mut MultiplexedConnection) -> Result<(), Stop> {
+async fn sweep(connection: &mut MultiplexedConnection) -> Result<(), Stop> {
     loop {
         let mut command = cmd("ZRANGEBYSCORE");
         command.arg(DUE).arg("-inf").arg(now_ms()).arg("LIMIT").arg(0).arg(100);
