@@ -11,6 +11,7 @@ mod durable;
 mod expected_state;
 mod full;
 mod fuzz;
+mod histories;
 mod payloads;
 mod record;
 mod rounds;
@@ -36,12 +37,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Campaign {
     /// A primary, two replicas and an append-only file in one process, against a naive auditor.
-    Simulate(simulate::Options),
+    Simulate(histories::Options),
     /// Every sequence of calls up to a length, in process.
     Sequences(sequences::Options),
     /// A sharded pool in process: movers that die, clocks apart, slots that move, failovers that
     /// lose a second.
-    Shards(shards::Options),
+    Shards(histories::Options),
     /// Random and damaged bytes against parsers and decoders, in process.
     Fuzz(fuzz::Options),
     /// Damaged RESTORE payloads at a server.
@@ -71,9 +72,9 @@ fn main() -> std::process::ExitCode {
 fn carry_out(cli: Cli) -> u64 {
     let ledger = record::Ledger::open(cli.record);
     match cli.campaign {
-        Campaign::Simulate(options) => simulate::run(&options, &ledger),
+        Campaign::Simulate(options) => histories::run(&simulate::SIMULATE, &options, &ledger),
         Campaign::Sequences(options) => sequences::run(&options, &ledger),
-        Campaign::Shards(options) => shards::run(&options, &ledger),
+        Campaign::Shards(options) => histories::run(&shards::SHARDS, &options, &ledger),
         Campaign::Fuzz(options) => fuzz::run(&options, &ledger),
         Campaign::Payloads(options) => payloads::run(&options, &ledger),
         Campaign::Crash(options) => crash::run(&options, &ledger),
