@@ -10,6 +10,7 @@
 #   sh scripts/databases.sh list     names of those that are there
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/apt-lists.sh
 databases="${CARGO_TARGET_DIR:-target}/databases"
 mkdir -p "$databases"
 databases=$(cd "$databases" && pwd)
@@ -62,29 +63,9 @@ END
 debian() {
     name=$1 suite=$2 package=$3 version=$4 hash=$5
     [ ! -x "$databases/$name/server" ] || return 0
-    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    if ! command -v apt-get >/dev/null 2>&1 || [ ! -e "$keyring" ]; then
-        missing "$name" "needs apt-get and Debian's keyring"
-        return 0
-    fi
+    has_debian || { missing "$name" "needs apt-get and Debian's keyring"; return 0; }
     work=$(mktemp -d)
-    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/parts"
-    : >"$work/status"
-    # The mirror that this machine uses, or Debian's own.
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | head -n 1)
-    echo "deb [signed-by=$keyring] ${mirror:-http://deb.debian.org/debian} $suite main" >"$work/sources.list"
-    cat >"$work/apt.conf" <<END
-Dir::Etc::sourcelist "$work/sources.list";
-Dir::Etc::sourceparts "$work/parts";
-Dir::Etc::preferences "$work/none";
-Dir::Etc::preferencesparts "$work/parts";
-Dir::State "$work";
-Dir::State::status "$work/status";
-Dir::State::lists "$work/lists";
-Dir::Cache "$work/cache";
-APT::Sandbox::User "root";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-END
+    own_lists "$work" "$suite"
     debs="$work/cache/archives"
     if APT_CONFIG="$work/apt.conf" apt-get update -q >"$work/log" 2>&1 &&
         APT_CONFIG="$work/apt.conf" apt-get install -q -y --no-install-recommends --download-only "$package=$version" \

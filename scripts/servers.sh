@@ -10,6 +10,7 @@
 #   sh scripts/servers.sh list     names of those that are there
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/apt-lists.sh
 servers="${CARGO_TARGET_DIR:-target}/servers"
 mkdir -p "$servers"
 servers=$(cd "$servers" && pwd)
@@ -57,31 +58,10 @@ LIBRARIES="libc6 libgcc-s1 libstdc++6 libatomic1 libcap2 libjemalloc2 liblua5.1-
 debian() {
     name=$1 version=$2 server_hash=$3 tools_hash=$4
     [ ! -x "$servers/$name/server" ] || return 0
-    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    if ! command -v apt-get >/dev/null 2>&1 || [ ! -e "$keyring" ]; then
-        missing "$name" "needs apt-get and Debian's keyring"
-        return 0
-    fi
+    has_debian || { missing "$name" "needs apt-get and Debian's keyring"; return 0; }
     work=$(mktemp -d)
-    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/parts" "$work/debs" "$work/root"
-    : >"$work/status"
-    # The mirror that this machine uses, or Debian's own.
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | head -n 1)
-    for suite in sid experimental; do
-        echo "deb [signed-by=$keyring] ${mirror:-http://deb.debian.org/debian} $suite main"
-    done >"$work/sources.list"
-    cat >"$work/apt.conf" <<EOF
-Dir::Etc::sourcelist "$work/sources.list";
-Dir::Etc::sourceparts "$work/parts";
-Dir::Etc::preferences "$work/none";
-Dir::Etc::preferencesparts "$work/parts";
-Dir::State "$work";
-Dir::State::status "$work/status";
-Dir::State::lists "$work/lists";
-Dir::Cache "$work/cache";
-APT::Sandbox::User "root";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-EOF
+    own_lists "$work" sid experimental
+    mkdir -p "$work/debs" "$work/root"
     fetched=""
     # shellcheck disable=SC2086
     if APT_CONFIG="$work/apt.conf" apt-get update -q >"$work/log" 2>&1 &&
