@@ -58,3 +58,32 @@ impl Bucket {
         lane.map_or(0, |lane| lane.sent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A byte that is none of a plain word stands as `\xff`.
+    fn bytes(word: &str) -> Vec<u8> {
+        let (first, rest) = word.split_once("\\x").map_or((word, None), |(first, rest)| (first, Some(rest)));
+        let mut bytes = first.as_bytes().to_vec();
+        for part in rest.into_iter().flat_map(|rest| rest.split("\\x")) {
+            bytes.push(u8::from_str_radix(&part[..2], 16).expect("two hexadecimal digits"));
+            bytes.extend_from_slice(&part.as_bytes()[2..]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn buckets_are_those_of_the_client_libraries() {
+        let vectors = include_str!("../../clients/vectors/buckets.txt");
+        let mut checked = 0;
+        for line in vectors.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let [value, count, bucket] = *line.split(' ').collect::<Vec<_>>() else { panic!("{line}") };
+            let bucket: u32 = bucket.parse().expect("a bucket");
+            assert_eq!(bucket_of(&bytes(value), count.parse().expect("a count")), bucket, "{line}");
+            checked += 1;
+        }
+        assert!(checked > 50);
+    }
+}
