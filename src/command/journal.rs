@@ -84,6 +84,8 @@ pub struct Journal {
     pub effects_skipped: bool,
     /// Effects that did not fit their pool.
     pub divergences: u64,
+    /// Holds that have expired.
+    pub expired: u64,
     /// Entries that were appended to event streams.
     pub published: u64,
     /// Entries that a stream did not take.
@@ -111,6 +113,7 @@ impl Journal {
         self.verbatim = false;
         self.effects_skipped = false;
         self.divergences = 0;
+        self.expired = 0;
         self.published = 0;
         self.dropped = 0;
         self.entry_text.shrink_to(KEPT_BYTES);

@@ -157,7 +157,7 @@ fn sell(pool: &mut Pool, qty: i64) {
 /// Sells `qty` units of a hold and gives the rest back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
-    let held = pool.orders.at(row).qty;
+    let held = pool.orders.qty_at(row);
     let rest = held.saturating_sub(qty);
     if rest > 0 {
         order_row::uncount(pool, row, rest, false, now_ms);

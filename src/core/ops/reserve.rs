@@ -69,6 +69,7 @@ pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refu
 
 /// What stock and limits are asked for by a call.
 #[must_use]
+#[inline(always)]
 pub fn plan<'a>(view: &View<'_>, call: &Reserve<'a>) -> Plan<'a> {
     allocate::plan(view, call.attributes, call.qty, call.partial, |_| true)
 }
@@ -78,6 +79,7 @@ pub fn plan<'a>(view: &View<'_>, call: &Reserve<'a>) -> Plan<'a> {
 /// # Errors
 /// [`Bound::DeadlineOver`], [`Bound::Orders`], what [`View::check_open`] says, [`Refusal::NoDim`],
 /// [`Refusal::SoldOut`], [`Refusal::Limited`], [`Bound::Sum`].
+#[inline(always)]
 pub fn decide_new<'a>(
     view: &View<'_>,
     order: OrderRef<'a>,
