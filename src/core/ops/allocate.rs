@@ -44,6 +44,45 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
+    /// Looks at the stock. Less than `qty` is enough with `partial`, at least 1.
+    #[must_use]
+    #[inline(always)]
+    pub fn asked(view: &View<'_>, attributes: &'a Attributes<'a>, qty: i64, partial: bool) -> Self {
+        let least = if partial { 1 } else { qty };
+        let granted = match view.available() {
+            Some(available) => Some(available.min(qty)).filter(|&granted| granted >= least),
+            None => Some(qty),
+        };
+        let placed_ms = view.context.clock.now_ms;
+        Self { least, granted, placement: Placement::asked(attributes, qty, partial, placed_ms), missing: None }
+    }
+
+    /// Looks for the values that the limits count, where the stock suffices: the memory in which
+    /// they will be searched is on its way when this returns.
+    #[inline(always)]
+    pub fn search(&mut self, view: &View<'_>, applies: impl Fn(&Limit) -> bool) {
+        let pool = view.pool;
+        let Placement { shares, joined, attributes, .. } = &mut self.placement;
+        let mut touched = 0;
+        for (at, limit) in pool.limits.iter().enumerate().filter(|(_, limit)| applies(limit)) {
+            let Some(tuple) = limit.locate(attributes, joined) else {
+                if limit.missing == Missing::Refuse {
+                    self.missing = Some(at);
+                    break;
+                }
+                continue;
+            };
+            if self.granted.is_some() {
+                let hash = pool.salt.usage(limit.id, tuple_at(attributes, joined, tuple));
+                let (position, slot) = pool.usage.begin(hash);
+                touched ^= slot;
+                let limit = at as u8;
+                shares.push(Share { limit, tuple, window_ms: 0, hash, entry: None, current: false, position });
+            }
+        }
+        std::hint::black_box(touched);
+    }
+
     /// Units granted.
     #[must_use]
     pub const fn qty(&self) -> i64 {
@@ -62,47 +101,6 @@ impl<'a> Plan<'a> {
     pub fn placement(self) -> Placement<'a> {
         self.placement
     }
-}
-
-/// Looks at the stock and, where that suffices, for the values that the limits count: the memory in
-/// which they will be searched is on its way when this returns. Less than `qty` is enough with
-/// `partial`, at least 1.
-#[inline(always)]
-pub fn plan<'a>(
-    view: &View<'_>,
-    attributes: &'a Attributes<'a>,
-    qty: i64,
-    partial: bool,
-    applies: impl Fn(&Limit) -> bool,
-) -> Plan<'a> {
-    let pool = view.pool;
-    let least = if partial { 1 } else { qty };
-    let granted = match view.available() {
-        Some(available) => Some(available.min(qty)).filter(|&granted| granted >= least),
-        None => Some(qty),
-    };
-    let placed_ms = view.context.clock.now_ms;
-    let placement = Placement::asked(attributes, qty, partial, placed_ms);
-    let mut plan = Plan { least, granted, placement, missing: None };
-    let Placement { shares, joined, .. } = &mut plan.placement;
-    let mut touched = 0;
-    for (at, limit) in pool.limits.iter().enumerate().filter(|(_, limit)| applies(limit)) {
-        let Some(tuple) = limit.locate(attributes, joined) else {
-            if limit.missing == Missing::Refuse {
-                plan.missing = Some(at);
-                break;
-            }
-            continue;
-        };
-        if granted.is_some() {
-            let hash = pool.salt.usage(limit.id, tuple_at(attributes, joined, tuple));
-            let (position, slot) = pool.usage.begin(hash);
-            touched ^= slot;
-            shares.push(Share { limit: at as u8, tuple, window_ms: 0, hash, entry: None, current: false, position });
-        }
-    }
-    std::hint::black_box(touched);
-    plan
 }
 
 /// What stock and limits grant: all that is asked for, or with `partial` as much as possible.

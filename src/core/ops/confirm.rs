@@ -111,7 +111,8 @@ fn lost<'a>(
         return Err(Refusal::NoOrder);
     }
     allocate::check_capacity(view, order)?;
-    let mut plan = allocate::plan(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
+    let mut plan = allocate::Plan::asked(view, attributes, qty, false);
+    plan.search(view, |limit| limit.set_ms <= since_ms);
     view.check_open_late(since_ms)?;
     allocate::grant(view, &mut plan)?;
     check_sale(view, 0, plan.qty())?;
