@@ -109,24 +109,6 @@ impl Segment {
         home(hash, self.depth, self.homes)
     }
 
-    /// Searches from a home on: the record that `same` recognises, and where the search ended.
-    /// Where it found nothing the record belongs there.
-    fn find(&self, hash: u32, home: usize, mut same: impl FnMut(u32) -> bool) -> (usize, Option<u32>) {
-        let mut at = home;
-        for &slot in self.slots.get(home..).unwrap_or(&[]) {
-            if hash_of(slot) >= hash {
-                if hash_of(slot) > hash || slot == EMPTY {
-                    break;
-                }
-                if same(slot as u32) {
-                    return (at, Some(slot as u32));
-                }
-            }
-            at = at.wrapping_add(1);
-        }
-        (at, None)
-    }
-
     /// Whether one more record fits. Never more than seven eighths: otherwise searches and shifts
     /// become long.
     fn has_room(&self) -> bool {
@@ -499,7 +481,10 @@ impl Index {
         let hash = short(hash);
         let Some(number) = self.segment(hash) else { return false };
         let Some(segment) = self.segments.get_mut(number) else { return false };
-        let (at, Some(_)) = segment.find(hash, segment.home(hash), |slot| slot == record) else { return false };
+        let slot = u64::from(hash) << 32 | u64::from(record);
+        let run = segment.slots.get(segment.home(hash)..).unwrap_or(&[]);
+        let ahead = run.iter().take_while(|&&other| !comes_behind(other, hash)).position(|&other| other == slot);
+        let Some(at) = ahead.map(|ahead| segment.home(hash).saturating_add(ahead)) else { return false };
         segment.take_out(at);
         self.live = self.live.saturating_sub(1);
         self.changes = self.changes.wrapping_add(1);

@@ -323,9 +323,7 @@ mod tests {
     fn holds(rows: &Rows, at: u32, content: u32) -> bool {
         let row = rows.get(at).unwrap();
         let (filling, pad) = row[6..].split_at(usize::from(row[1]) - 6);
-        row[2..6] == content.to_le_bytes()
-            && filling.iter().all(|&b| b == content as u8)
-            && pad.iter().all(|&b| b == 0)
+        row[2..6] == content.to_le_bytes() && filling.iter().all(|&b| b == content as u8) && pad.iter().all(|&b| b == 0)
     }
 
     #[test]
