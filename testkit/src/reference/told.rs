@@ -25,6 +25,8 @@ pub struct EventRef {
     pub note: Option<Bytes>,
     /// None: the pool tells nobody, or whom the server says.
     pub stream: Option<Bytes>,
+    /// In one field, as JSON.
+    pub packed: bool,
 }
 
 impl Pool {
@@ -56,6 +58,7 @@ impl Pool {
             changed: None,
             note: None,
             stream: self.policy.events.clone(),
+            packed: self.policy.packed_events,
         };
         self.told.push(told);
     }
