@@ -22,7 +22,7 @@ cd "$copy"
     echo 'pub mod core;'
     echo 'pub mod command;'
     # The parts of testkit that need no server.
-    for name in generate host payload reference reply scope simulation targets; do
+    for name in generate host payload reference reply scope shards simulation targets; do
         at="../testkit/src/$name.rs"
         [ -e "src/$at" ] || at="../testkit/src/$name/mod.rs"
         echo "#[cfg(test)] #[path = \"$at\"] pub mod $name;"
