@@ -1,6 +1,6 @@
 //! Many orders of one pool in one call: as so many single calls at the same moment, one after the other.
 
-use super::answers::{error, refusal, syntax, words};
+use super::answers::{error, refusal, syntax};
 use super::arguments::{identifier, number, valid_dim, within, Args, Options};
 use super::base::{Answer, Attributes, Bytes, MAX_QTY};
 use super::config::Config;

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use serde_json::{json, Value};
 
-use super::arguments::{number, valid_by, valid_dim};
+use super::arguments::{valid_by, valid_dim};
 use super::base::{Bytes, MAX_QTY, MAX_SECONDS};
 use super::config::Config;
 use super::limit::{Count, Limit};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{json, Map, Value};
+use serde_json::{json, Value};
 
 use super::answers::{error, int, map, refusal, status_ok, words};
 use super::arguments::{number, within, Args};

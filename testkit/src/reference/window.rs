@@ -1,7 +1,5 @@
 //! The windows of limits.
 
-use super::records::Order;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Window {
     Order,
@@ -66,12 +64,12 @@ impl Window {
 }
 
 /// A rolling span has 64 parts; which one, counted from 1970, holds a time.
-fn part_of(seconds: i128, at_ms: i128) -> i128 {
+pub(super) fn part_of(seconds: i128, at_ms: i128) -> i128 {
     (at_ms * 64).div_euclid(seconds * 1000)
 }
 
 /// The first whole millisecond of a part.
-fn part_ms(seconds: i128, part: i128) -> i128 {
+pub(super) fn part_ms(seconds: i128, part: i128) -> i128 {
     let mut at_ms = (part * seconds * 1000).div_euclid(64);
     while part_of(seconds, at_ms) < part {
         at_ms += 1;
