@@ -256,7 +256,7 @@ fn every_cell() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(seen > 190, "{seen} cells");
+    assert!(seen > 180, "{seen} cells");
 }
 
 #[test]
