@@ -116,8 +116,8 @@ impl<'a> Args<'a> {
         self.take().ok_or(CommandError::Arity)
     }
 
-    /// The next option, as the table of the command's arguments (`SPEC.args`) writes it, if anything
-    /// is left. An option that is not documented cannot be given.
+    /// The next option, as the command's table (`SPEC.args`) writes it, if anything is left. An
+    /// option that is not documented cannot be given.
     ///
     /// # Errors
     /// `SYNTAX` for what is no option of the table.

@@ -29,6 +29,9 @@ fn partial_takes_what_stock_and_limits_allow() {
     shop.says("RESERVE k a 50 PARTIAL FOR user u region r", "OK 6 4 1900000");
     shop.says("RESERVE k a 50 PARTIAL FOR user u region r", "EXISTS k reserved 6 0 1900000");
     shop.says("RESERVE k b 50 PARTIAL FOR user v region r", "OK 2 2 1900000");
+    // What was asked for is compared, not what was held.
+    shop.says("RESERVE k b 2 PARTIAL FOR user v region r", "-CONFLICT");
+    shop.says("RESERVE k b 50 FOR user v region r", "-CONFLICT");
     shop.says("RESERVE k c 50 PARTIAL FOR user u region r", "LIMITED k user/life/units [u] 6 6 0");
     let end_ms = DAY_MS;
     shop.says("RESERVE k c 50 PARTIAL FOR user v region r", &format!("LIMITED k region/day/units [r] 8 8 {end_ms}"));
