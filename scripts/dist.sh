@@ -46,7 +46,7 @@ cargo run --release --locked -q -p stock-ledger --example manual -- "$tree/man" 
 cargo run --release --locked -q -p stockctl --example stockctl-manual -- "$tree/man" "$tree/completions"
 cp redis.conf.example packaging/stock-ledger.toml packaging/stock-ledger.service LICENSE CHANGELOG.md "$tree/"
 cat >"$tree/BUILD" <<TEXT
-redis-stock $version, commit $(git rev-parse HEAD 2>/dev/null || echo unknown)
+redis-stock $version, commit $(git rev-parse HEAD 2>/dev/null || echo unknown)$(git diff --quiet HEAD 2>/dev/null || echo " with changes")
 $(rustc --version), $(cc --version | head -1), glibc $glibc or newer
 TEXT
 if cargo cyclonedx --version >/dev/null 2>&1; then

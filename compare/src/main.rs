@@ -72,7 +72,7 @@ async fn main() -> Result<()> {
         "{} orders for {} units, {} buyers at a time, at most {} s a design, seed {}",
         args.orders, sale.units, args.workers, args.seconds, args.seed
     );
-    let text = format!("{head}:\n\n{}", report::table(&rows));
+    let text = format!("{head}, commit {}:\n\n{}", testkit::build::commit(), report::table(&rows));
     println!("{text}");
     if let Some(page) = &args.page {
         let old = std::fs::read_to_string(page).with_context(|| page.display().to_string())?;

@@ -39,3 +39,4 @@ mod stock;
 mod streams;
 mod tools;
 mod transfer;
+mod upgrade;
