@@ -10,6 +10,7 @@ target=$(realpath "${CARGO_TARGET_DIR:-target}")
 work="$target/images-test"
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 port=${PORT:-7932}
+. scripts/release-flags.sh
 [ "$(id -u)" = 0 ] || { echo "This needs root" >&2; exit 1; }
 for tool in buildah debootstrap; do
     command -v $tool >/dev/null 2>&1 || { echo "This needs $tool: apt install $tool" >&2; exit 1; }
@@ -42,10 +43,10 @@ sed -n '/ AS build$/,/ AS binaries$/s/^COPY //p' Dockerfile | while read -r word
 done
 grep -o 'cargo build [^\\]*' Dockerfile | while read -r line; do
     # shellcheck disable=SC2086
-    (cd "$work/tree" && CARGO_TARGET_DIR="$target" $line) || fail "$line"
+    (cd "$work/tree" && $line) || fail "$line"
 done || exit 1
 echo "compiled from what the Dockerfile copies"
-for file in libredis_stock.so stock-ledger stockctl stock-shop; do strip -o "$work/out/$file" "$target/release/$file"; done
+for file in libredis_stock.so stock-ledger stockctl stock-shop; do strip -o "$work/out/$file" "$CARGO_TARGET_DIR/release/$file"; done
 from=$(b from scratch)
 b add -q "$from" "$work/out" /out >/dev/null
 b commit -q "$from" localhost/binaries >/dev/null

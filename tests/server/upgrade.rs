@@ -2,8 +2,8 @@
 //!
 //! `tests/golden/upgrade-vN.rdb.gz` is what Redis 7.0.15 saved with a module of encoding version N: 1,000 random pools, and
 //! what that module said of each (`DEBUG DIGEST-VALUE` and `STOCK.GET`, in the hash `said`). `upgrade-vN.aof.gz` is an
-//! append-only file of 60 such pools, commands only. Version 1 is the build 906ba86, the last before version 2. `make golden`
-//! writes those of the current version, as [`write_the_files`] says; files of older ones stay as they are.
+//! append-only file of 60 such pools, commands only. Version 1 is the build 906ba86, version 2 the build 0d0e170.
+//! [`write_the_files`] says how they are made; the files of a version that was released stay as they are.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -146,7 +146,7 @@ fn pools_of_version_2_are_read_from_the_append_only_file() {
 fn every_version_has_its_files() {
     for version in 1..=VERSION {
         for kind in ["rdb", "aof"] {
-            assert!(path(version, kind).exists(), "version {version} has no {kind}: make golden");
+            assert!(path(version, kind).exists(), "version {version} has no {kind}: see write_the_files");
         }
     }
     assert_eq!(VERSION, 2, "tests of this version's files are missing above");
@@ -256,8 +256,9 @@ impl NewerPrimary {
     }
 }
 
-/// Writes the files of the module in `STOCK_MODULE`, or of this build: `STOCK_WRITE_UPGRADE=1 cargo test --workspace --test
-/// server upgrade::write -- --ignored`. For version 1 the module of 906ba86 was given; what it does not know it refuses.
+/// Writes the files of the module in `STOCK_MODULE`, or of this build, whose version is named: `STOCK_WRITE_UPGRADE=2 cargo test
+/// --workspace --test server upgrade::write -- --ignored`. For version 1 the module of 906ba86 was given; what it does not
+/// know it refuses.
 #[test]
 #[ignore = "writes tests/golden"]
 fn write_the_files() {
