@@ -82,7 +82,7 @@ pub fn any(value: &[u8]) -> Option<&[u8]> {
     (value != b"*").then_some(value)
 }
 
-/// Reads a window: `ORDER`, `HOUR`, `DAY`, `WEEK`, `MONTH`, `LIFE`, or 1 to 315360000 seconds.
+/// Reads a window: a word of [`NAMED`], or 1 to 315360000 seconds.
 ///
 /// # Errors
 /// `ERR invalid window` for anything else.
@@ -92,9 +92,10 @@ pub fn window(word: &[u8]) -> Parsed<Window> {
     }
     let seconds = integer(word).filter(|n| (1..=MAX_SECONDS).contains(n));
     let seconds = seconds.and_then(|n| u32::try_from(n).ok());
-    seconds
-        .map(Window::Seconds)
-        .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH, LIFE or 1 to 315360000 seconds"))
+    seconds.map(Window::Seconds).ok_or_else(|| {
+        let words = NAMED.map(|(_, word, _)| word.to_ascii_uppercase()).join(", ");
+        CommandError::Line(format!("ERR invalid window: {words} or 1 to {MAX_SECONDS} seconds").into())
+    })
 }
 
 /// The window of PER and ROLLING.

@@ -33,7 +33,6 @@ mod second_module;
 mod selling;
 mod server_integration;
 mod shifts;
-mod states;
 mod stats;
 mod stock;
 mod streams;
