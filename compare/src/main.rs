@@ -74,7 +74,7 @@ async fn main() -> Result<()> {
         "{} orders for {} units, {} buyers at a time, at most {} s a design, seed {}",
         args.orders, sale.units, args.workers, args.seconds, args.seed
     );
-    let text = format!("{head}:\n\n{}", report::table(&rows));
+    let text = format!("{head}, commit {}:\n\n{}", testkit::build::commit(), report::table(&rows));
     println!("{text}");
     if let Some(page) = page {
         page.write(&text, &report::chart(&head, &rows))?;

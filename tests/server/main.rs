@@ -38,3 +38,4 @@ mod stock;
 mod streams;
 mod tools;
 mod transfer;
+mod upgrade;
