@@ -20,7 +20,11 @@ pub const BAD_ORDER: CommandError = CommandError::line("ERR invalid order id: 1 
 
 /// The error of a value of no or too many bytes.
 pub const INVALID_VALUE: CommandError = CommandError::line("ERR invalid dimension value: 1 to 128 bytes");
-const BAD_NAME: CommandError = CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -");
+/// The error of a name of no or too many bytes, or of others.
+pub const BAD_NAME: CommandError = CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -");
+
+/// The error of a dimension that is named twice.
+pub const DUPLICATE: CommandError = CommandError::line("ERR duplicate dimension");
 
 /// A number with fewer digits than this fits `i64`.
 const SAFE_DIGITS: usize = 19;
@@ -308,7 +312,7 @@ fn checked_name(name: &[u8]) -> Parsed<&[u8]> {
 const fn rejected(why: Rejected) -> CommandError {
     match why {
         Rejected::TooMany => CommandError::line("ERR too many dimensions: at most 16"),
-        Rejected::Twice => CommandError::line("ERR duplicate dimension"),
+        Rejected::Twice => DUPLICATE,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::args::{checked_id, integer, is, Parsed};
+use super::args::{checked_id, integer, is, Parsed, BAD_NAME, DUPLICATE, INVALID_VALUE};
 use super::error::CommandError;
 use crate::core::model::ids::{is_name, Bytes};
 use crate::core::model::limit::{push_value, Cap, Identity, TupleBuf, MAX_DIMENSIONS};
@@ -36,10 +36,10 @@ pub fn dimensions(by: &[u8]) -> Parsed<Named<'_>> {
 /// An invalid name, a duplicate, or more than 4.
 pub fn add_dimension<'a>(named: &mut Named<'a>, name: &'a [u8]) -> Parsed<()> {
     if !is_name(name) {
-        return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
+        return Err(BAD_NAME);
     }
     if named.contains(&name) {
-        return Err(CommandError::line("ERR duplicate dimension"));
+        return Err(DUPLICATE);
     }
     named.try_push(name).map_err(|_| CommandError::line("ERR too many dimensions in one limit: at most 4"))
 }
@@ -63,7 +63,7 @@ pub fn pattern(named: &Named<'_>, given: &[Option<&[u8]>]) -> Parsed<Bytes> {
         return Err(CommandError::line("ERR override needs one value per dimension of the limit"));
     }
     for value in given.iter().flatten() {
-        checked_id(value, CommandError::line("ERR invalid dimension value: 1 to 128 bytes"))?;
+        checked_id(value, INVALID_VALUE)?;
     }
     let mut pairs: ArrayVec<(&[u8], Option<&[u8]>), MAX_DIMENSIONS> =
         named.iter().copied().zip(given.iter().copied()).collect();
