@@ -1,6 +1,6 @@
 //! How much code a call runs through: lines of the processor's instruction cache, from a dump of
-//! callgrind with addresses. A core that holds less than that in its cache fetches the rest again at
-//! each call.
+//! callgrind with addresses. A core that holds less than that in its cache fetches the rest again
+//! at each call.
 
 use std::collections::HashMap;
 

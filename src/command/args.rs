@@ -76,7 +76,7 @@ fn longer_integer(bytes: &[u8]) -> Option<i64> {
 #[must_use]
 #[inline(always)]
 pub fn is(argument: &[u8], word: &str) -> bool {
-    // Bit 5 is all that tells the cases of a letter apart. Inlined: words are known when it is compiled.
+    // Bit 5 is all that tells the cases of a letter apart. Inlined, since words are known before.
     argument.len() == word.len() && argument.iter().zip(word.as_bytes()).all(|(a, w)| a | 0x20 == w | 0x20)
 }
 

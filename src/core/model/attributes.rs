@@ -22,9 +22,9 @@ impl PartialEq for Attributes<'_> {
     }
 }
 
-/// A number for one list of names: two sets of attributes with the same shape, other than none, have
-/// the same names. So what was found out about the names of one call holds for the next. Not part
-/// of any state: it only spares work.
+/// A number for one list of names: two sets of attributes with the same shape, other than none,
+/// have the same names. So what was found out about the names of one call holds for the next. Not
+/// part of any state: it only spares work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape(u64);
 

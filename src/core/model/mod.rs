@@ -3,8 +3,8 @@
 //! Read in this order: `quantity`, `ids`, `tuple`, `time`, `window` and `attributes` (the words),
 //! `order`, `limit`, `usage`, `sale`, `remembered`, `shifts` and `shifted_shares` (what is kept),
 //! `pool`, `pool_attributes` and `pool_shifts` (the aggregate), `change` (what can happen to it),
-//! `refusal` (why it does not), `event` (what is published of a change), `context` and `view` (what a
-//! call sees), `returning` and `top_usage` (what operators ask for).
+//! `refusal` (why it does not), `event` (what is published of a change), `context` and `view` (what
+//! a call sees), `returning` and `top_usage` (what operators ask for).
 
 pub mod attributes;
 pub mod change;

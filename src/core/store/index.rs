@@ -139,8 +139,8 @@ impl Segment {
         follows && precedes && self.has_room() && self.put_into(hash, record, at)
     }
 
-    /// Puts a record in at a place to which it belongs, before those that stand there up to the next
-    /// gap; false, and nothing has changed, where there is no gap up to the end.
+    /// Puts a record in at a place to which it belongs, before those that stand there up to the
+    /// next gap; false, and nothing has changed, where there is no gap up to the end.
     #[inline]
     fn put_into(&mut self, hash: u32, record: u32, at: usize) -> bool {
         let Some(run) = self.slots.get_mut(at..) else { return false };

@@ -200,7 +200,8 @@ impl Orders {
         behind.is_some_and(|rest| rest.starts_with(id))
     }
 
-    /// State and time of the order in a row that is in use: they say which list it is in, and where.
+    /// State and time of the order in a row that is in use: they say which list it is in, and
+    /// where.
     ///
     /// # Panics
     /// As [`Orders::at`].
