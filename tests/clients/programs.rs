@@ -80,6 +80,11 @@ pub fn python() -> Command {
 }
 
 impl Library {
+    /// Whether its client gives, of an answer with an error in it, the error alone. The library then asks for each order.
+    pub fn drops_answers(&self) -> bool {
+        ["phpredis", "glide"].contains(&self.name)
+    }
+
     /// Its program, with the library, the port and the rest of the arguments.
     #[track_caller]
     pub fn program<S: AsRef<OsStr>>(&self, port: u16, args: &[S]) -> Command {
