@@ -6,10 +6,11 @@ namespace RedisStock;
 
 require_once __DIR__ . '/answers.php';
 require_once __DIR__ . '/buckets.php';
+require_once __DIR__ . '/Wire.php';
 require_once __DIR__ . '/Replicas.php';
 
 /**
- * Sells through phpredis: `\Redis`, or `\RedisCluster`. Give them a read timeout: it bounds one attempt.
+ * Sells through phpredis (`\Redis`, or `\RedisCluster`) or predis 3. Give them a read timeout: it bounds one attempt.
  *
  * Every call carries an order id or a token, and is repeated until there is an answer. `hold` is one of ['ex' => seconds],
  * ['px' => milliseconds], ['pxat' => Unix time in milliseconds]; `for` is what limits count by: ['user' => 42].
@@ -19,70 +20,46 @@ final class Stock
     // Codes of error replies that pass by themselves: the node could not serve the call just now, and has done nothing.
     private const PASSES = ['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY', 'MOVED', 'ASK', 'BUSY'];
 
-    private bool $cluster;
+    private Wire $wire;
     /** The calls of a pipeline, while it is being filled: what asks alone, the words, what makes the answer. */
     private ?array $waiting = null;
 
     /**
      * @param float $within seconds in which a call is repeated
-     * @param ?\Closure $reconnect answers a client with a new connection: phpredis does not always find back to a node by itself
+     * @param ?\Closure $reconnect of phpredis, which does not always find back to a node by itself: answers a client with a new connection
      * @param ?Replicas $replicas of a cluster: reads go to them
      */
     public function __construct(
-        private \Redis|\RedisCluster $client,
+        \Redis|\RedisCluster|\Predis\ClientInterface $client,
         private float $within = 10.0,
-        private ?\Closure $reconnect = null,
+        ?\Closure $reconnect = null,
         private ?Replicas $replicas = null,
     ) {
-        $this->cluster = $client instanceof \RedisCluster;
+        $this->wire = $client instanceof \Predis\ClientInterface ? new PredisWire($client) : new PhpredisWire($client, $reconnect);
     }
 
     /**
      * Makes the calls of `$calls`, which gets a Stock to make them through, all at once, and gives their answers: each as the
      * call would, a StockError or Unanswered as a value. What got no clear answer is asked for again by itself, so calls that
-     * follow from each other do not belong into one pipeline. RedisCluster has no pipeline: there, one after the other.
+     * follow from each other do not belong into one pipeline. In a cluster they go one after the other.
      */
     public function pipeline(\Closure $calls): array
     {
         $collector = clone $this;
         $collector->waiting = [];
         $calls($collector);
-        $replies = $this->cluster ? [] : $this->atOnce(array_column($collector->waiting, 1));
-        // It may have made a new connection.
-        $collector->client = $this->client;
+        $replies = $this->wire->sendAll(array_column($collector->waiting, 1));
         $answers = [];
         foreach ($collector->waiting as $n => [$ask, , $make]) {
             try {
-                // false: nil, or an error. phpredis does not say of which call, so it is made again.
+                // What got no clear reply is made again, by itself.
                 $reply = $replies[$n] ?? false;
                 $answers[] = $make($reply === false ? $ask() : $reply);
             } catch (StockError | Unanswered $error) {
                 $answers[] = $error;
             }
         }
-        $this->client = $collector->client;
         return $answers;
-    }
-
-    /** The replies of one round trip; none where it broke. */
-    private function atOnce(array $calls): array
-    {
-        try {
-            $this->client->multi(\Redis::PIPELINE);
-            foreach ($calls as $words) {
-                $this->client->rawCommand(...$words);
-            }
-            $replies = $this->client->exec();
-            $this->client->clearLastError();
-            return is_array($replies) ? $replies : [];
-        } catch (\RedisException) {
-            try {
-                $this->client = $this->reconnect === null ? $this->client : ($this->reconnect)();
-            } catch (\RedisException) {
-                // The single calls say so, too.
-            }
-            return [];
-        }
     }
 
     /** Makes a call and its answer, or keeps both for the pipeline. `ask` sends it in a way of its own. */
@@ -172,6 +149,9 @@ final class Stock
     {
         $answer = function (mixed $reply, int $n) use ($key, $done, $alone) {
             try {
+                if ($reply instanceof ErrorReply) {
+                    return new StockError($reply->code, $reply->text);
+                }
                 return $this->decided(is_array($reply) ? $reply : $this->call($key, $alone($n)), $done);
             } catch (StockError $error) {
                 return $error;
@@ -485,39 +465,26 @@ final class Stock
         return $this->make($key, $words, $answer, true);
     }
 
-    /**
-     * Sends any command to the node of `key`, again and again until there is an answer; null for nil.
-     *
-     * phpredis answers nil and errors with false, and status replies with true. `read`: a replica may answer.
-     */
+    /** Sends any command to the node of `key`, again and again until there is an answer; null for nil. `read`: a replica may answer. */
     public function call(string $key, array $words, bool $read = false): mixed
     {
-        if ($read && $this->replicas !== null && ($reply = $this->replicas->read($this->client, $key, $words)) !== false) {
+        if ($read && $this->replicas !== null && ($reply = $this->replicas->read($this->wire, $key, $words)) !== false) {
             return $reply;
         }
         $end = null;
         for ($most = 0.02; ; $most = min(2 * $most, 0.5)) {
             [$error, $code] = [null, null];
             try {
-                $reply = $this->cluster ? $this->client->rawCommand($key, ...$words) : $this->client->rawCommand(...$words);
-                if ($reply !== false) {
+                $reply = $this->wire->send($key, $words);
+                if (!$reply instanceof ErrorReply) {
                     return $reply;
                 }
-                $text = $this->client->getLastError();
-                if ($text === null) {
-                    return null;
-                }
-            } catch (\RedisException | \RedisClusterException $caught) {
-                // phpredis throws error replies whose code it does not know; its own messages begin with no code in capitals.
-                $text = $caught->getMessage();
-                $error = $caught;
-            }
-            if (preg_match('/^[A-Z]{2,}(?= )/', $text, $found)) {
-                $this->client->clearLastError();
-                [$code, $error] = [$found[0], null];
+                $code = $reply->code;
                 if (!in_array($code, self::PASSES, true)) {
-                    throw new StockError($code, $text);
+                    throw new StockError($code, $reply->text);
                 }
+            } catch (\RedisException | \RedisClusterException | \Predis\PredisException $error) {
+                // Nobody knows.
             }
             $end ??= microtime(true) + $this->within;
             // By chance: so that clients do not come back together.
@@ -526,12 +493,8 @@ final class Stock
                 throw new Unanswered($code, $error);
             }
             usleep((int) (1e6 * $pause));
-            if ($error !== null && $this->reconnect !== null) {
-                try {
-                    $this->client = ($this->reconnect)();
-                } catch (\RedisException | \RedisClusterException) {
-                    // The next attempt says so, too.
-                }
+            if ($error !== null) {
+                $this->wire->reconnect();
             }
         }
     }

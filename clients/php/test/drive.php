@@ -1,5 +1,5 @@
 <?php
-// What the tests ask of every client library: php drive.php phpredis PORT [--cluster] [--replicas] MODE [ARGS]. See clients/README.md.
+// What the tests ask of every client library: php drive.php phpredis|predis PORT [--cluster] [--replicas] MODE [ARGS]. See clients/README.md.
 
 declare(strict_types=1);
 
@@ -8,11 +8,17 @@ require_once __DIR__ . '/../shop.php';
 use RedisStock\{Answer, Exists, Refused, Shown, Stock, StockError, Unanswered};
 
 $flags = array_filter($argv, fn ($word) => str_starts_with($word, '--'));
-[, , $port, $mode] = $rest = array_values(array_diff($argv, $flags));
+[, $library, $port, $mode] = $rest = array_values(array_diff($argv, $flags));
 $args = array_slice($rest, 4);
 $within = (float) (getenv('STOCK_PATIENCE_MS') ?: 10000) / 1000;
 $replicas = in_array('--replicas', $flags, true);
-$stock = open((int) $port, in_array('--cluster', $flags, true), 0.5, $within, $replicas);
+if ($library === 'predis') {
+    require getenv('STOCK_PREDIS') . '/../Psr/Http/Message/autoload.php';
+    require getenv('STOCK_PREDIS') . '/Autoloader.php';
+    Predis\Autoloader::register();
+}
+$open = $library === 'predis' ? openPredis(...) : open(...);
+$stock = $open((int) $port, in_array('--cluster', $flags, true), 0.5, $within, $replicas);
 
 /** In the strings of the vectors a character is a byte. */
 function raw(mixed $json): mixed
@@ -170,20 +176,26 @@ if ($mode === 'shop') {
     }
 } elseif ($mode === 'bench') {
     // Single calls in turn, and the lower quarter of each, since whatever else runs on the machine only adds.
-    $client = new Redis();
-    $client->connect('127.0.0.1', (int) $port);
+    if ($library === 'predis') {
+        $client = new Predis\Client(['host' => '127.0.0.1', 'port' => (int) $port]);
+        $bare = fn (...$words) => $client->executeCommand(new Predis\Command\RawCommand(array_shift($words), $words));
+    } else {
+        $client = new Redis();
+        $client->connect('127.0.0.1', (int) $port);
+        $bare = fn (...$words) => $client->rawCommand(...$words);
+    }
     $stock->set('bench', 'UNLIMITED');
     [$with, $without] = [[], []];
     for ($n = 0; $n < 10000; $n++) {
         $start = hrtime(true);
         $stock->reserve('bench', "a$n", 1, ['ex' => 900], ['user' => $n]);
         $middle = hrtime(true);
-        $client->rawCommand('STOCK.RESERVE', 'bench', "b$n", 1, 'EX', 900, 'FOR', 'user', $n);
+        $bare('STOCK.RESERVE', 'bench', "b$n", 1, 'EX', 900, 'FOR', 'user', $n);
         $without[] = hrtime(true) - $middle;
         $with[] = $middle - $start;
     }
     sort($with);
     sort($without);
     [$took, $call] = [$with[2500], $without[2500]];
-    printf("phpredis: a bare call takes %.0f us, the library %+.1f %%\n", $call / 1000, 100 * ($took / $call - 1));
+    printf("$library: a bare call takes %.0f us, the library %+.1f %%\n", $call / 1000, 100 * ($took / $call - 1));
 }
