@@ -158,10 +158,7 @@ pub(crate) fn confirmed(answer: &Value) -> Read<Outcome<Confirmed>> {
 }
 
 /// An error reply among the answers concerns its order alone.
-fn batch<T>(
-    answer: &Value,
-    one: fn(&Value) -> Read<Outcome<T>>,
-) -> Read<Vec<Read<Outcome<T>>>> {
+fn batch<T>(answer: &Value, one: fn(&Value) -> Read<Outcome<T>>) -> Read<Vec<Read<Outcome<T>>>> {
     let one = |answer: &Value| match answer {
         Value::ServerError(error) => Err(RedisError::from(error.clone()).into()),
         answer => one(answer),

@@ -121,7 +121,8 @@ fn calls(round: usize) -> Vec<(&'static str, Json)> {
     let mut calls = Vec::new();
     for tag in 0..12 {
         let [a, b] = ["a", "b"].map(|name| format!("{{r{tag}}}{name}"));
-        let [one, two, three, part, four, five] = ["1", "2", "3", "part", "4", "5"].map(|n| format!("order-{round}-{n}"));
+        let [one, two, three, part, four, five] =
+            ["1", "2", "3", "part", "4", "5"].map(|n| format!("order-{round}-{n}"));
         let keys = json!([a, b]);
         calls.extend([
             ("set", json!({"key": a, "on_hand": 100})),

@@ -278,7 +278,10 @@ fn every_command_and_option_stands_in_the_vectors() {
         let mut options = Vec::new();
         tokens(spec.args, &mut options);
         missing.extend(
-            options.iter().filter(|token| !words.contains(token.as_bytes())).map(|token| format!("{} {token}", spec.name)),
+            options
+                .iter()
+                .filter(|token| !words.contains(token.as_bytes()))
+                .map(|token| format!("{} {token}", spec.name)),
         );
     }
     assert!(missing.is_empty(), "calls.txt lacks {missing:?}");

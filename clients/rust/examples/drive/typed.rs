@@ -89,7 +89,12 @@ fn without_note(method: &str, args: &Json) -> Call<Json> {
     let (key, id) = (raw(&args["key"]), raw(&args["order"]));
     let (n, is) = (|name: &str| number(&args[name]), |name: &str| args[name] == true);
     let (keys, token) = (texts(&args["keys"]), raw(&args["token"]));
-    let back = Return { late: is("late"), keep_usage: is("keep_usage"), no_restock: is("no_restock"), attributes: attributes(args) };
+    let back = Return {
+        late: is("late"),
+        keep_usage: is("keep_usage"),
+        no_restock: is("no_restock"),
+        attributes: attributes(args),
+    };
     match method {
         "reserve" => {
             let replaces = args["replaces"].is_string().then(|| raw(&args["replaces"]));
@@ -103,9 +108,10 @@ fn without_note(method: &str, args: &Json) -> Call<Json> {
         }
         "confirmbatch" => confirm_batch(key, &texts(&args["orders"])).map(|answers| batch(answers, confirmed)),
         "split" => split(key, id, raw(&args["part"]), n("quantity")).map(|answer| {
-            outcome(answer, |d| {
-                json!({"type": "split", "quantity": d.quantity, "left": d.left, "deadline_ms": d.deadline_ms})
-            })
+            outcome(
+                answer,
+                |d| json!({"type": "split", "quantity": d.quantity, "left": d.left, "deadline_ms": d.deadline_ms}),
+            )
         }),
         "check" => check(key, n("quantity"), attributes(args)).map(held),
         "confirm" => {
