@@ -112,7 +112,6 @@ expect "OK 1 97 *" STOCK.RESERVE sku:618 held 1 EX 86000 FOR user 42
 expect "Background append only file rewriting started*" BGREWRITEAOF
 sleep 1
 expect "OK 1 96 *" STOCK.RESERVE sku:618 other 1 EX 86000 FOR user 43
-asks DEBUG DIGEST-VALUE sku:618
 asks INFO stock
 encoding=$(echo "$answer" | grep -o 'stock_encoding_version:[0-9]*' || echo "stock_encoding_version:1")
 
@@ -124,7 +123,7 @@ stop
 start
 expect "95*" STOCK.AVAILABLE sku:618
 expect "EXISTS sku:618 confirmed 2*" STOCK.RESERVE sku:618 order-1 2 FOR user 42
-expect "LIMITED sku:618 user *" STOCK.RESERVE sku:618 more 1 FOR user 42
+expect "LIMITED sku:618 user/day*" STOCK.RESERVE sku:618 more 1 FOR user 42
 expect "OK 1 *" STOCK.CONFIRM sku:618 held
 expect "OK 1 *" STOCK.CONFIRM sku:618 during
 expect "OK *" STOCK.VERIFY sku:618
