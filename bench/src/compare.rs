@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::client::{Connection, Load};
 use crate::goals::{Finding, Measure};
 use crate::rows::scripts::Scripts;
-use crate::rows::setup::writes_events;
+use crate::rows::setup::{writes_events, Events};
 use crate::rows::{self, Kind, Row};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
@@ -152,7 +152,8 @@ fn measure(
     calls: u64,
 ) -> Result<Sample> {
     let (warm, single) = (calls / 10, calls / 4);
-    row.setup.prepare(connection, load, warm + calls + single, mode.events)?;
+    let events = if mode.events { Events::Fields } else { Events::None };
+    row.setup.prepare(connection, load, warm + calls + single, events)?;
     let make = |first, count| crate::wire::Calls::of(first, count, |calls, n| (row.make)(scripts, calls, n));
     load.run(&make(0, warm), DEPTH, row.reply)?;
     let ready = make(warm, calls);
@@ -211,6 +212,7 @@ impl Comparison {
             rate(Measure::ReserveAgainstFloor, rows::RESERVE_3),
             ratio(Measure::BatchAgainstFloor, 0, rows::BATCH, rows::FLOOR, cpu, ""),
             ratio(Measure::CartAgainstD, 0, rows::MRESERVE, rows::LUA_D, cpu, ""),
+            ratio(Measure::ReplacesAgainstCart, 0, rows::REPLACES, rows::MRESERVE, cpu, ""),
             rate(Measure::SoldoutAgainstFloor, rows::SOLDOUT),
             rate(Measure::LimitedAgainstFloor, rows::LIMITED),
             ratio(Measure::ReserveAgainstA, 0, rows::LUA_A, rows::RESERVE_3, cpu, ""),

@@ -10,7 +10,7 @@ use super::journal::Notification;
 use super::refusal::Outcome;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::apply::apply;
-use crate::core::codec::effect::Effect;
+use crate::core::codec::effect::{newer_version, Effect};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::Transitions;
 use crate::core::model::event::{quantity, Event, StreamPosition, Words};
@@ -73,7 +73,7 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     pending.sort_by_key(|again| again.place.id);
     for again in &pending {
         let event = again.event.with_words(again.words.as_words());
-        let entry = entry(&event, again.field.map(|field| (field, again.text.as_slice())));
+        let entry = entry(&event, again.field.map(|field| (field, again.text.as_slice())), again.packed);
         let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
         divergences = divergences.saturating_add(u64::from(place.is_none()));
     }
@@ -91,6 +91,8 @@ struct PendingEntry {
     text: Vec<u8>,
     /// What the text is.
     field: Option<StreamField>,
+    /// As the policy said at that change.
+    packed: bool,
 }
 
 /// The words of an entry, kept until it is appended.
@@ -118,7 +120,10 @@ impl OwnedWords {
 /// Applies the effect of one pool, and returns how much did not fit. `None`: nothing could be
 /// applied.
 fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<PendingEntry>) -> Option<u64> {
-    let mut effect = Effect::read(bytes).ok()?;
+    let Ok(mut effect) = Effect::read(bytes) else {
+        call.journal.newer_version = newer_version(bytes);
+        return None;
+    };
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
         // The primary had no such key, so the pool that is here is another one.
@@ -172,6 +177,7 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
                     words: OwnedWords::of(event.words()),
                     text,
                     field,
+                    packed: pool.packed_events(),
                 });
             }
             None => divergences = divergences.saturating_add(1),

@@ -7,14 +7,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::args::Parsed;
+use super::args::{Parsed, BAD_NAME, DUPLICATE};
 use super::error::CommandError;
 use super::limit_text::{add_dimension, any, identity, pattern, time_zone, time_zone_text, window, Named};
 use super::policy_value::{list, Whole};
+use super::refusal::bound_text;
 use crate::core::model::ids::{is_name, Bytes, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::refusal::Bound;
 use crate::core::model::remembered::MAX_REMEMBER;
 use crate::core::model::sale::Schedule;
 use crate::core::model::time::MAX_SECONDS;
@@ -39,6 +41,8 @@ struct PolicyText {
     alert: Whole,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     events: Option<ValueText>,
+    #[serde(default, skip_serializing_if = "EventsFormat::is_default")]
+    events_format: EventsFormat,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     from: Option<Whole>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -47,6 +51,21 @@ struct PolicyText {
     remember: Vec<String>,
     #[serde(default, deserialize_with = "list")]
     limits: Vec<LimitText>,
+}
+
+/// How entries of the event stream are written.
+#[derive(Clone, Copy, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum EventsFormat {
+    #[default]
+    Fields,
+    Packed,
+}
+
+impl EventsFormat {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Deserialize, Serialize)]
@@ -238,7 +257,7 @@ fn policy_of(text: &PolicyText, default_tz: Tz) -> Parsed<Policy> {
         return Err(CommandError::line("ERR invalid policy: events is longer than 512 bytes"));
     }
     if text.limits.len() > MAX_LIMITS {
-        return Err(CommandError::line("ERR too many limits in one pool: at most 32"));
+        return Err(CommandError::line(bound_text(Bound::Limits)));
     }
     let mut limits: Vec<PolicyLimit> = Vec::with_capacity(text.limits.len());
     for given in &text.limits {
@@ -256,6 +275,7 @@ fn policy_of(text: &PolicyText, default_tz: Tz) -> Parsed<Policy> {
         safety: within(text.safety.0, -MAX_UNITS, MAX_UNITS)?,
         alert: within(text.alert.0, 0, MAX_UNITS)?,
         events: events.as_deref().map(Bytes::new),
+        packed_events: text.events_format == EventsFormat::Packed,
         schedule,
         remember: remember(&text.remember)?,
         limits,
@@ -268,13 +288,13 @@ fn remember(names: &[String]) -> Parsed<Vec<Bytes>> {
         return Err(CommandError::line("ERR invalid policy: more than 16 dimensions in remember"));
     }
     if !names.iter().all(|name| is_name(name.as_bytes())) {
-        return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
+        return Err(BAD_NAME);
     }
     let mut sorted: Vec<Bytes> = names.iter().map(|name| Bytes::new(name.as_bytes())).collect();
     sorted.sort_unstable();
     sorted.dedup();
     if sorted.len() < names.len() {
-        return Err(CommandError::line("ERR duplicate dimension"));
+        return Err(DUPLICATE);
     }
     Ok(sorted)
 }
@@ -328,7 +348,7 @@ fn limit(text: &LimitText, default_tz: Tz) -> Parsed<PolicyLimit> {
         MissingText::Allow => Missing::Allow,
     };
     if text.overrides.len() > MAX_OVERRIDES {
-        return Err(CommandError::line("ERR too many overrides in one limit: at most 10000"));
+        return Err(CommandError::line(bound_text(Bound::Overrides)));
     }
     let mut overrides = Overrides::default();
     for given in &text.overrides {
@@ -397,6 +417,7 @@ fn policy_text(policy: &Policy) -> PolicyText {
         safety: Whole(policy.safety),
         alert: Whole(policy.alert),
         events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
+        events_format: if policy.packed_events { EventsFormat::Packed } else { EventsFormat::Fields },
         from: policy.schedule.from_ms.map(Whole),
         until: policy.schedule.until_ms.map(Whole),
         remember: policy.remember.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),

@@ -6,7 +6,7 @@ use redis_stock::command::host::Origin;
 use redis_stock::core::model::zone::Tz;
 use testkit::generate::{Generator, Profile, START_MS};
 use testkit::host::{Fields, Host};
-use testkit::reference::told::EventRef;
+use testkit::reference::EventRef;
 use testkit::reference::{Config, Reference};
 use testkit::reply::same_for;
 
@@ -48,6 +48,9 @@ fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &EventRef) -> Field
         ("out", told.out.to_string()),
     ] {
         fields.insert(name, value);
+    }
+    if told.packed {
+        fields.insert("v", "1".to_string());
     }
     if let Some(order) = &told.order {
         fields.insert("order", order.escape_ascii().to_string());

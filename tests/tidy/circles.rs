@@ -25,6 +25,7 @@ const CHECKED: &[(&str, &str)] = &[
     ("clients/rust/src", "clients/rust/src"),
     ("shop/src", "shop/src"),
     ("ledger/src", "ledger/src"),
+    ("testkit/src", "testkit/src"),
 ];
 
 #[test]

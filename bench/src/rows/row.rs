@@ -1,7 +1,7 @@
 //! One line of the tables.
 
 use super::scripts::Scripts;
-use super::setup::Setup;
+use super::setup::{Events, Setup};
 use crate::wire::Calls;
 
 /// Makes the n-th call of a row.
@@ -37,9 +37,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether the event stream makes a difference to it.
+    /// Whether a mode with events makes a difference to it.
     pub fn has_events(&self) -> bool {
-        self.kind == Kind::Stock && self.writes
+        self.kind == Kind::Stock && self.writes && self.setup.events == Events::None
     }
 }
 
@@ -48,6 +48,7 @@ pub const FLOOR: &str = "floor";
 pub const RESERVE_3: &str = "RESERVE, 3 limits";
 pub const BATCH: &str = "RESERVEBATCH of 64, 3 limits: for each order";
 pub const MRESERVE: &str = "MRESERVE, 3 pools × 3 limits";
+pub const REPLACES: &str = "MRESERVE … REPLACES, 3 pools × 3 limits";
 pub const SOLDOUT: &str = "RESERVE: SOLDOUT";
 pub const LIMITED: &str = "RESERVE: LIMITED";
 pub const LUA_A: &str = "Lua A: stock only";

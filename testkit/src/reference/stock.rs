@@ -1,6 +1,17 @@
 //! The commands of the stock.
 
-use super::*;
+use serde_json::Value;
+
+use super::answers::{conflict, error, int, ok, refusal, status_ok, syntax, words};
+use super::arguments::{number, within, Args, Options};
+use super::base::{Answer, Shared, MAX_QTY};
+use super::limit::Limit;
+use super::merge::merged;
+use super::policy::parse_policy;
+use super::pool::Pool;
+use super::pools::Reference;
+use super::records::{AddToken, Policy};
+use crate::reply::Reply;
 
 impl Reference {
     pub(super) fn set(&mut self, now: i128, mut args: Args) -> Answer {
@@ -126,7 +137,7 @@ impl Reference {
         self.write(now, &key, |pool, config| {
             let (policy, wanted) = match whole {
                 Some(whole) => whole,
-                None => merge::merged(pool, &json, config).ok_or_else(invalid)?,
+                None => merged(pool, &json, config).ok_or_else(invalid)?,
             };
             let mut limits = Vec::new();
             for limit in wanted {
@@ -175,6 +186,7 @@ fn what_changes(pool: &Pool, policy: &Policy, limits: &[Limit]) -> String {
         ("safety", old.safety != policy.safety),
         ("alert", old.alert != policy.alert),
         ("events", old.events != policy.events),
+        ("events_format", old.packed_events != policy.packed_events),
         ("from", old.from_ms != policy.from_ms),
         ("until", old.until_ms != policy.until_ms),
         ("remember", old.remember != policy.remember),

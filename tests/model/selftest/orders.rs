@@ -6,6 +6,7 @@ use super::*;
 fn a_hold_expires_exactly_at_its_deadline() {
     let mut shop = order_in("reserved");
     shop.now_ms = 1_009_999;
+    shop.says("SWEEP k", "0");
     shop.says("AVAILABLE k", "6");
     shop.field("GET k", "next_deadline_ms", "1010000");
     shop.now_ms = 1_010_000;
@@ -23,6 +24,7 @@ fn a_refused_retry_never_moves_the_deadline_and_a_late_pxat_is_answered_by_the_s
     shop.says("RESERVE k p 4 PXAT 1000001 FOR user u", "OK 4 2 1000001");
     shop.says("RESERVE k q 1 EX 315360000", "OK 1 1 315361000000");
     shop.says("RESERVE k r 1 PX 315360000001", "-ERR");
+    shop.says("EXTEND k o PXAT 315361000001", "-ERR");
 }
 
 #[test]
@@ -50,7 +52,63 @@ fn a_finished_order_is_forgotten_after_its_time() {
         shop.says("ORDER k o", "nil");
         shop.says("ORDERS k 0", "0 []");
         shop.says("CONFIRM k o", "NOORDER k");
+        shop.says("RETURN k o", "NOORDER k");
+        // The name is free again.
+        assert!(show(&shop.call("RESERVE k o 1")).starts_with("OK 1 "), "{state}");
     }
+}
+
+/// `retain` counts from the last change: for an expired order from the moment its hold was returned.
+#[test]
+fn how_long_each_order_is_remembered() {
+    let mut shop = Shop::with_stock(1_000_000, "1000");
+    for call in [
+        "SETPOLICY k {\"retain\":10,\"retain_paid\":20}",
+        "RESERVE k released 1",
+        "RESERVE k paid 1",
+        "RESERVE k back 2",
+        "RESERVE k expired 1 PX 500",
+        "RELEASE k released",
+        "RELEASE k never",
+        "CONFIRM k paid",
+        "CONFIRM k back",
+    ] {
+        shop.call(call);
+    }
+    shop.now_ms = 1_004_000;
+    // This write returns the hold that has been due since 500 ms.
+    shop.says("RETURN k back QTY 1 TOKEN t", "OK 1 998 2");
+    for (after_ms, known) in [
+        (9_999, &["released", "never", "expired", "paid", "back"][..]),
+        (10_000, &["expired", "paid", "back"]),
+        (13_999, &["expired", "paid", "back"]),
+        (14_000, &["paid", "back"]),
+        (19_999, &["paid", "back"]),
+        (20_000, &["back"]),
+        (23_999, &["back"]),
+        (24_000, &[]),
+    ] {
+        shop.now_ms = 1_000_000 + after_ms;
+        for order in ["released", "never", "expired", "paid", "back"] {
+            let found = show(&shop.call(&format!("ORDER k {order}")));
+            assert_eq!(found != "nil", known.contains(&order), "{order} after {after_ms} ms: {found}");
+        }
+    }
+    shop.says("RETURN k back", "NOORDER k");
+    shop.says("RESERVE k released 3", "OK 3 995 1924000");
+}
+
+#[test]
+fn ten_years_are_the_bound_of_a_deadline() {
+    let mut shop = Shop::with_stock(1_000_000, "10");
+    let far_ms = 1_000_000 + 3_650 * DAY_MS;
+    shop.says(&format!("RESERVE k a 1 PXAT {far_ms}"), &format!("OK 1 9 {far_ms}"));
+    shop.says(&format!("RESERVE k b 1 PXAT {}", far_ms + 1), "-ERR");
+    shop.says(&format!("EXTEND k a PXAT {}", far_ms + 1), "-ERR");
+    shop.now_ms = far_ms - 1;
+    shop.says("SWEEP k", "0");
+    shop.now_ms = far_ms;
+    shop.says("SWEEP k", "1");
 }
 
 #[test]
@@ -101,6 +159,52 @@ fn seq_counts_every_change_and_only_changes() {
 }
 
 #[test]
+fn what_changes_nothing_is_not_counted() {
+    let mut shop = Shop::with_stock(1_000_000, "10");
+    for (call, seq) in [
+        ("RESERVE k o 1", 2),
+        ("RESERVE k o 1", 2),
+        ("RESERVE k o 2", 2),
+        ("AMEND k o 2", 3),
+        ("AMEND k o 2", 3),
+        ("EXTEND k o EX 1", 3),
+        ("EXTEND k o EX 5000", 4),
+        ("CONFIRM k o", 5),
+        ("CONFIRM k o", 5),
+        ("RETURN k o QTY 1 TOKEN t", 6),
+        ("RETURN k o QTY 1 TOKEN t", 6),
+        ("RELEASE k never", 7),
+        ("RELEASE k never", 7),
+        ("SETPOLICY k {\"alert\":3}", 8),
+        ("SETPOLICY k {\"alert\":3}", 8),
+        ("SUSPEND k", 9),
+        ("RESERVE k p 1", 9),
+        ("RESUME k", 10),
+        ("RESUME k", 10),
+        ("UNLIMIT k region", 10),
+        ("SWEEP k", 10),
+        ("GET k", 10),
+    ] {
+        shop.call(call);
+        shop.field("GET k", "seq", &seq.to_string());
+    }
+}
+
+#[test]
+fn extend_is_never_shorter() {
+    let mut shop = order_in("reserved");
+    shop.says("EXTEND k o PXAT 1010000", "OK 1010000");
+    shop.says("EXTEND k o PXAT 1010001", "OK 1010001");
+    shop.says("EXTEND k o EX 5", "OK 1010001");
+    shop.field("ORDER k o", "deadline_ms", "1010001");
+    shop.field("GET k", "next_deadline_ms", "1010001");
+    // It lives on past its first deadline.
+    shop.now_ms = 1_010_000;
+    shop.says("SWEEP k", "0");
+    shop.says("CONFIRM k o", "OK 4 4");
+}
+
+#[test]
 fn errors_of_syntax_touch_nothing() {
     let mut shop = order_in("due");
     shop.says("RESERVE k p 0", "-ERR");
@@ -147,6 +251,7 @@ fn beyond_the_128_an_order_is_judged_by_its_deadline_and_its_units_still_count()
     let mut shop = behind_others();
     shop.says("RELEASE k o", "OK 0 138");
     shop.field("GET k", "seq", &(1 + 129 + 128 + 2).to_string());
+    shop.says("RELEASE k o", "EXISTS k released 4 0 0");
 }
 
 #[test]
