@@ -6,7 +6,7 @@ use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::event::{self, entry, StreamField};
 use super::host::{Append, Handle, Origin};
-use super::journal::Notification;
+use super::journal::{Notification, Unread};
 use super::refusal::Outcome;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::apply::apply;
@@ -120,9 +120,12 @@ impl OwnedWords {
 /// Applies the effect of one pool, and returns how much did not fit. `None`: nothing could be
 /// applied.
 fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<PendingEntry>) -> Option<u64> {
-    let Ok(mut effect) = Effect::read(bytes) else {
-        call.journal.newer_version = newer_version(bytes);
-        return None;
+    let mut effect = match Effect::read(bytes) {
+        Ok(effect) => effect,
+        Err(damage) => {
+            call.journal.unread = Some(newer_version(bytes).map_or(Unread::Damage(damage), Unread::Version));
+            return None;
+        }
     };
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
@@ -145,7 +148,11 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
         let step = match effect.next(pool, &mut attributes) {
             Ok(None) => return Some(divergences),
             Ok(Some(step)) => step,
-            Err(_) => return Some(divergences.saturating_add(1)),
+            // A kind of change that a newer module has, or damage.
+            Err(damage) => {
+                call.journal.unread = Some(Unread::Damage(damage));
+                return Some(divergences.saturating_add(1));
+            }
         };
         let (mut qty, mut text, mut field) = (0, Vec::new(), None);
         if step.event_ref.is_some() {

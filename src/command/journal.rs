@@ -3,6 +3,7 @@
 use super::host::Handle;
 use super::refusal::Outcome;
 use crate::core::codec::effect::Common;
+use crate::core::codec::Damage;
 use crate::core::model::attributes::RecentNames;
 use crate::core::model::change::{Kind, Transitions};
 use crate::core::model::ids::Bytes;
@@ -58,6 +59,15 @@ impl Refused {
     }
 }
 
+/// Why an effect could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It has the encoding of a newer module.
+    Version(i32),
+    /// It has a change that this module does not know, or is damaged.
+    Damage(Damage),
+}
+
 /// One answer of a call that has several.
 #[derive(Debug)]
 pub struct Answer {
@@ -91,9 +101,8 @@ pub struct Journal {
     pub divergences: u64,
     /// Holds that have expired.
     pub expired: u64,
-    /// The encoding of an effect that a newer module wrote, one of the divergences. The shell takes
-    /// it out.
-    pub newer_version: Option<i32>,
+    /// Why an effect could not be read, which is one of the divergences. The shell takes it.
+    pub unread: Option<Unread>,
     /// Entries that were appended to event streams.
     pub published: u64,
     /// Entries that a stream did not take.

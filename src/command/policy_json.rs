@@ -3,7 +3,7 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ struct PolicyText {
     alert: Whole,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     events: Option<ValueText>,
-    #[serde(default, skip_serializing_if = "EventsFormat::is_default")]
+    #[serde(default, deserialize_with = "word", skip_serializing_if = "EventsFormat::is_default")]
     events_format: EventsFormat,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     from: Option<Whole>,
@@ -81,9 +81,9 @@ struct LimitText {
     rolling: bool,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     tz: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     count: CountText,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     missing: MissingText,
     #[serde(default, deserialize_with = "list")]
     overrides: Vec<OverrideText>,
@@ -144,6 +144,11 @@ enum ValueText {
 #[serde(deny_unknown_fields)]
 struct Base64Text {
     base64: String,
+}
+
+/// A word of an enum: serde alone would also take a map from the word to null.
+fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
 /// Refuses `null`: a field is left out or has a value.

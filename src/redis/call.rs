@@ -10,7 +10,7 @@ use super::scratch::Scratch;
 use super::{notify, replicate, replication_consumers, state};
 use crate::command::error::CommandError;
 use crate::command::host::{Env, EventConfig, Origin};
-use crate::command::journal::{Answer, Journal, Refused};
+use crate::command::journal::{Answer, Journal, Refused, Unread};
 use crate::command::refusal::Outcome;
 use crate::command::spec::{Access, Call, KeyPositions, Spec};
 use crate::core::model::time::Clock;
@@ -44,7 +44,7 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     notify::announce(ctx, &scratch.open, journal);
     let expired = if env.origin == Origin::Client { journal.expired } else { 0 };
     let (divergences, published, dropped) = (journal.divergences, journal.published, journal.dropped);
-    let newer_version = if divergences > 0 { scratch.journal.newer_version.take() } else { None };
+    let unread = if divergences > 0 { scratch.journal.unread.take() } else { None };
     scratch.clear();
     state::with(|state| {
         state.count_outcome(outcome);
@@ -60,15 +60,15 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
         }
         state.return_scratch(scratch);
     });
-    if let Some(version) = newer_version {
-        newer_effect(ctx, version);
+    if let Some(unread) = unread {
+        effect_unread(ctx, unread);
     }
 }
 
-/// An effect could not be read, because a newer module wrote it.
+/// An effect could not be read: a newer module wrote it, or it is damaged.
 #[cold]
-fn newer_effect(ctx: Ctx<'_>, version: i32) {
-    state::with(|state| state.log_newer_effect(version));
+fn effect_unread(ctx: Ctx<'_>, unread: Unread) {
+    state::with(|state| state.log_unread(unread));
     if reads_file(ctx, ctx.flags()) {
         // As the server does where its file holds a command that it does not know. Without these
         // sales it would start, and soon write a file without them.

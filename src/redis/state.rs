@@ -13,6 +13,7 @@ use super::scratch::Scratch;
 use super::settings::Settings;
 use super::wake_queue::WakeQueue;
 use crate::command::hot_keys::HotKeys;
+use crate::command::journal::Unread;
 use crate::command::refusal::Outcome;
 use crate::core::codec;
 use crate::core::model::time::Clock;
@@ -69,7 +70,7 @@ pub struct State {
     last_ms: i64,
     grace_since: Option<Instant>,
     divergence_logged: Option<Instant>,
-    newer_effect_logged: Option<Instant>,
+    unread_logged: Option<Instant>,
     drop_logged: Option<Instant>,
     #[allow(clippy::vec_box, reason = "moving a box moves a pointer, not the buffers")]
     spare: Vec<Box<Scratch>>,
@@ -107,7 +108,7 @@ impl State {
             last_ms: 0,
             grace_since: None,
             divergence_logged: None,
-            newer_effect_logged: None,
+            unread_logged: None,
             drop_logged: None,
             spare: Vec::new(),
         }
@@ -155,14 +156,20 @@ impl State {
         }
     }
 
-    /// Logs that a newer module wrote an effect, at most every 10 s.
-    pub fn log_newer_effect(&mut self, version: i32) {
-        if self.newer_effect_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-            self.newer_effect_logged = Some(Instant::now());
+    /// Logs that an effect could not be read, at most every 10 s.
+    pub fn log_unread(&mut self, unread: Unread) {
+        if self.unread_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            self.unread_logged = Some(Instant::now());
             let known = codec::VERSION;
-            log::warning(&format!(
-                "an effect has encoding version {version}; this module reads up to version {known}: load a newer module"
-            ));
+            log::warning(&match unread {
+                Unread::Version(version) => format!(
+                    "an effect has encoding version {version}; this module reads up to version {known}: \
+                     load a newer module"
+                ),
+                Unread::Damage(damage) => {
+                    format!("an effect cannot be read: {damage}; a newer module may have written it, or it is damaged")
+                }
+            });
         }
     }
 

@@ -272,6 +272,7 @@ fn with_packed<R>(
         let shared = shared.get_or_insert_with(SharedStrings::new);
         pack(&mut shared.packed, entry, pool.name_bytes(), db);
         let value = OwnedString::new(&shared.packed);
+        shared.packed.clear();
         shared.packed.shrink_to(MAX_PACKED_KEPT);
         (shared.packed_name.as_ptr(), value)
     });

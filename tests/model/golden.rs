@@ -237,6 +237,56 @@ fn reads(pool_file: &str, effects_file: &str, made: Option<Vec<Vec<u8>>>) {
     assert_eq!(replica.state().remove(b"k".as_slice()), Some(state));
 }
 
+/// A reservation that is written like the one before it: by its deadline, its names and its limits, and in the same effect.
+#[test]
+fn a_reservation_like_another_needs_the_other() {
+    const ALIKE: u8 = 41;
+    let call = |host: &mut Host, line: &str| {
+        let argv: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        host.call(NOON_MS, Origin::Client, &argv).1
+    };
+    let apply = |host: &mut Host, effect: &[u8]| {
+        host.call(NOON_MS, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), effect.to_vec()]);
+        host.divergences()
+    };
+    let mut primary = Host::new(7);
+    for line in [
+        "STOCK.SET k 100",
+        "STOCK.LIMIT k user 5 PER DAY MISSING ALLOW",
+        "STOCK.LIMIT k region 2 PER DAY MISSING ALLOW",
+    ] {
+        call(&mut primary, line);
+    }
+    let before = primary.twin();
+    let effect = |line: &str| call(&mut before.twin(), line)[0][2].clone();
+    let batch = effect("STOCK.RESERVEBATCH k EX 90 DIMS 1 user ORDERS 3 aaaa 1 u1 bbbb 2 u2 cccc 1 u1");
+    let place = |effect: &[u8], id: &[u8]| effect.windows(4).position(|part| part == id).expect("the order");
+    // The code, and the length of the id, stand before it.
+    let second = place(&batch, b"bbbb") - 2;
+    assert_eq!((batch[second], batch[place(&batch, b"cccc") - 2]), (ALIKE, ALIKE), "{batch:?}");
+    let mut replica = before.twin();
+    assert_eq!(apply(&mut replica, &batch), 0);
+    let all = replica.pool(b"k").reserved();
+    assert_eq!((all, replica.verify()), (4, Vec::new()));
+    // Behind nothing that was written whole: refused, and nothing is held.
+    let head = place(&batch, b"aaaa") - 2;
+    let alone = [&batch[..head], &batch[second..]].concat();
+    let mut replica = before.twin();
+    assert_eq!((apply(&mut replica, &alone), replica.pool(b"k").reserved()), (1, 0));
+    // Cut anywhere, what is whole counts and the rest is refused.
+    for len in second + 1..batch.len() {
+        let mut replica = before.twin();
+        let (divergences, reserved) = (apply(&mut replica, &batch[..len]), replica.pool(b"k").reserved());
+        assert!(matches!((divergences, reserved), (1, 1 | 3) | (0, 3)), "{len}: {divergences} {reserved}");
+        assert_eq!(replica.verify(), Vec::<String>::new(), "{len}");
+    }
+    // By another limit.
+    let other = effect("STOCK.RESERVEBATCH k EX 90 DIMS 1 region ORDERS 3 aaaa 1 r1 bbbb 1 r1 cccc 1 r1");
+    assert_eq!(other[place(&other, b"bbbb") - 2], ALIKE);
+    let mut replica = before.twin();
+    assert_eq!((apply(&mut replica, &other), replica.pool(b"k").reserved()), (0, 2), "the third is over its limit");
+}
+
 #[test]
 fn every_cut_is_refused() {
     let state = history().0.state().remove(b"k".as_slice()).unwrap_or_default();

@@ -8,14 +8,22 @@ VERSION = 1
 
 
 def fields(entry):
-    """The fields of an entry, by name, as texts: those of a packed entry, too. Names and `event` may be bytes."""
+    """The fields of an entry, by name, as texts: those of a packed entry, too. The entry may have names and values as bytes.
+
+    Bytes that are no UTF-8 become surrogates (`text.encode("utf-8", "surrogateescape")` gives them back). A packed entry of a
+    version that is not known is a ValueError.
+    """
     packed = entry.get("event") or entry.get(b"event")
     if packed is None:
-        return entry
+        return {_decoded(name): _decoded(value) for name, value in entry.items()}
     event = json.loads(packed)
-    if event.pop("v") != VERSION:
+    if not isinstance(event, dict) or event.pop("v", None) != VERSION:
         raise ValueError("an entry of another version: a newer reader is needed")
     return {name: _text(name, value) for name, value in event.items()}
+
+
+def _decoded(value):
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def _text(name, value):

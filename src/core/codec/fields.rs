@@ -70,7 +70,6 @@ pub fn schedule(reader: &mut Reader<'_>) -> Read<Schedule> {
     Ok(schedule)
 }
 
-/// The dimensions of a policy's `remember`.
 /// A sale window, and the phase that was announced last.
 pub fn sale(reader: &mut Reader<'_>) -> Read<Sale> {
     let schedule = schedule(reader)?;
@@ -85,6 +84,7 @@ pub fn sale(reader: &mut Reader<'_>) -> Read<Sale> {
     Ok(sale)
 }
 
+/// The dimensions of a policy's `remember`.
 pub fn put_names(out: &mut Vec<u8>, names: &[Bytes]) {
     put(out, names.len() as u64);
     for name in names {
