@@ -16,6 +16,7 @@ macro_rules! println {
 }
 
 pub mod cli;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod db;
