@@ -18,6 +18,7 @@ mod sizes;
 mod stats;
 mod summary;
 mod tails;
+mod touched;
 mod wire;
 
 use std::fs;
