@@ -5,6 +5,7 @@
 //! answer), `text` (bytes and times for people), `snapshot` (the figures of all servers at one
 //! moment), `figures` and `exposition` (these for Prometheus), `ledger` (how far the database is
 //! behind), `command` (one file per subcommand), `cli`.
+#![allow(rustdoc::broken_intra_doc_links, reason = "brackets in the help of the command line are no links")]
 
 /// As the standard one, which panics where nobody reads the answer any more (`stockctl pools |
 /// head`).
