@@ -94,7 +94,7 @@ fn apply_order(pool: &mut Pool, now_ms: i64, order: OrderRef<'_>, change: &Order
             ops::confirm::apply_late_placed(pool, order, placement, *forget_ms);
         }
         OrderChange::Amended { qty, recount } => ops::amend::apply(pool, order, *qty, recount.as_ref(), now_ms),
-        OrderChange::Parted { qty } => ops::amend::apply(pool, order, *qty, None, now_ms),
+        OrderChange::Parted { qty } => ops::split::apply_parted(pool, order, *qty),
         OrderChange::Split { from, qty } => ops::split::apply(pool, order, *from, *qty, now_ms),
         OrderChange::Extended { deadline_ms } => ops::extend::apply(pool, order, *deadline_ms),
         OrderChange::Confirmed { qty, forget_ms } => ops::confirm::apply(pool, order, *qty, now_ms, *forget_ms),

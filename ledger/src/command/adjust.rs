@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 
-use super::reconcile::{reconcile_some, Report, NO_POOL};
+use super::reconcile::{reconcile_some, NO_POOL};
+use super::reconcile_report::Report;
 use super::retried;
 use crate::clock::now_ms;
 use crate::config::Config;

@@ -7,6 +7,7 @@ mod old_epochs;
 pub mod preload;
 pub mod reconcile;
 mod reconcile_buckets;
+pub mod reconcile_report;
 pub mod retry;
 pub mod status;
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 
-use super::reconcile::Report;
+use super::reconcile_report::Report;
 use crate::buckets::part;
 use crate::config::Config;
 use crate::projection::Position;

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use stock_ledger::command::reconcile::{reconcile_some, Report};
+use stock_ledger::command::reconcile::reconcile_some;
+use stock_ledger::command::reconcile_report::Report;
 use stock_ledger::config::Config;
 use stock_ledger::db::{is_contention, Db};
 use stock_ledger::redis_client::RedisClient;

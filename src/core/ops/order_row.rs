@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use crate::core::model::change::OrderRef;
-use crate::core::model::limit::{Count, Limit, MAX_LIMITS};
+use crate::core::model::limit::{Count, MAX_LIMITS};
 use crate::core::model::order::{Extra, NewOrder, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::EntryState;
@@ -101,22 +101,16 @@ pub fn uncount(pool: &mut Pool, row: u32, units: i64, whole: bool, now_ms: i64) 
     }
 }
 
-/// Counts some units of an order, which [`uncount`] has just taken off, for another order where the
-/// first one is counted; where orders are counted, one more. The shares of the other order.
-pub fn join_shares(pool: &mut Pool, row: u32, units: i64, now_ms: i64) -> ArrayVec<u32, MAX_LIMITS> {
+/// Lets another order take over some units of this one where they are counted; where orders are
+/// counted, it is one more. The shares of the other order.
+pub fn join_shares(pool: &mut Pool, row: u32) -> ArrayVec<u32, MAX_LIMITS> {
     let mut shares = ArrayVec::new();
     let Some(order) = pool.orders.get(row) else { return shares };
     for at in order.shares.iter().take(MAX_LIMITS) {
         let Some(entry) = pool.usage.entries.get(at) else { continue };
         let limit = pool.limits.iter().find(|l| l.id == entry.limit && l.keeps_usage());
-        let counted = |limit: &Limit| entry.window_ms >= limit.counted_since_ms(now_ms);
-        let counts = entry.state == EntryState::Indexed && limit.is_some_and(counted);
-        let amount = match limit {
-            Some(limit) if limit.identity.count == Count::Orders => 1,
-            Some(_) if counts => units,
-            _ => 0,
-        };
-        pool.usage.join(at, amount);
+        let orders = limit.is_some_and(|limit| limit.identity.count == Count::Orders);
+        pool.usage.join(at, i64::from(orders));
         shares.push(at);
     }
     shares

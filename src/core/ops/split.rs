@@ -94,11 +94,20 @@ fn check_orders(view: &View<'_>, whole: &Order<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A hold has fewer units. They stay counted where they are: the part takes them over, so what was
+/// returned for forgotten orders of the same value is not touched.
+pub fn apply_parted(pool: &mut Pool, order: OrderRef<'_>, qty: i64) {
+    let Some(row) = order.row else { return };
+    let held = pool.orders.at(row).qty;
+    pool.reserved = pool.reserved.saturating_sub(held).saturating_add(qty);
+    pool.orders.set_qty(row, qty);
+}
+
 /// Holds units that have just left another hold: with its deadline and attributes, counted where it
 /// is.
 pub fn apply(pool: &mut Pool, part: OrderRef<'_>, from: OrderRef<'_>, qty: i64, now_ms: i64) {
     let Some(row) = from.row else { return };
-    let shares = order_row::join_shares(pool, row, qty, now_ms);
+    let shares = order_row::join_shares(pool, row);
     let Some(whole) = pool.orders.get(row) else { return };
     // A copy, since the table of the orders changes.
     let remembered = pool.orders.remembered(row).to_vec();

@@ -126,3 +126,22 @@ fn a_late_return_gives_the_share_of_a_forgotten_order_back() {
     shop.says("RETURN k lost QTY 1 TOKEN t LATE FOR region r user x", "OK 1 147 -49");
     shop.usage("USAGE k FOR region r", &["2/5/3/0"]);
 }
+
+/// What was returned for a forgotten order stays returned when a hold of the same buyer is split: its units only change hands.
+#[test]
+fn a_split_leaves_what_was_returned() {
+    let mut shop = Shop::with_stock(NEW_YEAR_MS + 12 * HOUR_MS, "100");
+    let policy = r#"{"retain_paid":86400,"limits":[{"by":["user"],"max":5},{"by":["user"],"max":9,"count":"orders"}]}"#;
+    shop.says(&format!("SETPOLICY k {policy}"), "OK");
+    shop.call("RESERVE k old 2 EX 60 FOR user u");
+    shop.call("CONFIRM k old");
+    shop.now_ms += 14 * DAY_MS;
+    shop.call("RESERVE k whole 2 EX 600 FOR user u");
+    shop.says("RETURN k old QTY 4 TOKEN t LATE FOR user u", "OK 4 100 -2");
+    shop.usage("USAGE k FOR user u", &["0/5/5/0", "2/9/7/0"]);
+    shop.says("SPLIT k whole part 1", &format!("OK 1 1 {}", shop.now_ms + 600_000));
+    shop.usage("USAGE k FOR user u", &["0/5/5/0", "3/9/6/0"]);
+    shop.says("RELEASE k whole", "OK 1 101");
+    shop.says("RELEASE k part", "OK 1 102");
+    shop.usage("USAGE k FOR user u", &["0/5/5/0", "1/9/8/0"]);
+}

@@ -36,6 +36,8 @@ pub struct Effect<'a> {
     reader: Reader<'a>,
     /// The last reservation that was written whole: see `op::ALIKE`.
     whole: Option<Reader<'a>>,
+    /// The hold that the last change took units from, for a part that the next one makes of them.
+    parted: Option<(u32, i64)>,
     /// The time of the call, Unix ms.
     pub now_ms: i64,
     /// The pool's last change before it.
@@ -66,7 +68,7 @@ impl<'a> Effect<'a> {
         }
         let now_ms = reader.within(0..=MAX_UNITS)?;
         let seq = reader.number()?;
-        Ok(Self { reader, whole: None, now_ms, seq })
+        Ok(Self { reader, whole: None, parted: None, now_ms, seq })
     }
 
     /// Whether the pool begins here.
@@ -124,7 +126,7 @@ impl<'a> Effect<'a> {
             policy.remember = remember;
         }
         set_zones(&mut change, &zones)?;
-        let applicable = known && applicable(pool, &change);
+        let applicable = known && applicable(pool, &change) && self.is_whole_split(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
             stamp: Stamp { now_ms: self.now_ms, promotion: 0, new_epoch },
@@ -132,6 +134,23 @@ impl<'a> Effect<'a> {
             applicable,
             event_ref,
         }))
+    }
+
+    /// Whether a part is made of exactly what the change before it took from the hold, which keeps
+    /// the usage of both explained.
+    fn is_whole_split(&mut self, pool: &Pool, change: &Change<'_>) -> bool {
+        let taken = self.parted.take();
+        match change {
+            Change::Order(order, OrderChange::Parted { qty }) => {
+                let held = order.row.and_then(|row| Some((row, pool.orders.get(row)?.qty)));
+                self.parted = held.map(|(row, held)| (row, held.saturating_sub(*qty)));
+                true
+            }
+            Change::Order(_, OrderChange::Split { from, qty }) => {
+                taken.is_some() && taken == from.row.map(|row| (row, *qty))
+            }
+            Change::Order(..) | Change::Pool(_) | Change::Purged(_) | Change::Resolved(_) | Change::Credited(_) => true,
+        }
     }
 
     /// The change, and whether the limits that it names are there.
