@@ -49,3 +49,19 @@ fn deadlines_to_the_millisecond() {
     c.expect("STOCK.CONFIRM k b LATE", "[OK, 4, 8]");
     c.verify("k");
 }
+
+/// The clock steps back behind a deadline that a write has already honoured: what is over stays over.
+#[test]
+fn expired_stays_expired() {
+    let Some((server, mut c)) = server(MONDAY) else {
+        return;
+    };
+    c.expect("STOCK.RESERVE k a 4 PX 1000", "[OK, *]");
+    server.set_clock(MONDAY + 2000);
+    c.expect("STOCK.CONFIRM k a", "[EXPIRED, k]");
+    server.set_clock(MONDAY);
+    c.expect("STOCK.CONFIRM k a", "[EXPIRED, k]");
+    c.expect("STOCK.AVAILABLE k", "[1000]");
+    c.expect("STOCK.RESERVE k b 1 PX 1000", &format!("[OK, 1, 999, {}]", MONDAY + 1000));
+    c.verify("k");
+}

@@ -98,3 +98,59 @@ fn a_rolling_window_counts_the_last_seconds() {
     c.expect("STOCK.UNLIMIT k user PER 2 ROLLING", "1");
     c.expect("STOCK.VERIFY k", "OK");
 }
+
+#[test]
+fn amend_and_limits() {
+    let server = Server::start();
+    let mut c = server.client();
+    pool(&mut c);
+    c.script(
+        "STOCK.LIMIT k user 5
+         STOCK.RESERVE k a 3 FOR user u => [OK, *]
+         STOCK.AMEND k a 5 => [OK, 5, 995]
+         STOCK.AMEND k a 6 => [LIMITED, k, user/life/units, [u], 5, 5, 0]
+         STOCK.AMEND k a 2 => [OK, 2, 998]
+         STOCK.RESERVE k b 3 FOR user u => [OK, *]
+         STOCK.AMEND k a 3 => [LIMITED, k, user/life/units, [u], 5, 5, 0]
+         STOCK.LIMIT k user 1
+         STOCK.AMEND k a 1 => [OK, 1, 996]
+         STOCK.LIMIT k region 1
+         STOCK.LIMIT k user 100
+         STOCK.AMEND k a 50 => [OK, 50, 947]
+         STOCK.UNLIMIT k user => 1
+         STOCK.AMEND k a 900 => [OK, 900, 97]
+         STOCK.VERIFY k",
+    );
+    c.script(
+        "STOCK.SET j 100
+         STOCK.LIMIT j user 4 PER ORDER
+         STOCK.RESERVE j a 5 FOR user u => [LIMITED, j, user/order/units, [u], 0, 4, 0]
+         STOCK.RESERVE j a 4 FOR user u => [OK, *]
+         STOCK.RESERVE j b 4 FOR user u => [OK, *]
+         STOCK.AMEND j a 5 => [LIMITED, j, user/order/units, [u], 0, 4, 0]
+         STOCK.VERIFY j",
+    );
+}
+
+/// A limit counts from when it is set: orders that are older never touch its usage.
+#[test]
+fn a_new_limit_begins_at_zero() {
+    let server = Server::start();
+    let mut c = server.client();
+    pool(&mut c);
+    c.script(
+        "STOCK.RESERVE k old 7 FOR user u => [OK, *]
+         STOCK.LIMIT k user 5
+         STOCK.RESERVE k new 5 FOR user u => [OK, *]
+         STOCK.RELEASE k old => [OK, *]
+         STOCK.RESERVE k x 1 FOR user u => [LIMITED, k, user/life/units, [u], 5, 5, 0]
+         STOCK.LIMIT k user 3
+         STOCK.RESERVE k x 1 FOR user u => [LIMITED, k, user/life/units, [u], 5, 3, 0]
+         STOCK.UNLIMIT k user => 1
+         STOCK.LIMIT k user 3
+         STOCK.RESERVE k x 3 FOR user u => [OK, *]
+         STOCK.RELEASE k new => [OK, *]
+         STOCK.RESERVE k y 1 FOR user u => [LIMITED, k, user/life/units, [u], 3, 3, 0]
+         STOCK.VERIFY k",
+    );
+}
