@@ -33,12 +33,18 @@ pub const SPEC: Spec = Spec {
         details: "Not for clients. Replicas and the append-only file get the effect of a call in this form, \
             with time, deadline and quantities resolved.",
         replies: &[reply("OK", "Applied.")],
-        errors: &["ERR command is for replication, the append-only file and slot imports only: a client called \
-            it."],
+        errors: EFFECT_ERRORS,
         example: include_str!("examples/effect.txt"),
     },
     run,
 };
+
+/// The errors of both commands that carry effects.
+pub const EFFECT_ERRORS: &[&str] = &[
+    "ERR command is for replication, the append-only file and slot imports only: a client called it.",
+    "ERR effect cannot be read: the source of a slot has a newer module, or the effect is damaged. The migration is \
+        cancelled.",
+];
 
 /// The reply to a client that sends a command of replication.
 pub const NOT_FOR_CLIENTS: CommandError =
@@ -52,22 +58,34 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let bytes = args.required()?;
     args.end()?;
-    apply_effects(call, &[key], &[bytes]);
-    Ok(())
+    apply_effects(call, &[key], &[bytes])
 }
+
+/// The reply to the source of a slot that sends what cannot be read.
+const UNREADABLE: CommandError =
+    CommandError::line("ERR effect cannot be read: a newer module wrote it, or it is damaged");
 
 /// Applies the effects of one call, pool by pool. An effect that does not fit its pool is counted,
 /// and what fits is applied. The call is replicated as it came, whatever happens here: a replica of
 /// this server must see what this one saw.
-pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
-    call.journal.verbatim = true;
+///
+/// # Errors
+/// In a slot import, for what cannot be read: the server then cancels the migration, and deletes
+/// what it has brought, here and on the replicas. The source keeps the slot.
+pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) -> Result<(), CommandError> {
     call.journal.outcome = Some(Outcome::Other);
-    call.out.ok();
     let mut pending = Vec::new();
     let mut divergences = 0u64;
     for (key, bytes) in keys.iter().zip(effects) {
         divergences = divergences.saturating_add(apply_one(call, key, bytes, &mut pending).unwrap_or(1));
     }
+    if call.journal.unread.is_some() && call.env.origin == Origin::SlotImport {
+        call.journal.divergences = divergences;
+        call.journal.forget_changes();
+        return Err(UNREADABLE);
+    }
+    call.journal.verbatim = true;
+    call.out.ok();
     // The pools of a cart may share a stream: append its entries in the order in which the primary
     // did.
     pending.sort_by_key(|again| again.place.id);
@@ -78,6 +96,7 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
         divergences = divergences.saturating_add(u64::from(place.is_none()));
     }
     call.journal.divergences = call.journal.divergences.saturating_add(divergences);
+    Ok(())
 }
 
 /// An entry that the primary appended, and that must be appended here.

@@ -101,7 +101,7 @@ pub struct Journal {
     pub divergences: u64,
     /// Holds that have expired.
     pub expired: u64,
-    /// Why an effect could not be read, which is one of the divergences. The shell takes it.
+    /// Why an effect could not be read, which is one of the divergences.
     pub unread: Option<Unread>,
     /// Entries that were appended to event streams.
     pub published: u64,
@@ -131,6 +131,7 @@ impl Journal {
         self.alike = false;
         self.effects_skipped = false;
         self.divergences = 0;
+        self.unread = None;
         self.expired = 0;
         self.published = 0;
         self.dropped = 0;
@@ -147,6 +148,11 @@ impl Journal {
     #[must_use]
     pub fn changed(&self) -> &[PoolChanges] {
         self.changed.get(..self.used).unwrap_or(&[])
+    }
+
+    /// Forgets what the call has changed: nothing of it is replicated, signalled or announced.
+    pub const fn forget_changes(&mut self) {
+        self.used = 0;
     }
 
     /// The changes of one pool, empty if there are none yet.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::cart::MAX_POOLS;
 use super::docs::{reply, Docs};
-use super::effect::{apply_effects, NOT_FOR_CLIENTS};
+use super::effect::{apply_effects, EFFECT_ERRORS, NOT_FOR_CLIENTS};
 use super::error::CommandError;
 use super::host::Origin;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
@@ -29,8 +29,7 @@ pub const SPEC: Spec = Spec {
     docs: Docs {
         details: "Not for clients. The effect of a cart, for all its pools.",
         replies: &[reply("OK", "Applied.")],
-        errors: &["ERR command is for replication, the append-only file and slot imports only: a client called \
-            it."],
+        errors: EFFECT_ERRORS,
         example: include_str!("examples/meffect.txt"),
     },
     run,
@@ -51,6 +50,5 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     let keys: SmallVec<[&[u8]; 8]> = given.iter().copied().step_by(2).collect();
     let effects: SmallVec<[&[u8]; 8]> = given.iter().copied().skip(1).step_by(2).collect();
-    apply_effects(call, &keys, &effects);
-    Ok(())
+    apply_effects(call, &keys, &effects)
 }

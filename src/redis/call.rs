@@ -44,7 +44,7 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     notify::announce(ctx, &scratch.open, journal);
     let expired = if env.origin == Origin::Client { journal.expired } else { 0 };
     let (divergences, published, dropped) = (journal.divergences, journal.published, journal.dropped);
-    let unread = if divergences > 0 { scratch.journal.unread.take() } else { None };
+    let unread = journal.unread;
     scratch.clear();
     state::with(|state| {
         state.count_outcome(outcome);

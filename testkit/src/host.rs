@@ -7,7 +7,7 @@ use base64::Engine as _;
 use redis_stock::command::error::CommandError;
 use redis_stock::command::event::{pack, FieldValue, StreamEntry, StreamField};
 use redis_stock::command::host::{Append, Env, EventConfig, Handle, Keyspace, OpenError, Origin, Out, StreamDenied};
-use redis_stock::command::journal::Journal;
+use redis_stock::command::journal::{Journal, PoolChanges};
 use redis_stock::command::spec::Call;
 use redis_stock::command::TABLE;
 use redis_stock::core::codec::Loader;
@@ -313,6 +313,11 @@ impl Host {
             tolerant: self.tolerant,
             feed: self.feed.clone(),
         }
+    }
+
+    /// The pools that the last call changed, and says so.
+    pub fn changes(&self) -> &[PoolChanges] {
+        self.journal.changed()
     }
 
     /// How much of the last call did not fit.

@@ -262,6 +262,34 @@ fn an_effect_on_it_does_not_fit() {
     }
 }
 
+/// The source of a slot may have a newer module. What this one cannot read it does not take: with an error the server cancels the
+/// migration, where OK would let the source delete the slot. From a log it is counted, and said.
+#[test]
+fn a_slot_with_changes_that_cannot_be_read_stays_where_it_is() {
+    let set = |host: &mut Host| host.call(NOW_MS, Origin::Client, &words("STOCK.SET k 10")).1;
+    let (mut source, mut import) = (Host::new(1), Host::new(2));
+    import.tolerant = true;
+    let made = set(&mut source).remove(0);
+    assert_eq!(import.call(NOW_MS, Origin::SlotImport, &made).0, Reply::Status("OK".into()));
+    let mut log = import.twin();
+    let reserved = source.call(NOW_MS, Origin::Client, &words("STOCK.RESERVE k a 2 EX 60")).1.remove(0);
+    let (mut newer, mut unknown) = (reserved.clone(), reserved.clone());
+    newer[2][0] += 1;
+    // A whole change, and one of a kind that is not known.
+    unknown[2].push(0x7f);
+    let refused = Reply::Error("ERR effect cannot be read: a newer module wrote it, or it is damaged".into());
+    for (argv, held) in [(&newer, 0), (&unknown, 2)] {
+        let (mut import, mut log) = (import.twin(), log.twin());
+        assert_eq!(import.call(NOW_MS, Origin::SlotImport, argv), (refused.clone(), Vec::new()));
+        assert!(import.changes().is_empty(), "nothing of it is replicated");
+        assert_eq!(log.call(NOW_MS, Origin::Replication, argv).0, Reply::Status("OK".into()));
+        assert_eq!((import.divergences(), log.divergences(), log.pool(b"k").reserved()), (1, 1, held));
+    }
+    assert_eq!(import.call(NOW_MS, Origin::SlotImport, &reserved).0, Reply::Status("OK".into()));
+    assert_eq!(log.call(NOW_MS, Origin::Replication, &reserved).0, Reply::Status("OK".into()));
+    assert_eq!((import.state(), import.divergences()), (source.state(), 0));
+}
+
 /// RESTORE takes what has arrived from anybody: it is refused, or it is saved as it is read and does no harm.
 #[test]
 fn damaged_parts_are_refused_or_harmless() {
