@@ -29,15 +29,12 @@ impl WakeQueue {
         Self { databases: BTreeMap::new(), discarded: Vec::new() }
     }
 
-    /// Brings the entry of a pool up to date after a call. `changed`: the call has changed the
-    /// pool.
+    /// Brings the entry of a pool up to date after a call, where it may not serve any more
+    /// ([`StoredValue::is_scheduled`]). `changed`: the call has changed the pool.
     ///
-    /// Mostly this does nothing: an entry that is earlier than the pool needs stays until its time
-    /// comes. So a pool with steady traffic costs one update per hold time, not one per call.
+    /// Mostly there is nothing to do: an entry that is earlier than the pool needs stays until its
+    /// time comes. So a pool with steady traffic costs one update per hold time, not one per call.
     pub fn reschedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue, now_ms: i64, changed: bool) {
-        if value.is_scheduled(now_ms, changed) {
-            return;
-        }
         let next = value.stored.next_wake_ms();
         let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(RETRY_AFTER_MS)) });
         if !still_holds(value.scheduled_ms, next, now_ms) {

@@ -141,13 +141,7 @@ impl<'p> View<'p> {
         if !self.due.is_empty() || limit.identity.window.is_rolling() || self.pool.usage.has_credits() {
             return self.used_without(limit, entry, None);
         }
-        let current_ms = limit.window_ms(self.context.clock.now_ms);
-        match entry {
-            Some(found) if found.counts.used > 0 && found.window_ms >= current_ms => {
-                (found.counts.used, found.window_ms)
-            }
-            _ => (0, current_ms),
-        }
+        counted(entry, limit.window_ms(self.context.clock.now_ms))
     }
 
     /// As [`View::used`], after the share of an order, in this entry and of this amount, has been
@@ -159,12 +153,7 @@ impl<'p> View<'p> {
         if let Some(since_ms) = limit.identity.window.rolling_since_ms(now_ms) {
             return self.used_of_parts(limit, entry.map(|found| found.row), since_ms, share);
         }
-        let (counted, window_ms) = match entry {
-            Some(found) if found.counts.used > 0 && found.window_ms >= current_ms => {
-                (found.counts.used, found.window_ms)
-            }
-            _ => (0, current_ms),
-        };
+        let (counted, window_ms) = counted(entry, current_ms);
         let own = share.filter(|&(row, _)| entry.is_some_and(|found| found.row == row && found.window_ms == window_ms));
         let less = own.map_or(0, |(_, amount)| amount);
         let credit = self.pool.usage.credit(entry.map(|found| found.row));
@@ -278,6 +267,16 @@ impl<'p> View<'p> {
     /// The rows of the holds that are not among the due ones, by deadline.
     pub(in crate::core) fn open_holds(&self) -> impl Iterator<Item = u32> + '_ {
         self.pool.holds.iter(&self.pool.orders).skip(self.due.len())
+    }
+}
+
+/// What an entry counts, and when its window began: nothing in the current one, where it counts
+/// nothing or its window is over.
+#[inline(always)]
+fn counted(entry: Option<FoundEntry>, current_ms: i64) -> (i64, i64) {
+    match entry {
+        Some(found) if found.counts.used > 0 && found.window_ms >= current_ms => (found.counts.used, found.window_ms),
+        _ => (0, current_ms),
     }
 }
 

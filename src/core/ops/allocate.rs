@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::OrderRef;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{Cap, Count, Limit, Missing, MAX_LIMITS};
+use crate::core::model::limit::{Count, Limit, Missing, MAX_LIMITS};
 use crate::core::model::order::{NewOrder, Numbers, OrderState};
 use crate::core::model::placement::Placement;
 use crate::core::model::pool::Pool;
@@ -138,17 +138,11 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
         let (used, window_ms) = if limit.keeps_usage() { view.used(limit, found) } else { (0, 0) };
         (share.entry, share.position, share.window_ms) = (found.map(|found| found.row), position, window_ms);
         share.current = found.is_some_and(|found| found.window_ms == window_ms);
-        if let Cap::At(max) = limit.cap(tuple) {
-            // Both are at most 2^53 - 1, and not below 0.
-            let left = max.wrapping_sub(used).max(0);
-            if left < limit.amount(plan.least) {
-                return Err(limited(view, limit, at, tuple, (used, window_ms), limit.amount(plan.least)));
-            }
-            if limit.identity.count == Count::Units {
-                granted = granted.min(left);
-            }
-        }
+        let Some(left) = check_limit(limit, tuple, used, plan.least) else {
+            return Err(limited(view, limit, at, tuple, (used, window_ms), limit.amount(plan.least)));
+        };
         if limit.identity.count == Count::Units {
+            granted = left.map_or(granted, |left| granted.min(left));
             most_used = most_used.max(used.saturating_add(pool.usage.credit(share.entry)));
         }
     }
@@ -169,6 +163,7 @@ fn no_dim(pool: &Pool, at: usize, attributes: &Attributes<'_>) -> Refusal {
 /// What a limit leaves, where that is room for at least this many units (or for one order).
 /// `Some(None)` = any quantity; `None`: not enough.
 #[must_use]
+#[inline(always)]
 pub fn check_limit(limit: &Limit, tuple: &[u8], used: i64, least: i64) -> Option<Option<i64>> {
     let left = limit.cap(tuple).left(used);
     left.is_none_or(|left| left >= limit.amount(least)).then_some(left)

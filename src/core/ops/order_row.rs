@@ -7,6 +7,7 @@ use crate::core::model::limit::{Count, MAX_LIMITS};
 use crate::core::model::order::{Extra, NewOrder, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::EntryState;
+use crate::core::store::timeline::Timeline;
 
 /// Puts a new record into the table, the index and the list that its state asks for. Another record
 /// of this id, whose order is forgotten, ends.
@@ -22,14 +23,20 @@ pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
 /// Puts a new record into the table and the list that its state asks for.
 pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
     let time_ms = order.numbers.time_ms;
-    let list = match order.state {
-        OrderState::Reserved => &mut pool.holds,
-        _ => &mut pool.finished,
-    };
+    let list = list_of(&mut pool.holds, &mut pool.finished, order.state);
     let row = pool.orders.insert(order, list.links_at(time_ms));
     list.add_composed(&mut pool.orders, row, time_ms);
     count(pool, order.state);
     row
+}
+
+/// The list that orders of a state are in: holds by deadline, others by the end of retention.
+#[inline(always)]
+fn list_of<'p>(holds: &'p mut Timeline, finished: &'p mut Timeline, state: OrderState) -> &'p mut Timeline {
+    match state {
+        OrderState::Reserved => holds,
+        OrderState::Confirmed | OrderState::Returned | OrderState::Released | OrderState::Expired => finished,
+    }
 }
 
 fn count(pool: &mut Pool, state: OrderState) {
@@ -40,10 +47,7 @@ fn count(pool: &mut Pool, state: OrderState) {
 
 fn delist(pool: &mut Pool, row: u32) {
     let (state, time_ms) = pool.orders.listed_at(row);
-    match state {
-        OrderState::Reserved => pool.holds.remove_at(&mut pool.orders, row, time_ms),
-        _ => pool.finished.remove_at(&mut pool.orders, row, time_ms),
-    }
+    list_of(&mut pool.holds, &mut pool.finished, state).remove_at(&mut pool.orders, row, time_ms);
     if let Some(count) = pool.counts.get_mut(state as usize) {
         *count = count.saturating_sub(1);
     }
@@ -53,10 +57,7 @@ fn delist(pool: &mut Pool, row: u32) {
 /// in.
 pub fn set_state(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
     delist(pool, row);
-    let list = match state {
-        OrderState::Reserved => &mut pool.holds,
-        _ => &mut pool.finished,
-    };
+    let list = list_of(&mut pool.holds, &mut pool.finished, state);
     pool.orders.set_state(row, state, time_ms, list.links_at(time_ms));
     list.add_composed(&mut pool.orders, row, time_ms);
     count(pool, state);

@@ -65,10 +65,7 @@ pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refu
     if let Some((record, state)) = view.known(order) {
         return Err(retry(view, &call, &record, state));
     }
-    let deadline_ms = grant(view, order, &call, &mut plan)?;
-    plan.add_fingerprint(view.pool);
-    // Large, and moved once.
-    Ok(Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 }))
+    place(view, order, &call, plan)
 }
 
 /// What RESERVE of an order that is not known would do.
@@ -79,9 +76,19 @@ pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refu
 pub fn decide_new<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let mut plan = Plan::asked(view, call.attributes, call.qty, call.partial);
     plan.search(view, |_| true);
-    let deadline_ms = grant(view, order, &call, &mut plan)?;
+    place(view, order, &call, plan)
+}
+
+/// The reservation, where the plan is granted. Inlined, since a plan is large: it is moved once.
+#[inline(always)]
+fn place<'a>(
+    view: &View<'_>,
+    order: OrderRef<'a>,
+    call: &Reserve<'a>,
+    mut plan: Plan<'a>,
+) -> Result<Change<'a>, Refusal> {
+    let deadline_ms = grant(view, order, call, &mut plan)?;
     plan.add_fingerprint(view.pool);
-    // Large, and moved once.
     Ok(Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 }))
 }
 

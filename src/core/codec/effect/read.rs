@@ -126,6 +126,7 @@ impl<'a> Effect<'a> {
             policy.remember = remember;
         }
         set_zones(&mut change, &zones)?;
+        // The last is asked of what will be applied only: a hold that keeps its units gives none.
         let applicable = known && applicable(pool, &change) && self.is_whole_split(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
@@ -147,7 +148,7 @@ impl<'a> Effect<'a> {
                 true
             }
             Change::Order(_, OrderChange::Split { from, qty }) => {
-                taken.is_some() && taken == from.row.map(|row| (row, *qty))
+                from.row.is_some_and(|row| taken == Some((row, *qty)))
             }
             Change::Order(..) | Change::Pool(_) | Change::Purged(_) | Change::Resolved(_) | Change::Credited(_) => true,
         }
