@@ -16,6 +16,7 @@ pub mod client;
 pub mod clock;
 pub mod cluster;
 pub mod databases;
+pub mod entry;
 pub mod proxy;
 pub mod server;
 pub mod value;

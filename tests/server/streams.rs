@@ -21,29 +21,7 @@ fn fields(c: &mut Client, stream: &str) -> Vec<BTreeMap<String, String>> {
 /// The fields of all entries, in order, also of packed ones.
 fn pairs(c: &mut Client, stream: &str) -> Vec<Vec<(String, String)>> {
     let answer = c.call(&["XRANGE", stream, "-", "+"]);
-    let entry = |entry: &testkit::Value| match entry.items()[1].items() {
-        [name, packed] => {
-            assert_eq!(name.text(), "event");
-            unpacked(&packed.text())
-        }
-        fields => fields.chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect(),
-    };
-    answer.items().iter().map(entry).collect()
-}
-
-fn unpacked(text: &str) -> Vec<(String, String)> {
-    let json: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|why| panic!("{why}: {text}"));
-    let fields = json.as_object().expect("an object");
-    assert_eq!(fields["v"], 1, "{text}");
-    let fields = fields.iter().filter(|(name, _)| *name != "v").map(|(name, value)| {
-        let value = match value {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        (name.clone(), value)
-    });
-    fields.collect()
+    answer.items().iter().map(|entry| testkit::entry::fields(&entry.items()[1])).collect()
 }
 
 /// Ids and fields: what two servers must agree on.
