@@ -81,15 +81,26 @@ impl Buckets {
         (self.rows.contains_key(sku) && self.pool(sku, number) == pool).then(|| (sku.to_string(), number))
     }
 
+    /// The row of which this pool is one of the buckets.
+    pub fn row(&self, pool: &str) -> Option<String> {
+        let (sku, number) = self.find(pool)?;
+        self.has(&sku, number).then_some(sku)
+    }
+
+    /// Whether the row has a bucket of this number.
+    pub fn has(&self, sku: &str, number: u32) -> bool {
+        self.rows.get(sku).is_some_and(|count| number < *count)
+    }
+
     /// All buckets of the row of which this pool is one.
     pub fn siblings(&self, pool: &str) -> Option<Vec<String>> {
-        let (sku, number) = self.find(pool)?;
-        self.of(&sku).filter(|all| (number as usize) < all.len())
+        self.of(&self.row(pool)?)
     }
 
     /// These pools, and all that share a row with one of them.
     pub fn with_siblings(&self, pools: &BTreeSet<&str>) -> BTreeSet<String> {
-        let siblings = pools.iter().filter_map(|pool| self.siblings(pool)).flatten();
+        let rows: BTreeSet<String> = pools.iter().filter_map(|pool| self.row(pool)).collect();
+        let siblings = rows.iter().filter_map(|sku| self.of(sku)).flatten();
         pools.iter().map(|pool| pool.to_string()).chain(siblings).collect()
     }
 
@@ -140,6 +151,7 @@ mod tests {
                 for (number, pool) in all.iter().enumerate() {
                     assert_eq!(some.find(pool), Some((sku.to_string(), number as u32)), "{key} {pool}");
                     assert_eq!(some.siblings(pool).as_ref(), Some(&all));
+                    assert_eq!(some.with_siblings(&BTreeSet::from([pool.as_str()])), all.iter().cloned().collect());
                 }
             }
         }

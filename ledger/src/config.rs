@@ -219,7 +219,7 @@ impl Config {
     /// The row that a pool's units are taken from; none where its key stands for no row.
     pub fn sku(&self, pool: &str) -> Option<String> {
         match self.buckets.find(pool) {
-            Some((sku, number)) if self.buckets.rows.get(&sku).is_some_and(|count| number < *count) => Some(sku),
+            Some((sku, number)) if self.buckets.has(&sku, number) => Some(sku),
             // A bucket that the configuration does not know yet: its sales wait for a row.
             Some(_) => Some(pool.to_string()),
             None => self.pools.sku(pool).filter(|sku| !self.buckets.rows.contains_key(sku)),

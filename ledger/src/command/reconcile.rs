@@ -100,7 +100,7 @@ pub async fn reconcile_some(
         };
         match reference(position, pool) {
             Ok(_) if missing.contains(name) => report.missing.push(name.to_string()),
-            Ok(reference) if config.buckets.siblings(name).is_some() => buckets.push((*name, *on_hand, reference)),
+            Ok(reference) if config.buckets.row(name).is_some() => buckets.push((*name, *on_hand, reference)),
             Ok(reference) => calls.push((*name, *on_hand, reference)),
             Err(Objection::NeedsAudit) => report.to_audit.push(name.to_string()),
             Err(Objection::Behind) => report.behind.push(name.to_string()),

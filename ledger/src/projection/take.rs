@@ -1,13 +1,20 @@
 //! Units leave a stock row, or come back.
 
+use std::collections::HashMap;
+
 use super::rows::Projection;
 use super::stock_row::{split, Movement, NO_ROW};
 use crate::event::Event;
 
+/// The pool under which the row of this one stands: the first bucket of its row, or itself.
+pub fn first_of<'a>(buckets: &'a HashMap<String, Vec<String>>, pool: &'a str) -> &'a str {
+    buckets.get(pool).and_then(|all| all.first()).map_or(pool, String::as_str)
+}
+
 impl Projection {
-    /// The pool under which the row of this one stands.
+    /// As [`first_of`].
     pub fn row_name<'a>(&'a self, pool: &'a str) -> &'a str {
-        self.buckets.get(pool).and_then(|all| all.first()).map_or(pool, String::as_str)
+        first_of(&self.buckets, pool)
     }
 
     /// What the other buckets of a row owe it, this one owes from now on: whatever arrives in the row
@@ -31,7 +38,7 @@ impl Projection {
     /// Takes `units` out of the stock row (negative: puts them back).
     pub(super) fn take(&mut self, event: &Event, units: i64) {
         self.take_over(&event.pool);
-        let row = self.buckets.get(&event.pool).and_then(|all| all.first()).unwrap_or(&event.pool);
+        let row = first_of(&self.buckets, &event.pool);
         let Some(position) = self.positions.get_mut(&event.pool) else { return };
         let before = position.uncovered;
         match self.stock_rows.get_mut(row) {

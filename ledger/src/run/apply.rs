@@ -11,7 +11,7 @@ use crate::clock::now_ms;
 use crate::config::Config;
 use crate::db::{Db, StreamRow, Tx};
 use crate::event::Event;
-use crate::projection::{Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW};
+use crate::projection::{first_of, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW};
 use crate::redis_client::RedisClient;
 use crate::text::unescape;
 
@@ -134,11 +134,10 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projecti
         news.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
     let lines: Vec<(&str, &str)> = lines.into_iter().collect();
     let buckets = projection.buckets.clone();
-    let first = |pool| buckets.get(pool).and_then(|all| all.first()).map_or(pool, String::as_str);
     let mut skus: BTreeMap<String, &str> = BTreeMap::new();
     for pool in pools.iter().copied() {
         match config.sku(pool) {
-            Some(sku) => drop(skus.insert(sku, first(pool))),
+            Some(sku) => drop(skus.insert(sku, first_of(&buckets, pool))),
             None => drop(projection.no_stock_row.insert(pool.to_string())),
         }
     }
