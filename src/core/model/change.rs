@@ -1,5 +1,4 @@
-//! What can happen to a pool: every change, fully resolved. The next state follows from (state,
-//! change, time) alone.
+//! Every change of a pool, fully resolved: the next state follows from state, change and time.
 
 use smallvec::SmallVec;
 
@@ -24,7 +23,7 @@ pub enum OnHand {
     Unlimited,
 }
 
-/// An order id with the result of looking it up, so that a call searches for it once.
+/// An order's id with the result of looking it up, so that a call searches for it once.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderRef<'a> {
     /// The caller's id.
