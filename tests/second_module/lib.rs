@@ -150,6 +150,13 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
                 return ERR;
             }
         }
+        // Valkey 9 moves slots only where every module says that it can be.
+        let mut function: *mut std::os::raw::c_void = std::ptr::null_mut();
+        let target: *mut *mut std::os::raw::c_void = &mut function;
+        if api!(RedisModule_GetApi(c"ValkeyModule_Alloc".as_ptr(), target.cast())) == OK {
+            const HANDLE_SLOT_MIGRATION: c_int = 1 << 5;
+            api!(RedisModule_SetModuleOptions(ctx, HANDLE_SLOT_MIGRATION));
+        }
         // Also streams and keys that are made (Redis 7.0 on).
         const NEW: c_int = 1 << 14;
         let classes = raw::REDISMODULE_NOTIFY_STREAM as c_int | raw::REDISMODULE_NOTIFY_GENERIC as c_int | NEW;
