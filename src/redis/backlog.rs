@@ -1,10 +1,10 @@
 //! Looks at the event streams for `INFO`: how long they are, and how far their groups of readers
 //! are behind. Reads only, in short slices from the server's cron.
 //!
-//! The server tells of groups by XINFO GROUPS alone, so that is called, as the module: no user needs
-//! a permission for it, nothing is replicated, and no command statistics count it. What it does
-//! leave is one keyspace hit for each stream and pass. The key is looked at first, without a trace,
-//! so that a stream that is not there is no miss.
+//! The server tells of groups by XINFO GROUPS alone, so that is called, as the module: no user
+//! needs a permission for it, and nothing is replicated. What it does leave is one call of XINFO and
+//! one keyspace hit in the server's statistics. The key is looked at first, without a trace, so that
+//! a stream that is not there is no miss.
 
 use std::time::{Duration, Instant};
 

@@ -30,8 +30,8 @@ impl WakeQueue {
     }
 
     /// Brings the entry of a pool up to date after a call, where it may not serve any more
-    /// ([`StoredValue::is_scheduled`]); true if the entry is another one now. `changed`: the call has
-    /// changed the pool.
+    /// ([`StoredValue::is_scheduled`]); true if the entry is another one now. `changed`: the call
+    /// has changed the pool.
     ///
     /// Mostly there is nothing to do: an entry that is earlier than the pool needs stays until its
     /// time comes. So a pool with steady traffic costs one update per hold time, not one per call.

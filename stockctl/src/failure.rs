@@ -95,12 +95,12 @@ pub fn unconnected(address: &str, by_tls: bool, error: &redis::RedisError) -> an
 /// What mostly is behind an error of the network or of TLS.
 fn hint(by_tls: bool, error: &str) -> Option<&'static str> {
     let is = |words: &[&str]| words.iter().any(|word| error.contains(word));
-    if by_tls && is(&["UnknownIssuer"]) {
-        Some("--tls-ca FILE says whom to trust")
-    } else if by_tls && is(&["CertificateRequired"]) {
+    if by_tls && is(&["CertificateRequired"]) {
         Some("it wants a certificate: --tls-cert and --tls-key")
     } else if by_tls && is(&["NotValidForName"]) {
         Some("its certificate is for another name than this address")
+    } else if by_tls && is(&["invalid peer certificate"]) && !is(&["Expired", "NotValidYet"]) {
+        Some("--tls-ca FILE says whom to trust")
     } else if by_tls && is(&["timed out", "end of file", "InvalidContentType", "InvalidMessage"]) {
         Some("if it speaks no TLS, its address is redis://")
     } else if !by_tls && is(&["reset by peer", "end of file", "roken pipe"]) {
@@ -123,6 +123,8 @@ mod tests {
     fn a_hint_fits_what_was_tried() {
         let says = |by_tls, error, word| hint(by_tls, error).is_some_and(|hint| hint.contains(word));
         assert!(says(true, "invalid peer certificate: UnknownIssuer", "--tls-ca"));
+        assert!(says(true, "invalid peer certificate: NotValidForName", "another name"));
+        assert_eq!(hint(true, "invalid peer certificate: Expired"), None);
         assert!(says(true, "received fatal alert: CertificateRequired", "--tls-cert"));
         assert!(says(true, "timed out", "redis://"));
         assert!(says(false, "Connection reset by peer (os error 104)", "rediss://"));

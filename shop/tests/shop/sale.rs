@@ -44,7 +44,8 @@ async fn packed_entries_are_read_as_well() {
     other.wait_for(&second, "held").await;
     assert_eq!(other.post(&format!("/api/order/{second}/pay"), json!({})).await.0, 200);
     other.wait_for(&second, "paid").await;
-    until("the board knows what is left", 5, || async { (visitor.board().await["left"] == 1).then_some(()) }).await;
+    until("the board knows what is left", 5, || async { (visitor.board().await["available"] == 1).then_some(()) })
+        .await;
     // The last one sells out, which is known by push.
     other.look_again().await;
     other.order(1).await;
