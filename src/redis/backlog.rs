@@ -36,7 +36,7 @@ pub fn tick(ctx: Ctx<'_>) {
     // A replica of a cluster refuses commands on its keys: they are for the primary to answer.
     let answers = flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0 || !state::with(|state| state.cluster);
     let mut began = begun;
-    while let Some((db, name)) = state::with(|state| state.event_streams.next()) {
+    while let Some((db, name)) = state::with(|state| state.event_streams.next_stream()) {
         let backlog = look(ctx, db, &name, answers);
         let now = Instant::now();
         state::with(|state| state.event_streams.found(db, &name, backlog, began, now));

@@ -205,7 +205,7 @@ impl EventStreams {
     }
 
     /// The next stream to look at: database, key.
-    pub fn next(&mut self) -> Option<(i32, Box<[u8]>)> {
+    pub fn next_stream(&mut self) -> Option<(i32, Box<[u8]>)> {
         self.pass.pop()
     }
 
@@ -296,7 +296,7 @@ mod tests {
     ) -> Vec<String> {
         streams.begin_pass(default, now);
         let mut names = Vec::new();
-        while let Some((db, name)) = streams.next() {
+        while let Some((db, name)) = streams.next_stream() {
             streams.found(db, &name, of(&name), now, now + took);
             names.push(format!("{db}:{}", String::from_utf8_lossy(&name)));
         }
