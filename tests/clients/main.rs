@@ -6,6 +6,6 @@ mod half_moved;
 mod libraries;
 mod programs;
 mod routing;
-mod sharded;
+mod ruby;
 mod split;
 mod story;

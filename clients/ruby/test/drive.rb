@@ -233,6 +233,25 @@ def sharded(stock, name, *users)
   end
 end
 
+# An id that is not one word.
+def words(stock)
+  shop = RedisStock::Collector.new(stock, senders: 1)
+  [
+    -> { stock.reserve("k", %w[order 9], 1) },
+    -> { stock.reserve("k", { "order" => "9" }, 1) },
+    -> { stock.reserve("k", "order", 1, attributes: { user: %w[42 region] }) },
+    -> { stock.reserve_batch("k", [[%w[order 9], 1]]) },
+    -> { stock.pipelined { |pipe| pipe.reserve("k", %w[order 9], 1) } },
+    -> { shop.reserve("k", %w[order 9], 1) }
+  ].each do |call|
+    call.()
+    puts "sent"
+  rescue TypeError => error
+    puts error.class
+  end
+  shop.close
+end
+
 client = connect
 stock = RedisStock::Stock.new(client, within: WITHIN)
 case MODE
@@ -243,5 +262,6 @@ when "carts" then carts(stock, *REST)
 when "bench" then bench(stock, client, Integer(REST.first || 10_000))
 when "collect" then collect(stock, Integer(REST.first))
 when "sharded" then sharded(stock, *REST)
+when "words" then words(stock)
 end
 client.close

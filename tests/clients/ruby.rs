@@ -1,9 +1,13 @@
-//! A library that sells sharded pools asks for units of other buckets where the buyer's own has none: docs/guides/hot-sku.md.
+//! What only the library for Ruby has: sharded pools (docs/guides/hot-sku.md), and no arguments out of an array.
 
 use std::thread::scope;
 
-use crate::programs::{libraries, printed};
-use testkit::{Client, Server};
+use crate::programs::{libraries, printed, Library};
+use testkit::{info, Client, Server};
+
+fn ruby() -> impl Iterator<Item = &'static Library> {
+    libraries().filter(|library| library.language == "ruby")
+}
 
 /// The bucket of users 42, 43 and 45 is the second of two.
 const USERS: [&str; 2] = ["42", "45"];
@@ -18,7 +22,7 @@ fn balance(client: &mut Client) {
 
 #[test]
 fn a_bucket_that_is_sold_out_gets_units_of_another_one() {
-    for library in libraries().filter(|library| library.language == "ruby") {
+    for library in ruby() {
         let server = Server::on_port(&[]);
         let mut client = server.client();
         client.play("STOCK.SET {b0}s 1\nSTOCK.SET {b1}s 0");
@@ -39,5 +43,17 @@ fn a_bucket_that_is_sold_out_gets_units_of_another_one() {
         let asks = client.say("LRANGE {s}asks 0 -1").to_string();
         assert!(!asks.contains("order-45"), "{asks}");
         client.expect_pool("{b1}s", "on_hand=1 reserved=1 available=0");
+    }
+}
+
+/// redis-client would send the elements of an array, or hash, as words of their own.
+#[test]
+fn an_id_that_is_an_array_makes_no_arguments() {
+    for library in ruby() {
+        let server = Server::on_port(&[]);
+        let said = printed(&mut library.program(server.port(), &["words"]));
+        assert_eq!(said, "TypeError\n".repeat(6));
+        let stats = info(&mut server.client(), "commandstats");
+        assert!(stats.keys().all(|name| !name.to_uppercase().contains("RESERVE")), "{stats:?}");
     }
 }
