@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs missing packages with apt: redis-server, and libclang to build the bindings. With `tests`
-# also what the tests need: PostgreSQL, pgbouncer, MariaDB, Python and Node.js with apt, the client libraries with
+# also what the tests need: PostgreSQL, pgbouncer, MariaDB, Python, Node.js, PHP and Ruby with apt, the client libraries with
 # pip and npm inside the project's directories, Prometheus unpacked in target/monitoring.
 set -eu
 cd "$(dirname "$0")/.."
@@ -35,6 +35,7 @@ if [ -n "$tests" ]; then
     command -v node >/dev/null 2>&1 || want="$want nodejs"
     php -r 'exit(extension_loaded("redis") ? 0 : 1);' >/dev/null 2>&1 || want="$want php-cli php-redis"
     command -v npm >/dev/null 2>&1 || want="$want npm"
+    command -v ruby >/dev/null 2>&1 || want="$want ruby"
     # The Java client library needs 17 or newer.
     command -v javac >/dev/null 2>&1 || want="$want openjdk-17-jdk-headless"
     command -v mvn >/dev/null 2>&1 || want="$want maven"
@@ -125,8 +126,33 @@ fetch_predis() {
     return $status
 }
 
+# redis-client and redis-cluster-client out of Debian's sid, pinned by hash, and the pool of Debian 12, since sid's needs a newer Ruby:
+# unpacked and not installed. By their addresses: no lists of packages are needed.
+fetch_ruby() {
+    to="${CARGO_TARGET_DIR:-target}/ruby"
+    [ ! -e "$to" ] || return 0
+    . scripts/apt-lists.sh
+    has_debian || return 1
+    work=$(mktemp -d)
+    pool=$(debian_mirror)/pool/main/r
+    for package in \
+        ruby-redis-client_0.31.0-1=c60ec7e4198dbc330c2dc18252f0ba23d01366df4b4aa0cc4db12bb84281bcbf \
+        ruby-redis-cluster-client_0.17.4-1=6574309dfcf02982b8de6e678f798afd222110eb281fc3d847cc39c73f2fb467 \
+        ruby-connection-pool_2.2.5-1=4fb65345d50c507faf7efaf3219cb0ccf1ab12a66b6eb00116556f33d01995e5; do
+        file="${package%%=*}_all.deb"
+        /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root download-file "$pool/${package%%_*}/$file" "$work/$file" \
+            "SHA256:${package#*=}" >"$work/log" 2>&1 && dpkg -x "$work/$file" "$work/unpacked" || break
+    done
+    # All of them, or none.
+    status=1
+    [ ! -e "$work/unpacked/usr/share/doc/ruby-connection-pool" ] || { mkdir -p "$(dirname "$to")" && mv "$work/unpacked" "$to" && status=0; }
+    rm -rf "$work"
+    return $status
+}
+
 [ -z "$want" ] || install_wanted
 [ -z "$tests" ] || install_libraries
 [ -z "$tests" ] || (fetch_predis) || echo "No predis 3 could be had: its tests will be skipped." >&2
+[ -z "$tests" ] || (fetch_ruby) || echo "No redis-client for Ruby could be had: its tests will be skipped." >&2
 [ -z "$tests" ] || (fetch_monitoring) || echo "No Prometheus could be had: the tests of deploy/ will be skipped." >&2
 [ -z "$tests" ] || (install_browser) || echo "No browser could be had: the shop's browser test will be skipped." >&2

@@ -69,7 +69,7 @@ fn python_collects() {
 /// PHP has none: one process has one buyer.
 #[test]
 fn every_collector_sells() {
-    for library in libraries().filter(|library| ["go", "node", "java", "rust"].contains(&library.language)) {
+    for library in libraries().filter(|library| ["go", "node", "java", "ruby", "rust"].contains(&library.language)) {
         sells(|port| library.program(port, &["collect".to_string(), COUNT.to_string()]));
     }
 }

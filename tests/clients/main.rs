@@ -6,5 +6,6 @@ mod half_moved;
 mod libraries;
 mod programs;
 mod routing;
+mod ruby;
 mod split;
 mod story;

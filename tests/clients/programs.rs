@@ -84,6 +84,7 @@ const LIBRARIES: &[Library] = &[
     Library { language: "go", name: "rueidis", routes: true, typed: true },
     Library { language: "php", name: "phpredis", routes: true, typed: true },
     Library { language: "php", name: "predis", routes: true, typed: true },
+    Library { language: "ruby", name: "redis-client", routes: true, typed: true },
     Library { language: "rust", name: "redis-rs", routes: true, typed: true },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];

@@ -1,0 +1,73 @@
+# frozen_string_literal: true
+
+require "json"
+
+module RedisStock
+  # Sells a sharded pool: docs/guides/hot-sku.md. The buyer's bucket follows from one attribute; where it is empty while others still have
+  # units, a balancer (`stockctl balance`) is asked for them, and the same call is made again.
+  #
+  #   pool = RedisStock::ShardedPool.new(shop, "sku:618")
+  #   answer = pool.reserve("order-1", 1, attributes: { user: 42 }, ex: 900)
+  class ShardedPool
+    # So many seconds a buyer waits for units of other buckets, and for the next look at the own one.
+    WAIT = 0.2
+    LOOK = 0.004
+    private_constant :WAIT, :LOOK
+
+    # The dimension that says the bucket, and the pools.
+    attr_reader :by, :buckets
+
+    def initialize(stock, name)
+      @stock = stock
+      @left = "{#{name}}left"
+      @asks = "{#{name}}asks"
+      config = @stock.call("GET", "{#{name}}shards") or raise ArgumentError, "no sharded pool: #{name}"
+      @by, @buckets = JSON.parse(config).values_at("by", "buckets")
+    end
+
+    # The pool in which the orders of this buyer are: keep it with the order, for payments and returns.
+    def key(attributes) = @buckets[bucket(attributes)]
+
+    # What all buckets have together, as a balancer says it; nil where none is at work.
+    def left = @stock.call("GET", @left)&.to_i
+
+    # Reserves in the buyer's bucket; options are those of `reserve` of Stock. SOLDOUT is final where `left` says so; without a balancer it is of
+    # the bucket alone.
+    def reserve(order, quantity, attributes:, **options)
+      at = bucket(attributes)
+      give_up = now + WAIT
+      loop do
+        answer = @stock.reserve(@buckets[at], order, quantity, attributes: attributes, **options)
+        wanted = wanted_of(answer, quantity)
+        return answer if wanted.nil?
+
+        left = self.left
+        return answer if left.nil? || left < quantity || now > give_up
+
+        @stock.call("RPUSH", @asks, JSON.generate([order, at, *wanted]))
+        sleep(LOOK)
+      end
+    end
+
+    private
+
+    def bucket(attributes)
+      value = attributes.fetch(@by.to_sym) { attributes.fetch(@by) }
+      RedisStock.bucket_of(value, @buckets.size)
+    end
+
+    # What another bucket may have: so many units, or so much of a limit; nil where the answer is final.
+    def wanted_of(answer, quantity)
+      return [quantity] if answer.is_a?(SoldOut)
+      return unless answer.is_a?(Limited)
+
+      # A limit that names the bucket's dimension is whole in the bucket, and so is one on a single order.
+      by, window, count = answer.limit.split("/")
+      return if by.split("+").include?(@by) || window == "order"
+
+      [count == "units" ? quantity : 1, answer.limit, answer.value]
+    end
+
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+end
