@@ -1,6 +1,6 @@
 //! `STOCK.SHIFT key TO|FROM peer total …`
 
-use super::args::{bounded, is, set_flag, set_once, Args, Parsed};
+use super::args::{another, bounded, is, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -18,7 +18,7 @@ use crate::core::ops::shift::{decide, Condition, Request};
 pub const SPEC: Spec = Spec {
     name: "STOCK.SHIFT",
     summary: "Shifts units, or a share of a limit, to or from another bucket of a sharded pool.",
-    complexity: "O(N) where N is the number of peers and shares that this pool has shifted.",
+    complexity: "O(log(N)) where N is the number of peers and shares that this pool has shifted.",
     since: "0.1.0",
     arity: -5,
     access: Access::Write,
@@ -60,7 +60,7 @@ pub const SPEC: Spec = Spec {
             refusal::LIMITED,
         ],
         errors: &[
-            "ERR: the pool is unlimited; or it has no such limit, or one that is unlimited or `PER ORDER`; or it \
+            "ERR: `peer` is the pool's own key; or the pool is unlimited; or it has no such limit, or one that is unlimited or `PER ORDER`; or it \
                 has shifted 10,000 peers and shares.",
         ],
         example: include_str!("examples/shift.txt"),
@@ -151,6 +151,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let request = request(&mut args)?;
+    another(key, request.peer, CommandError::line("ERR a pool cannot shift to or from itself"))?;
     let share = request.share.clone();
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {

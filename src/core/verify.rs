@@ -225,6 +225,9 @@ fn shifts(pool: &Pool, report: &mut Report) {
     if shifts.net_units().is_none() {
         report.say("the sum of what shifted is out of bounds".into());
     }
+    if !shifts.sums_are_right() {
+        report.say("a sum of shifts is not that of its lanes".into());
+    }
 }
 
 #[cfg(test)]

@@ -89,6 +89,9 @@ fn a_shift_that_is_refused_leaves_no_trace() {
         ("STOCK.SHIFT {b0}x TO {b1}x 6 LIMIT region PER DAY FOR eu", "-ERR no such limit*"),
         ("STOCK.SHIFT {b0}x FROM {b1}x 6 LIMIT region FOR eu", "-ERR syntax error"),
         ("STOCK.SHIFT {b0}x FROM {b1}x 0", "-ERR total is out of range*"),
+        ("STOCK.SHIFT {b0}x TO {b0}x 1", "-ERR a pool cannot shift to or from itself"),
+        ("STOCK.SHIFT {b0}x FROM {b0}x 1", "-ERR a pool cannot shift to or from itself"),
+        ("STOCK.SHIFT none TO none 1", "-ERR a pool cannot shift to or from itself"),
         ("STOCK.SHIFT none TO {b1}x 1", "[NOPOOL, none]"),
         ("STOCK.SHIFTS none", "nil"),
     ] {

@@ -120,11 +120,51 @@ impl Shifted<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Shifts {
     lanes: BTreeMap<Lane, Totals>,
+    nets: Nets,
     heap_bytes: usize,
 }
 
+/// What the lanes add up to, received less sent: kept with them, so that no call goes through
+/// all of them. Wide, since sums on the way to a total may lie outside of its bounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Nets {
+    units: i128,
+    /// By the limit's text, then by values; what is 0 is not kept.
+    shares: BTreeMap<Box<str>, BTreeMap<Bytes, i128>>,
+}
+
+impl Nets {
+    fn add(&mut self, share: Option<&LimitShare>, units: i64) {
+        let Some(LimitShare { text, value, .. }) = share else {
+            self.units = self.units.saturating_add(units.into());
+            return;
+        };
+        let values = self.shares.entry(text.clone()).or_default();
+        let net = values.entry(value.clone()).or_default();
+        *net = net.saturating_add(units.into());
+        if *net == 0 {
+            values.remove(value);
+        }
+        if values.is_empty() {
+            self.shares.remove(text);
+        }
+    }
+
+    fn of(lanes: &BTreeMap<Lane, Totals>) -> Self {
+        let mut nets = Self::default();
+        for (lane, totals) in lanes {
+            nets.add(lane.share.as_ref(), totals.net());
+        }
+        nets
+    }
+}
+
+/// What a lane takes on the heap, with its part of the sums.
 fn heap_bytes(lane: &Lane) -> usize {
-    let share = lane.share.as_ref().map_or(0, |share| share.text.len().saturating_add(share.value.heap_bytes()));
+    let share = lane.share.as_ref().map_or(0, |share| {
+        let net = size_of::<(Bytes, i128)>().saturating_add(share.value.heap_bytes());
+        share.text.len().saturating_add(share.value.heap_bytes()).saturating_add(net)
+    });
     lane.peer.heap_bytes().saturating_add(share)
 }
 
@@ -138,6 +178,8 @@ impl Shifts {
     /// Sets what has shifted in a lane.
     pub fn set(&mut self, lane: Lane, totals: Totals) {
         let bytes = heap_bytes(&lane);
+        let before = self.get(&lane).unwrap_or_default();
+        self.nets.add(lane.share.as_ref(), totals.net().saturating_sub(before.net()));
         if self.lanes.insert(lane, totals).is_none() {
             self.heap_bytes = self.heap_bytes.saturating_add(bytes);
         }
@@ -175,39 +217,60 @@ impl Shifts {
     /// Units received less units sent; `None` where that sum is out of bounds.
     #[must_use]
     pub fn net_units(&self) -> Option<i64> {
-        self.net(|lane| lane.share.is_none())
+        bounded(self.nets.units)
     }
 
     /// Received less sent of one share, from all peers; `None` where that sum is out of bounds.
     #[must_use]
     pub fn net_share(&self, text: &str, value: &Bytes) -> Option<i64> {
-        self.net(|lane| lane.share.as_ref().is_some_and(|share| *share.text == *text && share.value == *value))
-    }
-
-    fn net(&self, counts: impl Fn(&Lane) -> bool) -> Option<i64> {
-        // Wide, since sums on the way to the total may lie outside.
-        let totals = self.iter().filter(|(lane, _)| counts(lane));
-        bounded(totals.fold(0i128, |net, (_, totals)| net.saturating_add(totals.net().into())))
+        bounded(self.nets.shares.get(text).and_then(|values| values.get(value)).copied().unwrap_or(0))
     }
 
     /// What the shares of a limit have grown by, for each value; `None` where none has shifted.
     #[must_use]
     pub fn shares_of(&self, text: &str) -> Option<Box<ShiftedShares>> {
-        let mut sums: BTreeMap<&Bytes, i128> = BTreeMap::new();
-        for (lane, totals) in self.iter() {
-            if let Some(share) = lane.share.as_ref().filter(|share| *share.text == *text) {
-                let net = sums.entry(&share.value).or_default();
-                *net = net.saturating_add(totals.net().into());
-            }
-        }
         let mut shifted = ShiftedShares::default();
-        for (value, net) in sums {
+        for (value, &net) in self.nets.shares.get(text)? {
             shifted.add(value, i64::try_from(net).unwrap_or(i64::MAX));
         }
-        (!shifted.is_empty()).then(|| Box::new(shifted))
+        Some(Box::new(shifted))
+    }
+
+    /// Whether the sums that are kept are those of the lanes. Goes through all of them.
+    #[must_use]
+    pub fn sums_are_right(&self) -> bool {
+        self.nets == Nets::of(&self.lanes)
     }
 }
 
 fn bounded(net: i128) -> Option<i64> {
     i64::try_from(net).ok().and_then(|net| sum(net, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::limit::Count;
+    use crate::core::model::window::Window;
+
+    #[test]
+    fn a_sum_that_is_not_that_of_the_lanes_is_noticed() {
+        let lane = |peer: &[u8]| Lane { peer: Bytes::new(peer), share: None };
+        let mut shifts = Shifts::default();
+        for (peer, received) in [(&b"a"[..], 5), (b"b", 7), (b"a", 9)] {
+            shifts.set(lane(peer), Totals { received, ..Totals::default() });
+        }
+        assert_eq!((shifts.net_units(), shifts.sums_are_right()), (Some(16), true));
+        shifts.nets.units = 15;
+        assert!(!shifts.sums_are_right());
+        shifts.nets = Nets::of(&shifts.lanes);
+        let identity =
+            Identity { dims: [Bytes::new(b"user")].into_iter().collect(), window: Window::Life, count: Count::Units };
+        let share = LimitShare { text: "user/life/units".into(), identity, value: Bytes::new(b"u") };
+        shifts.nets.add(Some(&share), 1);
+        assert!(!shifts.sums_are_right());
+        // What came and went leaves nothing behind.
+        shifts.nets.add(Some(&share), -1);
+        assert!(shifts.sums_are_right());
+    }
 }

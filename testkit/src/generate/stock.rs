@@ -145,7 +145,9 @@ impl Generator {
         let mut argv = self.start("STOCK.SHIFT", key);
         let sends = self.chance(50);
         argv.push(self.word(if sends { "TO" } else { "FROM" }));
-        argv.push(self.one_of(&["peer:1", "peer:2", "a peer with a longer name than others"]).into());
+        let itself = self.chance(1);
+        let peers = ["peer:1", "peer:2", "a peer with a longer name than others"];
+        argv.push(if itself { argv[1].clone() } else { self.one_of(&peers).into() });
         let share = self.chance(60);
         let mut options = Vec::new();
         if sends && self.chance(20) {

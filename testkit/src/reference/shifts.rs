@@ -100,6 +100,9 @@ impl Reference {
         if !fits {
             return Err(syntax());
         }
+        if peer == key {
+            return Err(error("a pool has no shifts with itself"));
+        }
         self.write(now, &key, |pool, _| {
             let limit = match &share {
                 None => None,

@@ -113,6 +113,9 @@ fn what_cannot_be_divided_is_an_error() {
         "SHIFT k TO j 0",
         "SHIFT k VIA j 1",
         "SHIFT k TO  1",
+        "SHIFT k TO k 1",
+        "SHIFT k TO k 1 RECEIVED",
+        "SHIFT k FROM k 1",
     ] {
         refuses(&mut shop, call, "-ERR");
     }
