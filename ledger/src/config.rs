@@ -7,6 +7,7 @@ use anyhow::{bail, ensure, Context, Result};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 use serde::Deserialize;
 
+use crate::buckets::Buckets;
 use crate::dialect::Dialect;
 use crate::failure::{error_chain, redacted, Failure};
 use crate::text::{escape, unescape};
@@ -23,6 +24,8 @@ pub struct Config {
     pub stock: StockTable,
     /// How rows of the stock table and pools belong together.
     pub pools: Pools,
+    /// Rows that are sold in several pools.
+    pub buckets: Buckets,
     /// The feed.
     pub run: Run,
 }
@@ -194,6 +197,7 @@ impl Config {
             let both = self.pools.key.contains('#') && self.pools.events.contains('#');
             ensure!(both, "with shards, pools.key and pools.events need a # for the shard");
         }
+        self.buckets.check()?;
         ensure!((1..=100_000).contains(&self.run.batch), "run.batch is between 1 and 100000");
         let policy: serde_json::Value = serde_json::from_str(&self.pools.policy).context("pools.policy is not JSON")?;
         ensure!(policy.is_object(), "pools.policy is not a JSON object");
@@ -207,7 +211,42 @@ impl Config {
         if !self.run.streams.is_empty() {
             return self.run.streams.clone();
         }
-        (0..self.pools.shards).map(|shard| self.pools.events.replace('#', &shard.to_string())).collect()
+        let mut streams = self.buckets.streams();
+        streams.extend((0..self.pools.shards).map(|shard| self.pools.events.replace('#', &shard.to_string())));
+        streams.into_iter().collect()
+    }
+
+    /// The row that a pool's units are taken from; none where its key stands for no row.
+    pub fn sku(&self, pool: &str) -> Option<String> {
+        match self.buckets.find(pool) {
+            Some((sku, number)) if self.buckets.rows.get(&sku).is_some_and(|count| number < *count) => Some(sku),
+            // A bucket that the configuration does not know yet: its sales wait for a row.
+            Some(_) => Some(pool.to_string()),
+            None => self.pools.sku(pool).filter(|sku| !self.buckets.rows.contains_key(sku)),
+        }
+    }
+
+    /// The pools of a row, as text: one, or its buckets in order.
+    pub fn pools_of(&self, sku: &str) -> Vec<String> {
+        self.buckets.of(sku).unwrap_or_else(|| vec![self.pools.pool(sku)])
+    }
+
+    /// Whether the entries of a pool can stand in a stream.
+    pub fn is_in(&self, pool: &str, stream: &str) -> bool {
+        self.pools.shards == 1
+            || self.buckets.find(pool).is_some()
+            || self.pools.sku(pool).is_none_or(|sku| self.pools.stream(&sku) == stream)
+    }
+
+    /// The policy of a row's pool: what is configured, and the stream.
+    pub fn policy(&self, sku: &str, pool: &str) -> Result<String> {
+        let stream = match self.buckets.find(pool) {
+            Some((_, number)) => self.buckets.stream(number),
+            None => self.pools.stream(sku),
+        };
+        let mut policy: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&self.pools.policy)?;
+        policy.insert("events".to_string(), stream.into());
+        Ok(serde_json::Value::Object(policy).to_string())
     }
 }
 
@@ -269,13 +308,6 @@ impl Pools {
             self.events.clone()
         }
     }
-
-    /// The policy of a row's pool: what is configured, and the stream.
-    pub fn policy(&self, sku: &str) -> Result<String> {
-        let mut policy: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&self.policy)?;
-        policy.insert("events".to_string(), self.stream(sku).into());
-        Ok(serde_json::Value::Object(policy).to_string())
-    }
 }
 
 /// The numbers that may stand for # in a pool's key.
@@ -328,9 +360,18 @@ mod tests {
         let config =
             read("[pools]\nkey='{#}%'\nevents='{#}events'\nshards=3\n[stock]\ntable='shop.goods'").expect("valid");
         assert_eq!(config.streams(), ["{0}events", "{1}events", "{2}events"]);
-        assert_eq!(config.pools.policy("618").expect("a policy").matches("events\":\"{").count(), 1);
+        assert_eq!(config.policy("618", "{0}618").expect("a policy").matches("events\":\"{").count(), 1);
         assert_eq!(config.stock.version.as_deref(), Some("version"));
+        let config = read("[pools]\nkey='sku:%'\n[buckets]\nkey='{b#}sku:%'\nrows={618=2}").expect("valid");
+        assert_eq!(config.streams(), ["stock:events", "{b0}events", "{b1}events"]);
+        let rows = ["{b1}sku:618", "{b2}sku:618", "sku:618", "sku:7", "{b0}sku:7"].map(|pool| config.sku(pool));
+        assert_eq!(rows.map(Option::unwrap_or_default), ["618", "{b2}sku:618", "", "7", ""]);
+        assert_eq!(config.pools_of("618"), ["{b0}sku:618", "{b1}sku:618"]);
+        assert_eq!(config.pools_of("7"), ["sku:7"]);
+        assert!(config.policy("618", "{b1}sku:618").expect("a policy").contains("{b1}events"));
         for wrong in [
+            "[buckets]\nkey='{b#}x'",
+            "[buckets]\nrows={618=0}",
             "[stock]\ntable='a;b'",
             "[stock]\nunit='0.5'",
             "[stock]\nunit='0.0000000001'",

@@ -48,13 +48,13 @@ async fn both(config: &Config, request: &Request) -> Result<()> {
     };
     let report = sync_redis(config, &db, &mut redis, request).await?;
     db.close().await;
-    let pool = config.pools.pool(&request.sku);
-    if report.left.iter().any(|(_, why)| why == NO_POOL) {
-        println!("There is no pool {pool}: only the database was changed.");
+    let pools = config.pools_of(&request.sku);
+    if report.left.iter().filter(|(_, why)| why == NO_POOL).count() == pools.len() {
+        println!("There is no pool {}: only the database was changed.", pools.join(", "));
         return Ok(());
     }
     // An unlimited pool has no use for it; of any other one Redis must know.
-    let synced = report.synced.contains(&pool);
+    let synced = pools.iter().all(|pool| report.synced.contains(pool));
     report.finish(false, !synced)
 }
 
@@ -69,9 +69,10 @@ pub async fn database(config: &Config, db: &Db, request: &Request) -> Result<i64
 }
 
 async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
-    let pool = config.pools.pool(&request.sku);
+    let pools = config.pools_of(&request.sku);
+    let names: BTreeSet<&str> = pools.iter().map(String::as_str).collect();
     let mut tx = db.begin().await?;
-    let mut positions = db.lock_positions(&mut tx, &BTreeSet::from([pool.as_str()])).await?;
+    let mut positions = db.lock_positions(&mut tx, &names).await?;
     if let Some(done) = db.adjustment(&mut tx, &request.token).await? {
         if (&done.sku, done.delta) != (&request.sku, request.delta) {
             let text = format!("the token {} was used for {:+} of {}", done.token, done.delta, done.sku);
@@ -94,15 +95,16 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
         return Err(Failure::Refused(text).into());
     }
     // What was paid and not covered is covered first.
-    if let Some(position) = positions.get_mut(&pool) {
+    for pool in &pools {
+        let Some(position) = positions.get_mut(pool) else { continue };
         let covered = position.uncovered.clamp(0, wanted.max(0));
         if covered > 0 {
             position.uncovered -= covered;
             wanted -= covered;
-            db.write_positions(&mut tx, &[(&pool, position)]).await?;
+            db.write_positions(&mut tx, &[(pool, position)]).await?;
         }
     }
-    db.take_turns(&mut tx, &BTreeSet::from([pool.as_str()])).await?;
+    db.take_turns(&mut tx, &names).await?;
     stock_row.quantity = wanted;
     // A delta that only covers what was owed leaves the column as it was.
     if stock_row.changed() {
@@ -129,11 +131,12 @@ pub async fn sync_redis(config: &Config, db: &Db, redis: &mut RedisClient, reque
 }
 
 async fn reconcile_one(config: &Config, db: &Db, redis: &mut RedisClient, request: &Request) -> Result<Report> {
-    let pool = config.pools.pool(&request.sku);
+    let pools = config.pools_of(&request.sku);
+    let names = pools.iter().map(String::as_str).collect();
     let mut report = Report::default();
     let mut tx = db.begin().await?;
-    reconcile_some(db, &mut tx, redis, config, &BTreeSet::from([pool.as_str()]), false, &mut report).await?;
-    if report.synced.contains(&pool) {
+    reconcile_some(db, &mut tx, redis, config, &names, false, &mut report).await?;
+    if pools.iter().all(|pool| report.synced.contains(pool)) {
         db.mark_synced(&mut tx, std::slice::from_ref(&request.sku)).await?;
     }
     tx.commit().await?;

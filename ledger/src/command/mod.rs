@@ -6,6 +6,7 @@ pub mod init;
 mod old_epochs;
 pub mod preload;
 pub mod reconcile;
+mod reconcile_buckets;
 pub mod retry;
 pub mod status;
 
@@ -55,23 +56,28 @@ fn bar(what: &'static str, length: u64) -> ProgressBar {
 
 /// What the database says is on hand for each of these pools: the stock row less what it could not
 /// carry; or why its row cannot be worked with. Pools without a row in the stock table are left
-/// out.
+/// out. For buckets it is what all of them have together.
 async fn on_hand(
     db: &Db,
     tx: &mut Tx,
     config: &Config,
     positions: &HashMap<String, Position>,
 ) -> Result<HashMap<String, Result<i64, Unfit>>> {
-    let skus: HashMap<String, &String> =
-        positions.keys().filter_map(|pool| config.pools.sku(pool).map(|sku| (sku, pool))).collect();
+    let mut skus: HashMap<String, Vec<&String>> = HashMap::new();
+    for pool in positions.keys() {
+        if let Some(sku) = config.sku(pool) {
+            skus.entry(sku).or_default().push(pool);
+        }
+    }
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
-    let stock_rows = db.stock_rows(tx, &keys).await?;
-    let known = stock_rows.into_iter().filter_map(|(sku, stock_row)| {
-        let pool = *skus.get(&sku)?;
-        let uncovered = positions.get(pool).map_or(0, |p| p.uncovered);
-        Some((pool.clone(), stock_row.map(|stock_row| stock_row.quantity - uncovered)))
-    });
-    Ok(known.collect())
+    let mut known = HashMap::with_capacity(positions.len());
+    for (sku, stock_row) in db.stock_rows(tx, &keys).await? {
+        let pools = skus.get(&sku).map_or(&[][..], Vec::as_slice);
+        let uncovered: i64 = pools.iter().filter_map(|pool| positions.get(*pool)).map(|p| p.uncovered).sum();
+        let on_hand = stock_row.map(|stock_row| stock_row.quantity - uncovered);
+        known.extend(pools.iter().map(|pool| (pool.to_string(), on_hand.clone())));
+    }
+    Ok(known)
 }
 
 /// Rows of text as a table.

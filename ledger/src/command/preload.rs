@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::bar;
 use super::old_epochs::old_epochs;
+use crate::buckets::part;
 use crate::config::Config;
 use crate::db::{Db, Dialect, Tx};
 use crate::event::MOST_POOL;
@@ -160,12 +161,20 @@ impl Work {
             let mut rows = Vec::with_capacity(page.len());
             for (sku, row) in page {
                 match row {
+                    Ok(_) if !self.config.buckets.rows.is_empty() && self.is_bucket(&sku) => {
+                        read.leave((sku, "has a pool that is a bucket of another row".to_string()));
+                    }
                     Ok(stock_row) => rows.push((sku, stock_row)),
                     Err(unfit) => read.leave((sku, unfit.to_string())),
                 }
             }
             sender.send(rows).await?;
         }
+    }
+
+    /// Whether the pool of a row is a bucket of another one.
+    fn is_bucket(&self, sku: &str) -> bool {
+        self.config.buckets.of(sku).is_none() && self.config.buckets.find(&self.config.pools.pool(sku)).is_some()
     }
 
     /// A worker: page by page, until there is none.
@@ -188,13 +197,20 @@ async fn load_page(
     done: &mut Preloaded,
 ) -> Result<()> {
     let Work { config, db, .. } = work;
-    let pools: Vec<(String, &str, i64)> =
-        page.iter().map(|(sku, stock_row)| (config.pools.pool(sku), sku.as_str(), stock_row.quantity)).collect();
+    let mut pools: Vec<(String, &str, i64)> = Vec::with_capacity(page.len());
+    for (sku, stock_row) in page {
+        let all = config.pools_of(sku);
+        let count = all.len();
+        pools.extend(
+            all.into_iter().enumerate().map(|(at, pool)| (pool, sku.as_str(), part(stock_row.quantity, at, count))),
+        );
+    }
+    leave_empty(work, redis, &mut pools).await?;
     for (pool, sku, _) in &pools {
         let length = pool.chars().count();
         ensure!(length <= MOST_POOL, "the pool of row {sku} has a key of {length} characters; {MOST_POOL} fit");
     }
-    done.rows += pools.len() as u64;
+    done.rows += page.len() as u64;
     let names: BTreeSet<&str> = pools.iter().map(|(pool, ..)| pool.as_str()).collect();
     // 1. Pools that the ledger does not follow yet: is there a pool? Its past is then taken to be
     // in the database.
@@ -236,7 +252,7 @@ async fn load_page(
     let mut existing = Vec::new();
     for ((pool, sku, _), made) in pools.iter().zip(&made) {
         if *made {
-            policies.push((pool.as_str(), config.pools.policy(sku)?));
+            policies.push((pool.as_str(), config.policy(sku, pool)?));
         } else if positions.get(pool).is_none_or(|p| p.epoch.is_empty()) {
             existing.push((pool.as_str(), *sku));
         }
@@ -244,11 +260,41 @@ async fn load_page(
     let names: Vec<&str> = existing.iter().map(|(pool, _)| *pool).collect();
     for ((pool, sku), found) in existing.iter().zip(redis.pools(&names).await?) {
         if found.is_some_and(|found| found.events.is_empty()) {
-            policies.push((pool, config.pools.policy(sku)?));
+            policies.push((pool, config.policy(sku, pool)?));
         }
     }
     let policies: Vec<(&str, &str)> = policies.iter().map(|(pool, policy)| (*pool, policy.as_str())).collect();
     redis.set_policies(&policies).await
+}
+
+/// Buckets that are made beside others of their row get nothing: what each of those has sold since,
+/// nobody knows here. `reconcile` gives them what is missing in the sum.
+async fn leave_empty(work: &Work, redis: &mut RedisClient, pools: &mut [(String, &str, i64)]) -> Result<()> {
+    if work.config.buckets.rows.is_empty() {
+        return Ok(());
+    }
+    let of_buckets: Vec<usize> = (0..pools.len())
+        .filter(|at| pools.get(*at).is_some_and(|(_, sku, _)| work.config.buckets.of(sku).is_some()))
+        .collect();
+    let names: Vec<&str> = of_buckets.iter().filter_map(|at| pools.get(*at)).map(|(pool, ..)| pool.as_str()).collect();
+    let found = redis.pools(&names).await?;
+    let mut there: HashMap<String, (usize, usize)> = HashMap::new();
+    for (at, found) in of_buckets.iter().zip(&found) {
+        let Some((_, sku, _)) = pools.get(*at) else { continue };
+        let (existing, all) = there.entry(sku.to_string()).or_default();
+        *existing += usize::from(found.is_some());
+        *all += 1;
+    }
+    for (pool, sku, units) in pools.iter_mut() {
+        if there.get(*sku).is_some_and(|(existing, all)| *existing > 0 && existing < all) {
+            tracing::warn!(
+                pool,
+                "some buckets of row {sku} are there, others are made empty: `stock-ledger reconcile`"
+            );
+            *units = 0;
+        }
+    }
+    Ok(())
 }
 
 /// Notes the epochs that the pools have behind them, so that `run` takes what it reads of them for

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
+use super::reconcile_buckets::{reconcile_rows, Ready};
 use super::{bar, on_hand, retried, table};
 use crate::config::Config;
 use crate::db::{Db, Tx};
@@ -74,8 +75,9 @@ fn reference(position: &Position, pool: Option<&Pool>) -> Result<Position, Objec
     Ok(position.clone())
 }
 
-/// RECONCILE of these pools from one snapshot. Their rows are held meanwhile: of two that reconcile
-/// the same pool, the one with the later snapshot comes later in Redis, too.
+/// RECONCILE of these pools, and of those that share a row with one of them, from one snapshot. Their
+/// rows are held meanwhile: of two that reconcile the same pool, the one with the later snapshot
+/// comes later in Redis, too.
 pub async fn reconcile_some(
     db: &Db,
     tx: &mut Tx,
@@ -85,15 +87,18 @@ pub async fn reconcile_some(
     dry_run: bool,
     report: &mut Report,
 ) -> Result<()> {
-    let positions: HashMap<String, Position> = db.lock_positions(tx, names).await?;
+    let names = config.buckets.with_siblings(names);
+    let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let positions: HashMap<String, Position> = db.lock_positions(tx, &names).await?;
     if !dry_run {
-        db.take_turns(tx, names).await?;
+        db.take_turns(tx, &names).await?;
     }
     let on_hand = on_hand(db, tx, config, &positions).await?;
     let names: Vec<&str> = names.iter().copied().collect();
     let pools = redis.keys(&names).await?;
     let missing = missing(db, tx, redis, &positions, &names, &pools).await?;
     let mut calls = Vec::new();
+    let mut buckets: Vec<Ready<'_>> = Vec::new();
     for (name, pool) in names.iter().zip(&pools) {
         let Some(position) = positions.get(*name) else {
             report.left.push((name.to_string(), "the ledger does not follow it: `preload`, or `run`".to_string()));
@@ -119,6 +124,7 @@ pub async fn reconcile_some(
         };
         match reference(position, pool) {
             Ok(_) if missing.contains(name) => report.missing.push(name.to_string()),
+            Ok(reference) if config.buckets.siblings(name).is_some() => buckets.push((*name, *on_hand, reference)),
             Ok(reference) => calls.push((*name, *on_hand, reference)),
             Err(Objection::NeedsAudit) => report.to_audit.push(name.to_string()),
             Err(Objection::Behind) => report.behind.push(name.to_string()),
@@ -147,7 +153,7 @@ pub async fn reconcile_some(
             Reconciled::Other(answer) => report.failed.push((name.to_string(), answer)),
         }
     }
-    Ok(())
+    reconcile_rows(redis, config, buckets, dry_run, report).await
 }
 
 /// Pools that are ahead of a database that has read their stream to its end: their last entries are
@@ -191,15 +197,18 @@ pub async fn reconcile(config: &Config, pools: &[String], dry_run: bool) -> Resu
     if pools.is_empty() {
         let bar = bar("reconciling", 0);
         let mut after = String::new();
+        let mut rows_done = BTreeSet::new();
         loop {
             let mut tx = db.begin().await?;
             let page = db.positions_after(&mut tx, &after, PAGE).await?;
             tx.commit().await?;
             let Some((last, _)) = page.last() else { break };
             after.clone_from(last);
-            // Campaign caps and the like have no stock row.
-            let names = page.iter().map(|(pool, _)| pool.as_str()).filter(|pool| config.pools.sku(pool).is_some());
-            portion(&db, &mut redis, config, &names.collect(), dry_run, &mut report).await?;
+            let mut names: BTreeSet<&str> = page.iter().map(|(pool, _)| pool.as_str()).collect();
+            // Campaign caps and the like have no stock row. Buckets of one row may stand in two pages.
+            names.retain(|pool| config.sku(pool).is_some_and(|sku| !rows_done.contains(&sku)));
+            portion(&db, &mut redis, config, &names, dry_run, &mut report).await?;
+            rows_done.extend(names.iter().filter_map(|pool| config.buckets.find(pool)).map(|(sku, _)| sku));
             bar.inc_length(page.len() as u64);
             bar.inc(page.len() as u64);
         }
@@ -242,7 +251,9 @@ async fn once(
     // Adjustments that Redis did not know are in it now.
     if !dry_run {
         let synced = names.iter().filter(|name| report.synced.contains(**name));
-        let synced: Vec<String> = synced.filter_map(|name| config.pools.sku(name)).collect();
+        let mut synced: Vec<String> = synced.filter_map(|name| config.sku(name)).collect();
+        // Of a row in buckets all of them know.
+        synced.retain(|sku| config.pools_of(sku).iter().all(|pool| report.synced.contains(pool)));
         db.mark_synced(&mut tx, &synced).await?;
     }
     tx.commit().await?;

@@ -93,6 +93,8 @@ pub struct Projection {
     pub known_epochs: HashSet<(String, String)>,
     /// Lines by pool and order.
     pub lines: HashMap<(String, String), OrderLine>,
+    /// Of each bucket of a row: all its buckets, in order. The row stands under the first of them.
+    pub buckets: HashMap<String, Vec<String>>,
     /// Rows of the stock table by pool.
     pub stock_rows: HashMap<String, StockRow>,
     /// Rows of the stock table that cannot be worked with, by pool, and why.

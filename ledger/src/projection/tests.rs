@@ -375,3 +375,28 @@ fn an_unlimited_pool_needs_no_stock_row() {
     assert_eq!((projection.positions[POOL].uncovered, kinds(&projection)), (0, vec![]));
     assert_eq!(line(&projection, "o1").state, State::Confirmed);
 }
+
+/// Two buckets of one row: what the one could not take, the next delivery to the other covers.
+#[test]
+fn buckets_share_a_row_and_its_debts() {
+    let names = ["{b0}x", "{b1}x"].map(str::to_string);
+    let mut projection = Projection::default();
+    for name in &names {
+        projection.positions.insert(name.clone(), Position::default());
+        projection.buckets.insert(name.clone(), names.to_vec());
+    }
+    projection.stock_rows.insert(names[0].clone(), StockRow::new(3, 0));
+    let at = |bucket: usize, event: Event| Event { pool: names[bucket].clone(), ..event };
+    let numbers = |projection: &Projection| {
+        let owed = names.each_ref().map(|name| projection.positions[name].uncovered);
+        (projection.stock_rows[&names[0]].quantity, owed)
+    };
+    feed(&mut projection, &[at(1, event(Kind::Confirmed, 'a', 1, "o1", 5, 5))]);
+    assert_eq!((numbers(&projection), kinds(&projection)), ((0, [0, 2]), vec!["uncovered"]));
+    feed(&mut projection, &[at(0, event(Kind::Confirmed, 'b', 1, "o2", 1, 1))]);
+    assert_eq!(numbers(&projection), (0, [3, 0]));
+    feed(&mut projection, &[at(1, event(Kind::Added, 'a', 2, "", 4, 1))]);
+    assert_eq!(numbers(&projection), (1, [0, 0]));
+    // Whoever had a debt is written, too.
+    assert_eq!(projection.moved.iter().cloned().collect::<Vec<_>>(), names);
+}

@@ -148,7 +148,8 @@ pub async fn apply(
         batch.events.iter().for_each(|event| replay.note(event));
     }
     let pools: BTreeSet<&str> = projection.pending.iter().map(|movement| movement.pool.as_str()).collect();
-    let why = |pool: &str| projection.unfit.get(pool).cloned().unwrap_or_else(|| NO_ROW.to_string());
+    let why =
+        |pool: &str| projection.unfit.get(projection.row_name(pool)).cloned().unwrap_or_else(|| NO_ROW.to_string());
     Ok(Applied::Done { pending: pools.into_iter().map(|pool| (pool.to_string(), why(pool))).collect() })
 }
 
@@ -157,7 +158,11 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projecti
     let Feed { db, config, set_aside, .. } = *feed;
     let pools: BTreeSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
     let mut projection = Projection { negative: config.stock.negative, notify: db.notify, ..Projection::default() };
-    projection.positions = db.lock_positions(tx, &pools).await?;
+    // Buckets of one row are locked together: of two followers one waits, and none writes in vain.
+    let siblings = |pool: &&str| Some((pool.to_string(), config.buckets.siblings(pool)?));
+    projection.buckets = pools.iter().filter_map(siblings).collect();
+    let locked = projection.buckets.values().flatten().map(String::as_str).chain(pools.iter().copied());
+    projection.positions = db.lock_positions(tx, &locked.collect()).await?;
     projection.owing = pools.iter().filter(|pool| set_aside.has(pool)).map(|pool| pool.to_string()).collect();
     let foreign = projection.foreign_epochs(events);
     if !foreign.is_empty() {
@@ -170,17 +175,20 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projecti
     let lines: BTreeSet<(&str, &str)> =
         news.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
     let lines: Vec<(&str, &str)> = lines.into_iter().collect();
+    let buckets = projection.buckets.clone();
+    let first = |pool| buckets.get(pool).and_then(|all| all.first()).map_or(pool, String::as_str);
     let mut skus: BTreeMap<String, &str> = BTreeMap::new();
-    for pool in &pools {
-        match config.pools.sku(pool) {
-            Some(sku) => drop(skus.insert(sku, pool)),
+    for pool in pools.iter().copied() {
+        match config.sku(pool) {
+            Some(sku) => drop(skus.insert(sku, first(pool))),
             None => drop(projection.no_stock_row.insert(pool.to_string())),
         }
     }
     let keys: Vec<&str> = skus.keys().map(String::as_str).collect();
     for (sku, row) in db.stock_rows(tx, &keys).await? {
         let Some(pool) = skus.get(&sku) else { continue };
-        if let Some(why) = set_aside.reason(pool) {
+        let others = buckets.get(*pool).into_iter().flatten().map(String::as_str);
+        if let Some(why) = others.chain(Some(*pool)).find_map(|pool| set_aside.reason(pool)) {
             projection.unfit.insert(pool.to_string(), format!("row {sku} cannot be written: {why}"));
             continue;
         }
@@ -211,7 +219,7 @@ async fn forgive_presales(redis: &mut RedisClient, projection: &mut Projection) 
     for (name, pool) in names.iter().zip(pools) {
         let allowed = pool.ok().flatten().map_or(0, |p| -p.safety);
         let owed = projection.positions.get(*name).map_or(0, |p| p.uncovered);
-        if projection.stock_rows.contains_key(*name) && owed <= allowed {
+        if projection.stock_rows.contains_key(projection.row_name(name)) && owed <= allowed {
             projection.incidents.retain(|i| i.kind != "uncovered" || i.pool != *name);
         }
     }
@@ -241,7 +249,7 @@ async fn write(db: &Db, tx: &mut Tx, config: &Config, projection: &mut Projectio
         .stock_rows
         .iter()
         .filter(|(_, stock_row)| stock_row.changed())
-        .filter_map(|(pool, stock_row)| Some((config.pools.sku(pool)?, stock_row)))
+        .filter_map(|(pool, stock_row)| Some((config.sku(pool)?, stock_row)))
         .collect();
     stock_rows.sort_by(|a, b| a.0.cmp(&b.0));
     if let Err(error) = db.write_stock_rows(tx, &stock_rows).await {

@@ -88,9 +88,7 @@ impl EndCheck {
         };
         self.after.clone_from(last);
         // In a cluster most pools belong to other streams.
-        let ours = |pool: &str| config.pools.sku(pool).is_none_or(|sku| config.pools.stream(&sku) == stream);
-        let sharded = config.pools.shards > 1;
-        let page: Vec<(String, Position)> = page.into_iter().filter(|(name, _)| !sharded || ours(name)).collect();
+        let page: Vec<(String, Position)> = page.into_iter().filter(|(name, _)| config.is_in(name, stream)).collect();
         let names: Vec<&str> = page.iter().map(|(name, _)| name.as_str()).collect();
         let pools = redis.keys(&names).await?;
         for ((name, position), pool) in page.iter().zip(pools) {

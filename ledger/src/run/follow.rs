@@ -299,7 +299,9 @@ impl Follower {
         }
         let broken = broken(&self.db, &refused.rows).await?;
         for (sku, why) in &broken {
-            self.set_aside.add(self.config.pools.pool(sku), why.clone());
+            for pool in self.config.pools_of(sku) {
+                self.set_aside.add(pool, why.clone());
+            }
         }
         Ok(!broken.is_empty())
     }

@@ -75,11 +75,7 @@ impl SetAside {
         let mut tx = db.begin().await?;
         let pools = db.pools_pending(&mut tx, "", MOST_POOLS).await?;
         drop(tx);
-        let ours = |pool: &str| match config.pools.sku(pool) {
-            Some(sku) if config.pools.shards > 1 => config.pools.stream(&sku) == stream,
-            _ => true,
-        };
-        for pool in pools.into_iter().filter(|pool| ours(pool)) {
+        for pool in pools.into_iter().filter(|pool| config.is_in(pool, stream)) {
             let (why, retry_at) = ("its movements wait".to_string(), Instant::now());
             self.pools.entry(pool).or_insert(Broken { why, retry_at, wait: FIRST_WAIT });
         }
@@ -136,7 +132,7 @@ struct Step {
 
 async fn step(db: &Db, config: &Config, pool: &str, most: i64) -> Result<Step> {
     let nothing = Step { applied: 0, left: 0 };
-    let Some(sku) = config.pools.sku(pool) else { return Ok(nothing) };
+    let Some(sku) = config.sku(pool) else { return Ok(nothing) };
     let mut tx = db.begin().await?;
     let mut positions = db.lock_positions(&mut tx, &BTreeSet::from([pool])).await?;
     let Some(position) = positions.get_mut(pool) else { return Ok(nothing) };

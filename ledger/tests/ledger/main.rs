@@ -86,6 +86,8 @@ on_every_database![
     alive::an_audit_waits_for_reservations_too,
     alive::tables_are_brought_up_to_date,
     alive::only_missing_tables_ask_for_init,
+    buckets::a_row_is_the_sum_of_its_buckets,
+    buckets::each_sale_in_a_bucket_leaves_the_row_once,
 ];
 
 /// The same tests with another setup of the database, or with a pooler in front of it: the matrix
