@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod databases;
 pub mod proxy;
 pub mod server;
+pub mod shopper;
 pub mod value;
 
 pub mod generate;
@@ -33,7 +34,7 @@ mod calls;
 mod notifications;
 mod wait;
 
-pub use calls::{info, stock_info};
+pub use calls::{info, orders_in, stock_info};
 pub use client::Client;
 pub use notifications::Events;
 pub use server::Server;
