@@ -4,12 +4,13 @@
 
 mod projection;
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, Result};
 
-use crate::client::Connection;
+use crate::client::{Connection, Load};
 use crate::compare::{DEPTH, WIDTH};
 use crate::goals::{Finding, Measure};
 use crate::ids;
@@ -106,7 +107,10 @@ fn round(servers: &[Server], buckets: &[(String, usize, usize)], sizes: &Sizes) 
         let running: Vec<_> = buckets
             .iter()
             .zip(servers)
-            .map(|((key, number, count), server)| scope.spawn(move || load(server, key, *number, *count, sizes.calls)))
+            .map(|((key, number, count), server)| {
+                let socket = server.socket();
+                scope.spawn(move || load(&socket, key, *number, *count, sizes.calls))
+            })
             .collect();
         let ended = running.into_iter().map(|one| one.join().map_err(|_| anyhow!("a load failed"))?);
         ended.collect::<Result<Vec<f64>>>()
@@ -136,7 +140,7 @@ fn shift_some(servers: &[Server], buckets: &[(String, usize, usize)]) -> Result<
 }
 
 /// The calls of the users of one bucket; how many its server made per CPU second.
-fn load(server: &Server, key: &str, number: usize, count: usize, calls: u64) -> Result<f64> {
+fn load(socket: &Path, key: &str, number: usize, count: usize, calls: u64) -> Result<f64> {
     let users = (0..).filter(|n| bucket_of(&ids::user(*n), count as u32) as usize == number);
     let warm = (calls / 10).max(64);
     let mut ready = [Calls::default(), Calls::default()];
@@ -147,7 +151,7 @@ fn load(server: &Server, key: &str, number: usize, count: usize, calls: u64) -> 
         let whom: [&[u8]; 7] = [b"FOR", b"user", &buyer, b"region", &region, b"store", &store];
         ready[into].add(&[&head[..], &whom].concat());
     }
-    let (mut connection, mut load) = (server.connection()?, server.load(WIDTH)?);
+    let (mut connection, mut load) = (Connection::open(socket)?, Load::open(socket, WIDTH)?);
     load.run(&ready[0], DEPTH, RESERVED)?;
     let before_us = connection.cpu_us()?;
     load.run(&ready[1], DEPTH, RESERVED)?;

@@ -164,7 +164,7 @@ pub fn add(section: &mut Section, ratio: f64) {
                 seconds(with.out_ms),
                 seconds(without.out_ms),
                 with.shifts as f64 / length_s,
-                with.asked as f64 * 100.0 / (with.units + with.asked).max(1) as f64,
+                with.asked as f64 * 100.0 / (with.units.unsigned_abs() + with.asked).max(1) as f64,
                 with.longest_ms
             ));
         }

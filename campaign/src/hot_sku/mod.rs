@@ -71,11 +71,12 @@ pub fn run(bounds: &Bounds, ledger: &Ledger) -> u64 {
         |rounds| {
             let counts = counts.borrow();
             let text = format!(
-                "{} sales of {BUCKETS} buckets on {PRIMARIES} primaries: {} orders paid, {} units; {} orders got units or a share of another bucket; {} balancers killed, {} primaries killed whose replica took over, {} killed and started again, {} handed over, {} slots of buckets moved; {} payments lost by failovers and repeated, {} of them refunded, {} units owed after one, {} buyers sent away during one; oversold and undersold otherwise 0, limits exact",
+                "{} sales of {BUCKETS} buckets on {PRIMARIES} primaries: {} orders paid, {} units; {} orders got units or a share of another bucket, in at most {} ms where nothing was down; {} balancers killed, {} primaries killed whose replica took over, {} killed and started again, {} handed over, {} slots of buckets moved; {} payments lost by failovers and repeated, {} of them refunded, {} units owed after one, {} buyers sent away during one; oversold and undersold otherwise 0, limits exact",
                 grouped(rounds),
                 grouped(counts.paid),
                 grouped(counts.units.unsigned_abs()),
                 grouped(counts.asked),
+                counts.slowest_ms,
                 grouped(counts.balancers),
                 grouped(counts.deaths),
                 grouped(counts.restarts),

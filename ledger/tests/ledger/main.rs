@@ -87,6 +87,7 @@ on_every_database![
     alive::tables_are_brought_up_to_date,
     alive::only_missing_tables_ask_for_init,
     buckets::a_row_is_the_sum_of_its_buckets,
+    buckets::buckets_that_are_there_stay,
     buckets::each_sale_in_a_bucket_leaves_the_row_once,
 ];
 
