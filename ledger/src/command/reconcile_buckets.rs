@@ -55,18 +55,19 @@ async fn reconcile_row(
     dry_run: bool,
     report: &mut Report,
 ) -> Result<()> {
-    // Told that nothing is left, each says by how much that is wrong: what it owns.
+    // Told that nothing is left, each says by how much it would change: by all that it owns.
     let asked: Vec<(&str, i64, &Position)> = buckets.iter().map(|(pool, _, position)| (*pool, 0, position)).collect();
     let Some(found) = all_done(&asked, redis.reconcile(&asked, true).await?, report) else { return Ok(()) };
-    let owned: i64 = found.iter().map(|(owned, _)| owned).sum();
-    let on_hand: Vec<i64> = found.iter().map(|(owned, moved)| owned.saturating_add(*moved)).collect();
-    let drift = owned.saturating_sub(buckets.first().map_or(0, |(_, row, _)| *row));
+    let owned: Vec<i64> = found.iter().map(|(drift, _)| drift.saturating_neg()).collect();
+    let on_hand: Vec<i64> = found.iter().map(|(drift, after)| after.saturating_sub(*drift)).collect();
+    let row = buckets.first().map_or(0, |(_, row, _)| *row);
+    let drift = row.saturating_sub(owned.iter().sum());
     if drift != 0 && !dry_run {
         let corrected: Vec<(&str, i64, &Position)> = corrections(drift, &on_hand)
             .into_iter()
-            .zip(buckets.iter().zip(&found))
+            .zip(buckets.iter().zip(&owned))
             .filter(|(correction, _)| *correction != 0)
-            .map(|(correction, ((pool, _, position), (owned, _)))| (*pool, owned.saturating_sub(correction), position))
+            .map(|(correction, ((pool, _, position), owned))| (*pool, owned.saturating_add(correction), position))
             .collect();
         if all_done(&corrected, redis.reconcile(&corrected, false).await?, report).is_none() {
             return Ok(());
@@ -76,7 +77,7 @@ async fn reconcile_row(
     match drift {
         0 => report.agreed += 1,
         _ => {
-            let on_hand = on_hand.iter().sum::<i64>().saturating_sub(drift);
+            let on_hand = on_hand.iter().sum::<i64>().saturating_add(drift);
             report.drifted.push((format!("{sku} ({} buckets)", buckets.len()), drift, on_hand));
         }
     }
@@ -101,27 +102,27 @@ fn all_done(
     (done.len() == asked.len()).then_some(done)
 }
 
-/// How much too high each bucket is to be taken for, when all together are too high by `drift`: what
-/// is missing is divided, what is too much is taken from those that have most.
+/// By how much each bucket changes, when all together change by `drift`: what is missing is divided,
+/// what is too much is taken from those that have most.
 fn corrections(drift: i64, on_hand: &[i64]) -> Vec<i64> {
     let count = on_hand.len();
-    if drift <= 0 {
-        return (0..count).map(|number| -part(drift.saturating_neg(), number, count)).collect();
+    if drift >= 0 {
+        return (0..count).map(|number| part(drift, number, count)).collect();
     }
     let mut corrections = vec![0i64; count];
-    let mut left = drift;
+    let mut left = drift.saturating_neg();
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by_key(|at| std::cmp::Reverse(on_hand.get(*at).copied().unwrap_or(0)));
     for at in &order {
         let units = on_hand.get(*at).copied().unwrap_or(0).clamp(0, left);
         if let Some(correction) = corrections.get_mut(*at) {
-            *correction = units;
+            *correction = units.saturating_neg();
             left -= units;
         }
     }
     // More than all have: one of them is short.
     if let Some(correction) = order.first().and_then(|at| corrections.get_mut(*at)) {
-        *correction = correction.saturating_add(left);
+        *correction = correction.saturating_sub(left);
     }
     corrections
 }
@@ -132,10 +133,10 @@ mod tests {
 
     #[test]
     fn a_correction_is_all_of_the_drift() {
-        assert_eq!(corrections(-5, &[3, 9, 0]), [-2, -2, -1]);
-        assert_eq!(corrections(5, &[3, 9, 0]), [0, 5, 0]);
-        assert_eq!(corrections(11, &[3, 9, -4]), [2, 9, 0]);
-        assert_eq!(corrections(20, &[3, 9, -4]), [3, 17, 0]);
+        assert_eq!(corrections(5, &[3, 9, 0]), [2, 2, 1]);
+        assert_eq!(corrections(-5, &[3, 9, 0]), [0, -5, 0]);
+        assert_eq!(corrections(-11, &[3, 9, -4]), [-2, -9, 0]);
+        assert_eq!(corrections(-20, &[3, 9, -4]), [-3, -17, 0]);
         assert_eq!(corrections(0, &[3, 9]), [0, 0]);
     }
 }
