@@ -11,7 +11,7 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange ledger-databases
 .PHONY: shop shop-load compare
-.PHONY: dist packages packages-test images-test deploy-check msrv
+.PHONY: dist dist-again package-crates docs-rs packages packages-test images-test deploy-check msrv
 .PHONY: test-first-half test-second-half
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
@@ -45,10 +45,11 @@ help:
 	@echo "             PART=rows, tails, memory, rdb or shards: that part alone, printed"
 	@echo "make clients  the client libraries; CLIENT=python for one"
 	@echo "make vectors  writes clients/vectors/vectors.json anew, from a real server"
-	@echo "make dist    stripped release builds, a tarball, checksums: target/dist"
+	@echo "make dist    stripped release builds, a tarball, checksums: target/dist; make dist-again builds it elsewhere, and compares"
 	@echo "make packages  Debian packages (cargo-deb): target/packages; make packages-test tries them in Debian 12 and 13 (root, debootstrap)"
 	@echo "make images-test  the images by buildah, without Docker; make deploy-check  workflows, compose.yaml, Kubernetes (Go)"
-	@echo "make msrv    each crate with the oldest compiler that it promises (rustup)"
+	@echo "make msrv    each crate with the oldest compiler that it promises (rustup); make package-crates docs-rs  as crates.io and docs.rs"
+	@echo "             build those that are published"
 	@echo "make build, make deps, make golden: parts of these"
 
 # Installs what is missing, where apt can.
@@ -117,12 +118,25 @@ clients-overhead: deps-tests
 dist: deps
 	@sh scripts/dist.sh
 
-packages: deps
+# A second time, from another directory, as of the same commit: the same bytes.
+dist-again:
+	@sh scripts/dist-again.sh
+
+packages: dist
 	@sh scripts/packages.sh
 
-# Installs, enables, upgrades, removes and purges them in a debootstrap of each release.
+# Installs, enables, upgrades, removes and purges them in a debootstrap of each release; BEFORE names the module of an
+# older build, which they then replace.
 packages-test:
 	@for suite in $(or $(SUITES),bookworm trixie); do sh scripts/packages-test.sh $$suite || exit 1; done
+
+# Of the crates that are published: what crates.io would get, built from that alone, and what docs.rs would show.
+PUBLISHED := redis-stock stock-balance redis-stock-client stock-ledger stockctl
+package-crates:
+	cargo package --locked $(addprefix -p ,$(PUBLISHED))
+
+docs-rs:
+	RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo doc --locked --no-deps --lib $(addprefix -p ,$(PUBLISHED))
 
 # Each crate with the oldest compiler that it promises; needs rustup.
 msrv:

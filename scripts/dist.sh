@@ -1,7 +1,7 @@
 #!/bin/sh
 # Release builds for other machines, in target/dist: stripped binaries with their debug files beside
 # them, a tarball, checksums and a list of what was built in (CycloneDX, where cargo-cyclonedx is
-# installed). The same commit and toolchain give the same bytes.
+# installed). The same commit and toolchain give the same bytes. QUICK=1 leaves optimisation out.
 set -eu
 cd "$(dirname "$0")/.."
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -11,16 +11,7 @@ out="${CARGO_TARGET_DIR:-$PWD/target}/dist"
 # The newest glibc that a binary may need: Debian 12, Ubuntu 22.04 and RHEL 9 have it.
 glibc=2.34
 
-# A directory of its own, so that flags of other builds do not show. No path of this machine gets in.
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
-CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/dist-build"
-cargo_home=${CARGO_HOME:-$HOME/.cargo}
-sysroot=$(rustc --print sysroot)
-RUSTFLAGS="--remap-path-prefix=$PWD=/redis-stock --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$sysroot=/rust"
-RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$CARGO_TARGET_DIR=/target"
-# The same for the C that SQLite and TLS bring.
-CFLAGS="-ffile-prefix-map=$PWD=/redis-stock -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$CARGO_TARGET_DIR=/target"
-export SOURCE_DATE_EPOCH CARGO_TARGET_DIR RUSTFLAGS CFLAGS
+. scripts/release-flags.sh
 cargo build --release --locked --lib -p redis-stock
 cargo build --release --locked --bin stock-ledger -p stock-ledger
 cargo build --release --locked --bin stockctl -p stockctl
@@ -46,7 +37,7 @@ cargo run --release --locked -q -p stock-ledger --example manual -- "$tree/man" 
 cargo run --release --locked -q -p stockctl --example stockctl-manual -- "$tree/man" "$tree/completions"
 cp redis.conf.example packaging/stock-ledger.toml packaging/stock-ledger.service LICENSE CHANGELOG.md "$tree/"
 cat >"$tree/BUILD" <<TEXT
-redis-stock $version, commit $(git rev-parse HEAD 2>/dev/null || echo unknown)
+redis-stock $version, commit $(git rev-parse HEAD 2>/dev/null || echo unknown)$(git diff --quiet HEAD 2>/dev/null || echo " with changes")${QUICK:+, NOT OPTIMISED}
 $(rustc --version), $(cc --version | head -1), glibc $glibc or newer
 TEXT
 if cargo cyclonedx --version >/dev/null 2>&1; then

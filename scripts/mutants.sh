@@ -12,7 +12,7 @@ copy="$work/src"
 cargo mutants --version >/dev/null 2>&1 || { echo "This needs cargo-mutants: cargo install cargo-mutants --locked" >&2; exit 1; }
 rm -rf "$copy"
 mkdir -p "$copy"
-git ls-files src/core src/command testkit/src tests/model tests/golden Cargo.toml Cargo.lock .cargo | tar -cf - -T - | tar -xf - -C "$copy"
+git ls-files balance src/core src/command testkit/src tests/model tests/golden Cargo.toml Cargo.lock .cargo | tar -cf - -T - | tar -xf - -C "$copy"
 CARGO_TARGET_DIR="$work/tool" cargo build --quiet --release --manifest-path tests/mutants/Cargo.toml
 tool="$work/tool/release/stock-mutants"
 cd "$copy"
@@ -22,7 +22,7 @@ cd "$copy"
     echo 'pub mod core;'
     echo 'pub mod command;'
     # The parts of testkit that need no server.
-    for name in generate host payload reference reply scope simulation targets; do
+    for name in generate host payload reference reply scope shards simulation targets; do
         at="../testkit/src/$name.rs"
         [ -e "src/$at" ] || at="../testkit/src/$name/mod.rs"
         echo "#[cfg(test)] #[path = \"$at\"] pub mod $name;"
@@ -46,8 +46,8 @@ pub fn switched(id: u32) -> bool {
 }
 RUST
 } >src/lib.rs
-sed -e 's/^members = .*/members = ["."]/' -e 's/^crate-type = .*//' -e 's/^publish = .*/&\nautotests = false/' -e '/^redis-module = /d' \
-    -e '/^testkit = /d' -e '/^\[\[/,/^$/d' Cargo.toml >Cargo.toml.new
+sed -e 's/^members = .*/members = [".", "balance"]/' -e 's/^crate-type = .*//' -e 's/^publish = .*/&\nautotests = false/' -e '/^redis-module = /d' \
+    -e 's/^testkit = .*/stock-balance = { path = "balance" }/' -e '/^\[\[/,/^$/d' Cargo.toml >Cargo.toml.new
 mv Cargo.toml.new Cargo.toml
 export STOCK_MODEL_OPS="${OPS:-4000}" RUST_BACKTRACE=0 RUSTFLAGS="--cap-lints warn"
 # What asks the generator and the reference alone, and the speed of large pools, says nothing of the core.

@@ -1,7 +1,8 @@
 #!/bin/sh
 # The Debian packages as a user meets them, in a debootstrap of Debian 12 (or "$1": trixie): install,
-# enable, first sale, restart, upgrade with data in place, remove, purge. Needs root, debootstrap and
-# the packages of `make packages`. Everything is below target/packages-test.
+# enable, first sale, restart, upgrade with data in place, remove, purge. Needs root, debootstrap,
+# cargo-deb and the packages of `make packages`. BEFORE is the module of an older build, to upgrade
+# from; without it the same build is the older package, too. Everything is below target/packages-test.
 set -eu
 cd "$(dirname "$0")/.."
 suite=${1:-bookworm}
@@ -10,15 +11,15 @@ root="$target/packages-test/$suite"
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 [ "$(id -u)" = 0 ] || { echo "This needs root" >&2; exit 1; }
 command -v debootstrap >/dev/null 2>&1 || { echo "This needs debootstrap: apt install debootstrap" >&2; exit 1; }
-module=$(ls "$target"/packages/redis-stock_*.deb | sort -V | head -1)
-# The same build under the next revision, to upgrade to.
-if cargo deb --version >/dev/null 2>&1; then
-    rm -rf "$target/packages-newer"
-    mkdir -p "$target/packages-newer"
-    cargo deb --no-build --no-strip -q -p redis-stock -o "$target/packages-newer/" --deb-revision 2 >/dev/null
-fi
-newer=$(ls "$target"/packages-newer/redis-stock_*.deb 2>/dev/null | sort -V | tail -1 || true)
-ledger=$(ls "$target"/packages/stock-ledger_*.deb | sort -V | head -1)
+rm -f "$target"/packages/*-0~before_*.deb
+ONLY=redis-stock DEB_REVISION=0~before MODULE=${BEFORE:-} sh scripts/packages.sh >/dev/null
+before=$(ls "$target"/packages/redis-stock_*-0~before_*.deb)
+mkdir -p "$target/packages-before"
+mv "$before" "$target/packages-before/"
+before="$target/packages-before/$(basename "$before")"
+module=$(ls "$target"/packages/redis-stock_*.deb)
+ledger=$(ls "$target"/packages/stock-ledger_*.deb)
+stockctl=$(ls "$target"/packages/stockctl_*.deb)
 
 say() { printf '\n== %s\n' "$*"; }
 inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
@@ -66,10 +67,12 @@ if [ ! -e "$root/.ready" ]; then
     touch "$root/.ready"
 fi
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
+cp "$before" "$root/tmp/redis-stock-before.deb"
 cp "$module" "$root/tmp/redis-stock.deb"
 cp "$ledger" "$root/tmp/stock-ledger.deb"
+cp "$stockctl" "$root/tmp/stockctl.deb"
 # What an earlier run left; a package that was never there is no error.
-for package in redis-stock stock-ledger; do inside dpkg --purge $package >/dev/null 2>&1 || true; done
+for package in redis-stock stock-ledger stockctl; do inside dpkg --purge $package >/dev/null 2>&1 || true; done
 rm -rf "$root/var/lib/redis/appendonlydir" "$root/var/lib/redis/dump.rdb"
 
 say "two commands to the first sale"
@@ -93,18 +96,40 @@ say "enabling twice changes nothing"
 inside redis-stock-enable
 [ "$(grep -cF redis-stock.conf "$root/etc/redis/redis.conf")" = 1 ] || fail "two include lines"
 
-say "upgrade with the data in place"
+say "the build before is there, with data of its own: an order held, one paid, a limit"
 stop
-if [ -n "$newer" ]; then
-    cp "$newer" "$root/tmp/newer.deb"
-    inside apt-get install -y -q /tmp/newer.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
-else
-    inside apt-get install -y -q --reinstall /tmp/redis-stock.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
-fi
-grep -qF "include /etc/redis/redis-stock.conf" "$root/etc/redis/redis.conf" || fail "the upgrade turned the module off"
+inside dpkg --purge redis-stock >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+inside rm -rf /var/lib/redis/appendonlydir /var/lib/redis/dump.rdb
+inside apt-get install -y -q --no-install-recommends /tmp/redis-stock-before.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+inside redis-stock-enable
 start
-expect "98*" STOCK.AVAILABLE sku:618
+expect "OK *" STOCK.SET sku:618 100
+expect "OK *" STOCK.LIMIT sku:618 user 3 PER DAY
+expect "OK 2 98 *" STOCK.RESERVE sku:618 order-1 2 FOR user 42
+expect "OK 2 *" STOCK.CONFIRM sku:618 order-1
+expect "OK 1 97 *" STOCK.RESERVE sku:618 held 1 EX 86000 FOR user 42
+# Without RDB preamble in it the file has commands only; half of the data is in either form.
+expect "Background append only file rewriting started*" BGREWRITEAOF
+sleep 1
+expect "OK 1 96 *" STOCK.RESERVE sku:618 other 1 EX 86000 FOR user 43
+asks INFO stock
+encoding=$(echo "$answer" | grep -o 'stock_encoding_version:[0-9]*' || echo "stock_encoding_version:1")
+
+say "upgrade ($encoding) while the server runs: it goes on selling, and is the new one after a restart"
+inside apt-get install -y -q /tmp/redis-stock.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+grep -qF "include /etc/redis/redis-stock.conf" "$root/etc/redis/redis.conf" || fail "the upgrade turned the module off"
+expect "OK 1 95 *" STOCK.RESERVE sku:618 during 1 EX 86000 FOR user 44
+stop
+start
+expect "95*" STOCK.AVAILABLE sku:618
 expect "EXISTS sku:618 confirmed 2*" STOCK.RESERVE sku:618 order-1 2 FOR user 42
+expect "LIMITED sku:618 user/day*" STOCK.RESERVE sku:618 more 1 FOR user 42
+expect "OK 1 *" STOCK.CONFIRM sku:618 held
+expect "OK 1 *" STOCK.CONFIRM sku:618 during
+expect "OK *" STOCK.VERIFY sku:618
+asks INFO stock
+case $answer in *stock_divergences:0*stock_*) ;; *) fail "what the build before wrote does not fit" ;; esac
+case $answer in *stock_encoding_version:*) ;; *) fail "the new build says no version" ;; esac
 
 say "stock-ledger: the row, the manual, the completions, the service"
 inside apt-get install -y -q --no-install-recommends /tmp/stock-ledger.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
@@ -118,19 +143,47 @@ unit=$(inside sh -c 'ls /lib/systemd/system/stock-ledger.service /usr/lib/system
 [ -n "$unit" ] || fail "there is no service"
 inside sh -c "cd /tmp && rm -f x.db && stock-ledger --redis redis://127.0.0.1:$port --database sqlite:/tmp/x.db init" || fail "init"
 
+say "stockctl: installed and used, the manual, the completions, the service"
+inside apt-get install -y -q --no-install-recommends /tmp/stockctl.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+ctl() { inside stockctl -u "redis://127.0.0.1:$port" "$@"; }
+ctl explain sku:618 1 --for user=7 || fail "explain: exit code $?"
+ctl explain sku:618 1 --for user=42 >"$root.log" && fail "user 42 has reached the limit"
+grep -q LIMITED "$root.log" || fail "explain says nothing of the limit"
+ctl pools --json | grep -q '"sku:618"' || fail "pools"
+ctl holds sku:618 --csv | grep -q other || fail "holds"
+ctl verify --on-primary || fail "verify"
+ctl top --once --json >"$root.log" || fail "top"
+ctl metrics --once | grep -q '^stock_up.* 1' || fail "metrics"
+for file in /usr/share/man/man1/stockctl.1.gz /usr/share/man/man1/stockctl-explain.1.gz \
+    /usr/share/bash-completion/completions/stockctl /usr/share/zsh/vendor-completions/_stockctl \
+    /usr/share/fish/vendor_completions.d/stockctl.fish /usr/share/doc/stockctl/prometheus/rules.yml \
+    /etc/stockctl/environment; do
+    inside test -s "$file" || fail "$file is missing"
+done
+inside bash -n /usr/share/bash-completion/completions/stockctl || fail "the completions are no bash"
+[ "$(inside stat -c %a /etc/stockctl/environment)" = 640 ] || fail "everybody can read the exporter's password"
+unit=$(inside sh -c 'ls /lib/systemd/system/stockctl-metrics.service /usr/lib/systemd/system/stockctl-metrics.service 2>/dev/null | head -1')
+[ -n "$unit" ] || fail "there is no service"
+# As the service starts it: its line, with the options of its environment.
+options=$(inside sed -n 's/^STOCKCTL_METRICS=//p' /etc/stockctl/environment)
+line=$(inside sed -n 's/^ExecStart=//p' "$unit" | sed "s|\$STOCKCTL_METRICS|$options|")
+# shellcheck disable=SC2086
+inside env "STOCKCTL_URL=redis://127.0.0.1:$port" $line --once | grep -q '^stock_up.* 1' || fail "$line"
+
 say "remove: the server starts again, without the module"
 stop
 inside redis-cli --version >/dev/null
 inside rm -rf /var/lib/redis/appendonlydir /var/lib/redis/dump.rdb
-inside apt-get remove -y -q redis-stock stock-ledger >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+inside apt-get remove -y -q redis-stock stock-ledger stockctl >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 grep -qF "redis-stock.conf" "$root/etc/redis/redis.conf" && fail "redis.conf still includes the module"
 start
 expect "ERR unknown command*" STOCK.AVAILABLE sku:618
 stop
 
 say "purge: nothing is left"
-inside apt-get purge -y -q redis-stock stock-ledger >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
-for left in etc/redis/redis-stock.conf etc/stock-ledger usr/lib/redis/modules/libredis_stock.so usr/bin/stock-ledger; do
+inside apt-get purge -y -q redis-stock stock-ledger stockctl >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+for left in etc/redis/redis-stock.conf etc/stock-ledger etc/stockctl usr/lib/redis/modules/libredis_stock.so usr/bin/stock-ledger \
+    usr/bin/stockctl usr/share/man/man1/stockctl.1.gz; do
     [ ! -e "$root/$left" ] || fail "$left is left behind"
 done
 say "passed on $suite: $(inside dpkg-query -W -f '${Version}' redis-server)"

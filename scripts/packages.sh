@@ -1,22 +1,22 @@
 #!/bin/sh
-# Debian packages in target/packages: redis-stock (the module), stock-ledger and stockctl. Needs
-# cargo-deb (cargo install cargo-deb).
+# Debian packages in target/packages: redis-stock (the module), stock-ledger and stockctl, with the
+# binaries of `make dist`. Needs cargo-deb (cargo install cargo-deb). MODULE names another build of the
+# module, DEB_REVISION another revision, ONLY one package.
 set -eu
 cd "$(dirname "$0")/.."
 cargo deb --version >/dev/null 2>&1 || { echo "This needs cargo-deb: cargo install cargo-deb --locked" >&2; exit 1; }
 target=${CARGO_TARGET_DIR:-target}
 out="$target/packages"
-rm -rf "$out"
+tree=$(find "$target/dist" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | head -1)
+[ -n "$tree" ] || { echo "This needs the binaries of make dist" >&2; exit 1; }
 mkdir -p "$out"
+[ -n "${ONLY:-}" ] || rm -rf "${out:?}"/*
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 export SOURCE_DATE_EPOCH
-cargo build --release --locked --lib -p redis-stock
-cargo build --release --locked --bin stock-ledger -p stock-ledger
-cargo build --release --locked --bin stockctl -p stockctl
-cargo run --release --locked -q -p stock-ledger --example manual -- "$out/man" "$out/completions"
-cargo run --release --locked -q -p stockctl --example stockctl-manual -- "$out/man" "$out/completions"
-for file in libredis_stock.so stock-ledger stockctl; do strip -o "$out/$file" "$target/release/$file"; done
-cargo deb --no-build --no-strip -q -p redis-stock -o "$out/" ${DEB_REVISION:+--deb-revision "$DEB_REVISION"}
-cargo deb --no-build --no-strip -q -p stock-ledger -o "$out/" ${DEB_REVISION:+--deb-revision "$DEB_REVISION"}
-cargo deb --no-build --no-strip -q -p stockctl -o "$out/" ${DEB_REVISION:+--deb-revision "$DEB_REVISION"}
+cp -r "$tree/man" "$tree/completions" "$tree/stock-ledger" "$tree/stockctl" "$out/"
+cp "${MODULE:-$tree/libredis_stock.so}" "$out/libredis_stock.so"
+for package in ${ONLY:-redis-stock stock-ledger stockctl}; do
+    cargo deb --no-build --no-strip -q -p "$package" -o "$out/" ${DEB_REVISION:+--deb-revision "$DEB_REVISION"}
+done
+cp "$tree/libredis_stock.so" "$out/libredis_stock.so"
 ls -l "$out"/*.deb

@@ -211,6 +211,7 @@ impl Comparison {
             rate(Measure::ReserveAgainstFloor, rows::RESERVE_3),
             ratio(Measure::BatchAgainstFloor, 0, rows::BATCH, rows::FLOOR, cpu, ""),
             ratio(Measure::CartAgainstD, 0, rows::MRESERVE, rows::LUA_D, cpu, ""),
+            ratio(Measure::ReplacesAgainstCart, 0, rows::REPLACES, rows::MRESERVE, cpu, ""),
             rate(Measure::SoldoutAgainstFloor, rows::SOLDOUT),
             rate(Measure::LimitedAgainstFloor, rows::LIMITED),
             ratio(Measure::ReserveAgainstA, 0, rows::LUA_A, rows::RESERVE_3, cpu, ""),

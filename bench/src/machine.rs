@@ -1,6 +1,7 @@
 //! Where and how it was measured: the head of the report.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -9,7 +10,7 @@ use crate::client::Connection;
 use crate::sizes::Sizes;
 
 /// The head of the report.
-pub fn describe(sizes: &Sizes, note: Option<&str>) -> String {
+pub fn describe(sizes: &Sizes, module: &Path, note: Option<&str>) -> String {
     let note = note.map_or(String::new(), |note| format!("\n**{note}**\n"));
     format!(
         "# Benchmarks
@@ -19,6 +20,8 @@ Written by `make bench` (see [bench/](../../bench)); do not edit.
 ![CPU per call](benchmarks.svg)
 
 {date}, {cpu}, {cores} cores, {kernel}; load of the machine at the beginning {load}. Rounds: {rounds}, of {calls} calls (of scripts and carts fewer). Servers have fresh directories, unix sockets, no snapshots. The rows take turns within each round, each round on a fresh server; a ratio is that of two rows in the same round, and its median over the rounds is judged. Every order and every user is new; one thread drives {width} connections.
+
+The module: commit {commit}, {build}.
 {note}
 ```sh
 make bench                                       # all of this; SERVERS=\"redis-server path/of/valkey-server\" for several
@@ -28,6 +31,8 @@ make bench PART=rows                             # or tails, memory, rdb: printe
 ",
         date = line("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
         cpu = cpu(),
+        commit = testkit::build::commit(),
+        build = testkit::build::of_library(module),
         cores = std::thread::available_parallelism().map_or(0, usize::from),
         kernel = line("uname", &["-sr"]),
         load = load(),

@@ -89,7 +89,7 @@ fn main() -> Result<()> {
         path.canonicalize().with_context(|| format!("no module at {}: `make bench` builds it", path.display()))
     };
     let (module, floor) = (library(&args.module)?, library(&args.floor)?);
-    let head = machine::describe(&args.sizes, args.note.as_deref());
+    let head = machine::describe(&args.sizes, &module, args.note.as_deref());
     let mut all = Vec::new();
     for (at, program) in args.server.iter().enumerate() {
         let plan = Plan { program, module: &module, floor: &floor };

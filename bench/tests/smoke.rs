@@ -39,7 +39,14 @@ fn cell(report: &str, row: &str, column: usize) -> f64 {
 fn rows_have_figures_and_a_chart() {
     let dir = tempfile::tempdir().expect("a directory");
     let report = bench(&["rows"], dir.path());
-    for row in ["PING", "floor", "RESERVE, 3 limits", "RESERVE: LIMITED", "Lua D: cart of 3"] {
+    for row in [
+        "PING",
+        "floor",
+        "RESERVE, 3 limits",
+        "RESERVE: LIMITED",
+        "MRESERVE … REPLACES, 3 pools × 3 limits",
+        "Lua D: cart of 3",
+    ] {
         assert!(cell(&report, row, 1) > 0.0 && cell(&report, row, 2) > 0.0, "{row}:\n{report}");
     }
     // The log of RESERVE is behind the four modes: bytes, where the floor writes none.
@@ -48,7 +55,7 @@ fn rows_have_figures_and_a_chart() {
     assert!(!modes.contains("| floor |"), "{modes}");
     assert_eq!(report.matches("Not measured").count(), 1, "callgrind is left out, and that is all: {report}");
     let chart = fs::read_to_string(dir.path().join("benchmarks.svg")).expect("the chart");
-    assert_eq!(chart.matches("<rect").count(), 22);
+    assert_eq!(chart.matches("<rect").count(), 23);
     assert!(fs::read_to_string(dir.path().join("benchmarks.md")).expect("the report").starts_with("# Benchmarks"));
 }
 

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use testkit::build::commit;
 
 /// What ran.
 pub struct Row {
@@ -55,23 +56,6 @@ impl Ledger {
         text.push_str(&line);
         text.push('\n');
         fs::write(file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    }
-}
-
-/// The commit that runs; marked where the code differs from it.
-fn commit() -> String {
-    let git = |args: &[&str]| {
-        let output = Command::new("git").args(args).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
-    };
-    // A long campaign runs on a copy of the program, whose commit its starter knows.
-    if let Ok(known) = std::env::var("STOCK_COMMIT") {
-        return known;
-    }
-    let head = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    match git(&["status", "--porcelain", "--", "src"]) {
-        Some(changed) if changed.is_empty() => head,
-        _ => format!("{head} with changes"),
     }
 }
 

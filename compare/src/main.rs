@@ -59,6 +59,8 @@ async fn main() -> Result<()> {
         (design.in_redis() || !args.redis)
             && (args.only.is_empty() || args.only.iter().any(|part| design.name.contains(part.as_str())))
     };
+    // Before minutes of selling, not behind them.
+    let page = args.page.as_ref().map(|page| report::Page::open(page)).transpose()?;
     let mut rows = Vec::new();
     for design in DESIGNS.iter().filter(wanted) {
         eprintln!("{} …", design.name);
@@ -72,12 +74,10 @@ async fn main() -> Result<()> {
         "{} orders for {} units, {} buyers at a time, at most {} s a design, seed {}",
         args.orders, sale.units, args.workers, args.seconds, args.seed
     );
-    let text = format!("{head}:\n\n{}", report::table(&rows));
+    let text = format!("{head}, commit {}:\n\n{}", testkit::build::commit(), report::table(&rows));
     println!("{text}");
-    if let Some(page) = &args.page {
-        let old = std::fs::read_to_string(page).with_context(|| page.display().to_string())?;
-        std::fs::write(page, report::between_markers(&old, &text).context("the page has no markers")?)?;
-        std::fs::write(page.with_extension("svg"), report::chart(&head, &rows))?;
+    if let Some(page) = page {
+        page.write(&text, &report::chart(&head, &rows))?;
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! The table and the chart.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
+
+use anyhow::{Context, Result};
 
 use crate::designs::Design;
 use crate::sale::Outcome;
@@ -114,8 +117,35 @@ fn escaped(text: &str) -> String {
 const BEGIN: &str = "<!-- compare: begin -->\n";
 const END: &str = "<!-- compare: end -->";
 
+/// The page that takes the table; its chart stands beside it.
+pub struct Page<'a> {
+    path: &'a Path,
+    old: String,
+}
+
+impl<'a> Page<'a> {
+    /// # Errors
+    ///
+    /// A page that cannot be read, or has no markers.
+    pub fn open(path: &'a Path) -> Result<Self> {
+        let old = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        between_markers(&old, "").with_context(|| format!("{} has no markers", path.display()))?;
+        Ok(Self { path, old })
+    }
+
+    /// # Errors
+    ///
+    /// Files that cannot be written.
+    pub fn write(&self, table: &str, chart: &str) -> Result<()> {
+        let text = between_markers(&self.old, table).context("the markers are gone")?;
+        std::fs::write(self.path, text).with_context(|| self.path.display().to_string())?;
+        let chart_path = self.path.with_extension("svg");
+        std::fs::write(&chart_path, chart).with_context(|| chart_path.display().to_string())
+    }
+}
+
 /// The page with this text between its markers.
-pub fn between_markers(page: &str, text: &str) -> Option<String> {
+fn between_markers(page: &str, text: &str) -> Option<String> {
     let from = page.find(BEGIN)? + BEGIN.len();
     let to = from + page[from..].find(END)?;
     Some(format!("{}{text}{}", &page[..from], &page[to..]))
@@ -152,5 +182,14 @@ mod tests {
         let wanted = "a\n<!-- compare: begin -->\nnew\n<!-- compare: end -->\nb";
         assert_eq!(between_markers(page, "new\n").as_deref(), Some(wanted));
         assert_eq!(between_markers("a", "new\n"), None);
+    }
+
+    #[test]
+    fn a_page_that_cannot_take_the_table_is_refused_before_anything_is_measured() {
+        let missing = Path::new("no/such/page.md");
+        let refused = |path| Page::open(path).err().map(|error| error.to_string());
+        assert_eq!(refused(missing).as_deref(), Some("no/such/page.md"));
+        let manifest = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        assert_eq!(refused(manifest), Some(format!("{} has no markers", manifest.display())));
     }
 }

@@ -11,6 +11,10 @@ use reqwest::Client;
 use serde_json::{json, Value};
 
 const SECONDS: Duration = Duration::from_secs(5);
+/// Orders of one buyer, the most that a shop's limit can be, and buyers of each connection: more than
+/// they can order in time.
+const ORDERS_EACH: usize = 100;
+const BUYERS_EACH: usize = 32;
 /// Connections that view pages, and that buy.
 const VIEWERS: usize = 16;
 const BUYERS: usize = 48;
@@ -135,28 +139,29 @@ async fn views(base: &str, connections: usize) -> Result<Vec<Duration>> {
 /// Orders, each with a checkout id of its own: each takes a unit, or this fails.
 async fn orders(base: &str, connections: usize) -> Result<Vec<Duration>> {
     let client = Client::new();
-    // A buyer has at most a hundred units.
     let mut buyers = Vec::new();
-    for _ in 0..connections * 8 {
+    for _ in 0..connections * BUYERS_EACH {
         buyers.push(Buyer::come(&client, base).await?);
     }
     let until = Instant::now() + SECONDS;
     let one = |client: Client, url: String, mine: Vec<Buyer>| async move {
         let mut took = Vec::new();
-        for number in 0..mine.len() * 100 {
-            if Instant::now() > until {
-                break;
-            }
+        let mut number = 0;
+        while Instant::now() < until {
+            // Who runs out of buyers would make the rate look lower than it is.
+            let buyer = mine.get(number / ORDERS_EACH).context("the buyers have bought all that they may")?;
+            number += 1;
             let start = Instant::now();
             let checkout = format!("{:016x}", rand::random::<u64>());
-            let status =
-                mine[number / 100].post(&client, url.clone(), json!({ "checkout": checkout, "qty": 1 })).await?;
+            let status = buyer.post(&client, url.clone(), json!({ "checkout": checkout, "qty": 1 })).await?;
             ensure!(status == 200, "an order was answered {status}");
             took.push(start.elapsed());
         }
         Ok(took)
     };
-    let all = buyers.chunks(8).map(|mine| tokio::spawn(one(client.clone(), format!("{base}/api/buy"), mine.to_vec())));
+    let all = buyers
+        .chunks(BUYERS_EACH)
+        .map(|mine| tokio::spawn(one(client.clone(), format!("{base}/api/buy"), mine.to_vec())));
     gather(join_all(all.collect::<Vec<_>>()).await)
 }
 

@@ -1,6 +1,6 @@
 //! `STOCK.ADD key delta [TOKEN t] [NOTE text]`
 
-use super::args::{is, set_once, token, units, Args};
+use super::args::{set_once, token, units, Args};
 use super::commit::{commit_noted_and_purge, view, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -44,13 +44,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         return Err(CommandError::line("ERR delta can't be 0"));
     }
     let (mut given, mut note) = (None, None);
-    while let Some(option) = args.take() {
-        if is(option, "TOKEN") {
-            set_once(&mut given, token(args.option_value()?)?)?;
-        } else if is(option, "NOTE") {
-            set_once(&mut note, args.note()?)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "TOKEN" => set_once(&mut given, token(args.option_value()?)?)?,
+            "NOTE" => set_once(&mut note, args.note()?)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };

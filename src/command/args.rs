@@ -1,6 +1,7 @@
 //! A cursor over the arguments of a call, and parsers that check bounds.
 
 use super::error::CommandError;
+use super::spec::{Arg, ArgKind, NOTE};
 use crate::core::model::attributes::{Attributes, CommonNames, RecentNames, Rejected, MAX_ATTRIBUTES};
 use crate::core::model::ids::{is_id, is_name};
 use crate::core::model::quantity::MAX_UNITS;
@@ -19,7 +20,11 @@ pub const BAD_ORDER: CommandError = CommandError::line("ERR invalid order id: 1 
 
 /// The error of a value of no or too many bytes.
 pub const INVALID_VALUE: CommandError = CommandError::line("ERR invalid dimension value: 1 to 128 bytes");
-const BAD_NAME: CommandError = CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -");
+/// The error of a name of no or too many bytes, or of others.
+pub const BAD_NAME: CommandError = CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -");
+
+/// The error of a dimension that is named twice.
+pub const DUPLICATE: CommandError = CommandError::line("ERR duplicate dimension");
 
 /// A number with fewer digits than this fits `i64`.
 const SAFE_DIGITS: usize = 19;
@@ -64,6 +69,17 @@ pub fn is(argument: &[u8], word: &str) -> bool {
     argument.len() == word.len() && argument.eq_ignore_ascii_case(word.as_bytes())
 }
 
+/// The keyword of a table of arguments that this argument is, in any case. What stands behind a
+/// keyword is its value: no keyword is looked for there.
+#[must_use]
+pub fn keyword(documented: &'static [Arg], argument: &[u8]) -> Option<&'static str> {
+    documented.iter().find_map(|arg| match (arg.token, arg.kind) {
+        (Some(token), _) => is(argument, token).then_some(token),
+        (None, ArgKind::OneOf(parts) | ArgKind::Block(parts)) => keyword(parts, argument),
+        (None, _) => None,
+    })
+}
+
 /// The arguments that are left.
 #[derive(Clone, Copy, Debug)]
 pub struct Args<'a> {
@@ -102,6 +118,16 @@ impl<'a> Args<'a> {
     /// `Arity` if there is none.
     pub fn required(&mut self) -> Parsed<&'a [u8]> {
         self.take().ok_or(CommandError::Arity)
+    }
+
+    /// The next option, as the command's table (`SPEC.args`) writes it, if anything is left. An
+    /// option that is not documented cannot be given.
+    ///
+    /// # Errors
+    /// `SYNTAX` for what is no option of the table.
+    pub fn option(&mut self, documented: &'static [Arg]) -> Parsed<Option<&'static str>> {
+        let Some(argument) = self.take() else { return Ok(None) };
+        keyword(documented, argument).map(Some).ok_or(CommandError::SYNTAX)
     }
 
     /// The value behind an option.
@@ -168,9 +194,8 @@ impl<'a> Args<'a> {
     /// # Errors
     /// As [`Args::note`]; `SYNTAX` for anything else.
     pub fn only_note(&mut self) -> Parsed<Option<&'a [u8]>> {
-        let Some(option) = self.take() else { return Ok(None) };
-        if !is(option, "NOTE") {
-            return Err(CommandError::SYNTAX);
+        if self.option(&[NOTE])?.is_none() {
+            return Ok(None);
         }
         let note = self.note()?;
         if self.is_empty() {
@@ -230,6 +255,14 @@ impl<'a> Args<'a> {
         Ok(())
     }
 
+    /// The time behind EX, PX or PXAT.
+    ///
+    /// # Errors
+    /// As [`Args::hold_option`]; `SYNTAX` if `option` is none of these.
+    pub fn hold(&mut self, option: &str, now_ms: i64) -> Parsed<Hold> {
+        self.hold_option(option.as_bytes(), now_ms)?.ok_or(CommandError::SYNTAX)
+    }
+
     /// The time behind EX, PX or PXAT; `None` if `option` is none of these.
     ///
     /// # Errors
@@ -279,7 +312,7 @@ fn checked_name(name: &[u8]) -> Parsed<&[u8]> {
 const fn rejected(why: Rejected) -> CommandError {
     match why {
         Rejected::TooMany => CommandError::line("ERR too many dimensions: at most 16"),
-        Rejected::Twice => CommandError::line("ERR duplicate dimension"),
+        Rejected::Twice => DUPLICATE,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `STOCK.CHECK key qty [FOR dim value …]`
 
-use super::args::{is, quantity, Args};
+use super::args::{quantity, Args};
 use super::commit::{context, reply_no_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -47,10 +47,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let qty = quantity(args.required()?)?;
     let mut attributes = Attributes::default();
-    if let Some(option) = args.take() {
-        if !is(option, "FOR") {
-            return Err(CommandError::SYNTAX);
-        }
+    if args.option(SPEC.args)?.is_some() {
         args.attributes_like(&mut call.journal.recent_names, &mut attributes)?;
     }
     let Some(handle) = call.keys.open(key)? else {

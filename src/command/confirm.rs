@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::args::{bounded, is, quantity, set_flag, set_once, Args, Parsed};
+use super::args::{bounded, quantity, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_all, context, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -65,19 +65,19 @@ const LATE_PARTS: &[Arg] =
 fn parse<'r, 'a: 'r>(args: &mut Args<'a>, attributes: &'r mut Attributes<'a>) -> Parsed<Confirm<'r>> {
     let order = args.order()?;
     let (mut qty, mut since_ms, mut named, mut late) = (None, None, false, false);
-    while let Some(option) = args.take() {
-        if is(option, "QTY") {
-            set_once(&mut qty, quantity(args.option_value()?)?)?;
-        } else if is(option, "LATE") {
-            set_flag(&mut late)?;
-        } else if is(option, "SINCE") {
-            let outside = CommandError::line("ERR invalid SINCE: Unix time in milliseconds, 1 or greater");
-            set_once(&mut since_ms, bounded(args.option_value()?, 1..=MAX_UNITS, outside)?)?;
-        } else if is(option, "FOR") {
-            args.attributes(attributes)?;
-            named = true;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "QTY" => set_once(&mut qty, quantity(args.option_value()?)?)?,
+            "LATE" => set_flag(&mut late)?,
+            "SINCE" => {
+                let outside = CommandError::line("ERR invalid SINCE: Unix time in milliseconds, 1 or greater");
+                set_once(&mut since_ms, bounded(args.option_value()?, 1..=MAX_UNITS, outside)?)?;
+            }
+            "FOR" => {
+                args.attributes(attributes)?;
+                named = true;
+            }
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     if !late && (since_ms.is_some() || named) {

@@ -1,6 +1,6 @@
 //! `STOCK.CONFIRMBATCH key ORDERS m order [order …]`
 
-use super::args::{checked_id, is, Args, Parsed, BAD_ORDER};
+use super::args::{checked_id, Args, Parsed, BAD_ORDER};
 use super::batch::{self, ORDERS};
 use super::commit::commit_all;
 use super::confirm::{changes, paid, reply_paid};
@@ -37,7 +37,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn parse<'a>(args: &mut Args<'a>) -> Parsed<Vec<&'a [u8]>> {
-    if !is(args.option_value()?, "ORDERS") {
+    if args.option(SPEC.args)?.is_none() {
         return Err(CommandError::SYNTAX);
     }
     let words = batch::orders(args, 1)?.flatten();

@@ -10,7 +10,7 @@ use super::journal::Notification;
 use super::refusal::Outcome;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::apply::apply;
-use crate::core::codec::effect::Effect;
+use crate::core::codec::effect::{newer_version, Effect};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::Transitions;
 use crate::core::model::event::{quantity, Event, StreamPosition, Words};
@@ -118,7 +118,10 @@ impl OwnedWords {
 /// Applies the effect of one pool, and returns how much did not fit. `None`: nothing could be
 /// applied.
 fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<PendingEntry>) -> Option<u64> {
-    let mut effect = Effect::read(bytes).ok()?;
+    let Ok(mut effect) = Effect::read(bytes) else {
+        call.journal.newer_version = newer_version(bytes);
+        return None;
+    };
     let mut divergences = 0u64;
     let handle = match call.keys.open(key).ok()? {
         // The primary had no such key, so the pool that is here is another one.

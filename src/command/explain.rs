@@ -1,6 +1,6 @@
 //! `STOCK.EXPLAIN key [qty] [FOR dim value …]`
 
-use super::args::{is, quantity, Args};
+use super::args::{quantity, Args};
 use super::check;
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -57,15 +57,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let mut qty = 1;
     let mut attributes = Attributes::default();
-    let mut option = args.take();
-    if let Some(given) = option.filter(|word| !is(word, "FOR")) {
-        qty = quantity(given)?;
-        option = args.take();
+    let mut ahead = args;
+    if ahead.option(SPEC.args).is_err() {
+        qty = quantity(args.required()?)?;
     }
-    if let Some(option) = option {
-        if !is(option, "FOR") {
-            return Err(CommandError::SYNTAX);
-        }
+    if args.option(SPEC.args)?.is_some() {
         args.attributes(&mut attributes)?;
     }
     let handle = call.keys.open(key)?;

@@ -42,8 +42,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let order = args.order()?;
-    let option = args.required()?;
-    let hold = args.hold_option(option, call.env.clock.now_ms)?.ok_or(CommandError::SYNTAX)?;
+    let option = args.option(SPEC.args)?.ok_or(CommandError::Arity)?;
+    let hold = args.hold(option, call.env.clock.now_ms)?;
     args.end()?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     let deadline_ms = match decide(&view(call, handle), order, hold) {

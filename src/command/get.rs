@@ -1,6 +1,6 @@
 //! `STOCK.GET key [RETURNING]`
 
-use super::args::{is, Args};
+use super::args::Args;
 use super::commit::{context, read_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -48,11 +48,7 @@ pub const SPEC: Spec = Spec {
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
-    let with_returning = match args.take() {
-        None => false,
-        Some(option) if is(option, "RETURNING") => true,
-        Some(_) => return Err(CommandError::SYNTAX),
-    };
+    let with_returning = args.option(SPEC.args)?.is_some();
     args.end()?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let context = context(call);

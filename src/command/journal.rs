@@ -84,6 +84,9 @@ pub struct Journal {
     pub effects_skipped: bool,
     /// Effects that did not fit their pool.
     pub divergences: u64,
+    /// The encoding of an effect that a newer module wrote, one of the divergences. The shell takes
+    /// it out.
+    pub newer_version: Option<i32>,
     /// Entries that were appended to event streams.
     pub published: u64,
     /// Entries that a stream did not take.

@@ -3,14 +3,16 @@
 //!     [MISSING REFUSE|ALLOW] [NOTE text] [FOR value …]
 //! ```
 
-use super::args::{is, set_flag, set_once, Args, Parsed};
+use super::args::{keyword, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_noted_and_purge, view, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::limit_text::{any, cap, dimensions, identity, pattern, rolling, time_zone, window, Named};
 use super::refusal;
 use super::reply::refused;
-use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FOR_VALUES, NOTE, PER, ROLLING};
+use super::spec::{
+    Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_PARTS, COUNT_WHAT, FOR_VALUES, NOTE, PER, ROLLING,
+};
 use crate::core::model::change::LimitSet;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Count, Missing};
@@ -34,9 +36,7 @@ pub const SPEC: Spec = Spec {
         ROLLING,
         Arg::string("zone").after("TZ").optional(),
         COUNT_WHAT,
-        Arg::new("missing", ArgKind::OneOf(&[Arg::word("refuse", "REFUSE"), Arg::word("allow", "ALLOW")]))
-            .after("MISSING")
-            .optional(),
+        Arg::new("missing", ArgKind::OneOf(MISSING)).after("MISSING").optional(),
         NOTE,
         FOR_VALUES,
     ],
@@ -59,27 +59,25 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
+const MISSING: &[Arg] = &[Arg::word("refuse", "REFUSE"), Arg::word("allow", "ALLOW")];
+
 /// Reads what a limit counts: `UNITS` or `ORDERS`.
 ///
 /// # Errors
 /// `SYNTAX` for anything else.
 pub fn count(word: &[u8]) -> Parsed<Count> {
-    if is(word, "UNITS") {
-        Ok(Count::Units)
-    } else if is(word, "ORDERS") {
-        Ok(Count::Orders)
-    } else {
-        Err(CommandError::SYNTAX)
+    match keyword(COUNT_PARTS, word) {
+        Some("UNITS") => Ok(Count::Units),
+        Some("ORDERS") => Ok(Count::Orders),
+        _ => Err(CommandError::SYNTAX),
     }
 }
 
 fn missing(word: &[u8]) -> Parsed<Missing> {
-    if is(word, "REFUSE") {
-        Ok(Missing::Refuse)
-    } else if is(word, "ALLOW") {
-        Ok(Missing::Allow)
-    } else {
-        Err(CommandError::SYNTAX)
+    match keyword(MISSING, word) {
+        Some("REFUSE") => Ok(Missing::Refuse),
+        Some("ALLOW") => Ok(Missing::Allow),
+        _ => Err(CommandError::SYNTAX),
     }
 }
 
@@ -103,23 +101,16 @@ fn parse<'a>(args: &mut Args<'a>) -> Parsed<(LimitSet, Option<&'a [u8]>)> {
     let mut rolls = false;
     let (mut per, mut tz, mut what, mut without) = (None, None, None, None);
     let (mut special, mut note) = (None, None);
-    while let Some(option) = args.take() {
-        if is(option, "PER") {
-            set_once(&mut per, window(args.option_value()?)?)?;
-        } else if is(option, "ROLLING") {
-            set_flag(&mut rolls)?;
-        } else if is(option, "TZ") {
-            set_once(&mut tz, time_zone(args.option_value()?)?)?;
-        } else if is(option, "COUNT") {
-            set_once(&mut what, count(args.option_value()?)?)?;
-        } else if is(option, "MISSING") {
-            set_once(&mut without, missing(args.option_value()?)?)?;
-        } else if is(option, "NOTE") {
-            set_once(&mut note, args.note()?)?;
-        } else if is(option, "FOR") {
-            special = Some(override_of(&named, args)?);
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "PER" => set_once(&mut per, window(args.option_value()?)?)?,
+            "ROLLING" => set_flag(&mut rolls)?,
+            "TZ" => set_once(&mut tz, time_zone(args.option_value()?)?)?,
+            "COUNT" => set_once(&mut what, count(args.option_value()?)?)?,
+            "MISSING" => set_once(&mut without, missing(args.option_value()?)?)?,
+            "NOTE" => set_once(&mut note, args.note()?)?,
+            "FOR" => special = Some(override_of(&named, args)?),
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let identity = identity(&named, rolling(per, rolls)?, what.unwrap_or(Count::Units));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::args::{checked_id, integer, is, Parsed};
+use super::args::{checked_id, integer, is, Parsed, BAD_NAME, DUPLICATE, INVALID_VALUE};
 use super::error::CommandError;
 use crate::core::model::ids::{is_name, Bytes};
 use crate::core::model::limit::{push_value, Cap, Identity, TupleBuf, MAX_DIMENSIONS};
@@ -36,10 +36,10 @@ pub fn dimensions(by: &[u8]) -> Parsed<Named<'_>> {
 /// An invalid name, a duplicate, or more than 4.
 pub fn add_dimension<'a>(named: &mut Named<'a>, name: &'a [u8]) -> Parsed<()> {
     if !is_name(name) {
-        return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
+        return Err(BAD_NAME);
     }
     if named.contains(&name) {
-        return Err(CommandError::line("ERR duplicate dimension"));
+        return Err(DUPLICATE);
     }
     named.try_push(name).map_err(|_| CommandError::line("ERR too many dimensions in one limit: at most 4"))
 }
@@ -63,7 +63,7 @@ pub fn pattern(named: &Named<'_>, given: &[Option<&[u8]>]) -> Parsed<Bytes> {
         return Err(CommandError::line("ERR override needs one value per dimension of the limit"));
     }
     for value in given.iter().flatten() {
-        checked_id(value, CommandError::line("ERR invalid dimension value: 1 to 128 bytes"))?;
+        checked_id(value, INVALID_VALUE)?;
     }
     let mut pairs: ArrayVec<(&[u8], Option<&[u8]>), MAX_DIMENSIONS> =
         named.iter().copied().zip(given.iter().copied()).collect();
@@ -82,7 +82,7 @@ pub fn any(value: &[u8]) -> Option<&[u8]> {
     (value != b"*").then_some(value)
 }
 
-/// Reads a window: `ORDER`, `HOUR`, `DAY`, `WEEK`, `MONTH`, `LIFE`, or 1 to 315360000 seconds.
+/// Reads a window: a word of [`NAMED`], or 1 to 315360000 seconds.
 ///
 /// # Errors
 /// `ERR invalid window` for anything else.
@@ -92,9 +92,10 @@ pub fn window(word: &[u8]) -> Parsed<Window> {
     }
     let seconds = integer(word).filter(|n| (1..=MAX_SECONDS).contains(n));
     let seconds = seconds.and_then(|n| u32::try_from(n).ok());
-    seconds
-        .map(Window::Seconds)
-        .ok_or(CommandError::line("ERR invalid window: ORDER, HOUR, DAY, WEEK, MONTH, LIFE or 1 to 315360000 seconds"))
+    seconds.map(Window::Seconds).ok_or_else(|| {
+        let words = NAMED.map(|(_, word, _)| word.to_ascii_uppercase()).join(", ");
+        CommandError::Line(format!("ERR invalid window: {words} or 1 to {MAX_SECONDS} seconds").into())
+    })
 }
 
 /// The window of PER and ROLLING.

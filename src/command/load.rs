@@ -5,7 +5,7 @@
 //! it, too. A first piece begins anew, whatever is there: a migration that was cancelled may be
 //! repeated.
 
-use super::args::{is, Args, Parsed};
+use super::args::{Args, Parsed};
 use super::docs::{reply, Docs};
 use super::effect::NOT_FOR_CLIENTS;
 use super::error::CommandError;
@@ -88,18 +88,17 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 }
 
 fn piece<'a>(args: &mut Args<'a>) -> Parsed<Piece<'a>> {
-    let word = args.required()?;
-    let piece = if is(word, "MORE") {
-        let chunk = args.required()?;
-        if begins(chunk) {
-            Piece::First(chunk)
-        } else {
-            Piece::Next(chunk)
+    let piece = match args.option(SPEC.args)? {
+        Some("MORE") => {
+            let chunk = args.required()?;
+            if begins(chunk) {
+                Piece::First(chunk)
+            } else {
+                Piece::Next(chunk)
+            }
         }
-    } else if is(word, "END") {
-        Piece::End
-    } else {
-        return Err(CommandError::SYNTAX);
+        Some("END") => Piece::End,
+        _ => return Err(CommandError::Arity),
     };
     args.end()?;
     Ok(piece)

@@ -1,6 +1,6 @@
 //! `STOCK.MCONFIRM order numkeys key [key …] [QTY qty [qty …]] [LATE]`
 
-use super::args::{is, set_flag, set_once, Args};
+use super::args::{set_flag, set_once, Args};
 use super::cart::{all_or_none, distinct, finishing, keys, sums, write_pools, CartStep, KEYS, NUMKEYS};
 use super::confirm::changes;
 use super::docs::{reply, Docs};
@@ -40,13 +40,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     let named = keys(&mut args)?;
     let (mut given, mut late) = (None, false);
-    while let Some(option) = args.take() {
-        if is(option, "LATE") {
-            set_flag(&mut late)?;
-        } else if is(option, "QTY") {
-            set_once(&mut given, sums(&mut args, named, 1)?.1)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "LATE" => set_flag(&mut late)?,
+            "QTY" => set_once(&mut given, sums(&mut args, named, 1)?.1)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };

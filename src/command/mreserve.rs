@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use super::args::{is, set_once, Args, Parsed, OUTSIDE};
+use super::args::{set_once, Args, Parsed, OUTSIDE};
 use super::cart::{keys, refuse_pool, sums, write_pools, CartPools, KEYS, NUMKEYS};
 use super::commit::{commit_all, commit_and_purge, view};
 use super::docs::{self, reply, Docs};
@@ -82,22 +82,18 @@ fn parse<'r, 'a: 'r>(
 ) -> Parsed<Cart<'r>> {
     let order = args.order()?;
     let named = keys(args)?;
-    if !args.take().is_some_and(|word| is(word, "QTY")) {
+    if args.option(SPEC.args)? != Some("QTY") {
         return Err(CommandError::SYNTAX);
     }
     let mut ahead = *args;
     let nothing = ahead.take_n(named.len()).is_some_and(|given| given.contains(&&b"0"[..]));
     let (keys, qty) = sums(args, named, 0)?;
     let (mut hold, mut old) = (None, None);
-    while let Some(option) = args.take() {
-        if let Some(given) = args.hold_option(option, now_ms)? {
-            set_once(&mut hold, given)?;
-        } else if is(option, "FOR") {
-            args.attributes_like(recent, attributes)?;
-        } else if is(option, "REPLACES") {
-            set_once(&mut old, args.replaced(order)?)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "FOR" => args.attributes_like(recent, attributes)?,
+            "REPLACES" => set_once(&mut old, args.replaced(order)?)?,
+            option => set_once(&mut hold, args.hold(option, now_ms)?)?,
         }
     }
     if nothing && (old.is_none() || qty.iter().all(|&qty| qty == 0)) {

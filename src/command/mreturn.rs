@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::args::{is, set_flag, Args};
+use super::args::{set_flag, Args};
 use super::cart::{all_or_none, distinct, finishing, keys, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
 use super::docs::{reply, Docs};
@@ -41,13 +41,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     let named = keys(&mut args)?;
     let (mut keep_usage, mut no_restock) = (false, false);
-    while let Some(option) = args.take() {
-        if is(option, "KEEPUSAGE") {
-            set_flag(&mut keep_usage)?;
-        } else if is(option, "NORESTOCK") {
-            set_flag(&mut no_restock)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "KEEPUSAGE" => set_flag(&mut keep_usage)?,
+            "NORESTOCK" => set_flag(&mut no_restock)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };

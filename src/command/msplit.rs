@@ -1,6 +1,6 @@
 //! `STOCK.MSPLIT order part numkeys key [key …] QTY qty [qty …]`
 
-use super::args::{another, is, Args};
+use super::args::{another, Args};
 use super::cart::{all_or_none, keys, sums, write_pools, CartStep, KEYS, NUMKEYS};
 use super::commit::view;
 use super::docs::{self, reply, Docs};
@@ -41,7 +41,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     let part = args.order()?;
     let named = keys(&mut args)?;
-    if !args.take().is_some_and(|word| is(word, "QTY")) {
+    if args.option(SPEC.args)? != Some("QTY") {
         return Err(CommandError::SYNTAX);
     }
     let (distinct, qty) = sums(&mut args, named, 1)?;

@@ -78,18 +78,16 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let cursor = cursor.ok_or(CommandError::line("ERR invalid cursor"))?;
     let (mut only, mut count, mut details) = (None, None, false);
     let mut attributes = Attributes::default();
-    while let Some(option) = args.take() {
-        if is(option, "STATE") {
-            set_once(&mut only, state(args.option_value()?)?)?;
-        } else if is(option, "COUNT") {
-            let outside = CommandError::line("ERR COUNT is out of range: 1 to 10000");
-            set_once(&mut count, bounded(args.option_value()?, 1..=10_000, outside)?)?;
-        } else if is(option, "DETAILS") {
-            set_flag(&mut details)?;
-        } else if is(option, "FOR") {
-            args.attributes(&mut attributes)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "STATE" => set_once(&mut only, state(args.option_value()?)?)?,
+            "COUNT" => {
+                let outside = CommandError::line("ERR COUNT is out of range: 1 to 10000");
+                set_once(&mut count, bounded(args.option_value()?, 1..=10_000, outside)?)?;
+            }
+            "DETAILS" => set_flag(&mut details)?,
+            "FOR" => args.attributes(&mut attributes)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };

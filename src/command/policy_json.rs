@@ -7,14 +7,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::args::Parsed;
+use super::args::{Parsed, BAD_NAME, DUPLICATE};
 use super::error::CommandError;
 use super::limit_text::{add_dimension, any, identity, pattern, time_zone, time_zone_text, window, Named};
 use super::policy_value::{list, Whole};
+use super::refusal::bound_text;
 use crate::core::model::ids::{is_name, Bytes, MAX_STREAM};
 use crate::core::model::limit::{values, Cap, Count, Missing, Overrides, MAX_LIMITS, MAX_OVERRIDES};
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::quantity::MAX_UNITS;
+use crate::core::model::refusal::Bound;
 use crate::core::model::remembered::MAX_REMEMBER;
 use crate::core::model::sale::Schedule;
 use crate::core::model::time::MAX_SECONDS;
@@ -238,7 +240,7 @@ fn policy_of(text: &PolicyText, default_tz: Tz) -> Parsed<Policy> {
         return Err(CommandError::line("ERR invalid policy: events is longer than 512 bytes"));
     }
     if text.limits.len() > MAX_LIMITS {
-        return Err(CommandError::line("ERR too many limits in one pool: at most 32"));
+        return Err(CommandError::line(bound_text(Bound::Limits)));
     }
     let mut limits: Vec<PolicyLimit> = Vec::with_capacity(text.limits.len());
     for given in &text.limits {
@@ -268,13 +270,13 @@ fn remember(names: &[String]) -> Parsed<Vec<Bytes>> {
         return Err(CommandError::line("ERR invalid policy: more than 16 dimensions in remember"));
     }
     if !names.iter().all(|name| is_name(name.as_bytes())) {
-        return Err(CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -"));
+        return Err(BAD_NAME);
     }
     let mut sorted: Vec<Bytes> = names.iter().map(|name| Bytes::new(name.as_bytes())).collect();
     sorted.sort_unstable();
     sorted.dedup();
     if sorted.len() < names.len() {
-        return Err(CommandError::line("ERR duplicate dimension"));
+        return Err(DUPLICATE);
     }
     Ok(sorted)
 }
@@ -328,7 +330,7 @@ fn limit(text: &LimitText, default_tz: Tz) -> Parsed<PolicyLimit> {
         MissingText::Allow => Missing::Allow,
     };
     if text.overrides.len() > MAX_OVERRIDES {
-        return Err(CommandError::line("ERR too many overrides in one limit: at most 10000"));
+        return Err(CommandError::line(bound_text(Bound::Overrides)));
     }
     let mut overrides = Overrides::default();
     for given in &text.overrides {

@@ -14,8 +14,10 @@ use super::error::CommandError;
 use super::limit::count;
 use super::limit_text::{dimensions, identity, window};
 use super::policy_json::{checked_text, limit_from_value, limit_to_value, policy_from_value, policy_to_value};
+use super::refusal::bound_text;
 use crate::core::model::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS};
 use crate::core::model::policy::{Policy, PolicyLimit};
+use crate::core::model::refusal::Bound;
 use crate::core::model::window::Window;
 use crate::core::model::zone::Tz;
 
@@ -58,7 +60,7 @@ pub fn merged(current: &Policy, patch: Patch, default_tz: Tz) -> Parsed<Policy> 
         }
     }
     if policy.limits.len() > MAX_LIMITS {
-        return Err(CommandError::line("ERR too many limits in one pool: at most 32"));
+        return Err(CommandError::line(bound_text(Bound::Limits)));
     }
     Ok(policy)
 }

@@ -1,6 +1,6 @@
 //! `STOCK.RECONCILE key on_hand [AFTER epoch seq out] [DRYRUN] [NOTE text]`
 
-use super::args::{bounded, is, set_flag, set_once, units, Args, Parsed};
+use super::args::{bounded, set_flag, set_once, units, Args, Parsed};
 use super::commit::{commit_noted_and_purge, context, reply_no_pool, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -61,15 +61,12 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let on_hand = units(args.required()?)?;
     let (mut followed, mut dry, mut note) = (None, false, None);
-    while let Some(option) = args.take() {
-        if is(option, "AFTER") {
-            set_once(&mut followed, after(&mut args)?)?;
-        } else if is(option, "DRYRUN") {
-            set_flag(&mut dry)?;
-        } else if is(option, "NOTE") {
-            set_once(&mut note, args.note()?)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "AFTER" => set_once(&mut followed, after(&mut args)?)?,
+            "DRYRUN" => set_flag(&mut dry)?,
+            "NOTE" => set_once(&mut note, args.note()?)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     // A dry run reads: due holds do not expire.

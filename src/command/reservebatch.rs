@@ -1,6 +1,6 @@
 //! `STOCK.RESERVEBATCH key [EX|PX|PXAT t] [DIMS n dim [dim …]] ORDERS m order qty [value …] …`
 
-use super::args::{checked_id, is, quantity, set_once, Args, Parsed, BAD_ORDER, INVALID_VALUE};
+use super::args::{checked_id, quantity, set_once, Args, Parsed, BAD_ORDER, INVALID_VALUE};
 use super::batch::{self, ORDERS};
 use super::commit::{commit_and_purge, view};
 use super::docs::{reply, Docs};
@@ -65,15 +65,10 @@ struct Batch<'a> {
 fn parse<'a>(args: &mut Args<'a>, now_ms: i64) -> Parsed<Batch<'a>> {
     let (mut hold, mut names) = (None, None);
     loop {
-        let option = args.option_value()?;
-        if let Some(given) = args.hold_option(option, now_ms)? {
-            set_once(&mut hold, given)?;
-        } else if is(option, "DIMS") {
-            set_once(&mut names, args.common_names()?)?;
-        } else if is(option, "ORDERS") {
-            break;
-        } else {
-            return Err(CommandError::SYNTAX);
+        match args.option(SPEC.args)?.ok_or(CommandError::SYNTAX)? {
+            "DIMS" => set_once(&mut names, args.common_names()?)?,
+            "ORDERS" => break,
+            option => set_once(&mut hold, args.hold(option, now_ms)?)?,
         }
     }
     let names: CommonNames<'a> = names.unwrap_or_default();

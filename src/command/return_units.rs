@@ -1,6 +1,6 @@
 //! `STOCK.RETURN key order [QTY n TOKEN t [LATE]] [KEEPUSAGE] [NORESTOCK] [FOR dim value …]`
 
-use super::args::{is, quantity, set_flag, set_once, token, Args, Parsed};
+use super::args::{quantity, set_flag, set_once, token, Args, Parsed};
 use super::commit::{commit, commit_and_purge, view, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -63,22 +63,18 @@ fn parse<'a>(args: &mut Args<'a>, attributes: &mut Attributes<'a>) -> Parsed<(Re
     let order = args.order()?;
     let (mut qty, mut key, mut late, mut keep_usage, mut no_restock) = (None, None, false, false, false);
     let mut named = false;
-    while let Some(option) = args.take() {
-        if is(option, "QTY") {
-            set_once(&mut qty, quantity(args.option_value()?)?)?;
-        } else if is(option, "TOKEN") {
-            set_once(&mut key, token(args.option_value()?)?)?;
-        } else if is(option, "LATE") {
-            set_flag(&mut late)?;
-        } else if is(option, "KEEPUSAGE") {
-            set_flag(&mut keep_usage)?;
-        } else if is(option, "NORESTOCK") {
-            set_flag(&mut no_restock)?;
-        } else if is(option, "FOR") {
-            args.attributes(attributes)?;
-            named = true;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "QTY" => set_once(&mut qty, quantity(args.option_value()?)?)?,
+            "TOKEN" => set_once(&mut key, token(args.option_value()?)?)?,
+            "LATE" => set_flag(&mut late)?,
+            "KEEPUSAGE" => set_flag(&mut keep_usage)?,
+            "NORESTOCK" => set_flag(&mut no_restock)?,
+            "FOR" => {
+                args.attributes(attributes)?;
+                named = true;
+            }
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let part = match (qty, key) {

@@ -1,6 +1,6 @@
 //! `STOCK.SCHEDULE key [FROM unix-ms|NONE] [UNTIL unix-ms|NONE] [NOTE text]`
 
-use super::args::{bounded, is, set_once, Args, Parsed};
+use super::args::{bounded, keyword, set_once, Args, Parsed};
 use super::commit::write_pool;
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -47,7 +47,7 @@ const BOUND: &[Arg] = &[Arg::new("unix-time-milliseconds", ArgKind::UnixTime), A
 
 /// A bound: Unix ms, or NONE.
 fn bound(argument: &[u8]) -> Parsed<Option<i64>> {
-    if is(argument, "NONE") {
+    if keyword(BOUND, argument).is_some() {
         return Ok(None);
     }
     let outside = CommandError::line("ERR invalid sale window: times are 1 to 9007199254740991 ms, or NONE");
@@ -59,15 +59,12 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let (mut from_ms, mut until_ms): (NewBound, NewBound) = (None, None);
     let mut note = None;
-    while let Some(option) = args.take() {
-        if is(option, "FROM") {
-            set_once(&mut from_ms, bound(args.option_value()?)?)?;
-        } else if is(option, "UNTIL") {
-            set_once(&mut until_ms, bound(args.option_value()?)?)?;
-        } else if is(option, "NOTE") {
-            set_once(&mut note, args.note()?)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "FROM" => set_once(&mut from_ms, bound(args.option_value()?)?)?,
+            "UNTIL" => set_once(&mut until_ms, bound(args.option_value()?)?)?,
+            "NOTE" => set_once(&mut note, args.note()?)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     // What the call alone says is checked before anything is touched.

@@ -1,6 +1,6 @@
 //! `STOCK.SET key on_hand|UNLIMITED [NX|XX] [NOTE text]`
 
-use super::args::{is, set_once, units, Args};
+use super::args::{keyword, set_once, units, Args};
 use super::commit::{commit_noted, commit_noted_and_purge, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -45,17 +45,15 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let amount = args.required()?;
-    let on_hand = if is(amount, "UNLIMITED") { OnHand::Unlimited } else { OnHand::Units(units(amount)?) };
+    let unlimited = keyword(SPEC.args, amount) == Some("UNLIMITED");
+    let on_hand = if unlimited { OnHand::Unlimited } else { OnHand::Units(units(amount)?) };
     let (mut must_exist, mut note) = (None, None);
-    while let Some(option) = args.take() {
-        if is(option, "NX") {
-            set_once(&mut must_exist, false)?;
-        } else if is(option, "XX") {
-            set_once(&mut must_exist, true)?;
-        } else if is(option, "NOTE") {
-            set_once(&mut note, args.note()?)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "NX" => set_once(&mut must_exist, false)?,
+            "XX" => set_once(&mut must_exist, true)?,
+            "NOTE" => set_once(&mut note, args.note()?)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     // A new pool has no due holds. One that exists is opened as by every write.

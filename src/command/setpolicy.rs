@@ -1,6 +1,6 @@
 //! `STOCK.SETPOLICY key json [MERGE] [NOTE text]`
 
-use super::args::{is, set_flag, set_once, Args};
+use super::args::{set_flag, set_once, Args};
 use super::commit::{announce_sale, commit_noted_and_purge, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -57,13 +57,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let json = args.required()?;
     let (mut merges, mut note) = (false, None);
-    while let Some(option) = args.take() {
-        if is(option, "MERGE") {
-            set_flag(&mut merges)?;
-        } else if is(option, "NOTE") {
-            set_once(&mut note, args.note()?)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "MERGE" => set_flag(&mut merges)?,
+            "NOTE" => set_once(&mut note, args.note()?)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let tz = call.env.defaults.tz;

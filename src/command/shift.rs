@@ -1,6 +1,6 @@
 //! `STOCK.SHIFT key TO|FROM peer total …`
 
-use super::args::{another, bounded, is, set_flag, set_once, Args, Parsed};
+use super::args::{another, bounded, set_flag, set_once, Args, Parsed};
 use super::commit::{commit_and_purge, view, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -27,7 +27,7 @@ pub const SPEC: Spec = Spec {
     inserts: false,
     args: &[
         Arg::KEY,
-        Arg::new("way", ArgKind::OneOf(&[Arg::word("to", "TO"), Arg::word("from", "FROM")])),
+        Arg::new("way", ArgKind::OneOf(WAYS)),
         Arg::string("peer"),
         Arg::integer("total"),
         Arg::word("received", "RECEIVED").optional(),
@@ -60,13 +60,15 @@ pub const SPEC: Spec = Spec {
             refusal::LIMITED,
         ],
         errors: &[
-            "ERR: `peer` is the pool's own key; or the pool is unlimited; or it has no such limit, or one that is unlimited or `PER ORDER`; or it \
-                has shifted 10,000 peers and shares.",
+            "ERR: `peer` is the pool's own key; or the pool is unlimited; or it has no such limit, or one that is \
+                unlimited or `PER ORDER`; or it has shifted 10,000 peers and shares.",
         ],
         example: include_str!("examples/shift.txt"),
     },
     run,
 };
+
+const WAYS: &[Arg] = &[Arg::word("to", "TO"), Arg::word("from", "FROM")];
 
 /// What the options say.
 #[derive(Default)]
@@ -81,24 +83,19 @@ fn options<'a>(args: &mut Args<'a>) -> Parsed<Options<'a>> {
     let mut options = Options::default();
     let (mut per, mut rolls, mut what) = (None, false, None);
     let mut value = None;
-    while let Some(option) = args.take() {
-        if is(option, "RECEIVED") {
-            set_flag(&mut options.received)?;
-        } else if is(option, "SINCE") {
-            let outside = CommandError::line("ERR SINCE is out of range: 1 to 9007199254740991 ms");
-            set_once(&mut options.since_ms, bounded(args.option_value()?, 1..=MAX_UNITS, outside)?)?;
-        } else if is(option, "LIMIT") {
-            set_once(&mut options.named, dimensions(args.option_value()?)?)?;
-        } else if is(option, "PER") {
-            set_once(&mut per, window(args.option_value()?)?)?;
-        } else if is(option, "ROLLING") {
-            set_flag(&mut rolls)?;
-        } else if is(option, "COUNT") {
-            set_once(&mut what, count(args.option_value()?)?)?;
-        } else if is(option, "FOR") {
-            value = Some(args.take_rest());
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "RECEIVED" => set_flag(&mut options.received)?,
+            "SINCE" => {
+                let outside = CommandError::line("ERR SINCE is out of range: 1 to 9007199254740991 ms");
+                set_once(&mut options.since_ms, bounded(args.option_value()?, 1..=MAX_UNITS, outside)?)?;
+            }
+            "LIMIT" => set_once(&mut options.named, dimensions(args.option_value()?)?)?,
+            "PER" => set_once(&mut per, window(args.option_value()?)?)?,
+            "ROLLING" => set_flag(&mut rolls)?,
+            "COUNT" => set_once(&mut what, count(args.option_value()?)?)?,
+            "FOR" => value = Some(args.take_rest()),
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     match &options.named {
@@ -126,11 +123,11 @@ fn values(named: &Named<'_>, given: Option<&[&[u8]]>) -> Parsed<Bytes> {
 }
 
 fn request<'a>(args: &mut Args<'a>) -> Parsed<Request<'a>> {
-    let way = args.required()?;
-    let sends = is(way, "TO");
-    if !sends && !is(way, "FROM") {
-        return Err(CommandError::SYNTAX);
-    }
+    let sends = match args.option(WAYS)? {
+        Some("TO") => true,
+        Some("FROM") => false,
+        _ => return Err(CommandError::Arity),
+    };
     let peer = args.required()?;
     if peer.is_empty() || peer.len() > MAX_PEER {
         return Err(CommandError::line("ERR invalid peer: 1 to 512 bytes"));

@@ -183,4 +183,5 @@ pub const PER: Arg = Arg::string("window").after("PER").optional();
 pub const ROLLING: Arg = Arg::word("rolling", "ROLLING").optional();
 /// COUNT and what a limit counts.
 pub const COUNT_WHAT: Arg = Arg::new("what", ArgKind::OneOf(COUNT_PARTS)).after("COUNT").optional();
-const COUNT_PARTS: &[Arg] = &[Arg::word("units", "UNITS"), Arg::word("orders", "ORDERS")];
+/// What a limit can count.
+pub const COUNT_PARTS: &[Arg] = &[Arg::word("units", "UNITS"), Arg::word("orders", "ORDERS")];

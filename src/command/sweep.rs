@@ -1,6 +1,6 @@
 //! `STOCK.SWEEP key [COUNT n]`
 
-use super::args::{bounded, is, Args};
+use super::args::{bounded, Args};
 use super::commit::{make_due_changes, purge, reply_no_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -38,10 +38,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let mut count = DEFAULT_COUNT;
-    if let Some(option) = args.take() {
-        if !is(option, "COUNT") {
-            return Err(CommandError::SYNTAX);
-        }
+    if args.option(SPEC.args)?.is_some() {
         let outside = CommandError::line("ERR COUNT is out of range: 1 to 100000");
         count = bounded(args.option_value()?, 1..=MAX_COUNT, outside)?;
         if !args.is_empty() {

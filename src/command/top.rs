@@ -1,6 +1,6 @@
 //! `STOCK.TOP [BY reserved|soldout|limited|held|orders|memory] [COUNT n]`
 
-use super::args::{bounded, is, set_once, Args, Parsed};
+use super::args::{bounded, keyword, set_once, Args, Parsed};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::hot_keys::{HotKey, MOST_MISSING, MOST_POOLS};
@@ -60,34 +60,28 @@ fn of(hot: &HotKey, answer: &str) -> u64 {
 }
 
 fn value(word: &[u8]) -> Parsed<Value> {
-    Ok(if is(word, "RESERVED") {
-        |hot| of(hot, "reserved")
-    } else if is(word, "SOLDOUT") {
-        |hot| of(hot, "soldout")
-    } else if is(word, "LIMITED") {
-        |hot| of(hot, "limited")
-    } else if is(word, "HELD") {
-        |hot| hot.size.held.max(0).unsigned_abs()
-    } else if is(word, "ORDERS") {
-        |hot| hot.size.orders
-    } else if is(word, "MEMORY") {
-        |hot| hot.size.memory_bytes
-    } else {
-        return Err(CommandError::line("ERR unknown BY: reserved, soldout, limited, held, orders or memory"));
+    Ok(match keyword(BY, word) {
+        Some("RESERVED") => |hot| of(hot, "reserved"),
+        Some("SOLDOUT") => |hot| of(hot, "soldout"),
+        Some("LIMITED") => |hot| of(hot, "limited"),
+        Some("HELD") => |hot| hot.size.held.max(0).unsigned_abs(),
+        Some("ORDERS") => |hot| hot.size.orders,
+        Some("MEMORY") => |hot| hot.size.memory_bytes,
+        _ => return Err(CommandError::line("ERR unknown BY: reserved, soldout, limited, held, orders or memory")),
     })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let (mut by, mut count) = (None, None);
-    while let Some(option) = args.take() {
-        if is(option, "BY") {
-            set_once(&mut by, value(args.option_value()?)?)?;
-        } else if is(option, "COUNT") {
-            let outside = CommandError::line("ERR COUNT is out of range: 1 to 384");
-            set_once(&mut count, bounded(args.option_value()?, 1..=MOST, outside)?)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "BY" => set_once(&mut by, value(args.option_value()?)?)?,
+            "COUNT" => {
+                let outside = CommandError::line("ERR COUNT is out of range: 1 to 384");
+                set_once(&mut count, bounded(args.option_value()?, 1..=MOST, outside)?)?;
+            }
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let by = by.unwrap_or(HotKey::calls);

@@ -1,6 +1,6 @@
 //! `STOCK.TRANSFER from to qty TOKEN t [NOTE text]`
 
-use super::args::{another, is, quantity, set_once, token, Args, Parsed};
+use super::args::{another, quantity, set_once, token, Args, Parsed};
 use super::cart::{refuse_pool, write_pools};
 use super::commit::{commit_noted_and_purge, view};
 use super::docs::{reply, Docs};
@@ -64,13 +64,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let keys = [key(&mut args)?, key(&mut args)?];
     let qty = quantity(args.required()?)?;
     let (mut given, mut note) = (None, None);
-    while let Some(option) = args.take() {
-        if is(option, "TOKEN") {
-            set_once(&mut given, token(args.option_value()?)?)?;
-        } else if is(option, "NOTE") {
-            set_once(&mut note, args.note()?)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "TOKEN" => set_once(&mut given, token(args.option_value()?)?)?,
+            "NOTE" => set_once(&mut note, args.note()?)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let token = given.ok_or(CommandError::SYNTAX)?;

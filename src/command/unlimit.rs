@@ -1,6 +1,6 @@
 //! `STOCK.UNLIMIT key by [PER window [ROLLING]] [COUNT UNITS|ORDERS] [NOTE text] [FOR value …]`
 
-use super::args::{is, set_flag, set_once, Args};
+use super::args::{set_flag, set_once, Args};
 use super::commit::{commit_noted_and_purge, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
@@ -39,19 +39,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let named = dimensions(args.required()?)?;
     let mut rolls = false;
     let (mut per, mut what, mut special, mut note) = (None, None, None, None);
-    while let Some(option) = args.take() {
-        if is(option, "PER") {
-            set_once(&mut per, window(args.option_value()?)?)?;
-        } else if is(option, "ROLLING") {
-            set_flag(&mut rolls)?;
-        } else if is(option, "COUNT") {
-            set_once(&mut what, count(args.option_value()?)?)?;
-        } else if is(option, "NOTE") {
-            set_once(&mut note, args.note()?)?;
-        } else if is(option, "FOR") {
-            special = Some(override_of(&named, &mut args)?);
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "PER" => set_once(&mut per, window(args.option_value()?)?)?,
+            "ROLLING" => set_flag(&mut rolls)?,
+            "COUNT" => set_once(&mut what, count(args.option_value()?)?)?,
+            "NOTE" => set_once(&mut note, args.note()?)?,
+            "FOR" => special = Some(override_of(&named, &mut args)?),
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let identity = identity(&named, rolling(per, rolls)?, what.unwrap_or(Count::Units));

@@ -1,6 +1,6 @@
 //! `STOCK.USAGE key [TOP n] [FOR dim value …]`
 
-use super::args::{bounded, is, set_once, Args};
+use super::args::{bounded, set_once, Args};
 use super::commit::{context, read_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -60,14 +60,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut args = Args::new(call.args);
     let key = args.required()?;
     let (mut top, mut attributes) = (None, Attributes::default());
-    while let Some(option) = args.take() {
-        if is(option, "TOP") {
-            let outside = CommandError::line("ERR TOP is out of range: 1 to 1000");
-            set_once(&mut top, bounded(args.option_value()?, 1..=MAX_TOP, outside)?)?;
-        } else if is(option, "FOR") {
-            args.attributes(&mut attributes)?;
-        } else {
-            return Err(CommandError::SYNTAX);
+    while let Some(option) = args.option(SPEC.args)? {
+        match option {
+            "TOP" => {
+                let outside = CommandError::line("ERR TOP is out of range: 1 to 1000");
+                set_once(&mut top, bounded(args.option_value()?, 1..=MAX_TOP, outside)?)?;
+            }
+            "FOR" => args.attributes(&mut attributes)?,
+            _ => return Err(CommandError::SYNTAX),
         }
     }
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };

@@ -43,6 +43,7 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     notify::announce(ctx, &scratch.open, journal);
     let expired = if env.origin == Origin::Client { count_expired(journal) } else { 0 };
     let (divergences, published, dropped) = (journal.divergences, journal.published, journal.dropped);
+    let newer_version = if divergences > 0 { scratch.journal.newer_version.take() } else { None };
     scratch.clear();
     state::with(|state| {
         state.count_outcome(outcome);
@@ -58,6 +59,20 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
         }
         state.return_scratch(scratch);
     });
+    if let Some(version) = newer_version {
+        newer_effect(ctx, version);
+    }
+}
+
+/// An effect could not be read, because a newer module wrote it.
+#[cold]
+fn newer_effect(ctx: Ctx<'_>, version: i32) {
+    state::with(|state| state.log_newer_effect(version));
+    if reads_file(ctx, ctx.flags()) {
+        // As the server does where its file holds a command that it does not know. Without these
+        // sales it would start, and soon write a file without them.
+        std::process::exit(1);
+    }
 }
 
 /// Runs the handler, and what must follow while its keys are open.
@@ -139,12 +154,8 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
     }
     let flags = ctx.flags();
     let import = state::with(|state| state.import_flag);
-    // The append-only file is read by a client of its own, which has the largest id. The flag for
-    // loading alone proves nothing: during a diskless load of a replica, clients are served from
-    // the old data set.
-    let from_file = flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 && ctx.is_aof_client();
     let primary = flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0;
-    if from_file {
+    if reads_file(ctx, flags) {
         Origin::Replication
     } else if primary && flags & import != 0 {
         Origin::SlotImport
@@ -153,6 +164,13 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
     } else {
         Origin::Client
     }
+}
+
+/// Whether the call comes from the append-only file. A client of its own reads it, which has the
+/// largest id. The flag for loading alone proves nothing: during a diskless load of a replica,
+/// clients are served from the old data set.
+fn reads_file(ctx: Ctx<'_>, flags: u32) -> bool {
+    flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 && ctx.is_aof_client()
 }
 
 fn count_expired(journal: &Journal) -> u64 {

@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::wake_queue::WakeQueue;
 use crate::command::hot_keys::HotKeys;
 use crate::command::refusal::Outcome;
+use crate::core::codec;
 use crate::core::model::time::Clock;
 
 /// A step back of the clock by more than this is counted for `INFO`.
@@ -68,6 +69,7 @@ pub struct State {
     last_ms: i64,
     grace_since: Option<Instant>,
     divergence_logged: Option<Instant>,
+    newer_effect_logged: Option<Instant>,
     drop_logged: Option<Instant>,
     #[allow(clippy::vec_box, reason = "moving a box moves a pointer, not the buffers")]
     spare: Vec<Box<Scratch>>,
@@ -105,6 +107,7 @@ impl State {
             last_ms: 0,
             grace_since: None,
             divergence_logged: None,
+            newer_effect_logged: None,
             drop_logged: None,
             spare: Vec::new(),
         }
@@ -149,6 +152,17 @@ impl State {
         }
         if let Some(total) = self.totals.outcomes.get_mut(outcome as usize) {
             *total = total.wrapping_add(1);
+        }
+    }
+
+    /// Logs that a newer module wrote an effect, at most every 10 s.
+    pub fn log_newer_effect(&mut self, version: i32) {
+        if self.newer_effect_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            self.newer_effect_logged = Some(Instant::now());
+            let known = codec::VERSION;
+            log::warning(&format!(
+                "an effect has encoding version {version}; this module reads up to version {known}: load a newer module"
+            ));
         }
     }
 

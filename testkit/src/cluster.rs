@@ -7,8 +7,10 @@ use std::ops::RangeInclusive;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::server::free_port;
-use crate::{info, poll, wait_until, Client, Server};
+use crate::calls::info;
+use crate::client::Client;
+use crate::server::{free_port, Server};
+use crate::wait::{poll, wait_until};
 
 pub const PRIMARIES: usize = 3;
 pub const SLOTS: usize = 16384;

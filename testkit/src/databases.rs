@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::server::free_port;
-use crate::wait_until;
+use crate::wait::wait_until;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {

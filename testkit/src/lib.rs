@@ -11,6 +11,7 @@
 //! Only for development: it panics where anything is not as expected.
 #![allow(missing_docs, reason = "for the tests of this project only")]
 
+pub mod build;
 pub mod client;
 pub mod clock;
 pub mod cluster;

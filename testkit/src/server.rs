@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
+use crate::calls::info;
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::{info, poll, wait_until};
+use crate::wait::{poll, wait_until};
 
 /// What no log of a server that lives may hold, whatever the test was about.
 const DISASTERS: [&str; 5] =

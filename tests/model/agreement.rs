@@ -6,7 +6,7 @@ use redis_stock::command::host::Origin;
 use redis_stock::core::model::zone::Tz;
 use testkit::generate::{Generator, Profile, START_MS};
 use testkit::host::{Fields, Host};
-use testkit::reference::told::EventRef;
+use testkit::reference::EventRef;
 use testkit::reference::{Config, Reference};
 use testkit::reply::same_for;
 

@@ -93,6 +93,9 @@ const SINCE_2: &[(i64, &str)] = &[
     // A share of an order that is forgotten.
     (700_000, "RETURN k forgotten-2 QTY 1 TOKEN r-3 LATE FOR user u3"),
     (700_001, "RESERVE k open 2 PARTIAL EX 300 FOR user u8 region r4 store s1 email u8@shop.test"),
+    // Many orders in a call, one of them twice, one unknown.
+    (700_010, "RESERVEBATCH k EX 900 DIMS 2 region user ORDERS 3 batch-1 1 r5 u10 batch-2 2 r5 u11 batch-1 1 r5 u10"),
+    (700_011, "CONFIRMBATCH k ORDERS 3 batch-1 never-held batch-2"),
 ];
 
 /// The whole history.

@@ -5,6 +5,7 @@ mod arriving;
 mod broken;
 mod golden;
 mod hostile;
+mod options;
 mod regressions;
 mod rolling;
 mod selftest;

@@ -217,6 +217,20 @@ fn the_background_wakes_for_everything_that_it_can_free() {
     }
 }
 
+/// What the queue of the background goes by, where nobody sells.
+#[test]
+fn the_background_wakes_for_an_opening_and_for_an_end() {
+    let mut host = shop(&["SET k 100"]);
+    call(&mut host, NOW_MS, &format!("SCHEDULE k FROM {} UNTIL {}", NOW_MS + 10, NOW_MS + 20));
+    for at_ms in [NOW_MS + 10, NOW_MS + 20] {
+        assert_eq!(host.pool(b"k").next_wake_ms(), Some(at_ms));
+        let before = host.state();
+        call(&mut host, at_ms, "SWEEP k");
+        assert_ne!(host.state(), before, "it is announced");
+    }
+    assert_eq!(host.pool(b"k").next_wake_ms(), None);
+}
+
 #[test]
 fn an_emptied_pool_gives_its_memory_back() {
     let mut host = shop(&["SET k 100000", r#"SETPOLICY k {"retain":1,"limits":[{"by":["user"],"max":5,"per":60}]}"#]);

@@ -3,7 +3,6 @@
 mod circles;
 mod commands_page;
 mod documents;
-mod options;
 mod packaging;
 mod server_functions;
 mod words;

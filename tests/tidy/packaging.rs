@@ -61,3 +61,80 @@ fn the_image_has_a_compiler_that_every_crate_can_use() {
         assert!(wanted > (1, 0) && image >= Some(wanted), "{member} wants {wanted:?}, the image has {image:?}");
     }
 }
+
+/// The words behind `word` in a text, each up to a space or the end of a quoted part.
+fn words_behind<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+    let ends = |c: char| c.is_whitespace() || "'\"`]),;".contains(c);
+    text.split(word).skip(1).filter_map(|rest| rest.split(ends).next()).filter(|name| !name.is_empty()).collect()
+}
+
+/// What CI calls is there: targets of the Makefile, campaigns, stages of the Dockerfile, scripts.
+#[test]
+fn workflows_name_what_there_is() {
+    let makefile = read("Makefile");
+    let mut called = 0;
+    for file in fs::read_dir(root().join(".github/workflows")).expect("the workflows") {
+        let path = file.expect("a file").path();
+        let text = fs::read_to_string(&path).expect("its text");
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            // `make one two NAME=three` names two targets; behind a name stands a colon in the Makefile.
+            let Some((_, words)) = line.split_once("make ").filter(|(before, _)| !before.contains("apt-get")) else {
+                continue;
+            };
+            for target in words.split_whitespace().take_while(|word| !word.contains(['=', '&', '|', '#'])) {
+                assert!(makefile.contains(&format!("\n{target}:")), "{}: no target {target}: {line}", path.display());
+                called += 1;
+            }
+            for campaign in words_behind(words, "NAME=") {
+                let source = format!("campaign/src/{campaign}.rs");
+                assert!(root().join(&source).exists(), "{}: no campaign {campaign}", path.display());
+            }
+            for fuzzed in words_behind(words, "TARGET_OF=") {
+                let source = format!("fuzz/fuzz_targets/{fuzzed}.rs");
+                assert!(root().join(&source).exists(), "{}: no target of libFuzzer {fuzzed}", path.display());
+            }
+        }
+        for script in words_behind(&text, "bash ").into_iter().chain(words_behind(&text, "run: sh ")) {
+            let known = root().join(script).exists() || script.starts_with('-');
+            assert!(known, "{}: no script {script}", path.display());
+        }
+    }
+    assert!(called >= 12, "only {called} targets are called");
+    let release = read(".github/workflows/release.yml");
+    let matrix = release.split("target: [").nth(1).and_then(|rest| rest.split(']').next()).expect("the images");
+    let dockerfile = read("Dockerfile");
+    for image in matrix.split(", ") {
+        assert!(dockerfile.lines().any(|line| line.ends_with(&format!(" AS {image}"))), "no stage {image}");
+    }
+}
+
+/// A crate that is published says all that crates.io shows of it, and needs no crate that is not.
+#[test]
+fn published_crates_are_complete() {
+    let makefile = read("Makefile");
+    let line = makefile.lines().find_map(|line| line.strip_prefix("PUBLISHED := ")).expect("the list");
+    let mut published: Vec<&str> = line.split(' ').collect();
+    for member in members() {
+        let cargo = read(&format!("{member}/Cargo.toml"));
+        let package = cargo.split("[package]").nth(1).and_then(|rest| rest.split("\n[").next()).expect("a package");
+        let name = words_behind(package, "\nname = \"")[0];
+        let is_listed = published.contains(&name);
+        assert_eq!(is_listed, !package.contains("publish = false"), "{name}: PUBLISHED of the Makefile");
+        if !is_listed {
+            continue;
+        }
+        published.retain(|other| *other != name);
+        for field in ["description", "license", "rust-version", "readme", "keywords", "categories", "include"] {
+            let given = [format!("\n{field} = "), format!("\n{field}.workspace = true")];
+            assert!(given.iter().any(|field| package.contains(field.as_str())), "{name} has no {field}");
+        }
+        let readme = words_behind(package, "\nreadme = \"")[0];
+        assert!(root().join(&member).join(readme).exists(), "{name}: no {readme}");
+        // What is needed to build it has a version, so that it can come from crates.io.
+        let needed = cargo.split("\n[dependencies]").nth(1).and_then(|rest| rest.split("\n[").next());
+        for line in needed.unwrap_or_default().lines().filter(|line| line.contains("path = ")) {
+            assert!(line.contains("version = "), "{name}: {line}");
+        }
+    }
+    assert_eq!(published, Vec::<&str>::new(), "no members of the workspace");
+}

@@ -38,12 +38,17 @@ pub fn reserve_until(command: &[&[u8]], hold: [&[u8]; 2], calls: &mut Calls, ord
 
 /// `STOCK.MRESERVE order 3 key key key QTY 1 1 1 EX 900 FOR user … region … store …`
 pub fn cart(_: &Scripts, calls: &mut Calls, n: u64) {
-    let (order, user, region, store) = (ids::order(n), ids::user(n), ids::region(n), ids::store(n));
+    cart_of(calls, n, n, &[]);
+}
+
+/// The same with these words before FOR.
+pub fn cart_of(calls: &mut Calls, order: u64, user: u64, words: &[&[u8]]) {
+    let (order, buyer, region, store) = (ids::order(order), ids::user(user), ids::region(user), ids::store(user));
     let [tea, cup, pot] = POOLS.map(str::as_bytes);
-    let (head, tail) = ([b"STOCK.MRESERVE".as_slice(), &order, b"3", tea, cup, pot], [b"user".as_slice(), &user]);
-    let middle: [&[u8]; 7] = [b"QTY", b"1", b"1", b"1", b"EX", b"900", b"FOR"];
-    let last: [&[u8]; 4] = [b"region", &region, b"store", &store];
-    calls.add(&[&head[..], &middle, &tail, &last].concat());
+    let content: [&[u8]; 6] = [b"STOCK.MRESERVE", &order, b"3", tea, cup, pot];
+    let quantities: [&[u8]; 4] = [b"QTY", b"1", b"1", b"1"];
+    let whom: [&[u8]; 7] = [b"FOR", b"user", &buyer, b"region", &region, b"store", &store];
+    calls.add(&[&content[..], &quantities, &HOLD, words, &whom].concat());
 }
 
 /// `STOCK.RESERVEBATCH key EX 900 DIMS 3 user region store ORDERS 64 order 1 user region store …`

@@ -48,6 +48,7 @@ pub const FLOOR: &str = "floor";
 pub const RESERVE_3: &str = "RESERVE, 3 limits";
 pub const BATCH: &str = "RESERVEBATCH of 64, 3 limits: for each order";
 pub const MRESERVE: &str = "MRESERVE, 3 pools × 3 limits";
+pub const REPLACES: &str = "MRESERVE … REPLACES, 3 pools × 3 limits";
 pub const SOLDOUT: &str = "RESERVE: SOLDOUT";
 pub const LIMITED: &str = "RESERVE: LIMITED";
 pub const LUA_A: &str = "Lua A: stock only";

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::calls::{reserve, GREEDY_BUYERS, POOLS, RESERVED};
+use super::calls::{cart_of, reserve, CART_RESERVED, GREEDY_BUYERS, POOLS, RESERVED};
 use crate::client::{Connection, Load};
 
 /// The stream of the events.
@@ -28,6 +28,8 @@ pub enum Before {
     Nothing,
     /// Every order that a call names is reserved.
     TheOrders,
+    /// So is every cart.
+    TheCarts,
     /// A thousand buyers have used up their limit.
     GreedyBuyers,
 }
@@ -61,6 +63,7 @@ impl Setup {
         match self.before {
             Before::Nothing => Ok(()),
             Before::TheOrders => load.fill(0, calls, RESERVED, |calls, n| reserve(b"STOCK.RESERVE", calls, n, n)),
+            Before::TheCarts => load.fill(0, calls, CART_RESERVED, |calls, n| cart_of(calls, n, n, &[])),
             Before::GreedyBuyers => {
                 connection.call(&["STOCK.LIMIT", POOLS[0], "user", "1", "PER", "DAY"])?;
                 let some = u64::from(GREEDY_BUYERS);

@@ -1,7 +1,9 @@
 //! The calls of the module.
 
-use super::calls::{batch, cart, reserve, BATCH_ORDERS, BATCH_RESERVED, CART_RESERVED, GREEDY_BUYERS, POOLS, RESERVED};
-use super::row::{Kind, Make, Row, BATCH, LIMITED, MRESERVE, RESERVE_3, SOLDOUT};
+use super::calls::{
+    batch, cart, cart_of, reserve, BATCH_ORDERS, BATCH_RESERVED, CART_RESERVED, GREEDY_BUYERS, POOLS, RESERVED,
+};
+use super::row::{Kind, Make, Row, BATCH, LIMITED, MRESERVE, REPLACES, RESERVE_3, SOLDOUT};
 use super::scripts::Scripts;
 use super::setup::{Before, Setup};
 use crate::ids;
@@ -24,6 +26,7 @@ pub fn rows() -> Vec<Row> {
     let stock = |name, setup, make, reply| row(name, Kind::Stock, setup, make, reply);
     let taken = Setup { before: Before::TheOrders, ..Setup::pool(3) };
     let sold_out = Setup { on_hand: "0", ..Setup::pool(3) };
+    let carts = Setup { pools: 3, before: Before::TheCarts, ..Setup::pool(3) };
     let greedy = Setup { before: Before::GreedyBuyers, ..Setup::pool(3) };
     let read = |name, make, reply| Row { writes: false, ..stock(name, Setup::pool(3), make, reply) };
     let refusal = |name, setup, make, reply| Row { writes: false, ..row(name, Kind::Refusal, setup, make, reply) };
@@ -38,6 +41,7 @@ pub fn rows() -> Vec<Row> {
         read("AVAILABLE", |_, calls, _| calls.add(&[b"STOCK.AVAILABLE", POOLS[0].as_bytes()]), b"*1\r\n:"),
         read("CHECK, 3 limits", check, RESERVED),
         Row { share: 0.5, ..stock(MRESERVE, Setup { pools: 3, ..Setup::pool(3) }, cart, CART_RESERVED) },
+        Row { share: 0.5, ..stock(REPLACES, carts, replacing, CART_RESERVED) },
         refusal(SOLDOUT, sold_out, usual, b"*3\r\n$7\r\nSOLDOUT\r\n"),
         refusal(LIMITED, greedy, limited, b"*7\r\n$7\r\nLIMITED\r\n"),
         refusal("RESERVE: EXISTS", taken, usual, b"*6\r\n$6\r\nEXISTS\r\n"),
@@ -47,6 +51,11 @@ pub fn rows() -> Vec<Row> {
 /// RESERVE of a new order by a new buyer.
 fn usual(_: &Scripts, calls: &mut Calls, n: u64) {
     reserve(b"STOCK.RESERVE", calls, n, n);
+}
+
+/// MRESERVE of a new cart in the place of the one that its buyer holds.
+fn replacing(_: &Scripts, calls: &mut Calls, n: u64) {
+    cart_of(calls, OTHER_ORDERS + n, n, &[b"REPLACES", &ids::order(n)]);
 }
 
 fn bare(_: &Scripts, calls: &mut Calls, n: u64) {

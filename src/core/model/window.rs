@@ -41,11 +41,11 @@ pub const PARTS: i64 = 64;
 /// code in saved bytes.
 pub const NAMED: [(Window, &str, u8); 6] = [
     (Window::Order, "order", 0),
-    (Window::Life, "life", 1),
     (Window::Hour, "hour", 2),
     (Window::Day, "day", 3),
     (Window::Week, "week", 4),
     (Window::Month, "month", 5),
+    (Window::Life, "life", 1),
 ];
 
 /// The code of [`Window::Seconds`] in saved bytes; the number stands behind it.

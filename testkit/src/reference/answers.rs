@@ -1,6 +1,6 @@
 //! Answers and errors.
 
-use super::{Reply, State};
+use crate::reply::Reply;
 
 pub(super) fn int(value: i128) -> Reply {
     Reply::Int(i64::try_from(value).expect("every sum is bounded"))
@@ -27,10 +27,6 @@ pub(super) fn map(fields: Vec<(&str, Reply)>) -> Reply {
 
 pub(super) fn refusal(word: &str, key: &[u8]) -> Reply {
     words(&[Reply::bulk(word), Reply::bulk(key)])
-}
-
-pub(super) fn closed(key: &[u8], state: State) -> Reply {
-    words(&[Reply::bulk("CLOSED"), Reply::bulk(key), Reply::bulk(state.name())])
 }
 
 pub(super) fn error(text: &str) -> Reply {

@@ -1,9 +1,14 @@
 //! The arguments of a call.
 
-use super::{
-    arity, calendar_window, error, syntax, Attributes, BTreeSet, Bytes, Count, Reply, ReturnToken, State, Tz, Window,
-    MAX_AHEAD_MS, MAX_QTY, MAX_SECONDS,
-};
+use std::collections::BTreeSet;
+
+use super::answers::{arity, error, syntax};
+use super::base::{Attributes, Bytes, MAX_AHEAD_MS, MAX_QTY, MAX_SECONDS};
+use super::limit::Count;
+use super::records::{ReturnToken, State};
+use super::window::{calendar_window, Window};
+use super::zone::Tz;
+use crate::reply::Reply;
 
 /// The arguments that are not read yet.
 pub(super) struct Args<'a> {
@@ -270,25 +275,4 @@ pub(super) fn valid_dim(name: &[u8]) -> bool {
 pub(super) fn valid_by(names: &[Bytes]) -> bool {
     let distinct: BTreeSet<_> = names.iter().collect();
     names.len() <= 4 && distinct.len() == names.len() && names.iter().all(|name| valid_dim(name))
-}
-
-/// `+hh:mm` or `-hh:mm`, up to 18:00 either way, in minutes.
-pub(super) fn parse_offset(text: &[u8]) -> Option<i128> {
-    let [sign, h1, h2, b':', m1, m2] = text else {
-        return None;
-    };
-    let two = |tens: &u8, ones: &u8| {
-        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-        digits.then(|| i128::from(tens - b'0') * 10 + i128::from(ones - b'0'))
-    };
-    let (hours, minutes) = (two(h1, h2)?, two(m1, m2)?);
-    let total = hours * 60 + minutes;
-    if minutes > 59 || total > 18 * 60 {
-        return None;
-    }
-    match sign {
-        b'+' => Some(total),
-        b'-' => Some(-total),
-        _ => None,
-    }
 }

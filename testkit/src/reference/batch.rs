@@ -1,9 +1,13 @@
 //! Many orders of one pool in one call: as so many single calls at the same moment, one after the other.
 
-use super::{
-    confirm_one, error, identifier, number, refusal, reserve_one, syntax, valid_dim, within, Answer, Args, Attributes,
-    Bytes, Config, Options, Pool, Reference, Reply, MAX_QTY,
-};
+use super::answers::{error, refusal, syntax};
+use super::arguments::{identifier, number, valid_dim, within, Args, Options};
+use super::base::{Answer, Attributes, Bytes, MAX_QTY};
+use super::config::Config;
+use super::pool::Pool;
+use super::pools::Reference;
+use super::selling::{confirm_one, reserve_one};
+use crate::reply::Reply;
 
 impl Reference {
     pub(super) fn reserve_batch(&mut self, now: i128, mut args: Args) -> Answer {

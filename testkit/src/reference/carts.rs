@@ -6,10 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    arity, closed, confirm_one, conflict, error, extend_one, give_up, int, number, ok, refusal, refuse_itself,
-    refuse_paid, refuse_same, release_one, reserve_new, return_one, split_one, syntax, within, Answer, Args,
-    Attributes, Bytes, Config, Options, Pool, Reference, State, MAX_QTY,
+use super::answers::{arity, conflict, error, int, ok, refusal, syntax};
+use super::arguments::{number, within, Args, Options};
+use super::base::{Answer, Attributes, Bytes, MAX_QTY};
+use super::config::Config;
+use super::pool::Pool;
+use super::pools::Reference;
+use super::records::{closed, State};
+use super::selling::{
+    confirm_one, extend_one, give_up, refuse_itself, refuse_paid, refuse_same, release_one, reserve_new, return_one,
+    split_one,
 };
 use crate::reply::Reply;
 

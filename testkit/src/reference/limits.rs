@@ -1,9 +1,15 @@
 //! The commands of limits.
 
-use super::{
-    error, identifier, int, map, number, status_ok, within, Answer, Args, Attributes, BTreeMap, Bytes, Config, Count,
-    Limit, Reference, Reply, Shared, Window, MAX_QTY,
-};
+use std::collections::BTreeMap;
+
+use super::answers::{error, int, map, status_ok};
+use super::arguments::{identifier, number, within, Args};
+use super::base::{Answer, Attributes, Bytes, Shared, MAX_QTY};
+use super::config::Config;
+use super::limit::{Count, Limit};
+use super::pools::Reference;
+use super::window::Window;
+use crate::reply::Reply;
 
 pub(super) fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &Config) -> Limit {
     Limit {
@@ -213,9 +219,4 @@ pub(super) fn missing_text(limit: &Limit) -> &'static str {
         true => "allow",
         false => "refuse",
     }
-}
-
-pub(super) fn offset_text(tz_min: i128) -> String {
-    let sign = if tz_min < 0 { '-' } else { '+' };
-    format!("{sign}{:02}:{:02}", tz_min.abs() / 60, tz_min.abs() % 60)
 }

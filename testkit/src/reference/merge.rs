@@ -3,9 +3,15 @@
 
 use serde_json::{Map, Value};
 
-use super::policy::{calendar_window, parse_policy};
+use super::arguments::valid_by;
+use super::base::Bytes;
+use super::config::Config;
+use super::limit::Limit;
+use super::policy::parse_policy;
+use super::pool::Pool;
 use super::reading::policy_to_json;
-use super::{valid_by, Bytes, Config, Limit, Policy, Pool};
+use super::records::Policy;
+use super::window::calendar_window;
 
 /// The policy that a patch makes of that of a pool; none where it makes none.
 pub(super) fn merged(pool: &Pool, patch: &Value, config: &Config) -> Option<(Policy, Vec<Limit>)> {

@@ -1,5 +1,5 @@
-//! The reference model: what every command answers, written as naively as possible. Here are those that concern one pool;
-//! the carts are in `carts.rs`.
+//! The reference model: what every command answers, written as naively as possible. Here is which command
+//! is answered where; `pools.rs` says how a call gets at its pools.
 //!
 //! It shares no code with the product. Everything is a plain map or a list, sums are made anew on every call, and a
 //! call works on a copy of the pool that is kept only where the call changes something. Its two questions to the
@@ -13,131 +13,42 @@
 //!   over at the time of a change stays over, also when the clock steps back afterwards;
 //! - an operation that answers `Err` leaves nothing behind but the due holds returned before it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Deref, DerefMut};
-use std::rc::Rc;
-
-use base64::Engine as _;
-use serde_json::{json, Value};
-
-use crate::reply::Reply;
-
 mod answers;
 mod arguments;
+mod base;
 mod batch;
 mod carts;
+mod config;
 mod limit;
 mod limits;
 mod merge;
 mod policy;
 mod pool;
+mod pools;
 mod reading;
+mod records;
 mod schedule;
 mod selling;
 mod shifts;
 mod stock;
-pub mod told;
+mod told;
 mod transfer;
+mod window;
 mod zone;
 
-use answers::{arity, closed, conflict, error, int, map, ok, refusal, status_ok, syntax, words};
-use arguments::{identifier, number, parse_offset, valid_by, valid_dim, within, Args, Options};
-pub use limit::month_of;
-use limit::{Count, Limit, Usage, Window};
-use limits::{missing_text, new_limit, offset_text, override_pattern};
-use policy::{bytes_to_json, calendar_window, parse_policy};
-use pool::{AddToken, Order, Policy, Pool, ReturnToken, State};
-use schedule::Sale;
-use selling::{
-    confirm_one, extend_one, give_up, refuse_itself, refuse_paid, refuse_same, release_one, reserve_new, reserve_one,
-    return_one, split_one,
-};
+use crate::reply::Reply;
+use answers::error;
+use arguments::Args;
+use base::Answer;
+
+pub use base::MAX_QTY;
+pub use config::Config;
+pub use pools::Reference;
+pub use records::EventRef;
+pub use window::month_of;
 pub use zone::{tables as zone_tables, zone_window, Table as ZoneTable, Tz};
 
-/// 2^53 - 1: the largest quantity, and the bound of every sum.
-pub const MAX_QTY: i128 = 9_007_199_254_740_991;
-/// 3,650 days.
-const MAX_AHEAD_MS: i128 = 3650 * 86_400_000;
-/// How far the clock may step back before what was over may be gone for good.
-const SLACK_MS: i128 = 60_000;
-const MAX_SECONDS: i128 = 315_360_000;
-/// How many due holds a write returns before it does its own work.
-const DUE_PER_WRITE: usize = 128;
-
-type Bytes = Vec<u8>;
-/// Order ids, and the values of a limit's dimensions, as keys of maps that are copied all the time.
-type Id = Rc<[u8]>;
-type Values = Rc<[Bytes]>;
-type Attributes = BTreeMap<Bytes, Bytes>;
-/// `Err` is a reply as well: a refusal or an error, after which nothing is changed.
-type Answer = Result<Reply, Reply>;
-
-/// The server's parameters that concern one pool.
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub hold_s: i64,
-    pub retain_s: i64,
-    pub retain_paid_s: i64,
-    pub max_orders: usize,
-    pub tz: Tz,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config { hold_s: 900, retain_s: 86_400, retain_paid_s: 604_800, max_orders: 10_000_000, tz: Tz::Offset(0) }
-    }
-}
-
-/// A value that copies share until one of them changes it: copies of pools are what this model is made of.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Shared<T>(Rc<T>);
-
-impl<T> From<T> for Shared<T> {
-    fn from(value: T) -> Self {
-        Shared(Rc::new(value))
-    }
-}
-
-impl<T> Deref for Shared<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: Clone> DerefMut for Shared<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        Rc::make_mut(&mut self.0)
-    }
-}
-
-/// All pools of a server. A copy costs little.
-#[derive(Debug, Clone, Default)]
-pub struct Reference {
-    config: Config,
-    pools: BTreeMap<Bytes, Shared<Pool>>,
-}
-
 impl Reference {
-    pub fn new(config: Config) -> Self {
-        Reference { config, pools: BTreeMap::new() }
-    }
-
-    /// How many changes all pools have seen: the sum of their `seq`.
-    pub fn changes(&self) -> i64 {
-        self.pools.values().map(|pool| pool.seq).sum()
-    }
-
-    /// The number of a pool's last change, and its `out`.
-    pub fn position(&self, key: &[u8]) -> Option<(i64, i64)> {
-        self.pools.get(key).map(|pool| (pool.seq, pool.out as i64))
-    }
-
-    /// The names of the pools.
-    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.pools.keys().map(Vec::as_slice)
-    }
-
     /// Answers one command at one time.
     pub fn call(&mut self, now_ms: i64, argv: &[Vec<u8>]) -> Reply {
         let answer = match argv.split_first() {
@@ -191,49 +102,5 @@ impl Reference {
             b"STOCK.VERIFY" => self.verify(now, args),
             _ => Err(error("unknown command")),
         }
-    }
-
-    /// The pool as a write or a read at `now` finds it: without what is over, due holds returned.
-    fn view(&self, now: i128, key: &[u8]) -> Option<Pool> {
-        let mut pool = Pool::clone(self.pools.get(key)?);
-        pool.forget(now);
-        pool.tell_of_the_sale(now);
-        pool.return_due(now, DUE_PER_WRITE);
-        pool.fix_memory(&self.config);
-        Some(pool)
-    }
-
-    /// Runs an operation on an existing pool, and keeps what it changed.
-    fn write(&mut self, now: i128, key: &[u8], operation: impl FnOnce(&mut Pool, &Config) -> Answer) -> Answer {
-        let Some(mut pool) = self.view(now, key) else {
-            return Err(words(&[Reply::bulk("NOPOOL"), Reply::bulk(key)]));
-        };
-        let answer = pool.attempt(&self.config, operation);
-        self.keep_one(key, pool);
-        answer
-    }
-
-    /// Keeps a copy of an existing pool, if something has changed on it.
-    fn keep_one(&mut self, key: &[u8], pool: Pool) {
-        if pool.seq != self.pools[key].seq {
-            self.pools.insert(key.to_vec(), pool.into());
-        }
-    }
-}
-
-impl Pool {
-    /// Runs an operation on a copy, which takes the place of the pool where the operation succeeds.
-    fn attempt(&mut self, config: &Config, operation: impl FnOnce(&mut Pool, &Config) -> Answer) -> Answer {
-        let mut next = self.clone();
-        let mut answer = operation(&mut next, config);
-        next.spread_shares();
-        next.fix_memory(config);
-        if answer.is_ok() {
-            match next.within_bounds() {
-                true => *self = next,
-                false => answer = Err(error("a sum would be out of range")),
-            }
-        }
-        answer
     }
 }

@@ -1,6 +1,16 @@
 //! A policy as JSON.
 
-use super::*;
+use base64::Engine as _;
+use serde_json::{json, Value};
+
+use super::arguments::{valid_by, valid_dim};
+use super::base::{Bytes, MAX_QTY, MAX_SECONDS};
+use super::config::Config;
+use super::limit::{Count, Limit};
+use super::limits::{new_limit, override_pattern};
+use super::records::Policy;
+use super::window::{calendar_window, Window};
+use super::zone::Tz;
 
 /// The fields of a policy, and its limits without id, age and usage.
 pub(super) fn parse_policy(json: &Value, config: &Config) -> Option<(Policy, Vec<Limit>)> {
@@ -151,17 +161,5 @@ pub(super) fn bytes_to_json(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(_) => json!({ "base64": base64::engine::general_purpose::STANDARD.encode(bytes) }),
-    }
-}
-
-pub(super) fn calendar_window(text: &str) -> Option<Window> {
-    match text {
-        "order" => Some(Window::Order),
-        "hour" => Some(Window::Hour),
-        "day" => Some(Window::Day),
-        "week" => Some(Window::Week),
-        "month" => Some(Window::Month),
-        "life" => Some(Window::Life),
-        _ => None,
     }
 }

@@ -1,131 +1,14 @@
 //! The pool: its orders, what they count, and the refusals that every command shares.
 
-use super::Window;
-use super::{
-    conflict, error, int, refusal, shifts::Shifts, told, words, Attributes, BTreeMap, BTreeSet, Bytes, Config, Count,
-    Id, Limit, Reply, Sale, Shared, Usage, Values, MAX_QTY, SLACK_MS,
-};
+use std::collections::BTreeMap;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Reserved,
-    Confirmed,
-    Returned,
-    Released,
-    Expired,
-}
-
-impl State {
-    pub(super) const ALL: [State; 5] =
-        [State::Reserved, State::Confirmed, State::Returned, State::Released, State::Expired];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            State::Reserved => "reserved",
-            State::Confirmed => "confirmed",
-            State::Returned => "returned",
-            State::Released => "released",
-            State::Expired => "expired",
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Order {
-    pub(super) state: State,
-    /// What it holds or has bought; what it had last, once it is expired or released.
-    pub(super) qty: i128,
-    pub(super) returned: i128,
-    /// The content as first sent.
-    pub(super) asked: i128,
-    pub(super) partial: bool,
-    pub(super) attributes: Shared<Attributes>,
-    /// The dimensions that limits looked at when it was placed.
-    pub(super) counted: BTreeSet<u64>,
-    pub(super) charges: Vec<Charge>,
-    pub(super) deadline_ms: i128,
-    /// When it arrived at that deadline, among the others of the pool.
-    pub(super) arrival: u64,
-    pub(super) placed_ms: i128,
-    pub(super) changed_ms: i128,
-    /// From when it is forgotten: fixed by the policy of its last change.
-    pub(super) forget_ms: Option<i128>,
-    pub(super) tokens: BTreeMap<Bytes, ReturnToken>,
-    /// Made by a return that vouched for an order which the pool did not know.
-    pub(super) vouched: bool,
-    /// The dimensions that the policy told it to keep when it was placed.
-    pub(super) remember: BTreeSet<Bytes>,
-}
-
-impl Order {
-    /// The state by the order's own deadline.
-    pub(super) fn state_at(&self, now: i128) -> State {
-        match self.state {
-            State::Reserved if self.deadline_ms <= now => State::Expired,
-            state => state,
-        }
-    }
-
-    pub(super) fn left(&self) -> i128 {
-        self.qty - self.returned
-    }
-
-    /// A conflict unless it was reserved with this content.
-    pub(super) fn refuse_other_content(&self, qty: i128, partial: bool, attributes: &Attributes) -> Result<(), Reply> {
-        if self.asked != qty {
-            return Err(conflict("the order has another quantity"));
-        }
-        if self.partial != partial {
-            return Err(conflict("PARTIAL differs"));
-        }
-        if *self.attributes != *attributes {
-            return Err(conflict("the attributes differ"));
-        }
-        Ok(())
-    }
-}
-
-/// That a limit looked at an order when its units were taken.
-#[derive(Debug, Clone)]
-pub(super) struct Charge {
-    pub(super) limit: u64,
-    pub(super) values: Values,
-    /// The usage in which it counts; none where no usage is kept.
-    pub(super) counted_in: Option<u64>,
-    pub(super) amount: i128,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ReturnToken {
-    pub(super) qty: i128,
-    pub(super) keep_usage: bool,
-    pub(super) no_restock: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct AddToken {
-    pub(super) delta: i128,
-    pub(super) at_ms: i128,
-    /// From when it is forgotten.
-    pub(super) forget_ms: Option<i128>,
-    /// The other pool of a transfer.
-    pub(super) peer: Option<Bytes>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Policy {
-    pub(super) hold_s: Option<i128>,
-    pub(super) retain_s: Option<i128>,
-    pub(super) retain_paid_s: Option<i128>,
-    pub(super) safety: i128,
-    pub(super) alert: i128,
-    pub(super) events: Option<Bytes>,
-    /// The sale window; none: always.
-    pub(super) from_ms: Option<i128>,
-    pub(super) until_ms: Option<i128>,
-    /// Dimensions that new orders keep although no limit counts them.
-    pub(super) remember: BTreeSet<Bytes>,
-}
+use super::answers::{error, int, refusal, words};
+use super::base::{Attributes, Bytes, Id, Shared, Values, MAX_QTY, SLACK_MS};
+use super::config::Config;
+use super::limit::{Count, Limit, Usage};
+use super::records::{AddToken, Charge, EventRef, Order, Policy, Sale, Shifts, State};
+use super::window::Window;
+use crate::reply::Reply;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
@@ -152,7 +35,7 @@ pub(super) struct Pool {
     /// Counts arrivals at deadlines, and limits: both only need to be told apart.
     pub(super) serial: u64,
     /// What the outside world was told of, since the last look.
-    pub(super) told: Vec<told::EventRef>,
+    pub(super) told: Vec<EventRef>,
     /// What could be reserved after the last change, where the pool counts.
     pub(super) could: Option<i128>,
     /// Where each epoch ends here, as far as it is known: (epoch, seq, out).

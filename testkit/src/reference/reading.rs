@@ -1,6 +1,21 @@
 //! The commands that read.
 
-use super::*;
+use std::collections::BTreeSet;
+
+use serde_json::{json, Value};
+
+use super::answers::{error, int, map, refusal, status_ok, words};
+use super::arguments::{number, within, Args};
+use super::base::{Answer, Attributes, Bytes};
+use super::limit::{Count, Limit};
+use super::limits::missing_text;
+use super::policy::bytes_to_json;
+use super::pool::Pool;
+use super::pools::Reference;
+use super::records::{Order, State};
+use super::selling::reserve_new;
+use super::window::Window;
+use crate::reply::Reply;
 
 impl Reference {
     pub(super) fn get(&self, now: i128, mut args: Args) -> Answer {

@@ -1,16 +1,12 @@
 //! Sale windows: from when and until when a pool sells.
 
-use super::{arity, error, number, refusal, status_ok, syntax, within, words, Answer, Args, Pool, Reference, MAX_QTY};
+use super::answers::{arity, error, refusal, status_ok, syntax, words};
+use super::arguments::{number, within, Args};
+use super::base::{Answer, MAX_QTY};
+use super::pool::Pool;
+use super::pools::Reference;
+use super::records::Sale;
 use crate::reply::Reply;
-
-/// Where a sale stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Sale {
-    Early,
-    #[default]
-    Open,
-    Ended,
-}
 
 impl Pool {
     fn sale_at(&self, now: i128) -> Sale {

@@ -1,9 +1,16 @@
 //! The commands that sell.
 
-use super::{
-    arity, closed, conflict, error, int, ok, refusal, syntax, Answer, Args, Attributes, BTreeMap, BTreeSet, Bytes,
-    Config, Count, Limit, Options, Order, Pool, Reference, Reply, ReturnToken, State,
-};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::answers::{arity, conflict, error, int, ok, refusal, syntax};
+use super::arguments::{Args, Options};
+use super::base::{Answer, Attributes, Bytes};
+use super::config::Config;
+use super::limit::{Count, Limit};
+use super::pool::Pool;
+use super::pools::Reference;
+use super::records::{closed, Order, ReturnToken, State};
+use crate::reply::Reply;
 
 impl Reference {
     pub(super) fn reserve(&mut self, now: i128, mut args: Args) -> Answer {

@@ -1,25 +1,16 @@
 //! What shifts between the buckets of a sharded pool.
 
-use super::{answers::syntax, arguments::within};
-use super::{
-    error, identifier, int, map, number, ok, words, Answer, Args, BTreeMap, Bytes, Count, Pool, Reference, Reply,
-    Window, MAX_QTY,
-};
+use std::collections::BTreeMap;
 
-/// A limit, by its text, and values of its dimensions.
-pub(super) type Share = (String, Vec<Bytes>);
-
-/// What shifts: the peer, and a share of a limit where it is not units.
-pub(super) type Lane = (Bytes, Option<Share>);
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) sent: i128,
-    pub(super) received: i128,
-    pub(super) since_ms: i128,
-}
-
-pub(super) type Shifts = BTreeMap<Lane, Totals>;
+use super::answers::{error, int, map, ok, syntax, words};
+use super::arguments::{identifier, number, within, Args};
+use super::base::{Answer, MAX_QTY};
+use super::limit::Count;
+use super::pool::Pool;
+use super::pools::Reference;
+use super::records::Share;
+use super::window::Window;
+use crate::reply::Reply;
 
 impl Pool {
     /// Units that came from peers, less those that left.

@@ -1,6 +1,17 @@
 //! The commands of the stock.
 
-use super::*;
+use serde_json::Value;
+
+use super::answers::{conflict, error, int, ok, refusal, status_ok, syntax, words};
+use super::arguments::{number, within, Args, Options};
+use super::base::{Answer, Shared, MAX_QTY};
+use super::limit::Limit;
+use super::merge::merged;
+use super::policy::parse_policy;
+use super::pool::Pool;
+use super::pools::Reference;
+use super::records::{AddToken, Policy};
+use crate::reply::Reply;
 
 impl Reference {
     pub(super) fn set(&mut self, now: i128, mut args: Args) -> Answer {
@@ -126,7 +137,7 @@ impl Reference {
         self.write(now, &key, |pool, config| {
             let (policy, wanted) = match whole {
                 Some(whole) => whole,
-                None => merge::merged(pool, &json, config).ok_or_else(invalid)?,
+                None => merged(pool, &json, config).ok_or_else(invalid)?,
             };
             let mut limits = Vec::new();
             for limit in wanted {

@@ -2,30 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{error, int, number, ok, refusal, syntax, within, Answer, Args, Bytes, Pool, Reference, MAX_QTY};
-
-/// One change, as it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventRef {
-    pub kind: &'static str,
-    pub order: Option<Bytes>,
-    pub qty: i128,
-    pub seq: i64,
-    /// None: any quantity.
-    pub available: Option<i128>,
-    pub reserved: i128,
-    pub on_hand: Option<i128>,
-    pub sold: i128,
-    pub out: i128,
-    pub edge: Option<&'static str>,
-    pub token: Option<Bytes>,
-    pub peer: Option<Bytes>,
-    /// Of a change of policy: what it changed.
-    pub changed: Option<String>,
-    pub note: Option<Bytes>,
-    /// None: the pool tells nobody, or whom the server says.
-    pub stream: Option<Bytes>,
-}
+use super::answers::{error, int, ok, refusal, syntax};
+use super::arguments::{number, within, Args};
+use super::base::{Answer, Bytes, MAX_QTY};
+use super::pool::Pool;
+use super::pools::Reference;
+use super::records::EventRef;
 
 impl Pool {
     /// Tells of the change that was just made.

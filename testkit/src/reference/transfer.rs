@@ -1,8 +1,11 @@
 //! TRANSFER: free units go from one pool to another.
 
+use super::answers::{conflict, error, int, ok, syntax, words};
+use super::arguments::{Args, Options};
+use super::base::Answer;
 use super::carts::settle;
-use super::pool::AddToken;
-use super::{conflict, error, int, ok, syntax, words, Answer, Args, Options, Reference};
+use super::pools::Reference;
+use super::records::AddToken;
 use crate::reply::Reply;
 
 impl Reference {

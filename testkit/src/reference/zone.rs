@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::limit::Window;
+use super::window::{calendar_window, Window};
 
 /// Every change of an hour, a day or an offset in these zones lies on a multiple of this.
 const GRID_MS: i128 = 900_000;
@@ -48,12 +48,12 @@ pub enum Tz {
 impl Tz {
     pub fn parse(text: &[u8]) -> Option<Self> {
         let named = || tables().iter().position(|table| table.name.as_bytes().eq_ignore_ascii_case(text));
-        super::parse_offset(text).map(Tz::Offset).or_else(|| named().map(Tz::Zone))
+        parse_offset(text).map(Tz::Offset).or_else(|| named().map(Tz::Zone))
     }
 
     pub fn text(self) -> String {
         match self {
-            Tz::Offset(minutes) => super::offset_text(minutes),
+            Tz::Offset(minutes) => offset_text(minutes),
             Tz::Zone(place) => tables()[place].name.into(),
         }
     }
@@ -72,7 +72,7 @@ impl Tz {
 
 /// The window of a word as LIMIT takes it, in a zone of the table: for tests that compare it with the product's.
 pub fn zone_window(place: usize, word: &str, at_ms: i64) -> (i64, i64) {
-    let window = super::calendar_window(word).expect("a window of the calendar");
+    let window = calendar_window(word).expect("a window of the calendar");
     let (start_ms, end_ms) = walk(&tables()[place], window, at_ms.into());
     (start_ms as i64, end_ms as i64)
 }
@@ -115,4 +115,30 @@ fn walk(table: &Table, window: Window, at_ms: i128) -> (i128, i128) {
         end += GRID_MS;
     }
     (start, end)
+}
+
+/// `+hh:mm` or `-hh:mm`, up to 18:00 either way, in minutes.
+fn parse_offset(text: &[u8]) -> Option<i128> {
+    let [sign, h1, h2, b':', m1, m2] = text else {
+        return None;
+    };
+    let two = |tens: &u8, ones: &u8| {
+        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        digits.then(|| i128::from(tens - b'0') * 10 + i128::from(ones - b'0'))
+    };
+    let (hours, minutes) = (two(h1, h2)?, two(m1, m2)?);
+    let total = hours * 60 + minutes;
+    if minutes > 59 || total > 18 * 60 {
+        return None;
+    }
+    match sign {
+        b'+' => Some(total),
+        b'-' => Some(-total),
+        _ => None,
+    }
+}
+
+fn offset_text(tz_min: i128) -> String {
+    let sign = if tz_min < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", tz_min.abs() / 60, tz_min.abs() % 60)
 }

@@ -47,6 +47,8 @@ fn late_of_an_unknown_order_needs_to_be_placed_after_all_that_is_forgotten() {
     shop.says("CONFIRM k lost LATE QTY 1 SINCE 1000001", "OK 1 1");
     shop.says("CONFIRM k lost LATE QTY 1 SINCE 1000001", "EXISTS k confirmed 1 0 0");
     shop.says("RESERVE k lost 1", "EXISTS k confirmed 1 0 0");
+    shop.says("RESERVE k lost 2", "-CONFLICT");
+    shop.says("RESERVE k lost 1 PARTIAL", "-CONFLICT");
     // Its SINCE is when it was placed: forgotten, it moves the horizon to there.
     shop.now_ms += 1000;
     shop.says("CONFIRM k other LATE QTY 1 SINCE 1000001", "NOORDER k");

@@ -29,6 +29,9 @@ fn partial_takes_what_stock_and_limits_allow() {
     shop.says("RESERVE k a 50 PARTIAL FOR user u region r", "OK 6 4 1900000");
     shop.says("RESERVE k a 50 PARTIAL FOR user u region r", "EXISTS k reserved 6 0 1900000");
     shop.says("RESERVE k b 50 PARTIAL FOR user v region r", "OK 2 2 1900000");
+    // What was asked for is compared, not what was held.
+    shop.says("RESERVE k b 2 PARTIAL FOR user v region r", "-CONFLICT");
+    shop.says("RESERVE k b 50 FOR user v region r", "-CONFLICT");
     shop.says("RESERVE k c 50 PARTIAL FOR user u region r", "LIMITED k user/life/units [u] 6 6 0");
     let end_ms = DAY_MS;
     shop.says("RESERVE k c 50 PARTIAL FOR user v region r", &format!("LIMITED k region/day/units [r] 8 8 {end_ms}"));
@@ -71,6 +74,10 @@ fn the_most_exact_override_wins() {
     shop.says("UNLIMIT k user+group PER DAY FOR boss vip", "1");
     shop.says("UNLIMIT k user+group PER DAY FOR boss vip", "0");
     shop.usage("USAGE k FOR user boss group vip", &[&format!("9/4/0/{DAY_MS}")]);
+    shop.says("CHECK k 1 FOR user boss group vip", &format!("LIMITED k group+user/day/units [vip boss] 9 4 {DAY_MS}"));
+    // An override by the same values in another order of the dimensions.
+    shop.says("UNLIMIT k group+user PER DAY FOR * u", "1");
+    shop.usage("USAGE k FOR user u group none", &[&format!("0/2/2/{DAY_MS}")]);
 }
 
 #[test]
@@ -83,6 +90,13 @@ fn an_override_without_a_base_implies_an_unlimited_one() {
     shop.says("UNLIMIT k user FOR thief", "1");
     shop.says("LIMITS k", "[limit=user/life/units max=-1 tz=+00:00 missing=refuse overrides=[]]");
     shop.usage("USAGE k FOR user u", &["5/-1/-1/0"]);
+    shop.says("RESERVE k p 2 FOR user thief", "OK 2 3 1900000");
+    shop.says("RESERVE k q 1", "-NODIM");
+    shop.says("LIMIT k user 2", "OK");
+    shop.says("RESERVE k q 1 FOR user thief", "LIMITED k user/life/units [thief] 2 2 0");
+    shop.says("LIMIT k user UNLIMITED", "OK");
+    shop.says("RESERVE k q 1 FOR user thief", "OK 1 2 1900000");
+    shop.usage("USAGE k FOR user thief", &["3/-1/-1/0"]);
     shop.says("UNLIMIT k user", "1");
     shop.says("LIMITS k", "");
 }
@@ -191,6 +205,9 @@ fn amend_counts_as_a_new_reservation_made_now() {
     shop.says("AMEND k a 6", &format!("LIMITED k user/day/units [u] 3 5 {next_ms}"));
     shop.says("AMEND k a 5", "OK 5 95");
     shop.says("AMEND k a 4", "OK 4 96");
+    shop.says("RESERVE k z 1 EX 999999 FOR user u", &format!("OK 1 95 {}", NEW_YEAR_MS + 999_999_000));
+    shop.says("AMEND k a 5", &format!("LIMITED k user/day/units [u] 5 5 {next_ms}"));
+    shop.says("RELEASE k z", "OK 1 96");
     shop.usage("USAGE k FOR user u", &[&format!("4/5/1/{next_ms}")]);
     shop.now_ms = next_ms;
     // Down: nothing in the new window.
@@ -254,6 +271,12 @@ fn returns_give_usage_and_goods_back_unless_told() {
     shop.says("RETURN k o QTY 1 TOKEN b NORESTOCK", "-CONFLICT");
     shop.says("RETURN k o", "OK 3 8 0");
     shop.usage("USAGE k FOR user u", &["1/9/8/0"]);
+    // What is over by itself comes back too, before a write and to a read.
+    shop.says("RESERVE k p 5 PX 30 FOR user u", "OK 5 3 1000030");
+    shop.usage("USAGE k FOR user u", &["6/9/3/0"]);
+    shop.now_ms += 30;
+    shop.usage("USAGE k FOR user u", &["1/9/8/0"]);
+    shop.says("RESERVE k q 8 FOR user u", "OK 8 0 1900030");
 }
 
 #[test]
@@ -282,6 +305,8 @@ fn a_limit_counts_from_when_it_is_set() {
     // Set again: the same limit. Removed and set: another.
     shop.says("LIMIT k user 6", "OK");
     shop.usage("USAGE k FOR user u", &["5/6/1/0"]);
+    shop.says("LIMIT k user 3", "OK");
+    shop.says("RESERVE k x 1 FOR user u", "LIMITED k user/life/units [u] 5 3 0");
     shop.says("UNLIMIT k user", "1");
     shop.says("LIMIT k user 6", "OK");
     shop.says("RELEASE k new", "OK 5 100");
@@ -318,4 +343,95 @@ fn a_change_of_offset_cuts_the_windows_anew() {
     early.call("RESERVE k a 3 EX 999999 FOR user u");
     early.says("LIMIT k user 5 PER DAY TZ -05:00", "OK");
     early.usage("USAGE k FOR user u", &[&format!("3/5/2/{}", NEW_YEAR_MS + 5 * HOUR_MS)]);
+}
+
+#[test]
+fn a_limit_holds_over_what_is_held_and_what_is_paid() {
+    let mut shop = Shop::with_stock(1_000_000, "100");
+    for (call, expected) in [
+        ("LIMIT k user 3", "OK"),
+        ("RESERVE k a 2 FOR user u", "OK 2 98 1900000"),
+        ("RESERVE k b 2 FOR user u", "LIMITED k user/life/units [u] 2 3 0"),
+        ("RESERVE k b 2 FOR user v", "OK 2 96 1900000"),
+        ("RESERVE k c 1 FOR user u", "OK 1 95 1900000"),
+        ("RESERVE k d 1", "-NODIM"),
+        ("RESERVE k d 1 FOR region r", "-NODIM"),
+        ("RELEASE k a", "OK 2 97"),
+        ("RESERVE k e 2 FOR user u region r", "OK 2 95 1900000"),
+        ("CONFIRM k e", "OK 2 2"),
+        ("RESERVE k f 1 FOR user u", "LIMITED k user/life/units [u] 3 3 0"),
+        ("RETURN k e QTY 1 TOKEN t", "OK 1 96 1"),
+        ("RESERVE k f 1 FOR user u", "OK 1 95 1900000"),
+    ] {
+        shop.says(call, expected);
+    }
+    shop.usage("USAGE k FOR user u", &["3/3/0/0"]);
+    shop.usage("USAGE k FOR user w", &["0/3/3/0"]);
+}
+
+#[test]
+fn a_dimension_may_be_missing_where_the_limit_says_so() {
+    let mut shop = Shop::with_stock(1_000_000, "100");
+    for (call, expected) in [
+        ("LIMIT k user 1 MISSING ALLOW", "OK"),
+        ("RESERVE k a 5", "OK 5 95 1900000"),
+        ("RESERVE k b 5 FOR region r", "OK 5 90 1900000"),
+        ("RESERVE k c 2 FOR user u", "LIMITED k user/life/units [u] 0 1 0"),
+        // Setting it again changes what is named.
+        ("LIMIT k user 1", "OK"),
+        ("RESERVE k d 5", "OK 5 85 1900000"),
+        ("LIMIT k user 1 MISSING REFUSE", "OK"),
+        ("RESERVE k e 5", "-NODIM"),
+        ("CHECK k 5", "-NODIM"),
+        ("CHECK k 1 FOR user u", "OK 1 84 1900000"),
+    ] {
+        shop.says(call, expected);
+    }
+}
+
+/// A limit is its set of dimensions, its window and its count.
+#[test]
+fn what_makes_a_limit_the_same() {
+    let mut shop = Shop::with_stock(1_000_000, "100");
+    for (limit, set) in [
+        ("user", "5"),
+        ("user", "1 PER DAY"),
+        ("user", "4 PER 3600"),
+        ("user", "2 COUNT ORDERS"),
+        ("user", "2 COUNT units"),
+        ("region+user", "9"),
+        ("user+region", "8"),
+        ("*", "100"),
+        ("*", "10 PER ORDER"),
+    ] {
+        shop.says(&format!("LIMIT k {limit} {set}"), "OK");
+    }
+    let Reply::Array(limits) = shop.call("LIMITS k") else { panic!("limits") };
+    let field = |limit: &Reply, name| limit.field(name).map_or("?".into(), show);
+    let shown: Vec<String> = limits.iter().map(|l| format!("{} {}", field(l, "limit"), field(l, "max"))).collect();
+    assert_eq!(
+        shown,
+        [
+            "user/life/units 2",
+            "user/day/units 1",
+            "user/3600/units 4",
+            "user/life/orders 2",
+            "region+user/life/units 8",
+            "*/life/units 100",
+            "*/order/units 10",
+        ]
+    );
+    for (limit, gone) in [
+        ("user PER WEEK", "0"),
+        ("user PER DAY", "1"),
+        ("user", "1"),
+        ("user", "0"),
+        ("user COUNT ORDERS", "1"),
+        ("user+region", "1"),
+        ("* PER ORDER", "1"),
+        ("*", "1"),
+    ] {
+        shop.says(&format!("UNLIMIT k {limit}"), gone);
+    }
+    shop.field("GET k", "limits", "1");
 }

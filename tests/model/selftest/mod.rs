@@ -21,6 +21,7 @@ mod split;
 mod states;
 mod stock;
 mod transfer;
+mod wrong;
 
 /// Thursday, 2026-01-01T00:00:00Z.
 const NEW_YEAR_MS: i64 = 1_767_225_600_000;

@@ -23,6 +23,7 @@ fn a_refused_retry_never_moves_the_deadline_and_a_late_pxat_is_answered_by_the_s
     shop.says("RESERVE k p 4 PXAT 1000001 FOR user u", "OK 4 2 1000001");
     shop.says("RESERVE k q 1 EX 315360000", "OK 1 1 315361000000");
     shop.says("RESERVE k r 1 PX 315360000001", "-ERR");
+    shop.says("EXTEND k o PXAT 315361000001", "-ERR");
 }
 
 #[test]
@@ -50,6 +51,9 @@ fn a_finished_order_is_forgotten_after_its_time() {
         shop.says("ORDER k o", "nil");
         shop.says("ORDERS k 0", "0 []");
         shop.says("CONFIRM k o", "NOORDER k");
+        shop.says("RETURN k o", "NOORDER k");
+        // The name is free again.
+        assert!(show(&shop.call("RESERVE k o 1")).starts_with("OK 1 "), "{state}");
     }
 }
 
@@ -101,6 +105,52 @@ fn seq_counts_every_change_and_only_changes() {
 }
 
 #[test]
+fn what_changes_nothing_is_not_counted() {
+    let mut shop = Shop::with_stock(1_000_000, "10");
+    for (call, seq) in [
+        ("RESERVE k o 1", 2),
+        ("RESERVE k o 1", 2),
+        ("RESERVE k o 2", 2),
+        ("AMEND k o 2", 3),
+        ("AMEND k o 2", 3),
+        ("EXTEND k o EX 1", 3),
+        ("EXTEND k o EX 5000", 4),
+        ("CONFIRM k o", 5),
+        ("CONFIRM k o", 5),
+        ("RETURN k o QTY 1 TOKEN t", 6),
+        ("RETURN k o QTY 1 TOKEN t", 6),
+        ("RELEASE k never", 7),
+        ("RELEASE k never", 7),
+        ("SETPOLICY k {\"alert\":3}", 8),
+        ("SETPOLICY k {\"alert\":3}", 8),
+        ("SUSPEND k", 9),
+        ("RESERVE k p 1", 9),
+        ("RESUME k", 10),
+        ("RESUME k", 10),
+        ("UNLIMIT k region", 10),
+        ("SWEEP k", 10),
+        ("GET k", 10),
+    ] {
+        shop.call(call);
+        shop.field("GET k", "seq", &seq.to_string());
+    }
+}
+
+#[test]
+fn extend_is_never_shorter() {
+    let mut shop = order_in("reserved");
+    shop.says("EXTEND k o PXAT 1010000", "OK 1010000");
+    shop.says("EXTEND k o PXAT 1010001", "OK 1010001");
+    shop.says("EXTEND k o EX 5", "OK 1010001");
+    shop.field("ORDER k o", "deadline_ms", "1010001");
+    shop.field("GET k", "next_deadline_ms", "1010001");
+    // It lives on past its first deadline.
+    shop.now_ms = 1_010_000;
+    shop.says("SWEEP k", "0");
+    shop.says("CONFIRM k o", "OK 4 4");
+}
+
+#[test]
 fn errors_of_syntax_touch_nothing() {
     let mut shop = order_in("due");
     shop.says("RESERVE k p 0", "-ERR");
@@ -147,6 +197,7 @@ fn beyond_the_128_an_order_is_judged_by_its_deadline_and_its_units_still_count()
     let mut shop = behind_others();
     shop.says("RELEASE k o", "OK 0 138");
     shop.field("GET k", "seq", &(1 + 129 + 128 + 2).to_string());
+    shop.says("RELEASE k o", "EXISTS k released 4 0 0");
 }
 
 #[test]

@@ -100,6 +100,8 @@ fn a_due_hold_behind_too_many_others_expires_first() {
     // 128 have come back, and that of the old order; eleven more are still counted.
     shop.says("RESERVE k n 129 REPLACES x139", "OK 129 0 1900010");
     shop.field("ORDER k x139", "state", "released");
+    // Of the creation, 140 reservations, 128 expiries; and expired, released and reserved, one change each.
+    shop.field("GET k", "seq", &(1 + 140 + 128 + 3).to_string());
 }
 
 #[test]

@@ -28,6 +28,15 @@ fn set_creates_or_corrects() {
     shop.says("ADD k 1", "-ERR");
     shop.says("SET k 9", "OK");
     shop.field("GET k", "out", "99");
+    shop.says("SET k unlimited", "OK");
+    shop.says("RESERVE k q 7 PARTIAL", "OK 7 -1 1900000");
+    shop.field("GET k", "unlimited", "1");
+    shop.field("GET k", "sold", "99");
+    shop.says("SET k -5", "OK");
+    // 3 of o and 7 of q are held.
+    shop.field("GET k", "shortfall", "15");
+    shop.says("AVAILABLE k", "0");
+    shop.says("SET k 1 xx", "OK");
 }
 
 #[test]
@@ -44,6 +53,12 @@ fn add_keeps_held_units_and_knows_its_tokens() {
     shop.says("ADD k 3", "OK 7 0");
     shop.field("GET k", "out", "3");
     shop.says("ADD k 0", "-ERR");
+    shop.says("ADD k 9007199254740992", "-ERR");
+    // What is held stays, and a refusal leaves its token free.
+    shop.says("ADD k -4 TOKEN b", "SOLDOUT k 0");
+    shop.says("ADD k -3 TOKEN b", "OK 4 0");
+    shop.says("ADD none 5", "NOPOOL none");
+    shop.says("ADD k 3", "OK 7 0");
     shop.now_ms += 604_800_000;
     shop.says("ADD k 1 TOKEN a", "OK 8 3");
 }
@@ -56,8 +71,12 @@ fn suspended_pools_take_no_units_but_let_orders_go_on() {
     shop.now_ms += 1;
     shop.says("SUSPEND k", "OK");
     shop.says("RESERVE k p 1", "SUSPENDED k");
+    shop.says("SUSPEND k", "OK");
+    shop.says("RESERVE k p 99", "SUSPENDED k");
     shop.says("CHECK k 1", "SUSPENDED k");
     shop.says("RESERVE k o 4", "EXISTS k reserved 4 0 1001000");
+    shop.says("RESERVE k o 9", "-CONFLICT");
+    shop.says("AMEND k o 4", "EXISTS k reserved 4 0 1001000");
     shop.says("AMEND k o 5", "SUSPENDED k");
     shop.says("AMEND k o 3", "OK 3 7");
     shop.says("CONFIRM k late LATE", "SUSPENDED k");
@@ -66,8 +85,13 @@ fn suspended_pools_take_no_units_but_let_orders_go_on() {
     shop.says("EXTEND k o PX 2000", "OK 1002001");
     shop.says("CONFIRM k o", "OK 3 3");
     shop.says("RETURN k o", "OK 3 10 0");
+    shop.says("ADD k 5", "OK 15 15");
+    shop.says("SET k 10", "OK");
+    shop.field("GET k", "suspended", "1");
     shop.says("RESUME k", "OK");
     shop.says("CONFIRM k late LATE", "OK 2 2");
+    shop.field("GET k", "suspended", "0");
+    shop.says("RESUME none", "NOPOOL none");
 }
 
 #[test]
@@ -82,6 +106,15 @@ fn sums_stay_within_their_bounds() {
     shop.says("RESERVE k p 1", "OK 1 -1 1900000");
     shop.says("CONFIRM k p", "-ERR");
     shop.field("ORDER k p", "state", "reserved");
+    shop.says("RETURN k o", "OK 9007199254740991 -1 0");
+    shop.says("CONFIRM k p", "OK 1 1");
+    // A limit that counts orders adds orders, not units: it is far from any bound when the units are not.
+    shop.says("LIMIT k region UNLIMITED COUNT ORDERS", "OK");
+    for order in ["a", "b"] {
+        shop.says(&format!("RESERVE k {order} 1 FOR region r"), "OK 1 -1 1900000");
+        shop.call(&format!("CONFIRM k {order}"));
+    }
+    shop.says("RESERVE k c 9007199254740990 FOR region r", "OK 9007199254740990 -1 1900000");
 }
 
 #[test]
@@ -137,4 +170,23 @@ fn a_pool_remembers_so_many_orders() {
     shop.says("ADD k 1 TOKEN w", "-ERR");
     shop.says("ADD k 1 TOKEN x", "EXISTS k added 1 0 0");
     shop.says("ADD k 1", "OK 13 12");
+}
+
+/// A correction is no movement: `out` does not know it. Confirmed sales, returns and restocks are movements.
+#[test]
+fn out_follows_movements_only() {
+    let mut shop = Shop::with_stock(1_000_000, "10");
+    for (call, answer, out, sold) in [
+        ("ADD k 5", "OK 15 15", "-5", "0"),
+        ("RESERVE k o 6", "OK 6 9 1900000", "-5", "0"),
+        ("CONFIRM k o", "OK 6 6", "1", "6"),
+        ("SET k 100", "OK", "1", "6"),
+        ("RETURN k o QTY 2 TOKEN a", "OK 2 102 4", "-1", "4"),
+        ("RETURN k o NORESTOCK", "OK 4 102 0", "-1", "0"),
+        ("ADD k -2", "OK 100 100", "1", "0"),
+    ] {
+        shop.says(call, answer);
+        shop.field("GET k", "out", out);
+        shop.field("GET k", "sold", sold);
+    }
 }

@@ -9,5 +9,5 @@ mod read;
 mod write;
 
 pub use event_ref::{put_event_ref, EventRef};
-pub use read::{Effect, EffectChange};
+pub use read::{newer_version, Effect, EffectChange};
 pub use write::{add, begin};

@@ -24,6 +24,13 @@ use crate::core::model::usage::{tuple_at, Share};
 use crate::core::model::zone::{Tz, Zone};
 use arrayvec::ArrayVec;
 
+/// The version of an effect that a newer module has written. `None`: it is of a version that this
+/// one knows.
+#[must_use]
+pub fn newer_version(bytes: &[u8]) -> Option<i32> {
+    bytes.first().map(|&version| i32::from(version)).filter(|&version| version > VERSION)
+}
+
 /// An effect that is read back.
 pub struct Effect<'a> {
     reader: Reader<'a>,
