@@ -103,7 +103,29 @@ fetch_monitoring() {
     done)
 }
 
+# predis 3 out of Debian's experimental suite, pinned by hash, and the interfaces that it needs: unpacked and not installed.
+fetch_predis() {
+    to="${CARGO_TARGET_DIR:-target}/predis"
+    [ ! -e "$to/usr/share/php/Predis" ] || return 0
+    . scripts/apt-lists.sh
+    has_debian || return 1
+    work=$(mktemp -d)
+    own_lists "$work" experimental sid
+    export APT_CONFIG="$work/apt.conf"
+    apt-get update -q >"$work/log" 2>&1 &&
+        (cd "$work" && apt-get download -q php-predis=3.7.0-1 php-psr-http-message=2.0-2 >"$work/log" 2>&1 && printf '%s  %s\n%s  %s\n' \
+            dd9db74956d68aa73693e8d6617596ddb6026a38cb6ceda4571e4196f58d9631 php-predis_*.deb \
+            3e1616bf5b13da1a32a465f250bca65aac1a6d8b67adbd65b4c72289086aa198 php-psr-http-message_*.deb | sha256sum --check --quiet) &&
+        mkdir -p "$to" && for package in "$work"/*.deb; do
+            dpkg -x "$package" "$to"
+        done
+    status=$?
+    rm -rf "$work"
+    return $status
+}
+
 [ -z "$want" ] || install_wanted
 [ -z "$tests" ] || install_libraries
+[ -z "$tests" ] || (fetch_predis) || echo "No predis 3 could be had: its tests will be skipped." >&2
 [ -z "$tests" ] || (fetch_monitoring) || echo "No Prometheus could be had: the tests of deploy/ will be skipped." >&2
 [ -z "$tests" ] || (install_browser) || echo "No browser could be had: the shop's browser test will be skipped." >&2

@@ -8,6 +8,7 @@ use anyhow::{bail, ensure, Context, Result};
 
 use crate::compare::{Comparison, DEPTH};
 use crate::rows::scripts::Scripts;
+use crate::rows::setup::Events;
 use crate::rows::{self, Row};
 use crate::server::{is_there, Options, Plan, Server};
 use crate::sizes::Sizes;
@@ -34,7 +35,7 @@ pub fn add(plan: &Plan<'_>, sizes: &Sizes, comparison: &mut Comparison) -> Resul
 fn count(server: &Server, scripts: &Scripts, row: &Row, calls: u64) -> Result<f64> {
     // One connection: the same number of calls in each turn of the event loop, every time.
     let (mut connection, mut load) = (server.connection()?, server.load(1)?);
-    row.setup.prepare(&mut connection, &mut load, WARM + calls, false)?;
+    row.setup.prepare(&mut connection, &mut load, WARM + calls, Events::None)?;
     let make = |first, count| Calls::of(first, count, |calls, n| (row.make)(scripts, calls, n));
     load.run(&make(0, WARM), DEPTH, row.reply)?;
     let ready = make(WARM, calls);

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::client::{Connection, Load};
 use crate::goals::{Finding, Measure};
 use crate::rows::scripts::Scripts;
-use crate::rows::setup::writes_events;
+use crate::rows::setup::{writes_events, Events};
 use crate::rows::{self, Kind, Row};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
@@ -152,7 +152,8 @@ fn measure(
     calls: u64,
 ) -> Result<Sample> {
     let (warm, single) = (calls / 10, calls / 4);
-    row.setup.prepare(connection, load, warm + calls + single, mode.events)?;
+    let events = if mode.events { Events::Fields } else { Events::None };
+    row.setup.prepare(connection, load, warm + calls + single, events)?;
     let make = |first, count| crate::wire::Calls::of(first, count, |calls, n| (row.make)(scripts, calls, n));
     load.run(&make(0, warm), DEPTH, row.reply)?;
     let ready = make(warm, calls);

@@ -9,7 +9,7 @@ use crate::rows::calls;
 use crate::rows::calls::POOLS;
 use crate::rows::lua;
 use crate::rows::scripts::Scripts;
-use crate::rows::setup::make_pool;
+use crate::rows::setup::{make_pool, Events};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
 use crate::wire::Calls;
@@ -71,7 +71,7 @@ fn curve(
     let (mut connection, mut load) = (server.connection()?, server.load(WIDTH)?);
     let scripts = Scripts::load(&mut connection)?;
     for pool in &POOLS[..pools] {
-        make_pool(&mut connection, pool, "1000000000", 3, false)?;
+        make_pool(&mut connection, pool, "1000000000", 3, Events::None)?;
     }
     for key in ["stock", "stock1", "stock2", "stock3"] {
         connection.call(&["SET", key, "1000000000"])?;

@@ -12,7 +12,7 @@ use crate::rows::calls;
 use crate::rows::calls::POOLS;
 use crate::rows::lua;
 use crate::rows::scripts::Scripts;
-use crate::rows::setup::make_pool;
+use crate::rows::setup::{make_pool, Events};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
 use crate::stats::Spread;
@@ -43,7 +43,7 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
     eprintln!("rdb: a pool of {orders} orders");
     let pool = {
         let mut server = start(plan)?;
-        make_pool(&mut server.connection()?, POOLS[0], "1000000000", 3, false)?;
+        make_pool(&mut server.connection()?, POOLS[0], "1000000000", 3, Events::None)?;
         let reply = calls::RESERVED;
         let hold: [&[u8]; 2] = [b"EX", b"86400"];
         let make = |calls: &mut _, n| calls::reserve_until(&[b"STOCK.RESERVE"], hold, calls, n, n);

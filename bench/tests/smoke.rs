@@ -55,7 +55,7 @@ fn rows_have_figures_and_a_chart() {
     assert!(!modes.contains("| floor |"), "{modes}");
     assert_eq!(report.matches("Not measured").count(), 1, "callgrind is left out, and that is all: {report}");
     let chart = fs::read_to_string(dir.path().join("benchmarks.svg")).expect("the chart");
-    assert_eq!(chart.matches("<rect").count(), 23);
+    assert_eq!(chart.matches("<rect").count(), 25);
     assert!(fs::read_to_string(dir.path().join("benchmarks.md")).expect("the report").starts_with("# Benchmarks"));
 }
 

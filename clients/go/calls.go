@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -54,18 +55,36 @@ type ConfirmOptions struct {
 	For      []Attribute
 }
 
-// ReturnOptions: without a Token all that is left.
+// ReserveOptions: Partial takes the largest quantity, at least 1, that stock and limits allow. Replaces is an order whose hold is given up
+// in the same step; it is kept where this one is refused.
+type ReserveOptions struct {
+	Partial  bool
+	Replaces string
+}
+
+// ReturnOptions: without a Token all that is left. With Late and For, who had bought a forgotten order gets its usage back.
 type ReturnOptions struct {
 	Quantity             int64
 	Token                string
 	Late                 bool
 	KeepUsage, NoRestock bool
+	For                  []Attribute
 }
 
-// LimitOptions: empty fields are left out; Values name one override.
+// LimitOptions: empty fields are left out; Values name one override. Rolling is the last Per seconds, whenever one looks.
 type LimitOptions struct {
 	Per, TZ, Count, Missing string
+	Rolling                 bool
+	Note                    string
 	Values                  []string
+}
+
+// WalkOptions: empty fields are left out. For are attributes of a buyer, as far as limits or the policy's "remember" name them.
+type WalkOptions struct {
+	State   string
+	Details bool
+	Most    int64
+	For     []Attribute
 }
 
 // After is the last event that the database has followed.
@@ -131,6 +150,14 @@ func (w *Words) flag(name string, set bool) *Words {
 	return w.add(name)
 }
 
+// note is published with the change, in the pool's event stream, and kept nowhere else.
+func (w *Words) note(note []string) *Words {
+	if len(note) == 0 {
+		return w
+	}
+	return w.option("NOTE", note[0])
+}
+
 func (w *Words) hold(h Hold) *Words { return w.optional(h.Option, h.Value) }
 
 func (w *Words) attributes(attributes []Attribute) *Words {
@@ -159,9 +186,10 @@ func Reserve(key, order string, quantity int64, hold Hold, attributes ...Attribu
 	return of(on("RESERVE", key).add(order).number(quantity).hold(hold).attributes(attributes), held)
 }
 
-// ReservePartial takes the largest quantity, at least 1, that stock and limits allow.
-func ReservePartial(key, order string, quantity int64, hold Hold, attributes ...Attribute) Call[Outcome[Held]] {
-	return of(on("RESERVE", key).add(order).number(quantity).hold(hold).add("PARTIAL").attributes(attributes), held)
+// ReserveWith is Reserve with options.
+func ReserveWith(o ReserveOptions, key, order string, quantity int64, hold Hold, attributes ...Attribute) Call[Outcome[Held]] {
+	w := on("RESERVE", key).add(order).number(quantity).hold(hold).flag("PARTIAL", o.Partial).option("REPLACES", o.Replaces)
+	return of(w.attributes(attributes), held)
 }
 
 // Confirm turns a hold into a sale.
@@ -204,6 +232,11 @@ func Amend(key, order string, quantity int64) Call[Outcome[Changed]] {
 	return of(on("AMEND", key).add(order).number(quantity), changed)
 }
 
+// Split makes some units of a hold an order of their own, with the same deadline.
+func Split(key, order, part string, quantity int64) Call[Outcome[Parted]] {
+	return of(on("SPLIT", key).add(order, part).number(quantity), parted)
+}
+
 // Extend moves the deadline, never to an earlier time.
 func Extend(key, order string, hold Hold) Call[Outcome[Deadline]] {
 	return of(on("EXTEND", key).add(order).hold(hold), deadline)
@@ -215,20 +248,44 @@ func Return(key, order string, o ReturnOptions) Call[Outcome[Returned]] {
 	if o.Token != "" {
 		w.add("QTY").number(o.Quantity).add("TOKEN", o.Token).flag("LATE", o.Late)
 	}
-	return of(w.flag("KEEPUSAGE", o.KeepUsage).flag("NORESTOCK", o.NoRestock), returned)
+	return of(w.flag("KEEPUSAGE", o.KeepUsage).flag("NORESTOCK", o.NoRestock).attributes(o.For), returned)
 }
 
-// ReserveCart holds all lines or none. In a cluster their keys share a hash tag.
-func ReserveCart(order string, lines []Line, hold Hold, attributes ...Attribute) Call[Outcome[Deadline]] {
+// cartLines are the keys of a cart, and behind QTY their quantities.
+func cartLines(command, order string, lines []Line) *Words {
 	keys := make([]string, len(lines))
 	for i, line := range lines {
 		keys[i] = line.Key
 	}
-	w := cart("MRESERVE", order, keys...).add("QTY")
+	w := cart(command, order, keys...).add("QTY")
 	for _, line := range lines {
 		w.number(line.Quantity)
 	}
-	return of(w.hold(hold).attributes(attributes), deadline)
+	return w
+}
+
+// ReserveCart holds all lines or none. In a cluster their keys share a hash tag.
+func ReserveCart(order string, lines []Line, hold Hold, attributes ...Attribute) Call[Outcome[Deadline]] {
+	return ReplaceCart("", order, lines, hold, attributes...)
+}
+
+// ReplaceCart is ReserveCart, and gives up in the same step what the cart old holds in these pools; a pool in which only old has units
+// stands with quantity 0.
+func ReplaceCart(old, order string, lines []Line, hold Hold, attributes ...Attribute) Call[Outcome[Deadline]] {
+	return of(cartLines("MRESERVE", order, lines).hold(hold).option("REPLACES", old).attributes(attributes), deadline)
+}
+
+// ConfirmCartInPart sells what stands in the lines, and releases the rest.
+func ConfirmCartInPart(order string, lines []Line, late bool) Call[Outcome[Nothing]] {
+	return of(cartLines("MCONFIRM", order, lines).flag("LATE", late), done)
+}
+
+// SplitCart makes the lines an order of their own, in all pools or in none.
+func SplitCart(order, part string, lines []Line) Call[Outcome[Nothing]] {
+	w := cartLines("MSPLIT", order, lines)
+	w.Words = slices.Insert(w.Words, 2, part)
+	w.KeyAt++
+	return of(w, done)
 }
 
 func ConfirmCart(order string, keys []string, late bool) Call[Outcome[Nothing]] {
@@ -247,40 +304,53 @@ func ReturnCart(order string, keys []string, keepUsage, noRestock bool) Call[Out
 	return of(cart("MRETURN", order, keys...).flag("KEEPUSAGE", keepUsage).flag("NORESTOCK", noRestock), done)
 }
 
+// A note, where a change takes one, says who and why. It is published with the change, and kept nowhere else.
+
 // Set makes the pool, or corrects what is on hand: with onlyIf "NX" once, before the sale; without, in a quiet moment. Whether it wrote.
-func Set(key string, onHand int64, onlyIf string) Call[bool] {
-	return of(on("SET", key).add(amount(onHand)).flag(onlyIf, onlyIf != ""), written)
+func Set(key string, onHand int64, onlyIf string, note ...string) Call[bool] {
+	return of(on("SET", key).add(amount(onHand)).flag(onlyIf, onlyIf != "").note(note), written)
 }
 
 // Add is a restock, or a write-off. The token, such as the delivery's number, makes it repeatable.
-func Add(key string, delta int64, token string) Call[Outcome[Added]] {
-	return of(on("ADD", key).number(delta).add("TOKEN", token), added)
+func Add(key string, delta int64, token string, note ...string) Call[Outcome[Added]] {
+	return of(on("ADD", key).number(delta).add("TOKEN", token).note(note), added)
 }
 
 // Transfer moves free units to another pool of the same slot. The token, such as the movement's number, makes it repeatable.
-func Transfer(from, to string, quantity int64, token string) Call[Outcome[Transferred]] {
-	return of(on("TRANSFER", from).add(to).number(quantity).add("TOKEN", token), transferred)
+func Transfer(from, to string, quantity int64, token string, note ...string) Call[Outcome[Transferred]] {
+	return of(on("TRANSFER", from).add(to).number(quantity).add("TOKEN", token).note(note), transferred)
 }
 
 // Reconcile corrects what is on hand by what the database says; without after, in a quiet moment.
-func Reconcile(key string, onHand int64, after *After, dryRun bool) Call[Outcome[Reconciled]] {
+func Reconcile(key string, onHand int64, after *After, dryRun bool, note ...string) Call[Outcome[Reconciled]] {
 	w := on("RECONCILE", key).number(onHand)
 	if after != nil {
 		w.add("AFTER", after.Epoch).number(after.Seq).number(after.Out)
 	}
-	return of(w.flag("DRYRUN", dryRun), reconciled)
+	return of(w.flag("DRYRUN", dryRun).note(note), reconciled)
 }
 
-func Suspend(key string) Call[Outcome[Nothing]] { return of(on("SUSPEND", key), done) }
-func Resume(key string) Call[Outcome[Nothing]]  { return of(on("RESUME", key), done) }
+func Suspend(key string, note ...string) Call[Outcome[Nothing]] {
+	return of(on("SUSPEND", key).note(note), done)
+}
 
-func SetPolicy(key, json string) Call[Outcome[Nothing]] {
-	return of(on("SETPOLICY", key).add(json), done)
+func Resume(key string, note ...string) Call[Outcome[Nothing]] {
+	return of(on("RESUME", key).note(note), done)
+}
+
+// SetPolicy replaces the whole policy.
+func SetPolicy(key, json string, note ...string) Call[Outcome[Nothing]] {
+	return of(on("SETPOLICY", key).add(json).note(note), done)
+}
+
+// MergePolicy changes what a JSON merge patch names, and leaves the rest.
+func MergePolicy(key, patch string, note ...string) Call[Outcome[Nothing]] {
+	return of(on("SETPOLICY", key).add(patch, "MERGE").note(note), done)
 }
 
 // Schedule sets from when and until when the pool sells, in Unix ms; 0 leaves a bound, -1 removes it.
-func Schedule(key string, fromMs, untilMs int64) Call[Outcome[Nothing]] {
-	return of(on("SCHEDULE", key).bound("FROM", fromMs).bound("UNTIL", untilMs), done)
+func Schedule(key string, fromMs, untilMs int64, note ...string) Call[Outcome[Nothing]] {
+	return of(on("SCHEDULE", key).bound("FROM", fromMs).bound("UNTIL", untilMs).note(note), done)
 }
 
 // Sweep returns due holds now; most 0 is 1,000.
@@ -289,12 +359,13 @@ func Sweep(key string, most int64) Call[Outcome[int64]] {
 }
 
 func SetLimit(key, by string, max int64, o LimitOptions) Call[Outcome[Nothing]] {
-	return of(on("LIMIT", key).add(by, amount(max)).option("PER", o.Per).option("TZ", o.TZ).option("COUNT", o.Count).
-		option("MISSING", o.Missing).values(o.Values), done)
+	return of(on("LIMIT", key).add(by, amount(max)).option("PER", o.Per).flag("ROLLING", o.Rolling).option("TZ", o.TZ).
+		option("COUNT", o.Count).option("MISSING", o.Missing).option("NOTE", o.Note).values(o.Values), done)
 }
 
 func Unlimit(key, by string, o LimitOptions) Call[Outcome[int64]] {
-	return of(on("UNLIMIT", key).add(by).option("PER", o.Per).option("COUNT", o.Count).values(o.Values), count)
+	return of(on("UNLIMIT", key).add(by).option("PER", o.Per).flag("ROLLING", o.Rolling).option("COUNT", o.Count).
+		option("NOTE", o.Note).values(o.Values), count)
 }
 
 // Reads answer nil for a pool, or an order, that is not there.
@@ -305,7 +376,15 @@ func GetUsage(key string, attributes ...Attribute) Call[[]Usage] {
 	return of(on("USAGE", key).attributes(attributes).read(), usage)
 }
 
+// GetTopUsage is what the so many values have counted that used most of each limit; attributes name those that must fit.
+func GetTopUsage(key string, top int64, attributes ...Attribute) Call[[]Usage] {
+	return of(on("USAGE", key).add("TOP").number(top).attributes(attributes).read(), usage)
+}
+
 func Get(key string) Call[*Pool] { return of(on("GET", key).read(), pool) }
+
+// GetReturning is Get, and when held units come back if nobody pays.
+func GetReturning(key string) Call[*Pool] { return of(on("GET", key).add("RETURNING").read(), pool) }
 
 func Available(keys ...string) Call[[]*int64] {
 	w := &Words{Words: append([]string{"STOCK.AVAILABLE"}, keys...), KeyAt: 1}
@@ -316,11 +395,21 @@ func Check(key string, quantity int64, attributes ...Attribute) Call[Outcome[Hel
 	return of(on("CHECK", key).number(quantity).attributes(attributes).read(), held)
 }
 
+// Explain tells why Reserve of a new order would be answered as it would, step by step; quantity 0 is one unit.
+func Explain(key string, quantity int64, attributes ...Attribute) Call[*Explanation] {
+	w := on("EXPLAIN", key)
+	if quantity != 0 {
+		w.number(quantity)
+	}
+	return of(w.attributes(attributes).read(), explained)
+}
+
 func GetOrder(key, id string) Call[*Order] { return of(on("ORDER", key).add(id).read(), order) }
 
-// WalkOrders gives one page; state may be empty, most 0.
-func WalkOrders(key, cursor, state string, most int64) Call[*Orders] {
-	return of(on("ORDERS", key).add(cursor).option("STATE", state).optional("COUNT", most).read(), orders)
+// WalkOrders gives one page; the walk begins at cursor "0".
+func WalkOrders(key, cursor string, o WalkOptions) Call[*Orders] {
+	w := on("ORDERS", key).add(cursor).option("STATE", o.State).flag("DETAILS", o.Details).optional("COUNT", o.Most)
+	return of(w.attributes(o.For).read(), orders)
 }
 
 func Policy(key string) Call[*string]  { return of(on("POLICY", key).read(), textOrNil) }

@@ -84,6 +84,7 @@ var (
 	confirmed   = outcome(func(a []any) Confirmed { return Confirmed{number(a[0]), number(a[1])} })
 	changed     = outcome(func(a []any) Changed { return Changed{number(a[0]), number(a[1])} })
 	returned    = outcome(func(a []any) Returned { return Returned{number(a[0]), number(a[1]), number(a[2])} })
+	parted      = outcome(func(a []any) Parted { return Parted{number(a[0]), number(a[1]), number(a[2])} })
 	deadline    = outcome(func(a []any) Deadline { return Deadline{number(a[0])} })
 	added       = outcome(func(a []any) Added { return Added{number(a[0]), number(a[1])} })
 	transferred = outcome(func(a []any) Transferred {
@@ -151,7 +152,64 @@ func pool(answer any) (*Pool, error) {
 	for state, orders := range mapOf(m["orders"]) {
 		p.Orders[state] = number(orders)
 	}
+	if m["returning"] != nil {
+		p.Returning = spans(m["returning"])
+	}
 	return p, nil
+}
+
+func numberOrNil(answer any) *int64 {
+	if n, is := answer.(int64); is {
+		return &n
+	}
+	return nil
+}
+
+func explained(answer any) (*Explanation, error) {
+	m := mapOf(answer)
+	e := &Explanation{Exists: number(m["exists"]) == 1}
+	list, _ := m["answer"].([]any)
+	switch code := word(first(list)); code {
+	case "CONFLICT", "NODIM", "ERR":
+		// An error is shown as its code and its text.
+		e.Answer.Err = Reply(code+" "+word(list[1]), fmt.Errorf("%s", word(list[1])))
+	default:
+		e.Answer.Outcome, e.Answer.Err = held(m["answer"])
+	}
+	if !e.Exists {
+		return e, nil
+	}
+	e.Suspended, e.FromMs, e.UntilMs = number(m["suspended"]) == 1, number(m["from_ms"]), number(m["until_ms"])
+	e.Orders, e.MaxOrders, e.Missing = number(m["orders"]), number(m["max_orders"]), words(m["missing"])
+	stock := mapOf(m["stock"])
+	e.Stock = ExplainedStock{numberOrNil(stock["on_hand"]), number(stock["held"]), number(stock["safety"]), number(stock["available"])}
+	limits, _ := m["limits"].([]any)
+	for _, one := range limits {
+		l := mapOf(one)
+		limit := ExplainedLimit{Limit: word(l["limit"]), Verdict: word(l["verdict"]), Missing: words(l["missing"]), Used: numberOrNil(l["used"]),
+			Max: numberOrNil(l["max"]), Remaining: numberOrNil(l["remaining"]), ResetsMs: numberOrNil(l["resets_ms"])}
+		if l["values"] != nil {
+			limit.Values = words(l["values"])
+		}
+		e.Limits = append(e.Limits, limit)
+	}
+	e.Returning = spans(m["returning"])
+	return e, nil
+}
+
+func spans(answer any) map[string]*int64 {
+	found := map[string]*int64{}
+	for name, units := range mapOf(answer) {
+		found[name] = numberOrNil(units)
+	}
+	return found
+}
+
+func first(list []any) any {
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
 }
 
 func order(answer any) (*Order, error) {
@@ -173,9 +231,15 @@ func orders(answer any) (*Orders, error) {
 		return nil, nil
 	}
 	page := &Orders{Cursor: word(list[0])}
-	flat := words(list[1])
+	// With details a map, which RESP3 may give as one.
+	flat, _ := list[1].([]any)
 	for i := 0; i+1 < len(flat); i += 2 {
-		page.Orders = append(page.Orders, Listed{flat[i], flat[i+1]})
+		listed := Listed{Order: word(flat[i]), State: word(flat[i+1])}
+		if _, plain := flat[i+1].(string); !plain {
+			listed.Details, _ = order(flat[i+1])
+			listed.State = listed.Details.State
+		}
+		page.Orders = append(page.Orders, listed)
 	}
 	return page, nil
 }
@@ -207,7 +271,12 @@ func usage(answer any) ([]Usage, error) {
 	found := []Usage{}
 	for _, one := range list {
 		m := mapOf(one)
-		found = append(found, Usage{word(m["limit"]), number(m["used"]), number(m["max"]), number(m["remaining"]), number(m["resets_ms"])})
+		used := Usage{Limit: word(m["limit"]), Used: number(m["used"]), Max: number(m["max"]), Remaining: number(m["remaining"]),
+			ResetsMs: number(m["resets_ms"])}
+		if m["values"] != nil {
+			used.Values = words(m["values"])
+		}
+		found = append(found, used)
 	}
 	return found, nil
 }

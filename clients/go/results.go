@@ -47,7 +47,8 @@ type (
 	Confirmed   struct{ Quantity, Sold int64 }
 	Changed     struct{ Quantity, Available int64 } // of Release and Amend
 	Returned    struct{ Quantity, Available, Sold int64 }
-	Deadline    struct{ DeadlineMs int64 } // of Extend and of a cart
+	Parted      struct{ Quantity, Left, DeadlineMs int64 } // of Split: what went over, and what stays with the order
+	Deadline    struct{ DeadlineMs int64 }                 // of Extend and of a cart
 	Added       struct{ OnHand, Available int64 }
 	Transferred struct{ OnHand, Available, ToOnHand, ToAvailable int64 }
 	Reconciled  struct{ Drift, OnHand, Available int64 }
@@ -66,9 +67,10 @@ type Pool struct {
 	FromMs, UntilMs                                   int64 // the sale window; 0 is none
 	HoldSeconds, RetainSeconds, RetainPaidSeconds     int64
 	Events                                            *string
+	Returning                                         map[string]*int64 // of GetReturning, as Explanation has it
 }
 
-// Order tells where an order stands, and the attributes by which limits counted it.
+// Order tells where an order stands, and the attributes by which limits counted it or that the policy's "remember" names.
 type Order struct {
 	State                          string
 	Quantity, Returned, DeadlineMs int64
@@ -81,7 +83,11 @@ type Orders struct {
 	Orders []Listed
 }
 
-type Listed struct{ Order, State string }
+// Listed has Details where the walk asked for them.
+type Listed struct {
+	Order, State string
+	Details      *Order
+}
 
 type Limit struct {
 	Limit       string
@@ -95,7 +101,34 @@ type Override struct {
 	Max   int64
 }
 
+// Usage has Values where those were asked for that used most.
 type Usage struct {
 	Limit                          string
+	Values                         []string
 	Used, Max, Remaining, ResetsMs int64
+}
+
+// Explanation has the steps of a decision. Of a key that is not there Exists is false, and only Answer is set.
+type Explanation struct {
+	Exists, Suspended bool
+	FromMs, UntilMs   int64    // the sale window; 0 is none
+	Orders, MaxOrders int64    // that the pool remembers, and may remember
+	Missing           []string // dimensions that limits want and the call lacks
+	Stock             ExplainedStock
+	Limits            []ExplainedLimit
+	Answer            Result[Held]      // of Reserve
+	Returning         map[string]*int64 // held units by deadline: within_1m, …, later; nil where there are too many to look at
+}
+
+// ExplainedStock has OnHand nil and Available -1 where it is unlimited.
+type ExplainedStock struct {
+	OnHand                  *int64
+	Held, Safety, Available int64
+}
+
+// ExplainedLimit has the Verdict allows, refuses, nodim or skipped. Where a dimension is missing, it has no values and numbers.
+type ExplainedLimit struct {
+	Limit, Verdict                 string
+	Missing, Values                []string
+	Used, Max, Remaining, ResetsMs *int64
 }

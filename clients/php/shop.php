@@ -85,6 +85,15 @@ function shop(Stock $shop): void
     echo 'left: ', implode(' ', $shop->available([$pen, $ink])), "\n";
 }
 
+/** Through predis, whose autoloader has been loaded. */
+function openPredis(int $port, bool $cluster, float $timeout = 0.5, float $within = 10.0, bool $replicas = false): Stock
+{
+    $node = ['host' => '127.0.0.1', 'port' => $port, 'timeout' => $timeout, 'read_write_timeout' => $timeout];
+    $options = ['cluster' => 'redis', 'parameters' => ['timeout' => $timeout, 'read_write_timeout' => $timeout]];
+    $client = $cluster ? new Predis\Client([$node], $options) : new Predis\Client($node);
+    return new Stock($client, $within, replicas: $replicas ? new Replicas($timeout) : null);
+}
+
 function open(int $port, bool $cluster, float $timeout = 0.5, float $within = 10.0, bool $replicas = false): Stock
 {
     $connect = function () use ($port, $cluster, $timeout): Redis|RedisCluster {

@@ -16,6 +16,7 @@ import time
 import redis
 
 from redis_stock import Exists, Refused, Stock, calls
+from redis_stock.events import fields
 
 STREAM, GROUP = "{sale}events", "orders"
 # An entry that nobody has acknowledged for so long is taken from the worker that has it: longer than one order ever takes.
@@ -85,7 +86,7 @@ def worker(c, orders, name):
             time.sleep(0.1)
             continue
         for id, entry in entries:
-            record(orders, entry)
+            record(orders, fields(entry))
             # Only now: whoever dies before leaves the entry to the others.
             c.xack(STREAM, GROUP, id)
 

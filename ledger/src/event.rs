@@ -1,5 +1,9 @@
 //! An entry of a pool's event stream.
 
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
+use serde_json::Value;
+
 use crate::text::{ascii, cut, escape};
 use crate::wire::{number, Field};
 
@@ -109,9 +113,17 @@ impl Event {
         self.kind == Kind::Transferred && self.qty < 0
     }
 
-    /// Reads the fields of an entry. The error says what is wrong with it.
+    /// Reads the fields of an entry, packed or not. The error says what is wrong with it.
     pub fn parse(fields: &[Field<'_>]) -> Result<Event, String> {
-        let found = Found::of(fields);
+        if let [(b"event", json)] = fields {
+            let unpacked = unpack(json)?;
+            let fields: Vec<Field<'_>> = unpacked.iter().map(|(name, value)| (name.as_bytes(), &value[..])).collect();
+            return Event::of(&Found::of(&fields));
+        }
+        Event::of(&Found::of(fields))
+    }
+
+    fn of(found: &Found<'_>) -> Result<Event, String> {
         let word = found.kind.ok_or("no field type")?;
         let kind = Kind::of(word).ok_or_else(|| format!("unknown type {}", cut(&escape(word), 64)))?;
         let epoch = escape(found.epoch.ok_or("no field epoch")?);
@@ -152,6 +164,32 @@ impl Event {
             token: found.token.filter(|t| !t.is_empty()).map(ascii),
         })
     }
+}
+
+/// The version of packed entries that is read.
+const PACKED_VERSION: i64 = 1;
+
+/// The fields of a packed entry (policy `"events_format": "packed"`): one JSON object.
+pub fn unpack(json: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let Ok(Value::Object(object)) = serde_json::from_slice(json) else {
+        return Err("event is not a JSON object".to_string());
+    };
+    if object.get("v").and_then(Value::as_i64) != Some(PACKED_VERSION) {
+        return Err(format!("event is not of version {PACKED_VERSION}: a newer stock-ledger may read it"));
+    }
+    let fields = object.into_iter().map(|(name, value)| {
+        let bytes = match value {
+            Value::Null => Vec::new(),
+            Value::String(text) => text.into_bytes(),
+            Value::Object(object) if name != "for" => {
+                let text = object.get("base64").and_then(Value::as_str);
+                text.and_then(|text| STANDARD.decode(text).ok()).ok_or_else(|| format!("{name} is not base64"))?
+            }
+            other => other.to_string().into_bytes(),
+        };
+        Ok((name, bytes))
+    });
+    fields.collect()
 }
 
 /// The fields that matter, each the first one of its name.
@@ -267,6 +305,26 @@ mod tests {
         assert_eq!(event.token, None);
         let added = parse(&[("type", "added"), ("order", "-"), ("token", "t\u{e9}\\")]).expect("an event");
         assert_eq!(added.token.as_deref(), Some("t\\xc3\\xa9\\\\"));
+    }
+
+    #[test]
+    fn a_packed_entry_is_the_same_event() {
+        let json = br#"{"v":1,"type":"reserved","pool":"sku:1","db":0,"epoch":"00000000000000aa","seq":7,"order":"o1","qty":2,"at":1700000000000,"available":8,"reserved":2,"on_hand":10,"sold":0,"out":-3,"for":{"user":"42"},"edge":"low"}"#;
+        assert_eq!(Event::parse(&[(b"event", json)]), parse(&[]));
+        let unlimited = br#"{"v":1,"type":"added","pool":{"base64":"/w=="},"db":0,"epoch":"00000000000000aa","seq":7,"qty":2,"at":1,"available":-1,"reserved":2,"on_hand":null,"sold":0,"out":-2,"token":"t"}"#;
+        let event = Event::parse(&[(b"event", unlimited)]).expect("an event");
+        assert_eq!((event.pool.as_str(), event.unlimited, event.token.as_deref()), ("\\xff", true, Some("t")));
+        for (json, text) in [
+            (&b"[]"[..], "not a JSON object"),
+            (b"{", "not a JSON object"),
+            (b"{}", "not of version 1"),
+            (br#"{"v":2,"type":"reserved"}"#, "not of version 1"),
+            (br#"{"v":1,"pool":{"base64":"?"}}"#, "pool is not base64"),
+            (br#"{"v":1}"#, "no field type"),
+        ] {
+            let error = Event::parse(&[(b"event", json)]).expect_err("an error");
+            assert!(error.contains(text), "{error}");
+        }
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Stock {
 
     /// The goods came back.
     pub async fn give_back(&self, order: &str) -> Result<Answer, Error> {
-        self.decide(calls::return_order(&self.key, order, Return::default())).await
+        self.decide(calls::return_order(&self.key, order, &Return::default())).await
     }
 
     /// A delivery. Its token makes the call repeatable.

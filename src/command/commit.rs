@@ -138,12 +138,17 @@ fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<
     // 0 is what a pool has before its first change.
     let new_epoch = fresh.then(|| (call.env.entropy)().max(1));
     let effects_skipped = call.journal.effects_skipped;
+    let alike = call.journal.alike;
     let changed = call.journal.changes_of(handle);
     if !effects_skipped {
         if changed.effect.is_empty() {
             effect::begin(&mut changed.effect, now_ms, pool.seq());
         }
-        effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
+        if alike {
+            effect::add_alike(&mut changed.effect, pool, now_ms, new_epoch, change, &mut changed.common);
+        } else {
+            effect::add(&mut changed.effect, pool, now_ms, new_epoch, change);
+        }
     }
     let stamp = Stamp { now_ms, promotion: call.env.promotion, new_epoch };
     // Before the change is applied. A new policy may change the stream, but is about no units.
@@ -181,7 +186,9 @@ fn publish(
     let mut text = std::mem::take(&mut call.journal.entry_text);
     let field = about.or_else(|| attributes(&mut text, call.keys.pool(handle), change));
     let at = Append::End { max_len: call.env.events.max_len };
-    let place = append(call, handle, stream, at, &entry(event, field.map(|field| (field, text.as_slice()))));
+    let packed = call.keys.pool(handle).packed_events();
+    let text_of = |field| (field, text.as_slice());
+    let place = append(call, handle, stream, at, &entry(event, field.map(text_of), packed));
     call.journal.entry_text = text;
     place
 }

@@ -73,7 +73,7 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) {
     pending.sort_by_key(|again| again.place.id);
     for again in &pending {
         let event = again.event.with_words(again.words.as_words());
-        let entry = entry(&event, again.field.map(|field| (field, again.text.as_slice())));
+        let entry = entry(&event, again.field.map(|field| (field, again.text.as_slice())), again.packed);
         let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
         divergences = divergences.saturating_add(u64::from(place.is_none()));
     }
@@ -91,6 +91,8 @@ struct PendingEntry {
     text: Vec<u8>,
     /// What the text is.
     field: Option<StreamField>,
+    /// As the policy said at that change.
+    packed: bool,
 }
 
 /// The words of an entry, kept until it is appended.
@@ -175,6 +177,7 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
                     words: OwnedWords::of(event.words()),
                     text,
                     field,
+                    packed: pool.packed_events(),
                 });
             }
             None => divergences = divergences.saturating_add(1),

@@ -102,17 +102,35 @@ pub enum FieldValue<'a> {
 }
 
 /// One entry, field by field.
-pub type StreamEntry<'a> = ArrayVec<(StreamField, FieldValue<'a>), FIELDS>;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamEntry<'a> {
+    /// The fields, in order.
+    pub fields: ArrayVec<(StreamField, FieldValue<'a>), FIELDS>,
+    /// They are to be written as one field: see [`pack`].
+    pub packed: bool,
+}
+
+/// The name of the one field of a packed entry.
+pub const PACKED: &str = "event";
+/// The version of what is in it.
+const PACKED_VERSION: &str = "1";
 
 /// The entry of a change. `text` is what [`attributes`] or [`changed`] wrote, and the field that
 /// they wrote it for.
 #[must_use]
-pub fn entry<'a>(event: &Event<'a>, text: Option<(StreamField, &'a [u8])>) -> StreamEntry<'a> {
+pub fn entry<'a>(event: &Event<'a>, text: Option<(StreamField, &'a [u8])>, packed: bool) -> StreamEntry<'a> {
+    StreamEntry { fields: fields(event, text), packed }
+}
+
+fn fields<'a>(
+    event: &Event<'a>,
+    text: Option<(StreamField, &'a [u8])>,
+) -> ArrayVec<(StreamField, FieldValue<'a>), FIELDS> {
     let on_hand = match event.on_hand {
         OnHand::Units(units) => FieldValue::Int(units),
         OnHand::Unlimited => FieldValue::Bytes(b""),
     };
-    let mut entry = StreamEntry::new();
+    let mut entry = ArrayVec::new();
     entry.push((StreamField::Type, FieldValue::Word(event.kind.word())));
     entry.push((StreamField::Pool, FieldValue::Key));
     entry.push((StreamField::Db, FieldValue::Db));
@@ -145,6 +163,65 @@ pub fn entry<'a>(event: &Event<'a>, text: Option<(StreamField, &'a [u8])>) -> St
         entry.push((StreamField::Edge, FieldValue::Word(transition.word())));
     }
     entry
+}
+
+/// Writes an entry to `text` as one JSON object: `{"v":1,"type":…,…}`, with the names of the fields
+/// as they are. Numbers are numbers, on_hand of an unlimited pool is null, `for` is an object; any
+/// other text that is not UTF-8 becomes `{"base64":"…"}`. `key` and `db` are those of the pool.
+pub fn pack(text: &mut Vec<u8>, entry: &StreamEntry<'_>, key: &[u8], db: i32) {
+    text.clear();
+    text.extend_from_slice(b"{\"v\":");
+    text.extend_from_slice(PACKED_VERSION.as_bytes());
+    for &(field, value) in &entry.fields {
+        text.extend_from_slice(b",\"");
+        text.extend_from_slice(StreamField::NAMES.get(field as usize).copied().unwrap_or_default().as_bytes());
+        text.extend_from_slice(b"\":");
+        match value {
+            // Words are plain ASCII, and need no escape.
+            FieldValue::Word(word) => plain(text, word.as_bytes()),
+            FieldValue::Key => string(text, key),
+            FieldValue::Db => number(text, i64::from(db)),
+            FieldValue::Int(value) => number(text, value),
+            FieldValue::Epoch(epoch) => {
+                text.push(b'"');
+                for shift in (0..16u32).rev() {
+                    let digit = epoch >> shift.wrapping_mul(4) & 0xf;
+                    text.push(b"0123456789abcdef".get(digit as usize).copied().unwrap_or(b'0'));
+                }
+                text.push(b'"');
+            }
+            FieldValue::Bytes(json) if field == StreamField::For => text.extend_from_slice(json),
+            FieldValue::Bytes([]) if field == StreamField::OnHand => text.extend_from_slice(b"null"),
+            FieldValue::Bytes(bytes) => string(text, bytes),
+        }
+    }
+    text.push(b'}');
+}
+
+fn plain(text: &mut Vec<u8>, value: &[u8]) {
+    text.push(b'"');
+    text.extend_from_slice(value);
+    text.push(b'"');
+}
+
+fn number(text: &mut Vec<u8>, value: i64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at = at.wrapping_sub(1);
+        if let Some(digit) = digits.get_mut(at) {
+            *digit = b'0'.wrapping_add((rest % 10) as u8);
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        text.push(b'-');
+    }
+    text.extend_from_slice(digits.get(at..).unwrap_or_default());
 }
 
 /// Writes the attributes of a reservation or a late payment to `text`, as a JSON object; nothing
@@ -237,6 +314,7 @@ fn policy_changes(text: &mut Vec<u8>, old: &Policy, new: &Policy) {
         ("safety", old.safety != new.safety),
         ("alert", old.alert != new.alert),
         ("events", old.events != new.events),
+        ("events_format", old.packed_events != new.packed_events),
     ] {
         if differs {
             name(text, field);
@@ -279,12 +357,9 @@ fn object<'p>(text: &mut Vec<u8>, pairs: impl Iterator<Item = (&'p [u8], &'p [u8
 }
 
 fn string(text: &mut Vec<u8>, value: &[u8]) {
-    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    if value.iter().all(plain) {
-        text.push(b'"');
-        text.extend_from_slice(value);
-        text.push(b'"');
-        return;
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if value.iter().all(is_plain) {
+        return plain(text, value);
     }
     match std::str::from_utf8(value) {
         // Writing into a vector cannot fail.
@@ -314,6 +389,36 @@ mod tests {
         assert_eq!(json(&[(b"u", b"a\"b\\c\n")]), r#"{"u":"a\"b\\c\n"}"#);
         assert_eq!(json(&[(b"u", "\u{fc}".as_bytes())]), "{\"u\":\"\u{fc}\"}");
         assert_eq!(json(&[(b"u", b"\xff\x00")]), r#"{"u":{"base64":"/wA="}}"#);
+    }
+
+    #[test]
+    fn a_packed_entry_is_json_whatever_its_bytes() {
+        let mut entry = StreamEntry { packed: true, ..StreamEntry::default() };
+        for field in [
+            (StreamField::Type, FieldValue::Word("reserved")),
+            (StreamField::Pool, FieldValue::Key),
+            (StreamField::Db, FieldValue::Db),
+            (StreamField::Epoch, FieldValue::Epoch(0x00ab_cdef_0123_4567)),
+            (StreamField::Order, FieldValue::Bytes(b"o\"1\n")),
+            (StreamField::Qty, FieldValue::Int(0)),
+            (StreamField::At, FieldValue::Int(i64::MIN)),
+            (StreamField::Available, FieldValue::Int(-1)),
+            (StreamField::Reserved, FieldValue::Int(9_007_199_254_740_991)),
+            (StreamField::OnHand, FieldValue::Bytes(b"")),
+            (StreamField::For, FieldValue::Bytes(br#"{"user":"42"}"#)),
+            (StreamField::Token, FieldValue::Bytes(b"\xff\x00")),
+        ] {
+            entry.fields.push(field);
+        }
+        let mut text = b"what was there before".to_vec();
+        pack(&mut text, &entry, b"sku:\\", 7);
+        let expected = [
+            r#"{"v":1,"type":"reserved","pool":"sku:\\","db":7,"epoch":"00abcdef01234567","order":"o\"1\n","#,
+            r#""qty":0,"at":-9223372036854775808,"available":-1,"reserved":9007199254740991,"#,
+            r#""on_hand":null,"for":{"user":"42"},"token":{"base64":"/wA="}}"#,
+        ];
+        assert_eq!(String::from_utf8_lossy(&text), expected.concat());
+        assert!(serde_json::from_slice::<serde_json::Value>(&text).is_ok());
     }
 
     #[test]

@@ -284,6 +284,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "30,000 calls take miri too long")]
     fn a_key_that_is_missing_often_is_found_among_many() {
         let mut hot = HotKeys::new();
         for n in 0..10_000 {

@@ -2,6 +2,7 @@
 
 use super::host::Handle;
 use super::refusal::Outcome;
+use crate::core::codec::effect::Common;
 use crate::core::model::attributes::RecentNames;
 use crate::core::model::change::{Kind, Transitions};
 use crate::core::model::ids::Bytes;
@@ -24,6 +25,8 @@ pub struct PoolChanges {
     pub handle: Handle,
     /// The effect, resolved and encoded (`core::codec::effect`), for replication.
     pub effect: Vec<u8>,
+    /// What the reservations in it have in common, where [`Journal::alike`] says so.
+    pub common: Common,
     /// The changes in the order in which they happened.
     pub notifications: Vec<Notification>,
 }
@@ -80,6 +83,8 @@ pub struct Journal {
     pub answers: Vec<Answer>,
     /// The call itself is replicated as it came (commands of replication).
     pub verbatim: bool,
+    /// All reservations of the call have the same dimensions, which the effect then names once.
+    pub alike: bool,
     /// There is no replication consumer: effects are not encoded.
     pub effects_skipped: bool,
     /// Effects that did not fit their pool.
@@ -112,6 +117,7 @@ impl Journal {
         self.refused = None;
         self.answers.clear();
         self.verbatim = false;
+        self.alike = false;
         self.effects_skipped = false;
         self.divergences = 0;
         self.published = 0;
@@ -139,9 +145,11 @@ impl Journal {
             if let Some(spare) = self.changed.get_mut(used) {
                 spare.handle = handle;
                 spare.effect.clear();
+                spare.common.clear();
                 spare.notifications.clear();
             } else {
-                self.changed.push(PoolChanges { handle, effect: Vec::new(), notifications: Vec::new() });
+                let common = Common::default();
+                self.changed.push(PoolChanges { handle, effect: Vec::new(), common, notifications: Vec::new() });
             }
             self.used = used.saturating_add(1);
             used

@@ -41,6 +41,8 @@ struct PolicyText {
     alert: Whole,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     events: Option<ValueText>,
+    #[serde(default, skip_serializing_if = "EventsFormat::is_default")]
+    events_format: EventsFormat,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     from: Option<Whole>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -49,6 +51,21 @@ struct PolicyText {
     remember: Vec<String>,
     #[serde(default, deserialize_with = "list")]
     limits: Vec<LimitText>,
+}
+
+/// How entries of the event stream are written.
+#[derive(Clone, Copy, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum EventsFormat {
+    #[default]
+    Fields,
+    Packed,
+}
+
+impl EventsFormat {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Deserialize, Serialize)]
@@ -258,6 +275,7 @@ fn policy_of(text: &PolicyText, default_tz: Tz) -> Parsed<Policy> {
         safety: within(text.safety.0, -MAX_UNITS, MAX_UNITS)?,
         alert: within(text.alert.0, 0, MAX_UNITS)?,
         events: events.as_deref().map(Bytes::new),
+        packed_events: text.events_format == EventsFormat::Packed,
         schedule,
         remember: remember(&text.remember)?,
         limits,
@@ -399,6 +417,7 @@ fn policy_text(policy: &Policy) -> PolicyText {
         safety: Whole(policy.safety),
         alert: Whole(policy.alert),
         events: policy.events.as_ref().map(|e| ValueText::of(e.as_slice())),
+        events_format: if policy.packed_events { EventsFormat::Packed } else { EventsFormat::Fields },
         from: policy.schedule.from_ms.map(Whole),
         until: policy.schedule.until_ms.map(Whole),
         remember: policy.remember.iter().map(|d| String::from_utf8_lossy(d.as_slice()).into_owned()).collect(),

@@ -91,6 +91,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let Batch { hold, names, orders } = parse(&mut args, call.env.clock.now_ms)?;
     let Some(handle) = batch::write_pool(call, key, orders.len())? else { return Ok(()) };
+    call.journal.alike = true;
     let mut answers = Vec::with_capacity(orders.len());
     let mut attributes = Attributes::default();
     for order in &orders {

@@ -13,7 +13,7 @@ use super::handles::{CallReply, KeyHandle, ModuleUser, OwnedString};
 use super::locked::Locked;
 use super::open_key::OpenKey;
 use crate::command::error::CommandError;
-use crate::command::event::{FieldValue, StreamEntry, StreamField, FIELDS};
+use crate::command::event::{pack, FieldValue, StreamEntry, StreamField, FIELDS, PACKED};
 use crate::command::host::{Append, StreamDenied};
 use crate::core::model::event::{EntryId, StreamPosition};
 
@@ -148,7 +148,14 @@ struct SharedStrings {
     /// The last number of each field that was not a small one: most balances stay as they are from
     /// one change to the next, and many changes share a time.
     recent: [Option<(i64, OwnedString)>; FIELDS],
+    /// The name of the one field of a packed entry.
+    packed_name: OwnedString,
+    /// Buffer for what is in it.
+    packed: Vec<u8>,
 }
+
+/// The most bytes of the buffer for packed entries that stay allocated.
+const MAX_PACKED_KEPT: usize = 16 * 1024;
 
 static SHARED: Locked<Option<SharedStrings>> = Locked::new(None);
 
@@ -160,6 +167,8 @@ impl SharedStrings {
             small_numbers: (0..SMALL_NUMBERS).map(|n| OwnedString::new(n.to_string().as_bytes())).collect(),
             epoch: (0, OwnedString::new(b"0000000000000000")),
             stream: OwnedString::new(b""),
+            packed_name: OwnedString::new(PACKED.as_bytes()),
+            packed: Vec::new(),
             recent: [const { None }; FIELDS],
         }
     }
@@ -214,11 +223,14 @@ fn with_strings<R>(
     entry: &StreamEntry<'_>,
     work: impl FnOnce(&mut [*mut raw::RedisModuleString]) -> R,
 ) -> R {
+    if entry.packed {
+        return with_packed(pool, db, entry, work);
+    }
     let mut strings: ArrayVec<*mut raw::RedisModuleString, { 2 * FIELDS }> = ArrayVec::new();
     let mut own: ArrayVec<OwnedString, FIELDS> = ArrayVec::new();
     SHARED.with(|shared| {
         let shared = shared.get_or_insert_with(SharedStrings::new);
-        for &(field, value) in entry {
+        for &(field, value) in &entry.fields {
             let string = match value {
                 FieldValue::Key => pool.name,
                 FieldValue::Db => shared.number(field, i64::from(db)),
@@ -237,6 +249,23 @@ fn with_strings<R>(
         }
     });
     work(&mut strings)
+}
+
+/// As [`with_strings`], of a packed entry.
+fn with_packed<R>(
+    pool: &OpenKey,
+    db: i32,
+    entry: &StreamEntry<'_>,
+    work: impl FnOnce(&mut [*mut raw::RedisModuleString]) -> R,
+) -> R {
+    let (name, value) = SHARED.with(|shared| {
+        let shared = shared.get_or_insert_with(SharedStrings::new);
+        pack(&mut shared.packed, entry, pool.name_bytes(), db);
+        let value = OwnedString::new(&shared.packed);
+        shared.packed.shrink_to(MAX_PACKED_KEPT);
+        (shared.packed_name.as_ptr(), value)
+    });
+    work(&mut [name, value.as_ptr()])
 }
 
 /// Whether a stream can be written to on this node of a cluster.

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use redis_stock::command::error::CommandError;
-use redis_stock::command::event::{FieldValue, StreamEntry, StreamField};
+use redis_stock::command::event::{pack, FieldValue, StreamEntry, StreamField};
 use redis_stock::command::host::{Append, Env, EventConfig, Handle, Keyspace, OpenError, Origin, Out, StreamDenied};
 use redis_stock::command::journal::Journal;
 use redis_stock::command::spec::Call;
@@ -94,7 +95,14 @@ impl Keyspace for Keys {
         if !self.strict {
             return Some(StreamPosition { id: EntryId { ms: 0, seq }, length: None });
         }
-        let fields = entry.iter().map(|&(field, value)| {
+        if entry.packed {
+            let key = self.names.iter().find(|(_, &at)| at == pool.0).map(|(name, _)| name.clone()).unwrap_or_default();
+            let mut text = Vec::new();
+            pack(&mut text, entry, &key, 0);
+            stream.entries.push((seq, unpacked(&text)));
+            return Some(position(seq));
+        }
+        let fields = entry.fields.iter().map(|&(field, value)| {
             let value = match value {
                 FieldValue::Word(word) => word.to_string(),
                 FieldValue::Key => name.clone().unwrap_or_default(),
@@ -106,10 +114,7 @@ impl Keyspace for Keys {
             (StreamField::NAMES[field as usize], value)
         });
         stream.entries.push((seq, fields.collect()));
-        Some(StreamPosition {
-            id: EntryId { ms: u64::MAX - (1 << 40) + seq / 3, seq },
-            length: (seq % 5 == 0).then_some(seq),
-        })
+        Some(position(seq))
     }
     fn check_stream(&mut self, _: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
         if stream == b"forbidden" {
@@ -117,6 +122,34 @@ impl Keyspace for Keys {
         }
         Ok(())
     }
+}
+
+/// Where a strict stream puts the entry of this number.
+fn position(seq: u64) -> StreamPosition {
+    StreamPosition {
+        id: EntryId { ms: u64::MAX - (1 << 40) + seq / 3, seq },
+        length: seq.is_multiple_of(5).then_some(seq),
+    }
+}
+
+/// The fields of a packed entry, and `v`, its version.
+fn unpacked(text: &[u8]) -> Fields {
+    let json: serde_json::Value = serde_json::from_slice(text).expect("an entry is JSON");
+    let all = json.as_object().expect("an object").iter().map(|(name, value)| {
+        let name = StreamField::NAMES.into_iter().chain(["v"]).find(|known| known == name).expect("a known field");
+        let text = match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.as_bytes().escape_ascii().to_string(),
+            serde_json::Value::Object(object) if name != "for" => {
+                let text = object["base64"].as_str().expect("base64");
+                let bytes = base64::engine::general_purpose::STANDARD.decode(text).expect("base64");
+                bytes.escape_ascii().to_string()
+            }
+            other => other.to_string().as_bytes().escape_ascii().to_string(),
+        };
+        (name, text)
+    });
+    all.collect()
 }
 
 /// Collects an answer as a tree.

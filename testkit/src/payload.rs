@@ -131,6 +131,8 @@ impl Cursor<'_> {
             17 => "xss",
             18 => "ns",
             14 => "oob",
+            // Entries are packed: it has no values.
+            22 => "",
             END => "nn",
             _ => return None,
         };

@@ -22,7 +22,13 @@ pub struct Library {
 pub fn libraries() -> impl Iterator<Item = &'static Library> {
     let wanted = std::env::var("CLIENT").unwrap_or_default();
     let wanted = LIBRARIES.iter().filter(move |one| wanted.is_empty() || wanted == one.language || wanted == one.name);
-    wanted.filter(|one| is_built(one.language))
+    wanted.filter(|one| is_built(one.language) && (one.name != "predis" || predis().exists()))
+}
+
+/// Where scripts/deps.sh unpacks it, which is no part of what Debian 12 installs; without it its tests are skipped.
+fn predis() -> PathBuf {
+    let exe = std::env::current_exe().expect("the path of this test");
+    exe.ancestors().nth(3).expect("the target directory").join("predis/usr/share/php/Predis")
 }
 
 /// What `clients/LANGUAGE/build` ends with where the language is not installed.
@@ -60,6 +66,7 @@ const LIBRARIES: &[Library] = &[
     Library { language: "go", name: "go-redis", routes: true, typed: true },
     Library { language: "go", name: "rueidis", routes: true, typed: true },
     Library { language: "php", name: "phpredis", routes: true, typed: true },
+    Library { language: "php", name: "predis", routes: true, typed: true },
     Library { language: "rust", name: "redis-rs", routes: true, typed: true },
     Library { language: "shell", name: "redis-cli", routes: false, typed: false },
 ];
@@ -80,6 +87,11 @@ pub fn python() -> Command {
 }
 
 impl Library {
+    /// Whether its client gives, of an answer with an error in it, the error alone. The library then asks for each order.
+    pub fn drops_answers(&self) -> bool {
+        ["phpredis", "glide"].contains(&self.name)
+    }
+
     /// Its program, with the library, the port and the rest of the arguments.
     #[track_caller]
     pub fn program<S: AsRef<OsStr>>(&self, port: u16, args: &[S]) -> Command {
@@ -101,7 +113,11 @@ impl Library {
                 shell.arg(clients("shell/drive.sh"));
                 shell
             }
-            other => Command::new(clients(other).join("run")),
+            other => {
+                let mut command = Command::new(clients(other).join("run"));
+                command.env("STOCK_PREDIS", predis());
+                command
+            }
         };
         command.arg(self.name).arg(port.to_string()).args(args);
         command

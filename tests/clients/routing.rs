@@ -39,6 +39,10 @@ fn carts() -> Vec<Line> {
         let line = format!("{{{tag}}}a STOCK.{verb} order-{tag} 2 {{{tag}}}a {{{tag}}}b {rest}");
         line.split_whitespace().map(String::from).collect()
     };
+    let split = |tag: usize| {
+        let line = format!("{{{tag}}}a STOCK.MSPLIT order-{tag} part-{tag} 2 {{{tag}}}a {{{tag}}}b QTY 1 1");
+        line.split_whitespace().map(String::from).collect()
+    };
     let set = |tag: usize, pool: &str| {
         vec![format!("{{{tag}}}{pool}"), "STOCK.SET".into(), format!("{{{tag}}}{pool}"), "9".into()]
     };
@@ -49,6 +53,7 @@ fn carts() -> Vec<Line> {
                 set(tag, "b"),
                 line(tag, "MRESERVE", "QTY 1 1"),
                 line(tag, "MEXTEND", "EX 2000"),
+                split(tag),
                 line(tag, "MCONFIRM", ""),
                 line(tag, "MRETURN", ""),
             ]

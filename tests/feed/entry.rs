@@ -58,7 +58,7 @@ impl Entry {
     }
 
     pub fn parse(value: &Value) -> Entry {
-        let fields = Value::Array(value.items()[1].items().to_vec());
+        let fields = unpacked(&value.items()[1]);
         let text = |name: &str| fields.field(name).text();
         let number = |name: &str| text(name).parse::<i64>().expect("a number");
         let balances = Balances {
@@ -80,6 +80,22 @@ impl Entry {
             answer => answer.items()[0].items()[1].items().iter().map(Entry::parse).collect(),
         }
     }
+}
+
+/// The fields of an entry, also of a packed one.
+fn unpacked(fields: &Value) -> Value {
+    let [name, packed] = fields.items() else { return fields.clone() };
+    assert_eq!(name.text(), "event", "one field");
+    let json: serde_json::Value = serde_json::from_str(&packed.text()).expect("JSON");
+    let flat = json.as_object().expect("an object").iter().flat_map(|(name, value)| {
+        let text = match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        [name.clone(), text].map(|text| Value::Bulk(text.into_bytes()))
+    });
+    Value::Array(flat.collect())
 }
 
 /// The balances of a pool, as the server has them.

@@ -142,7 +142,11 @@ fn the_order_queue() {
     let pools = ["{sale}tea", "{sale}tin"];
     for pool in pools {
         c.expect(&format!("STOCK.SET {pool} 100"), "OK");
-        c.call(&["STOCK.SETPOLICY", pool, r#"{"events":"{sale}events","limits":[{"by":["user"],"max":1}]}"#]);
+        // Both formats in one stream.
+        let format = if pool == "{sale}tin" { "packed" } else { "fields" };
+        let policy = r#"{"events":"{sale}events","events_format":"FORMAT","limits":[{"by":["user"],"max":1}]}"#;
+        let answer = c.call(&["STOCK.SETPOLICY", pool, &policy.replace("FORMAT", format)]);
+        assert_eq!(answer.to_string(), "OK");
     }
     let url = url(&server);
     let mut web = Program::start("order_queue.py", &[&url, path, "web"]);

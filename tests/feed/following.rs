@@ -196,7 +196,7 @@ fn a_pool_that_went_back() {
     let server = Server::start();
     let mut c = server.client();
     let mut reader = Reader::of(&server);
-    c.play(&format!("STOCK.SET k 100\n STOCK.SETPOLICY k {{\"events\":\"{STREAM}\"}}"));
+    c.play(&format!("STOCK.SET k 100\n STOCK.SETPOLICY k {{\"events\":\"{STREAM}\",\"events_format\":\"packed\"}}"));
     let sell = |c: &mut Client, order: &str| c.play(&format!("STOCK.RESERVE k {order} 1\n STOCK.CONFIRM k {order}"));
     sell(&mut c, "a");
     let older = c.call(&["DUMP", "k"]).bytes().to_vec();

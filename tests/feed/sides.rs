@@ -19,6 +19,8 @@ fn pools(client: &mut Client) -> Vec<String> {
             _ if events == "feed" => String::new(),
             _ => format!(r#","events":"{events}""#),
         };
+        // Some of them packed, in the same streams.
+        let events = if n % 3 == 0 { format!(r#"{events},"events_format":"packed""#) } else { events };
         let policy = format!(r#"{{"alert":20,"limits":[{{"by":["user"],"max":40,"per":"day"}}]{events}}}"#);
         assert_eq!(client.call(&["STOCK.SETPOLICY", name, &policy]).to_string(), "OK");
     }

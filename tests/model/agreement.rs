@@ -49,6 +49,9 @@ fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &EventRef) -> Field
     ] {
         fields.insert(name, value);
     }
+    if told.packed {
+        fields.insert("v", "1".to_string());
+    }
     if let Some(order) = &told.order {
         fields.insert("order", order.escape_ascii().to_string());
     }

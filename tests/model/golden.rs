@@ -96,6 +96,9 @@ const SINCE_2: &[(i64, &str)] = &[
     // Many orders in a call, one of them twice, one unknown.
     (700_010, "RESERVEBATCH k EX 900 DIMS 2 region user ORDERS 3 batch-1 1 r5 u10 batch-2 2 r5 u11 batch-1 1 r5 u10"),
     (700_011, "CONFIRMBATCH k ORDERS 3 batch-1 never-held batch-2"),
+    // Entries of one field.
+    (700_020, r#"SETPOLICY k {"events":"{k}events","events_format":"packed"} MERGE"#),
+    (700_021, "RESERVE k packed 1 FOR user u9 region r1 store s1"),
 ];
 
 /// The whole history.

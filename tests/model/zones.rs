@@ -141,6 +141,33 @@ fn a_value_buys_once_a_local_day_also_where_it_has_25_hours() {
     }
 }
 
+/// A pool has windows of many lengths and zones: each ends by itself.
+#[test]
+fn each_limit_goes_by_its_own_window() {
+    let mut host = host(&[
+        "SET k 100",
+        "LIMIT k user 9 PER DAY TZ Europe/Berlin",
+        "LIMIT k user 1 PER HOUR TZ Europe/Berlin",
+        "LIMIT k user 3 PER DAY TZ Asia/Kathmandu",
+    ]);
+    // Midnight in Kathmandu, 5:45 ahead, is 18:15 UTC.
+    let evening_ms = SET_BACK_MS + 14 * HOUR_MS;
+    let minutes = [
+        (0, "OK"),
+        (59, "LIMITED"),
+        (60, "OK"),
+        (119, "LIMITED"),
+        (120, "OK"),
+        (180, "LIMITED"),
+        (194, "LIMITED"),
+        (195, "OK"),
+    ];
+    for (minute, word) in minutes {
+        let call = format!("RESERVE k o{minute} 1 EX 99999999 FOR user u");
+        assert_eq!(say(&mut host, evening_ms + minute * 60_000, &call).0, word, "minute {minute}");
+    }
+}
+
 /// Two builds may have other tables, and a replica may read at any time.
 #[test]
 fn a_replica_counts_in_the_windows_of_its_primary() {

@@ -6,22 +6,44 @@ use testkit::{now_ms, pass, stock_info, Client, Server};
 
 /// One entry as text: `type=reserved seq=2 …`, without what differs from run to run.
 fn entries(c: &mut Client, stream: &str) -> Vec<String> {
-    let answer = c.call(&["XRANGE", stream, "-", "+"]);
-    let entries = answer.items().iter().map(|entry| {
-        let fields = entry.items()[1].items();
-        let pairs = fields.chunks(2).map(|pair| (pair[0].text(), pair[1].text()));
-        let told = pairs.filter(|(name, _)| !["at", "epoch", "pool", "db"].contains(&name.as_str()));
+    let told = |(name, _): &(String, String)| !["at", "epoch", "pool", "db"].contains(&name.as_str());
+    let entry = |pairs: Vec<(String, String)>| {
+        let told = pairs.into_iter().filter(told);
         told.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-    });
-    entries.collect()
+    };
+    pairs(c, stream).into_iter().map(entry).collect()
 }
 
 fn fields(c: &mut Client, stream: &str) -> Vec<BTreeMap<String, String>> {
+    pairs(c, stream).into_iter().map(|pairs| pairs.into_iter().collect()).collect()
+}
+
+/// The fields of all entries, in order, also of packed ones.
+fn pairs(c: &mut Client, stream: &str) -> Vec<Vec<(String, String)>> {
     let answer = c.call(&["XRANGE", stream, "-", "+"]);
-    let entry = |fields: &testkit::Value| {
-        fields.items()[1].items().chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect()
+    let entry = |entry: &testkit::Value| match entry.items()[1].items() {
+        [name, packed] => {
+            assert_eq!(name.text(), "event");
+            unpacked(&packed.text())
+        }
+        fields => fields.chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect(),
     };
     answer.items().iter().map(entry).collect()
+}
+
+fn unpacked(text: &str) -> Vec<(String, String)> {
+    let json: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|why| panic!("{why}: {text}"));
+    let fields = json.as_object().expect("an object");
+    assert_eq!(fields["v"], 1, "{text}");
+    let fields = fields.iter().filter(|(name, _)| *name != "v").map(|(name, value)| {
+        let value = match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        (name.clone(), value)
+    });
+    fields.collect()
 }
 
 /// Ids and fields: what two servers must agree on.
@@ -51,11 +73,26 @@ const STORY: &str = r#"STOCK.SET k 20
 
 #[test]
 fn each_change_is_one_entry() {
+    one_entry_for_each_change(STORY, "events");
+}
+
+/// In one field, with the same names, numbers and words.
+#[test]
+fn a_packed_entry_says_the_same() {
+    let packed = STORY.replace(r#""events":"ev","#, r#""events":"ev","events_format":"packed","#);
+    one_entry_for_each_change(&packed, "events,events_format");
+}
+
+/// `first_changes` is what the first policy of the story changes beside its alert and its limit.
+fn one_entry_for_each_change(story: &str, first_changes: &str) {
     let server = Server::start();
     let mut c = server.client();
-    c.play(STORY);
+    c.play(story);
     let expected = [
-        "type=policy seq=2 qty=0 available=20 reserved=0 on_hand=20 sold=0 out=0 changed=alert,events,user/life/units",
+        &format!(
+            "type=policy seq=2 qty=0 available=20 reserved=0 on_hand=20 sold=0 out=0 \
+             changed=alert,{first_changes},user/life/units"
+        ),
         r#"type=reserved seq=3 order=a qty=3 available=17 reserved=3 on_hand=20 sold=0 out=0 for={"region":"bj","user":"u"}"#,
         "type=amended seq=4 order=a qty=4 available=16 reserved=4 on_hand=20 sold=0 out=0",
         "type=extended seq=5 order=a qty=4 available=16 reserved=4 on_hand=20 sold=0 out=0",
@@ -170,6 +207,65 @@ fn notes_and_what_a_policy_changes() {
     assert_eq!(stock_info(&mut r, "divergences"), 0);
     c.expect("DEBUG LOADAOF", "OK");
     assert_eq!((digests(&mut c), whole(&mut c, "{k}ev")), (held, told));
+}
+
+/// The format changes with a policy, from its own entry on; on a replica, from the log and after a load as on the primary, also
+/// where a hold expires in the call that changes it. Any bytes can be read back.
+#[test]
+fn the_format_changes_with_the_policy() {
+    let server = Server::on_port(&["--appendonly", "yes", "--stock.events", "ev"]);
+    let replica = Server::replica_of(&server, &[]);
+    let mut c = server.client();
+    c.pause_background();
+    c.script(
+        "STOCK.SET k 9
+         STOCK.RESERVE k due 1 PX 20 => [OK, *]",
+    );
+    pass(now_ms() + 21);
+    let packed = r#"STOCK.SETPOLICY k {"events_format":"packed"}"#;
+    c.play(packed);
+    assert!(c.say("STOCK.POLICY k").text().contains(r#""events_format":"packed""#));
+    let id: &[u8] = b"\xff\"\n";
+    let reserve: [&[u8]; 7] = [b"STOCK.RESERVE", b"k", id, b"1", b"FOR", b"user", id];
+    assert!(!c.call(&reserve).is_error());
+    c.play(r#"STOCK.SETPOLICY k {"events_format":"fields"}"#);
+    c.expect("STOCK.RESERVE k plain 1", "[OK, *]");
+    let shapes: Vec<usize> =
+        c.say("XRANGE ev - +").items().iter().map(|entry| entry.items()[1].items().len()).collect();
+    assert_eq!(shapes.iter().map(|len| *len == 2).collect::<Vec<_>>(), [false, false, false, true, true, false, false]);
+    let kinds: Vec<String> = fields(&mut c, "ev").iter().map(|fields| fields["type"].clone()).collect();
+    assert_eq!(kinds, ["set", "reserved", "expired", "policy", "reserved", "policy", "reserved"]);
+    let odd = fields(&mut c, "ev").remove(4);
+    assert_eq!(odd["order"], r#"{"base64":"/yIK"}"#);
+    assert_eq!(odd["for"], r#"{"user":{"base64":"/yIK"}}"#);
+    c.play(packed);
+    // No change, no entry.
+    let before = (whole(&mut c, "ev"), server.aof_bytes());
+    c.play(packed);
+    assert_eq!((whole(&mut c, "ev"), server.aof_bytes()), before);
+    let (told, digest) = (whole(&mut c, "ev"), c.digest("k"));
+    replica.catch_up(&server);
+    let mut r = replica.client();
+    assert_eq!(
+        (whole(&mut r, "ev"), r.digest("k"), stock_info(&mut r, "divergences")),
+        (told.clone(), digest.clone(), 0)
+    );
+    for line in ["DEBUG LOADAOF", "DEBUG RELOAD"] {
+        c.expect(line, "OK");
+        assert_eq!((whole(&mut c, "ev"), c.digest("k")), (told.clone(), digest.clone()), "{line}");
+    }
+    assert!(c.say("STOCK.POLICY k").text().contains(r#""events_format":"packed""#));
+    c.expect("COPY k k2", "1");
+    assert_eq!(c.digest("k2"), digest, "a copy keeps the format");
+    // The digest sees the format alone.
+    c.play(
+        r#"STOCK.SET one 1
+        STOCK.SETPOLICY one {"events":""}"#,
+    );
+    let dump = c.digest("one");
+    c.play(r#"STOCK.SETPOLICY one {"events":"","events_format":"packed"}"#);
+    assert_ne!(c.digest("one"), dump);
+    c.verify("k");
 }
 
 /// What is refused, and what only looks, tells nothing.

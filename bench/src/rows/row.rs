@@ -1,7 +1,7 @@
 //! One line of the tables.
 
 use super::scripts::Scripts;
-use super::setup::Setup;
+use super::setup::{Events, Setup};
 use crate::wire::Calls;
 
 /// Makes the n-th call of a row.
@@ -37,9 +37,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether the event stream makes a difference to it.
+    /// Whether a mode with events makes a difference to it.
     pub fn has_events(&self) -> bool {
-        self.kind == Kind::Stock && self.writes
+        self.kind == Kind::Stock && self.writes && self.setup.events == Events::None
     }
 }
 

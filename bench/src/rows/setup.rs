@@ -39,25 +39,48 @@ pub struct Setup {
     pub pools: usize,
     pub limits: usize,
     pub on_hand: &'static str,
+    /// Of the row itself, in every mode.
+    pub events: Events,
     pub before: Before,
 }
 
+/// Whether changes are published, and how an entry is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Events {
+    None,
+    Fields,
+    Packed,
+}
+
+impl Events {
+    /// What a policy says of it behind the stream.
+    const fn format(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Fields => Some(""),
+            Self::Packed => Some(",\"events_format\":\"packed\""),
+        }
+    }
+}
+
 impl Setup {
-    pub const NONE: Self = Self { pools: 0, limits: 0, on_hand: PLENTY, before: Before::Nothing };
+    pub const NONE: Self = Self { pools: 0, limits: 0, on_hand: PLENTY, events: Events::None, before: Before::Nothing };
 
     /// One pool with so many limits.
     pub const fn pool(limits: usize) -> Self {
         Self { pools: 1, limits, ..Self::NONE }
     }
 
-    /// Empties the server and makes the pools, and the orders of the calls `0..calls`.
-    pub fn prepare(self, connection: &mut Connection, load: &mut Load, calls: u64, events: bool) -> Result<()> {
+    /// Empties the server and makes the pools, and the orders of the calls `0..calls`. `events` is
+    /// what the mode asks for, of which a row that has its own takes no notice.
+    pub fn prepare(self, connection: &mut Connection, load: &mut Load, calls: u64, events: Events) -> Result<()> {
         connection.say("FLUSHALL SYNC")?;
         // Enough for every script, whatever it calls its stock.
         for key in ["stock", "stock1", "stock2", "stock3"] {
             connection.call(&["SET", key, PLENTY])?;
         }
         for pool in &POOLS[..self.pools] {
+            let events = if self.events == Events::None { events } else { self.events };
             make_pool(connection, pool, self.on_hand, self.limits, events)?;
         }
         match self.before {
@@ -74,10 +97,11 @@ impl Setup {
 }
 
 /// One pool with the first few limits.
-pub fn make_pool(connection: &mut Connection, key: &str, on_hand: &str, limits: usize, events: bool) -> Result<()> {
+pub fn make_pool(connection: &mut Connection, key: &str, on_hand: &str, limits: usize, events: Events) -> Result<()> {
     connection.call(&["STOCK.SET", key, on_hand])?;
-    if events {
-        connection.call(&["STOCK.SETPOLICY", key, &format!("{{\"events\":\"{STREAM}\"}}")])?;
+    if let Some(format) = events.format() {
+        let policy = format!("{{\"events\":\"{STREAM}\"{format}}}");
+        connection.call(&["STOCK.SETPOLICY", key, &policy])?;
     }
     LIMITS[..limits].iter().try_for_each(|limit| connection.say(&format!("STOCK.LIMIT {key} {limit}")).map(drop))
 }
@@ -85,7 +109,7 @@ pub fn make_pool(connection: &mut Connection, key: &str, on_hand: &str, limits: 
 /// Whether the module writes events into a stream.
 pub fn writes_events(connection: &mut Connection) -> Result<bool> {
     connection.say("FLUSHALL SYNC")?;
-    make_pool(connection, POOLS[0], "10", 0, true)?;
+    make_pool(connection, POOLS[0], "10", 0, Events::Fields)?;
     let entries = connection.integers(&format!("XLEN {STREAM}"))?;
     Ok(entries.first().is_some_and(|count| *count > 0))
 }

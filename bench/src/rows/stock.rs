@@ -5,7 +5,7 @@ use super::calls::{
 };
 use super::row::{Kind, Make, Row, BATCH, LIMITED, MRESERVE, REPLACES, RESERVE_3, SOLDOUT};
 use super::scripts::Scripts;
-use super::setup::{Before, Setup};
+use super::setup::{Before, Events, Setup};
 use crate::ids;
 use crate::wire::Calls;
 
@@ -35,6 +35,13 @@ pub fn rows() -> Vec<Row> {
         stock("RESERVE, 1 limit", Setup::pool(1), usual, RESERVED),
         stock(RESERVE_3, Setup::pool(3), usual, RESERVED),
         Row { share: 0.05, orders: BATCH_ORDERS, ..stock(BATCH, Setup::pool(3), batch, BATCH_RESERVED) },
+        stock(
+            "RESERVE, 3 limits, an event of fields",
+            Setup { events: Events::Fields, ..Setup::pool(3) },
+            usual,
+            RESERVED,
+        ),
+        stock("RESERVE, 3 limits, a packed event", Setup { events: Events::Packed, ..Setup::pool(3) }, usual, RESERVED),
         stock("RESERVE, 8 limits", Setup::pool(8), usual, RESERVED),
         stock("CONFIRM", taken, |_, calls, n| of_order(b"STOCK.CONFIRM", calls, n), b"*3\r\n$2\r\nOK\r\n"),
         stock("RELEASE", taken, |_, calls, n| of_order(b"STOCK.RELEASE", calls, n), b"*3\r\n$2\r\nOK\r\n"),

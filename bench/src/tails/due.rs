@@ -13,7 +13,7 @@ use crate::goals::{Finding, Measure};
 use crate::report::Section;
 use crate::rows::calls;
 use crate::rows::calls::{POOLS, RESERVED};
-use crate::rows::setup::{make_pool, writes_events};
+use crate::rows::setup::{make_pool, writes_events, Events};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
 use crate::stats::Delays;
@@ -75,6 +75,7 @@ fn fill(server: &Server, connection: &mut Connection, holds: u64, events: bool, 
     let mut lead_ms = control_ms + 2_000;
     for _ in 0..6 {
         connection.say("FLUSHALL SYNC")?;
+        let events = if events { Events::Fields } else { Events::None };
         make_pool(connection, POOLS[0], "1000000000", 3, events)?;
         make_pool(connection, OTHER, "1000000000", 3, events)?;
         let begin_ms = now_ms()?;

@@ -8,7 +8,7 @@ use crate::goals::{Finding, Measure};
 use crate::report::Section;
 use crate::rows::calls;
 use crate::rows::calls::{POOLS, RESERVED};
-use crate::rows::setup::make_pool;
+use crate::rows::setup::{make_pool, Events};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
 use crate::stats::Delays;
@@ -27,7 +27,7 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> 
     let idle = one_by_one(&mut connection, 0, some, b"+PONG", |calls, _| calls.add(&timed), none)?;
     let control = Noted::take(&mut connection)?;
 
-    make_pool(&mut connection, POOLS[0], "1000000000", 3, false)?;
+    make_pool(&mut connection, POOLS[0], "1000000000", 3, Events::None)?;
     let pool = connection.bulk(&[b"DUMP", POOLS[0].as_bytes()])?;
     Noted::take(&mut connection)?;
     let (words, hold): ([&[u8]; 2], [&[u8]; 2]) = ([b"BENCH.TIMED", b"STOCK.RESERVE"], [b"EX", b"86400"]);

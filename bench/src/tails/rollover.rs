@@ -10,7 +10,7 @@ use crate::goals::{Finding, Measure};
 use crate::report::Section;
 use crate::rows::calls;
 use crate::rows::calls::{POOLS, RESERVED};
-use crate::rows::setup::make_pool;
+use crate::rows::setup::{make_pool, Events};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
 use crate::stats::Delays;
@@ -65,7 +65,7 @@ fn day(plan: &Plan<'_>, users: u64, watched_ms: u64, pool: Option<&[u8]>) -> Res
 
     match pool {
         Some(pool) => drop(connection.call(&[b"RESTORE", POOLS[0].as_bytes(), b"0", pool])?),
-        None => make_pool(&mut connection, POOLS[0], "1000000000", 3, false)?,
+        None => make_pool(&mut connection, POOLS[0], "1000000000", 3, Events::None)?,
     }
     let pool = connection.bulk(&[b"DUMP", POOLS[0].as_bytes()])?;
     let hold: [&[u8]; 2] = [b"EX", b"864000"];

@@ -71,7 +71,8 @@ func (a args) hold() stock.Hold {
 }
 
 func (a args) lines() (found []stock.Line) {
-	for _, pair := range a["lines"].([]any) {
+	list, _ := a["lines"].([]any)
+	for _, pair := range list {
 		pair := pair.([]any)
 		found = append(found, stock.Line{Key: raw(pair[0].(string)), Quantity: int64(pair[1].(float64))})
 	}
@@ -79,17 +80,36 @@ func (a args) lines() (found []stock.Line) {
 }
 
 func (a args) limit() stock.LimitOptions {
-	return stock.LimitOptions{Per: a.text("per"), TZ: a.text("tz"), Count: a.text("count"), Missing: a.text("missing"), Values: a.texts("for")}
+	return stock.LimitOptions{Per: a.text("per"), TZ: a.text("tz"), Count: a.text("count"), Missing: a.text("missing"),
+		Rolling: a.is("rolling"), Note: a.text("note"), Values: a.texts("for")}
+}
+
+func (a args) batch() (found []stock.BatchOrder) {
+	for _, one := range a["orders"].([]any) {
+		one := one.([]any)
+		order := stock.BatchOrder{Order: raw(one[0].(string)), Quantity: int64(one[1].(float64))}
+		for _, value := range one[2:] {
+			order.Values = append(order.Values, raw(value.(string)))
+		}
+		found = append(found, order)
+	}
+	return found
 }
 
 func typed(method string, a args) stock.AnyCall {
-	key, order := a.text("key"), a.text("order")
+	key, order, note := a.text("key"), a.text("order"), a.text("note")
 	switch method {
 	case "reserve":
-		if a.is("partial") {
-			return stock.ReservePartial(key, order, a.n("quantity"), a.hold(), a.attributes()...)
+		if options := (stock.ReserveOptions{Partial: a.is("partial"), Replaces: a.text("replaces")}); options != (stock.ReserveOptions{}) {
+			return stock.ReserveWith(options, key, order, a.n("quantity"), a.hold(), a.attributes()...)
 		}
 		return stock.Reserve(key, order, a.n("quantity"), a.hold(), a.attributes()...)
+	case "reservebatch":
+		return stock.ReserveBatch(key, a.hold(), a.texts("dims"), a.batch())
+	case "confirmbatch":
+		return stock.ConfirmBatch(key, a.texts("orders"))
+	case "split":
+		return stock.Split(key, order, a.text("part"), a.n("quantity"))
 	case "confirm":
 		return stock.Confirm(key, order, stock.ConfirmOptions{Quantity: a.n("quantity"), Late: a.is("late"), SinceMs: a.n("since_ms"), For: a.attributes()})
 	case "release":
@@ -100,10 +120,18 @@ func typed(method string, a args) stock.AnyCall {
 		return stock.Extend(key, order, a.hold())
 	case "return":
 		return stock.Return(key, order, stock.ReturnOptions{Quantity: a.n("quantity"), Token: a.text("token"), Late: a.is("late"),
-			KeepUsage: a.is("keep_usage"), NoRestock: a.is("no_restock")})
+			KeepUsage: a.is("keep_usage"), NoRestock: a.is("no_restock"), For: a.attributes()})
 	case "mreserve":
+		if a.is("replaces") {
+			return stock.ReplaceCart(a.text("replaces"), order, a.lines(), a.hold(), a.attributes()...)
+		}
 		return stock.ReserveCart(order, a.lines(), a.hold(), a.attributes()...)
+	case "msplit":
+		return stock.SplitCart(order, a.text("part"), a.lines())
 	case "mconfirm":
+		if a.is("lines") {
+			return stock.ConfirmCartInPart(order, a.lines(), a.is("late"))
+		}
 		return stock.ConfirmCart(order, a.texts("keys"), a.is("late"))
 	case "mrelease":
 		return stock.ReleaseCart(order, a.texts("keys"))
@@ -112,25 +140,28 @@ func typed(method string, a args) stock.AnyCall {
 	case "mreturn":
 		return stock.ReturnCart(order, a.texts("keys"), a.is("keep_usage"), a.is("no_restock"))
 	case "set":
-		return stock.Set(key, a.amount("on_hand"), a.text("only_if"))
+		return stock.Set(key, a.amount("on_hand"), a.text("only_if"), note)
 	case "add":
-		return stock.Add(key, a.n("delta"), a.text("token"))
+		return stock.Add(key, a.n("delta"), a.text("token"), note)
 	case "transfer":
-		return stock.Transfer(key, a.text("to"), a.n("quantity"), a.text("token"))
+		return stock.Transfer(key, a.text("to"), a.n("quantity"), a.text("token"), note)
 	case "reconcile":
 		var after *stock.After
 		if m, is := a["after"].(map[string]any); is {
 			after = &stock.After{Epoch: args(m).text("epoch"), Seq: args(m).n("seq"), Out: args(m).n("out")}
 		}
-		return stock.Reconcile(key, a.n("on_hand"), after, a.is("dry_run"))
+		return stock.Reconcile(key, a.n("on_hand"), after, a.is("dry_run"), note)
 	case "suspend":
-		return stock.Suspend(key)
+		return stock.Suspend(key, note)
 	case "resume":
-		return stock.Resume(key)
+		return stock.Resume(key, note)
 	case "setpolicy":
-		return stock.SetPolicy(key, a.text("policy"))
+		if a.is("merge") {
+			return stock.MergePolicy(key, a.text("policy"), note)
+		}
+		return stock.SetPolicy(key, a.text("policy"), note)
 	case "schedule":
-		return stock.Schedule(key, a.bound("from_ms"), a.bound("until_ms"))
+		return stock.Schedule(key, a.bound("from_ms"), a.bound("until_ms"), note)
 	case "sweep":
 		return stock.Sweep(key, a.n("count"))
 	case "limit":
@@ -139,9 +170,17 @@ func typed(method string, a args) stock.AnyCall {
 		return stock.Unlimit(key, a.text("by"), a.limit())
 	case "limits":
 		return stock.GetLimits(key)
+	case "explain":
+		return stock.Explain(key, a.n("quantity"), a.attributes()...)
 	case "usage":
+		if a.is("top") {
+			return stock.GetTopUsage(key, a.n("top"), a.attributes()...)
+		}
 		return stock.GetUsage(key, a.attributes()...)
 	case "get":
+		if a.is("returning") {
+			return stock.GetReturning(key)
+		}
 		return stock.Get(key)
 	case "available":
 		return stock.Available(a.texts("keys")...)
@@ -150,7 +189,7 @@ func typed(method string, a args) stock.AnyCall {
 	case "order":
 		return stock.GetOrder(key, order)
 	case "orders":
-		return stock.WalkOrders(key, a.text("cursor"), a.text("state"), a.n("count"))
+		return stock.WalkOrders(key, a.text("cursor"), stock.WalkOptions{State: a.text("state"), Details: a.is("details"), Most: a.n("count"), For: a.attributes()})
 	case "policy":
 		return stock.Policy(key)
 	case "verify":
@@ -185,6 +224,34 @@ func outcome[T any](o stock.Outcome[T], done func(T) object) object {
 		m["limit"], m["value"], m["used"], m["max"], m["resets_ms"] = r.Limit, r.Value, r.Used, r.Max, r.ResetsMs
 	}
 	return m
+}
+
+func view(o *stock.Order) object {
+	return object{"state": o.State, "quantity": o.Quantity, "returned": o.Returned, "deadline_ms": o.DeadlineMs, "for": o.For}
+}
+
+func batch[T any](method string, results []stock.Result[T]) object {
+	answers := []object{}
+	for _, one := range results {
+		answers = append(answers, result(method, one.Outcome, one.Err))
+	}
+	return object{"type": "batch", "answers": answers}
+}
+
+func explained(e *stock.Explanation) object {
+	answer := result("reserve", e.Answer.Outcome, e.Answer.Err)
+	if !e.Exists {
+		return object{"type": "explained", "exists": 0, "answer": answer}
+	}
+	limits := []object{}
+	for _, l := range e.Limits {
+		limits = append(limits, object{"limit": l.Limit, "verdict": l.Verdict, "missing": l.Missing, "values": l.Values, "used": l.Used,
+			"max": l.Max, "remaining": l.Remaining, "resets_ms": l.ResetsMs})
+	}
+	stock := object{"on_hand": e.Stock.OnHand, "held": e.Stock.Held, "safety": e.Stock.Safety, "available": e.Stock.Available}
+	return object{"type": "explained", "exists": 1, "suspended": map[bool]int{true: 1}[e.Suspended], "from_ms": e.FromMs, "until_ms": e.UntilMs,
+		"orders": e.Orders, "max_orders": e.MaxOrders, "missing": e.Missing, "stock": stock, "limits": limits, "answer": answer,
+		"returning": e.Returning}
 }
 
 func nothing() object { return object{"type": "nothing"} }
@@ -223,6 +290,16 @@ func result(method string, value any, err error) object {
 	case stock.Outcome[stock.Deadline]:
 		kind := map[string]string{"extend": "extended", "mreserve": "cart_held"}[method]
 		return outcome(v, func(d stock.Deadline) object { return object{"type": kind, "deadline_ms": d.DeadlineMs} })
+	case stock.Outcome[stock.Parted]:
+		return outcome(v, func(d stock.Parted) object {
+			return object{"type": "split", "quantity": d.Quantity, "left": d.Left, "deadline_ms": d.DeadlineMs}
+		})
+	case []stock.Result[stock.Held]:
+		return batch("reserve", v)
+	case []stock.Result[stock.Confirmed]:
+		return batch("confirm", v)
+	case *stock.Explanation:
+		return explained(v)
 	case stock.Outcome[stock.Transferred]:
 		return outcome(v, func(d stock.Transferred) object {
 			return object{"type": "transferred", "on_hand": d.OnHand, "available": d.Available, "to_on_hand": d.ToOnHand, "to_available": d.ToAvailable}
@@ -260,14 +337,20 @@ func result(method string, value any, err error) object {
 		if v == nil {
 			return nothing()
 		}
-		return object{"type": "order", "state": v.State, "quantity": v.Quantity, "returned": v.Returned, "deadline_ms": v.DeadlineMs, "for": v.For}
+		shown := view(v)
+		shown["type"] = "order"
+		return shown
 	case *stock.Orders:
 		if v == nil {
 			return nothing()
 		}
-		pairs := [][]string{}
+		pairs := [][]any{}
 		for _, one := range v.Orders {
-			pairs = append(pairs, []string{one.Order, one.State})
+			if one.Details != nil {
+				pairs = append(pairs, []any{one.Order, view(one.Details)})
+			} else {
+				pairs = append(pairs, []any{one.Order, one.State})
+			}
 		}
 		return object{"type": "orders", "cursor": v.Cursor, "orders": pairs}
 	case []stock.Usage:
@@ -276,7 +359,11 @@ func result(method string, value any, err error) object {
 		}
 		list := []object{}
 		for _, u := range v {
-			list = append(list, object{"limit": u.Limit, "used": u.Used, "max": u.Max, "remaining": u.Remaining, "resets_ms": u.ResetsMs})
+			row := object{"limit": u.Limit, "used": u.Used, "max": u.Max, "remaining": u.Remaining, "resets_ms": u.ResetsMs}
+			if u.Values != nil {
+				row["values"] = u.Values
+			}
+			list = append(list, row)
 		}
 		return object{"type": "usage", "usage": list}
 	case []stock.Limit:
@@ -297,11 +384,15 @@ func result(method string, value any, err error) object {
 			return nothing()
 		}
 		flag := map[bool]int{true: 1}
-		return object{"type": "pool", "on_hand": v.OnHand, "reserved": v.Reserved, "safety": v.Safety, "available": v.Available,
+		shown := object{"type": "pool", "on_hand": v.OnHand, "reserved": v.Reserved, "safety": v.Safety, "available": v.Available,
 			"shortfall": v.Shortfall, "sold": v.Sold, "out": v.Out, "orders": v.Orders, "suspended": flag[v.Suspended],
 			"unlimited": flag[v.Unlimited], "next_deadline_ms": v.NextDeadlineMs, "epoch": v.Epoch, "seq": v.Seq, "limits": v.Limits,
 			"alert": v.Alert, "from_ms": v.FromMs, "until_ms": v.UntilMs, "hold_seconds": v.HoldSeconds, "retain_seconds": v.RetainSeconds,
 			"retain_paid_seconds": v.RetainPaidSeconds, "events": v.Events}
+		if v.Returning != nil {
+			shown["returning"] = v.Returning
+		}
+		return shown
 	}
 	panic(method)
 }

@@ -142,7 +142,9 @@ func lines(c *stock.Client) {
 		var words []string
 		must(json.Unmarshal(in.Bytes(), &words))
 		at := 1
-		if strings.HasPrefix(words[1], "STOCK.M") {
+		if words[1] == "STOCK.MSPLIT" {
+			at = 4
+		} else if strings.HasPrefix(words[1], "STOCK.M") {
 			at = 3
 		}
 		// Errors are of no interest here.

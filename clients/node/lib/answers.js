@@ -64,12 +64,24 @@ export const held = decision(([, quantity, available, deadlineMs]) => ({ type: "
 export const confirmed = decision(([, quantity, sold]) => ({ type: "confirmed", quantity, sold }));
 export const released = decision(([, quantity, available]) => ({ type: "released", quantity, available }));
 export const amended = decision(([, quantity, available]) => ({ type: "amended", quantity, available }));
+export const split = decision(([, quantity, left, deadlineMs]) => ({ type: "split", quantity, left, deadlineMs }));
 export const extended = decision(([, deadlineMs]) => ({ type: "extended", deadlineMs }));
 export const returned = decision(([, quantity, available, sold]) => ({ type: "returned", quantity, available, sold }));
 export const cartHeld = decision(([, deadlineMs]) => ({ type: "cartHeld", deadlineMs }));
 export const added = decision(([, onHand, available]) => ({ type: "added", onHand, available }));
 export const transferred = decision(([, onHand, available, toOnHand, toAvailable]) => ({ type: "transferred", onHand, available, toOnHand, toAvailable }));
 export const reconciled = decision(([, drift, onHand, available]) => ({ type: "reconciled", drift, onHand, available }));
+/** An array of answers, each read by `one`. An error reply among them is a StockError in its place. */
+const batch = (one) => (reply, errorReply) => ({
+  type: "batch",
+  answers: reply.map((answer) => {
+    if (!(answer instanceof Error)) return one(answer);
+    const [code, message] = errorReply(answer.message) ?? ["ERR", answer.message];
+    return new StockError(code, message, answer);
+  }),
+});
+export const heldBatch = batch(held);
+export const confirmedBatch = batch(confirmed);
 const cartDone = decision(() => ({ type: "done" }));
 export const done = orNothing((reply) => (Array.isArray(reply) ? cartDone(reply) : { type: "done" }));
 export const count = (reply) => (typeof reply === "number" ? { type: "count", count: reply } : cartDone(reply));
@@ -79,30 +91,32 @@ export const verified = orNothing((reply) => {
   const lines = Array.isArray(reply) ? reply.map(text) : [text(reply)];
   return { type: "verified", differences: lines[0] === "OK" ? [] : lines };
 });
-export const order = orNothing((reply) => {
+function orderView(reply) {
   const { state, qty, returned: back, deadline_ms, for: attributes } = mapping(reply);
-  return {
-    type: "order", state: text(state), quantity: qty, returned: back, deadlineMs: deadline_ms, for: mapping(attributes ?? []),
-  };
-});
+  return { state: text(state), quantity: qty, returned: back, deadlineMs: deadline_ms, for: mapping(attributes ?? []) };
+}
+export const order = orNothing((reply) => ({ type: "order", ...orderView(reply) }));
 export const orders = orNothing(([cursor, flat]) => {
   const pairs = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) pairs.push([flat[i], text(flat[i + 1])]);
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    const plain = typeof flat[i + 1] === "string" || Buffer.isBuffer(flat[i + 1]);
+    pairs.push([flat[i], plain ? text(flat[i + 1]) : orderView(flat[i + 1])]);
+  }
   return { type: "orders", cursor: text(cursor), orders: pairs };
 });
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 export const pool = orNothing((reply) => {
   const result = { type: "pool" };
   for (const [name, value] of Object.entries(mapping(reply))) {
-    result[camel(name)] = name === "orders" ? mapping(value) : typeof value === "number" ? value : text(value);
+    result[camel(name)] = name === "orders" || name === "returning" ? mapping(value) : typeof value === "number" ? value : text(value);
   }
   return result;
 });
 export const usage = orNothing((reply) => ({
   type: "usage",
   usage: reply.map((row) => {
-    const { limit, used, max, remaining, resets_ms } = mapping(row);
-    return { limit: text(limit), used, max, remaining, resetsMs: resets_ms };
+    const { limit, values, used, max, remaining, resets_ms } = mapping(row);
+    return { limit: text(limit), ...(values && { values }), used, max, remaining, resetsMs: resets_ms };
   }),
 }));
 export const limits = orNothing((reply) => ({
@@ -112,3 +126,20 @@ export const limits = orNothing((reply) => ({
     return { limit: text(limit), max, tz: text(tz), missing: text(missing), overrides };
   }),
 }));
+/** EXPLAIN: the steps of a decision; `answer` is what `reserve` would return, a StockError where it would throw one. Of a key that is
+ * not there `exists` and `answer` alone. */
+export function explained(reply) {
+  const { answer, limits: each, stock, missing, returning, ...plain } = mapping(reply);
+  const code = text(answer[0]);
+  const isError = ["CONFLICT", "NODIM", "ERR"].includes(code);
+  const result = { type: "explained", answer: isError ? new StockError(code, `${code} ${text(answer[1])}`) : held(answer) };
+  for (const [name, value] of Object.entries(plain)) result[camel(name)] = value;
+  if (!result.exists) return result;
+  const { on_hand: onHand, ...units } = mapping(stock);
+  const limits = each.map((row) => {
+    const { limit, verdict, missing: lacks, resets_ms: resetsMs, ...rest } = mapping(row);
+    return { limit: text(limit), verdict: text(verdict), missing: lacks.map(text), resetsMs, ...rest };
+  });
+  // within_1m, within_5m, ..., later: the names are the server's.
+  return { ...result, missing: missing.map(text), stock: { onHand, ...units }, limits, returning: mapping(returning) };
+}

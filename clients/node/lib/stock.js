@@ -32,9 +32,16 @@ export class Stock {
     try {
       reply = await this.client.send(call);
     } catch (error) {
-      reply = await this.#repeat(call, error);
+      try {
+        reply = await this.#repeat(call, error);
+      } catch (final) {
+        // Where an order of a batch has an error, glide throws it and drops the other answers: the orders are then asked for one by
+        // one, and what the batch has just done is answered `exists`. Of all errors only these two concern one order.
+        if (!call.each || !["CONFLICT", "NODIM"].includes(final.code)) throw final;
+        return { type: "batch", answers: await this.pipeline(call.each()) };
+      }
     }
-    return call.parse(reply);
+    return call.parse(reply, this.errorReply);
   }
 
   async #repeat(call, error) {

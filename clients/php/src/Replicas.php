@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace RedisStock;
 
 /**
- * Connections to the replicas of a cluster. RedisCluster (5.3.7) sends a rawCommand to primaries only, whatever its
- * failover option says: findings/phpredis-rawcommand-never-reads-replicas.sh.
+ * Connections to the replicas of a cluster. RedisCluster of phpredis 5.3.7 sends a rawCommand to primaries only, whatever
+ * its failover option says (findings/phpredis-rawcommand-never-reads-replicas.sh), and predis knows primaries only.
  */
 final class Replicas
 {
@@ -18,18 +18,18 @@ final class Replicas
     public function __construct(private float $timeout = 0.5) {}
 
     /** What a replica of the key's slot answers; false where none has a clear answer: then the primary is asked. */
-    public function read(\RedisCluster $cluster, string $key, array $words): mixed
+    public function read(Wire $cluster, string $key, array $words): mixed
     {
         try {
             $this->ranges ??= self::ranges($cluster, $key);
             $slot = self::slot($key);
             foreach ($this->ranges as [$first, $last, $nodes]) {
                 if ($first <= $slot && $slot <= $last && $nodes) {
-                    $node = $nodes[array_rand($nodes)];
-                    return ($this->connections[$node] ??= $this->connect($node))->rawCommand(...$words);
+                    $reply = $this->connection($cluster, $nodes[array_rand($nodes)])->send($key, $words);
+                    return $reply === null || $reply instanceof ErrorReply ? false : $reply;
                 }
             }
-        } catch (\RedisException | \RedisClusterException) {
+        } catch (\RedisException | \RedisClusterException | \Predis\PredisException) {
             // Another node may have the slot now.
             $this->ranges = null;
             $this->connections = [];
@@ -37,19 +37,22 @@ final class Replicas
         return false;
     }
 
-    private function connect(string $node): \Redis
+    private function connection(Wire $cluster, string $node): Wire
     {
-        [$host, $port] = explode(' ', $node);
-        $redis = new \Redis();
-        $redis->connect($host, (int) $port, $this->timeout, null, 0, $this->timeout);
-        $redis->rawCommand('READONLY');
-        return $redis;
+        if (!isset($this->connections[$node])) {
+            [$host, $port] = explode(' ', $node);
+            $replica = $cluster->to($host, (int) $port, $this->timeout);
+            $replica->send('', ['READONLY']);
+            $this->connections[$node] = $replica;
+        }
+        return $this->connections[$node];
     }
 
-    private static function ranges(\RedisCluster $cluster, string $key): array
+    private static function ranges(Wire $cluster, string $key): array
     {
         $ranges = [];
-        foreach ($cluster->rawCommand($key, 'CLUSTER', 'SLOTS') ?: [] as $range) {
+        $found = $cluster->send($key, ['CLUSTER', 'SLOTS']);
+        foreach (is_array($found) ? $found : [] as $range) {
             $ranges[] = [$range[0], $range[1], array_map(fn ($node) => "$node[0] $node[1]", array_slice($range, 3))];
         }
         return $ranges;

@@ -6,10 +6,11 @@ namespace RedisStock;
 
 require_once __DIR__ . '/answers.php';
 require_once __DIR__ . '/buckets.php';
+require_once __DIR__ . '/Wire.php';
 require_once __DIR__ . '/Replicas.php';
 
 /**
- * Sells through phpredis: `\Redis`, or `\RedisCluster`. Give them a read timeout: it bounds one attempt.
+ * Sells through phpredis (`\Redis`, or `\RedisCluster`) or predis 3. Give them a read timeout: it bounds one attempt.
  *
  * Every call carries an order id or a token, and is repeated until there is an answer. `hold` is one of ['ex' => seconds],
  * ['px' => milliseconds], ['pxat' => Unix time in milliseconds]; `for` is what limits count by: ['user' => 42].
@@ -19,41 +20,41 @@ final class Stock
     // Codes of error replies that pass by themselves: the node could not serve the call just now, and has done nothing.
     private const PASSES = ['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY', 'MOVED', 'ASK', 'BUSY'];
 
-    private bool $cluster;
-    /** The calls of a pipeline, while it is being filled: key, words, what makes the answer. */
+    private Wire $wire;
+    /** The calls of a pipeline, while it is being filled: what asks alone, the words, what makes the answer. */
     private ?array $waiting = null;
 
     /**
      * @param float $within seconds in which a call is repeated
-     * @param ?\Closure $reconnect answers a client with a new connection: phpredis does not always find back to a node by itself
+     * @param ?\Closure $reconnect of phpredis, which does not always find back to a node by itself: answers a client with a new connection
      * @param ?Replicas $replicas of a cluster: reads go to them
      */
     public function __construct(
-        private \Redis|\RedisCluster $client,
+        \Redis|\RedisCluster|\Predis\ClientInterface $client,
         private float $within = 10.0,
-        private ?\Closure $reconnect = null,
+        ?\Closure $reconnect = null,
         private ?Replicas $replicas = null,
     ) {
-        $this->cluster = $client instanceof \RedisCluster;
+        $this->wire = $client instanceof \Predis\ClientInterface ? new PredisWire($client) : new PhpredisWire($client, $reconnect);
     }
 
     /**
      * Makes the calls of `$calls`, which gets a Stock to make them through, all at once, and gives their answers: each as the
      * call would, a StockError or Unanswered as a value. What got no clear answer is asked for again by itself, so calls that
-     * follow from each other do not belong into one pipeline. RedisCluster has no pipeline: there, one after the other.
+     * follow from each other do not belong into one pipeline. In a cluster they go one after the other.
      */
     public function pipeline(\Closure $calls): array
     {
         $collector = clone $this;
         $collector->waiting = [];
         $calls($collector);
-        $replies = $this->cluster ? [] : $this->atOnce(array_column($collector->waiting, 1));
+        $replies = $this->wire->sendAll(array_column($collector->waiting, 1));
         $answers = [];
-        foreach ($collector->waiting as $n => [$key, $words, $read, $make]) {
+        foreach ($collector->waiting as $n => [$ask, , $make]) {
             try {
-                // false: nil, or an error. phpredis does not say of which call, so it is made again.
+                // What got no clear reply is made again, by itself.
                 $reply = $replies[$n] ?? false;
-                $answers[] = $make($reply === false ? $this->call($key, $words, $read) : $reply);
+                $answers[] = $make($reply === false ? $ask() : $reply);
             } catch (StockError | Unanswered $error) {
                 $answers[] = $error;
             }
@@ -61,34 +62,14 @@ final class Stock
         return $answers;
     }
 
-    /** The replies of one round trip; none where it broke. */
-    private function atOnce(array $calls): array
+    /** Makes a call and its answer, or keeps both for the pipeline. `ask` sends it in a way of its own. */
+    private function make(string $key, array $words, \Closure $make, bool $read = false, ?\Closure $ask = null): mixed
     {
-        try {
-            $this->client->multi(\Redis::PIPELINE);
-            foreach ($calls as $words) {
-                $this->client->rawCommand(...$words);
-            }
-            $replies = $this->client->exec();
-            $this->client->clearLastError();
-            return is_array($replies) ? $replies : [];
-        } catch (\RedisException) {
-            try {
-                $this->client = $this->reconnect === null ? $this->client : ($this->reconnect)();
-            } catch (\RedisException) {
-                // The single calls say so, too.
-            }
-            return [];
-        }
-    }
-
-    /** Makes a call and its answer, or keeps both for the pipeline. */
-    private function make(string $key, array $words, \Closure $make, bool $read = false): mixed
-    {
+        $ask ??= fn () => $this->call($key, $words, $read);
         if ($this->waiting === null) {
-            return $make($this->call($key, $words, $read));
+            return $make($ask());
         }
-        $this->waiting[] = [$key, $words, $read, $make];
+        $this->waiting[] = [$ask, $words, $make];
         return new Queued();
     }
 
@@ -97,9 +78,18 @@ final class Stock
         return $this->make($key, $words, fn ($reply) => $this->decided($reply, $done), $read);
     }
 
-    public function reserve(string $key, string $order, int $quantity, array $hold = [], array $for = [], bool $partial = false): Answer
-    {
+    /** `replaces`: an order whose hold is given up in the same step; it is kept where this one is refused. */
+    public function reserve(
+        string $key,
+        string $order,
+        int $quantity,
+        array $hold = [],
+        array $for = [],
+        bool $partial = false,
+        ?string $replaces = null,
+    ): Answer {
         $words = ['STOCK.RESERVE', $key, $order, $quantity, ...self::until($hold), ...self::flag('PARTIAL', $partial)];
+        array_push($words, ...self::option('REPLACES', $replaces));
         return $this->makeDecided($key, self::with($words, $for), Held::class);
     }
 
@@ -121,6 +111,63 @@ final class Stock
         return $this->makeDecided($key, self::with($words, $for), Confirmed::class);
     }
 
+    /**
+     * RESERVEBATCH: up to 128 orders, each an array of order, quantity and attributes, which are of the same dimensions in all. Each
+     * is judged as by a `reserve` of its own: a list of their answers, with a StockError in the place of an error reply.
+     */
+    public function reserveBatch(string $key, array $orders, array $hold = []): array|Queued
+    {
+        $dims = array_keys($orders[0][2] ?? []);
+        $words = ['STOCK.RESERVEBATCH', $key, ...self::until($hold), ...($dims ? ['DIMS', count($dims), ...$dims] : [])];
+        array_push($words, 'ORDERS', count($orders));
+        foreach ($orders as $order) {
+            [$id, $quantity, $for] = [$order[0], $order[1], $order[2] ?? []];
+            if (count($for) !== count($dims) || array_diff_key($for, array_flip($dims))) {
+                throw new \InvalidArgumentException('the orders of a batch have the same dimensions');
+            }
+            array_push($words, $id, $quantity, ...array_map(fn ($dim) => $for[$dim], $dims));
+        }
+        $alone = function (int $n) use ($key, $orders, $hold) {
+            [$id, $quantity, $for] = [...$orders[$n], []];
+            return self::with(['STOCK.RESERVE', $key, $id, $quantity, ...self::until($hold)], $for);
+        };
+        return $this->batch($key, count($orders), $words, Held::class, $alone);
+    }
+
+    /** CONFIRMBATCH: up to 128 orders, each judged as by a `confirm` of its own. */
+    public function confirmBatch(string $key, array $orders): array|Queued
+    {
+        $words = ['STOCK.CONFIRMBATCH', $key, 'ORDERS', count($orders), ...$orders];
+        return $this->batch($key, count($orders), $words, Confirmed::class, fn (int $n) => ['STOCK.CONFIRM', $key, $orders[$n]]);
+    }
+
+    /**
+     * Of an error reply within an array phpredis says less than the server did: false in its place, or an exception in place of the whole
+     * array. Those orders, or all, are asked for one by one: what the batch has just done is then answered as `Exists`.
+     */
+    private function batch(string $key, int $count, array $words, string $done, \Closure $alone): array|Queued
+    {
+        $answer = function (mixed $reply, int $n) use ($key, $done, $alone) {
+            try {
+                if ($reply instanceof ErrorReply) {
+                    return new StockError($reply->code, $reply->text);
+                }
+                return $this->decided(is_array($reply) ? $reply : $this->call($key, $alone($n)), $done);
+            } catch (StockError $error) {
+                return $error;
+            }
+        };
+        $ask = function () use ($key, $words, $count) {
+            try {
+                return $this->call($key, $words);
+            } catch (StockError $error) {
+                // Of all errors only these two concern one order, and not the whole batch.
+                return in_array($error->stock, ['CONFLICT', 'NODIM'], true) ? array_fill(0, $count, false) : throw $error;
+            }
+        };
+        return $this->make($key, $words, fn ($replies) => array_map($answer, $replies, array_keys($replies)), false, $ask);
+    }
+
     public function release(string $key, string $order): Answer
     {
         return $this->makeDecided($key, ['STOCK.RELEASE', $key, $order], Released::class);
@@ -131,12 +178,21 @@ final class Stock
         return $this->makeDecided($key, ['STOCK.AMEND', $key, $order, $quantity], Amended::class);
     }
 
+    /** Some units of a hold become an order of their own, with the same deadline. */
+    public function split(string $key, string $order, string $part, int $quantity): Answer
+    {
+        return $this->makeDecided($key, ['STOCK.SPLIT', $key, $order, $part, $quantity], Split::class);
+    }
+
     public function extend(string $key, string $order, array $hold): Answer
     {
         return $this->makeDecided($key, ['STOCK.EXTEND', $key, $order, ...self::until($hold)], Extended::class);
     }
 
-    /** RETURN: all that is left, or `quantity` of it under a `token` that makes the refund repeatable. */
+    /**
+     * RETURN: all that is left, or `quantity` of it under a `token` that makes the refund repeatable. `late`: also of an order that
+     * is forgotten; with `for` its buyer's limits get the units back, too.
+     */
     public function refund(
         string $key,
         string $order,
@@ -145,18 +201,40 @@ final class Stock
         bool $late = false,
         bool $keepUsage = false,
         bool $noRestock = false,
+        array $for = [],
     ): Answer {
         $words = ['STOCK.RETURN', $key, $order, ...self::option('QTY', $quantity), ...self::option('TOKEN', $token)];
         array_push($words, ...self::flag('LATE', $late), ...self::flag('KEEPUSAGE', $keepUsage), ...self::flag('NORESTOCK', $noRestock));
-        return $this->makeDecided($key, $words, Returned::class);
+        return $this->makeDecided($key, self::with($words, $for), Returned::class);
     }
 
-    /** MRESERVE: `lines` are pairs of pool and quantity. All of it, or nothing. In a cluster the pools share a hash tag. */
-    public function reserveCart(string $order, array $lines, array $hold = [], array $for = []): Answer
+    /**
+     * MRESERVE: `lines` are pairs of pool and quantity. All of it, or nothing. In a cluster the pools share a hash tag. `replaces`: a
+     * cart whose holds in these pools are given up in the same step; a pool in which only that one has units has quantity 0.
+     */
+    public function reserveCart(string $order, array $lines, array $hold = [], array $for = [], ?string $replaces = null): Answer
     {
-        [$keys, $quantities] = [array_column($lines, 0), array_column($lines, 1)];
-        $words = ['STOCK.MRESERVE', $order, count($keys), ...$keys, 'QTY', ...$quantities, ...self::until($hold)];
-        return $this->makeDecided($keys[0], self::with($words, $for), CartHeld::class);
+        $words = ['STOCK.MRESERVE', $order, ...self::lines($lines), ...self::until($hold), ...self::option('REPLACES', $replaces)];
+        return $this->makeDecided($lines[0][0], self::with($words, $for), CartHeld::class);
+    }
+
+    /** MCONFIRM of pairs of pool and quantity: sells so much, and releases the rest. */
+    public function confirmCartInPart(string $order, array $lines, bool $late = false): Answer
+    {
+        $words = ['STOCK.MCONFIRM', $order, ...self::lines($lines), ...self::flag('LATE', $late)];
+        return $this->makeDecided($lines[0][0], $words, Done::class);
+    }
+
+    /** MSPLIT: `lines`, pairs of pool and quantity, go over to `part`. In all pools or in none. */
+    public function splitCart(string $order, string $part, array $lines): Answer
+    {
+        return $this->makeDecided($lines[0][0], ['STOCK.MSPLIT', $order, $part, ...self::lines($lines)], Done::class);
+    }
+
+    /** Pools, and behind QTY the quantity of each. */
+    private static function lines(array $lines): array
+    {
+        return [count($lines), ...array_column($lines, 0), 'QTY', ...array_column($lines, 1)];
     }
 
     public function confirmCart(string $order, array $keys, bool $late = false): Answer
@@ -179,53 +257,65 @@ final class Stock
         return $this->cart('STOCK.MRETURN', $order, $keys, [...self::flag('KEEPUSAGE', $keepUsage), ...self::flag('NORESTOCK', $noRestock)]);
     }
 
+    // `note` says who and why: it is published with the change, in the pool's event stream, and kept nowhere else.
+
     /** Creates the pool, or corrects what is on hand. `onlyIf`: 'NX' or 'XX'. */
-    public function set(string $key, int|string $onHand, ?string $onlyIf = null): Answer
+    public function set(string $key, int|string $onHand, ?string $onlyIf = null, ?string $note = null): Answer
     {
-        return $this->make($key, ['STOCK.SET', $key, $onHand, ...($onlyIf === null ? [] : [$onlyIf])], $this->done(...));
+        return $this->changed($key, ['STOCK.SET', $key, $onHand, ...($onlyIf === null ? [] : [$onlyIf])], $note);
     }
 
     /** A restock, or a write-off (negative). The token makes it repeatable. */
-    public function add(string $key, int $delta, string $token): Answer
+    public function add(string $key, int $delta, string $token, ?string $note = null): Answer
     {
-        return $this->makeDecided($key, ['STOCK.ADD', $key, $delta, 'TOKEN', $token], Added::class);
+        $words = ['STOCK.ADD', $key, $delta, 'TOKEN', $token, ...self::option('NOTE', $note)];
+        return $this->makeDecided($key, $words, Added::class);
     }
 
     /** Moves free units to another pool of the same slot. The token makes it repeatable. */
-    public function transfer(string $from, string $to, int $quantity, string $token): Answer
+    public function transfer(string $from, string $to, int $quantity, string $token, ?string $note = null): Answer
     {
-        return $this->makeDecided($from, ['STOCK.TRANSFER', $from, $to, $quantity, 'TOKEN', $token], Transferred::class);
+        $words = ['STOCK.TRANSFER', $from, $to, $quantity, 'TOKEN', $token, ...self::option('NOTE', $note)];
+        return $this->makeDecided($from, $words, Transferred::class);
     }
 
     /** @param ?array $after epoch, seq, out of the last event that the database has followed */
-    public function reconcile(string $key, int $onHand, ?array $after = null, bool $dryRun = false): Answer
+    public function reconcile(string $key, int $onHand, ?array $after = null, bool $dryRun = false, ?string $note = null): Answer
     {
         $words = ['STOCK.RECONCILE', $key, $onHand, ...($after === null ? [] : ['AFTER', ...$after]), ...self::flag('DRYRUN', $dryRun)];
-        return $this->makeDecided($key, $words, Reconciled::class);
+        return $this->makeDecided($key, [...$words, ...self::option('NOTE', $note)], Reconciled::class);
     }
 
-    public function suspend(string $key): Answer
+    public function suspend(string $key, ?string $note = null): Answer
     {
-        return $this->make($key, ['STOCK.SUSPEND', $key], $this->done(...));
+        return $this->changed($key, ['STOCK.SUSPEND', $key], $note);
     }
 
-    public function resume(string $key): Answer
+    public function resume(string $key, ?string $note = null): Answer
     {
-        return $this->make($key, ['STOCK.RESUME', $key], $this->done(...));
+        return $this->changed($key, ['STOCK.RESUME', $key], $note);
     }
 
-    public function setPolicy(string $key, string $json): Answer
+    /** Replaces the whole policy; with `merge` (a JSON merge patch) only what it names. */
+    public function setPolicy(string $key, string $json, bool $merge = false, ?string $note = null): Answer
     {
-        return $this->make($key, ['STOCK.SETPOLICY', $key, $json], $this->done(...));
+        return $this->changed($key, ['STOCK.SETPOLICY', $key, $json, ...self::flag('MERGE', $merge)], $note);
     }
 
     /** From when and until when the pool sells, in Unix ms; 'NONE' removes a bound, null leaves it. */
-    public function schedule(string $key, int|string|null $fromMs = null, int|string|null $untilMs = null): Answer
+    public function schedule(string $key, int|string|null $fromMs = null, int|string|null $untilMs = null, ?string $note = null): Answer
     {
         $words = ['STOCK.SCHEDULE', $key, ...self::option('FROM', $fromMs), ...self::option('UNTIL', $untilMs)];
+        return $this->changed($key, $words, $note);
+    }
+
+    private function changed(string $key, array $words, ?string $note, array $values = []): Answer
+    {
+        $words = [...$words, ...self::option('NOTE', $note), ...($values ? ['FOR', ...$values] : [])];
         return $this->make($key, $words, $this->done(...));
     }
 
+    /** Sets a limit, or for the values of `override` another maximum. `rolling`: the last `per` seconds, whenever one looks. */
     public function limit(
         string $key,
         string $by,
@@ -235,15 +325,26 @@ final class Stock
         ?string $count = null,
         ?string $missing = null,
         array $override = [],
+        bool $rolling = false,
+        ?string $note = null,
     ): Answer {
-        $words = ['STOCK.LIMIT', $key, $by, $max, ...self::option('PER', $per), ...self::option('TZ', $tz)];
-        array_push($words, ...self::option('COUNT', $count), ...self::option('MISSING', $missing));
-        return $this->make($key, [...$words, ...($override ? ['FOR', ...$override] : [])], $this->done(...));
+        $words = ['STOCK.LIMIT', $key, $by, $max, ...self::option('PER', $per), ...self::flag('ROLLING', $rolling)];
+        array_push($words, ...self::option('TZ', $tz), ...self::option('COUNT', $count), ...self::option('MISSING', $missing));
+        return $this->changed($key, $words, $note, $override);
     }
 
-    public function unlimit(string $key, string $by, string|int|null $per = null, ?string $count = null, array $override = []): Answer
-    {
-        $words = ['STOCK.UNLIMIT', $key, $by, ...self::option('PER', $per), ...self::option('COUNT', $count)];
+    /** Removes a limit with its usage, or one override: how many were removed. */
+    public function unlimit(
+        string $key,
+        string $by,
+        string|int|null $per = null,
+        ?string $count = null,
+        array $override = [],
+        bool $rolling = false,
+        ?string $note = null,
+    ): Answer {
+        $words = ['STOCK.UNLIMIT', $key, $by, ...self::option('PER', $per), ...self::flag('ROLLING', $rolling)];
+        array_push($words, ...self::option('COUNT', $count), ...self::option('NOTE', $note));
         return $this->make($key, [...$words, ...($override ? ['FOR', ...$override] : [])], $this->counted(...));
     }
 
@@ -263,19 +364,49 @@ final class Stock
     /** Where an order stands: state, quantity, returned, deadline_ms, for. */
     public function order(string $key, string $order): Answer
     {
-        return $this->shown($key, ['STOCK.ORDER', $key, $order], 'order', function ($reply) {
+        return $this->shown($key, ['STOCK.ORDER', $key, $order], 'order', self::view(...));
+    }
+
+    private static function view(array $reply): array
+    {
+        $view = self::map($reply);
+        $view['quantity'] = $view['qty'];
+        unset($view['qty']);
+        return ['for' => self::map($view['for'])] + $view;
+    }
+
+    /** Why `reserve` of a new order would be answered as it would, step by step; `answer` is what it would return, or its StockError. */
+    public function explain(string $key, ?int $quantity = null, array $for = []): Answer
+    {
+        $words = self::with(['STOCK.EXPLAIN', $key, ...($quantity === null ? [] : [$quantity])], $for);
+        return $this->shown($key, $words, 'explained', function ($reply) {
             $view = self::map($reply);
-            $view['quantity'] = $view['qty'];
-            unset($view['qty']);
-            return ['for' => self::map($view['for'])] + $view;
+            [$code, $text] = $view['answer'];
+            $failed = in_array($code, ['CONFLICT', 'NODIM', 'ERR'], true);
+            $view['answer'] = $failed ? new StockError($code, "$code $text") : $this->decided($view['answer'], Held::class);
+            if (isset($view['limits'])) {
+                $view['limits'] = array_map(fn ($limit) => self::nilled(self::map($limit)), $view['limits']);
+                $view['stock'] = self::nilled(self::map($view['stock']));
+                $view['returning'] = self::nilled(self::map($view['returning']));
+            }
+            return $view;
         });
     }
 
-    /** Everything about a pool. */
-    public function get(string $key): Answer
+    /** phpredis answers nil as false. */
+    private static function nilled(array $map): array
     {
-        return $this->shown($key, ['STOCK.GET', $key], 'pool', function ($reply) {
+        return array_map(fn ($value) => $value === false ? null : $value, $map);
+    }
+
+    /** Everything about a pool; with `returning` also when held units come back if nobody pays. */
+    public function get(string $key, bool $returning = false): Answer
+    {
+        return $this->shown($key, ['STOCK.GET', $key, ...self::flag('RETURNING', $returning)], 'pool', function ($reply) {
             $view = self::map($reply);
+            if (isset($view['returning'])) {
+                $view['returning'] = self::nilled(self::map($view['returning']));
+            }
             $view['orders'] = self::map($view['orders']);
             foreach (['events', 'on_hand'] as $name) {
                 $view[$name] = $view[$name] === false ? null : $view[$name];
@@ -284,19 +415,29 @@ final class Stock
         });
     }
 
-    /** One page of all orders, pairs of order and state; its `cursor` is 0 at the end. */
-    public function orders(string $key, string $cursor = '0', ?string $state = null, ?int $count = null): Answer
-    {
-        $words = ['STOCK.ORDERS', $key, $cursor, ...self::option('STATE', $state), ...self::option('COUNT', $count)];
-        $page = fn ($reply) => ['cursor' => $reply[0], 'orders' => array_chunk($reply[1], 2)];
-        return $this->shown($key, $words, 'orders', $page);
+    /**
+     * One page of all orders, pairs of order and state; with `details` of order and what `order` shows. Its `cursor` is 0 at the end.
+     * `for`: attributes of a buyer, as far as limits or the policy's `remember` name them.
+     */
+    public function orders(
+        string $key,
+        string $cursor = '0',
+        ?string $state = null,
+        ?int $count = null,
+        bool $details = false,
+        array $for = [],
+    ): Answer {
+        $words = ['STOCK.ORDERS', $key, $cursor, ...self::option('STATE', $state), ...self::flag('DETAILS', $details)];
+        $pair = fn ($pair) => is_array($pair[1]) ? [$pair[0], self::view($pair[1])] : $pair;
+        $page = fn ($reply) => ['cursor' => $reply[0], 'orders' => array_map($pair, array_chunk($reply[1], 2))];
+        return $this->shown($key, self::with([...$words, ...self::option('COUNT', $count)], $for), 'orders', $page);
     }
 
-    /** What each limit has counted for these attributes. */
-    public function usage(string $key, array $for = []): Answer
+    /** What each limit has counted for these attributes; `top`: for those that used most. */
+    public function usage(string $key, array $for = [], ?int $top = null): Answer
     {
         $rows = fn ($reply) => ['usage' => array_map(self::map(...), $reply)];
-        return $this->shown($key, self::with(['STOCK.USAGE', $key], $for), 'usage', $rows);
+        return $this->shown($key, self::with(['STOCK.USAGE', $key, ...self::option('TOP', $top)], $for), 'usage', $rows);
     }
 
     /** All limits: each with limit, max, tz, missing, overrides. */
@@ -324,39 +465,26 @@ final class Stock
         return $this->make($key, $words, $answer, true);
     }
 
-    /**
-     * Sends any command to the node of `key`, again and again until there is an answer; null for nil.
-     *
-     * phpredis answers nil and errors with false, and status replies with true. `read`: a replica may answer.
-     */
+    /** Sends any command to the node of `key`, again and again until there is an answer; null for nil. `read`: a replica may answer. */
     public function call(string $key, array $words, bool $read = false): mixed
     {
-        if ($read && $this->replicas !== null && ($reply = $this->replicas->read($this->client, $key, $words)) !== false) {
+        if ($read && $this->replicas !== null && ($reply = $this->replicas->read($this->wire, $key, $words)) !== false) {
             return $reply;
         }
         $end = null;
         for ($most = 0.02; ; $most = min(2 * $most, 0.5)) {
             [$error, $code] = [null, null];
             try {
-                $reply = $this->cluster ? $this->client->rawCommand($key, ...$words) : $this->client->rawCommand(...$words);
-                if ($reply !== false) {
+                $reply = $this->wire->send($key, $words);
+                if (!$reply instanceof ErrorReply) {
                     return $reply;
                 }
-                $text = $this->client->getLastError();
-                if ($text === null) {
-                    return null;
-                }
-            } catch (\RedisException | \RedisClusterException $caught) {
-                // phpredis throws error replies whose code it does not know; its own messages begin with no code in capitals.
-                $text = $caught->getMessage();
-                $error = $caught;
-            }
-            if (preg_match('/^[A-Z]{2,}(?= )/', $text, $found)) {
-                $this->client->clearLastError();
-                [$code, $error] = [$found[0], null];
+                $code = $reply->code;
                 if (!in_array($code, self::PASSES, true)) {
-                    throw new StockError($code, $text);
+                    throw new StockError($code, $reply->text);
                 }
+            } catch (\RedisException | \RedisClusterException | \Predis\PredisException $error) {
+                // Nobody knows.
             }
             $end ??= microtime(true) + $this->within;
             // By chance: so that clients do not come back together.
@@ -365,12 +493,8 @@ final class Stock
                 throw new Unanswered($code, $error);
             }
             usleep((int) (1e6 * $pause));
-            if ($error !== null && $this->reconnect !== null) {
-                try {
-                    $this->client = ($this->reconnect)();
-                } catch (\RedisException | \RedisClusterException) {
-                    // The next attempt says so, too.
-                }
+            if ($error !== null) {
+                $this->wire->reconnect();
             }
         }
     }

@@ -36,6 +36,13 @@ final class Amended extends Answer
     public function __construct(public readonly int $quantity, public readonly int $available) {}
 }
 
+/** SPLIT: `quantity` units went over, `left` stay with the order; both until `deadline_ms`. */
+final class Split extends Answer
+{
+    public const TYPE = 'split';
+    public function __construct(public readonly int $quantity, public readonly int $left, public readonly int $deadline_ms) {}
+}
+
 final class Extended extends Answer
 {
     public const TYPE = 'extended';

@@ -258,7 +258,7 @@ class OtherRefusal(Refused):
 
 @_answer
 class OrderView:
-    """ORDER: where an order stands. `attributes` are those that limits counted."""
+    """ORDER: where an order stands. `attributes` are those that limits counted, and those that the policy's `remember` names."""
 
     state: str
     quantity: int
@@ -269,13 +269,14 @@ class OrderView:
 
 @_answer
 class Usage:
-    """USAGE: what is used of one limit."""
+    """USAGE: what is used of one limit. `values`, with `top`: by whom."""
 
     limit: str
     used: int
     max: int
     remaining: int
     resets_ms: int
+    values: Optional[tuple] = None
 
 
 @_answer
@@ -385,7 +386,9 @@ def pool_view(reply: Any) -> Optional[dict]:
     if reply is None:
         return None
     view = mapping(reply)
-    view["orders"] = mapping(view["orders"])
+    for name in ("orders", "returning"):
+        if name in view:
+            view[name] = mapping(view[name])
     for name in ("epoch", "events"):
         view[name] = text(view[name])
     return view
@@ -395,7 +398,13 @@ def usages(reply: Any) -> Optional[list]:
     if reply is None:
         return None
     rows = [mapping(row) for row in reply]
-    return [Usage(text(r["limit"]), r["used"], r["max"], r["remaining"], r["resets_ms"]) for r in rows]
+    return [
+        Usage(
+            text(r["limit"]), r["used"], r["max"], r["remaining"], r["resets_ms"],
+            tuple(r["values"]) if "values" in r else None,
+        )
+        for r in rows
+    ]
 
 
 def limits(reply: Any) -> Optional[list]:
@@ -415,18 +424,24 @@ def limits(reply: Any) -> Optional[list]:
 
 
 def order_page(reply: Any) -> Optional[tuple]:
-    """ORDERS: the next cursor (0: the end) and pairs of order and state."""
+    """ORDERS: the next cursor (0: the end) and pairs of order and state, or of order and view."""
     if reply is None:
         return None
     cursor, flat = reply
-    return int(cursor), [(order, text(state)) for order, state in zip(flat[::2], flat[1::2])]
+    pairs = zip(flat[::2], flat[1::2])
+    return int(cursor), [(order, order_view(to) if isinstance(to, (dict, list)) else text(to)) for order, to in pairs]
 
 
 def explained(reply: Any, answer: Any) -> dict:
     """EXPLAIN: the steps of a decision by their names; `answer` is what `reserve` would return. Of a key that is not there
     `exists` and `answer` alone."""
     view = mapping(reply)
-    view["answer"] = answer(view["answer"])
+    code = text(view["answer"][0])
+    if code in ("CONFLICT", "NODIM", "ERR"):
+        # An error is shown as its code and its text.
+        view["answer"] = StockError(code, f"{code} {text(view['answer'][1])}")
+    else:
+        view["answer"] = answer(view["answer"])
     if "limits" in view:
         view["missing"] = [text(name) for name in view["missing"]]
         view["stock"], view["returning"] = mapping(view["stock"]), mapping(view["returning"])

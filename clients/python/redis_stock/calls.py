@@ -18,13 +18,15 @@ Attributes = Optional[Mapping[str, Bytes]]
 class Call(Generic[T]):
     """A command that has not been sent: its words, the pool that decides where it goes, and how its reply is read."""
 
-    __slots__ = ("words", "key", "parse", "reads")
+    __slots__ = ("words", "key", "parse", "reads", "each")
 
-    def __init__(self, words, key, parse, reads=False):
+    def __init__(self, words, key, parse, reads=False, each=None):
         self.words = words
         self.key = key
         self.parse = parse
         self.reads = reads
+        #: Of a batch: makes the call of each of its orders.
+        self.each = each
 
     def __repr__(self):
         return f"Call({self.words!r})"
@@ -42,6 +44,11 @@ def _until(words, ex, px, pxat):
 def _replaces(words, replaces):
     if replaces is not None:
         words += ("REPLACES", replaces)
+
+
+def _note(words, note):
+    if note is not None:
+        words += ("NOTE", note)
 
 
 def _for(words, attributes):
@@ -122,12 +129,17 @@ def reserve_batch(
             raise ValueError("the orders of a batch have the same dimensions")
         words += (order, quantity)
         words += (attributes[dim] for dim in dims)
-    return Call(words, key, _reserved_batch)
+
+    def each():
+        return [reserve(key, order, n, ex=ex, px=px, pxat=pxat, attributes=given) for order, n, given in orders]
+
+    return Call(words, key, _reserved_batch, each=each)
 
 
 def confirm_batch(key: Bytes, orders: Sequence[Bytes]) -> Call[list[a.Confirmed | a.Exists | a.Refused | a.StockError]]:
     """CONFIRMBATCH: up to 128 orders, each judged as by a `confirm` of its own."""
-    return Call(["STOCK.CONFIRMBATCH", key, "ORDERS", len(orders), *orders], key, _confirmed_batch)
+    words = ["STOCK.CONFIRMBATCH", key, "ORDERS", len(orders), *orders]
+    return Call(words, key, _confirmed_batch, each=lambda: [confirm(key, order) for order in orders])
 
 
 def release(key: Bytes, order: Bytes) -> Call[a.Released | a.Exists | a.Refused]:
@@ -156,9 +168,10 @@ def extend(
 
 def refund(
     key: Bytes, order: Bytes, *, quantity: Optional[int] = None, token: Optional[Bytes] = None, late: bool = False,
-    keep_usage: bool = False, no_restock: bool = False,
+    keep_usage: bool = False, no_restock: bool = False, attributes: Attributes = None,
 ) -> Call[a.Returned | a.Exists | a.Refused]:
-    """RETURN: all that is left, or `quantity` of it under a `token` that makes the refund repeatable."""
+    """RETURN: all that is left, or `quantity` of it under a `token` that makes the refund repeatable. `late`: also of an order
+    that is forgotten; with `attributes` its buyer's limits get the units back, too."""
     words = ["STOCK.RETURN", key, order]
     if quantity is not None:
         words += ("QTY", quantity, "TOKEN", token)
@@ -168,6 +181,7 @@ def refund(
         words.append("KEEPUSAGE")
     if no_restock:
         words.append("NORESTOCK")
+    _for(words, attributes)
     return Call(words, key, _returned)
 
 
@@ -238,7 +252,12 @@ def refund_cart(
     return Call(words, key, _cart_done)
 
 
-def set_stock(key: Bytes, on_hand: int | str, *, nx: bool = False, xx: bool = False) -> Call[bool]:
+# `note` says who and why: it is published with the change, in the pool's event stream, and kept nowhere else.
+
+
+def set_stock(
+    key: Bytes, on_hand: int | str, *, nx: bool = False, xx: bool = False, note: Optional[Bytes] = None
+) -> Call[bool]:
     """Creates the pool, or corrects what is on hand ("UNLIMITED" too). False where NX or XX forbade it; after a lost answer
     NX may have been the call's own doing."""
     words = ["STOCK.SET", key, on_hand]
@@ -246,21 +265,31 @@ def set_stock(key: Bytes, on_hand: int | str, *, nx: bool = False, xx: bool = Fa
         words.append("NX")
     if xx:
         words.append("XX")
+    _note(words, note)
     return Call(words, key, a.done_or_not)
 
 
-def add(key: Bytes, delta: int, token: Bytes) -> Call[a.Added | a.Exists | a.Refused]:
+def add(
+    key: Bytes, delta: int, token: Bytes, *, note: Optional[Bytes] = None
+) -> Call[a.Added | a.Exists | a.Refused]:
     """A restock, or a write-off (negative). The token, the delivery's number say, makes it repeatable."""
-    return Call(["STOCK.ADD", key, delta, "TOKEN", token], key, _added)
+    words = ["STOCK.ADD", key, delta, "TOKEN", token]
+    _note(words, note)
+    return Call(words, key, _added)
 
 
-def transfer(from_: Bytes, to: Bytes, quantity: int, token: Bytes) -> Call[a.Transferred | a.Exists | a.Refused]:
+def transfer(
+    from_: Bytes, to: Bytes, quantity: int, token: Bytes, *, note: Optional[Bytes] = None
+) -> Call[a.Transferred | a.Exists | a.Refused]:
     """Moves free units to another pool of the same slot. The token, the movement's number say, makes it repeatable."""
-    return Call(["STOCK.TRANSFER", from_, to, quantity, "TOKEN", token], from_, _transferred)
+    words = ["STOCK.TRANSFER", from_, to, quantity, "TOKEN", token]
+    _note(words, note)
+    return Call(words, from_, _transferred)
 
 
 def reconcile(
-    key: Bytes, on_hand: int, *, after: Optional[Sequence[Bytes]] = None, dry_run: bool = False
+    key: Bytes, on_hand: int, *, after: Optional[Sequence[Bytes]] = None, dry_run: bool = False,
+    note: Optional[Bytes] = None,
 ) -> Call[a.Reconciled | a.Refused]:
     """Corrects what is on hand. `after` is (epoch, seq, out) of the last event that the database has followed."""
     words = ["STOCK.RECONCILE", key, on_hand]
@@ -268,40 +297,60 @@ def reconcile(
         words += ("AFTER", *after)
     if dry_run:
         words.append("DRYRUN")
+    _note(words, note)
     return Call(words, key, _reconciled)
 
 
-def suspend(key: Bytes) -> Call[bool | a.Refused]:
-    return Call(["STOCK.SUSPEND", key], key, _switched)
+def suspend(key: Bytes, *, note: Optional[Bytes] = None) -> Call[bool | a.Refused]:
+    words = ["STOCK.SUSPEND", key]
+    _note(words, note)
+    return Call(words, key, _switched)
 
 
-def resume(key: Bytes) -> Call[bool | a.Refused]:
-    return Call(["STOCK.RESUME", key], key, _switched)
+def resume(key: Bytes, *, note: Optional[Bytes] = None) -> Call[bool | a.Refused]:
+    words = ["STOCK.RESUME", key]
+    _note(words, note)
+    return Call(words, key, _switched)
 
 
-def set_policy(key: Bytes, json: str) -> Call[bool | a.Refused]:
-    """Replaces the whole policy."""
-    return Call(["STOCK.SETPOLICY", key, json], key, _switched)
+def set_policy(key: Bytes, json: str, *, merge: bool = False, note: Optional[Bytes] = None) -> Call[bool | a.Refused]:
+    """Replaces the whole policy; with `merge` (a JSON merge patch) only what it names."""
+    words = ["STOCK.SETPOLICY", key, json]
+    if merge:
+        words.append("MERGE")
+    _note(words, note)
+    return Call(words, key, _switched)
 
 
 def schedule(
-    key: Bytes, *, from_ms: Optional[int | str] = None, until_ms: Optional[int | str] = None
+    key: Bytes, *, from_ms: Optional[int | str] = None, until_ms: Optional[int | str] = None,
+    note: Optional[Bytes] = None,
 ) -> Call[bool | a.Refused]:
     """Sets from when and until when the pool sells, in Unix ms; "NONE" removes a bound, None leaves it."""
     words = ["STOCK.SCHEDULE", key]
     for name, at_ms in (("FROM", from_ms), ("UNTIL", until_ms)):
         if at_ms is not None:
             words += (name, at_ms)
+    _note(words, note)
     return Call(words, key, _switched)
 
 
+def _window(words, per, rolling):
+    if per is not None:
+        words += ("PER", per)
+    if rolling:
+        words.append("ROLLING")
+
+
 def limit(
-    key: Bytes, by: str, max: int | str, *, per: Optional[Bytes] = None, tz: Optional[str] = None,
-    count: Optional[str] = None, missing: Optional[str] = None, override: Sequence[Bytes] = (),
+    key: Bytes, by: str, max: int | str, *, per: Optional[Bytes] = None, rolling: bool = False, tz: Optional[str] = None,
+    count: Optional[str] = None, missing: Optional[str] = None, note: Optional[Bytes] = None,
+    override: Sequence[Bytes] = (),
 ) -> Call[bool | a.Refused]:
-    """Sets a limit, or for the values of `override` another maximum."""
+    """Sets a limit, or for the values of `override` another maximum. `rolling`: the last `per` seconds, whenever one looks."""
     words = ["STOCK.LIMIT", key, by, max]
-    for name, value in (("PER", per), ("TZ", tz), ("COUNT", count), ("MISSING", missing)):
+    _window(words, per, rolling)
+    for name, value in (("TZ", tz), ("COUNT", count), ("MISSING", missing), ("NOTE", note)):
         if value is not None:
             words += (name, value)
     if override:
@@ -310,11 +359,13 @@ def limit(
 
 
 def unlimit(
-    key: Bytes, by: str, *, per: Optional[Bytes] = None, count: Optional[str] = None, override: Sequence[Bytes] = ()
+    key: Bytes, by: str, *, per: Optional[Bytes] = None, rolling: bool = False, count: Optional[str] = None,
+    note: Optional[Bytes] = None, override: Sequence[Bytes] = (),
 ) -> Call[int | a.Refused]:
     """Removes a limit with its usage, or one override: how many were removed."""
     words = ["STOCK.UNLIMIT", key, by]
-    for name, value in (("PER", per), ("COUNT", count)):
+    _window(words, per, rolling)
+    for name, value in (("COUNT", count), ("NOTE", note)):
         if value is not None:
             words += (name, value)
     if override:
@@ -335,9 +386,12 @@ def available(*keys: Bytes) -> Call[list[Optional[int]]]:
     return Call(["STOCK.AVAILABLE", *keys], keys[0], a.as_is, True)
 
 
-def explain(key: Bytes, quantity: int = 1, *, attributes: Attributes = None) -> Call[dict]:
-    """Why `reserve` of a new order would be answered as it would, step by step; `answer` is what it would return."""
-    words = ["STOCK.EXPLAIN", key, quantity]
+def explain(key: Bytes, quantity: Optional[int] = None, *, attributes: Attributes = None) -> Call[dict]:
+    """Why `reserve` of a new order (of one unit, if not said) would be answered as it would, step by step; `answer` is what it
+    would return, a StockError where it would raise one."""
+    words = ["STOCK.EXPLAIN", key]
+    if quantity is not None:
+        words.append(quantity)
     _for(words, attributes)
     return Call(words, key, _explained, True)
 
@@ -347,24 +401,32 @@ def order(key: Bytes, order: Bytes) -> Call[Optional[a.OrderView]]:
 
 
 def orders(
-    key: Bytes, cursor: Bytes = 0, *, state: Optional[str] = None, count: Optional[int] = None
-) -> Call[Optional[tuple[int, list[tuple[Any, str]]]]]:
-    """A page of the orders: the next cursor (0: the end), and pairs of order and state."""
+    key: Bytes, cursor: Bytes = 0, *, state: Optional[str] = None, details: bool = False, count: Optional[int] = None,
+    attributes: Attributes = None,
+) -> Call[Optional[tuple[int, list[tuple[Any, str | a.OrderView]]]]]:
+    """A page of the orders: the next cursor (0: the end), and pairs of order and state; with `details` of order and
+    `OrderView`. `attributes`: those of a buyer, as far as limits or the policy's `remember` name them."""
     words = ["STOCK.ORDERS", key, cursor]
     if state is not None:
         words += ("STATE", state)
+    if details:
+        words.append("DETAILS")
     if count is not None:
         words += ("COUNT", count)
+    _for(words, attributes)
     return Call(words, key, a.order_page, True)
 
 
-def get(key: Bytes) -> Call[Optional[dict]]:
-    """Everything about a pool, by the names of the README."""
-    return Call(["STOCK.GET", key], key, a.pool_view, True)
+def get(key: Bytes, *, returning: bool = False) -> Call[Optional[dict]]:
+    """Everything about a pool, by the names of the README; with `returning` also when held units come back if nobody pays."""
+    return Call(["STOCK.GET", key, "RETURNING"] if returning else ["STOCK.GET", key], key, a.pool_view, True)
 
 
-def usage(key: Bytes, *, attributes: Attributes = None) -> Call[Optional[list[a.Usage]]]:
+def usage(key: Bytes, *, top: Optional[int] = None, attributes: Attributes = None) -> Call[Optional[list[a.Usage]]]:
+    """What each limit has counted for these attributes; `top`: for those that used most."""
     words = ["STOCK.USAGE", key]
+    if top is not None:
+        words += ("TOP", top)
     _for(words, attributes)
     return Call(words, key, a.usages, True)
 

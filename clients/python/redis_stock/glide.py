@@ -56,6 +56,12 @@ def _code(error: Exception):
     return _reply(error)[0]
 
 
+def _is_of_one_order(call: Call, error: StockError) -> bool:
+    """Where an order of a batch has an error, glide raises it and drops the other answers: the orders are then asked for one by
+    one, and what the batch has just done is answered `Exists`. Of all errors only these two concern one order."""
+    return call.each is not None and error.code in ("CONFLICT", "NODIM")
+
+
 class GlideStock:
     """Sells through a `GlideClient` or `GlideClusterClient`. The client's `request_timeout` bounds one attempt.
 
@@ -83,6 +89,8 @@ class GlideStock:
                 error = caught
             final = _judge(error)
             if final is not None:
+                if _is_of_one_order(call, final):
+                    return await self.pipeline(call.each())
                 raise final from error
             left = left or Pauses(self._within, _code)
             await asyncio.sleep(left.next(error))
@@ -129,6 +137,9 @@ class GlideStock:
                 error = caught
             if todo:
                 await asyncio.sleep(left.next(error))
+        for n, answer in enumerate(answers):
+            if isinstance(answer, StockError) and _is_of_one_order(calls[n], answer):
+                answers[n] = await self.pipeline(calls[n].each())
         return answers
 
     async def _settled(self, call: Call) -> Any:

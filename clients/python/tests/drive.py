@@ -158,9 +158,12 @@ def make(method, g):
 
     override = [data(value) for value in g.get("for", []) if isinstance(value, str)]
     refund = some("keep_usage", "no_restock")
+    # Words that may be any bytes.
+    note, replaces = ({name: data(g[name])} if name in g else {} for name in ("note", "replaces"))
+    lines = {data(name): n for name, n in g.get("lines", [])}
     match method:
         case "reserve":
-            return calls.reserve(key, order, g["quantity"], **hold, **some("partial"), **buyer)
+            return calls.reserve(key, order, g["quantity"], **hold, **some("partial"), **replaces, **buyer)
         case "check":
             return calls.check(key, g["quantity"], **buyer)
         case "confirm":
@@ -173,11 +176,21 @@ def make(method, g):
             return calls.extend(key, order, **hold)
         case "return":
             token = {"token": data(g["token"])} if "token" in g else {}
-            return calls.refund(key, order, **some("quantity", "late"), **token, **refund)
+            return calls.refund(key, order, **some("quantity", "late"), **token, **refund, **buyer)
+        case "split":
+            return calls.split(key, order, data(g["part"]), g["quantity"])
+        case "reservebatch":
+            dims = g.get("dims", [])
+            orders = [(data(id), n, {dim: data(v) for dim, v in zip(dims, values)}) for id, n, *values in g["orders"]]
+            return calls.reserve_batch(key, orders, **hold)
+        case "confirmbatch":
+            return calls.confirm_batch(key, [data(id) for id in g["orders"]])
         case "mreserve":
-            return calls.reserve_cart(order, {data(name): n for name, n in g["lines"]}, **hold, **buyer)
+            return calls.reserve_cart(order, lines, **hold, **replaces, **buyer)
         case "mconfirm":
-            return calls.confirm_cart(order, keys, **some("late"))
+            return calls.confirm_cart(order, lines or keys, **some("late"))
+        case "msplit":
+            return calls.split_cart(order, data(g["part"]), lines)
         case "mrelease":
             return calls.release_cart(order, keys)
         case "mextend":
@@ -186,42 +199,45 @@ def make(method, g):
             return calls.refund_cart(order, keys, **refund)
         case "set":
             only_if = {g["only_if"].lower(): True} if "only_if" in g else {}
-            return calls.set_stock(key, g["on_hand"], **only_if)
+            return calls.set_stock(key, g["on_hand"], **only_if, **note)
         case "add":
-            return calls.add(key, g["delta"], data(g["token"]))
+            return calls.add(key, g["delta"], data(g["token"]), **note)
         case "transfer":
-            return calls.transfer(key, data(g["to"]), g["quantity"], data(g["token"]))
+            return calls.transfer(key, data(g["to"]), g["quantity"], data(g["token"]), **note)
         case "reconcile":
             after = {"after": [g["after"][name] for name in ("epoch", "seq", "out")]} if "after" in g else {}
-            return calls.reconcile(key, g["on_hand"], **after, **some("dry_run"))
+            return calls.reconcile(key, g["on_hand"], **after, **some("dry_run"), **note)
         case "suspend":
-            return calls.suspend(key)
+            return calls.suspend(key, **note)
         case "resume":
-            return calls.resume(key)
+            return calls.resume(key, **note)
         case "schedule":
-            return calls.schedule(key, **some("from_ms", "until_ms"))
+            return calls.schedule(key, **some("from_ms", "until_ms"), **note)
         case "sweep":
             return calls.sweep(key, g.get("count"))
         case "limit":
-            return calls.limit(key, g["by"], g["max"], **some("per", "tz", "count", "missing"), override=override)
+            options = some("per", "rolling", "tz", "count", "missing")
+            return calls.limit(key, g["by"], g["max"], **options, **note, override=override)
         case "unlimit":
-            return calls.unlimit(key, g["by"], **some("per", "count"), override=override)
+            return calls.unlimit(key, g["by"], **some("per", "rolling", "count"), **note, override=override)
         case "setpolicy":
-            return calls.set_policy(key, data(g["policy"]))
+            return calls.set_policy(key, data(g["policy"]), **some("merge"), **note)
         case "policy":
             return calls.policy(key)
         case "limits":
             return calls.limits(key)
         case "usage":
-            return calls.usage(key, **buyer)
+            return calls.usage(key, **some("top"), **buyer)
+        case "explain":
+            return calls.explain(key, g.get("quantity"), **buyer)
         case "get":
-            return calls.get(key)
+            return calls.get(key, **some("returning"))
         case "available":
             return calls.available(*keys)
         case "order":
             return calls.order(key, order)
         case "orders":
-            return calls.orders(key, g["cursor"], **some("state", "count"))
+            return calls.orders(key, g["cursor"], **some("state", "details", "count"), **buyer)
         case "verify":
             return calls.verify(key)
 
@@ -245,6 +261,8 @@ def plain(value):
         return {plain(name): plain(inner) for name, inner in value.items()}
     if dataclasses.is_dataclass(value):
         names = [field.name for field in dataclasses.fields(value)]
+        if getattr(value, "values", ()) is None:
+            names.remove("values")
         return {"for" if name == "attributes" else name: plain(getattr(value, name)) for name in names}
     return value
 
@@ -265,6 +283,10 @@ def result(method, answer):
         return {"type": {"verify": "verified"}.get(method, method), READS[method]: plain(answer)}
     if method == "get":
         return {"type": "pool", **plain(answer)}
+    if method.endswith("batch"):
+        return {"type": "batch", "answers": [result(method.removesuffix("batch"), one) for one in answer]}
+    if method == "explain":
+        return {"type": "explained", **plain(answer), "answer": result("reserve", answer["answer"])}
     if method == "orders":
         return {"type": "orders", "cursor": str(answer[0]), "orders": plain(answer[1])}
     if isinstance(answer, int):

@@ -107,7 +107,7 @@ pub async fn sell(shop: &Stock) -> Result<(), Error> {
     }
 
     // One of the two pens comes back. The token makes the refund repeatable.
-    let refund = return_units(PEN, "order-1", 1, "refund-1", Return::default());
+    let refund = return_units(PEN, "order-1", 1, "refund-1", &Return::default());
     if let Outcome::Done(back) = shop.call(refund).await? {
         println!("refunded: {} {} {}", back.quantity, back.available, back.sold);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::error::Error;
 use crate::text::Text;
 
 /// The answer of a call that decides something.
@@ -197,6 +198,17 @@ pub struct Changed {
     pub available: i64,
 }
 
+/// `split`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Units that went over.
+    pub quantity: i64,
+    /// Units that stay with the order.
+    pub left: i64,
+    /// When both holds end.
+    pub deadline_ms: i64,
+}
+
 /// `return_units` and `return_order`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returned {
@@ -293,6 +305,8 @@ pub struct Pool {
     pub retain_paid_seconds: i64,
     /// Its stream of events, if it has one of its own.
     pub events: Option<Text>,
+    /// Of `get_returning`: as [`Explained`] has it.
+    pub returning: BTreeMap<String, Option<i64>>,
 }
 
 /// `order`: where it stands.
@@ -306,7 +320,7 @@ pub struct Order {
     pub returned: i64,
     /// Until when they are held; 0 when they are not.
     pub deadline_ms: i64,
-    /// The attributes by which limits counted it.
+    /// The attributes by which limits counted it, and those that the policy's `remember` names.
     pub attributes: BTreeMap<Text, Text>,
 }
 
@@ -317,6 +331,8 @@ pub struct Page {
     pub cursor: Text,
     /// Orders and their states.
     pub orders: Vec<(Text, OrderState)>,
+    /// With details: the view of each of them.
+    pub details: Vec<Order>,
 }
 
 /// `limits`: one of them.
@@ -334,11 +350,13 @@ pub struct Limit {
     pub overrides: Vec<(Vec<Text>, i64)>,
 }
 
-/// `usage`: of one limit.
+/// `usage` and `top_usage`: of one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// Such as `user/day/units`.
     pub limit: Text,
+    /// Of `top_usage`: by whom.
+    pub values: Option<Vec<Text>>,
     /// How many this value has taken.
     pub used: i64,
     /// How many it may take.
@@ -347,4 +365,63 @@ pub struct Usage {
     pub remaining: i64,
     /// When its window ends; 0 is never.
     pub resets_ms: i64,
+}
+
+/// `explain`: the steps of a decision.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// None where the key is not there.
+    pub pool: Option<Explained>,
+    /// What `reserve` would answer.
+    pub answer: Result<Outcome<Held>, Error>,
+}
+
+/// `explain`: of a pool that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Whether it takes no new orders.
+    pub suspended: bool,
+    /// When the sale opens, Unix ms; 0 where it is always open.
+    pub from_ms: i64,
+    /// When the sale ends, Unix ms; 0 where it never does.
+    pub until_ms: i64,
+    /// How many orders it remembers.
+    pub orders: i64,
+    /// How many it may remember.
+    pub max_orders: i64,
+    /// Dimensions that limits want and the call lacks.
+    pub missing: Vec<Text>,
+    /// None where the pool is unlimited.
+    pub on_hand: Option<i64>,
+    /// Units that holds have.
+    pub held: i64,
+    /// Units that are kept back.
+    pub safety: i64,
+    /// What is left for buyers.
+    pub available: i64,
+    /// Each limit, and what it says of the call by itself.
+    pub limits: Vec<ExplainedLimit>,
+    /// Held units by deadline: `within_1m`, …, `later`; none where there are too many to look at.
+    pub returning: BTreeMap<String, Option<i64>>,
+}
+
+/// `explain`: of one limit. Where a dimension is missing, it has no values and numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedLimit {
+    /// Such as `user/day/units`.
+    pub limit: Text,
+    /// `allows`, `refuses`, `nodim` or `skipped`.
+    pub verdict: String,
+    /// Dimensions that the call lacks.
+    pub missing: Vec<Text>,
+    /// Whose limit.
+    pub values: Option<Vec<Text>>,
+    /// How many this value has taken.
+    pub used: Option<i64>,
+    /// How many it may take.
+    pub max: Option<i64>,
+    /// How many are left to it.
+    pub remaining: Option<i64>,
+    /// When its window ends; 0 is never.
+    pub resets_ms: Option<i64>,
 }

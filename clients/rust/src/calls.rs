@@ -5,8 +5,8 @@ use std::fmt;
 use redis::{Arg, Cmd, ToRedisArgs, Value};
 
 use crate::answers::{
-    Added, Changed, Confirmed, Deadline, Held, Limit, Order, Outcome, Page, Pool, Reconciled, Returned, Transferred,
-    Usage,
+    Added, Changed, Confirmed, Deadline, Explanation, Held, Limit, Order, Outcome, Page, Pool, Reconciled, Returned,
+    Split, Transferred, Usage,
 };
 use crate::decode;
 use crate::error::Error;
@@ -39,6 +39,14 @@ impl<T: 'static> Call<T> {
         Call { reads: true, ..self }
     }
 
+    /// Who and why. It is published with the change, in the pool's event stream, and kept nowhere else. For `set`, `add`, `transfer`,
+    /// `reconcile`, `suspend`, `resume`, `schedule` and the policy's calls; [`LimitOptions`] has its own. Others answer ERR.
+    #[must_use]
+    pub fn note(mut self, note: impl AsRef<[u8]>) -> Call<T> {
+        self.command.arg("NOTE").arg(note.as_ref());
+        self
+    }
+
     /// The same call with another result; so calls of different types go into one pipeline.
     pub fn map<U>(self, then: impl Fn(T) -> U + Send + Sync + 'static) -> Call<U> {
         let Call { command, key_at, reads, decode } = self;
@@ -66,7 +74,7 @@ impl<T> fmt::Debug for Call<T> {
 }
 
 /// How long units are held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Hold {
     /// As long as the pool says.
     #[default]
@@ -106,6 +114,17 @@ impl Attributes {
         Attributes::default()
     }
 
+    /// Names and values, by name.
+    pub(crate) fn sorted(self) -> Vec<(Text, Text)> {
+        let mut words = self.0.into_iter().map(Text);
+        let mut pairs = Vec::new();
+        while let (Some(name), Some(value)) = (words.next(), words.next()) {
+            pairs.push((name, value));
+        }
+        pairs.sort();
+        pairs
+    }
+
     /// One more.
     #[must_use]
     pub fn and(mut self, name: impl ToRedisArgs, value: impl ToRedisArgs) -> Attributes {
@@ -131,8 +150,17 @@ pub struct Confirm {
     pub attributes: Attributes,
 }
 
+/// Options of [`reserve_with`].
+#[derive(Clone, Debug, Default)]
+pub struct Reserve {
+    /// Takes the largest quantity, at least 1, that stock and limits allow.
+    pub partial: bool,
+    /// An order whose hold is given up in the same step; it is kept where this one is refused.
+    pub replaces: Option<Text>,
+}
+
 /// Options of [`return_units`] and [`return_order`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Return {
     /// Also of an order that is forgotten.
     pub late: bool,
@@ -140,6 +168,8 @@ pub struct Return {
     pub keep_usage: bool,
     /// The units do not go back into stock.
     pub no_restock: bool,
+    /// With `late`: who had bought a forgotten order, and gets its usage back.
+    pub attributes: Attributes,
 }
 
 /// Which limit, and its rules; what is empty is left out.
@@ -153,8 +183,25 @@ pub struct LimitOptions {
     pub count: String,
     /// `ALLOW` for orders without the attribute.
     pub missing: String,
+    /// The last `per` seconds, whenever one looks.
+    pub rolling: bool,
+    /// Who and why.
+    pub note: String,
     /// For these values only.
     pub values: Vec<Text>,
+}
+
+/// Options of [`orders`].
+#[derive(Clone, Debug, Default)]
+pub struct Walk {
+    /// Of this state only; empty is every one.
+    pub state: String,
+    /// Each order's view, as [`order`] gives it.
+    pub details: bool,
+    /// Orders of a page; 0 is the server's number.
+    pub most: i64,
+    /// Of this buyer, as far as limits or the policy's `remember` name the attributes.
+    pub attributes: Attributes,
 }
 
 /// The last event that the database has followed.
@@ -191,6 +238,25 @@ fn on_cart<K: AsRef<[u8]>>(
     Words(words)
 }
 
+/// Pools, and behind QTY the quantity of each.
+fn lines<K: AsRef<[u8]>>(mut words: Cmd, lines: &[(K, i64)]) -> Words {
+    words.arg(lines.len());
+    for (key, _) in lines {
+        words.arg(key.as_ref());
+    }
+    words.arg("QTY");
+    for (_, quantity) in lines {
+        words.arg(*quantity);
+    }
+    Words(words)
+}
+
+fn on_lines<K: AsRef<[u8]>>(command: &'static str, order: impl AsRef<[u8]>, all: &[(K, i64)]) -> Words {
+    let mut words = Cmd::with_capacity(8 + 3 * all.len(), 128 + 40 * all.len());
+    words.arg(command).arg(order.as_ref());
+    lines(words, all)
+}
+
 fn all<K: AsRef<[u8]>>(command: &'static str, order: impl AsRef<[u8]>, keys: &[K]) -> Words {
     on_cart(command, order, keys.len(), keys.iter())
 }
@@ -210,6 +276,13 @@ impl Words {
             self.arg("UNLIMITED")
         } else {
             self.arg(amount)
+        }
+    }
+
+    fn replaces(self, old: Option<&Text>) -> Words {
+        match old {
+            Some(old) => self.arg("REPLACES").id(old),
+            None => self,
         }
     }
 
@@ -256,6 +329,11 @@ impl Words {
         values.iter().fold(begun, Words::id)
     }
 
+    /// Who and why; it is published with the change, and kept nowhere else.
+    fn note(self, note: &str) -> Words {
+        self.word("NOTE", note)
+    }
+
     fn of<T: 'static>(self, decode: fn(&Value) -> Result<T, Error>) -> Call<T> {
         Call::new(self.0, 1, decode)
     }
@@ -276,15 +354,47 @@ pub fn reserve(
     on("STOCK.RESERVE", key).id(order).arg(quantity).hold(hold).by(&attributes).of(decode::held)
 }
 
-/// Takes the largest quantity, at least 1, that stock and limits allow.
-pub fn reserve_partial(
+/// [`reserve`] with options.
+pub fn reserve_with(
+    options: &Reserve,
     key: impl AsRef<[u8]>,
     order: impl AsRef<[u8]>,
     quantity: i64,
     hold: Hold,
     attributes: Attributes,
 ) -> Call<Outcome<Held>> {
-    on("STOCK.RESERVE", key).id(order).arg(quantity).hold(hold).arg("PARTIAL").by(&attributes).of(decode::held)
+    let words = on("STOCK.RESERVE", key).id(order).arg(quantity).hold(hold).flag("PARTIAL", options.partial);
+    words.replaces(options.replaces.as_ref()).by(&attributes).of(decode::held)
+}
+
+/// One order of [`reserve_batch`]: its id, its units, and a value for each dimension of the batch.
+pub type BatchOrder = (Text, i64, Vec<Text>);
+
+/// Holds units of one pool for up to 128 orders, each judged as by a [`reserve`] of its own. All have the same dimensions and hold.
+pub fn reserve_batch(
+    key: impl AsRef<[u8]>,
+    hold: Hold,
+    dims: &[Text],
+    orders: &[BatchOrder],
+) -> Call<Vec<Result<Outcome<Held>, Error>>> {
+    let mut words = on("STOCK.RESERVEBATCH", key).hold(hold);
+    if !dims.is_empty() {
+        words = dims.iter().fold(words.arg("DIMS").arg(dims.len()), Words::id);
+    }
+    words = words.arg("ORDERS").arg(orders.len());
+    for (order, quantity, values) in orders {
+        words = values.iter().fold(words.id(order).arg(*quantity), Words::id);
+    }
+    words.of(decode::held_batch)
+}
+
+/// Turns up to 128 holds of one pool into sales, each judged as by a [`confirm`] of its own.
+pub fn confirm_batch<K: AsRef<[u8]>>(
+    key: impl AsRef<[u8]>,
+    orders: &[K],
+) -> Call<Vec<Result<Outcome<Confirmed>, Error>>> {
+    let words = on("STOCK.CONFIRMBATCH", key).arg("ORDERS").arg(orders.len());
+    orders.iter().fold(words, Words::id).of(decode::confirmed_batch)
 }
 
 /// Turns a hold into a sale.
@@ -303,13 +413,23 @@ pub fn amend(key: impl AsRef<[u8]>, order: impl AsRef<[u8]>, quantity: i64) -> C
     on("STOCK.AMEND", key).id(order).arg(quantity).of(decode::changed)
 }
 
+/// Makes some units of a hold an order of their own, with the same deadline.
+pub fn split(
+    key: impl AsRef<[u8]>,
+    order: impl AsRef<[u8]>,
+    part: impl AsRef<[u8]>,
+    quantity: i64,
+) -> Call<Outcome<Split>> {
+    on("STOCK.SPLIT", key).id(order).id(part).arg(quantity).of(decode::split)
+}
+
 /// Moves the deadline, never to an earlier time.
 pub fn extend(key: impl AsRef<[u8]>, order: impl AsRef<[u8]>, hold: Hold) -> Call<Outcome<Deadline>> {
     on("STOCK.EXTEND", key).id(order).hold(hold).of(decode::deadline)
 }
 
 /// Takes all that is left of a paid order back.
-pub fn return_order(key: impl AsRef<[u8]>, order: impl AsRef<[u8]>, options: Return) -> Call<Outcome<Returned>> {
+pub fn return_order(key: impl AsRef<[u8]>, order: impl AsRef<[u8]>, options: &Return) -> Call<Outcome<Returned>> {
     let words = on("STOCK.RETURN", key).id(order).flag("KEEPUSAGE", options.keep_usage);
     words.flag("NORESTOCK", options.no_restock).of(decode::returned)
 }
@@ -320,11 +440,11 @@ pub fn return_units(
     order: impl AsRef<[u8]>,
     quantity: i64,
     token: impl AsRef<[u8]>,
-    options: Return,
+    options: &Return,
 ) -> Call<Outcome<Returned>> {
     let words = on("STOCK.RETURN", key).id(order).arg("QTY").arg(quantity).arg("TOKEN").id(token);
     let words = words.flag("LATE", options.late).flag("KEEPUSAGE", options.keep_usage);
-    words.flag("NORESTOCK", options.no_restock).of(decode::returned)
+    words.flag("NORESTOCK", options.no_restock).by(&options.attributes).of(decode::returned)
 }
 
 /// Holds all lines, a pool and its units each, or none. In a cluster the pools share a hash tag.
@@ -334,9 +454,40 @@ pub fn reserve_cart<K: AsRef<[u8]>>(
     hold: Hold,
     attributes: Attributes,
 ) -> Call<Outcome<Deadline>> {
-    let words = on_cart("STOCK.MRESERVE", order, lines.len(), lines.iter().map(|(key, _)| key)).arg("QTY");
-    let words = lines.iter().fold(words, |words, (_, quantity)| words.arg(*quantity));
-    words.hold(hold).by(&attributes).of_cart(decode::deadline)
+    on_lines("STOCK.MRESERVE", order, lines).hold(hold).by(&attributes).of_cart(decode::deadline)
+}
+
+/// [`reserve_cart`], and gives up in the same step what the cart `old` holds in these pools. A pool in which only `old` has units
+/// stands with 0.
+pub fn replace_cart<K: AsRef<[u8]>>(
+    old: impl AsRef<[u8]>,
+    order: impl AsRef<[u8]>,
+    lines: &[(K, i64)],
+    hold: Hold,
+    attributes: Attributes,
+) -> Call<Outcome<Deadline>> {
+    let words = on_lines("STOCK.MRESERVE", order, lines).hold(hold).replaces(Some(&Text(old.as_ref().to_vec())));
+    words.by(&attributes).of_cart(decode::deadline)
+}
+
+/// Sells what stands in the lines, and releases the rest.
+pub fn confirm_cart_in_part<K: AsRef<[u8]>>(
+    order: impl AsRef<[u8]>,
+    lines: &[(K, i64)],
+    late: bool,
+) -> Call<Outcome<()>> {
+    on_lines("STOCK.MCONFIRM", order, lines).flag("LATE", late).of_cart(decode::done)
+}
+
+/// Makes the lines an order of their own, in all pools or in none.
+pub fn split_cart<K: AsRef<[u8]>>(
+    order: impl AsRef<[u8]>,
+    part: impl AsRef<[u8]>,
+    all: &[(K, i64)],
+) -> Call<Outcome<()>> {
+    let mut words = Cmd::with_capacity(8 + 3 * all.len(), 128 + 40 * all.len());
+    words.arg("STOCK.MSPLIT").arg(order.as_ref()).arg(part.as_ref());
+    Call::new(lines(words, all).0, 4, decode::done)
 }
 
 /// Turns all holds of a cart into sales.
@@ -355,7 +506,7 @@ pub fn extend_cart<K: AsRef<[u8]>>(order: impl AsRef<[u8]>, keys: &[K], hold: Ho
 }
 
 /// Takes a paid cart back.
-pub fn return_cart<K: AsRef<[u8]>>(order: impl AsRef<[u8]>, keys: &[K], options: Return) -> Call<Outcome<()>> {
+pub fn return_cart<K: AsRef<[u8]>>(order: impl AsRef<[u8]>, keys: &[K], options: &Return) -> Call<Outcome<()>> {
     let words = all("STOCK.MRETURN", order, keys).flag("KEEPUSAGE", options.keep_usage);
     words.flag("NORESTOCK", options.no_restock).of_cart(decode::done)
 }
@@ -405,9 +556,14 @@ pub fn resume(key: impl AsRef<[u8]>) -> Call<Outcome<()>> {
     on("STOCK.RESUME", key).of(decode::done)
 }
 
-/// Writes the pool's rules, as JSON.
+/// Writes the pool's rules anew, as JSON.
 pub fn set_policy(key: impl AsRef<[u8]>, json: impl AsRef<[u8]>) -> Call<Outcome<()>> {
     on("STOCK.SETPOLICY", key).id(json).of(decode::done)
+}
+
+/// Changes what a JSON merge patch names of the pool's rules, and leaves the rest.
+pub fn merge_policy(key: impl AsRef<[u8]>, patch: impl AsRef<[u8]>) -> Call<Outcome<()>> {
+    on("STOCK.SETPOLICY", key).id(patch).arg("MERGE").of(decode::done)
 }
 
 /// Sets from when and until when the pool sells, in Unix ms; 0 leaves a bound, -1 removes it.
@@ -426,15 +582,16 @@ pub fn sweep(key: impl AsRef<[u8]>, most: i64) -> Call<Outcome<i64>> {
 
 /// Sets a limit, or an override of it.
 pub fn limit(key: impl AsRef<[u8]>, by: impl AsRef<[u8]>, max: i64, options: &LimitOptions) -> Call<Outcome<()>> {
-    let words = on("STOCK.LIMIT", key).id(by).amount(max).word("PER", &options.per).word("TZ", &options.tz);
-    let words = words.word("COUNT", &options.count).word("MISSING", &options.missing);
-    words.values(&options.values).of(decode::done)
+    let words = on("STOCK.LIMIT", key).id(by).amount(max).word("PER", &options.per);
+    let words = words.flag("ROLLING", options.rolling).word("TZ", &options.tz).word("COUNT", &options.count);
+    words.word("MISSING", &options.missing).note(&options.note).values(&options.values).of(decode::done)
 }
 
 /// Takes a limit away, or an override. How many.
 pub fn unlimit(key: impl AsRef<[u8]>, by: impl AsRef<[u8]>, options: &LimitOptions) -> Call<Outcome<i64>> {
-    let words = on("STOCK.UNLIMIT", key).id(by).word("PER", &options.per).word("COUNT", &options.count);
-    words.values(&options.values).of(decode::count)
+    let words = on("STOCK.UNLIMIT", key).id(by).word("PER", &options.per);
+    let words = words.flag("ROLLING", options.rolling).word("COUNT", &options.count);
+    words.note(&options.note).values(&options.values).of(decode::count)
 }
 
 /// All limits of a pool. Reads answer none for a pool, or an order, that is not there.
@@ -447,9 +604,19 @@ pub fn usage(key: impl AsRef<[u8]>, attributes: Attributes) -> Call<Option<Vec<U
     on("STOCK.USAGE", key).by(&attributes).of(decode::usage).reading()
 }
 
+/// What the so many values have counted that used most of each limit; the attributes are those that must fit.
+pub fn top_usage(key: impl AsRef<[u8]>, top: i64, attributes: Attributes) -> Call<Option<Vec<Usage>>> {
+    on("STOCK.USAGE", key).arg("TOP").arg(top).by(&attributes).of(decode::usage).reading()
+}
+
 /// Everything about a pool.
 pub fn get(key: impl AsRef<[u8]>) -> Call<Option<Pool>> {
     on("STOCK.GET", key).of(decode::pool).reading()
+}
+
+/// [`get`], and when held units come back if nobody pays.
+pub fn get_returning(key: impl AsRef<[u8]>) -> Call<Option<Pool>> {
+    on("STOCK.GET", key).arg("RETURNING").of(decode::pool).reading()
 }
 
 /// What is left in each pool; none where it is not there. In a cluster the pools share a hash tag.
@@ -465,15 +632,22 @@ pub fn check(key: impl AsRef<[u8]>, quantity: i64, attributes: Attributes) -> Ca
     on("STOCK.CHECK", key).arg(quantity).by(&attributes).of(decode::held).reading()
 }
 
+/// Why `reserve` of a new order would be answered as it would, step by step; `quantity` 0 is one unit.
+pub fn explain(key: impl AsRef<[u8]>, quantity: i64, attributes: Attributes) -> Call<Explanation> {
+    let words = on("STOCK.EXPLAIN", key);
+    let words = if quantity == 0 { words } else { words.arg(quantity) };
+    words.by(&attributes).of(decode::explained).reading()
+}
+
 /// Where an order stands.
 pub fn order(key: impl AsRef<[u8]>, order: impl AsRef<[u8]>) -> Call<Option<Order>> {
     on("STOCK.ORDER", key).id(order).of(decode::order).reading()
 }
 
-/// One page of all orders, from the cursor on, which begins with `0`. An empty state is every one, `most` 0 the server's.
-pub fn orders(key: impl AsRef<[u8]>, cursor: impl AsRef<[u8]>, state: &str, most: i64) -> Call<Option<Page>> {
-    let words = on("STOCK.ORDERS", key).id(cursor).word("STATE", state).optional("COUNT", most);
-    words.of(decode::orders).reading()
+/// One page of all orders, from the cursor on, which begins with `0`.
+pub fn orders(key: impl AsRef<[u8]>, cursor: impl AsRef<[u8]>, options: &Walk) -> Call<Option<Page>> {
+    let words = on("STOCK.ORDERS", key).id(cursor).word("STATE", &options.state).flag("DETAILS", options.details);
+    words.optional("COUNT", options.most).by(&options.attributes).of(decode::orders).reading()
 }
 
 /// The pool's rules, as JSON.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use redis::Value;
+use redis::{RedisError, Value};
 
 use crate::answers::{
-    Added, Changed, Confirmed, Deadline, Exists, Held, Limit, Limited, Order, OrderState, Outcome, Page, Pool,
-    Reconciled, Refused, Returned, Transferred, Usage, Why,
+    Added, Changed, Confirmed, Deadline, Exists, Explained, ExplainedLimit, Explanation, Held, Limit, Limited, Order,
+    OrderState, Outcome, Page, Pool, Reconciled, Refused, Returned, Split, Transferred, Usage, Why,
 };
 use crate::error::Error;
 use crate::text::Text;
@@ -157,6 +157,27 @@ pub(crate) fn confirmed(answer: &Value) -> Read<Outcome<Confirmed>> {
     outcome(answer, |f| Ok(Confirmed { quantity: f.number()?, sold: f.number()? }))
 }
 
+/// An error reply among the answers concerns its order alone.
+fn batch<T>(answer: &Value, one: fn(&Value) -> Read<Outcome<T>>) -> Read<Vec<Read<Outcome<T>>>> {
+    let one = |answer: &Value| match answer {
+        Value::ServerError(error) => Err(RedisError::from(error.clone()).into()),
+        answer => one(answer),
+    };
+    Ok(items(answer)?.iter().map(one).collect())
+}
+
+pub(crate) fn held_batch(answer: &Value) -> Read<Vec<Read<Outcome<Held>>>> {
+    batch(answer, held)
+}
+
+pub(crate) fn confirmed_batch(answer: &Value) -> Read<Vec<Read<Outcome<Confirmed>>>> {
+    batch(answer, confirmed)
+}
+
+pub(crate) fn split(answer: &Value) -> Read<Outcome<Split>> {
+    outcome(answer, |f| Ok(Split { quantity: f.number()?, left: f.number()?, deadline_ms: f.number()? }))
+}
+
 pub(crate) fn changed(answer: &Value) -> Read<Outcome<Changed>> {
     outcome(answer, |f| Ok(Changed { quantity: f.number()?, available: f.number()? }))
 }
@@ -231,29 +252,92 @@ pub(crate) fn pool(answer: &Value) -> Read<Option<Pool>> {
             retain_seconds: f.number("retain_seconds")?,
             retain_paid_seconds: f.number("retain_paid_seconds")?,
             events: unless_nil(f.get("events")?, text)?,
+            returning: f.get("returning").ok().map(spans).transpose()?.unwrap_or_default(),
         })
     })
 }
 
 pub(crate) fn order(answer: &Value) -> Read<Option<Order>> {
-    unless_nil(answer, |answer| {
-        let f = Named::of(answer)?;
-        let attributes = pairs(f.get("for")?)?.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
-        Ok(Order {
-            state: OrderState::of(&f.text("state")?),
-            quantity: f.number("qty")?,
-            returned: f.number("returned")?,
-            deadline_ms: f.number("deadline_ms")?,
-            attributes: attributes.collect::<Read<BTreeMap<_, _>>>()?,
-        })
+    unless_nil(answer, view)
+}
+
+fn view(answer: &Value) -> Read<Order> {
+    let f = Named::of(answer)?;
+    let attributes = pairs(f.get("for")?)?.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
+    Ok(Order {
+        state: OrderState::of(&f.text("state")?),
+        quantity: f.number("qty")?,
+        returned: f.number("returned")?,
+        deadline_ms: f.number("deadline_ms")?,
+        attributes: attributes.collect::<Read<BTreeMap<_, _>>>()?,
     })
+}
+
+pub(crate) fn explained(answer: &Value) -> Read<Explanation> {
+    let f = Named::of(answer)?;
+    let said = f.get("answer")?;
+    let answer = match items(said)? {
+        // An error is shown as its code and its text.
+        [code, line] if matches!(bytes(code)?, b"CONFLICT" | b"NODIM" | b"ERR") => {
+            let (code, line) = (word(code)?, word(line)?);
+            Err(redis::make_extension_error(code, Some(line)).into())
+        }
+        _ => held(said),
+    };
+    if f.number("exists")? == 0 {
+        return Ok(Explanation { pool: None, answer });
+    }
+    let stock = Named::of(f.get("stock")?)?;
+    let limit = |one: &Value| {
+        let f = Named::of(one)?;
+        let number = |name| unless_nil(f.get(name)?, number);
+        Ok(ExplainedLimit {
+            limit: f.text("limit")?,
+            verdict: word(f.get("verdict")?)?,
+            missing: texts(f.get("missing")?)?,
+            values: unless_nil(f.get("values")?, texts)?,
+            used: number("used")?,
+            max: number("max")?,
+            remaining: number("remaining")?,
+            resets_ms: number("resets_ms")?,
+        })
+    };
+    let pool = Explained {
+        suspended: f.number("suspended")? == 1,
+        from_ms: f.number("from_ms")?,
+        until_ms: f.number("until_ms")?,
+        orders: f.number("orders")?,
+        max_orders: f.number("max_orders")?,
+        missing: texts(f.get("missing")?)?,
+        on_hand: unless_nil(stock.get("on_hand")?, number)?,
+        held: stock.number("held")?,
+        safety: stock.number("safety")?,
+        available: stock.number("available")?,
+        limits: items(f.get("limits")?)?.iter().map(limit).collect::<Read<_>>()?,
+        returning: spans(f.get("returning")?)?,
+    };
+    Ok(Explanation { pool: Some(pool), answer })
+}
+
+fn spans(answer: &Value) -> Read<BTreeMap<String, Option<i64>>> {
+    pairs(answer)?.into_iter().map(|(span, units)| Ok((word(span)?, unless_nil(units, number)?))).collect()
 }
 
 pub(crate) fn orders(answer: &Value) -> Read<Option<Page>> {
     unless_nil(answer, |answer| {
         let [cursor, orders] = items(answer)? else { return Err(Error::unknown_answer(answer)) };
-        let orders = pairs(orders)?.into_iter().map(|(order, state)| Ok((text(order)?, OrderState::of(bytes(state)?))));
-        Ok(Page { cursor: text(cursor)?, orders: orders.collect::<Read<_>>()? })
+        let mut page = Page { cursor: text(cursor)?, orders: Vec::new(), details: Vec::new() };
+        for (order, state) in pairs(orders)? {
+            let order = text(order)?;
+            if let Value::Map(_) | Value::Array(_) = state {
+                let view = view(state)?;
+                page.orders.push((order, view.state.clone()));
+                page.details.push(view);
+            } else {
+                page.orders.push((order, OrderState::of(bytes(state)?)));
+            }
+        }
+        Ok(page)
     })
 }
 
@@ -283,6 +367,7 @@ pub(crate) fn usage(answer: &Value) -> Read<Option<Vec<Usage>>> {
             let f = Named::of(one)?;
             Ok(Usage {
                 limit: f.text("limit")?,
+                values: f.get("values").ok().map(texts).transpose()?,
                 used: f.number("used")?,
                 max: f.number("max")?,
                 remaining: f.number("remaining")?,

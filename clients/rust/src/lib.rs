@@ -21,6 +21,7 @@
 mod answers;
 mod buckets;
 mod calls;
+mod collect;
 mod decode;
 mod error;
 mod stock;
@@ -29,6 +30,7 @@ mod text;
 pub use answers::*;
 pub use buckets::bucket_of;
 pub use calls::*;
+pub use collect::Collector;
 pub use error::{Class, Error};
 pub use stock::Stock;
 pub use text::Text;

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use redis::aio::ConnectionManager;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
-use redis::{RedisResult, Value};
+use redis::{RedisError, RedisResult, Value};
 
 use crate::calls::Call;
 use crate::error::{Class, Error};
@@ -99,6 +99,10 @@ impl Wire {
                 connection.clone().route_command(call.command.clone(), RoutingInfo::SingleNode(route)).await
             }
         };
-        Ok(answer.and_then(Value::extract_error)?)
+        // Errors within an array, those of a batch, stay where they are.
+        Ok(match answer? {
+            Value::ServerError(error) => Err(RedisError::from(error))?,
+            answer => answer,
+        })
     }
 }

@@ -5,6 +5,7 @@ use redis::Value;
 
 use super::reply::bytes;
 use super::{Fields, RedisClient};
+use crate::event::unpack;
 use crate::text::{escape, unescape};
 
 /// An id as two numbers, for comparing.
@@ -47,8 +48,15 @@ impl RedisClient {
             let Value::Array(pair) = entry else { return None };
             let id = String::from_utf8(bytes(pair.first()?)).ok()?;
             let fields = pair.get(1).and_then(Fields::of);
-            let fields = fields.filter(|fields| fields.number("db") == Some(db));
-            let text = |name| fields.as_ref().and_then(|f| f.get(name)).map(|v| escape(&bytes(v))).unwrap_or_default();
+            let text = |name: &str| fields.as_ref().and_then(|f| f.get(name)).map(bytes).unwrap_or_default();
+            let packed = text("event");
+            let unpacked = if packed.is_empty() { Vec::new() } else { unpack(&packed).unwrap_or_default() };
+            let text = |name: &str| match unpacked.iter().find(|(known, _)| known == name) {
+                Some((_, value)) => value.clone(),
+                None => text(name),
+            };
+            let here = String::from_utf8(text("db")).ok().and_then(|text| text.parse().ok()) == Some(db);
+            let text = |name| if here { escape(&text(name)) } else { String::new() };
             Some(Passed { id, pool: text("pool"), epoch: text("epoch") })
         });
         Ok(passed.collect())

@@ -146,7 +146,8 @@ pub fn a_row_with_a_fraction_is_named_and_stops_no_other(kind: Kind) {
         assert_eq!(shop.database.rows("SELECT kind FROM stock_incidents"), [["unfit"]]);
         let mut c = shop.redis.connect();
         run(&mut c, &["STOCK.SET", "sku:b", "5"]);
-        run(&mut c, &["STOCK.SETPOLICY", "sku:b", "{\"events\":\"events\"}"]);
+        // This one's entries are packed, in the stream of the others.
+        run(&mut c, &["STOCK.SETPOLICY", "sku:b", r#"{"events":"events","events_format":"packed"}"#]);
         for (pool, qty) in [("sku:a", "3"), ("sku:b", "2"), ("sku:c", "4")] {
             sell(&shop, pool, "o1", qty);
         }

@@ -10,7 +10,7 @@ use crate::core::model::limit::{
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::MAX_REMEMBER;
-use crate::core::model::sale::Schedule;
+use crate::core::model::sale::{Sale, SalePhase, Schedule};
 use crate::core::model::shifts::{LimitShare, Shifted, Way, MAX_PEER};
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::{Window, ROLLING_CODE, SECONDS_CODE};
@@ -71,6 +71,20 @@ pub fn schedule(reader: &mut Reader<'_>) -> Read<Schedule> {
 }
 
 /// The dimensions of a policy's `remember`.
+/// A sale window, and the phase that was announced last.
+pub fn sale(reader: &mut Reader<'_>) -> Read<Sale> {
+    let schedule = schedule(reader)?;
+    let Some(announced) = SalePhase::of_code(reader.byte()?) else { return Err(Damage("a phase is unknown")) };
+    let sale = Sale { schedule, announced };
+    if sale == Sale::default() {
+        return Err(Damage("a sale window says nothing"));
+    }
+    if announced == SalePhase::Ended && schedule.until_ms.is_none() {
+        return Err(Damage("a sale without an end has ended"));
+    }
+    Ok(sale)
+}
+
 pub fn put_names(out: &mut Vec<u8>, names: &[Bytes]) {
     put(out, names.len() as u64);
     for name in names {

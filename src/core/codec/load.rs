@@ -2,7 +2,7 @@
 //! memory is allocated, every sum, index and list is rebuilt, and contradictions are refused.
 
 use super::damage::Damage;
-use super::fields::{add_override, events, limit, limit_zone, names, on_hand, schedule, times, tuple};
+use super::fields::{add_override, events, limit, limit_zone, names, on_hand, sale, times, tuple};
 use super::newest::Newest;
 use super::wire::{Read, Reader};
 use super::{record, shifts};
@@ -13,7 +13,6 @@ use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnCont
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::{self, MAX_REMEMBERED};
-use crate::core::model::sale::{Sale, SalePhase};
 use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
 use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
@@ -184,6 +183,12 @@ impl Loader {
                 self.pool.remember = names(reader)?;
                 Ok(())
             }
+            record::PACKED_EVENTS => {
+                if std::mem::replace(&mut self.pool.packed_events, true) {
+                    return damage("the format of events comes twice");
+                }
+                Ok(())
+            }
             record::REMEMBERING_ORDER => {
                 let remembered = reader.bytes(MAX_REMEMBERED)?;
                 if remembered.is_empty() || !remembered::is_valid(remembered) {
@@ -227,16 +232,10 @@ impl Loader {
     }
 
     fn sale(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let schedule = schedule(reader)?;
-        let Some(announced) = SalePhase::of_code(reader.byte()?) else { return damage("a phase is unknown") };
-        let sale = Sale { schedule, announced };
-        if self.pool.sale.is_some() || sale == Sale::default() {
-            return damage("duplicate sale window, or one that says nothing");
+        let sale = sale(reader)?;
+        if self.pool.sale.replace(Box::new(sale)).is_some() {
+            return damage("duplicate sale window");
         }
-        if announced == SalePhase::Ended && schedule.until_ms.is_none() {
-            return damage("a sale without an end has ended");
-        }
-        self.pool.sale = Some(Box::new(sale));
         Ok(())
     }
 

@@ -23,6 +23,8 @@ pub const TRANSFER_TOKEN: u8 = 15;
 pub const REMEMBER: u8 = 20;
 /// What has shifted between the pool and a peer.
 pub const SHIFTS: u8 = 16;
+/// Without content: entries of the event stream are packed.
+pub const PACKED_EVENTS: u8 = 22;
 /// Attributes that an order keeps, and the order as in [`ORDER`].
 pub const REMEMBERING_ORDER: u8 = 21;
 
@@ -34,7 +36,7 @@ pub const fn place(kind: u8) -> (u8, u8) {
         CREDIT => (DETACHED, kind),
         SHIFTS => (TOKEN, kind),
         SALE => (HEADER, kind),
-        REMEMBER => (EPOCH, kind),
+        REMEMBER | PACKED_EVENTS => (EPOCH, kind),
         REMEMBERING_ORDER => (ORDER, 0),
         TRANSFER_TOKEN => (TOKEN, 0),
         _ => (kind, 0),

@@ -82,6 +82,9 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
     if !pool.remember.is_empty() {
         put_names(chunks.record(record::REMEMBER), &pool.remember);
     }
+    if pool.packed_events {
+        chunks.record(record::PACKED_EVENTS);
+    }
     for limit in &pool.limits {
         put_limit(limit, chunks.record(record::LIMIT));
         if let Tz::Named(zone) = limit.tz {

@@ -1,10 +1,10 @@
 //! The words of the rules, and the pool itself as data. Nothing here decides or changes anything.
 //!
 //! Read in this order: `quantity`, `ids`, `time`, `window` and `attributes` (the words), `order`,
-//! `limit`, `usage`, `sale`, `remembered`, `shifts` and `shifted_shares` (what is kept), `pool` and
-//! `pool_shifts` (the aggregate), `change` (what can happen to it), `refusal` (why it does not),
-//! `event` (what is published of a change), `context` and `view` (what a call sees), `returning`
-//! and `top_usage` (what operators ask for).
+//! `limit`, `usage`, `sale`, `remembered`, `shifts` and `shifted_shares` (what is kept), `pool`,
+//! `pool_attributes` and `pool_shifts` (the aggregate), `change` (what can happen to it), `refusal`
+//! (why it does not), `event` (what is published of a change), `context` and `view` (what a call
+//! sees), `returning` and `top_usage` (what operators ask for).
 
 pub mod attributes;
 pub mod change;
@@ -17,6 +17,7 @@ pub mod order;
 pub mod placement;
 pub mod policy;
 pub mod pool;
+mod pool_attributes;
 mod pool_shifts;
 pub mod quantity;
 pub mod refusal;

@@ -35,6 +35,8 @@ pub struct Policy {
     pub alert: i64,
     /// The events stream.
     pub events: Option<Bytes>,
+    /// Entries have one field, with the event as JSON, in place of a field for each value.
+    pub packed_events: bool,
     /// The sale window.
     pub schedule: Schedule,
     /// Dimensions whose values orders keep although no limit counts them: sorted by name.

@@ -9,11 +9,10 @@ use crate::core::model::change::{Change, OnHand, OrderRef, Transition, Transitio
 use crate::core::model::context::CallContext;
 use crate::core::model::hash::Salt;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{values, Limit};
+use crate::core::model::limit::Limit;
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::quantity::{difference, sum, MAX_UNITS};
 use crate::core::model::refusal::{Bound, Refusal};
-use crate::core::model::remembered;
 use crate::core::model::sale::{Sale, Schedule};
 use crate::core::model::time::SLACK_MS;
 use crate::core::store::index::{Index, IndexPosition};
@@ -90,6 +89,7 @@ pub struct Pool {
     pub(in crate::core) sold_before: i64,
     pub(in crate::core) times: Times,
     pub(in crate::core) events: Option<Bytes>,
+    pub(in crate::core) packed_events: bool,
     pub(in crate::core) epoch: u64,
     pub(in crate::core) seq: u64,
     pub(in crate::core) ended: Vec<EndedEpoch>,
@@ -146,6 +146,7 @@ impl Pool {
             sold_before: 0,
             times: Times::default(),
             events: None,
+            packed_events: false,
             epoch: 0,
             seq: 0,
             ended: Vec::new(),
@@ -263,6 +264,12 @@ impl Pool {
     #[must_use]
     pub fn events(&self) -> Option<&[u8]> {
         self.events.as_ref().map(Bytes::as_slice)
+    }
+
+    /// Whether entries have one field, with the event as JSON.
+    #[must_use]
+    pub const fn packed_events(&self) -> bool {
+        self.packed_events
     }
 
     /// Whether the next announced change of this primary brings in a new epoch.
@@ -430,38 +437,6 @@ impl Pool {
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<i64> {
         self.holds.next_ms()
-    }
-
-    /// The attributes by which limits count an order, or counted it, and those that it keeps by
-    /// `remember`: sorted by name, each once. A limit that was removed since names its dimensions
-    /// no more.
-    #[must_use]
-    pub fn known_attributes<'p>(&'p self, row: u32, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
-        let mut attributes = Vec::new();
-        for at in order.shares.iter() {
-            let Some(entry) = self.usage.entries.get(at) else { continue };
-            let Some(limit) = self.limits.iter().find(|l| l.id == entry.limit) else { continue };
-            let dims = &limit.identity.dims;
-            attributes.extend(dims.iter().map(Bytes::as_slice).zip(values(entry.value, dims.len())));
-        }
-        attributes.extend(remembered::pairs(self.orders.remembered(row)));
-        attributes.sort_unstable();
-        attributes.dedup_by_key(|(name, _)| *name);
-        attributes
-    }
-
-    /// Whether an order is known to have this attribute: as [`Pool::known_attributes`] shows it.
-    #[must_use]
-    pub fn has_attribute(&self, row: u32, order: &Order<'_>, name: &[u8], value: &[u8]) -> bool {
-        let counted = |at: u32| {
-            let entry = self.usage.entries.get(at)?;
-            let limit = self.limits.iter().find(|l| l.id == entry.limit)?;
-            let dims = &limit.identity.dims;
-            let place = dims.iter().position(|dim| dim.as_slice() == name)?;
-            values(entry.value, dims.len()).nth(place)
-        };
-        order.shares.iter().any(|at| counted(at) == Some(value))
-            || remembered::pairs(self.orders.remembered(row)).any(|pair| pair == (name, value))
     }
 
     /// Replay: what follows was the primary's change after this one.

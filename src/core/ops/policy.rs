@@ -33,6 +33,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.safety = policy.safety;
     pool.alert = policy.alert;
     pool.events.clone_from(&policy.events);
+    pool.packed_events = policy.packed_events;
     super::schedule::apply(pool, policy.schedule, now_ms);
     pool.remember.clone_from(&policy.remember);
     let mut old = std::mem::take(&mut pool.limits);
@@ -97,6 +98,7 @@ pub fn current(pool: &Pool) -> Policy {
         safety: pool.safety,
         alert: pool.alert,
         events: pool.events.clone(),
+        packed_events: pool.packed_events,
         schedule: pool.schedule(),
         remember: pool.remember.clone(),
         limits: limits.collect(),

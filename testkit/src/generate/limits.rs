@@ -151,6 +151,9 @@ impl Generator {
         if self.chance(30) {
             policy["events"] = self.one_of(&["", "own", "other"]).into();
         }
+        if self.chance(25) {
+            policy["events_format"] = self.one_of(&["packed", "packed", "fields"]).into();
+        }
         for (name, from) in [("from", true), ("until", false)] {
             if self.chance(1) {
                 if let Some(at_ms) = self.sale_bound(from) {

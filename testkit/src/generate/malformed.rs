@@ -50,6 +50,8 @@ impl Generator {
                     "{\"limits\":[{\"by\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}]}",
                     "{\"limits\":[{\"by\":[\"User\"]}]}",
                     "{\"alert\":-1}",
+                    "{\"events_format\":\"json\"}",
+                    "{\"events_format\":null}",
                     "{\"from\":0}",
                     "{\"until\":null}",
                     "{\"from\":9,\"until\":9}",

@@ -26,6 +26,13 @@ pub(super) fn parse_policy(json: &Value, config: &Config) -> Option<(Policy, Vec
             "events" => {
                 policy.events = Some(json_bytes(value).filter(|bytes| bytes.len() <= 512)?);
             }
+            "events_format" => {
+                policy.packed_events = match value.as_str()? {
+                    "packed" => true,
+                    "fields" => false,
+                    _ => return None,
+                }
+            }
             "from" => policy.from_ms = Some(json_number(value, 1, MAX_QTY)?),
             "until" => policy.until_ms = Some(json_number(value, 1, MAX_QTY)?),
             "remember" => {

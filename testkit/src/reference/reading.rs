@@ -240,6 +240,9 @@ pub(super) fn policy_to_json(pool: &Pool) -> Value {
     if !policy.remember.is_empty() {
         json["remember"] = policy.remember.iter().map(|dim| bytes_to_json(dim)).collect();
     }
+    if policy.packed_events {
+        json["events_format"] = "packed".into();
+    }
     if let Some(events) = &policy.events {
         json["events"] = bytes_to_json(events);
     }

@@ -120,6 +120,7 @@ pub(super) struct Policy {
     pub(super) safety: i128,
     pub(super) alert: i128,
     pub(super) events: Option<Bytes>,
+    pub(super) packed_events: bool,
     /// The sale window; none: always.
     pub(super) from_ms: Option<i128>,
     pub(super) until_ms: Option<i128>,
@@ -172,6 +173,8 @@ pub struct EventRef {
     pub note: Option<Bytes>,
     /// None: the pool tells nobody, or whom the server says.
     pub stream: Option<Bytes>,
+    /// In one field, as JSON.
+    pub packed: bool,
 }
 
 /// The refusal of an order that is over.

@@ -186,6 +186,7 @@ fn what_changes(pool: &Pool, policy: &Policy, limits: &[Limit]) -> String {
         ("safety", old.safety != policy.safety),
         ("alert", old.alert != policy.alert),
         ("events", old.events != policy.events),
+        ("events_format", old.packed_events != policy.packed_events),
         ("from", old.from_ms != policy.from_ms),
         ("until", old.until_ms != policy.until_ms),
         ("remember", old.remember != policy.remember),

@@ -38,6 +38,7 @@ impl Pool {
             changed: None,
             note: None,
             stream: self.policy.events.clone(),
+            packed: self.policy.packed_events,
         };
         self.told.push(told);
     }

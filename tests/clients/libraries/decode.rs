@@ -9,6 +9,11 @@ use testkit::Value;
 pub fn result_of(method: &str, value: &Value) -> Json {
     match value {
         Value::Error(line) => error(&String::from_utf8_lossy(line)),
+        Value::Array(items) if method.ends_with("batch") => {
+            let one = method.trim_end_matches("batch");
+            let answers: Vec<Json> = items.iter().map(|answer| result_of(one, answer)).collect();
+            json!({"type": "batch", "answers": answers})
+        }
         Value::Array(items) if decides(method) => decision(method, items),
         _ => plain(method, value),
     }
@@ -16,7 +21,7 @@ pub fn result_of(method: &str, value: &Value) -> Json {
 
 /// Whether the command answers an array with a status word, or may answer one where the pool is missing.
 fn decides(method: &str) -> bool {
-    !["limits", "usage", "get", "available", "order", "orders", "policy", "verify"].contains(&method)
+    !["limits", "usage", "get", "available", "order", "orders", "policy", "verify", "explain"].contains(&method)
 }
 
 /// How a library treats an error.
@@ -53,6 +58,7 @@ fn decision(method: &str, items: &[Value]) -> Json {
                 "confirm" => ("confirmed", &["quantity", "sold"]),
                 "release" => ("released", &["quantity", "available"]),
                 "amend" => ("amended", &["quantity", "available"]),
+                "split" => ("split", &["quantity", "left", "deadline_ms"]),
                 "extend" => ("extended", &["deadline_ms"]),
                 "return" => ("returned", &["quantity", "available", "sold"]),
                 "mreserve" => ("cart_held", &["deadline_ms"]),
@@ -87,24 +93,59 @@ fn plain(method: &str, value: &Value) -> Json {
         ("get", _) => {
             let mut pool = fields("pool", value);
             pool["orders"] = map_of(&value.field("orders"));
+            if pool.get("returning").is_some() {
+                pool["returning"] = map_of(&value.field("returning"));
+            }
             pool
         }
         ("order", _) => {
-            let mut order = fields("order", value);
-            order["quantity"] = order.as_object_mut().and_then(|order| order.remove("qty")).unwrap_or_default();
-            order["for"] = map_of(&value.field("for"));
+            let mut order = order_view(value);
+            order["type"] = "order".into();
             order
         }
         ("orders", Value::Array(items)) => {
-            let orders: Vec<Json> = items[1].items().chunks(2).map(|pair| pair.iter().map(json_of).collect()).collect();
-            json!({"type": "orders", "cursor": json_of(&items[0]), "orders": orders})
+            let pairs = items[1].items().chunks(2).map(|pair| {
+                // With DETAILS a map, in RESP2 a flat array, in place of the state.
+                let is_map = matches!(pair[1], Value::Map(_) | Value::Array(_));
+                json!([json_of(&pair[0]), if is_map { order_view(&pair[1]) } else { json_of(&pair[1]) }])
+            });
+            json!({"type": "orders", "cursor": json_of(&items[0]), "orders": pairs.collect::<Vec<_>>()})
         }
+        ("explain", _) => explained(value),
         ("limits" | "usage", Value::Array(items)) => {
             let maps: Vec<Json> = items.iter().map(map_of).collect();
             json!({"type": method, method: maps})
         }
         _ => panic!("{method} answered {value}"),
     }
+}
+
+fn order_view(value: &Value) -> Json {
+    let mut order = map_of(value);
+    order["quantity"] = order.as_object_mut().and_then(|order| order.remove("qty")).unwrap_or_default();
+    order["for"] = map_of(&value.field("for"));
+    order
+}
+
+/// EXPLAIN: its `answer` is the typed result of RESERVE. An error is shown there as its code and its text.
+fn explained(value: &Value) -> Json {
+    let mut found = fields("explained", value);
+    let answer = value.field("answer");
+    let code = answer.items()[0].text();
+    found["answer"] = if ["CONFLICT", "NODIM", "ERR"].contains(&code.as_str()) {
+        error(&code)
+    } else {
+        decision("reserve", answer.items())
+    };
+    for name in ["stock", "returning"] {
+        if found.get(name).is_some() {
+            found[name] = map_of(&value.field(name));
+        }
+    }
+    if found.get("limits").is_some() {
+        found["limits"] = value.field("limits").items().iter().map(map_of).collect();
+    }
+    found
 }
 
 fn map_of(value: &Value) -> Json {

@@ -34,6 +34,15 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// Whether quantities follow, one for each key that was read.
+    fn has_quantities(&self) -> bool {
+        self.rest.first().is_some_and(|word| word == b"QTY")
+    }
+
+    fn count(&mut self) -> usize {
+        self.number().as_u64().expect("a count") as usize
+    }
+
     fn all(&mut self) -> Json {
         std::mem::take(&mut self.rest).iter().map(|word| text(word)).collect()
     }
@@ -59,10 +68,12 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
     }
     if method.starts_with('m') {
         put("order", words.text());
-        let count = words.number().as_u64().expect("numkeys") as usize;
-        let keys: Vec<Json> = (0..count).map(|_| words.text()).collect();
-        if method == "mreserve" {
-            assert_eq!(words.take(), b"QTY");
+        if method == "msplit" {
+            put("part", words.text());
+        }
+        let keys: Vec<Json> = (0..words.count()).map(|_| words.text()).collect();
+        if words.has_quantities() {
+            words.take();
             let lines = keys.into_iter().map(|key| Json::Array(vec![key, words.number()]));
             let lines = lines.collect();
             put("lines", lines);
@@ -77,6 +88,12 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
                 put("quantity", words.number());
             }
             "confirm" | "release" | "extend" | "return" | "order" => put("order", words.text()),
+            "split" => {
+                put("order", words.text());
+                put("part", words.text());
+                put("quantity", words.number());
+            }
+            "explain" if words.rest.first().is_some_and(|word| word != b"FOR") => put("quantity", words.number()),
             "set" => put("on_hand", words.amount()),
             "add" => put("delta", words.number()),
             "transfer" => {
@@ -95,6 +112,7 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
             _ => {}
         }
     }
+    let mut values = 0;
     while !words.rest.is_empty() {
         let option = String::from_utf8_lossy(words.take()).into_owned();
         match option.as_str() {
@@ -103,6 +121,18 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
             }
             "FOR" if method.ends_with("limit") => put("for", words.all()),
             "FOR" => put("for", words.pairs()),
+            "DIMS" => {
+                values = words.count();
+                put("dims", (0..values).map(|_| words.text()).collect());
+            }
+            "ORDERS" => {
+                let orders = (0..words.count()).map(|_| order_of_batch(&mut words, &method, values));
+                let orders = orders.collect();
+                put("orders", orders);
+            }
+            "NOTE" | "REPLACES" => put(&option.to_lowercase(), words.text()),
+            "TOP" => put("top", words.number()),
+            "DETAILS" | "MERGE" | "ROLLING" | "RETURNING" => put(&option.to_lowercase(), true.into()),
             "FROM" => put("from_ms", words.amount()),
             "UNTIL" => put("until_ms", words.amount()),
             "QTY" => put("quantity", words.number()),
@@ -127,4 +157,14 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
         }
     }
     (method, Json::Object(args))
+}
+
+/// Of CONFIRMBATCH its id; of RESERVEBATCH id, quantity and values.
+fn order_of_batch(words: &mut Words<'_>, method: &str, values: usize) -> Json {
+    if method == "confirmbatch" {
+        return words.text();
+    }
+    let mut order = vec![words.text(), words.number()];
+    order.extend((0..values).map(|_| words.text()));
+    Json::Array(order)
 }

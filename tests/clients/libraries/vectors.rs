@@ -1,9 +1,12 @@
 //! The test vectors of the client libraries: each call of clients/vectors/calls.txt, as a typed call, as words, as the bytes of
 //! its answer on a real server, and as the typed result that every library gives.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
+use redis_stock::command::spec::{Access, Arg, ArgKind};
+use redis_stock::command::TABLE;
 use serde_json::{json, Map, Value as Json};
 
 use super::{decode::result_of, encode::typed};
@@ -25,6 +28,13 @@ pub struct Vector {
     /// By protocol: RESP2, RESP3.
     pub answers: [Vec<u8>; 2],
     pub result: Json,
+}
+
+impl Vector {
+    /// Whether it is a batch in which an order has an error.
+    pub fn has_error_of_one_order(&self) -> bool {
+        self.result["answers"].as_array().is_some_and(|answers| answers.iter().any(|one| one["type"] == "error"))
+    }
 }
 
 pub fn file() -> PathBuf {
@@ -232,10 +242,47 @@ fn the_vectors_are_what_the_server_answers() {
 /// The server of the tests finds a vector by its words: no two have the same.
 #[test]
 fn each_call_stands_once() {
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = BTreeMap::new();
     for vector in all() {
         if let Some(other) = seen.insert(encode(&vector.words), vector.name.clone()) {
             panic!("{other} and {} are the same call", vector.name);
         }
     }
+}
+
+/// What stockctl and stock-balance call, and no shop.
+const OF_OPERATORS: [&str; 4] = ["STOCK.SHIFT", "STOCK.SHIFTS", "STOCK.STATS", "STOCK.TOP"];
+
+fn tokens(args: &[Arg], found: &mut Vec<&'static str>) {
+    for arg in args {
+        found.extend(arg.token);
+        if let ArgKind::OneOf(inner) | ArgKind::Block(inner) = arg.kind {
+            tokens(inner, found);
+        }
+    }
+}
+
+/// Whoever adds a command or an option adds its vectors, and so each library must have it.
+#[test]
+fn every_command_and_option_stands_in_the_vectors() {
+    let mut used: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();
+    for vector in all() {
+        used.entry(vector.words[0].clone()).or_default().extend(vector.words[1..].iter().cloned());
+    }
+    let mut missing = Vec::new();
+    for spec in TABLE.iter().filter(|spec| spec.access != Access::Replicated && !OF_OPERATORS.contains(&spec.name)) {
+        let Some(words) = used.get(spec.name.as_bytes()) else {
+            missing.push(spec.name.to_string());
+            continue;
+        };
+        let mut options = Vec::new();
+        tokens(spec.args, &mut options);
+        missing.extend(
+            options
+                .iter()
+                .filter(|token| !words.contains(token.as_bytes()))
+                .map(|token| format!("{} {token}", spec.name)),
+        );
+    }
+    assert!(missing.is_empty(), "calls.txt lacks {missing:?}");
 }

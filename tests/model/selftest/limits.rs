@@ -144,6 +144,7 @@ fn windows_begin_and_end_where_the_calendar_says() {
     // A day of Beijing begins at 16:00 UTC of the day before; one of New York's winter at 05:00 UTC.
     window("DAY", "+08:00", NEW_YEAR_MS - 8 * HOUR_MS, NEW_YEAR_MS + 16 * HOUR_MS);
     window("DAY", "-05:00", NEW_YEAR_MS + 5 * HOUR_MS, NEW_YEAR_MS + 29 * HOUR_MS);
+    window("DAY", "-18:00", NEW_YEAR_MS + 18 * HOUR_MS, NEW_YEAR_MS + 42 * HOUR_MS);
     // 2026-01-05 is a Monday.
     window("WEEK", "+00:00", NEW_YEAR_MS + 4 * DAY_MS, NEW_YEAR_MS + 11 * DAY_MS);
     window("WEEK", "+18:00", NEW_YEAR_MS + 4 * DAY_MS - 18 * HOUR_MS, NEW_YEAR_MS + 11 * DAY_MS - 18 * HOUR_MS);
@@ -326,6 +327,15 @@ fn windows_only_roll_forward() {
     shop.says("CHECK k 1 FOR user u", &format!("LIMITED k user/day/units [u] 5 5 {next_ms}"));
     shop.now_ms = NEW_YEAR_MS;
     shop.usage("USAGE k FOR user u", &[&format!("5/5/0/{next_ms}")]);
+    // What is given back after the step is there again; the next window begins where it would have.
+    shop.now_ms = NEW_YEAR_MS - HOUR_MS;
+    shop.says("RELEASE k a", "OK 3 98");
+    shop.call("RESERVE k c 3 EX 999999 FOR user u");
+    shop.now_ms = next_ms - 1;
+    shop.says("CHECK k 1 FOR user u", &format!("LIMITED k user/day/units [u] 5 5 {next_ms}"));
+    shop.now_ms = next_ms;
+    shop.call("RESERVE k d 5 EX 999999 FOR user u");
+    shop.usage("USAGE k FOR user u", &[&format!("5/5/0/{}", next_ms + DAY_MS)]);
 }
 
 #[test]

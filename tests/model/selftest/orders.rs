@@ -6,6 +6,7 @@ use super::*;
 fn a_hold_expires_exactly_at_its_deadline() {
     let mut shop = order_in("reserved");
     shop.now_ms = 1_009_999;
+    shop.says("SWEEP k", "0");
     shop.says("AVAILABLE k", "6");
     shop.field("GET k", "next_deadline_ms", "1010000");
     shop.now_ms = 1_010_000;
@@ -55,6 +56,59 @@ fn a_finished_order_is_forgotten_after_its_time() {
         // The name is free again.
         assert!(show(&shop.call("RESERVE k o 1")).starts_with("OK 1 "), "{state}");
     }
+}
+
+/// `retain` counts from the last change: for an expired order from the moment its hold was returned.
+#[test]
+fn how_long_each_order_is_remembered() {
+    let mut shop = Shop::with_stock(1_000_000, "1000");
+    for call in [
+        "SETPOLICY k {\"retain\":10,\"retain_paid\":20}",
+        "RESERVE k released 1",
+        "RESERVE k paid 1",
+        "RESERVE k back 2",
+        "RESERVE k expired 1 PX 500",
+        "RELEASE k released",
+        "RELEASE k never",
+        "CONFIRM k paid",
+        "CONFIRM k back",
+    ] {
+        shop.call(call);
+    }
+    shop.now_ms = 1_004_000;
+    // This write returns the hold that has been due since 500 ms.
+    shop.says("RETURN k back QTY 1 TOKEN t", "OK 1 998 2");
+    for (after_ms, known) in [
+        (9_999, &["released", "never", "expired", "paid", "back"][..]),
+        (10_000, &["expired", "paid", "back"]),
+        (13_999, &["expired", "paid", "back"]),
+        (14_000, &["paid", "back"]),
+        (19_999, &["paid", "back"]),
+        (20_000, &["back"]),
+        (23_999, &["back"]),
+        (24_000, &[]),
+    ] {
+        shop.now_ms = 1_000_000 + after_ms;
+        for order in ["released", "never", "expired", "paid", "back"] {
+            let found = show(&shop.call(&format!("ORDER k {order}")));
+            assert_eq!(found != "nil", known.contains(&order), "{order} after {after_ms} ms: {found}");
+        }
+    }
+    shop.says("RETURN k back", "NOORDER k");
+    shop.says("RESERVE k released 3", "OK 3 995 1924000");
+}
+
+#[test]
+fn ten_years_are_the_bound_of_a_deadline() {
+    let mut shop = Shop::with_stock(1_000_000, "10");
+    let far_ms = 1_000_000 + 3_650 * DAY_MS;
+    shop.says(&format!("RESERVE k a 1 PXAT {far_ms}"), &format!("OK 1 9 {far_ms}"));
+    shop.says(&format!("RESERVE k b 1 PXAT {}", far_ms + 1), "-ERR");
+    shop.says(&format!("EXTEND k a PXAT {}", far_ms + 1), "-ERR");
+    shop.now_ms = far_ms - 1;
+    shop.says("SWEEP k", "0");
+    shop.now_ms = far_ms;
+    shop.says("SWEEP k", "1");
 }
 
 #[test]

@@ -34,6 +34,7 @@ async fn run(flags: &[String], words: &[String]) -> Ended {
         ("driver", _) => driver(&stock).await,
         ("lines", _) => lines(&stock, replicas).await,
         ("carts", [tag, count]) => carts(&stock, tag, count.parse()?).await,
+        ("collect", [count]) => collect(&stock, count.parse()?).await,
         ("bench", args) => bench(&stock, &url, args.first().map_or(Ok(10_000), |count| count.parse())?).await,
         (other, _) => Err(format!("an unknown mode {other}").into()),
     }
@@ -74,7 +75,11 @@ async fn lines(stock: &Stock, replicas: bool) -> Ended {
         let words: Vec<String> = serde_json::from_str(&line)?;
         let mut command = Cmd::new();
         command.arg(&words[1..]);
-        let key_at = if words[1].starts_with("STOCK.M") { 3 } else { 1 };
+        let key_at = match words[1].as_str() {
+            "STOCK.MSPLIT" => 4,
+            cart if cart.starts_with("STOCK.M") => 3,
+            _ => 1,
+        };
         let call = Call::new(command, key_at, |_: &Value| Ok(()));
         // Errors are of no interest here.
         let _ = stock.call(if replicas { call.reading() } else { call }).await;
@@ -92,6 +97,40 @@ async fn carts(stock: &Stock, tag: &str, count: usize) -> Ended {
             Outcome::Exists(_) => println!("EXISTS"),
             Outcome::Refused(no) => println!("{}", no.word),
         }
+    }
+    Ok(())
+}
+
+/// So many buyers ask at once, one unit each, two of them with what the server refuses: the answer of each, then the payments.
+async fn collect(stock: &Stock, count: usize) -> Ended {
+    let shop = Collector::new(stock.clone(), 32, Duration::from_millis(1));
+    // One waiter that goes away does not take its batch with it.
+    let gone = shop.reserve("k", "gone", 1, Hold::Seconds(900), by("user", "gone"));
+    let _ = tokio::time::timeout(Duration::ZERO, gone).await;
+    let buyers: Vec<_> = (0..count).map(|n| tokio::spawn(buy(shop.clone(), n, count))).collect();
+    for buyer in buyers {
+        buyer.await??;
+    }
+    Ok(())
+}
+
+async fn buy(shop: Collector, n: usize, count: usize) -> Result<(), Error> {
+    let order = format!("o{n}");
+    // The last but one has no dimension that the limit needs; the last one asks for nothing.
+    let attributes = if n == count - 2 { Attributes::none() } else { by("user", n / 2) };
+    let quantity = i64::from(n != count - 1);
+    match shop.reserve("k", &order, quantity, Hold::Seconds(900), attributes).await {
+        Ok(Outcome::Done(_)) => {
+            println!("{order} OK");
+            let paid = shop.confirm("k", &order).await?;
+            println!("paid {order} {}", if matches!(paid, Outcome::Done(_)) { "OK" } else { "no" });
+        }
+        Ok(Outcome::Exists(_)) => println!("{order} EXISTS"),
+        Ok(Outcome::Refused(no)) => println!("{order} {}", no.word),
+        Err(error) => match &error.code {
+            Some(code) => println!("{order} {code}"),
+            None => return Err(error),
+        },
     }
     Ok(())
 }

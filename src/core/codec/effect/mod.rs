@@ -10,4 +10,4 @@ mod write;
 
 pub use event_ref::{put_event_ref, EventRef};
 pub use read::{newer_version, Effect, EffectChange};
-pub use write::{add, begin};
+pub use write::{add, add_alike, begin, Common};

@@ -39,6 +39,10 @@ pub const ENDED: u8 = 31;
 pub const TRANSFERRED: u8 = 32;
 /// No change of its own: what orders remember by the policy behind it.
 pub const REMEMBER: u8 = 38;
+/// As RESERVED, with the deadline, the names and the limits of the one before it in the effect.
+pub const ALIKE: u8 = 41;
+/// No change of its own: events are packed by the policy behind it.
+pub const PACKED_EVENTS: u8 = 40;
 /// No change of its own: the named time zones of the limits in the change behind it.
 pub const ZONES: u8 = 34;
 pub const RESOLVED: u8 = 35;

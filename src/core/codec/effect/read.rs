@@ -12,7 +12,7 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{
     Change, Credit, LimitSet, OrderChange, OrderRef, PoolChange, Purged, Recount, ResolvedWindows,
 };
-use crate::core::model::ids::MAX_KEY;
+use crate::core::model::ids::{MAX_KEY, MAX_NAME};
 use crate::core::model::limit::{Overrides, MAX_LIMITS};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
@@ -34,6 +34,8 @@ pub fn newer_version(bytes: &[u8]) -> Option<i32> {
 /// An effect that is read back.
 pub struct Effect<'a> {
     reader: Reader<'a>,
+    /// The last reservation that was written whole: see `op::ALIKE`.
+    whole: Option<Reader<'a>>,
     /// The time of the call, Unix ms.
     pub now_ms: i64,
     /// The pool's last change before it.
@@ -64,7 +66,7 @@ impl<'a> Effect<'a> {
         }
         let now_ms = reader.within(0..=MAX_UNITS)?;
         let seq = reader.number()?;
-        Ok(Self { reader, now_ms, seq })
+        Ok(Self { reader, whole: None, now_ms, seq })
     }
 
     /// Whether the pool begins here.
@@ -86,6 +88,10 @@ impl<'a> Effect<'a> {
             return Ok(None);
         }
         let mut code = self.reader.byte()?;
+        let packed_events = code == op::PACKED_EVENTS;
+        if packed_events {
+            code = self.reader.byte()?;
+        }
         let mut remember = Vec::new();
         if code == op::REMEMBER {
             remember = names(&mut self.reader)?;
@@ -105,6 +111,12 @@ impl<'a> Effect<'a> {
             new_epoch = Some(u64::from_le_bytes(bytes));
         }
         let (mut change, known) = self.change(code & 0x7f, pool, attributes)?;
+        if packed_events {
+            let Change::Pool(PoolChange::Policy(policy)) = &mut change else {
+                return Err(Damage("the format of events has no policy"));
+            };
+            policy.packed_events = true;
+        }
         if !remember.is_empty() {
             let Change::Pool(PoolChange::Policy(policy)) = &mut change else {
                 return Err(Damage("what orders remember has no policy"));
@@ -129,6 +141,14 @@ impl<'a> Effect<'a> {
     {
         let now_ms = self.now_ms;
         let r = &mut self.reader;
+        if code == op::RESERVED {
+            self.whole = Some(*r);
+        }
+        if code == op::ALIKE {
+            let mut known = true;
+            let whole = self.whole.ok_or(Damage("no reservation is there to be like"))?;
+            return Ok((alike(r, whole, pool, now_ms, attributes, &mut known)?, known));
+        }
         if code == op::PURGED {
             return Ok((Change::Purged(purged(r)?), true));
         }
@@ -248,6 +268,30 @@ fn order_change<'s, 'a: 's>(
     })
 }
 
+/// A reservation like the one that `whole` reads, of another order by other values.
+fn alike<'s, 'a: 's>(
+    r: &mut Reader<'a>,
+    mut whole: Reader<'a>,
+    pool: &Pool,
+    now_ms: i64,
+    attributes: &'s mut Attributes<'a>,
+    known: &mut bool,
+) -> Read<Change<'s>> {
+    let order = order(r, pool)?;
+    let qty = r.within(1..=MAX_UNITS)?;
+    let (_, _, _, _) = (whole.id()?, whole.within(1..=MAX_UNITS)?, whole.within(0..=MAX_UNITS)?, whole.flag()?);
+    let deadline_ms = time(&mut whole, now_ms)?;
+    attributes.clear();
+    for _ in 0..whole.number()? {
+        let name = whole.bytes(MAX_NAME)?;
+        whole.id()?;
+        attributes.add(name, r.id()?).map_err(|_| Damage("too many or duplicate attributes"))?;
+    }
+    let placement = Placement { qty, ..Placement::asked(attributes, qty, false, now_ms) };
+    let placement = counted(&mut whole, pool, placement, now_ms, known)?;
+    Ok(Change::Order(order, OrderChange::Reserved { placement, deadline_ms, given_up: 0 }))
+}
+
 fn order<'a>(r: &mut Reader<'a>, pool: &Pool) -> Read<OrderRef<'a>> {
     Ok(pool.order_ref(r.id()?))
 }
@@ -272,7 +316,7 @@ fn content(r: &mut Reader<'_>) -> Read<ReturnContent> {
 fn read_attributes<'a>(r: &mut Reader<'a>, attributes: &mut Attributes<'a>) -> Read<()> {
     attributes.clear();
     for _ in 0..r.number()? {
-        let name = r.bytes(crate::core::model::ids::MAX_NAME)?;
+        let name = r.bytes(MAX_NAME)?;
         let value = r.id()?;
         attributes.add(name, value).map_err(|_| Damage("too many or duplicate attributes"))?;
     }
@@ -337,6 +381,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
         safety: r.bounded()?,
         alert: r.within(0..=MAX_UNITS)?,
         events: events(r)?,
+        packed_events: false,
         schedule: Schedule::default(),
         remember: Vec::new(),
         limits: Vec::new(),

@@ -10,12 +10,13 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OrderChange, PoolChange, Purged, Recount};
 use crate::core::model::limit::MAX_LIMITS;
 use crate::core::model::order::ReturnContent;
-use crate::core::model::placement::Shares;
+use crate::core::model::placement::{Placement, Shares};
 use crate::core::model::policy::Policy;
 use crate::core::model::pool::{Pool, Times};
 use crate::core::model::sale::Schedule;
 use crate::core::model::zone::{Tz, Zone};
 use arrayvec::ArrayVec;
+use smallvec::SmallVec;
 
 /// Begins the effect of a call: its time, and the pool's last change before it.
 pub fn begin(out: &mut Vec<u8>, now_ms: i64, seq: u64) {
@@ -34,6 +35,9 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
         }
         Change::Pool(change) => {
             if let PoolChange::Policy(policy) = change {
+                if policy.packed_events {
+                    out.push(op::PACKED_EVENTS);
+                }
                 if !policy.remember.is_empty() {
                     out.push(op::REMEMBER);
                     put_names(out, &policy.remember);
@@ -66,6 +70,56 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
             }
         }
     }
+}
+
+/// What reservations of one call have in common: it is written with the first of them only.
+#[derive(Debug, Default)]
+pub struct Common {
+    /// `None`: none has been written.
+    deadline_ms: Option<i64>,
+    /// Limits with their windows.
+    shares: SmallVec<[(u8, i64); 4]>,
+}
+
+impl Common {
+    /// Forgets the call.
+    pub fn clear(&mut self) {
+        self.deadline_ms = None;
+    }
+
+    /// Whether a reservation has it all in common with the ones before; if not, those behind are
+    /// compared with this one.
+    fn covers(&mut self, placement: &Placement<'_>, deadline_ms: i64) -> bool {
+        let shares = || placement.shares.iter().map(|share| (share.limit, share.window_ms));
+        if self.deadline_ms == Some(deadline_ms) && self.shares.iter().copied().eq(shares()) {
+            return placement.asked == placement.qty && !placement.partial;
+        }
+        self.deadline_ms = Some(deadline_ms);
+        self.shares.clear();
+        self.shares.extend(shares());
+        false
+    }
+}
+
+/// As [`add`], of a call whose orders all have the same dimensions.
+pub fn add_alike(
+    out: &mut Vec<u8>,
+    pool: &Pool,
+    now_ms: i64,
+    new_epoch: Option<u64>,
+    change: &Change<'_>,
+    common: &mut Common,
+) {
+    if let Change::Order(order, OrderChange::Reserved { placement, deadline_ms, given_up: 0 }) = change {
+        if common.covers(placement, *deadline_ms) {
+            put_code(out, op::ALIKE, new_epoch);
+            put_bytes(out, order.id);
+            put_signed(out, placement.qty);
+            placement.attributes.iter().for_each(|(_, value)| put_bytes(out, value));
+            return;
+        }
+    }
+    add(out, pool, now_ms, new_epoch, change);
 }
 
 /// An operation's number, with the top bit set where an epoch follows.

@@ -103,6 +103,50 @@ final class Decode {
         return outcome(answer, a -> new Results.Returned(number(a.get(1)), number(a.get(2)), number(a.get(3))));
     }
 
+    Outcome<Results.Split> split(Object answer) {
+        return outcome(answer, a -> new Results.Split(number(a.get(1)), number(a.get(2)), number(a.get(3))));
+    }
+
+    /** An array of answers; an error reply among them concerns its order alone. */
+    <T> List<Results.Each<T>> batch(Object answers, Function<Object, Outcome<T>> one) {
+        List<Results.Each<T>> all = new ArrayList<>();
+        for (Object answer : list(answers)) {
+            if (answer instanceof StockException error) {
+                all.add(new Results.Each<>(null, error));
+            } else if (answer instanceof RuntimeException reply) {
+                all.add(new Results.Each<>(null, StockException.ofReply(reply.getMessage(), reply)));
+            } else {
+                all.add(new Results.Each<>(one.apply(answer), null));
+            }
+        }
+        return all;
+    }
+
+    Results.Explanation explained(Object answer) {
+        Map<String, Object> map = map(answer);
+        List<?> said = list(map.get("answer"));
+        String code = text(said.get(0));
+        // An error is shown as its code and its text.
+        Results.Each<Results.Held> verdict = switch (code) {
+            case "CONFLICT", "NODIM", "ERR" -> new Results.Each<>(null, StockException.ofReply(code + " " + text(said.get(1)), null));
+            default -> new Results.Each<>(held(said), null);
+        };
+        if (number(map.get("exists")) == 0) {
+            return new Results.Explanation(false, false, 0, 0, 0, 0, List.of(), null, 0, 0, 0, List.of(), verdict, Map.of());
+        }
+        List<Results.ExplainedLimit> limits = new ArrayList<>();
+        for (Object one : list(map.get("limits"))) {
+            Map<String, Object> limit = map(one);
+            limits.add(new Results.ExplainedLimit(text(limit.get("limit")), text(limit.get("verdict")), texts(limit.get("missing")),
+                    limit.get("values") == null ? null : texts(limit.get("values")), (Long) limit.get("used"), (Long) limit.get("max"),
+                    (Long) limit.get("remaining"), (Long) limit.get("resets_ms")));
+        }
+        Map<String, Object> stock = map(map.get("stock"));
+        return new Results.Explanation(true, number(map.get("suspended")) == 1, number(map.get("from_ms")), number(map.get("until_ms")),
+                number(map.get("orders")), number(map.get("max_orders")), texts(map.get("missing")), (Long) stock.get("on_hand"),
+                number(stock.get("held")), number(stock.get("safety")), number(stock.get("available")), limits, verdict, spans(map.get("returning")));
+    }
+
     Outcome<Results.Deadline> deadline(Object answer) {
         return outcome(answer, a -> new Results.Deadline(number(a.get(1))));
     }
@@ -148,7 +192,14 @@ final class Decode {
         return new Pool(n.apply("on_hand"), n.apply("reserved"), n.apply("safety"), n.apply("available"), n.apply("shortfall"),
                 n.apply("sold"), n.apply("out"), orders, n.apply("suspended") == 1, n.apply("unlimited") == 1,
                 n.apply("next_deadline_ms"), text(map.get("epoch")), n.apply("seq"), n.apply("limits"), n.apply("alert"), n.apply("from_ms"), n.apply("until_ms"),
-                n.apply("hold_seconds"), n.apply("retain_seconds"), n.apply("retain_paid_seconds"), text(map.get("events")));
+                n.apply("hold_seconds"), n.apply("retain_seconds"), n.apply("retain_paid_seconds"), text(map.get("events")),
+                map.get("returning") == null ? null : spans(map.get("returning")));
+    }
+
+    private Map<String, Long> spans(Object answer) {
+        Map<String, Long> spans = new LinkedHashMap<>();
+        map(answer).forEach((span, units) -> spans.put(span, (Long) units));
+        return spans;
     }
 
     Order order(Object answer) {
@@ -169,7 +220,10 @@ final class Decode {
         List<Listed> listed = new ArrayList<>();
         List<?> flat = list(list(answer).get(1));
         for (int i = 0; i < flat.size(); i += 2) {
-            listed.add(new Listed(text(flat.get(i)), OrderState.of(text(flat.get(i + 1)))));
+            // With details a map, of which some clients make a list.
+            boolean isMap = flat.get(i + 1) instanceof List || flat.get(i + 1) instanceof Map;
+            Order details = isMap ? order(flat.get(i + 1)) : null;
+            listed.add(new Listed(text(flat.get(i)), isMap ? details.state() : OrderState.of(text(flat.get(i + 1))), details));
         }
         return new Orders(text(list(answer).get(0)), listed);
     }
@@ -197,7 +251,8 @@ final class Decode {
         List<Usage> usage = new ArrayList<>();
         for (Object one : list(answer)) {
             Map<String, Object> map = map(one);
-            usage.add(new Usage(text(map.get("limit")), number(map.get("used")), number(map.get("max")), number(map.get("remaining")),
+            List<String> values = map.get("values") == null ? null : texts(map.get("values"));
+            usage.add(new Usage(text(map.get("limit")), values, number(map.get("used")), number(map.get("max")), number(map.get("remaining")),
                     number(map.get("resets_ms"))));
         }
         return usage;

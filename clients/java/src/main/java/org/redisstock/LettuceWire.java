@@ -155,6 +155,16 @@ final class LettuceWire {
             put(value ? 1L : 0L);
         }
 
+        /** An error within an array, of a batch, is one of its answers. */
+        @Override
+        public void setError(ByteBuffer bytes) {
+            if (open.isEmpty()) {
+                super.setError(bytes);
+                return;
+            }
+            put(StockException.ofReply(java.nio.charset.StandardCharsets.UTF_8.decode(bytes).toString(), null));
+        }
+
         @Override
         public void multi(int count) {
             if (count < 0) {

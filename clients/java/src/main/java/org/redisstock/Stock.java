@@ -119,6 +119,11 @@ public class Stock {
         return run(calls.amend(key, order, quantity));
     }
 
+    /** Some units of a hold become an order of their own, with the same deadline. */
+    public Outcome<Results.Split> split(String key, String order, String part, long quantity) {
+        return run(calls.split(key, order, part, quantity));
+    }
+
     /** Moves the deadline, never to an earlier time. */
     public Outcome<Results.Deadline> extend(String key, String order, Hold hold) {
         return run(calls.extend(key, order, hold));
@@ -131,12 +136,17 @@ public class Stock {
 
     /** Takes a part back; the token is the refund's id. */
     public Outcome<Results.Returned> returnPart(String key, String order, long quantity, String token) {
-        return run(calls.returnUnits(key, order, new Options.Part(quantity, token, false), false, false));
+        return run(calls.returnUnits(key, order, new Options.Part(quantity, token, false, null), false, false));
     }
 
     /** All lines or none; a {@code LinkedHashMap} keeps their order. In a cluster their keys share a hash tag. */
     public Outcome<Results.Deadline> reserveCart(String order, Map<String, Long> lines, Hold hold, Map<String, String> attributes) {
         return run(calls.reserveCart(order, lines, hold, attributes));
+    }
+
+    /** Holds units for an order in place of another one, whose hold is given up in the same step. */
+    public Outcome<Results.Held> replace(String key, String old, String order, long quantity, Hold hold, Map<String, String> attributes) {
+        return run(calls.reserve(key, order, quantity, new Options.Reserve(hold, false, old, attributes)));
     }
 
     public Outcome<Void> confirmCart(String order, Collection<String> keys) {
@@ -188,6 +198,11 @@ public class Stock {
     /** Where an order stands; null: unknown. */
     public Results.Order order(String key, String order) {
         return run(calls.order(key, order));
+    }
+
+    /** Why {@code reserve} of a new order would be answered as it would, step by step. */
+    public Results.Explanation explain(String key, long quantity, Map<String, String> attributes) {
+        return run(calls.explain(key, quantity, attributes));
     }
 
     /** Everything about a pool; null: none. */

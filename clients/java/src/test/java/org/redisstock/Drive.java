@@ -65,6 +65,7 @@ public final class Drive {
             case "lines" -> drive.lines(stock);
             case "carts" -> carts(stock, plain.get(3), Integer.parseInt(plain.get(4)));
             case "driver" -> driver(stock);
+            case "collect" -> collect(stock, Integer.parseInt(plain.get(3)));
             case "bench" -> drive.bench(plain.get(0), stock, plain.size() > 3 ? Integer.parseInt(plain.get(3)) : 20_000);
             default -> throw new IllegalArgumentException(plain.get(2));
         }
@@ -152,7 +153,7 @@ public final class Drive {
                 arguments.add(words.get(i).textValue().getBytes(StandardCharsets.UTF_8));
             }
             Command command = command(words.get(1).textValue());
-            int keyAt = command.text().startsWith("STOCK.M") ? 2 : 0;
+            int keyAt = command == Command.MSPLIT ? 3 : command.text().startsWith("STOCK.M") ? 2 : 0;
             try {
                 stock.run(new Call<>(command, arguments, keyAt, replicas, reply -> reply));
             } catch (StockException error) {
@@ -175,6 +176,36 @@ public final class Drive {
             Outcome<Results.Deadline> outcome = stock.reserveCart("order-" + n, lines, null, Map.of());
             System.out.println(outcome instanceof Outcome.Done ? "OK" : outcome instanceof Outcome.Exists ? "EXISTS" : outcome.toString());
             System.out.flush();
+        }
+    }
+
+    /** So many buyers ask at once, one unit each, two of them with what the server refuses: the answer of each, then the payments. */
+    private static void collect(Stock stock, int count) throws InterruptedException {
+        Collector shop = new Collector(stock, 32, Duration.ofMillis(20));
+        List<Thread> buyers = new ArrayList<>();
+        for (int n = 0; n < count; n++) {
+            int buyer = n;
+            buyers.add(new Thread(() -> buy(shop, buyer, count)));
+        }
+        buyers.forEach(Thread::start);
+        for (Thread buyer : buyers) {
+            buyer.join();
+        }
+    }
+
+    private static void buy(Collector shop, int n, int count) {
+        String order = "o" + n;
+        try {
+            // The last but one has no dimension that the limit needs; the last one asks for nothing.
+            Map<String, String> attributes = n == count - 2 ? Map.of() : Map.of("user", Integer.toString(n / 2));
+            Outcome<Results.Held> answer = shop.reserve("k", order, n == count - 1 ? 0 : 1, Hold.seconds(900), attributes);
+            System.out.println(order + " " + (answer instanceof Outcome.Done ? "OK"
+                    : answer instanceof Outcome.Refused<?> no ? no.refusal().word() : "EXISTS"));
+            if (answer instanceof Outcome.Done) {
+                System.out.println("paid " + order + " " + (shop.confirm("k", order) instanceof Outcome.Done ? "OK" : "no"));
+            }
+        } catch (StockException error) {
+            System.out.println(order + " " + error.code());
         }
     }
 

@@ -18,41 +18,51 @@ final class TypedCall {
     static Call<?> of(Calls calls, String method, JsonNode args) {
         String key = text(args, "key");
         String order = text(args, "order");
+        String note = text(args, "note");
         return switch (method) {
             case "reserve" -> calls.reserve(key, order, args.get("quantity").longValue(),
-                    new Options.Reserve(hold(args), args.has("partial"), attributes(args)));
+                    new Options.Reserve(hold(args), args.has("partial"), text(args, "replaces"), attributes(args)));
+            case "reservebatch" -> calls.reserveBatch(key, hold(args), batch(args));
+            case "confirmbatch" -> calls.confirmBatch(key, texts(args.get("orders")));
+            case "split" -> calls.split(key, order, text(args, "part"), args.get("quantity").longValue());
             case "confirm" -> calls.confirm(key, order, new Options.Confirm(number(args, "quantity"), args.has("late"),
                     number(args, "since_ms"), attributes(args)));
             case "release" -> calls.release(key, order);
             case "amend" -> calls.amend(key, order, args.get("quantity").longValue());
             case "extend" -> calls.extend(key, order, hold(args));
             case "return" -> calls.returnUnits(key, order,
-                    args.has("token") ? new Options.Part(args.get("quantity").longValue(), text(args, "token"), args.has("late")) : null,
+                    args.has("token") ? new Options.Part(args.get("quantity").longValue(), text(args, "token"), args.has("late"),
+                            attributes(args)) : null,
                     args.has("keep_usage"), args.has("no_restock"));
-            case "mreserve" -> calls.reserveCart(order, lines(args), hold(args), attributes(args));
-            case "mconfirm" -> calls.confirmCart(order, texts(args.get("keys")), args.has("late"));
+            case "mreserve" -> calls.reserveCart(order, lines(args), new Options.Cart(hold(args), text(args, "replaces"), attributes(args)));
+            case "msplit" -> calls.splitCart(order, text(args, "part"), lines(args));
+            case "mconfirm" -> args.has("lines") ? calls.confirmCartInPart(order, lines(args), args.has("late"))
+                    : calls.confirmCart(order, texts(args.get("keys")), args.has("late"));
             case "mrelease" -> calls.releaseCart(order, texts(args.get("keys")));
             case "mextend" -> calls.extendCart(order, texts(args.get("keys")), hold(args));
             case "mreturn" -> calls.returnCart(order, texts(args.get("keys")), args.has("keep_usage"), args.has("no_restock"));
-            case "set" -> calls.set(key, amount(args, "on_hand"), text(args, "only_if"));
-            case "add" -> calls.add(key, args.get("delta").longValue(), text(args, "token"));
-            case "transfer" -> calls.transfer(key, text(args, "to"), args.get("quantity").longValue(), text(args, "token"));
-            case "reconcile" -> calls.reconcile(key, args.get("on_hand").longValue(), after(args), args.has("dry_run"));
-            case "suspend" -> calls.suspend(key);
-            case "resume" -> calls.resume(key);
-            case "setpolicy" -> calls.setPolicy(key, text(args, "policy"));
-            case "schedule" -> calls.schedule(key, bound(args, "from_ms"), bound(args, "until_ms"));
+            case "set" -> calls.set(key, amount(args, "on_hand"), text(args, "only_if"), note);
+            case "add" -> calls.add(key, args.get("delta").longValue(), text(args, "token"), note);
+            case "transfer" -> calls.transfer(key, text(args, "to"), args.get("quantity").longValue(), text(args, "token"), note);
+            case "reconcile" -> calls.reconcile(key, args.get("on_hand").longValue(), after(args), args.has("dry_run"), note);
+            case "suspend" -> calls.suspend(key, note);
+            case "resume" -> calls.resume(key, note);
+            case "setpolicy" -> args.has("merge") ? calls.mergePolicy(key, text(args, "policy"), note)
+                    : calls.setPolicy(key, text(args, "policy"), note);
+            case "schedule" -> calls.schedule(key, bound(args, "from_ms"), bound(args, "until_ms"), note);
             case "sweep" -> calls.sweep(key, number(args, "count"));
             case "limit" -> calls.limit(key, text(args, "by"), amount(args, "max"), limit(args));
             case "unlimit" -> calls.unlimit(key, text(args, "by"), limit(args));
             case "limits" -> calls.limits(key);
-            case "usage" -> calls.usage(key, attributes(args));
-            case "get" -> calls.get(key);
+            case "usage" -> args.has("top") ? calls.topUsage(key, args.get("top").longValue(), attributes(args)) : calls.usage(key, attributes(args));
+            case "explain" -> calls.explain(key, number(args, "quantity"), attributes(args));
+            case "get" -> args.has("returning") ? calls.getReturning(key) : calls.get(key);
             case "available" -> calls.available(texts(args.get("keys")));
             case "check" -> calls.check(key, args.get("quantity").longValue(), attributes(args));
             case "order" -> calls.order(key, order);
-            case "orders" -> calls.orders(key, text(args, "cursor"),
-                    args.has("state") ? OrderState.valueOf(text(args, "state")) : null, number(args, "count"));
+            case "orders" -> calls.orders(key, text(args, "cursor"), new Options.Walk(
+                    args.has("state") ? OrderState.valueOf(text(args, "state")) : null, args.has("details"), number(args, "count"),
+                    attributes(args)));
             case "policy" -> calls.policy(key);
             case "verify" -> calls.verify(key);
             default -> throw new IllegalArgumentException(method);
@@ -107,8 +117,20 @@ final class TypedCall {
     }
 
     private static Options.Limit limit(JsonNode args) {
-        return new Options.Limit(text(args, "per"), text(args, "tz"), text(args, "count"), text(args, "missing"),
+        return new Options.Limit(text(args, "per"), args.has("rolling"), text(args, "tz"), text(args, "count"), text(args, "missing"), text(args, "note"),
                 args.has("for") ? texts(args.get("for")) : List.of());
+    }
+
+    private static List<Options.BatchOrder> batch(JsonNode args) {
+        List<Options.BatchOrder> orders = new ArrayList<>();
+        for (JsonNode one : args.get("orders")) {
+            Map<String, String> attributes = new LinkedHashMap<>();
+            for (int i = 2; i < one.size(); i++) {
+                attributes.put(args.get("dims").get(i - 2).textValue(), one.get(i).textValue());
+            }
+            orders.add(new Options.BatchOrder(one.get(0).textValue(), one.get(1).longValue(), attributes));
+        }
+        return orders;
     }
 
     private static ObjectNode result(String type) {
@@ -167,6 +189,9 @@ final class TypedCall {
             return result("returned").put("quantity", returned.quantity()).put("available", returned.available())
                     .put("sold", returned.sold());
         }
+        if (value instanceof Results.Split split) {
+            return result("split").put("quantity", split.quantity()).put("left", split.left()).put("deadline_ms", split.deadlineMs());
+        }
         if (value instanceof Results.Deadline deadline) {
             return result(method.equals("mreserve") ? "cart_held" : "extended").put("deadline_ms", deadline.deadlineMs());
         }
@@ -184,6 +209,47 @@ final class TypedCall {
         return value instanceof Long count ? result("count").put("count", count) : result("done");
     }
 
+    private static ObjectNode view(ObjectNode to, Results.Order order) {
+        ObjectNode attributes = JSON.objectNode();
+        order.attributes().forEach(attributes::put);
+        to.put("state", order.state().text()).put("quantity", order.quantity()).put("returned", order.returned())
+                .put("deadline_ms", order.deadlineMs()).set("for", attributes);
+        return to;
+    }
+
+    private static JsonNode each(Results.Each<?> each, String method) {
+        return result(method, each.error() != null ? each.error() : each.outcome());
+    }
+
+    private static JsonNode explained(Results.Explanation e) {
+        ObjectNode result = result("explained").put("exists", e.exists() ? 1L : 0L);
+        result.set("answer", each(e.answer(), "reserve"));
+        if (!e.exists()) {
+            return result;
+        }
+        var limits = JSON.arrayNode();
+        for (Results.ExplainedLimit one : e.limits()) {
+            ObjectNode limit = JSON.objectNode().put("limit", one.limit()).put("verdict", one.verdict()).put("used", one.used())
+                    .put("max", one.max()).put("remaining", one.remaining()).put("resets_ms", one.resetsMs());
+            limit.set("missing", array(one.missing()));
+            limit.set("values", one.values() == null ? JSON.nullNode() : array(one.values()));
+            limits.add(limit);
+        }
+        result.put("suspended", e.suspended() ? 1L : 0L).put("from_ms", e.fromMs()).put("until_ms", e.untilMs()).put("orders", e.orders())
+                .put("max_orders", e.maxOrders()).set("stock", JSON.objectNode().put("on_hand", e.onHand()).put("held", e.held())
+                        .put("safety", e.safety()).put("available", e.available()));
+        result.set("missing", array(e.missing()));
+        result.set("limits", limits);
+        result.set("returning", units(e.returning()));
+        return result;
+    }
+
+    private static ObjectNode units(Map<String, Long> spans) {
+        ObjectNode units = JSON.objectNode();
+        spans.forEach(units::put);
+        return units;
+    }
+
     private static JsonNode read(String method, Object value) {
         if (value == null || Boolean.FALSE.equals(value)) {
             return result("nothing");
@@ -195,20 +261,34 @@ final class TypedCall {
             return result("policy").put("policy", policy);
         }
         if (value instanceof Results.Order order) {
-            ObjectNode attributes = JSON.objectNode();
-            order.attributes().forEach(attributes::put);
-            return result("order").put("state", order.state().text()).put("quantity", order.quantity())
-                    .put("returned", order.returned()).put("deadline_ms", order.deadlineMs()).set("for", attributes);
+            return view(result("order"), order);
         }
         if (value instanceof Results.Orders page) {
             var orders = JSON.arrayNode();
-            page.orders().forEach(one -> orders.add(JSON.arrayNode().add(one.order()).add(one.state().text())));
+            for (Results.Listed one : page.orders()) {
+                var pair = JSON.arrayNode().add(one.order());
+                orders.add(one.details() == null ? pair.add(one.state().text()) : pair.add(view(JSON.objectNode(), one.details())));
+            }
             return result("orders").put("cursor", page.cursor()).set("orders", orders);
+        }
+        if (value instanceof Results.Explanation explained) {
+            return explained(explained);
+        }
+        if (method.endsWith("batch")) {
+            var answers = JSON.arrayNode();
+            for (Object one : (List<?>) value) {
+                answers.add(each((Results.Each<?>) one, method.substring(0, method.length() - "batch".length())));
+            }
+            return result("batch").set("answers", answers);
         }
         if (value instanceof Results.Pool pool) {
             ObjectNode orders = JSON.objectNode();
             pool.orders().forEach((state, count) -> orders.put(state.text(), count));
-            return result("pool").put("on_hand", pool.onHand()).put("reserved", pool.reserved()).put("safety", pool.safety())
+            ObjectNode shown = result("pool");
+            if (pool.returning() != null) {
+                shown.set("returning", units(pool.returning()));
+            }
+            return shown.put("on_hand", pool.onHand()).put("reserved", pool.reserved()).put("safety", pool.safety())
                     .put("available", pool.available()).put("shortfall", pool.shortfall()).put("sold", pool.sold()).put("out", pool.out())
                     .put("suspended", pool.suspended() ? 1L : 0L).put("unlimited", pool.unlimited() ? 1L : 0L)
                     .put("next_deadline_ms", pool.nextDeadlineMs()).put("epoch", pool.epoch()).put("seq", pool.seq())
@@ -225,8 +305,12 @@ final class TypedCall {
                 list.add(JSON.objectNode().put("limit", limit.limit()).put("max", limit.max()).put("tz", limit.tz())
                         .put("missing", limit.missing()).set("overrides", overrides));
             } else if (one instanceof Results.Usage usage) {
-                list.add(JSON.objectNode().put("limit", usage.limit()).put("used", usage.used()).put("max", usage.max())
-                        .put("remaining", usage.remaining()).put("resets_ms", usage.resetsMs()));
+                ObjectNode row = JSON.objectNode().put("limit", usage.limit()).put("used", usage.used()).put("max", usage.max())
+                        .put("remaining", usage.remaining()).put("resets_ms", usage.resetsMs());
+                if (usage.values() != null) {
+                    row.set("values", array(usage.values()));
+                }
+                list.add(row);
             } else if (one instanceof String difference) {
                 list.add(difference);
             } else {

@@ -1,0 +1,41 @@
+//! The attributes that a pool knows of an order.
+
+use crate::core::model::ids::Bytes;
+use crate::core::model::limit::values;
+use crate::core::model::order::Order;
+use crate::core::model::pool::Pool;
+use crate::core::model::remembered;
+
+impl Pool {
+    /// The attributes by which limits count an order, or counted it, and those that it keeps by
+    /// `remember`: sorted by name, each once. A limit that was removed since names its dimensions
+    /// no more.
+    #[must_use]
+    pub fn known_attributes<'p>(&'p self, row: u32, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
+        let mut attributes = Vec::new();
+        for at in order.shares.iter() {
+            let Some(entry) = self.usage.entries.get(at) else { continue };
+            let Some(limit) = self.limits.iter().find(|l| l.id == entry.limit) else { continue };
+            let dims = &limit.identity.dims;
+            attributes.extend(dims.iter().map(Bytes::as_slice).zip(values(entry.value, dims.len())));
+        }
+        attributes.extend(remembered::pairs(self.orders.remembered(row)));
+        attributes.sort_unstable();
+        attributes.dedup_by_key(|(name, _)| *name);
+        attributes
+    }
+
+    /// Whether an order is known to have this attribute: as [`Pool::known_attributes`] shows it.
+    #[must_use]
+    pub fn has_attribute(&self, row: u32, order: &Order<'_>, name: &[u8], value: &[u8]) -> bool {
+        let counted = |at: u32| {
+            let entry = self.usage.entries.get(at)?;
+            let limit = self.limits.iter().find(|l| l.id == entry.limit)?;
+            let dims = &limit.identity.dims;
+            let place = dims.iter().position(|dim| dim.as_slice() == name)?;
+            values(entry.value, dims.len()).nth(place)
+        };
+        order.shares.iter().any(|at| counted(at) == Some(value))
+            || remembered::pairs(self.orders.remembered(row)).any(|pair| pair == (name, value))
+    }
+}
