@@ -16,7 +16,7 @@ use crate::goals::{Finding, Measure};
 use crate::ids;
 use crate::report::Section;
 use crate::rows::calls::RESERVED;
-use crate::rows::setup::make_pool;
+use crate::rows::setup::{make_pool, Events};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
 use crate::stats::Spread;
@@ -100,7 +100,7 @@ fn round(servers: &[Server], buckets: &[(String, usize, usize)], sizes: &Sizes) 
         server.connection()?.say("FLUSHALL SYNC")?;
     }
     for (at, (key, ..)) in buckets.iter().enumerate() {
-        make_pool(&mut servers[at].connection()?, key, UNITS, 3, false)?;
+        make_pool(&mut servers[at].connection()?, key, UNITS, 3, Events::None)?;
     }
     shift_some(servers, buckets)?;
     let rates = thread::scope(|scope| {
@@ -167,7 +167,7 @@ fn balancer(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<
     let mut connections: Vec<Connection> = servers.iter().map(Server::connection).collect::<Result<_>>()?;
     for (at, connection) in connections.iter_mut().enumerate() {
         connection.say("FLUSHALL SYNC")?;
-        make_pool(connection, &key(at), UNITS, 3, false)?;
+        make_pool(connection, &key(at), UNITS, 3, Events::None)?;
     }
     let cpu_us =
         |connections: &mut [Connection]| -> Result<f64> { connections.iter_mut().map(Connection::cpu_us).sum() };
