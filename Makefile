@@ -187,7 +187,7 @@ docs: deps
 
 # Long runs of stock-ledger, one after the other: needs the machine for itself.
 ledger-campaign: deps-tests
-	cargo test -p stock-ledger --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
+	cargo test --config 'profile.test.package.stock-ledger.opt-level=3' --workspace --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
 
 # The matrix of databases in docs/guides/database.md. About two minutes for each database.
 ledger-databases: deps-tests

@@ -1,5 +1,5 @@
-//! Instructions per call, counted by callgrind: the figure that other work on the machine does not
-//! touch.
+//! Instructions per call, and the code that it runs through, counted by callgrind: figures that
+//! other work on the machine does not touch.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -12,6 +12,7 @@ use crate::rows::setup::Events;
 use crate::rows::{self, Row};
 use crate::server::{is_there, Options, Plan, Server};
 use crate::sizes::Sizes;
+use crate::touched::touched;
 use crate::wire::Calls;
 
 /// Calls before counting begins.
@@ -26,13 +27,17 @@ pub fn add(plan: &Plan<'_>, sizes: &Sizes, comparison: &mut Comparison) -> Resul
     for (row, line) in rows::all().iter().zip(&mut comparison.lines) {
         eprintln!("callgrind: {}", row.name);
         let calls = ((sizes.callgrind_calls as f64 * row.share) as u64).max(160);
-        line.instructions = Some(count(&server, &scripts, row, calls).with_context(|| row.name)?);
+        let dump = dump(&server, &scripts, row, calls).with_context(|| row.name)?;
+        let total = total(&dump).context("no totals in the dump")?;
+        line.instructions = Some(total / (calls * row.orders) as f64);
+        let module = plan.module.file_name().and_then(|name| name.to_str()).context("the module has no name")?;
+        line.touched = Some(touched(&dump, calls, module));
     }
     Ok(())
 }
 
-/// Instructions per call of one row, sockets included.
-fn count(server: &Server, scripts: &Scripts, row: &Row, calls: u64) -> Result<f64> {
+/// What callgrind counts of one row, sockets included.
+fn dump(server: &Server, scripts: &Scripts, row: &Row, calls: u64) -> Result<String> {
     // One connection: the same number of calls in each turn of the event loop, every time.
     let (mut connection, mut load) = (server.connection()?, server.load(1)?);
     row.setup.prepare(&mut connection, &mut load, WARM + calls, Events::None)?;
@@ -44,8 +49,7 @@ fn count(server: &Server, scripts: &Scripts, row: &Row, calls: u64) -> Result<f6
     load.run(&ready, DEPTH, row.reply)?;
     control(server, &["-i", "off"])?;
     control(server, &["-d"])?;
-    let text = fs::read_to_string(server.dir().join(format!("callgrind.{}", dumps + 1))).context("the dump")?;
-    Ok(total(&text).context("no totals in the dump")? / (calls * row.orders) as f64)
+    fs::read_to_string(server.dir().join(format!("callgrind.{}", dumps + 1))).context("the dump")
 }
 
 /// How many dumps there are.

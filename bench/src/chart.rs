@@ -73,7 +73,7 @@ mod tests {
         let line = |name, cpu_us| {
             let sample = Sample { cpu_us, calls_per_second: 1.0, calls_per_second_single: 1.0, log_bytes: 0.0 };
             let samples = [vec![sample], Vec::new(), Vec::new(), Vec::new()];
-            Line { name, kind: Kind::Lua, samples, instructions: None }
+            Line { name, kind: Kind::Lua, samples, instructions: None, touched: None }
         };
         let svg = svg("a < b", &Comparison { lines: vec![line("one", 10.0), line("two", 40.0)], events: false });
         assert!(svg.contains("width=\"520.0\"") && svg.contains("width=\"130.0\""), "{svg}");

@@ -12,6 +12,7 @@ use crate::rows::{self, Kind, Row};
 use crate::server::{Options, Plan, Server};
 use crate::sizes::Sizes;
 use crate::stats::Spread;
+use crate::touched::Touched;
 
 /// Connections that call.
 pub const WIDTH: usize = 16;
@@ -60,6 +61,8 @@ pub struct Line {
     pub samples: [Vec<Sample>; 4],
     /// Instructions per call, where callgrind could count them.
     pub instructions: Option<f64>,
+    /// Code that a call runs through, where callgrind could count it.
+    pub touched: Option<Touched>,
 }
 
 impl Line {
@@ -83,7 +86,10 @@ pub struct Comparison {
 /// Measures every row.
 pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Comparison> {
     let rows = rows::all();
-    let line = |row: &Row| Line { name: row.name, kind: row.kind, samples: Default::default(), instructions: None };
+    let line = |row: &Row| {
+        let (name, kind) = (row.name, row.kind);
+        Line { name, kind, samples: Default::default(), instructions: None, touched: None }
+    };
     let mut lines: Vec<Line> = rows.iter().map(line).collect();
     let events = writes_events(&mut Server::start(plan, Options::default())?.connection()?)?;
     for round in 0..sizes.rounds {
@@ -233,7 +239,7 @@ mod tests {
         let line = |name, cpu_us| {
             let sample = Sample { cpu_us, calls_per_second: 1.0, calls_per_second_single: 1.0, log_bytes: 0.0 };
             let samples = [vec![sample; 3], Vec::new(), Vec::new(), Vec::new()];
-            Line { name, kind: Kind::Stock, samples, instructions: None }
+            Line { name, kind: Kind::Stock, samples, instructions: None, touched: None }
         };
         Comparison { lines: vec![line(rows::RESERVE_3, reserve_us), line(rows::LUA_C2, c2_us)], events: false }
     }

@@ -19,6 +19,7 @@ mod sizes;
 mod stats;
 mod summary;
 mod tails;
+mod touched;
 mod wire;
 
 use std::fs;

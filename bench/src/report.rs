@@ -9,6 +9,7 @@ use crate::goals::{Finding, Verdict, GOALS};
 use crate::rows;
 use crate::rows::scripts::Scripts;
 use crate::stats::Spread;
+use crate::touched::Touched;
 use crate::wire::{self, Calls};
 
 /// A part of the report, and what it found for the goals.
@@ -79,20 +80,21 @@ pub fn goals(findings: &[Finding]) -> String {
 /// The rows as sections. `counted`: whether callgrind could count instructions.
 pub fn comparison(comparison: &Comparison, counted: Result<()>) -> Vec<Section> {
     let mut calls = Section::new("Calls");
-    calls.line("AOF off, events off. CPU time is that of the server's main thread (INFO cpu), at pipeline 16: median (least to greatest). Calls per second: medians. Busy: how much of the time the main thread ran; where it is far from 100%, client and machine have their share in the throughput. Instructions are those of the server's process in user space, counted by valgrind's callgrind on one connection at pipeline 16: parsing the call, running it, writing the reply. Other work on the machine does not touch them.\n");
+    calls.line("AOF off, events off. CPU time is that of the server's main thread (INFO cpu), at pipeline 16: median (least to greatest). Calls per second: medians. Busy: how much of the time the main thread ran; where it is far from 100%, client and machine have their share in the throughput. Instructions are those of the server's process in user space, counted by valgrind's callgrind on one connection at pipeline 16: parsing the call, running it, writing the reply. Other work on the machine does not touch them. Code: the lines of 64 bytes that at least every second call runs through, of the whole process and of the module.\n");
     calls
-        .line("| row | CPU, µs per call | calls/s, pipeline 16 | busy | calls/s, pipeline 1 | instructions per call |");
-    calls.line("|---|---|---|---|---|---|");
+        .line("| row | CPU, µs per call | calls/s, pipeline 16 | busy | calls/s, pipeline 1 | instructions per call | code, of it the module |");
+    calls.line("|---|---|---|---|---|---|---|");
     for line in &comparison.lines {
         let rate = |figure: fn(&Sample) -> f64| thousands(line.spread(0, figure).map(|spread| spread.median));
         calls.line(&format!(
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             line.name,
             spread(line.spread(0, |sample| sample.cpu_us)),
             rate(|sample| sample.calls_per_second),
             line.spread(0, Sample::busy).map_or(String::new(), |busy| format!("{:.0}%", busy.median * 100.0)),
             rate(|sample| sample.calls_per_second_single),
-            thousands(line.instructions)
+            thousands(line.instructions),
+            line.touched.map_or(String::new(), kilobytes)
         ));
     }
     calls.attempt("instructions per call", |_| counted);
@@ -143,6 +145,12 @@ fn mode_cell(line: &Line, mode: usize) -> String {
 
 fn spread(spread: Option<Spread>) -> String {
     spread.map_or(String::new(), |s| format!("{:.2} ({:.2} to {:.2})", s.median, s.min, s.max))
+}
+
+/// Code in KB, of the process and of the module.
+fn kilobytes(touched: Touched) -> String {
+    let kb = |bytes: u64| bytes as f64 / 1024.0;
+    format!("{:.1} KB, {:.1} KB", kb(touched.all), kb(touched.module))
 }
 
 /// A whole number with its thousands apart.

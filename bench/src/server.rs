@@ -136,6 +136,8 @@ fn command(plan: &Plan<'_>, options: &Options) -> Result<impl Fn(&Path) -> Comma
     }
     if options.callgrind {
         say(&["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=callgrind"]);
+        // With the address of each instruction, as plain text.
+        say(&["--dump-instr=yes", "--compress-pos=no", "--compress-strings=no"]);
     }
     say(&[plan.program, "--port", "0", "--unixsocket", "socket", "--logfile", "log", "--daemonize", "no"]);
     say(&["--save", "", "--appendonly", if options.aof { "yes" } else { "no" }, "--appendfsync", "everysec"]);

@@ -141,7 +141,7 @@ impl Default for Pools {
 pub struct Run {
     /// Streams to follow; empty: those of `pools.events`.
     pub streams: Vec<String>,
-    /// Entries that go into one transaction.
+    /// Entries in one read. While more wait, a transaction takes several reads (`run::MOST_READS`).
     pub batch: usize,
     /// Whether entries that are in the database are trimmed off the stream.
     pub trim: bool,

@@ -18,6 +18,7 @@ macro_rules! println {
 
 pub mod buckets;
 pub mod cli;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod db;

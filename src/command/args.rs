@@ -31,7 +31,16 @@ const SAFE_DIGITS: usize = 19;
 
 /// A strict decimal as Redis reads it: no sign `+`, no leading zero, no space.
 #[must_use]
+#[inline]
 pub fn integer(bytes: &[u8]) -> Option<i64> {
+    // The quantity of most calls.
+    if let [digit @ b'0'..=b'9'] = bytes {
+        return Some(i64::from(digit.wrapping_sub(b'0')));
+    }
+    longer_integer(bytes)
+}
+
+fn longer_integer(bytes: &[u8]) -> Option<i64> {
     let (negative, digits) = match bytes {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -63,10 +72,12 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
     })
 }
 
-/// Whether an argument is this word, in any case.
+/// Whether an argument is this word of letters, in any case.
 #[must_use]
+#[inline(always)]
 pub fn is(argument: &[u8], word: &str) -> bool {
-    argument.len() == word.len() && argument.eq_ignore_ascii_case(word.as_bytes())
+    // Bit 5 is all that tells the cases of a letter apart. Inlined, since words are known before.
+    argument.len() == word.len() && argument.iter().zip(word.as_bytes()).all(|(a, w)| a | 0x20 == w | 0x20)
 }
 
 /// The keyword of a table of arguments that this argument is, in any case. What stands behind a
@@ -245,10 +256,7 @@ impl<'a> Args<'a> {
         let pairs = self.rest;
         if attributes.take_like(recent, pairs) {
             self.rest = &[];
-            for (_, value) in attributes.iter() {
-                checked_id(value, INVALID_VALUE)?;
-            }
-            return Ok(());
+            return if attributes.are_values(is_id) { Ok(()) } else { Err(INVALID_VALUE) };
         }
         self.attributes(attributes)?;
         recent.remember(pairs);
@@ -267,11 +275,8 @@ impl<'a> Args<'a> {
     ///
     /// # Errors
     /// `SYNTAX` if the time is missing, `ERR invalid expire time` if it is out of bounds.
+    #[inline(always)]
     pub fn hold_option(&mut self, option: &[u8], now_ms: i64) -> Parsed<Option<Hold>> {
-        // Two letters and four: most other options are of another length.
-        if !matches!(option.len(), 2 | 4) {
-            return Ok(None);
-        }
         let hold = if is(option, "EX") {
             let seconds = bounded(self.option_value()?, 1..=MAX_SECONDS, BAD_EXPIRE)?;
             Hold::For(seconds.saturating_mul(1_000))
@@ -392,6 +397,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_are_known_in_any_case_and_no_others() {
+        assert!(is(b"FOR", "FOR") && is(b"for", "FOR") && is(b"FoR", "FOR"));
+        for byte in 0..=u8::MAX {
+            assert_eq!(is(&[b'F', byte, b'R'], "FOR"), matches!(byte, b'o' | b'O'), "{byte}");
+        }
+        assert!(!is(b"FO", "FOR") && !is(b"FORD", "FOR") && !is(b"", "FOR"));
+    }
+
+    #[test]
     fn integers_are_strict() {
         for (text, value) in [
             ("0", Some(0)),
@@ -415,6 +429,10 @@ mod tests {
         ] {
             assert_eq!(integer(text.as_bytes()), value, "{text}");
         }
+        for digit in 0..=9u8 {
+            assert_eq!(integer(&[b'0'.wrapping_add(digit)]), Some(i64::from(digit)));
+        }
+        assert_eq!((integer(b"/"), integer(b":")), (None, None));
         assert_eq!(integer(&[b'1', 0]), None);
         assert_eq!(integer(&[b'1', 0xff]), None);
     }

@@ -9,7 +9,7 @@ use super::refusal::{self, Outcome};
 use super::spec::Call;
 use crate::core::apply::apply;
 use crate::core::codec::effect::{self, EventRef};
-use crate::core::model::change::Change;
+use crate::core::model::change::{Change, Kind};
 use crate::core::model::context::{CallContext, DUE_PER_WRITE};
 use crate::core::model::event::{quantity, Event, StreamPosition};
 use crate::core::model::ids::Bytes;
@@ -75,7 +75,12 @@ pub fn reply_no_pool(call: &mut Call<'_>, key: &[u8]) {
 
 /// Makes the changes that the clock has brought about: the sale has opened or ended, holds are due.
 /// Returns how many holds expired, at most `max`.
+#[inline]
 pub fn make_due_changes(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
+    // One compare for what is due of all kinds: nearly always nothing is.
+    if call.keys.pool(handle).is_quiet(clock.now_ms) {
+        return 0;
+    }
     announce_sale(call, handle);
     expire_due(call, handle, clock, max)
 }
@@ -91,9 +96,6 @@ pub fn announce_sale(call: &mut Call<'_>, handle: Handle) {
 /// Expires up to `max` due holds in order of deadline, and returns how many it expired.
 fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> usize {
     let mut expired = 0;
-    if call.keys.pool(handle).is_quiet(clock.now_ms) {
-        return expired;
-    }
     while expired < max {
         let pool = call.keys.pool(handle);
         let Some(row) = expire::next_due(pool, clock) else { break };
@@ -124,11 +126,19 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
 /// else.
 pub fn commit_noted(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, note: Option<&[u8]>) {
     let now_ms = call.env.clock.now_ms;
+    if !roll::is_resolved(call.keys.pool(handle), now_ms) {
+        resolve_windows(call, handle, now_ms);
+    }
+    commit_one(call, handle, now_ms, change, note);
+}
+
+/// Says in which windows limits with a named zone count from now on, where that is news.
+#[cold]
+fn resolve_windows(call: &mut Call<'_>, handle: Handle, now_ms: i64) {
     let windows = roll::plan(call.keys.pool(handle), now_ms);
     if !windows.is_empty() {
         commit_one(call, handle, now_ms, &Change::Resolved(windows), None);
     }
-    commit_one(call, handle, now_ms, change, note);
 }
 
 fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<'_>, note: Option<&[u8]>) {
@@ -155,6 +165,9 @@ fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<
     let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
     let Some((kind, transitions)) = apply(pool, &stamp, change) else { return };
     changed.notifications.push(Notification { kind, transitions });
+    if kind == Kind::Expired {
+        call.journal.expired = call.journal.expired.saturating_add(1);
+    }
     let Some(name) = stream(pool, call.env.events.default_stream) else { return };
     // A copy, since appending borrows the keyspace that holds the pool. Short names need no
     // allocation.
@@ -208,7 +221,15 @@ pub fn append(
 }
 
 /// Purges up to `max` records that are no longer needed.
+#[inline]
 pub fn purge(call: &mut Call<'_>, handle: Handle, max: usize) {
+    if !call.keys.pool(handle).is_quiet(call.env.clock.now_ms) {
+        purge_some(call, handle, max);
+    }
+}
+
+#[cold]
+fn purge_some(call: &mut Call<'_>, handle: Handle, max: usize) {
     let purged = purge::plan(call.keys.pool(handle), &context(call), max);
     if !purged.is_empty() {
         commit(call, handle, &Change::Purged(purged));

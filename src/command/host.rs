@@ -148,6 +148,10 @@ pub trait Out {
     fn ok(&mut self);
     /// A bulk string of any bytes.
     fn bulk(&mut self, bytes: &[u8]);
+    /// A bulk string that is one of [`super::reply::WORDS`], or any other word that never changes.
+    fn word(&mut self, word: &'static str) {
+        self.bulk(word.as_bytes());
+    }
     /// The null of the protocol version.
     fn nil(&mut self);
     /// An error of this text as one element of an array: of one order of many. A call that fails

@@ -89,6 +89,8 @@ pub struct Journal {
     pub effects_skipped: bool,
     /// Effects that did not fit their pool.
     pub divergences: u64,
+    /// Holds that have expired.
+    pub expired: u64,
     /// The encoding of an effect that a newer module wrote, one of the divergences. The shell takes
     /// it out.
     pub newer_version: Option<i32>,
@@ -120,6 +122,7 @@ impl Journal {
         self.alike = false;
         self.effects_skipped = false;
         self.divergences = 0;
+        self.expired = 0;
         self.published = 0;
         self.dropped = 0;
         self.entry_text.shrink_to(KEPT_BYTES);

@@ -15,7 +15,7 @@ use crate::core::model::attributes::{Attributes, RecentNames};
 use crate::core::model::change::{Change, OrderRef};
 use crate::core::model::refusal::Refusal;
 use crate::core::ops::replace;
-use crate::core::ops::reserve::{decide_new, plan, retry, Hold, Reserve};
+use crate::core::ops::reserve::{decide_new, retry, Hold, Reserve};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.MRESERVE",
@@ -139,7 +139,7 @@ fn reserve(
     for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(orders) {
         let view = view(call, item.handle);
         let request = cart.reserve(qty);
-        match decide_new(&view, order, request, plan(&view, &request)) {
+        match decide_new(&view, order, request) {
             Ok(change) => changes.push(change),
             Err(refusal) => return refuse_pool(call, item, &refusal).map(|()| false),
         }

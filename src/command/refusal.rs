@@ -157,7 +157,7 @@ const fn counted(refusal: &Refusal) -> Outcome {
 /// Begins the array of a refusal: its word and the key of the pool.
 pub fn begin(out: &mut dyn Out, (word, elements): (&'static str, usize), key: &[u8]) {
     out.array(elements);
-    out.bulk(word.as_bytes());
+    out.word(word);
     out.bulk(key);
 }
 
@@ -186,7 +186,7 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
         }
         Refusal::Closed(state) => {
             begin(const { CLOSED.shape() });
-            out.bulk(OrderState::word(*state).as_bytes());
+            out.word(OrderState::word(*state));
         }
         Refusal::Expired => begin(const { EXPIRED.shape() }),
         Refusal::Confirmed => begin(const { CONFIRMED.shape() }),
@@ -230,8 +230,8 @@ pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> 
     Ok(counted(refusal))
 }
 
-fn exists(out: &mut dyn Out, state: &str, qty: i64, returned: i64, deadline_ms: i64) {
-    out.bulk(state.as_bytes());
+fn exists(out: &mut dyn Out, state: &'static str, qty: i64, returned: i64, deadline_ms: i64) {
+    out.word(state);
     out.int(qty);
     out.int(returned);
     out.int(deadline_ms);

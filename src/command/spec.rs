@@ -8,7 +8,7 @@ use super::journal::Journal;
 
 /// One call, and all that it may use.
 pub struct Call<'a> {
-    /// The arguments; the first is the command's name.
+    /// The arguments; the first stands for the command's name, and may be empty.
     pub args: &'a [&'a [u8]],
     /// Time, configuration and random numbers.
     pub env: &'a Env<'a>,

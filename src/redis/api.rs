@@ -103,6 +103,7 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_Replicate,
         RedisModule_ReplicateVerbatim,
         RedisModule_ReplyWithArray,
+        RedisModule_ReplyWithCallReply,
         RedisModule_ReplyWithError,
         RedisModule_ReplyWithLongLong,
         RedisModule_ReplyWithMap,
@@ -202,11 +203,14 @@ pub unsafe fn bytes<'s>(string: *const raw::RedisModuleString) -> &'s [u8] {
 pub unsafe fn all_bytes(strings: &[*mut raw::RedisModuleString], all: &mut Vec<&'static [u8]>) {
     // SAFETY: the pointer is written once, at load.
     let Some(get) = (unsafe { raw::RedisModule_StringPtrLen }) else { absent("RedisModule_StringPtrLen") };
-    all.extend(strings.iter().map(|&string| {
+    all.reserve(strings.len());
+    for (&string, place) in strings.iter().zip(all.spare_capacity_mut()) {
         let mut len = 0;
         // SAFETY: the string is live; the server writes its length and keeps its bytes in place.
-        unsafe { std::slice::from_raw_parts(get(string, &mut len).cast(), len) }
-    }));
+        place.write(unsafe { std::slice::from_raw_parts(get(string, &mut len).cast(), len) });
+    }
+    // SAFETY: there is room for all of them, and each has been written.
+    unsafe { all.set_len(all.len() + strings.len()) };
 }
 
 /// The database that a key is in. Ask the key, not the context: in a transaction the context of

@@ -13,7 +13,6 @@ use crate::command::host::{Env, EventConfig, Origin};
 use crate::command::journal::{Answer, Journal, Refused};
 use crate::command::refusal::Outcome;
 use crate::command::spec::{Access, Call, KeyPositions, Spec};
-use crate::core::model::change::Kind;
 use crate::core::model::time::Clock;
 
 /// Runs one command.
@@ -32,16 +31,18 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     let Some((mut scratch, clock, defaults, promotion, (stream, max_len))) = begun else {
         return reply::error(ctx, &CommandError::NESTED_WRITE);
     };
+    // Nobody asks for the name of the command, which comes first.
+    scratch.args.push(&[]);
     // SAFETY: the server keeps the arguments alive and in place until the command returns.
     // `Scratch` forgets them before that, and handlers, which take a `Call` of any lifetime, cannot
     // keep them.
-    unsafe { api::all_bytes(argv, &mut scratch.args) };
+    unsafe { api::all_bytes(argv.get(1..).unwrap_or(&[]), &mut scratch.args) };
     let events = EventConfig { default_stream: stream.as_deref(), max_len };
     let env = Env { clock, defaults, promotion, entropy: &api::random, origin: origin(spec, ctx), events };
     let outcome = execute(spec, ctx, argv, &env, &mut scratch);
     let journal = &scratch.journal;
     notify::announce(ctx, &scratch.open, journal);
-    let expired = if env.origin == Origin::Client { count_expired(journal) } else { 0 };
+    let expired = if env.origin == Origin::Client { journal.expired } else { 0 };
     let (divergences, published, dropped) = (journal.divergences, journal.published, journal.dropped);
     let newer_version = if divergences > 0 { scratch.journal.newer_version.take() } else { None };
     scratch.clear();
@@ -116,24 +117,26 @@ fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool, outcome: Out
                 state.hot_keys.count_missing(missing.db(), missing.name_bytes(), clock.now_ms);
             }
         }
-        keys.each_value(|handle, key, name, value| {
-            if let Some(counter) = counter {
-                if refused.is_none_or(|refused| refused.handle == handle) {
-                    value.count_answer(counter, refused, clock.now_ms);
-                    value.hand_over(&mut state.hot_keys, key.db(), name, clock.now_ms);
+        keys.each_value(|handle, key, value| {
+            let mut count = |counter: Option<usize>, refused: Option<&Refused>| {
+                let Some(counter) = counter else { return };
+                if value.count_answer(counter, refused, clock.now_ms) {
+                    value.hand_over(&mut state.hot_keys, key.db(), key.name_bytes(), clock.now_ms);
                 }
+            };
+            if refused.is_none_or(|refused| refused.handle == handle) {
+                count(counter, refused);
             }
             // Calls with several answers have one key.
             for Answer { outcome, refused } in several {
-                if let Some(counter) = self::counter(*outcome, refused.as_ref()) {
-                    value.count_answer(counter, refused.as_ref(), clock.now_ms);
-                    value.hand_over(&mut state.hot_keys, key.db(), name, clock.now_ms);
-                }
+                count(self::counter(*outcome, refused.as_ref()), refused.as_ref());
             }
             if key.touched {
                 value.update_gauges(whole);
             }
-            state.wake_queue.reschedule(key.db(), name, value, clock.now_ms, key.touched);
+            if !value.is_scheduled(clock.now_ms, key.touched) {
+                state.wake_queue.reschedule(key.db(), key.name_bytes(), value, clock.now_ms, key.touched);
+            }
             if let Some(own) = &mut state.sweep.call {
                 own.scheduled_ms.get_or_insert(value.scheduled_ms);
             }
@@ -171,9 +174,4 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
 /// clients are served from the old data set.
 fn reads_file(ctx: Ctx<'_>, flags: u32) -> bool {
     flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 && ctx.is_aof_client()
-}
-
-fn count_expired(journal: &Journal) -> u64 {
-    let notifications = journal.changed().iter().flat_map(|changed| &changed.notifications);
-    notifications.filter(|notification| notification.kind == Kind::Expired).count() as u64
 }

@@ -129,9 +129,20 @@ impl CallReply {
 
     /// The line of an error reply.
     pub fn error(&self) -> Option<&[u8]> {
-        if self.kind() != raw::REDISMODULE_REPLY_ERROR {
-            return None;
-        }
+        (self.kind() == raw::REDISMODULE_REPLY_ERROR).then(|| self.bytes()).flatten()
+    }
+
+    /// The bytes, if it is a string.
+    pub fn text(&self) -> Option<&[u8]> {
+        (self.kind() == raw::REDISMODULE_REPLY_STRING).then(|| self.bytes()).flatten()
+    }
+
+    /// The pointer, for `api!`. Live as long as this value.
+    pub fn as_ptr(&self) -> *mut raw::RedisModuleCallReply {
+        self.0
+    }
+
+    fn bytes(&self) -> Option<&[u8]> {
         let mut len = 0;
         // SAFETY: the reply is live; its text has `len` bytes, and lives as long as the reply.
         unsafe {

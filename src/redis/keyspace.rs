@@ -50,10 +50,10 @@ impl<'c> OpenKeys<'c> {
     ) -> Self {
         open.clear();
         let writes = access != Access::Read;
-        if writes {
-            state::with(|state| state.writing = true);
-        }
-        let cluster = access != Access::Replicated && state::with(|state| state.cluster);
+        let cluster = state::with(|state| {
+            state.writing |= writes;
+            state.cluster && access != Access::Replicated
+        });
         Self { ctx, writes, argv, args, open, next: 1, streams: Streams::new(ctx), cluster }
     }
 
@@ -67,13 +67,13 @@ impl<'c> OpenKeys<'c> {
         self.open.get(handle.0)
     }
 
-    /// Works on every key that holds a pool: the key, its name and its value.
-    pub fn each_value(&mut self, mut work: impl FnMut(Handle, &OpenKey, &[u8], &mut StoredValue)) {
+    /// Works on every key that holds a pool: the key and its value.
+    pub fn each_value(&mut self, mut work: impl FnMut(Handle, &OpenKey, &mut StoredValue)) {
         for (at, key) in self.open.iter().enumerate() {
             // SAFETY: the open key holds the value, and each value is open once (see `open`), so
             // this is the only reference.
             if let Some(value) = unsafe { key.value.as_mut() } {
-                work(Handle(at), key, key.name_bytes(), value);
+                work(Handle(at), key, value);
             }
         }
     }

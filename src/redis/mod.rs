@@ -111,8 +111,11 @@ fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     commands::register(ctx)?;
     data_type::register(ctx)?;
     options::set(ctx);
-    log::use_context(sweep::set_up(ctx)?);
+    let lasting = sweep::set_up(ctx)?;
+    log::use_context(lasting);
     replication_consumers::subscribe(ctx);
+    // SAFETY: the context of the sweep lives as long as the process.
+    unsafe { reply::keep_words(lasting) };
     if info::register(ctx) && notify::subscribe(ctx) && events::subscribe(ctx) {
         log_start();
         Ok(())

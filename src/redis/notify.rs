@@ -8,7 +8,6 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::open_key::OpenKey;
 use super::panic::guarded;
-use super::reply::CWord;
 use super::rescan;
 use crate::command::journal::Journal;
 
@@ -28,9 +27,8 @@ pub fn announce(ctx: Ctx<'_>, keys: &[OpenKey], journal: &Journal) {
     }
 }
 
-fn event(ctx: Ctx<'_>, key: *mut raw::RedisModuleString, name: &str) {
+fn event(ctx: Ctx<'_>, key: *mut raw::RedisModuleString, name: &CStr) {
     let class = raw::REDISMODULE_NOTIFY_MODULE as c_int;
-    let name = CWord::new(name);
     // SAFETY: the context and the name of the key are live; the name of the event ends in NUL.
     unsafe { api!(RedisModule_NotifyKeyspaceEvent(ctx.raw(), class, name.as_ptr(), key)) };
 }

@@ -1,11 +1,36 @@
 //! Replies to the client.
 
+use redis_module::raw;
+
 use super::api::Ctx;
+use super::handles::CallReply;
+use super::locked::Locked;
 use crate::command::error::CommandError;
 use crate::command::host::Out;
+use crate::command::reply::WORDS;
 
-/// The size of a [`CWord`] with its NUL. Longer texts are cut; there are none.
-const CWORD_LEN: usize = 64;
+/// Replies of the server itself that are one of [`WORDS`] each. Handing one on copies its bytes;
+/// from a buffer the server writes the length, the bytes and the end of the line one by one, at
+/// three times the price.
+static KEPT: Locked<Vec<(&'static str, CallReply)>> = Locked::new(Vec::new());
+
+/// Has the server make the replies that are kept. Where it does not (ECHO may have been renamed),
+/// answers are written from buffers.
+///
+/// # Safety
+/// The context lives as long as the process.
+pub unsafe fn keep_words(ctx: *mut raw::RedisModuleCtx) {
+    for word in WORDS {
+        let (start, len) = (word.as_ptr(), word.len());
+        // SAFETY: the context is live; the format matches the arguments; the bytes are copied. The
+        // reply keeps the context, which lives as long.
+        let reply =
+            unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx, c"ECHO".as_ptr(), c"b".as_ptr(), start, len))) };
+        if let Some(reply) = reply.filter(|reply| reply.text() == Some(word.as_bytes())) {
+            KEPT.with(|kept| kept.push((word, reply)));
+        }
+    }
+}
 
 /// Writes the reply of one call, in the client's protocol version.
 pub struct Reply<'c>(pub Ctx<'c>);
@@ -36,6 +61,18 @@ impl Out for Reply<'_> {
         unsafe { api!(RedisModule_ReplyWithStringBuffer(self.0.raw(), bytes.as_ptr().cast(), bytes.len())) };
     }
 
+    fn word(&mut self, word: &'static str) {
+        let is_word = |known: &str| std::ptr::eq(known, word) || known == word;
+        let kept = KEPT.with(|kept| kept.iter().find(|(known, _)| is_word(known)).map(|(_, reply)| reply.as_ptr()));
+        match kept {
+            // SAFETY: the context is live, and so is the reply, which is never freed.
+            Some(reply) => unsafe {
+                api!(RedisModule_ReplyWithCallReply(self.0.raw(), reply));
+            },
+            None => self.bulk(word.as_bytes()),
+        }
+    }
+
     fn nil(&mut self) {
         // SAFETY: the context is live.
         unsafe { api!(RedisModule_ReplyWithNull(self.0.raw())) };
@@ -62,35 +99,4 @@ pub fn line(ctx: Ctx<'_>, text: &str) {
     let text = std::ffi::CString::new(text).unwrap_or_else(|_| c"ERR internal error".into());
     // SAFETY: the context is live; the text ends in NUL and is copied.
     unsafe { api!(RedisModule_ReplyWithError(ctx.raw(), text.as_ptr())) };
-}
-
-/// A short text that ends in NUL, without an allocation.
-pub struct CWord([u8; CWORD_LEN]);
-
-impl CWord {
-    /// A copy of this text.
-    pub fn new(text: &str) -> Self {
-        let mut word = [0; CWORD_LEN];
-        // The last byte stays NUL.
-        let text = text.as_bytes();
-        let len = text.len().min(CWORD_LEN - 1);
-        word[..len].copy_from_slice(&text[..len]);
-        Self(word)
-    }
-
-    /// The pointer, for `api!`. Live as long as this value.
-    pub fn as_ptr(&self) -> *const std::os::raw::c_char {
-        self.0.as_ptr().cast()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_ends_in_nul() {
-        assert_eq!(&CWord::new("OK").0[..3], b"OK\0");
-        assert_eq!(CWord::new(&"x".repeat(100)).0[CWORD_LEN - 1], 0);
-    }
 }

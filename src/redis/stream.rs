@@ -97,8 +97,18 @@ impl<'c> Streams<'c> {
 }
 
 impl Drop for Streams<'_> {
-    /// Closes the streams, by which blocked readers are served, then signals and announces them.
+    #[inline]
     fn drop(&mut self) {
+        if !self.open.is_empty() {
+            self.close();
+        }
+    }
+}
+
+impl Streams<'_> {
+    /// Closes the streams, by which blocked readers are served, then signals and announces them.
+    #[cold]
+    fn close(&mut self) {
         for mut open in self.open.drain(..) {
             open.handle = KeyHandle::closed();
             if open.written && !std::thread::panicking() {

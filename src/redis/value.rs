@@ -127,22 +127,32 @@ impl StoredValue {
         self.stored.memory_bytes().saturating_add(shell).saturating_add(stats)
     }
 
-    /// Counts the answer of one call.
-    pub fn count_answer(&mut self, counter: usize, refused: Option<&Refused>, now_ms: i64) {
-        let stats = self.stats.get_or_insert_with(|| Box::new(PoolStats::new(now_ms)));
-        stats.count(counter, now_ms);
-        let Some(refused) = refused else { return };
-        if let Some(limit) = refused.limit {
-            stats.count_limit(limit);
-        }
-        if let Some(dimension) = &refused.lacked {
-            stats.count_lacked(dimension);
-        }
+    /// Whether the entry of the wake-up queue certainly serves: the pool needs nothing before it.
+    /// `changed`: the call has changed the pool.
+    pub fn is_scheduled(&self, now_ms: i64, changed: bool) -> bool {
+        let Some(known_ms) = self.scheduled_ms.filter(|&known_ms| known_ms > now_ms) else { return false };
+        // A pool that has not changed needs what it needed when it was scheduled.
+        !changed || self.stored.pool().is_some_and(|pool| known_ms <= pool.quiet_until_ms())
     }
 
-    /// Hands the counters over to the hot keys, where they are wanted.
+    /// Counts the answer of one call; whether the hot keys want to know now.
+    pub fn count_answer(&mut self, counter: usize, refused: Option<&Refused>, now_ms: i64) -> bool {
+        let stats = self.stats.get_or_insert_with(|| Box::new(PoolStats::new(now_ms)));
+        stats.count(counter, now_ms);
+        if let Some(refused) = refused {
+            if let Some(limit) = refused.limit {
+                stats.count_limit(limit);
+            }
+            if let Some(dimension) = &refused.lacked {
+                stats.count_lacked(dimension);
+            }
+        }
+        HotKeys::wants(stats)
+    }
+
+    /// Hands the counters over to the hot keys.
     pub fn hand_over(&mut self, hot_keys: &mut HotKeys, db: i32, name: &[u8], now_ms: i64) {
-        let Some(stats) = self.stats.as_deref_mut().filter(|stats| HotKeys::wants(stats)) else { return };
+        let Some(stats) = self.stats.as_deref_mut() else { return };
         let pool = self.stored.pool();
         let size = Size {
             held: pool.map_or(0, Pool::reserved),

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::value::StoredValue;
-use crate::core::model::pool::Pool;
 
 /// After how long a pool that was due, but had nothing to do, is tried again, ms. Keeps the sweep
 /// from spinning.
@@ -36,12 +35,7 @@ impl WakeQueue {
     /// Mostly this does nothing: an entry that is earlier than the pool needs stays until its time
     /// comes. So a pool with steady traffic costs one update per hold time, not one per call.
     pub fn reschedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue, now_ms: i64, changed: bool) {
-        if !changed && value.scheduled_ms.is_some_and(|known| known > now_ms) {
-            // The pool needs what it needed when it was scheduled.
-            return;
-        }
-        let quiet_until_ms = value.stored.pool().map_or(0, Pool::quiet_until_ms);
-        if value.scheduled_ms.is_some_and(|known| known > now_ms && known <= quiet_until_ms) {
+        if value.is_scheduled(now_ms, changed) {
             return;
         }
         let next = value.stored.next_wake_ms();

@@ -24,6 +24,7 @@ const CHECKED: &[(&str, &str)] = &[
     ("campaign/src", "campaign/src"),
     ("clients/rust/src", "clients/rust/src"),
     ("shop/src", "shop/src"),
+    ("ledger/src", "ledger/src"),
     ("testkit/src", "testkit/src"),
 ];
 

@@ -65,16 +65,18 @@ final class Stock
     /** Makes a call and its answer, or keeps both for the pipeline. `ask` sends it in a way of its own. */
     private function make(string $key, array $words, \Closure $make, bool $read = false, ?\Closure $ask = null): mixed
     {
-        $ask ??= fn () => $this->call($key, $words, $read);
         if ($this->waiting === null) {
-            return $make($ask());
+            return $make($ask === null ? $this->call($key, $words, $read) : $ask());
         }
-        $this->waiting[] = [$ask, $words, $make];
+        $this->waiting[] = [$ask ?? fn () => $this->call($key, $words, $read), $words, $make];
         return new Queued();
     }
 
     private function makeDecided(string $key, array $words, string $done, bool $read = false): mixed
     {
+        if ($this->waiting === null) {
+            return $this->decided($this->call($key, $words, $read), $done);
+        }
         return $this->make($key, $words, fn ($reply) => $this->decided($reply, $done), $read);
     }
 

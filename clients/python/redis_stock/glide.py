@@ -17,7 +17,7 @@ from .repeat import PASSES, WITHIN
 
 def _words(call: Call) -> list:
     # glide sends texts and bytes only.
-    return [word if type(word) is str or type(word) is bytes else str(word) for word in call.words]
+    return [str(word) if type(word) is int else word for word in call.words]
 
 
 # glide rewrites error replies. A code that it knows becomes a word of its own behind this text; of others the code stays, with

@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 
 use super::reconcile::{reconcile_some, Report, NO_POOL};
 use super::retried;
+use crate::clock::now_ms;
 use crate::config::Config;
 use crate::db::{Adjustment, Conflict, Db};
 use crate::failure::Failure;
 use crate::redis_client::RedisClient;
-use crate::run::now_ms;
 
 /// What was asked for.
 #[derive(Clone, Debug)]

@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 use super::bar;
 use super::old_epochs::old_epochs;
 use crate::buckets::part;
+use crate::clock::now_ms;
 use crate::config::Config;
 use crate::db::{Db, Dialect, Tx};
 use crate::event::MOST_POOL;
 use crate::failure::Failure;
 use crate::projection::{Incident, Position, StockRow};
 use crate::redis_client::RedisClient;
-use crate::run::now_ms;
 
 /// Rows that one transaction covers.
 const PAGE: i64 = 8192;
@@ -223,7 +223,10 @@ async fn load_page(
         positions = db.lock_positions(&mut tx, &names).await?;
     }
     let unknown: Vec<&str> = names.iter().copied().filter(|pool| !positions.contains_key(*pool)).collect();
-    let found = redis.pools(&unknown).await?;
+    let found = match redis.has_any(&unknown).await? {
+        true => redis.pools(&unknown).await?,
+        false => vec![None; unknown.len()],
+    };
     let started: Vec<(&str, Position)> = unknown
         .iter()
         .zip(found)

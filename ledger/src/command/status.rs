@@ -4,12 +4,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::table;
+use crate::clock::now_ms;
 use crate::config::Config;
 use crate::db::Db;
 use crate::failure::Failure;
 use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
-use crate::run::now_ms;
 use crate::text::unescape;
 
 /// Counting further than this would cost more than the number is worth.

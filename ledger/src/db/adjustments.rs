@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 
-use super::{query, Db, Tx, Value};
+use super::database::Db;
+use super::query::{query, Value};
+use super::transaction::Tx;
 
 /// One adjustment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,12 @@
 
 use anyhow::Result;
 
+use super::database::Db;
+use super::query::{query, Row};
 use super::table_shape::{Column, Facts, Storage};
-use super::{query, Db, Dialect, Row, Tx};
+use super::transaction::Tx;
 use crate::config::StockTable;
+use crate::dialect::Dialect;
 use crate::failure::Failure;
 
 /// Tables whose rows must be written together with the stock table's, or not at all.

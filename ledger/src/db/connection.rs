@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Database, Executor, MySql, Postgres, Result, Sqlite};
 
-use super::Dialect;
+use crate::dialect::Dialect;
 
 /// So long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(10);

@@ -2,8 +2,16 @@
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
+use sqlx::sqlite::SqliteError;
 
-use super::Conflict;
+/// Another program changed a row of the stock table in between. The transaction is to be made
+/// again.
+#[derive(Debug, thiserror::Error)]
+#[error("row {row} of the stock table was changed by somebody else in between, or does not keep what is written")]
+pub struct Conflict {
+    /// The first one of them.
+    pub row: String,
+}
 
 /// The error of a database in the chain of an error.
 fn of(error: &anyhow::Error) -> Option<&sqlx::Error> {
@@ -17,6 +25,12 @@ fn code(error: &dyn DatabaseError) -> String {
         Some(error) => error.number().to_string(),
         None => error.code().unwrap_or_default().into_owned(),
     }
+}
+
+/// SQLite's own number without what it adds for single cases; none of another database.
+fn sqlite_class(error: &dyn DatabaseError) -> Option<u32> {
+    let code = error.try_downcast_ref::<SqliteError>()?.code()?;
+    Some(code.parse::<u32>().ok()? & 0xff)
 }
 
 /// Whether the same transaction, made again, may well succeed: somebody else was faster.
@@ -38,19 +52,28 @@ pub fn is_contention(error: &anyhow::Error) -> bool {
 /// of Galera that has lost its cluster. Another connection may reach the one that does.
 pub fn is_read_only(error: &anyhow::Error) -> bool {
     const CODES: [&str; 5] = ["1290", "1792", "1836", "1047", "25006"];
-    has_code(error, |code, _| CODES.contains(&code))
+    const SQLITE_READONLY: u32 = 8;
+    has_code(error, |code, inner| CODES.contains(&code) || sqlite_class(inner) == Some(SQLITE_READONLY))
 }
 
 /// Whether the database cannot be reached or does not serve now: what is at fault is the connection
 /// or the server, and not what was asked of it.
 pub fn is_unavailable(error: &anyhow::Error) -> bool {
-    // Shutting down, starting, no connection left, an idle transaction that was ended.
-    const CODES: [&str; 5] = ["53300", "1040", "1053", "1927", "25P03"];
+    // Shutting down, starting, no connection left, an idle transaction that was ended; a file that
+    // cannot be written. No row is at fault when the disk is full.
+    const CODES: [&str; 10] = ["1040", "1053", "1927", "25P03", "58030", "1021", "1026", "1114", "1037", "1041"];
+    // Connection failures, no more of something (a disk, memory, connections), shutting down.
+    const CLASSES: [&str; 3] = ["08", "53", "57P"];
+    const SQLITE_IOERR: u32 = 10;
+    const SQLITE_FULL: u32 = 13;
     match of(error) {
         None => false,
         Some(sqlx::Error::Database(_)) => {
             is_read_only(error)
-                || has_code(error, |code, _| code.starts_with("57P") || code.starts_with("08") || CODES.contains(&code))
+                || has_code(error, |code, inner| match sqlite_class(inner) {
+                    Some(class) => [SQLITE_IOERR, SQLITE_FULL].contains(&class),
+                    None => CODES.contains(&code) || (code.len() == 5 && CLASSES.iter().any(|c| code.starts_with(c))),
+                })
         }
         Some(error) => matches!(
             error,
@@ -85,4 +108,65 @@ pub(super) fn is_missing_table(error: &anyhow::Error) -> bool {
 /// Whether an index of this name is there already.
 pub(super) fn is_known_index(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|inner| code(inner) == "1061")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::fmt;
+
+    use sqlx::error::ErrorKind;
+
+    use super::*;
+
+    /// An error of PostgreSQL, as far as this file asks it.
+    #[derive(Debug)]
+    struct Answer(&'static str);
+
+    impl fmt::Display for Answer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Answer {}
+
+    impl DatabaseError for Answer {
+        fn message(&self) -> &str {
+            self.0
+        }
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(Cow::Borrowed(self.0))
+        }
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn what_is_no_fault_of_a_row_is_told_apart() {
+        let error = |code| anyhow::Error::from(sqlx::Error::Database(Box::new(Answer(code)))).context("a batch");
+        // Shutting down, crashed, starting; ended while idle; no disk, memory or connections left; a
+        // file that cannot be written; a connection that broke.
+        for code in ["57P01", "57P02", "57P03", "25P03", "53100", "53200", "53300", "58030", "08006"] {
+            assert!(is_unavailable(&error(code)) && !is_contention(&error(code)), "{code}");
+        }
+        assert!(is_read_only(&error("25006")) && is_unavailable(&error("25006")));
+        for code in ["40001", "40P01", "55P03"] {
+            assert!(is_contention(&error(code)) && !is_unavailable(&error(code)), "{code}");
+        }
+        // A CHECK, a number out of range, an exception of a trigger, a statement that took too long.
+        for code in ["23514", "22003", "P0001", "57014"] {
+            assert!(!is_unavailable(&error(code)) && !is_conflict(&error(code)), "{code}");
+        }
+    }
 }

@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 
+use super::database::Db;
 use super::many::Insert;
-use super::{query, Db, Tx, Value};
+use super::query::{query, Value};
+use super::transaction::Tx;
 use crate::dialect::Existing;
 
 /// A stream's row.

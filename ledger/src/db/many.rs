@@ -5,8 +5,10 @@
 
 use anyhow::Result;
 
-use super::{query, Db, Dialect, Row, Tx, Value};
-use crate::dialect::{filled, sliced, Existing};
+use super::database::Db;
+use super::query::{query, Row, Value};
+use super::transaction::Tx;
+use crate::dialect::{filled, sliced, Dialect, Existing};
 
 /// Rows to insert.
 pub(super) struct Insert<const N: usize> {

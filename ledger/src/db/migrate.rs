@@ -2,8 +2,10 @@
 
 use anyhow::{bail, Result};
 
+use super::database::Db;
 use super::faults::{is_known_index, is_missing_table};
-use super::{query, Db, Dialect};
+use super::query::query;
+use crate::dialect::Dialect;
 use crate::failure::Failure;
 
 /// The version of the tables that this program works with.

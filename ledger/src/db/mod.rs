@@ -3,6 +3,7 @@
 mod adjustments;
 mod catalogue;
 mod connection;
+mod database;
 mod faults;
 mod feed;
 mod incidents;
@@ -17,163 +18,16 @@ mod table_shape;
 mod tokens;
 mod transaction;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
-
-use anyhow::{Context, Result};
-
-use crate::config::{Config, StockTable};
-use crate::failure::{redacted, Failure};
-
 pub use crate::dialect::Dialect;
 pub use adjustments::Adjustment;
 pub use connection::{Connection, Pool};
-use faults::is_refused_login;
-pub use faults::{is_conflict, is_contention, is_read_only, is_unavailable};
+pub use database::Db;
+pub use faults::{is_conflict, is_contention, is_read_only, is_unavailable, Conflict};
 pub use feed::StreamRow;
 pub use incidents::Listed;
 pub use migrate::VERSION;
 pub use pending::Waiting;
 pub use query::{query, Query, Row, Value};
-pub use stock_rows::{Conflict, ReadRow};
+pub use stock_rows::ReadRow;
 pub use table_shape::{Shape, Unfit};
 pub use transaction::Tx;
-
-/// Whoever waits longer for a lock has met somebody who is slower, and tries again. A command with
-/// little patience asks more often, so that it ends in time.
-const LONGEST_LOCK_WAIT_S: u64 = 10;
-
-/// The database with what is configured about it.
-pub struct Db {
-    pool: Pool,
-    /// Counts how often all connections were given up: one of an earlier number is closed.
-    generation: Arc<AtomicU64>,
-    /// For connections beside the pool.
-    url: String,
-    /// What each of them begins with, and what each transaction begins with.
-    session: Vec<String>,
-    begin: String,
-    /// Which SQL it speaks.
-    pub dialect: Dialect,
-    /// The stock table, its names quoted.
-    pub stock: StockTable,
-    /// How its columns are read and written.
-    shape: Shape,
-    /// Whether notices are written for the program that keeps the orders.
-    pub notify: bool,
-    /// Whether other nodes write, too, which do not see this one's locks (Galera).
-    is_cluster: bool,
-}
-
-impl Db {
-    /// Opens the database; `create` makes the file of a SQLite database that is not there.
-    pub async fn open(config: &Config, create: bool) -> Result<Db> {
-        let url = &config.database.url;
-        let dialect = Dialect::of(url)?;
-        let url = match dialect {
-            Dialect::Sqlite if create && !url.contains('?') => format!("{url}?mode=rwc"),
-            _ => url.clone(),
-        };
-        let lock_seconds = (config.run.patience_seconds / 4).clamp(1, LONGEST_LOCK_WAIT_S);
-        let session = dialect.session(lock_seconds);
-        let pool = Pool::open(&url, config.database.connections, &session).await.map_err(|e| {
-            match (dialect, &e) {
-                // No patience makes a wrong address right, nor a server speak TLS that does not.
-                (_, sqlx::Error::Configuration(_) | sqlx::Error::Tls(_)) => {
-                    Failure::Refused(format!("database.url: {}", redacted(&e.to_string())))
-                }
-                (Dialect::Sqlite, _) if !create => {
-                    Failure::Order(format!("{url} cannot be opened ({e}): run `stock-ledger init`"))
-                }
-                _ if is_refused_login(&e) => Failure::Refused(format!("the database at {}: {e}", redacted(&url))),
-                _ => Failure::Unreachable(format!("the database at {} cannot be reached: {e}", redacted(&url))),
-            }
-        })?;
-        let named = &config.stock;
-        let stock = StockTable {
-            table: dialect.quoted(&named.table),
-            key: dialect.quoted(&named.key),
-            quantity: dialect.quoted(&named.quantity),
-            version: named.version.as_ref().map(|version| dialect.quoted(version)),
-            negative: named.negative,
-            unit: named.unit.clone(),
-        };
-        let (begin, generation, shape) = (dialect.begin(lock_seconds), Arc::default(), Shape::plain(dialect));
-        Ok(Db {
-            pool,
-            generation,
-            url,
-            session,
-            begin,
-            dialect,
-            stock,
-            shape,
-            notify: config.run.notify,
-            is_cluster: false,
-        })
-    }
-
-    /// Opens a database that `init` has prepared.
-    pub async fn open_prepared(config: &Config) -> Result<Db> {
-        let mut db = Db::open(config, false).await?;
-        db.check_version().await?;
-        db.inspect(&config.stock).await?;
-        Ok(db)
-    }
-
-    /// Looks at the stock table, as the catalogue has it, and refuses one that would stop the feed
-    /// later, or that would count wrong. `named` has the names as they are configured.
-    ///
-    /// # Errors
-    /// `Failure::Refused`, with the name of the table or column and what would do.
-    pub async fn inspect(&mut self, named: &StockTable) -> Result<()> {
-        self.check_database().await?;
-        let Some(facts) = self.facts(named).await? else {
-            let text = format!("the database has no table {} (stock.table): make it, or name another one", named.table);
-            return Err(Failure::Refused(text).into());
-        };
-        self.shape = Shape::of(self.dialect, named, &facts).map_err(Failure::Refused)?;
-        if self.dialect == Dialect::Mysql {
-            let wsrep = self.send("SHOW VARIABLES LIKE 'wsrep_on'").await?;
-            self.is_cluster = wsrep.first().is_some_and(|row| row.text(1).is_ok_and(|value| value == "ON"));
-        }
-        Ok(())
-    }
-
-    /// How the columns of the stock table are read and written.
-    pub fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    /// Begins a transaction.
-    pub async fn begin(&self) -> Result<Tx> {
-        Tx::begin(&self.pool, &self.begin, &self.generation).await
-    }
-
-    /// Gives all connections up, so that the next ones reach whoever serves now: behind a proxy or a
-    /// moving address that is another server.
-    pub async fn give_up_connections(&self) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
-        while let Some(connection) = self.pool.try_acquire() {
-            // It is not needed any more, whatever closing it says.
-            let _ = connection.close().await;
-        }
-    }
-
-    /// A connection beside the pool, on which nothing has happened yet: it sees what others have
-    /// committed, and no more.
-    async fn witness(&self) -> Result<Tx> {
-        let pool = Pool::open(&self.url, 1, &self.session).await.context("a connection of the database")?;
-        Tx::begin(&pool, &self.begin, &self.generation).await
-    }
-
-    /// A statement of its own, without values.
-    async fn send(&self, sql: &str) -> sqlx::Result<Vec<Row>> {
-        query(sql).fetch_all(&mut self.pool.acquire().await?).await
-    }
-
-    /// Closes the connections.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
-}

@@ -3,9 +3,11 @@
 
 use anyhow::Result;
 
+use super::database::Db;
 use super::many::Insert;
-use super::{query, Db, Dialect, Tx, Value};
-use crate::dialect::Existing;
+use super::query::{query, Value};
+use super::transaction::Tx;
+use crate::dialect::{Dialect, Existing};
 use crate::projection::Notice;
 
 /// The channel of PostgreSQL that is notified, and the table.

@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::{bail, Result};
 
+use super::database::Db;
 use super::many::Insert;
-use super::{query, Db, Dialect, Row, Tx, Value};
-use crate::dialect::{sliced, Existing};
+use super::query::{query, Row, Value};
+use super::transaction::Tx;
+use crate::dialect::{sliced, Dialect, Existing};
 use crate::projection::{OrderLine, Position, State};
 
 const POSITION: [&str; 6] = ["pool", "epoch", "seq", "out_units", "uncovered", "needs_audit"];

@@ -6,22 +6,17 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
+use super::database::Db;
+use super::faults::Conflict;
 use super::many::repeated;
-use super::{query, Db, Dialect, Row, Tx, Unfit, Value};
-use crate::dialect::{filled, sliced};
+use super::query::{query, Row, Value};
+use super::table_shape::Unfit;
+use super::transaction::Tx;
+use crate::dialect::{filled, sliced, Dialect};
 use crate::projection::StockRow;
 
 /// Rows in one UPDATE of MySQL.
 const MOST_CASES: usize = 64;
-
-/// Another program changed a row of the stock table in between. The transaction is to be made
-/// again.
-#[derive(Debug, thiserror::Error)]
-#[error("row {row} of the stock table was changed by somebody else in between, or does not keep what is written")]
-pub struct Conflict {
-    /// The first one of them.
-    pub row: String,
-}
 
 /// A column of texts.
 fn column<'q, T: Into<Cow<'q, str>>>(texts: impl Iterator<Item = T>) -> Value<'q> {

@@ -4,8 +4,8 @@
 //! A number is read as text and understood here, exactly, or its row does not fit. No CAST that
 //! rounds stands anywhere.
 
-use super::Dialect;
 use crate::config::StockTable;
+use crate::dialect::Dialect;
 
 /// Quantities beyond this are none that the module has.
 const MAX_UNITS: u64 = (1 << 53) - 1;

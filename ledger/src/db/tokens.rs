@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
+use super::database::Db;
 use super::many::Insert;
-use super::{query, Db, Tx, Value};
+use super::query::{query, Value};
+use super::transaction::Tx;
 use crate::dialect::Existing;
 use crate::projection::{is_made_up, Fork, Token, TokenKey};
 

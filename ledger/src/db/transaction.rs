@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{query, Connection, Pool};
+use super::connection::{Connection, Pool};
+use super::query::query;
 use anyhow::{Context, Result};
 
 /// A ROLLBACK that takes longer ends with the connection.

@@ -1,7 +1,7 @@
 //! A pool goes on in an epoch that the database has not seen: where did its history leave the one
 //! in the database?
 
-use super::{Fork, Incident, Mark, Position, Projection, Standing};
+use super::rows::{Fork, Incident, Mark, Position, Projection, Standing};
 use crate::event::{Event, Kind};
 
 /// What Redis must be asked before the first event of a new epoch is applied.

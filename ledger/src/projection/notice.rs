@@ -1,6 +1,6 @@
 //! Notices: what the program that keeps the orders should hear of.
 
-use super::{Projection, State};
+use super::order_lines::State;
 use crate::event::{Event, Kind};
 
 /// What became of an order in a pool.
@@ -23,26 +23,24 @@ pub struct Notice {
     pub at_ms: i64,
 }
 
-impl Projection {
-    /// Notes what the order's program should hear of. `known`: all of it had been booked in a
-    /// history that Redis has lost since, and it is only repeated.
-    pub(super) fn notice(&mut self, event: &Event, known: bool) {
+impl Notice {
+    /// What the order's program should hear of an event, if anything.
+    pub(super) fn of(event: &Event) -> Option<Notice> {
         let state = match event.kind {
             Kind::Confirmed | Kind::Late => State::Confirmed,
             Kind::Returned => State::Returned,
             Kind::Expired => State::Expired,
             Kind::Released | Kind::Cancelled => State::Released,
-            _ => return,
+            _ => return None,
         };
-        let Some(order) = event.order.clone().filter(|_| self.notify && !known) else { return };
-        self.notices.push(Notice {
+        Some(Notice {
             pool: event.pool.clone(),
-            order,
+            order: event.order.clone()?,
             state,
             qty: event.qty,
             epoch: event.epoch.clone(),
             seq: event.seq,
             at_ms: event.at_ms,
-        });
+        })
     }
 }

@@ -1,6 +1,5 @@
 //! Order lines: one order in one pool.
 
-use super::Projection;
 use crate::event::{Event, Kind};
 
 /// Where an order stands.
@@ -65,16 +64,10 @@ pub struct OrderLine {
     pub seq: i64,
 }
 
-impl Projection {
-    /// Lets the order's line follow the event, of which `gone` units left by `out`. Answers how
-    /// many of them the database had counted already, in a history that Redis has lost since.
-    /// `repeated`: what its token says about that.
-    pub(super) fn write_line(&mut self, event: &Event, gone: i64, repeated: Option<i64>) -> i64 {
-        let Some(order) = &event.order else { return 0 };
-        let key = (event.pool.clone(), order.clone());
-        let old = self.lines.remove(&key);
-        let is_new = old.is_none();
-        let mut line = old.unwrap_or_else(|| OrderLine {
+impl OrderLine {
+    /// An order of which nothing is known before this event.
+    fn unknown(event: &Event) -> OrderLine {
+        OrderLine {
             state: State::Reserved,
             qty: 0,
             returned: 0,
@@ -85,18 +78,22 @@ impl Projection {
             changed_ms: event.at_ms,
             epoch: String::new(),
             seq: 0,
-        });
+        }
+    }
+
+    /// The line after the event, of which `gone` units left by `out`; and how many of them the
+    /// database had counted already, in a history that Redis has lost since. `repeated`: what its
+    /// token says about that.
+    pub(super) fn after(old: Option<OrderLine>, event: &Event, gone: i64, repeated: Option<i64>) -> (OrderLine, i64) {
+        let is_new = old.is_none();
+        let mut line = old.unwrap_or_else(|| OrderLine::unknown(event));
         let credit = line.follow(event, gone, is_new, repeated);
         line.changed_ms = event.at_ms;
         line.epoch.clone_from(&event.epoch);
         line.seq = event.seq;
-        self.touched.insert(key.clone());
-        self.lines.insert(key, line);
-        credit
+        (line, credit)
     }
-}
 
-impl OrderLine {
     fn follow(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
         match event.kind {
             Kind::Reserved if !event.attributes.is_empty() => self.attributes.clone_from(&event.attributes),

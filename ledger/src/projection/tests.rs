@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::Kind;
+use crate::event::{Event, Kind};
 
 const POOL: &str = "sku:1";
 

@@ -1,7 +1,6 @@
 //! Tokens of STOCK.ADD, STOCK.TRANSFER and STOCK.RETURN: by them a call is known again that Redis lost and its
 //! caller repeats.
 
-use super::Projection;
 use crate::event::{Event, Kind};
 use crate::text::{ascii, unescape};
 
@@ -40,17 +39,5 @@ impl Event {
         };
         let order = self.order.as_deref().map(|o| ascii(&unescape(o))).unwrap_or_default();
         Some((self.pool.clone(), order, token))
-    }
-}
-
-impl Projection {
-    /// Remembers the event's call. Answers what was counted for it before, in a history that
-    /// Redis has lost since; `None` where the call has no token.
-    pub(super) fn recognise(&mut self, event: &Event) -> Option<i64> {
-        let key = event.token_key()?;
-        let token = Token { units: event.qty, lost: false, epoch: event.epoch.clone(), seq: event.seq };
-        self.changed_tokens.insert(key.clone());
-        let old = self.tokens.insert(key, token).filter(|old| old.lost);
-        event.token.as_ref().map(|_| old.map_or(0, |old| old.units))
     }
 }

@@ -1,5 +1,6 @@
 //! Redis, through the protocol only: one server, one behind Sentinel, or a cluster.
 
+mod connect;
 mod lineage;
 pub mod pools;
 mod reader;
@@ -13,21 +14,19 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail, Context, Result};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline, Value};
+use redis::{Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, Value};
 
 use crate::config;
 use crate::failure::Failure;
 use crate::text::unescape;
+
+use connect::{address, beside, connect, unreachable};
 
 pub use crate::wire::Field;
 pub use reader::Reader;
 pub use reply::Fields;
 pub use slots::slot;
 
-/// For so long a call may take. Long enough for a server that is busy, short enough to notice a
-/// dead one.
-const ANSWER: Duration = Duration::from_secs(20);
-const CONNECT: Duration = Duration::from_secs(3);
 const BULK: usize = 1000;
 const REDIRECTS: usize = 8;
 
@@ -38,10 +37,6 @@ pub struct RedisClient {
     open: HashMap<String, MultiplexedConnection>,
     /// In a cluster: who has which slots.
     slots: Vec<slots::Range>,
-}
-
-fn unreachable(error: impl std::fmt::Display) -> anyhow::Error {
-    Failure::Unreachable(format!("Redis cannot be reached: {error}")).into()
 }
 
 impl RedisClient {
@@ -280,43 +275,7 @@ pub struct History {
     pub dropped: i64,
 }
 
-/// CLIENT SETNAME, as CLIENT LIST shows it.
-fn set_name() -> Cmd {
-    let mut name = redis::cmd("CLIENT");
-    name.arg("SETNAME").arg("stock-ledger");
-    name
-}
-
 fn is_elsewhere(answer: &Value) -> bool {
     let Value::ServerError(error) = answer else { return false };
     ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"].contains(&error.code())
-}
-
-/// Another server of the same kind: with TLS where this one has it.
-fn beside(address: &ConnectionAddr, host: String, port: u16) -> ConnectionAddr {
-    match address {
-        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
-            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
-        }
-        ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) => ConnectionAddr::Tcp(host, port),
-    }
-}
-
-async fn connect(info: &ConnectionInfo) -> Result<MultiplexedConnection> {
-    let client = Client::open(info.clone()).context("the address of Redis")?;
-    let config = AsyncConnectionConfig::new().set_response_timeout(ANSWER).set_connection_timeout(CONNECT);
-    let opened = client.get_multiplexed_async_connection_with_config(&config).await;
-    let mut connection = opened.map_err(|error| {
-        Failure::Unreachable(format!("Redis at {} cannot be reached: {error}", address(&info.addr)))
-    })?;
-    // Only so that CLIENT LIST tells who it is: a server that refuses it is as good.
-    let _ = set_name().query_async::<()>(&mut connection).await;
-    Ok(connection)
-}
-
-fn address(address: &ConnectionAddr) -> String {
-    match address {
-        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port}"),
-        ConnectionAddr::Unix(path) => path.display().to_string(),
-    }
 }

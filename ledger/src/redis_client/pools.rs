@@ -1,12 +1,17 @@
 //! The module's commands.
 
+use std::collections::BTreeMap;
+
 use anyhow::{bail, Context, Result};
 use redis::{Cmd, Value};
 
 use super::reply::{bytes, decision};
-use super::{Fields, RedisClient};
+use super::{slot, Fields, RedisClient};
 use crate::projection::{Position, State};
 use crate::text::{escape, unescape};
+
+/// Keys in one command at most.
+const MOST_KEYS: usize = 1000;
 
 /// What STOCK.GET says of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -237,6 +242,23 @@ impl RedisClient {
         let (word, rest) = decision(&answer);
         let rest: Vec<String> = rest.iter().map(|v| escape(&bytes(v))).collect();
         Ok((word, rest.join(" ")))
+    }
+
+    /// Whether any of these keys is there, in one look for all of a slot. True where this user may
+    /// not ask.
+    pub async fn has_any(&mut self, pools: &[&str]) -> Result<bool> {
+        let mut by_slot: BTreeMap<u16, Vec<Vec<u8>>> = BTreeMap::new();
+        for key in pools.iter().map(|pool| unescape(pool)) {
+            let slot = if self.settings.cluster { slot(&key) } else { 0 };
+            by_slot.entry(slot).or_default().push(key);
+        }
+        let calls = by_slot.values().flat_map(|keys| keys.chunks(MOST_KEYS)).map(|keys| {
+            let mut call = redis::cmd("EXISTS");
+            call.arg(keys);
+            (keys.first().cloned().unwrap_or_default(), call)
+        });
+        let answers = self.calls(calls.collect()).await?;
+        Ok(answers.iter().any(|answer| !matches!(answer, Value::Int(0))))
     }
 
     /// STOCK.SET NX of many pools: whether each was made. An error of the server ends it.

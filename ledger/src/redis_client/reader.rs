@@ -7,7 +7,8 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{set_name, tls, unreachable, ANSWER, CONNECT};
+use super::connect::{set_name, unreachable, ANSWER, CONNECT};
+use super::tls;
 use crate::text::unescape;
 use crate::wire::{Broken, Cursor, Field};
 

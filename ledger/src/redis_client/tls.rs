@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
 
-use super::unreachable;
+use super::connect::unreachable;
 
 /// TLS over a connection to a host.
 pub(super) async fn over(socket: TcpStream, host: &str) -> Result<TlsStream<TcpStream>> {

@@ -4,58 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 
+use super::batch::Batch;
+use super::replay::Replay;
 use super::set_aside::{RowsNotWritten, SetAside};
-use super::{now_ms, Replay};
+use crate::clock::now_ms;
 use crate::config::Config;
 use crate::db::{Db, StreamRow, Tx};
 use crate::event::Event;
-use crate::projection::{Incident, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW};
-use crate::redis_client::{Field, RedisClient};
+use crate::projection::{Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW};
+use crate::redis_client::RedisClient;
 use crate::text::unescape;
-
-/// Entries that were read, and what they say.
-#[derive(Default)]
-pub struct Batch {
-    /// Events, in order.
-    pub events: Vec<Event>,
-    /// Entries that are none.
-    pub unreadable: Vec<Incident>,
-    /// The id of the last entry; empty: there was none.
-    pub last_id: String,
-    /// How many are of other logical databases.
-    pub elsewhere: u64,
-    /// How many entries there were in all.
-    pub entries: u64,
-}
-
-impl Batch {
-    /// Whether there was no entry.
-    pub fn is_empty(&self) -> bool {
-        self.last_id.is_empty()
-    }
-
-    /// Adds an entry. Those of other logical databases are left out.
-    pub fn add(&mut self, stream: &str, db: i64, id: &str, fields: &[Field<'_>]) {
-        match Event::parse(fields) {
-            Ok(event) if event.db == db => self.events.push(event),
-            Ok(_) => self.elsewhere += 1,
-            Err(why) => {
-                self.unreadable.push(Incident {
-                    kind: "unreadable",
-                    pool: String::new(),
-                    order: String::new(),
-                    epoch: String::new(),
-                    seq: 0,
-                    units: 0,
-                    detail: format!("entry {id} of {stream}: {why}"),
-                });
-            }
-        }
-        self.entries += 1;
-        self.last_id.clear();
-        self.last_id.push_str(id);
-    }
-}
 
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use super::now_ms;
+use crate::clock::now_ms;
 use crate::config::Config;
 use crate::db::Db;
 use crate::event::{Event, Kind};

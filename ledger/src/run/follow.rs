@@ -1,5 +1,6 @@
 //! Follows one stream, through everything that breaks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,11 +8,14 @@ use anyhow::{anyhow, bail, Result};
 use rand::Rng;
 use tokio::sync::watch;
 
+use super::apply::{apply, Applied, Feed};
+use super::batch::Batch;
 use super::end_check::EndCheck;
+use super::metrics;
 use super::prefetcher::{Prefetcher, ReadRequest};
+use super::replay::Replay;
 use super::report::Report;
-use super::set_aside::{broken, RowsNotWritten};
-use super::{apply, metrics, Applied, Batch, Feed, Replay, SetAside};
+use super::set_aside::{broken, RowsNotWritten, SetAside};
 use crate::config::Config;
 use crate::db::{is_conflict, is_contention, is_read_only, is_unavailable, Db, StreamRow};
 use crate::failure::error_chain;
@@ -41,6 +45,10 @@ const ROW_EVERY: Duration = Duration::from_secs(10);
 /// spinning. A table whose rows never become what is written would otherwise keep a core busy for
 /// ever.
 const TRIES: u32 = 30;
+/// While entries wait, one transaction takes up to so many reads: rows that many events touch are
+/// then written once. Each read is of `run.batch` entries all the same, because Redis serves
+/// nobody else meanwhile.
+pub const MOST_READS: usize = 16;
 /// From here on each retry is in the log.
 const WARN_TRIES: u32 = 8;
 const LONGEST_PAUSE_MS: u64 = 250;
@@ -57,6 +65,10 @@ pub struct Follower {
     failing: Option<Instant>,
     /// Pools whose rows cannot be written.
     set_aside: SetAside,
+    /// Reads that the next transaction takes at most: twice as many after each success, one after
+    /// each failure. A short transaction seldom meets somebody who writes the same rows, and comes
+    /// through where a long one is cut off.
+    reads: usize,
 }
 
 /// Why following ended for now.
@@ -67,10 +79,20 @@ enum Ended {
     Restart,
 }
 
+/// What became of a batch.
+enum Written {
+    /// It is in the database.
+    Done,
+    /// Somebody else wrote a row of it: its reads are to be written one by one.
+    Contended,
+    /// Following ended.
+    Ended(Ended),
+}
+
 impl Follower {
     /// A follower of `stream`.
     pub fn new(config: Arc<Config>, db: Arc<Db>, stream: String, once: bool, stop: watch::Receiver<bool>) -> Follower {
-        Follower { config, db, stream, once, stop, failing: None, set_aside: SetAside::default() }
+        Follower { config, db, stream, once, stop, failing: None, set_aside: SetAside::default(), reads: 1 }
     }
 
     fn stopping(&self) -> bool {
@@ -87,6 +109,7 @@ impl Follower {
             if before.is_none() || self.failing.is_none() {
                 wait = FIRST_WAIT;
             }
+            self.reads = 1;
             let (error, known) = match ended {
                 Ok(Ended::Finished) => return Ok(()),
                 // Something was written since the last time: from the start at once.
@@ -173,8 +196,8 @@ impl Follower {
             }
             self.set_aside.retry(&self.db, &self.config).await?;
             if let Some(events) = check.ripe(&row.entry) {
-                let batch = Batch { events, last_id: row.entry.clone(), ..Batch::default() };
-                if let Some(ended) = self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
+                let batch = Batch::of(events, &row.entry);
+                if let Written::Ended(ended) = self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
                     return Ok(ended);
                 }
             }
@@ -183,7 +206,7 @@ impl Follower {
                 check.look(&self.db, &mut redis, &self.config, &self.stream).await?;
             }
             let batch = tokio::select! {
-                batch = prefetcher.next() => batch?,
+                batch = prefetcher.next(self.reads) => batch?,
                 () = tokio::time::sleep(CHECK_EVERY), if !self.once && check.is_walking() => continue,
                 _ = self.stop.changed() => continue,
             };
@@ -217,8 +240,17 @@ impl Follower {
                 }
             }
             report.elsewhere(&self.stream, redis.db(), batch.elsewhere);
-            if let Some(ended) = self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
-                return Ok(ended);
+            let mut batches = VecDeque::from([batch]);
+            self.reads = (self.reads * 2).min(MOST_READS);
+            while let Some(batch) = batches.pop_front() {
+                match self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
+                    Written::Done => {}
+                    Written::Ended(ended) => return Ok(ended),
+                    Written::Contended => {
+                        self.reads = 1;
+                        batches.extend(batch.split());
+                    }
+                }
             }
             self.failing = None;
             report.look(&self.stream, &row, false);
@@ -238,7 +270,7 @@ impl Follower {
         Ok(false)
     }
 
-    /// Writes a batch. What it answers ends the following.
+    /// Writes a batch.
     async fn write(
         &mut self,
         batch: &Batch,
@@ -246,7 +278,7 @@ impl Follower {
         row: &mut StreamRow,
         history: &str,
         replay: &mut Option<Replay>,
-    ) -> Result<Option<Ended>> {
+    ) -> Result<Written> {
         let (db, config, stream) = (self.db.clone(), self.config.clone(), self.stream.clone());
         let began = Instant::now();
         for tries in 1.. {
@@ -255,14 +287,18 @@ impl Follower {
                 Ok(Applied::Done { pending }) => {
                     metrics::count_batch();
                     self.set_aside.extend(pending);
-                    return Ok(None);
+                    return Ok(Written::Done);
                 }
-                Ok(Applied::NewHistory) => return Ok(Some(Ended::Restart)),
+                Ok(Applied::NewHistory) => return Ok(Written::Ended(Ended::Restart)),
                 Ok(Applied::NotAlone) => {
                     tracing::warn!(stream = self.stream, "another program follows this stream, too");
                     let pause = rand::rng().random_range(50..500);
                     self.pause(Duration::from_millis(pause)).await;
-                    return Ok(Some(Ended::Restart));
+                    return Ok(Written::Ended(Ended::Restart));
+                }
+                Err(error) if is_conflict(&error) && batch.reads() > 1 => {
+                    metrics::count_retry();
+                    return Ok(Written::Contended);
                 }
                 Err(error) if self.sets_aside(&error, tries).await? => {}
                 // Somebody else wrote a row of the stock table: the same again, from what it says
@@ -286,7 +322,7 @@ impl Follower {
                 break;
             }
         }
-        Ok(Some(Ended::Finished))
+        Ok(Written::Ended(Ended::Finished))
     }
 
     /// Sets the rows aside that the database does not take. False: it is none of them, or it is too

@@ -1,6 +1,7 @@
 //! The feed: follows each event stream and writes what happened into the database, each event once.
 
 mod apply;
+mod batch;
 mod end_check;
 mod follow;
 pub mod metrics;
@@ -11,7 +12,7 @@ mod set_aside;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::watch;
@@ -22,19 +23,15 @@ use crate::db::Db;
 use crate::exit_code::exit_code;
 use crate::failure::error_chain;
 
-pub use apply::{apply, Applied, Batch, Feed};
+pub use apply::{apply, Applied, Feed};
+pub use batch::Batch;
 pub use end_check::is_ahead;
+pub use follow::MOST_READS;
 pub use replay::Replay;
 pub use set_aside::{settle, SetAside};
 
 /// Up to so many streams have a thread each.
 const MOST_THREADS: usize = 64;
-
-/// Milliseconds since 1970.
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// A signal that asks to stop: SIGTERM or SIGINT. What is in hand is finished.
 pub fn stop_signal() -> Result<watch::Sender<bool>> {

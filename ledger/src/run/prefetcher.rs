@@ -4,7 +4,7 @@ use anyhow::{anyhow, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::Batch;
+use super::batch::Batch;
 use crate::event::Event;
 use crate::redis_client::Reader;
 
@@ -22,9 +22,16 @@ pub struct ReadRequest {
     pub block_ms: usize,
 }
 
-/// Batches that are read before they are asked for: at most one that waits, and one behind it.
+/// Reads that wait until they are asked for, at most; one more is in the reader's hand.
+const WAITING: usize = 16;
+/// A transaction that has so much to write takes no more reads, so that memory has a bound.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Batches that are read before they are asked for.
 pub struct Prefetcher {
     batches: mpsc::Receiver<Result<Batch>>,
+    /// What was taken and could not be joined.
+    kept: Option<Result<Batch>>,
     /// Ends with this value.
     _task: JoinSet<()>,
 }
@@ -32,16 +39,40 @@ pub struct Prefetcher {
 impl Prefetcher {
     /// Begins to read.
     pub fn start(reader: Reader, request: ReadRequest) -> Prefetcher {
-        let (sender, batches) = mpsc::channel(1);
+        let (sender, batches) = mpsc::channel(WAITING);
         let mut task = JoinSet::new();
         task.spawn(read(reader, request, sender));
-        Prefetcher { batches, _task: task }
+        Prefetcher { batches, kept: None, _task: task }
     }
 
-    /// The next batch, in the order of the stream. An empty one: the reader was at the end of the
-    /// stream.
-    pub async fn next(&mut self) -> Result<Batch> {
-        self.batches.recv().await.unwrap_or_else(|| Err(anyhow!("the reader has ended")))
+    /// The next batch, in the order of the stream: up to `reads` reads, as many as are here already.
+    /// An empty one: the reader was at the end of the stream.
+    ///
+    /// # Errors
+    /// The reader has failed, and everything that it read before was handed out.
+    pub async fn next(&mut self, reads: usize) -> Result<Batch> {
+        let next = match self.kept.take() {
+            Some(kept) => Some(kept),
+            None => self.batches.recv().await,
+        };
+        let mut batch = next.unwrap_or_else(|| Err(anyhow!("the reader has ended")))?;
+        while batch.is_empty() {
+            // Something was read behind that end of the stream.
+            let Ok(later) = self.batches.try_recv() else { break };
+            batch = later?;
+        }
+        while !batch.is_empty() && batch.reads() < reads && batch.bytes < MOST_BYTES {
+            match self.batches.try_recv() {
+                Ok(Ok(more)) if !more.is_empty() => batch.append(more),
+                // What is no part of this batch is the next one's.
+                Ok(other) => {
+                    self.kept = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        Ok(batch)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::now_ms;
+use crate::clock::now_ms;
 use crate::db::StreamRow;
 
 /// Counts what one stream's follower does.

@@ -157,6 +157,65 @@ pub fn what_no_table_can_carry_stops_nothing(kind: Kind) {
     shop.ledger(&["adjust", "0", "-9223372036854775808", "--reason", "x"]).with(2);
 }
 
+/// A NUL byte in any field of an entry that somebody else wrote: no text of PostgreSQL can carry it.
+pub fn a_nul_byte_anywhere_stops_nothing(kind: Kind) {
+    let shop = Shop::new(Database::fresh(kind));
+    open(&shop, 1, 10);
+    let mut c = shop.redis.connect();
+    let entry = [
+        ("type", "added"),
+        ("pool", "sku:9"),
+        ("db", "0"),
+        ("epoch", "00000000000000aa"),
+        ("seq", "1"),
+        ("order", "o"),
+        ("qty", "1"),
+        ("at", "1"),
+        ("on_hand", "1"),
+        ("out", "0"),
+        ("for", "{\"user\":\"u\"}"),
+        ("token", "t"),
+    ];
+    let (mut unreadable, mut seq) = (0, 0);
+    for (name, _) in entry {
+        for kind in ["reserved", "added"] {
+            seq += 1;
+            let mut words: Vec<String> = ["XADD", "events", "*"].map(str::to_string).to_vec();
+            for (field, value) in entry {
+                let seq = seq.to_string();
+                let value = match field {
+                    "type" => kind,
+                    "seq" => &seq,
+                    _ => value,
+                };
+                // In the middle, so that nothing is left of what stands before it.
+                let (first, rest) = value.split_at(usize::from(field == name));
+                let nul = if field == name { "\0" } else { "" };
+                words.extend([field.to_string(), format!("{first}{nul}{rest}")]);
+            }
+            run(&mut c, &words.iter().map(String::as_str).collect::<Vec<_>>());
+            // `pool`, `order` and `token` are written as text; `on_hand` only says whether there is one.
+            unreadable += i64::from(!["pool", "order", "token", "on_hand"].contains(&name));
+        }
+    }
+    // A name that nobody asks for, and bytes that are no text.
+    let latin: &[&[u8]] = &[b"XADD", b"events", b"*", b"na\0me", b"x", b"type", b"reserved", b"pool", b"sku:\xff\0"];
+    let mut command = redis::cmd("XADD");
+    command.arg(&latin[1..]);
+    command.query::<String>(&mut c).expect("an entry");
+    unreadable += 1;
+    sell(&mut c, "sku:0", "o1", "2");
+    for _ in 0..2 {
+        shop.ledger(&["run", "--once"]).ok();
+        assert_eq!(shop.database.number("SELECT on_hand FROM stock"), 8);
+        let told = "SELECT COUNT(*) FROM stock_incidents WHERE kind = 'unreadable'";
+        assert_eq!(shop.database.number(told), unreadable);
+    }
+    let orders = shop.database.rows("SELECT order_id FROM stock_lines WHERE order_id LIKE '%x00'");
+    assert_eq!(orders, [["o\\x00"]], "an order's name is kept, in letters");
+    shop.ledger(&["status", "--incidents", "100"]).ok();
+}
+
 /// A pool that somebody overwrote: its own trouble, and no other's.
 pub fn a_key_that_is_no_pool_any_more_stops_nothing(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));

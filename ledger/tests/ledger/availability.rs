@@ -145,3 +145,55 @@ fn adjust_gives_up_on_a_locked_file() {
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     drop(lock);
 }
+
+/// A row of the stock table that somebody else holds: `run --once`, `adjust` and `reconcile` say so
+/// and end when their patience does; nothing is half done, and the next call works.
+pub fn commands_give_up_on_a_locked_row(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure(POOLS, "[run]\npatience_seconds = 2\n");
+    open(&shop, 1, 10);
+    shop.ledger(&["run", "--once"]).ok();
+    sell(&shop, "o1");
+    let lock = shop.database.hold(&["BEGIN", "UPDATE stock SET version = version WHERE sku = '0'"]);
+    for words in [vec!["run", "--once"], vec!["adjust", "0", "1", "--reason", "x", "--token", "t"]] {
+        let began = Instant::now();
+        let ended = shop.ledger(&words).with(4);
+        assert!(began.elapsed() < Duration::from_secs(10), "{words:?}: {:?}", began.elapsed());
+        assert!(ended.err.to_lowercase().contains("lock"), "{words:?}: {}", ended.err);
+    }
+    assert_eq!(on_hand(&shop), 10);
+    drop(lock);
+    shop.ledger(&["run", "--once"]).ok();
+    shop.ledger(&["adjust", "0", "1", "--reason", "x", "--token", "t"]).ok();
+    assert_eq!(on_hand(&shop), 8);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+    assert_agreement(&shop, &mut shop.redis.connect());
+}
+
+#[test]
+fn commands_give_up_on_a_locked_row_of_postgres() {
+    commands_give_up_on_a_locked_row(Kind::Postgres);
+}
+
+#[test]
+fn commands_give_up_on_a_locked_row_of_mariadb() {
+    commands_give_up_on_a_locked_row(Kind::MariaDb);
+}
+
+/// A file on a disk that was mounted again, read-only.
+#[test]
+fn a_file_that_became_read_only() {
+    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
+    shop.configure(POOLS, "[run]\npatience_seconds = 1\ntrim = true\n");
+    open(&shop, 1, 10);
+    shop.ledger(&["run", "--once"]).ok();
+    sell(&shop, "o1");
+    let length = || -> i64 { redis::cmd("XLEN").arg("events").query(&mut shop.redis.connect()).expect("XLEN") };
+    let before = length();
+    let url = format!("{}?mode=ro", shop.database.url());
+    refuses_for_now(&shop, &["--database", &url], "readonly");
+    assert_eq!(length(), before, "what is not in the database was trimmed");
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(on_hand(&shop), 7);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+}

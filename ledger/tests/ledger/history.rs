@@ -1,9 +1,12 @@
 //! Pools with a past: joined late, deleted and made anew, restored from an older state.
 
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run, RedisServer};
 use crate::harness::shop::{answer, assert_agreement, open};
-use crate::harness::Shop;
+use crate::harness::{wait_until, Shop};
 
 const POLICY: &str = "{\"events\":\"events\"}";
 
@@ -253,4 +256,65 @@ pub fn the_last_entries_of_a_pool_are_missing(kind: Kind) {
             assert_agreement(&shop, &mut c);
         }
     }
+}
+
+/// `preload` dies again and again, while what it has made is sold already, before and after it has a
+/// stream: no unit is lost, none counts twice.
+pub fn preload_is_killed_and_run_again(kind: Kind) {
+    const ROWS: usize = 20_000;
+    let shop = Shop::new(Database::fresh(kind));
+    shop.ledger(&["init"]).ok();
+    let rows: Vec<String> = (0..ROWS).map(|sku| format!("('{sku:05}',10)")).collect();
+    for some in rows.chunks(2000) {
+        shop.database.execute(&format!("INSERT INTO stock (sku, on_hand) VALUES {}", some.join(",")));
+    }
+    let mut c = shop.redis.connect();
+    let pools = |c: &mut redis::Connection| -> usize {
+        let size: i64 = redis::cmd("DBSIZE").query(c).expect("DBSIZE");
+        size as usize
+    };
+    let mut kills = 0;
+    let mut order = 0;
+    for limit in [1, 3_000, 8_000, 12_000, 17_000] {
+        let mut child =
+            shop.command(&["preload"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("preload");
+        wait_until("some pools are made, or all", || {
+            pools(&mut c) >= limit || child.try_wait().expect("its state").is_some()
+        });
+        kills += usize::from(child.try_wait().expect("its state").is_none());
+        let _ = child.kill();
+        let _ = child.wait();
+        for sku in (0..ROWS).step_by(97) {
+            order += 1;
+            let (pool, id) = (format!("sku:{sku:05}"), format!("o{order}"));
+            if answer(&mut c, &["STOCK.RESERVE", &pool, &id, "1"]) == "OK" {
+                answer(&mut c, &["STOCK.CONFIRM", &pool, &id]);
+            }
+        }
+        if limit == 8_000 {
+            shop.ledger(&["run", "--once"]).ok();
+        }
+    }
+    assert!(kills >= 2, "{kills} kills");
+    let made = shop.ledger(&["preload"]).ok().out;
+    assert!(made.contains(&format!("{ROWS} rows: ")), "{made}");
+    shop.ledger(&["run", "--once"]).ok();
+    let sold: i64 = (0..ROWS).step_by(97).map(|sku| field(&mut c, &format!("sku:{sku:05}"), "out")).sum();
+    assert!(sold > 0);
+    let left = shop.database.number(&format!("SELECT {} FROM stock", sum(kind, "on_hand")));
+    assert_eq!(left, 10 * ROWS as i64 - sold);
+    let rows = shop.database.rows("SELECT sku, on_hand FROM stock");
+    let here: BTreeMap<String, i64> =
+        rows.into_iter().map(|row| (row[0].clone(), row[1].parse().expect("a number"))).collect();
+    for sku in (0..ROWS).step_by(97).map(|sku| format!("{sku:05}")) {
+        assert_eq!(field(&mut c, &format!("sku:{sku}"), "on_hand"), here[&sku], "{sku}");
+    }
+    let audit = shop.ledger(&["audit", "--repair"]).ok().out;
+    let agreed = shop.ledger(&["reconcile", "--dry-run"]).ok().out;
+    assert!(agreed.contains(&format!("{ROWS} pools agreed")), "{agreed}\n{audit}");
+}
+
+/// A sum as a whole number: MariaDB makes a decimal of it, PostgreSQL a numeric.
+fn sum(kind: Kind, column: &str) -> String {
+    format!("CAST(SUM({column}) AS {})", if kind == Kind::MariaDb { "SIGNED" } else { "BIGINT" })
 }

@@ -7,6 +7,7 @@ mod backups;
 mod buckets;
 mod calls;
 mod campaigns;
+mod clocks;
 mod commits;
 mod failover;
 mod feed;
@@ -15,6 +16,7 @@ mod guide;
 mod harness;
 mod history;
 mod kinds;
+mod metrics;
 mod operators;
 mod outbox;
 mod poolers;
@@ -42,6 +44,7 @@ on_every_database![
     feed::every_event_once_though_run_is_killed,
     feed::a_stream_begins_once,
     feed::two_that_follow_do_not_count_twice,
+    feed::a_backlog_is_applied_in_few_transactions,
     feed::another_program_writes_the_stock_table,
     feed::a_transfer_is_booked_in_one_transaction,
     feed::a_missing_entry_is_made_up_for,
@@ -57,6 +60,7 @@ on_every_database![
     history::a_restock_is_known_by_its_token,
     history::a_restock_of_a_pool_made_anew,
     history::the_last_entries_of_a_pool_are_missing,
+    history::preload_is_killed_and_run_again,
     operators::fifty_operators_and_a_sale,
     operators::an_adjustment_can_be_repeated,
     operators::adjust_refuses_what_is_not_there,
@@ -74,12 +78,14 @@ on_every_database![
     kinds::a_row_with_a_fraction_is_named_and_stops_no_other,
     kinds::goods_that_are_weighed,
     backups::a_backup_is_restored,
+    metrics::figures_of_a_sale,
     outbox::what_became_of_orders,
     outbox::what_only_an_audit_finds,
     alive::whoever_reads_and_cannot_write_gives_up,
     alive::nothing_is_trimmed_off_a_stream_that_is_not_there,
     alive::a_row_that_cannot_be_written_stops_no_other,
     alive::what_no_table_can_carry_stops_nothing,
+    alive::a_nul_byte_anywhere_stops_nothing,
     alive::a_key_that_is_no_pool_any_more_stops_nothing,
     alive::a_pool_without_a_row_by_design_has_no_stock_row,
     alive::a_deleted_pool_is_noted_once,

@@ -1,26 +1,88 @@
 //! The attributes of a buyer or a sale that one call carries.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrayvec::ArrayVec;
 
-use crate::core::model::ids::Bytes;
+use crate::core::model::ids::{short_word, MAX_NAME};
 
 /// The most attributes that one call may carry.
 pub const MAX_ATTRIBUTES: usize = 16;
 
 /// Dimension names with their values, sorted by name, each name once. Borrowed from the call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Attributes<'a> {
     pairs: ArrayVec<(&'a [u8], &'a [u8]), MAX_ATTRIBUTES>,
+    shape: Shape,
+}
+
+impl PartialEq for Attributes<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.pairs == other.pairs
+    }
+}
+
+/// A number for one list of names: two sets of attributes with the same shape, other than none,
+/// have the same names. So what was found out about the names of one call holds for the next. Not
+/// part of any state: it only spares work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape(u64);
+
+/// The last shape that was given out in this process.
+static LAST_SHAPE: AtomicU64 = AtomicU64::new(0);
+
+impl Shape {
+    /// Nothing is known of the names.
+    pub const NONE: Self = Self(0);
+
+    /// One that no other list of names has.
+    #[cold]
+    fn fresh() -> Self {
+        Self(LAST_SHAPE.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+    }
+}
+
+/// The name of a dimension, to be compared with the names of the next call.
+#[derive(Clone, Copy, Debug)]
+struct KnownName {
+    len: u8,
+    bytes: [u8; MAX_NAME],
+}
+
+impl KnownName {
+    /// `name` has at most [`MAX_NAME`] bytes.
+    fn new(name: &[u8]) -> Self {
+        let mut bytes = [0; MAX_NAME];
+        if let Some(place) = bytes.get_mut(..name.len()) {
+            place.copy_from_slice(name);
+        }
+        Self { len: name.len() as u8, bytes }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    /// Most names are short: one compare in place of a call.
+    #[inline(always)]
+    fn is(&self, name: &[u8]) -> bool {
+        if usize::from(self.len) != name.len() {
+            return false;
+        }
+        match (name.len() < 8, self.bytes.first_chunk::<8>()) {
+            (true, Some(&word)) => short_word(name) == u64::from_le_bytes(word),
+            _ => self.as_slice() == name,
+        }
+    }
 }
 
 /// The names of a call, in the order given: mostly the next call has the same.
 #[derive(Clone, Debug, Default)]
 pub struct RecentNames {
-    names: ArrayVec<Bytes, MAX_ATTRIBUTES>,
+    names: ArrayVec<KnownName, MAX_ATTRIBUTES>,
     /// The same by name: indexes into `names`.
     sorted: ArrayVec<u8, MAX_ATTRIBUTES>,
+    shape: Shape,
 }
 
 impl RecentNames {
@@ -29,11 +91,12 @@ impl RecentNames {
         self.names.clear();
         self.sorted.clear();
         for (at, name) in pairs.iter().step_by(2).take(MAX_ATTRIBUTES).enumerate() {
-            self.names.push(Bytes::new(name));
+            self.names.push(KnownName::new(name));
             self.sorted.push(at as u8);
         }
         let names = &self.names;
-        self.sorted.sort_unstable_by_key(|&at| names.get(usize::from(at)).map(Bytes::as_slice));
+        self.sorted.sort_unstable_by_key(|&at| names.get(usize::from(at)).map(KnownName::as_slice));
+        self.shape = Shape::fresh();
     }
 }
 
@@ -42,6 +105,7 @@ impl RecentNames {
 #[derive(Clone, Debug, Default)]
 pub struct CommonNames<'a> {
     sorted: ArrayVec<(&'a [u8], u8), MAX_ATTRIBUTES>,
+    shape: Shape,
 }
 
 impl<'a> CommonNames<'a> {
@@ -51,6 +115,7 @@ impl<'a> CommonNames<'a> {
     /// # Errors
     /// More than 16, or the same dimension twice.
     pub fn add(&mut self, name: &'a [u8]) -> Result<(), Rejected> {
+        self.shape = Shape::fresh();
         let place = self.sorted.len() as u8;
         match self.sorted.binary_search_by_key(&name, |&(known, _)| known) {
             Ok(_) => Err(Rejected::Twice),
@@ -72,7 +137,7 @@ impl<'a> CommonNames<'a> {
 }
 
 /// Those of a call that carries none.
-pub static NONE: Attributes<'static> = Attributes { pairs: ArrayVec::new_const() };
+pub static NONE: Attributes<'static> = Attributes { pairs: ArrayVec::new_const(), shape: Shape::NONE };
 
 /// Why an attribute was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +154,7 @@ impl<'a> Attributes<'a> {
     /// # Errors
     /// More than 16, or the same dimension twice.
     pub fn add(&mut self, name: &'a [u8], value: &'a [u8]) -> Result<(), Rejected> {
+        self.shape = Shape::NONE;
         // From the end: callers mostly name them in order, and there are few.
         let ahead = self.pairs.iter().rposition(|&(n, _)| n <= name);
         if ahead.and_then(|at| self.pairs.get(at)).is_some_and(|&(n, _)| n == name) {
@@ -100,27 +166,33 @@ impl<'a> Attributes<'a> {
 
     /// Takes the values of names that were taken before: `pairs` are names and values in turn, and
     /// `recent` says which names they have to be. False, and nothing is taken, where they are not.
+    #[inline]
     pub fn take_like(&mut self, recent: &RecentNames, pairs: &[&'a [u8]]) -> bool {
-        let names = pairs.iter().step_by(2);
-        let same = !pairs.is_empty()
-            && recent.names.len().saturating_mul(2) == pairs.len()
-            && recent.names.iter().zip(names).all(|(recent, name)| recent.as_slice() == *name);
-        if same {
-            for &at in &recent.sorted {
-                let pair = usize::from(at).wrapping_mul(2);
-                if let Some(&[name, value]) = pairs.get(pair..pair.wrapping_add(2)) {
-                    // There are as many as were taken before.
-                    let _ = self.pairs.try_push((name, value));
-                }
+        if recent.names.is_empty() || recent.names.len().wrapping_mul(2) != pairs.len() {
+            return false;
+        }
+        for (known, pair) in recent.names.iter().zip(pairs.chunks_exact(2)) {
+            if !pair.first().is_some_and(|name| known.is(name)) {
+                return false;
             }
         }
-        same
+        self.pairs.clear();
+        for &at in &recent.sorted {
+            let pair = usize::from(at).wrapping_mul(2);
+            if let Some(&[name, value]) = pairs.get(pair..pair.wrapping_add(2)) {
+                // There are as many as were taken before.
+                let _ = self.pairs.try_push((name, value));
+            }
+        }
+        self.shape = recent.shape;
+        true
     }
 
     /// Replaces all by these names with their values, of which there are as many; the values have
     /// been checked (`ids`).
     pub fn set(&mut self, names: &CommonNames<'a>, values: &[&'a [u8]]) {
         self.pairs.clear();
+        self.shape = names.shape;
         for &(name, place) in &names.sorted {
             if let Some(value) = values.get(usize::from(place)) {
                 // There are at most 16 names.
@@ -132,6 +204,7 @@ impl<'a> Attributes<'a> {
     /// Removes all.
     pub fn clear(&mut self) {
         self.pairs.clear();
+        self.shape = Shape::NONE;
     }
 
     /// The value of a dimension.
@@ -140,16 +213,27 @@ impl<'a> Attributes<'a> {
         self.pairs.iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
     }
 
-    /// Where a dimension stands, counted from 0 in order of their names. `hint`, where it probably
-    /// stands, becomes where it stands.
-    pub fn position(&self, name: &[u8], hint: &Cell<u8>) -> Option<u8> {
-        let near = hint.get();
-        if self.pairs.get(usize::from(near)).is_some_and(|&(n, _)| n == name) {
-            return Some(near);
+    /// Whether all values are as `is_value` wants them.
+    #[must_use]
+    #[inline]
+    pub fn are_values(&self, is_value: impl Fn(&[u8]) -> bool) -> bool {
+        self.pairs.iter().all(|(_, value)| is_value(value))
+    }
+
+    /// What is known of the names.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Where a dimension stands, counted from 0 in order of their names; `hint`: where it probably
+    /// does.
+    #[must_use]
+    pub fn position(&self, name: &[u8], hint: u8) -> Option<u8> {
+        if self.pairs.get(usize::from(hint)).is_some_and(|&(n, _)| n == name) {
+            return Some(hint);
         }
-        let at = self.pairs.iter().position(|(n, _)| *n == name)? as u8;
-        hint.set(at);
-        Some(at)
+        self.pairs.iter().position(|(n, _)| *n == name).map(|at| at as u8)
     }
 
     /// The value that stands there; nothing behind the last.

@@ -341,29 +341,29 @@ impl Kind {
         }
     }
 
-    /// The keyspace notification.
+    /// The keyspace notification, as the server wants it.
     #[must_use]
-    pub const fn event(self) -> &'static str {
+    pub const fn event(self) -> &'static std::ffi::CStr {
         match self {
-            Self::Reserved => "stock.reserve",
-            Self::Amended => "stock.amend",
-            Self::Extended => "stock.extend",
-            Self::Confirmed => "stock.confirm",
-            Self::Late => "stock.late",
-            Self::Released => "stock.release",
-            Self::Cancelled => "stock.cancel",
-            Self::Expired => "stock.expire",
-            Self::Returned => "stock.return",
-            Self::Set => "stock.set",
-            Self::Added => "stock.add",
-            Self::Transferred => "stock.transfer",
-            Self::Reconciled => "stock.reconcile",
-            Self::Policy => "stock.policy",
-            Self::Suspended => "stock.suspend",
-            Self::Resumed => "stock.resume",
-            Self::Opened => "stock.open",
-            Self::Ended => "stock.ended",
-            Self::Shifted => "stock.shift",
+            Self::Reserved => c"stock.reserve",
+            Self::Amended => c"stock.amend",
+            Self::Extended => c"stock.extend",
+            Self::Confirmed => c"stock.confirm",
+            Self::Late => c"stock.late",
+            Self::Released => c"stock.release",
+            Self::Cancelled => c"stock.cancel",
+            Self::Expired => c"stock.expire",
+            Self::Returned => c"stock.return",
+            Self::Set => c"stock.set",
+            Self::Added => c"stock.add",
+            Self::Transferred => c"stock.transfer",
+            Self::Reconciled => c"stock.reconcile",
+            Self::Policy => c"stock.policy",
+            Self::Suspended => c"stock.suspend",
+            Self::Resumed => c"stock.resume",
+            Self::Opened => c"stock.open",
+            Self::Ended => c"stock.ended",
+            Self::Shifted => c"stock.shift",
         }
     }
 }
@@ -406,13 +406,13 @@ impl Transition {
         }
     }
 
-    /// The keyspace notification.
+    /// The keyspace notification, as the server wants it.
     #[must_use]
-    pub const fn event(self) -> &'static str {
+    pub const fn event(self) -> &'static std::ffi::CStr {
         match self {
-            Self::SoldOut => "stock.soldout",
-            Self::Restocked => "stock.restock",
-            Self::Low => "stock.low",
+            Self::SoldOut => c"stock.soldout",
+            Self::Restocked => c"stock.restock",
+            Self::Low => c"stock.low",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! times as much for them.
 
 use crate::core::model::attributes::Attributes;
+use crate::core::model::ids::short_word;
 
 /// The secret of one pool: random at its creation, kept through copies, loads and replicas so that
 /// fingerprints stay comparable. No command shows it.
@@ -45,28 +46,6 @@ impl SipState {
     }
 }
 
-/// The last bytes, fewer than eight, as a number.
-#[inline(always)]
-fn tail(bytes: &[u8]) -> u64 {
-    let mut word = 0;
-    let mut shift = 0u32;
-    let mut rest = bytes;
-    if let Some((four, more)) = rest.split_first_chunk::<4>() {
-        word = u64::from(u32::from_le_bytes(*four));
-        shift = 32;
-        rest = more;
-    }
-    if let Some((two, more)) = rest.split_first_chunk::<2>() {
-        word |= u64::from(u16::from_le_bytes(*two)) << shift;
-        shift |= 16;
-        rest = more;
-    }
-    if let Some(&last) = rest.first() {
-        word |= u64::from(last) << shift;
-    }
-    word
-}
-
 impl SipState {
     #[inline(always)]
     const fn new(key: u64, domain: u64) -> Self {
@@ -98,7 +77,7 @@ fn sip13(key: u64, domain: u64, bytes: &[u8]) -> u64 {
         state.word(u64::from_le_bytes(*word));
         rest = more;
     }
-    state.finish(tail(rest), bytes.len())
+    state.finish(short_word(rest), bytes.len())
 }
 
 /// The same for bytes that come in pieces: they are put together in words, not in memory.
@@ -139,7 +118,7 @@ impl SipPieces {
             self.push(u64::from_le_bytes(*word), 8);
             rest = more;
         }
-        self.push(tail(rest), rest.len());
+        self.push(short_word(rest), rest.len());
     }
 
     fn finish(self) -> u64 {
@@ -181,7 +160,7 @@ impl Salt {
             // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart.
             let lengths = (value.len() as u64) << 8 | name.len() as u64;
             if name.len() <= 6 {
-                pieces.push(tail(name) << 16 | lengths, name.len().wrapping_add(2));
+                pieces.push(short_word(name) << 16 | lengths, name.len().wrapping_add(2));
             } else {
                 pieces.push(lengths, 2);
                 pieces.bytes(name);
@@ -226,8 +205,22 @@ mod tests {
         let (name, long) = ([b'n'; 32], [b'v'; 128]);
         let mut attributes = Attributes::default();
         let mut joined = Vec::new();
-        let pairs: [(&[u8], &[u8]); 5] =
-            [(b"a", b"1"), (b"bcdefg", b"12345678"), (b"hijklmn", b"123456789"), (b"m.m", &long), (&name, &long)];
+        let pairs: [(&[u8], &[u8]); 14] = [
+            (b"a", b"1"),
+            (b"bcdefg", b"12345678"),
+            (b"c", b"1234567890"),
+            (b"d", b"1234567890123456"),
+            (b"e1", b"123456789012345"),
+            (b"e2", b"1234567"),
+            (b"e3", b"1234567890123456"),
+            (b"e4", b"1234567890123456"),
+            (b"e5", b"1234567890123456"),
+            (b"f", b"12345678901234567"),
+            (b"hijklmn", b"123456789"),
+            (b"m.m", &long),
+            (&name, &long),
+            (b"z", b"1"),
+        ];
         for (name, value) in pairs {
             attributes.add(name, value).unwrap();
             joined.extend([name.len() as u8, value.len() as u8]);

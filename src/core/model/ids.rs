@@ -114,9 +114,65 @@ static IN_NAMES: [bool; 256] = {
     table
 };
 
+/// Fewer than eight bytes as a number.
+#[inline(always)]
+pub(in crate::core) fn short_word(bytes: &[u8]) -> u64 {
+    let len = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // Where the two overlap they have the same bits.
+        let shift = (len as u32).wrapping_sub(4).wrapping_mul(8);
+        let last = u64::from(u32::from_le_bytes(*last)).wrapping_shl(shift);
+        u64::from(u32::from_le_bytes(*first)) | last
+    } else if let (Some(&first), Some(&middle), Some(&last)) = (bytes.first(), bytes.get(len / 2), bytes.last()) {
+        let byte = |byte: u8, at: usize| u64::from(byte).wrapping_shl((at as u32).wrapping_mul(8));
+        byte(first, 0) | byte(middle, len / 2) | byte(last, len.wrapping_sub(1))
+    } else {
+        0
+    }
+}
+
+/// Whether two strings are equal. Most ids and values are short, and are compared without a call.
+#[inline(always)]
+pub(in crate::core) fn same_bytes(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match (one.first_chunk::<8>(), one.last_chunk::<8>(), other.first_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(a), Some(b), Some(c), Some(d)) if one.len() <= 16 => a == c && b == d,
+        (None, ..) => short_word(one) == short_word(other),
+        _ => one == other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_word_has_every_byte_in_its_place() {
+        for len in 0..8usize {
+            let bytes: Vec<u8> = (0..len as u8).map(|n| n.wrapping_mul(77).wrapping_add(130)).collect();
+            let mut padded = bytes.clone();
+            padded.resize(8, 0);
+            assert_eq!(short_word(&bytes).to_le_bytes().to_vec(), padded);
+        }
+    }
+
+    #[test]
+    fn strings_are_equal_in_every_byte_and_in_length() {
+        for len in 0..40usize {
+            let one: Vec<u8> = (0..len as u8).map(|n| n.wrapping_mul(77)).collect();
+            assert!(same_bytes(&one, &one.clone()));
+            for at in 0..len {
+                let mut other = one.clone();
+                if let Some(byte) = other.get_mut(at) {
+                    *byte ^= 0x80;
+                }
+                assert!(!same_bytes(&one, &other), "byte {at} of {len}");
+                assert!(!same_bytes(&one, one.get(..at).unwrap_or(&[])));
+            }
+        }
+    }
 
     #[test]
     fn short_and_long_bytes_keep_their_content() {

@@ -7,8 +7,8 @@ use std::fmt::Write;
 
 use arrayvec::ArrayVec;
 
-use crate::core::model::attributes::Attributes;
-use crate::core::model::ids::{Bytes, MAX_ID};
+use crate::core::model::attributes::{Attributes, Shape};
+use crate::core::model::ids::Bytes;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::shifted_shares::ShiftedShares;
 use crate::core::model::time::SLACK_MS;
@@ -17,14 +17,12 @@ use crate::core::model::window::Window;
 use crate::core::model::zone::Tz;
 use crate::core::store::timeline::Timeline;
 
+pub use crate::core::model::tuple::{push_value, values, TupleBuf, MAX_DIMENSIONS, MAX_TUPLE};
+
 /// The most limits in a pool.
 pub const MAX_LIMITS: usize = 32;
 /// The largest id of a limit: a pool can set as many in its life.
 pub const MAX_LIMIT_ID: u32 = 1 << 31;
-/// The most dimensions that one limit combines.
-pub const MAX_DIMENSIONS: usize = 4;
-/// The longest tuple of values, in bytes.
-pub const MAX_TUPLE: usize = MAX_DIMENSIONS * (MAX_ID + 1);
 /// The most overrides in one limit.
 pub const MAX_OVERRIDES: usize = 10_000;
 
@@ -115,33 +113,6 @@ impl Identity {
         });
         text
     }
-}
-
-/// Values of a limit's dimensions, in their order, as one string of bytes: each value behind its
-/// length, the last bare. An empty value stands for any (overrides only).
-pub type TupleBuf = ArrayVec<u8, MAX_TUPLE>;
-
-/// Writes one value of a tuple; the length goes first unless it is the last.
-pub fn push_value(buf: &mut TupleBuf, value: &[u8], last: bool) {
-    if !last {
-        buf.push(value.len() as u8);
-    }
-    // Values are at most 128 bytes and at most four: it always fits.
-    let _ = buf.try_extend_from_slice(value);
-}
-
-/// The values of a tuple of so many dimensions.
-pub fn values(tuple: &[u8], dims: usize) -> impl Iterator<Item = &[u8]> {
-    let mut rest = tuple;
-    (0..dims).map(move |at| {
-        if at.saturating_add(1) == dims {
-            return rest;
-        }
-        let Some((&len, tail)) = rest.split_first() else { return rest };
-        let (value, tail) = tail.split_at_checked(usize::from(len)).unwrap_or((tail, &[]));
-        rest = tail;
-        value
-    })
 }
 
 /// Caps that differ for some values.
@@ -286,8 +257,16 @@ fn holds((start_ms, end_ms): (i64, i64), at_ms: i64) -> bool {
 pub struct Recent {
     /// A window by the limit's time zone: its beginning and its end.
     window: Cell<(i64, i64)>,
-    /// Where among the attributes a single dimension stood.
-    place: Cell<u8>,
+    /// Where its dimensions stood among the attributes.
+    places: Cell<Places>,
+}
+
+/// Where the dimensions of a limit stand among attributes of one shape.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    shape: Shape,
+    /// Counted from 0 in order of the names of the attributes.
+    at: [u8; MAX_DIMENSIONS],
 }
 
 impl Limit {
@@ -307,20 +286,58 @@ impl Limit {
     }
 
     /// As [`Limit::tuple`]: where it stands. What is no single value is appended to `joined`.
+    #[inline(always)]
     pub fn locate(&self, attributes: &Attributes<'_>, joined: &mut Joined) -> Option<TupleAt> {
-        if let [one] = self.identity.dims.as_slice() {
-            return attributes.position(one.as_slice(), &self.recent.place).map(TupleAt::Attribute);
+        let known = self.recent.places.get();
+        if known.shape == attributes.shape() && known.shape != Shape::NONE && self.identity.dims.len() == 1 {
+            return Some(TupleAt::Attribute(known.at[0]));
         }
-        let mut buf = TupleBuf::new();
-        let tuple = self.tuple(attributes, &mut buf)?;
-        let start = joined.len() as u16;
-        joined.extend_from_slice(tuple);
-        Some(TupleAt::Joined { start, len: tuple.len() as u16 })
+        self.locate_any(attributes, joined)
+    }
+
+    fn locate_any(&self, attributes: &Attributes<'_>, joined: &mut Joined) -> Option<TupleAt> {
+        let known = self.recent.places.get();
+        let at = if known.shape == attributes.shape() && known.shape != Shape::NONE {
+            known.at
+        } else {
+            self.find_places(attributes, known.at)?
+        };
+        let dims = self.identity.dims.len();
+        if dims == 1 {
+            return Some(TupleAt::Attribute(at[0]));
+        }
+        let start = joined.len();
+        for (nth, &place) in at.iter().take(dims).enumerate() {
+            let value = attributes.value(place);
+            if nth.saturating_add(1) < dims {
+                joined.push(value.len() as u8);
+            }
+            joined.extend_from_slice(value);
+        }
+        Some(TupleAt::Joined { start: start as u16, len: joined.len().saturating_sub(start) as u16 })
+    }
+
+    /// Where its dimensions stand, probably at `hint`. `None`: one is missing.
+    fn find_places(&self, attributes: &Attributes<'_>, hint: [u8; MAX_DIMENSIONS]) -> Option<[u8; MAX_DIMENSIONS]> {
+        let mut at = hint;
+        for (place, dim) in at.iter_mut().zip(&self.identity.dims) {
+            *place = attributes.position(dim.as_slice(), *place)?;
+        }
+        self.recent.places.set(Places { shape: attributes.shape(), at });
+        Some(at)
     }
 
     /// What holds for these values.
     #[must_use]
+    #[inline(always)]
     pub fn cap(&self, tuple: &[u8]) -> Cap {
+        if self.shifted.is_none() && self.overrides.is_empty() {
+            return self.base;
+        }
+        self.cap_of(tuple)
+    }
+
+    fn cap_of(&self, tuple: &[u8]) -> Cap {
         if self.shifted.is_none() {
             return self.configured(tuple);
         }
@@ -357,6 +374,7 @@ impl Limit {
 
     /// When its current window began, Unix ms.
     #[must_use]
+    #[inline]
     pub fn window_ms(&self, now_ms: i64) -> i64 {
         if self.identity.window.repeats() {
             self.window_of(now_ms).0
@@ -382,11 +400,17 @@ impl Limit {
         self.identity.window.longest_ms().saturating_add(SLACK_MS)
     }
 
+    #[inline]
     fn window_of(&self, at_ms: i64) -> (i64, i64) {
         let (start_ms, end_ms) = self.recent.window.get();
-        if (start_ms..end_ms).contains(&at_ms) {
+        if start_ms <= at_ms && at_ms < end_ms {
             return (start_ms, end_ms);
         }
+        self.find_window(at_ms)
+    }
+
+    #[cold]
+    fn find_window(&self, at_ms: i64) -> (i64, i64) {
         let found =
             if holds(self.resolved, at_ms) { self.resolved } else { self.tz.window(self.identity.window, at_ms) };
         self.recent.window.set(found);

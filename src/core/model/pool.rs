@@ -185,7 +185,7 @@ impl Pool {
     #[must_use]
     pub fn available(&self) -> Option<i64> {
         // Three sums of at most 2^53 - 1 stay far within an i64.
-        (!self.unlimited).then(|| self.on_hand.saturating_sub(self.reserved).saturating_sub(self.safety))
+        (!self.unlimited).then(|| self.on_hand.wrapping_sub(self.reserved).wrapping_sub(self.safety))
     }
 
     /// Units held by orders that are not paid.

@@ -44,6 +44,8 @@ pub struct Share {
     pub hash: u64,
     /// The value's entry in the index.
     pub entry: Option<u32>,
+    /// That entry is of the window to count in.
+    pub current: bool,
     /// Where the search for it begins, then where it ended: there a new one goes into the index.
     pub position: IndexPosition,
 }

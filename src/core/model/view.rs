@@ -136,8 +136,18 @@ impl<'p> View<'p> {
     /// The usage of a value: what counts in its current window, and when that began. An entry that
     /// lies ahead (the clock stepped back) is the current one, unless all of it was returned.
     #[must_use]
+    #[inline(always)]
     pub fn used(&self, limit: &Limit, entry: Option<FoundEntry>) -> (i64, i64) {
-        self.used_without(limit, entry, None)
+        if !self.due.is_empty() || limit.identity.window.is_rolling() || self.pool.usage.has_credits() {
+            return self.used_without(limit, entry, None);
+        }
+        let current_ms = limit.window_ms(self.context.clock.now_ms);
+        match entry {
+            Some(found) if found.counts.used > 0 && found.window_ms >= current_ms => {
+                (found.counts.used, found.window_ms)
+            }
+            _ => (0, current_ms),
+        }
     }
 
     /// As [`View::used`], after the share of an order, in this entry and of this amount, has been

@@ -192,6 +192,12 @@ impl Window {
         }
     }
 
+    /// Whether it is the last so many seconds.
+    #[must_use]
+    pub const fn is_rolling(self) -> bool {
+        matches!(self, Self::Rolling(_))
+    }
+
     /// Whether a clock decides where it begins.
     #[must_use]
     pub const fn follows_clock(self) -> bool {

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::OrderRef;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{Count, Limit, Missing, MAX_LIMITS};
+use crate::core::model::limit::{Cap, Count, Limit, Missing, MAX_LIMITS};
 use crate::core::model::order::{NewOrder, Numbers, OrderState};
 use crate::core::model::placement::Placement;
 use crate::core::model::pool::Pool;
@@ -44,6 +44,45 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
+    /// Looks at the stock. Less than `qty` is enough with `partial`, at least 1.
+    #[must_use]
+    #[inline(always)]
+    pub fn asked(view: &View<'_>, attributes: &'a Attributes<'a>, qty: i64, partial: bool) -> Self {
+        let least = if partial { 1 } else { qty };
+        let granted = match view.available() {
+            Some(available) => Some(available.min(qty)).filter(|&granted| granted >= least),
+            None => Some(qty),
+        };
+        let placed_ms = view.context.clock.now_ms;
+        Self { least, granted, placement: Placement::asked(attributes, qty, partial, placed_ms), missing: None }
+    }
+
+    /// Looks for the values that the limits count, where the stock suffices: the memory in which
+    /// they will be searched is on its way when this returns.
+    #[inline(always)]
+    pub fn search(&mut self, view: &View<'_>, applies: impl Fn(&Limit) -> bool) {
+        let pool = view.pool;
+        let Placement { shares, joined, attributes, .. } = &mut self.placement;
+        let mut touched = 0;
+        for (at, limit) in pool.limits.iter().enumerate().filter(|(_, limit)| applies(limit)) {
+            let Some(tuple) = limit.locate(attributes, joined) else {
+                if limit.missing == Missing::Refuse {
+                    self.missing = Some(at);
+                    break;
+                }
+                continue;
+            };
+            if self.granted.is_some() {
+                let hash = pool.salt.usage(limit.id, tuple_at(attributes, joined, tuple));
+                let (position, slot) = pool.usage.begin(hash);
+                touched ^= slot;
+                let limit = at as u8;
+                shares.push(Share { limit, tuple, window_ms: 0, hash, entry: None, current: false, position });
+            }
+        }
+        std::hint::black_box(touched);
+    }
+
     /// Units granted.
     #[must_use]
     pub const fn qty(&self) -> i64 {
@@ -64,46 +103,6 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Looks at the stock and, where that suffices, for the values that the limits count: the memory in
-/// which they will be searched is on its way when this returns. Less than `qty` is enough with
-/// `partial`, at least 1.
-pub fn plan<'a>(
-    view: &View<'_>,
-    attributes: &'a Attributes<'a>,
-    qty: i64,
-    partial: bool,
-    applies: impl Fn(&Limit) -> bool,
-) -> Plan<'a> {
-    let pool = view.pool;
-    let least = if partial { 1 } else { qty };
-    let granted = match view.available() {
-        Some(available) => Some(available.min(qty)).filter(|&granted| granted >= least),
-        None => Some(qty),
-    };
-    let placed_ms = view.context.clock.now_ms;
-    let placement = Placement::asked(attributes, qty, partial, placed_ms);
-    let mut plan = Plan { least, granted, placement, missing: None };
-    let Placement { shares, joined, .. } = &mut plan.placement;
-    let mut touched = 0;
-    for (at, limit) in pool.limits.iter().enumerate().filter(|(_, limit)| applies(limit)) {
-        let Some(tuple) = limit.locate(attributes, joined) else {
-            if limit.missing == Missing::Refuse {
-                plan.missing = Some(at);
-                break;
-            }
-            continue;
-        };
-        if granted.is_some() {
-            let hash = pool.salt.usage(limit.id, tuple_at(attributes, joined, tuple));
-            let (position, slot) = pool.usage.begin(hash);
-            touched ^= slot;
-            shares.push(Share { limit: at as u8, tuple, window_ms: 0, hash, entry: None, position });
-        }
-    }
-    std::hint::black_box(touched);
-    plan
-}
-
 /// What stock and limits grant: all that is asked for, or with `partial` as much as possible.
 /// Filled into the plan in place, since it is large: [`Plan::placement`] hands it over.
 ///
@@ -120,38 +119,51 @@ pub fn allocate(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The first of: a dimension missing, sold out, limited; then [`Bound::Sum`].
+#[inline(always)]
 pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     let pool = view.pool;
     if let Some(at) = plan.missing {
-        let dims = pool.limits.get(at).map_or(&[][..], |limit| limit.identity.dims.as_slice());
-        let lacks = |dim: &Bytes| plan.placement.attributes.get(dim.as_slice()).is_none();
-        return Err(Refusal::NoDim { limit: at, dim: dims.iter().position(lacks).unwrap_or(0) });
+        return Err(no_dim(pool, at, plan.placement.attributes));
     }
     let Some(mut granted) = plan.granted else {
         return Err(Refusal::SoldOut { available: view.available().unwrap_or(0).max(0) });
     };
-    let placement = &mut plan.placement;
+    let Placement { shares, attributes, joined, .. } = &mut plan.placement;
     let mut most_used = 0;
-    for share in &mut placement.shares {
+    for share in shares {
         let at = usize::from(share.limit);
         let Some(limit) = pool.limits.get(at) else { continue };
-        let tuple = tuple_at(placement.attributes, &placement.joined, share.tuple);
+        let tuple = tuple_at(attributes, joined, share.tuple);
         let (found, position) = pool.usage.find_from(share.hash, share.position, limit.id, tuple);
-        (share.entry, share.position) = (found.map(|found| found.row), position);
         let (used, window_ms) = if limit.keeps_usage() { view.used(limit, found) } else { (0, 0) };
-        share.window_ms = window_ms;
-        let left = check_limit(limit, tuple, used, plan.least)
-            .ok_or_else(|| limited(view, limit, at, tuple, (used, window_ms), limit.amount(plan.least)))?;
+        (share.entry, share.position, share.window_ms) = (found.map(|found| found.row), position, window_ms);
+        share.current = found.is_some_and(|found| found.window_ms == window_ms);
+        if let Cap::At(max) = limit.cap(tuple) {
+            // Both are at most 2^53 - 1, and not below 0.
+            let left = max.wrapping_sub(used).max(0);
+            if left < limit.amount(plan.least) {
+                return Err(limited(view, limit, at, tuple, (used, window_ms), limit.amount(plan.least)));
+            }
+            if limit.identity.count == Count::Units {
+                granted = granted.min(left);
+            }
+        }
         if limit.identity.count == Count::Units {
-            granted = left.map_or(granted, |left| granted.min(left));
             most_used = most_used.max(used.saturating_add(pool.usage.credit(share.entry)));
         }
     }
     if sum(most_used, granted).is_none() {
         return Err(Refusal::Bound(Bound::Sum));
     }
-    placement.qty = granted;
+    plan.placement.qty = granted;
     Ok(())
+}
+
+#[cold]
+fn no_dim(pool: &Pool, at: usize, attributes: &Attributes<'_>) -> Refusal {
+    let dims = pool.limits.get(at).map_or(&[][..], |limit| limit.identity.dims.as_slice());
+    let lacks = |dim: &Bytes| attributes.get(dim.as_slice()).is_none();
+    Refusal::NoDim { limit: at, dim: dims.iter().position(lacks).unwrap_or(0) }
 }
 
 /// What a limit leaves, where that is room for at least this many units (or for one order).
@@ -164,6 +176,7 @@ pub fn check_limit(limit: &Limit, tuple: &[u8], used: i64, least: i64) -> Option
 
 /// The refusal of a limit: what a value has used of it, and when it allows `more`.
 #[must_use]
+#[cold]
 pub fn limited(
     view: &View<'_>,
     limit: &Limit,

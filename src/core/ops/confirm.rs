@@ -111,7 +111,8 @@ fn lost<'a>(
         return Err(Refusal::NoOrder);
     }
     allocate::check_capacity(view, order)?;
-    let mut plan = allocate::plan(view, attributes, qty, false, |limit| limit.set_ms <= since_ms);
+    let mut plan = allocate::Plan::asked(view, attributes, qty, false);
+    plan.search(view, |limit| limit.set_ms <= since_ms);
     view.check_open_late(since_ms)?;
     allocate::grant(view, &mut plan)?;
     check_sale(view, 0, plan.qty())?;
@@ -157,7 +158,7 @@ fn sell(pool: &mut Pool, qty: i64) {
 /// Sells `qty` units of a hold and gives the rest back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
-    let held = pool.orders.at(row).qty;
+    let held = pool.orders.qty_at(row);
     let rest = held.saturating_sub(qty);
     if rest > 0 {
         order_row::uncount(pool, row, rest, false, now_ms);

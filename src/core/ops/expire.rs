@@ -35,7 +35,7 @@ pub fn change<'a>(pool: &Pool, context: &CallContext, row: u32, id: &'a [u8]) ->
 /// Gives the units back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
-    let qty = pool.orders.at(row).qty;
+    let qty = pool.orders.qty_at(row);
     order_row::uncount(pool, row, qty, true, now_ms);
     pool.reserved = pool.reserved.saturating_sub(qty);
     order_row::set_state(pool, row, OrderState::Expired, forget_ms);

@@ -21,26 +21,28 @@ pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
 
 /// Puts a new record into the table and the list that its state asks for.
 pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
-    let row = pool.orders.insert(order);
-    enlist(pool, row, order.state, order.numbers.time_ms);
+    let time_ms = order.numbers.time_ms;
+    let list = match order.state {
+        OrderState::Reserved => &mut pool.holds,
+        _ => &mut pool.finished,
+    };
+    let row = pool.orders.insert(order, list.links_at(time_ms));
+    list.add_composed(&mut pool.orders, row, time_ms);
+    count(pool, order.state);
     row
 }
 
-fn enlist(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
-    match state {
-        OrderState::Reserved => pool.holds.add_at(&mut pool.orders, row, time_ms),
-        _ => pool.finished.add_at(&mut pool.orders, row, time_ms),
-    }
+fn count(pool: &mut Pool, state: OrderState) {
     if let Some(count) = pool.counts.get_mut(state as usize) {
         *count = count.saturating_add(1);
     }
 }
 
 fn delist(pool: &mut Pool, row: u32) {
-    let state = pool.orders.state_at(row);
+    let (state, time_ms) = pool.orders.listed_at(row);
     match state {
-        OrderState::Reserved => pool.holds.remove(&mut pool.orders, row),
-        _ => pool.finished.remove(&mut pool.orders, row),
+        OrderState::Reserved => pool.holds.remove_at(&mut pool.orders, row, time_ms),
+        _ => pool.finished.remove_at(&mut pool.orders, row, time_ms),
     }
     if let Some(count) = pool.counts.get_mut(state as usize) {
         *count = count.saturating_sub(1);
@@ -51,8 +53,13 @@ fn delist(pool: &mut Pool, row: u32) {
 /// in.
 pub fn set_state(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
     delist(pool, row);
-    pool.orders.set_state(row, state, time_ms);
-    enlist(pool, row, state, time_ms);
+    let list = match state {
+        OrderState::Reserved => &mut pool.holds,
+        _ => &mut pool.finished,
+    };
+    pool.orders.set_state(row, state, time_ms, list.links_at(time_ms));
+    list.add_composed(&mut pool.orders, row, time_ms);
+    count(pool, state);
 }
 
 /// Forgets an order and frees its memory.

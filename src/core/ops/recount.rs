@@ -70,7 +70,9 @@ pub fn apply(pool: &mut Pool, row: u32, qty: i64, recount: &Recount) {
         let hash = salt.usage(id, tuple);
         let (found, position) = pool.usage.find_from(hash, pool.usage.begin(hash).0, id, tuple);
         let entry = found.map(|found| found.row);
-        let share = Share { limit: place as u8, tuple: TupleAt::Attribute(0), window_ms, hash, entry, position };
+        let current = found.is_some_and(|found| found.window_ms == window_ms);
+        let tuple_at = TupleAt::Attribute(0);
+        let share = Share { limit: place as u8, tuple: tuple_at, window_ms, hash, entry, current, position };
         let Some(limit) = pool.limits.get_mut(place) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, tuple, amount);

@@ -51,13 +51,13 @@ pub fn decide<'a>(
         (record.state == OrderState::Reserved).then_some((row, record.qty))
     });
     let Some((row, qty)) = held else {
-        let change = reserve::decide_new(view, order, call, reserve::plan(view, &call))?;
+        let change = reserve::decide_new(view, order, call)?;
         let mut changes = given_up(view, old, false);
         changes.push(change);
         return Ok(changes);
     };
     let vacated = View::without_hold(view.pool, view.context, row);
-    let mut change = reserve::decide_new(&vacated, order, call, reserve::plan(&vacated, &call))?;
+    let mut change = reserve::decide_new(&vacated, order, call)?;
     if let (Change::Order(_, OrderChange::Reserved { given_up, .. }), Some(OrderState::Reserved)) =
         (&mut change, old.state)
     {

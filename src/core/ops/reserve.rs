@@ -59,33 +59,29 @@ pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refu
     // Prefetch the index slot, so that its cache miss overlaps the limit lookups.
     let (from, touched) = view.pool.order_index.begin(hash);
     std::hint::black_box(touched);
-    let plan = plan(view, &call);
+    let mut plan = Plan::asked(view, call.attributes, call.qty, call.partial);
+    plan.search(view, |_| true);
     let order = view.pool.order_ref_from(call.order, hash, from);
-    match view.known(order) {
-        Some((record, state)) => Err(retry(view, &call, &record, state)),
-        None => decide_new(view, order, call, plan),
+    if let Some((record, state)) = view.known(order) {
+        return Err(retry(view, &call, &record, state));
     }
+    let deadline_ms = grant(view, order, &call, &mut plan)?;
+    plan.add_fingerprint(view.pool);
+    // Large, and moved once.
+    Ok(Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 }))
 }
 
-/// What stock and limits are asked for by a call.
-#[must_use]
-pub fn plan<'a>(view: &View<'_>, call: &Reserve<'a>) -> Plan<'a> {
-    allocate::plan(view, call.attributes, call.qty, call.partial, |_| true)
-}
-
-/// What RESERVE of an order that is not known would do; `plan` is what [`plan`] has found.
+/// What RESERVE of an order that is not known would do.
 ///
 /// # Errors
 /// [`Bound::DeadlineOver`], [`Bound::Orders`], what [`View::check_open`] says, [`Refusal::NoDim`],
 /// [`Refusal::SoldOut`], [`Refusal::Limited`], [`Bound::Sum`].
-pub fn decide_new<'a>(
-    view: &View<'_>,
-    order: OrderRef<'a>,
-    call: Reserve<'a>,
-    mut plan: Plan<'a>,
-) -> Result<Change<'a>, Refusal> {
+pub fn decide_new<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
+    let mut plan = Plan::asked(view, call.attributes, call.qty, call.partial);
+    plan.search(view, |_| true);
     let deadline_ms = grant(view, order, &call, &mut plan)?;
     plan.add_fingerprint(view.pool);
+    // Large, and moved once.
     Ok(Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 }))
 }
 
@@ -96,7 +92,9 @@ pub fn decide_new<'a>(
 pub fn check(view: &View<'_>, qty: i64, attributes: &Attributes<'_>) -> Result<i64, Refusal> {
     let nobody = OrderRef { id: &[], hash: 0, row: None, position: IndexPosition::default() };
     let call = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
-    grant(view, nobody, &call, &mut plan(view, &call))
+    let mut plan = Plan::asked(view, attributes, qty, false);
+    plan.search(view, |_| true);
+    grant(view, nobody, &call, &mut plan)
 }
 
 /// Fills the plan with what is granted, and returns the deadline.

@@ -6,13 +6,16 @@ use crate::core::model::change::ResolvedWindows;
 use crate::core::model::limit::Limit;
 use crate::core::model::pool::Pool;
 
-/// The windows that a change at this time needs and that were not resolved yet. Nearly always none,
-/// which costs a comparison.
+/// Whether all windows that a change at this time needs are known to be resolved: nearly always.
+#[must_use]
+#[inline]
+pub fn is_resolved(pool: &Pool, now_ms: i64) -> bool {
+    pool.resolved_until_ms.get() > now_ms && pool.resolved_from_ms.get() <= now_ms
+}
+
+/// The windows that a change at this time needs and that were not resolved yet.
 #[must_use]
 pub fn plan(pool: &Pool, now_ms: i64) -> ResolvedWindows {
-    if pool.resolved_until_ms.get() > now_ms && pool.resolved_from_ms.get() <= now_ms {
-        return ResolvedWindows::new();
-    }
     let due = |limit: &Limit| limit.unresolved(now_ms).map(|(start, end)| (limit.id, start, end));
     let windows: ResolvedWindows = pool.limits.iter().filter_map(due).collect();
     if windows.is_empty() {

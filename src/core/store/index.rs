@@ -8,8 +8,6 @@
 //! early, and taking out leaves no marks. A slot holds 32 bits of the hash and the record's number:
 //! growing reads no record, and nearly no record is read in vain.
 
-use smallvec::SmallVec;
-
 /// A segment of so many slots is split rather than grown.
 const LARGEST: usize = 512;
 const SMALLEST: usize = 8;
@@ -18,7 +16,9 @@ const EMPTY: u64 = u64::MAX;
 #[derive(Clone, Debug, Default)]
 struct Segment {
     /// Hash bits above, record number below; in order.
-    slots: Vec<u64>,
+    slots: Box<[u64]>,
+    /// How many of the slots are homes: follows from how many there are.
+    homes: u32,
     live: u32,
     /// How many bits of the hash all of its records share.
     depth: u32,
@@ -47,9 +47,41 @@ const fn homes(slots: usize) -> usize {
 }
 
 /// The home of a hash among so many, by the bits behind those that all share.
-fn home(hash: u32, depth: u32, homes: usize) -> usize {
-    let behind = u64::from(hash.checked_shl(depth).unwrap_or(0));
-    (behind.wrapping_mul(homes as u64) >> 32) as usize
+#[inline(always)]
+fn home(hash: u32, depth: u32, homes: u32) -> usize {
+    // As many bits as a directory entry has, which are fewer than 32 (see [`Index::insert`]).
+    let behind = u64::from(hash.wrapping_shl(depth));
+    (behind.wrapping_mul(u64::from(homes)) >> 32) as usize
+}
+
+/// The slots that have a record.
+fn records(slots: &[u64]) -> impl Iterator<Item = u64> + Clone + '_ {
+    slots.iter().copied().filter(|&slot| slot != EMPTY)
+}
+
+/// Writes so many slots, from first to last: the records, which are in order, each at its home or
+/// behind the one before it, and between them what is empty. How many records there are; `None`:
+/// they do not fit.
+fn fill(
+    slots: &mut Vec<u64>,
+    count: usize,
+    records: impl Iterator<Item = u64>,
+    home: impl Fn(u32) -> usize,
+) -> Option<u32> {
+    let mut live = 0u32;
+    for record in records {
+        let at = home(hash_of(record));
+        while slots.len() < at {
+            slots.push(EMPTY);
+        }
+        if slots.len() >= count {
+            return None;
+        }
+        slots.push(record);
+        live = live.wrapping_add(1);
+    }
+    slots.resize(count, EMPTY);
+    Some(live)
 }
 
 /// The next larger size. The steps are those of the allocator, so that nothing is rounded up.
@@ -69,30 +101,12 @@ fn fitting(live: usize) -> usize {
 
 impl Segment {
     fn sized(slots: usize, depth: u32) -> Self {
-        Self { slots: vec![EMPTY; slots], live: 0, depth }
+        Self { slots: vec![EMPTY; slots].into(), homes: homes(slots) as u32, live: 0, depth }
     }
 
     /// Where the search for a hash begins.
     fn home(&self, hash: u32) -> usize {
-        home(hash, self.depth, homes(self.slots.len()))
-    }
-
-    /// Searches from a home on: the record that `same` recognises, and where the search ended.
-    /// Where it found nothing the record belongs there.
-    fn find(&self, hash: u32, home: usize, mut same: impl FnMut(u32) -> bool) -> (usize, Option<u32>) {
-        let mut at = home;
-        for &slot in self.slots.get(home..).unwrap_or(&[]) {
-            if hash_of(slot) >= hash {
-                if hash_of(slot) > hash || slot == EMPTY {
-                    break;
-                }
-                if same(slot as u32) {
-                    return (at, Some(slot as u32));
-                }
-            }
-            at = at.wrapping_add(1);
-        }
-        (at, None)
+        home(hash, self.depth, self.homes)
     }
 
     /// Whether one more record fits. Never more than seven eighths: otherwise searches and shifts
@@ -125,46 +139,37 @@ impl Segment {
         follows && precedes && self.has_room() && self.put_into(hash, record, at)
     }
 
+    /// Puts a record in at a place to which it belongs, before those that stand there up to the
+    /// next gap; false, and nothing has changed, where there is no gap up to the end.
+    #[inline]
     fn put_into(&mut self, hash: u32, record: u32, at: usize) -> bool {
         let Some(run) = self.slots.get_mut(at..) else { return false };
-        // Nothing moves unless there is a gap up to the end that takes what is pushed away.
-        let Some(gap) = run.iter().position(|&slot| slot == EMPTY) else { return false };
-        if gap > 0 {
-            run.copy_within(..gap, 1);
+        let mut carried = u64::from(hash) << 32 | u64::from(record);
+        for slot in run.iter_mut() {
+            carried = std::mem::replace(slot, carried);
+            if carried == EMPTY {
+                self.live = self.live.wrapping_add(1);
+                return true;
+            }
         }
-        if let Some(slot) = run.first_mut() {
-            *slot = u64::from(hash) << 32 | u64::from(record);
+        // The last one has no place: back to where all were.
+        for slot in run.iter_mut().rev() {
+            carried = std::mem::replace(slot, carried);
         }
-        self.live = self.live.saturating_add(1);
-        true
+        false
     }
 
-    fn records(&self) -> impl Iterator<Item = u64> + '_ {
-        self.slots.iter().copied().filter(|&slot| slot != EMPTY)
-    }
-
-    /// The records without the gaps, in order; on the stack, but for the few segments that cannot
-    /// be split.
-    fn dense(&self) -> SmallVec<[u64; LARGEST]> {
-        let mut dense = SmallVec::with_capacity(self.live as usize);
-        dense.extend(self.records());
-        dense
+    fn records(&self) -> impl Iterator<Item = u64> + Clone + '_ {
+        records(&self.slots)
     }
 
     /// These records, which are in order, in a segment of at least so many slots.
-    fn of(records: &[u64], mut slots: usize, depth: u32) -> Self {
+    fn of(records: impl Iterator<Item = u64> + Clone, mut slots: usize, depth: u32) -> Self {
         loop {
-            let mut fresh = Self::sized(slots, depth);
-            let homes = homes(slots);
-            let mut free = 0;
-            let placed = records.iter().all(|&slot| {
-                let at = home(hash_of(slot), depth, homes).max(free);
-                free = at.saturating_add(1);
-                fresh.slots.get_mut(at).map(|place| *place = slot).is_some()
-            });
-            if placed {
-                fresh.live = records.len() as u32;
-                return fresh;
+            let mut fresh = Vec::with_capacity(slots);
+            let homes = homes(slots) as u32;
+            if let Some(live) = fill(&mut fresh, slots, records.clone(), |hash| home(hash, depth, homes)) {
+                return Self { slots: fresh.into(), homes, live, depth };
             }
             slots = larger(slots);
         }
@@ -233,11 +238,14 @@ impl Segments {
 pub struct IndexPosition {
     segment: u32,
     at: u32,
+    /// Where a search ended: how often the index had changed by then. Where one begins: one less,
+    /// so that a record does not go there.
+    changes: u32,
 }
 
 impl Default for IndexPosition {
     fn default() -> Self {
-        Self { segment: u32::MAX, at: 0 }
+        Self { segment: u32::MAX, at: 0, changes: 0 }
     }
 }
 
@@ -250,6 +258,8 @@ pub struct Index {
     depth: u32,
     live: usize,
     slots: usize,
+    /// How often a record came in or went out: what was found before may have moved.
+    changes: u32,
 }
 
 impl Index {
@@ -275,7 +285,7 @@ impl Index {
     /// Makes the segments of these slots, in order.
     fn cut(&mut self, slots: &[u64], depth: u32, deepest: u32) {
         if slots.len() <= LARGEST / 5 * 4 || depth >= deepest {
-            let segment = Segment::of(slots, fitting(slots.len()), depth);
+            let segment = Segment::of(slots.iter().copied(), fitting(slots.len()), depth);
             self.slots = self.slots.saturating_add(segment.slots.len());
             self.segments.push(segment);
             return;
@@ -322,37 +332,70 @@ impl Index {
     /// the memory to be on its way while other things are done: a search in a large table waits for
     /// little else.
     #[must_use]
+    #[inline(always)]
     pub fn begin(&self, hash: u64) -> (IndexPosition, u64) {
         let hash = short(hash);
         let Some(number) = self.segment(hash) else { return (IndexPosition::default(), 0) };
         let Some(segment) = self.segments.get(number) else { return (IndexPosition::default(), 0) };
         let home = segment.home(hash);
         let slot = segment.slots.get(home).copied().unwrap_or(0);
-        (IndexPosition { segment: number as u32, at: home as u32 }, slot)
+        let changes = self.changes.wrapping_sub(1);
+        (IndexPosition { segment: number as u32, at: home as u32, changes }, slot)
     }
 
     /// As [`Index::find`], from where [`Index::begin`] said of the index as it is; and where the
     /// search ended, for [`Index::insert_at`].
     #[must_use]
+    #[inline(always)]
     pub fn find_from(
         &self,
         hash: u64,
         from: IndexPosition,
-        same: impl FnMut(u32) -> bool,
+        mut same: impl FnMut(u32) -> bool,
     ) -> (Option<u32>, IndexPosition) {
-        let Some(segment) = self.segments.get(from.segment as usize) else { return (None, from) };
-        let (at, record) = segment.find(short(hash), from.at as usize, same);
-        (record, IndexPosition { at: at as u32, ..from })
+        let mut position = from;
+        position.changes = from.changes.wrapping_add(1);
+        while let Some(record) = self.seek(short(hash), &mut position) {
+            if same(record) {
+                return (Some(record), position);
+            }
+            position.at = position.at.wrapping_add(1);
+        }
+        (None, position)
+    }
+
+    /// The next record with this hash at or behind a position, which moves there. `None`: there is
+    /// none, and the search ends there.
+    #[inline(always)]
+    fn seek(&self, hash: u32, position: &mut IndexPosition) -> Option<u32> {
+        let segment = self.segments.get(position.segment as usize)?;
+        for &slot in segment.slots.get(position.at as usize..)? {
+            if hash_of(slot) >= hash {
+                return (hash_of(slot) == hash && slot != EMPTY).then_some(slot as u32);
+            }
+            position.at = position.at.wrapping_add(1);
+        }
+        None
     }
 
     /// As [`Index::insert`], where a search for the record ended. What was inserted or taken out
     /// since is noticed.
     pub fn insert_at(&mut self, hash: u64, record: u32, position: IndexPosition) {
         let number = position.segment as usize;
-        let here = self.segment(short(hash)) == Some(number);
+        let unchanged = position.changes == self.changes;
+        let here = unchanged || self.segment(short(hash)) == Some(number);
         let segment = self.segments.get_mut(number).filter(|_| here);
-        if segment.is_some_and(|segment| segment.put_at(short(hash), record, position.at as usize)) {
-            self.live = self.live.saturating_add(1);
+        let done = segment.is_some_and(|segment| {
+            let (hash, at) = (short(hash), position.at as usize);
+            if unchanged {
+                segment.has_room() && segment.put_into(hash, record, at)
+            } else {
+                segment.put_at(hash, record, at)
+            }
+        });
+        if done {
+            self.live = self.live.wrapping_add(1);
+            self.changes = self.changes.wrapping_add(1);
         } else {
             self.insert(hash, record);
         }
@@ -371,6 +414,7 @@ impl Index {
             let Some(segment) = self.segments.get_mut(number) else { return };
             if segment.put(hash, record) {
                 self.live = self.live.saturating_add(1);
+                self.changes = self.changes.wrapping_add(1);
                 return;
             }
             // Records of one hash prefix cannot be split apart, and would double the directory for
@@ -390,7 +434,7 @@ impl Index {
     fn resize(&mut self, number: usize, slots: usize) {
         let Some(segment) = self.segments.get_mut(number) else { return };
         let before = segment.slots.len();
-        *segment = Segment::of(&segment.dense(), slots, segment.depth);
+        *segment = Segment::of(segment.records(), slots, segment.depth);
         self.slots = self.slots.saturating_sub(before).saturating_add(segment.slots.len());
     }
 
@@ -398,11 +442,14 @@ impl Index {
         let Some(old) = self.segments.get(number) else { return };
         let shared = old.depth;
         let depth = shared.saturating_add(1);
-        let records = old.dense();
         // In order of their hashes, which agree in the bits before this one.
-        let middle = records.partition_point(|&slot| prefix(hash_of(slot), depth) & 1 == 0);
-        let side = |records: &[u64]| Segment::of(records, fitting(records.len()), depth);
-        let (low, high) = records.split_at(middle);
+        let is_high = |&slot: &u64| slot != EMPTY && prefix(hash_of(slot), depth) & 1 == 1;
+        let middle = old.slots.iter().position(is_high).unwrap_or(old.slots.len());
+        let (low, high) = old.slots.split_at(middle);
+        let side = |slots: &[u64]| {
+            let records = records(slots);
+            Segment::of(records.clone(), fitting(records.count()), depth)
+        };
         let (low, high) = (side(low), side(high));
         self.slots =
             self.slots.saturating_sub(old.slots.len()).saturating_add(low.slots.len()).saturating_add(high.slots.len());
@@ -434,9 +481,13 @@ impl Index {
         let hash = short(hash);
         let Some(number) = self.segment(hash) else { return false };
         let Some(segment) = self.segments.get_mut(number) else { return false };
-        let (at, Some(_)) = segment.find(hash, segment.home(hash), |slot| slot == record) else { return false };
+        let slot = u64::from(hash) << 32 | u64::from(record);
+        let run = segment.slots.get(segment.home(hash)..).unwrap_or(&[]);
+        let ahead = run.iter().take_while(|&&other| !comes_behind(other, hash)).position(|&other| other == slot);
+        let Some(at) = ahead.map(|ahead| segment.home(hash).saturating_add(ahead)) else { return false };
         segment.take_out(at);
         self.live = self.live.saturating_sub(1);
+        self.changes = self.changes.wrapping_add(1);
         let (live, size) = (segment.live as usize, segment.slots.len());
         // Looked at now and then: where many hashes are alike, it may not become smaller.
         if size > SMALLEST && live.saturating_mul(3) < size && live.is_multiple_of((size / 16).max(1)) {

@@ -83,8 +83,19 @@ impl List {
 
     /// Appends a record that is in no list.
     pub fn push(&mut self, table: &mut impl Linked, at: u32) {
-        let links = Links { prev: self.tail, next: NONE };
+        let links = self.end();
         table.change_links(at, |_| links);
+        self.push_composed(table, at);
+    }
+
+    /// The links of a record that is to be appended.
+    #[must_use]
+    pub const fn end(&self) -> Links {
+        Links { prev: self.tail, next: NONE }
+    }
+
+    /// Appends a record that has the links of [`List::end`] already.
+    pub fn push_composed(&mut self, table: &mut impl Linked, at: u32) {
         if self.tail == NONE {
             self.head = at;
         } else {

@@ -20,13 +20,12 @@
 
 use std::collections::BTreeMap;
 
-use smallvec::SmallVec;
-
+use crate::core::model::limit::MAX_LIMITS;
 use crate::core::model::order::{Extra, NewOrder, Numbers, Order, OrderState, ReturnToken};
 use crate::core::store::layout::Field;
 use crate::core::store::list::{Linked, Links};
 use crate::core::store::order_shares::{shift, width, OrderShares};
-use crate::core::store::rows::Rows;
+use crate::core::store::rows::{NewRow, Rows};
 
 type Flags = Field<0, 1>;
 type IdLen = Field<{ Flags::END }, 1>;
@@ -120,12 +119,30 @@ fn unpack(head: &Head) -> Numbers {
     }
 }
 
-/// Writes the bytes to the beginning of what is left, and moves on behind them.
-fn write(rest: &mut &mut [u8], bytes: &[u8]) {
-    if let Some((place, more)) = std::mem::take(rest).split_at_mut_checked(bytes.len()) {
-        place.copy_from_slice(bytes);
-        *rest = more;
+/// The most bytes that so many shares take in a row.
+const fn most_bytes(shares: usize) -> usize {
+    shares.div_ceil(4).saturating_add(shares.saturating_mul(size_of::<u32>()))
+}
+
+/// So many shares have most orders.
+const FEW: usize = 4;
+
+/// Shares as a row holds them: their widths, then they. How many bytes they take.
+#[inline(always)]
+fn compose_shares(shares: &[u32], bytes: &mut [u8]) -> usize {
+    let mut end = shares.len().div_ceil(4);
+    for (nth, &share) in shares.iter().enumerate() {
+        let width = width(share);
+        if let Some(byte) = bytes.get_mut(nth / 4) {
+            *byte |= (width.wrapping_sub(1) as u8).wrapping_shl(shift(nth));
+        }
+        // Four bytes at once: what comes next overwrites those that are not used.
+        if let Some(four) = bytes.get_mut(end..).and_then(|rest| rest.first_chunk_mut::<4>()) {
+            *four = share.to_le_bytes();
+        }
+        end = end.wrapping_add(width);
     }
+    end
 }
 
 impl Orders {
@@ -183,14 +200,29 @@ impl Orders {
         behind.is_some_and(|rest| rest.starts_with(id))
     }
 
-    /// The state of the order in a row that is in use.
+    /// State and time of the order in a row that is in use: they say which list it is in, and
+    /// where.
     ///
     /// # Panics
     /// As [`Orders::at`].
     #[must_use]
-    pub fn state_at(&self, row: u32) -> OrderState {
-        let flags = self.rows.get(row).and_then(|row| row.first());
-        flags.and_then(|flags| OrderState::of_code(flags & STATE)).unwrap_or_else(|| self.at(row).state)
+    pub fn listed_at(&self, row: u32) -> (OrderState, i64) {
+        let head = self.rows.get(row).and_then(head).filter(|head| head[0] & OVERFLOW == 0);
+        let known = head.and_then(|head| Some((OrderState::of_code(head[0] & STATE)?, unpack(head).time_ms)));
+        known.unwrap_or_else(|| {
+            let order = self.at(row);
+            (order.state, order.time_ms)
+        })
+    }
+
+    /// The quantity of the order in a row that is in use.
+    ///
+    /// # Panics
+    /// As [`Orders::at`].
+    #[must_use]
+    pub fn qty_at(&self, row: u32) -> i64 {
+        let head = self.rows.get(row).and_then(head).filter(|head| head[0] & OVERFLOW == 0);
+        head.map_or_else(|| self.at(row).qty, |head| Qty::get(head) as i64)
     }
 
     /// The order in this row. `None`: the row is free, or its bytes are no order.
@@ -248,51 +280,25 @@ impl Orders {
         }
     }
 
-    /// Stores an order in a row, which is not in any list yet.
-    pub fn insert(&mut self, order: &NewOrder<'_>) -> u32 {
-        let mut widths: SmallVec<[u8; 8]> = SmallVec::new();
-        let mut taken = 0usize;
-        for (nth, &share) in order.shares.iter().enumerate() {
-            if nth % 4 == 0 {
-                widths.push(0);
-            }
-            if let Some(byte) = widths.last_mut() {
-                *byte |= (width(share).saturating_sub(1) as u8).wrapping_shl(shift(nth));
-            }
-            taken = taken.saturating_add(width(share));
-        }
-        let mut len = HEAD.saturating_add(widths.len()).saturating_add(taken).saturating_add(order.id.len());
+    /// Stores an order in a row. `links`: of the list that it is about to be added to.
+    pub fn insert(&mut self, order: &NewOrder<'_>, links: Links) -> u32 {
         let remembers = !order.remembered.is_empty();
-        if remembers {
-            len = len.saturating_add(REMEMBERED_LEN).saturating_add(order.remembered.len());
-        }
-        let (row, bytes) = self.rows.add(len);
-        let Some((head, mut rest)) = bytes.split_first_chunk_mut::<HEAD>() else { return row };
-        *head = [0; HEAD];
+        let mut head = [0; HEAD];
         let partial = if order.partial { PARTIAL } else { 0 };
         let remembered = if remembers { REMEMBERS } else { 0 };
-        Flags::set(head, u64::from(order.state as u8 | partial | remembered));
-        IdLen::set(head, order.id.len() as u64);
-        ShareCount::set(head, order.shares.len() as u64);
-        Fingerprint::set(head, order.fingerprint);
-        Neighbours::set(head, Links::default().number());
-        let fits = pack(head, &order.numbers);
-        write(&mut rest, &widths);
-        for &share in order.shares {
-            // Four bytes at once, where there is room: what comes next overwrites the rest.
-            if let Some((four, _)) = rest.split_first_chunk_mut::<4>() {
-                *four = share.to_le_bytes();
-                rest = std::mem::take(&mut rest).get_mut(width(share)..).unwrap_or(&mut []);
-            } else {
-                write(&mut rest, share.to_le_bytes().get(..width(share)).unwrap_or(&[]));
-            }
-        }
-        write(&mut rest, order.id);
-        if remembers {
-            // At most 16 names of 32 bytes and values of 128.
-            write(&mut rest, &(order.remembered.len() as u16).to_le_bytes());
-            write(&mut rest, order.remembered);
-        }
+        Flags::set(&mut head, u64::from(order.state as u8 | partial | remembered));
+        IdLen::set(&mut head, order.id.len() as u64);
+        ShareCount::set(&mut head, order.shares.len() as u64);
+        Fingerprint::set(&mut head, order.fingerprint);
+        Neighbours::set(&mut head, links.number());
+        let fits = pack(&mut head, &order.numbers);
+        let row = if remembers || order.shares.len() > FEW {
+            self.add_long(head, order)
+        } else {
+            let mut shares = [0; most_bytes(FEW)];
+            let len = compose_shares(order.shares, &mut shares);
+            self.rows.add(&NewRow { head, body: shares.get(..len).unwrap_or(&[]), tail: order.id })
+        };
         if !fits || order.asked != order.numbers.qty || order.extra.is_some() {
             self.update_side(row, |side| {
                 side.extra.clone_from(&order.extra);
@@ -301,6 +307,21 @@ impl Orders {
             });
         }
         row
+    }
+
+    /// Adds a row with many shares, or with remembered attributes.
+    #[cold]
+    fn add_long(&mut self, head: Head, order: &NewOrder<'_>) -> u32 {
+        let mut shares = [0; most_bytes(MAX_LIMITS)];
+        let len = compose_shares(order.shares, &mut shares);
+        let body = shares.get(..len).unwrap_or(&[]);
+        if order.remembered.is_empty() {
+            return self.rows.add(&NewRow { head, body, tail: order.id });
+        }
+        // At most 16 names of 32 bytes and values of 128.
+        let behind = (order.remembered.len() as u16).to_le_bytes();
+        let tail = [order.id, &behind, order.remembered].concat();
+        self.rows.add(&NewRow { head, body, tail: &tail })
     }
 
     /// Frees the row of an order. It must be out of its list.
@@ -343,10 +364,12 @@ impl Orders {
     }
 
     /// Another state, and the deadline or end of retention that goes with it, Unix ms. The order
-    /// must be out of its list, which is sorted by that time.
-    pub fn set_state(&mut self, row: u32, state: OrderState, time_ms: i64) {
+    /// must be out of its list, which is sorted by that time; `links`: of the list that it is about
+    /// to be added to.
+    pub fn set_state(&mut self, row: u32, state: OrderState, time_ms: i64, links: Links) {
         if let Some(head) = self.rows.get_mut(row).and_then(|row| row.first_chunk_mut::<HEAD>()) {
             head[0] = head[0] & !STATE | state as u8;
+            Neighbours::set(head, links.number());
             // All but few orders: the other numbers stay as they are.
             let span_ms = time_ms.checked_sub(Placed::get(head) as i64);
             if let (0, Some(span)) = (head[0] & OVERFLOW, span_ms.and_then(Span::fit)) {
@@ -456,14 +479,16 @@ mod tests {
                         extra: None,
                         remembered: if len == 20 { b"\x04user\x0242" } else { b"" },
                     };
-                    let at = orders.insert(&new);
+                    let at = orders.insert(&new, Links::default());
                     check(&orders, at, &id, &numbers, qty, shares);
                     assert!(orders.at(at).partial && orders.at(at).fingerprint == u64::MAX - 1);
                     assert_eq!(orders.links(at), Links::default());
                     orders.set_qty(at, 5);
                     numbers.qty = 5;
                     check(&orders, at, &id, &numbers, qty, shares);
-                    orders.set_state(at, OrderState::Expired, now + 7);
+                    orders.set_state(at, OrderState::Expired, now + 7, Links::default());
+                    let listed = (OrderState::Expired, now + 7);
+                    assert_eq!((orders.listed_at(at), orders.qty_at(at)), (listed, 5));
                     numbers.time_ms = now + 7;
                     check(&orders, at, &id, &numbers, qty, shares);
                     assert_eq!(orders.at(at).state, OrderState::Expired);

@@ -21,6 +21,8 @@ struct Chunk {
     /// The length of a row; 0 = the chunk has none.
     stride: u16,
     live: u16,
+    /// How many rows were ever used: those that `bytes` has.
+    used: u16,
     /// The first free row, or `LAST`. A free row names the next one behind its mark.
     free: u16,
     /// Whether the list of chunks with room names this one.
@@ -31,6 +33,8 @@ struct Chunk {
 #[derive(Clone, Debug)]
 struct Room {
     stride: u16,
+    /// How many rows a chunk of this length has.
+    most: u16,
     chunks: Vec<u32>,
     /// One chunk of this length was filled: the next ones are wanted whole.
     grown: bool,
@@ -70,44 +74,85 @@ fn rows(stride: usize) -> usize {
     CHUNK.checked_div(stride).unwrap_or(0).min(LOW as usize)
 }
 
-impl Chunk {
-    fn used(&self) -> usize {
-        self.bytes.len().checked_div(usize::from(self.stride)).unwrap_or(0)
-    }
+/// The content of a new row, in the pieces that its owner has it in.
+pub struct NewRow<'r, const HEAD: usize> {
+    /// The fixed fields.
+    pub head: [u8; HEAD],
+    /// What follows them.
+    pub body: &'r [u8],
+    /// What follows that.
+    pub tail: &'r [u8],
+}
 
+impl<const HEAD: usize> NewRow<'_, HEAD> {
+    fn len(&self) -> usize {
+        HEAD.saturating_add(self.body.len()).saturating_add(self.tail.len())
+    }
+}
+
+impl Chunk {
+    const NONE: Self = Self { bytes: Vec::new(), stride: 0, live: 0, used: 0, free: LAST, listed: false };
+
+    #[inline(always)]
     fn row(&self, row: usize) -> Option<&[u8]> {
         let start = row.wrapping_mul(usize::from(self.stride));
         self.bytes.get(start..start.wrapping_add(usize::from(self.stride)))
     }
 
+    #[inline(always)]
     fn row_mut(&mut self, row: usize) -> Option<&mut [u8]> {
         let start = row.wrapping_mul(usize::from(self.stride));
         self.bytes.get_mut(start..start.wrapping_add(usize::from(self.stride)))
     }
 
-    /// A free row, if the chunk has one.
-    fn take(&mut self, whole: bool) -> Option<usize> {
+    /// Puts a row in, where the chunk has room: `most` rows at most.
+    #[inline(always)]
+    fn put<const HEAD: usize>(&mut self, new: &NewRow<'_, HEAD>, most: u16, whole: bool) -> Option<usize> {
         if self.free != LAST {
-            let row = usize::from(self.free);
-            if let Some(&[_, low, high, ..]) = self.row(row) {
-                self.free = u16::from_le_bytes([low, high]);
-                self.live = self.live.saturating_add(1);
-                return Some(row);
-            }
+            return self.reuse(new);
         }
-        let stride = usize::from(self.stride);
-        let (row, most) = (self.used(), rows(stride));
+        let row = self.used;
         if row >= most {
             return None;
         }
-        let len = self.bytes.len().saturating_add(stride);
+        let len = self.bytes.len().saturating_add(usize::from(self.stride));
         if len > self.bytes.capacity() {
-            let wanted = if whole { most } else { row.saturating_mul(2).clamp(2, most) };
-            self.bytes.reserve_exact(wanted.saturating_mul(stride).saturating_sub(self.bytes.len()));
+            self.grow(most, whole);
         }
-        self.bytes.resize(len, 0);
-        self.live = self.live.saturating_add(1);
+        self.bytes.extend_from_slice(&new.head);
+        self.bytes.extend_from_slice(new.body);
+        self.bytes.extend_from_slice(new.tail);
+        if self.bytes.len() < len {
+            self.bytes.push(0);
+        }
+        self.live = self.live.wrapping_add(1);
+        self.used = row.wrapping_add(1);
+        Some(usize::from(row))
+    }
+
+    /// Puts a row where one was removed.
+    fn reuse<const HEAD: usize>(&mut self, new: &NewRow<'_, HEAD>) -> Option<usize> {
+        let row = usize::from(self.free);
+        let bytes = self.row_mut(row)?;
+        let (&mut [_, low, high], _) = bytes.split_first_chunk_mut::<3>()?;
+        let (head, rest) = bytes.split_first_chunk_mut::<HEAD>()?;
+        *head = new.head;
+        let (body, rest) = rest.split_at_mut_checked(new.body.len())?;
+        body.copy_from_slice(new.body);
+        let (tail, rest) = rest.split_at_mut_checked(new.tail.len())?;
+        tail.copy_from_slice(new.tail);
+        rest.fill(0);
+        self.free = u16::from_le_bytes([low, high]);
+        self.live = self.live.wrapping_add(1);
         Some(row)
+    }
+
+    /// Takes memory for more rows: twice as many as there are, or all that a chunk can have.
+    #[cold]
+    fn grow(&mut self, most: u16, whole: bool) {
+        let wanted = if whole { most } else { self.used.saturating_mul(2).clamp(2, most) };
+        let wanted = usize::from(wanted).saturating_mul(usize::from(self.stride));
+        self.bytes.reserve_exact(wanted.saturating_sub(self.bytes.len()));
     }
 }
 
@@ -128,7 +173,7 @@ impl Rows {
     #[must_use]
     pub fn span(&self) -> u32 {
         let Some(last) = self.chunks.last() else { return 0 };
-        join(self.chunks.len().saturating_sub(1) as u32, last.used())
+        join(self.chunks.len().saturating_sub(1) as u32, usize::from(last.used))
     }
 
     /// The first number from `at` on at which a row may live: a walk need not look at what never
@@ -136,7 +181,7 @@ impl Rows {
     #[must_use]
     pub fn skip_empty(&self, at: u32) -> u32 {
         let (chunk, row) = split(at);
-        if self.chunks.get(chunk).is_none_or(|c| row < c.used()) {
+        if self.chunks.get(chunk).is_none_or(|c| row < usize::from(c.used)) {
             return at;
         }
         let empty = self.chunks.iter().skip(chunk).skip(1).take_while(|c| c.bytes.is_empty()).count();
@@ -146,7 +191,7 @@ impl Rows {
     /// The number of every row that lives, in order.
     pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
         let chunks = self.chunks.iter().enumerate();
-        let numbers = chunks.flat_map(|(chunk, c)| (0..c.used()).map(move |row| join(chunk as u32, row)));
+        let numbers = chunks.flat_map(|(chunk, c)| (0..usize::from(c.used)).map(move |row| join(chunk as u32, row)));
         numbers.filter(|&at| self.get(at).is_some())
     }
 
@@ -158,62 +203,79 @@ impl Rows {
 
     /// The row of this number, if it lives.
     #[must_use]
+    #[inline]
     pub fn get(&self, at: u32) -> Option<&[u8]> {
         let (chunk, row) = split(at);
         self.chunks.get(chunk)?.row(row).filter(|row| row.first() != Some(&FREE))
     }
 
     /// The row of this number, if it lives.
+    #[inline]
     pub fn get_mut(&mut self, at: u32) -> Option<&mut [u8]> {
         let (chunk, row) = split(at);
         self.chunks.get_mut(chunk)?.row_mut(row).filter(|row| row.first() != Some(&FREE))
     }
 
-    /// A new row of at least so many bytes, at least 3, and its number. What was in it before is
-    /// left; the first byte must be set to something below 0xff.
-    #[allow(clippy::panic, reason = "2^32 rows: more than memory holds; better no answer than a number given twice")]
-    pub fn add(&mut self, len: usize) -> (u32, &mut [u8]) {
-        let stride = len.div_ceil(GRAIN).saturating_mul(GRAIN) as u16;
-        let at = self.rooms.iter().position(|room| room.stride == stride).unwrap_or_else(|| {
-            self.rooms.push(Room { stride, chunks: Vec::new(), grown: false });
-            self.rooms.len().saturating_sub(1)
-        });
+    /// A new row with this content, and its number. It has at least 3 bytes, and the first is below
+    /// 0xff.
+    #[inline]
+    pub fn add<const HEAD: usize>(&mut self, new: &NewRow<'_, HEAD>) -> u32 {
+        let stride = new.len().next_multiple_of(GRAIN) as u16;
+        let at = match self.rooms.iter().position(|room| room.stride == stride) {
+            Some(at) => at,
+            None => self.add_room(stride),
+        };
         loop {
-            let Some(room) = self.rooms.get_mut(at) else { panic!("a length has no room") };
-            let Some(&number) = room.chunks.last() else {
-                let fresh = self.spare.pop().unwrap_or_else(|| {
-                    self.chunks.push(Chunk { bytes: Vec::new(), stride: 0, live: 0, free: LAST, listed: false });
-                    self.chunks.len().saturating_sub(1) as u32
-                });
-                assert!((fresh as usize) < MOST_CHUNKS.saturating_sub(1), "too many rows");
-                if let Some(chunk) = self.chunks.get_mut(fresh as usize) {
-                    (chunk.stride, chunk.free, chunk.listed) = (stride, LAST, true);
-                }
-                room.chunks.push(fresh);
-                continue;
-            };
+            let room = self.rooms.get(at);
+            let number = room.and_then(|room| room.chunks.last().copied()).unwrap_or(u32::MAX);
+            let (most, whole) = room.map_or((0, false), |room| (room.most, room.grown));
+            // Its rows were of this length before it was freed.
             let chunk = self.chunks.get_mut(number as usize).filter(|chunk| chunk.stride == stride);
             let Some(chunk) = chunk else {
-                // Its rows were of this length before it was freed.
-                room.chunks.pop();
+                self.next_chunk(at);
                 continue;
             };
             let before = chunk.bytes.capacity();
-            let Some(row) = chunk.take(room.grown) else {
-                chunk.listed = false;
-                room.chunks.pop();
-                room.grown = true;
+            let Some(row) = chunk.put(new, most, whole) else {
+                self.next_chunk(at);
                 continue;
             };
-            self.capacity = self.capacity.saturating_sub(before).saturating_add(chunk.bytes.capacity());
-            self.live = self.live.saturating_add(1);
-            let number = join(number, row);
-            let (chunk, row) = split(number);
-            match self.chunks.get_mut(chunk).and_then(|chunk| chunk.row_mut(row)) {
-                Some(row) => return (number, row),
-                None => panic!("a new row is not there"),
+            self.capacity = self.capacity.wrapping_sub(before).wrapping_add(chunk.bytes.capacity());
+            self.live = self.live.wrapping_add(1);
+            return join(number, row);
+        }
+    }
+
+    #[cold]
+    fn add_room(&mut self, stride: u16) -> usize {
+        self.rooms.push(Room { stride, most: rows(usize::from(stride)) as u16, chunks: Vec::new(), grown: false });
+        self.rooms.len().saturating_sub(1)
+    }
+
+    /// Leaves the last chunk of a row length, which is full or was freed, and takes a fresh one if
+    /// there is none before it.
+    #[cold]
+    fn next_chunk(&mut self, at: usize) {
+        let Some(room) = self.rooms.get_mut(at) else { return };
+        if let Some(left) = room.chunks.pop() {
+            if let Some(chunk) = self.chunks.get_mut(left as usize).filter(|chunk| chunk.stride == room.stride) {
+                chunk.listed = false;
+                room.grown = true;
             }
         }
+        if !room.chunks.is_empty() {
+            return;
+        }
+        let fresh = self.spare.pop().unwrap_or_else(|| {
+            self.chunks.push(Chunk::NONE);
+            self.chunks.len().saturating_sub(1) as u32
+        });
+        // 2^32 rows: more than memory holds; better no answer than a number given twice.
+        assert!((fresh as usize) < MOST_CHUNKS.saturating_sub(1), "too many rows");
+        if let Some(chunk) = self.chunks.get_mut(fresh as usize) {
+            (chunk.stride, chunk.free, chunk.listed) = (room.stride, LAST, true);
+        }
+        room.chunks.push(fresh);
     }
 
     /// Takes a row out; its number may name another one from now on.
@@ -231,7 +293,7 @@ impl Rows {
         self.live = self.live.saturating_sub(1);
         if chunk.live == 0 {
             self.capacity = self.capacity.saturating_sub(chunk.bytes.capacity());
-            *chunk = Chunk { bytes: Vec::new(), stride: 0, live: 0, free: LAST, listed: false };
+            *chunk = Chunk::NONE;
             self.spare.push(number as u32);
         } else if !chunk.listed {
             chunk.listed = true;
@@ -248,18 +310,20 @@ impl Rows {
 mod tests {
     use super::*;
 
+    /// A row of `len` bytes, at least 8: its length, a number, and a filling made of that.
     fn add(rows: &mut Rows, len: usize, content: u32) -> u32 {
-        let (at, row) = rows.add(len);
-        assert!(row.len() >= len && row.len() < len + GRAIN);
-        row[0] = 0;
-        row[1..5].copy_from_slice(&content.to_le_bytes());
-        row[5..].fill(content as u8);
+        let [a, b, c, d] = content.to_le_bytes();
+        let filling = vec![content as u8; len - 6];
+        let (body, tail) = filling.split_at(content as usize % filling.len());
+        let at = rows.add(&NewRow { head: [0, len as u8, a, b, c, d], body, tail });
+        assert_eq!(rows.get(at).unwrap().len(), len.next_multiple_of(GRAIN));
         at
     }
 
     fn holds(rows: &Rows, at: u32, content: u32) -> bool {
         let row = rows.get(at).unwrap();
-        row[1..5] == content.to_le_bytes() && row[5..].iter().all(|&b| b == content as u8)
+        let (filling, pad) = row[6..].split_at(usize::from(row[1]) - 6);
+        row[2..6] == content.to_le_bytes() && filling.iter().all(|&b| b == content as u8) && pad.iter().all(|&b| b == 0)
     }
 
     #[test]

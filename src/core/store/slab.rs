@@ -87,6 +87,7 @@ impl<T> Slab<T> {
 
     /// The record of this number, if it lives.
     #[must_use]
+    #[inline]
     pub fn get(&self, at: u32) -> Option<&T> {
         let (chunk, cell) = split(at);
         match self.chunks.get(chunk)?.cells.get(cell)? {

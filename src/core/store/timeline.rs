@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::store::list::{Linked, List};
+use crate::core::store::list::{Linked, Links, List};
 
 /// One list of records for each time. Nearly all arrive in order, so nearly all land at the right
 /// end, which is kept at hand.
@@ -61,13 +61,41 @@ impl Timeline {
             return;
         }
         if time_ms != self.last_ms {
-            let before = std::mem::take(&mut self.last);
-            if !before.is_empty() {
-                self.by_time.insert(self.last_ms, before);
-            }
-            self.last_ms = time_ms;
+            self.begin_last(time_ms);
         }
         self.last.push(table, at);
+    }
+
+    /// The links of a record that is to be added at this time by [`Timeline::add_composed`].
+    #[must_use]
+    pub fn links_at(&self, time_ms: i64) -> Links {
+        if time_ms == self.last_ms {
+            self.last.end()
+        } else {
+            Links::default()
+        }
+    }
+
+    /// Adds a record that has the links of [`Timeline::links_at`] already.
+    #[inline]
+    pub fn add_composed(&mut self, table: &mut impl Linked, at: u32, time_ms: i64) {
+        if time_ms != self.last_ms {
+            if time_ms < self.last_ms && !self.last.is_empty() {
+                return self.add_at(table, at, time_ms);
+            }
+            self.begin_last(time_ms);
+        }
+        self.len = self.len.saturating_add(1);
+        self.last.push_composed(table, at);
+    }
+
+    /// Begins the list of a time that is later than all others.
+    fn begin_last(&mut self, time_ms: i64) {
+        let before = std::mem::take(&mut self.last);
+        if !before.is_empty() {
+            self.by_time.insert(self.last_ms, before);
+        }
+        self.last_ms = time_ms;
     }
 
     /// Takes a record out; its time is that at which it was added.

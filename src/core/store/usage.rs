@@ -14,10 +14,9 @@ use std::collections::BTreeMap;
 use crate::core::model::hash::Salt;
 use crate::core::model::limit::Limit;
 use crate::core::model::usage::{EntryState, FoundEntry, RestoredEntry, Share, UsageCounts, UsageEntry};
-use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
 use crate::core::store::index::{Index, IndexPosition};
-use crate::core::store::list::List;
+use crate::core::store::list::{Links, List};
 use crate::core::store::timeline::Timeline;
 use crate::core::store::usage_entries::UsageEntries;
 
@@ -69,12 +68,14 @@ impl Usage {
 
     /// Begins a search: see [`Index::begin`].
     #[must_use]
+    #[inline(always)]
     pub fn begin(&self, hash: u64) -> (IndexPosition, u64) {
         self.index.begin(hash)
     }
 
     /// As [`Usage::find_counts`], from where the search begins; and where it ended.
     #[must_use]
+    #[inline(always)]
     pub fn find_from(
         &self,
         hash: u64,
@@ -186,8 +187,9 @@ impl Usage {
         }
         let at = part.unwrap_or_else(|| {
             let counted = UsageCounts { used: amount, refs: 1 };
-            let at = self.entries.insert(tuple, limit.id, share.window_ms, counted);
-            limit.entries.add(&mut self.entries, at);
+            let links = limit.entries.links_at(share.window_ms);
+            let at = self.entries.insert(tuple, limit.id, share.window_ms, counted, links);
+            limit.entries.add_composed(&mut self.entries, at, share.window_ms);
             if let Some(older) = newest {
                 self.index.remove(share.hash, older);
                 self.chain(at, older);
@@ -210,14 +212,22 @@ impl Usage {
 
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be
     /// the one in the index now.
+    #[inline(always)]
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
-        if matches!(limit.identity.window, Window::Rolling(_)) {
+        if let (Some(at), true, false) = (share.entry, share.current, limit.identity.window.is_rolling()) {
+            if self.entries.count_more(at, amount) {
+                return at;
+            }
+        }
+        self.count_other(salt, limit, share, tuple, amount)
+    }
+
+    /// As [`Usage::count`], where there is no entry of this window whose counts have room.
+    fn count_other(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
+        if limit.identity.window.is_rolling() {
             return self.count_part(salt, limit, share, tuple, amount);
         }
         if let Some(at) = share.entry {
-            if self.entries.count_in(at, share.window_ms, amount) {
-                return at;
-            }
             let (window_ms, UsageCounts { used, refs }) = self.entries.counts(at).unwrap_or_default();
             if window_ms == share.window_ms {
                 let counts = UsageCounts { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
@@ -236,9 +246,11 @@ impl Usage {
             self.detach(salt, at);
         }
         self.note(limit, share.window_ms);
-        let at = self.entries.insert(tuple, limit.id, share.window_ms, UsageCounts { used: amount, refs: 1 });
+        let links = limit.entries.links_at(share.window_ms);
+        let counts = UsageCounts { used: amount, refs: 1 };
+        let at = self.entries.insert(tuple, limit.id, share.window_ms, counts, links);
         self.index.insert_at(share.hash, at, share.position);
-        limit.entries.add_at(&mut self.entries, at, share.window_ms);
+        limit.entries.add_composed(&mut self.entries, at, share.window_ms);
         at
     }
 
@@ -257,6 +269,13 @@ impl Usage {
         if !self.credits.is_empty() {
             self.set_credit(at, self.credit(Some(at)).min(used));
         }
+    }
+
+    /// Whether callers have returned anything for forgotten orders.
+    #[must_use]
+    #[inline]
+    pub fn has_credits(&self) -> bool {
+        !self.credits.is_empty()
     }
 
     /// What callers have returned for forgotten orders: so much less is used than counted.
@@ -407,7 +426,8 @@ impl Usage {
     /// there.
     pub fn restore(&mut self, limit: Option<&mut Limit>, entry: RestoredEntry) -> u32 {
         let RestoredEntry { value, window_ms, used, limit: id, state } = entry;
-        let at = self.entries.insert(value.as_slice(), id, window_ms, UsageCounts { used, refs: 0 });
+        let counts = UsageCounts { used, refs: 0 };
+        let at = self.entries.insert(value.as_slice(), id, window_ms, counts, Links::default());
         match (limit, state) {
             (_, EntryState::Detached) => {
                 self.entries.set_state(at, state);

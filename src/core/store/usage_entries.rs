@@ -14,10 +14,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::model::ids::{same_bytes, short_word};
 use crate::core::model::usage::{EntryState, UsageCounts, UsageEntry};
 use crate::core::store::layout::Field;
 use crate::core::store::list::{Linked, Links};
-use crate::core::store::rows::Rows;
+use crate::core::store::rows::{NewRow, Rows};
 use crate::core::store::slab::Slab;
 
 type Flags = Field<0, 1>;
@@ -42,6 +43,9 @@ struct LimitWindow {
     entries: u32,
 }
 
+/// How many windows are kept as those that were joined last.
+const RECENT: usize = 8;
+
 /// The usage entries of a pool.
 #[derive(Clone, Debug, Default)]
 pub struct UsageEntries {
@@ -49,6 +53,9 @@ pub struct UsageEntries {
     windows: Slab<LimitWindow>,
     /// The number in `windows` of each (limit, beginning in Unix ms).
     window_ids: BTreeMap<(u32, i64), u32>,
+    /// The windows that were joined last, by the low bits of the limit's id: mostly the next entry
+    /// joins the same. Not part of the state: checked at every use.
+    recent: [u32; RECENT],
     overflow: BTreeMap<u32, UsageCounts>,
 }
 
@@ -58,6 +65,16 @@ fn window_id(head: &Head) -> u32 {
 
 fn packed_counts(head: &Head) -> UsageCounts {
     UsageCounts { used: Used::get(head) as i64, refs: Refs::get(head) as u32 }
+}
+
+/// Whether the bytes up to the end of a row's value end with this one. Most are short: the head
+/// before them makes it certain that a whole word can be read.
+#[inline(always)]
+fn ends_with(bytes: &[u8], value: &[u8]) -> bool {
+    match (bytes.last_chunk::<8>(), (value.len() as u32).wrapping_mul(8)) {
+        (Some(last), bits @ 1..=56) => u64::from_le_bytes(*last) >> 64u32.wrapping_sub(bits) == short_word(value),
+        _ => bytes.len().checked_sub(value.len()).and_then(|at| bytes.get(at..)).is_some_and(|b| same_bytes(b, value)),
+    }
 }
 
 fn value_len(head: &Head) -> usize {
@@ -134,9 +151,11 @@ impl UsageEntries {
     /// Beginning of the window (Unix ms) and counts of the entry in this row, where it is that of
     /// this value of this limit.
     #[must_use]
+    #[inline(always)]
     pub fn counts_of(&self, at: u32, limit: u32, value: &[u8]) -> Option<(i64, UsageCounts)> {
-        let (head, rest) = self.rows.get(at)?.split_first_chunk::<HEAD>()?;
-        if value_len(head) != value.len() || !rest.starts_with(value) {
+        let row = self.rows.get(at)?;
+        let head = row.first_chunk::<HEAD>()?;
+        if value_len(head) != value.len() || !ends_with(row.get(..HEAD.wrapping_add(value.len()))?, value) {
             return None;
         }
         let window = self.windows.get(window_id(head)).filter(|window| window.limit == limit)?;
@@ -144,20 +163,25 @@ impl UsageEntries {
         Some((window.window_ms, counts))
     }
 
-    /// Counts `amount` more and one reference more, where the entry is of the window that began
-    /// then and the counts still fit into the row; false, and nothing has changed, where not.
-    pub fn count_in(&mut self, at: u32, window_ms: i64, amount: i64) -> bool {
-        let Some(head) = self.rows.get_mut(at).and_then(|row| row.first_chunk_mut::<HEAD>()) else { return false };
-        if head[0] & OVERFLOW != 0 || self.windows.get(window_id(head)).is_none_or(|w| w.window_ms != window_ms) {
+    /// Counts `amount` more and one reference more, where the counts still fit into the row; false,
+    /// and nothing has changed, where not.
+    #[inline]
+    pub fn count_more(&mut self, at: u32, amount: i64) -> bool {
+        let Some(head) = self.head_mut(at) else { return false };
+        if head[0] & OVERFLOW != 0 {
             return false;
         }
         let UsageCounts { used, refs } = packed_counts(head);
-        let counts = Used::fit(used.saturating_add(amount)).zip(Refs::fit(i64::from(refs).saturating_add(1)));
-        if let Some((used, refs)) = counts {
-            Used::set(head, used);
-            Refs::set(head, refs);
+        // Both are far from the bounds of an i64.
+        let (Some(used), Some(refs)) = (Used::fit(used.wrapping_add(amount)), Refs::fit(i64::from(refs))) else {
+            return false;
+        };
+        if refs == Refs::MAX {
+            return false;
         }
-        counts.is_some()
+        Used::set(head, used);
+        Refs::set(head, refs.wrapping_add(1));
+        true
     }
 
     /// The entry in this row. `None`: the row is free.
@@ -201,14 +225,28 @@ impl UsageEntries {
     }
 
     /// Counts one more entry in a window of a limit. Its number.
-    #[allow(clippy::panic, reason = "2^24 windows with usage: more than there are entries in any memory")]
     fn join_window(&mut self, limit: u32, window_ms: i64) -> u32 {
+        let nearly = self.recent.get(limit as usize % RECENT).copied().unwrap_or(0);
+        let window = self.windows.get_mut(nearly).filter(|w| w.limit == limit && w.window_ms == window_ms);
+        if let Some(window) = window {
+            window.entries = window.entries.saturating_add(1);
+            return nearly;
+        }
+        self.join_other_window(limit, window_ms)
+    }
+
+    #[cold]
+    #[allow(clippy::panic, reason = "2^24 windows with usage: more than there are entries in any memory")]
+    fn join_other_window(&mut self, limit: u32, window_ms: i64) -> u32 {
         let windows = &mut self.windows;
         let fresh = || windows.insert(LimitWindow { limit, window_ms, entries: 0 });
         let at = *self.window_ids.entry((limit, window_ms)).or_insert_with(fresh);
         assert!(u64::from(at) <= WindowId::MAX, "too many windows");
         let window = self.windows.at_mut(at);
         window.entries = window.entries.saturating_add(1);
+        if let Some(recent) = self.recent.get_mut(limit as usize % RECENT) {
+            *recent = at;
+        }
         at
     }
 
@@ -221,20 +259,21 @@ impl UsageEntries {
         }
     }
 
-    /// Stores an entry in a row, which is not in any list yet.
-    pub fn insert(&mut self, value: &[u8], limit: u32, window_ms: i64, counts: UsageCounts) -> u32 {
+    /// Stores an entry in a row. `links`: of the list that it is about to be added to.
+    pub fn insert(&mut self, value: &[u8], limit: u32, window_ms: i64, counts: UsageCounts, links: Links) -> u32 {
         let window = self.join_window(limit, window_ms);
-        let (at, row) = self.rows.add(HEAD.saturating_add(value.len()));
-        if let Some((head, rest)) = row.split_first_chunk_mut::<HEAD>() {
-            *head = [0; HEAD];
-            WindowId::set(head, u64::from(window));
-            ValueLen::set(head, value.len() as u64);
-            Neighbours::set(head, Links::default().number());
-            if let Some(place) = rest.get_mut(..value.len()) {
-                place.copy_from_slice(value);
-            }
+        let fitting = Used::fit(counts.used).zip(Refs::fit(i64::from(counts.refs)));
+        let (used, refs) = fitting.unwrap_or((0, 0));
+        let mut head = [0; HEAD];
+        WindowId::set(&mut head, u64::from(window));
+        ValueLen::set(&mut head, value.len() as u64);
+        Used::set(&mut head, used);
+        Refs::set(&mut head, refs);
+        Neighbours::set(&mut head, links.number());
+        let at = self.rows.add(&NewRow { head, body: value, tail: &[] });
+        if fitting.is_none() {
+            self.set_counts(at, counts);
         }
-        self.set_counts(at, counts);
         at
     }
 
@@ -310,12 +349,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_value_of_any_length_is_found_in_its_row_and_no_other() {
+        let mut entries = UsageEntries::default();
+        let counts = UsageCounts { used: 7, refs: 1 };
+        for len in 0..40usize {
+            let value: Vec<u8> = (0..len as u8).map(|n| n.wrapping_mul(77)).collect();
+            let at = entries.insert(&value, 3, 5, counts, Links::default());
+            assert_eq!(entries.counts_of(at, 3, &value), Some((5, counts)), "{len}");
+            assert_eq!(entries.counts_of(at, 4, &value), None);
+            for byte in 0..len {
+                let mut other = value.clone();
+                if let Some(byte) = other.get_mut(byte) {
+                    *byte ^= 1;
+                }
+                assert_eq!(entries.counts_of(at, 3, &other), None, "byte {byte} of {len}");
+                assert_eq!(entries.counts_of(at, 3, value.get(..byte).unwrap_or(&[])), None);
+            }
+        }
+    }
+
+    #[test]
     fn counts_and_windows_come_back_in_any_size() {
         let mut entries = UsageEntries::default();
         let (small, large) = (UsageCounts { used: 7, refs: 1 }, UsageCounts { used: 1 << 24, refs: 1 });
         let value = vec![b'v'; 516];
-        let one = entries.insert(&value, 3, -86_400_000, small);
-        let other = entries.insert(b"", 3, 0, UsageCounts { used: 0, refs: u32::MAX });
+        let one = entries.insert(&value, 3, -86_400_000, small, Links::default());
+        let other = entries.insert(b"", 3, 0, UsageCounts { used: 0, refs: u32::MAX }, Links::default());
         for counts in [small, large, UsageCounts { used: (1 << 24) - 1, refs: (1 << 24) - 1 }, small] {
             entries.set_counts(one, counts);
             let entry = entries.at(one);

@@ -18,6 +18,7 @@ use crate::core::model::usage::UsageCounts;
 use crate::core::model::view::View;
 use crate::core::model::window::Window;
 use crate::core::ops::reserve;
+use crate::core::store::list::Linked;
 
 const STAMP: Stamp = Stamp { now_ms: 1_000, promotion: 1, new_epoch: None };
 
@@ -100,11 +101,13 @@ fn each_lie_is_found() {
         }),
         ("the list of holds holds an order that is confirmed", |p| {
             let at = row(p, "held");
-            p.orders.set_state(at, OrderState::Confirmed, 5);
+            let links = p.orders.links(at);
+            p.orders.set_state(at, OrderState::Confirmed, 5, links);
         }),
         ("the list of finished orders is not in order of time", |p| {
             let (at, time_ms) = (row(p, "given up"), 95_000);
-            p.orders.set_state(at, OrderState::Released, time_ms);
+            let links = p.orders.links(at);
+            p.orders.set_state(at, OrderState::Released, time_ms, links);
         }),
         ("the list of holds names an order that is not there", |p| {
             let at = row(p, "held");

@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::classify::{Finding, Remedy};
 use super::Audit;
+use crate::clock::now_ms;
 use crate::projection::{Incident, OrderLine, State};
-use crate::run::now_ms;
 
 impl Audit<'_> {
     /// What is open in it is closed, and that it is gone is noted once: until `audit --repair` has

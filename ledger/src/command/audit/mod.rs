@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{bar, table};
+use crate::clock::now_ms;
 use crate::config::Config;
 use crate::db::Db;
 use crate::failure::Failure;
 use crate::projection::{Fork, OrderLine, Position};
 use crate::redis_client::pools::{Ids, Order, Pool};
 use crate::redis_client::RedisClient;
-use crate::run::{drain, now_ms};
+use crate::run::drain;
 
 use classify::{classify, Finding, Remedy};
-use snapshot::Snapshot;
+use snapshot::{look, Snapshot};
 
 const PAGE: i64 = 500;
 /// Orders asked in one step.
@@ -130,7 +131,7 @@ impl Audit<'_> {
             tx.commit().await?;
             let Some(last) = page.last() else { break };
             after.clone_from(last);
-            for snapshot in self.look(&page).await? {
+            for snapshot in look(&mut self.redis, &page).await? {
                 let name = &snapshot.name;
                 if self.pool(&snapshot).await? {
                     again.insert(name.clone());

@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use super::classify::{Finding, Remedy};
+use crate::clock::now_ms;
 use crate::db::Db;
 use crate::projection::{Incident, Notice, OrderLine, State};
 use crate::redis_client::pools::Order;
 use crate::redis_client::RedisClient;
-use crate::run::now_ms;
 use crate::text::unescape;
 
 /// What `audit` without `--repair` says.

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::Audit;
 use crate::redis_client::pools::{Foreign, Ids, Pool};
+use crate::redis_client::RedisClient;
 use crate::text::unescape;
 
 /// Pools looked at in one step: the pages of their orders stay in memory until it is their turn.
@@ -21,19 +21,17 @@ pub(super) struct Snapshot {
     pub orders: Ids,
 }
 
-impl Audit<'_> {
-    /// Looks at pools.
-    pub(super) async fn look(&mut self, names: &[String]) -> Result<Vec<Snapshot>> {
-        let mut seen = Vec::with_capacity(names.len());
-        for some in names.chunks(PAGE) {
-            let some: Vec<&str> = some.iter().map(String::as_str).collect();
-            let first = some.first().map(|name| unescape(name)).unwrap_or_default();
-            let at_ms = self.redis.time_ms(&first).await?;
-            let pools = self.redis.keys(&some).await?;
-            let orders = self.redis.first_ids(&some, "0").await?;
-            let each = some.into_iter().zip(pools).zip(orders);
-            seen.extend(each.map(|((name, pool), orders)| Snapshot { name: name.to_string(), at_ms, pool, orders }));
-        }
-        Ok(seen)
+/// Looks at pools.
+pub(super) async fn look(redis: &mut RedisClient, names: &[String]) -> Result<Vec<Snapshot>> {
+    let mut seen = Vec::with_capacity(names.len());
+    for some in names.chunks(PAGE) {
+        let some: Vec<&str> = some.iter().map(String::as_str).collect();
+        let first = some.first().map(|name| unescape(name)).unwrap_or_default();
+        let at_ms = redis.time_ms(&first).await?;
+        let pools = redis.keys(&some).await?;
+        let orders = redis.first_ids(&some, "0").await?;
+        let each = some.into_iter().zip(pools).zip(orders);
+        seen.extend(each.map(|((name, pool), orders)| Snapshot { name: name.to_string(), at_ms, pool, orders }));
     }
+    Ok(seen)
 }

@@ -8,7 +8,7 @@ use stock_ledger::db::{Db, StreamRow};
 use stock_ledger::event::Event;
 use stock_ledger::projection::{Past, Position, Projection, StockRow};
 use stock_ledger::redis_client::{Field, RedisClient};
-use stock_ledger::run::Batch;
+use stock_ledger::run::{Batch, MOST_READS};
 
 use super::databases::block_on;
 use super::Shop;
@@ -23,7 +23,7 @@ fn config(shop: &Shop) -> Config {
     Config::read(Some(&shop.dir.path().join("stock-ledger.toml"))).expect("a configuration")
 }
 
-/// Reads the whole stream and computes what each batch writes.
+/// Reads the whole stream and computes what each batch writes: as many entries as `run` takes at most.
 pub fn prepare(shop: &Shop) -> Vec<Step> {
     let config = config(shop);
     block_on(async {
@@ -37,7 +37,7 @@ pub fn prepare(shop: &Shop) -> Vec<Step> {
         loop {
             let mut batch = Batch::default();
             let add = |id: &str, fields: &[Field<'_>]| batch.add("events", 0, id, fields);
-            if reader.read(&row.entry, config.run.batch, 1, add).await.expect("entries") == 0 {
+            if reader.read(&row.entry, config.run.batch * MOST_READS, 1, add).await.expect("entries") == 0 {
                 return steps;
             }
             let mut projection = Projection { positions: positions.clone(), ..Projection::default() };

@@ -469,6 +469,11 @@ impl Database {
 
     /// Nobody else writes into the file while this value lives.
     pub fn lock(&self) -> impl Drop {
+        self.hold(&["PRAGMA busy_timeout = 20000", "BEGIN IMMEDIATE"])
+    }
+
+    /// A transaction that is rolled back when this value is dropped.
+    pub fn hold(&self, statements: &[&str]) -> impl Drop {
         struct Lock(Option<(Connection, tokio::runtime::Runtime)>);
         impl Drop for Lock {
             fn drop(&mut self) {
@@ -483,8 +488,9 @@ impl Database {
         let runtime = runtime.expect("a runtime");
         let c = runtime.block_on(async {
             let mut c = connect(&self.url).await.expect("the database");
-            query("PRAGMA busy_timeout = 20000").execute(&mut c).await.expect("patience");
-            query("BEGIN IMMEDIATE").execute(&mut c).await.expect("the lock");
+            for sql in statements {
+                query(sql).execute(&mut c).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+            }
             c
         });
         Lock(Some((c, runtime)))

@@ -353,7 +353,8 @@ fn counted<'a>(
         let hash = pool.salt.usage(id, tuple);
         let (found, position) = pool.usage.find_from(hash, pool.usage.begin(hash).0, id, tuple);
         let entry = found.map(|found| found.row);
-        shares.push(Share { limit: place as u8, tuple: at, window_ms, hash, entry, position });
+        let current = found.is_some_and(|found| found.window_ms == window_ms);
+        shares.push(Share { limit: place as u8, tuple: at, window_ms, hash, entry, current, position });
     }
     Ok(placement)
 }

@@ -1,0 +1,85 @@
+//! One event is applied to the rows of its batch.
+
+use super::branch::Past;
+use super::notice::Notice;
+use super::order_lines::OrderLine;
+use super::rows::{Projection, Standing};
+use super::tokens::Token;
+use crate::event::{Event, Kind};
+
+impl Projection {
+    /// Applies one event. `before` is the entry that stands directly before it in the stream, of
+    /// the same pool: its number and `out`, where known. `past` is Redis's answer to
+    /// [`Projection::question`].
+    pub fn apply(&mut self, event: &Event, before: Option<(i64, i64)>, past: Past) {
+        let old = self.positions.get(&event.pool).cloned();
+        let standing = self.standing(event, old.as_ref(), &self.entered);
+        let base = match (standing, &old) {
+            (Standing::Old, _) => return,
+            (Standing::Next, Some(position)) => self.follow(event, position),
+            (Standing::Branch, Some(position)) => match self.branch(event, position, before, past) {
+                Some(base) => base,
+                None => {
+                    // So that the rest of that epoch is known as old without asking.
+                    self.entered.insert((event.pool.clone(), event.epoch.clone()));
+                    return;
+                }
+            },
+            _ => self.join(event),
+        };
+        self.applied += u64::from(event.kind != Kind::State);
+        let known = old.as_ref().is_some_and(|p| p.epoch == event.epoch);
+        if !known {
+            self.entered.insert((event.pool.clone(), event.epoch.clone()));
+        }
+        let position = self.positions.entry(event.pool.clone()).or_default();
+        position.epoch.clone_from(&event.epoch);
+        position.seq = event.seq;
+        position.out = event.out;
+        self.moved.insert(event.pool.clone());
+        let gone = event.out - base;
+        let repeated = self.recognise(event);
+        let credit = match event.kind {
+            Kind::Added | Kind::Transferred => -repeated.unwrap_or(0),
+            _ => self.write_line(event, gone, repeated),
+        };
+        // What had been booked in a history that Redis has lost since, all of it, is only repeated.
+        let is_repeated = credit != 0 && credit.abs() == event.qty;
+        if self.notify && !is_repeated {
+            self.notices.extend(Notice::of(event));
+        }
+        self.take(event, gone - credit);
+    }
+
+    /// A pool of which the database knows nothing yet.
+    fn join(&mut self, event: &Event) -> i64 {
+        if event.seq == 1 {
+            return 0;
+        }
+        let base = event.out - event.own_out();
+        let detail = format!("followed from change {}; what came before is taken to be in the database", event.seq);
+        self.incident("joined", event, base, detail);
+        base
+    }
+
+    /// Lets the order's line follow the event (see [`OrderLine::after`]). Answers how many units of
+    /// it the database had counted already.
+    fn write_line(&mut self, event: &Event, gone: i64, repeated: Option<i64>) -> i64 {
+        let Some(order) = &event.order else { return 0 };
+        let key = (event.pool.clone(), order.clone());
+        let (line, credit) = OrderLine::after(self.lines.remove(&key), event, gone, repeated);
+        self.touched.insert(key.clone());
+        self.lines.insert(key, line);
+        credit
+    }
+
+    /// Remembers the event's call. Answers what was counted for it before, in a history that
+    /// Redis has lost since; `None` where the call has no token.
+    fn recognise(&mut self, event: &Event) -> Option<i64> {
+        let key = event.token_key()?;
+        let token = Token { units: event.qty, lost: false, epoch: event.epoch.clone(), seq: event.seq };
+        self.changed_tokens.insert(key.clone());
+        let old = self.tokens.insert(key, token).filter(|old| old.lost);
+        event.token.as_ref().map(|_| old.map_or(0, |old| old.units))
+    }
+}
