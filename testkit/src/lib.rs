@@ -19,6 +19,7 @@ pub mod databases;
 pub mod entry;
 pub mod proxy;
 pub mod server;
+pub mod shopper;
 pub mod value;
 
 pub mod generate;
@@ -35,7 +36,7 @@ mod calls;
 mod notifications;
 mod wait;
 
-pub use calls::{info, stock_info};
+pub use calls::{info, orders_in, stock_info};
 pub use client::Client;
 pub use notifications::Events;
 pub use server::Server;

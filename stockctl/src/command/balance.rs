@@ -1,6 +1,6 @@
 //! `stockctl balance`: keeps the buckets of a sharded pool filled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -135,7 +135,13 @@ impl Balancer<'_> {
         let json: serde_json::Value = serde_json::from_slice(bytes(&answer)).map_err(|_| wrong())?;
         let keys = json.get("buckets").and_then(|keys| keys.as_array()).ok_or_else(wrong)?;
         let keys: Option<Vec<String>> = keys.iter().map(|key| Some(key.as_str()?.to_string())).collect();
-        Ok(keys.filter(|keys| !keys.is_empty() && json.get("version") == Some(&1.into())).ok_or_else(wrong)?)
+        let keys = keys.filter(|keys| !keys.is_empty() && json.get("version") == Some(&1.into())).ok_or_else(wrong)?;
+        if let Some(twice) =
+            keys.iter().enumerate().find(|(at, name)| keys.iter().take(*at).any(|other| other == *name))
+        {
+            return Err(Failure::Refused(format!("{key} names the bucket {} twice", twice.1)).into());
+        }
+        Ok(keys)
     }
 
     /// Sleeps until a buyer asks, or until it is time to look.
@@ -230,18 +236,51 @@ impl Balancer<'_> {
         Ok(())
     }
 
+    /// What each key answers to STOCK.GET and STOCK.SHIFTS: one way to each server, and one more to
+    /// those whose slots move.
+    async fn ask_buckets(&mut self, keys: &[String]) -> Result<Vec<[Value; 2]>> {
+        let commands = |key: &String| {
+            ["STOCK.GET", "STOCK.SHIFTS"].map(|name| {
+                let mut command = redis::cmd(name);
+                command.arg(key);
+                command
+            })
+        };
+        let mut homes: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+        for key in keys {
+            homes.entry(self.servers.home_of(key.as_bytes())?).or_default().push(key);
+        }
+        let mut found: HashMap<&String, [Value; 2]> = HashMap::new();
+        for (address, some) in homes {
+            let asked: Vec<Cmd> = some.iter().flat_map(|key| commands(key)).collect();
+            let mut answers = self.servers.ask_many(&address, &asked).await?.into_iter();
+            for key in some {
+                let (Some(pool), Some(shifts)) = (answers.next(), answers.next()) else { continue };
+                if ![&pool, &shifts].iter().any(|answer| matches!(answer, Value::ServerError(_))) {
+                    found.insert(key, [pool, shifts]);
+                }
+            }
+        }
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            let answers = match found.remove(key) {
+                Some(answers) => answers,
+                None => {
+                    let [get, shifts] = commands(key);
+                    [self.ask(key, &get).await?, self.ask(key, &shifts).await?]
+                }
+            };
+            all.push(answers);
+        }
+        Ok(all)
+    }
+
     async fn look(&mut self, keys: &[String]) -> Result<Vec<Bucket>> {
         let mut buckets = Vec::with_capacity(keys.len());
-        for key in keys {
-            let mut get = redis::cmd("STOCK.GET");
-            get.arg(key);
-            let pool = self.ask(key, &get).await?;
+        for (key, [pool, shifts]) in keys.iter().zip(self.ask_buckets(keys).await?) {
             if pool == Value::Nil {
                 return Err(Failure::Missing(format!("the bucket {key} is not there")).into());
             }
-            let mut shifts = redis::cmd("STOCK.SHIFTS");
-            shifts.arg(key);
-            let shifts = self.ask(key, &shifts).await?;
             let sold = number(&pool, "out").saturating_add(number(&pool, "reserved"));
             let (before, rate) = self.rates.get(key).copied().unwrap_or((sold, 0));
             // Half of the new, half of the old: sales come in bursts.

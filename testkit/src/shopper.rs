@@ -7,9 +7,9 @@ use std::ops::AddAssign;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use testkit::client::encode;
-use testkit::cluster::{slot_of, SLOTS};
-use testkit::{Client, Value};
+use crate::client::encode;
+use crate::cluster::{slot_of, SLOTS};
+use crate::{Client, Value};
 
 /// How long one call may take with all its repetitions.
 const PATIENCE: Duration = Duration::from_secs(40);
