@@ -72,7 +72,8 @@ impl Cluster {
         (node + self.primaries()) % self.nodes.len()
     }
 
-    /// Makes the nodes known to each other, hands out the slots, and gives each primary its replica.
+    /// Makes the nodes known to each other, hands out the slots, and gives each primary its
+    /// replica.
     fn introduce(&self) {
         for (n, node) in self.nodes.iter().enumerate() {
             node.client().expect(&format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1), "OK");
@@ -169,7 +170,8 @@ impl Cluster {
         });
     }
 
-    /// Makes a replica the primary with `CLUSTER FAILOVER`, which is given up by itself after 5 s where it did not work.
+    /// Makes a replica the primary with `CLUSTER FAILOVER`, which is given up by itself after 5 s
+    /// where it did not work.
     pub fn hand_over(&self, to: usize) {
         let mut client = self.client(to);
         for _ in 0..5 {

@@ -1,5 +1,6 @@
-//! A client of the cluster that does what a shop's client library does: it remembers where slots are, follows MOVED and
-//! ASK, waits at TRYAGAIN, and repeats a call whose answer got lost. It counts what it met.
+//! A client of the cluster that does what a shop's client library does: it remembers where slots
+//! are, follows MOVED and ASK, waits at TRYAGAIN, and repeats a call whose answer got lost. It
+//! counts what it met.
 
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! One SKU in several buckets, each on a server of its own: what a call costs beside one pool, and
-//! what a balancer costs. Servers here are not in cluster mode, neither those of the buckets nor that
-//! of the one pool.
+//! what a balancer costs. Servers here are not in cluster mode, neither those of the buckets nor
+//! that of the one pool.
 
 mod projection;
 
@@ -51,8 +51,8 @@ fn key(bucket: usize) -> String {
     format!("{{b{bucket}}}tea")
 }
 
-/// One pool, then one, two and four buckets, in turns. Each bucket gets as many calls as the one pool,
-/// all at the same time. Answers the ratio per shard of the most.
+/// One pool, then one, two and four buckets, in turns. Each bucket gets as many calls as the one
+/// pool, all at the same time. Answers the ratio per shard of the most.
 fn calls(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<f64> {
     eprintln!("shards: {} rounds of {} calls a bucket", sizes.rounds, sizes.calls);
     let mut alone = Vec::new();
@@ -65,7 +65,9 @@ fn calls(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<f64
         }
     }
     section.line(&format!(
-        "RESERVE with 3 limits, {} calls a bucket and round, {} rounds in turns, {WIDTH} connections with {DEPTH} calls in flight for each bucket, all buckets at once; a call's CPU time is that of its server's main thread. In the buckets units and shares of each region have shifted.\n",
+        "RESERVE with 3 limits, {} calls a bucket and round, {} rounds in turns, {WIDTH} connections with \
+         {DEPTH} calls in flight for each bucket, all buckets at once; a call's CPU time is that of its \
+         server's main thread. In the buckets units and shares of each region have shifted.\n",
         sizes.calls, sizes.rounds
     ));
     section.line("| | calls per CPU second and server | beside one pool, same round |\n|---|---|---|");
@@ -93,8 +95,8 @@ fn calls(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<f64
     Ok(last)
 }
 
-/// Calls per CPU second of a server, the mean of all: `buckets` are keys, each with its number and how
-/// many there are.
+/// Calls per CPU second of a server, the mean of all: `buckets` are keys, each with its number and
+/// how many there are.
 fn round(servers: &[Server], buckets: &[(String, usize, usize)], sizes: &Sizes) -> Result<f64> {
     for server in servers {
         server.connection()?.say("FLUSHALL SYNC")?;
@@ -201,7 +203,9 @@ fn balancer(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<
     let spent_us = cpu_us(&mut connections)? - before_us - idle_us;
     let share = spent_us / 1e6 / took.as_secs_f64() / MOST as f64;
     section.line(&format!(
-        "\nA balancer that makes {:.0} moves a second (two calls each, one after the other) and looks at {MOST} buckets every {} ms costs each of their servers {:.2} % of a core ({:.1} µs of CPU a move, both halves and their part of the looks).\n",
+        "\nA balancer that makes {:.0} moves a second (two calls each, one after the other) and looks at \
+         {MOST} buckets every {} ms costs each of their servers {:.2} % of a core ({:.1} µs of CPU a move, \
+         both halves and their part of the looks).\n",
         moves as f64 / took.as_secs_f64(),
         LOOK_EVERY.as_millis(),
         share * 100.0,

@@ -1,5 +1,5 @@
-//! What more buckets than this machine has cores for would do, in virtual time: no servers, the plan
-//! of the real balancer (`stock-balance`), and buyers who come unevenly.
+//! What more buckets than this machine has cores for would do, in virtual time: no servers, the
+//! plan of the real balancer (`stock-balance`), and buyers who come unevenly.
 
 use crate::ids;
 use crate::report::Section;
@@ -143,9 +143,15 @@ fn shift(buckets: &mut [Bucket], asks: &[Ask]) -> u64 {
 /// Adds the table. `ratio`: calls per CPU second of a bucket beside one pool, as measured.
 pub fn add(section: &mut Section, ratio: f64) {
     section.line(&format!(
-        "Projection (no servers): {UNITS} units a bucket, buyers come so fast that the busiest bucket's server is busy to four fifths. `times one pool` is what all buckets do when the busiest is full, times the ratio per shard above ({ratio:.3}); the rest is a sale with the plan of the balancer, and without one.\n"
+        "Projection (no servers): {UNITS} units a bucket, buyers come so fast that the busiest bucket's \
+         server is busy to four fifths. `times one pool` is what all buckets do when the busiest is full, \
+         times the ratio per shard above ({ratio:.3}); the rest is a sale with the plan of the balancer, and \
+         without one.\n"
     ));
-    section.line("| buckets | buyers | busiest bucket has | times one pool | sold out after | without a balancer | shifts a second | of the buyers had to ask | longest wait |\n|---|---|---|---|---|---|---|---|---|");
+    section.line(
+        "| buckets | buyers | busiest bucket has | times one pool | sold out after | without a balancer \
+         | shifts a second | of the buyers had to ask | longest wait |\n|---|---|---|---|---|---|---|---|---|",
+    );
     for count in [4, 16, 64] {
         for skew in [Skew::Even, Skew::Users, Skew::Buckets(5), Skew::Buckets(10)] {
             let shares = skew.shares(count);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use super::Sale;
+use super::sale::Sale;
 use stock_balance::bucket_of;
 use testkit::shopper::Shopper;
-use testkit::{now_ms, status_word, Value};
+use testkit::{now_ms, status_word};
 
 /// How long a buyer waits for units of other buckets: longer than a failover takes.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -63,13 +63,16 @@ enum Told {
 impl<'a> Buyer<'a> {
     pub fn new(sale: &'a Sale, seed: u64, name: u64) -> Self {
         let rng = SmallRng::seed_from_u64(seed.wrapping_mul(1_000).wrapping_add(name));
-        Buyer { sale, shop: Shopper::new(sale.ports.clone()), rng, name }
+        Buyer { sale, shop: sale.shopper(), rng, name }
     }
 
     /// Order after order, until nothing is left in any bucket, and nothing comes.
     pub fn buy_until_sold_out(mut self) -> Vec<Order> {
         let mut orders = Vec::new();
         for n in 0.. {
+            if self.sale.given_up.load(Ordering::Relaxed) {
+                break;
+            }
             let (order, told) = self.buy(n);
             orders.push(order);
             if told == Told::SoldOut && self.sale.last.load(Ordering::Relaxed) && self.left() == Some(0) {
@@ -149,24 +152,14 @@ impl<'a> Buyer<'a> {
                 return if is_limit { Told::Limited } else { Told::SoldOut };
             }
             asked = true;
-            let asks = self.sale.own("asks");
-            self.shop.call(&asks, &["RPUSH", &asks, &ask].map(|word| word.as_bytes().to_vec()));
+            self.sale.ask(&mut self.shop, &ask);
             sleep(Duration::from_millis(4));
         }
     }
 
     /// What all buckets have, as a balancer says it.
     fn left(&mut self) -> Option<i64> {
-        left(&mut self.shop, self.sale)
-    }
-}
-
-/// What all buckets have, as a balancer says it.
-pub fn left(shop: &mut Shopper, sale: &Sale) -> Option<i64> {
-    let key = sale.own("left");
-    match shop.say(&key, &format!("GET {key}")) {
-        Value::Nil => None,
-        value => Some(value.text().parse().expect("a number")),
+        self.sale.left(&mut self.shop)
     }
 }
 
