@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value};
 
-use crate::failure::{failed, is_unreachable};
+use crate::failure::{failed, is_unreachable, Failure};
 use crate::reply::{bytes, info_field};
 
 pub use args::ConnectArgs;

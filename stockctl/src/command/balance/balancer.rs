@@ -404,7 +404,8 @@ mod tests {
     fn buyers_of_buckets_that_were_not_seen_wait() {
         let keys: Vec<String> = (0..3).map(|n| format!("b{n}")).collect();
         let seen = [0, 2].map(|n| Bucket { key: format!("b{n}"), ..Bucket::default() });
-        let asks = [r#"["a", 2, 1]"#, r#"["b", 1, 1]"#, r#"["a", 2, 1]"#, r#"["c", 0, 4]"#].map(|ask| ask.into());
+        let asks =
+            [r#"["a", 2, 1]"#, r#"["b", 1, 1]"#, r#"["a", 2, 1]"#, r#"["c", 0, 4]"#].map(|ask| ask.as_bytes().to_vec());
         let found = waiting(&asks, &keys, &seen);
         let found: Vec<(&str, usize)> = found.iter().map(|one| (one.order.as_str(), one.ask.bucket)).collect();
         assert_eq!(found, [("a", 1), ("c", 0)]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, Value};
+use redis::{PushInfo, PushKind};
 use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
 use tokio::sync::Notify;
 
@@ -60,7 +60,8 @@ async fn subscribe(
         };
         if !is_up {
             open.remove(&home);
-            open.insert(home.clone(), servers.subscribe(&home, &channels, to.clone()).await?);
+            let connection = servers.subscribe(&home, &channels, to.clone()).await?;
+            open.insert(home, connection);
             is_new = true;
         }
     }
@@ -83,6 +84,8 @@ fn is_of_a_bucket(event: &PushInfo, keys: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use redis::Value;
+
     use super::*;
 
     #[test]

@@ -51,14 +51,15 @@ impl Wakes {
     /// Sleeps until buyers ask, until something has happened to a bucket, or until it is time to
     /// look.
     async fn next(&mut self, every: Duration) -> Vec<Vec<u8>> {
+        let Wakes { asks, events } = self;
         let now = Instant::now();
         let event = async {
             sleep_until(now + PAUSE).await;
-            self.events.notified().await;
+            events.notified().await;
         };
         tokio::select! {
             biased;
-            Some(asks) = self.asks.recv() => asks,
+            Some(asks) = asks.recv() => asks,
             () = event => Vec::new(),
             () = sleep(every) => Vec::new(),
         }
