@@ -15,7 +15,7 @@ use super::trouble::{Site, Trouble, ALL, PRIMARIES};
 use crate::payloads::version;
 use crate::rounds::Scene;
 use testkit::cluster::{share_of, tags_within};
-use testkit::{status_word, wait_until};
+use testkit::wait_until;
 
 pub const BUCKETS: usize = 8;
 const BUYERS: u64 = 3;
@@ -116,7 +116,7 @@ impl<'a> Sales<'a> {
                 format!("STOCK.LIMIT {key} user {EACH}"),
                 format!("STOCK.LIMIT {key} promotion {share} MISSING ALLOW"),
             ] {
-                assert_eq!(status_word(&shop.say(key, &line)), "OK", "{line}");
+                assert_eq!(shop.say(key, &line).to_string(), "OK", "{line}");
             }
             wait_until("a replica has it", || shop.replicated());
         }

@@ -39,8 +39,9 @@ impl Site {
         site
     }
 
-    /// What was answered is in the kernel's hands, so that kill -9 loses none of it: with `everysec`
-    /// a server puts off its writes while the disk is busy. And it tells of keyspace events.
+    /// What was answered is in the kernel's hands, so that kill -9 loses none of it: with
+    /// `everysec` a server puts off its writes while the disk is busy. And it tells of keyspace
+    /// events.
     fn configure(&self, node: usize) {
         self.cluster.client(node).expect("CONFIG SET appendfsync no notify-keyspace-events Ed", "OK");
     }
