@@ -59,28 +59,17 @@ fn records(slots: &[u64]) -> impl Iterator<Item = u64> + Clone + '_ {
     slots.iter().copied().filter(|&slot| slot != EMPTY)
 }
 
-/// Writes so many slots, from first to last: the records, which are in order, each at its home or
-/// behind the one before it, and between them what is empty. How many records there are; `None`:
-/// they do not fit.
-fn fill(
-    slots: &mut Vec<u64>,
-    count: usize,
-    records: impl Iterator<Item = u64>,
-    home: impl Fn(u32) -> usize,
-) -> Option<u32> {
-    let mut live = 0u32;
+/// Writes the records, which are in order, into empty slots: each at its home or behind the one
+/// before it. How many records there are; `None`: they do not fit.
+#[inline]
+fn fill(slots: &mut [u64], records: impl Iterator<Item = u64>, home: impl Fn(u32) -> usize) -> Option<u32> {
+    let (mut live, mut next) = (0u32, 0usize);
     for record in records {
-        let at = home(hash_of(record));
-        while slots.len() < at {
-            slots.push(EMPTY);
-        }
-        if slots.len() >= count {
-            return None;
-        }
-        slots.push(record);
+        let at = home(hash_of(record)).max(next);
+        *slots.get_mut(at)? = record;
+        next = at.wrapping_add(1);
         live = live.wrapping_add(1);
     }
-    slots.resize(count, EMPTY);
     Some(live)
 }
 
@@ -144,19 +133,17 @@ impl Segment {
     #[inline]
     fn put_into(&mut self, hash: u32, record: u32, at: usize) -> bool {
         let Some(run) = self.slots.get_mut(at..) else { return false };
-        let mut carried = u64::from(hash) << 32 | u64::from(record);
-        for slot in run.iter_mut() {
-            carried = std::mem::replace(slot, carried);
-            if carried == EMPTY {
-                self.live = self.live.wrapping_add(1);
-                return true;
-            }
+        // Where the gap is before anything moves.
+        let Some(gap) = run.iter().position(|&slot| slot == EMPTY) else { return false };
+        let Some(moved) = run.get_mut(..=gap) else { return false };
+        if gap > 0 {
+            moved.copy_within(..gap, 1);
         }
-        // The last one has no place: back to where all were.
-        for slot in run.iter_mut().rev() {
-            carried = std::mem::replace(slot, carried);
+        if let Some(slot) = moved.first_mut() {
+            *slot = u64::from(hash) << 32 | u64::from(record);
         }
-        false
+        self.live = self.live.wrapping_add(1);
+        true
     }
 
     fn records(&self) -> impl Iterator<Item = u64> + Clone + '_ {
@@ -166,10 +153,10 @@ impl Segment {
     /// These records, which are in order, in a segment of at least so many slots.
     fn of(records: impl Iterator<Item = u64> + Clone, mut slots: usize, depth: u32) -> Self {
         loop {
-            let mut fresh = Vec::with_capacity(slots);
-            let homes = homes(slots) as u32;
-            if let Some(live) = fill(&mut fresh, slots, records.clone(), |hash| home(hash, depth, homes)) {
-                return Self { slots: fresh.into(), homes, live, depth };
+            let mut fresh = Self::sized(slots, depth);
+            let homes = fresh.homes;
+            if let Some(live) = fill(&mut fresh.slots, records.clone(), |hash| home(hash, depth, homes)) {
+                return Self { live, ..fresh };
             }
             slots = larger(slots);
         }
