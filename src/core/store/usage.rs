@@ -108,15 +108,15 @@ impl Usage {
     /// [`Usage::recalled`].
     #[must_use]
     #[inline(always)]
-    pub fn recall(&self, limit: &Limit, tuple: &[u8]) -> Option<u32> {
-        self.frequent.recall(limit.id, tuple)
+    pub fn recall(&self, limit: &Limit, tuple: &[u8]) -> Option<UsageRow> {
+        self.frequent.recall(limit.id.get(), tuple).map(UsageRow::of)
     }
 
     /// As [`Usage::find_counts`], where the entry is probably in this row. `None`: it has to be
     /// searched for.
     #[must_use]
     #[inline(always)]
-    pub fn recalled(&self, row: u32, limit: &Limit, tuple: &[u8]) -> Option<FoundEntry> {
+    pub fn recalled(&self, row: UsageRow, limit: &Limit, tuple: &[u8]) -> Option<FoundEntry> {
         // An entry that is not detached is the one in the index, older parts of rolling windows
         // apart: those are never noted.
         let (window_ms, counts) = self.entries.current_counts_of(row, limit.id, tuple)?;
@@ -125,9 +125,9 @@ impl Usage {
 
     /// Notes where the current entry of a value is.
     #[inline(always)]
-    pub fn note_frequent(&self, limit: &Limit, tuple: &[u8], row: u32) {
+    pub fn note_frequent(&self, limit: &Limit, tuple: &[u8], row: UsageRow) {
         if self.frequent.has_begun() && !limit.identity.window.is_rolling() {
-            self.frequent.note(limit.id, tuple, row);
+            self.frequent.note(limit.id.get(), tuple, row.get());
         }
     }
 

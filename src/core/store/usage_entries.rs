@@ -167,7 +167,7 @@ impl UsageEntries {
     /// As [`UsageEntries::counts_of`], where the entry is not detached.
     #[must_use]
     #[inline(always)]
-    pub fn current_counts_of(&self, at: u32, limit: u32, value: &[u8]) -> Option<(i64, UsageCounts)> {
+    pub fn current_counts_of(&self, at: UsageRow, limit: LimitId, value: &[u8]) -> Option<(i64, UsageCounts)> {
         self.counts_of(at, limit, value).filter(|_| self.head(at).is_some_and(|head| head[0] & DETACHED == 0))
     }
 
