@@ -34,7 +34,7 @@ pub enum Kind {
     /// Units went to another pool, or came from one.
     Transferred,
     /// What moves nothing that the database follows: set, reconciled, policy, suspended, resumed,
-    /// opened, ended.
+    /// opened, ended, shifted.
     Other,
     /// No entry: the pool as STOCK.GET shows it, when its last entries are missing in the stream.
     State,

@@ -55,7 +55,7 @@ pub enum Append {
 /// The keys that a call may use: those of its key specs, and the event streams of their pools.
 pub trait Keyspace {
     /// Opens a pool for the access that the command declares. `None`: there is no such key. Opening
-    /// a key twice in one call returns the same handle.
+    /// a key twice in one call that writes returns the same handle.
     ///
     /// # Errors
     /// The key holds another type or a partial pool, or the event stream of the pool is being

@@ -28,6 +28,8 @@ struct HotPool {
     before: Counts<u32>,
     score: u64,
     size: Size,
+    /// Its key was asked for since, and had no pool.
+    gone: bool,
 }
 
 /// How large a pool is.
@@ -69,7 +71,8 @@ pub struct HotKey {
     pub db: i32,
     /// Its name.
     pub key: Vec<u8>,
-    /// Whether there was a pool.
+    /// Whether there was a pool at its last call, as far as it is known: a pool that was deleted
+    /// exists here until somebody asks for it again, or it has cooled.
     pub exists: bool,
     /// Calls by answer in the last minute.
     pub counts: Counts<u64>,
@@ -123,6 +126,7 @@ impl HotKeys {
         pool.before = stats.ago(1, now_ms);
         pool.score = stats.score();
         pool.size = size;
+        pool.gone = false;
     }
 
     /// A place for a pool that has none. `None`: all others are hotter.
@@ -142,7 +146,7 @@ impl HotKeys {
         if !full {
             let (now, before) = Default::default();
             let size = Size::default();
-            self.pools.push(HotPool { number: 0, db, key: key.into(), minute, now, before, score, size });
+            self.pools.push(HotPool { number: 0, db, key: key.into(), minute, now, before, score, size, gone: false });
             return self.pools.len().checked_sub(1);
         }
         let score_of = |pool: &HotPool| if pool.minute >= minute.saturating_sub(1) { pool.score } else { 0 };
@@ -168,7 +172,13 @@ impl HotKeys {
             self.missing_minute = minute;
         }
         let [keys, _] = &mut self.missing;
-        if let Some(known) = keys.iter_mut().find(|known| known.db == db && *known.key == *key) {
+        let known = keys.iter_mut().find(|known| known.db == db && *known.key == *key);
+        // Looked for now and then, which is soon enough.
+        if known.as_ref().is_none_or(|known| known.calls.is_multiple_of(STEP)) {
+            let deleted = self.pools.iter_mut().find(|pool| pool.db == db && *pool.key == *key);
+            deleted.into_iter().for_each(|pool| (pool.gone, pool.size) = (true, Size::default()));
+        }
+        if let Some(known) = known {
             known.calls = known.calls.saturating_add(1);
         } else if keys.len() < MOST_MISSING {
             keys.push(MissingKey { db, key: key.into(), calls: 1, error: 0 });
@@ -198,7 +208,7 @@ impl HotKeys {
                 add(&mut counts, &pool.now, left_ms, whole);
             }
             let (db, key, size) = (pool.db, pool.key.to_vec(), pool.size);
-            list.push(HotKey { db, key, exists: true, counts, missing: 0, size, error });
+            list.push(HotKey { db, key, exists: !pool.gone, counts, missing: 0, size, error });
         }
         let [now, before] = &self.missing;
         let age = minute.saturating_sub(self.missing_minute);
@@ -278,6 +288,16 @@ mod tests {
         call(&mut hot, &mut anew, "after", NOON);
         assert_eq!(hot.list(NOON).len(), 1);
         assert_eq!(hot.list(NOON)[0].calls(), 1);
+        // Deleted, and asked for: one row, with what it answered before and since.
+        hot.count_missing(0, b"after", NOON);
+        let list = hot.list(NOON);
+        let row = |list: &[HotKey]| list.iter().map(|one| (one.exists, one.calls(), one.missing)).collect::<Vec<_>>();
+        assert_eq!(row(&list), [(false, 2, 1)]);
+        // Made anew.
+        call(&mut hot, &mut PoolStats::new(NOON), "after", NOON);
+        assert_eq!(row(&hot.list(NOON)), [(true, 1, 0), (false, 1, 1)]);
+        let mut hot = HotKeys::new();
+        call(&mut hot, &mut anew, "after", NOON);
         let mut long = PoolStats::new(NOON);
         call(&mut hot, &mut long, &"x".repeat(LONGEST_KEY + 1), NOON);
         assert_eq!(hot.list(NOON).len(), 1);

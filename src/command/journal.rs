@@ -136,7 +136,7 @@ impl Journal {
             changed.effect.clear();
             changed.effect.shrink_to(KEPT_BYTES);
             changed.notifications.clear();
-            changed.notifications.shrink_to(KEPT_BYTES);
+            changed.notifications.shrink_to(KEPT_BYTES / size_of::<Notification>());
         }
         self.used = 0;
         self.outcome = None;

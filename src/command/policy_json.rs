@@ -253,6 +253,28 @@ pub fn limit_from_value(value: Value, default_tz: Tz) -> Parsed<PolicyLimit> {
     limit(&serde_json::from_value(value).map_err(|_| WRONG)?, default_tz)
 }
 
+/// Whether a policy, or (`of_limit`) a limit of one, has fields of these names.
+///
+/// # Errors
+/// The error of a policy with an unknown field, where one has none.
+pub fn check_fields<'n>(mut names: impl Iterator<Item = &'n String>, of_limit: bool) -> Parsed<()> {
+    let is_unknown = |name: &String| {
+        // `null` is nothing that any field may be, so there is an error: it says whether by name.
+        let probe = Value::Object([(name.clone(), Value::Null)].into_iter().collect());
+        let found = if of_limit {
+            serde_json::from_value::<LimitText>(probe).err()
+        } else {
+            serde_json::from_value::<PolicyText>(probe).err()
+        };
+        found.is_some_and(|error| error.to_string().starts_with("unknown field"))
+    };
+    if names.any(is_unknown) {
+        Err(WRONG)
+    } else {
+        Ok(())
+    }
+}
+
 const ARRAY: CommandError = CommandError::line("ERR invalid policy: array instead of object");
 const WRONG: CommandError = CommandError::line("ERR invalid policy: unknown field, or wrong type or value");
 

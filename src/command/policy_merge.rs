@@ -13,7 +13,9 @@ use super::args::Parsed;
 use super::error::CommandError;
 use super::limit::count;
 use super::limit_text::{dimensions, identity, window};
-use super::policy_json::{checked_text, limit_from_value, limit_to_value, policy_from_value, policy_to_value};
+use super::policy_json::{
+    check_fields, checked_text, limit_from_value, limit_to_value, policy_from_value, policy_to_value,
+};
 use super::refusal::bound_text;
 use crate::core::model::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS};
 use crate::core::model::policy::{Policy, PolicyLimit};
@@ -50,6 +52,8 @@ pub fn merged(current: &Policy, patch: Patch, default_tz: Tz) -> Parsed<Policy> 
         }
         None => Some(Map::new()),
     };
+    // A name that no policy has would take nothing away, and say OK.
+    check_fields(fields.keys(), false)?;
     let mut value = policy_to_value(&Policy { limits: Vec::new(), ..current.clone() });
     merge(&mut value, Value::Object(fields));
     let mut policy = policy_from_value(value, default_tz)?;
@@ -80,6 +84,7 @@ fn change_limit(limits: &mut Vec<PolicyLimit>, name: &str, change: Value, defaul
     if ["by", "per", "rolling", "count"].iter().any(|field| fields.contains_key(*field)) {
         return Err(CommandError::line("ERR invalid policy: the name of a limit says by, per, rolling and count"));
     }
+    check_fields(fields.keys(), true)?;
     let known = place.and_then(|place| limits.get_mut(place));
     let mut value = match &known {
         Some(limit) => limit_to_value(limit),

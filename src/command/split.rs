@@ -24,7 +24,8 @@ pub const SPEC: Spec = Spec {
     docs: Docs {
         details: "`qty` units go from `order` to `part`, an id that is new: to pay for them, ship them or give them \
             back apart from the rest. They stay held and stay counted where they are; limits that count orders \
-            count one more. `order` keeps at least one unit.\n\nSend the same call again when no answer came.",
+            count one more. `order` keeps at least one unit. `part` counts as placed now: split before the \
+            sale ends, or a late payment for it is answered `ENDED`.\n\nSend the same call again when no answer came.",
         replies: &[
             reply("[OK, qty, left, deadline_ms]", "`part` holds `qty` units, `order` the `left` others."),
             refusal::NOPOOL,

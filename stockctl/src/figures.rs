@@ -158,8 +158,9 @@ pub fn of_pool(all: &mut Exposition, node: &str, key: &[u8], pool: &Value, stats
         (SUSPENDED, "suspended"),
     ];
     for (family, name) in known {
-        // Of an unlimited pool on_hand is nil, and available -1.
-        if let Some(value) = int(field(pool, name)).filter(|n| *n >= 0) {
+        // Of an unlimited pool on_hand is nil, and available -1. What was sold, or is on the shelf,
+        // may be below 0.
+        if let Some(value) = int(field(pool, name)).filter(|n| *n >= 0 || name != "available") {
             all.add(&family, labels(None), value as f64);
         }
     }

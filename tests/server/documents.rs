@@ -78,6 +78,8 @@ fn typed(server: &Server, lines: &[&str]) -> Vec<Vec<String>> {
             _ => answers.push(Vec::new()),
         }
     }
+    // One behind the last mark; more, where redis-cli could not read one of the lines.
+    assert_eq!(answers.len(), lines.len() + 1, "redis-cli takes one of these for no command: {lines:#?}");
     answers.truncate(lines.len());
     answers
 }
@@ -91,7 +93,8 @@ fn as_written(printed: &str) -> String {
         let name = match inside.split_once('-') {
             Some((ms, _)) if is_time(ms) => "<id>",
             None if is_time(inside) => "<ms>",
-            None if inside.len() == 16 && inside.bytes().all(|b| b.is_ascii_hexdigit()) => "<epoch>",
+            // A number of sixteen digits is none.
+            None if inside.len() == 16 && inside != word && inside.bytes().all(|b| b.is_ascii_hexdigit()) => "<epoch>",
             _ => return word.to_string(),
         };
         word.replace(inside, name)

@@ -379,6 +379,9 @@ fn a_patch_of_a_policy() {
     refused(&mut c, r#"{"safety":"#, "invalid policy: invalid JSON at line 1 column");
     refused(&mut c, r#"{"safety":1.5}"#, "invalid policy: unknown field, or wrong type or value");
     refused(&mut c, r#"{"colour":1}"#, "invalid policy: unknown field, or wrong type or value");
+    // What a typing error names would otherwise be taken away, and OK be said.
+    refused(&mut c, r#"{"untl":null}"#, "invalid policy: unknown field, or wrong type or value");
+    refused(&mut c, r#"{"limits":{"user/day/units":{"mx":null}}}"#, "invalid policy: unknown field, or wrong");
     refused(&mut c, r#"{"limits":{"user/day/units":{"by":["user"]}}}"#, "invalid policy: the name of a limit says");
     refused(&mut c, &format!("{}1{}", "[".repeat(200), "]".repeat(200)), "invalid policy: invalid JSON");
     let many: serde_json::Map<String, Json> =
@@ -392,6 +395,8 @@ fn a_patch_of_a_policy() {
         "OK"
     );
     c.expect_pool("k", "limits=1 hold_seconds=900 alert=3");
+    // Said again after a lost answer: it is gone already.
+    assert_eq!(merge(&mut c, &json!({"until": null, "limits": {"*/3600/units": null}})), "OK");
     let held = c.digest("k");
     c.expect("DEBUG LOADAOF", "OK");
     assert_eq!(c.digest("k"), held);

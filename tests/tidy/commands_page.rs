@@ -18,8 +18,7 @@ const HEAD: &str = "# Commands
 
 - Refusals are data: an array that begins with a status word. Errors are bugs of the caller, or a
   server that cannot serve. [Errors](errors.md) has both.
-- When several answers apply, the first is given of: syntax and bounds, WRONGTYPE, NOPOOL, the
-  order's state, SUSPENDED, NODIM, SOLDOUT, LIMITED. [Semantics](semantics.md) has the fine print.
+- When several answers apply, [the order of errors and refusals](errors.md) says which is given.
 - Names that end in `_ms` are Unix times in milliseconds. Maps are RESP3 maps, and flat arrays in
   RESP2.
 - Every command can also answer `ERR` (syntax, a bound), `WRONGTYPE` (the key is no pool) and

@@ -75,7 +75,7 @@ pub enum Refusal {
     },
     /// As much was shifted before.
     Shifted {
-        /// The total.
+        /// What the two pools have shifted in all, in this direction: units, or of a limit's max.
         total: i64,
     },
     /// The order is over.

@@ -38,7 +38,7 @@ pub enum Window {
 pub const PARTS: i64 = 64;
 
 /// The windows that have a name: the word in `PER`, in policies and in the texts of limits, and the
-/// code in saved bytes.
+/// code in saved bytes. The next code is 8: two windows without a name follow.
 pub const NAMED: [(Window, &str, u8); 6] = [
     (Window::Order, "order", 0),
     (Window::Hour, "hour", 2),

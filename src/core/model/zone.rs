@@ -11,7 +11,7 @@ use crate::core::model::window::Window;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
-/// More than any zone moves its clocks.
+/// More than any zone of today moves its clocks.
 const MARGIN_MS: i64 = DAY_MS / 8;
 
 /// A time zone by name, such as Europe/Berlin: its place in the table of those that are built in.

@@ -100,11 +100,13 @@ mod tests {
     fn most_of_a_few_hundred_values_keep_their_place() {
         let mut frequent = Frequent::default();
         frequent.begin();
-        let names: Vec<String> = (0..31).map(|n| format!("r{n:02}")).chain((0..100).map(|n| format!("s{n:03}"))).collect();
+        let names: Vec<String> =
+            (0..31).map(|n| format!("r{n:02}")).chain((0..100).map(|n| format!("s{n:03}"))).collect();
         for (row, name) in names.iter().enumerate() {
             frequent.note(1, name.as_bytes(), row as u32);
         }
-        let kept = names.iter().enumerate().filter(|(row, name)| frequent.recall(1, name.as_bytes()) == Some(*row as u32));
+        let kept =
+            names.iter().enumerate().filter(|(row, name)| frequent.recall(1, name.as_bytes()) == Some(*row as u32));
         assert!(kept.count() > names.len() / 2);
     }
 }

@@ -135,8 +135,8 @@ impl Usage {
     #[must_use]
     pub fn next_expiry_ms(&self, limits: &[Limit]) -> i64 {
         if self.next_expiry_ms.get() == 0 {
-            let rolling = limits.iter().filter(|l| l.identity.window.repeats());
-            let over = rolling.filter_map(|l| Some(l.entries.next_ms()?.saturating_add(l.kept_ms())));
+            let repeating = limits.iter().filter(|l| l.identity.window.repeats());
+            let over = repeating.filter_map(|l| Some(l.entries.next_ms()?.saturating_add(l.kept_ms())));
             self.next_expiry_ms.set(over.min().unwrap_or(i64::MAX));
         }
         self.next_expiry_ms.get()

@@ -127,7 +127,8 @@ fn stock(stock: &Value) -> String {
     if field(stock, "on_hand") == &Value::Nil {
         return format!("unlimited, {} held", n("held"));
     }
-    let short = number(stock, "held") - number(stock, "on_hand");
+    // As `shortfall` of STOCK.GET: a safety below 0 is a pre-sale, and not short.
+    let short = number(stock, "held") + number(stock, "safety") - number(stock, "on_hand");
     let note = if short > 0 { format!("; short by {short}") } else { String::new() };
     let (on_hand, held, safety, available) = (n("on_hand"), n("held"), n("safety"), n("available"));
     format!("{on_hand} on hand - {held} held - {safety} safety = {available} available{note}")

@@ -57,7 +57,9 @@ pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<En
     } else {
         show(&found, &nodes);
     }
-    Ok(if found.differ.is_empty() { Ended::Well } else { Ended::Unwell })
+    // A pattern that fits nothing has verified nothing: mostly it is misspelt.
+    let nothing = args.pattern.is_some() && found.verified == 0;
+    Ok(if found.differ.is_empty() && !nothing { Ended::Well } else { Ended::Unwell })
 }
 
 /// A replica of each primary, or what else may be asked.

@@ -29,6 +29,21 @@ fn a_pool_that_sells_ends_with_0_and_shows_every_step() {
     ]);
 }
 
+/// By the same rule as `shortfall` of STOCK.GET.
+#[test]
+fn a_presale_is_not_short_and_a_safety_that_is_missing_is() {
+    let server = Server::start();
+    server.client().script(
+        "STOCK.SET ahead 0
+         STOCK.SETPOLICY ahead {\"safety\":-10}
+         STOCK.RESERVE ahead o 4 => [OK, *]
+         STOCK.SET kept 1
+         STOCK.SETPOLICY kept {\"safety\":3}",
+    );
+    run(&server, &["explain", "ahead"]).ok().says(&["0 on hand - 4 held - -10 safety = 6 available\n"]);
+    run(&server, &["explain", "kept"]).with(1).says(&["1 on hand - 0 held - 3 safety = 0 available; short by 2\n"]);
+}
+
 #[test]
 fn a_pool_that_would_refuse_ends_with_1_and_says_why() {
     let server = Server::start();

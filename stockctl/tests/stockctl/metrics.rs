@@ -144,13 +144,20 @@ fn pools_and_streams_have_series_of_their_own() {
          STOCK.RESERVE mispelt o 1 => [NOPOOL, *]
          STOCK.SET cap UNLIMITED
          STOCK.SET quiet 7
+         STOCK.SET ahead 0
+         STOCK.SETPOLICY ahead {\"safety\":-10}
+         STOCK.RESERVE ahead o 3 => [OK, *]
+         STOCK.CONFIRM ahead o => [OK, *]
          XGROUP CREATE events mail 0",
     );
     c.call(&[&b"STOCK.SET"[..], b"a\"\\\n\xff", b"3"]);
     c.call(&[&b"STOCK.RESERVE"[..], b"a\"\\\n\xff", b"o", b"1"]);
     let ended = run(
         &server,
-        &["metrics", "--once", "--pool", "quiet", "--pool", "cap", "--pool", "none", "--stream", "events"],
+        &[
+            "metrics", "--once", "--pool", "quiet", "--pool", "cap", "--pool", "ahead", "--pool", "none", "--stream",
+            "events",
+        ],
     )
     .with(0);
     assert_eq!(ended.err, "--pool none: there is no such pool\n");
@@ -159,6 +166,7 @@ fn pools_and_streams_have_series_of_their_own() {
     let of = |name: &str, labels: &str| all.get(&at(&server, name, labels)).copied();
     assert_eq!(of("stock_pool_on_hand_units", "pool=\"hot\""), Some(10.0));
     assert_eq!(of("stock_pool_held_units", "pool=\"hot\""), Some(2.0));
+    assert_eq!(of("stock_pool_on_hand_units", "pool=\"ahead\""), Some(-3.0), "sold before it was there");
     assert_eq!(of("stock_pool_available_units", "pool=\"hot\""), Some(8.0));
     assert_eq!(of("stock_pool_orders", "pool=\"hot\",state=\"reserved\""), Some(1.0));
     assert_eq!(of("stock_pool_replies_total", "pool=\"hot\",reply=\"limited\""), Some(1.0));
