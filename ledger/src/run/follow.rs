@@ -48,7 +48,7 @@ const TRIES: u32 = 30;
 /// While entries wait, one transaction takes up to so many reads: rows that many events touch are
 /// then written once. Each read is of `run.batch` entries all the same, because Redis serves
 /// nobody else meanwhile.
-pub const MOST_READS: usize = 16;
+pub const MOST_READS: usize = 32;
 /// So many transactions look each order up, after one that met an order's id which was used before.
 const CAREFUL: u32 = 100;
 /// From here on each retry is in the log.

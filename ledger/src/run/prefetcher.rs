@@ -23,9 +23,9 @@ pub struct ReadRequest {
 }
 
 /// Reads that wait until they are asked for, at most; one more is in the reader's hand.
-const WAITING: usize = 16;
+const WAITING: usize = 32;
 /// A transaction that has so much to write takes no more reads, so that memory has a bound.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 8 << 20;
 
 /// Batches that are read before they are asked for.
 pub struct Prefetcher {

@@ -132,7 +132,7 @@ fn an_innodb_that_is_read_only() {
     let mut server = shop.database.take_server().expect("a server");
     server.stop();
     server.start_with(&["--innodb-read-only"]);
-    meanwhile(&shop, "read", || {
+    meanwhile(&shop, "is read only", || {
         server.stop();
         server.start_with(&[]);
     });

@@ -292,7 +292,7 @@ pub fn a_backlog_is_applied_in_few_transactions(kind: Kind) {
     // One more notes that the stream was read from its start.
     let transactions = shop.database.number("SELECT version FROM stock_streams") - 1;
     assert!(transactions <= reads / 2, "{transactions} transactions of {reads} reads");
-    assert!(transactions >= reads / 16, "{transactions} transactions of {reads} reads");
+    assert!(transactions >= reads / 32, "{transactions} transactions of {reads} reads");
     assert_agreement(&shop, &mut c);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
 }

@@ -48,6 +48,7 @@ fn names_that_another_client_left_do_not_collide() {
         shop.ledger(&["run", "--once"]).ok();
         shop.ledger(&["adjust", "1", "5", "--reason", "x"]).ok();
         shop.ledger(&["reconcile"]).ok();
+        shop.ledger(&["run", "--once"]).ok();
         shop.ledger(&["audit"]).ok();
         assert_eq!(named(), [["sqlx_s_1"]]);
         assert_agreement(&shop, &mut c);
