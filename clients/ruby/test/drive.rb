@@ -226,7 +226,7 @@ end
 
 # Buys by a sharded pool: one unit for each user that is named.
 def sharded(stock, name, *users)
-  pool = RedisStock::ShardedPool.new(stock, name)
+  pool = RedisStock::ShardedPool.new(stock, name, wait: 10)
   users.each do |user|
     answer = pool.reserve("order-#{user}", 1, attributes: { user: user })
     puts "#{pool.key({ user: user })} #{answer.refused? ? answer.word : "OK"}"

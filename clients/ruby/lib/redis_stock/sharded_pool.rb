@@ -9,16 +9,17 @@ module RedisStock
   #   pool = RedisStock::ShardedPool.new(shop, "sku:618")
   #   answer = pool.reserve("order-1", 1, attributes: { user: 42 }, ex: 900)
   class ShardedPool
-    # So many seconds a buyer waits for units of other buckets, and for the next look at the own one.
-    WAIT = 0.2
+    # Seconds until the next look at the own bucket.
     LOOK = 0.004
-    private_constant :WAIT, :LOOK
+    private_constant :LOOK
 
     # The dimension that says the bucket, and the pools.
     attr_reader :by, :buckets
 
-    def initialize(stock, name)
+    # `wait`: so many seconds a buyer waits for units of other buckets.
+    def initialize(stock, name, wait: 0.2)
       @stock = stock
+      @wait = wait
       @left = "{#{name}}left"
       @asks = "{#{name}}asks"
       config = @stock.call("GET", "{#{name}}shards") or raise ArgumentError, "no sharded pool: #{name}"
@@ -35,7 +36,7 @@ module RedisStock
     # the bucket alone.
     def reserve(order, quantity, attributes:, **options)
       at = bucket(attributes)
-      give_up = now + WAIT
+      give_up = now + @wait
       loop do
         answer = @stock.reserve(@buckets[at], order, quantity, attributes: attributes, **options)
         wanted = wanted_of(answer, quantity)
