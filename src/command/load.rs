@@ -1,5 +1,5 @@
-//! `STOCK.LOAD key MORE chunk [VERSION n]`, `STOCK.LOAD key END`: loads a pool in pieces, from an append-only
-//! file without RDB preamble or a slot import. Not for clients.
+//! `STOCK.LOAD key MORE chunk [VERSION n]`, `STOCK.LOAD key END`: loads a pool in pieces, from an
+//! append-only file without RDB preamble or a slot import. Not for clients.
 //!
 //! A partial pool is the value of its key, so that a copy of the data set between two pieces has
 //! it, too. A first piece begins anew, whatever is there: a migration that was cancelled may be

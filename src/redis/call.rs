@@ -198,8 +198,8 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
     if reads_file(ctx, flags) {
         Origin::Replication
     } else if primary && flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | import) != 0 {
-        // In Redis the client that imports a slot is one of replication, which a primary has none of
-        // otherwise.
+        // In Redis the client that imports a slot is one of replication, of which a primary has
+        // none otherwise.
         Origin::SlotImport
     } else if flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | import) != 0 {
         Origin::Replication
