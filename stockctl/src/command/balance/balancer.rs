@@ -279,7 +279,7 @@ impl<'a> Balancer<'a> {
             if pool == Value::Nil {
                 return Err(Failure::Missing(format!("the bucket {key} is not there")).into());
             }
-            let sold = number(&pool, "out").saturating_add(number(&pool, "reserved"));
+            let sold = number(&pool, "sold").saturating_add(number(&pool, "reserved"));
             let (before, rate) = self.rates.get(&key).copied().unwrap_or((sold, 0));
             // Half of the new, half of the old: sales come in bursts.
             let rate = rate.saturating_add(sold.saturating_sub(before).max(0)) / 2;
