@@ -9,7 +9,7 @@ use std::cell::Cell;
 use crate::core::model::ids::short_word;
 
 /// How many values have a place.
-const PLACES: usize = 256;
+const PLACES: usize = 512;
 /// Longer values are mostly those of one buyer each.
 const LONGEST: usize = 7;
 /// No value.
@@ -51,8 +51,8 @@ impl Frequent {
             return None;
         }
         let mixed = mixed(limit, value);
-        let known = self.places.get((mixed >> 56) as usize)?.get();
-        (known >> 32 == mixed >> 24 & 0xffff_ffff).then_some(known as u32)
+        let known = self.places.get((mixed >> 55) as usize)?.get();
+        (known >> 32 == mixed >> 23 & 0xffff_ffff).then_some(known as u32)
     }
 
     /// Notes the row of the entry of a value.
@@ -62,8 +62,8 @@ impl Frequent {
             return;
         }
         let mixed = mixed(limit, value);
-        if let Some(place) = self.places.get((mixed >> 56) as usize) {
-            place.set(mixed >> 24 << 32 | u64::from(row));
+        if let Some(place) = self.places.get((mixed >> 55) as usize) {
+            place.set(mixed >> 23 << 32 | u64::from(row));
         }
     }
 
@@ -100,11 +100,12 @@ mod tests {
     fn most_of_a_few_hundred_values_keep_their_place() {
         let mut frequent = Frequent::default();
         frequent.begin();
-        let names: Vec<String> = (0..31).map(|n| format!("r{n:02}")).chain((0..100).map(|n| format!("s{n:03}"))).collect();
+        let regions = (0..31).map(|n| format!("r{n:02}"));
+        let names: Vec<String> = regions.chain((0..100).map(|n| format!("s{n:03}"))).collect();
         for (row, name) in names.iter().enumerate() {
             frequent.note(1, name.as_bytes(), row as u32);
         }
-        let kept = names.iter().enumerate().filter(|(row, name)| frequent.recall(1, name.as_bytes()) == Some(*row as u32));
-        assert!(kept.count() > names.len() / 2);
+        let kept = |(row, name): &(usize, &String)| frequent.recall(1, name.as_bytes()) == Some(*row as u32);
+        assert!(names.iter().enumerate().filter(kept).count() > names.len() / 2);
     }
 }

@@ -52,7 +52,7 @@ pub struct Usage {
 
 /// From so many values on those that are counted again and again are noted. Fewer in tests, whose
 /// pools are small.
-const MANY_VALUES: usize = if cfg!(debug_assertions) { 4 } else { 256 };
+const MANY_VALUES: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 
 impl Usage {
     /// The current entry of a value.
