@@ -7,6 +7,7 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::OrderRef;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Count, Limit, Missing, MAX_LIMITS};
+use crate::core::model::number::UsageRow;
 use crate::core::model::order::{NewOrder, Numbers, OrderState};
 use crate::core::model::placement::Placement;
 use crate::core::model::pool::Pool;
@@ -223,7 +224,7 @@ pub fn limited(
 
 /// Counts a new order and remembers it.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, state: OrderState, time_ms: i64) {
-    let mut shares = ArrayVec::<u32, MAX_LIMITS>::new();
+    let mut shares = ArrayVec::<UsageRow, MAX_LIMITS>::new();
     for share in &placement.shares {
         let Some(limit) = pool.limits.get_mut(usize::from(share.limit)) else { continue };
         let amount = if limit.keeps_usage() { limit.amount(placement.qty) } else { 0 };
