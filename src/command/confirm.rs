@@ -129,12 +129,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 }
 
 /// With LATE there may be several changes.
-fn confirm_late(
-    call: &mut Call<'_>,
-    key: &[u8],
-    handle: Handle,
-    request: Confirm<'_>,
-) -> Result<(), CommandError> {
+fn confirm_late(call: &mut Call<'_>, key: &[u8], handle: Handle, request: Confirm<'_>) -> Result<(), CommandError> {
     match changes(call, handle, request) {
         Ok(changes) => {
             commit_all(call, handle, &changes);

@@ -390,7 +390,8 @@ fn what_happened_in_one_millisecond_is_loaded_again() {
 /// while orders of the last one are still remembered, and after a load.
 #[test]
 fn values_that_are_counted_often_are_counted_right() {
-    let mut host = shop(&["SET k 100000", "LIMIT k user 1", "LIMIT k region 4 PER 60", "LIMIT k store 5 PER 60 ROLLING"]);
+    let mut host =
+        shop(&["SET k 100000", "LIMIT k user 1", "LIMIT k region 4 PER 60", "LIMIT k store 5 PER 60 ROLLING"]);
     let mut orders = 0;
     for minute in [0, 2, 4, 6] {
         let now_ms = NOW_MS + minute * 60_000;
