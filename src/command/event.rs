@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_is_told_from_what_needs_an_escape_at_every_place() {
+    fn what_needs_an_escape_is_found_at_every_place() {
         let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
         for len in 0..40 {
             assert!(is_plain(&vec![b'x'; len]));

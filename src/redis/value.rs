@@ -127,7 +127,7 @@ impl StoredValue {
         self.stored.memory_bytes().saturating_add(shell).saturating_add(stats)
     }
 
-    /// Whether what the wake-up queue has certainly serves: the pool needs nothing before its entry.
+    /// Whether what the wake-up queue has certainly serves: the pool needs nothing before that.
     /// `changed`: the call has changed the pool.
     pub fn is_scheduled(&self, now_ms: i64, changed: bool) -> bool {
         let Some(known_ms) = self.scheduled_ms else {

@@ -393,7 +393,7 @@ fn values_that_are_counted_often_are_counted_right() {
     let mut host =
         shop(&["SET k 100000", "LIMIT k user 1", "LIMIT k region 4 PER 60", "LIMIT k store 5 PER 60 ROLLING"]);
     let mut orders = 0;
-    for minute in 0..4 {
+    for minute in [0, 2, 4, 6] {
         let now_ms = NOW_MS + minute * 60_000;
         for (region, store) in [("r1", "s1"), ("r2", "s2"), ("r1", "s3")] {
             for n in 0..6 {
@@ -412,7 +412,7 @@ fn values_that_are_counted_often_are_counted_right() {
         let again = format!("RESERVE k again{minute} 1 EX 600 FOR user again{minute} region r1 store s3");
         assert_eq!(call(&mut host, now_ms, &again).word().as_deref(), Some("OK"), "{minute}");
         assert_eq!(host.verify(), Vec::<String>::new(), "{minute}");
-        if minute == 1 {
+        if minute == 2 {
             host.reload();
         }
     }

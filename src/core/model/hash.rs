@@ -156,84 +156,19 @@ impl Salt {
     /// retry.
     #[must_use]
     pub fn attributes(self, attributes: &Attributes<'_>) -> u64 {
-        let mut row = SipRow::default();
-        for (name, value) in attributes.iter() {
-            if !row.push(name, value) {
-                return self.many_attributes(attributes);
-            }
-        }
-        sip13(self.0, ATTRIBUTES, row.bytes())
-    }
-
-    /// The same for attributes of any length.
-    #[cold]
-    fn many_attributes(self, attributes: &Attributes<'_>) -> u64 {
         let mut pieces = SipPieces::new(self.0, ATTRIBUTES);
         for (name, value) in attributes.iter() {
-            let lengths = lengths(name, value);
-            pieces.push(lengths, 2);
-            pieces.bytes(name);
+            // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart.
+            let lengths = (value.len() as u64) << 8 | name.len() as u64;
+            if name.len() <= 6 {
+                pieces.push(short_word(name) << 16 | lengths, name.len().wrapping_add(2));
+            } else {
+                pieces.push(lengths, 2);
+                pieces.bytes(name);
+            }
             pieces.bytes(value);
         }
         pieces.finish()
-    }
-}
-
-/// What stands before a name and its value. Lengths are below 256: one byte each keeps ("a", "bc")
-/// and ("ab", "c") apart.
-#[inline(always)]
-fn lengths(name: &[u8], value: &[u8]) -> u64 {
-    (value.len() as u64) << 8 | name.len() as u64
-}
-
-/// How many bytes a [`SipRow`] has.
-const ROW: usize = 128;
-
-/// The attributes of most calls in a row: written in words, of which the next one overwrites what
-/// is too much.
-struct SipRow {
-    bytes: [u8; ROW],
-    len: usize,
-}
-
-impl Default for SipRow {
-    fn default() -> Self {
-        Self { bytes: [0; ROW], len: 0 }
-    }
-}
-
-impl SipRow {
-    /// Adds an attribute; false where it does not fit, or its name is long.
-    #[inline(always)]
-    fn push(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let value_at = self.len.wrapping_add(name.len()).wrapping_add(2);
-        let end = value_at.wrapping_add(value.len());
-        if name.len() > 6 || end.wrapping_add(8) > ROW {
-            return false;
-        }
-        self.write(self.len, short_word(name) << 16 | lengths(name, value));
-        let mut rest = value;
-        let mut at = value_at;
-        while let Some((word, more)) = rest.split_first_chunk::<8>() {
-            self.write(at, u64::from_le_bytes(*word));
-            at = at.wrapping_add(8);
-            rest = more;
-        }
-        self.write(at, short_word(rest));
-        self.len = end;
-        true
-    }
-
-    #[inline(always)]
-    fn write(&mut self, at: usize, word: u64) {
-        if let Some(place) = self.bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<8>()) {
-            *place = word.to_le_bytes();
-        }
-    }
-
-    #[inline(always)]
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&self.bytes)
     }
 }
 

@@ -7,9 +7,10 @@
 use std::cell::Cell;
 
 use crate::core::model::ids::short_word;
+use crate::core::model::number::{LimitId, Number, UsageRow};
 
 /// How many values have a place.
-const PLACES: usize = 256;
+const PLACES: usize = 512;
 /// Longer values are mostly those of one buyer each.
 const LONGEST: usize = 7;
 /// No value.
@@ -24,8 +25,8 @@ pub struct Frequent {
 
 /// Place and bits of a value: any mixing will do, since nothing depends on it.
 #[inline(always)]
-fn mixed(limit: u32, value: &[u8]) -> u64 {
-    let word = short_word(value) ^ u64::from(limit).rotate_right(8);
+fn mixed(limit: LimitId, value: &[u8]) -> u64 {
+    let word = short_word(value) ^ u64::from(limit.get()).rotate_right(8);
     word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
@@ -46,24 +47,24 @@ impl Frequent {
     /// The row in which the entry of a value was, if it was noted.
     #[must_use]
     #[inline(always)]
-    pub fn recall(&self, limit: u32, value: &[u8]) -> Option<u32> {
+    pub fn recall(&self, limit: LimitId, value: &[u8]) -> Option<UsageRow> {
         if value.len() > LONGEST {
             return None;
         }
         let mixed = mixed(limit, value);
-        let known = self.places.get((mixed >> 56) as usize)?.get();
-        (known >> 32 == mixed >> 24 & 0xffff_ffff).then_some(known as u32)
+        let known = self.places.get((mixed >> 55) as usize)?.get();
+        (known >> 32 == mixed >> 23 & 0xffff_ffff).then_some(UsageRow::of(known as u32))
     }
 
     /// Notes the row of the entry of a value.
     #[inline(always)]
-    pub fn note(&self, limit: u32, value: &[u8], row: u32) {
+    pub fn note(&self, limit: LimitId, value: &[u8], row: UsageRow) {
         if value.len() > LONGEST {
             return;
         }
         let mixed = mixed(limit, value);
-        if let Some(place) = self.places.get((mixed >> 56) as usize) {
-            place.set(mixed >> 24 << 32 | u64::from(row));
+        if let Some(place) = self.places.get((mixed >> 55) as usize) {
+            place.set(mixed >> 23 << 32 | u64::from(row.get()));
         }
     }
 
@@ -79,34 +80,41 @@ impl Frequent {
 mod tests {
     use super::*;
 
+    fn note(frequent: &Frequent, limit: u32, value: &[u8], row: u32) {
+        frequent.note(LimitId::of(limit), value, UsageRow::of(row));
+    }
+
+    fn recall(frequent: &Frequent, limit: u32, value: &[u8]) -> Option<u32> {
+        frequent.recall(LimitId::of(limit), value).map(Number::get)
+    }
+
     #[test]
     fn values_are_recalled_and_long_ones_are_not() {
         let mut frequent = Frequent::default();
-        frequent.note(1, b"r07", 5);
-        assert_eq!((frequent.recall(1, b"r07"), frequent.bytes()), (None, 0), "there is no room yet");
+        note(&frequent, 1, b"r07", 5);
+        assert_eq!((recall(&frequent, 1, b"r07"), frequent.bytes()), (None, 0), "there is no room yet");
         frequent.begin();
-        assert_eq!(frequent.recall(1, b"r07"), None);
-        frequent.note(1, b"r07", 5);
-        frequent.note(1, b"", 6);
-        frequent.note(1, b"12345678", 7);
-        assert_eq!(frequent.recall(1, b"r07"), Some(5));
-        assert_eq!((frequent.recall(2, b"r07"), frequent.recall(1, b"r08")), (None, None));
-        assert_eq!((frequent.recall(1, b""), frequent.recall(1, b"12345678")), (Some(6), None));
-        frequent.note(1, b"r07", 8);
-        assert_eq!(frequent.recall(1, b"r07"), Some(8));
+        assert_eq!(recall(&frequent, 1, b"r07"), None);
+        note(&frequent, 1, b"r07", 5);
+        note(&frequent, 1, b"", 6);
+        note(&frequent, 1, b"12345678", 7);
+        assert_eq!(recall(&frequent, 1, b"r07"), Some(5));
+        assert_eq!((recall(&frequent, 2, b"r07"), recall(&frequent, 1, b"r08")), (None, None));
+        assert_eq!((recall(&frequent, 1, b""), recall(&frequent, 1, b"12345678")), (Some(6), None));
+        note(&frequent, 1, b"r07", 8);
+        assert_eq!(recall(&frequent, 1, b"r07"), Some(8));
     }
 
     #[test]
     fn most_of_a_few_hundred_values_keep_their_place() {
         let mut frequent = Frequent::default();
         frequent.begin();
-        let names: Vec<String> =
-            (0..31).map(|n| format!("r{n:02}")).chain((0..100).map(|n| format!("s{n:03}"))).collect();
+        let regions = (0..31).map(|n| format!("r{n:02}"));
+        let names: Vec<String> = regions.chain((0..100).map(|n| format!("s{n:03}"))).collect();
         for (row, name) in names.iter().enumerate() {
-            frequent.note(1, name.as_bytes(), row as u32);
+            note(&frequent, 1, name.as_bytes(), row as u32);
         }
-        let kept =
-            names.iter().enumerate().filter(|(row, name)| frequent.recall(1, name.as_bytes()) == Some(*row as u32));
-        assert!(kept.count() > names.len() / 2);
+        let kept = |(row, name): &(usize, &String)| recall(&frequent, 1, name.as_bytes()) == Some(*row as u32);
+        assert!(names.iter().enumerate().filter(kept).count() > names.len() / 2);
     }
 }

@@ -53,7 +53,7 @@ pub struct Usage {
 
 /// From so many values on those that are counted again and again are noted. Fewer in tests, whose
 /// pools are small.
-const MANY_VALUES: usize = if cfg!(debug_assertions) { 4 } else { 256 };
+const MANY_VALUES: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 
 impl Usage {
     /// The current entry of a value.
@@ -109,7 +109,7 @@ impl Usage {
     #[must_use]
     #[inline(always)]
     pub fn recall(&self, limit: &Limit, tuple: &[u8]) -> Option<UsageRow> {
-        self.frequent.recall(limit.id.get(), tuple).map(UsageRow::of)
+        self.frequent.recall(limit.id, tuple)
     }
 
     /// As [`Usage::find_counts`], where the entry is probably in this row. `None`: it has to be
