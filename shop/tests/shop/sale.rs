@@ -63,7 +63,7 @@ async fn packed_entries_are_read_as_well() {
 #[tokio::test]
 async fn an_entry_that_cannot_be_read_is_not_acknowledged() {
     let world = World::open(&["--units", "5"]);
-    world.redis::<String>(r#"XADD stock:events * event {broken"#);
+    world.redis::<String>("XADD stock:events * event {broken");
     let visitor = Visitor::come(&world).await;
     let order = visitor.order(1).await;
     visitor.wait_for(&order, "held").await;
