@@ -127,7 +127,7 @@ impl Usage {
     #[inline(always)]
     pub fn note_frequent(&self, limit: &Limit, tuple: &[u8], row: UsageRow) {
         if self.frequent.has_begun() && !limit.identity.window.is_rolling() {
-            self.frequent.note(limit.id.get(), tuple, row.get());
+            self.frequent.note(limit.id, tuple, row);
         }
     }
 
