@@ -146,6 +146,7 @@ fetch_ruby() {
     # All of them, or none.
     status=1
     [ ! -e "$work/unpacked/usr/share/doc/ruby-connection-pool" ] || { mkdir -p "$(dirname "$to")" && mv "$work/unpacked" "$to" && status=0; }
+    [ $status = 0 ] || tail -n 3 "$work/log" >&2
     rm -rf "$work"
     return $status
 }
