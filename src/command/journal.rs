@@ -7,6 +7,7 @@ use crate::core::codec::Damage;
 use crate::core::model::attributes::RecentNames;
 use crate::core::model::change::{Kind, Transitions};
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::LimitId;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
 
@@ -38,7 +39,7 @@ pub struct Refused {
     /// Which pool.
     pub handle: Handle,
     /// The id of the limit that is reached.
-    pub limit: Option<u32>,
+    pub limit: Option<LimitId>,
     /// The dimension that the call lacked.
     pub lacked: Option<Bytes>,
 }

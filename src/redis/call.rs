@@ -169,7 +169,10 @@ fn update_pools(keys: &mut OpenKeys<'_>, clock: Clock, whole: bool, outcome: Out
                 value.update_gauges(whole);
             }
             if !value.is_scheduled(clock.now_ms, key.touched) {
-                state.wake_queue.reschedule(key.db(), key.name_bytes(), value, clock.now_ms, key.touched);
+                let (db, name) = (key.db(), key.name_bytes());
+                if state.wake_queue.reschedule(db, name, value, clock.now_ms, key.touched) {
+                    state.note_stream(db, value);
+                }
             }
             if let Some(own) = &mut state.sweep.call {
                 own.scheduled_ms.get_or_insert(value.scheduled_ms);

@@ -6,11 +6,13 @@
 use std::time::{Duration, Instant};
 
 use super::background::{Rescan, Sweep};
+use super::event_streams::EventStreams;
 use super::locked::Locked;
 use super::log;
 use super::rates::Rates;
 use super::scratch::Scratch;
 use super::settings::Settings;
+use super::value::StoredValue;
 use super::wake_queue::WakeQueue;
 use crate::command::hot_keys::HotKeys;
 use crate::command::journal::{Unread, Unreadable};
@@ -59,6 +61,8 @@ pub struct State {
     pub sweep: Sweep,
     /// The walk that finds pools which the wake-up queue does not know.
     pub rescan: Rescan,
+    /// The event streams, for `INFO`.
+    pub event_streams: EventStreams,
     /// The context flag that marks the client of a slot import; 0 on servers without one.
     pub import_flag: u32,
     /// This server is a node of a cluster.
@@ -121,6 +125,7 @@ impl State {
             wake_queue: WakeQueue::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),
+            event_streams: EventStreams::new(),
             import_flag: 0,
             cluster: false,
             writing: false,
@@ -132,6 +137,19 @@ impl State {
             drop_logged: None,
             spare: Vec::new(),
         }
+    }
+
+    /// Notes where the pool in a value publishes its changes.
+    pub fn note_stream(&mut self, db: i32, value: &StoredValue) {
+        if let Some(pool) = value.stored.pool() {
+            self.event_streams.note(db, pool);
+        }
+    }
+
+    /// Forgets what is known of the keys of one database; of all without a number.
+    pub fn discard_hints(&mut self, db: Option<i32>) {
+        self.wake_queue.discard(db);
+        self.event_streams.discard(db);
     }
 
     /// The clock of one call; counts steps back.

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value};
 
-use crate::failure::{failed, Failure};
+use crate::failure::{failed, unconnected, Failure};
 use crate::reply::{bytes, info_field};
 
 pub use args::ConnectArgs;
@@ -311,12 +311,13 @@ pub fn whole(address: &str, answer: Value) -> Result<Value> {
 /// Connects as the user, in RESP3, where maps are maps.
 async fn connect(info: ConnectionInfo, patience: Duration) -> Result<MultiplexedConnection> {
     let address = info.addr().to_string();
+    let by_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
     let client = Client::open(info).map_err(|error| failed(&address, &error))?;
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(Some(patience))
         .set_connection_timeout(Some(CONNECT.min(patience)));
     let opened = client.get_multiplexed_async_connection_with_config(&config).await;
-    opened.map_err(|error| failed(&address, &error))
+    opened.map_err(|error| unconnected(&address, by_tls, &error))
 }
 
 /// Another server of the same kind: with TLS, user and database where this one has them.
