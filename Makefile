@@ -166,8 +166,10 @@ miri:
 	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "This needs miri: rustup toolchain install nightly --component miri" >&2; exit 1; }
 	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib
 
-demo: build
-	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)") $(if $(HTML),--html "$(HTML)")
+demo: deps
+	@echo "Building; the first time this takes some minutes."
+	cargo build --release -p redis-stock -p stock-demo
+	"$(TARGET)/release/stock-demo" --module "$(MODULE)" $(if $(DATA),--data "$(DATA)") $(if $(HTML),--html "$(HTML)")
 
 bench: deps
 	cargo build --release -p redis-stock -p stock-floor -p stock-bench

@@ -42,6 +42,11 @@ enum Command {
 }
 
 impl Cli {
+    /// Who asks.
+    pub fn user(&self) -> String {
+        self.connect.user_name()
+    }
+
     /// Runs the command.
     ///
     /// # Errors

@@ -27,18 +27,27 @@ impl Cluster {
         Cluster::start(60_000)
     }
 
+    /// The same, whose nodes have these arguments, too.
+    pub fn steady_with(args: &[&str]) -> Cluster {
+        Cluster::launch(PRIMARIES, 60_000, args)
+    }
+
     /// A cluster that gives a silent primary up after `node_timeout_ms`.
     pub fn start(node_timeout_ms: u64) -> Cluster {
-        Cluster::of(PRIMARIES, node_timeout_ms)
+        Cluster::launch(PRIMARIES, node_timeout_ms, &[])
     }
 
     /// One of so many primaries; the replica of each stands as far behind it.
     pub fn of(primaries: usize, node_timeout_ms: u64) -> Cluster {
+        Cluster::launch(primaries, node_timeout_ms, &[])
+    }
+
+    fn launch(primaries: usize, node_timeout_ms: u64, more: &[&str]) -> Cluster {
         let timeout = node_timeout_ms.to_string();
         let nodes: Vec<Server> = (0..2 * primaries)
             .map(|_| {
                 let bus = free_port().to_string();
-                Server::on_port(&[
+                let args = [
                     "--cluster-enabled",
                     "yes",
                     "--cluster-port",
@@ -53,7 +62,8 @@ impl Cluster {
                     "yes",
                     "--appendfsync",
                     "everysec",
-                ])
+                ];
+                Server::on_port(&[more, &args].concat())
             })
             .collect();
         let ids = nodes.iter().map(|node| node.client().say("CLUSTER MYID").text()).collect();

@@ -8,3 +8,4 @@ mod resharding;
 mod routing;
 mod slot_import;
 mod slot_import_cut;
+mod slot_import_newer;

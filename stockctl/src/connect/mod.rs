@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value};
 
-use crate::failure::{failed, is_unreachable, Failure};
+use crate::failure::{failed, is_unreachable, unconnected, Failure};
 use crate::reply::{bytes, info_field};
 
 pub use args::ConnectArgs;
@@ -331,9 +331,10 @@ fn settings(patience: Duration) -> AsyncConnectionConfig {
 /// Connects as the user, in RESP3, where maps are maps.
 async fn connect(info: ConnectionInfo, settings: AsyncConnectionConfig) -> Result<MultiplexedConnection> {
     let address = info.addr().to_string();
+    let by_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
     let client = Client::open(info).map_err(|error| failed(&address, &error))?;
     let opened = client.get_multiplexed_async_connection_with_config(&settings).await;
-    opened.map_err(|error| failed(&address, &error))
+    opened.map_err(|error| unconnected(&address, by_tls, &error))
 }
 
 /// Another server of the same kind: with TLS, user and database where this one has them.
