@@ -42,7 +42,7 @@ help:
 	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the summary in performance.md."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
-	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
+	@echo "             PART=rows, tails, memory, rdb or shards: that part alone, printed"
 	@echo "make clients  the client libraries; CLIENT=python for one"
 	@echo "make vectors  writes clients/vectors/vectors.json anew, from a real server"
 	@echo "make dist    stripped release builds, a tarball, checksums: target/dist; make dist-again builds it elsewhere, and compares"
@@ -171,8 +171,10 @@ miri:
 	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "This needs miri: rustup toolchain install nightly --component miri" >&2; exit 1; }
 	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib
 
-demo: build
-	cargo run --release -p stock-demo -- --module "$(MODULE)" $(if $(DATA),--data "$(DATA)") $(if $(HTML),--html "$(HTML)")
+demo: deps
+	@echo "Building; the first time this takes some minutes."
+	cargo build --release -p redis-stock -p stock-demo
+	"$(TARGET)/release/stock-demo" --module "$(MODULE)" $(if $(DATA),--data "$(DATA)") $(if $(HTML),--html "$(HTML)")
 
 bench: deps
 	cargo build --release -p redis-stock -p stock-floor -p stock-bench
@@ -202,7 +204,7 @@ ledger-databases: deps-tests
 NAME ?= simulate
 RECORD ?= --record docs/internals/testing.md
 campaign: deps
-	cargo build --profile campaign -p stock-campaign
+	cargo build --profile campaign -p stock-campaign -p stockctl
 	STOCK_MODULE="$(abspath $(TARGET))/campaign/deps/libredis_stock.so" $(CAMPAIGN) $(NAME) $(ARGS) $(if $(filter help,$(NAME)),,$(RECORD))
 
 controls: deps

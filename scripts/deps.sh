@@ -120,6 +120,7 @@ fetch_predis() {
             dpkg -x "$package" "$to"
         done
     status=$?
+    [ $status = 0 ] || tail -n 3 "$work/log" >&2
     rm -rf "$work"
     return $status
 }

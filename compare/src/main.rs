@@ -18,8 +18,9 @@ use anyhow::{ensure, Context, Result};
 use clap::Parser;
 
 use crate::buyers::Sale;
-use crate::designs::{Design, DESIGNS};
+use crate::designs::{Clients, Design, DESIGNS};
 use crate::report::Row;
+use crate::servers::Disk;
 
 /// The same buyers on redis-stock and on the designs that shops build instead.
 #[derive(Parser)]
@@ -43,6 +44,16 @@ struct Args {
     /// How long a buyer has to pay
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
     hold_seconds: u64,
+    /// Connections of the pool to a database
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=90))]
+    connections: u32,
+    /// When an answer is on the disk: as each is set up mostly (Redis within a second, databases before they answer), all within a
+    /// second, or all before they answer
+    #[arg(long, value_enum, default_value_t = Disk::Usual)]
+    disk: Disk,
+    /// No process of the application dies or stands still
+    #[arg(long)]
+    calm: bool,
     /// The same buyers for the same number
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -54,7 +65,11 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let sale = Arc::new(Sale::of(args.seed, args.orders as usize, Duration::from_secs(args.hold_seconds)));
+    let mut sale = Sale::of(args.seed, args.orders as usize, Duration::from_secs(args.hold_seconds));
+    if args.calm {
+        sale.calm();
+    }
+    let sale = Arc::new(sale);
     let wanted = |design: &&Design| {
         (design.in_redis() || !args.redis)
             && (args.only.is_empty() || args.only.iter().any(|part| design.name.contains(part.as_str())))
@@ -71,8 +86,14 @@ async fn main() -> Result<()> {
     }
     ensure!(!rows.is_empty(), "no design is called so");
     let head = format!(
-        "{} orders for {} units, {} buyers at a time, at most {} s a design, seed {}",
-        args.orders, sale.units, args.workers, args.seconds, args.seed
+        "{} orders for {} units, {} buyers at a time, at most {} s a design, seed {}{}{}",
+        args.orders,
+        sale.units,
+        args.workers,
+        args.seconds,
+        args.seed,
+        args.disk.words(),
+        if args.calm { ", nothing dies" } else { "" }
     );
     // `make compare` names the module.
     let module = std::env::var_os("STOCK_MODULE");
@@ -87,8 +108,9 @@ async fn main() -> Result<()> {
 
 async fn measure(design: Design, sale: &Arc<Sale>, args: &Args) -> Result<Row> {
     let workers = usize::from(args.workers);
-    let backend = design.backend();
-    let shop = design.open(&backend.url(), workers, sale).await?;
+    let backend = design.backend(args.disk);
+    let clients = Clients { workers, connections: args.connections };
+    let shop = design.open(&backend.url(), clients, sale).await?;
     let (server, client) = (backend.cpu_seconds()?, servers::own_cpu_seconds()?);
     let outcome = sale::hold(sale.clone(), shop, workers, Duration::from_secs(args.seconds)).await?;
     // The wait for abandoned orders is in it: next to nothing happens then.

@@ -3,8 +3,31 @@
 use std::fs;
 
 use anyhow::{ensure, Context, Result};
+use clap::ValueEnum;
 use testkit::databases::{DatabaseServer, Engine};
 use testkit::{info, Server};
+
+/// When an answer is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Disk {
+    /// Redis within a second, databases before they answer: as each of them is mostly set up.
+    Usual,
+    /// Within a second, all of them.
+    Second,
+    /// Before it is given, all of them.
+    Always,
+}
+
+impl Disk {
+    /// For the line above the table.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Usual => "",
+            Self::Second => ", on the disk within a second",
+            Self::Always => ", on the disk before the answer",
+        }
+    }
+}
 
 /// What a design runs on.
 pub enum Backend {
@@ -13,13 +36,27 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Redis with the append-only file as Redis recommends it.
-    pub fn redis() -> Self {
-        Self::Redis(Box::new(Server::on_port(&["--appendonly", "yes", "--appendfsync", "everysec"])))
+    /// Redis with an append-only file.
+    pub fn redis(disk: Disk) -> Self {
+        let fsync = if disk == Disk::Always { "always" } else { "everysec" };
+        Self::Redis(Box::new(Server::on_port(&["--appendonly", "yes", "--appendfsync", fsync])))
     }
 
-    pub fn database(engine: Engine) -> Self {
-        Self::Database(DatabaseServer::start(engine, &[]))
+    /// A database that reads what is committed, each statement anew: MariaDB's own default locks the
+    /// gaps between rows as well, for which shops have no use.
+    pub fn database(engine: Engine, disk: Disk) -> Self {
+        let mut args = Vec::new();
+        match engine {
+            Engine::Postgres if disk == Disk::Second => args.extend(["-c", "synchronous_commit=off"]),
+            Engine::Postgres => {}
+            Engine::MariaDb => {
+                args.push("--transaction-isolation=READ-COMMITTED");
+                if disk == Disk::Second {
+                    args.push("--innodb-flush-log-at-trx-commit=2");
+                }
+            }
+        }
+        Self::Database(DatabaseServer::start(engine, &args))
     }
 
     /// Where clients connect to.

@@ -4,6 +4,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 use serde_json::Value;
 
+use crate::failure::Failure;
 use crate::text::{ascii, cut, escape};
 use crate::wire::{number, Field};
 
@@ -68,6 +69,39 @@ const MOST_ORDER: usize = 512;
 /// Characters of the attributes.
 const MOST_ATTRIBUTES: usize = 14_000;
 
+/// Why an entry is not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// A newer module has packed it, in this version.
+    #[error("it is packed in version {0}, and this program reads version {PACKED_VERSION}")]
+    Newer(u64),
+    /// It is no event, whoever reads it.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Unread {
+        Unread::Damaged(why)
+    }
+}
+
+impl From<&str> for Unread {
+    fn from(why: &str) -> Unread {
+        Unread::Damaged(why.to_string())
+    }
+}
+
+/// Why nothing is read behind an entry that a newer module has packed: whoever passed it by would
+/// lose what it books.
+pub fn upgrade_first(stream: &str, id: &str, version: u64) -> Failure {
+    let why = Unread::Newer(version);
+    Failure::Order(format!(
+        "entry {id} of {stream} is left where it is: {why}. Upgrade stock-ledger; it goes on from this entry. \
+         Nothing behind it is applied or trimmed"
+    ))
+}
+
 /// One change of one pool. `pool`, `order` are escaped (see `text`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -114,7 +148,7 @@ impl Event {
     }
 
     /// Reads the fields of an entry, packed or not. The error says what is wrong with it.
-    pub fn parse(fields: &[Field<'_>]) -> Result<Event, String> {
+    pub fn parse(fields: &[Field<'_>]) -> Result<Event, Unread> {
         if let [(b"event", json)] = fields {
             let unpacked = unpack(json)?;
             let fields: Vec<Field<'_>> = unpacked.iter().map(|(name, value)| (name.as_bytes(), &value[..])).collect();
@@ -123,21 +157,21 @@ impl Event {
         Event::of(&Found::of(fields))
     }
 
-    fn of(found: &Found<'_>) -> Result<Event, String> {
+    fn of(found: &Found<'_>) -> Result<Event, Unread> {
         let word = found.kind.ok_or("no field type")?;
         let kind = Kind::of(word).ok_or_else(|| format!("unknown type {}", cut(&escape(word), 64)))?;
         let epoch = escape(found.epoch.ok_or("no field epoch")?);
         if epoch.len() != 16 || !epoch.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err("epoch is not 16 hex digits".to_string());
+            return Err("epoch is not 16 hex digits".into());
         }
         let of_an_order = !matches!(kind, Kind::Added | Kind::Transferred | Kind::Other);
         let order = found.order.filter(|o| of_an_order && !o.is_empty()).map(escape);
         if of_an_order && order.is_none() {
-            return Err("no order".to_string());
+            return Err("no order".into());
         }
         let seq = whole("seq", found.seq)?;
         if seq < 1 {
-            return Err("seq is below 1".to_string());
+            return Err("seq is below 1".into());
         }
         let pool = escape(found.pool.ok_or("no field pool")?);
         let attributes = found.attributes.map(|f| String::from_utf8_lossy(f).into_owned()).unwrap_or_default();
@@ -147,7 +181,7 @@ impl Event {
         // The module writes JSON, which has none; an entry that somebody else wrote may, and no
         // text of PostgreSQL can carry it.
         if attributes.contains('\0') {
-            return Err("for has a NUL byte".to_string());
+            return Err("for has a NUL byte".into());
         }
         Ok(Event {
             kind,
@@ -167,15 +201,17 @@ impl Event {
 }
 
 /// The version of packed entries that is read.
-const PACKED_VERSION: i64 = 1;
+const PACKED_VERSION: u64 = 1;
 
 /// The fields of a packed entry (policy `"events_format": "packed"`): one JSON object.
-pub fn unpack(json: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+pub fn unpack(json: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Unread> {
     let Ok(Value::Object(object)) = serde_json::from_slice(json) else {
-        return Err("event is not a JSON object".to_string());
+        return Err("event is not a JSON object".into());
     };
-    if object.get("v").and_then(Value::as_i64) != Some(PACKED_VERSION) {
-        return Err(format!("event is not of version {PACKED_VERSION}: a newer stock-ledger may read it"));
+    match object.get("v").and_then(Value::as_u64) {
+        Some(PACKED_VERSION) => {}
+        Some(newer) if newer > PACKED_VERSION => return Err(Unread::Newer(newer)),
+        _ => return Err("event has no version".into()),
     }
     let fields = object.into_iter().map(|(name, value)| {
         let bytes = match value {
@@ -263,7 +299,7 @@ fn fits(what: &str, text: &str, most: usize) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn parse(changes: &[(&str, &str)]) -> Result<Event, String> {
+    fn parse(changes: &[(&str, &str)]) -> Result<Event, Unread> {
         let mut fields: Vec<(String, String)> = [
             ("type", "reserved"),
             ("pool", "sku:1"),
@@ -317,14 +353,25 @@ mod tests {
         for (json, text) in [
             (&b"[]"[..], "not a JSON object"),
             (b"{", "not a JSON object"),
-            (b"{}", "not of version 1"),
-            (br#"{"v":2,"type":"reserved"}"#, "not of version 1"),
+            (b"{}", "has no version"),
+            (br#"{"v":0,"type":"reserved"}"#, "has no version"),
+            (br#"{"v":"2","type":"reserved"}"#, "has no version"),
             (br#"{"v":1,"pool":{"base64":"?"}}"#, "pool is not base64"),
             (br#"{"v":1}"#, "no field type"),
         ] {
             let error = Event::parse(&[(b"event", json)]).expect_err("an error");
-            assert!(error.contains(text), "{error}");
+            assert!(matches!(&error, Unread::Damaged(why) if why.contains(text)), "{error}");
         }
+    }
+
+    #[test]
+    fn what_a_newer_module_has_packed_is_told_apart() {
+        for version in [2, 7, u64::MAX] {
+            let json = format!(r#"{{"v":{version},"what":["ever"]}}"#);
+            assert_eq!(Event::parse(&[(b"event", json.as_bytes())]), Err(Unread::Newer(version)));
+        }
+        let text = upgrade_first("events", "7-0", 2).to_string();
+        assert!(text.contains("entry 7-0 of events") && text.contains("version 2, and this program reads version 1"));
     }
 
     #[test]
@@ -344,7 +391,7 @@ mod tests {
             (("pool", &"x".repeat(256)), "the pool's key has 256 characters"),
             (("order", &"y".repeat(513)), "the order has 513"),
         ] {
-            let error = parse(&[change]).expect_err("an error");
+            let error = parse(&[change]).expect_err("an error").to_string();
             assert!(error.contains(text), "{error}");
         }
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::streams::{StreamId, StreamReadReply};
+use redis::streams::StreamReadReply;
 use redis::{cmd, AsyncConnectionConfig, RedisResult};
 
+use crate::entry::Entry;
 use crate::shop::Shop;
 use crate::stock::Pool;
 
@@ -28,19 +29,22 @@ async fn read(shop: &Shop, position: &mut String) -> RedisResult<()> {
         command.arg("COUNT").arg(500).arg("BLOCK").arg(1000).arg("STREAMS").arg(&shop.stream).arg(&*position);
         let reply: Option<StreamReadReply> = command.query_async(&mut connection).await?;
         for entry in reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids) {
-            take(shop, &entry);
+            // What cannot be read here shows when pages look for themselves.
+            if let Ok(entry) = Entry::read(&entry) {
+                take(shop, &entry);
+            }
             *position = entry.id;
         }
     }
 }
 
-fn take(shop: &Shop, entry: &StreamId) {
-    let number = |name: &str| entry.get::<i64>(name).unwrap_or_default();
-    let kind: String = entry.get("type").unwrap_or_default();
-    if entry.get::<String>("pool").as_deref() != Some(shop.stock.key()) {
+fn take(shop: &Shop, entry: &Entry<'_>) {
+    let number = |name: &str| entry.number(name).unwrap_or_default();
+    let kind = entry.text("type").unwrap_or_default();
+    if entry.text("pool").as_deref() != Some(shop.stock.key()) {
         return;
     }
-    let suspended = match kind.as_str() {
+    let suspended = match &*kind {
         "suspended" => true,
         "resumed" => false,
         _ => shop.board.now().suspended,
@@ -48,15 +52,15 @@ fn take(shop: &Shop, entry: &StreamId) {
     shop.board.take(&Pool {
         available: number("available"),
         suspended,
-        epoch: entry.get("epoch").unwrap_or_default(),
+        epoch: entry.text("epoch").unwrap_or_default().into_owned(),
         seq: number("seq"),
         ..Pool::default()
     });
     if kind == "returned" {
         shop.office.returned(number("qty"));
     }
-    if let Some(order) = entry.get::<String>("order") {
-        match kind.as_str() {
+    if let Some(order) = entry.text("order") {
+        match &*kind {
             "reserved" | "late" => shop.orders.entered(&order),
             _ => shop.orders.ring(&order),
         }

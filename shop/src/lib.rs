@@ -2,7 +2,7 @@
 //! office.
 //!
 //! In reading order: `stock` (the calls), `shop` (what buyers can do), `web` (the
-//! pages), `mark` and `feed` (what Redis pushes), `worker` (the order queue), `database`, `look` (the
+//! pages), `mark`, `feed` and `entry` (what Redis pushes), `worker` (the order queue), `database`, `look` (the
 //! back office's figures), `visitors` (buyers by the thousand), `backstage` (the processes behind it).
 
 pub mod backstage;
@@ -10,6 +10,7 @@ pub mod board;
 pub mod clock;
 pub mod crowd;
 pub mod database;
+pub mod entry;
 pub mod feed;
 pub mod look;
 pub mod mark;

@@ -3,7 +3,6 @@
 //! The queue is the pool's event stream, read through a consumer group. An entry `reserved` is there
 //! if and only if the units are held. What a dead worker had taken, another one takes over.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -12,6 +11,7 @@ use redis::streams::{StreamAutoClaimReply, StreamId, StreamReadReply};
 use redis::{cmd, AsyncConnectionConfig, Client, RedisResult};
 
 use crate::database::{Database, Made};
+use crate::entry::Entry;
 
 /// The consumer group of the workers.
 pub const GROUP: &str = "workers";
@@ -82,23 +82,32 @@ async fn read(connection: &mut MultiplexedConnection, stream: &str, name: &str) 
 }
 
 /// The database first, the acknowledgement after it: a worker that dies in between leaves the
-/// entries to another one, which finds the orders made.
+/// entries to another one, which finds the orders made. An entry that cannot be read is not
+/// acknowledged: it waits for a program that can.
 async fn make(
     connection: &mut MultiplexedConnection,
     database: &Database,
     stream: &str,
     entries: Vec<StreamId>,
 ) -> Result<()> {
-    let orders: Vec<Made> = entries.iter().filter_map(order_of).collect();
+    let (mut orders, mut done) = (Vec::new(), Vec::new());
+    for entry in &entries {
+        match Entry::read(entry) {
+            Ok(read) => {
+                orders.extend(order_of(&read));
+                done.push(&entry.id);
+            }
+            Err(error) => eprintln!("not made: {error:#}"),
+        }
+    }
+    if done.is_empty() {
+        return Ok(());
+    }
     database.make_orders(&orders).await?;
     let mut pipe = redis::pipe();
-    let acknowledge = pipe.cmd("XACK").arg(stream).arg(GROUP);
-    for entry in &entries {
-        acknowledge.arg(&entry.id);
-    }
-    acknowledge.ignore();
+    pipe.cmd("XACK").arg(stream).arg(GROUP).arg(done).ignore();
     if !orders.is_empty() {
-        let ids: Vec<&str> = orders.iter().map(|made| made.order.as_str()).collect();
+        let ids: Vec<&str> = orders.iter().map(|made: &Made| made.order.as_str()).collect();
         pipe.cmd("PUBLISH").arg(MADE).arg(ids.join(" ")).ignore();
     }
     pipe.exec_async(connection).await?;
@@ -106,13 +115,12 @@ async fn make(
 }
 
 /// The order of an entry that begins one. What becomes of it later, the pool knows.
-fn order_of(entry: &StreamId) -> Option<Made> {
-    let kind: String = entry.get("type")?;
+fn order_of(entry: &Entry<'_>) -> Option<Made> {
+    let kind = entry.text("type")?;
     if kind != "reserved" && kind != "late" {
         return None;
     }
-    let attributes: HashMap<String, String> = serde_json::from_str(&entry.get::<String>("for")?).ok()?;
     let made_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-    let buyer = attributes.get("user").cloned().unwrap_or_default();
-    Some(Made { order: entry.get("order")?, buyer, qty: entry.get("qty")?, made_ms })
+    let buyer = entry.attribute("user").unwrap_or_default();
+    Some(Made { order: entry.text("order")?.into_owned(), buyer, qty: entry.number("qty")?, made_ms })
 }

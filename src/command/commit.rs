@@ -13,6 +13,7 @@ use crate::core::model::change::{Change, Kind};
 use crate::core::model::context::{CallContext, DUE_PER_WRITE};
 use crate::core::model::event::{quantity, Event, StreamPosition};
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::OrderRow;
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::time::Clock;
 use crate::core::model::view::View;
@@ -106,7 +107,7 @@ fn expire_due(call: &mut Call<'_>, handle: Handle, clock: Clock, max: usize) -> 
 }
 
 /// Expires one hold.
-pub fn expire_hold(call: &mut Call<'_>, handle: Handle, row: u32) {
+pub fn expire_hold(call: &mut Call<'_>, handle: Handle, row: OrderRow) {
     let context = context(call);
     let pool = call.keys.pool(handle);
     // A copy, since the change writes to the record that holds the id. Short ids need no

@@ -6,13 +6,13 @@ use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::event::{self, entry, StreamField};
 use super::host::{Append, Handle, Origin};
-use super::journal::{Notification, Unread};
+use super::journal::{Notification, Unread, Unreadable};
 use super::refusal::Outcome;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::apply::apply;
 use crate::core::codec::effect::{newer_version, Effect};
 use crate::core::model::attributes::Attributes;
-use crate::core::model::change::Transitions;
+use crate::core::model::change::{Kind, Transitions};
 use crate::core::model::event::{quantity, Event, StreamPosition, Words};
 use crate::core::model::ids::Bytes;
 use crate::core::model::pool::Pool;
@@ -142,7 +142,8 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
     let mut effect = match Effect::read(bytes) {
         Ok(effect) => effect,
         Err(damage) => {
-            call.journal.unread = Some(newer_version(bytes).map_or(Unread::Damage(damage), Unread::Version));
+            let why = newer_version(bytes).map_or(Unreadable::Damage(damage), Unreadable::Version);
+            call.journal.unread = Some(Unread::Effect(why));
             return None;
         }
     };
@@ -162,14 +163,20 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
     let pool = call.keys.pool_mut(handle);
     divergences = divergences.saturating_add(u64::from(pool.seq() != effect.seq));
     pool.resume_at(effect.seq);
+    let mut policy_changed = false;
     loop {
         let mut attributes = Attributes::default();
         let step = match effect.next(pool, &mut attributes) {
-            Ok(None) => return Some(divergences),
+            Ok(None) => {
+                if policy_changed {
+                    call.keys.policy_changed(handle);
+                }
+                return Some(divergences);
+            }
             Ok(Some(step)) => step,
             // A kind of change that a newer module has, or damage.
             Err(damage) => {
-                call.journal.unread = Some(Unread::Damage(damage));
+                call.journal.unread = Some(Unread::Effect(Unreadable::Damage(damage)));
                 return Some(divergences.saturating_add(1));
             }
         };
@@ -186,6 +193,7 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
             step.change.kind().map(|kind| (kind, Transitions::default()))
         };
         let Some((kind, transitions)) = announced else { continue };
+        policy_changed |= kind == Kind::Policy;
         if step.applicable {
             changed.notifications.push(Notification { kind, transitions });
         }

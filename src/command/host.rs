@@ -90,6 +90,8 @@ pub trait Keyspace {
     fn hot_keys(&self, _now_ms: i64) -> Vec<HotKey> {
         Vec::new()
     }
+    /// The policy of a pool was changed: it may publish its changes elsewhere from now on.
+    fn policy_changed(&mut self, _pool: Handle) {}
     /// Checks that the caller may let this pool publish to this stream.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::core::codec::Damage;
 use crate::core::model::attributes::RecentNames;
 use crate::core::model::change::{Kind, Transitions};
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::LimitId;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
 
@@ -38,7 +39,7 @@ pub struct Refused {
     /// Which pool.
     pub handle: Handle,
     /// The id of the limit that is reached.
-    pub limit: Option<u32>,
+    pub limit: Option<LimitId>,
     /// The dimension that the call lacked.
     pub lacked: Option<Bytes>,
 }
@@ -59,13 +60,27 @@ impl Refused {
     }
 }
 
-/// Why an effect could not be read.
+/// What of replication could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
+    /// An effect: what it changes is missing here.
+    Effect(Unreadable),
+    /// A piece of a pool: the pool is missing here.
+    Piece(Unreadable),
+}
+
+/// Why it could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
     /// It has the encoding of a newer module.
     Version(i32),
-    /// It has a change that this module does not know, or is damaged.
+    /// It has what this module does not know, is damaged, or continues nothing that is here.
     Damage(Damage),
+}
+
+impl Unreadable {
+    /// Its arguments are none that this module knows.
+    pub const FORM: Self = Self::Damage(Damage("its arguments are of no known form"));
 }
 
 /// One answer of a call that has several.
@@ -101,7 +116,7 @@ pub struct Journal {
     pub divergences: u64,
     /// Holds that have expired.
     pub expired: u64,
-    /// Why an effect could not be read, which is one of the divergences.
+    /// What could not be read, which is one of the divergences.
     pub unread: Option<Unread>,
     /// Entries that were appended to event streams.
     pub published: u64,

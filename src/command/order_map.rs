@@ -1,11 +1,12 @@
 //! An order as `STOCK.ORDER` and `STOCK.ORDERS … DETAILS` show it.
 
 use super::host::Out;
+use crate::core::model::number::OrderRow;
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::Pool;
 
 /// Replies with the map of an order.
-pub fn write(out: &mut dyn Out, pool: &Pool, row: u32, order: &Order<'_>, state: OrderState) {
+pub fn write(out: &mut dyn Out, pool: &Pool, row: OrderRow, order: &Order<'_>, state: OrderState) {
     out.map(5);
     out.bulk(b"state");
     out.bulk(state.word().as_bytes());

@@ -7,6 +7,7 @@ use super::error::CommandError;
 use super::order_map;
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
+use crate::core::model::number::{Number, OrderRow};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::view::View;
 
@@ -64,7 +65,7 @@ fn state(word: &[u8]) -> Parsed<OrderState> {
 
 /// The state of an order in an iteration: as a write would find it, so that the states add up to
 /// what GET counts.
-fn state_in_walk(view: &View<'_>, row: u32, order: &Order<'_>) -> Option<OrderState> {
+fn state_in_walk(view: &View<'_>, row: OrderRow, order: &Order<'_>) -> Option<OrderState> {
     let state = view.state(order)?;
     // A hold that is due, but that a write would not expire yet, is still reserved.
     let still_held = state == OrderState::Expired && order.state == OrderState::Reserved && !view.would_return(row);
@@ -95,8 +96,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let count = usize::try_from(count.unwrap_or(10)).unwrap_or(10);
     let span = view.pool.order_rows_end();
     let mut last = cursor.saturating_add((count as u32).saturating_mul(SCAN_FACTOR)).min(span);
-    let mut found: Vec<(u32, Order<'_>, OrderState)> = Vec::new();
-    let has_all = |row: u32, order: &Order<'_>| {
+    let mut found: Vec<(OrderRow, Order<'_>, OrderState)> = Vec::new();
+    let has_all = |row: OrderRow, order: &Order<'_>| {
         attributes.iter().all(|(name, value)| view.pool.has_attribute(row, order, name, value))
     };
     let mut at = cursor;
@@ -108,10 +109,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             at = next;
             continue;
         }
-        if let Some(order) = view.pool.order(at) {
-            let state = state_in_walk(&view, at, &order).filter(|s| only.is_none_or(|only| only == *s));
-            if let Some(state) = state.filter(|_| has_all(at, &order)) {
-                found.push((at, order, state));
+        let row = OrderRow::of(at);
+        if let Some(order) = view.pool.order(row) {
+            let state = state_in_walk(&view, row, &order).filter(|s| only.is_none_or(|only| only == *s));
+            if let Some(state) = state.filter(|_| has_all(row, &order)) {
+                found.push((row, order, state));
             }
         }
         at = at.saturating_add(1);

@@ -2,6 +2,7 @@
 //! process, and no part of the data.
 
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::LimitId;
 
 /// What calls are counted by, in the order of the counters.
 pub const ANSWERS: [&str; 9] =
@@ -24,7 +25,7 @@ pub struct PoolStats {
     /// Since then.
     pub totals: Counts<u64>,
     /// How often each limit refused, by its id.
-    pub refused: Vec<(u32, u64)>,
+    pub refused: Vec<(LimitId, u64)>,
     /// How often a call lacked each dimension.
     pub lacked: Vec<(Bytes, u64)>,
     /// The minute in which the last call was counted, and the ones before it.
@@ -99,7 +100,7 @@ impl PoolStats {
     }
 
     /// Counts the limit that refused a call.
-    pub fn count_limit(&mut self, limit: u32) {
+    pub fn count_limit(&mut self, limit: LimitId) {
         bump(&mut self.refused, Self::MOST_NAMES, limit);
     }
 
@@ -186,6 +187,7 @@ pub fn add(sums: &mut Counts<u64>, counts: &Counts<u32>, share: u64, of: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::number::Number;
 
     const NOON: i64 = 1_700_000_040_000;
 
@@ -219,11 +221,11 @@ mod tests {
     fn names_are_bounded() {
         let mut stats = PoolStats::new(NOON);
         for limit in 0..1_000 {
-            stats.count_limit(limit);
-            stats.count_limit(7);
+            stats.count_limit(LimitId::of(limit));
+            stats.count_limit(LimitId::of(7));
         }
         assert_eq!(stats.refused.len(), 64);
-        assert_eq!(stats.refused[0], (0, 1));
-        assert!(stats.refused.contains(&(7, 1_001)));
+        assert_eq!(stats.refused[0], (LimitId::of(0), 1));
+        assert!(stats.refused.contains(&(LimitId::of(7), 1_001)));
     }
 }

@@ -96,6 +96,7 @@ pub fn finish(
         Ok(change) => {
             if let Some(change) = change {
                 commit_noted_and_purge(call, handle, &change, note);
+                call.keys.policy_changed(handle);
                 announce_sale(call, handle);
             }
             call.out.ok();

@@ -1,6 +1,7 @@
 //! Consistency check: recomputes every total, list and index of a pool from its orders. The cost
 //! grows with their number.
 
+use crate::core::model::number::{LimitId, Number, OrderRow, UsageRow};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::sale::{Sale, SalePhase};
@@ -43,7 +44,7 @@ fn orders(pool: &Pool, report: &mut Report) {
     let mut sold = pool.sold_before;
     let mut counts = [0u32; 5];
     let mut listed = 0usize;
-    let lists: [(&str, Vec<u32>, &[OrderState]); 2] = [
+    let lists: [(&str, Vec<OrderRow>, &[OrderState]); 2] = [
         ("of holds", pool.holds.iter(&pool.orders).collect(), &[OrderState::Reserved]),
         ("of finished orders", pool.finished.iter(&pool.orders).collect(), FINISHED),
     ];
@@ -77,7 +78,7 @@ fn orders(pool: &Pool, report: &mut Report) {
                 OrderState::Released | OrderState::Expired => {}
             }
             let found = pool.order_ref(order.id).row;
-            report.equal("the index of an order", found.unwrap_or(NONE), row);
+            report.equal("the index of an order", found.map_or(NONE, Number::get), row.get());
         }
     }
     report.equal("the number of listed orders", listed, pool.orders.len());
@@ -98,9 +99,9 @@ struct Counted {
 }
 
 impl Counted {
-    fn at(&mut self, at: u32) -> &mut (u32, i64) {
+    fn at(&mut self, at: UsageRow) -> &mut (u32, i64) {
         const PIECE: usize = 1 << 10;
-        let (piece, place) = (at as usize / PIECE, at as usize % PIECE);
+        let (piece, place) = (at.get() as usize / PIECE, at.get() as usize % PIECE);
         if self.pieces.len() <= piece {
             self.pieces.resize_with(piece.saturating_add(1), Vec::new);
         }
@@ -138,7 +139,7 @@ fn usage(pool: &Pool, report: &mut Report) {
     }
     let mut listed = 0usize;
     let mut indexed = 0usize;
-    let mut check = |list: Vec<u32>, place: EntryState, limit: Option<u32>, report: &mut Report| {
+    let mut check = |list: Vec<UsageRow>, place: EntryState, limit: Option<LimitId>, report: &mut Report| {
         for at in list {
             listed = listed.saturating_add(1);
             let Some(entry) = pool.usage.entries.get(at) else { continue };
@@ -154,7 +155,7 @@ fn usage(pool: &Pool, report: &mut Report) {
                     report.equal("an older part being in the index", found == Some(at), false);
                 } else {
                     indexed = indexed.saturating_add(1);
-                    report.equal("the index of a usage", found.unwrap_or(NONE), at);
+                    report.equal("the index of a usage", found.map_or(NONE, Number::get), at.get());
                 }
                 if entry.used < least {
                     report.say(format!("a usage is {}, its open holds alone are {least}", entry.used));

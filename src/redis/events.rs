@@ -7,7 +7,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::panic::guarded;
 use super::state::{self, State};
-use super::{log, replication_consumers, sweep};
+use super::{backlog, log, replication_consumers, sweep};
 
 /// Subscribes to the events; false if the server does not know one of them.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
@@ -73,7 +73,7 @@ unsafe extern "C" fn on_async_load(_: *mut raw::RedisModuleCtx, _: raw::RedisMod
     guarded((), || {
         if what == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED {
             state::with(|state| {
-                state.wake_queue.discard(None);
+                state.discard_hints(None);
                 state.rescan.request();
             });
         }
@@ -86,7 +86,7 @@ unsafe extern "C" fn on_flush(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEv
         let info = unsafe { info.cast::<raw::RedisModuleFlushInfoV1>().as_ref() };
         if let Some(info) = info.filter(|_| what == raw::REDISMODULE_SUBEVENT_FLUSHDB_END) {
             let db = (info.dbnum >= 0).then_some(info.dbnum);
-            state::with(|state| state.wake_queue.discard(db));
+            state::with(|state| state.discard_hints(db));
         }
     });
 }
@@ -97,6 +97,7 @@ unsafe extern "C" fn on_swap(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEve
         if let Some(info) = unsafe { info.cast::<raw::RedisModuleSwapDbInfoV1>().as_ref() } {
             state::with(|state| {
                 state.wake_queue.swap_databases(info.dbnum_first, info.dbnum_second);
+                state.event_streams.swap_databases(info.dbnum_first, info.dbnum_second);
                 state.rescan.restart_if_running();
             });
         }
@@ -106,7 +107,9 @@ unsafe extern "C" fn on_swap(_: *mut raw::RedisModuleCtx, _: raw::RedisModuleEve
 unsafe extern "C" fn on_cron(ctx: *mut raw::RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, _: *mut c_void) {
     guarded((), || {
         // SAFETY: the server's context is live for the callback.
-        replication_consumers::refresh(unsafe { Ctx::new(ctx) });
+        let ctx = unsafe { Ctx::new(ctx) };
+        replication_consumers::refresh(ctx);
         sweep::tick();
+        backlog::tick(ctx);
     });
 }

@@ -1,6 +1,9 @@
 //! Objects of the server that a caller must release, as values that do so when they are dropped. A
 //! panic between taking and releasing leaks nothing.
 
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::os::raw::c_int;
 use std::ptr::null_mut;
 
@@ -52,7 +55,7 @@ impl OwnedString {
 
     /// Hands the reference over to whoever gets the pointer.
     pub fn into_raw(self) -> *mut raw::RedisModuleString {
-        std::mem::ManuallyDrop::new(self).0
+        ManuallyDrop::new(self).0
     }
 }
 
@@ -142,6 +145,18 @@ impl CallReply {
         self.0
     }
 
+    /// The elements, if it is an array.
+    pub fn elements(&self) -> impl Iterator<Item = Element<'_>> {
+        let is_array = self.kind() == raw::REDISMODULE_REPLY_ARRAY;
+        // SAFETY: the reply is live.
+        let count = if is_array { unsafe { api!(RedisModule_CallReplyLength(self.0)) } } else { 0 };
+        (0..count).filter_map(|index| {
+            // SAFETY: the reply is live, and has this element.
+            let element = unsafe { CallReply::from_raw(api!(RedisModule_CallReplyArrayElement(self.0, index))) };
+            Some(Element { reply: ManuallyDrop::new(element?), array: PhantomData })
+        })
+    }
+
     fn bytes(&self) -> Option<&[u8]> {
         let mut len = 0;
         // SAFETY: the reply is live; its text has `len` bytes, and lives as long as the reply.
@@ -161,6 +176,20 @@ impl Drop for CallReply {
     fn drop(&mut self) {
         // SAFETY: the reply is ours, and is freed once.
         unsafe { api!(RedisModule_FreeCallReply(self.0)) };
+    }
+}
+
+/// An element of an array reply, which owns it.
+pub struct Element<'r> {
+    reply: ManuallyDrop<CallReply>,
+    array: PhantomData<&'r CallReply>,
+}
+
+impl Deref for Element<'_> {
+    type Target = CallReply;
+
+    fn deref(&self) -> &CallReply {
+        &self.reply
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::raw::c_int;
 
 use redis_module::raw;
 
+use super::event_streams::Longest;
 use super::panic::guarded;
 use super::{api, state, value};
 use crate::command::refusal::Outcome;
@@ -65,6 +66,7 @@ impl Section {
         self.count(c"nearly_full_pools", value::NEARLY_FULL_POOLS.get());
         self.totals();
         self.background();
+        self.event_streams();
         self.count(c"evicting_maxmemory_policy", u64::from(evicts()));
     }
 
@@ -102,6 +104,37 @@ impl Section {
         // The first one is the start of the process.
         self.count(c"promotions", promotion.saturating_sub(1));
         self.count(c"failover_grace", u64::from(grace));
+    }
+
+    /// Event streams, as the background has seen them last.
+    fn event_streams(&self) {
+        state::with(|state| {
+            let all = state.event_streams.summary();
+            self.count(c"event_streams", all.streams);
+            self.count(c"event_streams_without_group", all.without_group);
+            self.count(c"event_streams_lag_unknown", all.lag_unknown);
+            self.count(c"event_streams_limit_reached", u64::from(state.event_streams.is_limit_reached()));
+            // Where there are streams, and of no group is it known.
+            let none = if all.streams > 0 { c"unknown" } else { c"0" };
+            self.longest(c"event_longest_stream_entries", c"event_longest_stream_at", all.longest, none);
+            self.longest(c"event_longest_lag_entries", c"event_longest_lag_at", all.lag, none);
+            self.longest(c"event_longest_pending_entries", c"event_longest_pending_at", all.pending, none);
+        });
+    }
+
+    /// The longest of its kind, and whose it is. What is not printable ASCII in a name is escaped,
+    /// so that no name writes a line of its own.
+    fn longest(&self, entries: &CStr, at: &CStr, longest: Option<Longest<'_>>, none: &CStr) {
+        let Some(Longest { entries: count, db, stream, group }) = longest else {
+            self.text(entries, none);
+            return self.text(at, c"");
+        };
+        self.count(entries, count);
+        let mut place = format!("db={db},stream={}", stream.escape_ascii());
+        if let Some(group) = group {
+            place.push_str(&format!(",group={}", group.escape_ascii()));
+        }
+        self.text(at, &CString::new(place).unwrap_or_default());
     }
 
     fn count(&self, name: &CStr, value: u64) {

@@ -124,6 +124,15 @@ impl<'c> OpenKeys<'c> {
         Ok(self.open.len().checked_sub(1))
     }
 
+    /// Notes where the pool of a handle publishes its changes.
+    fn note_stream(&self, handle: Handle) {
+        let Some(open) = self.open.get(handle.0) else { return };
+        // SAFETY: the open key holds the value, and nothing changes it while `self` is borrowed.
+        if let Some(value) = unsafe { open.value.as_ref() } {
+            state::with(|state| state.note_stream(open.db(), value));
+        }
+    }
+
     /// What the key of a handle holds, to be changed.
     fn touch(&mut self, handle: Handle) -> &mut StoredPool {
         assert!(self.writes, "a read that writes");
@@ -210,6 +219,7 @@ impl Keyspace for OpenKeys<'_> {
         open.value = value;
         open.touched = true;
         open.replaced = true;
+        self.note_stream(Handle(index));
         Handle(index)
     }
 
@@ -225,6 +235,10 @@ impl Keyspace for OpenKeys<'_> {
 
     fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<StreamPosition> {
         self.streams.append(self.open.get(pool.0)?, stream, at, entry)
+    }
+
+    fn policy_changed(&mut self, pool: Handle) {
+        self.note_stream(pool);
     }
 
     fn check_stream(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied> {

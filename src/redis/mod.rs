@@ -3,12 +3,12 @@
 //! In reading order:
 //!
 //! - calling C: `api`, `handles`, `allocator`, `log`, `panic`;
-//! - what the process keeps: `locked`, `settings`, `wake_queue`, `background`, `rates`,
-//!   `scratch`, `state`;
+//! - what the process keeps: `locked`, `settings`, `wake_queue`, `event_streams`, `background`,
+//!   `rates`, `scratch`, `state`;
 //! - what a key holds: `value`, `data_type`;
 //! - one call: `trampoline`, `positions`, `call`, `open_key`, `keyspace`, `reply`;
 //! - after a change: `stream`, `replication_consumers`, `replicate`, `notify`;
-//! - without a call: `sweep`, `rescan`, `events`;
+//! - without a call: `sweep`, `rescan`, `backlog`, `events`;
 //! - at load: `commands`, `docs`, `config`, `options`, `info`.
 //!
 //! C callbacks delegate at once to safe code, and no panic leaves them. Nothing here decides about
@@ -26,11 +26,13 @@
 mod api;
 mod allocator;
 mod background;
+mod backlog;
 mod call;
 mod commands;
 mod config;
 mod data_type;
 mod docs;
+mod event_streams;
 mod events;
 mod handles;
 mod info;

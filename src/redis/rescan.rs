@@ -19,7 +19,7 @@ const STEPS: usize = 32;
 
 /// Opens a key without a trace: no access time, no statistics, no event, no lazy expiry (on servers
 /// that know these flags).
-const QUIET: u32 = raw::REDISMODULE_READ
+pub const QUIET: u32 = raw::REDISMODULE_READ
     | raw::REDISMODULE_OPEN_KEY_NOTOUCH
     | raw::REDISMODULE_OPEN_KEY_NONOTIFY
     | raw::REDISMODULE_OPEN_KEY_NOSTATS
@@ -95,5 +95,8 @@ pub fn next_deadline_ms(ctx: Ctx<'_>, name: &OwnedString) -> Option<i64> {
 }
 
 fn schedule(db: i32, name: &[u8], value: &mut StoredValue) {
-    state::with(|state| state.wake_queue.schedule(db, name, value));
+    state::with(|state| {
+        state.wake_queue.schedule(db, name, value);
+        state.note_stream(db, value);
+    });
 }

@@ -6,14 +6,16 @@
 use std::time::{Duration, Instant};
 
 use super::background::{Rescan, Sweep};
+use super::event_streams::EventStreams;
 use super::locked::Locked;
 use super::log;
 use super::rates::Rates;
 use super::scratch::Scratch;
 use super::settings::Settings;
+use super::value::StoredValue;
 use super::wake_queue::WakeQueue;
 use crate::command::hot_keys::HotKeys;
-use crate::command::journal::Unread;
+use crate::command::journal::{Unread, Unreadable};
 use crate::command::refusal::Outcome;
 use crate::core::codec;
 use crate::core::model::time::Clock;
@@ -59,6 +61,8 @@ pub struct State {
     pub sweep: Sweep,
     /// The walk that finds pools which the wake-up queue does not know.
     pub rescan: Rescan,
+    /// The event streams, for `INFO`.
+    pub event_streams: EventStreams,
     /// The context flag that marks the client of a slot import; 0 on servers without one.
     pub import_flag: u32,
     /// This server is a node of a cluster.
@@ -74,6 +78,26 @@ pub struct State {
     drop_logged: Option<Instant>,
     #[allow(clippy::vec_box, reason = "moving a box moves a pointer, not the buffers")]
     spare: Vec<Box<Scratch>>,
+}
+
+/// Logs what could not be read. `key`: the first one that it is for.
+pub fn log_unread(unread: Unread, key: &[u8]) {
+    let (what, why) = match unread {
+        Unread::Effect(why) => ("an effect".to_string(), why),
+        Unread::Piece(why) => {
+            let key = String::from_utf8_lossy(key.get(..128).unwrap_or(key));
+            (format!("a piece of the pool {key}"), why)
+        }
+    };
+    let known = codec::VERSION;
+    log::warning(&match why {
+        Unreadable::Version(version) => format!(
+            "{what} has encoding version {version}; this module reads up to version {known}: load a newer module"
+        ),
+        Unreadable::Damage(damage) => {
+            format!("{what} cannot be read: {damage}; a newer module may have written it, or it is damaged")
+        }
+    });
 }
 
 static STATE: Locked<State> = Locked::new(State::new());
@@ -101,6 +125,7 @@ impl State {
             wake_queue: WakeQueue::new(),
             sweep: Sweep::new(),
             rescan: Rescan::new(),
+            event_streams: EventStreams::new(),
             import_flag: 0,
             cluster: false,
             writing: false,
@@ -112,6 +137,19 @@ impl State {
             drop_logged: None,
             spare: Vec::new(),
         }
+    }
+
+    /// Notes where the pool in a value publishes its changes.
+    pub fn note_stream(&mut self, db: i32, value: &StoredValue) {
+        if let Some(pool) = value.stored.pool() {
+            self.event_streams.note(db, pool);
+        }
+    }
+
+    /// Forgets what is known of the keys of one database; of all without a number.
+    pub fn discard_hints(&mut self, db: Option<i32>) {
+        self.wake_queue.discard(db);
+        self.event_streams.discard(db);
     }
 
     /// The clock of one call; counts steps back.
@@ -156,20 +194,11 @@ impl State {
         }
     }
 
-    /// Logs that an effect could not be read, at most every 10 s.
-    pub fn log_unread(&mut self, unread: Unread) {
+    /// Logs what could not be read, at most every 10 s.
+    pub fn log_unread(&mut self, unread: Unread, key: &[u8]) {
         if self.unread_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             self.unread_logged = Some(Instant::now());
-            let known = codec::VERSION;
-            log::warning(&match unread {
-                Unread::Version(version) => format!(
-                    "an effect has encoding version {version}; this module reads up to version {known}: \
-                     load a newer module"
-                ),
-                Unread::Damage(damage) => {
-                    format!("an effect cannot be read: {damage}; a newer module may have written it, or it is damaged")
-                }
-            });
+            log_unread(unread, key);
         }
     }
 

@@ -40,8 +40,8 @@ const WAITING_POOLS: usize = 32;
 
 const COMMAND: &CStr = c"STOCK.SWEEP";
 
-/// Contexts in which the sweep must not write: a load, a script, a transaction, a forked child.
-const BUSY: u32 = raw::REDISMODULE_CTX_FLAGS_LOADING
+/// Contexts in which the background does nothing: a load, a script, a transaction, a forked child.
+pub const BUSY: u32 = raw::REDISMODULE_CTX_FLAGS_LOADING
     | raw::REDISMODULE_CTX_FLAGS_ASYNC_LOADING
     | raw::REDISMODULE_CTX_FLAGS_LUA
     | raw::REDISMODULE_CTX_FLAGS_MULTI

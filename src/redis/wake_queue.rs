@@ -30,16 +30,19 @@ impl WakeQueue {
     }
 
     /// Brings the entry of a pool up to date after a call, where it may not serve any more
-    /// ([`StoredValue::is_scheduled`]). `changed`: the call has changed the pool.
+    /// ([`StoredValue::is_scheduled`]); true if the entry is another one now. `changed`: the call
+    /// has changed the pool.
     ///
     /// Mostly there is nothing to do: an entry that is earlier than the pool needs stays until its
     /// time comes. So a pool with steady traffic costs one update per hold time, not one per call.
-    pub fn reschedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue, now_ms: i64, changed: bool) {
+    pub fn reschedule(&mut self, db: i32, key: &[u8], value: &mut StoredValue, now_ms: i64, changed: bool) -> bool {
         let next = value.stored.next_wake_ms();
         let next = next.map(|at| if changed { at } else { at.max(now_ms.saturating_add(RETRY_AFTER_MS)) });
-        if !still_holds(value.scheduled_ms, next, now_ms) {
+        let replaces = !still_holds(value.scheduled_ms, next, now_ms);
+        if replaces {
             self.replace(db, key, value, next);
         }
+        replaces
     }
 
     /// Schedules a pool that may have no entry, or one under another name.

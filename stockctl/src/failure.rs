@@ -43,6 +43,11 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
+/// Whether a server cannot be reached, or cannot serve at the moment.
+pub fn is_unreachable(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Failure::Unreachable(_)))
+}
+
 /// An error in words: its causes, without those that the one before has already.
 pub fn error_chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
@@ -83,7 +88,52 @@ pub fn failed(address: &str, error: &redis::RedisError) -> anyhow::Error {
     Failure::Refused(text).into()
 }
 
+/// As [`failed`], of a connection that did not come about: with what to try next.
+pub fn unconnected(address: &str, by_tls: bool, error: &redis::RedisError) -> anyhow::Error {
+    let failed = failed(address, error);
+    match (failed.downcast_ref(), hint(by_tls, &error.to_string())) {
+        (Some(Failure::Unreachable(text)), Some(hint)) => Failure::Unreachable(format!("{text}; {hint}")).into(),
+        _ => failed,
+    }
+}
+
+/// What mostly is behind an error of the network or of TLS.
+fn hint(by_tls: bool, error: &str) -> Option<&'static str> {
+    let is = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    if by_tls && is(&["CertificateRequired"]) {
+        Some("it wants a certificate: --tls-cert and --tls-key")
+    } else if by_tls && is(&["NotValidForName"]) {
+        Some("its certificate is for another name than this address")
+    } else if by_tls && is(&["invalid peer certificate"]) && !is(&["Expired", "NotValidYet"]) {
+        Some("--tls-ca FILE says whom to trust")
+    } else if by_tls && is(&["timed out", "end of file", "InvalidContentType", "InvalidMessage"]) {
+        Some("if it speaks no TLS, its address is redis://")
+    } else if !by_tls && is(&["reset by peer", "end of file", "roken pipe"]) {
+        Some("if it speaks TLS, its address is rediss://")
+    } else {
+        None
+    }
+}
+
 /// The server is not one of redis-stock.
 pub fn no_module(address: &str) -> anyhow::Error {
     Failure::Refused(format!("{address} has not loaded the redis-stock module, or an older one")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_fits_what_was_tried() {
+        let says = |by_tls, error, word| hint(by_tls, error).is_some_and(|hint| hint.contains(word));
+        assert!(says(true, "invalid peer certificate: UnknownIssuer", "--tls-ca"));
+        assert!(says(true, "invalid peer certificate: NotValidForName", "another name"));
+        assert_eq!(hint(true, "invalid peer certificate: Expired"), None);
+        assert!(says(true, "received fatal alert: CertificateRequired", "--tls-cert"));
+        assert!(says(true, "timed out", "redis://"));
+        assert!(says(false, "Connection reset by peer (os error 104)", "rediss://"));
+        assert_eq!(hint(false, "timed out"), None);
+        assert_eq!(hint(true, "Connection refused (os error 111)"), None);
+    }
 }

@@ -23,7 +23,7 @@ const fn with_unit(name: &'static str, unit: &'static str, help: &'static str) -
 
 /// Fields of `INFO stock` without `stock_`, and what becomes of them. Those of replies are
 /// [`REPLIES`] with a label.
-const FIELDS: [(&str, Family); 22] = [
+const FIELDS: [(&str, Family); 29] = [
     ("pools", gauge("stock_pools", "Pools that this server holds.")),
     ("partial_pools", gauge("stock_partial_pools", "Pools that still load in pieces.")),
     ("open_holds", gauge("stock_open_holds", "Orders that are placed and not paid.")),
@@ -38,6 +38,28 @@ const FIELDS: [(&str, Family); 22] = [
     ("divergences", counter("stock_divergences", "Replayed effects that did not fit their pool.")),
     ("events_published", counter("stock_events_published", "Entries of event streams.")),
     ("events_dropped", counter("stock_events_dropped", "Entries that could not be written to their event stream.")),
+    ("event_streams", gauge("stock_event_streams", "Event streams that this server has.")),
+    ("event_streams_without_group", gauge("stock_event_streams_without_group", "Those that no group reads.")),
+    (
+        "event_streams_lag_unknown",
+        gauge("stock_event_streams_lag_unknown", "Those with a group whose lag the server does not know."),
+    ),
+    (
+        "event_streams_limit_reached",
+        gauge("stock_event_streams_limit_reached", "1 where there are more than are looked at."),
+    ),
+    (
+        "event_longest_stream_entries",
+        with_unit("stock_event_longest_stream", "entries", "Entries of the longest event stream."),
+    ),
+    (
+        "event_longest_lag_entries",
+        with_unit("stock_event_longest_lag", "entries", "What the group that is furthest behind has not read."),
+    ),
+    (
+        "event_longest_pending_entries",
+        with_unit("stock_event_longest_pending", "entries", "The most that a group has read and not acknowledged."),
+    ),
     ("clock_steps", counter("stock_clock_steps", "How often the clock went back by more than a second.")),
     ("sweep_lag_ms", with_unit("stock_sweep_lag", "seconds", "How late the background returned the last due hold.")),
     ("sweep_pending", gauge("stock_sweep_pending", "1 while pools wait for the background.")),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 
 /// One client of one language.
 pub struct Library {
@@ -22,13 +23,29 @@ pub struct Library {
 pub fn libraries() -> impl Iterator<Item = &'static Library> {
     let wanted = std::env::var("CLIENT").unwrap_or_default();
     let wanted = LIBRARIES.iter().filter(move |one| wanted.is_empty() || wanted == one.language || wanted == one.name);
-    wanted.filter(|one| is_built(one.language) && (one.name != "predis" || predis().exists()))
+    wanted.filter(|one| is_built(one.language) && (one.name != "predis" || predis_is_here()))
 }
 
 /// Where scripts/deps.sh unpacks it, which is no part of what Debian 12 installs; without it its tests are skipped.
 fn predis() -> PathBuf {
     let exe = std::env::current_exe().expect("the path of this test");
     exe.ancestors().nth(3).expect("the target directory").join("predis/usr/share/php/Predis")
+}
+
+/// False, and said aloud, where it is not unpacked.
+fn predis_is_here() -> bool {
+    static SAID: Once = Once::new();
+    let is_here = predis().exists();
+    if !is_here {
+        let missing = predis();
+        SAID.call_once(|| skipped(&format!("the tests of predis 3: {} is not there", missing.display())));
+    }
+    is_here
+}
+
+/// Written past the test's output, which nobody sees where the test passes.
+fn skipped(what: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}; `make deps-tests` says why");
 }
 
 /// What `clients/LANGUAGE/build` ends with where the language is not installed.
@@ -45,7 +62,7 @@ fn is_built(language: &'static str) -> bool {
             return true;
         };
         if status.code() == Some(NOT_HERE) {
-            eprintln!("SKIPPED: the client libraries of {language}: it is not installed (above)");
+            skipped(&format!("the client libraries of {language}: it is not installed (above)"));
             return false;
         }
         assert!(status.success(), "clients/{language}/build: {status}");

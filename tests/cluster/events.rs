@@ -8,7 +8,7 @@ use crate::audit;
 use crate::load::Load;
 use testkit::cluster::{slot_of, tags_of, Cluster, PRIMARIES};
 use testkit::server::Server;
-use testkit::{fits, stock_info, wait_until, Client};
+use testkit::{fits, info, stock_info, wait_until, Client};
 
 #[track_caller]
 fn asking(client: &mut Client, line: &str, pattern: &str) {
@@ -42,8 +42,27 @@ fn a_stream_moves_with_its_pools() {
     let mut tags = tags_of(0);
     let mut tag = || tags.next().expect("a tag");
     pool_and_stream_on_two_nodes(&cluster, &tag(), &tag());
+    info_knows_what_its_node_can_tell(&cluster, &tag());
     a_slot_with_a_stream_moves_while_orders_run(&cluster, &tag());
     a_pool_that_names_a_stream_of_another_slot_sells_on(&cluster, &tag());
+}
+
+/// A replica of a cluster refuses commands on its keys: it knows the streams, and no lag.
+fn info_knows_what_its_node_can_tell(cluster: &Cluster, tag: &str) {
+    let mut client = cluster.client(0);
+    let [pool, stream] = ["sku", "backlog"].map(|name| format!("{{{tag}}}{name}"));
+    client.expect(&format!("STOCK.SET {pool} 10"), "OK");
+    tell_in(&mut client, &pool, &stream, "OK");
+    client.expect(&format!("XGROUP CREATE {stream} slow 0"), "OK");
+    for n in 0..40 {
+        client.expect(&format!("STOCK.ADD {pool} {}", n + 1), "*");
+    }
+    let of = |node: usize, name: &str| info(&mut cluster.client(node), "stock")[&format!("stock_event_{name}")].clone();
+    wait_until("the primary knows its backlog", || of(0, "longest_lag_entries") == "41");
+    assert_eq!(of(0, "longest_lag_at"), format!("db=0,stream={stream},group=slow"));
+    wait_until("the replica knows the stream", || of(PRIMARIES, "longest_stream_entries") == "41");
+    assert_eq!((of(PRIMARIES, "longest_lag_entries").as_str(), of(1, "streams").as_str()), ("unknown", "0"));
+    client.expect(&format!("DEL {pool} {stream}"), "2");
 }
 
 /// Such a policy comes from a server that is no cluster. Nothing is appended, and the policy can be mended.

@@ -3,6 +3,7 @@
 mod access;
 mod arguments;
 mod arriving;
+mod backlog;
 mod batches;
 mod caching;
 mod carts;

@@ -90,8 +90,13 @@ final class Stock
         bool $partial = false,
         ?string $replaces = null,
     ): Answer {
-        $words = ['STOCK.RESERVE', $key, $order, $quantity, ...self::until($hold), ...self::flag('PARTIAL', $partial)];
-        array_push($words, ...self::option('REPLACES', $replaces));
+        $words = ['STOCK.RESERVE', $key, $order, $quantity, ...self::until($hold)];
+        if ($partial) {
+            $words[] = 'PARTIAL';
+        }
+        if ($replaces !== null) {
+            array_push($words, 'REPLACES', $replaces);
+        }
         return $this->makeDecided($key, self::with($words, $for), Held::class);
     }
 
@@ -555,7 +560,8 @@ final class Stock
     {
         $words = [];
         foreach ($hold as $unit => $time) {
-            array_push($words, strtoupper($unit), $time);
+            $words[] = strtoupper($unit);
+            $words[] = $time;
         }
         return $words;
     }

@@ -1,5 +1,6 @@
 //! A distributed lock around the sale: SET NX PX with a token, and the usual script that only its
-//! owner's release counts. Inside of it everything is looked at, and then taken.
+//! owner's release counts. Inside of it everything is looked at, and then taken; the release goes with
+//! what is taken, in one round trip.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use anyhow::Result;
 use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::aio::MultiplexedConnection;
-use redis::{cmd, pipe};
+use redis::{cmd, pipe, Pipeline};
 
 use super::records::{self, user_key, Look, Selling, STOCK};
 use super::Desks;
@@ -49,15 +50,15 @@ impl Lock {
         Ok(None)
     }
 
-    async fn release(&self, connection: &mut MultiplexedConnection, token: u64) -> Result<(), Stop> {
-        cmd("EVALSHA").arg(&self.release).arg(1).arg(LOCK).arg(token).exec_async(connection).await?;
-        Ok(())
+    fn release(&self, pipe: &mut Pipeline, token: u64) {
+        pipe.cmd("EVALSHA").arg(&self.release).arg(1).arg(LOCK).arg(token).ignore();
     }
 
-    /// What the owner of the lock does.
+    /// What the owner of the lock does, who gives it back with it.
     async fn sell(
         &self,
         connection: &mut MultiplexedConnection,
+        token: u64,
         order: &Order,
         trips: &mut Trips,
     ) -> Result<Verdict, Stop> {
@@ -66,13 +67,17 @@ impl Lock {
         records::look(&mut look, order);
         let found: Look = look.query_async(connection).await?;
         trips.trip().await?;
+        let mut take = pipe();
         if let Some(verdict) = records::looked(found, order, &self.sale) {
+            self.release(&mut take, token);
+            take.exec_async(connection).await?;
+            trips.trip().await?;
             return Ok(verdict);
         }
-        let mut take = pipe();
         take.atomic().cmd("DECRBY").arg(STOCK).arg(order.qty).ignore();
         take.cmd("INCRBY").arg(&user).arg(order.qty).ignore();
         records::record(&mut take, order, &self.sale);
+        self.release(&mut take, token);
         take.exec_async(connection).await?;
         trips.trip().await?;
         Ok(Verdict::Held)
@@ -88,10 +93,7 @@ impl Selling for Lock {
         async move {
             let mut connection = self.desks.desk(desk);
             let Some(token) = self.take(&mut connection, trips).await? else { return Ok(Verdict::Unanswered) };
-            let verdict = self.sell(&mut connection, order, trips).await?;
-            self.release(&mut connection, token).await?;
-            trips.trip().await?;
-            Ok(verdict)
+            self.sell(&mut connection, token, order, trips).await
         }
         .boxed()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
-use redis::{cmd, from_redis_value, Value};
+use redis::{cmd, from_redis_value, pipe, Pipeline, Value};
 use testkit::now_ms;
 
 use super::records::{self, order_key, user_key, DUE, STOCK};
@@ -58,13 +58,11 @@ impl LuaC {
         Ok(Self { desks, sale, reserve, pay, back })
     }
 
-    async fn give_back(&self, mut connection: redis::aio::MultiplexedConnection, id: &str) -> Result<(), Stop> {
+    fn give_back(&self, pipe: &mut Pipeline, id: &str) {
         // The id says whose counter it is.
         let user = id.rsplit_once("-u").map_or("", |(_, user)| user);
-        let mut command = cmd("EVALSHA");
-        command.arg(&self.back).arg(4).arg(format!("order:{id}")).arg(DUE).arg(STOCK).arg(format!("user:{user}"));
-        command.arg(id).exec_async(&mut connection).await?;
-        Ok(())
+        let back = pipe.cmd("EVALSHA").arg(&self.back).arg(4);
+        back.arg(format!("order:{id}")).arg(DUE).arg(STOCK).arg(format!("user:{user}")).arg(id).ignore();
     }
 }
 
@@ -109,7 +107,12 @@ impl Shop for LuaC {
     }
 
     fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
-        async move { self.give_back(self.desks.desk(desk), &order.id).await }.boxed()
+        async move {
+            let mut back = pipe();
+            self.give_back(&mut back, &order.id);
+            Ok(back.exec_async(&mut self.desks.desk(desk)).await?)
+        }
+        .boxed()
     }
 
     fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
@@ -122,8 +125,10 @@ impl Shop for LuaC {
             let mut command = cmd("ZRANGEBYSCORE");
             command.arg(DUE).arg("-inf").arg(now_ms()).arg("LIMIT").arg(0).arg(1_000);
             let due: Vec<String> = command.query_async(&mut connection).await?;
-            for id in due {
-                self.give_back(connection.clone(), &id).await?;
+            if !due.is_empty() {
+                let mut back = pipe();
+                due.iter().for_each(|id| self.give_back(&mut back, id));
+                back.exec_async(&mut connection).await?;
             }
             Ok(())
         }

@@ -1,12 +1,14 @@
 //! The script that shops write first (bench/lua/A.lua): the stock in one step, the rest around it.
-//! The order's record is claimed before anything is taken, so that a second click takes nothing.
+//! The order's record is claimed before anything is taken, in one step with the buyer's counter, so
+//! that a second click takes nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
+use redis::aio::MultiplexedConnection;
 use redis::{cmd, pipe};
 
 use super::records::{self, order_key, user_key, Selling, STOCK};
@@ -20,9 +22,10 @@ pub struct LuaCounter {
     script: String,
 }
 
-/// So often, and so far apart, a second click asks what became of the first.
-const LOOKS: usize = 20;
-const PAUSE: Duration = Duration::from_millis(25);
+/// A second click asks what became of the first, later and later, for so long.
+const PATIENCE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_micros(500);
+const LONGEST_PAUSE: Duration = Duration::from_millis(25);
 
 impl LuaCounter {
     pub async fn open(url: &str, workers: usize, sale: Arc<Sale>) -> Result<Self> {
@@ -34,9 +37,24 @@ impl LuaCounter {
         Ok(Self { desks, sale, script })
     }
 
-    async fn set_state(&self, desk: usize, order: &Order, state: &str) -> Result<(), Stop> {
-        cmd("HSET").arg(order_key(order)).arg("st").arg(state).exec_async(&mut self.desks.desk(desk)).await?;
-        Ok(())
+    /// What became of the order that another click has claimed.
+    async fn wait(
+        &self,
+        connection: &mut MultiplexedConnection,
+        order: &Order,
+        trips: &mut Trips,
+    ) -> Result<Verdict, Stop> {
+        let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
+        while start.elapsed() < PATIENCE {
+            let state: Option<String> = cmd("HGET").arg(order_key(order)).arg("st").query_async(connection).await?;
+            trips.trip().await?;
+            if state.as_deref() != Some("taking") {
+                return Ok(records::verdict_of(state.as_deref()).unwrap_or(Verdict::Refused));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+        Ok(Verdict::Unanswered)
     }
 }
 
@@ -48,45 +66,36 @@ impl Selling for LuaCounter {
     fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>> {
         async move {
             let mut connection = self.desks.desk(desk);
-            let mut claim = cmd("HSETNX");
-            claim.arg(order_key(order)).arg("st").arg("taking");
-            let claimed: i64 = claim.query_async(&mut connection).await?;
+            let mut claim = pipe();
+            claim.atomic().cmd("HSETNX").arg(order_key(order)).arg("st").arg("taking");
+            claim.cmd("INCRBY").arg(user_key(order)).arg(order.qty);
+            let (is_first, used): (bool, i64) = claim.query_async(&mut connection).await?;
             trips.trip().await?;
-            if claimed == 0 {
-                for _ in 0..LOOKS {
-                    let state: Option<String> =
-                        cmd("HGET").arg(order_key(order)).arg("st").query_async(&mut connection).await?;
-                    trips.trip().await?;
-                    if state.as_deref() != Some("taking") {
-                        return Ok(records::verdict_of(state.as_deref()).unwrap_or(Verdict::Refused));
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
-                return Ok(Verdict::Unanswered);
+            let mut undo = pipe();
+            undo.atomic().cmd("DECRBY").arg(user_key(order)).arg(order.qty).ignore();
+            if !is_first {
+                undo.exec_async(&mut connection).await?;
+                trips.trip().await?;
+                return self.wait(&mut connection, order, trips).await;
             }
-            let mut take = cmd("EVALSHA");
-            take.arg(&self.script).arg(1).arg(STOCK).arg(order.qty);
-            let left: i64 = take.query_async(&mut connection).await?;
-            trips.trip().await?;
+            undo.cmd("HSET").arg(order_key(order)).arg("st").arg("over").ignore();
+            let mut left = -1;
+            if used <= self.sale.max {
+                let mut take = cmd("EVALSHA");
+                take.arg(&self.script).arg(1).arg(STOCK).arg(order.qty);
+                left = take.query_async::<i64>(&mut connection).await?;
+                trips.trip().await?;
+            }
             if left < 0 {
-                self.set_state(desk, order, "over").await?;
+                undo.exec_async(&mut connection).await?;
                 trips.trip().await?;
                 return Ok(Verdict::Refused);
             }
-            let used: i64 = cmd("INCRBY").arg(user_key(order)).arg(order.qty).query_async(&mut connection).await?;
+            let mut record = pipe();
+            records::record(record.atomic(), order, &self.sale);
+            record.exec_async(&mut connection).await?;
             trips.trip().await?;
-            let mut rest = pipe();
-            rest.atomic();
-            if used > self.sale.max {
-                rest.cmd("DECRBY").arg(user_key(order)).arg(order.qty).ignore();
-                rest.cmd("INCRBY").arg(STOCK).arg(order.qty).ignore();
-                rest.cmd("HSET").arg(order_key(order)).arg("st").arg("over").ignore();
-            } else {
-                records::record(&mut rest, order, &self.sale);
-            }
-            rest.exec_async(&mut connection).await?;
-            trips.trip().await?;
-            Ok(if used > self.sale.max { Verdict::Refused } else { Verdict::Held })
+            Ok(Verdict::Held)
         }
         .boxed()
     }

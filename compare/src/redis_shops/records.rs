@@ -24,6 +24,11 @@ pub trait Selling: Send + Sync {
     /// The connections for the rest.
     fn desks(&self) -> &Desks;
 
+    /// Whether a payment is booked in [`ON_HAND`], too: for who sets the counter by it.
+    fn keeps_books(&self) -> bool {
+        false
+    }
+
     /// [`Shop::reserve`].
     fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>>;
 
@@ -44,11 +49,11 @@ impl<S: Selling> Shop for S {
     }
 
     fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
-        async move { pay(&mut self.desks().desk(desk), order, trips).await }.boxed()
+        async move { pay(&mut self.desks().desk(desk), order, self.keeps_books(), trips).await }.boxed()
     }
 
     fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
-        async move { give_back(&mut self.desks().desk(desk), &order.id).await }.boxed()
+        async move { give_back(&mut self.desks().desk(desk), std::slice::from_ref(&order.id)).await }.boxed()
     }
 
     fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
@@ -105,7 +110,12 @@ pub fn record(pipe: &mut Pipeline, order: &Order, sale: &Sale) {
     pipe.cmd("ZADD").arg(DUE).arg(deadline_ms).arg(&order.id).ignore();
 }
 
-async fn pay(connection: &mut MultiplexedConnection, order: &Order, trips: &mut Trips) -> Result<bool, Stop> {
+async fn pay(
+    connection: &mut MultiplexedConnection,
+    order: &Order,
+    books: bool,
+    trips: &mut Trips,
+) -> Result<bool, Stop> {
     let key = order_key(order);
     let state: Option<String> = cmd("HGET").arg(&key).arg("st").query_async(connection).await?;
     trips.trip().await?;
@@ -115,31 +125,47 @@ async fn pay(connection: &mut MultiplexedConnection, order: &Order, trips: &mut 
     let mut booking = pipe();
     booking.atomic().cmd("ZREM").arg(DUE).arg(&order.id);
     booking.cmd("HSET").arg(&key).arg("st").arg("paid").ignore();
-    booking.cmd("DECRBY").arg(ON_HAND).arg(order.qty).ignore();
+    if books {
+        booking.cmd("DECRBY").arg(ON_HAND).arg(order.qty).ignore();
+    }
     let (removed,): (i64,) = booking.query_async(connection).await?;
     trips.trip().await?;
     if removed == 0 {
         // The hold ended between the two: the payment is undone.
         let mut undo = pipe();
         undo.atomic().cmd("HSET").arg(&key).arg("st").arg("over").ignore();
-        undo.cmd("INCRBY").arg(ON_HAND).arg(order.qty).ignore();
+        if books {
+            undo.cmd("INCRBY").arg(ON_HAND).arg(order.qty).ignore();
+        }
         undo.exec_async(connection).await?;
     }
     Ok(removed == 1)
 }
 
-/// Gives the units of an order back, once.
-async fn give_back(connection: &mut MultiplexedConnection, id: &str) -> Result<(), Stop> {
-    let removed: i64 = cmd("ZREM").arg(DUE).arg(id).query_async(connection).await?;
-    if removed == 0 {
+/// Gives the units of orders back, each once: three round trips for all of them.
+async fn give_back(connection: &mut MultiplexedConnection, ids: &[String]) -> Result<(), Stop> {
+    let mut remove = pipe();
+    for id in ids {
+        remove.cmd("ZREM").arg(DUE).arg(id);
+    }
+    let removed: Vec<bool> = remove.query_async(connection).await?;
+    let keys: Vec<String> =
+        ids.iter().zip(removed).filter(|(_, removed)| *removed).map(|(id, _)| format!("order:{id}")).collect();
+    if keys.is_empty() {
         return Ok(());
     }
-    let key = format!("order:{id}");
-    let (qty, user): (i64, i64) = cmd("HMGET").arg(&key).arg("qty").arg("user").query_async(connection).await?;
+    let mut look = pipe();
+    for key in &keys {
+        look.cmd("HMGET").arg(key).arg("qty").arg("user");
+    }
+    let found: Vec<(i64, i64)> = look.query_async(connection).await?;
     let mut back = pipe();
-    back.atomic().cmd("INCRBY").arg(STOCK).arg(qty).ignore();
-    back.cmd("DECRBY").arg(format!("user:{user}")).arg(qty).ignore();
-    back.cmd("HSET").arg(&key).arg("st").arg("over").ignore();
+    back.atomic();
+    for (key, (qty, user)) in keys.iter().zip(found) {
+        back.cmd("INCRBY").arg(STOCK).arg(qty).ignore();
+        back.cmd("DECRBY").arg(format!("user:{user}")).arg(qty).ignore();
+        back.cmd("HSET").arg(key).arg("st").arg("over").ignore();
+    }
     back.exec_async(connection).await?;
     Ok(())
 }
@@ -153,9 +179,7 @@ async fn sweep(connection: &mut MultiplexedConnection) -> Result<(), Stop> {
         if due.is_empty() {
             return Ok(());
         }
-        for id in due {
-            give_back(connection, &id).await?;
-        }
+        give_back(connection, &due).await?;
     }
 }
 

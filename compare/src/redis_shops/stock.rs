@@ -16,9 +16,12 @@ pub struct Stock {
 }
 
 impl Stock {
-    pub async fn open(url: &str, workers: usize, sale: &Sale) -> Result<Self> {
+    /// With `events` every change is an entry of a stream, from which a database can be kept in step.
+    pub async fn open(url: &str, workers: usize, sale: &Sale, events: bool) -> Result<Self> {
         let desks = Desks::open(url, workers).await?;
-        let policy = format!(r#"{{"hold":{},"limits":[{{"by":["user"],"max":{}}}]}}"#, sale.hold.as_secs(), sale.max);
+        let stream = if events { r#","events":"events","events_format":"packed""# } else { "" };
+        let (hold, max) = (sale.hold.as_secs(), sale.max);
+        let policy = format!(r#"{{"hold":{hold},"limits":[{{"by":["user"],"max":{max}}}]{stream}}}"#);
         let mut connection = desks.back_office();
         cmd("STOCK.SET").arg(KEY).arg(sale.units).exec_async(&mut connection).await?;
         cmd("STOCK.SETPOLICY").arg(KEY).arg(policy).exec_async(&mut connection).await?;

@@ -14,10 +14,9 @@ pub enum Style {
     ForUpdate,
     /// A row in a table of locks, whose unique key one can have.
     LockTable,
+    /// As `Conditional`, in a function of the database.
+    Function,
 }
-
-/// Connections of the pool: the machine has two cores, and a hot row gains nothing from more.
-pub const CONNECTIONS: u32 = 10;
 
 /// What an order's state is in the database.
 pub const HELD: i16 = 0;

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
-use sqlx::{query, query_as, query_scalar, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{query, query_as, query_scalar, raw_sql, Connection, Transaction};
 use testkit::now_ms;
 
-use super::super::{Style, CONNECTIONS, HELD, OVER, PAID, SKU};
+use super::super::{Style, HELD, OVER, PAID, SKU};
 use super::{Driver, Options, Pool, TEXTS};
 use crate::buyers::{Order, Sale};
 use crate::shop::{Shop, Stop, Trips, Verdict, LOCK_LIVES, PATIENCE};
@@ -21,6 +22,7 @@ pub struct SqlShop {
 }
 
 type Tx<'a> = Transaction<'a, Driver>;
+type Connected = PoolConnection<Driver>;
 
 /// What a transaction came to.
 enum Done {
@@ -28,17 +30,17 @@ enum Done {
     Taken,
     /// Nothing was changed, or it is rolled back.
     Not,
-    /// The order is there already.
+    /// The order is there already, or it is sold out.
     Known,
 }
 
 impl SqlShop {
-    pub async fn open(url: &str, style: Style, sale: Arc<Sale>) -> Result<Self> {
-        let options = Options::new().min_connections(CONNECTIONS).max_connections(CONNECTIONS);
+    pub async fn open(url: &str, style: Style, connections: u32, sale: Arc<Sale>) -> Result<Self> {
+        let options = Options::new().min_connections(connections).max_connections(connections);
         // Buyers wait for a connection; that time is theirs, and is measured.
         let pool = options.acquire_timeout(Duration::from_secs(60)).test_before_acquire(false).connect(url).await?;
         for table in TEXTS.tables {
-            query(*table).execute(&pool).await?;
+            raw_sql(*table).execute(&pool).await?;
         }
         query(TEXTS.put_stock).bind(SKU).bind(sale.units).execute(&pool).await?;
         Ok(Self { pool, style, sale })
@@ -47,7 +49,8 @@ impl SqlShop {
     async fn insert_order(&self, tx: &mut Tx<'_>, order: &Order) -> Result<bool, Stop> {
         let deadline_ms = now_ms() + self.sale.hold.as_millis() as i64;
         let insert = query(TEXTS.insert_order).bind(&order.id).bind(i64::from(order.user)).bind(order.qty);
-        Ok(insert.bind(deadline_ms).execute(&mut **tx).await?.rows_affected() == 1)
+        let insert = insert.bind(deadline_ms).bind(SKU).bind(order.qty);
+        Ok(insert.execute(&mut **tx).await?.rows_affected() == 1)
     }
 
     /// Counts the units for the buyer, up to the limit.
@@ -107,11 +110,21 @@ impl SqlShop {
         Ok(Done::Taken)
     }
 
-    async fn transaction(&self, order: &Order, trips: &mut Trips) -> Result<Verdict, Stop> {
-        let mut tx = self.pool.begin().await?;
+    /// All of it in one round trip.
+    async fn function(&self, order: &Order, trips: &mut Trips) -> Result<Verdict, Stop> {
+        let deadline_ms = now_ms() + self.sale.hold.as_millis() as i64;
+        let call = query_scalar(TEXTS.reserve).bind(&order.id).bind(i64::from(order.user)).bind(order.qty);
+        let call = call.bind(deadline_ms).bind(self.sale.max).bind(SKU);
+        let state: Option<Option<i16>> = call.fetch_optional(&self.pool).await?;
+        trips.trip().await?;
+        Ok(verdict_of(state.flatten()))
+    }
+
+    async fn transaction(&self, connection: &mut Connected, order: &Order, trips: &mut Trips) -> Result<Verdict, Stop> {
+        let mut tx = connection.begin().await?;
         trips.trip().await?;
         let done = match self.style {
-            Style::Conditional => self.conditional(&mut tx, order, trips).await?,
+            Style::Conditional | Style::Function => self.conditional(&mut tx, order, trips).await?,
             Style::ForUpdate => self.look_then_take(&mut tx, TEXTS.lock_stock, order, trips).await?,
             Style::LockTable => self.look_then_take(&mut tx, TEXTS.stock, order, trips).await?,
         };
@@ -125,44 +138,57 @@ impl SqlShop {
         if let Done::Not = done {
             return Ok(Verdict::Refused);
         }
-        let state: Option<i16> = query_scalar(TEXTS.order_state).bind(&order.id).fetch_optional(&self.pool).await?;
+        let state = query_scalar(TEXTS.order_state).bind(&order.id).fetch_optional(&mut **connection).await?;
         trips.trip().await?;
-        Ok(if state.is_some_and(|state| [HELD, PAID].contains(&state)) { Verdict::Held } else { Verdict::Refused })
+        Ok(verdict_of(state))
     }
 
-    /// The owner of the lock, or None where it was not to be had.
-    async fn lock(&self, trips: &mut Trips) -> Result<Option<i64>, Stop> {
+    /// The owner of the lock with a connection, so that it waits for none behind those who want the
+    /// lock; or None where it was not to be had.
+    async fn lock(&self, trips: &mut Trips) -> Result<Option<(Connected, i64)>, Stop> {
         let (owner, start): (i64, _) = (rand::random(), Instant::now());
         while start.elapsed() < PATIENCE {
+            let mut connection = self.pool.acquire().await?;
             let lock = query(TEXTS.lock).bind(SKU).bind(owner).bind(now_ms());
-            let rows = lock.execute(&self.pool).await?.rows_affected();
+            let rows = lock.execute(&mut *connection).await?.rows_affected();
             trips.trip().await?;
             if rows == 1 {
-                return Ok(Some(owner));
+                return Ok(Some((connection, owner)));
             }
+            drop(connection);
             tokio::time::sleep(Duration::from_micros(rand::random_range(2_000..10_000))).await;
         }
         Ok(None)
     }
 
-    async fn unlock(&self, owner: i64) -> Result<(), Stop> {
-        query(TEXTS.unlock).bind(SKU).bind(owner).execute(&self.pool).await?;
-        Ok(())
-    }
-
-    async fn give_back(&self, id: &str, user: i64, qty: i64) -> Result<(), Stop> {
+    /// Gives the units of orders back, each once, in one transaction: id, user, units.
+    async fn give_back(&self, orders: &[(String, i64, i64)]) -> Result<(), Stop> {
         let mut tx = self.pool.begin().await?;
         // As orders do it, so that the two never wait for each other.
         if self.style == Style::ForUpdate {
             query_scalar::<_, i64>(TEXTS.lock_stock).bind(SKU).fetch_one(&mut *tx).await?;
         }
-        let ended = query(TEXTS.end_order).bind(OVER).bind(id).execute(&mut *tx).await?.rows_affected();
-        if ended == 0 {
+        let mut back = 0;
+        for (id, user, qty) in orders {
+            if query(TEXTS.end_order).bind(OVER).bind(id).execute(&mut *tx).await?.rows_affected() == 1 {
+                query(TEXTS.change_used).bind(-*qty).bind(*user).execute(&mut *tx).await?;
+                back += qty;
+            }
+        }
+        if back == 0 {
             return Ok(tx.rollback().await?);
         }
-        query(TEXTS.change_used).bind(-qty).bind(user).execute(&mut *tx).await?;
-        query(TEXTS.change_stock).bind(qty).bind(SKU).execute(&mut *tx).await?;
+        query(TEXTS.change_stock).bind(back).bind(SKU).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
+    }
+}
+
+/// What a record's state means for the buyer. None: there is no record.
+fn verdict_of(state: Option<i16>) -> Verdict {
+    if state.is_some_and(|state| [HELD, PAID].contains(&state)) {
+        Verdict::Held
+    } else {
+        Verdict::Refused
     }
 }
 
@@ -174,16 +200,21 @@ impl Shop for SqlShop {
         trips: &'a mut Trips,
     ) -> BoxFuture<'a, Result<Verdict, Stop>> {
         async move {
-            if self.style != Style::LockTable {
-                return self.transaction(order, trips).await;
+            match self.style {
+                Style::Function => return self.function(order, trips).await,
+                Style::Conditional | Style::ForUpdate => {
+                    let mut connection = self.pool.acquire().await?;
+                    return self.transaction(&mut connection, order, trips).await;
+                }
+                Style::LockTable => {}
             }
-            let Some(owner) = self.lock(trips).await? else { return Ok(Verdict::Unanswered) };
-            let verdict = match self.transaction(order, trips).await {
+            let Some((mut connection, owner)) = self.lock(trips).await? else { return Ok(Verdict::Unanswered) };
+            let verdict = match self.transaction(&mut connection, order, trips).await {
                 // It lives, and tries again: with the lock given back.
                 Err(Stop::Conflict) => Err(Stop::Conflict),
                 verdict => Ok(verdict?),
             };
-            self.unlock(owner).await?;
+            query(TEXTS.unlock).bind(SKU).bind(owner).execute(&mut *connection).await?;
             trips.trip().await?;
             verdict
         }
@@ -205,7 +236,7 @@ impl Shop for SqlShop {
     }
 
     fn cancel<'a>(&'a self, _desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
-        self.give_back(&order.id, i64::from(order.user), order.qty).boxed()
+        async move { self.give_back(&[(order.id.clone(), i64::from(order.user), order.qty)]).await }.boxed()
     }
 
     fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
@@ -223,10 +254,10 @@ impl Shop for SqlShop {
                 query(TEXTS.remove_old_locks).bind(old).execute(&self.pool).await?;
             }
             let due: Vec<(String, i64, i64)> = query_as(TEXTS.due).bind(now_ms()).fetch_all(&self.pool).await?;
-            for (id, user, qty) in due {
-                self.give_back(&id, user, qty).await?;
+            if due.is_empty() {
+                return Ok(());
             }
-            Ok(())
+            self.give_back(&due).await
         }
         .boxed()
     }

@@ -5,8 +5,10 @@ pub struct Texts {
     pub tables: &'static [&'static str],
     /// sku, available
     pub put_stock: &'static str,
-    /// id, user, qty, deadline. No row: the id is known.
+    /// id, user, qty, deadline, sku, qty. No row: the id is known, or it is sold out.
     pub insert_order: &'static str,
+    /// id, user, qty, deadline, max, sku: all of it. The state of the order; none: refused.
+    pub reserve: &'static str,
     /// id
     pub order_state: &'static str,
     /// user, qty, max. No row: the limit, or look further.

@@ -13,7 +13,7 @@ use super::old_epochs::old_epochs;
 use crate::buckets::part;
 use crate::clock::now_ms;
 use crate::config::Config;
-use crate::db::{Db, Dialect, Tx};
+use crate::db::{is_conflict, Db, Dialect, Tx};
 use crate::event::MOST_POOL;
 use crate::failure::Failure;
 use crate::projection::{Incident, Position, StockRow};
@@ -196,7 +196,7 @@ async fn load_page(
     page: &[(String, StockRow)],
     done: &mut Preloaded,
 ) -> Result<()> {
-    let Work { config, db, .. } = work;
+    let config = &work.config;
     let mut pools: Vec<(String, &str, i64)> = Vec::with_capacity(page.len());
     for (sku, stock_row) in page {
         let all = config.pools_of(sku);
@@ -216,33 +216,14 @@ async fn load_page(
     // in the database.
     // All others begin at nothing, so whatever leaves them from now on is counted, also if we
     // die between these steps.
-    let writer = if db.dialect == Dialect::Postgres { None } else { Some(work.writer.lock().await) };
-    let mut tx = db.begin().await?;
-    let mut positions = HashMap::new();
-    if db.has_positions_among(&mut tx, &names).await? {
-        positions = db.lock_positions(&mut tx, &names).await?;
-    }
-    let unknown: Vec<&str> = names.iter().copied().filter(|pool| !positions.contains_key(*pool)).collect();
-    let found = match redis.has_any(&unknown).await? {
-        true => redis.pools(&unknown).await?,
-        false => vec![None; unknown.len()],
+    let (positions, joined) = match start(work, redis, &names, true).await {
+        // `run` has begun to follow one in the same moment.
+        Err(error) if is_conflict(&error) => start(work, redis, &names, false).await?,
+        started => started?,
     };
-    let started: Vec<(&str, Position)> = unknown
-        .iter()
-        .zip(found)
-        .map(|(pool, found)| {
-            let joined = found.map(|f| Position { epoch: f.epoch, seq: f.seq, out: f.out, ..Position::default() });
-            (*pool, joined.unwrap_or_default())
-        })
-        .collect();
-    db.start_positions(&mut tx, &started).await?;
-    let joined = note_past(work, &mut tx, &started).await?;
-    tx.commit().await?;
-    drop(writer);
-    done.joined += joined.values().filter(|p| !p.epoch.is_empty()).count() as u64;
+    done.joined += joined;
     // 2. The pools themselves. Those that are there stay as they are; what a pool owes beyond its
     // stock row is owed.
-    positions.extend(joined);
     let owed = |pool: &str| positions.get(pool).map_or(0, |p| p.uncovered);
     let calls: Vec<(&str, i64)> =
         pools.iter().map(|(pool, _, on_hand)| (pool.as_str(), on_hand - owed(pool))).collect();
@@ -268,6 +249,44 @@ async fn load_page(
     }
     let policies: Vec<(&str, &str)> = policies.iter().map(|(pool, policy)| (*pool, policy.as_str())).collect();
     redis.set_policies(&policies).await
+}
+
+/// Begins to follow the pools that are not followed yet. Answers where pools stand that have been
+/// followed before or that were there before, and how many those are. `all_new`: if nothing of them
+/// is known, nobody else begins with one of them meanwhile.
+async fn start(
+    work: &Work,
+    redis: &mut RedisClient,
+    names: &BTreeSet<&str>,
+    all_new: bool,
+) -> Result<(HashMap<String, Position>, u64)> {
+    let db = &work.db;
+    let writer = if db.dialect == Dialect::Postgres { None } else { Some(work.writer.lock().await) };
+    let mut tx = db.begin().await?;
+    let mut positions = HashMap::new();
+    if db.has_positions_among(&mut tx, names).await? {
+        positions = db.lock_positions(&mut tx, names).await?;
+    }
+    let unknown: Vec<&str> = names.iter().copied().filter(|pool| !positions.contains_key(*pool)).collect();
+    let found = match redis.has_any(&unknown).await? {
+        true => redis.pools(&unknown).await?,
+        false => vec![None; unknown.len()],
+    };
+    let started: Vec<(&str, Position)> = unknown
+        .iter()
+        .zip(found)
+        .map(|(pool, found)| {
+            let joined = found.map(|f| Position { epoch: f.epoch, seq: f.seq, out: f.out, ..Position::default() });
+            (*pool, joined.unwrap_or_default())
+        })
+        .collect();
+    db.start_positions(&mut tx, &started, all_new).await?;
+    let joined = note_past(work, &mut tx, &started).await?;
+    tx.commit().await?;
+    drop(writer);
+    let were_there = joined.values().filter(|p| !p.epoch.is_empty()).count() as u64;
+    positions.extend(joined);
+    Ok((positions, were_there))
 }
 
 /// Buckets that are made beside others of their row get nothing: what each of those has sold since,

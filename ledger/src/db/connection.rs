@@ -7,7 +7,9 @@ use sqlx::mysql::MySqlConnectOptions;
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, Database, Executor, MySql, Postgres, Result, Sqlite};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection as _, Database, Error, Executor, MySql, Postgres, Result, Sqlite,
+};
 
 use crate::dialect::Dialect;
 
@@ -58,6 +60,7 @@ impl Pool {
         Ok(match dialect {
             Dialect::Sqlite => {
                 let options = SqliteConnectOptions::from_str(url)?;
+                try_file(&options, session).await?;
                 Pool::Sqlite(settings(connections, session).connect_with(options).await?)
             }
             Dialect::Postgres => {
@@ -98,6 +101,28 @@ impl Pool {
     pub async fn close(&self) {
         each!(Pool, self, pool => pool.close().await);
     }
+}
+
+/// Opens the file once. A pool tries for its whole patience, and does not say why none could be
+/// opened: a directory that cannot be written, a file that is no database.
+async fn try_file(options: &SqliteConnectOptions, session: &[String]) -> Result<()> {
+    let mut connection = options.connect().await?;
+    for statement in session {
+        match connection.execute(AssertSqlSafe(statement.clone())).await {
+            // Somebody else has it in hand: that is worth some patience.
+            Err(Error::Database(error)) if is_busy(error.code().as_deref()) => break,
+            other => {
+                other?;
+            }
+        }
+    }
+    connection.close().await
+}
+
+/// Whether a code of SQLite says that somebody else holds a lock.
+fn is_busy(code: Option<&str>) -> bool {
+    const SQLITE_BUSY: u32 = 5;
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 fn settings<DB: Database>(connections: u32, session: &[String]) -> PoolOptions<DB>

@@ -40,6 +40,12 @@ pub struct Db {
     pub(super) is_cluster: bool,
 }
 
+/// Whether the file of a SQLite database is there.
+fn is_there(url: &str) -> bool {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    std::path::Path::new(path.split('?').next().unwrap_or_default()).exists()
+}
+
 impl Db {
     /// Opens the database; `create` makes the file of a SQLite database that is not there.
     pub async fn open(config: &Config, create: bool) -> Result<Db> {
@@ -57,7 +63,7 @@ impl Db {
                 (_, sqlx::Error::Configuration(_) | sqlx::Error::Tls(_)) => {
                     Failure::Refused(format!("database.url: {}", redacted(&e.to_string())))
                 }
-                (Dialect::Sqlite, _) if !create => {
+                (Dialect::Sqlite, _) if !create && !is_there(&url) => {
                     Failure::Order(format!("{url} cannot be opened ({e}): run `stock-ledger init`"))
                 }
                 _ if is_refused_login(&e) => Failure::Refused(format!("the database at {}: {e}", redacted(&url))),

@@ -2,6 +2,7 @@
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
+use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
 /// Another program changed a row of the stock table in between. The transaction is to be made
@@ -51,7 +52,7 @@ pub fn is_contention(error: &anyhow::Error) -> bool {
 /// Whether the database is there and takes no writes: a replica, a primary that steps down, a node
 /// of Galera that has lost its cluster. Another connection may reach the one that does.
 pub fn is_read_only(error: &anyhow::Error) -> bool {
-    const CODES: [&str; 5] = ["1290", "1792", "1836", "1047", "25006"];
+    const CODES: [&str; 6] = ["1290", "1792", "1836", "1036", "1047", "25006"];
     const SQLITE_READONLY: u32 = 8;
     has_code(error, |code, inner| CODES.contains(&code) || sqlite_class(inner) == Some(SQLITE_READONLY))
 }
@@ -60,19 +61,26 @@ pub fn is_read_only(error: &anyhow::Error) -> bool {
 /// or the server, and not what was asked of it.
 pub fn is_unavailable(error: &anyhow::Error) -> bool {
     // Shutting down, starting, no connection left, an idle transaction that was ended; a file that
-    // cannot be written. No row is at fault when the disk is full.
-    const CODES: [&str; 10] = ["1040", "1053", "1927", "25P03", "58030", "1021", "1026", "1114", "1037", "1041"];
-    // Connection failures, no more of something (a disk, memory, connections), shutting down.
-    const CLASSES: [&str; 3] = ["08", "53", "57P"];
+    // cannot be written; a permission on the whole table that was taken away. No row is at fault
+    // when the disk is full.
+    const CODES: [&str; 13] =
+        ["1040", "1053", "1927", "25P03", "58030", "1021", "1026", "1030", "1114", "1037", "1041", "1142", "1143"];
+    // Connection failures, no more of something (a disk, memory, connections), shutting down, files.
+    const CLASSES: [&str; 4] = ["08", "53", "57P", "58"];
     const SQLITE_IOERR: u32 = 10;
     const SQLITE_FULL: u32 = 13;
+    const SQLITE_CANTOPEN: u32 = 14;
     match of(error) {
         None => false,
         Some(sqlx::Error::Database(_)) => {
             is_read_only(error)
                 || has_code(error, |code, inner| match sqlite_class(inner) {
-                    Some(class) => [SQLITE_IOERR, SQLITE_FULL].contains(&class),
-                    None => CODES.contains(&code) || (code.len() == 5 && CLASSES.iter().any(|c| code.starts_with(c))),
+                    Some(class) => [SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN].contains(&class),
+                    None => {
+                        CODES.contains(&code)
+                            || (code.len() == 5 && CLASSES.iter().any(|c| code.starts_with(c)))
+                            || is_refused_as_a_whole(code, inner)
+                    }
                 })
         }
         Some(error) => matches!(
@@ -85,6 +93,14 @@ pub fn is_unavailable(error: &anyhow::Error) -> bool {
                 | sqlx::Error::WorkerCrashed
         ),
     }
+}
+
+/// Whether PostgreSQL may not write the table, or its file. A policy for single rows (row-level
+/// security) and triggers answer with the same code, from elsewhere.
+fn is_refused_as_a_whole(code: &str, error: &dyn DatabaseError) -> bool {
+    const SOURCES: [&str; 3] = ["aclchk.c", "md.c", "fd.c"];
+    let file = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::file);
+    code == "42501" && file.is_some_and(|file| SOURCES.contains(&file))
 }
 
 /// Whether the server does not take the user, the password or the name of the database: no patience
@@ -105,9 +121,9 @@ pub(super) fn is_missing_table(error: &anyhow::Error) -> bool {
     ["42P01", "1146"].contains(&code(inner.as_ref()).as_str()) || inner.message().starts_with("no such table")
 }
 
-/// Whether an index of this name is there already.
-pub(super) fn is_known_index(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|inner| code(inner) == "1061")
+/// Whether an index that is to be made is there already, or one that is to go is gone.
+pub(super) fn is_index_as_wanted(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|inner| ["1061", "1091"].contains(&code(inner).as_str()))
 }
 
 #[cfg(test)]

@@ -3,29 +3,32 @@
 use anyhow::{bail, Result};
 
 use super::database::Db;
-use super::faults::{is_known_index, is_missing_table};
+use super::faults::{is_index_as_wanted, is_missing_table};
 use super::query::query;
 use crate::dialect::Dialect;
 use crate::failure::Failure;
 
 /// The version of the tables that this program works with.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// The statements of each version.
-const SQLITE: [&str; 3] = [
+const SQLITE: [&str; 4] = [
     include_str!("../../migrations/sqlite.sql"),
     include_str!("../../migrations/sqlite-2.sql"),
     include_str!("../../migrations/sqlite-3.sql"),
+    include_str!("../../migrations/sqlite-4.sql"),
 ];
-const POSTGRES: [&str; 3] = [
+const POSTGRES: [&str; 4] = [
     include_str!("../../migrations/postgres.sql"),
     include_str!("../../migrations/postgres-2.sql"),
     include_str!("../../migrations/postgres-3.sql"),
+    include_str!("../../migrations/postgres-4.sql"),
 ];
-const MYSQL: [&str; 3] = [
+const MYSQL: [&str; 4] = [
     include_str!("../../migrations/mysql.sql"),
     include_str!("../../migrations/mysql-2.sql"),
     include_str!("../../migrations/mysql-3.sql"),
+    include_str!("../../migrations/mysql-4.sql"),
 ];
 
 impl Db {
@@ -67,7 +70,7 @@ impl Db {
                 match query(&statement).execute(&mut tx).await {
                     Ok(_) => {}
                     // Left of a broken attempt, as above.
-                    Err(error) if is_known_index(&error) => {}
+                    Err(error) if is_index_as_wanted(&error) => {}
                     Err(error) => return Err(error.into()),
                 }
             }

@@ -3,6 +3,7 @@
 mod adjustments;
 mod catalogue;
 mod connection;
+mod copy;
 mod database;
 mod faults;
 mod feed;

@@ -1,7 +1,7 @@
 //! A pool goes on in an epoch that the database has not seen: where did its history leave the one
 //! in the database?
 
-use super::rows::{Fork, Incident, Mark, Position, Projection, Standing};
+use super::rows::{Fork, HeldLine, Incident, Mark, Position, Projection, Standing};
 use crate::event::{Event, Kind};
 
 /// What Redis must be asked before the first event of a new epoch is applied.
@@ -139,7 +139,7 @@ impl Projection {
 
     /// Marks what the database has of the lost history, in whichever epochs that was.
     fn lose(&mut self, fork: Fork) {
-        for ((pool, _), line) in &mut self.lines {
+        for ((pool, _), HeldLine { line, .. }) in &mut self.lines {
             line.lost |= *pool == fork.pool && fork.has(&line.epoch, line.seq);
         }
         for ((pool, ..), token) in &mut self.tokens {
@@ -151,7 +151,7 @@ impl Projection {
     /// What the database has of a deleted pool is of no history any more: its numbers say nothing
     /// to the new pool's.
     fn leave_behind(&mut self, pool: &str) {
-        self.lines.iter_mut().filter(|((of, _), _)| of == pool).for_each(|(_, line)| line.epoch.clear());
+        self.lines.iter_mut().filter(|((of, _), _)| of == pool).for_each(|(_, held)| held.line.epoch.clear());
         self.tokens.retain(|(of, ..), _| of != pool);
         self.changed_tokens.retain(|(of, ..)| of != pool);
         self.marks.push(Mark::Gone(pool.to_string()));

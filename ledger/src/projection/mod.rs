@@ -18,7 +18,7 @@ mod tokens;
 pub use branch::{LineageQuery, Past};
 pub use notice::Notice;
 pub use order_lines::{OrderLine, State};
-pub use rows::{Fork, Incident, Mark, Position, Projection};
+pub use rows::{Fork, HeldLine, Incident, Mark, Position, Projection};
 pub use stock_row::{split, Movement, StockRow, NO_ROW};
 pub use take::first_of;
 pub use tokens::{is_made_up, Token, TokenKey};

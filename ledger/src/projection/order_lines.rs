@@ -66,7 +66,7 @@ pub struct OrderLine {
 
 impl OrderLine {
     /// An order of which nothing is known before this event.
-    fn unknown(event: &Event) -> OrderLine {
+    pub(super) fn unknown(event: &Event) -> OrderLine {
         OrderLine {
             state: State::Reserved,
             qty: 0,
@@ -81,20 +81,18 @@ impl OrderLine {
         }
     }
 
-    /// The line after the event, of which `gone` units left by `out`; and how many of them the
-    /// database had counted already, in a history that Redis has lost since. `repeated`: what its
-    /// token says about that.
-    pub(super) fn after(old: Option<OrderLine>, event: &Event, gone: i64, repeated: Option<i64>) -> (OrderLine, i64) {
-        let is_new = old.is_none();
-        let mut line = old.unwrap_or_else(|| OrderLine::unknown(event));
-        let credit = line.follow(event, gone, is_new, repeated);
-        line.changed_ms = event.at_ms;
-        line.epoch.clone_from(&event.epoch);
-        line.seq = event.seq;
-        (line, credit)
+    /// Follows the event, of which `gone` units left by `out`. Answers how many of them the database
+    /// had counted already, in a history that Redis has lost since. `repeated`: what its token says
+    /// about that. `is_new`: nothing was known of the order before.
+    pub(super) fn follow(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
+        let credit = self.change(event, gone, is_new, repeated);
+        self.changed_ms = event.at_ms;
+        self.epoch.clone_from(&event.epoch);
+        self.seq = event.seq;
+        credit
     }
 
-    fn follow(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
+    fn change(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
         match event.kind {
             Kind::Reserved if !event.attributes.is_empty() => self.attributes.clone_from(&event.attributes),
             // A late payment names only what limits count now: the sale had more.
@@ -129,7 +127,10 @@ impl OrderLine {
             }
             Kind::Confirmed | Kind::Late => {
                 let credit = if self.lost { self.units_taken } else { 0 };
-                *self = OrderLine { state: State::Confirmed, qty: event.qty, returned: 0, lost: false, ..self.clone() };
+                self.state = State::Confirmed;
+                self.qty = event.qty;
+                self.returned = 0;
+                self.lost = false;
                 self.units_taken = event.qty;
                 credit
             }
@@ -151,7 +152,9 @@ impl OrderLine {
         // between.
         let back = if gone == 0 { 0 } else { event.qty };
         if is_new {
-            *self = OrderLine { state: State::Returned, qty: event.qty, returned: event.qty, ..self.clone() };
+            self.state = State::Returned;
+            self.qty = event.qty;
+            self.returned = event.qty;
             return 0;
         }
         // Without a token the first return of a lost history is the repeated one. What the line has

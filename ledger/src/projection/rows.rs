@@ -71,6 +71,24 @@ pub enum Mark {
     Gone(String),
 }
 
+/// A line, as a batch has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldLine {
+    /// The line.
+    pub line: OrderLine,
+    /// Whether it was read from the database.
+    pub is_known: bool,
+    /// Whether it is to be written.
+    pub is_touched: bool,
+}
+
+impl HeldLine {
+    /// A line as it was read.
+    pub fn known(line: OrderLine) -> HeldLine {
+        HeldLine { line, is_known: true, is_touched: false }
+    }
+}
+
 /// The rows of one batch.
 #[derive(Debug, Default)]
 pub struct Projection {
@@ -79,7 +97,7 @@ pub struct Projection {
     /// Epochs that were left behind, by pool.
     pub known_epochs: HashSet<(String, String)>,
     /// Lines by pool and order.
-    pub lines: HashMap<(String, String), OrderLine>,
+    pub lines: HashMap<(String, String), HeldLine>,
     /// Of each bucket of a row: all its buckets, in order. The row stands under the first of them.
     pub buckets: HashMap<String, Vec<String>>,
     /// Rows of the stock table by pool.
@@ -97,9 +115,7 @@ pub struct Projection {
     /// Events applied (not dropped).
     pub applied: u64,
     /// To write: positions.
-    pub moved: BTreeSet<String>,
-    /// To write: lines.
-    pub touched: BTreeSet<(String, String)>,
+    pub moved: HashSet<String>,
     /// To write: epochs entered.
     pub entered: BTreeSet<(String, String)>,
     /// To write: tokens.

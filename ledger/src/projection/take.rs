@@ -37,6 +37,10 @@ impl Projection {
 
     /// Takes `units` out of the stock row (negative: puts them back).
     pub(super) fn take(&mut self, event: &Event, units: i64) {
+        // As most events do: nothing moves, and nothing is owed.
+        if units == 0 && self.buckets.is_empty() && self.positions.get(&event.pool).is_some_and(|p| p.uncovered == 0) {
+            return;
+        }
         self.take_over(&event.pool);
         let row = first_of(&self.buckets, &event.pool);
         let Some(position) = self.positions.get_mut(&event.pool) else { return };

@@ -44,7 +44,7 @@ fn stock_row(projection: &Projection) -> i64 {
 }
 
 fn line<'a>(projection: &'a Projection, order: &str) -> &'a OrderLine {
-    &projection.lines[&(POOL.to_string(), order.to_string())]
+    &projection.lines[&(POOL.to_string(), order.to_string())].line
 }
 
 fn kinds(projection: &Projection) -> Vec<&'static str> {

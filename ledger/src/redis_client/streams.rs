@@ -5,7 +5,7 @@ use redis::Value;
 
 use super::reply::bytes;
 use super::{Fields, RedisClient};
-use crate::event::unpack;
+use crate::event::{unpack, upgrade_first, Unread};
 use crate::text::{escape, unescape};
 
 /// An id as two numbers, for comparing.
@@ -38,28 +38,39 @@ pub struct Passed {
 
 impl RedisClient {
     /// Of which pools and epochs the entries from `from` to `to` are, at most `count` of them.
+    ///
+    /// # Errors
+    /// An entry is packed in a version that only a newer program reads (`Failure::Order`); Redis
+    /// cannot be reached.
     pub async fn epochs(&mut self, stream: &str, from: &str, to: &str, count: usize) -> Result<Vec<Passed>> {
         let key = unescape(stream);
         let mut command = redis::cmd("XRANGE");
         command.arg(&key).arg(from).arg(to).arg("COUNT").arg(count);
         let Value::Array(entries) = self.call(&key, command).await? else { return Ok(Vec::new()) };
         let db = self.db();
-        let passed = entries.iter().filter_map(|entry| {
-            let Value::Array(pair) = entry else { return None };
-            let id = String::from_utf8(bytes(pair.first()?)).ok()?;
+        let mut passed = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            let Value::Array(pair) = entry else { continue };
+            let Some(id) = pair.first().and_then(|id| String::from_utf8(bytes(id)).ok()) else { continue };
             let fields = pair.get(1).and_then(Fields::of);
-            let text = |name: &str| fields.as_ref().and_then(|f| f.get(name)).map(bytes).unwrap_or_default();
-            let packed = text("event");
-            let unpacked = if packed.is_empty() { Vec::new() } else { unpack(&packed).unwrap_or_default() };
+            let unpacked = match fields.as_ref().map(Fields::pairs) {
+                Some([(name, packed)]) if name == "event" => match unpack(&bytes(packed)) {
+                    Ok(unpacked) => unpacked,
+                    Err(Unread::Newer(version)) => return Err(upgrade_first(stream, &id, version).into()),
+                    // It is no event, and of no pool.
+                    Err(Unread::Damaged(_)) => Vec::new(),
+                },
+                _ => Vec::new(),
+            };
             let text = |name: &str| match unpacked.iter().find(|(known, _)| known == name) {
                 Some((_, value)) => value.clone(),
-                None => text(name),
+                None => fields.as_ref().and_then(|f| f.get(name)).map(bytes).unwrap_or_default(),
             };
             let here = String::from_utf8(text("db")).ok().and_then(|text| text.parse().ok()) == Some(db);
             let text = |name| if here { escape(&text(name)) } else { String::new() };
-            Some(Passed { id, pool: text("pool"), epoch: text("epoch") })
-        });
-        Ok(passed.collect())
+            passed.push(Passed { pool: text("pool"), epoch: text("epoch"), id });
+        }
+        Ok(passed)
     }
 
     /// What the server says of a stream; none where there is no stream.

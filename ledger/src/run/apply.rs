@@ -1,6 +1,6 @@
 //! One batch of entries, in one transaction with the stream's position.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::Result;
 
@@ -9,9 +9,11 @@ use super::replay::Replay;
 use super::set_aside::{RowsNotWritten, SetAside};
 use crate::clock::now_ms;
 use crate::config::Config;
-use crate::db::{Db, StreamRow, Tx};
-use crate::event::Event;
-use crate::projection::{first_of, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW};
+use crate::db::{is_contention, is_unavailable, Db, StreamRow, Tx};
+use crate::event::{Event, Kind};
+use crate::projection::{
+    first_of, HeldLine, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW,
+};
 use crate::redis_client::RedisClient;
 use crate::text::unescape;
 
@@ -30,6 +32,11 @@ pub enum Applied {
     NewHistory,
 }
 
+/// An order that a batch took for a new one has a line already: its id was used before.
+#[derive(Debug, thiserror::Error)]
+#[error("an order that was taken for a new one is known")]
+pub struct OrderIsKnown;
+
 /// Where a batch comes from and goes to.
 pub struct Feed<'a> {
     /// The database.
@@ -42,6 +49,9 @@ pub struct Feed<'a> {
     pub history: &'a str,
     /// Pools whose rows are left alone.
     pub set_aside: &'a SetAside,
+    /// Whether orders whose first event says `reserved` are looked up all the same. They have no line
+    /// unless their ids were used before, and then [`OrderIsKnown`] says so.
+    pub looks_up_all: bool,
 }
 
 /// Applies a batch and moves the stream's row.
@@ -52,9 +62,15 @@ pub async fn apply(
     batch: &Batch,
     replay: &mut Option<Replay>,
 ) -> Result<Applied> {
-    let Feed { db, config, stream, history, .. } = *feed;
+    let Feed { db, stream, history, .. } = *feed;
     let mut tx = db.begin().await?;
     let mut next = StreamRow { entry: batch.last_id.clone(), updated_ms: now_ms(), ..row.clone() };
+    // As it is when nothing of the batch is known already.
+    let events = batch.events.iter().filter(|event| event.kind != Kind::State).count();
+    next.applied += i64::try_from(events).unwrap_or(i64::MAX);
+    if let Some(last) = batch.events.last() {
+        next.event_ms = last.at_ms;
+    }
     // The first statement takes the stream's row: a second program that follows it waits here, and
     // finds another version.
     if !db.claim_stream(&mut tx, stream, &next).await? {
@@ -66,7 +82,7 @@ pub async fn apply(
     if projection.has_branch(&batch.events) && redis.history(&unescape(stream)).await?.name != history {
         return Ok(Applied::NewHistory);
     }
-    let mut before: HashMap<&str, (i64, i64)> = HashMap::new();
+    let mut before: HashMap<&str, (i64, i64)> = HashMap::with_capacity(projection.positions.len());
     for event in &batch.events {
         let last = before.insert(&event.pool, (event.seq, event.out));
         let last = last.or_else(|| replay.as_ref().and_then(|p| p.before(event)));
@@ -83,12 +99,12 @@ pub async fn apply(
         }
     }
     forgive_presales(redis, &mut projection).await?;
-    write(db, &mut tx, config, &mut projection).await?;
-    next.applied += i64::try_from(projection.applied).unwrap_or(i64::MAX);
-    if let Some(last) = batch.events.last() {
-        next.event_ms = last.at_ms;
+    write(feed, &mut tx, &mut projection).await?;
+    let applied = row.applied + i64::try_from(projection.applied).unwrap_or(i64::MAX);
+    if next.applied != applied {
+        next.applied = applied;
+        db.count_applied(&mut tx, stream, &next).await?;
     }
-    db.count_applied(&mut tx, stream, &next).await?;
     tx.commit().await?;
     next.version += 1;
     *row = next;
@@ -114,7 +130,9 @@ pub async fn apply(
 /// Reads the rows that the events touch.
 async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projection> {
     let Feed { db, config, set_aside, .. } = *feed;
-    let pools: BTreeSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
+    // Each once, and then in order: there are far more events than pools.
+    let pools: HashSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
+    let pools: BTreeSet<&str> = pools.into_iter().collect();
     let mut projection = Projection { negative: config.stock.negative, notify: db.notify, ..Projection::default() };
     // Buckets of one row are locked together: of two followers one waits, and none writes in vain.
     let siblings = |pool: &&str| Some((pool.to_string(), config.buckets.siblings(pool)?));
@@ -130,9 +148,7 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projecti
     if news.is_empty() {
         return Ok(projection);
     }
-    let lines: BTreeSet<(&str, &str)> =
-        news.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
-    let lines: Vec<(&str, &str)> = lines.into_iter().collect();
+    let lines = lines_to_read(&news, feed.looks_up_all);
     let buckets = projection.buckets.clone();
     let mut skus: BTreeMap<String, &str> = BTreeMap::new();
     for pool in pools.iter().copied() {
@@ -158,9 +174,25 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projecti
     let tokens: BTreeSet<TokenKey> = news.iter().filter(|e| e.token.is_some()).filter_map(|e| e.token_key()).collect();
     let tokens: Vec<TokenKey> = tokens.into_iter().collect();
     let tokens = db.tokens(tx, &tokens).await?;
-    projection.lines = lines;
+    projection.lines = HashMap::with_capacity(news.len());
+    projection.lines.extend(lines.into_iter().map(|(key, line)| (key, HeldLine::known(line))));
     projection.tokens = tokens;
     Ok(projection)
+}
+
+/// The orders whose lines must be read, in order.
+fn lines_to_read<'a>(news: &[&'a Event], all: bool) -> Vec<(&'a str, &'a str)> {
+    let mut seen: HashSet<(&str, &str)> = HashSet::with_capacity(news.len());
+    let mut lines = Vec::new();
+    for event in news {
+        let Some(order) = event.order.as_deref() else { continue };
+        let key = (event.pool.as_str(), order);
+        if seen.insert(key) && (all || event.kind != Kind::Reserved) {
+            lines.push(key);
+        }
+    }
+    lines.sort_unstable();
+    lines
 }
 
 /// A pool that may be sold beyond its stock row has no incident of what it may: that is a pre-sale.
@@ -183,7 +215,8 @@ async fn forgive_presales(redis: &mut RedisClient, projection: &mut Projection) 
     Ok(())
 }
 
-async fn write(db: &Db, tx: &mut Tx, config: &Config, projection: &mut Projection) -> Result<()> {
+async fn write(feed: &Feed<'_>, tx: &mut Tx, projection: &mut Projection) -> Result<()> {
+    let Feed { db, config, .. } = *feed;
     // First the tokens: what was added in this batch, and lost in it, becomes an incident as well.
     let tokens: Vec<(&TokenKey, &Token)> =
         projection.changed_tokens.iter().filter_map(|key| projection.tokens.get_key_value(key)).collect();
@@ -213,15 +246,32 @@ async fn write(db: &Db, tx: &mut Tx, config: &Config, projection: &mut Projectio
         let rows = stock_rows.iter().map(|(sku, row)| (sku.clone(), (*row).clone())).collect();
         return Err(error.context(RowsNotWritten { rows }));
     }
-    let lines: Vec<(&(String, String), &OrderLine)> =
-        projection.touched.iter().filter_map(|key| Some((key, projection.lines.get(key)?))).collect();
-    db.write_lines(tx, &lines).await?;
+    write_lines(feed, tx, projection).await?;
     db.write_epochs(tx, &projection.entered).await?;
-    let positions: Vec<(&str, &Position)> =
-        projection.moved.iter().filter_map(|pool| Some((pool.as_str(), projection.positions.get(pool)?))).collect();
+    let moved = projection.moved.iter();
+    let mut positions: Vec<(&str, &Position)> =
+        moved.filter_map(|pool| Some((pool.as_str(), projection.positions.get(pool)?))).collect();
+    positions.sort_unstable_by_key(|(pool, _)| *pool);
     db.write_positions(tx, &positions).await?;
     db.clear_pending(tx, &projection.settled).await?;
     db.write_pending(tx, &projection.pending).await?;
     db.write_notices(tx, &projection.notices).await?;
     db.write_incidents(tx, &projection.incidents, now_ms()).await
+}
+
+/// Writes the lines, in order: those that the database has, and those of new orders.
+async fn write_lines(feed: &Feed<'_>, tx: &mut Tx, projection: &Projection) -> Result<()> {
+    let (mut known, mut new) = (Vec::new(), Vec::with_capacity(projection.lines.len()));
+    for (key, held) in projection.lines.iter().filter(|(_, held)| held.is_touched) {
+        let lines: &mut Vec<(&(String, String), &OrderLine)> =
+            if held.is_known || feed.looks_up_all { &mut known } else { &mut new };
+        lines.push((key, &held.line));
+    }
+    known.sort_unstable_by_key(|(key, _)| *key);
+    new.sort_unstable_by_key(|(key, _)| *key);
+    feed.db.write_lines(tx, &known).await?;
+    match feed.db.insert_lines(tx, &new).await {
+        Err(error) if !is_contention(&error) && !is_unavailable(&error) => Err(error.context(OrderIsKnown)),
+        other => other,
+    }
 }

@@ -1,6 +1,6 @@
 //! Entries of a stream that are written in one transaction.
 
-use crate::event::Event;
+use crate::event::{Event, Unread};
 use crate::projection::Incident;
 use crate::wire::Field;
 
@@ -19,6 +19,9 @@ pub struct Batch {
     pub entries: u64,
     /// The sizes of their names and values.
     pub bytes: usize,
+    /// The id and the version of the first entry that only a newer program reads. Neither it nor
+    /// anything behind it is in the batch.
+    pub newer: Option<(String, u64)>,
     /// Where each read but the last one ended, if this is several joined.
     ends: Vec<ReadEnd>,
 }
@@ -45,12 +48,20 @@ impl Batch {
         self.last_id.is_empty()
     }
 
-    /// Adds an entry. Those of other logical databases are left out.
+    /// Adds an entry. Those of other logical databases are left out, and so is all from the first
+    /// one on that only a newer program reads.
     pub fn add(&mut self, stream: &str, db: i64, id: &str, fields: &[Field<'_>]) {
+        if self.newer.is_some() {
+            return;
+        }
         match Event::parse(fields) {
             Ok(event) if event.db == db => self.events.push(event),
             Ok(_) => self.elsewhere += 1,
-            Err(why) => {
+            Err(Unread::Newer(version)) => {
+                self.newer = Some((id.to_string(), version));
+                return;
+            }
+            Err(Unread::Damaged(why)) => {
                 self.unreadable.push(Incident {
                     kind: "unreadable",
                     pool: String::new(),
@@ -111,6 +122,7 @@ impl Batch {
                 elsewhere: end.elsewhere - before.elsewhere,
                 entries: end.entries - before.entries,
                 bytes: end.bytes - before.bytes,
+                newer: None,
                 ends: Vec::new(),
             });
             before = end;

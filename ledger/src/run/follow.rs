@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail, Result};
 use rand::Rng;
 use tokio::sync::watch;
 
-use super::apply::{apply, Applied, Feed};
+use super::apply::{apply, Applied, Feed, OrderIsKnown};
 use super::batch::Batch;
 use super::end_check::EndCheck;
 use super::metrics;
@@ -18,7 +18,7 @@ use super::report::Report;
 use super::set_aside::{broken, RowsNotWritten, SetAside};
 use crate::config::Config;
 use crate::db::{is_conflict, is_contention, is_read_only, is_unavailable, Db, StreamRow};
-use crate::failure::error_chain;
+use crate::failure::{error_chain, Failure};
 use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
 use crate::text::unescape;
@@ -48,7 +48,9 @@ const TRIES: u32 = 30;
 /// While entries wait, one transaction takes up to so many reads: rows that many events touch are
 /// then written once. Each read is of `run.batch` entries all the same, because Redis serves
 /// nobody else meanwhile.
-pub const MOST_READS: usize = 16;
+pub const MOST_READS: usize = 32;
+/// So many transactions look each order up, after one that met an order's id which was used before.
+const CAREFUL: u32 = 100;
 /// From here on each retry is in the log.
 const WARN_TRIES: u32 = 8;
 const LONGEST_PAUSE_MS: u64 = 250;
@@ -69,6 +71,8 @@ pub struct Follower {
     /// each failure. A short transaction seldom meets somebody who writes the same rows, and comes
     /// through where a long one is cut off.
     reads: usize,
+    /// For so many transactions more, new orders are looked up like all others.
+    careful: u32,
 }
 
 /// Why following ended for now.
@@ -92,7 +96,7 @@ enum Written {
 impl Follower {
     /// A follower of `stream`.
     pub fn new(config: Arc<Config>, db: Arc<Db>, stream: String, once: bool, stop: watch::Receiver<bool>) -> Follower {
-        Follower { config, db, stream, once, stop, failing: None, set_aside: SetAside::default(), reads: 1 }
+        Follower { config, db, stream, once, stop, failing: None, set_aside: SetAside::default(), reads: 1, careful: 0 }
     }
 
     fn stopping(&self) -> bool {
@@ -123,7 +127,9 @@ impl Follower {
             if is_read_only(&error) {
                 self.db.give_up_connections().await;
             }
-            if self.is_out_of_patience(Instant::now()) && self.once {
+            // No patience helps where another program must come first.
+            let is_final = matches!(error.downcast_ref(), Some(Failure::Order(_)));
+            if (self.is_out_of_patience(Instant::now()) || is_final) && self.once {
                 return Err(error);
             }
             if !known {
@@ -282,10 +288,12 @@ impl Follower {
         let (db, config, stream) = (self.db.clone(), self.config.clone(), self.stream.clone());
         let began = Instant::now();
         for tries in 1.. {
-            let feed = Feed { db: &db, config: &config, stream: &stream, history, set_aside: &self.set_aside };
+            let (set_aside, looks_up_all) = (&self.set_aside, self.careful > 0);
+            let feed = Feed { db: &db, config: &config, stream: &stream, history, set_aside, looks_up_all };
             match apply(&feed, redis, row, batch, replay).await {
                 Ok(Applied::Done { pending }) => {
                     metrics::count_batch();
+                    self.careful = self.careful.saturating_sub(1);
                     self.set_aside.extend(pending);
                     return Ok(Written::Done);
                 }
@@ -296,6 +304,8 @@ impl Follower {
                     self.pause(Duration::from_millis(pause)).await;
                     return Ok(Written::Ended(Ended::Restart));
                 }
+                // The same again, and it looks.
+                Err(error) if self.careful == 0 && error.is::<OrderIsKnown>() => self.careful = CAREFUL,
                 Err(error) if is_conflict(&error) && batch.reads() > 1 => {
                     metrics::count_retry();
                     return Ok(Written::Contended);

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::batch::Batch;
-use crate::event::Event;
+use crate::event::{upgrade_first, Event};
 use crate::redis_client::Reader;
 
 /// What is to be read.
@@ -23,9 +23,9 @@ pub struct ReadRequest {
 }
 
 /// Reads that wait until they are asked for, at most; one more is in the reader's hand.
-const WAITING: usize = 16;
+const WAITING: usize = 32;
 /// A transaction that has so much to write takes no more reads, so that memory has a bound.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 8 << 20;
 
 /// Batches that are read before they are asked for.
 pub struct Prefetcher {
@@ -89,6 +89,14 @@ async fn read(mut reader: Reader, request: ReadRequest, sender: mpsc::Sender<Res
         if read.as_ref().is_ok_and(|&number| number == count) && batch.events.last().is_some_and(Event::is_first_half) {
             read = reader.read(&after, 1, 1, |id, fields| batch.add(&stream, db, id, fields)).await;
             after.clone_from(&batch.last_id);
+        }
+        if let Some((id, version)) = batch.newer.take() {
+            // What stands before it is applied; a batch without entries would be the stream's end.
+            let before = (!batch.is_empty()).then_some(Ok(batch));
+            for last in before.into_iter().chain([Err(upgrade_first(&stream, &id, version).into())]) {
+                let _ = sender.send(last).await;
+            }
+            return;
         }
         let ended = read.is_err();
         if sender.send(read.map(|_| batch)).await.is_err() || ended {

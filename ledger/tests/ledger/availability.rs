@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::field;
+use crate::harness::redis_server::{field, run};
 use crate::harness::shop::{answer, assert_agreement, open};
 use crate::harness::{signal, wait_until, Shop};
 
@@ -76,6 +76,45 @@ fn a_primary_of_mariadb_that_became_read_only() {
     wait_until("run goes on", || on_hand(&shop) == 7);
     signal(run.id(), "TERM");
     assert!(run.wait().expect("an end").success());
+}
+
+/// A permission on the whole table that was taken away is no fault of any row: none is set aside.
+fn a_permission_that_was_taken_away(kind: Kind) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    shop.configure(POOLS, LITTLE_PATIENCE);
+    open(&shop, 1, 10);
+    let (_, name) = shop.database.url().rsplit_once('/').expect("a name");
+    let user = format!("ledger_of_{name}");
+    // What MariaDB grants for all tables is not taken away from one.
+    let (admin, account, make, all, one) = match kind {
+        Kind::Postgres => {
+            ("shop@", user.clone(), "ROLE", "ALL TABLES IN SCHEMA public".to_string(), "stock".to_string())
+        }
+        _ => ("root@", format!("{user}@'127.0.0.1'"), "USER", format!("{name}.*"), format!("{name}.*")),
+    };
+    let login = if kind == Kind::Postgres { " LOGIN" } else { "" };
+    shop.database.execute(&format!("CREATE {make} {account}{login}"));
+    shop.database.execute(&format!("GRANT ALL ON {all} TO {account}"));
+    let url = shop.database.url().replace(admin, &format!("{user}@"));
+    shop.ledger(&["--database", &url, "run", "--once"]).ok();
+    shop.database.execute(&format!("REVOKE UPDATE ON {one} FROM {account}"));
+    sell(&shop, "o1");
+    refuses_for_now(&shop, &["--database", &url], "denied");
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_pending"), 0);
+    shop.database.execute(&format!("GRANT UPDATE ON {one} TO {account}"));
+    shop.ledger(&["--database", &url, "run", "--once"]).ok();
+    assert_eq!(on_hand(&shop), 7);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+}
+
+#[test]
+fn a_permission_of_postgres_that_was_taken_away() {
+    a_permission_that_was_taken_away(Kind::Postgres);
+}
+
+#[test]
+fn a_permission_of_mariadb_that_was_taken_away() {
+    a_permission_that_was_taken_away(Kind::MariaDb);
 }
 
 /// A service that starts before its database waits for it; a wrong login ends it.
@@ -178,6 +217,47 @@ fn commands_give_up_on_a_locked_row_of_postgres() {
 #[test]
 fn commands_give_up_on_a_locked_row_of_mariadb() {
     commands_give_up_on_a_locked_row(Kind::MariaDb);
+}
+
+/// A module was upgraded before the ledger, and packs its entries in a version that the ledger does
+/// not know: nothing behind the first of them is applied or trimmed, and nothing passes it by.
+#[test]
+fn what_a_newer_module_packs_is_waited_for() {
+    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
+    shop.configure(POOLS, "[run]\ntrim = true\n");
+    open(&shop, 1, 10);
+    sell(&shop, "o1");
+    let mut c = shop.redis.connect();
+    let length = |c: &mut redis::Connection| -> i64 { redis::cmd("XLEN").arg("events").query(c).expect("XLEN") };
+    // Its fields are of a form that nobody has thought of yet. Deleting it stands for a ledger that
+    // reads it.
+    let id: String =
+        redis::cmd("XADD").arg("events").arg("*").arg("event").arg(r#"{"v":2,"k":[7]}"#).query(&mut c).expect("XADD");
+    sell(&shop, "o2");
+    let before = length(&mut c);
+    // The second time it is the first entry that is read, where an empty read is the end of the stream.
+    for _ in 0..2 {
+        let began = Instant::now();
+        let ended = shop.ledger(&["run", "--once"]).with(3);
+        assert!(began.elapsed() < Duration::from_secs(20), "no patience helps: {:?}", began.elapsed());
+        for part in [&id, "version 2", "reads version 1", "Upgrade stock-ledger"] {
+            assert!(ended.err.contains(part), "{part}: {}", ended.err);
+        }
+    }
+    assert!(shop.ledger(&["preload"]).with(3).err.contains("Upgrade stock-ledger"));
+    assert!(shop.ledger(&["audit", "--repair"]).with(3).err.contains("Upgrade stock-ledger"));
+    let mut follower = shop.follow(&[]);
+    wait_until("run waits", || shop.run_log().matches("Upgrade stock-ledger").count() >= 3);
+    assert!(follower.try_wait().expect("its state").is_none(), "{}", shop.run_log());
+    assert_eq!((on_hand(&shop), shop.database.number("SELECT COUNT(*) FROM stock_lines")), (7, 1));
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+    assert_eq!(length(&mut c), before, "something was trimmed");
+    run(&mut c, &["XDEL", "events", &id]);
+    wait_until("run goes on", || on_hand(&shop) == 4);
+    signal(follower.id(), "TERM");
+    assert!(follower.wait().expect("an end").success());
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
+    assert_agreement(&shop, &mut c);
 }
 
 /// A file on a disk that was mounted again, read-only.

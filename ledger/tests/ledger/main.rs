@@ -9,6 +9,7 @@ mod calls;
 mod campaigns;
 mod clocks;
 mod commits;
+mod disks;
 mod failover;
 mod feed;
 mod galera;
@@ -45,6 +46,7 @@ on_every_database![
     feed::a_stream_begins_once,
     feed::two_that_follow_do_not_count_twice,
     feed::a_backlog_is_applied_in_few_transactions,
+    feed::ids_of_orders_are_used_again,
     feed::another_program_writes_the_stock_table,
     feed::a_transfer_is_booked_in_one_transaction,
     feed::a_missing_entry_is_made_up_for,

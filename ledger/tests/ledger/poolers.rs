@@ -30,3 +30,27 @@ fn other_clients_of_a_pooler_find_nothing_of_the_ledger() {
         shop.ledger(&["status"]).ok();
     });
 }
+
+/// With session pooling a server goes from client to client with whatever they have left in it, where
+/// the pooler is told not to clean up. Names of statements do not collide: the ledger has none.
+#[test]
+fn names_that_another_client_left_do_not_collide() {
+    in_setup(Setup::SessionPoolingWithoutReset, || {
+        let shop = Shop::new(Database::fresh(Kind::Postgres));
+        let named = || shop.database.rows("SELECT name FROM pg_prepared_statements");
+        // As the ledger's library would name its first one.
+        shop.database.execute("PREPARE sqlx_s_1 AS SELECT 1");
+        assert_eq!(named(), [["sqlx_s_1"]], "the pooler lends the same server again");
+        open(&shop, 3, 50);
+        let mut c = shop.redis.connect();
+        answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
+        answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+        shop.ledger(&["run", "--once"]).ok();
+        shop.ledger(&["adjust", "1", "5", "--reason", "x"]).ok();
+        shop.ledger(&["reconcile"]).ok();
+        shop.ledger(&["run", "--once"]).ok();
+        shop.ledger(&["audit"]).ok();
+        assert_eq!(named(), [["sqlx_s_1"]]);
+        assert_agreement(&shop, &mut c);
+    });
+}

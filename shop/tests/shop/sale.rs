@@ -31,6 +31,49 @@ async fn an_order_goes_through_the_queue_and_is_paid_and_returned() {
     .await;
 }
 
+/// Halfway through the sale somebody lets the pool pack its entries: both kinds stand in one stream.
+#[tokio::test]
+async fn packed_entries_are_read_as_well() {
+    let world = World::open(&["--units", "5", "--limit", "5"]);
+    let visitor = Visitor::come(&world).await;
+    let first = visitor.order(1).await;
+    visitor.wait_for(&first, "held").await;
+    world.redis::<()>(r#"STOCK.SETPOLICY sku:lamp {"events_format":"packed"} MERGE"#);
+    let mut other = Visitor::come(&world).await;
+    let second = other.order(3).await;
+    other.wait_for(&second, "held").await;
+    assert_eq!(other.post(&format!("/api/order/{second}/pay"), json!({})).await.0, 200);
+    other.wait_for(&second, "paid").await;
+    until("the board knows what is left", 5, || async { (visitor.board().await["available"] == 1).then_some(()) })
+        .await;
+    // The last one sells out, which is known by push.
+    other.look_again().await;
+    other.order(1).await;
+    until("the mark", 5, || async { (visitor.board().await["sold_out"] == true).then_some(()) }).await;
+    until("the database has it, with the workers' orders", 15, || async {
+        let database = visitor.figures().await["database"].clone();
+        (database["on_hand"] == 2 && database["drift"] == 0 && database["made"] == 3).then_some(())
+    })
+    .await;
+    let packed: redis::Value = world.redis("STOCK.POLICY sku:lamp");
+    assert!(format!("{packed:?}").contains("packed"), "{packed:?}");
+}
+
+/// An entry that cannot be read is left for a program that can; those behind it are not.
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_is_not_acknowledged() {
+    let world = World::open(&["--units", "5"]);
+    world.redis::<String>("XADD stock:events * event {broken");
+    let visitor = Visitor::come(&world).await;
+    let order = visitor.order(1).await;
+    visitor.wait_for(&order, "held").await;
+    until("only that one waits", 5, || async {
+        let waiting: redis::streams::StreamPendingReply = world.redis("XPENDING stock:events workers");
+        (waiting.count() == 1).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_double_click_is_one_order_and_the_limit_holds() {
     let world = World::open(&["--units", "5", "--limit", "2"]);

@@ -7,6 +7,7 @@ use crate::core::model::ids::{is_name, Bytes, MAX_ID, MAX_NAME, MAX_STREAM};
 use crate::core::model::limit::{
     values, Cap, Count, Identity, Limit, Missing, Overrides, Recent, MAX_DIMENSIONS, MAX_TUPLE,
 };
+use crate::core::model::number::{LimitId, Number};
 use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::MAX_REMEMBER;
@@ -175,7 +176,7 @@ pub fn zone(reader: &mut Reader<'_>) -> Read<Zone> {
 
 /// A limit without its overrides, and before anything is counted.
 pub fn limit(reader: &mut Reader<'_>) -> Read<Limit> {
-    let (id, set_ms) = (reader.small()?, reader.within(0..=MAX_UNITS)?);
+    let (id, set_ms) = (LimitId::of(reader.small()?), reader.within(0..=MAX_UNITS)?);
     let identity = identity(reader)?;
     Ok(Limit {
         id,

@@ -9,6 +9,7 @@ use super::{record, shifts};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
+use crate::core::model::number::{LimitId, Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
@@ -34,14 +35,14 @@ pub struct Loader {
     pub(super) reserved: i64,
     /// The number of each entry in the table, and how many units and orders of it its orders
     /// explain.
-    entries: Vec<(u32, i64)>,
+    entries: Vec<(UsageRow, i64)>,
     /// The newest usage of each (limit, value) that may have several.
     newest: Newest,
     /// What will be indexed at the end: orders, and usage.
     order_bulk: Bulk,
     usage_bulk: Bulk,
     /// The order whose tokens follow.
-    tokens_of: Option<u32>,
+    tokens_of: Option<OrderRow>,
     last_time_ms: i64,
     last_usage: (usize, i64),
     last_token_ms: i64,
@@ -134,7 +135,7 @@ impl Loader {
         let loader = size_of::<Self>().saturating_sub(size_of::<Pool>());
         loader
             .saturating_add(self.pool.memory_bytes())
-            .saturating_add(self.entries.capacity().saturating_mul(size_of::<(u32, i64)>()))
+            .saturating_add(self.entries.capacity().saturating_mul(size_of::<(UsageRow, i64)>()))
             .saturating_add(self.newest.bytes())
             .saturating_add(self.order_bulk.bytes())
             .saturating_add(self.usage_bulk.bytes())
@@ -221,8 +222,8 @@ impl Loader {
         pool.seq = reader.number()?;
         pool.purged_placed_ms = reader.within(0..=MAX_UNITS)?;
         pool.shortest_retain_ms = reader.within(0..=i64::MAX)?;
-        pool.next_limit = reader.small()?;
-        if !(1..=MAX_LIMIT_ID).contains(&pool.next_limit) || pool.seq > MAX_UNITS.unsigned_abs() {
+        pool.next_limit = LimitId::of(reader.small()?);
+        if !(1..=MAX_LIMIT_ID).contains(&pool.next_limit.get()) || pool.seq > MAX_UNITS.unsigned_abs() {
             return damage("a counter is out of bounds");
         }
         // What the orders do not explain is what forgotten ones have sold: orders are subtracted as
@@ -251,7 +252,7 @@ impl Loader {
     fn limit(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let limit = limit(reader)?;
         let limits = &mut self.pool.limits;
-        if limit.id == 0
+        if limit.id.get() == 0
             || limit.id >= self.pool.next_limit
             || limits.iter().any(|l| l.id == limit.id || l.identity == limit.identity)
         {
@@ -304,7 +305,7 @@ impl Loader {
         if matches!(window, Window::Rolling(_)) {
             self.newest.add(&mut self.pool.usage, (id, value), at, Some(window))?;
         } else {
-            self.usage_bulk.add(hash, at);
+            self.usage_bulk.add(hash, at.get());
         }
         self.entries.push((at, 0));
         Ok(())
@@ -312,7 +313,7 @@ impl Loader {
 
     /// An entry of a limit that is gone, or of a window that is over.
     fn orphan(&mut self, reader: &mut Reader<'_>, state: EntryState) -> Read<()> {
-        let limit = reader.small()?;
+        let limit = LimitId::of(reader.small()?);
         let living = self.pool.limits.iter().find(|l| l.id == limit).map(|l| l.identity.dims.len());
         let value = match living {
             Some(_) if state == EntryState::Indexed => return damage("usage of a living limit is called left"),
@@ -321,7 +322,7 @@ impl Loader {
         };
         let window_ms = reader.bounded()?;
         let used = reader.within(0..=MAX_UNITS)?;
-        if limit == 0 || limit >= self.pool.next_limit {
+        if limit.get() == 0 || limit >= self.pool.next_limit {
             return damage("usage is of a limit that never was");
         }
         let entry = RestoredEntry { value: value.clone(), window_ms, used, limit, state };
@@ -362,8 +363,8 @@ impl Loader {
         for byte in &mut fingerprint {
             *byte = reader.byte()?;
         }
-        let limits_below = reader.small()?;
-        let mut shares = arrayvec::ArrayVec::<u32, MAX_LIMITS>::new();
+        let limits_below = LimitId::of(reader.small()?);
+        let mut shares = arrayvec::ArrayVec::<UsageRow, MAX_LIMITS>::new();
         // Their ordinals in the file.
         let mut ordinals = arrayvec::ArrayVec::<u32, MAX_LIMITS>::new();
         for _ in 0..reader.number()? {
@@ -422,7 +423,7 @@ impl Loader {
             OrderState::Released | OrderState::Expired => {}
         }
         let row = crate::core::ops::restore_order(pool, &order);
-        self.order_bulk.add(pool.salt.order(id), row);
+        self.order_bulk.add(pool.salt.order(id), row.get());
         self.tokens_of = has_extra.then_some(row);
         if state == OrderState::Reserved {
             self.explain(qty, &ordinals)?;
@@ -431,7 +432,7 @@ impl Loader {
     }
 
     /// Reads a share: an entry that is there, and no second one of the same limit.
-    fn share(&mut self, ordinal: u32, before: &[u32]) -> Read<u32> {
+    fn share(&mut self, ordinal: u32, before: &[UsageRow]) -> Read<UsageRow> {
         let Some(&(at, _)) = self.entries.get(ordinal as usize) else { return damage("a share has no usage") };
         let entries = &mut self.pool.usage.entries;
         let Some(entry) = entries.get(at) else { return damage("a share has no usage") };
@@ -505,7 +506,7 @@ impl Loader {
             return damage("usage that counts nothing");
         }
         std::mem::take(&mut self.newest).index(pool.salt, &mut self.usage_bulk);
-        let id_of = |row: u32| pool.orders.get(row).map(|o| o.id);
+        let id_of = |row: u32| pool.orders.get(OrderRow::of(row)).map(|o| o.id);
         let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {
             return damage("duplicate order");
         };

@@ -6,6 +6,7 @@ use super::damage::Damage;
 use super::wire::Read;
 use crate::core::model::hash::Salt;
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::{LimitId, Number, UsageRow};
 use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
 use crate::core::store::usage::Usage;
@@ -13,7 +14,7 @@ use crate::core::store::usage::Usage;
 /// The newest usage of each (limit, value): of rolling windows, and of limits that are gone.
 #[derive(Clone, Debug, Default)]
 pub struct Newest {
-    rows: BTreeMap<(u32, Bytes), u32>,
+    rows: BTreeMap<(LimitId, Bytes), UsageRow>,
 }
 
 impl Newest {
@@ -23,8 +24,8 @@ impl Newest {
     /// # Errors
     /// It is no part of its window, not younger than the one before, or too much so for both to
     /// count.
-    pub fn add(&mut self, usage: &mut Usage, of: (u32, Bytes), row: u32, window: Option<Window>) -> Read<()> {
-        let began_ms = |row: u32| usage.entries.counts(row).map_or(0, |(window_ms, _)| window_ms);
+    pub fn add(&mut self, usage: &mut Usage, of: (LimitId, Bytes), row: UsageRow, window: Option<Window>) -> Read<()> {
+        let began_ms = |row: UsageRow| usage.entries.counts(row).map_or(0, |(window_ms, _)| window_ms);
         if window.is_some_and(|window| window.counted(began_ms(row)).0 != began_ms(row)) {
             return Err(Damage("a part of a rolling window begins elsewhere"));
         }
@@ -44,7 +45,7 @@ impl Newest {
     /// Adds them to what will be indexed.
     pub fn index(self, salt: Salt, bulk: &mut Bulk) {
         for ((limit, value), row) in self.rows {
-            bulk.add(salt.usage(limit, value.as_slice()), row);
+            bulk.add(salt.usage(limit, value.as_slice()), row.get());
         }
     }
 

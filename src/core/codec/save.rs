@@ -9,6 +9,7 @@ use super::record;
 use super::shifts;
 use super::wire::{put, put_bytes, put_signed};
 use crate::core::model::limit::Limit;
+use crate::core::model::number::{Number, UsageRow};
 use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::UsageEntry;
@@ -145,11 +146,11 @@ fn header(pool: &Pool, reserved: i64, out: &mut Vec<u8>) {
     put(out, pool.seq);
     put_signed(out, pool.purged_placed_ms);
     put_signed(out, pool.shortest_retain_ms);
-    put(out, u64::from(pool.next_limit));
+    put(out, u64::from(pool.next_limit.get()));
 }
 
 fn put_limit(limit: &Limit, out: &mut Vec<u8>) {
-    put(out, u64::from(limit.id));
+    put(out, u64::from(limit.id.get()));
     put_signed(out, limit.set_ms);
     put_identity(out, &limit.identity);
     put_offset(out, limit.tz);
@@ -160,16 +161,16 @@ fn put_limit(limit: &Limit, out: &mut Vec<u8>) {
 /// Writes the usage entries; tells for each record number which one in the file it is.
 fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
     let entries = &pool.usage.entries;
-    let mut ordinals = vec![NONE; entries.span() as usize];
+    let mut ordinals = vec![NONE; entries.span().get() as usize];
     let mut next = 0u32;
-    let mut write = |at: u32, kind: u8, limit: u32, chunks: &mut Chunks<'_>| {
+    let mut write = |at: UsageRow, kind: u8, limit: u32, chunks: &mut Chunks<'_>| {
         let entry: UsageEntry<'_> = entries.at(at);
         let out = chunks.record(kind);
         put(out, u64::from(limit));
         put_bytes(out, entry.value);
         put_signed(out, entry.window_ms);
         put_signed(out, entry.used);
-        if let Some(ordinal) = ordinals.get_mut(at as usize) {
+        if let Some(ordinal) = ordinals.get_mut(at.get() as usize) {
             *ordinal = next;
         }
         next = next.saturating_add(1);
@@ -180,10 +181,10 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
         }
     }
     for at in pool.usage.orphaned.iter(entries) {
-        write(at, record::ORPHANED, entries.at(at).limit, chunks);
+        write(at, record::ORPHANED, entries.at(at).limit.get(), chunks);
     }
     for at in pool.usage.detached.iter(entries) {
-        write(at, record::DETACHED, entries.at(at).limit, chunks);
+        write(at, record::DETACHED, entries.at(at).limit.get(), chunks);
     }
     ordinals
 }
@@ -210,7 +211,7 @@ fn order(order: &Order<'_>, remembered: &[u8], ordinals: &[u32], chunks: &mut Ch
     // Mostly a short span after the placing.
     put_signed(out, order.time_ms.saturating_sub(order.placed_ms));
     out.extend_from_slice(&order.fingerprint.to_le_bytes());
-    put(out, u64::from(order.limits_below));
+    put(out, u64::from(order.limits_below.get()));
     put(out, order.shares.len() as u64);
     for at in order.shares.iter() {
         put(out, u64::from(ordinal(ordinals, at)));
@@ -228,8 +229,8 @@ fn order(order: &Order<'_>, remembered: &[u8], ordinals: &[u32], chunks: &mut Ch
 
 /// Which entry in the file a share refers to.
 #[allow(clippy::panic, reason = "a file that cannot be loaded must not take the place of one that can")]
-fn ordinal(ordinals: &[u32], at: u32) -> u32 {
-    match ordinals.get(at as usize) {
+fn ordinal(ordinals: &[u32], at: UsageRow) -> u32 {
+    match ordinals.get(at.get() as usize) {
         Some(&ordinal) if ordinal != NONE => ordinal,
         _ => panic!("a share has no usage: {at}"),
     }

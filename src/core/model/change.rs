@@ -1,11 +1,11 @@
-//! What can happen to a pool: every change, fully resolved. The next state follows from (state,
-//! change, time) alone.
+//! Every change of a pool, fully resolved: the next state follows from state, change and time.
 
 use smallvec::SmallVec;
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing};
+use crate::core::model::number::{LimitId, OrderRow};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
@@ -23,7 +23,7 @@ pub enum OnHand {
     Unlimited,
 }
 
-/// An order id with the result of looking it up, so that a call searches for it once.
+/// An order's id with the result of looking it up, so that a call searches for it once.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderRef<'a> {
     /// The caller's id.
@@ -31,13 +31,13 @@ pub struct OrderRef<'a> {
     /// Its keyed hash.
     pub hash: u64,
     /// Row of the order; also set when its retention has passed and the row is not purged yet.
-    pub row: Option<u32>,
+    pub row: Option<OrderRow>,
     /// Where the search for it ended: there a new row goes into the index.
     pub position: IndexPosition,
 }
 
 /// In which window the limit with this id counts an order anew.
-pub type Recount = SmallVec<[(u32, i64); 4]>;
+pub type Recount = SmallVec<[(LimitId, i64); 4]>;
 
 /// One limit, or one override of it, as it is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,11 +106,11 @@ pub struct Credit<'a> {
     /// Who had bought them, as the caller says.
     pub attributes: &'a Attributes<'a>,
     /// The ids of the limits.
-    pub limits: SmallVec<[u32; 4]>,
+    pub limits: SmallVec<[LimitId; 4]>,
 }
 
 /// Windows as the primary reckons them: the limit's id, beginning and end in Unix ms.
-pub type ResolvedWindows = SmallVec<[(u32, i64, i64); 4]>;
+pub type ResolvedWindows = SmallVec<[(LimitId, i64, i64); 4]>;
 
 /// A change of one order.
 #[derive(Clone, Debug)]
@@ -257,7 +257,7 @@ pub enum PoolChange<'a> {
     /// A limit is removed with its usage, or one override of it.
     LimitRemoved {
         /// Which limit.
-        id: u32,
+        id: LimitId,
         /// Only this override.
         pattern: Option<Bytes>,
     },

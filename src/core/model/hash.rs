@@ -7,6 +7,7 @@
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::short_word;
+use crate::core::model::number::{LimitId, Number};
 
 /// The secret of one pool: random at its creation, kept through copies, loads and replicas so that
 /// fingerprints stay comparable. No command shows it.
@@ -147,8 +148,8 @@ impl Salt {
 
     /// Of a value of a limit.
     #[must_use]
-    pub fn usage(self, limit: u32, tuple: &[u8]) -> u64 {
-        sip13(self.0, USAGE ^ u64::from(limit), tuple)
+    pub fn usage(self, limit: LimitId, tuple: &[u8]) -> u64 {
+        sip13(self.0, USAGE ^ u64::from(limit.get()), tuple)
     }
 
     /// Of a set of attributes: two sets with one fingerprint are taken for the same content of a

@@ -9,6 +9,7 @@ use arrayvec::ArrayVec;
 
 use crate::core::model::attributes::{Attributes, Shape};
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::{LimitId, UsageRow};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::shifted_shares::ShiftedShares;
 use crate::core::model::time::SLACK_MS;
@@ -220,7 +221,7 @@ impl Overrides {
 #[derive(Clone, Debug)]
 pub struct Limit {
     /// Names it for the pool's life; larger = set later.
-    pub id: u32,
+    pub id: LimitId,
     /// When it was set, Unix ms.
     pub set_ms: i64,
     /// Identifies it within the pool.
@@ -240,7 +241,7 @@ pub struct Limit {
     /// pool's shifts.
     pub shifted: Option<Box<ShiftedShares>>,
     /// Its usage entries by window.
-    pub entries: Timeline,
+    pub entries: Timeline<UsageRow>,
     /// Its name in answers.
     pub text: Box<str>,
     /// The window that was asked for last: nearly every call asks for the same.

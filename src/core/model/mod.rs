@@ -13,6 +13,7 @@ pub mod event;
 pub mod hash;
 pub mod ids;
 pub mod limit;
+pub mod number;
 pub mod order;
 pub mod placement;
 pub mod policy;

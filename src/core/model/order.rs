@@ -1,6 +1,7 @@
 //! What a pool remembers of one order.
 
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::{LimitId, UsageRow};
 use crate::core::store::order_shares::OrderShares;
 
 /// The most return tokens in one order.
@@ -100,7 +101,7 @@ pub struct Numbers {
     /// When it was placed, Unix ms.
     pub placed_ms: i64,
     /// Limits with this id or a larger one are newer than the order.
-    pub limits_below: u32,
+    pub limits_below: LimitId,
 }
 
 /// An order that is to be remembered.
@@ -115,7 +116,7 @@ pub struct NewOrder<'a> {
     /// Keyed hash of the attributes as first sent.
     pub fingerprint: u64,
     /// The usage entries in which it is counted, in the order of the limits; at most 32.
-    pub shares: &'a [u32],
+    pub shares: &'a [UsageRow],
     /// Where it stands.
     pub state: OrderState,
     /// Whether it asked for less to be enough.
@@ -140,7 +141,7 @@ pub struct Order<'p> {
     /// See [`Numbers`].
     pub placed_ms: i64,
     /// See [`Numbers`].
-    pub limits_below: u32,
+    pub limits_below: LimitId,
     /// Keyed hash of the attributes as first sent.
     pub fingerprint: u64,
     /// The usage entries in which it is (or was) counted, in the order of the limits of that time.

@@ -10,6 +10,7 @@ use crate::core::model::context::CallContext;
 use crate::core::model::hash::Salt;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::Limit;
+use crate::core::model::number::{LimitId, Number, OrderRow};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::quantity::{difference, sum, MAX_UNITS};
 use crate::core::model::refusal::{Bound, Refusal};
@@ -110,7 +111,7 @@ pub struct Pool {
     /// Dimensions whose values new orders keep although no limit counts them: sorted by name.
     pub(in crate::core) remember: Vec<Bytes>,
     pub(in crate::core) limits: Vec<Limit>,
-    pub(in crate::core) next_limit: u32,
+    pub(in crate::core) next_limit: LimitId,
     /// While all windows of named zones hold that were resolved last: from then, and until then,
     /// Unix ms; see [`crate::core::ops::roll`]. Not part of the state.
     pub(in crate::core) resolved_from_ms: Cell<i64>,
@@ -118,9 +119,9 @@ pub struct Pool {
     pub(in crate::core) orders: Orders,
     pub(in crate::core) order_index: Index,
     /// Open holds by deadline.
-    pub(in crate::core) holds: Timeline,
+    pub(in crate::core) holds: Timeline<OrderRow>,
     /// Finished orders by when they are forgotten.
-    pub(in crate::core) finished: Timeline,
+    pub(in crate::core) finished: Timeline<OrderRow>,
     pub(in crate::core) counts: [u32; 5],
     pub(in crate::core) usage: Usage,
     pub(in crate::core) tokens: Tokens,
@@ -157,7 +158,7 @@ impl Pool {
             shortest_retain_ms: i64::MAX,
             remember: Vec::new(),
             limits: Vec::new(),
-            next_limit: 1,
+            next_limit: LimitId::of(1),
             resolved_from_ms: Cell::new(i64::MIN),
             resolved_until_ms: Cell::new(i64::MIN),
             orders: Orders::default(),
@@ -312,13 +313,13 @@ impl Pool {
 
     /// As [`Pool::order_ref`], where the search has begun already.
     pub(in crate::core) fn order_ref_from<'a>(&self, id: &'a [u8], hash: u64, from: IndexPosition) -> OrderRef<'a> {
-        let (row, position) = self.order_index.find_from(hash, from, |at| self.orders.is(at, id));
-        OrderRef { id, hash, row, position }
+        let (row, position) = self.order_index.find_from(hash, from, |at| self.orders.is(OrderRow::of(at), id));
+        OrderRef { id, hash, row: row.map(OrderRow::of), position }
     }
 
     /// A remembered order by its record's number.
     #[must_use]
-    pub fn order(&self, row: u32) -> Option<Order<'_>> {
+    pub fn order(&self, row: OrderRow) -> Option<Order<'_>> {
         self.orders.get(row)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::values;
+use crate::core::model::number::{OrderRow, UsageRow};
 use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::model::remembered;
@@ -11,7 +12,7 @@ impl Pool {
     /// `remember`: sorted by name, each once. A limit that was removed since names its dimensions
     /// no more.
     #[must_use]
-    pub fn known_attributes<'p>(&'p self, row: u32, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
+    pub fn known_attributes<'p>(&'p self, row: OrderRow, order: &Order<'p>) -> Vec<(&'p [u8], &'p [u8])> {
         let mut attributes = Vec::new();
         for at in order.shares.iter() {
             let Some(entry) = self.usage.entries.get(at) else { continue };
@@ -27,8 +28,8 @@ impl Pool {
 
     /// Whether an order is known to have this attribute: as [`Pool::known_attributes`] shows it.
     #[must_use]
-    pub fn has_attribute(&self, row: u32, order: &Order<'_>, name: &[u8], value: &[u8]) -> bool {
-        let counted = |at: u32| {
+    pub fn has_attribute(&self, row: OrderRow, order: &Order<'_>, name: &[u8], value: &[u8]) -> bool {
+        let counted = |at: UsageRow| {
             let entry = self.usage.entries.get(at)?;
             let limit = self.limits.iter().find(|l| l.id == entry.limit)?;
             let dims = &limit.identity.dims;

@@ -2,6 +2,7 @@
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::{LimitId, UsageRow};
 use crate::core::store::index::IndexPosition;
 
 /// Where an entry is.
@@ -24,7 +25,7 @@ pub struct UsageEntry<'p> {
     /// Units or orders counted.
     pub used: i64,
     /// The limit's id.
-    pub limit: u32,
+    pub limit: LimitId,
     /// How many orders refer to it.
     pub refs: u32,
     /// Where it is.
@@ -43,7 +44,7 @@ pub struct Share {
     /// Hash of (limit, value).
     pub hash: u64,
     /// The value's entry in the index.
-    pub entry: Option<u32>,
+    pub entry: Option<UsageRow>,
     /// That entry is of the window to count in.
     pub current: bool,
     /// Where the search for it begins, then where it ended: there a new one goes into the index.
@@ -82,7 +83,7 @@ pub fn tuple_at<'t>(attributes: &'t Attributes<'_>, joined: &'t [u8], at: TupleA
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundEntry {
     /// Its row.
-    pub row: u32,
+    pub row: UsageRow,
     /// When its window began, Unix ms.
     pub window_ms: i64,
     /// Its counts.
@@ -108,7 +109,7 @@ pub struct RestoredEntry {
     /// As in [`UsageEntry`].
     pub used: i64,
     /// As in [`UsageEntry`].
-    pub limit: u32,
+    pub limit: LimitId,
     /// As in [`UsageEntry`].
     pub state: EntryState,
 }

@@ -3,6 +3,7 @@
 use crate::core::model::change::OrderRef;
 use crate::core::model::context::{CallContext, DUE_PER_WRITE};
 use crate::core::model::limit::Limit;
+use crate::core::model::number::{OrderRow, UsageRow};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
@@ -15,7 +16,7 @@ pub struct View<'p> {
     pub pool: &'p Pool,
     /// Time and defaults of the call.
     pub context: CallContext,
-    due: Vec<u32>,
+    due: Vec<OrderRow>,
     due_units: i64,
 }
 
@@ -29,7 +30,7 @@ impl<'p> View<'p> {
     /// For a write that names this hold, which is due but was not among those returned: as if it
     /// had been.
     #[must_use]
-    pub fn without_hold(pool: &'p Pool, context: CallContext, row: u32) -> Self {
+    pub fn without_hold(pool: &'p Pool, context: CallContext, row: OrderRow) -> Self {
         let due_units = pool.orders.at(row).qty;
         Self { pool, context, due: vec![row], due_units }
     }
@@ -147,7 +148,7 @@ impl<'p> View<'p> {
     /// As [`View::used`], after the share of an order, in this entry and of this amount, has been
     /// returned.
     #[must_use]
-    pub fn used_without(&self, limit: &Limit, entry: Option<FoundEntry>, share: Option<(u32, i64)>) -> (i64, i64) {
+    pub fn used_without(&self, limit: &Limit, entry: Option<FoundEntry>, share: Option<(UsageRow, i64)>) -> (i64, i64) {
         let now_ms = self.context.clock.now_ms;
         let current_ms = limit.window_ms(now_ms);
         if let Some(since_ms) = limit.identity.window.rolling_since_ms(now_ms) {
@@ -169,7 +170,13 @@ impl<'p> View<'p> {
     }
 
     /// The usage of a rolling window: the sum of the parts that count, and the part to count in.
-    fn used_of_parts(&self, limit: &Limit, entry: Option<u32>, since_ms: i64, share: Option<(u32, i64)>) -> (i64, i64) {
+    fn used_of_parts(
+        &self,
+        limit: &Limit,
+        entry: Option<UsageRow>,
+        since_ms: i64,
+        share: Option<(UsageRow, i64)>,
+    ) -> (i64, i64) {
         let mut sum = 0i64;
         let mut newest_ms = limit.window_ms(self.context.clock.now_ms);
         for (row, window_ms, used) in self.used_parts(limit, entry, since_ms) {
@@ -187,9 +194,9 @@ impl<'p> View<'p> {
     fn used_parts<'v>(
         &'v self,
         limit: &'v Limit,
-        entry: Option<u32>,
+        entry: Option<UsageRow>,
         since_ms: i64,
-    ) -> impl Iterator<Item = (u32, i64, i64)> + 'v {
+    ) -> impl Iterator<Item = (UsageRow, i64, i64)> + 'v {
         self.pool.usage.parts(entry, since_ms).map(|(row, window_ms, counts)| {
             let orders = self.due.iter().map(|&due| self.pool.orders.at(due));
             let back: i64 = orders.filter(|o| o.shares.contains(row)).map(|o| limit.amount(o.qty)).sum();
@@ -229,7 +236,7 @@ impl<'p> View<'p> {
 
     /// Whether this hold is among those that a write would return first.
     #[must_use]
-    pub fn would_return(&self, row: u32) -> bool {
+    pub fn would_return(&self, row: OrderRow) -> bool {
         self.due.contains(&row)
     }
 
@@ -265,7 +272,7 @@ impl<'p> View<'p> {
     }
 
     /// The rows of the holds that are not among the due ones, by deadline.
-    pub(in crate::core) fn open_holds(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(in crate::core) fn open_holds(&self) -> impl Iterator<Item = OrderRow> + '_ {
         self.pool.holds.iter(&self.pool.orders).skip(self.due.len())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::core::model::change::{Change, OrderChange, OrderRef};
 use crate::core::model::context::CallContext;
+use crate::core::model::number::OrderRow;
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::time::Clock;
@@ -11,7 +12,7 @@ use super::order_row;
 
 /// The record of the hold that is to be returned next, if one is due.
 #[must_use]
-pub fn next_due(pool: &Pool, clock: Clock) -> Option<u32> {
+pub fn next_due(pool: &Pool, clock: Clock) -> Option<OrderRow> {
     let deadline_ms = pool.holds.next_ms()?;
     if !clock.is_due(deadline_ms) {
         return None;
@@ -21,13 +22,13 @@ pub fn next_due(pool: &Pool, clock: Clock) -> Option<u32> {
 
 /// Whether this record is a hold whose deadline has passed.
 #[must_use]
-pub fn is_due(pool: &Pool, row: u32, clock: Clock) -> bool {
+pub fn is_due(pool: &Pool, row: OrderRow, clock: Clock) -> bool {
     pool.order(row).is_some_and(|o| o.state == OrderState::Reserved && clock.is_due(o.time_ms))
 }
 
 /// The return of one hold.
 #[must_use]
-pub fn change<'a>(pool: &Pool, context: &CallContext, row: u32, id: &'a [u8]) -> Change<'a> {
+pub fn change<'a>(pool: &Pool, context: &CallContext, row: OrderRow, id: &'a [u8]) -> Change<'a> {
     let order = OrderRef { id, hash: pool.salt.order(id), row: Some(row), position: IndexPosition::default() };
     Change::Order(order, OrderChange::Expired { forget_ms: pool.forget_ms(OrderState::Expired, context) })
 }

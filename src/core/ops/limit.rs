@@ -3,6 +3,7 @@
 use crate::core::model::change::{Change, LimitSet, PoolChange};
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing, Overrides, MAX_LIMITS, MAX_LIMIT_ID, MAX_OVERRIDES};
+use crate::core::model::number::{LimitId, Number};
 use crate::core::model::policy::PolicyLimit;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Refusal};
@@ -30,7 +31,7 @@ pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'s
                 return Ok(None);
             }
         }
-        None if pool.limits.len() >= MAX_LIMITS || pool.next_limit >= MAX_LIMIT_ID => {
+        None if pool.limits.len() >= MAX_LIMITS || pool.next_limit.get() >= MAX_LIMIT_ID => {
             return Err(Refusal::Bound(Bound::Limits))
         }
         None => {
@@ -78,7 +79,7 @@ pub fn decide_removed(pool: &Pool, identity: &Identity, pattern: Option<Bytes>) 
 }
 
 /// Removes it.
-pub fn apply_removed(pool: &mut Pool, id: u32, pattern: Option<&Bytes>) {
+pub fn apply_removed(pool: &mut Pool, id: LimitId, pattern: Option<&Bytes>) {
     let Some(at) = pool.limits.iter().position(|l| l.id == id) else { return };
     if let Some(pattern) = pattern {
         if let Some(limit) = pool.limits.get_mut(at) {

@@ -27,16 +27,17 @@ pub mod split;
 pub mod suspend;
 pub mod transfer;
 
+use crate::core::model::number::OrderRow;
 use crate::core::model::order::{Extra, NewOrder};
 use crate::core::model::pool::Pool;
 
 /// Loading: puts an order that was checked into its tables; the index comes later. Its record's
 /// number.
-pub fn restore_order(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
+pub fn restore_order(pool: &mut Pool, order: &NewOrder<'_>) -> OrderRow {
     order_row::store(pool, order)
 }
 
 /// Loading: adds what few orders have.
-pub fn restore_extra(pool: &mut Pool, row: u32, change: impl FnOnce(&mut Extra)) {
+pub fn restore_extra(pool: &mut Pool, row: OrderRow, change: impl FnOnce(&mut Extra)) {
     order_row::with_extra(pool, row, change);
 }

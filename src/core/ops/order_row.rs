@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 
 use crate::core::model::change::OrderRef;
 use crate::core::model::limit::{Count, MAX_LIMITS};
+use crate::core::model::number::{Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::EntryState;
@@ -13,7 +14,7 @@ use crate::core::store::timeline::Timeline;
 /// of this id, whose order is forgotten, ends.
 pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
     let row = store(pool, order);
-    pool.order_index.insert_at(order_ref.hash, row, order_ref.position);
+    pool.order_index.insert_at(order_ref.hash, row.get(), order_ref.position);
     // Last, since the new order's shares may keep entries alive that the old one's end would free.
     if let Some(old) = order_ref.row {
         remove(pool, old);
@@ -21,7 +22,7 @@ pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
 }
 
 /// Puts a new record into the table and the list that its state asks for.
-pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
+pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> OrderRow {
     let time_ms = order.numbers.time_ms;
     let list = list_of(&mut pool.holds, &mut pool.finished, order.state);
     let row = pool.orders.insert(order, list.links_at(time_ms));
@@ -32,7 +33,11 @@ pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> u32 {
 
 /// The list that orders of a state are in: holds by deadline, others by the end of retention.
 #[inline(always)]
-fn list_of<'p>(holds: &'p mut Timeline, finished: &'p mut Timeline, state: OrderState) -> &'p mut Timeline {
+fn list_of<'p>(
+    holds: &'p mut Timeline<OrderRow>,
+    finished: &'p mut Timeline<OrderRow>,
+    state: OrderState,
+) -> &'p mut Timeline<OrderRow> {
     match state {
         OrderState::Reserved => holds,
         OrderState::Confirmed | OrderState::Returned | OrderState::Released | OrderState::Expired => finished,
@@ -45,7 +50,7 @@ fn count(pool: &mut Pool, state: OrderState) {
     }
 }
 
-fn delist(pool: &mut Pool, row: u32) {
+fn delist(pool: &mut Pool, row: OrderRow) {
     let (state, time_ms) = pool.orders.listed_at(row);
     list_of(&mut pool.holds, &mut pool.finished, state).remove_at(&mut pool.orders, row, time_ms);
     if let Some(count) = pool.counts.get_mut(state as usize) {
@@ -55,7 +60,7 @@ fn delist(pool: &mut Pool, row: u32) {
 
 /// Moves an order to another state, or to another deadline or time of change in the one that it is
 /// in.
-pub fn set_state(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
+pub fn set_state(pool: &mut Pool, row: OrderRow, state: OrderState, time_ms: i64) {
     delist(pool, row);
     let list = list_of(&mut pool.holds, &mut pool.finished, state);
     pool.orders.set_state(row, state, time_ms, list.links_at(time_ms));
@@ -64,11 +69,11 @@ pub fn set_state(pool: &mut Pool, row: u32, state: OrderState, time_ms: i64) {
 }
 
 /// Forgets an order and frees its memory.
-pub fn remove(pool: &mut Pool, row: u32) {
+pub fn remove(pool: &mut Pool, row: OrderRow) {
     delist(pool, row);
     let salt = pool.salt;
     let order = pool.orders.at(row);
-    pool.order_index.remove(salt.order(order.id), row);
+    pool.order_index.remove(salt.order(order.id), row.get());
     pool.purged_placed_ms = pool.purged_placed_ms.max(order.placed_ms);
     if order.state.is_paid() {
         pool.sold_before = pool.sold_before.saturating_add(order.qty.saturating_sub(order.returned()));
@@ -81,7 +86,7 @@ pub fn remove(pool: &mut Pool, row: u32) {
 
 /// Gives an order's usage back, as far as its windows are not over: so many units, and where
 /// `whole` the order itself.
-pub fn uncount(pool: &mut Pool, row: u32, units: i64, whole: bool, now_ms: i64) {
+pub fn uncount(pool: &mut Pool, row: OrderRow, units: i64, whole: bool, now_ms: i64) {
     let Some(order) = pool.orders.get(row) else { return };
     for at in order.shares.iter() {
         let Some(entry) = pool.usage.entries.get(at) else { continue };
@@ -104,7 +109,7 @@ pub fn uncount(pool: &mut Pool, row: u32, units: i64, whole: bool, now_ms: i64) 
 
 /// Lets another order take over some units of this one where they are counted; where orders are
 /// counted, it is one more. The shares of the other order.
-pub fn join_shares(pool: &mut Pool, row: u32) -> ArrayVec<u32, MAX_LIMITS> {
+pub fn join_shares(pool: &mut Pool, row: OrderRow) -> ArrayVec<UsageRow, MAX_LIMITS> {
     let mut shares = ArrayVec::new();
     let Some(order) = pool.orders.get(row) else { return shares };
     for at in order.shares.iter().take(MAX_LIMITS) {
@@ -118,6 +123,6 @@ pub fn join_shares(pool: &mut Pool, row: u32) -> ArrayVec<u32, MAX_LIMITS> {
 }
 
 /// Changes what few orders have.
-pub fn with_extra(pool: &mut Pool, row: u32, change: impl FnOnce(&mut Extra)) {
+pub fn with_extra(pool: &mut Pool, row: OrderRow, change: impl FnOnce(&mut Extra)) {
     pool.orders.with_extra(row, change);
 }

@@ -2,6 +2,7 @@
 
 use crate::core::model::change::{Change, PoolChange};
 use crate::core::model::limit::{Limit, Recent, MAX_LIMIT_ID};
+use crate::core::model::number::{LimitId, Number};
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{sellable, Pool, Times};
 use crate::core::model::quantity::difference;
@@ -17,7 +18,7 @@ pub fn decide(pool: &Pool, policy: Policy) -> Result<Option<Change<'static>>, Re
         return Ok(None);
     }
     let new = policy.limits.len() as u32;
-    if pool.next_limit.checked_add(new).is_none_or(|next| next > MAX_LIMIT_ID) {
+    if pool.next_limit.get().checked_add(new).is_none_or(|next| next > MAX_LIMIT_ID) {
         return Err(Refusal::Bound(Bound::Limits));
     }
     let sellable = sellable(pool.on_hand, policy.safety);
@@ -64,7 +65,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
 pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
     let id = pool.next_limit;
     let text: Box<str> = wanted.identity.text().into();
-    pool.next_limit = id.saturating_add(1);
+    pool.next_limit = LimitId::of(id.get().saturating_add(1));
     Limit {
         id,
         set_ms: now_ms,

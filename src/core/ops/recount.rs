@@ -3,6 +3,7 @@
 use crate::core::model::change::Recount;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::Limit;
+use crate::core::model::number::{OrderRow, UsageRow};
 use crate::core::model::order::Order;
 use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
@@ -13,7 +14,7 @@ use crate::core::model::view::View;
 use super::allocate;
 
 /// The share of an order in a limit that counted it.
-pub fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(u32, UsageEntry<'p>)> {
+pub fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<(UsageRow, UsageEntry<'p>)> {
     if limit.id >= order.limits_below {
         return None;
     }
@@ -55,13 +56,13 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
 }
 
 /// Counts the order with `qty` units where `decide` said.
-pub fn apply(pool: &mut Pool, row: u32, qty: i64, recount: &Recount) {
+pub fn apply(pool: &mut Pool, row: OrderRow, qty: i64, recount: &Recount) {
     let salt = pool.salt;
     for &(id, window_ms) in recount {
         let Some(place) = pool.limits.iter().position(|l| l.id == id) else { continue };
         let Some(order) = pool.orders.get(row) else { return };
         let entries = &pool.usage.entries;
-        let of_limit = |at: u32| entries.get(at).is_some_and(|e| e.limit == id);
+        let of_limit = |at: UsageRow| entries.get(at).is_some_and(|e| e.limit == id);
         let Some(nth) = order.shares.iter().position(of_limit) else { continue };
         let Some(old) = order.shares.iter().nth(nth) else { continue };
         let value = Bytes::new(entries.at(old).value);

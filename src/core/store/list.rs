@@ -1,7 +1,10 @@
 //! Doubly linked lists threaded through the records of a table: O(1) at both ends and in the
 //! middle, no allocation.
 
+use std::marker::PhantomData;
+
 use super::slab::NONE;
+use crate::core::model::number::Number;
 
 /// The neighbours of a record in the list that it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,41 +35,44 @@ impl Links {
 
 /// A table of records, each of which has a place in time and can be in one list at a time.
 pub trait Linked {
+    /// What its records are named by.
+    type Row: Number;
     /// The neighbours of a record.
-    fn links(&self, at: u32) -> Links;
+    fn links(&self, at: Self::Row) -> Links;
     /// To be called by lists only.
-    fn change_links(&mut self, at: u32, change: impl FnOnce(Links) -> Links);
+    fn change_links(&mut self, at: Self::Row, change: impl FnOnce(Links) -> Links);
     /// The place in time, Unix ms.
-    fn time_ms(&self, at: u32) -> i64;
+    fn time_ms(&self, at: Self::Row) -> i64;
 }
 
 /// A list of records of one table, in the order in which they were appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct List {
+pub struct List<R> {
     head: u32,
     tail: u32,
     len: u32,
+    rows: PhantomData<R>,
 }
 
-impl Default for List {
+impl<R> Default for List<R> {
     fn default() -> Self {
-        Self { head: NONE, tail: NONE, len: 0 }
+        Self { head: NONE, tail: NONE, len: 0, rows: PhantomData }
     }
 }
 
-fn set_next(table: &mut impl Linked, at: u32, next: u32) {
-    table.change_links(at, |links| Links { next, ..links });
+fn set_next<T: Linked>(table: &mut T, at: u32, next: u32) {
+    table.change_links(T::Row::of(at), |links| Links { next, ..links });
 }
 
-fn set_prev(table: &mut impl Linked, at: u32, prev: u32) {
-    table.change_links(at, |links| Links { prev, ..links });
+fn set_prev<T: Linked>(table: &mut T, at: u32, prev: u32) {
+    table.change_links(T::Row::of(at), |links| Links { prev, ..links });
 }
 
-impl List {
+impl<R: Number> List<R> {
     /// The first record.
     #[must_use]
-    pub fn first(&self) -> Option<u32> {
-        (self.head != NONE).then_some(self.head)
+    pub fn first(&self) -> Option<R> {
+        (self.head != NONE).then(|| R::of(self.head))
     }
 
     /// How many records it has.
@@ -82,7 +88,7 @@ impl List {
     }
 
     /// Appends a record that is in no list.
-    pub fn push(&mut self, table: &mut impl Linked, at: u32) {
+    pub fn push(&mut self, table: &mut impl Linked<Row = R>, at: R) {
         let links = self.end();
         table.change_links(at, |_| links);
         self.push_composed(table, at);
@@ -95,18 +101,18 @@ impl List {
     }
 
     /// Appends a record that has the links of [`List::end`] already.
-    pub fn push_composed(&mut self, table: &mut impl Linked, at: u32) {
+    pub fn push_composed(&mut self, table: &mut impl Linked<Row = R>, at: R) {
         if self.tail == NONE {
-            self.head = at;
+            self.head = at.get();
         } else {
-            set_next(table, self.tail, at);
+            set_next(table, self.tail, at.get());
         }
-        self.tail = at;
+        self.tail = at.get();
         self.len = self.len.saturating_add(1);
     }
 
     /// Takes a record out that is in this list.
-    pub fn unlink(&mut self, table: &mut impl Linked, at: u32) {
+    pub fn unlink(&mut self, table: &mut impl Linked<Row = R>, at: R) {
         let Links { prev, next } = table.links(at);
         if prev == NONE {
             self.head = next;
@@ -122,7 +128,7 @@ impl List {
     }
 
     /// Puts all records of another list behind this one's, in constant time.
-    pub fn append(&mut self, table: &mut impl Linked, other: List) {
+    pub fn append(&mut self, table: &mut impl Linked<Row = R>, other: Self) {
         if other.is_empty() {
             return;
         }
@@ -137,12 +143,12 @@ impl List {
     }
 
     /// The records from first to last.
-    pub fn iter<'a, T: Linked>(&self, table: &'a T) -> impl Iterator<Item = u32> + 'a {
+    pub fn iter<'a, T: Linked<Row = R>>(&self, table: &'a T) -> impl Iterator<Item = R> + use<'a, R, T> {
         let (mut at, last) = (self.head, self.tail);
         std::iter::from_fn(move || {
             let here = (at != NONE).then_some(at)?;
-            at = if here == last { NONE } else { table.links(here).next };
-            Some(here)
+            at = if here == last { NONE } else { table.links(R::of(here)).next };
+            Some(R::of(here))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The shares of an order as its row holds them: the numbers of the usage entries in which it is
 //! counted, each in as few bytes as it needs.
 
+use crate::core::model::number::{Number, UsageRow};
 use crate::core::store::slab::NONE;
 
 /// The shares of one order.
@@ -10,13 +11,13 @@ pub struct OrderShares<'p> {
     widths: &'p [u8],
     bytes: &'p [u8],
     /// All shares, where one of them has become too long for the row.
-    overflow: Option<&'p [u32]>,
+    overflow: Option<&'p [UsageRow]>,
     len: usize,
 }
 
 /// How many bytes a share takes: 1 to 4.
-pub fn width(share: u32) -> usize {
-    (u32::BITS.saturating_sub((share | 1).leading_zeros())).div_ceil(8) as usize
+pub fn width(share: UsageRow) -> usize {
+    (u32::BITS.saturating_sub((share.get() | 1).leading_zeros())).div_ceil(8) as usize
 }
 
 /// By how much the width of a share is shifted within its byte.
@@ -26,7 +27,7 @@ pub fn shift(nth: usize) -> u32 {
 
 impl<'p> OrderShares<'p> {
     /// Splits `len` shares off the bytes behind a row's head: the shares, and what follows them.
-    pub fn split(rest: &'p [u8], len: usize, overflow: Option<&'p [u32]>) -> Option<(Self, &'p [u8])> {
+    pub fn split(rest: &'p [u8], len: usize, overflow: Option<&'p [UsageRow]>) -> Option<(Self, &'p [u8])> {
         let (widths, rest) = rest.split_at_checked(len.div_ceil(4))?;
         let mut shares = Self { widths, bytes: rest, overflow, len };
         let taken: usize = (0..len).map(|nth| shares.width(nth)).sum();
@@ -57,7 +58,7 @@ impl<'p> OrderShares<'p> {
     /// Where the bytes of the nth stand, counted from the end of the row's head. `None`: the row
     /// has no room for `share` there, or the shares have left the row.
     #[must_use]
-    pub fn room_for(&self, nth: usize, share: u32) -> Option<std::ops::Range<usize>> {
+    pub fn room_for(&self, nth: usize, share: UsageRow) -> Option<std::ops::Range<usize>> {
         let len = self.width(nth);
         if self.overflow.is_some() || width(share) > len {
             return None;
@@ -68,21 +69,21 @@ impl<'p> OrderShares<'p> {
     }
 
     /// Each, in order.
-    pub fn iter(self) -> impl Iterator<Item = u32> + 'p {
+    pub fn iter(self) -> impl Iterator<Item = UsageRow> + 'p {
         let mut rest = self.bytes;
         (0..self.len).map(move |nth| {
             if let Some(shares) = self.overflow {
-                return shares.get(nth).copied().unwrap_or(NONE);
+                return shares.get(nth).copied().unwrap_or_else(|| UsageRow::of(NONE));
             }
             let (bytes, more) = rest.split_at_checked(self.width(nth)).unwrap_or((rest, &[]));
             rest = more;
-            bytes.iter().rev().fold(0, |share, &byte| share << 8 | u32::from(byte))
+            UsageRow::of(bytes.iter().rev().fold(0, |share, &byte| share << 8 | u32::from(byte)))
         })
     }
 
     /// Whether this is one of them.
     #[must_use]
-    pub fn contains(self, share: u32) -> bool {
+    pub fn contains(self, share: UsageRow) -> bool {
         self.iter().any(|other| other == share)
     }
 }

@@ -21,6 +21,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::model::limit::MAX_LIMITS;
+use crate::core::model::number::{LimitId, Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, Numbers, Order, OrderState, ReturnToken};
 use crate::core::store::layout::Field;
 use crate::core::store::list::{Linked, Links};
@@ -61,7 +62,7 @@ struct SideRecord {
     /// The four numbers, where one does not fit into the row.
     numbers: Option<Numbers>,
     /// All shares, where one has become too long for the row.
-    shares: Option<Box<[u32]>>,
+    shares: Option<Box<[UsageRow]>>,
 }
 
 impl SideRecord {
@@ -83,7 +84,7 @@ impl SideRecord {
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
     rows: Rows,
-    side_table: BTreeMap<u32, SideRecord>,
+    side_table: BTreeMap<OrderRow, SideRecord>,
     side_table_bytes: usize,
 }
 
@@ -95,7 +96,7 @@ fn head(row: &[u8]) -> Option<&Head> {
 fn pack(head: &mut Head, numbers: &Numbers) -> bool {
     let span_ms = numbers.time_ms.checked_sub(numbers.placed_ms);
     let (Some(below), Some(qty), Some(placed), Some(span)) = (
-        LimitsBelow::fit(i64::from(numbers.limits_below)),
+        LimitsBelow::fit(i64::from(numbers.limits_below.get())),
         Qty::fit(numbers.qty),
         Placed::fit(numbers.placed_ms),
         span_ms.and_then(Span::fit),
@@ -112,7 +113,7 @@ fn pack(head: &mut Head, numbers: &Numbers) -> bool {
 fn unpack(head: &Head) -> Numbers {
     let placed_ms = Placed::get(head) as i64;
     Numbers {
-        limits_below: LimitsBelow::get(head) as u32,
+        limits_below: LimitId::of(LimitsBelow::get(head) as u32),
         qty: Qty::get(head) as i64,
         placed_ms,
         time_ms: placed_ms.saturating_add(Span::get(head) as i64),
@@ -129,7 +130,7 @@ const FEW: usize = 4;
 
 /// Shares as a row holds them: their widths, then they. How many bytes they take.
 #[inline(always)]
-fn compose_shares(shares: &[u32], bytes: &mut [u8]) -> usize {
+fn compose_shares(shares: &[UsageRow], bytes: &mut [u8]) -> usize {
     let mut end = shares.len().div_ceil(4);
     for (nth, &share) in shares.iter().enumerate() {
         let width = width(share);
@@ -138,7 +139,7 @@ fn compose_shares(shares: &[u32], bytes: &mut [u8]) -> usize {
         }
         // Four bytes at once: what comes next overwrites those that are not used.
         if let Some(four) = bytes.get_mut(end..).and_then(|rest| rest.first_chunk_mut::<4>()) {
-            *four = share.to_le_bytes();
+            *four = share.get().to_le_bytes();
         }
         end = end.wrapping_add(width);
     }
@@ -180,15 +181,15 @@ impl Orders {
     /// right.
     #[must_use]
     pub fn check_side_table(&self) -> bool {
-        let flagged = |row: &u32| self.rows.get(*row).and_then(head).is_some_and(|h| h[0] & SIDE != 0);
+        let flagged = |row: &OrderRow| self.rows.get(row.get()).and_then(head).is_some_and(|h| h[0] & SIDE != 0);
         self.side_table.keys().all(flagged)
             && self.side_table_bytes == self.side_table.values().map(SideRecord::bytes).sum::<usize>()
     }
 
     /// Whether the row holds the order with this id. Reads the id alone: each search asks.
     #[must_use]
-    pub fn is(&self, row: u32, id: &[u8]) -> bool {
-        let Some((head, rest)) = self.rows.get(row).and_then(|row| row.split_first_chunk::<HEAD>()) else {
+    pub fn is(&self, row: OrderRow, id: &[u8]) -> bool {
+        let Some((head, rest)) = self.rows.get(row.get()).and_then(|row| row.split_first_chunk::<HEAD>()) else {
             return false;
         };
         let [flags, id_len, share_count, ..] = *head;
@@ -206,8 +207,8 @@ impl Orders {
     /// # Panics
     /// As [`Orders::at`].
     #[must_use]
-    pub fn listed_at(&self, row: u32) -> (OrderState, i64) {
-        let head = self.rows.get(row).and_then(head).filter(|head| head[0] & OVERFLOW == 0);
+    pub fn listed_at(&self, row: OrderRow) -> (OrderState, i64) {
+        let head = self.rows.get(row.get()).and_then(head).filter(|head| head[0] & OVERFLOW == 0);
         let known = head.and_then(|head| Some((OrderState::of_code(head[0] & STATE)?, unpack(head).time_ms)));
         known.unwrap_or_else(|| {
             let order = self.at(row);
@@ -220,15 +221,15 @@ impl Orders {
     /// # Panics
     /// As [`Orders::at`].
     #[must_use]
-    pub fn qty_at(&self, row: u32) -> i64 {
-        let head = self.rows.get(row).and_then(head).filter(|head| head[0] & OVERFLOW == 0);
+    pub fn qty_at(&self, row: OrderRow) -> i64 {
+        let head = self.rows.get(row.get()).and_then(head).filter(|head| head[0] & OVERFLOW == 0);
         head.map_or_else(|| self.at(row).qty, |head| Qty::get(head) as i64)
     }
 
     /// The order in this row. `None`: the row is free, or its bytes are no order.
     #[must_use]
-    pub fn get(&self, row: u32) -> Option<Order<'_>> {
-        let (head, rest) = self.rows.get(row)?.split_first_chunk::<HEAD>()?;
+    pub fn get(&self, row: OrderRow) -> Option<Order<'_>> {
+        let (head, rest) = self.rows.get(row.get())?.split_first_chunk::<HEAD>()?;
         let [flags, id_len, share_count, ..] = *head;
         let state = OrderState::of_code(flags & STATE)?;
         let side = if flags & SIDE != 0 { self.side_table.get(&row) } else { None };
@@ -253,9 +254,9 @@ impl Orders {
 
     /// The attributes that an order keeps although no limit counts them (`model::remembered`).
     #[must_use]
-    pub fn remembered(&self, row: u32) -> &[u8] {
+    pub fn remembered(&self, row: OrderRow) -> &[u8] {
         let bytes = || {
-            let (head, rest) = self.rows.get(row)?.split_first_chunk::<HEAD>()?;
+            let (head, rest) = self.rows.get(row.get())?.split_first_chunk::<HEAD>()?;
             if head[0] & REMEMBERS == 0 {
                 return None;
             }
@@ -273,7 +274,7 @@ impl Orders {
     /// order.
     #[must_use]
     #[allow(clippy::panic, reason = "see above; the shell turns it into an error reply")]
-    pub fn at(&self, row: u32) -> Order<'_> {
+    pub fn at(&self, row: OrderRow) -> Order<'_> {
         match self.get(row) {
             Some(order) => order,
             None => panic!("no order in row {row}"),
@@ -281,7 +282,7 @@ impl Orders {
     }
 
     /// Stores an order in a row. `links`: of the list that it is about to be added to.
-    pub fn insert(&mut self, order: &NewOrder<'_>, links: Links) -> u32 {
+    pub fn insert(&mut self, order: &NewOrder<'_>, links: Links) -> OrderRow {
         let remembers = !order.remembered.is_empty();
         let mut head = [0; HEAD];
         let partial = if order.partial { PARTIAL } else { 0 };
@@ -297,7 +298,7 @@ impl Orders {
         } else {
             let mut shares = [0; most_bytes(FEW)];
             let len = compose_shares(order.shares, &mut shares);
-            self.rows.add(&NewRow { head, body: shares.get(..len).unwrap_or(&[]), tail: order.id })
+            OrderRow::of(self.rows.add(&NewRow { head, body: shares.get(..len).unwrap_or(&[]), tail: order.id }))
         };
         if !fits || order.asked != order.numbers.qty || order.extra.is_some() {
             self.update_side(row, |side| {
@@ -311,36 +312,36 @@ impl Orders {
 
     /// Adds a row with many shares, or with remembered attributes.
     #[cold]
-    fn add_long(&mut self, head: Head, order: &NewOrder<'_>) -> u32 {
+    fn add_long(&mut self, head: Head, order: &NewOrder<'_>) -> OrderRow {
         let mut shares = [0; most_bytes(MAX_LIMITS)];
         let len = compose_shares(order.shares, &mut shares);
         let body = shares.get(..len).unwrap_or(&[]);
         if order.remembered.is_empty() {
-            return self.rows.add(&NewRow { head, body, tail: order.id });
+            return OrderRow::of(self.rows.add(&NewRow { head, body, tail: order.id }));
         }
         // At most 16 names of 32 bytes and values of 128.
         let behind = (order.remembered.len() as u16).to_le_bytes();
         let tail = [order.id, &behind, order.remembered].concat();
-        self.rows.add(&NewRow { head, body, tail: &tail })
+        OrderRow::of(self.rows.add(&NewRow { head, body, tail: &tail }))
     }
 
     /// Frees the row of an order. It must be out of its list.
-    pub fn remove(&mut self, row: u32) {
+    pub fn remove(&mut self, row: OrderRow) {
         if let Some(side) = self.side_table.remove(&row) {
             self.side_table_bytes = self.side_table_bytes.saturating_sub(side.bytes());
         }
-        self.rows.remove(row);
+        self.rows.remove(row.get());
     }
 
     /// Changes the side record of an order, and the flags that go with it. An empty record is
     /// removed.
-    fn update_side(&mut self, row: u32, change: impl FnOnce(&mut SideRecord)) {
+    fn update_side(&mut self, row: OrderRow, change: impl FnOnce(&mut SideRecord)) {
         let mut side = self.side_table.remove(&row);
         let before = side.as_ref().map_or(0, SideRecord::bytes);
         change(side.get_or_insert_default());
         let side = side.filter(|s| *s != SideRecord::default());
         let overflow = side.as_ref().is_some_and(|s| s.numbers.is_some());
-        if let Some(flags) = self.rows.get_mut(row).and_then(|row| row.first_mut()) {
+        if let Some(flags) = self.rows.get_mut(row.get()).and_then(|row| row.first_mut()) {
             *flags &= !(SIDE | OVERFLOW);
             *flags |= if side.is_some() { SIDE } else { 0 } | if overflow { OVERFLOW } else { 0 };
         }
@@ -351,12 +352,12 @@ impl Orders {
         }
     }
 
-    fn set_numbers(&mut self, row: u32, change: impl FnOnce(&mut Numbers)) {
+    fn set_numbers(&mut self, row: OrderRow, change: impl FnOnce(&mut Numbers)) {
         let order = self.at(row);
         let Order { qty, time_ms, placed_ms, limits_below, .. } = order;
         let mut numbers = Numbers { qty, time_ms, placed_ms, limits_below };
         change(&mut numbers);
-        let Some(head) = self.rows.get_mut(row).and_then(|row| row.first_chunk_mut::<HEAD>()) else { return };
+        let Some(head) = self.rows.get_mut(row.get()).and_then(|row| row.first_chunk_mut::<HEAD>()) else { return };
         let fits = pack(head, &numbers);
         if !fits || head[0] & OVERFLOW != 0 {
             self.update_side(row, |side| side.numbers = (!fits).then_some(numbers));
@@ -366,8 +367,8 @@ impl Orders {
     /// Another state, and the deadline or end of retention that goes with it, Unix ms. The order
     /// must be out of its list, which is sorted by that time; `links`: of the list that it is about
     /// to be added to.
-    pub fn set_state(&mut self, row: u32, state: OrderState, time_ms: i64, links: Links) {
-        if let Some(head) = self.rows.get_mut(row).and_then(|row| row.first_chunk_mut::<HEAD>()) {
+    pub fn set_state(&mut self, row: OrderRow, state: OrderState, time_ms: i64, links: Links) {
+        if let Some(head) = self.rows.get_mut(row.get()).and_then(|row| row.first_chunk_mut::<HEAD>()) {
             head[0] = head[0] & !STATE | state as u8;
             Neighbours::set(head, links.number());
             // All but few orders: the other numbers stay as they are.
@@ -380,13 +381,13 @@ impl Orders {
     }
 
     /// Another quantity; what was first asked for stays.
-    pub fn set_qty(&mut self, row: u32, qty: i64) {
+    pub fn set_qty(&mut self, row: OrderRow, qty: i64) {
         let asked = self.at(row).asked;
         self.set_asked(row, qty, asked);
     }
 
     /// Another quantity, and another one asked for.
-    pub fn set_asked(&mut self, row: u32, qty: i64, asked: i64) {
+    pub fn set_asked(&mut self, row: OrderRow, qty: i64, asked: i64) {
         self.set_numbers(row, |numbers| numbers.qty = qty);
         let differs = (asked != qty).then_some(asked);
         if self.side_table.get(&row).and_then(|s| s.asked) != differs {
@@ -395,43 +396,44 @@ impl Orders {
     }
 
     /// Another usage entry in place of the nth share.
-    pub fn set_share(&mut self, row: u32, nth: usize, share: u32) {
+    pub fn set_share(&mut self, row: OrderRow, nth: usize, share: UsageRow) {
         let shares = self.at(row).shares;
         let Some(room) = shares.room_for(nth, share) else {
-            let mut all: Box<[u32]> = shares.iter().collect();
+            let mut all: Box<[UsageRow]> = shares.iter().collect();
             if let Some(place) = all.get_mut(nth) {
                 *place = share;
             }
             self.update_side(row, |side| side.shares = Some(all));
             return;
         };
-        let rest = self.rows.get_mut(row).and_then(|row| row.get_mut(HEAD..));
+        let rest = self.rows.get_mut(row.get()).and_then(|row| row.get_mut(HEAD..));
         if let Some(room) = rest.and_then(|rest| rest.get_mut(room)) {
-            room.copy_from_slice(share.to_le_bytes().get(..room.len()).unwrap_or(&[]));
+            room.copy_from_slice(share.get().to_le_bytes().get(..room.len()).unwrap_or(&[]));
         }
     }
 
     /// Changes what is recorded of the returns of an order.
-    pub fn with_extra(&mut self, row: u32, change: impl FnOnce(&mut Extra)) {
+    pub fn with_extra(&mut self, row: OrderRow, change: impl FnOnce(&mut Extra)) {
         self.update_side(row, |side| change(side.extra.get_or_insert_default()));
     }
 }
 
 impl Linked for Orders {
-    fn links(&self, row: u32) -> Links {
-        let head = self.rows.get(row).and_then(head);
+    type Row = OrderRow;
+    fn links(&self, row: OrderRow) -> Links {
+        let head = self.rows.get(row.get()).and_then(head);
         head.map_or_else(Links::default, |head| Links::of(Neighbours::get(head)))
     }
 
-    fn change_links(&mut self, row: u32, change: impl FnOnce(Links) -> Links) {
-        if let Some(head) = self.rows.get_mut(row).and_then(|row| row.first_chunk_mut::<HEAD>()) {
+    fn change_links(&mut self, row: OrderRow, change: impl FnOnce(Links) -> Links) {
+        if let Some(head) = self.rows.get_mut(row.get()).and_then(|row| row.first_chunk_mut::<HEAD>()) {
             let links = change(Links::of(Neighbours::get(head)));
             Neighbours::set(head, links.number());
         }
     }
 
-    fn time_ms(&self, row: u32) -> i64 {
-        let head = self.rows.get(row).and_then(head);
+    fn time_ms(&self, row: OrderRow) -> i64 {
+        let head = self.rows.get(row.get()).and_then(head);
         match head {
             Some(head) if head[0] & OVERFLOW == 0 => unpack(head).time_ms,
             _ => self.at(row).time_ms,
@@ -444,7 +446,7 @@ impl Linked for Orders {
 mod tests {
     use super::*;
 
-    fn check(orders: &Orders, at: u32, id: &[u8], numbers: &Numbers, asked: i64, shares: &[u32]) {
+    fn check(orders: &Orders, at: OrderRow, id: &[u8], numbers: &Numbers, asked: i64, shares: &[UsageRow]) {
         let order = orders.at(at);
         assert_eq!(order.id, id);
         let Order { qty, time_ms, placed_ms, limits_below, .. } = order;
@@ -461,12 +463,14 @@ mod tests {
         let sizes = [1, (1 << 24) - 1, 1 << 24, 9_007_199_254_740_991];
         let times =
             [(now, now + 900_000), (now, now - 1), (now, now + (1 << 40)), (1 << 48, 1 << 48), (0, (1 << 40) - 1)];
-        let all_shares: [&[u32]; 4] = [&[], &[0, 255, 256], &[1, 65_535, 65_536, 1 << 24, u32::MAX - 1], &[7; 32]];
+        let numbered: [&[u32]; 4] = [&[], &[0, 255, 256], &[1, 65_535, 65_536, 1 << 24, u32::MAX - 1], &[7; 32]];
+        let all_shares = numbered.map(|shares| shares.iter().copied().map(UsageRow::of).collect::<Vec<_>>());
         for len in [1, 20, 128] {
             let id = vec![b'x'; len];
             for (qty, (placed_ms, time_ms)) in sizes.into_iter().zip(times.into_iter().cycle()) {
-                for (shares, limits_below) in all_shares.into_iter().zip([1, 65_535, 65_536, 1 << 31]) {
+                for (shares, below) in all_shares.iter().zip([1, 65_535, 65_536, 1 << 31]) {
                     let mut orders = Orders::default();
+                    let limits_below = LimitId::of(below);
                     let mut numbers = Numbers { qty, time_ms, placed_ms, limits_below };
                     let new = NewOrder {
                         id: &id,
@@ -494,8 +498,8 @@ mod tests {
                     assert_eq!(orders.at(at).state, OrderState::Expired);
                     let mut changed = shares.to_vec();
                     for nth in 0..shares.len() {
-                        changed[nth] = 77_777;
-                        orders.set_share(at, nth, 77_777);
+                        changed[nth] = UsageRow::of(77_777);
+                        orders.set_share(at, nth, changed[nth]);
                         check(&orders, at, &id, &numbers, qty, &changed);
                     }
                     orders.with_extra(at, |extra| extra.returned = 3);

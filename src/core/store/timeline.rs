@@ -3,20 +3,27 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::model::number::Number;
 use crate::core::store::list::{Linked, Links, List};
 
 /// One list of records for each time. Nearly all arrive in order, so nearly all land at the right
 /// end, which is kept at hand.
-#[derive(Clone, Debug, Default)]
-pub struct Timeline {
-    by_time: BTreeMap<i64, List>,
+#[derive(Clone, Debug)]
+pub struct Timeline<R> {
+    by_time: BTreeMap<i64, List<R>>,
     /// The latest time of all and its records; empty only where all is.
     last_ms: i64,
-    last: List,
+    last: List<R>,
     len: usize,
 }
 
-impl Timeline {
+impl<R> Default for Timeline<R> {
+    fn default() -> Self {
+        Self { by_time: BTreeMap::new(), last_ms: 0, last: List::default(), len: 0 }
+    }
+}
+
+impl<R: Number> Timeline<R> {
     /// The earliest time, Unix ms.
     #[must_use]
     pub fn next_ms(&self) -> Option<i64> {
@@ -28,7 +35,7 @@ impl Timeline {
 
     /// The first record.
     #[must_use]
-    pub fn first(&self) -> Option<u32> {
+    pub fn first(&self) -> Option<R> {
         if self.by_time.is_empty() {
             return self.last.first();
         }
@@ -48,13 +55,13 @@ impl Timeline {
     }
 
     /// Adds a record that is in no list, at its time.
-    pub fn add(&mut self, table: &mut impl Linked, at: u32) {
+    pub fn add(&mut self, table: &mut impl Linked<Row = R>, at: R) {
         let time_ms = table.time_ms(at);
         self.add_at(table, at, time_ms);
     }
 
     /// As [`Timeline::add`], where its time is known.
-    pub fn add_at(&mut self, table: &mut impl Linked, at: u32, time_ms: i64) {
+    pub fn add_at(&mut self, table: &mut impl Linked<Row = R>, at: R, time_ms: i64) {
         self.len = self.len.saturating_add(1);
         if time_ms < self.last_ms && !self.last.is_empty() {
             self.by_time.entry(time_ms).or_default().push(table, at);
@@ -78,7 +85,7 @@ impl Timeline {
 
     /// Adds a record that has the links of [`Timeline::links_at`] already.
     #[inline]
-    pub fn add_composed(&mut self, table: &mut impl Linked, at: u32, time_ms: i64) {
+    pub fn add_composed(&mut self, table: &mut impl Linked<Row = R>, at: R, time_ms: i64) {
         if time_ms != self.last_ms {
             if time_ms < self.last_ms && !self.last.is_empty() {
                 return self.add_at(table, at, time_ms);
@@ -99,13 +106,13 @@ impl Timeline {
     }
 
     /// Takes a record out; its time is that at which it was added.
-    pub fn remove(&mut self, table: &mut impl Linked, at: u32) {
+    pub fn remove(&mut self, table: &mut impl Linked<Row = R>, at: R) {
         let time_ms = table.time_ms(at);
         self.remove_at(table, at, time_ms);
     }
 
     /// As [`Timeline::remove`], where its time is known.
-    pub fn remove_at(&mut self, table: &mut impl Linked, at: u32, time_ms: i64) {
+    pub fn remove_at(&mut self, table: &mut impl Linked<Row = R>, at: R, time_ms: i64) {
         if time_ms == self.last_ms && !self.last.is_empty() {
             self.last.unlink(table, at);
             self.len = self.len.saturating_sub(1);
@@ -124,12 +131,12 @@ impl Timeline {
     }
 
     /// The records from the earliest time.
-    pub fn iter<'a, T: Linked>(&'a self, table: &'a T) -> impl Iterator<Item = u32> + 'a {
+    pub fn iter<'a, T: Linked<Row = R>>(&'a self, table: &'a T) -> impl Iterator<Item = R> + 'a {
         self.by_time.values().chain(std::iter::once(&self.last)).flat_map(move |list| list.iter(table))
     }
 
     /// The lists from the earliest time.
-    pub fn into_lists(self) -> impl Iterator<Item = List> {
+    pub fn into_lists(self) -> impl Iterator<Item = List<R>> {
         self.by_time.into_values().chain(std::iter::once(self.last))
     }
 

@@ -2,6 +2,7 @@
 
 use crate::core::model::hash::Salt;
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::{Number, TokenRow};
 use crate::core::store::index::Index;
 use crate::core::store::list::{Linked, Links};
 use crate::core::store::slab::Slab;
@@ -30,15 +31,16 @@ impl AddToken {
 }
 
 impl Linked for Slab<AddToken> {
-    fn links(&self, at: u32) -> Links {
-        self.at(at).links
+    type Row = TokenRow;
+    fn links(&self, at: TokenRow) -> Links {
+        self.at(at.get()).links
     }
-    fn change_links(&mut self, at: u32, change: impl FnOnce(Links) -> Links) {
-        let token = self.at_mut(at);
+    fn change_links(&mut self, at: TokenRow, change: impl FnOnce(Links) -> Links) {
+        let token = self.at_mut(at.get());
         token.links = change(token.links);
     }
-    fn time_ms(&self, at: u32) -> i64 {
-        self.at(at).forget_ms
+    fn time_ms(&self, at: TokenRow) -> i64 {
+        self.at(at.get()).forget_ms
     }
 }
 
@@ -47,17 +49,17 @@ impl Linked for Slab<AddToken> {
 pub struct Tokens {
     slab: Slab<AddToken>,
     index: Index,
-    order: Timeline,
+    order: Timeline<TokenRow>,
     heap_bytes: usize,
 }
 
 impl Tokens {
     /// A token that was used before, also when it is over and only its memory is left.
     #[must_use]
-    pub fn find(&self, salt: Salt, token: &[u8]) -> Option<(u32, &AddToken)> {
+    pub fn find(&self, salt: Salt, token: &[u8]) -> Option<(TokenRow, &AddToken)> {
         let at =
             self.index.find(salt.token(token), |at| self.slab.get(at).is_some_and(|t| t.token.as_slice() == token))?;
-        self.slab.get(at).map(|t| (at, t))
+        self.slab.get(at).map(|t| (TokenRow::of(at), t))
     }
 
     /// Remembers one, in place of an older use of it.
@@ -69,13 +71,13 @@ impl Tokens {
         let hash = salt.token(record.token.as_slice());
         let at = self.slab.insert(record);
         self.index.insert(hash, at);
-        self.order.add(&mut self.slab, at);
+        self.order.add(&mut self.slab, TokenRow::of(at));
     }
 
-    fn remove(&mut self, salt: Salt, at: u32) {
+    fn remove(&mut self, salt: Salt, at: TokenRow) {
         self.order.remove(&mut self.slab, at);
-        if let Some(record) = self.slab.remove(at) {
-            self.index.remove(salt.token(record.token.as_slice()), at);
+        if let Some(record) = self.slab.remove(at.get()) {
+            self.index.remove(salt.token(record.token.as_slice()), at.get());
             self.heap_bytes = self.heap_bytes.saturating_sub(record.token.heap_bytes());
         }
     }
@@ -90,7 +92,7 @@ impl Tokens {
 
     /// All, from the one that is forgotten first.
     pub fn iter(&self) -> impl Iterator<Item = &AddToken> {
-        self.order.iter(&self.slab).filter_map(|at| self.slab.get(at))
+        self.order.iter(&self.slab).filter_map(|at| self.slab.get(at.get()))
     }
 
     /// What VERIFY finds: whether each is in the index and the sums are right.

@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 
 use crate::core::model::hash::Salt;
 use crate::core::model::limit::Limit;
+use crate::core::model::number::{LimitId, Number, UsageRow};
 use crate::core::model::usage::{EntryState, FoundEntry, RestoredEntry, Share, UsageCounts, UsageEntry};
 use crate::core::store::bulk::Bulk;
+use crate::core::store::frequent::Frequent;
 use crate::core::store::index::{Index, IndexPosition};
 use crate::core::store::list::{Links, List};
 use crate::core::store::timeline::Timeline;
@@ -23,8 +25,8 @@ use crate::core::store::usage_entries::UsageEntries;
 /// The parts of a rolling window before and after one, of the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Neighbours {
-    older: Option<u32>,
-    newer: Option<u32>,
+    older: Option<UsageRow>,
+    newer: Option<UsageRow>,
 }
 
 /// All usage of a pool.
@@ -34,35 +36,41 @@ pub struct Usage {
     pub entries: UsageEntries,
     index: Index,
     /// Entries that only shares refer to.
-    pub detached: List,
+    pub detached: List<UsageRow>,
     /// Entries of removed limits, to be purged step by step.
-    pub orphaned: List,
+    pub orphaned: List<UsageRow>,
     /// The neighbours of the parts of rolling windows, where a value has more than one.
-    chains: BTreeMap<u32, Neighbours>,
+    chains: BTreeMap<UsageRow, Neighbours>,
     /// What callers have returned for forgotten orders, by row: more than 0, at most what is
     /// counted. Only entries in the index have any.
-    credits: BTreeMap<u32, i64>,
+    credits: BTreeMap<UsageRow, i64>,
     /// No usage is over before this time, Unix ms: every call asks, and should not look at every
     /// limit. 0 = has to be found out. Not part of the state.
     next_expiry_ms: Cell<i64>,
+    /// Where the values are that are counted again and again.
+    frequent: Frequent,
 }
+
+/// From so many values on those that are counted again and again are noted. Fewer in tests, whose
+/// pools are small.
+const MANY_VALUES: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 
 impl Usage {
     /// The current entry of a value.
     #[must_use]
-    pub fn find(&self, hash: u64, limit: u32, tuple: &[u8]) -> Option<u32> {
-        self.index.find(hash, |at| self.entries.is(at, limit, tuple))
+    pub fn find(&self, hash: u64, limit: LimitId, tuple: &[u8]) -> Option<UsageRow> {
+        self.index.find(hash, |at| self.entries.is(UsageRow::of(at), limit, tuple)).map(UsageRow::of)
     }
 
     /// As [`Usage::find`], with its window and counts.
     #[must_use]
-    pub fn find_counts(&self, hash: u64, limit: u32, tuple: &[u8]) -> Option<FoundEntry> {
+    pub fn find_counts(&self, hash: u64, limit: LimitId, tuple: &[u8]) -> Option<FoundEntry> {
         self.find_from(hash, self.begin(hash).0, limit, tuple).0
     }
 
     /// The entry in this row, as a search finds it. `None`: the row is free.
     #[must_use]
-    pub fn found(&self, row: u32) -> Option<FoundEntry> {
+    pub fn found(&self, row: UsageRow) -> Option<FoundEntry> {
         self.entries.counts(row).map(|(window_ms, counts)| FoundEntry { row, window_ms, counts })
     }
 
@@ -80,11 +88,12 @@ impl Usage {
         &self,
         hash: u64,
         from: IndexPosition,
-        limit: u32,
+        limit: LimitId,
         tuple: &[u8],
     ) -> (Option<FoundEntry>, IndexPosition) {
         let mut found = None;
         let (_, position) = self.index.find_from(hash, from, |row| {
+            let row = UsageRow::of(row);
             found = self.entries.counts_of(row, limit, tuple).map(|(window_ms, counts)| FoundEntry {
                 row,
                 window_ms,
@@ -93,6 +102,33 @@ impl Usage {
             found.is_some()
         });
         (found, position)
+    }
+
+    /// The row in which the current entry of a value may be, without a search. To be looked at with
+    /// [`Usage::recalled`].
+    #[must_use]
+    #[inline(always)]
+    pub fn recall(&self, limit: &Limit, tuple: &[u8]) -> Option<UsageRow> {
+        self.frequent.recall(limit.id, tuple)
+    }
+
+    /// As [`Usage::find_counts`], where the entry is probably in this row. `None`: it has to be
+    /// searched for.
+    #[must_use]
+    #[inline(always)]
+    pub fn recalled(&self, row: UsageRow, limit: &Limit, tuple: &[u8]) -> Option<FoundEntry> {
+        // An entry that is not detached is the one in the index, older parts of rolling windows
+        // apart: those are never noted.
+        let (window_ms, counts) = self.entries.current_counts_of(row, limit.id, tuple)?;
+        Some(FoundEntry { row, window_ms, counts })
+    }
+
+    /// Notes where the current entry of a value is.
+    #[inline(always)]
+    pub fn note_frequent(&self, limit: &Limit, tuple: &[u8], row: UsageRow) {
+        if self.frequent.has_begun() && !limit.identity.window.is_rolling() {
+            self.frequent.note(limit.id, tuple, row);
+        }
     }
 
     /// From when usage may be over for good, Unix ms; never later than it is. `i64::MAX`: never.
@@ -120,7 +156,11 @@ impl Usage {
 
     /// The parts of a rolling window that count from `since_ms` on: row, beginning and counts, from
     /// the newest.
-    pub fn parts(&self, entry: Option<u32>, since_ms: i64) -> impl Iterator<Item = (u32, i64, UsageCounts)> + '_ {
+    pub fn parts(
+        &self,
+        entry: Option<UsageRow>,
+        since_ms: i64,
+    ) -> impl Iterator<Item = (UsageRow, i64, UsageCounts)> + '_ {
         let rows = std::iter::successors(entry, |at| self.chains.get(at)?.older);
         let parts = rows.map_while(|at| self.entries.counts(at).map(|(window_ms, counts)| (at, window_ms, counts)));
         parts.take_while(move |&(_, window_ms, _)| window_ms >= since_ms)
@@ -128,7 +168,7 @@ impl Usage {
 
     /// Whether it is a part of a rolling window that has a newer one: not in the index.
     #[must_use]
-    pub fn is_older_part(&self, at: u32) -> bool {
+    pub fn is_older_part(&self, at: UsageRow) -> bool {
         !self.chains.is_empty() && self.chains.get(&at).is_some_and(|near| near.newer.is_some())
     }
 
@@ -148,7 +188,7 @@ impl Usage {
         })
     }
 
-    fn change_neighbours(&mut self, at: u32, change: impl FnOnce(&mut Neighbours)) {
+    fn change_neighbours(&mut self, at: UsageRow, change: impl FnOnce(&mut Neighbours)) {
         let mut near = self.chains.get(&at).copied().unwrap_or(Neighbours { older: None, newer: None });
         change(&mut near);
         if near.older.is_none() && near.newer.is_none() {
@@ -159,13 +199,13 @@ impl Usage {
     }
 
     /// Hangs an older part on a newer one.
-    pub fn chain(&mut self, newer: u32, older: u32) {
+    pub fn chain(&mut self, newer: UsageRow, older: UsageRow) {
         self.change_neighbours(newer, |near| near.older = Some(older));
         self.change_neighbours(older, |near| near.newer = Some(newer));
     }
 
     /// Counts in a part of a rolling window; the share's entry is the newest part now.
-    fn count_part(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
+    fn count_part(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
         let mut newest = share.entry;
         // Parts that lie ahead, after the clock stepped back, count nothing any more.
         while let Some(at) = newest.filter(|&at| self.entries.at(at).window_ms > share.window_ms) {
@@ -191,10 +231,10 @@ impl Usage {
             let at = self.entries.insert(tuple, limit.id, share.window_ms, counted, links);
             limit.entries.add_composed(&mut self.entries, at, share.window_ms);
             if let Some(older) = newest {
-                self.index.remove(share.hash, older);
+                self.index.remove(share.hash, older.get());
                 self.chain(at, older);
             }
-            self.index.insert(share.hash, at);
+            self.index.insert(share.hash, at.get());
             at
         });
         // What this part puts beyond the span ends, so that no value has more than 65 parts.
@@ -212,18 +252,21 @@ impl Usage {
 
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be
     /// the one in the index now.
-    #[inline(always)]
-    pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
-        if let (Some(at), true, false) = (share.entry, share.current, limit.identity.window.is_rolling()) {
-            if self.entries.count_more(at, amount) {
-                return at;
-            }
-        }
-        self.count_other(salt, limit, share, tuple, amount)
+    pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
+        let counted = self.count_more(limit, share, amount);
+        counted.unwrap_or_else(|| self.count_other(salt, limit, share, tuple, amount))
     }
 
-    /// As [`Usage::count`], where there is no entry of this window whose counts have room.
-    fn count_other(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> u32 {
+    /// As [`Usage::count`], where there is an entry of this window whose counts have room. `None`:
+    /// there is none, and nothing has changed.
+    #[inline(always)]
+    pub fn count_more(&mut self, limit: &Limit, share: &Share, amount: i64) -> Option<UsageRow> {
+        let at = share.entry.filter(|_| share.current && !limit.identity.window.is_rolling())?;
+        self.entries.count_more(at, amount).then_some(at)
+    }
+
+    /// As [`Usage::count`], where [`Usage::count_more`] finds none.
+    pub fn count_other(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
         if limit.identity.window.is_rolling() {
             return self.count_part(salt, limit, share, tuple, amount);
         }
@@ -249,20 +292,23 @@ impl Usage {
         let links = limit.entries.links_at(share.window_ms);
         let counts = UsageCounts { used: amount, refs: 1 };
         let at = self.entries.insert(tuple, limit.id, share.window_ms, counts, links);
-        self.index.insert_at(share.hash, at, share.position);
+        self.index.insert_at(share.hash, at.get(), share.position);
+        if self.index.len() >= MANY_VALUES && !self.frequent.has_begun() {
+            self.frequent.begin();
+        }
         limit.entries.add_composed(&mut self.entries, at, share.window_ms);
         at
     }
 
     /// Counts `amount` for another order in the window of this entry, which takes a reference.
-    pub fn join(&mut self, at: u32, amount: i64) {
+    pub fn join(&mut self, at: UsageRow, amount: i64) {
         let UsageEntry { used, refs, .. } = self.entries.at(at);
         let counts = UsageCounts { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
         self.entries.set_counts(at, counts);
     }
 
     /// Gives `amount` back to an entry whose window is not over.
-    pub fn return_units(&mut self, at: u32, amount: i64) {
+    pub fn return_units(&mut self, at: UsageRow, amount: i64) {
         let UsageEntry { used, refs, .. } = self.entries.at(at);
         let used = used.saturating_sub(amount).max(0);
         self.entries.set_counts(at, UsageCounts { used, refs });
@@ -280,7 +326,7 @@ impl Usage {
 
     /// What callers have returned for forgotten orders: so much less is used than counted.
     #[must_use]
-    pub fn credit(&self, entry: Option<u32>) -> i64 {
+    pub fn credit(&self, entry: Option<UsageRow>) -> i64 {
         if self.credits.is_empty() {
             return 0;
         }
@@ -288,12 +334,12 @@ impl Usage {
     }
 
     /// Gives units back for forgotten orders, at most what is counted.
-    pub fn add_credit(&mut self, at: u32, units: i64) {
+    pub fn add_credit(&mut self, at: UsageRow, units: i64) {
         let used = self.entries.at(at).used;
         self.set_credit(at, self.credit(Some(at)).saturating_add(units).min(used));
     }
 
-    fn set_credit(&mut self, at: u32, units: i64) {
+    fn set_credit(&mut self, at: UsageRow, units: i64) {
         if units > 0 {
             self.credits.insert(at, units);
         } else {
@@ -302,11 +348,11 @@ impl Usage {
     }
 
     /// Rows with what was returned for forgotten orders.
-    pub fn credits(&self) -> impl Iterator<Item = (u32, i64)> + '_ {
+    pub fn credits(&self) -> impl Iterator<Item = (UsageRow, i64)> + '_ {
         self.credits.iter().map(|(&at, &units)| (at, units))
     }
 
-    fn unindex(&mut self, salt: Salt, at: u32) {
+    fn unindex(&mut self, salt: Salt, at: UsageRow) {
         self.credits.remove(&at);
         let near = if self.chains.is_empty() { None } else { self.chains.remove(&at) };
         let newer = near.and_then(|near| near.newer);
@@ -322,21 +368,24 @@ impl Usage {
         }
         let entry = self.entries.at(at);
         let hash = salt.usage(entry.limit, entry.value);
-        self.index.remove(hash, at);
+        self.index.remove(hash, at.get());
         if let Some(older) = older {
-            self.index.insert(hash, older);
+            self.index.insert(hash, older.get());
+        }
+        if self.index.is_empty() {
+            self.frequent = Frequent::default();
         }
     }
 
     /// Takes an entry that is in no list out of the index and lets it float.
-    fn detach(&mut self, salt: Salt, at: u32) {
+    fn detach(&mut self, salt: Salt, at: UsageRow) {
         self.unindex(salt, at);
         self.entries.set_state(at, EntryState::Detached);
         self.detached.push(&mut self.entries, at);
     }
 
     /// Lets go of one order's reference; the entry ends with its last one if it counts nothing.
-    pub fn release_ref(&mut self, salt: Salt, limits: &mut [Limit], at: u32) {
+    pub fn release_ref(&mut self, salt: Salt, limits: &mut [Limit], at: UsageRow) {
         let UsageEntry { used, refs, state, limit: id, .. } = self.entries.at(at);
         let refs = refs.saturating_sub(1);
         self.entries.set_counts(at, UsageCounts { used, refs });
@@ -391,7 +440,7 @@ impl Usage {
         }
     }
 
-    fn retire(&mut self, salt: Salt, at: u32) {
+    fn retire(&mut self, salt: Salt, at: UsageRow) {
         if self.entries.at(at).refs > 0 {
             self.detach(salt, at);
         } else {
@@ -401,7 +450,7 @@ impl Usage {
     }
 
     /// Takes over the entries of a limit that was removed.
-    pub fn orphan(&mut self, entries: Timeline) {
+    pub fn orphan(&mut self, entries: Timeline<UsageRow>) {
         for list in entries.into_lists() {
             self.orphaned.append(&mut self.entries, list);
         }
@@ -413,6 +462,7 @@ impl Usage {
         self.entries
             .bytes()
             .saturating_add(self.index.bytes())
+            .saturating_add(self.frequent.bytes())
             .saturating_add(self.credits.len().saturating_add(self.chains.len()).saturating_mul(40))
     }
 
@@ -424,7 +474,7 @@ impl Usage {
 
     /// Loading: appends an entry; the index comes later. `limit` is its limit where that is still
     /// there.
-    pub fn restore(&mut self, limit: Option<&mut Limit>, entry: RestoredEntry) -> u32 {
+    pub fn restore(&mut self, limit: Option<&mut Limit>, entry: RestoredEntry) -> UsageRow {
         let RestoredEntry { value, window_ms, used, limit: id, state } = entry;
         let counts = UsageCounts { used, refs: 0 };
         let at = self.entries.insert(value.as_slice(), id, window_ms, counts, Links::default());
@@ -441,8 +491,11 @@ impl Usage {
 
     /// Loading: the index of what was appended. `None`: a limit has the same value twice.
     pub fn restore_index(&mut self, bulk: Bulk) -> Option<()> {
-        let key = |at: u32| self.entries.get(at).map(|e| (e.limit, e.value));
+        let key = |at: u32| self.entries.get(UsageRow::of(at)).map(|e| (e.limit, e.value));
         self.index = bulk.build(key)?;
+        if self.index.len() >= MANY_VALUES {
+            self.frequent.begin();
+        }
         self.invalidate_next_expiry();
         Some(())
     }

@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::model::ids::{same_bytes, short_word};
+use crate::core::model::number::{LimitId, Number, UsageRow};
 use crate::core::model::usage::{EntryState, UsageCounts, UsageEntry};
 use crate::core::store::layout::Field;
 use crate::core::store::list::{Linked, Links};
@@ -38,7 +39,7 @@ const OVERFLOW: u8 = 1 << 1;
 /// One window of one limit, for as long as it has entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LimitWindow {
-    limit: u32,
+    limit: LimitId,
     window_ms: i64,
     entries: u32,
 }
@@ -52,11 +53,11 @@ pub struct UsageEntries {
     rows: Rows,
     windows: Slab<LimitWindow>,
     /// The number in `windows` of each (limit, beginning in Unix ms).
-    window_ids: BTreeMap<(u32, i64), u32>,
+    window_ids: BTreeMap<(LimitId, i64), u32>,
     /// The windows that were joined last, by the low bits of the limit's id: mostly the next entry
     /// joins the same. Not part of the state: checked at every use.
     recent: [u32; RECENT],
-    overflow: BTreeMap<u32, UsageCounts>,
+    overflow: BTreeMap<UsageRow, UsageCounts>,
 }
 
 fn window_id(head: &Head) -> u32 {
@@ -96,8 +97,8 @@ impl UsageEntries {
 
     /// One more than the last row that can hold an entry now.
     #[must_use]
-    pub fn span(&self) -> u32 {
-        self.rows.span()
+    pub fn span(&self) -> UsageRow {
+        UsageRow::of(self.rows.span())
     }
 
     /// The bytes taken; of the two trees by their length, so that a copy counts the same.
@@ -111,11 +112,11 @@ impl UsageEntries {
     #[must_use]
     pub fn check_windows(&self) -> bool {
         let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
-        for head in self.rows.numbers().filter_map(|at| self.head(at)) {
+        for head in self.rows.numbers().map(UsageRow::of).filter_map(|at| self.head(at)) {
             let count = counts.entry(window_id(head)).or_default();
             *count = count.saturating_add(1);
         }
-        let counted = |(key, at): (&(u32, i64), &u32)| {
+        let counted = |(key, at): (&(LimitId, i64), &u32)| {
             let window = self.windows.get(*at);
             window.is_some_and(|s| (s.limit, s.window_ms) == *key && counts.get(at) == Some(&s.entries))
         };
@@ -126,21 +127,21 @@ impl UsageEntries {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = UsageEntry<'_>> + '_ {
-        self.rows.numbers().filter_map(|at| self.get(at))
+        self.rows.numbers().map(UsageRow::of).filter_map(|at| self.get(at))
     }
 
-    fn head(&self, at: u32) -> Option<&Head> {
-        self.rows.get(at)?.first_chunk()
+    fn head(&self, at: UsageRow) -> Option<&Head> {
+        self.rows.get(at.get())?.first_chunk()
     }
 
-    fn head_mut(&mut self, at: u32) -> Option<&mut Head> {
-        self.rows.get_mut(at)?.first_chunk_mut()
+    fn head_mut(&mut self, at: UsageRow) -> Option<&mut Head> {
+        self.rows.get_mut(at.get())?.first_chunk_mut()
     }
 
     /// Whether the row holds the entry of this value of this limit.
     #[must_use]
-    pub fn is(&self, at: u32, limit: u32, value: &[u8]) -> bool {
-        let Some((head, rest)) = self.rows.get(at).and_then(|row| row.split_first_chunk::<HEAD>()) else {
+    pub fn is(&self, at: UsageRow, limit: LimitId, value: &[u8]) -> bool {
+        let Some((head, rest)) = self.rows.get(at.get()).and_then(|row| row.split_first_chunk::<HEAD>()) else {
             return false;
         };
         value_len(head) == value.len()
@@ -152,8 +153,8 @@ impl UsageEntries {
     /// this value of this limit.
     #[must_use]
     #[inline(always)]
-    pub fn counts_of(&self, at: u32, limit: u32, value: &[u8]) -> Option<(i64, UsageCounts)> {
-        let row = self.rows.get(at)?;
+    pub fn counts_of(&self, at: UsageRow, limit: LimitId, value: &[u8]) -> Option<(i64, UsageCounts)> {
+        let row = self.rows.get(at.get())?;
         let head = row.first_chunk::<HEAD>()?;
         if value_len(head) != value.len() || !ends_with(row.get(..HEAD.wrapping_add(value.len()))?, value) {
             return None;
@@ -163,10 +164,17 @@ impl UsageEntries {
         Some((window.window_ms, counts))
     }
 
+    /// As [`UsageEntries::counts_of`], where the entry is not detached.
+    #[must_use]
+    #[inline(always)]
+    pub fn current_counts_of(&self, at: UsageRow, limit: LimitId, value: &[u8]) -> Option<(i64, UsageCounts)> {
+        self.counts_of(at, limit, value).filter(|_| self.head(at).is_some_and(|head| head[0] & DETACHED == 0))
+    }
+
     /// Counts `amount` more and one reference more, where the counts still fit into the row; false,
     /// and nothing has changed, where not.
     #[inline]
-    pub fn count_more(&mut self, at: u32, amount: i64) -> bool {
+    pub fn count_more(&mut self, at: UsageRow, amount: i64) -> bool {
         let Some(head) = self.head_mut(at) else { return false };
         if head[0] & OVERFLOW != 0 {
             return false;
@@ -186,8 +194,8 @@ impl UsageEntries {
 
     /// The entry in this row. `None`: the row is free.
     #[must_use]
-    pub fn get(&self, at: u32) -> Option<UsageEntry<'_>> {
-        let (head, rest) = self.rows.get(at)?.split_first_chunk::<HEAD>()?;
+    pub fn get(&self, at: UsageRow) -> Option<UsageEntry<'_>> {
+        let (head, rest) = self.rows.get(at.get())?.split_first_chunk::<HEAD>()?;
         let window = self.windows.get(window_id(head))?;
         let overflow = if head[0] & OVERFLOW != 0 { self.overflow.get(&at).copied() } else { None };
         let UsageCounts { used, refs } = overflow.unwrap_or_else(|| packed_counts(head));
@@ -203,7 +211,7 @@ impl UsageEntries {
 
     /// Beginning of the window (Unix ms) and counts of the entry in this row.
     #[must_use]
-    pub fn counts(&self, at: u32) -> Option<(i64, UsageCounts)> {
+    pub fn counts(&self, at: UsageRow) -> Option<(i64, UsageCounts)> {
         let head = self.head(at)?;
         let window_ms = self.windows.get(window_id(head))?.window_ms;
         let counts = if head[0] & OVERFLOW == 0 { packed_counts(head) } else { self.overflow.get(&at).copied()? };
@@ -217,7 +225,7 @@ impl UsageEntries {
     /// entry.
     #[must_use]
     #[allow(clippy::panic, reason = "see above; the shell turns it into an error reply")]
-    pub fn at(&self, at: u32) -> UsageEntry<'_> {
+    pub fn at(&self, at: UsageRow) -> UsageEntry<'_> {
         match self.get(at) {
             Some(entry) => entry,
             None => panic!("no usage {at}"),
@@ -225,8 +233,8 @@ impl UsageEntries {
     }
 
     /// Counts one more entry in a window of a limit. Its number.
-    fn join_window(&mut self, limit: u32, window_ms: i64) -> u32 {
-        let nearly = self.recent.get(limit as usize % RECENT).copied().unwrap_or(0);
+    fn join_window(&mut self, limit: LimitId, window_ms: i64) -> u32 {
+        let nearly = self.recent.get(limit.get() as usize % RECENT).copied().unwrap_or(0);
         let window = self.windows.get_mut(nearly).filter(|w| w.limit == limit && w.window_ms == window_ms);
         if let Some(window) = window {
             window.entries = window.entries.saturating_add(1);
@@ -237,14 +245,14 @@ impl UsageEntries {
 
     #[cold]
     #[allow(clippy::panic, reason = "2^24 windows with usage: more than there are entries in any memory")]
-    fn join_other_window(&mut self, limit: u32, window_ms: i64) -> u32 {
+    fn join_other_window(&mut self, limit: LimitId, window_ms: i64) -> u32 {
         let windows = &mut self.windows;
         let fresh = || windows.insert(LimitWindow { limit, window_ms, entries: 0 });
         let at = *self.window_ids.entry((limit, window_ms)).or_insert_with(fresh);
         assert!(u64::from(at) <= WindowId::MAX, "too many windows");
         let window = self.windows.at_mut(at);
         window.entries = window.entries.saturating_add(1);
-        if let Some(recent) = self.recent.get_mut(limit as usize % RECENT) {
+        if let Some(recent) = self.recent.get_mut(limit.get() as usize % RECENT) {
             *recent = at;
         }
         at
@@ -260,7 +268,14 @@ impl UsageEntries {
     }
 
     /// Stores an entry in a row. `links`: of the list that it is about to be added to.
-    pub fn insert(&mut self, value: &[u8], limit: u32, window_ms: i64, counts: UsageCounts, links: Links) -> u32 {
+    pub fn insert(
+        &mut self,
+        value: &[u8],
+        limit: LimitId,
+        window_ms: i64,
+        counts: UsageCounts,
+        links: Links,
+    ) -> UsageRow {
         let window = self.join_window(limit, window_ms);
         let fitting = Used::fit(counts.used).zip(Refs::fit(i64::from(counts.refs)));
         let (used, refs) = fitting.unwrap_or((0, 0));
@@ -270,7 +285,7 @@ impl UsageEntries {
         Used::set(&mut head, used);
         Refs::set(&mut head, refs);
         Neighbours::set(&mut head, links.number());
-        let at = self.rows.add(&NewRow { head, body: value, tail: &[] });
+        let at = UsageRow::of(self.rows.add(&NewRow { head, body: value, tail: &[] }));
         if fitting.is_none() {
             self.set_counts(at, counts);
         }
@@ -278,18 +293,18 @@ impl UsageEntries {
     }
 
     /// Frees the row of an entry. It must be out of its list.
-    pub fn remove(&mut self, at: u32) {
+    pub fn remove(&mut self, at: UsageRow) {
         let Some(head) = self.head(at) else { return };
         let (flags, window) = (head[0], window_id(head));
         if flags & OVERFLOW != 0 {
             self.overflow.remove(&at);
         }
         self.leave_window(window);
-        self.rows.remove(at);
+        self.rows.remove(at.get());
     }
 
     /// Other counts.
-    pub fn set_counts(&mut self, at: u32, counts: UsageCounts) {
+    pub fn set_counts(&mut self, at: UsageRow, counts: UsageCounts) {
         let (used, refs) = (Used::fit(counts.used), Refs::fit(i64::from(counts.refs)));
         let Some(head) = self.head_mut(at) else { return };
         let overflowed = head[0] & OVERFLOW != 0;
@@ -307,7 +322,7 @@ impl UsageEntries {
     }
 
     /// Whether it is in the index or detached.
-    pub fn set_state(&mut self, at: u32, state: EntryState) {
+    pub fn set_state(&mut self, at: UsageRow, state: EntryState) {
         if let Some(head) = self.head_mut(at) {
             head[0] = head[0] & !DETACHED | if state == EntryState::Detached { DETACHED } else { 0 };
         }
@@ -315,7 +330,7 @@ impl UsageEntries {
 
     /// Moves it to another window of the same limit. It must be out of its list, which is sorted by
     /// window.
-    pub fn move_to(&mut self, at: u32, window_ms: i64) {
+    pub fn move_to(&mut self, at: UsageRow, window_ms: i64) {
         let Some(before) = self.head(at).map(window_id) else { return };
         let Some(limit) = self.windows.get(before).map(|window| window.limit) else { return };
         let window = self.join_window(limit, window_ms);
@@ -327,18 +342,19 @@ impl UsageEntries {
 }
 
 impl Linked for UsageEntries {
-    fn links(&self, at: u32) -> Links {
+    type Row = UsageRow;
+    fn links(&self, at: UsageRow) -> Links {
         self.head(at).map_or_else(Links::default, |head| Links::of(Neighbours::get(head)))
     }
 
-    fn change_links(&mut self, at: u32, change: impl FnOnce(Links) -> Links) {
+    fn change_links(&mut self, at: UsageRow, change: impl FnOnce(Links) -> Links) {
         if let Some(head) = self.head_mut(at) {
             let links = change(Links::of(Neighbours::get(head)));
             Neighbours::set(head, links.number());
         }
     }
 
-    fn time_ms(&self, at: u32) -> i64 {
+    fn time_ms(&self, at: UsageRow) -> i64 {
         let window = self.head(at).and_then(|head| self.windows.get(window_id(head)));
         window.map_or(0, |window| window.window_ms)
     }
@@ -348,22 +364,26 @@ impl Linked for UsageEntries {
 mod tests {
     use super::*;
 
+    fn id(limit: u32) -> LimitId {
+        LimitId::of(limit)
+    }
+
     #[test]
     fn a_value_of_any_length_is_found_in_its_row_and_no_other() {
         let mut entries = UsageEntries::default();
         let counts = UsageCounts { used: 7, refs: 1 };
         for len in 0..40usize {
             let value: Vec<u8> = (0..len as u8).map(|n| n.wrapping_mul(77)).collect();
-            let at = entries.insert(&value, 3, 5, counts, Links::default());
-            assert_eq!(entries.counts_of(at, 3, &value), Some((5, counts)), "{len}");
-            assert_eq!(entries.counts_of(at, 4, &value), None);
+            let at = entries.insert(&value, id(3), 5, counts, Links::default());
+            assert_eq!(entries.counts_of(at, id(3), &value), Some((5, counts)), "{len}");
+            assert_eq!(entries.counts_of(at, id(4), &value), None);
             for byte in 0..len {
                 let mut other = value.clone();
                 if let Some(byte) = other.get_mut(byte) {
                     *byte ^= 1;
                 }
-                assert_eq!(entries.counts_of(at, 3, &other), None, "byte {byte} of {len}");
-                assert_eq!(entries.counts_of(at, 3, value.get(..byte).unwrap_or(&[])), None);
+                assert_eq!(entries.counts_of(at, id(3), &other), None, "byte {byte} of {len}");
+                assert_eq!(entries.counts_of(at, id(3), value.get(..byte).unwrap_or(&[])), None);
             }
         }
     }
@@ -373,16 +393,16 @@ mod tests {
         let mut entries = UsageEntries::default();
         let (small, large) = (UsageCounts { used: 7, refs: 1 }, UsageCounts { used: 1 << 24, refs: 1 });
         let value = vec![b'v'; 516];
-        let one = entries.insert(&value, 3, -86_400_000, small, Links::default());
-        let other = entries.insert(b"", 3, 0, UsageCounts { used: 0, refs: u32::MAX }, Links::default());
+        let one = entries.insert(&value, id(3), -86_400_000, small, Links::default());
+        let other = entries.insert(b"", id(3), 0, UsageCounts { used: 0, refs: u32::MAX }, Links::default());
         for counts in [small, large, UsageCounts { used: (1 << 24) - 1, refs: (1 << 24) - 1 }, small] {
             entries.set_counts(one, counts);
             let entry = entries.at(one);
             assert_eq!((UsageCounts { used: entry.used, refs: entry.refs }, entry.window_ms), (counts, -86_400_000));
-            assert_eq!((entry.value, entry.limit, entry.state), (&value[..], 3, EntryState::Indexed));
+            assert_eq!((entry.value, entry.limit, entry.state), (&value[..], id(3), EntryState::Indexed));
         }
         assert_eq!((entries.at(other).refs, entries.at(other).value.len()), (u32::MAX, 0));
-        assert!(entries.is(one, 3, &value) && !entries.is(one, 4, &value) && !entries.is(one, 3, b"v"));
+        assert!(entries.is(one, id(3), &value) && !entries.is(one, id(4), &value) && !entries.is(one, id(3), b"v"));
         entries.move_to(one, 0);
         assert_eq!(entries.at(one).window_ms, 0);
         assert!(entries.check_windows() && entries.windows.len() == 1);

@@ -10,6 +10,7 @@ use crate::core::model::change::{Change, LimitSet, OnHand, OrderChange, PoolChan
 use crate::core::model::context::CallContext;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Count, Identity, Missing};
+use crate::core::model::number::{LimitId, Number, OrderRow, UsageRow};
 use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, Stamp};
 use crate::core::model::shifts::{Lane, Totals};
@@ -74,12 +75,12 @@ fn pool() -> Pool {
 }
 
 /// The record of an order.
-fn row(pool: &Pool, order: &str) -> u32 {
+fn row(pool: &Pool, order: &str) -> OrderRow {
     pool.order_ref(order.as_bytes()).row.expect("it is known")
 }
 
 /// The entry in which the user's units are counted.
-fn entry(pool: &Pool) -> u32 {
+fn entry(pool: &Pool) -> UsageRow {
     pool.orders.at(row(pool, "held")).shares.iter().next().expect("it counts")
 }
 
@@ -119,11 +120,11 @@ fn each_lie_is_found() {
         }),
         ("the index of an order", |p| {
             let (at, hash) = (row(p, "held"), p.salt.order(b"held"));
-            p.order_index.remove(hash, at);
+            p.order_index.remove(hash, at.get());
         }),
         ("the number of indexed orders is 6, should be 5", |p| {
             let at = row(p, "held");
-            p.order_index.insert(p.salt.order(b"another"), at);
+            p.order_index.insert(p.salt.order(b"another"), at.get());
         }),
         ("the orders of a usage is 4, should be 5", |p| {
             let (at, used) = (entry(p), 6);
@@ -143,7 +144,7 @@ fn each_lie_is_found() {
         ("the index of a usage", |p| {
             p.usage.restore_index(crate::core::store::bulk::Bulk::default()).expect("an empty one")
         }),
-        ("a limit is newer than the pool", |p| p.next_limit = 1),
+        ("a limit is newer than the pool", |p| p.next_limit = LimitId::of(1)),
         ("the shares of a limit that shifted being right", |p| p.limits[0].shift_share(&Bytes::new(b"u"), 1)),
         ("a shift that shifted nothing is kept", |p| p.shifts = Some(Box::default())),
         ("the sum of what shifted is out of bounds", |p| {
@@ -153,10 +154,10 @@ fn each_lie_is_found() {
         }),
         ("duplicate limit", |p| {
             let mut again = p.limits[0].clone();
-            again.id = 2;
+            again.id = LimitId::of(2);
             again.entries = crate::core::store::timeline::Timeline::default();
             p.limits.push(again);
-            p.next_limit = 3;
+            p.next_limit = LimitId::of(3);
         }),
     ];
     for (found, lie) in lies {

@@ -23,6 +23,7 @@ use crate::failure::{error_chain, Ended, Failure};
 use crate::figures;
 use crate::reply::int;
 use crate::snapshot::{Seen, Snapshot, TopBy};
+use crate::text::escape;
 
 /// A server that answers later than this is lost for this scrape. Prometheus waits for ten seconds.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -30,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const FRESH: Duration = Duration::from_millis(900);
 /// After so long the servers are looked for again, should the cluster have new ones.
 const REDISCOVER: Duration = Duration::from_secs(60);
+/// Different errors of named pools and streams that are said.
+const MOST_SAID: usize = 100;
 
 /// Serve the figures of all servers to Prometheus, at /metrics, in OpenMetrics
 ///
@@ -106,12 +109,23 @@ struct Exporter {
     /// Something has moved or is lost: look for the servers before the next scrape.
     stale: bool,
     last: Option<(Instant, String)>,
+    /// What was said of pools and streams that `--pool` and `--stream` name: once, and not with each
+    /// scrape.
+    said: BTreeSet<String>,
 }
 
 impl Exporter {
     fn new(args: Args, connect: ConnectArgs) -> Result<Exporter> {
         connect.addresses()?;
-        Ok(Exporter { args, connect, servers: None, discovered: Instant::now(), stale: false, last: None })
+        Ok(Exporter {
+            args,
+            connect,
+            servers: None,
+            discovered: Instant::now(),
+            stale: false,
+            last: None,
+            said: BTreeSet::new(),
+        })
     }
 
     /// The text of now, or of a moment ago.
@@ -130,6 +144,13 @@ impl Exporter {
         };
         self.last = Some((Instant::now(), text.clone()));
         text
+    }
+
+    /// Says what is wrong with a pool or a stream, the first time.
+    fn say(&mut self, text: String) {
+        if self.said.len() < MOST_SAID && self.said.insert(text.clone()) {
+            eprintln!("{text}");
+        }
     }
 
     /// What is said where no server could be asked.
@@ -162,9 +183,9 @@ impl Exporter {
         let hot = (self.args.top > 0).then_some((TopBy::Calls, self.args.top.into()));
         let snapshot = Snapshot::take(servers, hot, PATIENCE).await;
         figures::of_servers(&mut all, &snapshot);
-        for (node, seen) in &snapshot.nodes {
+        for (_, seen) in &snapshot.nodes {
             if let Seen::Lost(why) = seen {
-                eprintln!("{}: {why}", node.address);
+                eprintln!("{why}");
                 self.stale = true;
             }
         }
@@ -175,20 +196,26 @@ impl Exporter {
             };
             for (key, answers) in keys.iter().zip(answers.unwrap_or_default().chunks_exact(2)) {
                 let [pool, stats] = answers else { continue };
+                let named = || self.args.pools.iter().any(|named| named.as_bytes() == key);
                 match pool {
-                    Value::ServerError(error) => self.stale |= error.code() == "MOVED",
-                    Value::Nil => {}
+                    Value::ServerError(error) if error.code() == "MOVED" => self.stale = true,
+                    Value::ServerError(error) if named() => {
+                        let text = format!("{} {}", error.code(), error.details().unwrap_or_default());
+                        self.say(format!("--pool {}: {address} answers {text}", escape(key)));
+                    }
+                    Value::Nil if named() => self.say(format!("--pool {}: there is no such pool", escape(key))),
+                    Value::ServerError(_) | Value::Nil => {}
                     pool => figures::of_pool(&mut all, &address, key, pool, stats),
                 }
             }
         }
-        for stream in &self.args.streams {
+        for stream in self.args.streams.clone() {
             let asked = tokio::time::timeout(PATIENCE, ask_stream(servers, stream.as_bytes())).await;
             match asked {
                 Ok(Ok((address, entries, groups))) => {
                     figures::of_stream(&mut all, &address, stream.as_bytes(), entries, &groups);
                 }
-                Ok(Err(error)) => eprintln!("{}", error_chain(&error)),
+                Ok(Err(error)) => self.say(format!("--stream {}: {}", escape(stream.as_bytes()), error_chain(&error))),
                 Err(_) => {}
             }
         }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::keys::keys;
 use super::table;
 use crate::connect::{whole, Servers};
-use crate::failure::Ended;
+use crate::failure::{Ended, Failure};
 use crate::reply::{field, json, number, text};
 use crate::text::escape;
 
@@ -44,24 +44,34 @@ struct Found {
     /// Each once, also where it moved from one server to another meanwhile.
     seen: BTreeSet<(Vec<u8>, String)>,
     forbidden: u64,
+    /// Servers whose pools are missing, or part of them.
+    lost: Vec<String>,
 }
 
-/// Walks all servers, and shows what it found.
+/// Walks all servers, and shows what it found, also where one is lost.
 ///
 /// # Errors
-/// [`crate::failure::Failure`].
+/// [`Failure`]; of a server that is lost, when the others have been shown.
 pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<Ended> {
     let mut found = Found::default();
+    let mut lost = None;
     for node in servers.of_all_pools() {
-        walk(args, servers, &node.address, &mut found).await?;
+        match walk(args, servers, &node.address, &mut found).await {
+            Err(error) if matches!(error.downcast_ref(), Some(Failure::Unreachable(_))) => {
+                found.lost.push(node.address);
+                lost.get_or_insert(error);
+            }
+            walked => walked?,
+        }
     }
     if as_json {
         let pools: Vec<_> = found.pools.iter().map(|((key, address), pool)| document(key, address, pool)).collect();
-        println!("{}", json!({"pools": pools, "seen": found.seen.len(), "forbidden": found.forbidden}));
+        let (seen, forbidden, lost) = (found.seen.len(), found.forbidden, &found.lost);
+        println!("{}", json!({"pools": pools, "seen": seen, "forbidden": forbidden, "lost": lost}));
     } else {
         show(servers, &found);
     }
-    Ok(Ended::Well)
+    lost.map_or(Ok(Ended::Well), Err)
 }
 
 async fn walk(args: &Args, servers: &mut Servers, address: &str, found: &mut Found) -> Result<()> {
@@ -154,6 +164,9 @@ fn show(servers: &Servers, found: &Found) {
     println!("{} of {} pools.", found.pools.len(), found.seen.len());
     if found.forbidden > 0 {
         println!("{} may not be read by this user.", found.forbidden);
+    }
+    if !found.lost.is_empty() {
+        println!("Those of {} are missing.", found.lost.join(", "));
     }
 }
 

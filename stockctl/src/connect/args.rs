@@ -62,8 +62,14 @@ pub struct ConnectArgs {
 
 impl ConnectArgs {
     /// For how long an answer is waited for.
-    pub(super) fn patience(&self) -> Duration {
+    pub fn patience(&self) -> Duration {
         Duration::from_secs(self.timeout)
+    }
+
+    /// The user who asks the servers.
+    pub fn user_name(&self) -> String {
+        let url = || self.seeds().ok()?.first()?.redis_settings().username().map(str::to_string);
+        self.user.clone().or_else(url).unwrap_or_else(|| "default".to_string())
     }
 
     /// The addresses of `--url`, without users and passwords.
@@ -84,7 +90,8 @@ impl ConnectArgs {
         let refused = |error: &dyn std::fmt::Display| {
             Failure::Refused(format!("--url {} is not the address of a server: {error}", redacted(url)))
         };
-        let info = url.into_connection_info().map_err(|error| refused(&error))?;
+        let how = "write redis://host:port, rediss://host:port (TLS) or redis+unix:///path";
+        let info = url.into_connection_info().map_err(|_| refused(&how))?;
         let mut login = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         if self.sentinel.is_some() {
             // The logical database is one of the primary: a sentinel has none.
@@ -95,7 +102,8 @@ impl ConnectArgs {
         let info = info.set_redis_settings(login);
         let Some(certificates) = self.certificates()? else { return Ok(info) };
         if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-            return Err(refused(&"certificates belong to rediss://").into());
+            let text = format!("--tls-ca and --tls-cert are for TLS, and --url {} is not rediss://", redacted(url));
+            return Err(Failure::Refused(text).into());
         }
         let client = Client::build_with_tls(info, certificates).map_err(|error| refused(&error))?;
         Ok(client.get_connection_info().clone())

@@ -6,6 +6,7 @@ use testkit::cluster::{slot_of, tag_of, Cluster};
 use testkit::server::free_port;
 use testkit::{wait_until, Client, Server};
 
+use crate::fake::Fake;
 use crate::harness::{command, ended, run, url, Ended};
 
 fn at(port: u16, words: &[&str]) -> Ended {
@@ -89,6 +90,7 @@ fn users_of_the_documents_have_answers() {
     with("operator", "CHANGE-ME", &["pools"]).ok().says(&["1 of 2 pools.", "1 may not be read by this user."]);
     let denied = with("operator", "CHANGE-ME", &["explain", "other:1"]).with(2);
     assert!(denied.err.contains(&format!("127.0.0.1:{port} answers NOPERM")), "{}", denied.err);
+    assert!(denied.err.ends_with(" (user operator)\n"), "{}", denied.err);
     with("exporter", "CHANGE-ME", &["pools"]).with(2);
     with("", "S3CRET", &["pools"]).ok();
     for (user, password) in [("operator", "wrong"), ("nobody", "wrong"), ("", "")] {
@@ -121,9 +123,14 @@ fn several_servers_are_each_shown() {
     // Which of them has the key is not guessed.
     let refused = ended_of(&["--url", &both, "explain", "sku:1"]).with(2);
     assert!(refused.err.contains("name one --url"), "{}", refused.err);
-    // A view without one of them would pass for the whole.
-    let with_lost = format!("{both},redis://127.0.0.1:{}", free_port());
-    ended_of(&["--url", &with_lost, "pools"]).with(4);
+    // A view without one of them does not pass for the whole.
+    let lost = format!("127.0.0.1:{}", free_port());
+    let with_lost = format!("{both},redis://{lost}");
+    ended_of(&["--url", &with_lost, "pools"])
+        .with(4)
+        .says(&["3 of 3 pools.", &format!("Those of {lost} are missing.")]);
+    let all = ended_of(&["--url", &with_lost, "pools", "--json"]).with(4).json();
+    assert_eq!((all["seen"].as_u64(), &all["lost"]), (Some(3), &serde_json::json!([lost])));
 }
 
 #[test]
@@ -152,6 +159,14 @@ fn a_cluster_is_found_from_any_node_and_asked_whole() {
     }
     // One that is not there is passed over.
     let seeds = format!("redis://127.0.0.1:{},redis://127.0.0.1:{}", free_port(), cluster.ports()[0]);
+    assert_eq!(ended_of(&["--url", &seeds, "pools", "--json"]).ok().json()["seen"], 3);
+    // So is one that is loading its data.
+    let loading = Fake::start(|words| match words.join(" ").as_str() {
+        "INFO cluster" => "$19\r\ncluster_enabled:1\r\n\r\n".into(),
+        "INFO replication" => "$13\r\nrole:master\r\n\r\n".into(),
+        _ => "-LOADING Redis is loading the dataset in memory\r\n".into(),
+    });
+    let seeds = format!("{},redis://127.0.0.1:{}", loading.url(), cluster.ports()[0]);
     assert_eq!(ended_of(&["--url", &seeds, "pools", "--json"]).ok().json()["seen"], 3);
     // Replicas, in place of the primaries.
     let replicas = at(cluster.ports()[0], &["pools", "--json", "--replicas"]).ok().json();
@@ -288,13 +303,19 @@ fn tls_trusts_whom_it_is_told_to() {
     let url = format!("rediss://localhost:{port}");
     let asked = |words: &[&str]| ended_of(&[&["--url", &url, "explain", "k"], words].concat());
     // Whom the system does not know is not talked to; and this server wants a certificate.
-    asked(&[]).with(4);
-    asked(&["--tls-ca", &certificate]).with(4);
+    let unknown = asked(&[]).with(4);
+    assert!(unknown.err.ends_with("; --tls-ca FILE says whom to trust\n"), "{}", unknown.err);
+    let wanted = asked(&["--tls-ca", &certificate]).with(4);
+    assert!(wanted.err.contains("cannot be reached"), "{}", wanted.err);
+    // Without TLS to a server that speaks it.
+    let plain = ended_of(&["--url", &format!("redis://localhost:{port}"), "explain", "k"]).with(4);
+    assert!(plain.err.ends_with("; if it speaks TLS, its address is rediss://\n"), "{}", plain.err);
+    assert!(ended_of(&["--url", &format!("localhost:{port}"), "explain", "k"]).with(2).err.contains("write redis://"));
     asked(&["--tls-ca", &certificate, "--tls-cert", &certificate, "--tls-key", &key]).ok();
     asked(&["--tls-cert", &certificate]).with(2);
     assert!(asked(&["--tls-ca", "/nonexistent"]).with(2).err.contains("cannot read /nonexistent"));
     let plain = run(&server, &["pools", "--tls-ca", &certificate]).with(2);
-    assert!(plain.err.contains("certificates belong to rediss://"), "{}", plain.err);
+    assert!(plain.err.contains("is not rediss://"), "{}", plain.err);
 }
 
 /// The operator may type every line of the runbook.

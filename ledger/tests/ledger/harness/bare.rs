@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use stock_ledger::config::Config;
 use stock_ledger::db::{Db, StreamRow};
 use stock_ledger::event::Event;
-use stock_ledger::projection::{Past, Position, Projection, StockRow};
+use stock_ledger::projection::{HeldLine, Past, Position, Projection, StockRow};
 use stock_ledger::redis_client::{Field, RedisClient};
 use stock_ledger::run::{Batch, MOST_READS};
 
@@ -48,7 +48,7 @@ pub fn prepare(shop: &Shop) -> Vec<Step> {
                 if let Some(order) = &event.order {
                     let key = (event.pool.clone(), order.clone());
                     if let Some(line) = lines.get(&key) {
-                        projection.lines.entry(key).or_insert_with(|| Clone::clone(line));
+                        projection.lines.entry(key).or_insert_with(|| HeldLine::known(Clone::clone(line)));
                     }
                 }
             }
@@ -60,7 +60,7 @@ pub fn prepare(shop: &Shop) -> Vec<Step> {
                 let version = stock_row.version + i64::from(stock_row.changed());
                 stock_rows.insert(pool.clone(), StockRow::new(stock_row.quantity, version));
             }
-            lines.extend(projection.lines.clone());
+            lines.extend(projection.lines.iter().map(|(key, held)| (key.clone(), held.line.clone())));
             let applied = row.applied + batch.events.len() as i64;
             let next = StreamRow { entry: batch.last_id.clone(), applied, ..row.clone() };
             steps.push(Step { row: next.clone(), events: batch.events, projection });
@@ -90,11 +90,12 @@ pub fn run(shop: &Shop, steps: &[Step]) -> Duration {
             let skus: BTreeSet<String> = pools.iter().filter_map(|pool| config.pools.sku(pool)).collect();
             let skus: Vec<&str> = skus.iter().map(String::as_str).collect();
             db.stock_rows(&mut tx, &skus).await.expect("stock_rows");
-            let keys: BTreeSet<(&str, &str)> =
-                step.events.iter().filter_map(|e| Some((e.pool.as_str(), e.order.as_deref()?))).collect();
-            let keys: Vec<(&str, &str)> = keys.into_iter().collect();
-            db.lines(&mut tx, &keys).await.expect("lines");
+            // Of orders whose first event is not their first one.
             let projection = &step.projection;
+            let known = projection.lines.iter().filter(|(_, held)| held.is_known);
+            let mut keys: Vec<(&str, &str)> = known.map(|((pool, order), _)| (pool.as_str(), order.as_str())).collect();
+            keys.sort_unstable();
+            db.lines(&mut tx, &keys).await.expect("lines");
             let mut stock_rows: Vec<(String, &StockRow)> = projection
                 .stock_rows
                 .iter()
@@ -103,13 +104,18 @@ pub fn run(shop: &Shop, steps: &[Step]) -> Duration {
                 .collect();
             stock_rows.sort_by(|a, b| a.0.cmp(&b.0));
             db.write_stock_rows(&mut tx, &stock_rows).await.expect("written");
-            let lines: Vec<_> = projection.touched.iter().map(|key| (key, &projection.lines[key])).collect();
-            db.write_lines(&mut tx, &lines).await.expect("written");
+            let mut lines: Vec<_> = projection.lines.iter().filter(|(_, held)| held.is_touched).collect();
+            lines.sort_unstable_by_key(|(key, _)| *key);
+            let (known, new): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, held)| held.is_known);
+            let known: Vec<_> = known.into_iter().map(|(key, held)| (key, &held.line)).collect();
+            let new: Vec<_> = new.into_iter().map(|(key, held)| (key, &held.line)).collect();
+            db.write_lines(&mut tx, &known).await.expect("written");
+            db.insert_lines(&mut tx, &new).await.expect("written");
             db.write_epochs(&mut tx, &projection.entered).await.expect("written");
-            let positions: Vec<_> =
+            let mut positions: Vec<_> =
                 projection.moved.iter().map(|pool| (pool.as_str(), &projection.positions[pool])).collect();
+            positions.sort_unstable_by_key(|(pool, _)| *pool);
             db.write_positions(&mut tx, &positions).await.expect("written");
-            db.count_applied(&mut tx, "events", &step.row).await.expect("written");
             tx.commit().await.expect("a commit");
         }
         began.elapsed()

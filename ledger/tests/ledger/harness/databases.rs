@@ -47,6 +47,8 @@ pub enum Setup {
     Plain,
     /// Debian's pgbouncer, `pool_mode = session`.
     SessionPooling,
+    /// The same, and what one client leaves in a session is there for the next.
+    SessionPoolingWithoutReset,
     /// Debian's pgbouncer, `pool_mode = transaction`.
     TransactionPooling,
     /// A server on which every transaction is serializable unless it says otherwise.
@@ -361,9 +363,24 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// A clean end.
+    pub fn stop(&mut self) {
+        // PostgreSQL would wait for its clients at TERM.
+        signal(self.pid(), if self.kind == Kind::Postgres { "INT" } else { "TERM" });
+        wait_until("the server has ended", || std::fs::metadata(format!("/proc/{}", self.pid())).is_err());
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+
     pub fn start_again(&mut self) {
         self.child = self.spawn();
         self.wait();
+    }
+
+    /// The same with arguments beside the usual ones.
+    pub fn start_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self.start_again();
     }
 }
 
@@ -401,6 +418,7 @@ impl Database {
         let mut url = Database::make(kind, port);
         let mode = match SETUP.get() {
             Setup::SessionPooling => Some("session"),
+            Setup::SessionPoolingWithoutReset => Some("session\nserver_reset_query ="),
             Setup::TransactionPooling => Some("transaction"),
             _ => None,
         };
@@ -437,6 +455,15 @@ impl Database {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The directory that has its files, of its own server; or of the one file.
+    pub fn directory(&self) -> PathBuf {
+        if let Some(file) = self.url.strip_prefix("sqlite:") {
+            return Path::new(file).parent().expect("a directory").to_path_buf();
+        }
+        let (_, name) = self.url.rsplit_once('/').expect("a name");
+        self.server.as_ref().expect("a server of its own").dir.join("data").join(name)
     }
 
     /// The port of its server.

@@ -2,6 +2,7 @@
 
 pub mod bare;
 pub mod databases;
+pub mod disk;
 pub mod proxy;
 pub mod redis_server;
 pub mod shop;

@@ -2,6 +2,7 @@
 
 use crate::core::model::change::{Change, OrderChange, OrderRef, PoolChange, Recount};
 use crate::core::model::limit::{TupleBuf, MAX_LIMITS};
+use crate::core::model::number::LimitId;
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::sale::SalePhase;
@@ -22,7 +23,7 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
             })
         }
         Change::Resolved(windows) => {
-            let named = |id: u32| pool.limits.iter().any(|l| l.id == id && l.is_resolved());
+            let named = |id: LimitId| pool.limits.iter().any(|l| l.id == id && l.is_resolved());
             windows.iter().all(|&(id, ..)| named(id))
         }
         Change::Purged(purged) => {
@@ -74,7 +75,7 @@ fn order_applicable(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) 
     let counted = |recount: &Recount, o: &Order<'_>| {
         let entries = o.shares.iter().filter_map(|at| pool.usage.entries.get(at));
         let living = entries.filter(|e| pool.limits.iter().any(|l| l.id == e.limit && l.keeps_usage()));
-        let ids: Vec<u32> = living.map(|e| e.limit).collect();
+        let ids: Vec<LimitId> = living.map(|e| e.limit).collect();
         ids.len() == recount.len() && recount.iter().all(|(id, _)| ids.contains(id))
     };
     match change {

@@ -14,6 +14,7 @@ use crate::core::model::change::{
 };
 use crate::core::model::ids::{MAX_KEY, MAX_NAME};
 use crate::core::model::limit::{Overrides, MAX_LIMITS};
+use crate::core::model::number::{LimitId, Number, OrderRow};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::{Policy, PolicyLimit};
@@ -37,7 +38,7 @@ pub struct Effect<'a> {
     /// The last reservation that was written whole: see `op::ALIKE`.
     whole: Option<Reader<'a>>,
     /// The hold that the last change took units from, for a part that the next one makes of them.
-    parted: Option<(u32, i64)>,
+    parted: Option<(OrderRow, i64)>,
     /// The time of the call, Unix ms.
     pub now_ms: i64,
     /// The pool's last change before it.
@@ -220,7 +221,7 @@ fn pool_change<'a>(r: &mut Reader<'a>, code: u8, pool: &Pool, now_ms: i64) -> Re
         op::SHIFTED => PoolChange::Shifted(Box::new(shifted(r)?)),
         op::LIMIT_SET => PoolChange::LimitSet(Box::new(limit_set(r)?)),
         op::LIMIT_REMOVED => {
-            let id = r.small()?;
+            let id = LimitId::of(r.small()?);
             let dims = pool.limits.iter().find(|l| l.id == id).map_or(0, |l| l.identity.dims.len());
             let pattern = if r.flag()? { Some(tuple(r, dims, true)?) } else { None };
             PoolChange::LimitRemoved { id, pattern }
@@ -354,7 +355,7 @@ fn counted<'a>(
     let Placement { attributes, fingerprint, shares, joined, .. } = &mut placement;
     *fingerprint = pool.salt.attributes(attributes);
     for _ in 0..r.number()? {
-        let id = r.small()?;
+        let id = LimitId::of(r.small()?);
         let window_ms = now_ms.saturating_sub(r.bounded()?);
         let place = pool.limits.iter().position(|l| l.id == id);
         let limit = place.and_then(|at| pool.limits.get(at));
@@ -382,7 +383,7 @@ fn counted<'a>(
 fn recount(r: &mut Reader<'_>, pool: &Pool, now_ms: i64, known: &mut bool) -> Read<Recount> {
     let mut recount = Recount::new();
     for _ in 0..r.number()? {
-        let id = r.small()?;
+        let id = LimitId::of(r.small()?);
         let window_ms = now_ms.saturating_sub(r.bounded()?);
         if recount.len() >= MAX_LIMITS || recount.iter().any(|&(other, _)| other == id) {
             return Err(Damage("an order has too many shares"));
@@ -483,7 +484,7 @@ fn credit<'a: 's, 's>(r: &mut Reader<'a>, attributes: &'s mut Attributes<'a>) ->
         if limits.len() >= MAX_LIMITS {
             return Err(Damage("there are too many limits"));
         }
-        limits.push(r.small()?);
+        limits.push(LimitId::of(r.small()?));
     }
     Ok(Credit { qty, attributes, limits })
 }
@@ -491,7 +492,7 @@ fn credit<'a: 's, 's>(r: &mut Reader<'a>, attributes: &'s mut Attributes<'a>) ->
 fn resolved(r: &mut Reader<'_>, now_ms: i64) -> Read<ResolvedWindows> {
     let mut windows = ResolvedWindows::new();
     for _ in 0..r.number()? {
-        let id = r.small()?;
+        let id = LimitId::of(r.small()?);
         let (start_ms, end_ms) = (now_ms.saturating_sub(r.bounded()?), now_ms.saturating_add(r.bounded()?));
         let in_bounds = |at_ms: i64| (MAX_UNITS.saturating_neg()..=MAX_UNITS).contains(&at_ms);
         if windows.len() >= MAX_LIMITS || start_ms >= end_ms || !in_bounds(start_ms) || !in_bounds(end_ms) {

@@ -9,6 +9,7 @@ use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OrderChange, PoolChange, Purged, Recount};
 use crate::core::model::limit::MAX_LIMITS;
+use crate::core::model::number::Number;
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::{Placement, Shares};
 use crate::core::model::policy::Policy;
@@ -57,14 +58,14 @@ pub fn add(out: &mut Vec<u8>, pool: &Pool, now_ms: i64, new_epoch: Option<u64>, 
             put_attributes(out, credit.attributes);
             put(out, credit.limits.len() as u64);
             for &id in &credit.limits {
-                put(out, u64::from(id));
+                put(out, u64::from(id.get()));
             }
         }
         Change::Resolved(windows) => {
             put_code(out, op::RESOLVED, new_epoch);
             put(out, windows.len() as u64);
             for &(id, start_ms, end_ms) in windows {
-                put(out, u64::from(id));
+                put(out, u64::from(id.get()));
                 put_signed(out, now_ms.saturating_sub(start_ms));
                 put_signed(out, end_ms.saturating_sub(now_ms));
             }
@@ -258,7 +259,7 @@ fn put_pool_change(out: &mut Vec<u8>, now_ms: i64, change: &PoolChange<'_>) {
         PoolChange::Shifted(shifted) => put_shifted(out, shifted),
         PoolChange::LimitSet(set) => put_limit_set(out, set),
         PoolChange::LimitRemoved { id, pattern } => {
-            put(out, u64::from(*id));
+            put(out, u64::from(id.get()));
             out.push(u8::from(pattern.is_some()));
             if let Some(pattern) = pattern {
                 put_bytes(out, pattern.as_slice());
@@ -310,7 +311,7 @@ fn put_attributes(out: &mut Vec<u8>, attributes: &Attributes<'_>) {
 fn put_shares(out: &mut Vec<u8>, pool: &Pool, shares: &Shares, now_ms: i64) {
     put(out, shares.len() as u64);
     for share in shares {
-        let id = pool.limits.get(usize::from(share.limit)).map_or(0, |l| l.id);
+        let id = pool.limits.get(usize::from(share.limit)).map_or(0, |l| l.id.get());
         put(out, u64::from(id));
         put_signed(out, now_ms.saturating_sub(share.window_ms));
     }
@@ -319,7 +320,7 @@ fn put_shares(out: &mut Vec<u8>, pool: &Pool, shares: &Shares, now_ms: i64) {
 fn put_recount(out: &mut Vec<u8>, recount: &Recount, now_ms: i64) {
     put(out, recount.len() as u64);
     for &(id, window_ms) in recount {
-        put(out, u64::from(id));
+        put(out, u64::from(id.get()));
         put_signed(out, now_ms.saturating_sub(window_ms));
     }
 }

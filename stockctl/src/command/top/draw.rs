@@ -1,6 +1,6 @@
 //! How `top` looks. It has to fit 80x24: numbers are shortened, names are cut.
 
-use ratatui::layout::{Constraint, Layout};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
@@ -14,6 +14,9 @@ use crate::text::{escape, time};
 pub const MOST_POOLS: usize = 60;
 /// Lines for servers, in a window of 24 lines.
 const MOST_SERVERS: u16 = 6;
+/// Columns of the table of servers.
+const ADDRESS: u16 = 22;
+const ROLE: u16 = 8;
 
 /// Draws the picture.
 pub fn draw(frame: &mut Frame<'_>, view: &View) {
@@ -28,6 +31,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &View) {
     let [head, middle, pools, foot] = rows.areas(frame.area());
     frame.render_widget(Paragraph::new(summary(view)), head);
     frame.render_widget(servers_table(view, usize::from(middle.height.saturating_sub(2))), middle);
+    why_lost(frame, view, middle);
     frame.render_widget(pools_table(view, usize::from(pools.width)), pools);
     let keys = "sort: c calls r reserved s sold out l limited h held o orders m memory   q quit";
     frame.render_widget(Paragraph::new(keys).style(Style::new().add_modifier(Modifier::DIM)), foot);
@@ -35,7 +39,8 @@ pub fn draw(frame: &mut Frame<'_>, view: &View) {
 
 fn summary(view: &View) -> Vec<Line<'static>> {
     let mut title = vec![Span::from("stockctl top  ").bold(), Span::from(time(view.at_ms))];
-    title.push(Span::from(format!("  {} servers", view.servers.len() + view.lost.len())));
+    let count = view.servers.len() + view.lost.len();
+    title.push(Span::from(format!("  {count} server{}", if count == 1 { "" } else { "s" })));
     if !view.lost.is_empty() {
         title.push(Span::from(format!(", {} lost", view.lost.len())).red().bold());
     }
@@ -106,27 +111,29 @@ fn right(text: String) -> Cell<'static> {
 }
 
 fn servers_table(view: &View, most: usize) -> Table<'static> {
-    let lost = view.lost.iter().map(|(address, why)| {
-        Row::new(vec![
-            Cell::from(address.clone()),
-            Cell::from("lost"),
-            Cell::from(""),
-            Cell::from(""),
-            Cell::from(""),
-            Cell::from(why.clone()),
-        ])
-        .red()
-    });
+    let lost = view.lost.iter().map(|(address, _)| Row::new([address.clone(), "lost".to_string()]).red());
     let rows: Vec<Row<'static>> = lost.chain(view.servers.iter().map(server)).take(most).collect();
     let widths = [
-        Constraint::Length(22),
-        Constraint::Length(8),
+        Constraint::Length(ADDRESS),
+        Constraint::Length(ROLE),
         Constraint::Length(9),
         Constraint::Length(6),
         Constraint::Length(10),
         Constraint::Fill(1),
     ];
     Table::new(rows, widths).header(head(&["server", "role", "calls/s", "cpu", "sweep lag", "notes"]))
+}
+
+/// Why each lost server is lost: across the columns that it has nothing in.
+fn why_lost(frame: &mut Frame<'_>, view: &View, table: Rect) {
+    let before = ADDRESS + 1 + ROLE + 1;
+    let lines = table.height.saturating_sub(2);
+    for (line, (address, why)) in (1..=lines).zip(&view.lost) {
+        let why = why.strip_prefix(address.as_str()).unwrap_or(why).trim_start();
+        let width = table.width.saturating_sub(before);
+        let area = Rect { x: table.x + before, y: table.y + line, width, height: 1 };
+        frame.render_widget(Paragraph::new(why.to_string()).red(), area.intersection(frame.area()));
+    }
 }
 
 fn server(server: &Server) -> Row<'static> {
@@ -246,6 +253,8 @@ mod tests {
     use crate::connect::Role;
     use crate::ledger::Lag;
 
+    const REFUSED: &str = "cannot be reached: Connection refused (os error 111)";
+
     fn lines(view: &View, width: u16, height: u16) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
         terminal.draw(|frame| draw(frame, view)).expect("a picture");
@@ -290,7 +299,7 @@ mod tests {
                 nearly_full: 0,
             },
             servers: vec![server("127.0.0.1:7000", Role::Primary, 0), server("127.0.0.1:7001", Role::Replica, 4)],
-            lost: vec![("127.0.0.1:7002".to_string(), "127.0.0.1:7002 cannot be reached".to_string())],
+            lost: vec![("127.0.0.1:7002".to_string(), format!("127.0.0.1:7002 {REFUSED}"))],
             hot: vec![
                 hot("sku:618", true, 45_000),
                 hot("sku:a-name-that-is-far-too-long-618", true, 9),
@@ -312,7 +321,7 @@ mod tests {
             "orders   12.0k units in 8000 holds  2.0M remembered  2.0GB of memory",
             "ledger   0.3 s, 12 entries behind",
             "server                 role     calls/s   cpu    sweep lag  notes",
-            "127.0.0.1:7002         lost                                 127.0.0.1:7002 canno",
+            "127.0.0.1:7002         lost     cannot be reached: Connection refused (os error",
             "127.0.0.1:7000         primary  12.3k     42 %   12.3 s",
             "127.0.0.1:7001         replica  12.3k     42 %   12.3 s     4 divergences, may e",
             "",

@@ -67,20 +67,34 @@ final class Bench {
         }
     }
 
+    private static void reserve(Stock stock, int n) {
+        stock.reserve("bench", "a" + n, 1, Hold.seconds(900), Options.attributes("user", Integer.toString(n)));
+    }
+
     static void run(String library, Stock stock, IntConsumer bare, int count) {
         stock.createUnlimited("bench");
         int warm = count / 2;
         long[] with = new long[count];
         long[] without = new long[count];
         for (int n = -warm; n < count; n++) {
+            // Which of the two comes first changes: the second finds the connection's threads awake.
+            boolean first = (n & 1) == 0;
             long start = System.nanoTime();
-            stock.reserve("bench", "a" + n, 1, Hold.seconds(900), Options.attributes("user", Integer.toString(n)));
+            if (first) {
+                reserve(stock, n);
+            } else {
+                bare.accept(n);
+            }
             long middle = System.nanoTime();
-            bare.accept(n);
+            if (first) {
+                bare.accept(n);
+            } else {
+                reserve(stock, n);
+            }
             long end = System.nanoTime();
             if (n >= 0) {
-                with[n] = middle - start;
-                without[n] = end - middle;
+                with[n] = first ? middle - start : end - middle;
+                without[n] = first ? end - middle : middle - start;
             }
         }
         Arrays.sort(with);

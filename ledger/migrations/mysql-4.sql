@@ -1,0 +1,1 @@
+DROP INDEX stock_lines_lost ON stock_lines

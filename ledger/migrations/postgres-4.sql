@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS stock_lines_lost
