@@ -11,7 +11,7 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange ledger-databases
 .PHONY: shop shop-load compare
-.PHONY: dist dist-again package-crates docs-rs packages packages-test images-test deploy-check msrv
+.PHONY: dist dist-again package-crates docs-rs packages packages-test images-test docker-test deploy-check msrv
 .PHONY: test-first-half test-second-half
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
@@ -47,6 +47,7 @@ help:
 	@echo "make vectors  writes clients/vectors/vectors.json anew, from a real server"
 	@echo "make dist    stripped release builds, a tarball, checksums: target/dist; make dist-again builds it elsewhere, and compares"
 	@echo "make packages  Debian packages (cargo-deb): target/packages; make packages-test tries them in Debian 12 and 13 (root, debootstrap)"
+	@echo "make docker-test  the images by Docker, and how long a build takes after an edit of a document;"
 	@echo "make images-test  the images by buildah, without Docker; make deploy-check  workflows, compose.yaml, Kubernetes (Go)"
 	@echo "make msrv    each crate with the oldest compiler that it promises (rustup); make package-crates docs-rs  as crates.io and docs.rs"
 	@echo "             build those that are published"
@@ -145,6 +146,10 @@ msrv:
 # The images by buildah, on a debootstrap of Debian 12.
 images-test:
 	@sh scripts/images-test.sh
+
+# The images by Docker, from the compiler to the sale; OPTIONS for more options of docker build.
+docker-test:
+	@sh scripts/docker-test.sh
 
 # The workflows, compose.yaml and the Kubernetes example; needs Go.
 deploy-check:
