@@ -11,7 +11,7 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange ledger-databases
 .PHONY: shop shop-load compare
-.PHONY: dist dist-again package-crates docs-rs packages packages-test images-test deploy-check msrv
+.PHONY: dist dist-again package-crates docs-rs packages packages-test images-test docker-test deploy-check msrv
 .PHONY: test-first-half test-second-half
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
@@ -42,11 +42,12 @@ help:
 	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the summary in performance.md."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
-	@echo "             PART=rows, tails, memory or rdb: that part alone, printed"
+	@echo "             PART=rows, tails, memory, rdb or shards: that part alone, printed"
 	@echo "make clients  the client libraries; CLIENT=python for one"
 	@echo "make vectors  writes clients/vectors/vectors.json anew, from a real server"
 	@echo "make dist    stripped release builds, a tarball, checksums: target/dist; make dist-again builds it elsewhere, and compares"
 	@echo "make packages  Debian packages (cargo-deb): target/packages; make packages-test tries them in Debian 12 and 13 (root, debootstrap)"
+	@echo "make docker-test  the images by Docker, and how long a build takes after an edit of a document;"
 	@echo "make images-test  the images by buildah, without Docker; make deploy-check  workflows, compose.yaml, Kubernetes (Go)"
 	@echo "make msrv    each crate with the oldest compiler that it promises (rustup); make package-crates docs-rs  as crates.io and docs.rs"
 	@echo "             build those that are published"
@@ -146,6 +147,10 @@ msrv:
 images-test:
 	@sh scripts/images-test.sh
 
+# The images by Docker, from the compiler to the sale; OPTIONS for more options of docker build.
+docker-test:
+	@sh scripts/docker-test.sh
+
 # The workflows, compose.yaml and the Kubernetes example; needs Go.
 deploy-check:
 	cd deploy/check && go run .
@@ -199,7 +204,7 @@ ledger-databases: deps-tests
 NAME ?= simulate
 RECORD ?= --record docs/internals/testing.md
 campaign: deps
-	cargo build --profile campaign -p stock-campaign
+	cargo build --profile campaign -p stock-campaign -p stockctl
 	STOCK_MODULE="$(abspath $(TARGET))/campaign/deps/libredis_stock.so" $(CAMPAIGN) $(NAME) $(ARGS) $(if $(filter help,$(NAME)),,$(RECORD))
 
 controls: deps

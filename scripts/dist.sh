@@ -28,26 +28,29 @@ for file in libredis_stock.so stock-ledger stockctl; do
     needs=$(objdump -T "$tree/$file" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -Vu | tail -1)
     newest=$(printf '%s\n%s\n' "$needs" "$glibc" | sort -V | tail -1)
     [ "$newest" = "$glibc" ] || { echo "$file needs glibc $needs, more than $glibc" >&2; exit 1; }
-    if grep -qaF "$PWD/" "$tree/$file"; then
-        echo "$file names a directory of this machine" >&2
-        exit 1
-    fi
+    for directory in "$PWD/" "$cargo_home/" "$CARGO_TARGET_DIR/"; do
+        if grep -qaF "$directory" "$tree/$file"; then
+            echo "$file names a directory of this machine: $directory" >&2
+            exit 1
+        fi
+    done
 done
 cargo run --release --locked -q -p stock-ledger --example manual -- "$tree/man" "$tree/completions"
 cargo run --release --locked -q -p stockctl --example stockctl-manual -- "$tree/man" "$tree/completions"
-cp redis.conf.example packaging/stock-ledger.toml packaging/stock-ledger.service LICENSE CHANGELOG.md "$tree/"
+cp redis.conf.example packaging/stock-ledger.toml packaging/stock-ledger.service packaging/stockctl.environment \
+    packaging/stockctl-metrics.service LICENSE CHANGELOG.md "$tree/"
 cat >"$tree/BUILD" <<TEXT
 redis-stock $version, commit $(git rev-parse HEAD 2>/dev/null || echo unknown)$(git diff --quiet HEAD 2>/dev/null || echo " with changes")${QUICK:+, NOT OPTIMISED}
 $(rustc --version), $(cc --version | head -1), glibc $glibc or newer
 TEXT
 if cargo cyclonedx --version >/dev/null 2>&1; then
-    for crate in . ledger stockctl; do
-        (cd "$crate" && cargo cyclonedx --format json --override-filename sbom -q)
+    # One for each crate of the workspace, in its directory.
+    cargo cyclonedx --format json --override-filename sbom -q
+    # References to crates of this workspace name its directory, which must not matter.
+    for part in redis-stock=. stock-ledger=ledger stockctl=stockctl; do
+        sed "s|file://$PWD|file:///redis-stock|g" "${part#*=}/sbom.json" >"$tree/${part%%=*}.cdx.json"
     done
-    mv sbom.json "$tree/redis-stock.cdx.json"
-    mv ledger/sbom.json "$tree/stock-ledger.cdx.json"
-    mv stockctl/sbom.json "$tree/stockctl.cdx.json"
-    find . -path ./target -prune -o -name sbom.json -exec rm {} +
+    find . \( -name target -o -name node_modules \) -prune -o -name sbom.json -exec rm {} +
 else
     echo "cargo-cyclonedx is not installed: the tarball has no list of what was built in" >&2
 fi

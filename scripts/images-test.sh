@@ -28,10 +28,11 @@ if ! b images -q localhost/debian-base 2>/dev/null | grep -q .; then
     b rm "$from" >/dev/null
     rm -rf "$work/base"
 fi
-rm -rf "$work/out" "$work/tree"
-mkdir -p "$work/out" "$work/tree"
+# What stands in place of the target `build`: a directory with `out` in it.
+rm -rf "$work/build" "$work/tree"
+mkdir -p "$work/build/out" "$work/tree"
 if [ -z "${BINARIES:-}" ]; then
-    sed -n '/ AS build$/,/ AS binaries$/s/^COPY //p' Dockerfile | while read -r words; do
+    sed -n '/ AS build$/,/ AS server$/s/^COPY //p' Dockerfile | while read -r words; do
         # shellcheck disable=SC2086
         set -- $words
         # The last word says where to: the same place.
@@ -49,15 +50,11 @@ if [ -z "${BINARIES:-}" ]; then
     echo "compiled from what the Dockerfile copies"
     BINARIES="$CARGO_TARGET_DIR/release"
 fi
-for file in libredis_stock.so stock-ledger stockctl stock-shop; do strip -o "$work/out/$file" "$BINARIES/$file"; done
-from=$(b from scratch)
-b add -q "$from" "$work/out" /out >/dev/null
-b commit -q "$from" localhost/binaries >/dev/null
-b rm "$from" >/dev/null
+for file in libredis_stock.so stock-ledger stockctl stock-shop; do strip -o "$work/build/out/$file" "$BINARIES/$file"; done
 for image in server ledger shop stockctl; do
-    b bud -q --isolation chroot --pull-never --format docker --target $image --build-arg BINARIES=localhost/binaries \
+    b bud -q --isolation chroot --pull-never --format docker --target $image --build-context "build=$work/build" \
         --build-arg SERVER=localhost/debian-base --build-arg BASE=localhost/debian-base \
-        --build-arg RUST=localhost/debian-base -t "localhost/stock-$image" . >"$work/$image.log" 2>&1 ||
+        -t "localhost/stock-$image" . >"$work/$image.log" 2>&1 ||
         { tail -20 "$work/$image.log"; fail "$image"; }
     user=$(b inspect --type image --format '{{.Docker.Config.User}}' "localhost/stock-$image")
     case $user in redis | ledger | stockctl) ;; *) fail "$image runs as '$user'" ;; esac

@@ -131,17 +131,36 @@ asks INFO stock
 case $answer in *stock_divergences:0*stock_*) ;; *) fail "what the build before wrote does not fit" ;; esac
 case $answer in *stock_encoding_version:*) ;; *) fail "the new build says no version" ;; esac
 
-say "stock-ledger: the row, the manual, the completions, the service"
+say "stock-ledger: a sale reaches the database, the manual, the completions, the service"
 inside apt-get install -y -q --no-install-recommends /tmp/stock-ledger.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+inside apt-get install -y -q --no-install-recommends sqlite3 zsh fish >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 inside stock-ledger --version
 for file in /usr/share/man/man1/stock-ledger.1.gz /usr/share/bash-completion/completions/stock-ledger \
+    /usr/share/zsh/vendor-completions/_stock-ledger /usr/share/fish/vendor_completions.d/stock-ledger.fish \
     /etc/stock-ledger/stock-ledger.toml; do
     inside test -s "$file" || fail "$file is missing"
 done
 [ "$(inside stat -c %a /etc/stock-ledger/stock-ledger.toml)" = 640 ] || fail "everybody can read the ledger's passwords"
 unit=$(inside sh -c 'ls /lib/systemd/system/stock-ledger.service /usr/lib/systemd/system/stock-ledger.service 2>/dev/null | head -1')
 [ -n "$unit" ] || fail "there is no service"
-inside sh -c "cd /tmp && rm -f x.db && stock-ledger --redis redis://127.0.0.1:$port --database sqlite:/tmp/x.db init" || fail "init"
+database=/tmp/stock.db
+inside rm -f $database
+# The configuration of the package; the addresses as the service may have them in its environment.
+ledger() {
+    inside env STOCK_LEDGER_CONFIG=/etc/stock-ledger/stock-ledger.toml "STOCK_LEDGER_REDIS_URL=redis://127.0.0.1:$port/0" \
+        "STOCK_LEDGER_DATABASE_URL=sqlite:$database" stock-ledger "$@" || fail "stock-ledger $*"
+}
+rows() { inside sqlite3 $database "$1"; }
+ledger init
+rows "INSERT INTO stock (sku, on_hand) VALUES ('700', 50)"
+ledger preload
+expect "OK 3 47 *" STOCK.RESERVE sku:700 order-7 3 FOR user 42
+expect "OK 3 *" STOCK.CONFIRM sku:700 order-7
+ledger run --once
+[ "$(rows "SELECT on_hand FROM stock WHERE sku = '700'")" = 47 ] || fail "the row says $(rows 'SELECT * FROM stock')"
+[ "$(rows "SELECT state, qty FROM stock_lines WHERE order_id = 'order-7'")" = "confirmed|3" ] || fail "no line of the order"
+ledger audit
+ledger status
 
 say "stockctl: installed and used, the manual, the completions, the service"
 inside apt-get install -y -q --no-install-recommends /tmp/stockctl.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
@@ -160,7 +179,18 @@ for file in /usr/share/man/man1/stockctl.1.gz /usr/share/man/man1/stockctl-expla
     /etc/stockctl/environment; do
     inside test -s "$file" || fail "$file is missing"
 done
-inside bash -n /usr/share/bash-completion/completions/stockctl || fail "the completions are no bash"
+for program in stock-ledger stockctl; do
+    inside bash -n /usr/share/bash-completion/completions/$program || fail "the completions of $program are no bash"
+    inside zsh -n /usr/share/zsh/vendor-completions/_$program || fail "the completions of $program are no zsh"
+    inside fish -n /usr/share/fish/vendor_completions.d/$program.fish || fail "the completions of $program are no fish"
+done
+# As lintian reads them: a page that troff warns of is an error.
+if command -v man >/dev/null 2>&1; then
+    for page in "$root"/usr/share/man/man1/stock*.1.gz; do
+        warnings=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
+        [ -z "$warnings" ] || fail "$page: $warnings"
+    done
+fi
 [ "$(inside stat -c %a /etc/stockctl/environment)" = 640 ] || fail "everybody can read the exporter's password"
 unit=$(inside sh -c 'ls /lib/systemd/system/stockctl-metrics.service /usr/lib/systemd/system/stockctl-metrics.service 2>/dev/null | head -1')
 [ -n "$unit" ] || fail "there is no service"

@@ -42,7 +42,8 @@ pub struct Lane {
 pub struct Bucket {
     /// Its key.
     pub key: String,
-    /// What can be bought here, 0 or more.
+    /// What can be bought here; below 0: what it owes, since a failover has made units exist twice,
+    /// or since it has less than its safety stock.
     pub available: i64,
     /// How fast it sells: units a second, or any number that is proportional to it.
     pub rate: i64,

@@ -15,14 +15,19 @@ pub struct Ask {
 /// A bucket with less than this part of what its rate deserves is filled up before it runs dry.
 const LOW: i64 = 4;
 
-/// The first halves of the shifts that serve the buyers who ask, first come first served, and
-/// then fill up buckets that run low. What is in flight shall have arrived before: [`crate::settle`].
-/// What was sent before is in `buckets`, so two who have seen the same make the same shifts, once.
+/// The first halves of the shifts that make good what buckets owe, then serve the buyers who ask,
+/// first come first served, and then fill up buckets that run low. What is in flight shall have
+/// arrived before: [`crate::settle`]. What was sent before is in `buckets`, so two who have seen
+/// the same make the same shifts, once.
 #[must_use]
 pub fn level(buckets: &[Bucket], asks: &[Ask]) -> Vec<Step> {
-    let mut left: Vec<i64> = buckets.iter().map(|bucket| bucket.available.max(0)).collect();
+    let mut left: Vec<i64> = buckets.iter().map(|bucket| bucket.available).collect();
     let mut granted = vec![0i64; buckets.len()];
     let mut shifts = Shifts::default();
+    for place in 0..left.len() {
+        let owed = left.get(place).copied().unwrap_or(0).saturating_neg();
+        shifts.collect(&mut left, &granted, place, owed);
+    }
     for ask in asks {
         // What an earlier ask was granted is not there for this one.
         let free = |place: usize| {
@@ -155,6 +160,14 @@ mod tests {
         assert_eq!(told(&fast, &[]), Vec::<String>::new());
         fast[1].available = 20;
         assert_eq!(told(&fast, &[]), ["b0 b1 99"]);
+    }
+
+    #[test]
+    fn what_a_bucket_owes_is_made_good_before_anything_else_is_sold() {
+        assert_eq!(told(&buckets(&[5, -3, 0]), &[(2, 1)]), ["b0 b1 3", "b0 b2 1"]);
+        // Three are owed and four are there: one is left for one buyer.
+        assert_eq!(told(&buckets(&[2, -3, 2]), &[(1, 1), (0, 1)]), ["b0 b1 2", "b2 b1 2"]);
+        assert_eq!(told(&buckets(&[2, -3, 0]), &[(2, 1)]), ["b0 b1 2"]);
     }
 
     #[test]

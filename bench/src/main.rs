@@ -14,6 +14,7 @@ mod rdb;
 mod report;
 mod rows;
 mod server;
+mod shards;
 mod sizes;
 mod stats;
 mod summary;
@@ -71,6 +72,8 @@ enum Part {
     Memory,
     /// Saving and loading
     Rdb,
+    /// One SKU in several buckets, and its balancer
+    Shards,
 }
 
 /// All that was measured on one server.
@@ -113,11 +116,12 @@ fn measure(plan: &Plan<'_>, part: Option<Part>, sizes: &Sizes) -> Result<Measure
         measured.sections.extend(report::comparison(&comparison, counted));
         measured.comparison = Some(comparison);
     }
-    for part in [Part::Memory, Part::Tails, Part::Rdb].into_iter().filter(|part| wanted(*part)) {
+    for part in [Part::Memory, Part::Tails, Part::Rdb, Part::Shards].into_iter().filter(|part| wanted(*part)) {
         let (title, section) = match part {
             Part::Memory => ("Memory per live order", memory::run(plan, sizes)),
             Part::Tails => ("Tails", tails::run(plan, sizes)),
             Part::Rdb => ("RDB", rdb::run(plan, sizes)),
+            Part::Shards => ("Shards", shards::run(plan, sizes)),
             Part::Rows => continue,
         };
         let mut section = section.unwrap_or_else(|error| {

@@ -74,6 +74,9 @@ fn the_long_parts_measure_something() {
         "rdb",
         &["RDB against the keys of C: save", "RDB against the keys of C: load", "RDB against the keys of C: size"],
     );
+    let report = bench(&["shards"], dir.path());
+    assert!(cell(&report, "4 buckets", 1) > 0.0 && cell(&report, "4 buckets", 2) > 0.0, "{report}");
+    assert!(report.contains("moves a second") && report.contains("| 64 | users by Zipf, s = 1 |"), "{report}");
     found(
         "tails",
         &["slowest call while a pool grows", "holds due in one second: all back, events off", "UNLINK", "FLUSHALL"],

@@ -12,6 +12,7 @@ mod expected_state;
 mod full;
 mod fuzz;
 mod histories;
+mod hot_sku;
 mod payloads;
 mod record;
 mod rounds;
@@ -43,6 +44,9 @@ enum Campaign {
     /// A sharded pool in process: movers that die, clocks apart, slots that move, failovers that
     /// lose a second.
     Shards(histories::Options),
+    /// One hot SKU in buckets, in a real cluster: kill -9, failovers and slots that move during its
+    /// sale.
+    HotSku(rounds::Bounds),
     /// Random and damaged bytes against parsers and decoders, in process.
     Fuzz(fuzz::Options),
     /// Damaged RESTORE payloads at a server.
@@ -75,6 +79,7 @@ fn carry_out(cli: Cli) -> u64 {
         Campaign::Simulate(options) => histories::run(&simulate::SIMULATE, &options, &ledger),
         Campaign::Sequences(options) => sequences::run(&options, &ledger),
         Campaign::Shards(options) => histories::run(&shards::SHARDS, &options, &ledger),
+        Campaign::HotSku(bounds) => hot_sku::run(&bounds, &ledger),
         Campaign::Fuzz(options) => fuzz::run(&options, &ledger),
         Campaign::Payloads(options) => payloads::run(&options, &ledger),
         Campaign::Crash(options) => crash::run(&options, &ledger),
@@ -176,6 +181,11 @@ mod short {
     #[test]
     fn what_was_waited_for_survives_a_failover() {
         finds_nothing("durable --seed 1 --seeds 2");
+    }
+
+    #[test]
+    fn a_hot_sku_is_sold_once() {
+        finds_nothing("hot-sku --seed 1 --seeds 1");
     }
 
     #[test]

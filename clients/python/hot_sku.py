@@ -8,7 +8,7 @@ still have units, a balancer (`stockctl balance`) is asked for them, and the sam
 import json
 import time
 
-from redis_stock import Limited, SoldOut, Stock, bucket_of, calls
+from redis_stock import Stock, ask_of, bucket_of, calls
 
 # For so long a buyer waits for units of other buckets, and for the next look at the own one.
 WAIT_S, LOOK_S = 0.2, 0.004
@@ -38,17 +38,11 @@ class ShardedPool:
         while True:
             call = calls.reserve(self.buckets[bucket], order, quantity, attributes=attributes, **options)
             answer = self.shop.do(call)
-            ask = [order, bucket, quantity]
-            if isinstance(answer, Limited):
-                # A limit that names the bucket's dimension is whole in the bucket, and so is one on a single order.
-                by, window, count = answer.limit.split("/")
-                if self.by in by.split("+") or window == "order":
-                    return answer
-                ask = [order, bucket, quantity if count == "units" else 1, answer.limit, answer.value]
-            elif not isinstance(answer, SoldOut):
+            ask = ask_of(answer, order, bucket, quantity, self.by)
+            if ask is None:
                 return answer
             left = self.left()
             if left is None or left < quantity or time.monotonic() > until:
                 return answer
-            self.client.rpush(f"{{{self.name}}}asks", json.dumps(ask))
+            self.client.rpush(f"{{{self.name}}}asks", ask)
             time.sleep(LOOK_S)

@@ -61,11 +61,7 @@ impl Cli {
         };
         let mut servers = Servers::open(&self.connect).await?;
         match command {
-            Command::Balance(args) => {
-                // Who waits for buyers keeps a connection busy.
-                let mut waiting = Servers::open(&self.connect).await?;
-                balance::run(&args, &mut servers, &mut waiting, self.json).await
-            }
+            Command::Balance(args) => balance::run(&args, &mut servers, &self.connect, self.json).await,
             Command::Explain(args) => explain::run(&args, &mut servers, self.json).await,
             Command::Holds(args) => holds::run(&args, &mut servers, self.json).await,
             Command::Pools(args) => pools::run(&args, &mut servers, self.json).await,

@@ -43,6 +43,11 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
+/// Whether a server cannot be reached, or cannot serve at the moment.
+pub fn is_unreachable(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Failure::Unreachable(_)))
+}
+
 /// An error in words: its causes, without those that the one before has already.
 pub fn error_chain(error: &anyhow::Error) -> String {
     let mut text = String::new();

@@ -29,17 +29,22 @@ impl Cluster {
 
     /// The same, whose nodes have these arguments, too.
     pub fn steady_with(args: &[&str]) -> Cluster {
-        Cluster::launch(60_000, args)
+        Cluster::launch(PRIMARIES, 60_000, args)
     }
 
     /// A cluster that gives a silent primary up after `node_timeout_ms`.
     pub fn start(node_timeout_ms: u64) -> Cluster {
-        Cluster::launch(node_timeout_ms, &[])
+        Cluster::launch(PRIMARIES, node_timeout_ms, &[])
     }
 
-    fn launch(node_timeout_ms: u64, more: &[&str]) -> Cluster {
+    /// One of so many primaries; the replica of each stands as far behind it.
+    pub fn of(primaries: usize, node_timeout_ms: u64) -> Cluster {
+        Cluster::launch(primaries, node_timeout_ms, &[])
+    }
+
+    fn launch(primaries: usize, node_timeout_ms: u64, more: &[&str]) -> Cluster {
         let timeout = node_timeout_ms.to_string();
-        let nodes: Vec<Server> = (0..2 * PRIMARIES)
+        let nodes: Vec<Server> = (0..2 * primaries)
             .map(|_| {
                 let bus = free_port().to_string();
                 let args = [
@@ -67,7 +72,18 @@ impl Cluster {
         cluster
     }
 
-    /// Makes the nodes known to each other, hands out the slots, and gives each primary its replica.
+    /// How many primaries it was started with.
+    pub fn primaries(&self) -> usize {
+        self.nodes.len() / 2
+    }
+
+    /// The node that was started as the other one of a pair, a primary and its replica.
+    pub fn other_of(&self, node: usize) -> usize {
+        (node + self.primaries()) % self.nodes.len()
+    }
+
+    /// Makes the nodes known to each other, hands out the slots, and gives each primary its
+    /// replica.
     fn introduce(&self) {
         for (n, node) in self.nodes.iter().enumerate() {
             node.client().expect(&format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1), "OK");
@@ -79,8 +95,9 @@ impl Cluster {
                 client.expect(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", other.port()), "OK");
             }
         }
-        for (n, node) in self.nodes[..PRIMARIES].iter().enumerate() {
-            let slots = share(n);
+        let count = self.primaries();
+        for (n, node) in self.nodes[..count].iter().enumerate() {
+            let slots = share_of(n, count);
             node.client().expect(&format!("CLUSTER ADDSLOTSRANGE {} {}", slots.start(), slots.end()), "OK");
         }
         for node in &self.nodes {
@@ -88,20 +105,21 @@ impl Cluster {
             wait_until("each node knows the others and is well", || {
                 let text = client.say("CLUSTER INFO").text();
                 let known = format!("cluster_known_nodes:{}\r\n", self.nodes.len());
-                text.contains("cluster_state:ok") && text.contains(&known) && text.contains("cluster_size:3")
+                let size = format!("cluster_size:{count}\r\n");
+                text.contains("cluster_state:ok") && text.contains(&known) && text.contains(&size)
             });
         }
-        for n in PRIMARIES..self.nodes.len() {
+        for n in count..self.nodes.len() {
             let mut client = self.nodes[n].client();
             wait_until("the primary is known", || {
-                !client.say(&format!("CLUSTER REPLICATE {}", self.ids[n - PRIMARIES])).is_error()
+                !client.say(&format!("CLUSTER REPLICATE {}", self.ids[n - count])).is_error()
             });
         }
-        for n in PRIMARIES..self.nodes.len() {
+        for n in count..self.nodes.len() {
             self.nodes[n].wait_for_link();
         }
         // A primary counts its replicas before a failover or a WAIT can work.
-        for primary in &self.nodes[..PRIMARIES] {
+        for primary in &self.nodes[..count] {
             let mut client = primary.client();
             wait_until("the replica is online", || {
                 info(&mut client, "replication").get("slave0").is_some_and(|line| line.contains("state=online"))
@@ -162,7 +180,8 @@ impl Cluster {
         });
     }
 
-    /// Makes a replica the primary with `CLUSTER FAILOVER`, which is given up by itself after 5 s where it did not work.
+    /// Makes a replica the primary with `CLUSTER FAILOVER`, which is given up by itself after 5 s
+    /// where it did not work.
     pub fn hand_over(&self, to: usize) {
         let mut client = self.client(to);
         for _ in 0..5 {
@@ -191,7 +210,12 @@ impl Cluster {
 
 /// The slots of a primary at the start.
 pub fn share(primary: usize) -> RangeInclusive<usize> {
-    let size = SLOTS.div_ceil(PRIMARIES);
+    share_of(primary, PRIMARIES)
+}
+
+/// The slots of one of so many primaries at the start.
+pub fn share_of(primary: usize, primaries: usize) -> RangeInclusive<usize> {
+    let size = SLOTS.div_ceil(primaries);
     primary * size..=((primary + 1) * size - 1).min(SLOTS - 1)
 }
 
@@ -201,7 +225,12 @@ pub fn tag_of(primary: usize) -> String {
 }
 
 pub fn tags_of(primary: usize) -> impl Iterator<Item = String> {
-    (0..).map(|n| format!("t{n}")).filter(move |tag| share(primary).contains(&slot_of(tag.as_bytes()).into()))
+    tags_within(share(primary))
+}
+
+/// Hash tags whose slots are among these.
+pub fn tags_within(slots: RangeInclusive<usize>) -> impl Iterator<Item = String> {
+    (0..).map(|n| format!("t{n}")).filter(move |tag| slots.contains(&slot_of(tag.as_bytes()).into()))
 }
 
 /// The slot of a key, by the rule of the cluster specification: CRC16 (XMODEM) of the hash tag.

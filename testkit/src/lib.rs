@@ -19,6 +19,7 @@ pub mod databases;
 pub mod entry;
 pub mod proxy;
 pub mod server;
+pub mod shopper;
 pub mod value;
 
 pub mod generate;
@@ -33,11 +34,13 @@ pub mod targets;
 
 mod calls;
 mod notifications;
+mod program;
 mod wait;
 
-pub use calls::{info, stock_info};
+pub use calls::{info, orders_in, stock_info};
 pub use client::Client;
 pub use notifications::Events;
+pub use program::program;
 pub use server::Server;
 pub use value::{fits, status_word, Value};
 pub use wait::{now_ms, pass, poll, wait_until};

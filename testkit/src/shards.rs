@@ -1,10 +1,12 @@
-//! A sharded pool in one process, under one seed, on virtual time: 2 to 64 buckets with clocks of their own, buyers,
-//! and several movers that read what the buckets say and make the calls that `stock-balance` plans.
+//! A sharded pool in one process, under one seed, on virtual time: 2 to 64 buckets with clocks of
+//! their own, buyers, and several movers that read what the buckets say and make the calls that
+//! `stock-balance` plans.
 //!
-//! A call may not be made, or may be made without an answer. Movers die between any two calls; old ones wake again with
-//! the plans of a long time ago. Buckets restart through their encoding, shift to a server with another clock, and fail
-//! over to a replica that lacks up to a second. After every call the units are conserved, to the unit, and so are the
-//! shares of limits; at the end everything has arrived, every unit can be sold, and the limits were exact.
+//! A call may not be made, or may be made without an answer. Movers die between any two calls; old
+//! ones wake again with the plans of a long time ago. Buckets restart through their encoding, shift
+//! to a server with another clock, and fail over to a replica that lacks up to a second. After
+//! every call the units are conserved, to the unit, and so are the shares of limits; at the end
+//! everything has arrived, every unit can be sold, and the limits were exact.
 //!
 //! A seed is a whole history: seed modulo 4 says what may happen in it.
 
@@ -406,9 +408,9 @@ impl World {
     fn look(&mut self, mover: &mut Mover) {
         let at = mover.seen.len();
         let (key, rate) = (self.shards[at].key.clone(), self.shards[at].sales);
-        let available = self.call(at, &words(&format!("STOCK.AVAILABLE {key}")));
+        let pool = self.call(at, &words(&format!("STOCK.GET {key}")));
         let shifts = self.call(at, &words(&format!("STOCK.SHIFTS {key}")));
-        let (Some(available), Some(shifts)) = (available, shifts) else { return };
+        let (Some(pool), Some(shifts)) = (pool, shifts) else { return };
         if mover.share_asked.is_none() && at == 0 {
             mover.share_asked = self.share_asks.pop();
         }
@@ -417,7 +419,7 @@ impl World {
             let Some(Reply::Array(lines)) = self.call(at, &words(&line)) else { return };
             mover.free.push(number(lines[0].field("remaining")));
         }
-        let available = number(items(Some(&available)).first());
+        let available = number(pool.field("available")).max(0) - number(pool.field("shortfall"));
         mover.seen.push(Bucket { key, available, rate, lanes: lanes(&shifts) });
     }
 
@@ -588,7 +590,8 @@ impl World {
         }
     }
 
-    /// Nothing goes wrong any more: movers come to an end, and then all that is left can be bought in one bucket.
+    /// Nothing goes wrong any more: movers come to an end, and then all that is left can be bought
+    /// in one bucket.
     fn end(&mut self) {
         self.now_ms += 10 * LOST_MS;
         for shard in &mut self.shards {
@@ -610,8 +613,8 @@ impl World {
         let seen = self.truth();
         assert_eq!(settle(&seen), [], "everything arrives");
         assert_eq!(in_flight(&seen), (0, 0));
-        // What two have bought at the same time is owed; the rest is found, wherever it is.
-        let left: i64 = seen.iter().map(|bucket| bucket.available.max(0)).sum();
+        // What two have bought at the same time is made good; the rest is found, wherever it is.
+        let left = seen.iter().map(|bucket| bucket.available).sum::<i64>().max(0);
         let at = self.place();
         for _ in 0..100 {
             if left == 0 || self.truth()[at].available >= left {
@@ -626,7 +629,9 @@ impl World {
                 self.call(at, &step.words());
             }
         }
-        assert!(left == 0 || self.truth()[at].available == left, "the last {left} units are found");
+        let end: Vec<i64> = self.truth().iter().map(|bucket| bucket.available).collect();
+        assert!(left == 0 || end[at] == left, "the last {left} units are found in {at}: {end:?}");
+        assert!(left == 0 || end.iter().all(|&units| units >= 0), "nothing is owed while some are left: {end:?}");
         self.check_limits();
         for at in 0..self.shards.len() {
             assert_eq!(verify(self.pool(at)), Vec::<String>::new());

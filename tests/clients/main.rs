@@ -3,6 +3,7 @@
 mod changing;
 mod collect;
 mod half_moved;
+mod hot_sku;
 mod libraries;
 mod programs;
 mod routing;

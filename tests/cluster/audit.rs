@@ -4,29 +4,8 @@ use std::collections::HashMap;
 
 use crate::load::{Fate, Ledger};
 use testkit::cluster::{Cluster, PRIMARIES};
-use testkit::{poll, stock_info, wait_until, Client, Value};
-
-/// The orders of one pool in one state, with their quantities.
-pub fn orders_in(client: &mut Client, key: &str, state: &str) -> HashMap<String, i64> {
-    let mut names = Vec::new();
-    let mut cursor = "0".to_string();
-    loop {
-        let answer = client.say(&format!("STOCK.ORDERS {key} {cursor} STATE {state} COUNT 1000"));
-        let items = answer.items();
-        names.extend(items[1].items().chunks(2).map(|pair| pair[0].text()));
-        cursor = match &items[0] {
-            Value::Int(n) => n.to_string(),
-            other => other.text(),
-        };
-        if cursor == "0" {
-            break;
-        }
-    }
-    let calls: Vec<Vec<&str>> = names.iter().map(|name| vec!["STOCK.ORDER", key, name]).collect();
-    let answers = client.pipeline(&calls);
-    let quantities = answers.iter().map(|answer| answer.field("qty").int());
-    names.iter().cloned().zip(quantities).collect()
-}
+pub use testkit::orders_in;
+use testkit::{poll, stock_info, wait_until, Client};
 
 /// What the shoppers were told of one pool, order by order.
 pub fn told(ledger: &Ledger, key: &str, fate: Fate) -> HashMap<String, i64> {

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::audit;
 use crate::load::{Fate, Ledger, Load, Order, Shelf};
-use crate::shopper::Shopper;
 use testkit::cluster::{slot_of, tag_of, Cluster, PRIMARIES};
+use testkit::shopper::Shopper;
 use testkit::{status_word, Client};
 
 const PUT_IN: i64 = 100_000;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::shopper::{Met, Shopper};
+use testkit::shopper::{Met, Shopper};
 use testkit::{now_ms, status_word, wait_until};
 
 /// How many buy at the same time.

@@ -6,7 +6,6 @@ mod failover;
 mod load;
 mod resharding;
 mod routing;
-mod shopper;
 mod slot_import;
 mod slot_import_cut;
 mod slot_import_newer;

@@ -85,6 +85,13 @@ type asked struct {
 	// In place of a call: which of so many buckets this value has.
 	Bucket string
 	Count  int
+	// In place of a call: what a buyer asks for after this refusal.
+	Ask *struct {
+		Order, By string
+		Bucket    int
+		Quantity  int64
+	}
+	Refused *stock.Refusal
 }
 
 // driver makes typed calls, a line each.
@@ -112,6 +119,14 @@ func driver(c *stock.Client) {
 		must(json.Unmarshal(in.Bytes(), &one))
 		if one.Bucket != "" {
 			must(out.Encode(stock.BucketOf(raw(one.Bucket), one.Count)))
+			continue
+		}
+		if ask := one.Ask; ask != nil {
+			text := stock.AskOf(one.Refused, ask.Order, ask.Bucket, ask.Quantity, ask.By)
+			if text == "" {
+				text = "null"
+			}
+			must(out.Encode(json.RawMessage(text)))
 			continue
 		}
 		value, err := stock.DoAny(ctx, c, typed(one.Method, one.Args))

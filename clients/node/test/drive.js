@@ -3,7 +3,7 @@
 
 import { createInterface } from "node:readline";
 import { Command } from "ioredis";
-import { bucketOf, calls, Collector, Stock, StockError, Unanswered } from "../lib/index.js";
+import { askOf, bucketOf, calls, Collector, Stock, StockError, Unanswered } from "../lib/index.js";
 import { run as shop } from "../shop.js";
 
 const flags = process.argv.filter((word) => word.startsWith("--"));
@@ -200,6 +200,10 @@ async function driver(stock) {
     const given = JSON.parse(line);
     if (given.bucket !== undefined) {
       console.log(bucketOf(bytes(given.bucket), given.count));
+      continue;
+    }
+    if (given.ask !== undefined) {
+      console.log(askOf(given.refused, given.ask) ?? "null");
       continue;
     }
     const make = ({ method, args: of }) => CALLS[method](of);

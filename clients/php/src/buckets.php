@@ -20,3 +20,23 @@ function bucketOf(string $value, int $count): int
     $h ^= $h >> 16;
     return ($h * $count) >> 32;
 }
+
+/**
+ * What a buyer puts down in `{NAME}asks` after this answer of reserve, so that a balancer brings it from other buckets; null: no
+ * other bucket can help, and the answer is final. $by is the dimension by which buckets are chosen: a limit that names it is whole
+ * in the bucket, and so is one on a single order. The order and the values must be UTF-8.
+ */
+function askOf(mixed $answer, string $order, int $bucket, int $quantity, string $by): ?string
+{
+    $ask = [$order, $bucket, $quantity];
+    if ($answer instanceof Limited) {
+        [$dims, $window, $counted] = explode('/', $answer->limit);
+        if (in_array($by, explode('+', $dims), true) || $window === 'order') {
+            return null;
+        }
+        $ask = [$order, $bucket, $counted === 'units' ? $quantity : 1, $answer->limit, $answer->value];
+    } elseif (!$answer instanceof SoldOut) {
+        return null;
+    }
+    return json_encode($ask, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+}

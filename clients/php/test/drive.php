@@ -129,6 +129,17 @@ function driver(Stock $stock): void
             echo RedisStock\bucketOf($asked['bucket'], $asked['count']), "\n";
             continue;
         }
+        if (isset($asked['ask'])) {
+            ['order' => $order, 'bucket' => $bucket, 'quantity' => $quantity, 'by' => $by] = json_decode($line, true)['ask'];
+            $refused = json_decode($line, true)['refused'];
+            $answer = match ($refused['word']) {
+                'SOLDOUT' => new RedisStock\SoldOut('k', 0),
+                'LIMITED' => new RedisStock\Limited('k', $refused['limit'], $refused['value'], 1, 1, 0),
+                default => new Refused($refused['word'], 'k'),
+            };
+            echo RedisStock\askOf($answer, $order, $bucket, $quantity, $by) ?? 'null', "\n";
+            continue;
+        }
         $single = !array_is_list($asked);
         if ($single) {
             try {

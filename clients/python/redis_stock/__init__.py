@@ -12,10 +12,10 @@
 
 from . import answers, calls
 from .answers import *  # noqa: F401,F403
-from .buckets import bucket_of
+from .buckets import ask_of, bucket_of
 from .calls import Call
 from .client import AsyncStock, Stock
 from .collect import Collector
 
 __all__ = [name for name, value in vars(answers).items() if isinstance(value, type) and value.__module__ == answers.__name__]
-__all__ += ["AsyncStock", "Call", "Collector", "Stock", "answers", "bucket_of", "calls"]
+__all__ += ["AsyncStock", "Call", "Collector", "Stock", "answers", "ask_of", "bucket_of", "calls"]

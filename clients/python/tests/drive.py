@@ -19,7 +19,7 @@ from redis.cluster import LoadBalancingStrategy  # noqa: E402
 
 import shop  # noqa: E402
 import shop_async  # noqa: E402
-from redis_stock import AsyncStock, Call, Stock, StockError, Unanswered, answers, bucket_of, calls  # noqa: E402
+from redis_stock import AsyncStock, Call, Stock, StockError, Unanswered, answers, ask_of, bucket_of, calls  # noqa: E402
 
 FLAGS = [word for word in sys.argv if word.startswith("--")]
 LIBRARY, PORT, MODE, *ARGS = [word for word in sys.argv[1:] if not word.startswith("--")]
@@ -304,6 +304,14 @@ async def driver(stock):
         given = json.loads(line)
         if "bucket" in given:
             print(bucket_of(data(given["bucket"]), given["count"]), flush=True)
+            continue
+        if "ask" in given:
+            refused, ask = given["refused"], given["ask"]
+            if refused["word"] == "LIMITED":
+                answer = answers.Limited("k", refused["limit"], tuple(refused["value"]), 1, 1, 0)
+            else:
+                answer = answers.SoldOut("k", 0) if refused["word"] == "SOLDOUT" else answers.Suspended("k")
+            print(ask_of(answer, ask["order"], ask["bucket"], ask["quantity"], ask["by"]) or "null", flush=True)
             continue
         try:
             if isinstance(given, list):

@@ -28,7 +28,7 @@ mod stock;
 mod text;
 
 pub use answers::*;
-pub use buckets::bucket_of;
+pub use buckets::{ask_of, bucket_of};
 pub use calls::*;
 pub use collect::Collector;
 pub use error::{Class, Error};

@@ -62,7 +62,7 @@ pub struct ConnectArgs {
 
 impl ConnectArgs {
     /// For how long an answer is waited for.
-    pub(super) fn patience(&self) -> Duration {
+    pub fn patience(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }
 

@@ -5,6 +5,7 @@ mod args;
 mod cluster;
 mod redirect;
 mod sentinel;
+mod subscribe;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value};
 
-use crate::failure::{failed, unconnected, Failure};
+use crate::failure::{failed, is_unreachable, unconnected, Failure};
 use crate::reply::{bytes, info_field};
 
 pub use args::ConnectArgs;
@@ -116,9 +117,15 @@ impl Servers {
             match self.describe(&address).await {
                 Ok(info) if info_field(&info, "cluster_enabled") == Some("1") && !self.args.single => {
                     self.home = seed.clone();
-                    let slots = self.slots(&address).await?;
-                    self.topology = Topology::Cluster(slots);
-                    return Ok(());
+                    match self.slots(&address).await {
+                        Ok(slots) => {
+                            self.topology = Topology::Cluster(slots);
+                            return Ok(());
+                        }
+                        // It loads its data: another node knows as much.
+                        Err(error) if is_unreachable(&error) => missing = Some(error),
+                        Err(error) => return Err(error),
+                    }
                 }
                 Ok(info) => {
                     let role = match info_field(&info, "role") {
@@ -129,7 +136,7 @@ impl Servers {
                     answered = true;
                 }
                 // The others may still have an answer; who asks this one sees that it has none.
-                Err(error) if matches!(error.downcast_ref(), Some(Failure::Unreachable(_))) => {
+                Err(error) if is_unreachable(&error) => {
                     alone.push(Node { primary: String::new(), address, role: Role::Primary });
                     missing = Some(error);
                 }
@@ -273,12 +280,18 @@ impl Servers {
         self.open.get_mut(address).context("a connection that was just opened")
     }
 
+    /// How to connect to a server.
+    fn way_to(&self, address: &str) -> Result<ConnectionInfo> {
+        self.named.get(address).map_or_else(|| another(&self.home, address), |info| Ok(info.clone()))
+    }
+
+    fn settings(&self) -> AsyncConnectionConfig {
+        settings(self.args.patience())
+    }
+
     async fn connect(&self, address: &str) -> Result<MultiplexedConnection> {
-        let info = match self.named.get(address) {
-            Some(info) => info.clone(),
-            None => another(&self.home, address)?,
-        };
-        let mut connection = connect(info, self.args.patience()).await?;
+        let info = self.way_to(address)?;
+        let mut connection = connect(info, self.settings()).await?;
         // Only so that CLIENT LIST tells who it is: a server that refuses it is as good.
         let mut name = redis::cmd("CLIENT");
         name.arg("SETNAME").arg("stockctl");
@@ -308,15 +321,19 @@ pub fn whole(address: &str, answer: Value) -> Result<Value> {
     answer.extract_error().map_err(|error: RedisError| failed(address, &error))
 }
 
+/// For so long a connection, and an answer, is waited for.
+fn settings(patience: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_response_timeout(Some(patience))
+        .set_connection_timeout(Some(CONNECT.min(patience)))
+}
+
 /// Connects as the user, in RESP3, where maps are maps.
-async fn connect(info: ConnectionInfo, patience: Duration) -> Result<MultiplexedConnection> {
+async fn connect(info: ConnectionInfo, settings: AsyncConnectionConfig) -> Result<MultiplexedConnection> {
     let address = info.addr().to_string();
     let by_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
     let client = Client::open(info).map_err(|error| failed(&address, &error))?;
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(Some(patience))
-        .set_connection_timeout(Some(CONNECT.min(patience)));
-    let opened = client.get_multiplexed_async_connection_with_config(&config).await;
+    let opened = client.get_multiplexed_async_connection_with_config(&settings).await;
     opened.map_err(|error| unconnected(&address, by_tls, &error))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use redis::{ConnectionInfo, Value};
 
-use super::{connect, Node, Role};
+use super::{connect, settings, Node, Role};
 use crate::failure::{failed, Failure};
 use crate::reply::{bytes, field, list, text};
 
@@ -43,7 +43,7 @@ pub async fn find(sentinels: &[ConnectionInfo], name: &str, patience: Duration) 
 
 async fn ask(sentinel: &ConnectionInfo, name: &str, patience: Duration) -> Result<Watched> {
     let at = sentinel.addr().to_string();
-    let mut connection = connect(sentinel.clone(), patience).await?;
+    let mut connection = connect(sentinel.clone(), settings(patience)).await?;
     let mut primary = redis::cmd("SENTINEL");
     primary.arg("get-master-addr-by-name").arg(name);
     let primary: Value = primary.query_async(&mut connection).await.map_err(|error| failed(&at, &error))?;

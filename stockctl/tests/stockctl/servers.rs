@@ -6,6 +6,7 @@ use testkit::cluster::{slot_of, tag_of, Cluster};
 use testkit::server::free_port;
 use testkit::{wait_until, Client, Server};
 
+use crate::fake::Fake;
 use crate::harness::{command, ended, run, url, Ended};
 
 fn at(port: u16, words: &[&str]) -> Ended {
@@ -158,6 +159,14 @@ fn a_cluster_is_found_from_any_node_and_asked_whole() {
     }
     // One that is not there is passed over.
     let seeds = format!("redis://127.0.0.1:{},redis://127.0.0.1:{}", free_port(), cluster.ports()[0]);
+    assert_eq!(ended_of(&["--url", &seeds, "pools", "--json"]).ok().json()["seen"], 3);
+    // So is one that is loading its data.
+    let loading = Fake::start(|words| match words.join(" ").as_str() {
+        "INFO cluster" => "$19\r\ncluster_enabled:1\r\n\r\n".into(),
+        "INFO replication" => "$13\r\nrole:master\r\n\r\n".into(),
+        _ => "-LOADING Redis is loading the dataset in memory\r\n".into(),
+    });
+    let seeds = format!("{},redis://127.0.0.1:{}", loading.url(), cluster.ports()[0]);
     assert_eq!(ended_of(&["--url", &seeds, "pools", "--json"]).ok().json()["seen"], 3);
     // Replicas, in place of the primaries.
     let replicas = at(cluster.ports()[0], &["pools", "--json", "--replicas"]).ok().json();

@@ -42,6 +42,12 @@ impl Driver {
         self.line(&json!({"bucket": value, "count": count})).as_u64().expect("a number")
     }
 
+    /// What a buyer asks a balancer for, as asks.txt has it.
+    #[track_caller]
+    pub fn ask(&mut self, asked: &Json) -> Json {
+        self.line(asked)
+    }
+
     /// All at once.
     #[track_caller]
     pub fn pipeline(&mut self, calls: &[(&str, Json)]) -> Vec<Json> {

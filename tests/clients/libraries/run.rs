@@ -44,6 +44,12 @@ fn every_answer_has_its_type() {
                     wrong.push(format!("{value} is in bucket {found} of {count}, not in {bucket}"));
                 }
             }
+            for (asked, ask) in vectors::asks() {
+                let found = driver.ask(&asked);
+                if found != ask {
+                    wrong.push(format!("{asked} asks for {found}, not for {ask}"));
+                }
+            }
             driver.end();
             assert!(wrong.is_empty(), "{} {flags:?}:\n{}", library.name, wrong.join("\n"));
         }

@@ -79,6 +79,18 @@ pub fn buckets() -> Vec<(Json, u32, u64)> {
     lines.collect()
 }
 
+/// The lines of asks.txt: what the driver is sent, and what it answers.
+pub fn asks() -> Vec<(Json, Json)> {
+    let source = fs::read_to_string(clients("vectors/asks.txt")).expect("asks.txt");
+    let lines = source.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let parts: Vec<Json> = line.split('\t').map(|json| serde_json::from_str(json).expect("JSON")).collect();
+        let [asked, refused, ask] = &parts[..] else { panic!("ASKED, REFUSED and ASK: {line}") };
+        let asked = json!({"order": asked[0], "bucket": asked[1], "quantity": asked[2], "by": asked[3]});
+        (json!({"ask": asked, "refused": refused}), ask.clone())
+    });
+    lines.collect()
+}
+
 /// One line of calls.txt.
 struct Line {
     name: String,

@@ -52,6 +52,15 @@ async fn driver(stock: &Stock) -> Ended {
             io::stdout().flush()?;
             continue;
         }
+        if let Some(ask) = asked.get("ask") {
+            let word = |of: &Json, name: &str| of[name].as_str().unwrap_or_default().to_string();
+            let number = |name: &str| ask[name].as_u64().unwrap_or_default();
+            let (bucket, quantity) = (number("bucket") as u32, number("quantity"));
+            let asked = ask_of(&refused(&asked["refused"]), &word(ask, "order"), bucket, quantity, &word(ask, "by"));
+            println!("{}", asked.as_deref().unwrap_or("null"));
+            io::stdout().flush()?;
+            continue;
+        }
         let answer = match asked.as_array() {
             Some(calls) => stock.pipeline(calls.iter().map(typed)).await.into_iter().map(typed::written).collect(),
             None => typed::written(stock.call(typed(&asked)).await),
@@ -60,6 +69,23 @@ async fn driver(stock: &Stock) -> Ended {
         io::stdout().flush()?;
     }
     Ok(())
+}
+
+/// A refusal as the vectors of asks write it.
+fn refused(json: &Json) -> Refused {
+    let text = |value: &Json| value.as_str().unwrap_or_default().into();
+    let why = match json["word"].as_str() {
+        Some("SOLDOUT") => Why::SoldOut { available: 0 },
+        Some("LIMITED") => Why::Limited(Limited {
+            limit: text(&json["limit"]),
+            value: json["value"].as_array().into_iter().flatten().map(text).collect(),
+            used: 1,
+            max: 1,
+            resets_ms: 0,
+        }),
+        _ => Why::Early { from_ms: 1 },
+    };
+    Refused { word: json["word"].as_str().unwrap_or_default().into(), key: "k".into(), why }
 }
 
 /// Sends what it reads, one JSON list a line: the key, and the words. MARK tells that the warm-up is over.

@@ -217,6 +217,20 @@ public final class Drive {
             if (asked.has("bucket")) {
                 byte[] value = asked.get("bucket").textValue().getBytes(StandardCharsets.ISO_8859_1);
                 System.out.println(Buckets.of(value, asked.get("count").intValue()));
+            } else if (asked.has("ask")) {
+                JsonNode ask = asked.get("ask");
+                JsonNode refused = asked.get("refused");
+                List<String> values = new ArrayList<>();
+                refused.path("value").forEach(value -> values.add(value.textValue()));
+                Refusal refusal = switch (refused.get("word").textValue()) {
+                    case "SOLDOUT" -> new Refusal.SoldOut("k", 0);
+                    case "LIMITED" -> new Refusal.Limited("k", refused.get("limit").textValue(), values, 1, 1, 0);
+                    default -> new Refusal.Other(refused.get("word").textValue(), "k");
+                };
+                byte[] text = Buckets.ask(refusal, ask.get("order").textValue(), ask.get("bucket").intValue(),
+                        ask.get("quantity").longValue(), ask.get("by").textValue()).orElse("null").getBytes(StandardCharsets.UTF_8);
+                System.out.write(text, 0, text.length);
+                System.out.println();
             } else if (asked.isArray()) {
                 List<Call<?>> calls = new ArrayList<>();
                 asked.forEach(one -> calls.add(TypedCall.of(CALLS, one.get("method").textValue(), one.get("args"))));

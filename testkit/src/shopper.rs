@@ -1,5 +1,6 @@
-//! A client of the cluster that does what a shop's client library does: it remembers where slots are, follows MOVED and
-//! ASK, waits at TRYAGAIN, and repeats a call whose answer got lost. It counts what it met.
+//! A client of the cluster that does what a shop's client library does: it remembers where slots
+//! are, follows MOVED and ASK, waits at TRYAGAIN, and repeats a call whose answer got lost. It
+//! counts what it met.
 
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
@@ -7,9 +8,9 @@ use std::ops::AddAssign;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use testkit::client::encode;
-use testkit::cluster::{slot_of, SLOTS};
-use testkit::{Client, Value};
+use crate::client::encode;
+use crate::cluster::{slot_of, SLOTS};
+use crate::{Client, Value};
 
 /// How long one call may take with all its repetitions.
 const PATIENCE: Duration = Duration::from_secs(40);
