@@ -63,7 +63,7 @@ printf 'appendfsync always\nstock.hold-seconds 700\nmaxclients 777\n' >"$work/ow
 docker run -d --name "$name-server" --network none $hardened -v "$work/own.conf:/etc/own.conf:ro" stock-test/server /etc/own.conf \
     --stock.hold-seconds 600 >/dev/null
 healthy "$name-server"
-[ "$(ask "$name-server" STOCK.SET sku:618 100)" = "OK 100 " ] || fail "no sale"
+[ "$(ask "$name-server" STOCK.SET sku:618 100)" = "OK " ] || fail "no sale"
 case $(ask "$name-server" STOCK.RESERVE sku:618 order-1 2) in "OK 2 98 "*) ;; *) fail "RESERVE" ;; esac
 for setting in "maxmemory-policy noeviction" "appendonly yes" "appendfsync always" "maxclients 777" "stock.hold-seconds 600"; do
     [ "$(ask "$name-server" CONFIG GET "${setting% *}")" = "$setting " ] || fail "not $setting"
@@ -74,7 +74,7 @@ healthy "$name-server"
 echo "sold in the server's image, root read-only; there after a restart"
 ledger() {
     # shellcheck disable=SC2086
-    docker run --rm --network "container:$name-server" $hardened --tmpfs /data:mode=1777 -e STOCK_LEDGER_REDIS_URL=redis://127.0.0.1:6379/0 \
+    docker run --rm --network "container:$name-server" $hardened -e STOCK_LEDGER_REDIS_URL=redis://127.0.0.1:6379/0 \
         -e STOCK_LEDGER_DATABASE_URL=sqlite:/data/stock.db stock-test/ledger --log error "$@" || fail "stock-ledger $*"
 }
 ledger init
@@ -82,27 +82,29 @@ docker run --rm --network "container:$name-server" -e STOCKCTL_URL=redis://127.0
     grep -q sku:618 || fail "stockctl pools"
 echo "the ledger made its tables, stockctl asked, each in its image"
 # shellcheck disable=SC2086
-docker run -d --name "$name-shop" --network none $hardened --tmpfs /data:mode=1777 stock-test/shop >/dev/null
+docker run -d --name "$name-shop" --network none $hardened stock-test/shop >/dev/null
 healthy "$name-shop"
 echo "the shop opened in its image, root read-only"
 
 # The pods of the example: one name and one address each, in a network namespace of their own.
 docker run -d --name "$name-network" --network none --entrypoint sleep stock-test/server 600 >/dev/null
+chmod 755 "$work"
 printf '127.0.0.1 localhost\n' >"$work/hosts"
 for n in 0 1 2; do echo "127.0.3.$((n + 1)) redis-stock-$n.redis-stock redis-stock-$n" >>"$work/hosts"; done
 # A block of the ConfigMap.
 block() { awk -v name="  $1: |" '$0 == name { on = 1; next } on && !/^    / { exit } on { print substr($0, 5) }' deploy/kubernetes/redis-stock.yaml; }
 for n in 0 1 2; do
-    mkdir "$work/pod-$n"
+    mkdir "$work/pod-$n" "$work/data-$n"
+    # As fsGroup does it.
+    chmod 777 "$work/data-$n"
     block start.sh >"$work/pod-$n/start.sh"
     { block redis.conf; echo "bind 127.0.3.$((n + 1))"; echo "bind-source-addr 127.0.3.$((n + 1))"; } >"$work/pod-$n/redis.conf"
     chmod -R go=rX "$work/pod-$n"
     # shellcheck disable=SC2086
-    docker run -d --name "$name-pod-$n" --network "container:$name-network" --user 999:999 $hardened --tmpfs /data:mode=1777 \
+    docker run -d --name "$name-pod-$n" --network "container:$name-network" --user 999:999 $hardened -v "$work/data-$n:/data" \
         -e "HOSTNAME=redis-stock-$n" -v "$work/hosts:/etc/hosts:ro" -v "$work/pod-$n:/etc/redis-stock:ro" \
         --entrypoint sh stock-test/server /etc/redis-stock/start.sh >/dev/null
 done
-chmod 755 "$work"
 pod() {
     n=$1
     shift
@@ -119,7 +121,7 @@ until_pod() {
     fail "pod $*: $(pod "$@" 2>&1), not $wanted"
 }
 until_pod "*connected_slaves:2*" 0 INFO replication
-until_pod "OK 100 *" 0 STOCK.SET sku:618 100
+until_pod "OK *" 0 STOCK.SET sku:618 100
 case $(pod 0 STOCK.RESERVE sku:618 order-1 2) in "OK 2 98 "*) ;; *) fail "RESERVE in a pod" ;; esac
 [ "$(pod 0 WAIT 2 5000)" = "2 " ] || fail "the replicas are behind"
 [ "$(pod 2 STOCK.AVAILABLE sku:618)" = "98 " ] || fail "the replica has other figures"
