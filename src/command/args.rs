@@ -254,9 +254,9 @@ impl<'a> Args<'a> {
     /// As [`Args::attributes`].
     pub fn attributes_like(&mut self, recent: &mut RecentNames, attributes: &mut Attributes<'a>) -> Parsed<()> {
         let pairs = self.rest;
-        if attributes.take_like(recent, pairs) {
+        if let Some(valid) = attributes.take_like(recent, pairs, is_id) {
             self.rest = &[];
-            return if attributes.are_values(is_id) { Ok(()) } else { Err(INVALID_VALUE) };
+            return if valid { Ok(()) } else { Err(INVALID_VALUE) };
         }
         self.attributes(attributes)?;
         recent.remember(pairs);

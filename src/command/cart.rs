@@ -80,10 +80,16 @@ pub fn keys<'a>(args: &mut Args<'a>) -> Parsed<&'a [&'a [u8]]> {
     args.take_n(count).ok_or(CommandError::SYNTAX)
 }
 
+/// Each key once, with the position of its first mention, from 1. Most carts have few.
+pub type Distinct<'a> = SmallVec<[(&'a [u8], usize); 4]>;
+
+/// The quantity of each key.
+pub type Quantities = SmallVec<[i64; 4]>;
+
 /// Each key once, with the places of all its mentions passed to `mention` (position in the result,
 /// position among the keys).
-pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) -> SmallVec<[(&'a [u8], usize); 8]> {
-    let mut distinct: SmallVec<[(&[u8], usize); 8]> = SmallVec::new();
+pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) -> Distinct<'a> {
+    let mut distinct = Distinct::new();
     for (at, key) in keys.iter().enumerate() {
         let known = distinct.iter().position(|(other, _)| other == key);
         let position = known.unwrap_or_else(|| {
@@ -95,25 +101,31 @@ pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) ->
     distinct
 }
 
-/// Each key once, with its position, and the quantity of each: the sum where it was named twice.
-pub type Sums<'a> = (SmallVec<[(&'a [u8], usize); 8]>, SmallVec<[i64; 8]>);
-
-/// As many quantities as there are keys, each `least` or more.
+/// As many quantities as there are keys, each `least` or more: each key once, and its quantity, the
+/// sum where it was named twice.
 ///
 /// # Errors
 /// `SYNTAX` if there are fewer, a quantity or a sum that is out of bounds.
-pub fn sums<'a>(args: &mut Args<'_>, named: &[&'a [u8]], least: i64) -> Parsed<Sums<'a>> {
+pub fn sums<'a>(args: &mut Args<'_>, named: &[&'a [u8]], least: i64) -> Parsed<(Distinct<'a>, Quantities)> {
     let given = args.take_n(named.len()).ok_or(CommandError::SYNTAX)?;
-    let given: SmallVec<[i64; 8]> =
-        given.iter().map(|qty| bounded(qty, least..=MAX_UNITS, OUTSIDE)).collect::<Parsed<_>>()?;
-    let mut total: SmallVec<[Option<i64>; 8]> = SmallVec::from_elem(Some(0), named.len());
+    let mut each = Quantities::new();
+    for qty in given {
+        each.push(bounded(qty, least..=MAX_UNITS, OUTSIDE)?);
+    }
+    let (mut totals, mut fits) = (Quantities::new(), true);
     let keys = distinct(named, |place, at| {
-        if let (Some(total), Some(qty)) = (total.get_mut(place), given.get(at)) {
-            *total = total.and_then(|before| sum(before, *qty));
+        let qty = each.get(at).copied().unwrap_or(0);
+        let Some(total) = totals.get_mut(place) else { return totals.push(qty) };
+        match sum(*total, qty) {
+            Some(both) => *total = both,
+            None => fits = false,
         }
     });
-    let qty: Option<SmallVec<[i64; 8]>> = total.iter().take(keys.len()).copied().collect();
-    Ok((keys, qty.ok_or(OUTSIDE)?))
+    if fits {
+        Ok((keys, totals))
+    } else {
+        Err(OUTSIDE)
+    }
 }
 
 /// Opens every pool, and makes the due changes of those that exist. `None`: one does not exist, and

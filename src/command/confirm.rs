@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::args::{bounded, quantity, set_flag, set_once, Args, Parsed};
-use super::commit::{commit_all, context, view, write_pool};
+use super::commit::{commit_all, commit_and_purge, context, view, write_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
 use super::host::Handle;
@@ -113,15 +113,30 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut attributes = Attributes::default();
     let request = parse(&mut args, &mut attributes)?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
-    let changes = match changes(call, handle, request) {
-        Ok(changes) => changes,
-        Err(refusal) => {
-            refused(call, key, handle, &refusal)?;
-            return Ok(());
+    if request.late.is_some() {
+        return confirm_late(call, key, handle, request);
+    }
+    // By reference: a change is large, and is not moved.
+    let decision = decide(&view(call, handle), request);
+    match &decision {
+        Ok(change) => {
+            commit_and_purge(call, handle, change);
+            reply_paid(call, paid(call, handle, Some(change)));
         }
-    };
-    commit_all(call, handle, &changes);
-    reply_paid(call, paid(call, handle, changes.last()));
+        Err(refusal) => refused(call, key, handle, refusal)?,
+    }
+    Ok(())
+}
+
+/// With LATE there may be several changes.
+fn confirm_late(call: &mut Call<'_>, key: &[u8], handle: Handle, request: Confirm<'_>) -> Result<(), CommandError> {
+    match changes(call, handle, request) {
+        Ok(changes) => {
+            commit_all(call, handle, &changes);
+            reply_paid(call, paid(call, handle, changes.last()));
+        }
+        Err(refusal) => refused(call, key, handle, &refusal)?,
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::docs::{reply, Docs};
 use super::error::CommandError;
 use super::event::{self, entry, StreamField};
 use super::host::{Append, Handle, Origin};
-use super::journal::{Notification, Unread};
+use super::journal::{Notification, Unread, Unreadable};
 use super::refusal::Outcome;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::apply::apply;
@@ -142,7 +142,8 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
     let mut effect = match Effect::read(bytes) {
         Ok(effect) => effect,
         Err(damage) => {
-            call.journal.unread = Some(newer_version(bytes).map_or(Unread::Damage(damage), Unread::Version));
+            let why = newer_version(bytes).map_or(Unreadable::Damage(damage), Unreadable::Version);
+            call.journal.unread = Some(Unread::Effect(why));
             return None;
         }
     };
@@ -175,7 +176,7 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
             Ok(Some(step)) => step,
             // A kind of change that a newer module has, or damage.
             Err(damage) => {
-                call.journal.unread = Some(Unread::Damage(damage));
+                call.journal.unread = Some(Unread::Effect(Unreadable::Damage(damage)));
                 return Some(divergences.saturating_add(1));
             }
         };

@@ -59,30 +59,22 @@ pub enum StreamField {
 /// The number of fields.
 pub const FIELDS: usize = 19;
 
-impl StreamField {
-    /// The names, in order.
-    pub const NAMES: [&'static str; FIELDS] = [
-        "type",
-        "pool",
-        "db",
-        "epoch",
-        "seq",
-        "order",
-        "qty",
-        "at",
-        "available",
-        "reserved",
-        "on_hand",
-        "sold",
-        "out",
-        "for",
-        "token",
-        "peer",
-        "changed",
-        "note",
-        "edge",
-    ];
+/// The names, in order, and how each begins in a packed entry.
+macro_rules! names {
+    ($($name:literal)*) => {
+        impl StreamField {
+            /// The names, in order.
+            pub const NAMES: [&'static str; FIELDS] = [$($name),*];
+            /// What stands before the value in a packed entry, behind another.
+            const PACKED_NAMES: [&'static str; FIELDS] = [$(concat!(",\"", $name, "\":")),*];
+        }
+    };
 }
+
+names!(
+    "type" "pool" "db" "epoch" "seq" "order" "qty" "at" "available" "reserved" "on_hand" "sold" "out" "for" "token"
+    "peer" "changed" "note" "edge"
+);
 
 /// A value of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,18 +111,12 @@ const PACKED_VERSION: &str = "1";
 /// they wrote it for.
 #[must_use]
 pub fn entry<'a>(event: &Event<'a>, text: Option<(StreamField, &'a [u8])>, packed: bool) -> StreamEntry<'a> {
-    StreamEntry { fields: fields(event, text), packed }
-}
-
-fn fields<'a>(
-    event: &Event<'a>,
-    text: Option<(StreamField, &'a [u8])>,
-) -> ArrayVec<(StreamField, FieldValue<'a>), FIELDS> {
+    let mut stream_entry = StreamEntry { fields: ArrayVec::new(), packed };
+    let entry = &mut stream_entry.fields;
     let on_hand = match event.on_hand {
         OnHand::Units(units) => FieldValue::Int(units),
         OnHand::Unlimited => FieldValue::Bytes(b""),
     };
-    let mut entry = ArrayVec::new();
     entry.push((StreamField::Type, FieldValue::Word(event.kind.word())));
     entry.push((StreamField::Pool, FieldValue::Key));
     entry.push((StreamField::Db, FieldValue::Db));
@@ -162,7 +148,7 @@ fn fields<'a>(
     if let Some(transition) = event.transitions.iter().next() {
         entry.push((StreamField::Edge, FieldValue::Word(transition.word())));
     }
-    entry
+    stream_entry
 }
 
 /// Writes an entry to `text` as one JSON object: `{"v":1,"type":…,…}`, with the names of the fields
@@ -173,23 +159,14 @@ pub fn pack(text: &mut Vec<u8>, entry: &StreamEntry<'_>, key: &[u8], db: i32) {
     text.extend_from_slice(b"{\"v\":");
     text.extend_from_slice(PACKED_VERSION.as_bytes());
     for &(field, value) in &entry.fields {
-        text.extend_from_slice(b",\"");
-        text.extend_from_slice(StreamField::NAMES.get(field as usize).copied().unwrap_or_default().as_bytes());
-        text.extend_from_slice(b"\":");
+        text.extend_from_slice(StreamField::PACKED_NAMES.get(field as usize).copied().unwrap_or_default().as_bytes());
         match value {
             // Words are plain ASCII, and need no escape.
             FieldValue::Word(word) => plain(text, word.as_bytes()),
             FieldValue::Key => string(text, key),
             FieldValue::Db => number(text, i64::from(db)),
             FieldValue::Int(value) => number(text, value),
-            FieldValue::Epoch(epoch) => {
-                text.push(b'"');
-                for shift in (0..16u32).rev() {
-                    let digit = epoch >> shift.wrapping_mul(4) & 0xf;
-                    text.push(b"0123456789abcdef".get(digit as usize).copied().unwrap_or(b'0'));
-                }
-                text.push(b'"');
-            }
+            FieldValue::Epoch(epoch) => plain(text, &hex(epoch)),
             FieldValue::Bytes(json) if field == StreamField::For => text.extend_from_slice(json),
             FieldValue::Bytes([]) if field == StreamField::OnHand => text.extend_from_slice(b"null"),
             FieldValue::Bytes(bytes) => string(text, bytes),
@@ -205,23 +182,17 @@ fn plain(text: &mut Vec<u8>, value: &[u8]) {
 }
 
 fn number(text: &mut Vec<u8>, value: i64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = value.unsigned_abs();
-    loop {
-        at = at.wrapping_sub(1);
-        if let Some(digit) = digits.get_mut(at) {
-            *digit = b'0'.wrapping_add((rest % 10) as u8);
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+    text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    let mut rest = number;
+    for digit in &mut digits {
+        rest = rest.rotate_left(4);
+        *digit = b"0123456789abcdef".get((rest & 0xf) as usize).copied().unwrap_or(b'0');
     }
-    if value < 0 {
-        text.push(b'-');
-    }
-    text.extend_from_slice(digits.get(at..).unwrap_or_default());
+    digits
 }
 
 /// Writes the attributes of a reservation or a late payment to `text`, as a JSON object; nothing
@@ -356,9 +327,36 @@ fn object<'p>(text: &mut Vec<u8>, pairs: impl Iterator<Item = (&'p [u8], &'p [u8
     text.push(b'}');
 }
 
+/// Whether a text needs no escape: printable ASCII without quotes and backslashes.
+fn is_plain(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk::<8>() else {
+        return text.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
+    };
+    // What the last eight bytes share with those before them is looked at twice.
+    text.chunks_exact(8).filter_map(|eight| eight.first_chunk::<8>()).chain([last]).all(|eight| are_plain(*eight))
+}
+
+/// The same for eight bytes at once. It may take some for not plain that are, behind one that is
+/// not: so only all of them together have an answer.
+#[inline(always)]
+const fn are_plain(eight: [u8; 8]) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES << 7;
+    /// The highest bit of each byte that is below a number of at most 128.
+    const fn below(word: u64, number: u64) -> u64 {
+        word.wrapping_sub(ONES.wrapping_mul(number)) & !word
+    }
+    /// The highest bit of each byte that is this one.
+    const fn equal(word: u64, byte: u8) -> u64 {
+        below(word ^ ONES.wrapping_mul(byte as u64), 1)
+    }
+    let word = u64::from_le_bytes(eight);
+    let other = word | below(word, 0x20) | equal(word, b'"') | equal(word, b'\\') | equal(word, 0x7f);
+    other & HIGH == 0
+}
+
 fn string(text: &mut Vec<u8>, value: &[u8]) {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    if value.iter().all(is_plain) {
+    if is_plain(value) {
         return plain(text, value);
     }
     match std::str::from_utf8(value) {
@@ -380,6 +378,21 @@ mod tests {
         let mut text = Vec::new();
         object(&mut text, pairs.iter().copied());
         String::from_utf8(text).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_needs_an_escape_is_found_at_every_place() {
+        let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+        for len in 0..40 {
+            assert!(is_plain(&vec![b'x'; len]));
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut text = vec![b'x'; len];
+                    text.get_mut(at).into_iter().for_each(|place| *place = byte);
+                    assert_eq!(is_plain(&text), plain(byte), "{byte} at {at} of {len}");
+                }
+            }
+        }
     }
 
     #[test]

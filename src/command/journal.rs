@@ -60,13 +60,27 @@ impl Refused {
     }
 }
 
-/// Why an effect could not be read.
+/// What of replication could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
+    /// An effect: what it changes is missing here.
+    Effect(Unreadable),
+    /// A piece of a pool: the pool is missing here.
+    Piece(Unreadable),
+}
+
+/// Why it could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
     /// It has the encoding of a newer module.
     Version(i32),
-    /// It has a change that this module does not know, or is damaged.
+    /// It has what this module does not know, is damaged, or continues nothing that is here.
     Damage(Damage),
+}
+
+impl Unreadable {
+    /// Its arguments are none that this module knows.
+    pub const FORM: Self = Self::Damage(Damage("its arguments are of no known form"));
 }
 
 /// One answer of a call that has several.
@@ -102,7 +116,7 @@ pub struct Journal {
     pub divergences: u64,
     /// Holds that have expired.
     pub expired: u64,
-    /// Why an effect could not be read, which is one of the divergences.
+    /// What could not be read, which is one of the divergences.
     pub unread: Option<Unread>,
     /// Entries that were appended to event streams.
     pub published: u64,

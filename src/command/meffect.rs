@@ -12,6 +12,7 @@ use super::docs::{reply, Docs};
 use super::effect::{apply_effects, EFFECT_ERRORS, NOT_FOR_CLIENTS};
 use super::error::CommandError;
 use super::host::Origin;
+use super::journal::{Unread, Unreadable};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec};
 
 pub const SPEC: Spec = Spec {
@@ -43,9 +44,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let given = call.args.get(1..).unwrap_or_default();
     let pairs = given.chunks_exact(2);
     if given.is_empty() || !pairs.remainder().is_empty() {
+        call.journal.unread = Some(Unread::Effect(Unreadable::FORM));
         return Err(CommandError::Arity);
     }
     if pairs.len() > MAX_POOLS {
+        call.journal.unread = Some(Unread::Effect(Unreadable::FORM));
         return Err(CommandError::SYNTAX);
     }
     let keys: SmallVec<[&[u8]; 8]> = given.iter().copied().step_by(2).collect();

@@ -3,8 +3,8 @@
 
 use smallvec::SmallVec;
 
-use super::args::{set_once, Args, Parsed, OUTSIDE};
-use super::cart::{keys, refuse_pool, sums, write_pools, CartPools, KEYS, NUMKEYS};
+use super::args::{is, set_once, Args, Parsed, OUTSIDE};
+use super::cart::{keys, refuse_pool, sums, write_pools, CartPools, Distinct, Quantities, KEYS, NUMKEYS};
 use super::commit::{commit_all, commit_and_purge, view};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
@@ -65,9 +65,9 @@ type Orders<'a> = SmallVec<[OrderRef<'a>; 4]>;
 struct Cart<'a> {
     order: &'a [u8],
     /// Each key once, with its position.
-    keys: SmallVec<[(&'a [u8], usize); 8]>,
+    keys: Distinct<'a>,
     /// The quantity of each key; 0 with REPLACES only.
-    qty: SmallVec<[i64; 8]>,
+    qty: Quantities,
     hold: Hold,
     /// The order whose place it takes.
     old: Option<&'a [u8]>,
@@ -82,18 +82,22 @@ fn parse<'r, 'a: 'r>(
 ) -> Parsed<Cart<'r>> {
     let order = args.order()?;
     let named = keys(args)?;
-    if args.option(SPEC.args)? != Some("QTY") {
+    if !args.take().is_some_and(|word| is(word, "QTY")) {
         return Err(CommandError::SYNTAX);
     }
     let mut ahead = *args;
     let nothing = ahead.take_n(named.len()).is_some_and(|given| given.contains(&&b"0"[..]));
     let (keys, qty) = sums(args, named, 0)?;
     let (mut hold, mut old) = (None, None);
-    while let Some(option) = args.option(SPEC.args)? {
-        match option {
-            "FOR" => args.attributes_like(recent, attributes)?,
-            "REPLACES" => set_once(&mut old, args.replaced(order)?)?,
-            option => set_once(&mut hold, args.hold(option, now_ms)?)?,
+    while let Some(option) = args.take() {
+        if let Some(given) = args.hold_option(option, now_ms)? {
+            set_once(&mut hold, given)?;
+        } else if is(option, "FOR") {
+            args.attributes_like(recent, attributes)?;
+        } else if is(option, "REPLACES") {
+            set_once(&mut old, args.replaced(order)?)?;
+        } else {
+            return Err(CommandError::SYNTAX);
         }
     }
     if nothing && (old.is_none() || qty.iter().all(|&qty| qty == 0)) {

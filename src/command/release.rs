@@ -56,7 +56,8 @@ pub fn changes<'a>(call: &Call<'_>, handle: Handle, order: &'a [u8]) -> Result<S
     let pool = view.pool;
     let change = decide(&view, order)?;
     let clock = Clock::at(call.env.clock.now_ms);
-    let due = pool.order_ref(order).row.filter(|&row| expire::is_due(pool, row, clock));
+    let row = if let Change::Order(found, _) = &change { found.row } else { None };
+    let due = row.filter(|&row| expire::is_due(pool, row, clock));
     let expired = due.map(|row| expire::change(pool, &context(call), row, order));
     Ok(expired.into_iter().chain([change]).collect())
 }

@@ -4,10 +4,11 @@
 use redis_module::raw;
 
 use super::api::{self, Ctx};
+use super::handles::CallReply;
 use super::keyspace::OpenKeys;
 use super::reply::{self, Reply};
 use super::scratch::Scratch;
-use super::{notify, replicate, replication_consumers, state};
+use super::{log, notify, replicate, replication_consumers, state};
 use crate::command::error::CommandError;
 use crate::command::host::{Env, EventConfig, Origin};
 use crate::command::journal::{Answer, Journal, Refused, Unread};
@@ -61,19 +62,52 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
         state.return_scratch(scratch);
     });
     if let Some(unread) = unread {
-        effect_unread(ctx, unread);
+        // SAFETY: as above.
+        let key = argv.get(1).map_or(&[][..], |&key| unsafe { api::bytes(key) });
+        handle_unread(ctx, unread, env.origin, key);
     }
 }
 
-/// An effect could not be read: a newer module wrote it, or it is damaged.
+/// What replication brought could not be read: a newer module wrote it, or it is damaged. Ends the
+/// server where it would go on without what it needs.
 #[cold]
-fn effect_unread(ctx: Ctx<'_>, unread: Unread) {
-    state::with(|state| state.log_unread(unread));
-    if reads_file(ctx, ctx.flags()) {
+fn handle_unread(ctx: Ctx<'_>, unread: Unread, origin: Origin, key: &[u8]) {
+    let from_file = reads_file(ctx, ctx.flags());
+    if !from_file && origin == Origin::Replication && matches!(unread, Unread::Effect(_)) {
+        return state::with(|state| state.log_unread(unread, key));
+    }
+    state::log_unread(unread, key);
+    if from_file {
         // As the server does where its file holds a command that it does not know. Without these
         // sales it would start, and soon write a file without them.
-        std::process::exit(1);
+        log::warning("the append-only file cannot be loaded whole: the server does not start");
+    } else if origin == Origin::SlotImport {
+        if refuse_slot(ctx) {
+            return log::warning("the import of this slot is cancelled: the source keeps it");
+        }
+        // The source would delete the slot.
+        log::warning("the import of this slot cannot be cancelled: the server ends, and the source keeps the slot");
+    } else {
+        // The pool would be missing here, and nobody would know before this replica is promoted.
+        // Nothing of this command is in its files, so that it gets it anew.
+        log::warning("a replica must not go on without this pool: the server ends; once started again, it copies it");
     }
+    std::process::exit(1);
+}
+
+/// Makes sure that a slot does not get here without what could not be read. Valkey cancels the
+/// import for the error that the call has answered. Redis 8.4 to 8.6 only log that error, and take
+/// the slot: there the import is cancelled by name, which frees its clients behind this call.
+fn refuse_slot(ctx: Ctx<'_>) -> bool {
+    if state::with(|state| state.import_flag) != 0 {
+        return true;
+    }
+    let (migration, cancel, all) = (c"MIGRATION".as_ptr(), c"CANCEL".as_ptr(), c"ALL".as_ptr());
+    let (command, format) = (c"CLUSTER".as_ptr(), c"Eccc".as_ptr());
+    // SAFETY: the context is live; the format matches the arguments.
+    let reply =
+        unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx.raw(), command, format, migration, cancel, all))) };
+    reply.is_some_and(|reply| reply.integer().is_some())
 }
 
 /// Runs the handler, and what must follow while its keys are open.
@@ -163,7 +197,9 @@ fn origin(spec: &Spec, ctx: Ctx<'_>) -> Origin {
     let primary = flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0;
     if reads_file(ctx, flags) {
         Origin::Replication
-    } else if primary && flags & import != 0 {
+    } else if primary && flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | import) != 0 {
+        // In Redis the client that imports a slot is one of replication, of which a primary has
+        // none otherwise.
         Origin::SlotImport
     } else if flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | import) != 0 {
         Origin::Replication

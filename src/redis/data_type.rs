@@ -5,7 +5,7 @@
 //! touches the state of the process except the gauges, and `unlink`: it runs on the main thread,
 //! for keys of the data set in use.
 
-use std::os::raw::{c_int, c_void};
+use std::os::raw::{c_int, c_longlong, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -193,8 +193,9 @@ unsafe extern "C" fn aof_rewrite(io: *mut raw::RedisModuleIO, key: *mut raw::Red
     saving(|| unsafe {
         let stored = &value(pool).stored;
         stored.save(&mut |chunk| {
-            let (start, len) = (chunk.as_ptr(), chunk.len());
-            api!(RedisModule_EmitAOF(io, command, c"scb".as_ptr(), key, c"MORE".as_ptr(), start, len));
+            let (more, start, len) = (c"MORE".as_ptr(), chunk.as_ptr(), chunk.len());
+            let (word, version) = (c"VERSION".as_ptr(), c_longlong::from(codec::VERSION));
+            api!(RedisModule_EmitAOF(io, command, c"scbcl".as_ptr(), key, more, start, len, word, version));
         });
         if stored.pool().is_some() {
             api!(RedisModule_EmitAOF(io, command, c"sc".as_ptr(), key, c"END".as_ptr()));

@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::value::StoredValue;
 use super::wake_queue::WakeQueue;
 use crate::command::hot_keys::HotKeys;
-use crate::command::journal::Unread;
+use crate::command::journal::{Unread, Unreadable};
 use crate::command::refusal::Outcome;
 use crate::core::codec;
 use crate::core::model::time::Clock;
@@ -78,6 +78,26 @@ pub struct State {
     drop_logged: Option<Instant>,
     #[allow(clippy::vec_box, reason = "moving a box moves a pointer, not the buffers")]
     spare: Vec<Box<Scratch>>,
+}
+
+/// Logs what could not be read. `key`: the first one that it is for.
+pub fn log_unread(unread: Unread, key: &[u8]) {
+    let (what, why) = match unread {
+        Unread::Effect(why) => ("an effect".to_string(), why),
+        Unread::Piece(why) => {
+            let key = String::from_utf8_lossy(key.get(..128).unwrap_or(key));
+            (format!("a piece of the pool {key}"), why)
+        }
+    };
+    let known = codec::VERSION;
+    log::warning(&match why {
+        Unreadable::Version(version) => format!(
+            "{what} has encoding version {version}; this module reads up to version {known}: load a newer module"
+        ),
+        Unreadable::Damage(damage) => {
+            format!("{what} cannot be read: {damage}; a newer module may have written it, or it is damaged")
+        }
+    });
 }
 
 static STATE: Locked<State> = Locked::new(State::new());
@@ -174,20 +194,11 @@ impl State {
         }
     }
 
-    /// Logs that an effect could not be read, at most every 10 s.
-    pub fn log_unread(&mut self, unread: Unread) {
+    /// Logs what could not be read, at most every 10 s.
+    pub fn log_unread(&mut self, unread: Unread, key: &[u8]) {
         if self.unread_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             self.unread_logged = Some(Instant::now());
-            let known = codec::VERSION;
-            log::warning(&match unread {
-                Unread::Version(version) => format!(
-                    "an effect has encoding version {version}; this module reads up to version {known}: \
-                     load a newer module"
-                ),
-                Unread::Damage(damage) => {
-                    format!("an effect cannot be read: {damage}; a newer module may have written it, or it is damaged")
-                }
-            });
+            log_unread(unread, key);
         }
     }
 

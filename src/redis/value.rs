@@ -127,10 +127,16 @@ impl StoredValue {
         self.stored.memory_bytes().saturating_add(shell).saturating_add(stats)
     }
 
-    /// Whether the entry of the wake-up queue certainly serves: the pool needs nothing before it.
+    /// Whether what the wake-up queue has certainly serves: the pool needs nothing before that.
     /// `changed`: the call has changed the pool.
     pub fn is_scheduled(&self, now_ms: i64, changed: bool) -> bool {
-        let Some(known_ms) = self.scheduled_ms.filter(|&known_ms| known_ms > now_ms) else { return false };
+        let Some(known_ms) = self.scheduled_ms else {
+            // No entry is right where the pool certainly needs nothing.
+            return self.stored.pool().is_some_and(|pool| pool.quiet_until_ms() == i64::MAX);
+        };
+        if known_ms <= now_ms {
+            return false;
+        }
         // A pool that has not changed needs what it needed when it was scheduled.
         !changed || self.stored.pool().is_some_and(|pool| known_ms <= pool.quiet_until_ms())
     }

@@ -27,13 +27,22 @@ impl Cluster {
         Cluster::start(60_000)
     }
 
+    /// The same, whose nodes have these arguments, too.
+    pub fn steady_with(args: &[&str]) -> Cluster {
+        Cluster::launch(60_000, args)
+    }
+
     /// A cluster that gives a silent primary up after `node_timeout_ms`.
     pub fn start(node_timeout_ms: u64) -> Cluster {
+        Cluster::launch(node_timeout_ms, &[])
+    }
+
+    fn launch(node_timeout_ms: u64, more: &[&str]) -> Cluster {
         let timeout = node_timeout_ms.to_string();
         let nodes: Vec<Server> = (0..2 * PRIMARIES)
             .map(|_| {
                 let bus = free_port().to_string();
-                Server::on_port(&[
+                let args = [
                     "--cluster-enabled",
                     "yes",
                     "--cluster-port",
@@ -48,7 +57,8 @@ impl Cluster {
                     "yes",
                     "--appendfsync",
                     "everysec",
-                ])
+                ];
+                Server::on_port(&[more, &args].concat())
             })
             .collect();
         let ids = nodes.iter().map(|node| node.client().say("CLUSTER MYID").text()).collect();

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use redis_stock::command::error::CommandError;
 use redis_stock::command::event::{pack, FieldValue, StreamEntry, StreamField};
 use redis_stock::command::host::{Append, Env, EventConfig, Handle, Keyspace, OpenError, Origin, Out, StreamDenied};
-use redis_stock::command::journal::{Journal, PoolChanges};
+use redis_stock::command::journal::{Journal, PoolChanges, Unread};
 use redis_stock::command::spec::Call;
 use redis_stock::command::TABLE;
 use redis_stock::core::codec::Loader;
@@ -323,6 +323,11 @@ impl Host {
     /// How much of the last call did not fit.
     pub fn divergences(&self) -> u64 {
         self.journal.divergences
+    }
+
+    /// What the last call could not read.
+    pub fn unread(&self) -> Option<Unread> {
+        self.journal.unread
     }
 
     /// Random numbers of its own, for one that was a twin.

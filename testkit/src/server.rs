@@ -356,6 +356,19 @@ fn module() -> OsString {
     path.into_os_string()
 }
 
+/// The other module of the tests (`tests/second_module`), which cargo builds as an example.
+pub fn second_module() -> PathBuf {
+    let exe = std::env::current_exe().expect("the path of this test");
+    let built = exe.parent().and_then(|deps| deps.parent()).expect("the directory of the build");
+    let path = built.join("examples").join("libsecond_module.so");
+    assert!(
+        path.exists(),
+        "{} is missing: cargo build --example second_module (cargo test without --test does it)",
+        path.display()
+    );
+    path
+}
+
 /// A port that nobody listens on, given out once per process. It lies below those that systems take
 /// for outgoing connections, so none of these can have it before the server has. The default
 /// cluster bus, port + 10000, is free too.

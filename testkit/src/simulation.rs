@@ -14,6 +14,7 @@ use std::rc::Rc;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use redis_stock::command::host::Origin;
+use redis_stock::core::codec::VERSION;
 use redis_stock::core::model::change::OnHand;
 use redis_stock::core::model::context::Defaults;
 use redis_stock::core::model::pool::{EndedEpoch, MAX_EPOCHS};
@@ -489,6 +490,7 @@ impl World {
         let mut host = Host::new(self.seed ^ self.promotion.wrapping_mul(0x51_7cc1_b727_2209));
         host.defaults = odd_parameters();
         let now_ms = self.now_ms + 3_600_000;
+        let version = VERSION.to_string();
         for (key, chunks) in &self.base.pools {
             let mut load = |piece: &[&[u8]]| {
                 let mut argv = vec![b"STOCK.LOAD".to_vec(), key.clone()];
@@ -497,7 +499,7 @@ impl World {
             };
             let mut good = true;
             for chunk in chunks {
-                good &= load(&[b"MORE", chunk]) == Reply::Status("OK".into());
+                good &= load(&[b"MORE", chunk, b"VERSION", version.as_bytes()]) == Reply::Status("OK".into());
             }
             good &= load(&[b"END"]) == Reply::Status("OK".into());
             self.check(good, || "a snapshot in a file cannot be loaded".into());

@@ -9,3 +9,4 @@ mod routing;
 mod shopper;
 mod slot_import;
 mod slot_import_cut;
+mod slot_import_newer;

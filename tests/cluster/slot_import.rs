@@ -13,7 +13,7 @@ const MANY: i64 = 40_000;
 
 /// How this server moves whole slots.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Mover {
+pub enum Mover {
     /// Valkey 9: the source is told.
     MigrateSlots,
     /// Redis 8.4: the destination is told.
@@ -22,7 +22,7 @@ enum Mover {
 
 impl Mover {
     /// `None`: this server moves slots key by key only.
-    fn of_this_server() -> Option<Mover> {
+    pub fn of_this_server() -> Option<Mover> {
         let fields = info(&mut Server::start().client(), "server");
         let version = |name: &str| {
             let mut parts = fields.get(name)?.split('.').map(|part| part.parse::<u32>().ok());
@@ -36,22 +36,46 @@ impl Mover {
 
     /// Moves slots, and waits until they are there. A server that says that it cannot has refused the module.
     #[track_caller]
-    fn run(self, cluster: &Cluster, slots: &[u16], from: usize, to: usize) {
+    pub fn run(self, cluster: &Cluster, slots: &[u16], from: usize, to: usize) {
+        let begun = self.begin(cluster, slots, from, to);
+        wait_until("the slots have moved", || {
+            let state = begun.state();
+            assert!(!["failed", "canceled", "cancelled"].contains(&state.as_str()), "{state}");
+            ["completed", "success"].contains(&state.as_str())
+        });
+    }
+
+    /// Begins to move slots.
+    #[track_caller]
+    pub fn begin<'c>(self, cluster: &'c Cluster, slots: &[u16], from: usize, to: usize) -> Begun<'c> {
         if self == Mover::MigrateSlots {
             migrate(cluster, slots, from, to);
-            return wait_for_success(cluster, from);
+            return Begun { cluster, at: from, task: None };
         }
         let ranges: Vec<String> = slots.iter().map(|slot| format!("{slot} {slot}")).collect();
-        let mut client = cluster.client(to);
-        let task = client.say(&format!("CLUSTER MIGRATION IMPORT {}", ranges.join(" ")));
+        let task = cluster.client(to).say(&format!("CLUSTER MIGRATION IMPORT {}", ranges.join(" ")));
         assert!(!task.is_error(), "{task}");
-        let status = format!("CLUSTER MIGRATION STATUS ID {}", task.text());
-        wait_until("the slots have moved", || {
-            let answer = client.say(&status);
-            let state = answer.items()[0].field("state").text();
-            assert!(!["failed", "canceled"].contains(&state.as_str()), "{answer}");
-            state == "completed"
-        });
+        Begun { cluster, at: to, task: Some(task.text()) }
+    }
+}
+
+/// A move that has begun.
+pub struct Begun<'c> {
+    cluster: &'c Cluster,
+    /// The node that knows how far it is.
+    at: usize,
+    /// Its name; without one it is the latest.
+    task: Option<String>,
+}
+
+impl Begun<'_> {
+    /// How far it is, in the server's word.
+    pub fn state(&self) -> String {
+        let mut client = self.cluster.client(self.at);
+        match &self.task {
+            None => states(&mut client).remove(0),
+            Some(id) => client.say(&format!("CLUSTER MIGRATION STATUS ID {id}")).items()[0].field("state").text(),
+        }
     }
 }
 
@@ -141,7 +165,7 @@ fn slots_move_while_orders_run() {
 }
 
 /// Fills a new pool with many paid orders.
-fn fill(c: &mut Client, key: &str) {
+pub fn fill(c: &mut Client, key: &str) {
     c.expect(&format!("STOCK.SET {key} {}", 3 * MANY), "OK");
     let words = |line: String| line.split(' ').map(String::from).collect::<Vec<_>>();
     let calls: Vec<Vec<String>> = (0..MANY)

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use redis_stock::core::codec::VERSION;
+
 use crate::slot_import::{cluster, migrate, states, wait_for_success};
 use testkit::cluster::{slot_of, tags_of, Cluster};
 use testkit::{info, stock_info, wait_until, Client};
@@ -191,7 +193,10 @@ fn a_piece_that_does_not_fit_calls_the_move_off() {
     let (key, slot) = (format!("{{{tag}}}k"), slot_of(tag.as_bytes()));
     let mut to = cluster.client(TO);
     let mut replica = cluster.client(REPLICA);
-    for (nth, piece) in [Some(&b"\x09"[..]), Some(b"\x0b\x01\x00"), None].into_iter().enumerate() {
+    let newer = (VERSION + 1).to_string();
+    let pieces: [&[&[u8]]; 4] =
+        [&[b"MORE", b"\x09"], &[b"MORE", b"\x0b\x01\x00"], &[b"MORE", LAST, b"VERSION", newer.as_bytes()], &[b"END"]];
+    for (nth, piece) in pieces.into_iter().enumerate() {
         let mut source = cluster.client(TO);
         let from = &cluster.ids[FROM];
         source.expect(
@@ -204,10 +209,7 @@ fn a_piece_that_does_not_fit_calls_the_move_off() {
             wait_until("it arrives", || stock_info(c, "partial_pools") == 1);
         }
         assert_eq!(to.digest(&key), replica.digest(&key));
-        match piece {
-            Some(piece) => source.send(&[b"STOCK.LOAD", key.as_bytes(), b"MORE", piece]),
-            None => source.send(&["STOCK.LOAD", &key, "END"]),
-        }
+        source.send(&[&[b"STOCK.LOAD", key.as_bytes()], piece].concat());
         wait_until("the move has failed", || states(&mut to).first().is_some_and(|state| state == "failed"));
         for c in [&mut to, &mut replica] {
             wait_until("it is gone", || stock_info(c, "partial_pools") == 0);

@@ -3,9 +3,10 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use redis_stock::command::host::Origin;
+use redis_stock::command::journal::{Unread, Unreadable};
 use redis_stock::command::spec::{Access, KeyPositions};
 use redis_stock::command::TABLE;
-use redis_stock::core::codec::{save_partial, Loader};
+use redis_stock::core::codec::{save_partial, Loader, VERSION};
 use redis_stock::core::stored_pool::StoredPool;
 
 use testkit::host::Host;
@@ -126,7 +127,8 @@ fn a_first_piece_replaces_what_was_under_way() {
     }
 }
 
-/// An import is told of it, so that the move is called off; the log is not. Both hold the same afterwards.
+/// An import is told of it, so that the move is called off. In a log, and on a replica, it is what could not be read, by which the
+/// shell ends the server. Both hold the same afterwards.
 #[test]
 fn a_piece_that_does_not_fit() {
     let (come, to_come) = part();
@@ -151,6 +153,9 @@ fn a_piece_that_does_not_fit() {
         assert_eq!(matches!(answers.0, Reply::Error(_)), !stays, "{piece:?}: {answers:?}");
         assert_eq!(answers.1, Reply::Status("OK".into()));
         assert_eq!((import.divergences(), log.divergences()), (u64::from(!stays), u64::from(!stays)));
+        for host in [&import, &log] {
+            assert_eq!(matches!(host.unread(), Some(Unread::Piece(Unreadable::Damage(_)))), !stays, "{piece:?}");
+        }
         assert_eq!(!log.state().is_empty(), stays, "{piece:?}");
         // The key of an import is there for the server to delete, and for nothing else.
         assert_eq!(import.state().len(), before.len());
@@ -179,11 +184,55 @@ fn a_pool_that_is_there() {
         let mut host = shop.twin();
         load(&mut host, Origin::Replication, piece);
         assert_eq!((host.divergences(), host.state()), (1, shop.state()), "it belongs to nothing, and changes nothing");
+        assert!(matches!(host.unread(), Some(Unread::Piece(Unreadable::Damage(_)))));
     }
     let mut host = shop.twin();
     assert_eq!(load(&mut host, Origin::Replication, &[b"MORE", &come]), Reply::Status("OK".into()));
-    assert_eq!(host.divergences(), 1, "the source had no such pool");
+    assert_eq!((host.divergences(), host.unread()), (1, None), "the source had no such pool");
     assert!(host.find(b"k").is_none(), "a first piece begins anew");
+}
+
+/// Pieces say their encoding. Those of older builds say none, and are read; of a newer one nothing is, nor what has another form.
+#[test]
+fn a_piece_of_a_newer_module() {
+    let (come, to_come) = part();
+    let newer = (VERSION + 1).to_string();
+    let version = |n: i32| Some(Unread::Piece(Unreadable::Version(n)));
+    let form = Some(Unread::Piece(Unreadable::FORM));
+    for (words, unread) in [
+        (&["VERSION", "1"][..], None),
+        (&["VERSION", "2"], None),
+        (&["version", "2"], None),
+        (&["VERSION", &newer], version(VERSION + 1)),
+        (&["VERSION", "2147483647", "AND", "MORE"], version(i32::MAX)),
+        (&["VERSION", "2147483648"], form),
+        (&["VERSION", "0"], form),
+        (&["VERSION", "x"], form),
+        (&["VERSION"], form),
+        (&["VERSION", "2", "MORE"], form),
+        (&["END"], form),
+        (&["XYZZY"], form),
+    ] {
+        for origin in [Origin::Replication, Origin::SlotImport] {
+            let mut host = of(origin, &[&come]);
+            let piece = [&[b"MORE".as_slice(), &to_come][..], &words.iter().map(|w| w.as_bytes()).collect::<Vec<_>>()];
+            let answer = load(&mut host, origin, &piece.concat());
+            assert_eq!((host.unread(), host.divergences()), (unread, u64::from(unread.is_some())), "{words:?}");
+            let refused = origin == Origin::SlotImport && unread.is_some();
+            assert_eq!(matches!(answer, Reply::Error(_)), refused, "{words:?}: {answer:?}");
+            // What was under way is not gone on with.
+            assert_eq!(load(&mut host, origin, &[b"END"]) == Reply::Status("OK".into()), !refused);
+            assert_eq!(host.find(b"k").is_some(), unread.is_none());
+        }
+    }
+    for argv in ["STOCK.LOAD k XYZZY", "STOCK.LOAD k END END", "STOCK.LOAD k MORE"] {
+        let mut host = of(Origin::Replication, &[&come]);
+        host.call(NOW_MS, Origin::Replication, &words(argv));
+        assert_eq!((host.unread(), host.divergences()), (form, 1), "{argv}");
+    }
+    let mut host = of(Origin::Replication, &[]);
+    assert!(matches!(host.call(NOW_MS, Origin::Replication, &words("STOCK.MEFFECT k e j")).0, Reply::Error(_)));
+    assert_eq!(host.unread(), Some(Unread::Effect(Unreadable::FORM)));
 }
 
 /// Whoever asks for a pool that is not whole may ask again.

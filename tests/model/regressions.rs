@@ -385,3 +385,35 @@ fn what_happened_in_one_millisecond_is_loaded_again() {
     assert_eq!(host.verify(), Vec::<String>::new());
     assert_eq!(call(&mut host, NOW_MS, "ADD k 1 TOKEN b").word().as_deref(), Some("EXISTS"));
 }
+
+/// Values that are counted again and again are found without a search: also in the next window,
+/// while orders of the last one are still remembered, and after a load.
+#[test]
+fn values_that_are_counted_often_are_counted_right() {
+    let mut host =
+        shop(&["SET k 100000", "LIMIT k user 1", "LIMIT k region 4 PER 60", "LIMIT k store 5 PER 60 ROLLING"]);
+    let mut orders = 0;
+    for minute in [0, 2, 4, 6] {
+        let now_ms = NOW_MS + minute * 60_000;
+        for (region, store) in [("r1", "s1"), ("r2", "s2"), ("r1", "s3")] {
+            for n in 0..6 {
+                orders += 1;
+                let text = format!("RESERVE k o{orders} 1 EX 600 FOR user u{orders} region {region} store {store}");
+                // Two stores share the region r1, of which the first has taken all.
+                let expected = if n < 4 && store != "s3" { "OK" } else { "LIMITED" };
+                let answer = call(&mut host, now_ms, &text);
+                assert_eq!(answer.word().as_deref(), Some(expected), "{minute} {text}");
+                assert_eq!(host.verify(), Vec::<String>::new(), "{minute} {text}");
+            }
+        }
+        // One unit of r1 comes back.
+        let first = orders - 17;
+        assert_eq!(call(&mut host, now_ms, &format!("RELEASE k o{first}")).word().as_deref(), Some("OK"));
+        let again = format!("RESERVE k again{minute} 1 EX 600 FOR user again{minute} region r1 store s3");
+        assert_eq!(call(&mut host, now_ms, &again).word().as_deref(), Some("OK"), "{minute}");
+        assert_eq!(host.verify(), Vec::<String>::new(), "{minute}");
+        if minute == 2 {
+            host.reload();
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use redis_stock::command::host::Origin;
 use redis_stock::core::model::window::Window;
 use redis_stock::core::model::zone::{Tz, Zone};
+use redis_stock::core::ops::roll::plan;
 
 use testkit::host::Host;
 use testkit::reference::{zone_tables, zone_window, ZoneTable};
@@ -163,8 +164,16 @@ fn each_limit_goes_by_its_own_window() {
         (195, "OK"),
     ];
     for (minute, word) in minutes {
-        let call = format!("RESERVE k o{minute} 1 EX 99999999 FOR user u");
-        assert_eq!(say(&mut host, evening_ms + minute * 60_000, &call).0, word, "minute {minute}");
+        let now_ms = evening_ms + minute * 60_000;
+        // The first change of an hour finds its windows, the second one notes how long all of them hold.
+        for user in ["u", "v"] {
+            let call = format!("RESERVE k {user}{minute} 1 EX 99999999 FOR user {user}");
+            assert_eq!(say(&mut host, now_ms, &call).0, word, "minute {minute}");
+            // A change is written down with every window in which it counts, or a replica counts elsewhere.
+            if word == "OK" {
+                assert!(plan(host.pool(b"k"), now_ms).is_empty(), "minute {minute}");
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! - `SECOND.THREAD command [arg ...]`: calls a command from a thread of its own, under the server's lock.
 //! - `SECOND.ON event command [arg ...]`: from now on calls a command whenever this keyspace event comes. Modules should not
 //!   write then, and some do.
+//! - `SECOND.REPLICATE command [arg ...]`: sends this command to replicas and slot imports, and does nothing itself.
 
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int};
@@ -96,6 +97,19 @@ unsafe extern "C" fn on(ctx: *mut raw::RedisModuleCtx, argv: *mut *mut raw::Redi
     }
 }
 
+unsafe extern "C" fn replicate(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: what the server hands in is live; the format matches the arguments.
+    unsafe {
+        let name = std::ffi::CString::new(words(argv, argc).remove(0)).expect("a command");
+        api!(RedisModule_Replicate(ctx, name.as_ptr(), c"v".as_ptr(), argv.add(2), argc as usize - 2));
+        api!(RedisModule_ReplyWithSimpleString(ctx, c"OK".as_ptr()))
+    }
+}
+
 unsafe extern "C" fn heard(
     ctx: *mut raw::RedisModuleCtx,
     _class: c_int,
@@ -130,10 +144,18 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
         for (name, entry) in [
             (c"SECOND.THREAD", thread as unsafe extern "C" fn(_, _, _) -> _),
             (c"SECOND.ON", on as unsafe extern "C" fn(_, _, _) -> _),
+            (c"SECOND.REPLICATE", replicate as unsafe extern "C" fn(_, _, _) -> _),
         ] {
             if api!(RedisModule_CreateCommand(ctx, name.as_ptr(), Some(entry), c"write".as_ptr(), 0, 0, 0)) != OK {
                 return ERR;
             }
+        }
+        // Valkey 9 moves slots only where every module says that it can be.
+        let mut function: *mut std::os::raw::c_void = std::ptr::null_mut();
+        let target: *mut *mut std::os::raw::c_void = &mut function;
+        if api!(RedisModule_GetApi(c"ValkeyModule_Alloc".as_ptr(), target.cast())) == OK {
+            const HANDLE_SLOT_MIGRATION: c_int = 1 << 5;
+            api!(RedisModule_SetModuleOptions(ctx, HANDLE_SLOT_MIGRATION));
         }
         // Also streams and keys that are made (Redis 7.0 on).
         const NEW: c_int = 1 << 14;

@@ -1,18 +1,11 @@
 //! Other modules in the same server: their threads, and what they do when they hear of events.
 
-use testkit::server::Server;
+use testkit::server::{second_module, Server};
 use testkit::{stock_info, wait_until};
 
 /// A server that has another module (`tests/second_module`), too.
 fn with_second_module(args: &[&str]) -> Server {
-    let exe = std::env::current_exe().expect("the path of this test");
-    let built = exe.parent().and_then(|deps| deps.parent()).expect("the directory of the build");
-    let path = built.join("examples").join("libsecond_module.so");
-    assert!(
-        path.exists(),
-        "{} is missing: cargo build --example second_module (cargo test without --test does it)",
-        path.display()
-    );
+    let path = second_module();
     let mut all = vec!["--loadmodule", path.to_str().expect("a plain path")];
     all.extend(args);
     Server::on_port(&all)

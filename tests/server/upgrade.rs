@@ -211,6 +211,64 @@ fn an_append_only_file_of_a_newer_module_stops_the_server() {
     refused(&aof, &format!("encoding version {newer}; this module reads up to version {VERSION}: load a newer module"));
 }
 
+/// A file that was rewritten holds pools in pieces: one that cannot be read is a pool that would be lost.
+#[test]
+fn a_rewritten_file_with_a_piece_that_cannot_be_read_stops_the_server() {
+    let mut server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--appendfsync", "always"]);
+    let mut c = server.client();
+    c.script(
+        "STOCK.SET j 10
+         STOCK.SET k 10
+         STOCK.RESERVE k order-1 2 => [OK, *]",
+    );
+    c.rewrite_aof();
+    // What came after it is in another file.
+    c.expect("STOCK.RESERVE k order-2 3", "[OK, *]");
+    let digest = c.digest("k");
+    server.kill();
+    let files = || -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = fs::read_dir(server.dir().join("appendonlydir")).expect("the files");
+        files.map(|file| file.expect("a file").path()).map(|path| (path.clone(), fs::read(path).expect("it"))).collect()
+    };
+    let sound = files();
+    let (base, aof) = sound.iter().find(|(path, _)| path.to_string_lossy().contains(".base.")).expect("the base");
+    let place = |text: &[u8]| aof.windows(text.len()).rposition(|window| window == text).expect("it is there");
+    // `STOCK.LOAD k MORE chunk VERSION 2`, with each length before its argument.
+    let piece = place(b"STOCK.LOAD\r\n$1\r\nk\r\n$4\r\nMORE\r\n");
+    let version = piece + aof[piece..].windows(7).position(|w| w == b"VERSION").expect("its encoding") + 13;
+    assert_eq!(aof[version], b'0' + VERSION as u8);
+    // The chunk ends with its end record: the kind, how much usage, how many orders.
+    let end = version - 13 - 9;
+    assert_eq!(aof[end..end + 5], *b"\x0b\x00\x01\r\n");
+    let more = piece + 23;
+    assert_eq!(aof[more..more + 4], *b"MORE");
+    let newer = format!("has encoding version {}; this module reads up to version {VERSION}", VERSION + 1);
+    let order = place(b"order-1");
+    for (at, byte, line) in [
+        (version, aof[version] + 1, newer.as_str()),
+        (end, 0x7f, "cannot be read: a record is of no known kind"),
+        (end + 2, 2, "cannot be read: records are missing"),
+        // Twice as many units as the header says are held.
+        (order + 7, aof[order + 7] * 2, "cannot be read: the sum of the holds is not what is reserved"),
+        (more, b'F', "cannot be read: its arguments are of no known form"),
+    ] {
+        let mut damaged = aof.clone();
+        damaged[at] = byte;
+        fs::write(base, &damaged).expect("the file");
+        let dir = server.dir().to_str().expect("a path");
+        let log = Server::refuses(&["--dir", dir, "--appendonly", "yes"]);
+        assert!(log.contains(&format!("a piece of the pool k {line}")), "{line}: {log}");
+        assert!(log.contains("the append-only file cannot be loaded whole: the server does not start"), "{log}");
+        // The try has changed nothing: with what is missing, or a module that reads it, it starts.
+        fs::write(base, aof).expect("the file");
+        assert_eq!(files(), sound, "{line}");
+    }
+    server.start_again();
+    let mut c = server.client();
+    assert_eq!((c.digest("k"), stock_info(&mut c, "divergences")), (digest, 0));
+    c.expect("STOCK.AVAILABLE j k", "[10, 5]");
+}
+
 /// How many bytes the number at the beginning of these has.
 fn varint(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| byte & 0x80 == 0).expect("its end") + 1
@@ -223,7 +281,7 @@ fn effects_of_a_newer_primary_are_named() {
     source.client().script("STOCK.SET k 10 => OK*\nSAVE => OK");
     let rdb = fs::read(source.dir().join("dump.rdb")).expect("the snapshot");
     let effect = [VERSION as u8 + 1, 1, 1];
-    let primary = NewerPrimary::serving(rdb, encode(&args!["STOCK.EFFECT", "k", &effect]));
+    let primary = NewerPrimary::serving(rdb, vec![encode(&args!["STOCK.EFFECT", "k", &effect])]);
     let replica = Server::on_port(&[]);
     let mut c = replica.client();
     c.expect(&format!("REPLICAOF 127.0.0.1 {}", primary.port), "OK*");
@@ -234,35 +292,65 @@ fn effects_of_a_newer_primary_are_named() {
     c.verify("k");
 }
 
-/// Says to a replica what a primary of a later version would say: a snapshot, then one command.
+/// A slot moves to a newer primary: its replica would go on without the pool, until it is promoted. It ends; nothing of the piece
+/// is in its file, and once it is started again it copies what the primary has.
+#[test]
+fn a_replica_that_gets_a_piece_of_a_newer_primary_ends() {
+    let source = Server::start();
+    source.client().script("STOCK.SET k 10 => OK*\nSAVE => OK");
+    let rdb = fs::read(source.dir().join("dump.rdb")).expect("the snapshot");
+    // All that a newer module may put there, and what continues nothing.
+    let version = (VERSION + 1).to_string();
+    let newer = encode(&args!["STOCK.LOAD", "arriving", "MORE", "\x01", "VERSION", version]);
+    let end = encode(&args!["STOCK.LOAD", "arriving", "END"]);
+    let primary = NewerPrimary::serving(rdb, vec![newer, end, Vec::new()]);
+    let mut replica = Server::on_port(&["--appendonly", "yes", "--appendfsync", "always"]);
+    for line in [format!("has encoding version {version};"), "cannot be read: the pieces before it are missing".into()]
+    {
+        replica.client().expect(&format!("REPLICAOF 127.0.0.1 {}", primary.port), "OK*");
+        replica.ends_by_itself();
+        assert!(replica.log().contains(&format!("a piece of the pool arriving {line}")), "{}", replica.log());
+        assert!(replica.log().contains("a replica must not go on without this pool: the server ends"));
+        replica.start_again();
+    }
+    let mut c = replica.client();
+    c.expect(&format!("REPLICAOF 127.0.0.1 {}", primary.port), "OK*");
+    replica.wait_for_link();
+    c.expect("STOCK.AVAILABLE k", "[10]");
+    assert_eq!(stock_info(&mut c, "divergences"), 0);
+}
+
+/// Says to a replica what a primary of a later version would say: a snapshot, then one command. Each connection gets the next.
 struct NewerPrimary {
     port: u16,
 }
 
 impl NewerPrimary {
-    fn serving(rdb: Vec<u8>, command: Vec<u8>) -> NewerPrimary {
+    fn serving(rdb: Vec<u8>, commands: Vec<Vec<u8>>) -> NewerPrimary {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();
         std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("the replica");
-            let mut lines = BufReader::new(stream.try_clone().expect("the connection once more")).lines();
-            let mut is_synced = false;
-            while let Some(Ok(line)) = lines.next() {
-                match line.as_str() {
-                    // From then on this connection carries commands, and no answers.
-                    _ if is_synced => {}
-                    "PING" => stream.write_all(b"+PONG\r\n").expect("an answer"),
-                    "REPLCONF" => stream.write_all(b"+OK\r\n").expect("an answer"),
-                    "PSYNC" => {
-                        is_synced = true;
-                        let head = format!("+FULLRESYNC {} 0\r\n${}\r\n", "a".repeat(40), rdb.len());
-                        for part in [head.as_bytes(), &rdb, &command] {
-                            stream.write_all(part).expect("the data");
+            commands.iter().for_each(|command| {
+                let (mut stream, _) = listener.accept().expect("the replica");
+                let mut lines = BufReader::new(stream.try_clone().expect("the connection once more")).lines();
+                let mut is_synced = false;
+                while let Some(Ok(line)) = lines.next() {
+                    match line.as_str() {
+                        // From then on this connection carries commands, and no answers.
+                        _ if is_synced => {}
+                        "PING" => stream.write_all(b"+PONG\r\n").expect("an answer"),
+                        "REPLCONF" => stream.write_all(b"+OK\r\n").expect("an answer"),
+                        "PSYNC" => {
+                            is_synced = true;
+                            let head = format!("+FULLRESYNC {} 0\r\n${}\r\n", "a".repeat(40), rdb.len());
+                            for part in [head.as_bytes(), &rdb, command] {
+                                stream.write_all(part).expect("the data");
+                            }
                         }
+                        _ => {}
                     }
-                    _ => {}
                 }
-            }
+            })
         });
         NewerPrimary { port }
     }

@@ -45,18 +45,20 @@ impl Shape {
 /// The name of a dimension, to be compared with the names of the next call.
 #[derive(Clone, Copy, Debug)]
 struct KnownName {
+    /// Where it stood, counted from 0.
+    place: u8,
     len: u8,
     bytes: [u8; MAX_NAME],
 }
 
 impl KnownName {
     /// `name` has at most [`MAX_NAME`] bytes.
-    fn new(name: &[u8]) -> Self {
+    fn new(name: &[u8], place: u8) -> Self {
         let mut bytes = [0; MAX_NAME];
         if let Some(place) = bytes.get_mut(..name.len()) {
             place.copy_from_slice(name);
         }
-        Self { len: name.len() as u8, bytes }
+        Self { place, len: name.len() as u8, bytes }
     }
 
     fn as_slice(&self) -> &[u8] {
@@ -76,12 +78,10 @@ impl KnownName {
     }
 }
 
-/// The names of a call, in the order given: mostly the next call has the same.
+/// The names of a call, in their own order: mostly the next call has the same, at the same places.
 #[derive(Clone, Debug, Default)]
 pub struct RecentNames {
     names: ArrayVec<KnownName, MAX_ATTRIBUTES>,
-    /// The same by name: indexes into `names`.
-    sorted: ArrayVec<u8, MAX_ATTRIBUTES>,
     shape: Shape,
 }
 
@@ -89,13 +89,10 @@ impl RecentNames {
     /// Remembers these names, which [`Attributes::add`] has taken: every second word.
     pub fn remember(&mut self, pairs: &[&[u8]]) {
         self.names.clear();
-        self.sorted.clear();
         for (at, name) in pairs.iter().step_by(2).take(MAX_ATTRIBUTES).enumerate() {
-            self.names.push(KnownName::new(name));
-            self.sorted.push(at as u8);
+            self.names.push(KnownName::new(name, at as u8));
         }
-        let names = &self.names;
-        self.sorted.sort_unstable_by_key(|&at| names.get(usize::from(at)).map(KnownName::as_slice));
+        self.names.sort_unstable_by(|one, other| one.as_slice().cmp(other.as_slice()));
         self.shape = Shape::fresh();
     }
 }
@@ -165,27 +162,33 @@ impl<'a> Attributes<'a> {
     }
 
     /// Takes the values of names that were taken before: `pairs` are names and values in turn, and
-    /// `recent` says which names they have to be. False, and nothing is taken, where they are not.
-    #[inline]
-    pub fn take_like(&mut self, recent: &RecentNames, pairs: &[&'a [u8]]) -> bool {
-        if recent.names.is_empty() || recent.names.len().wrapping_mul(2) != pairs.len() {
-            return false;
-        }
-        for (known, pair) in recent.names.iter().zip(pairs.chunks_exact(2)) {
-            if !pair.first().is_some_and(|name| known.is(name)) {
-                return false;
-            }
-        }
+    /// `recent` says which names they have to be. Whether all values are as `is_value` wants them;
+    /// `None`, and nothing is taken, where the names are others.
+    #[inline(always)]
+    pub fn take_like(
+        &mut self,
+        recent: &RecentNames,
+        pairs: &[&'a [u8]],
+        is_value: impl Fn(&[u8]) -> bool,
+    ) -> Option<bool> {
         self.pairs.clear();
-        for &at in &recent.sorted {
-            let pair = usize::from(at).wrapping_mul(2);
-            if let Some(&[name, value]) = pairs.get(pair..pair.wrapping_add(2)) {
-                // There are as many as were taken before.
-                let _ = self.pairs.try_push((name, value));
+        if recent.names.is_empty() || recent.names.len().wrapping_mul(2) != pairs.len() {
+            return None;
+        }
+        let mut all = true;
+        for known in &recent.names {
+            let pair = usize::from(known.place).wrapping_mul(2);
+            let &[name, value] = pairs.get(pair..pair.wrapping_add(2))? else { return None };
+            if !known.is(name) {
+                self.pairs.clear();
+                return None;
             }
+            all &= is_value(value);
+            // There are as many as were taken before.
+            let _ = self.pairs.try_push((name, value));
         }
         self.shape = recent.shape;
-        true
+        Some(all)
     }
 
     /// Replaces all by these names with their values, of which there are as many; the values have
@@ -211,13 +214,6 @@ impl<'a> Attributes<'a> {
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
         self.pairs.iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
-    }
-
-    /// Whether all values are as `is_value` wants them.
-    #[must_use]
-    #[inline]
-    pub fn are_values(&self, is_value: impl Fn(&[u8]) -> bool) -> bool {
-        self.pairs.iter().all(|(_, value)| is_value(value))
     }
 
     /// What is known of the names.
@@ -287,10 +283,12 @@ mod tests {
         let mut recent = RecentNames::default();
         recent.remember(&words);
         let mut fast = Attributes::default();
-        assert!(fast.take_like(&recent, &words));
+        assert_eq!(fast.take_like(&recent, &words, |value| value.len() == 1), Some(true));
         assert_eq!(fast, slow);
+        assert_eq!(fast.take_like(&recent, &words, |value| value == b"3"), Some(false));
         // Fewer, more, another name, another order: none is taken.
-        assert!(!Attributes::default().take_like(&RecentNames::default(), &[]), "no name is no shape");
+        let nothing = RecentNames::default();
+        assert_eq!(Attributes::default().take_like(&nothing, &[], |_| true), None, "no name is no shape");
         let others: [&[&[u8]]; 5] = [
             &[],
             &words[..4],
@@ -300,7 +298,7 @@ mod tests {
         ];
         for words in others {
             let mut none = Attributes::default();
-            assert!(!none.take_like(&recent, words));
+            assert_eq!(none.take_like(&recent, words, |_| true), None);
             assert_eq!(none, NONE);
         }
     }

@@ -14,8 +14,9 @@ use crate::core::model::pool::Pool;
 use crate::core::model::quantity::sum;
 use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::remembered;
-use crate::core::model::usage::{tuple_at, Share};
+use crate::core::model::usage::{tuple_at, FoundEntry, Share};
 use crate::core::model::view::View;
+use crate::core::store::index::IndexPosition;
 
 use super::order_row;
 
@@ -74,11 +75,16 @@ impl<'a> Plan<'a> {
                 continue;
             };
             if self.granted.is_some() {
-                let hash = pool.salt.usage(limit.id, tuple_at(attributes, joined, tuple));
-                let (position, slot) = pool.usage.begin(hash);
-                touched ^= slot;
-                let limit = at as u8;
-                shares.push(Share { limit, tuple, window_ms: 0, hash, entry: None, current: false, position });
+                let value = tuple_at(attributes, joined, tuple);
+                let entry = pool.usage.recall(limit, value);
+                let (mut hash, mut position) = (RECALLED, IndexPosition::default());
+                if entry.is_none() {
+                    hash = pool.salt.usage(limit.id, value);
+                    let slot;
+                    (position, slot) = pool.usage.begin(hash);
+                    touched ^= slot;
+                }
+                shares.push(Share { limit: at as u8, tuple, window_ms: 0, hash, entry, current: false, position });
             }
         }
         std::hint::black_box(touched);
@@ -135,10 +141,13 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
         let at = usize::from(share.limit);
         let Some(limit) = pool.limits.get(at) else { continue };
         let tuple = tuple_at(attributes, joined, share.tuple);
-        let (found, position) = pool.usage.find_from(share.hash, share.position, limit.id, tuple);
+        let found = search(pool, limit, tuple, share);
         let (used, window_ms) = if limit.keeps_usage() { view.used(limit, found) } else { (0, 0) };
-        (share.entry, share.position, share.window_ms) = (found.map(|found| found.row), position, window_ms);
+        (share.entry, share.window_ms) = (found.map(|found| found.row), window_ms);
         share.current = found.is_some_and(|found| found.window_ms == window_ms);
+        if !share.current && share.hash == RECALLED {
+            share.hash = pool.salt.usage(limit.id, tuple);
+        }
         let Some(left) = check_limit(limit, tuple, used, plan.least) else {
             return Err(limited(view, limit, at, tuple, (used, window_ms), limit.amount(plan.least)));
         };
@@ -152,6 +161,29 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     }
     plan.placement.qty = granted;
     Ok(())
+}
+
+/// The hash of a share whose entry was recalled, until it is asked for. An entry of the window that
+/// is counted in needs none. (Where a real hash is the same, it is made twice.)
+const RECALLED: u64 = 0;
+
+/// Ends the search for a value, and says in its share where that was.
+#[inline(always)]
+fn search(pool: &Pool, limit: &Limit, tuple: &[u8], share: &mut Share) -> Option<FoundEntry> {
+    if let Some(row) = share.entry {
+        let found = pool.usage.recalled(row, limit, tuple);
+        if found.is_some() {
+            return found;
+        }
+        share.hash = pool.salt.usage(limit.id, tuple);
+        share.position = pool.usage.begin(share.hash).0;
+    }
+    let found;
+    (found, share.position) = pool.usage.find_from(share.hash, share.position, limit.id, tuple);
+    if let Some(found) = found {
+        pool.usage.note_frequent(limit, tuple, found.row);
+    }
+    found
 }
 
 #[cold]
@@ -196,7 +228,12 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, st
     for share in &placement.shares {
         let Some(limit) = pool.limits.get_mut(usize::from(share.limit)) else { continue };
         let amount = if limit.keeps_usage() { limit.amount(placement.qty) } else { 0 };
-        shares.push(pool.usage.count(pool.salt, limit, share, placement.tuple(share.tuple), amount));
+        let counted = pool.usage.count_more(limit, share, amount);
+        shares.push(
+            counted.unwrap_or_else(|| {
+                pool.usage.count_other(pool.salt, limit, share, placement.tuple(share.tuple), amount)
+            }),
+        );
     }
     let kept =
         if pool.remember.is_empty() { Vec::new() } else { remembered::encode(&pool.remember, placement.attributes) };

@@ -65,7 +65,9 @@ pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refu
     if let Some((record, state)) = view.known(order) {
         return Err(retry(view, &call, &record, state));
     }
-    place(view, order, &call, plan)
+    let deadline_ms = grant(view, order, &call, &mut plan)?;
+    plan.add_fingerprint(view.pool);
+    Ok(reserved(order, plan, deadline_ms))
 }
 
 /// What RESERVE of an order that is not known would do.
@@ -76,20 +78,15 @@ pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refu
 pub fn decide_new<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let mut plan = Plan::asked(view, call.attributes, call.qty, call.partial);
     plan.search(view, |_| true);
-    place(view, order, &call, plan)
+    let deadline_ms = grant(view, order, &call, &mut plan)?;
+    plan.add_fingerprint(view.pool);
+    Ok(reserved(order, plan, deadline_ms))
 }
 
-/// The reservation, where the plan is granted. Inlined, since a plan is large: it is moved once.
+/// The reservation of a plan that is granted. Inlined, since a plan is large: it is moved once.
 #[inline(always)]
-fn place<'a>(
-    view: &View<'_>,
-    order: OrderRef<'a>,
-    call: &Reserve<'a>,
-    mut plan: Plan<'a>,
-) -> Result<Change<'a>, Refusal> {
-    let deadline_ms = grant(view, order, call, &mut plan)?;
-    plan.add_fingerprint(view.pool);
-    Ok(Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 }))
+fn reserved<'a>(order: OrderRef<'a>, plan: Plan<'a>, deadline_ms: i64) -> Change<'a> {
+    Change::Order(order, OrderChange::Reserved { placement: plan.placement(), deadline_ms, given_up: 0 })
 }
 
 /// Until when RESERVE of a new order of so many units would hold them by default, Unix ms.

@@ -11,7 +11,9 @@
 /// A segment of so many slots is split rather than grown.
 const LARGEST: usize = 512;
 const SMALLEST: usize = 8;
-const EMPTY: u64 = u64::MAX;
+/// Behind all records in order. Its bytes are not all alike, so that a small segment is filled by
+/// plain stores: the C library's fill begins slowly.
+const EMPTY: u64 = u64::MAX - 1;
 
 #[derive(Clone, Debug, Default)]
 struct Segment {
@@ -59,29 +61,32 @@ fn records(slots: &[u64]) -> impl Iterator<Item = u64> + Clone + '_ {
     slots.iter().copied().filter(|&slot| slot != EMPTY)
 }
 
-/// Writes so many slots, from first to last: the records, which are in order, each at its home or
-/// behind the one before it, and between them what is empty. How many records there are; `None`:
-/// they do not fit.
-fn fill(
-    slots: &mut Vec<u64>,
-    count: usize,
-    records: impl Iterator<Item = u64>,
-    home: impl Fn(u32) -> usize,
-) -> Option<u32> {
-    let mut live = 0u32;
+/// Writes the records, which are in order, into empty slots: each at its home or behind the one
+/// before it. How many records there are; `None`: they do not fit.
+#[inline]
+fn fill(slots: &mut [u64], records: impl Iterator<Item = u64>, home: impl Fn(u32) -> usize) -> Option<u32> {
+    let (mut live, mut next) = (0u32, 0usize);
     for record in records {
-        let at = home(hash_of(record));
-        while slots.len() < at {
-            slots.push(EMPTY);
-        }
-        if slots.len() >= count {
-            return None;
-        }
-        slots.push(record);
+        let at = home(hash_of(record)).max(next);
+        *slots.get_mut(at)? = record;
+        next = at.wrapping_add(1);
         live = live.wrapping_add(1);
     }
-    slots.resize(count, EMPTY);
     Some(live)
+}
+
+/// The first slot without a record. By fours: most runs are longer.
+#[inline(always)]
+fn first_gap(run: &[u64]) -> Option<usize> {
+    let mut rest = run;
+    let before = |rest: &[u64]| run.len().wrapping_sub(rest.len());
+    while let Some((four, more)) = rest.split_first_chunk::<4>() {
+        if let Some(at) = four.iter().position(|&slot| slot == EMPTY) {
+            return Some(before(rest).wrapping_add(at));
+        }
+        rest = more;
+    }
+    rest.iter().position(|&slot| slot == EMPTY).map(|at| before(rest).wrapping_add(at))
 }
 
 /// The next larger size. The steps are those of the allocator, so that nothing is rounded up.
@@ -144,19 +149,17 @@ impl Segment {
     #[inline]
     fn put_into(&mut self, hash: u32, record: u32, at: usize) -> bool {
         let Some(run) = self.slots.get_mut(at..) else { return false };
-        let mut carried = u64::from(hash) << 32 | u64::from(record);
-        for slot in run.iter_mut() {
-            carried = std::mem::replace(slot, carried);
-            if carried == EMPTY {
-                self.live = self.live.wrapping_add(1);
-                return true;
-            }
+        // Where the gap is before anything moves.
+        let Some(gap) = first_gap(run) else { return false };
+        let Some(moved) = run.get_mut(..=gap) else { return false };
+        if gap > 0 {
+            moved.copy_within(..gap, 1);
         }
-        // The last one has no place: back to where all were.
-        for slot in run.iter_mut().rev() {
-            carried = std::mem::replace(slot, carried);
+        if let Some(slot) = moved.first_mut() {
+            *slot = u64::from(hash) << 32 | u64::from(record);
         }
-        false
+        self.live = self.live.wrapping_add(1);
+        true
     }
 
     fn records(&self) -> impl Iterator<Item = u64> + Clone + '_ {
@@ -166,10 +169,10 @@ impl Segment {
     /// These records, which are in order, in a segment of at least so many slots.
     fn of(records: impl Iterator<Item = u64> + Clone, mut slots: usize, depth: u32) -> Self {
         loop {
-            let mut fresh = Vec::with_capacity(slots);
-            let homes = homes(slots) as u32;
-            if let Some(live) = fill(&mut fresh, slots, records.clone(), |hash| home(hash, depth, homes)) {
-                return Self { slots: fresh.into(), homes, live, depth };
+            let mut fresh = Self::sized(slots, depth);
+            let homes = fresh.homes;
+            if let Some(live) = fill(&mut fresh.slots, records.clone(), |hash| home(hash, depth, homes)) {
+                return Self { live, ..fresh };
             }
             slots = larger(slots);
         }

@@ -2,10 +2,11 @@
 //! all rows.
 //!
 //! `rows` and `slab` hold records at stable numbers, `list` and `timeline` put them in order,
-//! `index` and `bulk` find them by a hash, `layout` names the fields of a row. `orders`,
-//! `usage_entries` and `usage`, and `tokens` are what a pool keeps in them.
+//! `index` and `bulk` find them by a hash, `frequent` without one, `layout` names the fields of a
+//! row. `orders`, `usage_entries` and `usage`, and `tokens` are what a pool keeps in them.
 
 pub mod bulk;
+pub mod frequent;
 pub mod index;
 pub mod layout;
 pub mod list;

@@ -16,6 +16,7 @@ use crate::core::model::limit::Limit;
 use crate::core::model::number::{LimitId, Number, UsageRow};
 use crate::core::model::usage::{EntryState, FoundEntry, RestoredEntry, Share, UsageCounts, UsageEntry};
 use crate::core::store::bulk::Bulk;
+use crate::core::store::frequent::Frequent;
 use crate::core::store::index::{Index, IndexPosition};
 use crate::core::store::list::{Links, List};
 use crate::core::store::timeline::Timeline;
@@ -46,7 +47,13 @@ pub struct Usage {
     /// No usage is over before this time, Unix ms: every call asks, and should not look at every
     /// limit. 0 = has to be found out. Not part of the state.
     next_expiry_ms: Cell<i64>,
+    /// Where the values are that are counted again and again.
+    frequent: Frequent,
 }
+
+/// From so many values on those that are counted again and again are noted. Fewer in tests, whose
+/// pools are small.
+const MANY_VALUES: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 
 impl Usage {
     /// The current entry of a value.
@@ -95,6 +102,33 @@ impl Usage {
             found.is_some()
         });
         (found, position)
+    }
+
+    /// The row in which the current entry of a value may be, without a search. To be looked at with
+    /// [`Usage::recalled`].
+    #[must_use]
+    #[inline(always)]
+    pub fn recall(&self, limit: &Limit, tuple: &[u8]) -> Option<UsageRow> {
+        self.frequent.recall(limit.id, tuple)
+    }
+
+    /// As [`Usage::find_counts`], where the entry is probably in this row. `None`: it has to be
+    /// searched for.
+    #[must_use]
+    #[inline(always)]
+    pub fn recalled(&self, row: UsageRow, limit: &Limit, tuple: &[u8]) -> Option<FoundEntry> {
+        // An entry that is not detached is the one in the index, older parts of rolling windows
+        // apart: those are never noted.
+        let (window_ms, counts) = self.entries.current_counts_of(row, limit.id, tuple)?;
+        Some(FoundEntry { row, window_ms, counts })
+    }
+
+    /// Notes where the current entry of a value is.
+    #[inline(always)]
+    pub fn note_frequent(&self, limit: &Limit, tuple: &[u8], row: UsageRow) {
+        if self.frequent.has_begun() && !limit.identity.window.is_rolling() {
+            self.frequent.note(limit.id, tuple, row);
+        }
     }
 
     /// From when usage may be over for good, Unix ms; never later than it is. `i64::MAX`: never.
@@ -218,18 +252,21 @@ impl Usage {
 
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be
     /// the one in the index now.
-    #[inline(always)]
     pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
-        if let (Some(at), true, false) = (share.entry, share.current, limit.identity.window.is_rolling()) {
-            if self.entries.count_more(at, amount) {
-                return at;
-            }
-        }
-        self.count_other(salt, limit, share, tuple, amount)
+        let counted = self.count_more(limit, share, amount);
+        counted.unwrap_or_else(|| self.count_other(salt, limit, share, tuple, amount))
     }
 
-    /// As [`Usage::count`], where there is no entry of this window whose counts have room.
-    fn count_other(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
+    /// As [`Usage::count`], where there is an entry of this window whose counts have room. `None`:
+    /// there is none, and nothing has changed.
+    #[inline(always)]
+    pub fn count_more(&mut self, limit: &Limit, share: &Share, amount: i64) -> Option<UsageRow> {
+        let at = share.entry.filter(|_| share.current && !limit.identity.window.is_rolling())?;
+        self.entries.count_more(at, amount).then_some(at)
+    }
+
+    /// As [`Usage::count`], where [`Usage::count_more`] finds none.
+    pub fn count_other(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
         if limit.identity.window.is_rolling() {
             return self.count_part(salt, limit, share, tuple, amount);
         }
@@ -256,6 +293,9 @@ impl Usage {
         let counts = UsageCounts { used: amount, refs: 1 };
         let at = self.entries.insert(tuple, limit.id, share.window_ms, counts, links);
         self.index.insert_at(share.hash, at.get(), share.position);
+        if self.index.len() >= MANY_VALUES && !self.frequent.has_begun() {
+            self.frequent.begin();
+        }
         limit.entries.add_composed(&mut self.entries, at, share.window_ms);
         at
     }
@@ -331,6 +371,9 @@ impl Usage {
         self.index.remove(hash, at.get());
         if let Some(older) = older {
             self.index.insert(hash, older.get());
+        }
+        if self.index.is_empty() {
+            self.frequent = Frequent::default();
         }
     }
 
@@ -419,6 +462,7 @@ impl Usage {
         self.entries
             .bytes()
             .saturating_add(self.index.bytes())
+            .saturating_add(self.frequent.bytes())
             .saturating_add(self.credits.len().saturating_add(self.chains.len()).saturating_mul(40))
     }
 
@@ -449,6 +493,9 @@ impl Usage {
     pub fn restore_index(&mut self, bulk: Bulk) -> Option<()> {
         let key = |at: u32| self.entries.get(UsageRow::of(at)).map(|e| (e.limit, e.value));
         self.index = bulk.build(key)?;
+        if self.index.len() >= MANY_VALUES {
+            self.frequent.begin();
+        }
         self.invalidate_next_expiry();
         Some(())
     }

@@ -164,6 +164,13 @@ impl UsageEntries {
         Some((window.window_ms, counts))
     }
 
+    /// As [`UsageEntries::counts_of`], where the entry is not detached.
+    #[must_use]
+    #[inline(always)]
+    pub fn current_counts_of(&self, at: UsageRow, limit: LimitId, value: &[u8]) -> Option<(i64, UsageCounts)> {
+        self.counts_of(at, limit, value).filter(|_| self.head(at).is_some_and(|head| head[0] & DETACHED == 0))
+    }
+
     /// Counts `amount` more and one reference more, where the counts still fit into the row; false,
     /// and nothing has changed, where not.
     #[inline]

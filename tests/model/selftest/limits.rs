@@ -159,6 +159,13 @@ fn windows_begin_and_end_where_the_calendar_says() {
         NEW_YEAR_MS + 5 * HOUR_MS + HOUR_MS / 2,
         NEW_YEAR_MS + 31 * DAY_MS + 5 * HOUR_MS + HOUR_MS / 2,
     );
+    window("MONTH", "-03:00", NEW_YEAR_MS + 3 * HOUR_MS, NEW_YEAR_MS + 31 * DAY_MS + 3 * HOUR_MS);
+    window("MONTH", "-03:30", NEW_YEAR_MS - 31 * DAY_MS + 7 * HOUR_MS / 2, NEW_YEAR_MS + 7 * HOUR_MS / 2);
+    // Ahead of UTC months begin in the one before: also February, and that of 29 days.
+    window("MONTH", "+08:00", NEW_YEAR_MS + 31 * DAY_MS - 8 * HOUR_MS, NEW_YEAR_MS + 59 * DAY_MS - 8 * HOUR_MS);
+    window("MONTH", "+18:00", NEW_YEAR_MS + 761 * DAY_MS - 18 * HOUR_MS, NEW_YEAR_MS + 790 * DAY_MS - 18 * HOUR_MS);
+    window("MONTH", "-18:00", NEW_YEAR_MS + 790 * DAY_MS + 18 * HOUR_MS, NEW_YEAR_MS + 821 * DAY_MS + 18 * HOUR_MS);
+    window("WEEK", "-03:30", NEW_YEAR_MS + 4 * DAY_MS + 7 * HOUR_MS / 2, NEW_YEAR_MS + 11 * DAY_MS + 7 * HOUR_MS / 2);
     // Windows in a row since the epoch, whatever the offset: 2026 begins at 1767225600 = 7 * 252460800.
     window("7", "+05:45", NEW_YEAR_MS, NEW_YEAR_MS + 7_000);
     window("86400", "+08:00", NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS);

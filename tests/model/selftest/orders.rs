@@ -20,7 +20,10 @@ fn a_hold_expires_exactly_at_its_deadline() {
 fn a_refused_retry_never_moves_the_deadline_and_a_late_pxat_is_answered_by_the_state() {
     let mut shop = order_in("reserved");
     shop.says("RESERVE k o 4 PXAT 5 FOR user u", "EXISTS k reserved 4 0 1010000");
-    shop.says("RESERVE k p 4 PXAT 1000000 FOR user u", "-ERR");
+    refuses(&mut shop, "RESERVE k o 3 PXAT 5 FOR user u", "-CONFLICT");
+    refuses(&mut shop, "RESERVE k o 4 PXAT 5 FOR user v", "-CONFLICT");
+    refuses(&mut shop, "RESERVE k p 4 PXAT 1000000 FOR user u", "-ERR");
+    shop.says("ORDER k p", "nil");
     shop.says("RESERVE k p 4 PXAT 1000001 FOR user u", "OK 4 2 1000001");
     shop.says("RESERVE k q 1 EX 315360000", "OK 1 1 315361000000");
     shop.says("RESERVE k r 1 PX 315360000001", "-ERR");
@@ -252,6 +255,32 @@ fn beyond_the_128_an_order_is_judged_by_its_deadline_and_its_units_still_count()
     shop.says("RELEASE k o", "OK 0 138");
     shop.field("GET k", "seq", &(1 + 129 + 128 + 2).to_string());
     shop.says("RELEASE k o", "EXISTS k released 4 0 0");
+}
+
+/// Each write returns 128 of them first, whatever it does itself; SWEEP returns the rest.
+#[test]
+fn three_hundred_due_holds() {
+    let mut shop = Shop::with_stock(1_000_000, "300");
+    for place in 0..300 {
+        shop.call(&format!("RESERVE k x{place} 1 PX 10"));
+    }
+    shop.now_ms += 10;
+    let is = |shop: &mut Shop, call: &str, answer: &str, reserved: &str, available: &str| {
+        shop.says(call, answer);
+        shop.field("GET k", "reserved", reserved);
+        shop.says("AVAILABLE k", available);
+    };
+    // Reads show what a write would find: without the next 128.
+    is(&mut shop, "ORDER k never", "nil", "172", "128");
+    is(&mut shop, "CONFIRM k x299", "EXPIRED k", "44", "256");
+    shop.field("ORDER k x299", "state", "expired");
+    is(&mut shop, "EXTEND k x299 EX 50", "EXPIRED k", "0", "300");
+    is(&mut shop.clone(), "RELEASE k x299", "OK 0 300", "0", "300");
+    is(&mut shop.clone(), "SWEEP k COUNT 43", "43", "0", "300");
+    is(&mut shop, "SWEEP k", "44", "0", "300");
+    is(&mut shop, "SWEEP k", "0", "0", "300");
+    // Of the creation, the reservations and what came back.
+    shop.field("GET k", "seq", "601");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::*;
 const CELLS: &str = "
 unknown | RESERVE k o 5 FOR user u | OK 5 95 $h | EXISTS k reserved 5 0 $h | reserved 5 0 | 100 5 0 0
 unknown | RESERVE k o 101 | SOLDOUT k 100 | = | = | =
+unknown | RESERVE k o 5 PXAT $n FOR user u | -ERR | = | = | =
 unknown | CONFIRM k o | NOORDER k | = | = | =
 unknown | CONFIRM k o QTY 3 | NOORDER k | = | = | =
 unknown | CONFIRM k o LATE | NOORDER k | = | = | =
@@ -60,7 +61,27 @@ reserved | RETURN k o QTY 2 TOKEN t LATE | RESERVED k | = | = | =
 reserved | CONFIRM k o QTY 5 LATE SINCE $n FOR user u | OK 5 5 | EXISTS k confirmed 5 0 0 | confirmed 5 0 | 95 0 5 5
 reserved | CONFIRM k o QTY 101 LATE SINCE $n FOR user u | -CONFLICT | = | = | =
 
+partial | RESERVE k o 120 PARTIAL FOR user u | EXISTS k reserved 100 0 $d | = | = | =
+partial | RESERVE k o 120 PX 1 PARTIAL FOR user u | EXISTS k reserved 100 0 $d | = | = | =
+partial | RESERVE k o 100 PARTIAL FOR user u | -CONFLICT | = | = | =
+partial | RESERVE k o 100 FOR user u | -CONFLICT | = | = | =
+partial | RESERVE k o 120 FOR user u | -CONFLICT | = | = | =
+partial | RESERVE k o 120 PARTIAL FOR user v | -CONFLICT | = | = | =
+partial | RESERVE k o 120 PARTIAL | -CONFLICT | = | = | =
+partial | CONFIRM k o | OK 100 100 | EXISTS k confirmed 100 0 0 | confirmed 100 0 | 0 0 100 100
+partial | CONFIRM k o QTY 120 | -CONFLICT | = | = | =
+partial | AMEND k o 40 | OK 40 60 | EXISTS k reserved 40 0 $d | reserved 40 0 | 100 40 0 0
+partial amended | RESERVE k o 120 PARTIAL FOR user u | EXISTS k reserved 40 0 $d | = | = | =
+partial amended | RESERVE k o 40 PARTIAL FOR user u | -CONFLICT | = | = | =
+partial paid | RESERVE k o 120 PARTIAL FOR user u | EXISTS k confirmed 100 0 0 | = | = | =
+partial paid | RESERVE k o 100 PARTIAL FOR user u | -CONFLICT | = | = | =
+partial due | RESERVE k o 120 PARTIAL FOR user u | CLOSED k expired | = | expired 100 0 | 100 0 0 0
+partial due | RESERVE k o 100 PARTIAL FOR user u | CLOSED k expired | = | expired 100 0 | 100 0 0 0
+partial due | CONFIRM k o LATE | OK 100 100 | EXISTS k confirmed 100 0 0 | confirmed 100 0 | 0 0 100 100
+
 due+expired | RESERVE k o 5 FOR user u | CLOSED k expired | = | expired 5 0 | 100 0 0 0
+due+expired | RESERVE k o 5 PXAT 1 FOR user u | CLOSED k expired | = | expired 5 0 | 100 0 0 0
+due+expired | RESERVE k o 4 PXAT 1 FOR user u | CLOSED k expired | = | expired 5 0 | 100 0 0 0
 due+expired | RESERVE k o 4 | CLOSED k expired | = | expired 5 0 | 100 0 0 0
 due+expired | CONFIRM k o | EXPIRED k | = | expired 5 0 | 100 0 0 0
 due+expired | CONFIRM k o QTY 3 | EXPIRED k | = | expired 5 0 | 100 0 0 0
@@ -188,6 +209,10 @@ fn arranged(state: &str) -> Shop {
         "unknown" => &[],
         "cancelled" => &["RELEASE k o"],
         "unverified" => &["RETURN k o QTY 2 TOKEN t LATE"],
+        "partial" => &["RESERVE k o 120 EX 900 PARTIAL FOR user u"],
+        "partial amended" => &["RESERVE k o 120 EX 900 PARTIAL FOR user u", "AMEND k o 40"],
+        "partial paid" => &["RESERVE k o 120 EX 900 PARTIAL FOR user u", "CONFIRM k o"],
+        "partial due" => &["RESERVE k o 120 PX 100 PARTIAL FOR user u"],
         "reserved" => &["RESERVE k o 5 EX 900 FOR user u"],
         "due" | "expired" => &["RESERVE k o 5 PX 100 FOR user u"],
         "released" => &["RESERVE k o 5 EX 900 FOR user u", "RELEASE k o"],
