@@ -35,8 +35,8 @@ for file in libredis_stock.so stock-ledger stockctl; do
         fi
     done
 done
-cargo run --release --locked -q -p stock-ledger --example manual -- "$tree/man" "$tree/completions"
-cargo run --release --locked -q -p stockctl --example stockctl-manual -- "$tree/man" "$tree/completions"
+cargo run --release --locked -q -p stock-ledger --features manual --bin stock-ledger-manual -- "$tree/man" "$tree/completions"
+cargo run --release --locked -q -p stockctl --features manual --bin stockctl-manual -- "$tree/man" "$tree/completions"
 cp redis.conf.example packaging/stock-ledger.toml packaging/stock-ledger.service packaging/stockctl.environment \
     packaging/stockctl-metrics.service LICENSE CHANGELOG.md "$tree/"
 cat >"$tree/BUILD" <<TEXT

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use testkit::build::commit;
+use testkit::build::{commit, compiler};
 
 /// What ran.
 pub struct Row {
@@ -45,8 +45,9 @@ impl Ledger {
     /// Prints the row, and appends it.
     pub fn write(&self, row: &Row) {
         let Row { campaign, server, seeds: (first, last), counts, found } = row;
+        let build = format!("{}, {}", commit(), compiler());
         let line =
-            format!("| {} | {campaign} | {server} | {first} to {last} | {counts} | {found} | {} |", today(), commit());
+            format!("| {} | {campaign} | {server} | {first} to {last} | {counts} | {found} | {build} |", today());
         println!("{line}");
         let Some(file) = &self.file else { return };
         let mut text = fs::read_to_string(file).unwrap_or_default();

@@ -10,7 +10,7 @@ mod servers;
 mod shop;
 mod sql_shops;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +95,10 @@ async fn main() -> Result<()> {
         args.disk.words(),
         if args.calm { ", nothing dies" } else { "" }
     );
-    let text = format!("{head}, commit {}:\n\n{}", testkit::build::commit(), report::table(&rows));
+    // `make compare` names the module.
+    let module = std::env::var_os("STOCK_MODULE");
+    let build = module.map_or_else(testkit::build::compiler, |path| testkit::build::of_library(Path::new(&path)));
+    let text = format!("{head}, commit {}, {build}:\n\n{}", testkit::build::commit(), report::table(&rows));
     println!("{text}");
     if let Some(page) = page {
         page.write(&text, &report::chart(&head, &rows))?;

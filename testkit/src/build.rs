@@ -18,10 +18,15 @@ pub fn commit() -> String {
 
 /// The compiler, and the size and checksum of a library that it built.
 pub fn of_library(path: &Path) -> String {
-    let compiler = said_by("rustc", &["--version"]).unwrap_or_else(|| "an unknown compiler".into());
+    let compiler = compiler();
     let bytes = path.metadata().map_or(0, |file| file.len());
     let sum = path.to_str().and_then(|path| said_by("sha256sum", &[path])).unwrap_or_default();
     format!("{compiler}, {bytes} bytes, SHA-256 {}", sum.get(..16).unwrap_or("unknown"))
+}
+
+/// The compiler, as it names itself.
+pub fn compiler() -> String {
+    said_by("rustc", &["--version"]).unwrap_or_else(|| "an unknown compiler".into())
 }
 
 fn said_by(program: &str, args: &[&str]) -> Option<String> {

@@ -23,8 +23,9 @@ fn the_image_is_built_from_every_member_of_the_workspace() {
     let dockerfile = read("Dockerfile");
     let copied: Vec<&str> = dockerfile
         .lines()
-        .skip_while(|line| !line.ends_with("AS build"))
-        .take_while(|line| !line.ends_with("AS binaries"))
+        .skip_while(|line| !line.ends_with(" AS build"))
+        .skip(1)
+        .take_while(|line| !line.starts_with("FROM "))
         .filter_map(|line| line.strip_prefix("COPY "))
         .flat_map(|line| line.split(' ').rev().skip(1))
         .collect();

@@ -23,7 +23,10 @@ pub fn guarded(program: &Path, arguments: &[&str], dir: &Path, unprivileged: boo
     let mut command = Command::new("sh");
     command.args([
         "-c",
-        "\"$@\" & pid=$!; echo $pid >server.pid; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait; \
+        // SIGTERM, too: what a shell starts behind `&` ignores SIGQUIT unless it has a handler, and
+        // pgbouncer has none.
+        "\"$@\" & pid=$!; echo $pid >server.pid; cat >/dev/null; \
+         kill -QUIT $pid 2>/dev/null; kill $pid 2>/dev/null; wait; \
          [ ! -e shared ] || rm -rf data",
         "sh",
     ]);
