@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(pass(&mut streams, None, start, 20 * MS, |_| entries(9)).len(), 1);
         assert!(pass(&mut streams, None, start + 19 * REST * MS, MS, |_| entries(1)).is_empty());
         assert_eq!(streams.summary().longest.map(|longest| longest.entries), Some(9), "what was found stays");
-        assert_eq!(pass(&mut streams, None, start + 20 * REST * MS, MS, |_| entries(1)).len(), 1);
+        assert_eq!(pass(&mut streams, None, start + 22 * REST * MS, MS, |_| entries(1)).len(), 1);
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn a_bucket_that_is_sold_out_gets_units_of_another_one() {
 
 /// The part of a balancer: waits for an order that asks, and shifts one unit.
 fn balance(client: &mut Client) {
-    client.expect("BLPOP {s}asks 10", r#"[{s}asks, ["order-42",1,1]]"#);
+    client.expect("BLPOP {s}asks 10", r#"[{s}asks, [\"order-42\",1,1]]"#);
     client.expect("STOCK.SHIFT {b0}s TO {b1}s 1", "[OK, *]");
     client.expect("STOCK.SHIFT {b1}s FROM {b0}s 1", "[OK, *]");
 }

@@ -123,7 +123,9 @@ fn the_operator_may_type_the_runbook() {
         }
     }
     let page = std::fs::read_to_string("docs/operating/runbook.md").expect("the runbook is there");
-    let lines: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("redis-cli ")).collect();
+    // One line is the administrator's.
+    let lines = page.lines().filter_map(|line| line.strip_prefix("redis-cli "));
+    let lines: BTreeSet<&str> = lines.filter(|line| !line.starts_with("--user default")).collect();
     assert!(lines.len() > 20, "{lines:?}");
     c.script(
         "STOCK.SET sku:618 10

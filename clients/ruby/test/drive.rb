@@ -144,6 +144,17 @@ def driver(stock)
     shown = if given.is_a?(Array)
       answers = stock.pipelined { |pipe| given.each { |call| typed(pipe, call["method"], call["args"]) } }
       given.zip(answers).map { |call, answer| result(call["method"], answer) }
+    elsif given.key?("ask")
+      # Text, unlike the words of the other vectors.
+      given = JSON.parse(line)
+      refused = given["refused"]
+      answer = case refused["word"]
+      when "SOLDOUT" then RedisStock::SoldOut.new("k", 0)
+      when "LIMITED" then RedisStock::Limited.new("k", refused["limit"], refused["value"], 1, 1, 0)
+      else RedisStock::Refused.new("k", refused["word"])
+      end
+      ask = RedisStock.ask_of(answer, *given["ask"].values_at("order", "bucket", "quantity", "by"))
+      ask && JSON.parse(ask)
     elsif given.key?("bucket")
       RedisStock.bucket_of(given["bucket"], given["count"])
     else

@@ -39,13 +39,13 @@ module RedisStock
       give_up = now + @wait
       loop do
         answer = @stock.reserve(@buckets[at], order, quantity, attributes: attributes, **options)
-        wanted = wanted_of(answer, quantity)
-        return answer if wanted.nil?
+        ask = RedisStock.ask_of(answer, order, at, quantity, @by)
+        return answer if ask.nil?
 
         left = self.left
         return answer if left.nil? || left < quantity || now > give_up
 
-        @stock.call("RPUSH", @asks, JSON.generate([order, at, *wanted]))
+        @stock.call("RPUSH", @asks, ask)
         sleep(LOOK)
       end
     end
@@ -55,18 +55,6 @@ module RedisStock
     def bucket(attributes)
       value = attributes.fetch(@by.to_sym) { attributes.fetch(@by) }
       RedisStock.bucket_of(value, @buckets.size)
-    end
-
-    # What another bucket may have: so many units, or so much of a limit; nil where the answer is final.
-    def wanted_of(answer, quantity)
-      return [quantity] if answer.is_a?(SoldOut)
-      return unless answer.is_a?(Limited)
-
-      # A limit that names the bucket's dimension is whole in the bucket, and so is one on a single order.
-      by, window, count = answer.limit.split("/")
-      return if by.split("+").include?(@by) || window == "order"
-
-      [count == "units" ? quantity : 1, answer.limit, answer.value]
     end
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
