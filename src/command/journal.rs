@@ -94,6 +94,8 @@ pub struct Answer {
 
 /// The most bytes of a buffer that stay allocated after a call.
 const KEPT_BYTES: usize = 16 * 1024;
+/// The most room for notifications that stays for the next call.
+const KEPT_NOTIFICATIONS: usize = 256;
 
 /// What one call has changed. Buffers are kept from call to call.
 #[derive(Debug, Default)]
@@ -136,7 +138,7 @@ impl Journal {
             changed.effect.clear();
             changed.effect.shrink_to(KEPT_BYTES);
             changed.notifications.clear();
-            changed.notifications.shrink_to(KEPT_BYTES / size_of::<Notification>());
+            changed.notifications.shrink_to(KEPT_NOTIFICATIONS);
         }
         self.used = 0;
         self.outcome = None;
