@@ -131,7 +131,8 @@ fn the_operator_may_type_the_runbook() {
         "STOCK.SET sku:618 10
          STOCK.LIMIT sku:618 user 5
          XADD events * a b => *
-         XGROUP CREATE events g 0 => OK",
+         XGROUP CREATE events g 0 => OK
+         XGROUP CREATE events mail 0 => OK",
     );
     let mut operator = server.client();
     operator.expect("AUTH operator CHANGE-ME", "OK");
