@@ -34,14 +34,16 @@ fn other_clients_of_a_pooler_find_nothing_of_the_ledger() {
 /// With session pooling a server goes from client to client with whatever they have left in it, where
 /// the pooler is told not to clean up. Names of statements do not collide: the ledger has none.
 #[test]
-#[ignore = "the pooler does not always lend the server that has the name: passed once, failed in three later runs"]
 fn names_that_another_client_left_do_not_collide() {
     in_setup(Setup::SessionPoolingWithoutReset, || {
         let shop = Shop::new(Database::fresh(Kind::Postgres));
         let named = || shop.database.rows("SELECT name FROM pg_prepared_statements");
-        // As the ledger's library would name its first one.
-        shop.database.execute("PREPARE sqlx_s_1 AS SELECT 1");
-        wait_until("the pooler lends the same server again", || named() == [["sqlx_s_1"]]);
+        // As the ledger's library would name its first one. The pooler may open another server before
+        // it knows that the client of the first one has gone: then that one gets the name, too.
+        wait_until("the pooler lends a server with the name", || {
+            shop.database.takes("PREPARE sqlx_s_1 AS SELECT 1");
+            named() == [["sqlx_s_1"]]
+        });
         open(&shop, 3, 50);
         let mut c = shop.redis.connect();
         answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
@@ -51,7 +53,8 @@ fn names_that_another_client_left_do_not_collide() {
         shop.ledger(&["reconcile"]).ok();
         shop.ledger(&["run", "--once"]).ok();
         shop.ledger(&["audit"]).ok();
-        wait_until("it does so at the end", || named() == [["sqlx_s_1"]]);
+        let left = named();
+        assert!(left.is_empty() || left == [["sqlx_s_1"]], "the ledger leaves no name of its own: {left:?}");
         assert_agreement(&shop, &mut c);
     });
 }
