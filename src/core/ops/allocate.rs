@@ -228,12 +228,7 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, st
     for share in &placement.shares {
         let Some(limit) = pool.limits.get_mut(usize::from(share.limit)) else { continue };
         let amount = if limit.keeps_usage() { limit.amount(placement.qty) } else { 0 };
-        let counted = pool.usage.count_more(limit, share, amount);
-        shares.push(
-            counted.unwrap_or_else(|| {
-                pool.usage.count_other(pool.salt, limit, share, placement.tuple(share.tuple), amount)
-            }),
-        );
+        shares.push(pool.usage.count(pool.salt, limit, share, || placement.tuple(share.tuple), amount));
     }
     let kept =
         if pool.remember.is_empty() { Vec::new() } else { remembered::encode(&pool.remember, placement.attributes) };

@@ -76,7 +76,7 @@ pub fn apply(pool: &mut Pool, row: OrderRow, qty: i64, recount: &Recount) {
         let share = Share { limit: place as u8, tuple: tuple_at, window_ms, hash, entry, current, position };
         let Some(limit) = pool.limits.get_mut(place) else { continue };
         let amount = limit.amount(qty);
-        let fresh = pool.usage.count(salt, limit, &share, tuple, amount);
+        let fresh = pool.usage.count(salt, limit, &share, || tuple, amount);
         pool.orders.set_share(row, nth, fresh);
     }
 }

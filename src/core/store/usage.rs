@@ -251,22 +251,26 @@ impl Usage {
     }
 
     /// Counts `amount` for a value and takes a reference for an order. The share's entry must be
-    /// the one in the index now.
-    pub fn count(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
-        let counted = self.count_more(limit, share, amount);
-        counted.unwrap_or_else(|| self.count_other(salt, limit, share, tuple, amount))
-    }
-
-    /// As [`Usage::count`], where there is an entry of this window whose counts have room. `None`:
-    /// there is none, and nothing has changed.
+    /// the one in the index now. `tuple`: the value, which few calls need.
     #[inline(always)]
-    pub fn count_more(&mut self, limit: &Limit, share: &Share, amount: i64) -> Option<UsageRow> {
-        let at = share.entry.filter(|_| share.current && !limit.identity.window.is_rolling())?;
-        self.entries.count_more(at, amount).then_some(at)
+    pub fn count<'t>(
+        &mut self,
+        salt: Salt,
+        limit: &mut Limit,
+        share: &Share,
+        tuple: impl FnOnce() -> &'t [u8],
+        amount: i64,
+    ) -> UsageRow {
+        if let (Some(at), true, false) = (share.entry, share.current, limit.identity.window.is_rolling()) {
+            if self.entries.count_more(at, amount) {
+                return at;
+            }
+        }
+        self.count_other(salt, limit, share, tuple(), amount)
     }
 
-    /// As [`Usage::count`], where [`Usage::count_more`] finds none.
-    pub fn count_other(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
+    /// As [`Usage::count`], where there is no entry of this window whose counts have room.
+    fn count_other(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
         if limit.identity.window.is_rolling() {
             return self.count_part(salt, limit, share, tuple, amount);
         }
