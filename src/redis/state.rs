@@ -85,8 +85,8 @@ pub fn log_unread(unread: Unread, key: &[u8]) {
     let (what, why) = match unread {
         Unread::Effect(why) => ("an effect".to_string(), why),
         Unread::Piece(why) => {
-            let key = String::from_utf8_lossy(key.get(..128).unwrap_or(key));
-            (format!("a piece of the pool {key}"), why)
+            // Escaped, so that no key writes a line of its own.
+            (format!("a piece of the pool {}", key.get(..128).unwrap_or(key).escape_ascii()), why)
         }
     };
     let known = codec::VERSION;
