@@ -1,6 +1,8 @@
 //! What is built elsewhere, where no test of this machine would notice that something is missing.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use crate::root;
 
@@ -138,4 +140,27 @@ fn published_crates_are_complete() {
         }
     }
     assert_eq!(published, Vec::<&str>::new(), "no members of the workspace");
+}
+
+/// The line that loads the module stands by itself, also where the file ends without a line break.
+#[test]
+fn a_configuration_is_enabled_and_is_as_before_afterwards() {
+    let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-such-service.conf");
+    let enable = |words: &[&str]| {
+        // Where systemd runs, it says that there is no such service to restart: the file is written by
+        // then.
+        let script = root().join("packaging/redis-stock-enable");
+        let output = Command::new("sh").arg(script).args(words).arg(&config).output().expect("sh");
+        (fs::read_to_string(&config).expect("the configuration"), output)
+    };
+    for text in ["save 3600 1", "save 3600 1\n"] {
+        fs::write(&config, text).expect("a configuration");
+        let on = "save 3600 1\ninclude /etc/redis/redis-stock.conf\n";
+        for _ in 0..2 {
+            let (written, output) = enable(&[]);
+            assert_eq!(written, on, "{output:?}");
+        }
+        let (written, output) = enable(&["--off"]);
+        assert_eq!(written, "save 3600 1\n", "{output:?}");
+    }
 }
