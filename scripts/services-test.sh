@@ -26,13 +26,13 @@ if [ ! -e "$root/.ready" ]; then
     cp -a "$base" "$root"
     rm -f "$root/.ready"
     # Nothing is started before it is booted: policy-rc.d of the copy says so until then.
-    chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+    chroot "$root" env -u TMPDIR DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         systemd systemd-sysv ca-certificates sqlite3 curl procps >"$log" 2>&1 || { tail -5 "$log"; exit 1; }
     rm "$root/usr/sbin/policy-rc.d"
     touch "$root/.ready"
 fi
 for package in redis-stock stock-ledger stockctl; do
-    chroot "$root" dpkg --purge "$package" >/dev/null 2>&1 || true
+    chroot "$root" env -u TMPDIR dpkg --purge "$package" >/dev/null 2>&1 || true
     cp "$(ls "$target"/packages/${package}_*.deb)" "$root/root/$package.deb"
 done
 rm -rf "$root/var/lib/redis"/* "$root/var/lib/private" "$root/var/lib/stock-ledger"
@@ -56,11 +56,16 @@ mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=755 tmpfs dev
 for device in null zero full random urandom tty; do touch dev/\$device; mount --bind /dev/\$device dev/\$device; done
 mkdir dev/pts dev/shm
-mount -t devpts devpts dev/pts
+mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
+# PrivateDevices= needs it.
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
 mkdir -p run/old
 pivot_root . run/old
 umount -l run/old
+# As a container's manager does it: systemd mounts the credentials of a service in a process of its own.
+mount --make-rshared /
 exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb /sbin/init systemd.unit=multi-user.target
 BOOT
 sh -c 'echo $$ >"$1/cgroup.procs" && exec unshare --mount --pid --fork --uts --ipc --cgroup --net sh "$2"' \
@@ -82,7 +87,7 @@ done
 say "booted: systemd $(within systemctl --version | head -1)"
 
 say "the server, with the module turned on while it runs"
-within systemctl start redis-server
+within systemctl start redis-server || fail "it does not start"
 within apt-get install -y -q --no-install-recommends /root/redis-stock.deb >"$log" 2>&1 || { tail -5 "$log"; exit 1; }
 within redis-stock-enable
 answer=$(within redis-cli STOCK.SET sku:618 100 | tr '\n' ' ')
