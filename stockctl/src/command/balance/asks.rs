@@ -6,7 +6,9 @@ use anyhow::Result;
 use redis::Value;
 use stock_balance::{Ask, Share};
 use tokio::sync::mpsc::Sender;
+use tokio::time::{sleep, sleep_until, Instant};
 
+use super::PAUSE;
 use crate::connect::Servers;
 use crate::reply::{bytes, list};
 
@@ -43,18 +45,21 @@ impl Waiting {
 }
 
 /// Hands on what buyers ask for, as soon as they do: the server holds the call back until then, for
-/// `patience` at most. Ends when nobody wants to hear of it.
+/// `patience` at most. Where many ask, those who come within [`PAUSE`] are served together; they
+/// wait in the list, where another balancer finds them. Ends when nobody wants to hear of it.
 pub async fn hand_on(mut servers: Servers, key: String, patience: Duration, to: Sender<Vec<Vec<u8>>>) {
     while !to.is_closed() {
         match take(&mut servers, &key, patience).await {
             Ok(asks) if asks.is_empty() => {}
             Ok(asks) => {
+                let next = Instant::now() + PAUSE;
                 if to.send(asks).await.is_err() {
                     return;
                 }
+                sleep_until(next).await;
             }
             Err(_) => {
-                tokio::time::sleep(AGAIN).await;
+                sleep(AGAIN).await;
                 // Slots have moved, or a replica has taken over.
                 let _ = servers.discover().await;
             }
