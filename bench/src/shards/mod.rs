@@ -199,9 +199,9 @@ fn balancer(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<
     let share = spent_us / 1e6 / took.as_secs_f64() / MOST as f64;
     section.line(&format!(
         "\nA balancer that makes {:.0} moves a second between {MOST} buckets, in {:.0} rounds a second, costs \
-         each of their servers {:.2} % of a core ({:.1} µs of CPU a move, all in all). A round: who leads and \
-         what the buckets are, who asks, a look at all buckets, all first halves, all second halves, what is \
-         left; each of these wakes a server once.\n",
+         each of their servers {:.2} % of a core ({:.1} µs of CPU a move, all in all). A round: who asks; who \
+         leads, and a look at all buckets; all first halves; all second halves, and what is left. Each of these \
+         wakes a server once.\n",
         moves as f64 / took.as_secs_f64(),
         f64::from(rounds) / took.as_secs_f64(),
         share * 100.0,
@@ -228,11 +228,9 @@ fn config() -> String {
 fn balancer_round(connections: &mut [Connection], steps: &[(usize, usize, u64)]) -> Result<()> {
     let own = |lines: &[&str]| -> Vec<(usize, String)> { lines.iter().map(|line| (0, (*line).to_string())).collect() };
     together(connections, &own(&["LPOP {tea}asks 1000"]))?;
-    together(connections, &own(&["LPOP {tea}asks 1000"]))?;
-    let lease = ["SET {tea}balancer 1:1795900000000 NX PX 2000", "GET {tea}balancer", "GET {tea}shards"];
-    together(connections, &own(&lease))?;
-    let look = (0..MOST).flat_map(|at| ["GET", "SHIFTS"].map(|what| (at, format!("STOCK.{what} {}", key(at)))));
-    together(connections, &look.collect::<Vec<_>>())?;
+    let mut look = own(&["SET {tea}balancer 1:1795900000000 NX PX 2000", "GET {tea}balancer", "GET {tea}shards"]);
+    look.extend((0..MOST).flat_map(|at| ["GET", "SHIFTS"].map(|what| (at, format!("STOCK.{what} {}", key(at))))));
+    together(connections, &look)?;
     let halves = |way: &str| -> Vec<(usize, String)> {
         let half = |&(from, to, total): &(usize, usize, u64)| {
             let (at, peer) = if way == "TO" { (from, to) } else { (to, from) };
@@ -241,8 +239,9 @@ fn balancer_round(connections: &mut [Connection], steps: &[(usize, usize, u64)])
         steps.iter().map(half).collect()
     };
     together(connections, &halves("TO"))?;
-    together(connections, &halves("FROM"))?;
-    together(connections, &own(&["PEXPIRE {tea}balancer 2000", "SET {tea}left 4000000000 PX 2000"]))
+    let mut arriving = halves("FROM");
+    arriving.extend(own(&["PEXPIRE {tea}balancer 2000", "SET {tea}left 4000000000 PX 2000"]));
+    together(connections, &arriving)
 }
 
 /// To each server all of its calls, and to all servers at once.

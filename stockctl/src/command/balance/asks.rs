@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use redis::Value;
 use stock_balance::{Ask, Share};
 use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, sleep_until, Instant};
@@ -68,17 +67,11 @@ pub async fn hand_on(mut servers: Servers, key: String, patience: Duration, to: 
 }
 
 async fn take(servers: &mut Servers, key: &str, patience: Duration) -> Result<Vec<Vec<u8>>> {
-    let mut pop = redis::cmd("BLPOP");
-    pop.arg(key).arg(patience.as_secs_f64());
-    let (_, first) = servers.ask_key(key.as_bytes(), &pop).await?;
-    let Some(first) = list(&first).get(1) else { return Ok(Vec::new()) };
-    let mut asks = vec![bytes(first).to_vec()];
-    let mut pop = redis::cmd("LPOP");
-    pop.arg(key).arg(ASKS);
-    // Without an answer the first is served all the same.
-    let rest = servers.ask_key(key.as_bytes(), &pop).await.map_or(Value::Nil, |(_, rest)| rest);
-    asks.extend(list(&rest).iter().map(|ask| bytes(ask).to_vec()));
-    Ok(asks)
+    let mut pop = redis::cmd("BLMPOP");
+    pop.arg(patience.as_secs_f64()).arg(1).arg(key).arg("LEFT").arg("COUNT").arg(ASKS);
+    let (_, popped) = servers.ask_key(key.as_bytes(), &pop).await?;
+    let asks = list(&popped).get(1).map(list).unwrap_or_default();
+    Ok(asks.iter().map(|ask| bytes(ask).to_vec()).collect())
 }
 
 #[cfg(test)]

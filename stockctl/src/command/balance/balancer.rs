@@ -28,8 +28,10 @@ pub fn own(name: &str, what: &str) -> String {
 pub struct Balancer<'a> {
     args: &'a Args,
     calls: Calls<'a>,
-    /// Who holds the lease.
+    /// Its name in the lease.
     id: String,
+    /// Whether it had the lease when it asked last.
+    leads: bool,
     /// The buckets, as the config said when it was read last.
     keys: Vec<String>,
     /// What each bucket had sold when it was seen last, and how fast it sells.
@@ -43,7 +45,7 @@ impl<'a> Balancer<'a> {
     pub fn new(args: &'a Args, servers: &'a mut Servers) -> Self {
         let id = format!("{}:{}", std::process::id(), crate::text::now_ms());
         let (keys, rates, last) = (Vec::new(), HashMap::new(), HashMap::new());
-        Balancer { args, calls: Calls::new(servers), id, keys, rates, last, shifts: 0 }
+        Balancer { args, calls: Calls::new(servers), id, leads: false, keys, rates, last, shifts: 0 }
     }
 
     pub fn name(&self) -> &str {
@@ -103,19 +105,26 @@ impl<'a> Balancer<'a> {
         Ok(keys)
     }
 
-    /// Whether this one fills buckets up, and what these are: both lie at one server. Where it does
-    /// not answer nobody can say who leads, so this one does, with the buckets that it knows.
-    async fn begin(&mut self) -> Result<(bool, Vec<String>)> {
+    /// Whether this one fills buckets up, what these are, and what they say; a round for nobody, by
+    /// one who does not lead, sees none. All of it is one way to each server. Where the server of the
+    /// config does not answer nobody can say who leads, so this one does, with the buckets that it
+    /// knows.
+    async fn begin(&mut self, is_asked: bool) -> Result<(bool, Vec<String>, Vec<Bucket>)> {
         if self.args.once {
             // One round on demand is made whoever else is at work.
-            return Ok((true, self.config().await?));
+            let keys = self.config().await?;
+            let buckets = self.look(&keys).await?;
+            return Ok((true, keys, buckets));
         }
         let (lease, holder) = self.get("balancer");
         let mut take = redis::cmd("SET");
         take.arg(&lease).arg(&self.id).arg("NX").arg("PX").arg(GOOD_MS);
-        let answers = self.calls.ask_all(&[(lease.clone(), take), (lease, holder), self.get("shards")]).await;
-        let [_, holder, config] = answers.as_slice() else { return Err(anyhow!("three calls have three answers")) };
-        let leads = holder.as_ref().is_none_or(|(_, holder)| bytes(holder) == self.id.as_bytes());
+        let mut calls = vec![(lease.clone(), take), (lease, holder), self.get("shards")];
+        let expected = if self.leads || is_asked { self.keys.clone() } else { Vec::new() };
+        calls.extend(look_calls(&expected));
+        let answers = self.calls.ask_all(&calls).await;
+        let [_, holder, config, look @ ..] = answers.as_slice() else { return Err(anyhow!("no answers")) };
+        self.leads = holder.as_ref().is_none_or(|(_, holder)| bytes(holder) == self.id.as_bytes());
         let keys = match config {
             Some((_, config)) => self.read_config(config)?,
             None if self.keys.is_empty() => {
@@ -123,7 +132,14 @@ impl<'a> Balancer<'a> {
             }
             None => self.keys.clone(),
         };
-        Ok((leads, keys))
+        let buckets = if !self.leads && !is_asked {
+            Vec::new()
+        } else if keys == expected {
+            self.seen(&keys, look)?
+        } else {
+            self.look(&keys).await?
+        };
+        Ok((self.leads, keys, buckets))
     }
 
     /// One round: what was begun is ended, buyers are served, and buckets that run low filled up. A
@@ -134,38 +150,38 @@ impl<'a> Balancer<'a> {
     pub async fn round(&mut self, asks: Vec<Vec<u8>>) -> Result<()> {
         self.calls.take_error();
         let began = Instant::now();
-        let (leads, keys) = self.begin().await?;
+        let (leads, keys, mut buckets) = self.begin(!asks.is_empty()).await?;
         if !leads && asks.is_empty() {
             return Ok(());
         }
-        let mut buckets = self.look(&keys).await?;
         let open = settle(&buckets);
         if !open.is_empty() {
-            self.make(open).await;
+            self.make(open, Vec::new()).await;
             buckets = self.look(&keys).await?;
         }
         let waiting = waiting(&asks, &keys, &buckets);
         let units: Vec<Ask> = waiting.iter().filter(|one| one.share.is_none()).map(|one| one.ask).collect();
-        self.shift(level(&buckets, &units)).await;
+        let arriving = self.send(level(&buckets, &units)).await;
+        // A word that is late is left to whoever leads by now.
+        let is_fresh = began.elapsed() < Duration::from_millis(GOOD_MS / 2);
+        let published = if leads && is_fresh { self.sum(&keys) } else { Vec::new() };
+        self.make(arriving, published).await;
         for one in waiting {
             let Some(share) = one.share else { continue };
             // Several may want the same share: each sees what the one before has left.
             let seen = self.look(&keys).await?;
             let at = seen.iter().position(|bucket| buckets.get(one.ask.bucket).is_some_and(|b| b.key == bucket.key));
             let (Some(bucket), Some(free)) = (at, self.free(&seen, &share).await) else { continue };
-            self.shift(gather(&seen, &share, &free, Ask { bucket, ..one.ask })).await;
-        }
-        // A word that is late is left to whoever leads by now.
-        let is_fresh = began.elapsed() < Duration::from_millis(GOOD_MS / 2);
-        if leads && is_fresh {
-            self.publish(&keys).await;
+            let arriving = self.send(gather(&seen, &share, &free, Ask { bucket, ..one.ask })).await;
+            self.make(arriving, Vec::new()).await;
         }
         self.calls.take_error().map_or(Ok(()), Err)
     }
 
-    /// What all buckets have together, for the buyers' clients: sold out is final where it says so. A
-    /// bucket that cannot be reached has what it had last. The lease lasts on with it.
-    async fn publish(&mut self, keys: &[String]) {
+    /// The calls that write what all buckets have together, for the buyers' clients: sold out is final
+    /// where it says so. A bucket that cannot be reached has what it had last. The lease lasts on
+    /// with it.
+    fn sum(&self, keys: &[String]) -> Vec<KeyCall> {
         let (lease, left_key) = (self.own("balancer"), self.own("left"));
         let mut calls = Vec::new();
         if !self.args.once {
@@ -181,7 +197,7 @@ impl<'a> Balancer<'a> {
             set.arg(&left_key).arg(left).arg("PX").arg(GOOD_MS);
             calls.push((left_key, set));
         }
-        self.calls.ask_all(&calls).await;
+        calls
     }
 
     /// The buckets that can be reached.
@@ -189,10 +205,13 @@ impl<'a> Balancer<'a> {
     /// # Errors
     /// [`Failure::Missing`]: one of them is not there.
     async fn look(&mut self, keys: &[String]) -> Result<Vec<Bucket>> {
+        let answers = self.calls.ask_all(&look_calls(keys)).await;
+        self.seen(keys, &answers)
+    }
+
+    /// The buckets, by the answers to [`look_calls`].
+    fn seen(&mut self, keys: &[String], answers: &[Option<Answer>]) -> Result<Vec<Bucket>> {
         let mut buckets = Vec::with_capacity(keys.len());
-        let calls: Vec<KeyCall> =
-            keys.iter().flat_map(|key| ["STOCK.GET", "STOCK.SHIFTS"].map(|name| call(name, key))).collect();
-        let answers = self.calls.ask_all(&calls).await;
         for (key, answers) in keys.iter().zip(answers.chunks_exact(2)) {
             let [Some((_, pool)), Some((_, shifts))] = answers else { continue };
             if *pool == Value::Nil {
@@ -232,10 +251,10 @@ impl<'a> Balancer<'a> {
         self.calls.ask_all(&calls).await.into_iter().map(free).collect()
     }
 
-    /// Both halves of these shifts: all that leave at once, and then all that arrive. A server that
-    /// does not answer leaves its own in flight: a later round ends them.
-    async fn shift(&mut self, steps: Vec<Step>) {
-        let mut made = self.make(steps).await;
+    /// The first halves of these shifts, all at once; the second ones of those that were made. Where
+    /// a server does not answer units stay in flight: a later round ends it.
+    async fn send(&mut self, steps: Vec<Step>) -> Vec<Step> {
+        let mut made = self.make(steps, Vec::new()).await;
         made.retain(|(_, step)| step.kind == Kind::Send);
         if self.args.wait > 0 && !made.is_empty() {
             let mut servers: Vec<String> = made.iter().map(|(server, _)| server.clone()).collect();
@@ -247,14 +266,14 @@ impl<'a> Balancer<'a> {
         let sent: Vec<Step> = made.into_iter().map(|(_, step)| step).collect();
         let since_ms = self.since_ms(&sent).await;
         let arrive = |(step, since_ms): (&Step, Option<i64>)| Some(step.second_half(since_ms?));
-        let arriving = sent.iter().zip(since_ms).filter_map(arrive).collect();
-        self.make(arriving).await;
+        sent.iter().zip(since_ms).filter_map(arrive).collect()
     }
 
-    /// Makes calls of which none needs another: those that changed something, each with the server
-    /// at which it did. A refusal means that somebody else was quicker.
-    async fn make(&mut self, steps: Vec<Step>) -> Vec<(String, Step)> {
-        let calls: Vec<KeyCall> = steps.iter().map(shift_call).collect();
+    /// Makes calls of which none needs another, and `others` with them: the steps that changed
+    /// something, each with the server at which it did. A refusal means that somebody else was
+    /// quicker.
+    async fn make(&mut self, steps: Vec<Step>, others: Vec<KeyCall>) -> Vec<(String, Step)> {
+        let calls: Vec<KeyCall> = steps.iter().map(shift_call).chain(others).collect();
         let answers = self.calls.ask_all(&calls).await;
         let mut made = Vec::new();
         for (step, answer) in steps.into_iter().zip(answers) {
@@ -293,6 +312,11 @@ fn call(name: &str, key: &str) -> KeyCall {
     let mut command = redis::cmd(name);
     command.arg(key);
     (key.to_string(), command)
+}
+
+/// What is asked of buckets to see how they are.
+fn look_calls(keys: &[String]) -> Vec<KeyCall> {
+    keys.iter().flat_map(|key| ["STOCK.GET", "STOCK.SHIFTS"].map(|name| call(name, key))).collect()
 }
 
 fn shift_call(step: &Step) -> KeyCall {
