@@ -22,7 +22,7 @@ ledger=$(ls "$target"/packages/stock-ledger_*.deb)
 stockctl=$(ls "$target"/packages/stockctl_*.deb)
 
 say() { printf '\n== %s\n' "$*"; }
-inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
+inside() { chroot "$root" env -u TMPDIR DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 # The server of the package, as its service starts it, without systemd.
 started=""
