@@ -93,7 +93,7 @@ impl Live {
             self.ended(units, 0);
         }
         let (held, sold) = (self.held.load(Relaxed), self.sold.load(Relaxed));
-        // A buyer may hear that a unit is his before the one who gave it back hears that it is gone.
+        // One may hear that he has a unit before another hears that it was given back.
         let held = held.min((self.stock - sold).max(0));
         Sample { left: (self.stock - sold - held).max(0), held, sold }
     }

@@ -1,4 +1,5 @@
-//! The values of the parameters, their bounds and defaults. `server_config` connects them to the server.
+//! The values of the parameters, their bounds and defaults. `server_config` connects them to the
+//! server.
 
 use std::ffi::CStr;
 use std::rc::Rc;

@@ -315,7 +315,7 @@ fn options_that_need_others_say_which() {
         ),
         ("STOCK.CONFIRM {s}k o SINCE 5", "-ERR SINCE needs LATE"),
         ("STOCK.CONFIRM {s}k o FOR user u", "-ERR FOR needs LATE"),
-        ("STOCK.TRANSFER {s}k {s}other 1", "-ERR TOKEN is needed"),
+        ("STOCK.TRANSFER {s}k {s}other 1 NOTE n", "-ERR TOKEN is needed"),
     ] {
         c.expect(call, error);
     }
