@@ -43,6 +43,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Reads one reply; an error is an error.
+    pub fn no_error(&mut self) -> Result<()> {
+        let reply = self.reply()?;
+        ensure!(!reply.starts_with(b"-"), "{}", String::from_utf8_lossy(reply).trim());
+        Ok(())
+    }
+
     /// The bytes of the next reply.
     fn reply(&mut self) -> Result<&[u8]> {
         loop {

@@ -11,6 +11,7 @@ use crate::calls::info;
 use crate::client::Client;
 use crate::server::{free_port, Server};
 use crate::wait::{poll, wait_until};
+use crate::Value;
 
 pub const PRIMARIES: usize = 3;
 pub const SLOTS: usize = 16384;
@@ -137,16 +138,17 @@ impl Cluster {
         self.nodes[node].client()
     }
 
+    /// Which node a running member says owns the slot; none where it knows of nobody, as for a
+    /// moment while primaries change.
+    pub fn owner_seen_by(&self, witness: usize, slot: u16) -> Option<usize> {
+        let port = port_of(&self.client(witness).say("CLUSTER SLOTS"), slot)?;
+        Some(self.nodes.iter().position(|node| i64::from(node.port()) == port).expect("one of ours"))
+    }
+
     /// Which node a running member says owns the slot.
+    #[track_caller]
     pub fn owner_by(&self, witness: usize, slot: u16) -> usize {
-        let answer = self.client(witness).say("CLUSTER SLOTS");
-        let range = answer
-            .items()
-            .iter()
-            .find(|range| (range.items()[0].int()..=range.items()[1].int()).contains(&i64::from(slot)))
-            .expect("the slot is served");
-        let port = range.items()[2].items()[1].int();
-        self.nodes.iter().position(|node| i64::from(node.port()) == port).expect("one of ours")
+        self.owner_seen_by(witness, slot).expect("the slot is served")
     }
 
     pub fn owner(&self, key: &str) -> usize {
@@ -176,7 +178,7 @@ impl Cluster {
     /// Waits until the nodes of `witnesses` agree that `node` owns the slot.
     pub fn agree(&self, witnesses: &[usize], slot: u16, node: usize) {
         wait_until("the cluster agrees on the owner", || {
-            witnesses.iter().all(|&witness| self.owner_by(witness, slot) == node)
+            witnesses.iter().all(|&witness| self.owner_seen_by(witness, slot) == Some(node))
         });
     }
 
@@ -206,6 +208,12 @@ impl Cluster {
             (role == "master" && well).then_some(())
         });
     }
+}
+
+/// The port of the primary that has the slot, by an answer to CLUSTER SLOTS.
+fn port_of(answer: &Value, slot: u16) -> Option<i64> {
+    let has_it = |range: &&Value| (range.items()[0].int()..=range.items()[1].int()).contains(&i64::from(slot));
+    answer.items().iter().find(has_it).map(|range| range.items()[2].items()[1].int())
 }
 
 /// The slots of a primary at the start.
@@ -252,6 +260,14 @@ pub fn slot_of(key: &[u8]) -> u16 {
         )
     });
     crc % SLOTS as u16
+}
+
+#[test]
+fn a_slot_that_nobody_has_is_no_error() {
+    let node = |port| Value::Array(vec![Value::Bulk(b"127.0.0.1".to_vec()), Value::Int(port)]);
+    let range = |first, last, port| Value::Array(vec![Value::Int(first), Value::Int(last), node(port)]);
+    let answer = Value::Array(vec![range(0, 8, 7000), range(10, 16383, 7001)]);
+    assert_eq!([8, 9, 10].map(|slot| port_of(&answer, slot)), [Some(7000), None, Some(7001)]);
 }
 
 #[test]

@@ -31,8 +31,8 @@ const UNITS: &str = "1000000000";
 const MOVES: u64 = 1_000;
 /// How long it is watched.
 const WATCHED_MS: u64 = 5_000;
-/// How often a balancer looks at all buckets.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// So often a balancer with that much to do makes a round.
+const ROUND_EVERY: Duration = Duration::from_millis(10);
 
 pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
     let mut section = Section::new("Shards");
@@ -161,8 +161,8 @@ fn load(socket: &Path, key: &str, number: usize, count: usize, calls: u64) -> Re
     Ok(calls as f64 / cpu_s)
 }
 
-/// What the calls of a balancer cost the servers of four buckets: each move is two calls, made one
-/// after the other as a balancer does, and every tenth of a second it looks at all buckets.
+/// What the calls of a balancer cost the servers of four buckets, while it moves so much that a
+/// round follows the other.
 fn balancer(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<()> {
     let watched = Duration::from_millis(sizes.patience_ms(WATCHED_MS));
     eprintln!("shards: a balancer, {} s", watched.as_secs());
@@ -171,43 +171,39 @@ fn balancer(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<
         connection.say("FLUSHALL SYNC")?;
         make_pool(connection, &key(at), UNITS, 3, Events::None)?;
     }
+    connections[0].call(&["SET", "{tea}shards", &config()])?;
     let cpu_us =
         |connections: &mut [Connection]| -> Result<f64> { connections.iter_mut().map(Connection::cpu_us).sum() };
     let before_us = cpu_us(&mut connections)?;
     thread::sleep(watched);
     let idle_us = cpu_us(&mut connections)? - before_us;
     let before_us = cpu_us(&mut connections)?;
-    let (begin, mut looked, mut moves) = (Instant::now(), Instant::now(), 0u64);
+    let (begin, mut moves, mut rounds) = (Instant::now(), 0u64, 0u32);
     let mut totals = [[0u64; MOST]; MOST];
     while begin.elapsed() < watched {
         let due = (begin.elapsed().as_micros() as u64).saturating_mul(MOVES) / 1_000_000;
+        let mut steps = Vec::new();
         while moves < due {
             let from = (moves % MOST as u64) as usize;
             let to = (from + 1 + (moves / MOST as u64) as usize % (MOST - 1)) % MOST;
             totals[from][to] += 1;
-            let total = totals[from][to];
-            connections[from].say(&format!("STOCK.SHIFT {} TO {} {total}", key(from), key(to)))?;
-            connections[to].say(&format!("STOCK.SHIFT {} FROM {} {total}", key(to), key(from)))?;
+            steps.push((from, to, totals[from][to]));
             moves += 1;
         }
-        if looked.elapsed() > LOOK_EVERY {
-            looked = Instant::now();
-            for (at, connection) in connections.iter_mut().enumerate() {
-                connection.say(&format!("STOCK.GET {}", key(at)))?;
-                connection.say(&format!("STOCK.SHIFTS {}", key(at)))?;
-            }
-        }
-        thread::sleep(Duration::from_millis(1));
+        balancer_round(&mut connections, &steps)?;
+        rounds += 1;
+        thread::sleep((ROUND_EVERY * rounds).saturating_sub(begin.elapsed()));
     }
     let took = begin.elapsed();
     let spent_us = cpu_us(&mut connections)? - before_us - idle_us;
     let share = spent_us / 1e6 / took.as_secs_f64() / MOST as f64;
     section.line(&format!(
-        "\nA balancer that makes {:.0} moves a second (two calls each, one after the other) and looks at \
-         {MOST} buckets every {} ms costs each of their servers {:.2} % of a core ({:.1} µs of CPU a move, \
-         both halves and their part of the looks).\n",
+        "\nA balancer that makes {:.0} moves a second between {MOST} buckets, in {:.0} rounds a second, costs \
+         each of their servers {:.2} % of a core ({:.1} µs of CPU a move, all in all). A round: who asks; who \
+         leads, and a look at all buckets; all first halves; all second halves, and what is left. Each of these \
+         wakes a server once.\n",
         moves as f64 / took.as_secs_f64(),
-        LOOK_EVERY.as_millis(),
+        f64::from(rounds) / took.as_secs_f64(),
         share * 100.0,
         spent_us / moves as f64
     ));
@@ -218,5 +214,47 @@ fn balancer(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<
         detail,
         caveat: sizes.caveat(),
     });
+    Ok(())
+}
+
+/// What says which buckets there are.
+fn config() -> String {
+    let keys: Vec<String> = (0..MOST).map(|at| format!("\"{}\"", key(at))).collect();
+    format!("{{\"version\":1,\"by\":\"user\",\"buckets\":[{}]}}", keys.join(","))
+}
+
+/// The calls of `stockctl balance` (`round` in its balancer.rs): the sharded pool's own keys are at
+/// the first server.
+fn balancer_round(connections: &mut [Connection], steps: &[(usize, usize, u64)]) -> Result<()> {
+    let own = |lines: &[&str]| -> Vec<(usize, String)> { lines.iter().map(|line| (0, (*line).to_string())).collect() };
+    together(connections, &own(&["LPOP {tea}asks 1000"]))?;
+    let mut look = own(&["SET {tea}balancer 1:1795900000000 NX PX 2000", "GET {tea}balancer", "GET {tea}shards"]);
+    look.extend((0..MOST).flat_map(|at| ["GET", "SHIFTS"].map(|what| (at, format!("STOCK.{what} {}", key(at))))));
+    together(connections, &look)?;
+    let halves = |way: &str| -> Vec<(usize, String)> {
+        let half = |&(from, to, total): &(usize, usize, u64)| {
+            let (at, peer) = if way == "TO" { (from, to) } else { (to, from) };
+            (at, format!("STOCK.SHIFT {} {way} {} {total}", key(at), key(peer)))
+        };
+        steps.iter().map(half).collect()
+    };
+    together(connections, &halves("TO"))?;
+    let mut arriving = halves("FROM");
+    arriving.extend(own(&["PEXPIRE {tea}balancer 2000", "SET {tea}left 4000000000 PX 2000"]));
+    together(connections, &arriving)
+}
+
+/// To each server all of its calls, and to all servers at once.
+fn together(connections: &mut [Connection], lines: &[(usize, String)]) -> Result<()> {
+    let mut calls: Vec<Calls> = connections.iter().map(|_| Calls::default()).collect();
+    for (at, line) in lines {
+        calls[*at].add(&line.split_whitespace().map(str::as_bytes).collect::<Vec<_>>());
+    }
+    for (connection, calls) in connections.iter_mut().zip(&calls).filter(|(_, calls)| calls.len() > 0) {
+        connection.send(calls.bytes(0, calls.len()))?;
+    }
+    for (connection, calls) in connections.iter_mut().zip(&calls) {
+        (0..calls.len()).try_for_each(|_| connection.no_error())?;
+    }
     Ok(())
 }

@@ -157,8 +157,9 @@ impl Site {
         for key in &sale.keys {
             let slot = slot_of(key.as_bytes());
             wait_until("all agree who has the bucket", || {
-                let owner = self.cluster.owner_by(0, slot);
-                self.is_primary(owner) && nodes.iter().all(|&node| self.cluster.owner_by(node, slot) == owner)
+                let owner = self.cluster.owner_seen_by(0, slot);
+                owner.is_some_and(|owner| self.is_primary(owner))
+                    && nodes.iter().all(|&node| self.cluster.owner_seen_by(node, slot) == owner)
             });
         }
     }

@@ -222,50 +222,57 @@ impl Servers {
     /// # Errors
     /// [`Failure`]: it cannot be reached, or refuses the user.
     pub async fn ask_many(&mut self, address: &str, commands: &[Cmd]) -> Result<Vec<Value>> {
-        let mut answers = Vec::with_capacity(commands.len());
-        for some in commands.chunks(BULK) {
-            let mut pipeline = Pipeline::with_capacity(some.len());
-            for command in some {
-                pipeline.add_command(command.clone());
-            }
-            let sent = self.connection(address).await?.send_packed_commands(&pipeline, 0, some.len()).await;
-            answers.extend(sent.map_err(|error| {
-                self.open.remove(address);
-                failed(address, &error)
-            })?);
+        let answers = pipelined(self.connection(address).await?, address, commands).await;
+        if answers.is_err() {
+            self.open.remove(address);
         }
-        Ok(answers)
+        answers
     }
 
     /// The same commands to several servers at once: the answers of each, or why it has none within
     /// `patience`.
     pub async fn ask_each(&mut self, nodes: &[Node], commands: &[Cmd], patience: Duration) -> Vec<Result<Vec<Value>>> {
-        let mut pipeline = Pipeline::with_capacity(commands.len());
-        for command in commands {
-            pipeline.add_command(command.clone());
-        }
-        let (shared, pipeline) = (&*self, &pipeline);
+        let shared = &*self;
         let asked = nodes.iter().map(|node| async move {
-            let address = &node.address;
-            let one = async {
-                let mut connection = match shared.open.get(address) {
-                    Some(connection) => connection.clone(),
-                    None => shared.connect(address).await?,
-                };
-                let sent = connection.send_packed_commands(pipeline, 0, commands.len()).await;
-                Ok((sent.map_err(|error| failed(address, &error))?, connection))
-            };
-            let late = |_| Err(Failure::Unreachable(format!("{address} does not answer in time")).into());
+            let late = |_| Err(Failure::Unreachable(format!("{} does not answer in time", node.address)).into());
+            let one = shared.ask_shared(&node.address, commands);
             tokio::time::timeout(patience, one).await.unwrap_or_else(late)
         });
-        let answers: Vec<Result<(Vec<Value>, MultiplexedConnection)>> = join_all(asked).await;
-        let kept = nodes.iter().zip(answers).map(|(node, answer)| match answer {
+        let answers = join_all(asked).await;
+        self.keep_open(nodes.iter().map(|node| &node.address), answers)
+    }
+
+    /// To each of these servers its own commands, pipelined, and to all servers at once: the
+    /// answers of each, or why it has none.
+    pub async fn ask_batches(&mut self, batches: &[(String, Vec<Cmd>)]) -> Vec<Result<Vec<Value>>> {
+        let shared = &*self;
+        let asked = batches.iter().map(|(address, commands)| shared.ask_shared(address, commands));
+        let answers = join_all(asked).await;
+        self.keep_open(batches.iter().map(|(address, _)| address), answers)
+    }
+
+    /// As [`Servers::ask_many`], beside others: the connection is for [`Servers::keep_open`].
+    async fn ask_shared(&self, address: &str, commands: &[Cmd]) -> Result<(Vec<Value>, MultiplexedConnection)> {
+        let mut connection = match self.open.get(address) {
+            Some(connection) => connection.clone(),
+            None => self.connect(address).await?,
+        };
+        Ok((pipelined(&mut connection, address, commands).await?, connection))
+    }
+
+    /// Keeps the connections that answered, and lets go of those that did not.
+    fn keep_open<'s>(
+        &mut self,
+        addresses: impl Iterator<Item = &'s String>,
+        answers: Vec<Result<(Vec<Value>, MultiplexedConnection)>>,
+    ) -> Vec<Result<Vec<Value>>> {
+        let kept = addresses.zip(answers).map(|(address, answer)| match answer {
             Ok((answers, connection)) => {
-                self.open.insert(node.address.clone(), connection);
+                self.open.insert(address.clone(), connection);
                 Ok(answers)
             }
             Err(error) => {
-                self.open.remove(&node.address);
+                self.open.remove(address);
                 Err(error)
             }
         });
@@ -304,6 +311,20 @@ impl Servers {
         }
         Ok(connection)
     }
+}
+
+/// The answers to commands that are sent together; error replies stand among them.
+async fn pipelined(connection: &mut MultiplexedConnection, address: &str, commands: &[Cmd]) -> Result<Vec<Value>> {
+    let mut answers = Vec::with_capacity(commands.len());
+    for some in commands.chunks(BULK) {
+        let mut pipeline = Pipeline::with_capacity(some.len());
+        for command in some {
+            pipeline.add_command(command.clone());
+        }
+        let sent = connection.send_packed_commands(&pipeline, 0, some.len()).await;
+        answers.extend(sent.map_err(|error| failed(address, &error))?);
+    }
+    Ok(answers)
 }
 
 /// `INFO section`.

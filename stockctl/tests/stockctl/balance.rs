@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::command;
 use stock_balance::bucket_of;
 use testkit::cluster::{tag_of, Cluster, PRIMARIES};
-use testkit::{status_word, wait_until, Client, Server};
+use testkit::{info, status_word, wait_until, Client, Server};
 
 const NAME: &str = "sku";
 const UNITS: i64 = 900;
@@ -386,4 +386,35 @@ fn what_a_bucket_owes_is_made_good() {
     c.expect_pool("{b0}x", "reserved=4 available=0 shortfall=0");
     c.expect_pool("{b1}x", "available=2 shortfall=0");
     assert_eq!(c.say("GET {x}left").text(), "2");
+}
+
+/// What shifts in one round goes to each server together: being woken is most of what a call costs
+/// it.
+#[test]
+fn shifts_of_a_round_wake_a_server_once_for_each_half() {
+    const BUCKETS: usize = 12;
+    let server = Server::on_port(&[]);
+    let mut c = server.client();
+    let keys: Vec<String> = (0..BUCKETS).map(|n| format!("{{b{n}}}x")).collect();
+    let list: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
+    c.call(&["SET", "{x}shards", &format!(r#"{{"version":1,"by":"user","buckets":[{}]}}"#, list.join(","))]);
+    for (n, key) in keys.iter().enumerate() {
+        c.expect(&format!("STOCK.SET {key} {}", if n == 0 { 1200 } else { 0 }), "OK");
+    }
+    let mut reads_of_a_round = || {
+        let reads = |c: &mut Client| info(c, "stats")["total_reads_processed"].parse::<u64>().expect("a number");
+        let before = reads(&mut c);
+        crate::harness::run(&server, &["balance", "x", "--once"]).with(0);
+        reads(&mut c) - before
+    };
+    let with_shifts = reads_of_a_round();
+    let without = reads_of_a_round();
+    let mut c = server.client();
+    let calls = &info(&mut c, "commandstats")["cmdstat_STOCK.SHIFT"];
+    assert!(calls.starts_with("calls=22,"), "eleven shifts of two halves: {calls}");
+    for key in &keys {
+        c.expect_pool(key, "available=100");
+    }
+    // The second halves go with what is written in every round.
+    assert_eq!(with_shifts, without + 1);
 }

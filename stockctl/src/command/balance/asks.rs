@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use redis::Value;
 use stock_balance::{Ask, Share};
 use tokio::sync::mpsc::Sender;
+use tokio::time::{sleep, sleep_until, Instant};
 
+use super::PAUSE;
 use crate::connect::Servers;
 use crate::reply::{bytes, list};
 
@@ -43,18 +44,21 @@ impl Waiting {
 }
 
 /// Hands on what buyers ask for, as soon as they do: the server holds the call back until then, for
-/// `patience` at most. Ends when nobody wants to hear of it.
+/// `patience` at most. Where many ask, those who come within [`PAUSE`] are served together; they
+/// wait in the list, where another balancer finds them. Ends when nobody wants to hear of it.
 pub async fn hand_on(mut servers: Servers, key: String, patience: Duration, to: Sender<Vec<Vec<u8>>>) {
     while !to.is_closed() {
         match take(&mut servers, &key, patience).await {
             Ok(asks) if asks.is_empty() => {}
             Ok(asks) => {
+                let next = Instant::now() + PAUSE;
                 if to.send(asks).await.is_err() {
                     return;
                 }
+                sleep_until(next).await;
             }
             Err(_) => {
-                tokio::time::sleep(AGAIN).await;
+                sleep(AGAIN).await;
                 // Slots have moved, or a replica has taken over.
                 let _ = servers.discover().await;
             }
@@ -63,17 +67,11 @@ pub async fn hand_on(mut servers: Servers, key: String, patience: Duration, to: 
 }
 
 async fn take(servers: &mut Servers, key: &str, patience: Duration) -> Result<Vec<Vec<u8>>> {
-    let mut pop = redis::cmd("BLPOP");
-    pop.arg(key).arg(patience.as_secs_f64());
-    let (_, first) = servers.ask_key(key.as_bytes(), &pop).await?;
-    let Some(first) = list(&first).get(1) else { return Ok(Vec::new()) };
-    let mut asks = vec![bytes(first).to_vec()];
-    let mut pop = redis::cmd("LPOP");
-    pop.arg(key).arg(ASKS);
-    // Without an answer the first is served all the same.
-    let rest = servers.ask_key(key.as_bytes(), &pop).await.map_or(Value::Nil, |(_, rest)| rest);
-    asks.extend(list(&rest).iter().map(|ask| bytes(ask).to_vec()));
-    Ok(asks)
+    let mut pop = redis::cmd("BLMPOP");
+    pop.arg(patience.as_secs_f64()).arg(1).arg(key).arg("LEFT").arg("COUNT").arg(ASKS);
+    let (_, popped) = servers.ask_key(key.as_bytes(), &pop).await?;
+    let asks = list(&popped).get(1).map(list).unwrap_or_default();
+    Ok(asks.iter().map(|ask| bytes(ask).to_vec()).collect())
 }
 
 #[cfg(test)]

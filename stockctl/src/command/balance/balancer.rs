@@ -1,25 +1,24 @@
 //! One round of a balancer: it looks at all buckets, and makes the calls that `stock-balance`
 //! plans.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Result};
 use redis::{Cmd, Value};
 use stock_balance::{gather, in_flight, level, settle, Ask, Bucket, Kind, Lane, Share, Step};
 
 use super::args::Args;
 use super::asks::Waiting;
+use super::calls::{Answer, Calls, KeyCall};
 use crate::connect::Servers;
-use crate::failure::{is_unreachable, Failure};
-use crate::reply::{bytes, field, int, list, number};
+use crate::failure::Failure;
+use crate::reply::{bytes, field, list, number};
 
 /// How long a balancer's word about the sum is good for.
 const GOOD_MS: u64 = 2_000;
 /// How long replicas are waited for.
 const WAIT_MS: u64 = 100;
-/// A server that did not answer is left alone for so long; its buckets are missed meanwhile.
-const ALONE: Duration = Duration::from_secs(1);
 
 /// A key of the sharded pool itself, beside those of its buckets.
 pub fn own(name: &str, what: &str) -> String {
@@ -28,27 +27,25 @@ pub fn own(name: &str, what: &str) -> String {
 
 pub struct Balancer<'a> {
     args: &'a Args,
-    servers: &'a mut Servers,
-    /// Who holds the lease.
+    calls: Calls<'a>,
+    /// Its name in the lease.
     id: String,
+    /// Whether it had the lease when it asked last.
+    leads: bool,
     /// The buckets, as the config said when it was read last.
     keys: Vec<String>,
     /// What each bucket had sold when it was seen last, and how fast it sells.
     rates: HashMap<String, (i64, i64)>,
     /// Each bucket as it was seen last.
     last: HashMap<String, Bucket>,
-    /// Servers that did not answer, and when.
-    down: HashMap<String, Instant>,
-    /// The first error of this round, which went on without the bucket.
-    error: Option<anyhow::Error>,
     shifts: u64,
 }
 
 impl<'a> Balancer<'a> {
     pub fn new(args: &'a Args, servers: &'a mut Servers) -> Self {
         let id = format!("{}:{}", std::process::id(), crate::text::now_ms());
-        let (keys, rates, last, down) = (Vec::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        Balancer { args, servers, id, keys, rates, last, down, error: None, shifts: 0 }
+        let (keys, rates, last) = (Vec::new(), HashMap::new(), HashMap::new());
+        Balancer { args, calls: Calls::new(servers), id, leads: false, keys, rates, last, shifts: 0 }
     }
 
     pub fn name(&self) -> &str {
@@ -65,45 +62,11 @@ impl<'a> Balancer<'a> {
     /// # Errors
     /// None of them answers.
     pub async fn discover(&mut self) -> Result<()> {
-        self.servers.discover().await
+        self.calls.discover().await
     }
 
     fn own(&self, what: &str) -> String {
         own(&self.args.name, what)
-    }
-
-    /// Whether something was done; what went wrong is kept, and the round goes on.
-    fn kept<T>(&mut self, done: Result<T>) -> Option<T> {
-        match done {
-            Ok(done) => Some(done),
-            Err(error) => {
-                self.error.get_or_insert(error);
-                None
-            }
-        }
-    }
-
-    fn is_down(&self, address: &str) -> bool {
-        self.down.get(address).is_some_and(|since| since.elapsed() < ALONE)
-    }
-
-    /// One call; a server that did not answer a moment ago is not asked.
-    async fn ask(&mut self, key: &str, command: &Cmd) -> Result<(String, Value)> {
-        let home = self.servers.home_of(key.as_bytes())?;
-        if self.is_down(&home) {
-            return Err(Failure::Unreachable(format!("{home} did not answer")).into());
-        }
-        let answer = self.servers.ask_key(key.as_bytes(), command).await;
-        self.note(&home, answer)
-    }
-
-    fn note<T>(&mut self, address: &str, answer: Result<T>) -> Result<T> {
-        if let Err(error) = &answer {
-            if is_unreachable(error) {
-                self.down.insert(address.to_string(), Instant::now());
-            }
-        }
-        answer
     }
 
     /// The buckets' keys, in order.
@@ -111,15 +74,25 @@ impl<'a> Balancer<'a> {
     /// # Errors
     /// [`Failure`]: there is no config, or it is none; its server cannot be reached.
     pub async fn config(&mut self) -> Result<Vec<String>> {
-        let key = self.own("shards");
+        let (key, get) = self.get("shards");
+        let (_, answer) = self.calls.ask(&key, &get).await?;
+        self.read_config(&answer)
+    }
+
+    fn get(&self, what: &str) -> KeyCall {
+        let key = self.own(what);
         let mut get = redis::cmd("GET");
         get.arg(&key);
-        let answer = self.ask(&key, &get).await?.1;
-        if answer == Value::Nil {
+        (key, get)
+    }
+
+    fn read_config(&mut self, answer: &Value) -> Result<Vec<String>> {
+        let key = self.own("shards");
+        if *answer == Value::Nil {
             return Err(Failure::Missing(format!("there is no {key}: it says what the buckets are")).into());
         }
         let wrong = || Failure::Refused(format!("{key} is not {{\"version\":1,\"by\":…,\"buckets\":[…]}}"));
-        let json: serde_json::Value = serde_json::from_slice(bytes(&answer)).map_err(|_| wrong())?;
+        let json: serde_json::Value = serde_json::from_slice(bytes(answer)).map_err(|_| wrong())?;
         let keys = json.get("buckets").and_then(|keys| keys.as_array()).ok_or_else(wrong)?;
         let keys: Option<Vec<String>> = keys.iter().map(|key| Some(key.as_str()?.to_string())).collect();
         let keys = keys.filter(|keys| !keys.is_empty() && json.get("version") == Some(&1.into())).ok_or_else(wrong)?;
@@ -132,23 +105,41 @@ impl<'a> Balancer<'a> {
         Ok(keys)
     }
 
-    /// Whether this one fills buckets up.
-    async fn holds_lease(&mut self) -> Result<bool> {
-        let key = self.own("balancer");
+    /// Whether this one fills buckets up, what these are, and what they say; a round for nobody, by
+    /// one who does not lead, sees none. All of it is one way to each server. Where the server of the
+    /// config does not answer nobody can say who leads, so this one does, with the buckets that it
+    /// knows.
+    async fn begin(&mut self, is_asked: bool) -> Result<(bool, Vec<String>, Vec<Bucket>)> {
+        if self.args.once {
+            // One round on demand is made whoever else is at work.
+            let keys = self.config().await?;
+            let buckets = self.look(&keys).await?;
+            return Ok((true, keys, buckets));
+        }
+        let (lease, holder) = self.get("balancer");
         let mut take = redis::cmd("SET");
-        take.arg(&key).arg(&self.id).arg("NX").arg("PX").arg(GOOD_MS);
-        if self.ask(&key, &take).await?.1 != Value::Nil {
-            return Ok(true);
-        }
-        let mut get = redis::cmd("GET");
-        get.arg(&key);
-        if bytes(&self.ask(&key, &get).await?.1) != self.id.as_bytes() {
-            return Ok(false);
-        }
-        let mut renew = redis::cmd("PEXPIRE");
-        renew.arg(&key).arg(GOOD_MS);
-        self.ask(&key, &renew).await?;
-        Ok(true)
+        take.arg(&lease).arg(&self.id).arg("NX").arg("PX").arg(GOOD_MS);
+        let mut calls = vec![(lease.clone(), take), (lease, holder), self.get("shards")];
+        let expected = if self.leads || is_asked { self.keys.clone() } else { Vec::new() };
+        calls.extend(look_calls(&expected));
+        let answers = self.calls.ask_all(&calls).await;
+        let [_, holder, config, look @ ..] = answers.as_slice() else { return Err(anyhow!("no answers")) };
+        self.leads = holder.as_ref().is_none_or(|(_, holder)| bytes(holder) == self.id.as_bytes());
+        let keys = match config {
+            Some((_, config)) => self.read_config(config)?,
+            None if self.keys.is_empty() => {
+                return Err(self.calls.take_error().unwrap_or_else(|| anyhow!("no answer")))
+            }
+            None => self.keys.clone(),
+        };
+        let buckets = if !self.leads && !is_asked {
+            Vec::new()
+        } else if keys == expected {
+            self.seen(&keys, look)?
+        } else {
+            self.look(&keys).await?
+        };
+        Ok((self.leads, keys, buckets))
     }
 
     /// One round: what was begun is ended, buyers are served, and buckets that run low filled up. A
@@ -157,116 +148,56 @@ impl<'a> Balancer<'a> {
     /// # Errors
     /// [`Failure`]: the first thing that went wrong.
     pub async fn round(&mut self, asks: Vec<Vec<u8>>) -> Result<()> {
-        self.error = None;
+        self.calls.take_error();
         let began = Instant::now();
-        // One round on demand is made whoever else is at work, and so is one where nobody can say
-        // who is.
-        let leads = if self.args.once { true } else { self.holds_lease().await.unwrap_or(true) };
+        let (leads, keys, mut buckets) = self.begin(!asks.is_empty()).await?;
         if !leads && asks.is_empty() {
             return Ok(());
         }
-        let keys = match self.config().await {
-            Err(error) if !self.keys.is_empty() && is_unreachable(&error) => {
-                self.error.get_or_insert(error);
-                self.keys.clone()
-            }
-            known => known?,
-        };
-        let mut buckets = self.look(&keys).await?;
         let open = settle(&buckets);
         if !open.is_empty() {
-            for step in open {
-                let made = self.make(&step).await;
-                self.kept(made);
-            }
+            self.make(open, Vec::new()).await;
             buckets = self.look(&keys).await?;
         }
         let waiting = waiting(&asks, &keys, &buckets);
         let units: Vec<Ask> = waiting.iter().filter(|one| one.share.is_none()).map(|one| one.ask).collect();
-        for step in level(&buckets, &units) {
-            self.shift(&step).await;
-        }
+        let arriving = self.send(level(&buckets, &units)).await;
+        // A word that is late is left to whoever leads by now.
+        let is_fresh = began.elapsed() < Duration::from_millis(GOOD_MS / 2);
+        let published = if leads && is_fresh { self.sum(&keys) } else { Vec::new() };
+        self.make(arriving, published).await;
         for one in waiting {
             let Some(share) = one.share else { continue };
             // Several may want the same share: each sees what the one before has left.
             let seen = self.look(&keys).await?;
             let at = seen.iter().position(|bucket| buckets.get(one.ask.bucket).is_some_and(|b| b.key == bucket.key));
-            let free = self.free(&seen, &share).await;
-            let (Some(bucket), Some(free)) = (at, self.kept(free)) else { continue };
-            for step in gather(&seen, &share, &free, Ask { bucket, ..one.ask }) {
-                self.shift(&step).await;
-            }
+            let (Some(bucket), Some(free)) = (at, self.free(&seen, &share).await) else { continue };
+            let arriving = self.send(gather(&seen, &share, &free, Ask { bucket, ..one.ask })).await;
+            self.make(arriving, Vec::new()).await;
         }
-        // A word that is late is left to whoever leads by now.
-        let is_fresh = began.elapsed() < Duration::from_millis(GOOD_MS / 2);
-        if leads && is_fresh {
-            let published = self.publish(&keys).await;
-            self.kept(published);
-        }
-        self.error.take().map_or(Ok(()), Err)
+        self.calls.take_error().map_or(Ok(()), Err)
     }
 
-    /// What all buckets have together, for the buyers' clients: sold out is final where it says so. A
-    /// bucket that cannot be reached has what it had last.
-    async fn publish(&mut self, keys: &[String]) -> Result<()> {
+    /// The calls that write what all buckets have together, for the buyers' clients: sold out is final
+    /// where it says so. A bucket that cannot be reached has what it had last. The lease lasts on
+    /// with it.
+    fn sum(&self, keys: &[String]) -> Vec<KeyCall> {
+        let (lease, left_key) = (self.own("balancer"), self.own("left"));
+        let mut calls = Vec::new();
+        if !self.args.once {
+            let mut renew = redis::cmd("PEXPIRE");
+            renew.arg(&lease).arg(GOOD_MS);
+            calls.push((lease, renew));
+        }
         let buckets: Vec<Bucket> = keys.iter().filter_map(|key| self.last.get(key).cloned()).collect();
-        if buckets.len() < keys.len() {
-            return Ok(());
+        if buckets.len() == keys.len() {
+            let (on_their_way, _) = in_flight(&buckets);
+            let left = buckets.iter().map(|bucket| bucket.available).sum::<i64>().saturating_add(on_their_way).max(0);
+            let mut set = redis::cmd("SET");
+            set.arg(&left_key).arg(left).arg("PX").arg(GOOD_MS);
+            calls.push((left_key, set));
         }
-        let (on_their_way, _) = in_flight(&buckets);
-        let left = buckets.iter().map(|bucket| bucket.available).sum::<i64>().saturating_add(on_their_way).max(0);
-        let key = self.own("left");
-        let mut set = redis::cmd("SET");
-        set.arg(&key).arg(left).arg("PX").arg(GOOD_MS);
-        self.ask(&key, &set).await?;
-        Ok(())
-    }
-
-    /// What each key answers to STOCK.GET and STOCK.SHIFTS, where there is an answer: one way to
-    /// each server, and one more to those whose slots move.
-    async fn ask_buckets(&mut self, keys: &[String]) -> Vec<(String, [Value; 2])> {
-        let commands = |key: &String| {
-            ["STOCK.GET", "STOCK.SHIFTS"].map(|name| {
-                let mut command = redis::cmd(name);
-                command.arg(key);
-                command
-            })
-        };
-        let mut homes: BTreeMap<String, Vec<&String>> = BTreeMap::new();
-        for key in keys {
-            let home = self.servers.home_of(key.as_bytes());
-            let Some(home) = self.kept(home) else { continue };
-            homes.entry(home).or_default().push(key);
-        }
-        let mut found: HashMap<&String, [Value; 2]> = HashMap::new();
-        let mut again: Vec<&String> = Vec::new();
-        for (address, some) in homes {
-            if self.is_down(&address) {
-                self.error.get_or_insert(Failure::Unreachable(format!("{address} did not answer")).into());
-                continue;
-            }
-            let asked: Vec<Cmd> = some.iter().flat_map(|key| commands(key)).collect();
-            let answers = self.servers.ask_many(&address, &asked).await;
-            let answers = self.note(&address, answers);
-            let Some(answers) = self.kept(answers) else { continue };
-            let mut answers = answers.into_iter();
-            for key in some {
-                let (Some(pool), Some(shifts)) = (answers.next(), answers.next()) else { continue };
-                if [&pool, &shifts].iter().any(|answer| matches!(answer, Value::ServerError(_))) {
-                    again.push(key);
-                } else {
-                    found.insert(key, [pool, shifts]);
-                }
-            }
-        }
-        for key in again {
-            let [get, shifts] = commands(key);
-            let (pool, shifts) = (self.ask(key, &get).await, self.ask(key, &shifts).await);
-            if let (Some((_, pool)), Some((_, shifts))) = (self.kept(pool), self.kept(shifts)) {
-                found.insert(key, [pool, shifts]);
-            }
-        }
-        keys.iter().filter_map(|key| Some((key.clone(), found.remove(key)?))).collect()
+        calls
     }
 
     /// The buckets that can be reached.
@@ -274,93 +205,138 @@ impl<'a> Balancer<'a> {
     /// # Errors
     /// [`Failure::Missing`]: one of them is not there.
     async fn look(&mut self, keys: &[String]) -> Result<Vec<Bucket>> {
+        let answers = self.calls.ask_all(&look_calls(keys)).await;
+        self.seen(keys, &answers)
+    }
+
+    /// The buckets, by the answers to [`look_calls`].
+    fn seen(&mut self, keys: &[String], answers: &[Option<Answer>]) -> Result<Vec<Bucket>> {
         let mut buckets = Vec::with_capacity(keys.len());
-        for (key, [pool, shifts]) in self.ask_buckets(keys).await {
-            if pool == Value::Nil {
+        for (key, answers) in keys.iter().zip(answers.chunks_exact(2)) {
+            let [Some((_, pool)), Some((_, shifts))] = answers else { continue };
+            if *pool == Value::Nil {
                 return Err(Failure::Missing(format!("the bucket {key} is not there")).into());
             }
-            let sold = number(&pool, "sold").saturating_add(number(&pool, "reserved"));
-            let (before, rate) = self.rates.get(&key).copied().unwrap_or((sold, 0));
+            let sold = number(pool, "sold").saturating_add(number(pool, "reserved"));
+            let (before, rate) = self.rates.get(key).copied().unwrap_or((sold, 0));
             // Half of the new, half of the old: sales come in bursts.
             let rate = rate.saturating_add(sold.saturating_sub(before).max(0)) / 2;
             self.rates.insert(key.clone(), (sold, rate));
-            let bucket = Bucket {
-                key: key.clone(),
-                available: number(&pool, "available").max(0).saturating_sub(number(&pool, "shortfall")),
-                rate,
-                lanes: list(&shifts).iter().map(lane).collect(),
-            };
-            self.last.insert(key, bucket.clone());
+            let bucket = bucket(key, pool, shifts, rate);
+            self.last.insert(key.clone(), bucket.clone());
             buckets.push(bucket);
         }
         Ok(buckets)
     }
 
-    /// What each bucket has left of a limit for these values.
-    async fn free(&mut self, buckets: &[Bucket], share: &Share) -> Result<Vec<i64>> {
+    /// What each bucket has left of a limit for these values, where all of them say so.
+    async fn free(&mut self, buckets: &[Bucket], share: &Share) -> Option<Vec<i64>> {
         let by = share.limit.split('/').next().unwrap_or_default();
-        let mut free = Vec::with_capacity(buckets.len());
-        for bucket in buckets {
-            let mut usage = redis::cmd("STOCK.USAGE");
-            usage.arg(&bucket.key);
+        let usage = |bucket: &Bucket| {
+            let (key, mut usage) = call("STOCK.USAGE", &bucket.key);
             if by != "*" {
                 usage.arg("FOR");
                 for (dim, value) in by.split('+').zip(&share.values) {
                     usage.arg(dim).arg(value);
                 }
             }
-            let (_, lines) = self.ask(&bucket.key, &usage).await?;
+            (key, usage)
+        };
+        let calls: Vec<KeyCall> = buckets.iter().map(usage).collect();
+        let free = |answer: Option<Answer>| {
+            let (_, lines) = answer?;
             let line = list(&lines).iter().find(|line| name(field(line, "limit")) == share.limit);
-            free.push(line.map_or(0, |line| number(line, "remaining")));
-        }
-        Ok(free)
+            Some(line.map_or(0, |line| number(line, "remaining")))
+        };
+        self.calls.ask_all(&calls).await.into_iter().map(free).collect()
     }
 
-    /// Both halves. A server that does not answer leaves it in flight: a later round ends it.
-    async fn shift(&mut self, step: &Step) {
-        let made = self.make(step).await;
-        if self.kept(made) != Some(true) || step.kind != Kind::Send {
-            return;
+    /// The first halves of these shifts, all at once; the second ones of those that were made. Where
+    /// a server does not answer units stay in flight: a later round ends it.
+    async fn send(&mut self, steps: Vec<Step>) -> Vec<Step> {
+        let mut made = self.make(steps, Vec::new()).await;
+        made.retain(|(_, step)| step.kind == Kind::Send);
+        if self.args.wait > 0 && !made.is_empty() {
+            let mut servers: Vec<String> = made.iter().map(|(server, _)| server.clone()).collect();
+            servers.sort_unstable();
+            servers.dedup();
+            let seen = self.calls.replicated(servers, self.args.wait, WAIT_MS).await;
+            made.retain(|(server, _)| seen.contains(server));
         }
-        let since_ms = if step.share.is_some() { self.since_ms(step).await } else { Ok(0) };
-        let Some(since_ms) = self.kept(since_ms) else { return };
-        let made = self.make(&step.second_half(since_ms)).await;
-        self.kept(made);
+        let sent: Vec<Step> = made.into_iter().map(|(_, step)| step).collect();
+        let since_ms = self.since_ms(&sent).await;
+        let arrive = |(step, since_ms): (&Step, Option<i64>)| Some(step.second_half(since_ms?));
+        sent.iter().zip(since_ms).filter_map(arrive).collect()
     }
 
-    /// One call: whether it changed something. A refusal means that somebody else was quicker.
-    async fn make(&mut self, step: &Step) -> Result<bool> {
-        let words = step.words();
-        let mut command = Cmd::new();
-        for word in &words {
-            command.arg(word);
-        }
-        let (address, answer) = self.ask(&step.key, &command).await?;
-        let done = list(&answer).first().map(bytes) == Some(b"OK");
-        if done && step.share.is_none() && matches!(step.kind, Kind::Receive { .. }) {
-            self.shifts = self.shifts.saturating_add(1);
-        }
-        if done && step.kind == Kind::Send && self.args.wait > 0 {
-            let mut wait = redis::cmd("WAIT");
-            wait.arg(self.args.wait).arg(WAIT_MS);
-            let seen = self.servers.ask(&address, &wait).await?;
-            let seen = int(&seen).context("WAIT answers a number")?;
-            if seen < i64::from(self.args.wait) {
-                // In flight: it arrives with a later round.
-                return Ok(false);
+    /// Makes calls of which none needs another, and `others` with them: the steps that changed
+    /// something, each with the server at which it did. A refusal means that somebody else was
+    /// quicker.
+    async fn make(&mut self, steps: Vec<Step>, others: Vec<KeyCall>) -> Vec<(String, Step)> {
+        let calls: Vec<KeyCall> = steps.iter().map(shift_call).chain(others).collect();
+        let answers = self.calls.ask_all(&calls).await;
+        let mut made = Vec::new();
+        for (step, answer) in steps.into_iter().zip(answers) {
+            let Some((server, answer)) = answer else { continue };
+            if list(&answer).first().map(bytes) != Some(b"OK") {
+                continue;
             }
+            if step.share.is_none() && matches!(step.kind, Kind::Receive { .. }) {
+                self.shifts = self.shifts.saturating_add(1);
+            }
+            made.push((server, step));
         }
-        Ok(done)
+        made
     }
 
-    async fn since_ms(&mut self, step: &Step) -> Result<i64> {
-        let mut shifts = redis::cmd("STOCK.SHIFTS");
-        shifts.arg(&step.key);
-        let (_, shifts) = self.ask(&step.key, &shifts).await?;
-        let lanes = list(&shifts).iter().map(lane);
-        let found = lanes.into_iter().find(|lane| lane.peer == step.peer && lane.share == step.share);
-        Ok(found.map_or(1, |lane| lane.since_ms.max(1)))
+    /// From when what was sent counts at its peer, as the source says it; units need no such time.
+    async fn since_ms(&mut self, sent: &[Step]) -> Vec<Option<i64>> {
+        let is_share = |step: &&Step| step.share.is_some();
+        let calls: Vec<KeyCall> = sent.iter().filter(is_share).map(|step| call("STOCK.SHIFTS", &step.key)).collect();
+        let mut answers = self.calls.ask_all(&calls).await.into_iter();
+        let since = |step: &Step| {
+            if step.share.is_none() {
+                return Some(0);
+            }
+            let (_, shifts) = answers.next()??;
+            let mut lanes = list(&shifts).iter().map(lane);
+            let found = lanes.find(|lane| lane.peer == step.peer && lane.share == step.share);
+            Some(found.map_or(1, |lane| lane.since_ms.max(1)))
+        };
+        sent.iter().map(since).collect()
     }
+}
+
+/// A command that has nothing but a key.
+fn call(name: &str, key: &str) -> KeyCall {
+    let mut command = redis::cmd(name);
+    command.arg(key);
+    (key.to_string(), command)
+}
+
+/// What is asked of buckets to see how they are.
+fn look_calls(keys: &[String]) -> Vec<KeyCall> {
+    keys.iter().flat_map(|key| ["STOCK.GET", "STOCK.SHIFTS"].map(|name| call(name, key))).collect()
+}
+
+fn shift_call(step: &Step) -> KeyCall {
+    let mut command = Cmd::new();
+    for word in step.words() {
+        command.arg(word);
+    }
+    (step.key.clone(), command)
+}
+
+/// A bucket, by its answers to STOCK.GET and then STOCK.SHIFTS: what shifted between the two is in
+/// the second alone, and is counted as if the first had been given with it. Otherwise units that
+/// arrived just then would be neither here nor in flight, and the sum too small.
+fn bucket(key: &str, pool: &Value, shifts: &Value, rate: i64) -> Bucket {
+    let lanes: Vec<Lane> = list(shifts).iter().map(lane).collect();
+    let units = lanes.iter().filter(|lane| lane.share.is_none());
+    let net = units.fold(0i64, |net, lane| net.saturating_add(lane.received).saturating_sub(lane.sent));
+    let free = number(pool, "available").max(0).saturating_sub(number(pool, "shortfall"));
+    let available = free.saturating_add(net.saturating_sub(number(pool, "shifted")));
+    Bucket { key: key.to_string(), available, rate, lanes }
 }
 
 /// A key, or the name of a limit, as it is.
@@ -399,6 +375,29 @@ fn waiting(asks: &[Vec<u8>], keys: &[String], buckets: &[Bucket]) -> Vec<Waiting
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn map(fields: &[(&str, i64)]) -> Value {
+        Value::Map(fields.iter().map(|(name, n)| (Value::BulkString((*name).into()), Value::Int(*n))).collect())
+    }
+
+    #[test]
+    fn units_that_shift_between_two_answers_are_counted_once() {
+        let pool = map(&[("available", 7), ("shortfall", 0), ("shifted", 3)]);
+        let lanes = |sent, received| {
+            let mut lane = map(&[("sent", sent), ("received", received), ("since_ms", 1)]);
+            if let Value::Map(fields) = &mut lane {
+                fields.push((Value::BulkString(b"peer".to_vec()), Value::BulkString(b"b1".to_vec())));
+            }
+            Value::Array(vec![lane])
+        };
+        let seen = |sent, received| bucket("b0", &pool, &lanes(sent, received), 0).available;
+        assert_eq!(seen(1, 4), 7);
+        assert_eq!(seen(1, 9), 12, "five arrived meanwhile");
+        assert_eq!(seen(3, 4), 5, "two left meanwhile");
+        let owing = map(&[("available", 0), ("shortfall", 2), ("shifted", 3)]);
+        assert_eq!(bucket("b0", &owing, &lanes(1, 4), 0).available, -2);
+        assert_eq!(bucket("b0", &map(&[("available", 7)]), &Value::Array(Vec::new()), 0).available, 7);
+    }
 
     #[test]
     fn buyers_of_buckets_that_were_not_seen_wait() {

@@ -3,6 +3,7 @@
 mod args;
 mod asks;
 mod balancer;
+mod calls;
 mod events;
 
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::failure::{error_chain, is_unreachable, Ended};
 pub use args::Args;
 use balancer::Balancer;
 
-/// Events make it look no sooner than this after the last look: its own shifts are events, too.
+/// Events make it look no sooner than this after the last look: its own shifts are events, too. And
+/// so long after some buyers the next ones are served: each look and each shift wakes servers.
 const PAUSE: Duration = Duration::from_millis(10);
 /// After an error the servers are looked for again, but no more often.
 const DISCOVER: Duration = Duration::from_secs(1);
