@@ -11,7 +11,7 @@ CAMPAIGN := $(TARGET)/campaign/stock-campaign
 .PHONY: campaign controls fuzz miri mutants suites
 .PHONY: servers exchange ledger-databases
 .PHONY: shop shop-load compare
-.PHONY: dist dist-again package-crates docs-rs packages packages-test images-test docker-test deploy-check msrv
+.PHONY: dist dist-again package-crates docs-rs packages packages-test services-test images-test docker-test deploy-check msrv
 .PHONY: test-first-half test-second-half
 .PHONY: help deps deps-tests clients clients-overhead build run test model feed demo bench golden ledger-campaign
 
@@ -47,6 +47,7 @@ help:
 	@echo "make vectors  writes clients/vectors/vectors.json anew, from a real server"
 	@echo "make dist    stripped release builds, a tarball, checksums: target/dist; make dist-again builds it elsewhere, and compares"
 	@echo "make packages  Debian packages (cargo-deb): target/packages; make packages-test tries them in Debian 12 and 13 (root, debootstrap)"
+	@echo "make services-test  after it: their services under systemd, in namespaces (root)"
 	@echo "make docker-test  the images by Docker, and how long a build takes after an edit of a document;"
 	@echo "make images-test  the images by buildah, without Docker; make deploy-check  workflows, compose.yaml, Kubernetes (Go)"
 	@echo "make msrv    each crate with the oldest compiler that it promises (rustup); make package-crates docs-rs  as crates.io and docs.rs"
@@ -130,6 +131,10 @@ packages: dist
 # older build, which they then replace.
 packages-test:
 	@for suite in $(or $(SUITES),bookworm trixie); do sh scripts/packages-test.sh $$suite || exit 1; done
+
+# Their services under systemd, which is booted in what packages-test has unpacked.
+services-test:
+	@for suite in $(or $(SUITES),bookworm trixie); do sh scripts/services-test.sh $$suite || exit 1; done
 
 # Of the crates that are published: what crates.io would get, built from that alone, and what docs.rs would show.
 PUBLISHED := redis-stock stock-balance redis-stock-client stock-ledger stockctl

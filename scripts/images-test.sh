@@ -71,7 +71,7 @@ for _ in $(seq 60); do
     [ "$(ask ping 2>/dev/null)" = "PONG " ] && break
     sleep 0.5
 done
-[ "$(ask STOCK.SET sku:618 100)" = "OK 100 " ] || [ "$(ask STOCK.AVAILABLE sku:618)" = "100 " ] || { tail -5 "$log"; fail "no sale"; }
+[ "$(ask STOCK.SET sku:618 100)" = "OK " ] || { tail -5 "$log"; fail "no sale"; }
 case $(ask STOCK.RESERVE sku:618 order-1 2) in "OK 2 98 "*) ;; *) fail "RESERVE" ;; esac
 case $(ask CONFIG GET maxmemory-policy) in *noeviction*) ;; *) fail "the server evicts" ;; esac
 echo "sold in the server's image"

@@ -1,8 +1,9 @@
 #!/bin/sh
 # The Debian packages as a user meets them, in a debootstrap of Debian 12 (or "$1": trixie): install,
-# enable, first sale, restart, upgrade with data in place, remove, purge. Needs root, debootstrap,
-# cargo-deb and the packages of `make packages`. BEFORE is the module of an older build, to upgrade
-# from; without it the same build is the older package, too. Everything is below target/packages-test.
+# enable, first sale, restart, upgrade with data in place, remove, purge; where lintian is installed, it
+# reads them. Needs root, debootstrap, cargo-deb and the packages of `make packages`. BEFORE is the
+# module of an older build, to upgrade from; without it the same build is the older package, too.
+# Everything is below target/packages-test.
 set -eu
 cd "$(dirname "$0")/.."
 suite=${1:-bookworm}
@@ -22,7 +23,7 @@ ledger=$(ls "$target"/packages/stock-ledger_*.deb)
 stockctl=$(ls "$target"/packages/stockctl_*.deb)
 
 say() { printf '\n== %s\n' "$*"; }
-inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
+inside() { chroot "$root" env -u TMPDIR DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 # The server of the package, as its service starts it, without systemd.
 started=""
@@ -75,11 +76,16 @@ cp "$stockctl" "$root/tmp/stockctl.deb"
 for package in redis-stock stock-ledger stockctl; do inside dpkg --purge $package >/dev/null 2>&1 || true; done
 rm -rf "$root/var/lib/redis/appendonlydir" "$root/var/lib/redis/dump.rdb"
 
+if command -v lintian >/dev/null 2>&1; then
+    lintian --no-cfg --profile debian --fail-on error "$module" "$ledger" "$stockctl" || fail "lintian calls that an error"
+fi
+
 say "two commands to the first sale"
 began=$(date +%s%N)
 inside apt-get install -y -q --no-install-recommends /tmp/redis-stock.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 grep -q "redis-stock-enable" "$root.log" || fail "the installation does not say how to go on"
 grep -qF "redis-stock.conf" "$root/etc/redis/redis.conf" && fail "the module is on before it was enabled"
+inside test -s /usr/share/man/man8/redis-stock-enable.8.gz || fail "redis-stock-enable has no manual"
 inside redis-stock-enable
 start
 expect "OK *" STOCK.SET sku:618 100
@@ -186,7 +192,7 @@ for program in stock-ledger stockctl; do
 done
 # As lintian reads them: a page that troff warns of is an error.
 if command -v man >/dev/null 2>&1; then
-    for page in "$root"/usr/share/man/man1/stock*.1.gz; do
+    for page in "$root"/usr/share/man/man1/stock*.1.gz "$root/usr/share/man/man8/redis-stock-enable.8.gz"; do
         warnings=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
         [ -z "$warnings" ] || fail "$page: $warnings"
     done

@@ -1,6 +1,8 @@
 //! What is built elsewhere, where no test of this machine would notice that something is missing.
 
 use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use crate::root;
 
@@ -138,4 +140,41 @@ fn published_crates_are_complete() {
         }
     }
     assert_eq!(published, Vec::<&str>::new(), "no members of the workspace");
+}
+
+/// `redis-stock-enable` with these words, and a server of its own that says it is of this version. What
+/// the configuration is afterwards, and what the script said.
+fn enabled(version: &str, text: &str, words: &[&str]) -> (String, Output) {
+    use std::os::unix::fs::PermissionsExt as _;
+    // Nothing is restarted: there is no such service. Where systemd runs, it says so with an exit code;
+    // the file is written by then.
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("enable");
+    let (config, server) = (dir.join("no-such-service.conf"), dir.join("no-such-service-server"));
+    fs::create_dir_all(&dir).expect("a directory");
+    fs::write(&config, text).expect("a configuration");
+    fs::write(&server, format!("#!/bin/sh\necho '{version} sha=0'\n")).expect("a server");
+    fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).expect("a program");
+    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("sh");
+    command.arg(root().join("packaging/redis-stock-enable")).args(words).arg(&config).env("PATH", path);
+    let output = command.output().expect("sh");
+    (fs::read_to_string(&config).expect("the configuration"), output)
+}
+
+/// The line that loads the module stands by itself, also where the file ends without a line break;
+/// and a server that could not load it is left alone.
+#[test]
+fn a_configuration_is_enabled_and_is_as_before_afterwards() {
+    let on = "save 3600 1\ninclude /etc/redis/redis-stock.conf\n";
+    for version in ["Redis server v=7.0.15", "Redis server v=10.0.0", "Valkey server v=9.1.2"] {
+        for text in ["save 3600 1", "save 3600 1\n", on] {
+            let (written, output) = enabled(version, text, &[]);
+            assert_eq!(written, on, "{version}: {output:?}");
+        }
+    }
+    let (written, output) = enabled("Redis server v=6.0.16", "save 3600 1\n", &[]);
+    assert_eq!((written.as_str(), output.status.code()), ("save 3600 1\n", Some(2)), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("needs Redis 7.0"), "{output:?}");
+    let (written, output) = enabled("Redis server v=6.0.16", on, &["--off"]);
+    assert_eq!(written, "save 3600 1\n", "{output:?}");
 }

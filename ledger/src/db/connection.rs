@@ -16,6 +16,12 @@ use crate::dialect::Dialect;
 /// So long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
+/// Prepared statements that a connection keeps: each statement of the feed has one for each of 11
+/// sizes, and a large one takes milliseconds to prepare.
+const STATEMENTS: usize = 256;
+/// Rows that the thread of a SQLite connection hands over before it waits to be read.
+const ROWS: usize = 1024;
+
 /// How the ledger calls itself where a server asks.
 const NAME: &str = "stock-ledger";
 
@@ -59,7 +65,8 @@ impl Pool {
         let dialect = Dialect::of(url).map_err(|error| sqlx::Error::Configuration(error.into()))?;
         Ok(match dialect {
             Dialect::Sqlite => {
-                let options = SqliteConnectOptions::from_str(url)?;
+                let options =
+                    SqliteConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS).row_buffer_size(ROWS);
                 try_file(&options, session).await?;
                 Pool::Sqlite(settings(connections, session).connect_with(options).await?)
             }
@@ -73,7 +80,7 @@ impl Pool {
                 Pool::Postgres(settings(connections, session).connect_with(options).await?)
             }
             Dialect::Mysql => {
-                let options = MySqlConnectOptions::from_str(url)?;
+                let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS);
                 Pool::Mysql(settings(connections, session).connect_with(options).await?)
             }
         })
