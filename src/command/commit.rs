@@ -143,8 +143,8 @@ fn resolve_windows(call: &mut Call<'_>, handle: Handle, now_ms: i64) {
 }
 
 fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<'_>, note: Option<&[u8]>) {
-    let about = changed(&mut call.journal.entry_text, call.keys.pool(handle), change);
     let pool = call.keys.pool_mut(handle);
+    let about = changed(&mut call.journal.entry_text, pool, change);
     let fresh = change.kind().is_some() && pool.needs_epoch(call.env.promotion);
     // 0 is what a pool has before its first change.
     let new_epoch = fresh.then(|| (call.env.entropy)().max(1));

@@ -115,10 +115,12 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if known(call, &cart, &items, &orders)? {
         return Ok(());
     }
-    // One cart, one deadline: the earliest of those that the pools would set.
-    let takes = items.iter().zip(&cart.qty).filter(|(_, &qty)| qty > 0);
-    let deadlines = takes.map(|(item, _)| cart.hold.deadline_ms(&view(call, item.handle)));
-    let deadline_ms = deadlines.min().unwrap_or(0);
+    // One cart, one deadline: that of the call, or the earliest of those that the pools would set.
+    let earliest = || {
+        let takes = items.iter().zip(&cart.qty).filter(|(_, &qty)| qty > 0);
+        takes.map(|(item, _)| cart.hold.deadline_ms(&view(call, item.handle))).min().unwrap_or(0)
+    };
+    let deadline_ms = cart.hold.called_ms(call.env.clock.now_ms).unwrap_or_else(earliest);
     cart.hold = Hold::Until(deadline_ms);
     let done = match cart.old {
         None => reserve(call, &cart, &items, &orders)?,
@@ -201,6 +203,10 @@ fn known(
     items: &CartPools<'_>,
     orders: &[OrderRef<'_>],
 ) -> Result<bool, CommandError> {
+    // As nearly always.
+    if orders.iter().all(|order| order.row.is_none()) {
+        return Ok(false);
+    }
     let mut closed = None;
     let mut other = None;
     let mut unknown = None;

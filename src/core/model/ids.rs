@@ -131,6 +131,15 @@ pub(in crate::core) fn short_word(bytes: &[u8]) -> u64 {
     }
 }
 
+/// As [`same_bytes`], of two strings of one length above 16.
+#[inline(always)]
+fn same_long(one: &[u8], other: &[u8]) -> bool {
+    match (one.first_chunk::<16>(), one.last_chunk::<16>(), other.first_chunk::<16>(), other.last_chunk::<16>()) {
+        (Some(a), Some(b), Some(c), Some(d)) if one.len() <= 32 => a == c && b == d,
+        _ => one == other,
+    }
+}
+
 /// Whether two strings are equal. Most ids and values are short, and are compared without a call.
 #[inline(always)]
 pub(in crate::core) fn same_bytes(one: &[u8], other: &[u8]) -> bool {
@@ -140,7 +149,7 @@ pub(in crate::core) fn same_bytes(one: &[u8], other: &[u8]) -> bool {
     match (one.first_chunk::<8>(), one.last_chunk::<8>(), other.first_chunk::<8>(), other.last_chunk::<8>()) {
         (Some(a), Some(b), Some(c), Some(d)) if one.len() <= 16 => a == c && b == d,
         (None, ..) => short_word(one) == short_word(other),
-        _ => one == other,
+        _ => same_long(one, other),
     }
 }
 

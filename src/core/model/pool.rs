@@ -312,6 +312,7 @@ impl Pool {
     }
 
     /// As [`Pool::order_ref`], where the search has begun already.
+    #[inline(always)]
     pub(in crate::core) fn order_ref_from<'a>(&self, id: &'a [u8], hash: u64, from: IndexPosition) -> OrderRef<'a> {
         let (row, position) = self.order_index.find_from(hash, from, |at| self.orders.is(OrderRow::of(at), id));
         OrderRef { id, hash, row: row.map(OrderRow::of), position }

@@ -37,6 +37,13 @@ pub struct Late<'a> {
 /// Every refusal that the state of the order, the stock or the limits give.
 pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(call.order);
+    let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
+    // Nearly always: all that is asked stands in the head of the order's row.
+    if let (Some(row), None) = (order.row, &call.late) {
+        if let Some((_, held)) = view.pool.orders.hold_at(row).filter(|&(at_ms, _)| !view.context.clock.is_due(at_ms)) {
+            return pay(view, order, held, call.qty, forget_ms);
+        }
+    }
     let Some((known, state)) = view.known(order) else {
         return match call {
             Confirm { qty: Some(qty), late: Some(Late { since_ms: Some(since_ms), attributes }), .. } => {
@@ -45,16 +52,13 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
             _ => Err(Refusal::NoOrder),
         };
     };
-    let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
     match (state, call.late) {
         (OrderState::Reserved, late) => {
-            let qty = call.qty.unwrap_or(known.qty);
-            if qty > known.qty {
-                return Err(Refusal::Conflict(Conflict::MoreThanHeld));
+            let paid = pay(view, order, known.qty, call.qty, forget_ms);
+            if !matches!(paid, Err(Refusal::Conflict(_))) {
+                same_attributes(view, &known, late.as_ref())?;
             }
-            same_attributes(view, &known, late.as_ref())?;
-            check_sale(view, known.qty, qty)?;
-            Ok(Change::Order(order, OrderChange::Confirmed { qty, forget_ms }))
+            paid
         }
         (OrderState::Expired, Some(late)) => expired(view, order, &known, call.qty, &late),
         (OrderState::Expired, None) => Err(Refusal::Expired),
@@ -66,6 +70,23 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
             Err(reserve::exists(&known, state))
         }
     }
+}
+
+/// Sells so many units of a hold, or all of it.
+#[inline]
+fn pay<'a>(
+    view: &View<'_>,
+    order: OrderRef<'a>,
+    held: i64,
+    qty: Option<i64>,
+    forget_ms: i64,
+) -> Result<Change<'a>, Refusal> {
+    let qty = qty.unwrap_or(held);
+    if qty > held {
+        return Err(Refusal::Conflict(Conflict::MoreThanHeld));
+    }
+    check_sale(view, held, qty)?;
+    Ok(Change::Order(order, OrderChange::Confirmed { qty, forget_ms }))
 }
 
 /// The limits counted the order by its own attributes: a payment that names others is not its own.
@@ -158,7 +179,7 @@ fn sell(pool: &mut Pool, qty: i64) {
 /// Sells `qty` units of a hold and gives the rest back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
-    let held = pool.orders.qty_at(row);
+    let held = order_row::held(pool, row);
     let rest = held.saturating_sub(qty);
     if rest > 0 {
         order_row::uncount(pool, row, rest, false, now_ms);

@@ -36,7 +36,7 @@ pub fn change<'a>(pool: &Pool, context: &CallContext, row: OrderRow, id: &'a [u8
 /// Gives the units back.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
-    let qty = pool.orders.qty_at(row);
+    let qty = order_row::held(pool, row);
     order_row::uncount(pool, row, qty, true, now_ms);
     pool.reserved = pool.reserved.saturating_sub(qty);
     order_row::set_state(pool, row, OrderState::Expired, forget_ms);

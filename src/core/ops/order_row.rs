@@ -68,6 +68,12 @@ pub fn set_state(pool: &mut Pool, row: OrderRow, state: OrderState, time_ms: i64
     count(pool, state);
 }
 
+/// The units of a hold.
+#[must_use]
+pub fn held(pool: &Pool, row: OrderRow) -> i64 {
+    pool.orders.hold_at(row).map_or_else(|| pool.orders.at(row).qty, |(_, qty)| qty)
+}
+
 /// Forgets an order and frees its memory.
 pub fn remove(pool: &mut Pool, row: OrderRow) {
     delist(pool, row);

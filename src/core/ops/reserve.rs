@@ -27,10 +27,18 @@ impl Hold {
     #[must_use]
     pub fn deadline_ms(self, view: &View<'_>) -> i64 {
         let now_ms = view.context.clock.now_ms;
+        let default = || now_ms.saturating_add(view.pool.times.hold_ms.unwrap_or(view.context.defaults.hold_ms));
+        self.called_ms(now_ms).unwrap_or_else(default)
+    }
+
+    /// The deadline that the call names, Unix ms; `None` where the policy says.
+    #[must_use]
+    #[inline]
+    pub fn called_ms(self, now_ms: i64) -> Option<i64> {
         match self {
-            Self::Default => now_ms.saturating_add(view.pool.times.hold_ms.unwrap_or(view.context.defaults.hold_ms)),
-            Self::For(ms) => now_ms.saturating_add(ms),
-            Self::Until(at_ms) => at_ms,
+            Self::Default => None,
+            Self::For(ms) => Some(now_ms.saturating_add(ms)),
+            Self::Until(at_ms) => Some(at_ms),
         }
     }
 }

@@ -20,6 +20,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::model::ids::same_bytes;
 use crate::core::model::limit::MAX_LIMITS;
 use crate::core::model::number::{LimitId, Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, Numbers, Order, OrderState, ReturnToken};
@@ -198,7 +199,7 @@ impl Orders {
         }
         // Where shares have left the row, their bytes are still there.
         let behind = OrderShares::split(rest, usize::from(share_count), None).map(|(_, rest)| rest);
-        behind.is_some_and(|rest| rest.starts_with(id))
+        behind.and_then(|rest| rest.get(..id.len())).is_some_and(|known| same_bytes(known, id))
     }
 
     /// State and time of the order in a row that is in use: they say which list it is in, and
@@ -216,14 +217,13 @@ impl Orders {
         })
     }
 
-    /// The quantity of the order in a row that is in use.
-    ///
-    /// # Panics
-    /// As [`Orders::at`].
+    /// Deadline (Unix ms) and quantity of a hold. `None`: no hold, or they do not fit into the row.
     #[must_use]
-    pub fn qty_at(&self, row: OrderRow) -> i64 {
-        let head = self.rows.get(row.get()).and_then(head).filter(|head| head[0] & OVERFLOW == 0);
-        head.map_or_else(|| self.at(row).qty, |head| Qty::get(head) as i64)
+    #[inline]
+    pub fn hold_at(&self, row: OrderRow) -> Option<(i64, i64)> {
+        let head = self.rows.get(row.get()).and_then(head)?;
+        let plain = head[0] & (STATE | OVERFLOW) == OrderState::Reserved as u8;
+        plain.then(|| (unpack(head).time_ms, Qty::get(head) as i64))
     }
 
     /// The order in this row. `None`: the row is free, or its bytes are no order.
@@ -490,9 +490,11 @@ mod tests {
                     orders.set_qty(at, 5);
                     numbers.qty = 5;
                     check(&orders, at, &id, &numbers, qty, shares);
+                    let fits = pack(&mut [0; HEAD], &numbers);
+                    assert_eq!(orders.hold_at(at), fits.then_some((time_ms, 5)));
                     orders.set_state(at, OrderState::Expired, now + 7, Links::default());
                     let listed = (OrderState::Expired, now + 7);
-                    assert_eq!((orders.listed_at(at), orders.qty_at(at)), (listed, 5));
+                    assert_eq!((orders.listed_at(at), orders.hold_at(at)), (listed, None));
                     numbers.time_ms = now + 7;
                     check(&orders, at, &id, &numbers, qty, shares);
                     assert_eq!(orders.at(at).state, OrderState::Expired);
