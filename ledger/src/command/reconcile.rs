@@ -79,7 +79,11 @@ pub async fn reconcile_some(
     let mut buckets: Vec<Ready<'_>> = Vec::new();
     for (name, pool) in names.iter().zip(&pools) {
         let Some(position) = positions.get(*name) else {
-            report.left.push((name.to_string(), "the ledger does not follow it: `preload`, or `run`".to_string()));
+            let mut why = "the ledger does not follow it: `preload`, or `run`".to_string();
+            if let Some(pool) = config.pools_of(name).iter().find(|pool| pool != name) {
+                why.push_str(&format!("; of the row {name} the pool is {pool}"));
+            }
+            report.left.push((name.to_string(), why));
             continue;
         };
         let on_hand = match on_hand.get(*name) {
