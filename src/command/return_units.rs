@@ -80,7 +80,7 @@ fn parse<'a>(args: &mut Args<'a>, attributes: &mut Attributes<'a>) -> Parsed<(Re
     let part = match (qty, key) {
         (Some(qty), Some(token)) => Some(Part { qty, token, late, attributes: None }),
         (None, None) if !late => None,
-        _ => return Err(CommandError::SYNTAX),
+        _ => return Err(CommandError::line("ERR syntax error: a part needs both QTY and TOKEN")),
     };
     if named && (!late || keep_usage) {
         return Err(CommandError::SYNTAX);
