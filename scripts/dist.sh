@@ -13,8 +13,8 @@ glibc=2.34
 
 . scripts/release-flags.sh
 cargo build --release --locked --lib -p redis-stock
-# With what writes their manuals, in one call: nothing is compiled twice for other features.
-cargo build --release --locked --bins -p stock-ledger -p stockctl --features stock-ledger/manual,stockctl/manual
+cargo build --release --locked --bin stock-ledger -p stock-ledger
+cargo build --release --locked --bin stockctl -p stockctl
 
 rm -rf "$out"
 tree="$out/$name"
@@ -35,7 +35,8 @@ for file in libredis_stock.so stock-ledger stockctl; do
         fi
     done
 done
-for program in stock-ledger stockctl; do "$CARGO_TARGET_DIR/release/$program-manual" "$tree/man" "$tree/completions"; done
+cargo run --release --locked -q -p stock-ledger --features manual --bin stock-ledger-manual -- "$tree/man" "$tree/completions"
+cargo run --release --locked -q -p stockctl --features manual --bin stockctl-manual -- "$tree/man" "$tree/completions"
 cp redis.conf.example packaging/stock-ledger.toml packaging/stock-ledger.service packaging/stockctl.environment \
     packaging/stockctl-metrics.service LICENSE CHANGELOG.md "$tree/"
 cat >"$tree/BUILD" <<TEXT

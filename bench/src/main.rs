@@ -55,6 +55,10 @@ struct Args {
     /// Write the goals of the first server between the markers of this page
     #[arg(long, value_name = "PAGE")]
     readme: Option<PathBuf>,
+    /// Threads of the server that read calls and write answers; CPU time stays that of its main
+    /// thread
+    #[arg(long, env = "IO_THREADS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    io_threads: u8,
     /// A word on the circumstances, for the head of the report
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
@@ -90,10 +94,13 @@ fn main() -> Result<()> {
         path.canonicalize().with_context(|| format!("no module at {}: `make bench` builds it", path.display()))
     };
     let (module, floor) = (library(&args.module)?, library(&args.floor)?);
-    let head = machine::describe(&args.sizes, &module, args.note.as_deref());
+    let threads = (args.io_threads > 1).then(|| format!("io-threads {}", args.io_threads));
+    let notes: Vec<&str> = args.note.as_deref().into_iter().chain(threads.as_deref()).collect();
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
+    let head = machine::describe(&args.sizes, &module, note.as_deref());
     let mut all = Vec::new();
     for (at, program) in args.server.iter().enumerate() {
-        let plan = Plan { program, module: &module, floor: &floor };
+        let plan = Plan { program, module: &module, floor: &floor, io_threads: args.io_threads };
         let scale = args.sizes.scales.get(at).or(args.sizes.scales.last()).copied().unwrap_or(1.0);
         all.push(measure(&plan, args.part, &Sizes { scale, ..args.sizes.clone() })?);
         // After each server: a run takes long, and may be ended.

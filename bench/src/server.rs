@@ -25,6 +25,8 @@ pub struct Plan<'a> {
     pub module: &'a Path,
     /// libstock_floor.so
     pub floor: &'a Path,
+    /// Threads that read calls and write answers, 1 to 16; with 1 the main thread does.
+    pub io_threads: u8,
 }
 
 /// How it is started.
@@ -153,6 +155,9 @@ fn command(plan: &Plan<'_>, options: &Options) -> Result<impl Fn(&Path) -> Comma
     if options.callgrind {
         // The server's own housekeeping would be counted as well.
         say(&["--hz", "1"]);
+    } else if plan.io_threads > 1 {
+        // Before Redis 8 these only write, unless they are told to read as well.
+        say(&["--io-threads", &plan.io_threads.to_string(), "--io-threads-do-reads", "yes"]);
     }
     let environment = options.clock.as_ref().map(Clock::environment);
     Ok(move |dir: &Path| {

@@ -57,7 +57,7 @@ pub fn summary(server: &str, comparison: &Comparison, findings: &[Finding]) -> S
     let _ = write!(text, "\nOf the project's own {} goals {} are met", judged.len(), count(&Verdict::Met));
     let _ = match missed.is_empty() {
         true => writeln!(text, "."),
-        false => writeln!(text, ", and these are **not**: {}.", missed.join("; ")),
+        false => writeln!(text, ", and these are **not**:\n\n- {}", missed.join("\n- ")),
     };
     text
 }

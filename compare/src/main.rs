@@ -98,7 +98,7 @@ async fn main() -> Result<()> {
     // `make compare` names the module.
     let module = std::env::var_os("STOCK_MODULE");
     let build = module.map_or_else(testkit::build::compiler, |path| testkit::build::of_library(Path::new(&path)));
-    let text = format!("{head}, commit {}, {build}:\n\n{}", testkit::build::commit(), report::table(&rows));
+    let text = format!("{head}.\nCommit {}, {build}:\n\n{}", testkit::build::commit(), report::table(&rows));
     println!("{text}");
     if let Some(page) = page {
         page.write(&text, &report::chart(&head, &rows))?;

@@ -1,6 +1,7 @@
 //! The sale while it runs: units left, held and sold, and who was refused, as the buyers were told.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
@@ -20,6 +21,8 @@ pub struct Live {
     held: AtomicI64,
     sold: AtomicI64,
     buyers: AtomicU64,
+    /// Holds that nobody will pay, with their units: when they end.
+    abandoned: Mutex<BinaryHeap<Reverse<(Instant, i64)>>>,
     refusals: Mutex<BTreeMap<String, u64>>,
     samples: Mutex<Vec<Sample>>,
 }
@@ -39,6 +42,7 @@ impl Live {
             held: AtomicI64::new(0),
             sold: AtomicI64::new(0),
             buyers: AtomicU64::new(0),
+            abandoned: Mutex::default(),
             refusals: Mutex::default(),
             samples: Mutex::default(),
         }
@@ -47,6 +51,11 @@ impl Live {
     pub fn held(&self, units: i64) {
         self.buyers.fetch_add(1, Relaxed);
         self.held.fetch_add(units, Relaxed);
+    }
+
+    /// Such a hold, which nobody will pay: it ends by itself.
+    pub fn abandoned(&self, units: i64, until: Instant) {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(Reverse((until, units)));
     }
 
     /// A hold of so many units is over, and so many of them are paid.
@@ -75,8 +84,18 @@ impl Live {
     }
 
     pub fn now(&self) -> Sample {
+        let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(Reverse((until, units))) = abandoned.peek().copied() {
+            if until > Instant::now() {
+                break;
+            }
+            abandoned.pop();
+            self.ended(units, 0);
+        }
         let (held, sold) = (self.held.load(Relaxed), self.sold.load(Relaxed));
-        Sample { left: self.stock - held - sold, held, sold }
+        // One may hear that he has a unit before another hears that it was given back.
+        let held = held.min((self.stock - sold).max(0));
+        Sample { left: (self.stock - sold - held).max(0), held, sold }
     }
 
     pub fn refusals(&self) -> BTreeMap<String, u64> {
@@ -127,4 +146,29 @@ pub fn at<T>(bar: &ProgressBar, part: u64, over: &AtomicBool, then: impl FnOnce(
         sleep(Duration::from_millis(5));
     }
     (!over.load(Relaxed)).then(then)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abandoned_holds_end_by_themselves_and_the_parts_are_the_stock() {
+        let live = Live::new(10);
+        let now = Instant::now();
+        live.held(4);
+        live.abandoned(4, now);
+        live.held(3);
+        live.abandoned(3, now + Duration::from_secs(600));
+        let Sample { left, held, sold } = live.now();
+        assert_eq!((left, held, sold), (7, 3, 0));
+        live.held(7);
+        live.ended(7, 7);
+        live.held(2);
+        let Sample { left, held, sold } = live.now();
+        assert_eq!((left, held, sold), (0, 3, 7), "no more is held than there is");
+        live.ended(0, 4);
+        let Sample { left, held, sold } = live.now();
+        assert_eq!((left, held, sold), (0, 0, 11), "what was sold too much is shown");
+    }
 }

@@ -145,11 +145,11 @@ fn run(args: &Args, server: &mut Option<Server>) -> Result<bool> {
     let tables = [report::sale(&sale, &tally::total(&tallies), &mut sold), report::proof(&checks)];
     println!("\n{}\n{verdict}\n\n{}", outcome.line(), tables.join("\n\n"));
     if let Some(file) = &args.html {
-        let mut shops = vec![("redis-stock", &live)];
+        let mut shops = vec![("redis-stock", "left", &live)];
         if outcome.naive.is_some() {
-            shops.push(("the naive shop, with the same buyers", &naive_live));
+            shops.push(("the naive shop, with the same buyers", "left, or lost", &naive_live));
         }
-        std::fs::write(file, page::html(&format!("{} {verdict}", outcome.line()), &shops, &tables))
+        std::fs::write(file, page::html(&format!("{}. {verdict}", outcome.line()), &shops, &tables))
             .with_context(|| format!("writing {}", file.display()))?;
         println!("\nThe result as a page: {}", file.display());
     }

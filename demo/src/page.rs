@@ -3,8 +3,9 @@
 use crate::grouped::grouped;
 use crate::live::{Live, Sample};
 
-/// `line` is the result; `texts` are shown as they are.
-pub fn html(line: &str, shops: &[(&str, &Live)], texts: &[String]) -> String {
+/// `line` is the result; a shop has a name, and one for what it has not sold; `texts` are shown as
+/// they are.
+pub fn html(line: &str, shops: &[(&str, &str, &Live)], texts: &[String]) -> String {
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>A flash sale</title><style>\
          body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#23262b}}\
@@ -13,15 +14,16 @@ pub fn html(line: &str, shops: &[(&str, &Live)], texts: &[String]) -> String {
          <h1>A flash sale</h1><p><strong>{}</strong></p>\n",
         escaped(line)
     );
-    for (name, live) in shops {
+    for (name, unsold, live) in shops {
         let Sample { left, held, sold } = live.now();
         page += &format!(
             "<h2>{}</h2>\n{}\n<p><i style=\"background:#2f9e63\"></i><b>sold {}</b><i style=\"background:#e8a33d\"></i>\
-             <b>held {}</b><i style=\"background:#3b82c4\"></i><b>left {}</b></p>\n<p>Refused: ",
+             <b>held {}</b><i style=\"background:#3b82c4\"></i><b>{} {}</b></p>\n<p>Refused: ",
             escaped(name),
             chart(&live.samples()),
             grouped(sold),
             grouped(held),
+            escaped(unsold),
             grouped(left)
         );
         let refused = live.refusals().into_iter().map(|(why, count)| format!("{why} {}", grouped(count as i64)));
@@ -69,7 +71,7 @@ mod tests {
         live.held(3);
         live.ended(3, 2);
         live.refused("sold <out>");
-        let page = html("0 oversold", &[("redis-stock", &live)], &["a < b".into()]);
+        let page = html("0 oversold", &[("redis-stock", "left", &live)], &["a < b".into()]);
         for part in ["0 oversold", "sold 2", "left 8", "sold &lt;out&gt; 1", "a &lt; b", "<svg"] {
             assert!(page.contains(part), "{part}: {page}");
         }

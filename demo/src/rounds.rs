@@ -63,9 +63,6 @@ pub fn sell(
     let mut took = start.elapsed();
 
     let (stuck_pools, swept) = wait_for_holds(sale, &outcome, &mut shop::connect(client)?)?;
-    for entry in outcome.entries.iter().filter(|entry| entry.end == End::Expired) {
-        live.ended(sale.orders[entry.order as usize].qty, 0);
-    }
 
     let refused = outcome.entries.iter().filter(|entry| entry.end == End::SoldOut);
     let mut refused: Vec<u32> = refused.map(|entry| entry.order).collect();

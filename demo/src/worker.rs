@@ -1,7 +1,7 @@
 //! Runs the orders through many connections. Each worker keeps a log of what it was told.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -115,6 +115,7 @@ impl<'a> Worker<'a> {
     fn ask(&mut self, at: usize, first: bool) -> Result<()> {
         let (order, plan) = (self.order(at), self.plan(at));
         let click = if first && !self.round.waiting_list { order.click } else { Click::Once };
+        let asked = Instant::now();
         let cmd = calls::reserve(self.round.sale, order, plan);
         let reply = match click {
             Click::Double => {
@@ -142,7 +143,8 @@ impl<'a> Worker<'a> {
         }
         let entry = &self.entries[at];
         let more = match (entry.end, plan) {
-            (End::Held, Plan::Expire { .. }) => {
+            (End::Held, Plan::Expire { px }) => {
+                self.round.live.abandoned(order.qty, asked + Duration::from_millis(u64::from(px)));
                 self.entries[at].end = End::Expired;
                 false
             }

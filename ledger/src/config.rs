@@ -238,12 +238,19 @@ impl Config {
             || self.pools.sku(pool).is_none_or(|sku| self.pools.stream(&sku) == stream)
     }
 
-    /// The policy of a row's pool: what is configured, and the stream.
-    pub fn policy(&self, sku: &str, pool: &str) -> Result<String> {
-        let stream = match self.buckets.find(pool) {
+    /// The stream that a row's pool writes to.
+    pub fn stream_of(&self, sku: &str, pool: &str) -> String {
+        match self.buckets.find(pool) {
             Some((_, number)) => self.buckets.stream(number),
             None => self.pools.stream(sku),
-        };
+        }
+    }
+
+    /// The policy of a pool that writes to `stream`: what is configured, and that.
+    ///
+    /// # Errors
+    /// What is configured is no JSON object.
+    pub fn policy(&self, stream: &str) -> Result<String> {
         let mut policy: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&self.pools.policy)?;
         policy.insert("events".to_string(), stream.into());
         Ok(serde_json::Value::Object(policy).to_string())
@@ -360,7 +367,8 @@ mod tests {
         let config =
             read("[pools]\nkey='{#}%'\nevents='{#}events'\nshards=3\n[stock]\ntable='shop.goods'").expect("valid");
         assert_eq!(config.streams(), ["{0}events", "{1}events", "{2}events"]);
-        assert_eq!(config.policy("618", "{0}618").expect("a policy").matches("events\":\"{").count(), 1);
+        assert!(config.streams().contains(&config.stream_of("618", "{0}618")));
+        assert_eq!(config.policy("{0}events").expect("a policy"), "{\"events\":\"{0}events\"}");
         assert_eq!(config.stock.version.as_deref(), Some("version"));
         let config = read("[pools]\nkey='sku:%'\n[buckets]\nkey='{b#}sku:%'\nrows={618=2}").expect("valid");
         assert_eq!(config.streams(), ["stock:events", "{b0}events", "{b1}events"]);
@@ -368,7 +376,7 @@ mod tests {
         assert_eq!(rows.map(Option::unwrap_or_default), ["618", "{b2}sku:618", "", "7", ""]);
         assert_eq!(config.pools_of("618"), ["{b0}sku:618", "{b1}sku:618"]);
         assert_eq!(config.pools_of("7"), ["sku:7"]);
-        assert!(config.policy("618", "{b1}sku:618").expect("a policy").contains("{b1}events"));
+        assert_eq!(config.stream_of("618", "{b1}sku:618"), "{b1}events");
         for wrong in [
             "[buckets]\nkey='{b#}x'",
             "[buckets]\nrows={618=0}",

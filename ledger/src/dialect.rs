@@ -32,6 +32,8 @@ impl Dialect {
                 format!("PRAGMA busy_timeout = {}", lock_seconds * 1000),
                 "PRAGMA journal_mode = WAL".to_string(),
                 "PRAGMA synchronous = FULL".to_string(),
+                // In KiB. A transaction of the feed touches more pages than the usual 2 MB hold.
+                "PRAGMA cache_size = -32768".to_string(),
             ],
             // A pooler may lend another server's session for each transaction: see `begin`.
             Dialect::Postgres => Vec::new(),

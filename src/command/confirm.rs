@@ -80,8 +80,11 @@ fn parse<'r, 'a: 'r>(args: &mut Args<'a>, attributes: &'r mut Attributes<'a>) ->
             _ => return Err(CommandError::SYNTAX),
         }
     }
-    if !late && (since_ms.is_some() || named) {
-        return Err(CommandError::SYNTAX);
+    if !late && since_ms.is_some() {
+        return Err(CommandError::line("ERR SINCE needs LATE"));
+    }
+    if !late && named {
+        return Err(CommandError::line("ERR FOR needs LATE"));
     }
     let attributes = named.then_some(&*attributes);
     Ok(Confirm { order, qty, late: late.then_some(Late { since_ms, attributes }) })

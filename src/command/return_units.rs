@@ -79,11 +79,16 @@ fn parse<'a>(args: &mut Args<'a>, attributes: &mut Attributes<'a>) -> Parsed<(Re
     }
     let part = match (qty, key) {
         (Some(qty), Some(token)) => Some(Part { qty, token, late, attributes: None }),
-        (None, None) if !late => None,
-        _ => return Err(CommandError::line("ERR syntax error: a part needs both QTY and TOKEN")),
+        (Some(_), None) => return Err(CommandError::line("ERR QTY needs TOKEN")),
+        (None, Some(_)) => return Err(CommandError::line("ERR TOKEN needs QTY")),
+        (None, None) if late => return Err(CommandError::line("ERR LATE needs QTY and TOKEN")),
+        (None, None) => None,
     };
-    if named && (!late || keep_usage) {
-        return Err(CommandError::SYNTAX);
+    if named && !late {
+        return Err(CommandError::line("ERR FOR needs LATE"));
+    }
+    if named && keep_usage {
+        return Err(CommandError::line("ERR KEEPUSAGE and FOR cannot be given together"));
     }
     let call = Return { order, part, keep_usage, no_restock };
     Ok((call, named))

@@ -103,7 +103,9 @@ fn options<'a>(args: &mut Args<'a>) -> Parsed<Options<'a>> {
             let identity = identity(named, rolling(per, rolls)?, what.unwrap_or(Count::Units));
             options.share = Some(LimitShare::new(identity, values(named, value)?));
         }
-        None if per.is_some() || rolls || what.is_some() || value.is_some() => return Err(CommandError::SYNTAX),
+        None if per.is_some() || rolls || what.is_some() || value.is_some() => {
+            return Err(CommandError::line("ERR PER, ROLLING, COUNT and FOR need LIMIT"));
+        }
         None => {}
     }
     Ok(options)
@@ -138,8 +140,11 @@ fn request<'a>(args: &mut Args<'a>) -> Parsed<Request<'a>> {
     let condition = match (sends, received, since_ms) {
         (true, false, None) => Condition::Free,
         (true, true, None) => Condition::Received,
-        (false, false, since_ms) if since_ms.is_some() == share.is_some() => Condition::Since(since_ms.unwrap_or(0)),
-        _ => return Err(CommandError::SYNTAX),
+        (true, _, Some(_)) => return Err(CommandError::line("ERR SINCE needs FROM")),
+        (false, true, _) => return Err(CommandError::line("ERR RECEIVED needs TO")),
+        (false, false, Some(_)) if share.is_none() => return Err(CommandError::line("ERR SINCE needs LIMIT")),
+        (false, false, None) if share.is_some() => return Err(CommandError::line("ERR FROM with LIMIT needs SINCE")),
+        (false, false, since_ms) => Condition::Since(since_ms.unwrap_or(0)),
     };
     Ok(Request { peer, share, total, condition })
 }

@@ -71,7 +71,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             _ => return Err(CommandError::SYNTAX),
         }
     }
-    let token = given.ok_or(CommandError::SYNTAX)?;
+    let token = given.ok_or(CommandError::line("ERR TOKEN is needed"))?;
     let [from, to] = keys;
     another(from, to, CommandError::line("ERR a pool cannot transfer to itself"))?;
     let Some(items) = write_pools(call, &[(from, 1), (to, 2)])? else { return Ok(()) };

@@ -22,7 +22,7 @@ const SLICE: Duration = Duration::from_micros(200);
 pub fn tick(ctx: Ctx<'_>) {
     let begun = Instant::now();
     let work = state::with(|state| {
-        let (default, _) = state.settings.events();
+        let (default, _) = state.parameters.events();
         state.event_streams.begin_pass(default.as_deref(), begun);
         state.event_streams.has_work()
     });

@@ -27,7 +27,7 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
         if let Some(own) = &mut state.sweep.call {
             own.ran = true;
         }
-        Some((scratch, state.clock(now_ms), state.settings.defaults(), state.promotion, state.settings.events()))
+        Some((scratch, state.clock(now_ms), state.parameters.defaults(), state.promotion, state.parameters.events()))
     });
     let Some((mut scratch, clock, defaults, promotion, (stream, max_len))) = begun else {
         return reply::error(ctx, &CommandError::NESTED_WRITE);

@@ -3,13 +3,13 @@
 //! In reading order:
 //!
 //! - calling C: `api`, `handles`, `allocator`, `log`, `panic`;
-//! - what the process keeps: `locked`, `settings`, `wake_queue`, `event_streams`, `background`,
+//! - what the process keeps: `locked`, `parameters`, `wake_queue`, `event_streams`, `background`,
 //!   `rates`, `scratch`, `state`;
 //! - what a key holds: `value`, `data_type`;
 //! - one call: `trampoline`, `positions`, `call`, `open_key`, `keyspace`, `reply`;
 //! - after a change: `stream`, `replication_consumers`, `replicate`, `notify`;
 //! - without a call: `sweep`, `rescan`, `backlog`, `events`;
-//! - at load: `commands`, `docs`, `config`, `options`, `info`.
+//! - at load: `commands`, `docs`, `server_config`, `module_options`, `info`.
 //!
 //! C callbacks delegate at once to safe code, and no panic leaves them. Nothing here decides about
 //! stock.
@@ -29,7 +29,6 @@ mod background;
 mod backlog;
 mod call;
 mod commands;
-mod config;
 mod data_type;
 mod docs;
 mod event_streams;
@@ -39,10 +38,11 @@ mod info;
 mod keyspace;
 mod locked;
 mod log;
+mod module_options;
 mod notify;
 mod open_key;
-mod options;
 mod panic;
+mod parameters;
 mod positions;
 mod rates;
 mod replicate;
@@ -50,7 +50,7 @@ mod replication_consumers;
 mod reply;
 mod rescan;
 mod scratch;
-mod settings;
+mod server_config;
 mod state;
 mod stream;
 mod sweep;
@@ -109,10 +109,10 @@ fn load(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
         return Err("the server's allocator does not align to 16 bytes".into());
     }
     state::with(|state| state.cluster = ctx.flags() & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0);
-    config::register(ctx, args)?;
+    server_config::register(ctx, args)?;
     commands::register(ctx)?;
     data_type::register(ctx)?;
-    options::set(ctx);
+    module_options::set(ctx);
     let lasting = sweep::set_up(ctx)?;
     log::use_context(lasting);
     replication_consumers::subscribe(ctx);

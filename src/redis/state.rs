@@ -9,9 +9,9 @@ use super::background::{Rescan, Sweep};
 use super::event_streams::EventStreams;
 use super::locked::Locked;
 use super::log;
+use super::parameters::Parameters;
 use super::rates::Rates;
 use super::scratch::Scratch;
-use super::settings::Settings;
 use super::value::StoredValue;
 use super::wake_queue::WakeQueue;
 use crate::command::hot_keys::HotKeys;
@@ -45,7 +45,7 @@ pub struct Totals {
 /// The state.
 pub struct State {
     /// The parameters.
-    pub settings: Settings,
+    pub parameters: Parameters,
     /// Number of the current promotion: 1 from the start of the process, one more each time it
     /// becomes primary.
     pub promotion: u64,
@@ -110,7 +110,7 @@ pub fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
 impl State {
     const fn new() -> Self {
         Self {
-            settings: Settings::new(),
+            parameters: Parameters::new(),
             promotion: 1,
             totals: Totals {
                 outcomes: [0; Outcome::COUNT],
@@ -172,7 +172,7 @@ impl State {
         let Some(since) = self.grace_since else {
             return false;
         };
-        let lasts = since.elapsed() < self.settings.grace();
+        let lasts = since.elapsed() < self.parameters.grace();
         if !lasts {
             self.grace_since = None;
         }
@@ -181,7 +181,7 @@ impl State {
 
     /// Whether no hold is due at this time: in the grace, or until the operator says so.
     pub fn holds_wait(&mut self, now_ms: i64) -> bool {
-        self.in_grace() || now_ms < self.settings.pause_expiry_until_ms()
+        self.in_grace() || now_ms < self.parameters.pause_expiry_until_ms()
     }
 
     /// Counts the outcome of one call of a client. Calls of the background do not count.

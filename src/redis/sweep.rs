@@ -65,7 +65,7 @@ pub fn tick() {
     let now_ms = api::now_ms();
     let start = state::with(|state| {
         state.rates.measure(Instant::now(), &state.totals.outcomes);
-        value::set_max_orders(state.settings.defaults().max_orders);
+        value::set_max_orders(state.parameters.defaults().max_orders);
         if !state.wake_queue.is_due(now_ms) {
             state.sweep.waiting_since_ms = None;
         }

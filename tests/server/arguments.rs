@@ -292,6 +292,36 @@ fn the_wire() {
 }
 
 /// A return with a thousand tokens is the last.
+/// Each option here is one that is known, so an error says which other one it needs.
+#[test]
+fn options_that_need_others_say_which() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.script(
+        "STOCK.SET {s}k 10
+         STOCK.RESERVE {s}k o 3 FOR user u => [OK, *]
+         STOCK.CONFIRM {s}k o => [OK, *]",
+    );
+    let digest = c.digest("{s}k");
+    for (call, error) in [
+        ("STOCK.RETURN {s}k o QTY 1", "-ERR QTY needs TOKEN"),
+        ("STOCK.RETURN {s}k o TOKEN t", "-ERR TOKEN needs QTY"),
+        ("STOCK.RETURN {s}k o LATE", "-ERR LATE needs QTY and TOKEN"),
+        ("STOCK.RETURN {s}k o FOR user u", "-ERR FOR needs LATE"),
+        ("STOCK.RETURN {s}k o QTY 1 TOKEN t FOR user u", "-ERR FOR needs LATE"),
+        (
+            "STOCK.RETURN {s}k o QTY 1 TOKEN t LATE KEEPUSAGE FOR user u",
+            "-ERR KEEPUSAGE and FOR cannot be given together",
+        ),
+        ("STOCK.CONFIRM {s}k o SINCE 5", "-ERR SINCE needs LATE"),
+        ("STOCK.CONFIRM {s}k o FOR user u", "-ERR FOR needs LATE"),
+        ("STOCK.TRANSFER {s}k {s}other 1 NOTE n", "-ERR TOKEN is needed"),
+    ] {
+        c.expect(call, error);
+    }
+    assert_eq!(c.digest("{s}k"), digest, "a refused call has changed something");
+}
+
 #[test]
 fn the_bound_on_return_tokens() {
     let server = Server::start();

@@ -167,7 +167,7 @@ fn combinations_that_make_no_sense() {
     c.script(
         "STOCK.RESERVE k p 1 FOR user u EX 900 => -ERR *options stand before FOR*
          STOCK.RESERVE k p 1 FOR user u PARTIAL => -ERR syntax error: FOR takes pairs *
-         STOCK.RETURN k o QTY 1 => -ERR syntax error: a part needs both QTY and TOKEN",
+         STOCK.RETURN k o QTY 1 => -ERR QTY needs TOKEN",
     );
     assert_eq!(c.digest("k"), digest);
     for (id, ok) in [(0, false), (1, true), (128, true), (129, false)] {

@@ -1,6 +1,6 @@
 //! `preload`: every row of the stock table becomes a pool.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{ensure, Result};
@@ -232,11 +232,11 @@ async fn load_page(
     done.existed += made.iter().filter(|made| !**made).count() as u64;
     // 3. Policies: of new pools, and of those that a broken run of this command left without a
     // stream.
-    let mut policies = Vec::new();
+    let mut new: Vec<(&str, String)> = Vec::with_capacity(pools.len());
     let mut existing = Vec::new();
     for ((pool, sku, _), made) in pools.iter().zip(&made) {
         if *made {
-            policies.push((pool.as_str(), config.policy(sku, pool)?));
+            new.push((pool.as_str(), config.stream_of(sku, pool)));
         } else if positions.get(pool).is_none_or(|p| p.epoch.is_empty()) {
             existing.push((pool.as_str(), *sku));
         }
@@ -244,10 +244,15 @@ async fn load_page(
     let names: Vec<&str> = existing.iter().map(|(pool, _)| *pool).collect();
     for ((pool, sku), found) in existing.iter().zip(redis.pools(&names).await?) {
         if found.is_some_and(|found| found.events.is_empty()) {
-            policies.push((pool, config.policy(sku, pool)?));
+            new.push((pool, config.stream_of(sku, pool)));
         }
     }
-    let policies: Vec<(&str, &str)> = policies.iter().map(|(pool, policy)| (*pool, policy.as_str())).collect();
+    // There are few streams, and many pools.
+    let streams: HashSet<&str> = new.iter().map(|(_, stream)| stream.as_str()).collect();
+    let policies: HashMap<&str, String> =
+        streams.into_iter().map(|stream| Ok((stream, config.policy(stream)?))).collect::<Result<_>>()?;
+    let policies: Vec<(&str, &str)> =
+        new.iter().filter_map(|(pool, stream)| Some((*pool, policies.get(stream.as_str())?.as_str()))).collect();
     redis.set_policies(&policies).await
 }
 

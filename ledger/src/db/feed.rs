@@ -14,7 +14,7 @@ pub struct StreamRow {
     /// The id of the last entry applied.
     pub entry: String,
     /// The server's history that was read from the start up to there, or that is being read (see
-    /// `run::follow`).
+    /// `run::session`).
     pub history: String,
     /// Counts transactions: whoever finds another number than he left is not alone.
     pub version: i64,

@@ -14,13 +14,26 @@ impl Projection {
     /// the same pool: its number and `out`, where known. `past` is Redis's answer to
     /// [`Projection::question`].
     pub fn apply(&mut self, event: &Event, before: Option<(i64, i64)>, past: Past) {
-        let base = match self.step(event) {
-            Some(base) => base,
-            None => match self.find_base(event, before, past) {
-                Some(base) => base,
-                None => return,
-            },
-        };
+        if self.apply_next(event) {
+            return;
+        }
+        if let Some(base) = self.find_base(event, before, past) {
+            self.count(event, base);
+        }
+    }
+
+    /// Applies an event that is the change after the last one of its pool, as nearly all are. False:
+    /// it is something else, and nothing was done.
+    pub fn apply_next(&mut self, event: &Event) -> bool {
+        let base = self.step(event);
+        if let Some(base) = base {
+            self.count(event, base);
+        }
+        base.is_some()
+    }
+
+    /// Counts what an event moved since `out` was `base`.
+    fn count(&mut self, event: &Event, base: i64) {
         self.applied += u64::from(event.kind != Kind::State);
         if !self.moved.contains(&event.pool) {
             self.moved.insert(event.pool.clone());

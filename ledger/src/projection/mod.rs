@@ -7,6 +7,7 @@
 
 mod apply;
 mod branch;
+mod by_pool;
 mod gaps;
 mod notice;
 mod order_lines;
@@ -16,6 +17,7 @@ mod take;
 mod tokens;
 
 pub use branch::{LineageQuery, Past};
+pub use by_pool::ByPool;
 pub use notice::Notice;
 pub use order_lines::{OrderLine, State};
 pub use rows::{Fork, HeldLine, Incident, Mark, Position, Projection};

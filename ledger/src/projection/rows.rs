@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::by_pool::ByPool;
 use super::notice::Notice;
 use super::order_lines::OrderLine;
 use super::stock_row::{Movement, StockRow};
@@ -169,22 +170,30 @@ impl Projection {
         }
     }
 
-    /// The pools of which an epoch comes that is not theirs: their other epochs must be loaded.
-    pub fn foreign_epochs<'a>(&self, events: &'a [Event]) -> BTreeSet<&'a str> {
-        let foreign = |e: &&Event| self.positions.get(&e.pool).is_some_and(|p| p.epoch != e.epoch);
-        events.iter().filter(foreign).map(|e| e.pool.as_str()).collect()
+    /// Where the pools stand, one after the other.
+    fn positions_of<'p>(&'p self, by_pool: &ByPool<'_>) -> Vec<Option<&'p Position>> {
+        by_pool.names.iter().map(|pool| self.positions.get(*pool)).collect()
     }
 
-    /// Whether the batch holds anything that is not in the database yet.
-    pub fn is_news(&self, event: &Event) -> bool {
-        !matches!(self.standing(event, self.positions.get(&event.pool), &BTreeSet::new()), Standing::Old)
+    /// The pools of which an epoch comes that is not theirs: their other epochs must be loaded.
+    pub fn foreign_epochs<'a>(&self, by_pool: &ByPool<'a>) -> BTreeSet<&'a str> {
+        let positions = self.positions_of(by_pool);
+        let foreign = by_pool.with(&positions).filter(|(e, position)| position.is_some_and(|p| p.epoch != e.epoch));
+        foreign.map(|(event, _)| event.pool.as_str()).collect()
+    }
+
+    /// The events that are not in the database yet.
+    pub fn news<'a>(&self, by_pool: &ByPool<'a>) -> Vec<&'a Event> {
+        let (positions, none) = (self.positions_of(by_pool), BTreeSet::new());
+        let news = by_pool.with(&positions).filter(|(e, p)| !matches!(self.standing(e, **p, &none), Standing::Old));
+        news.map(|(event, _)| event).collect()
     }
 
     /// Whether an epoch comes that the database does not know, of a pool that it knows.
-    pub fn has_branch(&self, events: &[Event]) -> bool {
-        let branch =
-            |e: &Event| matches!(self.standing(e, self.positions.get(&e.pool), &BTreeSet::new()), Standing::Branch);
-        events.iter().any(branch)
+    pub fn has_branch(&self, by_pool: &ByPool<'_>) -> bool {
+        let (positions, none) = (self.positions_of(by_pool), BTreeSet::new());
+        let mut events = by_pool.with(&positions);
+        events.any(|(e, p)| matches!(self.standing(e, *p, &none), Standing::Branch))
     }
 
     /// Something that a person should know of the event.

@@ -149,7 +149,7 @@ impl RedisClient {
 
     /// Many commands, each on a key, pipelined; answers in the same order. Errors of the server
     /// stand among the answers.
-    pub async fn calls(&mut self, commands: Vec<(Vec<u8>, Cmd)>) -> Result<Vec<Value>> {
+    pub async fn calls(&mut self, mut commands: Vec<(Vec<u8>, Cmd)>) -> Result<Vec<Value>> {
         let mut answers: Vec<Value> = vec![Value::Nil; commands.len()];
         let mut open: Vec<usize> = (0..commands.len()).collect();
         for round in 0..REDIRECTS {
@@ -165,8 +165,10 @@ impl RedisClient {
                 for some in places.chunks(BULK) {
                     let mut pipeline = Pipeline::with_capacity(some.len());
                     for place in some {
-                        if let Some((_, command)) = commands.get(*place) {
-                            pipeline.add_command(command.clone());
+                        if let Some((_, command)) = commands.get_mut(*place) {
+                            // Only a cluster may want it once more.
+                            let again = self.settings.cluster.then(|| command.clone());
+                            pipeline.add_command(std::mem::replace(command, again.unwrap_or_default()));
                         }
                     }
                     let given = self.send(&node, &pipeline).await?;

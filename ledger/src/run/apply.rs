@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anyhow::Result;
 
 use super::batch::Batch;
+use super::phases::Phases;
 use super::replay::Replay;
 use super::set_aside::{RowsNotWritten, SetAside};
 use crate::clock::now_ms;
@@ -12,7 +13,7 @@ use crate::config::Config;
 use crate::db::{is_contention, is_unavailable, Db, StreamRow, Tx};
 use crate::event::{Event, Kind};
 use crate::projection::{
-    first_of, HeldLine, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW,
+    first_of, ByPool, HeldLine, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW,
 };
 use crate::redis_client::RedisClient;
 use crate::text::unescape;
@@ -63,6 +64,7 @@ pub async fn apply(
     replay: &mut Option<Replay>,
 ) -> Result<Applied> {
     let Feed { db, stream, history, .. } = *feed;
+    let mut phases = Phases::begin();
     let mut tx = db.begin().await?;
     let mut next = StreamRow { entry: batch.last_id.clone(), updated_ms: now_ms(), ..row.clone() };
     // As it is when nothing of the batch is known already.
@@ -76,16 +78,22 @@ pub async fn apply(
     if !db.claim_stream(&mut tx, stream, &next).await? {
         return Ok(Applied::NotAlone);
     }
-    let mut projection = load(feed, &mut tx, &batch.events).await?;
+    let by_pool = ByPool::of(&batch.events);
+    let mut projection = load(feed, &mut tx, &by_pool).await?;
+    phases.end("rows read");
     // A new epoch can be of another primary, whose stream the server has taken over in the middle
     // of our reading.
-    if projection.has_branch(&batch.events) && redis.history(&unescape(stream)).await?.name != history {
+    if projection.has_branch(&by_pool) && redis.history(&unescape(stream)).await?.name != history {
         return Ok(Applied::NewHistory);
     }
-    let mut before: HashMap<&str, (i64, i64)> = HashMap::with_capacity(projection.positions.len());
-    for event in &batch.events {
-        let last = before.insert(&event.pool, (event.seq, event.out));
-        let last = last.or_else(|| replay.as_ref().and_then(|p| p.before(event)));
+    // The entry before each one of the same pool.
+    let earlier = |pool: &&str| replay.as_ref().and_then(|replay| replay.before(pool));
+    let mut before: Vec<Option<(i64, i64)>> = by_pool.names.iter().map(earlier).collect();
+    for (event, pool) in by_pool.numbered() {
+        let last = before.get_mut(pool).and_then(|last| last.replace((event.seq, event.out)));
+        if projection.apply_next(event) {
+            continue;
+        }
         let past = match projection.question(event, last) {
             Some(question) => redis.past(&question).await?,
             None => Past::Unknown,
@@ -99,13 +107,17 @@ pub async fn apply(
         }
     }
     forgive_presales(redis, &mut projection).await?;
+    phases.end("computed");
     write(feed, &mut tx, &mut projection).await?;
     let applied = row.applied + i64::try_from(projection.applied).unwrap_or(i64::MAX);
     if next.applied != applied {
         next.applied = applied;
         db.count_applied(&mut tx, stream, &next).await?;
     }
+    phases.end("written");
     tx.commit().await?;
+    phases.end("committed");
+    phases.log(stream, batch.events.len());
     next.version += 1;
     *row = next;
     for incident in &projection.incidents {
@@ -119,7 +131,8 @@ pub async fn apply(
         );
     }
     if let Some(replay) = replay {
-        batch.events.iter().for_each(|event| replay.note(event));
+        let last = by_pool.names.iter().zip(before);
+        last.filter_map(|(pool, last)| Some((pool, last?))).for_each(|(pool, last)| replay.note(pool, last));
     }
     let pools: BTreeSet<&str> = projection.pending.iter().map(|movement| movement.pool.as_str()).collect();
     let why =
@@ -128,11 +141,9 @@ pub async fn apply(
 }
 
 /// Reads the rows that the events touch.
-async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projection> {
+async fn load(feed: &Feed<'_>, tx: &mut Tx, by_pool: &ByPool<'_>) -> Result<Projection> {
     let Feed { db, config, set_aside, .. } = *feed;
-    // Each once, and then in order: there are far more events than pools.
-    let pools: HashSet<&str> = events.iter().map(|e| e.pool.as_str()).collect();
-    let pools: BTreeSet<&str> = pools.into_iter().collect();
+    let pools = by_pool.sorted();
     let mut projection = Projection { negative: config.stock.negative, notify: db.notify, ..Projection::default() };
     // Buckets of one row are locked together: of two followers one waits, and none writes in vain.
     let siblings = |pool: &&str| Some((pool.to_string(), config.buckets.siblings(pool)?));
@@ -140,11 +151,11 @@ async fn load(feed: &Feed<'_>, tx: &mut Tx, events: &[Event]) -> Result<Projecti
     let locked = projection.buckets.values().flatten().map(String::as_str).chain(pools.iter().copied());
     projection.positions = db.lock_positions(tx, &locked.collect()).await?;
     projection.owing = pools.iter().filter(|pool| set_aside.has(pool)).map(|pool| pool.to_string()).collect();
-    let foreign = projection.foreign_epochs(events);
+    let foreign = projection.foreign_epochs(by_pool);
     if !foreign.is_empty() {
         projection.known_epochs = db.known_epochs(tx, &foreign).await?;
     }
-    let news: Vec<&Event> = events.iter().filter(|e| projection.is_news(e)).collect();
+    let news = projection.news(by_pool);
     if news.is_empty() {
         return Ok(projection);
     }

@@ -4,43 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail, Result};
+use anyhow::{anyhow, Result};
 use rand::Rng;
 use tokio::sync::watch;
 
 use super::apply::{apply, Applied, Feed, OrderIsKnown};
 use super::batch::Batch;
-use super::end_check::EndCheck;
 use super::metrics;
-use super::prefetcher::{Prefetcher, ReadRequest};
-use super::replay::Replay;
-use super::report::Report;
+use super::session::{Session, CHECK_EVERY};
 use super::set_aside::{broken, RowsNotWritten, SetAside};
 use crate::config::Config;
-use crate::db::{is_conflict, is_contention, is_read_only, is_unavailable, Db, StreamRow};
+use crate::db::{is_conflict, is_contention, is_read_only, is_unavailable, Db};
 use crate::failure::{error_chain, Failure};
-use crate::redis_client::streams::parts;
-use crate::redis_client::RedisClient;
-use crate::text::unescape;
 
-/// So long a read waits for entries. Each time nothing came, the server is asked for its history and
-/// for the stream: three commands in two seconds when nothing happens. What comes is there at once,
-/// and a server that becomes a replica ends the wait.
-const BLOCK_MS: usize = 2000;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Stands before a history while the stream is being read from its start: whoever comes next goes
-/// on from there.
-const READING: &str = "reading ";
-const TRIM_EVERY: Duration = Duration::from_secs(2);
-/// So often a stream that is never empty lets the server's history be looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often a page of pools is asked whether the stream lacks their last entries, while they are
-/// walked through.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How often the stream's row is looked at when nothing happens: the database may be another one by
-/// now (a backup).
-const ROW_EVERY: Duration = Duration::from_secs(10);
 /// Maximum optimistic-lock retries per batch; then it fails like any other batch, instead of
 /// spinning. A table whose rows never become what is written would otherwise keep a core busy for
 /// ever.
@@ -51,8 +29,9 @@ const TRIES: u32 = 30;
 pub const MOST_READS: usize = 32;
 /// So many transactions look each order up, after one that met an order's id which was used before.
 const CAREFUL: u32 = 100;
-/// From here on each retry is in the log.
+/// From this retry on, or after so long, each one is in the log.
 const WARN_TRIES: u32 = 8;
+const WARN_AFTER: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE_MS: u64 = 250;
 
 /// One stream's follower.
@@ -161,133 +140,91 @@ impl Follower {
 
     /// One connection's life.
     async fn follow(&mut self) -> Result<Ended> {
-        let mut redis = RedisClient::open(&self.config.redis).await?;
-        let mut row = self.db.stream(&self.stream).await?;
-        let key = unescape(&self.stream);
-        // Connected before the history is asked for: what this connection reads is never of a
-        // server before it.
-        let reader = redis.reader(&self.stream).await?;
-        let history = redis.history(&key).await?.name;
-        let went_back = redis.last_id(&self.stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry));
-        // Another process, another primary: what stands before our place may be new. Identity drops
-        // what is not.
-        let mut replay = None;
-        let under_way = format!("{READING}{history}");
-        if row.history == under_way && !went_back {
-            replay = Some(Replay::default());
-        } else if row.history != history || went_back {
-            tracing::info!(stream = self.stream, "reading from the start");
-            row.entry = "0-0".to_string();
-            row.history = under_way;
-            replay = Some(Replay::default());
-        }
+        let mut session = Session::open(&self.config, &self.db, &self.stream, self.once).await?;
         self.set_aside.remember(&self.db, &self.config, &self.stream).await?;
-        let mut report = Report::new(self.config.run.report_seconds);
-        let mut trimmed = (Instant::now(), String::new());
-        let mut looked = Instant::now();
-        let request = ReadRequest {
-            stream: self.stream.clone(),
-            db: redis.db(),
-            after: row.entry.clone(),
-            count: self.config.run.batch,
-            block_ms: if self.once { 1 } else { BLOCK_MS },
-        };
-        let mut prefetcher = Prefetcher::start(reader, request);
-        let mut check = EndCheck::default();
-        let mut checked = Instant::now();
-        let mut row_seen = Instant::now();
-        loop {
-            if self.stopping() {
-                return Ok(Ended::Finished);
+        while !self.stopping() {
+            if let Some(ended) = self.step(&mut session).await? {
+                return Ok(ended);
             }
-            self.set_aside.retry(&self.db, &self.config).await?;
-            if let Some(events) = check.ripe(&row.entry) {
-                let batch = Batch::of(events, &row.entry);
-                if let Written::Ended(ended) = self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
-                    return Ok(ended);
-                }
+        }
+        Ok(Ended::Finished)
+    }
+
+    /// What waits from before, and then the next entries.
+    async fn step(&mut self, session: &mut Session) -> Result<Option<Ended>> {
+        self.set_aside.retry(&self.db, &self.config).await?;
+        if let Some(events) = session.check.ripe(&session.row.entry) {
+            let batch = Batch::of(events, &session.row.entry);
+            if let Written::Ended(ended) = self.write(&batch, session).await? {
+                return Ok(Some(ended));
             }
-            if !self.once && check.is_walking() && checked.elapsed() > CHECK_EVERY {
-                checked = Instant::now();
-                check.look(&self.db, &mut redis, &self.config, &self.stream).await?;
-            }
-            let batch = tokio::select! {
-                batch = prefetcher.next(self.reads) => batch?,
-                () = tokio::time::sleep(CHECK_EVERY), if !self.once && check.is_walking() => continue,
-                _ = self.stop.changed() => continue,
-            };
-            check.count(batch.entries);
-            if batch.is_empty() {
-                if self.idle(&mut redis, &mut row, &history, &mut replay, &mut check).await? {
-                    return Ok(Ended::Restart);
-                }
-                if row_seen.elapsed() > ROW_EVERY {
-                    row_seen = Instant::now();
-                    if self.db.stream(&self.stream).await?.version != row.version {
-                        return Ok(Ended::Restart);
-                    }
-                }
-                report.look(&self.stream, &row, true);
-                self.trim_sometimes(&mut redis, &row, &mut trimmed).await?;
-                self.failing = None;
-                if self.once && !self.reached_end(&mut check, &mut redis).await? {
-                    continue;
-                }
-                if self.once {
-                    tracing::info!(stream = self.stream, applied = row.applied, "at the end of the stream");
-                    return Ok(Ended::Finished);
-                }
-                continue;
-            }
-            if looked.elapsed() > LOOK_EVERY {
-                looked = Instant::now();
-                if redis.history(&key).await?.name != history {
-                    return Ok(Ended::Restart);
-                }
-            }
-            report.elsewhere(&self.stream, redis.db(), batch.elsewhere);
-            let mut batches = VecDeque::from([batch]);
-            self.reads = (self.reads * 2).min(MOST_READS);
-            while let Some(batch) = batches.pop_front() {
-                match self.write(&batch, &mut redis, &mut row, &history, &mut replay).await? {
-                    Written::Done => {}
-                    Written::Ended(ended) => return Ok(ended),
-                    Written::Contended => {
-                        self.reads = 1;
-                        batches.extend(batch.split());
-                    }
-                }
-            }
-            self.failing = None;
-            report.look(&self.stream, &row, false);
-            if !self.once {
-                self.trim_sometimes(&mut redis, &row, &mut trimmed).await?;
-            }
+        }
+        session.look_at_pools().await?;
+        let Some(batch) = self.next_batch(session).await? else { return Ok(None) };
+        session.check.count(batch.entries);
+        match batch.is_empty() {
+            true => self.end_of_stream(session).await,
+            false => self.take(batch, session).await,
         }
     }
 
-    /// Whether no pool is ahead of the database at the end of the stream.
-    async fn reached_end(&self, check: &mut EndCheck, redis: &mut RedisClient) -> Result<bool> {
-        while !check.is_waiting() {
-            if check.look(&self.db, redis, &self.config, &self.stream).await? {
-                return Ok(!check.is_waiting());
+    /// Waits for entries. None: something else is to be done first.
+    async fn next_batch(&mut self, session: &mut Session) -> Result<Option<Batch>> {
+        let is_walking = session.is_walking();
+        tokio::select! {
+            batch = session.prefetcher.next(self.reads) => batch.map(Some),
+            () = tokio::time::sleep(CHECK_EVERY), if is_walking => Ok(None),
+            _ = self.stop.changed() => Ok(None),
+        }
+    }
+
+    /// Nothing more is there to read.
+    async fn end_of_stream(&mut self, session: &mut Session) -> Result<Option<Ended>> {
+        if session.is_replaced().await? {
+            return Ok(Some(Ended::Restart));
+        }
+        session.report.look(&self.stream, &session.row, true);
+        session.trim_sometimes().await?;
+        self.failing = None;
+        if !self.once || !session.has_everything().await? {
+            return Ok(None);
+        }
+        tracing::info!(stream = self.stream, applied = session.row.applied, "at the end of the stream");
+        Ok(Some(Ended::Finished))
+    }
+
+    /// Writes what was read: in one transaction, unless somebody else writes the same rows.
+    async fn take(&mut self, batch: Batch, session: &mut Session) -> Result<Option<Ended>> {
+        if session.has_new_history().await? {
+            return Ok(Some(Ended::Restart));
+        }
+        session.report.elsewhere(&self.stream, session.redis.db(), batch.elsewhere);
+        self.reads = (self.reads * 2).min(MOST_READS);
+        let mut batches = VecDeque::from([batch]);
+        while let Some(batch) = batches.pop_front() {
+            match self.write(&batch, session).await? {
+                Written::Done => {}
+                Written::Ended(ended) => return Ok(Some(ended)),
+                Written::Contended => {
+                    self.reads = 1;
+                    batches.extend(batch.split());
+                }
             }
         }
-        Ok(false)
+        self.failing = None;
+        session.report.look(&self.stream, &session.row, false);
+        if !self.once {
+            session.trim_sometimes().await?;
+        }
+        Ok(None)
     }
 
     /// Writes a batch.
-    async fn write(
-        &mut self,
-        batch: &Batch,
-        redis: &mut RedisClient,
-        row: &mut StreamRow,
-        history: &str,
-        replay: &mut Option<Replay>,
-    ) -> Result<Written> {
+    async fn write(&mut self, batch: &Batch, session: &mut Session) -> Result<Written> {
         let (db, config, stream) = (self.db.clone(), self.config.clone(), self.stream.clone());
         let began = Instant::now();
         for tries in 1.. {
+            let Session { redis, row, history, replay, .. } = &mut *session;
             let (set_aside, looks_up_all) = (&self.set_aside, self.careful > 0);
             let feed = Feed { db: &db, config: &config, stream: &stream, history, set_aside, looks_up_all };
             match apply(&feed, redis, row, batch, replay).await {
@@ -318,7 +255,7 @@ impl Follower {
                     if self.once && self.is_out_of_patience(began) {
                         return Err(error);
                     }
-                    if tries == WARN_TRIES || began.elapsed() > LOOK_EVERY {
+                    if tries == WARN_TRIES || began.elapsed() > WARN_AFTER {
                         tracing::warn!(stream, "{tries} times in a row: {}", error_chain(&error));
                     }
                     metrics::count_retry();
@@ -350,68 +287,5 @@ impl Follower {
             }
         }
         Ok(!broken.is_empty())
-    }
-
-    /// At the end of the stream. True: the server's history is another one now.
-    async fn idle(
-        &self,
-        redis: &mut RedisClient,
-        row: &mut StreamRow,
-        history: &str,
-        replay: &mut Option<Replay>,
-        check: &mut EndCheck,
-    ) -> Result<bool> {
-        let now = redis.history(&unescape(&self.stream)).await?;
-        if now.name != history {
-            return Ok(true);
-        }
-        let stream = redis.stream(&self.stream).await?;
-        if stream.as_ref().is_some_and(|stream| parts(&stream.last_id) < parts(&row.entry)) {
-            return Ok(true);
-        }
-        if replay.is_some() || row.history != history {
-            let next = StreamRow { history: history.to_string(), ..row.clone() };
-            let mut tx = self.db.begin().await?;
-            if !self.db.claim_stream(&mut tx, &self.stream, &next).await? {
-                return Ok(true);
-            }
-            tx.commit().await?;
-            *row = StreamRow { version: next.version + 1, ..next };
-            *replay = None;
-        }
-        check.at_end(&row.entry, stream.as_ref(), now.dropped);
-        Ok(false)
-    }
-
-    /// Trims, when it is time to and something was applied since the last time.
-    async fn trim_sometimes(
-        &self,
-        redis: &mut RedisClient,
-        row: &StreamRow,
-        trimmed: &mut (Instant, String),
-    ) -> Result<()> {
-        let (last, up_to) = trimmed;
-        if !self.config.run.trim || *up_to == row.entry || !(self.once || last.elapsed() > TRIM_EVERY) {
-            return Ok(());
-        }
-        *last = Instant::now();
-        if self.trim(redis, row).await? {
-            up_to.clone_from(&row.entry);
-        }
-        Ok(())
-    }
-
-    /// Trims behind what everybody sees in the database, not behind what this connection believes
-    /// to have written there. False: a consumer group still needs some of it.
-    async fn trim(&self, redis: &mut RedisClient, row: &StreamRow) -> Result<bool> {
-        let seen = self.db.entry_seen_by_all(&self.stream).await?.unwrap_or_default();
-        if parts(&seen) < parts(&row.entry) {
-            bail!("the database shows {} applied up to {seen}, and not up to {}", self.stream, row.entry);
-        }
-        let (removed, all) = redis.trim(&self.stream, &row.entry).await?;
-        if removed > 0 {
-            tracing::debug!(stream = self.stream, removed, "trimmed");
-        }
-        Ok(all)
     }
 }

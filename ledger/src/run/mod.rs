@@ -5,9 +5,11 @@ mod batch;
 mod end_check;
 mod follow;
 pub mod metrics;
+mod phases;
 mod prefetcher;
 mod replay;
 mod report;
+mod session;
 mod set_aside;
 
 use std::net::SocketAddr;

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::event::Event;
-
 /// More pools than this are not remembered; of those Redis is asked.
 const MOST: usize = 500_000;
 
@@ -14,20 +12,20 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// The number and `out` of the entry before this one, of the same pool.
-    pub fn before(&self, event: &Event) -> Option<(i64, i64)> {
-        self.last.get(&event.pool).copied()
+    /// The number and `out` of the last entry of a pool before this batch.
+    pub fn before(&self, pool: &str) -> Option<(i64, i64)> {
+        self.last.get(pool).copied()
     }
 
-    /// Notes an entry.
-    pub fn note(&mut self, event: &Event) {
-        if let Some(last) = self.last.get_mut(&event.pool) {
-            *last = (event.seq, event.out);
+    /// Notes the last entry of a pool in a batch.
+    pub fn note(&mut self, pool: &str, last: (i64, i64)) {
+        if let Some(known) = self.last.get_mut(pool) {
+            *known = last;
             return;
         }
         if self.last.len() >= MOST {
             self.last.clear();
         }
-        self.last.insert(event.pool.clone(), (event.seq, event.out));
+        self.last.insert(pool.to_string(), last);
     }
 }

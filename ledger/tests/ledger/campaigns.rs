@@ -366,6 +366,8 @@ fn throughput(kind: Kind) {
             (old_s, (ours(), b))
         };
         let n = length as f64;
+        let read_s = crate::harness::bare::read(&bare_shop).as_secs_f64();
+        println!("{kind:?}: reading the stream alone: {:.0}/s", n / read_s);
         if let Some(old_s) = old_s {
             println!("{kind:?}: the older build {:.0}/s; this one is {:.2} times as fast", n / old_s, old_s / ours_s);
             gains.push(old_s / ours_s);

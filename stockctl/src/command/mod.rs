@@ -4,7 +4,6 @@
 pub mod balance;
 pub mod explain;
 pub mod holds;
-mod keys;
 pub mod metrics;
 pub mod pools;
 pub mod top;

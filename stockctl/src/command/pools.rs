@@ -6,10 +6,10 @@ use anyhow::Result;
 use redis::{Cmd, Value};
 use serde_json::json;
 
-use super::keys::keys;
 use super::table;
 use crate::connect::{whole, Servers};
 use crate::failure::{Ended, Failure};
+use crate::pool_keys::pool_keys;
 use crate::reply::{field, json, number, text};
 use crate::text::escape;
 
@@ -75,7 +75,7 @@ pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<En
 }
 
 async fn walk(args: &Args, servers: &mut Servers, address: &str, found: &mut Found) -> Result<()> {
-    let keys: Vec<Vec<u8>> = keys(servers, address, args.pattern.as_deref()).await?.into_iter().collect();
+    let keys: Vec<Vec<u8>> = pool_keys(servers, address, args.pattern.as_deref()).await?.into_iter().collect();
     for some in keys.chunks(PAGE) {
         read(args, servers, address, some, found).await?;
     }

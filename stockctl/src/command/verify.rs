@@ -7,9 +7,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use redis::Value;
 use serde_json::json;
 
-use super::keys::keys;
 use crate::connect::{whole, Node, Role, Servers};
 use crate::failure::{Ended, Failure};
+use crate::pool_keys::pool_keys;
 use crate::reply::{list, text};
 use crate::text::escape;
 
@@ -78,7 +78,7 @@ fn to_ask(args: &Args, servers: &Servers) -> Result<Vec<Node>> {
 }
 
 async fn walk(args: &Args, servers: &mut Servers, address: &str, found: &mut Found) -> Result<()> {
-    let keys = keys(servers, address, args.pattern.as_deref()).await?;
+    let keys = pool_keys(servers, address, args.pattern.as_deref()).await?;
     let bar = bar(address, keys.len() as u64);
     for key in keys {
         let mut verify = redis::cmd("STOCK.VERIFY");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use stock_ledger::config::Config;
 use stock_ledger::db::{Db, StreamRow};
 use stock_ledger::event::Event;
-use stock_ledger::projection::{HeldLine, Past, Position, Projection, StockRow};
+use stock_ledger::projection::{ByPool, HeldLine, Past, Position, Projection, StockRow};
 use stock_ledger::redis_client::{Field, RedisClient};
 use stock_ledger::run::{Batch, MOST_READS};
 
@@ -69,6 +69,24 @@ pub fn prepare(shop: &Shop) -> Vec<Step> {
     })
 }
 
+/// How long it takes to read the stream as `run` reads it, and to understand it: no database, no rows.
+pub fn read(shop: &Shop) -> Duration {
+    let config = config(shop);
+    block_on(async {
+        let redis = RedisClient::open(&config.redis).await.expect("Redis");
+        let mut reader = redis.reader("events").await.expect("a connection");
+        let (mut after, began) = ("0-0".to_string(), Instant::now());
+        loop {
+            let mut batch = Batch::default();
+            let add = |id: &str, fields: &[Field<'_>]| batch.add("events", 0, id, fields);
+            if reader.read(&after, config.run.batch, 1, add).await.expect("entries") == 0 {
+                return began.elapsed();
+            }
+            after = batch.last_id;
+        }
+    })
+}
+
 /// Sends them.
 pub fn run(shop: &Shop, steps: &[Step]) -> Duration {
     let config = config(shop);
@@ -83,7 +101,7 @@ pub fn run(shop: &Shop, steps: &[Step]) -> Duration {
             let pools: BTreeSet<&str> = step.events.iter().map(|e| e.pool.as_str()).collect();
             let positions = db.lock_positions(&mut tx, &pools).await.expect("positions");
             let known = Projection { positions, ..Projection::default() };
-            let foreign = known.foreign_epochs(&step.events);
+            let foreign = known.foreign_epochs(&ByPool::of(&step.events));
             if !foreign.is_empty() {
                 db.known_epochs(&mut tx, &foreign).await.expect("epochs");
             }

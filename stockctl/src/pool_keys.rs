@@ -16,7 +16,7 @@ const PAGE: usize = 1000;
 ///
 /// # Errors
 /// [`crate::failure::Failure`].
-pub async fn keys(servers: &mut Servers, address: &str, pattern: Option<&str>) -> Result<BTreeSet<Vec<u8>>> {
+pub async fn pool_keys(servers: &mut Servers, address: &str, pattern: Option<&str>) -> Result<BTreeSet<Vec<u8>>> {
     // Without the module there is no such type, and SCAN finds nothing.
     if bytes(&servers.ask(address, &info("stock")).await?).is_empty() {
         return Err(no_module(address));

@@ -13,7 +13,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::handles::OwnedString;
 use super::panic::guarded;
-use super::settings::{objection, Arguments, NUMBERS, RETAIN_PAID_SECONDS, RETAIN_SECONDS, TEXTS};
+use super::parameters::{objection, Arguments, NUMBERS, RETAIN_PAID_SECONDS, RETAIN_SECONDS, TEXTS};
 use super::state;
 
 /// Registers the parameters and lets the server set them.
@@ -70,7 +70,7 @@ fn registered(result: c_int) -> Result<(), String> {
 }
 
 unsafe extern "C" fn get_number(_: *const c_char, index: *mut c_void) -> c_longlong {
-    guarded(0, || state::with(|state| state.settings.number(index as usize).unwrap_or_default()))
+    guarded(0, || state::with(|state| state.parameters.number(index as usize).unwrap_or_default()))
 }
 
 unsafe extern "C" fn set_number(
@@ -87,7 +87,7 @@ unsafe extern "C" fn set_number(
             return api::ERR;
         }
         state::with(|state| {
-            let before = state.settings.set_number(index, value);
+            let before = state.parameters.set_number(index, value);
             if before != Some(value) && matches!(index, RETAIN_SECONDS | RETAIN_PAID_SECONDS) {
                 // Records may be due for purging earlier than the wake-up queue knows.
                 state.rescan.request();
@@ -99,7 +99,7 @@ unsafe extern "C" fn set_number(
 
 unsafe extern "C" fn get_text(_: *const c_char, index: *mut c_void) -> *mut raw::RedisModuleString {
     guarded(null_mut(), || {
-        state::with(|state| state.settings.text(index as usize).map_or(null_mut(), OwnedString::as_ptr))
+        state::with(|state| state.parameters.text(index as usize).map_or(null_mut(), OwnedString::as_ptr))
     })
 }
 
@@ -113,7 +113,7 @@ unsafe extern "C" fn set_text(
         // SAFETY: the server's string is live for the callback.
         let text = unsafe { api::bytes(value) };
         let index = index as usize;
-        if state::with(|state| state.settings.set_text(index, text, state.cluster)) {
+        if state::with(|state| state.parameters.set_text(index, text, state.cluster)) {
             return api::OK;
         }
         let message = TEXTS.get(index).map_or("", |text| text.error);

@@ -1,4 +1,5 @@
-//! The values of the parameters, their bounds and defaults. `config` connects them to the server.
+//! The values of the parameters, their bounds and defaults. `server_config` connects them to the
+//! server.
 
 use std::ffi::CStr;
 use std::rc::Rc;
@@ -99,7 +100,7 @@ fn parse_text(index: usize, text: &[u8], cluster: bool) -> Option<TextValue> {
 }
 
 /// The values of all parameters.
-pub struct Settings {
+pub struct Parameters {
     numbers: [i64; NUMBERS.len()],
     tz: Tz,
     events: Option<Rc<[u8]>>,
@@ -107,7 +108,7 @@ pub struct Settings {
     texts: [Option<OwnedString>; TEXTS.len()],
 }
 
-impl Settings {
+impl Parameters {
     /// The defaults.
     pub const fn new() -> Self {
         Self { numbers: default_numbers(), tz: DEFAULT.tz, events: None, texts: [const { None }; TEXTS.len()] }
@@ -237,7 +238,7 @@ mod tests {
         assert_eq!(parsed, Ok(Arguments { numbers, texts }));
         let defaults = Arguments::parse(&[], false).map(|parsed| parsed.numbers);
         assert_eq!(defaults, Ok([900, 86_400, 604_800, 10_000_000, 0, 0, 0]));
-        assert_eq!(Settings::new().defaults(), Defaults::default());
+        assert_eq!(Parameters::new().defaults(), Defaults::default());
     }
 
     #[test]
