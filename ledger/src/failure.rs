@@ -1,5 +1,7 @@
 //! Why a command failed: as an exit code for scripts, and in words.
 
+use sqlx::postgres::PgDatabaseError;
+
 /// A failure that scripts tell apart. Everything else ends with 1 (what is compared differs) or 2
 /// (wrong call).
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +32,23 @@ impl Failure {
     }
 }
 
+/// An error in words. The driver adds to what PostgreSQL says the line of the server's own source code
+/// (`at line 948`), which reads like one of a statement or of a file of ours.
+pub fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    let text = error.to_string();
+    let inner = match error.downcast_ref::<sqlx::Error>() {
+        Some(error) => error.as_database_error().and_then(|inner| inner.try_downcast_ref()),
+        None => error.downcast_ref::<PgDatabaseError>(),
+    };
+    let line = inner.and_then(PgDatabaseError::line).map(|line| format!(" at line {line}"));
+    line.and_then(|line| text.strip_suffix(&line).map(str::to_string)).unwrap_or(text)
+}
+
 /// An error in words: its causes, without those that the one before has already.
 pub fn error_chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(in_words) {
         if last.contains(&cause) {
             continue;
         }

@@ -22,6 +22,12 @@ pub const BAD_ORDER: CommandError = CommandError::line("ERR invalid order id: 1 
 pub const INVALID_VALUE: CommandError = CommandError::line("ERR invalid dimension value: 1 to 128 bytes");
 /// The error of a name of no or too many bytes, or of others.
 pub const BAD_NAME: CommandError = CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . -");
+/// The same behind FOR, which takes all that follows: mostly an option that came too late.
+const BAD_NAME_BEHIND_FOR: CommandError =
+    CommandError::line("ERR invalid dimension name: 1 to 32 of a-z 0-9 _ . - (options stand before FOR)");
+/// Attributes that are no pairs, or none.
+const NO_PAIRS: CommandError =
+    CommandError::line("ERR syntax error: FOR takes pairs of dimension and value, behind all options");
 
 /// The error of a dimension that is named twice.
 pub const DUPLICATE: CommandError = CommandError::line("ERR duplicate dimension");
@@ -223,12 +229,13 @@ impl<'a> Args<'a> {
     pub fn attributes(&mut self, attributes: &mut Attributes<'a>) -> Parsed<()> {
         let pairs = self.take_rest();
         if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
-            return Err(CommandError::SYNTAX);
+            return Err(NO_PAIRS);
         }
         for pair in pairs.chunks_exact(2) {
-            let &[name, value] = pair else { return Err(CommandError::SYNTAX) };
+            let &[name, value] = pair else { return Err(NO_PAIRS) };
             let value = checked_id(value, INVALID_VALUE)?;
-            attributes.add(checked_name(name)?, value).map_err(rejected)?;
+            let name = checked_name(name).map_err(|_| BAD_NAME_BEHIND_FOR)?;
+            attributes.add(name, value).map_err(rejected)?;
         }
         Ok(())
     }

@@ -45,6 +45,15 @@ pub static NUMBERS: [Number; 7] = [
     Number { name: c"pause-expiry-until-ms", default: 0, min: 0, max: MAX_UNITS },
 ];
 
+/// A Unix time below this was meant in seconds: in milliseconds it would lie before March 1973.
+const LEAST_UNIX_MS: i64 = 100_000_000_000;
+
+/// Why this number is not accepted for the parameter at this index, though it is within its bounds.
+pub fn objection(index: usize, value: i64) -> Option<&'static str> {
+    (index == PAUSE_EXPIRY_UNTIL_MS && value > 0 && value < LEAST_UNIX_MS)
+        .then_some("pause-expiry-until-ms is a Unix time in milliseconds (13 digits), not in seconds; 0 is off")
+}
+
 /// A parameter that is a text.
 pub struct Text {
     /// Its name behind `stock.`.
@@ -209,8 +218,11 @@ impl Arguments {
         let index = index.ok_or_else(|| format!("unknown argument {name}"))?;
         let Number { min, max, .. } = NUMBERS[index];
         let number = text.and_then(|text| text.parse().ok()).filter(|number| (min..=max).contains(number));
-        self.numbers[index] =
-            number.ok_or_else(|| format!("the argument {name} must be a number from {min} to {max}"))?;
+        let number = number.ok_or_else(|| format!("the argument {name} must be a number from {min} to {max}"))?;
+        if let Some(objection) = objection(index, number) {
+            return Err(format!("invalid argument {objection}"));
+        }
+        self.numbers[index] = number;
         Ok(())
     }
 }
@@ -243,6 +255,9 @@ mod tests {
             assert!(error.contains("hold-second"), "{error}");
         }
         assert!(Arguments::parse(&[b"timezone", b"8"], false).is_err());
+        let seconds = Arguments::parse(&[b"pause-expiry-until-ms", b"1794355200"], false);
+        assert!(seconds.is_err_and(|error| error.contains("in milliseconds")));
+        assert!(Arguments::parse(&[b"pause-expiry-until-ms", b"1794355200000"], false).is_ok());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::handles::OwnedString;
 use super::panic::guarded;
-use super::parameters::{Arguments, NUMBERS, RETAIN_PAID_SECONDS, RETAIN_SECONDS, TEXTS};
+use super::parameters::{objection, Arguments, NUMBERS, RETAIN_PAID_SECONDS, RETAIN_SECONDS, TEXTS};
 use super::state;
 
 /// Registers the parameters and lets the server set them.
@@ -77,10 +77,15 @@ unsafe extern "C" fn set_number(
     _: *const c_char,
     value: c_longlong,
     index: *mut c_void,
-    _: *mut *mut raw::RedisModuleString,
+    error: *mut *mut raw::RedisModuleString,
 ) -> c_int {
     guarded(api::ERR, || {
         let index = index as usize;
+        if let Some(objection) = objection(index, value) {
+            // SAFETY: the server takes the string over.
+            unsafe { *error = OwnedString::new(objection.as_bytes()).into_raw() };
+            return api::ERR;
+        }
         state::with(|state| {
             let before = state.parameters.set_number(index, value);
             if before != Some(value) && matches!(index, RETAIN_SECONDS | RETAIN_PAID_SECONDS) {

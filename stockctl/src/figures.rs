@@ -6,7 +6,7 @@ use redis::Value;
 use crate::connect::Node;
 use crate::exposition::{Exposition, Family, Kind, Labels};
 use crate::reply::{bytes, field, int, list, number, pairs, text};
-use crate::snapshot::{Figures, Hot, Seen, Snapshot};
+use crate::snapshot::{Figures, Hot, Seen, Snapshot, REFUSALS};
 use crate::text::escape;
 
 const fn counter(name: &'static str, help: &'static str) -> Family {
@@ -74,6 +74,7 @@ const FIELDS: [(&str, Family); 29] = [
 ];
 
 const REPLIES: Family = counter("stock_replies", "How often each reply was given.");
+const REFUSED: Family = counter("stock_refused_writes", "Writes that the server refused before the module saw them.");
 const UP: Family = gauge("stock_up", "1 where the server answered this scrape.");
 const NODE: Family = gauge("stock_node", "1; the labels say what the server is, and the version of its module.");
 const HOT: Family = gauge("stock_hot_key_calls", "Calls on a key in the last minute; exists 0: nobody made that pool.");
@@ -132,6 +133,11 @@ fn of_info(all: &mut Exposition, node: &Node, figures: &Figures) {
         let mut labels = at(node);
         labels.push(("reply", reply.to_string()));
         all.add(&REPLIES, labels, *value as f64);
+    }
+    for (error, count) in REFUSALS.iter().zip(figures.refused) {
+        let mut labels = at(node);
+        labels.push(("error", error.to_string()));
+        all.add(&REFUSED, labels, count as f64);
     }
 }
 

@@ -19,6 +19,9 @@ pub struct Snapshot {
     pub nodes: Vec<(Node, Seen)>,
 }
 
+/// The sections of INFO that are asked for.
+const SECTIONS: [&str; 5] = ["stock", "replication", "cpu", "server", "errorstats"];
+
 /// What a server said, or why it said nothing.
 #[derive(Debug)]
 pub enum Seen {
@@ -27,6 +30,10 @@ pub enum Seen {
     /// It did not.
     Lost(String),
 }
+
+/// Errors by which a server refuses writes before the module sees them: its memory, its disk, its
+/// replicas. No figure of the module shows these calls.
+pub const REFUSALS: [&str; 3] = ["OOM", "MISCONF", "NOREPLICAS"];
 
 /// The figures of a server.
 #[derive(Debug, Default)]
@@ -41,6 +48,8 @@ pub struct Figures {
     pub uptime_seconds: i64,
     /// What it says that it is.
     pub role: Option<Role>,
+    /// How often it has given each of [`REFUSALS`] since its start.
+    pub refused: [i64; REFUSALS.len()],
     /// The hottest keys of the last minute; none where the user may not ask.
     pub hot: Vec<Hot>,
 }
@@ -151,7 +160,7 @@ impl Snapshot {
     /// Asks all servers at once, also for so many hottest keys; each has `patience` to answer.
     pub async fn take(servers: &mut Servers, hot: Option<(TopBy, usize)>, patience: Duration) -> Snapshot {
         let nodes = servers.nodes();
-        let mut commands = ["stock", "replication", "cpu", "server"].map(info).to_vec();
+        let mut commands = SECTIONS.map(info).to_vec();
         commands.extend(hot.map(|(by, count)| by.command(count)));
         let answers = servers.ask_each(&nodes, &commands, patience).await;
         let at_ms = now_ms();
@@ -182,7 +191,7 @@ impl Figures {
     fn read(node: &Node, answers: Vec<Value>) -> anyhow::Result<Figures> {
         let mut answers = answers.into_iter();
         let mut text = String::new();
-        for answer in answers.by_ref().take(4) {
+        for answer in answers.by_ref().take(SECTIONS.len()) {
             text.push_str(&String::from_utf8_lossy(bytes(&whole(&node.address, answer)?)));
             text.push('\n');
         }
@@ -205,7 +214,12 @@ impl Figures {
             Some((name.to_string(), value.parse().ok()?))
         });
         let float = |name: &str| info_field(text, name).and_then(|n| n.parse::<f64>().ok()).unwrap_or_default();
+        let refused = REFUSALS.map(|error| {
+            let count = info_field(text, &format!("errorstat_{error}")).and_then(|count| count.strip_prefix("count="));
+            count.and_then(|count| count.parse().ok()).unwrap_or_default()
+        });
         Figures {
+            refused,
             version: info_field(text, "stock_version").unwrap_or_default().to_string(),
             stock: stock.collect(),
             cpu_seconds: float("used_cpu_sys") + float("used_cpu_user"),
@@ -246,9 +260,11 @@ mod tests {
 
     #[test]
     fn the_numbers_of_info_have_their_names() {
-        let text = "stock_version:0.1.0\r\nstock_pools:3\r\nused_cpu_sys:1.5\r\nused_cpu_user:2\r\nrole:slave\r\n";
+        let text = "stock_version:0.1.0\r\nstock_pools:3\r\nused_cpu_sys:1.5\r\nused_cpu_user:2\r\nrole:slave\r\n\
+                    errorstat_ERR:count=9\r\nerrorstat_MISCONF:count=7\r\n";
         let figures = Figures::of_info(text);
         assert_eq!((figures.number("pools"), figures.number("other")), (3, 0));
         assert_eq!((figures.version.as_str(), figures.cpu_seconds, figures.role), ("0.1.0", 3.5, Some(Role::Replica)));
+        assert_eq!(figures.refused, [0, 7, 0]);
     }
 }

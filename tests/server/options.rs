@@ -163,6 +163,13 @@ fn combinations_that_make_no_sense() {
     ] {
         c.expect(line, "-ERR *");
     }
+    // What is mistaken most often is said.
+    c.script(
+        "STOCK.RESERVE k p 1 FOR user u EX 900 => -ERR *options stand before FOR*
+         STOCK.RESERVE k p 1 FOR user u PARTIAL => -ERR syntax error: FOR takes pairs *
+         STOCK.RETURN k o QTY 1 => -ERR QTY needs TOKEN",
+    );
+    assert_eq!(c.digest("k"), digest);
     for (id, ok) in [(0, false), (1, true), (128, true), (129, false)] {
         let id = "i".repeat(id);
         for call in [

@@ -29,14 +29,21 @@ pub struct Request {
     pub token: String,
 }
 
-/// Adjusts, and prints what is on hand. Each error says by which token the call can be made again.
+/// Adjusts, and prints what is on hand. Each error says by which token the call can be made again, but
+/// for one of the database that refuses: nothing was done, and the same call would be refused again.
 pub async fn adjust(config: &Config, request: &Request) -> Result<()> {
-    both(config, request).await.with_context(|| format!("to go on, repeat with --token {}", request.token))
+    let again = || format!("to go on, repeat with --token {}", request.token);
+    let db = Db::open_prepared(config).await.with_context(again)?;
+    let on_hand = match database(config, &db, request).await {
+        Err(error) if matches!(error.downcast_ref(), Some(Failure::Refused(_))) => return Err(error),
+        other => other.with_context(again)?,
+    };
+    then_redis(config, &db, request, on_hand).await.with_context(again)?;
+    db.close().await;
+    Ok(())
 }
 
-async fn both(config: &Config, request: &Request) -> Result<()> {
-    let db = Db::open_prepared(config).await?;
-    let on_hand = database(config, &db, request).await?;
+async fn then_redis(config: &Config, db: &Db, request: &Request, on_hand: i64) -> Result<()> {
     println!(
         "{}: {:+} units, {on_hand} in the stock row afterwards (token {}).",
         request.sku, request.delta, request.token
@@ -47,8 +54,7 @@ async fn both(config: &Config, request: &Request) -> Result<()> {
             return Err(Failure::Unreachable(format!("the database has it, Redis has not ({error:#})")).into());
         }
     };
-    let report = sync_redis(config, &db, &mut redis, request).await?;
-    db.close().await;
+    let report = sync_redis(config, db, &mut redis, request).await?;
     let pools = config.pools_of(&request.sku);
     if report.left.iter().filter(|(_, why)| why == NO_POOL).count() == pools.len() {
         println!("There is no pool {}: only the database was changed.", pools.join(", "));
@@ -83,7 +89,11 @@ async fn attempt(config: &Config, db: &Db, request: &Request) -> Result<i64> {
     }
     let mut stock_rows = db.stock_rows(&mut tx, &[&request.sku]).await?;
     let Some(stock_row) = stock_rows.get_mut(&request.sku) else {
-        return Err(Failure::Refused(format!("{} has no row {}", config.stock.table, request.sku)).into());
+        let mut text = format!("{} has no row {}", config.stock.table, request.sku);
+        if let Some(sku) = config.sku(&request.sku).filter(|sku| *sku != request.sku) {
+            text.push_str(&format!(": name the row, which is {sku} where {} is its pool", request.sku));
+        }
+        return Err(Failure::Refused(text).into());
     };
     let stock_row = stock_row
         .as_mut()

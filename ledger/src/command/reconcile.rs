@@ -1,6 +1,6 @@
 //! `reconcile`: tells Redis what is in the stock row, while sales run.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 
@@ -28,8 +28,9 @@ enum Objection {
     Needless(&'static str),
 }
 
-/// Where the database stands with a pool, in the words of RECONCILE.
-fn reference(position: &Position, pool: Option<&Pool>) -> Result<Position, Objection> {
+/// Where the database stands with a pool, in the words of RECONCILE. `back`: the pool has gone back
+/// behind it, and whether an audit has settled what was lost.
+fn reference(position: &Position, pool: Option<&Pool>, back: Option<bool>) -> Result<Position, Objection> {
     let Some(pool) = pool else { return Err(Objection::Needless(NO_POOL)) };
     if pool.on_hand.is_none() {
         return Err(Objection::Needless("unlimited"));
@@ -42,13 +43,13 @@ fn reference(position: &Position, pool: Option<&Pool>) -> Result<Position, Objec
         // left since.
         return Ok(Position { epoch: pool.epoch.clone(), seq: pool.seq, out: 0, ..position.clone() });
     }
-    if pool.epoch != position.epoch {
-        return Err(Objection::Behind);
+    match back {
+        // What the pool lost stays in the stock row, and nothing has moved in it since.
+        Some(true) => Ok(Position { epoch: pool.epoch.clone(), seq: pool.seq, out: pool.out, ..position.clone() }),
+        Some(false) => Err(Objection::NeedsAudit),
+        None if pool.epoch != position.epoch => Err(Objection::Behind),
+        None => Ok(position.clone()),
     }
-    if pool.seq < position.seq {
-        return Err(Objection::NeedsAudit);
-    }
-    Ok(position.clone())
 }
 
 /// RECONCILE of these pools, and of those that share a row with one of them, from one snapshot. Their
@@ -72,12 +73,17 @@ pub async fn reconcile_some(
     let on_hand = on_hand(db, tx, config, &positions).await?;
     let names: Vec<&str> = names.iter().copied().collect();
     let pools = redis.keys(&names).await?;
+    let back = back(db, tx, &positions, &names, &pools).await?;
     let missing = missing(db, tx, redis, &positions, &names, &pools).await?;
     let mut calls = Vec::new();
     let mut buckets: Vec<Ready<'_>> = Vec::new();
     for (name, pool) in names.iter().zip(&pools) {
         let Some(position) = positions.get(*name) else {
-            report.left.push((name.to_string(), "the ledger does not follow it: `preload`, or `run`".to_string()));
+            let mut why = "the ledger does not follow it: `preload`, or `run`".to_string();
+            if let Some(pool) = config.pools_of(name).iter().find(|pool| pool != name) {
+                why.push_str(&format!("; of the row {name} the pool is {pool}"));
+            }
+            report.left.push((name.to_string(), why));
             continue;
         };
         let on_hand = match on_hand.get(*name) {
@@ -98,8 +104,9 @@ pub async fn reconcile_some(
                 continue;
             }
         };
-        match reference(position, pool) {
-            Ok(_) if missing.contains(name) => report.missing.push(name.to_string()),
+        let back = back.get(name).copied();
+        match reference(position, pool, back) {
+            Ok(_) if back.is_none() && missing.contains(name) => report.missing.push(name.to_string()),
             Ok(reference) if config.buckets.row(name).is_some() => buckets.push((*name, *on_hand, reference)),
             Ok(reference) => calls.push((*name, *on_hand, reference)),
             Err(Objection::NeedsAudit) => report.to_audit.push(name.to_string()),
@@ -130,6 +137,36 @@ pub async fn reconcile_some(
         }
     }
     reconcile_rows(redis, config, buckets, dry_run, report).await
+}
+
+/// Pools that stand before the database in a history that it knows, since a failover lost what came
+/// after, and whether an audit has settled that. Nothing has happened to them since, so no event
+/// tells. The rows of the pools are held: a pool that merely sells on is never behind them.
+async fn back<'a>(
+    db: &Db,
+    tx: &mut Tx,
+    positions: &HashMap<String, Position>,
+    names: &[&'a str],
+    pools: &[Result<Option<Pool>, Foreign>],
+) -> Result<HashMap<&'a str, bool>> {
+    let mut behind: BTreeMap<&'a str, (&Pool, &Position)> = BTreeMap::new();
+    for (name, pool) in names.iter().zip(pools) {
+        let (Some(position), Ok(Some(pool))) = (positions.get(*name), pool) else { continue };
+        if !position.epoch.is_empty() && pool.seq < position.seq {
+            behind.insert(name, (pool, position));
+        }
+    }
+    let mut back = HashMap::new();
+    if behind.is_empty() {
+        return Ok(back);
+    }
+    let known = db.known_epochs(tx, &behind.keys().copied().collect()).await?;
+    for (name, (pool, position)) in behind {
+        if pool.epoch == position.epoch || known.contains(&(name.to_string(), pool.epoch.clone())) {
+            back.insert(name, !db.has_unsettled_behind(tx, name, pool.seq).await?);
+        }
+    }
+    Ok(back)
 }
 
 /// Pools that are ahead of a database that has read their stream to its end: their last entries are

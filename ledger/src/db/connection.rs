@@ -16,6 +16,8 @@ use crate::dialect::Dialect;
 /// So long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
+/// So long a server is asked why it gives none.
+const WHY: Duration = Duration::from_secs(2);
 /// Prepared statements that a connection keeps: each statement of the feed has one for each of 11
 /// sizes, and a large one takes milliseconds to prepare.
 const STATEMENTS: usize = 256;
@@ -77,11 +79,13 @@ impl Pool {
                 if options.get_application_name().is_none() {
                     options = options.application_name(NAME);
                 }
-                Pool::Postgres(settings(connections, session).connect_with(options).await?)
+                let opened = settings::<Postgres>(connections, session).connect_with(options.clone()).await;
+                Pool::Postgres(with_reason(opened, &options).await?)
             }
             Dialect::Mysql => {
                 let options = MySqlConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS);
-                Pool::Mysql(settings(connections, session).connect_with(options).await?)
+                let opened = settings::<MySql>(connections, session).connect_with(options.clone()).await;
+                Pool::Mysql(with_reason(opened, &options).await?)
             }
         })
     }
@@ -90,8 +94,10 @@ impl Pool {
     pub async fn acquire(&self) -> Result<Connection> {
         Ok(match self {
             Pool::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
-            Pool::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
-            Pool::Mysql(pool) => Connection::Mysql(pool.acquire().await?),
+            Pool::Postgres(pool) => {
+                Connection::Postgres(with_reason(pool.acquire().await, &*pool.connect_options()).await?)
+            }
+            Pool::Mysql(pool) => Connection::Mysql(with_reason(pool.acquire().await, &*pool.connect_options()).await?),
         })
     }
 
@@ -124,6 +130,25 @@ async fn try_file(options: &SqliteConnectOptions, session: &[String]) -> Result<
         }
     }
     connection.close().await
+}
+
+/// What was asked of a pool, with the reason where it had no connection to give. A server that refuses
+/// (it is down, it starts, it has too many clients) the pool asks until its patience ends, and then it
+/// tells of its patience only.
+async fn with_reason<T, O: ConnectOptions>(asked: Result<T>, options: &O) -> Result<T>
+where
+    O::Connection: Sized,
+{
+    let Err(Error::PoolTimedOut) = asked else { return asked };
+    match tokio::time::timeout(WHY, options.connect()).await {
+        Ok(Err(reason)) => Err(reason),
+        Ok(Ok(connection)) => {
+            // It is there by now, or all connections of the pool are in use.
+            let _ = connection.close().await;
+            asked
+        }
+        Err(_) => asked,
+    }
 }
 
 /// Whether a code of SQLite says that somebody else holds a lock.

@@ -12,7 +12,7 @@ use super::table_shape::Shape;
 use super::transaction::Tx;
 use crate::config::{Config, StockTable};
 use crate::dialect::Dialect;
-use crate::failure::{redacted, Failure};
+use crate::failure::{in_words, redacted, Failure};
 
 /// Whoever waits longer for a lock has met somebody who is slower, and tries again. A command with
 /// little patience asks more often, so that it ends in time.
@@ -66,8 +66,13 @@ impl Db {
                 (Dialect::Sqlite, _) if !create && !is_there(&url) => {
                     Failure::Order(format!("{url} cannot be opened ({e}): run `stock-ledger init`"))
                 }
-                _ if is_refused_login(&e) => Failure::Refused(format!("the database at {}: {e}", redacted(&url))),
-                _ => Failure::Unreachable(format!("the database at {} cannot be reached: {e}", redacted(&url))),
+                _ if is_refused_login(&e) => {
+                    Failure::Refused(format!("the database at {}: {}", redacted(&url), in_words(&e)))
+                }
+                _ => {
+                    let (url, why) = (redacted(&url), in_words(&e));
+                    Failure::Unreachable(format!("the database at {url} cannot be reached: {why}"))
+                }
             }
         })?;
         let named = &config.stock;

@@ -75,6 +75,30 @@ impl Db {
         Ok(units)
     }
 
+    /// Whether the database has something of a pool's history behind `seq` of which no audit has
+    /// settled yet that Redis lost it.
+    pub async fn has_unsettled_behind(&self, tx: &mut Tx, pool: &str, seq: i64) -> Result<bool> {
+        for sql in [
+            "SELECT 1 FROM stock_lines WHERE pool = ? AND seq > ? AND epoch <> '' LIMIT 1",
+            "SELECT 1 FROM stock_tokens WHERE pool = ? AND seq > ? AND epoch <> '' AND lost = 0 LIMIT 1",
+        ] {
+            let sql = self.dialect.placeholders(sql);
+            if query(&sql).bind(pool).bind(seq).fetch_optional(tx).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// An audit has settled what Redis lost of a pool behind `seq`: its lines are of no history any
+    /// more. (Tokens keep theirs, by which a call that is made again is known.)
+    pub async fn settle_behind(&self, tx: &mut Tx, pool: &str, seq: i64) -> Result<()> {
+        let sql = "UPDATE stock_lines SET epoch = '' WHERE pool = ? AND seq > ? AND epoch <> ''";
+        let sql = self.dialect.placeholders(sql);
+        query(&sql).bind(pool).bind(seq).execute(tx).await?;
+        Ok(())
+    }
+
     /// A pool was deleted: its lines stay, but are of no history any more, and its tokens are
     /// forgotten, as they are there.
     pub async fn leave_behind(&self, tx: &mut Tx, pool: &str) -> Result<()> {

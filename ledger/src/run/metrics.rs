@@ -32,6 +32,8 @@ static RETRIES: AtomicU64 = AtomicU64::new(0);
 
 /// Redis and the database together may take so long; Prometheus waits for ten seconds.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// So long Redis is asked by itself where the database does not answer.
+const REDIS_PATIENCE: Duration = Duration::from_secs(1);
 /// Scrapes that come faster get the same answer.
 const FRESH: Duration = Duration::from_millis(900);
 const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -92,15 +94,20 @@ impl Figures {
         }
         let status = tokio::time::timeout(PATIENCE, self.look()).await;
         let status = status.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", PATIENCE.as_secs())));
-        if let Err(error) = &status {
-            tracing::warn!("figures: {}", error_chain(error));
-            // Whichever of them it was, both are opened anew.
-            if let Some(db) = self.db.take() {
-                db.give_up_connections().await;
+        let redis = match &status {
+            Ok(status) => status.redis,
+            Err(error) => {
+                tracing::warn!("figures: {}", error_chain(error));
+                // Whichever of them it was, both are opened anew.
+                if let Some(db) = self.db.take() {
+                    db.give_up_connections().await;
+                }
+                self.redis = None;
+                let opened = tokio::time::timeout(REDIS_PATIENCE, RedisClient::open(&self.config.redis)).await;
+                matches!(opened, Ok(Ok(_)))
             }
-            self.redis = None;
-        }
-        let text = text(status.as_ref().ok());
+        };
+        let text = text(status.as_ref().ok(), redis);
         self.last = Some((Instant::now(), text.clone()));
         text
     }
@@ -129,10 +136,9 @@ fn is_of_redis(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Failure::Unreachable(_)))
 }
 
-/// The figures; without a status the database could not be asked.
-fn text(status: Option<&Status>) -> String {
+/// The figures; without a status the database could not be asked. `redis`: it was reached.
+fn text(status: Option<&Status>, redis: bool) -> String {
     let mut all = Registry::default();
-    let redis = status.is_some_and(|status| status.redis);
     let up = [("database", status.is_some()), ("redis", redis)];
     let up = up.map(|(part, is_up)| (vec![("part", part.to_string())], f64::from(u8::from(is_up))));
     gauge(&mut all, "stock_ledger_up", "1 where the ledger reached it for this scrape", None, up);
@@ -213,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_database_that_is_lost_is_a_figure() {
-        let text = text(None);
+        let text = text(None, false);
         assert!(text.contains("stock_ledger_up{part=\"database\"} 0.0\n"), "{text}");
         assert!(text.contains("stock_ledger_up{part=\"redis\"} 0.0\n"), "{text}");
         assert!(text.contains("# TYPE stock_ledger_batches counter\nstock_ledger_batches_total 0\n"), "{text}");

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
 use crate::harness::shop::{answer, assert_agreement, open};
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::{free_port, signal, wait_until, Shop};
+use crate::metrics::figures;
 
 const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
 const LITTLE_PATIENCE: &str = "[run]\npatience_seconds = 1\n";
@@ -130,16 +131,21 @@ fn run_waits_for_its_database() {
     for words in [vec!["status"], vec!["run", "--once"], vec!["reconcile"]] {
         let ended = shop.ledger(&words).with(4);
         assert!(ended.err.contains(&address), "the address is named: {}", ended.err);
+        assert!(ended.err.contains("refused"), "the reason, not the end of somebody's patience: {}", ended.err);
     }
-    let mut run = shop.follow(&[]);
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut run = shop.follow(&["--metrics", &metrics]);
     wait_until("run tries", || shop.run_log().contains("trying again"));
+    let found = figures(&metrics);
+    let up = |part: &str| found.get(&format!("stock_ledger_up{{part=\"{part}\"}}")).copied();
+    assert_eq!((up("database"), up("redis")), (Some(0.0), Some(1.0)), "{found:?}");
     server.start_again();
     wait_until("run goes on", || on_hand(&shop) == 7);
     signal(run.id(), "TERM");
     assert!(run.wait().expect("an end").success());
     let wrong = shop.database.url().replace("shop@", "nobody@");
     let ended = shop.ledger(&["--database", &wrong, "run"]).with(2);
-    assert!(ended.err.contains("nobody"), "{}", ended.err);
+    assert!(ended.err.contains("nobody") && !ended.err.contains(" at line "), "{}", ended.err);
 }
 
 /// Whatever the server's sql_mode is, the ledger's sessions have their own.

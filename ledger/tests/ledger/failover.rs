@@ -242,3 +242,70 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
     shop.ledger(&["reconcile"]).ok();
     assert_eq!(field(&mut shop.redis.connect(), "sku:1", "on_hand"), stock_row);
 }
+
+/// A failover loses changes that nobody has paid in, and nobody buys behind it: no event of the pools
+/// tells of it. `epochs`: another promotion, of which everything is lost, stands in between.
+fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
+    let mut shop = Shop::new(Database::fresh(kind));
+    open(&shop, 5, 40);
+    let mut c = shop.redis.connect();
+    for pool in ["sku:0", "sku:1", "sku:2", "sku:3", "sku:4"] {
+        assert_eq!(answer(&mut c, &["STOCK.RESERVE", pool, "before", "2"]), "OK");
+    }
+    shop.ledger(&["run", "--once"]).ok();
+    let mut survivor = part(&shop);
+    if epochs {
+        let mut next = part(&shop);
+        std::mem::swap(&mut shop.redis, &mut next);
+        shop.write_config(&shop.redis.url());
+        c = shop.redis.connect();
+    }
+    assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:1", "lost", "3"]), "OK");
+    assert_eq!(answer(&mut c, &["STOCK.ADD", "sku:2", "5", "TOKEN", "delivery"]), "OK");
+    assert_eq!(answer(&mut c, &["STOCK.ADD", "sku:3", "7"]), "OK");
+    run(&mut c, &["STOCK.SUSPEND", "sku:4"]);
+    shop.ledger(&["run", "--once"]).ok();
+    drop(c);
+    std::mem::swap(&mut shop.redis, &mut survivor);
+    survivor.kill();
+    shop.write_config(&shop.redis.url());
+    let mut c = shop.redis.connect();
+    shop.ledger(&["run", "--once"]).ok();
+    let refused = shop.ledger(&["reconcile"]).with(3);
+    assert!(refused.err.contains("3 pools wait for an audit (sku:1, sku:2, sku:3)"), "{}", refused.err);
+    assert!(refused.err.contains("audit --repair"), "{}", refused.err);
+    let repaired = shop.ledger(&["audit", "--repair"]).ok().out;
+    assert!(repaired.contains("1 differences repaired, 0 open"), "{repaired}");
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents WHERE kind = 'lost' AND units = 7"), 1);
+    // What was delivered, and is not in Redis, can be sold again.
+    let out = shop.ledger(&["reconcile"]).ok().out;
+    assert!(out.contains("3 pools agreed, 2 were corrected"), "{out}");
+    assert_eq!((field(&mut c, "sku:2", "on_hand"), field(&mut c, "sku:3", "on_hand")), (45, 47));
+    // It is over: what was settled is not asked for again, whether a pool has gone on (by reconcile) or
+    // not.
+    shop.ledger(&["run", "--once"]).ok();
+    for arguments in [&["audit", "--repair"][..], &["audit"]] {
+        let out = shop.ledger(arguments).ok().out;
+        assert!(out.contains(" 0 differences repaired, 0 open"), "{arguments:?}: {out}");
+    }
+    let out = shop.ledger(&["reconcile"]).ok().out;
+    assert!(out.contains("5 pools agreed"), "{out}");
+    // The delivery is told again, and the pools go on.
+    assert_eq!(answer(&mut c, &["STOCK.ADD", "sku:2", "5", "TOKEN", "delivery"]), "OK");
+    assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:1", "lost", "3"]), "OK");
+    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", "lost"]), "OK");
+    shop.ledger(&["audit", "--repair"]).ok();
+    shop.ledger(&["reconcile"]).ok();
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(field(&mut c, "sku:2", "on_hand"), 45);
+    assert_eq!(field(&mut c, "sku:1", "on_hand"), 37);
+    assert_agreement(&shop, &mut c);
+}
+
+pub fn a_failover_that_lost_no_payment_is_reconciled(kind: Kind) {
+    nothing_is_to_be_confirmed(kind, false);
+}
+
+pub fn a_failover_that_lost_an_epoch_is_reconciled(kind: Kind) {
+    nothing_is_to_be_confirmed(kind, true);
+}

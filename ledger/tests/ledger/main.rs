@@ -54,6 +54,8 @@ on_every_database![
     feed::the_stream_is_trimmed_behind_the_feed,
     failover::a_failover_is_repaired_in_order,
     failover::a_failover_before_anything_new_is_repaired,
+    failover::a_failover_that_lost_no_payment_is_reconciled,
+    failover::a_failover_that_lost_an_epoch_is_reconciled,
     failover::what_is_repeated_by_its_token_counts_once,
     history::a_pool_is_joined_behind_its_past,
     history::a_key_is_used_again,

@@ -10,7 +10,7 @@ use crate::harness::shop::{answer, open};
 use crate::harness::{free_port, signal, wait_until, Shop};
 
 /// The samples that are served, by name and labels; empty where nobody listens yet.
-fn figures(address: &str) -> BTreeMap<String, f64> {
+pub fn figures(address: &str) -> BTreeMap<String, f64> {
     let Ok(mut socket) = TcpStream::connect(address) else { return BTreeMap::new() };
     write!(socket, "GET /metrics HTTP/1.0\r\n\r\n").expect("a request");
     let mut text = String::new();

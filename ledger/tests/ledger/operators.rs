@@ -80,7 +80,13 @@ pub fn adjust_refuses_what_is_not_there(kind: Kind) {
     shop.ledger(&["run", "--once"]).with(3);
     open(&shop, 2, 10);
     shop.ledger(&["adjust", "1", "-11", "--reason", "broken"]).with(2);
-    shop.ledger(&["adjust", "7", "1", "--reason", "unknown"]).with(2);
+    // To repeat it would not help; the pool's name is not the row's.
+    for (sku, text) in [("7", "no row 7"), ("sku:1", "name the row, which is 1")] {
+        let refused = shop.ledger(&["adjust", sku, "1", "--reason", "unknown"]).with(2);
+        assert!(refused.err.contains(text) && !refused.err.contains("repeat"), "{}", refused.err);
+    }
+    let left = shop.ledger(&["reconcile", "1"]).with(2);
+    assert!(left.err.contains("the pool is sku:1"), "{}", left.err);
     shop.ledger(&["adjust", "1", "1"]).with(2);
     shop.ledger(&["adjust", "1", "-4", "--reason", "broken", "--token", "b"]).ok();
     shop.ledger(&["adjust", "1", "-5", "--reason", "broken", "--token", "b"]).with(2);

@@ -84,6 +84,26 @@ fn at(server: &Server, name: &str, labels: &str) -> String {
     format!("{name}{{node=\"{node}\"{labels}}}")
 }
 
+/// What the server refuses the module never sees.
+#[test]
+fn writes_that_the_server_refuses_are_counted() {
+    let server = Server::start();
+    server.client().script(
+        "STOCK.SET k 5
+         CONFIG SET maxmemory 1
+         STOCK.RESERVE k o 1 => -OOM *
+         CONFIG SET maxmemory 0
+         CONFIG SET min-replicas-to-write 1
+         STOCK.CONFIRM k o => -NOREPLICAS *
+         STOCK.RELEASE k o => -NOREPLICAS *",
+    );
+    let samples = samples(&run(&server, &["metrics", "--once"]).ok().out);
+    for (error, count) in [("OOM", 1.0), ("MISCONF", 0.0), ("NOREPLICAS", 2.0)] {
+        let series = at(&server, "stock_refused_writes_total", &format!("error=\"{error}\""));
+        assert_eq!(samples.get(&series), Some(&count), "{samples:?}");
+    }
+}
+
 /// A field that INFO gains is a figure, too.
 #[test]
 fn every_number_of_info_is_exported() {

@@ -166,7 +166,13 @@ impl Audit<'_> {
         }
         let mut needs_audit = position.needs_audit;
         let mut lost_after = None;
-        let back = if pool.seq < position.seq { self.went_back(name, &position).await? } else { None };
+        let mut back = if pool.seq < position.seq { self.went_back(name, &position).await? } else { None };
+        if let Some(seq) = back {
+            let mut tx = self.db.begin().await?;
+            // Settled by an earlier audit, and nothing has happened to the pool since.
+            back = self.db.has_unsettled_behind(&mut tx, name, seq).await?.then_some(seq);
+            tx.commit().await?;
+        }
         if let Some(seq) = back {
             needs_audit = true;
             lost_after = Some(seq);
@@ -193,6 +199,14 @@ impl Audit<'_> {
         }
         if needs_audit && self.repair && !repaired && settled {
             let mut tx = self.db.begin().await?;
+            if let Some(seq) = lost_after {
+                let now = self.db.lock_positions(&mut tx, &BTreeSet::from([name])).await?.remove(name);
+                if now.is_none_or(|now| now.epoch != position.epoch || now.seq != position.seq) {
+                    // It goes on: what it says now is looked at in the next round.
+                    return Ok(true);
+                }
+                self.db.settle_behind(&mut tx, name, seq).await?;
+            }
             self.db.clear_audit_mark(&mut tx, name).await?;
             tx.commit().await?;
         } else if needs_audit && !repaired {

@@ -139,6 +139,9 @@ fn why_lost(frame: &mut Frame<'_>, view: &View, table: Rect) {
 fn server(server: &Server) -> Row<'static> {
     let shown = |n: Option<f64>, text: fn(f64) -> String| n.map_or_else(|| "-".to_string(), text);
     let mut notes = Vec::new();
+    if let Some(error) = server.refuses {
+        notes.push(format!("refuses writes: {error}"));
+    }
     if server.divergences > 0 {
         notes.push(format!("{} divergences", server.divergences));
     }
@@ -188,7 +191,7 @@ fn pools_table(view: &View, width: usize) -> Table<'static> {
         let mark = if *by == view.by { format!("{title}*") } else { title.to_string() };
         right(mark)
     });
-    let titles = std::iter::once(Cell::from("pool (last minute)")).chain(titles).collect::<Vec<_>>();
+    let titles = std::iter::once(Cell::from("pool, last minute")).chain(titles).collect::<Vec<_>>();
     let header = Row::new(titles).style(Style::new().add_modifier(Modifier::REVERSED));
     Table::new(rows, widths).column_spacing(1).header(header)
 }
@@ -274,6 +277,7 @@ mod tests {
             divergences,
             events_dropped: 0,
             evicting: divergences > 0,
+            refuses: None,
         };
         let hot = |key: &str, exists, calls| Hot {
             key: key.into(),
@@ -325,7 +329,7 @@ mod tests {
             "127.0.0.1:7000         primary  12.3k     42 %   12.3 s",
             "127.0.0.1:7001         replica  12.3k     42 %   12.3 s     4 divergences, may e",
             "",
-            "pool (last minute   calls* reserved  soldout  limited     held   orders   memory",
+            "pool, last minute   calls* reserved  soldout  limited     held   orders   memory",
             "sku:618              45.0k      900        0        0     5.0M        0    3.0MB",
             "sku:a-na…long-618        9      900        0        0     5.0M        0    3.0MB",
             "? sku:mi…t\\x1b[2J        7      900        0        0     5.0M        0    3.0MB",
@@ -349,6 +353,7 @@ mod tests {
             divergences: 0,
             events_dropped: 0,
             evicting: false,
+            refuses: Some("OOM"),
         }));
         for (width, height) in [(1, 1), (10, 3), (80, 10), (200, 60)] {
             assert_eq!(lines(&view, width, height).len(), usize::from(height));

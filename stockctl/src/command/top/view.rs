@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::connect::Role;
 use crate::ledger::Lag;
-use crate::snapshot::{Figures, Hot, Seen, Snapshot, TopBy};
+use crate::snapshot::{Figures, Hot, Seen, Snapshot, TopBy, REFUSALS};
 use crate::text::escape;
 
 /// The answers whose rate is shown, in this order.
@@ -76,6 +76,8 @@ pub struct Server {
     pub events_dropped: i64,
     /// It may throw pools away.
     pub evicting: bool,
+    /// By which error it has refused writes since the last look.
+    pub refuses: Option<&'static str>,
 }
 
 impl View {
@@ -117,6 +119,10 @@ impl View {
                 divergences: figures.number("divergences"),
                 events_dropped: figures.number("events_dropped"),
                 evicting: figures.number("evicting_maxmemory_policy") == 1,
+                refuses: last.and_then(|(_, last)| {
+                    let counts = figures.refused.iter().zip(last.refused);
+                    REFUSALS.iter().zip(counts).find(|(_, (now, last))| *now > last).map(|(error, _)| *error)
+                }),
             });
         }
         view.hot.sort_by(|a, b| (Reverse(by.of(a)), &a.key).cmp(&(Reverse(by.of(b)), &b.key)));
@@ -132,7 +138,7 @@ impl View {
             json!({
                 "server": s.address, "role": s.role.name(), "calls_per_second": s.calls, "cpu_cores": s.cpu,
                 "sweep_lag_ms": s.sweep_lag_ms, "divergences": s.divergences, "events_dropped": s.events_dropped,
-                "evicting": s.evicting,
+                "evicting": s.evicting, "refuses_writes": s.refuses,
             })
         });
         let hot = self.hot.iter().map(|h| {
@@ -210,7 +216,7 @@ mod tests {
             0,
             &[
                 ("a", Role::Primary, "stock_replies_reserved:100\nstock_replies_nopool:1\nused_cpu_user:1\n"),
-                ("b", Role::Primary, "stock_replies_reserved:900\nstock_pools:1\n"),
+                ("b", Role::Primary, "stock_replies_reserved:900\nstock_pools:1\nerrorstat_OOM:count=4\n"),
             ],
         );
         let now = look(
@@ -221,7 +227,11 @@ mod tests {
                     Role::Primary,
                     "stock_replies_reserved:120\nstock_replies_nopool:5\nused_cpu_user:2\nstock_pools:3\n",
                 ),
-                ("b", Role::Primary, "stock_replies_reserved:6\nstock_pools:1\n"),
+                (
+                    "b",
+                    Role::Primary,
+                    "stock_replies_reserved:6\nstock_pools:1\nerrorstat_OOM:count=4\nerrorstat_MISCONF:count=1\n",
+                ),
                 ("c", Role::Replica, "stock_pools:3\nstock_divergences:2\n"),
             ],
         );
@@ -234,5 +244,6 @@ mod tests {
         assert_eq!((view.servers[0].calls, view.servers[2].calls), (Some(12.0), None));
         assert_eq!(view.sums.pools, 4, "what a replica has is not counted twice");
         assert_eq!(view.servers[2].divergences, 2);
+        assert_eq!((view.servers[0].refuses, view.servers[1].refuses), (None, Some("MISCONF")));
     }
 }
