@@ -172,6 +172,8 @@ def refund(
 ) -> Call[a.Returned | a.Exists | a.Refused]:
     """RETURN: all that is left, or `quantity` of it under a `token` that makes the refund repeatable. `late`: also of an order
     that is forgotten; with `attributes` its buyer's limits get the units back, too."""
+    if (quantity is None) != (token is None):
+        raise ValueError("a part needs quantity and token")
     words = ["STOCK.RETURN", key, order]
     if quantity is not None:
         words += ("QTY", quantity, "TOKEN", token)

@@ -324,6 +324,16 @@ async def driver(stock):
         print(json.dumps(shown), flush=True)
 
 
+def half_a_part():
+    """A quantity without its token, or the other way round, never leaves the client."""
+    for half in ({"quantity": 1}, {"token": "refund-1"}):
+        try:
+            calls.refund("sku:1", "order-1", **half)
+        except ValueError:
+            continue
+        raise AssertionError(f"a call was made of {half}")
+
+
 async def main():
     if MODE == "shop" and LIBRARY == "redis-py":
         return shop.main((redis.RedisCluster if CLUSTER else redis.Redis).from_url(URL, **OPTIONS))
@@ -334,6 +344,7 @@ async def main():
         elif MODE == "lines":
             await lines(stock)
         elif MODE == "driver":
+            half_a_part()
             await driver(stock)
         elif MODE == "carts":
             await carts(stock, *ARGS)
