@@ -48,10 +48,14 @@ pub fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
 pub fn error_chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
-    for cause in error.chain().map(in_words) {
-        if last.contains(&cause) {
+    let mut tells_its_cause = false;
+    for error in error.chain() {
+        let cause = in_words(error);
+        if tells_its_cause || last.contains(&cause) {
             continue;
         }
+        // Which is the database's own error, in its own words.
+        tells_its_cause = error.downcast_ref().and_then(sqlx::Error::as_database_error).is_some();
         if !text.is_empty() {
             text.push_str(": ");
         }
