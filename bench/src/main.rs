@@ -100,6 +100,10 @@ fn main() -> Result<()> {
     let head = machine::describe(&args.sizes, &module, note.as_deref());
     let mut all = Vec::new();
     for (at, program) in args.server.iter().enumerate() {
+        // Servers run in directories of their own; a bare name is looked for as the shell does.
+        let path =
+            program.contains('/').then(|| fs::canonicalize(program).with_context(|| program.clone())).transpose()?;
+        let program = path.as_deref().and_then(Path::to_str).unwrap_or(program);
         let plan = Plan { program, module: &module, floor: &floor, io_threads: args.io_threads };
         let scale = args.sizes.scales.get(at).or(args.sizes.scales.last()).copied().unwrap_or(1.0);
         all.push(measure(&plan, args.part, &Sizes { scale, ..args.sizes.clone() })?);
