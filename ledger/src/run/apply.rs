@@ -51,7 +51,7 @@ pub struct Feed<'a> {
     /// Pools whose rows are left alone.
     pub set_aside: &'a SetAside,
     /// Whether orders whose first event says `reserved` are looked up all the same. They have no line
-    /// unless their ids were used before, and then [`OrderIsKnown`] says so.
+    /// unless their ids were used before, and then `OrderIsKnown` says so.
     pub looks_up_all: bool,
 }
 

@@ -18,7 +18,7 @@ pub const ANSWERS: [&str; 8] =
 pub struct View {
     /// When, by the clock of this machine.
     pub at_ms: i64,
-    /// Calls a second by answer, in the order of [`ANSWERS`]; none before the second look.
+    /// Calls a second by answer, in the order of `ANSWERS`; none before the second look.
     pub rates: Option<[f64; ANSWERS.len()]>,
     /// Sums of all primaries: pools, held units and so on, by the names of INFO.
     pub sums: Sums,
