@@ -199,7 +199,7 @@ fn throw(
                 payload
             };
             let key = format!("k{at}");
-            wire.extend(encode(&[b"RESTORE", key.as_bytes(), b"0", &payload, b"REPLACE"]));
+            wire.extend(encode(&[&b"RESTORE"[..], key.as_bytes(), b"0", &payload, b"REPLACE"]));
         }
         client.try_send(&wire).map_err(|error| format!("seed {seed}, batch {batch}: {error}"))?;
         let mut accepted = Vec::new();

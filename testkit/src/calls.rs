@@ -53,14 +53,14 @@ impl Client {
     /// What two servers with the same data agree on.
     #[track_caller]
     pub fn digest<K: AsRef<[u8]>>(&mut self, key: K) -> String {
-        let answer = self.call(&[b"DEBUG", &b"DIGEST-VALUE"[..], key.as_ref()]);
+        let answer = self.call(&[&b"DEBUG"[..], &b"DIGEST-VALUE"[..], key.as_ref()]);
         answer.items()[0].text()
     }
 
     /// STOCK.VERIFY has nothing to say.
     #[track_caller]
     pub fn verify<K: AsRef<[u8]>>(&mut self, key: K) {
-        let answer = self.call(&[b"STOCK.VERIFY", key.as_ref()]);
+        let answer = self.call(&[&b"STOCK.VERIFY"[..], key.as_ref()]);
         assert_eq!(answer.to_string(), "OK", "VERIFY");
     }
 

@@ -63,7 +63,7 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes, section: &mut Section) -> Result<()> 
 fn again(plan: &Plan<'_>, pool: &[u8], orders: u64, make: impl FnMut(&mut Calls, u64)) -> Result<Slow> {
     let server = Server::start(plan, Options { probe: true, max_memory: MAX_MEMORY, ..Options::default() })?;
     let mut connection = server.connection()?;
-    connection.call(&[b"RESTORE", POOLS[0].as_bytes(), b"0", pool])?;
+    connection.call(&[&b"RESTORE"[..], POOLS[0].as_bytes(), b"0", pool])?;
     Noted::take(&mut connection)?;
     server.load(1)?.fill(0, orders, RESERVED, make)?;
     Slow::read(&mut connection)

@@ -64,7 +64,7 @@ fn day(plan: &Plan<'_>, users: u64, watched_ms: u64, pool: Option<&[u8]>) -> Res
     ensure!(goes_by(&server, NOON_MS + 5_000)?, "this server's clock cannot be moved");
 
     match pool {
-        Some(pool) => drop(connection.call(&[b"RESTORE", POOLS[0].as_bytes(), b"0", pool])?),
+        Some(pool) => drop(connection.call(&[&b"RESTORE"[..], POOLS[0].as_bytes(), b"0", pool])?),
         None => make_pool(&mut connection, POOLS[0], "1000000000", 3, Events::None)?,
     }
     let pool = connection.bulk(&[b"DUMP", POOLS[0].as_bytes()])?;
