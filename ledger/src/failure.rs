@@ -36,11 +36,9 @@ impl Failure {
 /// (`at line 948`), which reads like one of a statement or of a file of ours.
 pub fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
     let text = error.to_string();
-    let inner = match error.downcast_ref::<sqlx::Error>() {
-        Some(error) => error.as_database_error().and_then(|inner| inner.try_downcast_ref()),
-        None => error.downcast_ref::<PgDatabaseError>(),
-    };
-    let line = inner.and_then(PgDatabaseError::line).map(|line| format!(" at line {line}"));
+    let inner = error.downcast_ref().and_then(sqlx::Error::as_database_error);
+    let line = inner.and_then(|inner| inner.try_downcast_ref().and_then(PgDatabaseError::line));
+    let line = line.map(|line| format!(" at line {line}"));
     line.and_then(|line| text.strip_suffix(&line).map(str::to_string)).unwrap_or(text)
 }
 

@@ -18,6 +18,7 @@ const ACQUIRE: Duration = Duration::from_secs(10);
 
 /// So long a server is asked why it gives none.
 const WHY: Duration = Duration::from_secs(2);
+
 /// Prepared statements that a connection keeps: each statement of the feed has one for each of 11
 /// sizes, and a large one takes milliseconds to prepare.
 const STATEMENTS: usize = 256;
