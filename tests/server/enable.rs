@@ -61,6 +61,8 @@ impl Service {
         let script = fs::read_to_string("packaging/server-entrypoint").expect("the script");
         let ours = script.replace("/usr/lib/redis/modules/libredis_stock.so", &module().to_string_lossy());
         assert_ne!(script, ours);
+        // /data is the image's own.
+        let ours = ours.replace("--dir /data", &format!("--dir {}", self.dir.path().display()));
         fs::write(self.file("entrypoint"), ours).expect("the script");
         let _ = std::os::unix::fs::symlink(program(), self.file("redis-server"));
         let path = format!("{}:{}", self.dir.path().display(), std::env::var("PATH").unwrap_or_default());
@@ -181,24 +183,30 @@ fn what_a_server_held_is_there_when_the_module_is_on_and_when_it_is_off_again() 
     }
 }
 
+/// A server with a password says nothing else before it is given, also while it loads its data.
+#[track_caller]
+fn log_in(mut client: Client) -> Client {
+    client.call(&["AUTH", "a word"]);
+    wait_until("the data are loaded", || client.say("PING").to_string() == "PONG");
+    client
+}
+
 #[test]
 fn a_server_that_cannot_be_asked_is_left_as_it_is() {
     let mut service = Service::new("save 3600 1\nrequirepass \"a word\"\n");
     let mut client = service.start();
     client.expect("PING", "-NOAUTH*");
     service.refuses(&[], "wrong", "REDISCLI_AUTH");
-    client.call(&["AUTH", "a word"]);
+    let mut client = log_in(client);
     client.expect("SET customer 1", "OK");
     service.stop();
     // Stopped, with data that it would not read with the module on.
     service.refuses(&[], "", "would start empty");
-    let mut client = service.start();
-    client.call(&["AUTH", "a word"]);
+    let mut client = log_in(service.start());
     // The password of the configuration.
     let output = service.enable(&[], "");
     assert!(service.is_on(), "{output:?}");
-    let mut client = service.restart();
-    client.call(&["AUTH", "a word"]);
+    let mut client = log_in(service.restart());
     assert_eq!(client.say("GET customer").text(), "1");
     client.expect("STOCK.SET sku:618 100", "OK*");
     service.stop();
