@@ -9,7 +9,7 @@ use super::{record, shifts};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
-use crate::core::model::number::{LimitId, Number, OrderRow, UsageRow};
+use crate::core::model::number::{LimitId, LimitIndex, Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
@@ -44,7 +44,7 @@ pub struct Loader {
     /// The order whose tokens follow.
     tokens_of: Option<OrderRow>,
     last_time_ms: i64,
-    last_usage: (usize, i64),
+    last_usage: (LimitIndex, i64),
     last_token_ms: i64,
     last_credit: Option<u32>,
     last_finished: bool,
@@ -76,7 +76,7 @@ impl Loader {
             usage_bulk: Bulk::default(),
             tokens_of: None,
             last_time_ms: i64::MIN,
-            last_usage: (0, i64::MIN),
+            last_usage: (LimitIndex::FIRST, i64::MIN),
             last_token_ms: i64::MIN,
             last_credit: None,
             last_finished: false,
@@ -288,16 +288,18 @@ impl Loader {
     }
 
     fn usage(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let place = reader.small()? as usize;
+        let Ok(index) = u8::try_from(reader.small()?).map(LimitIndex::of_byte) else {
+            return damage("usage has no limit");
+        };
         let salt = self.pool.salt;
-        let Some(limit) = self.pool.limits.get_mut(place) else { return damage("usage has no limit") };
+        let Some(limit) = self.pool.limits.get_mut(index) else { return damage("usage has no limit") };
         let value = tuple(reader, limit.identity.dims.len(), false)?;
         let window_ms = reader.bounded()?;
         let used = reader.within(0..=MAX_UNITS)?;
-        if (place, window_ms) < self.last_usage {
+        if (index, window_ms) < self.last_usage {
             return damage("usage is not in order of limit and window");
         }
-        self.last_usage = (place, window_ms);
+        self.last_usage = (index, window_ms);
         let hash = salt.usage(limit.id, value.as_slice());
         let (id, window) = (limit.id, limit.identity.window);
         let entry = RestoredEntry { value: value.clone(), window_ms, used, limit: id, state: EntryState::Indexed };

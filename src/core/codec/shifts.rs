@@ -45,7 +45,7 @@ pub fn add_up(pool: &mut Pool) -> Read<()> {
     if shifts.net_units().is_none() {
         return Err(Damage("a sum is out of bounds"));
     }
-    for limit in &mut pool.limits {
+    for limit in pool.limits.iter_mut() {
         limit.shifted = shifts.shares_of(&limit.text);
         if limit.shifted.as_ref().is_some_and(|shifted| !shifted.within_bounds()) {
             return Err(Damage("a sum is out of bounds"));

@@ -2,7 +2,7 @@
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
-use crate::core::model::number::{LimitId, UsageRow};
+use crate::core::model::number::{LimitId, LimitIndex, UsageRow};
 use crate::core::store::index::IndexPosition;
 
 /// Where an entry is.
@@ -35,8 +35,8 @@ pub struct UsageEntry<'p> {
 /// What is to be counted for one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Index of the limit in the pool.
-    pub limit: u8,
+    /// Which limit.
+    pub limit: LimitIndex,
     /// Where the value stands.
     pub tuple: TupleAt,
     /// The window to count in, Unix ms.

@@ -37,7 +37,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.packed_events = policy.packed_events;
     super::schedule::apply(pool, policy.schedule, now_ms);
     pool.remember.clone_from(&policy.remember);
-    let mut old = std::mem::take(&mut pool.limits);
+    let mut old = pool.limits.take();
     for wanted in &policy.limits {
         let kept = old.iter().position(|l| l.identity == wanted.identity);
         let limit = match kept {

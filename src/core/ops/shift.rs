@@ -3,6 +3,7 @@
 use super::allocate::limited;
 use crate::core::model::change::{Change, PoolChange};
 use crate::core::model::limit::Limit;
+use crate::core::model::number::LimitIndex;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::shifts::{LimitShare, Shifted, Way};
@@ -78,14 +79,14 @@ pub fn decide<'a>(view: &View<'_>, request: Request<'a>) -> Result<Change<'a>, R
     Ok(Change::Pool(PoolChange::Shifted(Box::new(shifted))))
 }
 
-/// The limit of a share with its place, where it is one whose `max` can be divided.
-fn limit_of<'p>(pool: &'p Pool, share: &LimitShare) -> Option<(usize, &'p Limit)> {
+/// The limit of a share with its index, where it is one whose `max` can be divided.
+fn limit_of<'p>(pool: &'p Pool, share: &LimitShare) -> Option<(LimitIndex, &'p Limit)> {
     let divisible = share.identity.window != Window::Order;
-    pool.limits.iter().enumerate().find(|(_, limit)| divisible && limit.text == share.text)
+    pool.limits.indexed().find(|(_, limit)| divisible && limit.text == share.text)
 }
 
 /// Only what is not held, and not used, can leave.
-fn check_free(view: &View<'_>, share: Option<((usize, &Limit), &LimitShare)>, units: i64) -> Result<(), Refusal> {
+fn check_free(view: &View<'_>, share: Option<((LimitIndex, &Limit), &LimitShare)>, units: i64) -> Result<(), Refusal> {
     let Some(((at, limit), share)) = share else {
         let enough = view.available().is_none_or(|available| available >= units);
         return enough.then_some(()).ok_or(Refusal::SoldOut { available: view.shown_available() });
@@ -101,7 +102,7 @@ fn check_free(view: &View<'_>, share: Option<((usize, &Limit), &LimitShare)>, un
 
 /// Until when what leaves now has counted here. After a step back of the clock a share is used in a
 /// window that lies ahead.
-fn since_ms(view: &View<'_>, share: Option<((usize, &Limit), &LimitShare)>) -> i64 {
+fn since_ms(view: &View<'_>, share: Option<((LimitIndex, &Limit), &LimitShare)>) -> i64 {
     let now_ms = view.context.clock.now_ms;
     share.map_or(now_ms, |((_, limit), share)| now_ms.max(view.usage_of(limit, share.value.as_slice()).1))
 }

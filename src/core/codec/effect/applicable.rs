@@ -31,9 +31,10 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
             purged.orders as usize <= finished
                 && purged.tokens as usize <= pool.tokens.len()
                 && purged.orphaned as usize <= pool.usage.orphaned.len()
-                && purged.pruned.iter().all(|&(place, n)| {
-                    pool.limits.get(usize::from(place)).is_some_and(|l| n as usize <= l.entries.len())
-                })
+                && purged
+                    .pruned
+                    .iter()
+                    .all(|&(index, n)| pool.limits.get(index).is_some_and(|l| n as usize <= l.entries.len()))
         }
     }
 }

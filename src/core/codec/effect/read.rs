@@ -14,7 +14,7 @@ use crate::core::model::change::{
 };
 use crate::core::model::ids::{MAX_KEY, MAX_NAME};
 use crate::core::model::limit::{Overrides, MAX_LIMITS};
-use crate::core::model::number::{LimitId, Number, OrderRow};
+use crate::core::model::number::{LimitId, LimitIndex, Number, OrderRow};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::{Policy, PolicyLimit};
@@ -357,9 +357,7 @@ fn counted<'a>(
     for _ in 0..r.number()? {
         let id = LimitId::of(r.small()?);
         let window_ms = now_ms.saturating_sub(r.bounded()?);
-        let place = pool.limits.iter().position(|l| l.id == id);
-        let limit = place.and_then(|at| pool.limits.get(at));
-        let (Some(place), Some(limit)) = (place, limit) else {
+        let Some((index, limit)) = pool.limits.find(id) else {
             *known = false;
             continue;
         };
@@ -367,7 +365,7 @@ fn counted<'a>(
             *known = false;
             continue;
         };
-        if shares.len() >= MAX_LIMITS || shares.iter().any(|s: &Share| usize::from(s.limit) == place) {
+        if shares.len() >= MAX_LIMITS || shares.iter().any(|s: &Share| s.limit == index) {
             return Err(Damage("an order has too many shares"));
         }
         let tuple = tuple_at(attributes, joined, at);
@@ -375,7 +373,7 @@ fn counted<'a>(
         let (found, position) = pool.usage.find_from(hash, pool.usage.begin(hash).0, id, tuple);
         let entry = found.map(|found| found.row);
         let current = found.is_some_and(|found| found.window_ms == window_ms);
-        shares.push(Share { limit: place as u8, tuple: at, window_ms, hash, entry, current, position });
+        shares.push(Share { limit: index, tuple: at, window_ms, hash, entry, current, position });
     }
     Ok(placement)
 }
@@ -447,13 +445,13 @@ fn limit_set(r: &mut Reader<'_>) -> Read<LimitSet> {
     Ok(LimitSet { identity, tz, missing, pattern, cap: cap(r)? })
 }
 
-/// The named zones of the limits in a change, by place.
-type Zones = ArrayVec<(u8, Zone), MAX_LIMITS>;
+/// The named zones of the limits in a change, by index.
+type Zones = ArrayVec<(LimitIndex, Zone), MAX_LIMITS>;
 
 fn read_zones(r: &mut Reader<'_>) -> Read<Zones> {
     let mut zones = Zones::new();
     for _ in 0..r.number()? {
-        let named = (r.byte()?, zone(r)?);
+        let named = (LimitIndex::of_byte(r.byte()?), zone(r)?);
         if zones.last().is_some_and(|&(before, _)| before >= named.0) {
             return Err(Damage("zones are not in order"));
         }
@@ -463,11 +461,11 @@ fn read_zones(r: &mut Reader<'_>) -> Read<Zones> {
 }
 
 fn set_zones(change: &mut Change<'_>, zones: &Zones) -> Read<()> {
-    for &(place, zone) in zones {
+    for &(index, zone) in zones {
         let tz = match change {
-            Change::Pool(PoolChange::LimitSet(set)) if place == 0 => set.tz.as_mut(),
+            Change::Pool(PoolChange::LimitSet(set)) if index == LimitIndex::FIRST => set.tz.as_mut(),
             Change::Pool(PoolChange::Policy(policy)) => {
-                policy.limits.get_mut(usize::from(place)).map(|limit| &mut limit.tz)
+                policy.limits.get_mut(usize::from(index)).map(|limit| &mut limit.tz)
             }
             _ => None,
         };
@@ -506,7 +504,7 @@ fn resolved(r: &mut Reader<'_>, now_ms: i64) -> Read<ResolvedWindows> {
 fn purged(r: &mut Reader<'_>) -> Read<Purged> {
     let mut purged = Purged { orders: r.small()?, tokens: r.small()?, orphaned: r.small()?, ..Purged::default() };
     for _ in 0..r.number()? {
-        let pair = (r.byte()?, r.small()?);
+        let pair = (LimitIndex::of_byte(r.byte()?), r.small()?);
         if purged.pruned.len() >= MAX_LIMITS {
             return Err(Damage("there are too many limits"));
         }
