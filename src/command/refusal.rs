@@ -262,7 +262,7 @@ pub const fn bound_text(bound: Bound) -> &'static str {
         Bound::Overrides => "ERR too many overrides in one limit: at most 10000",
         Bound::Unlimited => "ERR pool is unlimited: it has no on_hand",
         Bound::NoLimit => "ERR no such limit, or one whose max cannot be divided",
-        Bound::Shifts => "ERR too many peers and shares have shifted: at most 10000",
+        Bound::Shifts => "ERR too many peers and quotas have shifted: at most 10000",
         Bound::Schedule => "ERR invalid sale window: FROM must be before UNTIL",
     }
 }

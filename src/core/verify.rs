@@ -216,8 +216,8 @@ fn sale(pool: &Pool, report: &mut Report) {
 
 fn shifts(pool: &Pool, report: &mut Report) {
     for limit in &pool.limits {
-        let shifted = pool.shifts().and_then(|shifts| shifts.shares_of(&limit.text));
-        report.equal("the shares of a limit that shifted being right", limit.shifted == shifted, true);
+        let shifted = pool.shifts().and_then(|shifts| shifts.quotas_of(&limit.text));
+        report.equal("the quotas of a limit that shifted being right", limit.shifted == shifted, true);
     }
     let Some(shifts) = pool.shifts() else { return };
     if shifts.is_empty() || shifts.iter().any(|(_, totals)| totals.sent <= 0 && totals.received <= 0) {

@@ -267,7 +267,7 @@ pub enum PoolChange<'a> {
     Opened,
     /// The sale has ended.
     Ended,
-    /// Units, or a share of a limit, have left for another pool or come from one.
+    /// Units, or a quota of a limit, have left for another pool or come from one.
     Shifted(Box<Shifted<'a>>),
 }
 

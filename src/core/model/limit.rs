@@ -11,7 +11,7 @@ use crate::core::model::attributes::{Attributes, Shape};
 use crate::core::model::ids::Bytes;
 use crate::core::model::number::{LimitId, UsageRow};
 use crate::core::model::quantity::MAX_UNITS;
-use crate::core::model::shifted_shares::ShiftedShares;
+use crate::core::model::shifted_quotas::ShiftedQuotas;
 use crate::core::model::time::SLACK_MS;
 use crate::core::model::usage::{Joined, TupleAt};
 use crate::core::model::window::Window;
@@ -239,7 +239,7 @@ pub struct Limit {
     pub overrides: Overrides,
     /// What of it has shifted between this pool and its peers; `None` = nothing. Follows from the
     /// pool's shifts.
-    pub shifted: Option<Box<ShiftedShares>>,
+    pub shifted: Option<Box<ShiftedQuotas>>,
     /// Its usage entries by window.
     pub entries: Timeline<UsageRow>,
     /// Its name in answers.
@@ -342,7 +342,7 @@ impl Limit {
         if self.shifted.is_none() {
             return self.configured(tuple);
         }
-        self.share(tuple).map_or(Cap::Unlimited, |max| Cap::At(max.clamp(0, MAX_UNITS)))
+        self.quota(tuple).map_or(Cap::Unlimited, |max| Cap::At(max.clamp(0, MAX_UNITS)))
     }
 
     /// What the policy says for these values.
@@ -356,7 +356,7 @@ impl Limit {
     /// What the policy says for these values, with what has shifted: below 0 where more has left
     /// than there was. `None` = unlimited.
     #[must_use]
-    pub fn share(&self, tuple: &[u8]) -> Option<i64> {
+    pub fn quota(&self, tuple: &[u8]) -> Option<i64> {
         let shifted = self.shifted.as_ref().map_or(0, |shifted| shifted.get(tuple));
         match self.configured(tuple) {
             Cap::Unlimited => None,
@@ -364,8 +364,8 @@ impl Limit {
         }
     }
 
-    /// A share comes, or with a negative number leaves.
-    pub fn shift_share(&mut self, value: &Bytes, units: i64) {
+    /// Quota arrives, or with a negative number leaves.
+    pub fn shift_quota(&mut self, value: &Bytes, units: i64) {
         let shifted = self.shifted.get_or_insert_default();
         shifted.add(value, units);
         if shifted.is_empty() {

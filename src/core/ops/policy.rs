@@ -69,7 +69,7 @@ pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
     Limit {
         id,
         set_ms: now_ms,
-        shifted: pool.shifts.as_ref().and_then(|shifts| shifts.shares_of(&text)),
+        shifted: pool.shifts.as_ref().and_then(|shifts| shifts.quotas_of(&text)),
         text,
         identity: wanted.identity.clone(),
         tz: wanted.tz,

@@ -65,7 +65,7 @@ fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
 /// Totals only grow, and what follows from them stays within its bounds.
 fn shift_applicable(pool: &Pool, shifted: &Shifted<'_>) -> bool {
     let units = shifted.units(pool.shifts());
-    let countable = shifted.share.is_some() || !pool.unlimited;
+    let countable = shifted.quota.is_some() || !pool.unlimited;
     countable && units != 0 && (units > 0) == (shifted.way == Way::From) && pool.check_shift(shifted).is_ok()
 }
 

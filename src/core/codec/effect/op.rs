@@ -47,5 +47,5 @@ pub const PACKED_EVENTS: u8 = 40;
 pub const ZONES: u8 = 34;
 pub const RESOLVED: u8 = 35;
 pub const CREDITED: u8 = 36;
-/// Units, or a share of a limit, leave for another pool or arrive from one.
+/// Units, or a quota of a limit, leave for another pool or arrive from one.
 pub const SHIFTED: u8 = 44;
