@@ -11,7 +11,7 @@ use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 
-/// The outcomes, each with its name in `INFO stock`, and its place among the counters of a pool
+/// The outcomes, each with its name in `INFO stock`, and its index among the counters of a pool
 /// (`pool_stats::ANSWERS`) where it has one.
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $outcome:ident = $name:literal $(=> $counter:literal)?;)*) => {
@@ -30,7 +30,7 @@ macro_rules! outcomes {
             /// The number of outcomes, `Other` included.
             pub const COUNT: usize = Self::NAMES.len() + 1;
 
-            /// The place among the counters of a pool. `None`: it is counted in `INFO stock` only.
+            /// The index among the counters of a pool. `None`: it is counted in `INFO stock` only.
             #[must_use]
             pub const fn counter(self) -> Option<usize> {
                 match self {
@@ -46,8 +46,8 @@ macro_rules! counter {
     () => {
         None
     };
-    ($place:literal) => {
-        Some($place)
+    ($index:literal) => {
+        Some($index)
     };
 }
 

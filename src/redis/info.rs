@@ -130,11 +130,11 @@ impl Section {
             return self.text(at, c"");
         };
         self.count(entries, count);
-        let mut place = format!("db={db},stream={}", stream.escape_ascii());
+        let mut whose = format!("db={db},stream={}", stream.escape_ascii());
         if let Some(group) = group {
-            place.push_str(&format!(",group={}", group.escape_ascii()));
+            whose.push_str(&format!(",group={}", group.escape_ascii()));
         }
-        self.text(at, &CString::new(place).unwrap_or_default());
+        self.text(at, &CString::new(whose).unwrap_or_default());
     }
 
     fn count(&self, name: &CStr, value: u64) {

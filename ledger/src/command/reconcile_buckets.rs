@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Result;
 
 use super::reconcile_report::Report;
-use crate::buckets::part;
+use crate::buckets::even_part;
 use crate::config::Config;
 use crate::projection::Position;
 use crate::redis_client::pools::Reconciled;
@@ -107,7 +107,7 @@ fn all_done(
 fn corrections(drift: i64, on_hand: &[i64]) -> Vec<i64> {
     let count = on_hand.len();
     if drift >= 0 {
-        return (0..count).map(|number| part(drift, number, count)).collect();
+        return (0..count).map(|number| even_part(drift, number, count)).collect();
     }
     let mut corrections = vec![0i64; count];
     let mut left = drift.saturating_neg();

@@ -106,7 +106,7 @@ impl Loader {
                     record::ORDER | record::RETURN | record::REMEMBERING_ORDER,
                     record::ORDER | record::RETURN | record::REMEMBERING_ORDER,
                 ) => true,
-                (last, kind) => record::place(kind) >= record::place(last),
+                (last, kind) => record::rank(kind) >= record::rank(last),
             };
             if !in_order {
                 return damage("records are out of order");

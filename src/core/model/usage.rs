@@ -9,7 +9,7 @@ use crate::core::store::index::IndexPosition;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryState {
     /// In its limit's list (or, when that limit is gone, in the list of what it left), and in the
-    /// index, unless it is an older part of a rolling window.
+    /// index, unless it is an older sub-window of a rolling window.
     Indexed,
     /// Only shares refer to it.
     Detached,

@@ -400,8 +400,8 @@ impl Orders {
         let shares = self.at(row).shares;
         let Some(room) = shares.room_for(nth, share) else {
             let mut all: Box<[UsageRow]> = shares.iter().collect();
-            if let Some(place) = all.get_mut(nth) {
-                *place = share;
+            if let Some(old) = all.get_mut(nth) {
+                *old = share;
             }
             self.update_side(row, |side| side.shares = Some(all));
             return;
