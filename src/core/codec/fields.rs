@@ -1,4 +1,4 @@
-//! Parts that snapshots and effects share.
+//! Fields that snapshots and effects both have.
 
 use super::damage::Damage;
 use super::wire::{put, put_bytes, put_optional, put_signed, Read, Reader};

@@ -31,7 +31,7 @@ pub struct Loader {
     pub(super) pool: Pool,
     /// The kind of the last record: kinds stand in the order of their numbers.
     last: u8,
-    /// What the header says is held; the orders must agree.
+    /// Units held, by the header: the orders must add up to it.
     pub(super) reserved: i64,
     /// The number of each entry in the table, and how many units and orders of it its orders
     /// explain.
@@ -87,7 +87,7 @@ impl Loader {
     /// Takes the next chunk.
     ///
     /// # Errors
-    /// It is damaged. The loader is of no use any more.
+    /// [`Damage`]: it is damaged. The loader is of no use any more.
     pub fn feed(&mut self, chunk: &[u8]) -> Read<()> {
         let mut reader = Reader::new(chunk);
         while !reader.is_empty() {
@@ -150,7 +150,7 @@ impl Loader {
     /// The pool.
     ///
     /// # Errors
-    /// It is incomplete, or contradicts itself.
+    /// [`Damage`]: it is incomplete, or contradicts itself.
     pub fn finish(self) -> Read<Pool> {
         if !self.finished {
             return damage("the end is missing");
@@ -439,7 +439,7 @@ impl Loader {
         let entries = &mut self.pool.usage.entries;
         let Some(entry) = entries.get(at) else { return damage("a share has no usage") };
         if before.iter().any(|&other| entries.get(other).is_some_and(|e| e.limit == entry.limit)) {
-            return damage("an order has two shares of a limit");
+            return damage("an order has two shares in one limit");
         }
         let refs = entry.refs.checked_add(1).ok_or(Damage("usage has too many orders"))?;
         let numbers = UsageCounts { used: entry.used, refs };

@@ -22,8 +22,8 @@ impl Newest {
     /// is still there.
     ///
     /// # Errors
-    /// It begins where no sub-window does, is not younger than the one before, or is so much
-    /// younger that both cannot count.
+    /// [`Damage`]: it begins where no sub-window does, is not younger than the one before, or is so
+    /// much younger that both cannot count.
     pub fn add(&mut self, usage: &mut Usage, of: (LimitId, Bytes), row: UsageRow, window: Option<Window>) -> Read<()> {
         let began_ms = |row: UsageRow| usage.entries.counts(row).map_or(0, |(window_ms, _)| window_ms);
         if window.is_some_and(|window| window.counted(began_ms(row)).0 != began_ms(row)) {

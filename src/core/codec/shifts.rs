@@ -19,7 +19,7 @@ pub fn put(out: &mut Vec<u8>, lane: &Lane, totals: Totals) {
 /// Reads what has shifted in one lane.
 ///
 /// # Errors
-/// It is damaged, out of order, or says nothing.
+/// [`Damage`]: it is damaged, out of order, or says nothing.
 pub fn read(reader: &mut Reader<'_>, pool: &mut Pool) -> Read<()> {
     let (peer, quota) = lane(reader)?;
     let lane = Lane { peer: Bytes::new(peer), quota };
@@ -39,7 +39,7 @@ pub fn read(reader: &mut Reader<'_>, pool: &mut Pool) -> Read<()> {
 /// What all of them add up to, once: each sum goes through all of them.
 ///
 /// # Errors
-/// A sum is out of bounds.
+/// [`Damage`]: a sum is out of bounds.
 pub fn add_up(pool: &mut Pool) -> Read<()> {
     let Some(shifts) = &pool.shifts else { return Ok(()) };
     if shifts.net_units().is_none() {

@@ -111,7 +111,7 @@ impl<'a> CommonNames<'a> {
     /// (`ids`).
     ///
     /// # Errors
-    /// More than 16, or the same dimension twice.
+    /// [`Rejected::TooMany`], [`Rejected::Twice`].
     pub fn add(&mut self, name: &'a [u8]) -> Result<(), Rejected> {
         self.shape = Shape::fresh();
         let position = self.sorted.len() as u8;
@@ -150,7 +150,7 @@ impl<'a> Attributes<'a> {
     /// Adds one; name and value have been checked (`ids`).
     ///
     /// # Errors
-    /// More than 16, or the same dimension twice.
+    /// [`Rejected::TooMany`], [`Rejected::Twice`].
     pub fn add(&mut self, name: &'a [u8], value: &'a [u8]) -> Result<(), Rejected> {
         self.shape = Shape::NONE;
         // From the end: callers mostly name them in order, and there are few.
@@ -162,9 +162,9 @@ impl<'a> Attributes<'a> {
         self.pairs.try_insert(at, (name, value)).map_err(|_| Rejected::TooMany)
     }
 
-    /// Takes the values of names that were taken before: `pairs` are names and values in turn, and
-    /// `recent` says which names they have to be. Whether all values are as `is_value` wants them;
-    /// `None`, and nothing is taken, where the names are others.
+    /// Takes the attributes of a call whose names are those of the call before. `pairs`: names and
+    /// values in turn; `recent`: the names that they must have. Returns whether `is_value` accepts
+    /// all values; `None`: the names differ, and nothing was taken.
     #[inline(always)]
     pub fn take_like(
         &mut self,

@@ -419,7 +419,7 @@ impl Limit {
     }
 
     /// From which window on usage counts when a change is applied at `now_ms`. With a named zone
-    /// the primary has said so: nobody who repeats its changes asks their own tables.
+    /// it is the window that the primary resolved: replicas ask no tables of their own.
     #[must_use]
     pub fn counted_since_ms(&self, now_ms: i64) -> i64 {
         if self.is_resolved() {

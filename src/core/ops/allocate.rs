@@ -1,5 +1,5 @@
-//! Taking units for an order that the pool does not know: do stock and limits allow it, and where
-//! is it counted.
+//! Takes units for an order that the pool does not know: checks stock and limits, and says where
+//! the order is counted.
 
 use arrayvec::ArrayVec;
 
@@ -114,8 +114,8 @@ impl<'a> Plan<'a> {
 /// Filled into the plan in place, since it is large: [`Plan::placement`] hands it over.
 ///
 /// # Errors
-/// The first of: suspended, outside the sale window, a dimension missing, sold out, limited; then
-/// [`Bound::Sum`].
+/// The first of: what [`View::check_open`] says, [`Refusal::NoDim`], [`Refusal::SoldOut`],
+/// [`Refusal::Limited`], [`Bound::Sum`].
 #[inline]
 pub fn allocate(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     view.check_open()?;
@@ -125,7 +125,7 @@ pub fn allocate(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
 /// As [`allocate`], where the caller has checked whether the pool takes units.
 ///
 /// # Errors
-/// The first of: a dimension missing, sold out, limited; then [`Bound::Sum`].
+/// The first of [`Refusal::NoDim`], [`Refusal::SoldOut`], [`Refusal::Limited`], [`Bound::Sum`].
 #[inline(always)]
 pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     let pool = view.pool;
@@ -163,8 +163,8 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The hash of a share whose entry was recalled, until it is asked for. An entry of the window that
-/// is counted in needs none. (Where a real hash is the same, it is made twice.)
+/// Stands for the hash of a share whose entry was found without one (`Usage::recall`). It is made
+/// where a new entry has to be indexed. (A real hash of this value is merely made twice.)
 const RECALLED: u64 = 0;
 
 /// Ends the search for a value, and says in its share where that was.

@@ -13,7 +13,7 @@ use crate::core::model::zone::Tz;
 /// What LIMIT would do; `None` when nothing differs. What a new limit leaves open is resolved here.
 ///
 /// # Errors
-/// A bound is reached.
+/// [`Bound::Limits`], [`Bound::Overrides`].
 pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'static>>, Refusal> {
     let pool = view.pool;
     match pool.limits.iter().find(|l| l.identity == set.identity) {

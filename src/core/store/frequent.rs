@@ -1,5 +1,5 @@
-//! Where the usage of values is that are counted again and again: a region, a store, a channel. The
-//! next order that names one finds its entry without a hash and a search.
+//! The rows of values that are counted again and again: a region, a store, a channel. The next
+//! order that names one finds its entry without a hash and a search.
 //!
 //! Only a hint, and no part of the state: the entry in the row is compared at every use. A table of
 //! one word a cell, since nothing is lost where two values displace each other.
@@ -23,7 +23,7 @@ pub struct Frequent {
     cells: Box<[Cell<u64>]>,
 }
 
-/// Place and bits of a value: any mixing will do, since nothing depends on it.
+/// The cell and the bits of a value: any mixing will do, since nothing depends on it.
 #[inline(always)]
 fn mixed(limit: LimitId, value: &[u8]) -> u64 {
     let word = short_word(value) ^ u64::from(limit.get()).rotate_right(8);

@@ -126,7 +126,7 @@ const fn most_bytes(shares: usize) -> usize {
     shares.div_ceil(4).saturating_add(shares.saturating_mul(size_of::<u32>()))
 }
 
-/// So many shares have most orders.
+/// Most orders have no more shares than this.
 const FEW: usize = 4;
 
 /// Shares as a row holds them: their widths, then they. How many bytes they take.

@@ -230,7 +230,9 @@ fn amend_counts_as_a_new_reservation_made_now() {
     shop.says("RELEASE k a", "OK 4 99");
     shop.usage("USAGE k FOR user u", &[&format!("1/5/4/{after_ms}")]);
     // A lowered max never stands in the way of less; a newer limit does not concern the order at all.
+    shop.says("AMEND k b 2", "OK 2 98");
     shop.says("LIMIT k user 0 PER DAY", "OK");
+    shop.says("AMEND k b 1", "OK 1 99");
     shop.says("LIMIT k * 0", "OK");
     shop.call("RESERVE k c 1 FOR user v");
     shop.says("UNLIMIT k user PER DAY", "1");

@@ -37,7 +37,8 @@ pub struct Effect<'a> {
     reader: Reader<'a>,
     /// The last reservation that was written whole: see `op::ALIKE`.
     whole: Option<Reader<'a>>,
-    /// The hold that the last change took units from, for a part that the next one makes of them.
+    /// The hold from which the last change took units, and how many: for an order that is split
+    /// off.
     parted: Option<(OrderRow, i64)>,
     /// The time of the call, Unix ms.
     pub now_ms: i64,
@@ -61,7 +62,7 @@ impl<'a> Effect<'a> {
     /// Reads the head of an effect.
     ///
     /// # Errors
-    /// It is damaged or of a newer version.
+    /// [`Damage`]: it is damaged or of a newer version.
     pub fn read(bytes: &'a [u8]) -> Read<Self> {
         let mut reader = Reader::new(bytes);
         if !(OLDEST_VERSION..=VERSION).contains(&i32::from(reader.byte()?)) {
@@ -82,7 +83,7 @@ impl<'a> Effect<'a> {
     /// reservation are put into `attributes`.
     ///
     /// # Errors
-    /// It is damaged: what follows cannot be read either.
+    /// [`Damage`]: it is damaged: what follows cannot be read either.
     pub fn next<'s>(&mut self, pool: &Pool, attributes: &'s mut Attributes<'a>) -> Read<Option<EffectChange<'s>>>
     where
         'a: 's,
@@ -127,7 +128,7 @@ impl<'a> Effect<'a> {
             policy.remember = remember;
         }
         set_zones(&mut change, &zones)?;
-        // The last is asked of what will be applied only: a hold that keeps its units gives none.
+        // Asked last, of a change that will be applied: only then has the hold given up its units.
         let applicable = known && applicable(pool, &change) && self.is_whole_split(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
@@ -138,8 +139,8 @@ impl<'a> Effect<'a> {
         }))
     }
 
-    /// Whether a part is made of exactly what the change before it took from the hold, which keeps
-    /// the usage of both explained.
+    /// Whether a split-off order gets exactly the units that the change before it took from the
+    /// hold: otherwise usage would be counted that no order explains.
     fn is_whole_split(&mut self, pool: &Pool, change: &Change<'_>) -> bool {
         let taken = self.parted.take();
         match change {
@@ -426,7 +427,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
     Ok(policy)
 }
 
-/// What stands behind a policy that has a sale window.
+/// The sale window, which stands behind a policy that has one.
 fn policy_schedule(r: &mut Reader<'_>) -> Read<Schedule> {
     let mut ahead = *r;
     if !ahead.byte().is_ok_and(|code| code == op::POLICY_SCHEDULE) {
