@@ -288,10 +288,8 @@ impl Loader {
     }
 
     fn usage(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let Ok(index) = u8::try_from(reader.small()?).map(LimitIndex::of_byte) else {
-            return damage("usage has no limit");
-        };
-        let salt = self.pool.salt;
+        let index = u8::try_from(reader.small()?).map_err(|_| Damage("usage has no limit"))?;
+        let (index, salt) = (LimitIndex::of_byte(index), self.pool.salt);
         let Some(limit) = self.pool.limits.get_mut(index) else { return damage("usage has no limit") };
         let value = tuple(reader, limit.identity.dims.len(), false)?;
         let window_ms = reader.bounded()?;

@@ -2,7 +2,8 @@
 //!
 //! Read in this order: `quantity`, `ids`, `tuple`, `time`, `window` and `attributes` (the words),
 //! `order`, `limit`, `limits`, `usage`, `sale`, `remembered`, `shifts` and `shifted_quotas` (what is
-//! kept), `pool`, `pool_attributes` and `pool_shifts` (the aggregate), `change` (what can happen to it),
+//! kept), `pool`, `pool_attributes` and `pool_shifts` (the aggregate), `change` (what can happen to
+//! it),
 //! `refusal` (why it does not), `event` (what is published of a change), `context` and `view` (what
 //! a call sees), `returning` and `top_usage` (what operators ask for).
 

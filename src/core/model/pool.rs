@@ -379,8 +379,8 @@ impl Pool {
         self.orders.len().saturating_add(self.usage.entries.len()).saturating_add(self.tokens.len()).saturating_add(1)
     }
 
-    /// A copy for another key. Where the policy names an event stream, the copy publishes to none, so
-    /// that one stream does not mix two pools.
+    /// A copy for another key. Where the policy names an event stream, the copy publishes to none,
+    /// so that one stream does not mix two pools.
     #[must_use]
     pub fn copy(&self) -> Self {
         Self { events: self.events.as_ref().map(|_| Bytes::default()), promotion: 0, ..self.clone() }

@@ -113,8 +113,8 @@ pub fn uncount(pool: &mut Pool, row: OrderRow, units: i64, whole: bool, now_ms: 
     }
 }
 
-/// Makes another order, which takes over some units of this one, count where they are counted; where
-/// orders are counted, it is one more. Returns the shares of the other order.
+/// Makes another order, which takes over some units of this one, count where they are counted;
+/// where orders are counted, it is one more. Returns the shares of the other order.
 pub fn join_shares(pool: &mut Pool, row: OrderRow) -> ArrayVec<UsageRow, MAX_LIMITS> {
     let mut shares = ArrayVec::new();
     let Some(order) = pool.orders.get(row) else { return shares };
