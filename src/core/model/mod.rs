@@ -1,11 +1,10 @@
 //! The words of the rules, and the pool itself as data. Nothing here decides or changes anything.
 //!
 //! Read in this order: `quantity`, `ids`, `tuple`, `time`, `window` and `attributes` (the words),
-//! `order`, `limit`, `limits`, `usage`, `sale`, `remembered`, `shifts` and `shifted_quotas` (what is
-//! kept), `pool`, `pool_attributes` and `pool_shifts` (the aggregate), `change` (what can happen to
-//! it),
-//! `refusal` (why it does not), `event` (what is published of a change), `context` and `view` (what
-//! a call sees), `returning` and `top_usage` (what operators ask for).
+//! `order`, `limit`, `limits`, `usage`, `sale`, `remembered`, `shifts` and `shifted_quotas` (what
+//! is kept), `pool`, `pool_attributes` and `pool_shifts` (the aggregate), `change` (what can happen
+//! to it), `refusal` (why it does not), `event` (what is published of a change), `context` and
+//! `view` (what a call sees), `returning` and `top_usage` (what operators ask for).
 
 pub mod attributes;
 pub mod change;
