@@ -102,8 +102,8 @@ fn all_done(
     (done.len() == asked.len()).then_some(done)
 }
 
-/// By how much each bucket changes, when all together change by `drift`: what is missing is divided,
-/// what is too much is taken from those that have most.
+/// By how much each bucket changes, when all together change by `drift`: what is missing is
+/// divided, what is too much is taken from those that have most.
 fn corrections(drift: i64, on_hand: &[i64]) -> Vec<i64> {
     let count = on_hand.len();
     if drift >= 0 {
