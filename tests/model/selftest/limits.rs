@@ -7,6 +7,9 @@ fn refusals_come_in_order() {
     let mut shop = Shop::with_stock(1_000_000, "10");
     shop.says("LIMIT k user 2", "OK");
     shop.says("LIMIT k region 3", "OK");
+    shop.says("SUSPEND k", "OK");
+    shop.says("RESERVE k o 11 FOR user u", "SUSPENDED k");
+    shop.says("RESUME k", "OK");
     shop.says("RESERVE k o 11 FOR user u", "-NODIM");
     shop.says("RESERVE k o 11 FOR user u region r", "SOLDOUT k 10");
     shop.says("RESERVE k o 4 FOR user u region r", "LIMITED k user/life/units [u] 0 2 0");

@@ -192,10 +192,16 @@ fn a_pool_remembers_so_many_orders() {
     shop.says("RETURN k c QTY 1 TOKEN t LATE", "-ERR");
     // Giving back never fails; it is not remembered.
     shop.says("RELEASE k c", "NOORDER k");
+    shop.says("ORDER k c", "nil");
     assert_eq!(shop.call("GET k").field("seq").cloned(), seq, "nothing has changed");
     // What is known goes on.
     shop.says("RESERVE k b 1", "EXISTS k reserved 1 0 1900000");
+    shop.says("RESERVE k b 2", "-CONFLICT");
     shop.says("CONFIRM k b", "OK 1 1");
+    // Asked before anything else that refuses.
+    shop.says("SUSPEND k", "OK");
+    shop.says("RESERVE k c 1", "-ERR");
+    shop.says("RESUME k", "OK");
     shop.says("ADD k 1 TOKEN x", "OK 10 9");
     shop.says("ADD k 1 TOKEN y", "OK 11 10");
     shop.says("ADD k 1 TOKEN z", "OK 12 11");
