@@ -175,7 +175,7 @@ impl Pool {
                     over_usage: old.over_usage,
                     shifted: old.shifted,
                     instances: old.instances,
-                    parts: old.parts,
+                    sub_windows: old.sub_windows,
                     looked_ms: old.looked_ms,
                     set_ms: old.set_ms,
                     ..limit
