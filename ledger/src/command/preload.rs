@@ -21,9 +21,8 @@ use crate::redis_client::RedisClient;
 
 /// Rows that one transaction covers.
 const PAGE: i64 = 8192;
-/// Pages in hand: some are in the database, and enough in Redis that it finds one waiting whenever it
-/// has answered another.
-const WORKERS: usize = 6;
+/// Pages in hand: one is in the database and one in Redis, and one is between them.
+const WORKERS: usize = 3;
 
 /// What was done.
 #[derive(Debug, Default)]
