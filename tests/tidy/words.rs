@@ -47,7 +47,6 @@ const IN_SRC: &[(&str, &str)] = &[
     ("vouches", "unverified"),
     ("floating", "detached"),
     ("floats", "is detached"),
-    ("float", "detach"),
     ("tidy", "purge"),
     ("terms", "context"),
 ];
