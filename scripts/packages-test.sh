@@ -28,7 +28,7 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 # The server of the package, as its service starts it, without systemd.
 started=""
 start() {
-    inside su -s /bin/sh redis -c "redis-server /etc/redis/redis.conf --port $port --daemonize yes --dir /var/lib/redis --supervised no" >/dev/null
+    inside su -s /bin/sh redis -c "redis-server /etc/redis/redis.conf --daemonize yes --supervised no" >/dev/null
     started=1
     for _ in $(seq 100); do
         inside redis-cli -p "$port" ping 2>/dev/null | grep -q PONG && return 0
@@ -53,6 +53,7 @@ expect() {
     asks "$@"
     case $answer in $wanted) ;; *) fail "$* answered '$answer', not '$wanted'" ;; esac
 }
+# In the configuration, too: redis-stock-enable asks the server there.
 port=${PORT:-7931}
 trap 'stop; umount "$root/proc" 2>/dev/null || true' EXIT
 
@@ -73,12 +74,26 @@ cp "$module" "$root/tmp/redis-stock.deb"
 cp "$ledger" "$root/tmp/stock-ledger.deb"
 cp "$stockctl" "$root/tmp/stockctl.deb"
 # What an earlier run left; a package that was never there is no error.
-for package in redis-stock stock-ledger stockctl; do inside dpkg --purge $package >/dev/null 2>&1 || true; done
 rm -rf "$root/var/lib/redis/appendonlydir" "$root/var/lib/redis/dump.rdb"
+for package in redis-stock stock-ledger stockctl; do inside dpkg --purge $package >/dev/null 2>&1 || true; done
+sed -i "s/^port .*/port $port/" "$root/etc/redis/redis.conf"
 
 if command -v lintian >/dev/null 2>&1; then
     lintian --no-cfg --profile debian --fail-on error "$module" "$ledger" "$stockctl" || fail "lintian calls that an error"
 fi
+
+say "a server that has data keeps them"
+start
+expect "OK*" SET customer 1
+inside apt-get install -y -q --no-install-recommends /tmp/redis-stock.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+inside redis-stock-enable
+stop
+start
+expect "1*" GET customer
+inside redis-stock-enable --off
+stop
+inside dpkg --purge redis-stock >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+rm -rf "$root/var/lib/redis/appendonlydir" "$root/var/lib/redis/dump.rdb"
 
 say "two commands to the first sale"
 began=$(date +%s%N)
@@ -102,10 +117,20 @@ say "enabling twice changes nothing"
 inside redis-stock-enable
 [ "$(grep -cF redis-stock.conf "$root/etc/redis/redis.conf")" = 1 ] || fail "two include lines"
 
-say "the build before is there, with data of its own: an order held, one paid, a limit"
+say "it stays on while there are pools, and the package cannot be removed"
+cp "$root/etc/redis/redis.conf" "$root/tmp/redis.conf.before"
+if inside redis-stock-enable --off 2>"$root.log"; then fail "turned off, and the server could not load its pools"; fi
+grep -q "the server has pools (1," "$root.log" || fail "it says $(cat "$root.log")"
+if inside apt-get remove -y -q redis-stock >"$root.log" 2>&1; then fail "removed, and the server could not load its pools"; fi
+cmp -s "$root/etc/redis/redis.conf" "$root/tmp/redis.conf.before" || fail "the configuration has changed"
+expect "98*" STOCK.AVAILABLE sku:618
+inside dpkg -s redis-stock | grep -q "^Status: install ok installed" || inside apt-get install -y -q --reinstall /tmp/redis-stock.deb >"$root.log" 2>&1
 stop
-inside dpkg --purge redis-stock >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
+if inside redis-stock-enable --off 2>"$root.log"; then fail "turned off, without an answer whether there are pools"; fi
+
+say "the build before is there, with data of its own: an order held, one paid, a limit"
 inside rm -rf /var/lib/redis/appendonlydir /var/lib/redis/dump.rdb
+inside dpkg --purge redis-stock >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 inside apt-get install -y -q --no-install-recommends /tmp/redis-stock-before.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 inside redis-stock-enable
 start
@@ -206,13 +231,14 @@ line=$(inside sed -n 's/^ExecStart=//p' "$unit" | sed "s|\$STOCKCTL_METRICS|$opt
 # shellcheck disable=SC2086
 inside env "STOCKCTL_URL=redis://127.0.0.1:$port" $line --once | grep -q '^stock_up.* 1' || fail "$line"
 
-say "remove: the server starts again, without the module"
-stop
-inside redis-cli --version >/dev/null
-inside rm -rf /var/lib/redis/appendonlydir /var/lib/redis/dump.rdb
+say "remove: the server starts again, without the module, and with what else it held"
+expect "OK*" SET customer 1
+for key in sku:618 sku:700; do expect "1*" DEL $key; done
 inside apt-get remove -y -q redis-stock stock-ledger stockctl >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 grep -qF "redis-stock.conf" "$root/etc/redis/redis.conf" && fail "redis.conf still includes the module"
+stop
 start
+expect "1*" GET customer
 expect "ERR unknown command*" STOCK.AVAILABLE sku:618
 stop
 

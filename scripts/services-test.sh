@@ -31,11 +31,13 @@ if [ ! -e "$root/.ready" ]; then
     rm "$root/usr/sbin/policy-rc.d"
     touch "$root/.ready"
 fi
+rm -rf "$root/var/lib/redis"/* "$root/var/lib/private" "$root/var/lib/stock-ledger"
 for package in redis-stock stock-ledger stockctl; do
     chroot "$root" env -u TMPDIR dpkg --purge "$package" >/dev/null 2>&1 || true
     cp "$(ls "$target"/packages/${package}_*.deb)" "$root/root/$package.deb"
 done
-rm -rf "$root/var/lib/redis"/* "$root/var/lib/private" "$root/var/lib/stock-ledger"
+# As the distribution has it; packages-test gives it a port.
+sed -i "s/^port .*/port 6379/" "$root/etc/redis/redis.conf"
 
 # Its own processes, mounts, names, control groups and network. systemd needs a control group that is
 # its own, not the root of all.
@@ -88,8 +90,10 @@ say "booted: systemd $(within systemctl --version | head -1)"
 
 say "the server, with the module turned on while it runs"
 within systemctl start redis-server || fail "it does not start"
+[ "$(within redis-cli SET customer 1)" = OK ] || fail "SET"
 within apt-get install -y -q --no-install-recommends /root/redis-stock.deb >"$log" 2>&1 || { tail -5 "$log"; exit 1; }
 within redis-stock-enable
+[ "$(within redis-cli GET customer)" = 1 ] || fail "what the server held is gone"
 answer=$(within redis-cli STOCK.SET sku:618 100 | tr '\n' ' ')
 [ "$answer" = "OK " ] || fail "SET answers $answer"
 within redis-cli STOCK.RESERVE sku:618 order-1 2 | head -1 | grep -q OK || fail "RESERVE"
@@ -143,10 +147,16 @@ user=$(within ps -o user= -p "$(within systemctl show -p MainPID --value stockct
 [ "$user" != root ] || fail "it runs as root"
 echo "ran as $user; $(within systemd-analyze security --no-pager stockctl-metrics | tail -1)"
 
-say "removed while they run: the services end, the server goes on without the module"
-within redis-cli FLUSHALL >/dev/null
+say "removed while they run: not while there are pools"
+if within apt-get remove -y -q redis-stock >"$log" 2>&1; then fail "removed, and the server could not load its pools"; fi
+grep -q "the server has pools" "$log" || { tail -5 "$log"; exit 1; }
+[ "$(within redis-cli STOCK.AVAILABLE sku:618 | head -1)" = 98 ] || fail "the pool is gone"
+within redis-cli DEL sku:618 sku:700 >/dev/null
+
+say "then: the services end, the server goes on without the module, and has what else it held"
 within apt-get purge -y -q redis-stock stock-ledger stockctl >"$log" 2>&1 || { tail -5 "$log"; exit 1; }
 within systemctl is-active --quiet stockctl-metrics && fail "the exporter still runs"
 [ "$(within redis-cli PING)" = PONG ] || fail "the server does not run any more"
+[ "$(within redis-cli GET customer)" = 1 ] || fail "what the server held is gone"
 within redis-cli STOCK.AVAILABLE sku:618 | grep -q "unknown command" || fail "the module is still there"
 say "passed on $suite"

@@ -346,7 +346,7 @@ fn spawn(dir: &Path, args: &[String], port: Option<u16>, clock: Option<&Clock>) 
 }
 
 /// The module under test: STOCK_MODULE, or the library that cargo built beside this test.
-fn module() -> OsString {
+pub fn module() -> OsString {
     if let Some(path) = std::env::var_os("STOCK_MODULE") {
         return path;
     }

@@ -10,6 +10,7 @@ mod carts;
 mod churn;
 mod clock;
 mod documents;
+mod enable;
 mod expiry;
 mod explain;
 mod history;

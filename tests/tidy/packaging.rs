@@ -165,16 +165,16 @@ fn enabled(version: &str, text: &str, words: &[&str]) -> (String, Output) {
 /// and a server that could not load it is left alone.
 #[test]
 fn a_configuration_is_enabled_and_is_as_before_afterwards() {
-    let on = "save 3600 1\ninclude /etc/redis/redis-stock.conf\n";
+    let on = "port 1\ninclude /etc/redis/redis-stock.conf\n";
     for version in ["Redis server v=7.0.15", "Redis server v=10.0.0", "Valkey server v=9.1.2"] {
-        for text in ["save 3600 1", "save 3600 1\n", on] {
+        for text in ["port 1", "port 1\n", on] {
             let (written, output) = enabled(version, text, &[]);
             assert_eq!(written, on, "{version}: {output:?}");
         }
     }
-    let (written, output) = enabled("Redis server v=6.0.16", "save 3600 1\n", &[]);
-    assert_eq!((written.as_str(), output.status.code()), ("save 3600 1\n", Some(2)), "{output:?}");
+    let (written, output) = enabled("Redis server v=6.0.16", "port 1\n", &[]);
+    assert_eq!((written.as_str(), output.status.code()), ("port 1\n", Some(2)), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("needs Redis 7.0"), "{output:?}");
     let (written, output) = enabled("Redis server v=6.0.16", on, &["--off"]);
-    assert_eq!(written, "save 3600 1\n", "{output:?}");
+    assert_eq!(written, "port 1\n", "{output:?}");
 }
