@@ -22,7 +22,7 @@ pub struct Sizes {
     #[arg(long, default_value_t = 3_200, value_parser = clap::value_parser!(u64).range(0..=100_000))]
     pub callgrind_calls: u64,
     /// Of tails: only these
-    #[arg(long, value_enum)]
+    #[arg(long, env = "ONLY", value_enum)]
     pub only: Option<Tail>,
 }
 

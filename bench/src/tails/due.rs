@@ -26,9 +26,9 @@ const PATIENCE_MS: i64 = 60_000;
 /// The product that the load buys; the holds are on another.
 const OTHER: &str = POOLS[1];
 
-/// In [`RUNS`] servers one after the other: a virtual machine charges a turn now and then for what it
-/// did not do, in one run here, in another there. What the sweep costs by itself it costs in each,
-/// so the median is judged.
+/// In [`RUNS`] servers one after the other: a virtual machine charges a turn now and then for what
+/// it did not do, in one run here, in another there. What the sweep costs by itself it costs in
+/// each, so the median is judged.
 pub fn run(plan: &Plan<'_>, sizes: &Sizes, events: bool, section: &mut Section) -> Result<()> {
     let holds = sizes.scaled(1_000_000);
     let with = if events { "events on" } else { "events off" };
