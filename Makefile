@@ -201,7 +201,7 @@ docs: deps
 ledger-campaign: deps-tests
 	cargo test --config 'profile.test.package.stock-ledger.opt-level=3' --workspace --test ledger -- --ignored --nocapture --test-threads 1 $(ONLY)
 
-# The matrix of databases in docs/guides/database.md. About two minutes for each database.
+# The matrix of databases in docs/internals/ledger.md. About two minutes for each database.
 ledger-databases: deps-tests
 	ONLY="$(ONLY)" sh scripts/ledger-databases.sh
 

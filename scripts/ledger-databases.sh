@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the ledger's tests on the databases of scripts/databases.sh, one after the other: the matrix in docs/guides/database.md.
+# Runs the ledger's tests on the databases of scripts/databases.sh, one after the other: the matrix in docs/internals/ledger.md.
 # ONLY=postgres-18 runs one of them. A database that cannot be had is named at the end.
 set -eu
 cd "$(dirname "$0")/.."

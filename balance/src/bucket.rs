@@ -13,9 +13,9 @@ pub fn bucket_of(value: &[u8], count: u32) -> u32 {
     ((u64::from(h) * u64::from(count)) >> 32) as u32
 }
 
-/// A share of a limit's `max`.
+/// What a bucket has of a limit's `max`, for one value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Share {
+pub struct Quota {
     /// The limit as answers name it: `region/day/units`.
     pub limit: String,
     /// The values of its dimensions, in their order.
@@ -27,8 +27,8 @@ pub struct Share {
 pub struct Lane {
     /// The other bucket's key.
     pub peer: String,
-    /// What shifts: a share of a limit; `None` = units.
-    pub share: Option<Share>,
+    /// What shifts: a quota of a limit; `None` = units.
+    pub quota: Option<Quota>,
     /// Ever sent to the peer.
     pub sent: i64,
     /// Ever received from the peer.
@@ -54,8 +54,8 @@ pub struct Bucket {
 impl Bucket {
     /// What it has ever sent of something to a peer.
     #[must_use]
-    pub fn sent(&self, peer: &str, share: Option<&Share>) -> i64 {
-        let lane = self.lanes.iter().find(|lane| lane.peer == peer && lane.share.as_ref() == share);
+    pub fn sent(&self, peer: &str, quota: Option<&Quota>) -> i64 {
+        let lane = self.lanes.iter().find(|lane| lane.peer == peer && lane.quota.as_ref() == quota);
         lane.map_or(0, |lane| lane.sent)
     }
 }

@@ -1,6 +1,6 @@
 //! Who needs units, and from where they come.
 
-use crate::bucket::{Bucket, Share};
+use crate::bucket::{Bucket, Quota};
 use crate::step::{Kind, Step};
 
 /// A buyer was told SOLDOUT in a bucket, or LIMITED, and waits.
@@ -49,9 +49,9 @@ pub fn level(buckets: &[Bucket], asks: &[Ask]) -> Vec<Step> {
 }
 
 /// The first halves of the shifts that serve a buyer whom a limit has turned away, where other
-/// buckets have enough of its share left. `free`: what each has left, in the order of the buckets.
+/// buckets have enough of its quota left. `free`: what each has left, in the order of the buckets.
 #[must_use]
-pub fn gather(buckets: &[Bucket], share: &Share, free: &[i64], ask: Ask) -> Vec<Step> {
+pub fn gather(buckets: &[Bucket], quota: &Quota, free: &[i64], ask: Ask) -> Vec<Step> {
     let mut left: Vec<i64> = free.iter().map(|free| (*free).max(0)).collect();
     let here = left.get(ask.bucket).copied().unwrap_or(0);
     let all: i64 = left.iter().sum();
@@ -60,7 +60,7 @@ pub fn gather(buckets: &[Bucket], share: &Share, free: &[i64], ask: Ask) -> Vec<
         let kept = vec![0; left.len()];
         shifts.collect(&mut left, &kept, ask.bucket, ask.units.saturating_sub(here));
     }
-    shifts.steps(buckets, Some(share))
+    shifts.steps(buckets, Some(quota))
 }
 
 /// Buckets that run low get what their rate deserves, from those that have more than that.
@@ -117,11 +117,11 @@ impl Shifts {
         }
     }
 
-    fn steps(self, buckets: &[Bucket], share: Option<&Share>) -> Vec<Step> {
+    fn steps(self, buckets: &[Bucket], quota: Option<&Quota>) -> Vec<Step> {
         let steps = self.units.into_iter().filter_map(|((from, to), units)| {
             let (from, to) = (buckets.get(from)?, buckets.get(to)?);
-            let total = from.sent(&to.key, share).saturating_add(units);
-            Some(Step { key: from.key.clone(), peer: to.key.clone(), share: share.cloned(), total, kind: Kind::Send })
+            let total = from.sent(&to.key, quota).saturating_add(units);
+            Some(Step { key: from.key.clone(), peer: to.key.clone(), quota: quota.cloned(), total, kind: Kind::Send })
         });
         steps.collect()
     }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn totals_go_on_from_what_was_sent() {
         let mut two = buckets(&[9, 0]);
-        two[0].lanes.push(crate::bucket::Lane { peer: "b1".into(), share: None, sent: 40, received: 3, since_ms: 9 });
+        two[0].lanes.push(crate::bucket::Lane { peer: "b1".into(), quota: None, sent: 40, received: 3, since_ms: 9 });
         assert_eq!(told(&two, &[(1, 5)]), ["b0 b1 45"]);
     }
 }

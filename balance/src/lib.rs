@@ -9,7 +9,7 @@ mod level;
 mod settle;
 mod step;
 
-pub use bucket::{bucket_of, Bucket, Lane, Share};
+pub use bucket::{bucket_of, Bucket, Lane, Quota};
 pub use level::{gather, level, Ask};
 pub use settle::{in_flight, settle};
 pub use step::{Kind, Step};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::bucket::{Bucket, Share};
+use crate::bucket::{Bucket, Quota};
 use crate::step::{Kind, Step};
 
 /// From one bucket to another, of what.
-type Way<'a> = (&'a str, &'a str, Option<&'a Share>);
+type Way<'a> = (&'a str, &'a str, Option<&'a Quota>);
 
 #[derive(Clone, Copy, Default)]
 struct Totals {
@@ -19,10 +19,10 @@ fn totals(buckets: &[Bucket]) -> BTreeMap<Way<'_>, Totals> {
     let mut ways: BTreeMap<Way<'_>, Totals> = BTreeMap::new();
     for bucket in buckets {
         for lane in &bucket.lanes {
-            let share = lane.share.as_ref();
-            let out = ways.entry((&bucket.key, &lane.peer, share)).or_default();
+            let quota = lane.quota.as_ref();
+            let out = ways.entry((&bucket.key, &lane.peer, quota)).or_default();
             (out.sent, out.since_ms) = (lane.sent, lane.since_ms);
-            ways.entry((&lane.peer, &bucket.key, share)).or_default().received = lane.received;
+            ways.entry((&lane.peer, &bucket.key, quota)).or_default().received = lane.received;
         }
     }
     // Of a bucket that was not seen nothing is known.
@@ -35,11 +35,11 @@ fn totals(buckets: &[Bucket]) -> BTreeMap<Way<'_>, Totals> {
 #[must_use]
 pub fn settle(buckets: &[Bucket]) -> Vec<Step> {
     let mut steps = Vec::new();
-    for ((from, to, share), Totals { sent, received, since_ms }) in totals(buckets) {
+    for ((from, to, quota), Totals { sent, received, since_ms }) in totals(buckets) {
         let sending = Step {
             key: from.to_string(),
             peer: to.to_string(),
-            share: share.cloned(),
+            quota: quota.cloned(),
             total: sent.max(received),
             kind: Kind::TakeOff,
         };
@@ -55,7 +55,7 @@ pub fn settle(buckets: &[Bucket]) -> Vec<Step> {
 /// Units on their way: those that have left and not arrived, and those that exist twice.
 #[must_use]
 pub fn in_flight(buckets: &[Bucket]) -> (i64, i64) {
-    let units = totals(buckets).into_iter().filter(|((_, _, share), _)| share.is_none());
+    let units = totals(buckets).into_iter().filter(|((_, _, quota), _)| quota.is_none());
     units.fold((0, 0), |(on_their_way, twice), (_, totals)| {
         let open = totals.sent.saturating_sub(totals.received);
         (on_their_way.saturating_add(open.max(0)), twice.saturating_sub(open.min(0)))
@@ -70,7 +70,7 @@ mod tests {
     fn bucket(key: &str, lanes: &[(&str, i64, i64)]) -> Bucket {
         let lanes = lanes.iter().map(|&(peer, sent, received)| Lane {
             peer: peer.into(),
-            share: None,
+            quota: None,
             sent,
             received,
             since_ms: 0,

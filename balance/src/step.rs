@@ -1,13 +1,13 @@
 //! One call of `STOCK.SHIFT`.
 
-use crate::bucket::Share;
+use crate::bucket::Quota;
 
 /// Which call it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Units or a share leave, if they are free.
+    /// Units or quota leave, if they are free.
     Send,
-    /// They arrive; a share not before this time, Unix ms.
+    /// They arrive; quota not before this time, Unix ms.
     Receive {
         /// The source's `since_ms`.
         since_ms: i64,
@@ -23,8 +23,8 @@ pub struct Step {
     pub key: String,
     /// The other one.
     pub peer: String,
-    /// What shifts: a share of a limit; `None` = units.
-    pub share: Option<Share>,
+    /// What shifts: a quota of a limit; `None` = units.
+    pub quota: Option<Quota>,
     /// The total from then on.
     pub total: i64,
     /// Which call.
@@ -35,8 +35,8 @@ impl Step {
     /// The second half of a step that was made: what left arrives.
     #[must_use]
     pub fn second_half(&self, since_ms: i64) -> Step {
-        let Step { key, peer, share, total, .. } = self.clone();
-        Step { key: peer, peer: key, share, total, kind: Kind::Receive { since_ms } }
+        let Step { key, peer, quota, total, .. } = self.clone();
+        Step { key: peer, peer: key, quota, total, kind: Kind::Receive { since_ms } }
     }
 
     /// The words of the call.
@@ -48,14 +48,14 @@ impl Step {
         if self.kind == Kind::TakeOff {
             words.push("RECEIVED".into());
         }
-        let Some(share) = &self.share else { return words };
+        let Some(quota) = &self.quota else { return words };
         if let Kind::Receive { since_ms } = self.kind {
             words.extend(["SINCE".into(), since_ms.to_string().into_bytes()]);
         }
-        words.extend(limit_words(&share.limit));
-        if !share.values.is_empty() {
+        words.extend(limit_words(&quota.limit));
+        if !quota.values.is_empty() {
             words.push("FOR".into());
-            words.extend(share.values.iter().cloned());
+            words.extend(quota.values.iter().cloned());
         }
         words
     }
@@ -87,19 +87,19 @@ mod tests {
 
     #[test]
     fn steps_are_calls() {
-        let units = Step { key: "{b0}x".into(), peer: "{b1}x".into(), share: None, total: 7, kind: Kind::Send };
+        let units = Step { key: "{b0}x".into(), peer: "{b1}x".into(), quota: None, total: 7, kind: Kind::Send };
         assert_eq!(line(&units), "STOCK.SHIFT {b0}x TO {b1}x 7");
         assert_eq!(line(&units.second_half(5)), "STOCK.SHIFT {b1}x FROM {b0}x 7");
         assert_eq!(line(&Step { kind: Kind::TakeOff, ..units.clone() }), "STOCK.SHIFT {b0}x TO {b1}x 7 RECEIVED");
-        let share = Share { limit: "region+store/60-rolling/orders".into(), values: vec![b"eu".into(), b"7".into()] };
-        let share = Step { share: Some(share), ..units };
+        let quota = Quota { limit: "region+store/60-rolling/orders".into(), values: vec![b"eu".into(), b"7".into()] };
+        let quota = Step { quota: Some(quota), ..units };
         assert_eq!(
-            line(&share.second_half(5)),
+            line(&quota.second_half(5)),
             "STOCK.SHIFT {b1}x FROM {b0}x 7 SINCE 5 LIMIT region+store PER 60 ROLLING COUNT orders FOR eu 7"
         );
-        let all = Share { limit: "*/day/units".into(), values: Vec::new() };
+        let all = Quota { limit: "*/day/units".into(), values: Vec::new() };
         assert_eq!(
-            line(&Step { share: Some(all), ..share }),
+            line(&Step { quota: Some(all), ..quota }),
             "STOCK.SHIFT {b0}x TO {b1}x 7 LIMIT * PER day COUNT units"
         );
     }

@@ -124,7 +124,7 @@ impl Buckets {
 }
 
 /// The part of `units` that bucket `number` of `count` gets, when all get the same.
-pub fn part(units: i64, number: usize, count: usize) -> i64 {
+pub fn even_part(units: i64, number: usize, count: usize) -> i64 {
     let count = i64::try_from(count.max(1)).unwrap_or(i64::MAX);
     let is_first = i64::try_from(number).is_ok_and(|number| number < units.rem_euclid(count));
     units.div_euclid(count) + i64::from(is_first)
@@ -177,9 +177,9 @@ mod tests {
     fn parts_are_all_of_it() {
         for units in [0, 1, 7, 10, -3, -8] {
             for count in 1..5 {
-                assert_eq!((0..count).map(|number| part(units, number, count)).sum::<i64>(), units);
+                assert_eq!((0..count).map(|number| even_part(units, number, count)).sum::<i64>(), units);
             }
         }
-        assert_eq!([0, 1, 2].map(|number| part(10, number, 3)), [4, 3, 3]);
+        assert_eq!([0, 1, 2].map(|number| even_part(10, number, 3)), [4, 3, 3]);
     }
 }

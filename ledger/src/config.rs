@@ -145,7 +145,8 @@ pub struct Run {
     pub batch: usize,
     /// Whether entries that are in the database are trimmed off the stream.
     pub trim: bool,
-    /// Whether what became of orders is written into `stock_outbox`, for the program that keeps them.
+    /// Whether what became of orders is written into `stock_outbox`, for the program that keeps
+    /// them.
     pub notify: bool,
     /// Seconds between lines about lag and rate.
     pub report_seconds: u64,

@@ -73,17 +73,17 @@ impl Dialect {
         }
     }
 
-    /// Statements are written with `?`; PostgreSQL numbers its places.
+    /// Statements are written with `?`; PostgreSQL numbers its placeholders.
     pub fn placeholders(self, sql: &str) -> String {
         if self != Dialect::Postgres {
             return sql.to_string();
         }
         let mut text = String::with_capacity(sql.len() + 64);
-        let mut place = 0;
+        let mut number = 0;
         for c in sql.chars() {
             if c == '?' {
-                place += 1;
-                text.push_str(&format!("${place}"));
+                number += 1;
+                text.push_str(&format!("${number}"));
             } else {
                 text.push(c);
             }
@@ -172,7 +172,7 @@ fn size_below(count: usize) -> usize {
     size.min(MOST_ROWS)
 }
 
-/// Slices of `rows` in few sizes, each as many as its statement has places.
+/// Slices of `rows` in few sizes, each as many as its statement has placeholders.
 pub fn sliced<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
@@ -182,20 +182,20 @@ pub fn sliced<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Slices of `rows` in few sizes, and how many places the statement of each has: where up to a
-/// quarter of them would be left over, it is one statement instead of many small ones.
+/// Slices of `rows` in few sizes, and how many placeholders the statement of each has: where up to
+/// a quarter of them would be left over, it is one statement instead of many small ones.
 pub fn filled<T>(rows: &[T]) -> impl Iterator<Item = (&[T], usize)> {
     let mut rest = rows;
     std::iter::from_fn(move || {
         let above = rest.len().next_power_of_two();
-        let places = match rest.len() {
+        let placeholders = match rest.len() {
             0 => return None,
             count if above <= MOST_ROWS && above - count <= above / 4 => above,
             count => size_below(count),
         };
-        let (slice, behind) = rest.split_at_checked(places.min(rest.len()))?;
+        let (slice, behind) = rest.split_at_checked(placeholders.min(rest.len()))?;
         rest = behind;
-        Some((slice, places))
+        Some((slice, placeholders))
     })
 }
 
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_numbered_for_postgres_only() {
+    fn placeholders_are_numbered_for_postgres_only() {
         assert_eq!(Dialect::Postgres.placeholders("a=? AND b=?"), "a=$1 AND b=$2");
         assert_eq!(Dialect::Mysql.placeholders("a=?"), "a=?");
     }
@@ -225,13 +225,16 @@ mod tests {
             assert!(sliced(&rows).all(|some| some.len().is_power_of_two() && some.len() <= MOST_ROWS));
             let flat: Vec<usize> = filled(&rows).flat_map(|(some, _)| some).copied().collect();
             assert_eq!(flat, rows);
-            assert!(filled(&rows).all(|(some, places)| places.is_power_of_two()
-                && places <= MOST_ROWS
-                && some.len() <= places
-                && places - some.len() <= places / 4));
+            assert!(filled(&rows).all(|(some, placeholders)| placeholders.is_power_of_two()
+                && placeholders <= MOST_ROWS
+                && some.len() <= placeholders
+                && placeholders - some.len() <= placeholders / 4));
         }
         let rows = [0; 500];
-        assert_eq!(filled(&rows).map(|(some, places)| (some.len(), places)).collect::<Vec<_>>(), [(500, 512)]);
+        assert_eq!(
+            filled(&rows).map(|(some, placeholders)| (some.len(), placeholders)).collect::<Vec<_>>(),
+            [(500, 512)]
+        );
     }
 
     #[test]

@@ -249,7 +249,7 @@ impl<'a> Found<'a> {
     fn of(fields: &[Field<'a>]) -> Found<'a> {
         let mut found = Found::default();
         for (name, value) in fields {
-            let place = match *name {
+            let field = match *name {
                 b"type" => &mut found.kind,
                 b"pool" => &mut found.pool,
                 b"db" => &mut found.db,
@@ -264,7 +264,7 @@ impl<'a> Found<'a> {
                 b"token" => &mut found.token,
                 _ => continue,
             };
-            place.get_or_insert(value);
+            field.get_or_insert(value);
         }
         found
     }

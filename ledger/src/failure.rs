@@ -32,8 +32,8 @@ impl Failure {
     }
 }
 
-/// An error in words. The driver adds to what PostgreSQL says the line of the server's own source code
-/// (`at line 948`), which reads like one of a statement or of a file of ours.
+/// An error in words. The driver adds to what PostgreSQL says the line of the server's own source
+/// code (`at line 948`), which reads like one of a statement or of a file of ours.
 pub fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
     let text = error.to_string();
     let inner = error.downcast_ref().and_then(sqlx::Error::as_database_error);

@@ -14,20 +14,20 @@ pub enum Broken {
     Unknown,
 }
 
-/// A place in bytes that came.
+/// Reads bytes that came, from an offset on.
 pub struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// Begins at a place.
+    /// Begins at an offset.
     pub fn new(bytes: &'a [u8], at: usize) -> Cursor<'a> {
         Cursor { bytes, at }
     }
 
-    /// The place behind what was read.
-    pub fn place(&self) -> usize {
+    /// The offset behind what was read.
+    pub fn offset(&self) -> usize {
         self.at
     }
 
@@ -84,7 +84,7 @@ impl<'a> Cursor<'a> {
         self.array()
     }
 
-    /// An entry: its id, with its fields put into `fields`. Where it is not whole, the place stays
+    /// An entry: its id, with its fields put into `fields`. Where it is not whole, the offset stays
     /// before it.
     pub fn entry(&mut self, fields: &mut Vec<Field<'a>>) -> Result<&'a str, Broken> {
         let before = self.at;
@@ -124,16 +124,16 @@ mod tests {
         let mut fields = Vec::new();
         let mut seen = Vec::new();
         for _ in 0..cursor.stream_head()?.unwrap_or(0) {
-            let before = cursor.place();
+            let before = cursor.offset();
             match cursor.entry(&mut fields) {
                 Ok(id) => seen.push(format!("{id} {fields:?}")),
                 Err(error) => {
-                    assert_eq!(cursor.place(), before);
+                    assert_eq!(cursor.offset(), before);
                     return Err(error);
                 }
             }
         }
-        assert_eq!(cursor.place(), bytes.len());
+        assert_eq!(cursor.offset(), bytes.len());
         Ok(seen)
     }
 

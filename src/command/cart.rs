@@ -86,8 +86,8 @@ pub type Distinct<'a> = SmallVec<[(&'a [u8], usize); 4]>;
 /// The quantity of each key.
 pub type Quantities = SmallVec<[i64; 4]>;
 
-/// Each key once, with the places of all its mentions passed to `mention` (position in the result,
-/// position among the keys).
+/// Each key once, with the positions of all its mentions passed to `mention` (position in the
+/// result, position among the keys).
 pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) -> Distinct<'a> {
     let mut distinct = Distinct::new();
     for (at, key) in keys.iter().enumerate() {
@@ -113,9 +113,9 @@ pub fn sums<'a>(args: &mut Args<'_>, named: &[&'a [u8]], least: i64) -> Parsed<(
         each.push(bounded(qty, least..=MAX_UNITS, OUTSIDE)?);
     }
     let (mut totals, mut fits) = (Quantities::new(), true);
-    let keys = distinct(named, |place, at| {
+    let keys = distinct(named, |index, at| {
         let qty = each.get(at).copied().unwrap_or(0);
-        let Some(total) = totals.get_mut(place) else { return totals.push(qty) };
+        let Some(total) = totals.get_mut(index) else { return totals.push(qty) };
         match sum(*total, qty) {
             Some(both) => *total = both,
             None => fits = false,

@@ -175,9 +175,9 @@ fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<
     let name = Bytes::new(name);
     let own = pool.events().is_some();
     let event = Event { note, ..Event::of(pool, change, (kind, transitions), qty, now_ms) };
-    if let Some(place) = publish(call, handle, name.as_slice(), (change, about), &event) {
+    if let Some(position) = publish(call, handle, name.as_slice(), (change, about), &event) {
         if !effects_skipped {
-            let event_ref = EventRef { position: place, stream: (!own).then(|| name.as_slice()), note };
+            let event_ref = EventRef { position, stream: (!own).then(|| name.as_slice()), note };
             effect::put_event_ref(&mut call.journal.changes_of(handle).effect, now_ms, &event_ref);
         }
     }
@@ -202,9 +202,9 @@ fn publish(
     let at = Append::End { max_len: call.env.events.max_len };
     let packed = call.keys.pool(handle).packed_events();
     let text_of = |field| (field, text.as_slice());
-    let place = append(call, handle, stream, at, &entry(event, field.map(text_of), packed));
+    let position = append(call, handle, stream, at, &entry(event, field.map(text_of), packed));
     call.journal.entry_text = text;
-    place
+    position
 }
 
 /// Appends an entry, and counts it.
@@ -215,10 +215,10 @@ pub fn append(
     at: Append,
     entry: &StreamEntry<'_>,
 ) -> Option<StreamPosition> {
-    let place = call.keys.append(handle, stream, at, entry);
-    let total = if place.is_some() { &mut call.journal.published } else { &mut call.journal.dropped };
+    let position = call.keys.append(handle, stream, at, entry);
+    let total = if position.is_some() { &mut call.journal.published } else { &mut call.journal.dropped };
     *total = total.saturating_add(1);
-    place
+    position
 }
 
 /// Purges up to `max` records that are no longer needed.

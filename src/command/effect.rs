@@ -88,12 +88,12 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) -> 
     call.out.ok();
     // The pools of a cart may share a stream: append its entries in the order in which the primary
     // did.
-    pending.sort_by_key(|again| again.place.id);
+    pending.sort_by_key(|again| again.position.id);
     for again in &pending {
         let event = again.event.with_words(again.words.as_words());
         let entry = entry(&event, again.field.map(|field| (field, again.text.as_slice())), again.packed);
-        let place = append(call, again.handle, again.stream.as_slice(), Append::At(again.place), &entry);
-        divergences = divergences.saturating_add(u64::from(place.is_none()));
+        let position = append(call, again.handle, again.stream.as_slice(), Append::At(again.position), &entry);
+        divergences = divergences.saturating_add(u64::from(position.is_none()));
     }
     call.journal.divergences = call.journal.divergences.saturating_add(divergences);
     Ok(())
@@ -103,7 +103,7 @@ pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) -> 
 struct PendingEntry {
     handle: Handle,
     stream: Bytes,
-    place: StreamPosition,
+    position: StreamPosition,
     /// Without the words, which are kept below.
     event: Event<'static>,
     words: OwnedWords,
@@ -197,16 +197,16 @@ fn apply_one(call: &mut Call<'_>, key: &[u8], bytes: &[u8], pending: &mut Vec<Pe
         if step.applicable {
             changed.notifications.push(Notification { kind, transitions });
         }
-        let Some(place) = &step.event_ref else { continue };
-        match place.stream.or(pool.events()).map(Bytes::new) {
+        let Some(event_ref) = &step.event_ref else { continue };
+        match event_ref.stream.or(pool.events()).map(Bytes::new) {
             Some(stream) => {
                 let event = Event::of(pool, &step.change, (kind, transitions), qty, step.stamp.now_ms);
-                let event = Event { note: place.note, ..event };
+                let event = Event { note: event_ref.note, ..event };
                 let field = field.or_else(|| event::attributes(&mut text, pool, &step.change));
                 pending.push(PendingEntry {
                     handle,
                     stream,
-                    place: place.position,
+                    position: event_ref.position,
                     event: event.with_words(Words::default()),
                     words: OwnedWords::of(event.words()),
                     text,

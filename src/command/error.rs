@@ -34,12 +34,12 @@ impl CommandError {
         Self::Line(Cow::Borrowed(text))
     }
 
-    /// The error of one part of a call, with its place: `key` or `order`, and which from 1.
+    /// The error with what it is about: `key` or `order`, and which of them, counted from 1.
     #[must_use]
-    pub fn at(self, part: &str, place: usize) -> Self {
+    pub fn at(self, what: &str, number: usize) -> Self {
         let Self::Line(line) = &self else { return self };
         let (code, text) = line.split_once(' ').unwrap_or((line, ""));
-        Self::Line(format!("{code} {part} {place}: {text}").into())
+        Self::Line(format!("{code} {what} {number}: {text}").into())
     }
 }
 

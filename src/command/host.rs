@@ -79,7 +79,7 @@ pub trait Keyspace {
     fn create(&mut self, key: &[u8], stored: StoredPool) -> Handle;
     /// Removes a key (for `STOCK.LOAD` only). The handle is not valid any more.
     fn remove(&mut self, handle: Handle);
-    /// Appends an entry to the event stream of a pool, and returns its place. `None`: the stream
+    /// Appends an entry to the event stream of a pool, and returns its position. `None`: the stream
     /// did not take it, and is unchanged.
     fn append(&mut self, pool: Handle, stream: &[u8], at: Append, entry: &StreamEntry<'_>) -> Option<StreamPosition>;
     /// How calls on a pool were answered. `None`: nothing was counted.

@@ -6,7 +6,7 @@
 //! by stream summary (Metwally, Agrawal and El Abbadi, 2005), which says by how much a count may be
 //! too high.
 
-use super::pool_stats::{add, minute_of, part, Counts, HotSlot, PoolStats, ANSWERS, MINUTE_MS};
+use super::pool_stats::{add, fraction, minute_of, Counts, HotEntry, PoolStats, ANSWERS, MINUTE_MS};
 
 /// The most pools that are kept.
 pub const MOST_POOLS: usize = 256;
@@ -109,9 +109,9 @@ impl HotKeys {
     /// Takes the counters of a pool over.
     pub fn take(&mut self, db: i32, key: &[u8], stats: &mut PoolStats, now_ms: i64, size: Size) {
         let minute = minute_of(now_ms);
-        let known = self.pools.get(stats.hot.place).is_some_and(|pool| pool.number == stats.hot.number);
-        let place = if known { Some(stats.hot.place) } else { self.admit(db, key, stats.score(), minute) };
-        let Some(pool) = place.and_then(|place| self.pools.get_mut(place)) else { return };
+        let known = self.pools.get(stats.hot.index).is_some_and(|pool| pool.number == stats.hot.number);
+        let index = if known { Some(stats.hot.index) } else { self.admit(db, key, stats.score(), minute) };
+        let Some(pool) = index.and_then(|index| self.pools.get_mut(index)) else { return };
         if pool.db != db || *pool.key != *key {
             // It has been renamed or moved.
             (pool.db, pool.key) = (db, key.into());
@@ -119,7 +119,7 @@ impl HotKeys {
         if !known {
             self.numbers = self.numbers.saturating_add(1);
             pool.number = self.numbers;
-            stats.hot = HotSlot { place: place.unwrap_or(0), number: self.numbers };
+            stats.hot = HotEntry { index: index.unwrap_or(0), number: self.numbers };
         }
         pool.minute = minute;
         pool.now = stats.ago(0, now_ms);
@@ -129,7 +129,7 @@ impl HotKeys {
         pool.gone = false;
     }
 
-    /// A place for a pool that has none. `None`: all others are hotter.
+    /// Admits a pool, and returns its index. `None`: all others are hotter.
     #[cold]
     fn admit(&mut self, db: i32, key: &[u8], score: u64, minute: i64) -> Option<usize> {
         if key.len() > LONGEST_KEY {
@@ -139,9 +139,9 @@ impl HotKeys {
         if full && self.floor.1 == minute && score <= self.floor.0 {
             return None;
         }
-        // A pool that was deleted and made anew has lost its place.
-        if let Some(place) = self.pools.iter().position(|pool| pool.db == db && *pool.key == *key) {
-            return Some(place);
+        // A pool that was deleted and made anew is not recognised by its number.
+        if let Some(index) = self.pools.iter().position(|pool| pool.db == db && *pool.key == *key) {
+            return Some(index);
         }
         if !full {
             let (now, before) = Default::default();
@@ -151,9 +151,9 @@ impl HotKeys {
         }
         let score_of = |pool: &HotPool| if pool.minute >= minute.saturating_sub(1) { pool.score } else { 0 };
         let coldest = self.pools.iter().enumerate().min_by_key(|(_, pool)| score_of(pool))?;
-        let (place, least) = (coldest.0, score_of(coldest.1));
+        let (index, least) = (coldest.0, score_of(coldest.1));
         self.floor = (least, minute);
-        (score > least).then_some(place)
+        (score > least).then_some(index)
     }
 
     /// Counts a call on a key without a pool.
@@ -194,7 +194,7 @@ impl HotKeys {
         let minute = minute_of(now_ms);
         let left_ms = MINUTE_MS.saturating_sub(now_ms.rem_euclid(MINUTE_MS)).unsigned_abs();
         let whole = MINUTE_MS.unsigned_abs();
-        let left = |calls: u32| part(calls, left_ms, whole);
+        let left = |calls: u32| fraction(calls, left_ms, whole);
         let mut list: Vec<HotKey> = Vec::new();
         for pool in &self.pools {
             let mut counts = [0; ANSWERS.len()];
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_given_up_and_taken_again() {
+    fn an_index_is_given_up_and_taken_again() {
         let mut hot = HotKeys::new();
         let mut one = PoolStats::new(NOON);
         call(&mut hot, &mut one, "before", NOON);

@@ -7,7 +7,7 @@ use crate::core::codec::Damage;
 use crate::core::model::attributes::RecentNames;
 use crate::core::model::change::{Kind, Transitions};
 use crate::core::model::ids::Bytes;
-use crate::core::model::number::LimitId;
+use crate::core::model::number::{LimitId, LimitIndex};
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::Refusal;
 
@@ -48,7 +48,7 @@ impl Refused {
     /// What of a refusal is counted by name.
     #[must_use]
     pub fn of(handle: Handle, pool: &Pool, refusal: &Refusal) -> Self {
-        let at = |place: usize| pool.limits().get(place);
+        let at = |index: LimitIndex| pool.limits().get(index);
         let (limit, lacked) = if let Refusal::Limited { limit, .. } = refusal {
             (at(*limit).map(|limit| limit.id), None)
         } else if let Refusal::NoDim { limit, dim } = refusal {

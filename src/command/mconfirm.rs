@@ -29,7 +29,7 @@ pub const SPEC: Spec = finishing(
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
             reply("the refusal of STOCK.CONFIRM", "Of the first pool that refuses. Nothing has changed anywhere."),
         ],
-        errors: &["CONFLICT: with `QTY`, as `STOCK.CONFIRM`. The text names the place of the key."],
+        errors: &["CONFLICT: with `QTY`, as `STOCK.CONFIRM`. The text says which key, counted from 1."],
         example: include_str!("examples/mconfirm.txt"),
     },
     run,

@@ -49,7 +49,7 @@ pub const SPEC: Spec = Spec {
         ],
         errors: &[
             "CONFLICT: as `STOCK.RESERVE`, or some of the pools know the order and others do not. The text \
-            names the place of the key.",
+            says which key, counted from 1.",
             docs::NODIM,
             docs::FULL,
         ],

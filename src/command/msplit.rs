@@ -30,7 +30,7 @@ pub const SPEC: Spec = Spec {
             reply("[EXISTS, key, state, qty, returned, deadline_ms]", "It was done in all pools before."),
             reply("the refusal of STOCK.SPLIT", "Of the first pool that refuses. Nothing has changed anywhere."),
         ],
-        errors: &["CONFLICT: as `STOCK.SPLIT`. The text names the place of the key.", docs::FULL],
+        errors: &["CONFLICT: as `STOCK.SPLIT`. The text says which key, counted from 1.", docs::FULL],
         example: include_str!("examples/msplit.txt"),
     },
     run,

@@ -71,10 +71,10 @@ pub fn merged(current: &Policy, patch: Patch, default_tz: Tz) -> Parsed<Policy> 
 
 fn change_limit(limits: &mut Vec<PolicyLimit>, name: &str, change: Value, default_tz: Tz) -> Parsed<()> {
     let identity = identity_of(name.as_bytes())?;
-    let place = limits.iter().position(|limit| limit.identity == identity);
+    let index = limits.iter().position(|limit| limit.identity == identity);
     if change.is_null() {
-        if let Some(place) = place {
-            limits.remove(place);
+        if let Some(index) = index {
+            limits.remove(index);
         }
         return Ok(());
     }
@@ -85,7 +85,7 @@ fn change_limit(limits: &mut Vec<PolicyLimit>, name: &str, change: Value, defaul
         return Err(CommandError::line("ERR invalid policy: the name of a limit says by, per, rolling and count"));
     }
     check_fields(fields.keys(), true)?;
-    let known = place.and_then(|place| limits.get_mut(place));
+    let known = index.and_then(|index| limits.get_mut(index));
     let mut value = match &known {
         Some(limit) => limit_to_value(limit),
         None => limit_to_value(&PolicyLimit {

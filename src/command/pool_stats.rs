@@ -37,14 +37,14 @@ pub struct PoolStats {
     /// Calls in that minute, and in the one before.
     calls: [u32; 2],
     /// Where [`super::hot_keys`] has the pool.
-    pub hot: HotSlot,
+    pub hot: HotEntry,
 }
 
-/// A place among the hot keys, and the number under which it was given out.
+/// Where the pool stands among the hot keys, and the number under which it was admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HotSlot {
-    /// The place.
-    pub place: usize,
+pub struct HotEntry {
+    /// Its index.
+    pub index: usize,
     /// 0: none.
     pub number: u64,
 }
@@ -80,7 +80,7 @@ impl PoolStats {
             at: 0,
             minute: minute_of(now_ms),
             calls: [0; 2],
-            hot: HotSlot::default(),
+            hot: HotEntry::default(),
         }
     }
 
@@ -133,8 +133,8 @@ impl PoolStats {
     pub fn ago(&self, minutes: i64, now_ms: i64) -> Counts<u32> {
         let behind = minutes.saturating_sub(minute_of(now_ms).saturating_sub(self.minute));
         let behind = usize::try_from(behind).ok().filter(|&behind| behind < MINUTES);
-        let place = behind.map(|behind| (self.at.saturating_add(MINUTES).saturating_sub(behind)) % MINUTES);
-        place.and_then(|place| self.minutes.get(place)).copied().unwrap_or_default()
+        let index = behind.map(|behind| (self.at.saturating_add(MINUTES).saturating_sub(behind)) % MINUTES);
+        index.and_then(|index| self.minutes.get(index)).copied().unwrap_or_default()
     }
 
     /// The counters of the last `minutes` minutes, at most five. Calls of the oldest minute count
@@ -170,16 +170,16 @@ impl PoolStats {
     }
 }
 
-/// A share of a count, rounded to the nearest.
+/// A fraction of a count, rounded to the nearest.
 #[must_use]
-pub fn part(count: u32, share: u64, of: u64) -> u64 {
-    u64::from(count).saturating_mul(share).saturating_add(of / 2).checked_div(of).unwrap_or(0)
+pub fn fraction(count: u32, numerator: u64, denominator: u64) -> u64 {
+    u64::from(count).saturating_mul(numerator).saturating_add(denominator / 2).checked_div(denominator).unwrap_or(0)
 }
 
-/// Adds a share of some counters to sums.
-pub fn add(sums: &mut Counts<u64>, counts: &Counts<u32>, share: u64, of: u64) {
+/// Adds a fraction of some counters to sums.
+pub fn add(sums: &mut Counts<u64>, counts: &Counts<u32>, numerator: u64, denominator: u64) {
     for (sum, &count) in sums.iter_mut().zip(counts) {
-        *sum = sum.saturating_add(part(count, share, of));
+        *sum = sum.saturating_add(fraction(count, numerator, denominator));
     }
 }
 

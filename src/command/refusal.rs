@@ -11,7 +11,7 @@ use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 
-/// The outcomes, each with its name in `INFO stock`, and its place among the counters of a pool
+/// The outcomes, each with its name in `INFO stock`, and its index among the counters of a pool
 /// (`pool_stats::ANSWERS`) where it has one.
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $outcome:ident = $name:literal $(=> $counter:literal)?;)*) => {
@@ -30,7 +30,7 @@ macro_rules! outcomes {
             /// The number of outcomes, `Other` included.
             pub const COUNT: usize = Self::NAMES.len() + 1;
 
-            /// The place among the counters of a pool. `None`: it is counted in `INFO stock` only.
+            /// The index among the counters of a pool. `None`: it is counted in `INFO stock` only.
             #[must_use]
             pub const fn counter(self) -> Option<usize> {
                 match self {
@@ -46,8 +46,8 @@ macro_rules! counter {
     () => {
         None
     };
-    ($place:literal) => {
-        Some($place)
+    ($index:literal) => {
+        Some($index)
     };
 }
 
@@ -262,7 +262,7 @@ pub const fn bound_text(bound: Bound) -> &'static str {
         Bound::Overrides => "ERR too many overrides in one limit: at most 10000",
         Bound::Unlimited => "ERR pool is unlimited: it has no on_hand",
         Bound::NoLimit => "ERR no such limit, or one whose max cannot be divided",
-        Bound::Shifts => "ERR too many peers and shares have shifted: at most 10000",
+        Bound::Shifts => "ERR too many peers and quotas have shifted: at most 10000",
         Bound::Schedule => "ERR invalid sale window: FROM must be before UNTIL",
     }
 }

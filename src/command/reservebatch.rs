@@ -27,9 +27,9 @@ pub const SPEC: Spec = Spec {
             is refused stops none of the others. All have one deadline. `DIMS` names the dimensions once, and each \
             order brings a value for each of them; an order that lacks one goes into another call. `ORDERS` comes \
             last and takes everything behind it.\n\nArguments that are wrong in any order (a quantity of 0, an id \
-            that is too long) are an error of the whole call, and nothing is held; the error names the order by its \
-            place. The log and the replicas have all of a call or nothing.\n\nSend the same call again when no \
-            answer came: what was held is `EXISTS`.",
+            that is too long) are an error of the whole call, and nothing is held; the error says which order, \
+            counted from 1. The log and the replicas have all of a call or nothing.\n\nSend the same call again when \
+            no answer came: what was held is `EXISTS`.",
         replies: &[reply(
             "[answer, …]",
             "One for each order, in order: what `STOCK.RESERVE` answers, and its errors (`CONFLICT`, `NODIM`, \

@@ -9,7 +9,7 @@ use super::reply::{available, ok, refused};
 use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, FOR};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderChange};
-use crate::core::ops::return_units::{credit, decide, Part, Return};
+use crate::core::ops::return_units::{credit, decide, Refund, Return};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.RETURN",
@@ -77,8 +77,8 @@ fn parse<'a>(args: &mut Args<'a>, attributes: &mut Attributes<'a>) -> Parsed<(Re
             _ => return Err(CommandError::SYNTAX),
         }
     }
-    let part = match (qty, key) {
-        (Some(qty), Some(token)) => Some(Part { qty, token, late, attributes: None }),
+    let refund = match (qty, key) {
+        (Some(qty), Some(token)) => Some(Refund { qty, token, late, attributes: None }),
         (Some(_), None) => return Err(CommandError::line("ERR QTY needs TOKEN")),
         (None, Some(_)) => return Err(CommandError::line("ERR TOKEN needs QTY")),
         (None, None) if late => return Err(CommandError::line("ERR LATE needs QTY and TOKEN")),
@@ -90,7 +90,7 @@ fn parse<'a>(args: &mut Args<'a>, attributes: &mut Attributes<'a>) -> Parsed<(Re
     if named && keep_usage {
         return Err(CommandError::line("ERR KEEPUSAGE and FOR cannot be given together"));
     }
-    let call = Return { order, part, keep_usage, no_restock };
+    let call = Return { order, refund, keep_usage, no_restock };
     Ok((call, named))
 }
 
@@ -99,8 +99,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let mut attributes = Attributes::default();
     let (mut request, named) = parse(&mut args, &mut attributes)?;
-    if let Some(part) = request.part.as_mut().filter(|_| named) {
-        part.attributes = Some(&attributes);
+    if let Some(refund) = request.refund.as_mut().filter(|_| named) {
+        refund.attributes = Some(&attributes);
     }
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {

@@ -12,13 +12,13 @@ use super::spec::{Access, Arg, ArgKind, Call, KeyPositions, Spec, COUNT_WHAT, FO
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::Count;
 use crate::core::model::quantity::MAX_UNITS;
-use crate::core::model::shifts::{LimitShare, MAX_PEER};
+use crate::core::model::shifts::{LimitQuota, MAX_PEER};
 use crate::core::ops::shift::{decide, Condition, Request};
 
 pub const SPEC: Spec = Spec {
     name: "STOCK.SHIFT",
-    summary: "Shifts units, or a share of a limit, to or from another bucket of a sharded pool.",
-    complexity: "O(log(N)) where N is the number of peers and shares that this pool has shifted.",
+    summary: "Shifts units, or quota of a limit, to or from another bucket of a sharded pool.",
+    complexity: "O(log(N)) where N is the number of peers and quotas that this pool has shifted.",
     since: "0.1.0",
     arity: -5,
     access: Access::Write,
@@ -46,10 +46,10 @@ pub const SPEC: Spec = Spec {
             Shifts are no sales and no deliveries: `sold` and `out` stay as they are. Only units that are \
             available leave. `RECEIVED` says that the peer has them already, since a failover has lost the first \
             call: then they leave in any case, as far as below zero.\n\n\
-            With `LIMIT` a part of the limit's `max` shifts for the values behind `FOR`, one for each \
+            With `LIMIT` quota shifts, a part of the limit's `max`, for the values behind `FOR`, one for each \
             dimension in `by`; the limit is named as in `STOCK.UNLIMIT`. What the policy says stays; what has \
             shifted is added to it. Only what is unused in the current window leaves. `SINCE`, the `since_ms` that \
-            `STOCK.SHIFTS` of the source shows, is needed to receive a share: it does not arrive before.",
+            `STOCK.SHIFTS` of the source shows, is needed to receive quota: it does not arrive before.",
         replies: &[
             reply("[OK, on_hand, available]", "Done: units have shifted."),
             reply("[OK, max, remaining]", "Done, with `LIMIT`: what holds for these values now."),
@@ -61,7 +61,7 @@ pub const SPEC: Spec = Spec {
         ],
         errors: &[
             "ERR: `peer` is the pool's own key; or the pool is unlimited; or it has no such limit, or one that is \
-                unlimited or `PER ORDER`; or it has shifted 10,000 peers and shares.",
+                unlimited or `PER ORDER`; or it has shifted 10,000 peers and quotas.",
         ],
         example: include_str!("examples/shift.txt"),
     },
@@ -75,7 +75,7 @@ const WAYS: &[Arg] = &[Arg::word("to", "TO"), Arg::word("from", "FROM")];
 struct Options<'a> {
     received: bool,
     since_ms: Option<i64>,
-    share: Option<LimitShare>,
+    quota: Option<LimitQuota>,
     named: Option<Named<'a>>,
 }
 
@@ -101,7 +101,7 @@ fn options<'a>(args: &mut Args<'a>) -> Parsed<Options<'a>> {
     match &options.named {
         Some(named) => {
             let identity = identity(named, rolling(per, rolls)?, what.unwrap_or(Count::Units));
-            options.share = Some(LimitShare::new(identity, values(named, value)?));
+            options.quota = Some(LimitQuota::new(identity, values(named, value)?));
         }
         None if per.is_some() || rolls || what.is_some() || value.is_some() => {
             return Err(CommandError::line("ERR PER, ROLLING, COUNT and FOR need LIMIT"));
@@ -136,17 +136,17 @@ fn request<'a>(args: &mut Args<'a>) -> Parsed<Request<'a>> {
     }
     let outside = CommandError::line("ERR total is out of range: 1 to 9007199254740991");
     let total = bounded(args.required()?, 1..=MAX_UNITS, outside)?;
-    let Options { received, since_ms, share, .. } = options(args)?;
+    let Options { received, since_ms, quota, .. } = options(args)?;
     let condition = match (sends, received, since_ms) {
         (true, false, None) => Condition::Free,
         (true, true, None) => Condition::Received,
         (true, _, Some(_)) => return Err(CommandError::line("ERR SINCE needs FROM")),
         (false, true, _) => return Err(CommandError::line("ERR RECEIVED needs TO")),
-        (false, false, Some(_)) if share.is_none() => return Err(CommandError::line("ERR SINCE needs LIMIT")),
-        (false, false, None) if share.is_some() => return Err(CommandError::line("ERR FROM with LIMIT needs SINCE")),
+        (false, false, Some(_)) if quota.is_none() => return Err(CommandError::line("ERR SINCE needs LIMIT")),
+        (false, false, None) if quota.is_some() => return Err(CommandError::line("ERR FROM with LIMIT needs SINCE")),
         (false, false, since_ms) => Condition::Since(since_ms.unwrap_or(0)),
     };
-    Ok(Request { peer, share, total, condition })
+    Ok(Request { peer, quota, total, condition })
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
@@ -154,13 +154,13 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let key = args.required()?;
     let request = request(&mut args)?;
     another(key, request.peer, CommandError::line("ERR a pool cannot shift to or from itself"))?;
-    let share = request.share.clone();
+    let quota = request.quota.clone();
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide(&view(call, handle), request) {
         Ok(change) => {
             commit_and_purge(call, handle, &change);
-            let (first, second) = match &share {
-                Some(share) => max_and_remaining(call, handle, share),
+            let (first, second) = match &quota {
+                Some(quota) => max_and_remaining(call, handle, quota),
                 None => {
                     let pool = call.keys.pool(handle);
                     (on_hand(pool), available(pool))
@@ -175,11 +175,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What holds for the values of a share now.
-fn max_and_remaining(call: &Call<'_>, handle: super::host::Handle, share: &LimitShare) -> (i64, i64) {
+/// What holds for the values of a quota now.
+fn max_and_remaining(call: &Call<'_>, handle: super::host::Handle, quota: &LimitQuota) -> (i64, i64) {
     let view = view(call, handle);
-    let Some(limit) = view.pool.limits().iter().find(|limit| limit.text == share.text) else { return (-1, -1) };
-    let (used, _) = view.usage_of(limit, share.value.as_slice());
-    let cap = limit.cap(share.value.as_slice());
+    let Some(limit) = view.pool.limits().iter().find(|limit| limit.text == quota.text) else { return (-1, -1) };
+    let (used, _) = view.usage_of(limit, quota.value.as_slice());
+    let cap = limit.cap(quota.value.as_slice());
     (cap.shown(), cap.left(used).unwrap_or(-1))
 }

@@ -11,7 +11,7 @@ use crate::core::model::shifts::Shifts;
 pub const SPEC: Spec = Spec {
     name: "STOCK.SHIFTS",
     summary: "Returns what a bucket of a sharded pool has sent to its peers and received from them.",
-    complexity: "O(N) where N is the number of peers and shares that this pool has shifted.",
+    complexity: "O(N) where N is the number of peers and quotas that this pool has shifted.",
     since: "0.1.0",
     arity: 2,
     access: Access::Read,
@@ -55,14 +55,14 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             out.int(value);
         }
         out.bulk(b"limit");
-        match &lane.share {
-            Some(share) => out.bulk(share.text.as_bytes()),
+        match &lane.quota {
+            Some(quota) => out.bulk(quota.text.as_bytes()),
             None => out.nil(),
         }
         out.bulk(b"values");
-        let dims = lane.share.as_ref().map_or(0, |share| share.identity.dims.len());
+        let dims = lane.quota.as_ref().map_or(0, |quota| quota.identity.dims.len());
         out.array(dims);
-        for value in lane.share.iter().flat_map(|share| values(share.value.as_slice(), dims)) {
+        for value in lane.quota.iter().flat_map(|quota| values(quota.value.as_slice(), dims)) {
             out.bulk(value);
         }
     }

@@ -55,8 +55,8 @@ const MOST: i64 = (MOST_POOLS + 2 * MOST_MISSING) as i64;
 type Value = fn(&HotKey) -> u64;
 
 fn of(hot: &HotKey, answer: &str) -> u64 {
-    let place = ANSWERS.iter().position(|name| *name == answer);
-    place.and_then(|place| hot.counts.get(place)).copied().unwrap_or(0)
+    let index = ANSWERS.iter().position(|name| *name == answer);
+    index.and_then(|index| hot.counts.get(index)).copied().unwrap_or(0)
 }
 
 fn value(word: &[u8]) -> Parsed<Value> {

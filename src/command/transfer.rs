@@ -41,7 +41,7 @@ pub const SPEC: Spec = Spec {
         errors: &[
             "CONFLICT: a pool knows the token from an ADD, or from a transfer of another quantity or with another \
             pool.",
-            "ERR: both keys are the same, or a pool is unlimited. Errors of one pool name the place of its key.",
+            "ERR: both keys are the same, or a pool is unlimited. Errors of one pool say which key, counted from 1.",
         ],
         example: include_str!("examples/transfer.txt"),
     },

@@ -92,27 +92,27 @@ fn orders(pool: &Pool, report: &mut Report) {
 }
 
 /// Orders and units of open holds that were found for each usage entry. Numbers of entries have
-/// gaps, so it grows in pieces.
+/// gaps, so it grows in chunks.
 #[derive(Default)]
 struct Counted {
-    pieces: Vec<Vec<(u32, i64)>>,
+    chunks: Vec<Vec<(u32, i64)>>,
 }
 
 impl Counted {
     fn at(&mut self, at: UsageRow) -> &mut (u32, i64) {
-        const PIECE: usize = 1 << 10;
-        let (piece, place) = (at.get() as usize / PIECE, at.get() as usize % PIECE);
-        if self.pieces.len() <= piece {
-            self.pieces.resize_with(piece.saturating_add(1), Vec::new);
+        const CHUNK: usize = 1 << 10;
+        let (chunk, index) = (at.get() as usize / CHUNK, at.get() as usize % CHUNK);
+        if self.chunks.len() <= chunk {
+            self.chunks.resize_with(chunk.saturating_add(1), Vec::new);
         }
         // Just made, and made long enough.
         #[allow(clippy::indexing_slicing)]
-        let piece = &mut self.pieces[piece];
-        if piece.len() <= place {
-            piece.resize(place.saturating_add(1), (0, 0));
+        let chunk = &mut self.chunks[chunk];
+        if chunk.len() <= index {
+            chunk.resize(index.saturating_add(1), (0, 0));
         }
         #[allow(clippy::indexing_slicing)]
-        &mut piece[place]
+        &mut chunk[index]
     }
 }
 
@@ -139,20 +139,20 @@ fn usage(pool: &Pool, report: &mut Report) {
     }
     let mut listed = 0usize;
     let mut indexed = 0usize;
-    let mut check = |list: Vec<UsageRow>, place: EntryState, limit: Option<LimitId>, report: &mut Report| {
+    let mut check = |list: Vec<UsageRow>, state: EntryState, limit: Option<LimitId>, report: &mut Report| {
         for at in list {
             listed = listed.saturating_add(1);
             let Some(entry) = pool.usage.entries.get(at) else { continue };
-            if entry.state != place || limit.is_some_and(|id| id != entry.limit) {
+            if entry.state != state || limit.is_some_and(|id| id != entry.limit) {
                 report.say("usage is in a list of others".into());
             }
             let (refs, least) = *counted.at(at);
             report.equal("the orders of a usage", entry.refs, refs);
             let tuple = entry.value;
             let found = pool.usage.find(pool.salt.usage(entry.limit, tuple), entry.limit, tuple);
-            if place == EntryState::Indexed {
-                if pool.usage.is_older_part(at) {
-                    report.equal("an older part being in the index", found == Some(at), false);
+            if state == EntryState::Indexed {
+                if pool.usage.is_older_sub_window(at) {
+                    report.equal("an older sub-window being in the index", found == Some(at), false);
                 } else {
                     indexed = indexed.saturating_add(1);
                     report.equal("the index of a usage", found.map_or(NONE, Number::get), at.get());
@@ -163,7 +163,7 @@ fn usage(pool: &Pool, report: &mut Report) {
             } else if found == Some(at) {
                 report.say("usage of a window that is over is in the index".into());
             }
-            if entry.refs == 0 && (entry.used == 0 || place == EntryState::Detached) {
+            if entry.refs == 0 && (entry.used == 0 || state == EntryState::Detached) {
                 report.say("usage that counts nothing is kept".into());
             }
         }
@@ -179,7 +179,7 @@ fn usage(pool: &Pool, report: &mut Report) {
             report.say("more was returned than was used".into());
         }
     }
-    report.equal("the parts of rolling windows being right", pool.usage.check_chains(), true);
+    report.equal("the sub-windows of rolling windows being right", pool.usage.check_chains(), true);
     report.equal("the windows of usage being right", pool.usage.entries.check_windows(), true);
     report.equal("the tokens being right", pool.tokens.check_invariants(pool.salt), true);
     report.equal("the number of listed usages", listed, pool.usage.entries.len());
@@ -216,8 +216,8 @@ fn sale(pool: &Pool, report: &mut Report) {
 
 fn shifts(pool: &Pool, report: &mut Report) {
     for limit in &pool.limits {
-        let shifted = pool.shifts().and_then(|shifts| shifts.shares_of(&limit.text));
-        report.equal("the shares of a limit that shifted being right", limit.shifted == shifted, true);
+        let shifted = pool.shifts().and_then(|shifts| shifts.quotas_of(&limit.text));
+        report.equal("the quotas of a limit that shifted being right", limit.shifted == shifted, true);
     }
     let Some(shifts) = pool.shifts() else { return };
     if shifts.is_empty() || shifts.iter().any(|(_, totals)| totals.sent <= 0 && totals.received <= 0) {

@@ -207,10 +207,10 @@ pub unsafe fn all_bytes(strings: &[*mut raw::RedisModuleString], all: &mut Vec<&
     // SAFETY: the pointer is written once, at load.
     let Some(get) = (unsafe { raw::RedisModule_StringPtrLen }) else { absent("RedisModule_StringPtrLen") };
     all.reserve(strings.len());
-    for (&string, place) in strings.iter().zip(all.spare_capacity_mut()) {
+    for (&string, unset) in strings.iter().zip(all.spare_capacity_mut()) {
         let mut len = 0;
         // SAFETY: the string is live; the server writes its length and keeps its bytes in place.
-        place.write(unsafe { std::slice::from_raw_parts(get(string, &mut len).cast(), len) });
+        unset.write(unsafe { std::slice::from_raw_parts(get(string, &mut len).cast(), len) });
     }
     // SAFETY: there is room for all of them, and each has been written.
     unsafe { all.set_len(all.len() + strings.len()) };

@@ -100,7 +100,7 @@ impl Rescan {
         progress
     }
 
-    /// Keeps the place for the next slice.
+    /// Keeps where the next slice goes on.
     pub fn keep_progress(&mut self, progress: ScanProgress) {
         self.progress = Some(progress);
     }

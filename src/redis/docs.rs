@@ -87,9 +87,9 @@ fn key_spec(spec: &Spec) -> raw::RedisModuleCommandKeySpec {
     described
 }
 
-/// The place of the first of counted keys, which is fixed. Servers derive the first key of `COMMAND
-/// INFO` from it, by which clients that know no key specs route a call (go-redis, Ruby's). It is no
-/// key of its own (`NOT_KEY`): `COMMAND GETKEYS` would list it twice.
+/// The position of the first of counted keys, which is fixed. Servers derive the first key of
+/// `COMMAND INFO` from it, by which clients that know no key specs route a call (go-redis, Ruby's).
+/// It is no key of its own (`NOT_KEY`): `COMMAND GETKEYS` would list it twice.
 fn first_key(spec: &Spec, at: u8) -> raw::RedisModuleCommandKeySpec {
     let flags = key_flags(spec) | raw::REDISMODULE_CMD_KEY_NOT_KEY;
     let mut described = raw::RedisModuleCommandKeySpec { flags: flags.into(), ..empty_key_spec() };

@@ -114,7 +114,7 @@ impl Section {
             self.count(c"event_streams_without_group", all.without_group);
             self.count(c"event_streams_lag_unknown", all.lag_unknown);
             self.count(c"event_streams_limit_reached", u64::from(state.event_streams.is_limit_reached()));
-            // Where there are streams, and of no group is it known.
+            // There are streams, and the backlog of no group is known.
             let none = if all.streams > 0 { c"unknown" } else { c"0" };
             self.longest(c"event_longest_stream_entries", c"event_longest_stream_at", all.longest, none);
             self.longest(c"event_longest_lag_entries", c"event_longest_lag_at", all.lag, none);
@@ -130,11 +130,11 @@ impl Section {
             return self.text(at, c"");
         };
         self.count(entries, count);
-        let mut place = format!("db={db},stream={}", stream.escape_ascii());
+        let mut whose = format!("db={db},stream={}", stream.escape_ascii());
         if let Some(group) = group {
-            place.push_str(&format!(",group={}", group.escape_ascii()));
+            whose.push_str(&format!(",group={}", group.escape_ascii()));
         }
-        self.text(at, &CString::new(place).unwrap_or_default());
+        self.text(at, &CString::new(whose).unwrap_or_default());
     }
 
     fn count(&self, name: &CStr, value: u64) {

@@ -39,8 +39,8 @@ impl<'c> Streams<'c> {
         Self { ctx, open: SmallVec::new() }
     }
 
-    /// Appends an entry, and returns its place. `None`: the stream does not take it (the key holds
-    /// another type, its last id is the largest possible, or it is in another slot).
+    /// Appends an entry, and returns its position. `None`: the stream does not take it (the key
+    /// holds another type, its last id is the largest possible, or it is in another slot).
     pub fn append(
         &mut self,
         pool: &OpenKey,
@@ -55,8 +55,8 @@ impl<'c> Streams<'c> {
         let open = self.open(stream)?;
         let mut id = raw::RedisModuleStreamID { ms: 0, seq: 0 };
         let mut flags = raw::REDISMODULE_STREAM_ADD_AUTOID as c_int;
-        if let Append::At(place) = at {
-            id = raw::RedisModuleStreamID { ms: place.id.ms, seq: place.id.seq };
+        if let Append::At(position) = at {
+            id = raw::RedisModuleStreamID { ms: position.id.ms, seq: position.id.seq };
             flags = 0;
         }
         let key = open.handle.as_ptr();

@@ -51,7 +51,7 @@ impl Gauge {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Replaces one share of the sum.
+    /// Replaces what one value adds to the sum.
     fn change(&self, before: u64, after: u64) {
         if before != after {
             self.0.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
@@ -70,12 +70,12 @@ pub struct StoredValue {
     pub scheduled_ms: Option<i64>,
     /// How calls were answered; none before the first. Neither saved nor copied.
     pub stats: Option<Box<PoolStats>>,
-    share: Share,
+    gauged: Gauged,
 }
 
 /// What one value adds to the gauges.
 #[derive(Clone, Copy, Default)]
-struct Share {
+struct Gauged {
     pools: u64,
     partial: u64,
     open_holds: u64,
@@ -91,7 +91,7 @@ struct Share {
 impl StoredValue {
     /// Makes a value, and adds it to the gauges.
     pub fn boxed(stored: StoredPool) -> Box<Self> {
-        let mut value = Box::new(Self { stored, scheduled_ms: None, stats: None, share: Share::default() });
+        let mut value = Box::new(Self { stored, scheduled_ms: None, stats: None, gauged: Gauged::default() });
         value.update_gauges(true);
         value
     }
@@ -102,11 +102,11 @@ impl StoredValue {
     pub fn update_gauges(&mut self, whole: bool) {
         let Some(pool) = self.stored.pool() else {
             let memory_bytes = self.memory_bytes() as u64;
-            return self.set_share(Share { partial: 1, memory_bytes, ..Share::default() });
+            return self.set_gauged(Gauged { partial: 1, memory_bytes, ..Gauged::default() });
         };
         let remembered = pool.remembered();
         let measure = whole || remembered < LARGE_POOL_ORDERS || pool.seq().is_multiple_of(16);
-        self.set_share(Share {
+        self.set_gauged(Gauged {
             pools: 1,
             partial: 0,
             open_holds: pool.open_holds(),
@@ -116,7 +116,7 @@ impl StoredValue {
             suspended: u64::from(pool.is_suspended()),
             short: u64::from(pool.available().is_some_and(|units| units < 0)),
             nearly_full: u64::from(remembered >= NEARLY_FULL.load(Ordering::Relaxed)),
-            memory_bytes: if measure { self.memory_bytes() as u64 } else { self.share.memory_bytes },
+            memory_bytes: if measure { self.memory_bytes() as u64 } else { self.gauged.memory_bytes },
         });
     }
 
@@ -163,29 +163,29 @@ impl StoredValue {
         let size = Size {
             held: pool.map_or(0, Pool::reserved),
             orders: pool.map_or(0, Pool::remembered),
-            memory_bytes: self.share.memory_bytes,
+            memory_bytes: self.gauged.memory_bytes,
         };
         hot_keys.take(db, name, stats, now_ms, size);
     }
 
-    fn set_share(&mut self, now: Share) {
-        POOLS.change(self.share.pools, now.pools);
-        PARTIAL_POOLS.change(self.share.partial, now.partial);
-        OPEN_HOLDS.change(self.share.open_holds, now.open_holds);
-        REMEMBERED_ORDERS.change(self.share.remembered, now.remembered);
-        MEMORY_BYTES.change(self.share.memory_bytes, now.memory_bytes);
-        HELD_UNITS.change(self.share.held, now.held);
-        SOLD_OUT_POOLS.change(self.share.sold_out, now.sold_out);
-        SUSPENDED_POOLS.change(self.share.suspended, now.suspended);
-        SHORT_POOLS.change(self.share.short, now.short);
-        NEARLY_FULL_POOLS.change(self.share.nearly_full, now.nearly_full);
-        self.share = now;
+    fn set_gauged(&mut self, now: Gauged) {
+        POOLS.change(self.gauged.pools, now.pools);
+        PARTIAL_POOLS.change(self.gauged.partial, now.partial);
+        OPEN_HOLDS.change(self.gauged.open_holds, now.open_holds);
+        REMEMBERED_ORDERS.change(self.gauged.remembered, now.remembered);
+        MEMORY_BYTES.change(self.gauged.memory_bytes, now.memory_bytes);
+        HELD_UNITS.change(self.gauged.held, now.held);
+        SOLD_OUT_POOLS.change(self.gauged.sold_out, now.sold_out);
+        SUSPENDED_POOLS.change(self.gauged.suspended, now.suspended);
+        SHORT_POOLS.change(self.gauged.short, now.short);
+        NEARLY_FULL_POOLS.change(self.gauged.nearly_full, now.nearly_full);
+        self.gauged = now;
     }
 }
 
 impl Drop for StoredValue {
     fn drop(&mut self) {
-        self.set_share(Share::default());
+        self.set_gauged(Gauged::default());
     }
 }
 

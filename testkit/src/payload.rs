@@ -27,7 +27,7 @@ pub struct Record {
 const HEADER: u8 = 1;
 const ORDER: u8 = 9;
 const END: u8 = 11;
-/// What has shifted between two buckets: units, or a share of a limit.
+/// What has shifted between two buckets: units, or a quota of a limit.
 const SHIFTS: u8 = 16;
 const REMEMBER: u8 = 20;
 /// An order behind the attributes that it keeps.

@@ -5,7 +5,7 @@
 //! A call may not be made, or may be made without an answer. Movers die between any two calls; old
 //! ones wake again with the plans of a long time ago. Buckets restart through their encoding, shift
 //! to a server with another clock, and fail over to a replica that lacks up to a second. After
-//! every call the units are conserved, to the unit, and so are the shares of limits; at the end
+//! every call the units are conserved, to the unit, and so are the quotas of limits; at the end
 //! everything has arrived, every unit can be sold, and the limits were exact.
 //!
 //! A seed is a whole history: seed modulo 4 says what may happen in it.
@@ -19,7 +19,7 @@ use redis_stock::core::model::order::OrderState;
 use redis_stock::core::model::pool::Pool;
 use redis_stock::core::model::shifts::Shifts;
 use redis_stock::core::verify::verify;
-use stock_balance::{bucket_of, gather, in_flight, level, settle, Ask, Bucket, Kind, Lane, Share, Step};
+use stock_balance::{bucket_of, gather, in_flight, level, settle, Ask, Bucket, Kind, Lane, Quota, Step};
 
 use crate::generate::START_MS;
 use crate::host::Host;
@@ -39,7 +39,7 @@ const LOST_MS: i64 = 1_000;
 pub struct Counts {
     /// Calls to buckets.
     pub calls: u64,
-    /// Shifts of units or shares, both halves.
+    /// Shifts of units or quotas, both halves.
     pub shifts: u64,
     /// Calls of movers that a bucket had seen before, or would not make.
     pub repeated: u64,
@@ -137,8 +137,8 @@ struct World {
     share_asks: Vec<(usize, Ask)>,
     sales: Vec<Sale>,
     orders: u64,
-    /// A failover has lost a share that the peer had received.
-    share_twice: bool,
+    /// A failover has lost a quota that the peer had received.
+    quota_twice: bool,
     counts: Counts,
 }
 
@@ -173,13 +173,13 @@ fn lanes(reply: &Reply) -> Vec<Lane> {
             Some(Reply::Array(values)) => values.iter().map(|one| one.bytes().unwrap_or_default().to_vec()).collect(),
             other => panic!("values, not {other:?}"),
         };
-        let share = match line.field("limit") {
+        let quota = match line.field("limit") {
             Some(Reply::Nil) => None,
-            limit => Some(Share { limit: text(limit), values }),
+            limit => Some(Quota { limit: text(limit), values }),
         };
         Lane {
             peer: text(line.field("peer")),
-            share,
+            quota,
             sent: number(line.field("sent")),
             received: number(line.field("received")),
             since_ms: number(line.field("since_ms")),
@@ -218,7 +218,7 @@ impl World {
             share_asks: Vec::new(),
             sales: Vec::new(),
             orders: 0,
-            share_twice: false,
+            quota_twice: false,
             counts: Counts::default(),
             rng,
         };
@@ -401,7 +401,7 @@ impl World {
         let Some(answer) = self.call(at, &words(&format!("STOCK.SHIFTS {key}"))) else {
             return i64::from(u32::MAX) << 20;
         };
-        let found = lanes(&answer).into_iter().find(|lane| lane.peer == step.peer && lane.share == step.share);
+        let found = lanes(&answer).into_iter().find(|lane| lane.peer == step.peer && lane.quota == step.quota);
         found.map_or(1, |lane| lane.since_ms.max(1))
     }
 
@@ -435,8 +435,8 @@ impl World {
         mover.asked.append(&mut self.asks);
         mover.steps = level(&seen, &std::mem::take(&mut mover.asked)).into();
         if let Some((region, ask)) = mover.share_asked.take() {
-            let share = Share { limit: self.limit_text(), values: vec![REGIONS[region].into()] };
-            mover.steps.extend(gather(&seen, &share, &free, ask));
+            let quota = Quota { limit: self.limit_text(), values: vec![REGIONS[region].into()] };
+            mover.steps.extend(gather(&seen, &quota, &free, ask));
         }
     }
 
@@ -492,9 +492,9 @@ impl World {
             let pool = self.pool(at);
             let lanes = pool.shifts().into_iter().flat_map(Shifts::iter).map(|(lane, totals)| Lane {
                 peer: String::from_utf8_lossy(lane.peer.as_slice()).into_owned(),
-                share: lane.share.as_ref().map(|share| Share {
-                    limit: share.text.to_string(),
-                    values: vec![share.value.as_slice().to_vec()],
+                quota: lane.quota.as_ref().map(|quota| Quota {
+                    limit: quota.text.to_string(),
+                    values: vec![quota.value.as_slice().to_vec()],
                 }),
                 sent: totals.sent,
                 received: totals.received,
@@ -534,8 +534,8 @@ impl World {
         assert_eq!(on_hand + out + on_their_way - twice, put_in, "units");
         if self.lossy {
             self.counts.twice = self.counts.twice.max(twice.unsigned_abs());
-            let shares = settle(&seen).into_iter().any(|step| step.kind == Kind::TakeOff && step.share.is_some());
-            self.share_twice |= shares;
+            let quotas = settle(&seen).into_iter().any(|step| step.kind == Kind::TakeOff && step.quota.is_some());
+            self.quota_twice |= quotas;
         } else {
             assert_eq!((twice, short), (0, 0), "nothing is there twice, and nothing is missing");
             assert!(out + held <= put_in, "{out} sold and {held} held of {put_in}");
@@ -545,13 +545,13 @@ impl World {
             let allowed: i64 = (0..self.shards.len())
                 .map(|at| {
                     let limit = self.pool(at).limits().iter().find(|one| *one.text == *limit).expect("it is there");
-                    limit.share(region.as_bytes()).expect("a number")
+                    limit.quota(region.as_bytes()).expect("a number")
                 })
                 .sum();
-            let of_it = |lane: &Lane| lane.share.as_ref().is_some_and(|share| share.values == [region.as_bytes()]);
+            let of_it = |lane: &Lane| lane.quota.as_ref().is_some_and(|quota| quota.values == [region.as_bytes()]);
             let all = seen.iter().flat_map(|bucket| &bucket.lanes).filter(|lane| of_it(lane));
             let open: i64 = all.map(|lane| lane.sent - lane.received).sum();
-            assert_eq!(allowed + open, self.whole, "the share of {region}");
+            assert_eq!(allowed + open, self.whole, "the quota of {region}");
         }
     }
 
@@ -586,7 +586,7 @@ impl World {
                 }
             }
             let most = windows.values().max().copied().unwrap_or(0);
-            assert!(self.share_twice || most <= self.whole, "{most} of {} in {region}, {:?}", self.whole, self.window);
+            assert!(self.quota_twice || most <= self.whole, "{most} of {} in {region}, {:?}", self.whole, self.window);
         }
     }
 

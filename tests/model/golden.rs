@@ -74,7 +74,7 @@ const SINCE_2: &[(i64, &str)] = &[
     (31_002, "RESERVE k remembering 1 FOR user u7 region r1 email u7@shop.test"),
     (31_003, "RESERVE k remembering-two 2 FOR user u8 store s1 email u8@shop.test"),
     (31_004, "CONFIRM k remembering"),
-    // Units and shares of limits between buckets.
+    // Units and quotas of limits between buckets.
     (31_010, "SHIFT k TO {b1}k 40"),
     (31_011, "SHIFT k FROM {b1}k 30"),
     (31_012, "SHIFT k TO {b2}k 7 LIMIT user PER DAY FOR u1"),

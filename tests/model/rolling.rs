@@ -83,7 +83,7 @@ fn no_span_holds_more_than_max_and_units_come_back_on_time() {
             let check = format!("CHECK k {qty} FOR user u");
             assert_eq!(word(&mut host, resets_ms - 1, &check), "LIMITED", "{answer:?}");
             assert_eq!(word(&mut host, resets_ms, &check), "OK", "{answer:?}");
-            // The exact moment, had every unit its own: at most a part of the span before.
+            // The exact moment, had every unit its own: at most a sub-window of the span before.
             let ends = taken.iter().map(|(at_ms, _)| at_ms + span_ms).filter(|at_ms| *at_ms > now_ms);
             let exact_ms = ends.into_iter().find(|at_ms| in_span(*at_ms) + qty <= MAX);
             assert!(
@@ -125,7 +125,7 @@ fn a_value_has_65_parts_at_most_and_they_end() {
 }
 
 #[test]
-fn units_go_back_to_the_part_that_counted_them() {
+fn units_go_back_to_the_sub_window_that_counted_them() {
     let mut host = host(&["SET k 100", "LIMIT k user 5 PER 64 ROLLING"]);
     let say = |host: &mut Host, after_ms: i64, text: &str| word(host, START_MS + after_ms, text);
     let used = |host: &mut Host, after_ms: i64| {
@@ -141,11 +141,11 @@ fn units_go_back_to_the_part_that_counted_them() {
     // The first two come back after 65 s, the one of 20 s after 85 s; what was released does not come back again.
     assert_eq!((used(&mut host, 64_999), used(&mut host, 65_000)), (3, 1));
     assert_eq!((used(&mut host, 84_999), used(&mut host, 85_000)), (1, 0));
-    // Units of a part that is over are given up without effect.
+    // Units of a sub-window that is over are given up without effect.
     assert_eq!(say(&mut host, 70_000, "RESERVE k e 4 EX 9999 FOR user u"), "OK");
     assert_eq!(say(&mut host, 70_000, "RELEASE k a"), "OK");
     assert_eq!(used(&mut host, 70_000), 5);
-    // A return of paid units, and an order that grows: all of it counts in the part of that time.
+    // A return of paid units, and an order that grows: all of it counts in the sub-window of that time.
     assert_eq!(say(&mut host, 71_000, "CONFIRM k c"), "OK");
     assert_eq!(say(&mut host, 72_000, "RETURN k c"), "OK");
     assert_eq!(used(&mut host, 72_000), 4);
@@ -172,25 +172,26 @@ fn a_removed_rolling_limit_leaves_nothing_behind() {
     assert_eq!(usages(&host), 0);
 }
 
-/// What a limit costs that everybody shares, when its value has as many parts as it can have: each call adds them up.
+/// What a limit costs that everybody shares, when its value has as many sub-windows as it can have: each call adds
+/// them up.
 /// `cargo test --test model -- --ignored --nocapture --exact rolling::a_shared_limit_with_all_its_parts`
 #[test]
 #[ignore = "a measurement"]
-fn a_shared_limit_with_all_its_parts() {
+fn a_shared_limit_with_all_its_sub_windows() {
     const CALLS: usize = 20_000;
     const ROUNDS: usize = 7;
     // Nanoseconds of a call, the least of some rounds.
-    let cost = |limit: &str, parts: usize, read: bool| {
+    let cost = |limit: &str, sub_windows: usize, read: bool| {
         let mut host = host(&["SET k 1000000000"]);
         if !limit.is_empty() {
             call(&mut host, START_MS, &format!("LIMIT k * 1000000000 PER {limit}"));
         }
-        for part in 0..parts {
-            call(&mut host, START_MS + part as i64 * 1_000, &format!("RESERVE k part-{part} 1 EX 900"));
+        for sub_window in 0..sub_windows {
+            call(&mut host, START_MS + sub_window as i64 * 1_000, &format!("RESERVE k order-{sub_window} 1 EX 900"));
         }
-        let now_ms = START_MS + parts.max(1) as i64 * 1_000 - 1;
+        let now_ms = START_MS + sub_windows.max(1) as i64 * 1_000 - 1;
         if limit == "64 ROLLING" {
-            assert_eq!(usages(&host), parts);
+            assert_eq!(usages(&host), sub_windows);
         }
         let mut round = |round: usize| {
             let words = |n: usize| match read {
@@ -208,12 +209,12 @@ fn a_shared_limit_with_all_its_parts() {
         };
         (0..ROUNDS).map(&mut round).min().unwrap_or_default()
     };
-    for (name, limit, parts) in [
+    for (name, limit, sub_windows) in [
         ("no limit", "", 0),
         ("PER 64", "64", 1),
-        ("PER 64 ROLLING, one part", "64 ROLLING", 1),
-        ("PER 64 ROLLING, 65 parts", "64 ROLLING", 65),
+        ("PER 64 ROLLING, one sub-window", "64 ROLLING", 1),
+        ("PER 64 ROLLING, 65 sub-windows", "64 ROLLING", 65),
     ] {
-        println!("{name}: RESERVE {} ns, CHECK {} ns", cost(limit, parts, false), cost(limit, parts, true));
+        println!("{name}: RESERVE {} ns, CHECK {} ns", cost(limit, sub_windows, false), cost(limit, sub_windows, true));
     }
 }

@@ -202,7 +202,7 @@ fn a_server_that_cannot_be_asked_is_left_as_it_is() {
     service.stop();
     // Stopped, with data that it would not read with the module on.
     service.refuses(&[], "", "would start empty");
-    let mut client = log_in(service.start());
+    log_in(service.start());
     // The password of the configuration.
     let output = service.enable(&[], "");
     assert!(service.is_on(), "{output:?}");

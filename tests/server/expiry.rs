@@ -232,18 +232,25 @@ fn a_replica_does_not_expire_by_itself() {
     r.verify("k");
 }
 
-#[test]
-fn after_a_promotion() {
+/// A replica that is promoted, since its primary died with a hold that falls due in `ms`: the hold's deadline, and the
+/// digest of its pool `k`.
+fn promoted(arguments: &[&str], ms: i64) -> (Server, i64, String) {
     let mut primary = Server::on_port(&[]);
-    let replica = Server::replica_of(&primary, &[]);
+    let replica = Server::replica_of(&primary, arguments);
     primary.client().pause_background();
-    let (deadline, digest) = held(&mut primary.client(), 400);
+    let (deadline, digest) = held(&mut primary.client(), ms);
     replica.catch_up(&primary);
     primary.kill();
     let mut r = replica.client();
     assert_eq!(r.digest("k"), digest);
     r.expect("REPLICAOF NO ONE", "OK");
-    comes_back(&mut r, "k", &digest);
+    (replica, deadline, digest)
+}
+
+#[test]
+fn after_a_promotion() {
+    let (replica, deadline, digest) = promoted(&[], 400);
+    comes_back(&mut replica.client(), "k", &digest);
     assert!(now_ms() >= deadline);
 }
 
@@ -365,14 +372,8 @@ fn a_pause_of_expiry() {
 
 #[test]
 fn the_grace_after_a_promotion() {
-    let mut primary = Server::on_port(&[]);
-    let replica = Server::replica_of(&primary, &["--stock.failover-grace-ms", "60000"]);
-    primary.client().pause_background();
-    let (deadline, digest) = held(&mut primary.client(), 300);
-    replica.catch_up(&primary);
-    primary.kill();
+    let (replica, deadline, digest) = promoted(&["--stock.failover-grace-ms", "60000"], 300);
     let mut r = replica.client();
-    r.expect("REPLICAOF NO ONE", "OK");
     pass(deadline + 300);
     assert_eq!(r.digest("k"), digest);
     r.expect_pool("k", "reserved=4 available=6");
@@ -387,14 +388,8 @@ fn the_grace_after_a_promotion() {
 /// Within the grace RELEASE of a due hold returns it as the expiry that it is.
 #[test]
 fn release_within_the_grace() {
-    let mut primary = Server::on_port(&[]);
-    let replica = Server::replica_of(&primary, &["--stock.failover-grace-ms", "60000"]);
-    primary.client().pause_background();
-    let (deadline, _) = held(&mut primary.client(), 200);
-    replica.catch_up(&primary);
-    primary.kill();
+    let (replica, deadline, _) = promoted(&["--stock.failover-grace-ms", "60000"], 200);
     let mut r = replica.client();
-    r.expect("REPLICAOF NO ONE", "OK");
     pass(deadline);
     r.expect("STOCK.RELEASE k o", "[OK, 0, 10]");
     r.expect("STOCK.RELEASE k o", "[EXISTS, k, released, 4, 0, 0]");

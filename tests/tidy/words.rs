@@ -71,7 +71,14 @@ const PHRASES_IN_SRC: &[(&str, &str)] = &[
     ("look_again", "invalidate"),
     ("over_ms", "next_expiry_ms"),
     ("stands twice", "is a duplicate"),
+    ("share of a limit", "quota (what a bucket has of its max), or usage"),
+    ("shares of a limit", "quotas, or usage"),
+    ("part of a rolling window", "sub-window"),
 ];
+
+/// Retired as names in the code of `src`: one word meant the index of a limit, the position of an
+/// entry in a stream, the list that holds a usage entry, and more. Comments may say "in place of".
+const NAMES_IN_SRC: &[(&str, &str)] = &[("place", "index, position or state"), ("places", "indexes or positions")];
 
 /// The longest line of code and of comments, in characters.
 const CODE: usize = 120;
@@ -97,7 +104,17 @@ fn fault(line: &str, in_src: bool) -> Option<String> {
         };
         parts(line).iter().find_map(is_retired)
     };
-    phrase.or_else(word).map(|(word, instead)| format!("`{word}` is retired: {instead}"))
+    let name = || {
+        let named = if in_src && !is_comment { parts(&names_of(line)) } else { Vec::new() };
+        named.iter().find_map(|part| NAMES_IN_SRC.iter().find(|(name, _)| part == name))
+    };
+    phrase.or_else(word).or_else(name).map(|(word, instead)| format!("`{word}` is retired: {instead}"))
+}
+
+/// The code of a line, without its strings and without the comment behind it.
+fn names_of(line: &str) -> String {
+    let code = line.split(" // ").next().unwrap_or(line);
+    code.split('"').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
 /// The words of a line in lower case; names in `snake_case` and `CamelCase` in their parts.
@@ -125,7 +142,18 @@ fn retired_words_are_found_in_names_and_prose() {
     {
         assert!(fault(line, true).is_some(), "{line}");
     }
-    for line in ["let toldest = 1;", "/// A pool.", "retold"] {
+    for line in ["let place = 1;", "fn place_of(", "struct PlaceOf;", "a share of a limit"] {
+        assert!(fault(line, true).is_some(), "{line}");
+    }
+    for line in [
+        "let toldest = 1;",
+        "/// A pool.",
+        "retold",
+        "// in place of it",
+        "\"its place\"",
+        "placed_ms",
+        "x; // its place",
+    ] {
         assert_eq!(fault(line, true), None);
     }
     assert!(fault("let agenda = 1;", false).is_some() && fault("let told = 1;", false).is_none());

@@ -67,7 +67,7 @@ fn calls(servers: &[Server], sizes: &Sizes, section: &mut Section) -> Result<f64
     section.line(&format!(
         "RESERVE with 3 limits, {} calls a bucket and round, {} rounds in turns, {WIDTH} connections with \
          {DEPTH} calls in flight for each bucket, all buckets at once; a call's CPU time is that of its \
-         server's main thread. In the buckets units and shares of each region have shifted.\n",
+         server's main thread. In the buckets units and quotas of each region have shifted.\n",
         sizes.calls, sizes.rounds
     ));
     section.line("| | calls per CPU second and server | beside one pool, same round |\n|---|---|---|");
@@ -120,7 +120,7 @@ fn round(servers: &[Server], buckets: &[(String, usize, usize)], sizes: &Sizes) 
     Ok(rates.iter().sum::<f64>() / rates.len() as f64)
 }
 
-/// Units, and the shares of all regions, shift round in a circle, as a balancer leaves them.
+/// Units, and the quotas of all regions, shift round in a circle, as a balancer leaves them.
 fn shift_some(servers: &[Server], buckets: &[(String, usize, usize)]) -> Result<()> {
     if buckets.len() < 2 {
         return Ok(());
@@ -133,9 +133,9 @@ fn shift_some(servers: &[Server], buckets: &[(String, usize, usize)]) -> Result<
         target.say(&format!("STOCK.SHIFT {to} FROM {from} 1000"))?;
         for region in 0..ids::REGIONS {
             let region = String::from_utf8_lossy(&ids::region(region)).into_owned();
-            let share = format!("LIMIT region PER DAY FOR {region}");
-            source.say(&format!("STOCK.SHIFT {from} TO {to} 1000 {share}"))?;
-            target.say(&format!("STOCK.SHIFT {to} FROM {from} 1000 SINCE 1 {share}"))?;
+            let quota = format!("LIMIT region PER DAY FOR {region}");
+            source.say(&format!("STOCK.SHIFT {from} TO {to} 1000 {quota}"))?;
+            target.say(&format!("STOCK.SHIFT {to} FROM {from} 1000 SINCE 1 {quota}"))?;
         }
     }
     Ok(())

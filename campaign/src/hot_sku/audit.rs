@@ -134,7 +134,7 @@ impl End<'_> {
         });
     }
 
-    /// Of a user always; of a promotion, which is divided, where no failover has lost a share.
+    /// Of a user always; of a promotion, which is divided, where no failover has lost a quota.
     fn limits_have_held(&self, orders: &[Order]) {
         let mut users: BTreeMap<&str, i64> = BTreeMap::new();
         let mut promotions: BTreeMap<&str, i64> = BTreeMap::new();

@@ -28,7 +28,7 @@ pub fn run(bounds: &Bounds, ledger: &Ledger) -> u64 {
 fn text(rounds: u64, counts: &Counts) -> Option<String> {
     let text = format!(
         "{} sales of {BUCKETS} buckets on {PRIMARIES} primaries: {} orders paid, {} units; {} orders got \
-         units or a share of another bucket, in at most {} ms where nothing was down; {} balancers killed, \
+         units or a quota of another bucket, in at most {} ms where nothing was down; {} balancers killed, \
          {} primaries killed whose replica took over, {} killed and started again, {} handed over, {} slots \
          of buckets moved; in {} sales nothing was lost; {} payments lost by failovers and repeated, {} of \
          them refunded, {} units owed after one, {} buyers sent away during one; oversold and undersold \

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
-use stock_balance::{Bucket, Lane, Share};
+use stock_balance::{Bucket, Lane, Quota};
 use testkit::shopper::Shopper;
 use testkit::{status_word, Value};
 
@@ -95,7 +95,7 @@ fn lane(line: &Value) -> Lane {
     let values = || line.field("values").items().iter().map(|value| value.text().into_bytes()).collect();
     Lane {
         peer: line.field("peer").text(),
-        share: (limit != Value::Nil).then(|| Share { limit: limit.text(), values: values() }),
+        quota: (limit != Value::Nil).then(|| Quota { limit: limit.text(), values: values() }),
         sent: line.field("sent").int(),
         received: line.field("received").int(),
         since_ms: line.field("since_ms").int(),

@@ -29,7 +29,7 @@ const ROUNDS: u64 = 10;
 pub struct Counts {
     pub paid: u64,
     pub units: i64,
-    /// Orders that found units, or a share, of another bucket.
+    /// Orders that found units, or a quota, of another bucket.
     pub asked: u64,
     /// Of these, how long the slowest waited while nothing was down.
     pub slowest_ms: u64,

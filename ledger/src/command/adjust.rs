@@ -29,8 +29,9 @@ pub struct Request {
     pub token: String,
 }
 
-/// Adjusts, and prints what is on hand. Each error says by which token the call can be made again, but
-/// for one of the database that refuses: nothing was done, and the same call would be refused again.
+/// Adjusts, and prints what is on hand. Each error says by which token the call can be made again,
+/// but for one of the database that refuses: nothing was done, and the same call would be refused
+/// again.
 pub async fn adjust(config: &Config, request: &Request) -> Result<()> {
     let again = || format!("to go on, repeat with --token {}", request.token);
     let db = Db::open_prepared(config).await.with_context(again)?;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::bar;
 use super::old_epochs::old_epochs;
-use crate::buckets::part;
+use crate::buckets::even_part;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::db::{is_conflict, Db, Dialect, Tx};
@@ -202,7 +202,9 @@ async fn load_page(
         let all = config.pools_of(sku);
         let count = all.len();
         pools.extend(
-            all.into_iter().enumerate().map(|(at, pool)| (pool, sku.as_str(), part(stock_row.quantity, at, count))),
+            all.into_iter()
+                .enumerate()
+                .map(|(at, pool)| (pool, sku.as_str(), even_part(stock_row.quantity, at, count))),
         );
     }
     leave_empty(work, redis, &mut pools).await?;

@@ -52,9 +52,9 @@ fn reference(position: &Position, pool: Option<&Pool>, back: Option<bool>) -> Re
     }
 }
 
-/// RECONCILE of these pools, and of those that share a row with one of them, from one snapshot. Their
-/// rows are held meanwhile: of two that reconcile the same pool, the one with the later snapshot
-/// comes later in Redis, too.
+/// RECONCILE of these pools, and of those that share a row with one of them, from one snapshot.
+/// Their rows are held meanwhile: of two that reconcile the same pool, the one with the later
+/// snapshot comes later in Redis, too.
 pub async fn reconcile_some(
     db: &Db,
     tx: &mut Tx,
@@ -218,7 +218,8 @@ pub async fn reconcile(config: &Config, pools: &[String], dry_run: bool) -> Resu
             let Some((last, _)) = page.last() else { break };
             after.clone_from(last);
             let mut names: BTreeSet<&str> = page.iter().map(|(pool, _)| pool.as_str()).collect();
-            // Campaign caps and the like have no stock row. Buckets of one row may stand in two pages.
+            // Campaign caps and the like have no stock row. Buckets of one row may stand in two
+            // pages.
             names.retain(|pool| config.sku(pool).is_some_and(|sku| !rows_done.contains(&sku)));
             portion(&db, &mut redis, config, &names, dry_run, &mut report).await?;
             rows_done.extend(names.iter().filter_map(|pool| config.buckets.find(pool)).map(|(sku, _)| sku));

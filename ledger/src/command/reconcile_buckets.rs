@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Result;
 
 use super::reconcile_report::Report;
-use crate::buckets::part;
+use crate::buckets::even_part;
 use crate::config::Config;
 use crate::projection::Position;
 use crate::redis_client::pools::Reconciled;
@@ -102,12 +102,12 @@ fn all_done(
     (done.len() == asked.len()).then_some(done)
 }
 
-/// By how much each bucket changes, when all together change by `drift`: what is missing is divided,
-/// what is too much is taken from those that have most.
+/// By how much each bucket changes, when all together change by `drift`: what is missing is
+/// divided, what is too much is taken from those that have most.
 fn corrections(drift: i64, on_hand: &[i64]) -> Vec<i64> {
     let count = on_hand.len();
     if drift >= 0 {
-        return (0..count).map(|number| part(drift, number, count)).collect();
+        return (0..count).map(|number| even_part(drift, number, count)).collect();
     }
     let mut corrections = vec![0i64; count];
     let mut left = drift.saturating_neg();

@@ -133,9 +133,9 @@ async fn try_file(options: &SqliteConnectOptions, session: &[String]) -> Result<
     connection.close().await
 }
 
-/// What was asked of a pool, with the reason where it had no connection to give. A server that refuses
-/// (it is down, it starts, it has too many clients) the pool asks until its patience ends, and then it
-/// tells of its patience only.
+/// What was asked of a pool, with the reason where it had no connection to give. A server that
+/// refuses (it is down, it starts, it has too many clients) the pool asks until its patience ends,
+/// and then it tells of its patience only.
 async fn with_reason<T, O: ConnectOptions>(asked: Result<T>, options: &O) -> Result<T>
 where
     O::Connection: Sized,

@@ -136,8 +136,8 @@ impl Db {
         Tx::begin(&self.pool, &self.begin, &self.generation).await
     }
 
-    /// Gives all connections up, so that the next ones reach whoever serves now: behind a proxy or a
-    /// moving address that is another server.
+    /// Gives all connections up, so that the next ones reach whoever serves now: behind a proxy or
+    /// a moving address that is another server.
     pub async fn give_up_connections(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
         while let Some(connection) = self.pool.try_acquire() {

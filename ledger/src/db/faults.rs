@@ -65,7 +65,8 @@ pub fn is_unavailable(error: &anyhow::Error) -> bool {
     // when the disk is full.
     const CODES: [&str; 13] =
         ["1040", "1053", "1927", "25P03", "58030", "1021", "1026", "1030", "1114", "1037", "1041", "1142", "1143"];
-    // Connection failures, no more of something (a disk, memory, connections), shutting down, files.
+    // Connection failures, no more of something (a disk, memory, connections), shutting down,
+    // files.
     const CLASSES: [&str; 4] = ["08", "53", "57P", "58"];
     const SQLITE_IOERR: u32 = 10;
     const SQLITE_FULL: u32 = 13;
@@ -171,8 +172,8 @@ mod tests {
     #[test]
     fn what_is_no_fault_of_a_row_is_told_apart() {
         let error = |code| anyhow::Error::from(sqlx::Error::Database(Box::new(Answer(code)))).context("a batch");
-        // Shutting down, crashed, starting; ended while idle; no disk, memory or connections left; a
-        // file that cannot be written; a connection that broke.
+        // Shutting down, crashed, starting; ended while idle; no disk, memory or connections left;
+        // a file that cannot be written; a connection that broke.
         for code in ["57P01", "57P02", "57P03", "25P03", "53100", "53200", "53300", "58030", "08006"] {
             assert!(is_unavailable(&error(code)) && !is_contention(&error(code)), "{code}");
         }
@@ -180,7 +181,8 @@ mod tests {
         for code in ["40001", "40P01", "55P03"] {
             assert!(is_contention(&error(code)) && !is_unavailable(&error(code)), "{code}");
         }
-        // A CHECK, a number out of range, an exception of a trigger, a statement that took too long.
+        // A CHECK, a number out of range, an exception of a trigger, a statement that took too
+        // long.
         for code in ["23514", "22003", "P0001", "57014"] {
             assert!(!is_unavailable(&error(code)) && !is_conflict(&error(code)), "{code}");
         }

@@ -1,7 +1,7 @@
 //! Many rows in few statements. PostgreSQL takes a column as one array: a batch of any size is one
-//! statement, whose text is always the same. The others take rows of places, in few sizes, so that
-//! prepared statements are used again; where a row may stand there twice without harm, the last
-//! one fills a statement up.
+//! statement, whose text is always the same. The others take rows of placeholders, in few sizes, so
+//! that prepared statements are used again; where a row may stand there twice without harm, the
+//! last one fills a statement up.
 
 use anyhow::Result;
 
@@ -43,16 +43,16 @@ impl Db {
             Existing::Fail => sliced(rows).map(|some| (some, some.len())).collect(),
             Existing::Keep(_) | Existing::Replace(_) => filled(rows).collect(),
         };
-        for (some, places) in portions {
-            let sql = self.dialect.insert_rows(table, columns, *existing, places);
-            let values: Vec<Value<'q>> = repeated(some, places).flat_map(&values).collect();
+        for (some, placeholders) in portions {
+            let sql = self.dialect.insert_rows(table, columns, *existing, placeholders);
+            let values: Vec<Value<'q>> = repeated(some, placeholders).flat_map(&values).collect();
             query(&sql).bind_all(values).execute(tx).await?;
         }
         Ok(())
     }
 
-    /// Rows of `select` whose `columns` are one of the keys. `then` stands behind the condition, where
-    /// the key is one column; several columns are a unique key.
+    /// Rows of `select` whose `columns` are one of the keys. `then` stands behind the condition,
+    /// where the key is one column; several columns are a unique key.
     pub(super) async fn fetch_among<'q, T, const N: usize>(
         &self,
         tx: &mut Tx,
@@ -103,20 +103,20 @@ impl Db {
             let statement = (!keys.is_empty()).then(|| (sql, transposed(keys.iter().map(values))));
             return statement.into_iter().collect();
         }
-        let statement = |(some, places): Portion<'q, T>| {
-            let sql = format!("{start} WHERE {}{then}", among_places(self.dialect, &columns, places));
-            (sql, repeated(some, places).flat_map(&values).collect())
+        let statement = |(some, placeholders): Portion<'q, T>| {
+            let sql = format!("{start} WHERE {}{then}", among_placeholders(self.dialect, &columns, placeholders));
+            (sql, repeated(some, placeholders).flat_map(&values).collect())
         };
         filled(keys).map(statement).collect()
     }
 }
 
-/// Rows for one statement, and how many places it has.
+/// Rows for one statement, and how many placeholders it has.
 type Portion<'q, T> = (&'q [T], usize);
 
 /// The rows, and the last one again until there are so many.
-pub(super) fn repeated<T>(rows: &[T], places: usize) -> impl Iterator<Item = &T> {
-    rows.iter().chain(rows.last().into_iter().cycle()).take(places)
+pub(super) fn repeated<T>(rows: &[T], placeholders: usize) -> impl Iterator<Item = &T> {
+    rows.iter().chain(rows.last().into_iter().cycle()).take(placeholders)
 }
 
 /// Rows as columns.
@@ -131,27 +131,27 @@ fn transposed<'q, const N: usize>(rows: impl Iterator<Item = [Value<'q>; N]>) ->
     columns
 }
 
-/// Each row by its whole key, which is unique: PostgreSQL would read a whole table rather than look up
-/// a thousand pairs in it, and a table of order lines grows.
+/// Each row by its whole key, which is unique: PostgreSQL would read a whole table rather than look
+/// up a thousand pairs in it, and a table of order lines grows.
 fn each_by_its_key(select: &str, columns: &[&str]) -> String {
-    let places = vec!["?"; columns.len()].join(",");
+    let placeholders = vec!["?"; columns.len()].join(",");
     let names: Vec<String> = (0..columns.len()).map(|n| format!("k{n}")).collect();
     let same: Vec<String> =
         columns.iter().zip(&names).map(|(column, name)| format!("{column} = asked.{name}")).collect();
     format!(
-        "SELECT found.* FROM unnest({places}) AS asked ({}) CROSS JOIN LATERAL ({select} WHERE {} LIMIT 1) AS found",
+        "SELECT found.* FROM unnest({placeholders}) AS asked ({}) CROSS JOIN LATERAL ({select} WHERE {} LIMIT 1) AS found",
         names.join(","),
         same.join(" AND ")
     )
 }
 
-fn among_places(dialect: Dialect, columns: &[&str], places: usize) -> String {
+fn among_placeholders(dialect: Dialect, columns: &[&str], placeholders: usize) -> String {
     match columns {
-        [column] => format!("{column} IN ({})", vec!["?"; places].join(",")),
+        [column] => format!("{column} IN ({})", vec!["?"; placeholders].join(",")),
         _ => {
             let row = format!("({})", vec!["?"; columns.len()].join(","));
             let values = if dialect == Dialect::Sqlite { "VALUES " } else { "" };
-            format!("({}) IN ({values}{})", columns.join(", "), vec![row; places].join(","))
+            format!("({}) IN ({values}{})", columns.join(", "), vec![row; placeholders].join(","))
         }
     }
 }

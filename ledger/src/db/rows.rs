@@ -102,9 +102,9 @@ impl Db {
         Ok(())
     }
 
-    /// What whoever tells Redis about pools writes before, so that of two who do it at two nodes of a
-    /// Galera cluster one is refused at its COMMIT, and tells again what the rows say by then: locks of
-    /// one node are not seen at the other.
+    /// What whoever tells Redis about pools writes before, so that of two who do it at two nodes of
+    /// a Galera cluster one is refused at its COMMIT, and tells again what the rows say by then:
+    /// locks of one node are not seen at the other.
     pub async fn take_turns(&self, tx: &mut Tx, pools: &BTreeSet<&str>) -> Result<()> {
         if !self.is_cluster {
             return Ok(());
@@ -155,8 +155,8 @@ impl Db {
     /// stays as it is.
     ///
     /// # Errors
-    /// With `all_new`, which costs less: somebody else has written one meanwhile, and nothing more can
-    /// be done in this transaction.
+    /// With `all_new`, which costs less: somebody else has written one meanwhile, and nothing more
+    /// can be done in this transaction.
     pub async fn start_positions(&self, tx: &mut Tx, positions: &[(&str, Position)], all_new: bool) -> Result<()> {
         if all_new && self.dialect == Dialect::Postgres {
             let rows = positions.iter().map(|(pool, position)| position_values(pool, position));

@@ -62,10 +62,10 @@ impl Db {
             return Ok(query(&sql).bind(column(skus.iter().copied())).fetch_all(tx).await?);
         }
         let mut rows = Vec::with_capacity(skus.len());
-        for (some, places) in filled(skus) {
-            let keys = vec![self.shape.key_place(); places].join(",");
+        for (some, placeholders) in filled(skus) {
+            let keys = vec![self.shape.key_placeholder(); placeholders].join(",");
             let sql = select(format!("IN ({keys})"));
-            let values = repeated(some, places).map(|sku| Value::from(*sku));
+            let values = repeated(some, placeholders).map(|sku| Value::from(*sku));
             rows.extend(query(&sql).bind_all(values).fetch_all(tx).await?);
         }
         Ok(rows)
@@ -80,7 +80,7 @@ impl Db {
     ) -> Result<Vec<(String, ReadRow)>> {
         let stock = &self.stock;
         let (columns, table, key) = (self.stock_columns(), &stock.table, &stock.key);
-        let behind = after.map_or(String::new(), |_| format!("WHERE {key} > {}", self.shape.key_place()));
+        let behind = after.map_or(String::new(), |_| format!("WHERE {key} > {}", self.shape.key_placeholder()));
         let sql = format!("SELECT {columns} FROM {table} {behind} ORDER BY {key} LIMIT ?");
         let sql = self.dialect.placeholders(&sql);
         let mut query = query(&sql);
@@ -174,13 +174,14 @@ impl Db {
         // stock row.
         let seen = stock.version.as_ref().unwrap_or(quantity);
         let next = stock.version.as_ref().map(|v| format!(", {v} = t.{v} + 1")).unwrap_or_default();
-        let (k, q) = (shape.key_place(), shape.quantity_place());
-        let s = if stock.version.is_some() { shape.version_place() } else { q.clone() };
+        let (k, q) = (shape.key_placeholder(), shape.quantity_placeholder());
+        let s = if stock.version.is_some() { shape.version_placeholder() } else { q.clone() };
         let sql = match self.dialect {
             Dialect::Sqlite => {
                 let values = vec![format!("({k},{q},{s})"); rows].join(",");
-                // The plus signs keep the planner from making an index of `d`: of some hundred rows it
-                // would, by their versions, which are all alike, and read the whole stock table for it.
+                // The plus signs keep the planner from making an index of `d`: of some hundred rows
+                // it would, by their versions, which are all alike, and read the whole stock table
+                // for it.
                 format!(
                     "WITH d (k, q, s) AS (VALUES {values}) UPDATE {table} AS t SET {quantity} = d.q{next} \
                      FROM d WHERE t.{key} = +d.k AND t.{seen} = +d.s"
@@ -195,8 +196,8 @@ impl Db {
                 )
             }
             Dialect::Mysql => {
-                // Plain places take the column's own collation; those of a derived table would have
-                // another.
+                // Plain placeholders take the column's own collation; those of a derived table
+                // would have another.
                 let cases = vec![format!("WHEN {k} THEN {q}"); rows].join(" ");
                 let seen_rows = vec![format!("({k},{s})"); rows].join(",");
                 let keys = vec![k; rows].join(",");

@@ -163,7 +163,7 @@ impl Shape {
     }
 
     /// What a key that comes as text is compared by.
-    pub fn key_place(&self) -> &'static str {
+    pub fn key_placeholder(&self) -> &'static str {
         match (self.key, self.dialect) {
             (Key::Integer, Dialect::Sqlite) => "CAST(? AS INTEGER)",
             (Key::Integer, Dialect::Postgres) => "CAST(? AS bigint)",
@@ -225,8 +225,8 @@ impl Shape {
         }
     }
 
-    /// The place of a quantity.
-    pub fn quantity_place(&self) -> String {
+    /// The placeholder of a quantity.
+    pub fn quantity_placeholder(&self) -> String {
         match (self.decimal, self.dialect) {
             (true, Dialect::Mysql) => format!("CAST(? AS DECIMAL(65,{}))", self.digits),
             (true, Dialect::Postgres) => "CAST(CAST(? AS text) AS numeric)".to_string(),
@@ -236,9 +236,9 @@ impl Shape {
         }
     }
 
-    /// The place of a version.
-    pub fn version_place(&self) -> String {
-        Shape { decimal: false, ..self.clone() }.quantity_place()
+    /// The placeholder of a version.
+    pub fn version_placeholder(&self) -> String {
+        Shape { decimal: false, ..self.clone() }.quantity_placeholder()
     }
 
     /// A quantity as the column has it.

@@ -1,4 +1,5 @@
-//! Tokens of STOCK.ADD, STOCK.TRANSFER and STOCK.RETURN, and what a lost history means for what is known of a pool.
+//! Tokens of STOCK.ADD, STOCK.TRANSFER and STOCK.RETURN, and what a lost history means for what is
+//! known of a pool.
 
 use std::collections::HashMap;
 

@@ -22,8 +22,8 @@ impl Projection {
         }
     }
 
-    /// Applies an event that is the change after the last one of its pool, as nearly all are. False:
-    /// it is something else, and nothing was done.
+    /// Applies an event that is the change after the last one of its pool, as nearly all are.
+    /// False: it is something else, and nothing was done.
     pub fn apply_next(&mut self, event: &Event) -> bool {
         let base = self.step(event);
         if let Some(base) = base {
@@ -52,8 +52,8 @@ impl Projection {
         self.take(event, gone - credit);
     }
 
-    /// The change after the last one of its pool, as nearly all are: moves the position, and answers
-    /// the `out` from which the event's counts. None: it is something else.
+    /// The change after the last one of its pool, as nearly all are: moves the position, and
+    /// answers the `out` from which the event's counts. None: it is something else.
     fn step(&mut self, event: &Event) -> Option<i64> {
         let position = self.positions.get_mut(&event.pool)?;
         if event.seq != position.seq + 1 || event.kind == Kind::State || event.epoch != position.epoch {
@@ -104,8 +104,8 @@ impl Projection {
         base
     }
 
-    /// Lets the order's line follow the event (see [`OrderLine::follow`]). Answers how many units of
-    /// it the database had counted already.
+    /// Lets the order's line follow the event (see [`OrderLine::follow`]). Answers how many units
+    /// of it the database had counted already.
     fn write_line(&mut self, event: &Event, gone: i64, repeated: Option<i64>) -> i64 {
         let Some(order) = &event.order else { return 0 };
         match self.lines.entry((event.pool.clone(), order.clone())) {
@@ -114,10 +114,10 @@ impl Projection {
                 held.is_touched = true;
                 held.line.follow(event, gone, false, repeated)
             }
-            Entry::Vacant(place) => {
+            Entry::Vacant(vacant) => {
                 let mut line = OrderLine::unknown(event);
                 let credit = line.follow(event, gone, true, repeated);
-                place.insert(HeldLine { line, is_known: false, is_touched: true });
+                vacant.insert(HeldLine { line, is_known: false, is_touched: true });
                 credit
             }
         }

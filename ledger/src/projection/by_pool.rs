@@ -44,7 +44,7 @@ impl<'a> ByPool<'a> {
         self.events.iter().zip(&self.numbers).filter_map(of_pool)
     }
 
-    /// The events, each with its pool's number: the place of its name.
+    /// The events, each with its pool's number: the index of its name.
     pub fn numbered(&self) -> impl Iterator<Item = (&'a Event, usize)> + '_ {
         self.events.iter().zip(self.numbers.iter().copied())
     }

@@ -4,8 +4,8 @@ use super::rows::{Position, Projection};
 use crate::event::{Event, Kind};
 
 impl Projection {
-    /// A pool goes on from where it stands: from which `out` the event counts. Entries that are missing
-    /// between become an incident.
+    /// A pool goes on from where it stands: from which `out` the event counts. Entries that are
+    /// missing between become an incident.
     pub(super) fn follow(&mut self, event: &Event, position: &Position) -> i64 {
         if event.kind == Kind::State {
             self.missing_end(event, position);

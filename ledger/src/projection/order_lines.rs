@@ -81,9 +81,9 @@ impl OrderLine {
         }
     }
 
-    /// Follows the event, of which `gone` units left by `out`. Answers how many of them the database
-    /// had counted already, in a history that Redis has lost since. `repeated`: what its token says
-    /// about that. `is_new`: nothing was known of the order before.
+    /// Follows the event, of which `gone` units left by `out`. Answers how many of them the
+    /// database had counted already, in a history that Redis has lost since. `repeated`: what its
+    /// token says about that. `is_new`: nothing was known of the order before.
     pub(super) fn follow(&mut self, event: &Event, gone: i64, is_new: bool, repeated: Option<i64>) -> i64 {
         let credit = self.change(event, gone, is_new, repeated);
         self.changed_ms = event.at_ms;

@@ -17,8 +17,8 @@ impl Projection {
         first_of(&self.buckets, pool)
     }
 
-    /// What the other buckets of a row owe it, this one owes from now on: whatever arrives in the row
-    /// covers it.
+    /// What the other buckets of a row owe it, this one owes from now on: whatever arrives in the
+    /// row covers it.
     fn take_over(&mut self, pool: &str) {
         let Some(all) = self.buckets.get(pool) else { return };
         if !all.first().is_some_and(|first| self.stock_rows.contains_key(first)) {

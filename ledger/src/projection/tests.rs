@@ -291,8 +291,8 @@ fn a_restock_that_comes_again_by_its_token_is_not_counted_twice() {
     assert_eq!((incident.kind, incident.units), ("lost", 50));
 }
 
-/// As a restock and a write-off in one; what Redis lost, an incident, and its caller repeats is known
-/// in both.
+/// As a restock and a write-off in one; what Redis lost, an incident, and its caller repeats is
+/// known in both.
 #[test]
 fn a_transfer_moves_the_shelves_of_both_pools() {
     let moved = |epoch, seq, qty, out| token(event(Kind::Transferred, epoch, seq, "", qty, out), "m1");

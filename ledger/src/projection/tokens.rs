@@ -1,5 +1,5 @@
-//! Tokens of STOCK.ADD, STOCK.TRANSFER and STOCK.RETURN: by them a call is known again that Redis lost and its
-//! caller repeats.
+//! Tokens of STOCK.ADD, STOCK.TRANSFER and STOCK.RETURN: by them a call is known again that Redis
+//! lost and its caller repeats.
 
 use crate::event::{Event, Kind};
 use crate::text::{ascii, unescape};

@@ -8,10 +8,10 @@ use super::pools::{command, reconcile, Pool, Reconciled};
 use super::RedisClient;
 use crate::projection::{LineageQuery, Past, Position};
 
-/// Beyond every change: such a place answers with the end of its epoch.
+/// A `seq` beyond every change: asked with it, an epoch answers with its end.
 const BEYOND: i64 = (1 << 53) - 1;
-/// Places asked for in one step of the search for an epoch's end.
-const PLACES: i64 = 15;
+/// How many changes are asked about in one step of the search for an epoch's end.
+const CANDIDATES: i64 = 15;
 
 /// What a pool says of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl RedisClient {
             }
             Some(End::Uncounted) => return Ok(Past::Unknown),
             Some(end) => {
-                let (ended, out) = self.place(pool, &position.epoch, *end, position.seq.max(*seq)).await?;
+                let (ended, out) = self.end_of(pool, &position.epoch, *end, position.seq.max(*seq)).await?;
                 return Ok(if *seq <= ended {
                     Past::Older
                 } else if ended >= position.seq {
@@ -58,7 +58,7 @@ impl RedisClient {
             match end {
                 End::Unknown => {}
                 End::Uncounted => return Ok(Past::Unknown),
-                end => last = last.max(Some(self.place(pool, epoch, end, position.seq.max(*seq)).await?)),
+                end => last = last.max(Some(self.end_of(pool, epoch, end, position.seq.max(*seq)).await?)),
             }
         }
         Ok(match last {
@@ -81,8 +81,8 @@ impl RedisClient {
         Ok(Some(ends.collect()))
     }
 
-    /// The number at which an epoch ended, at most `most`, and its `out` there.
-    async fn place(&mut self, pool: &str, epoch: &str, end: End, most: i64) -> Result<(i64, i64)> {
+    /// The `seq` at which an epoch ended, at most `most`, and its `out` there.
+    async fn end_of(&mut self, pool: &str, epoch: &str, end: End, most: i64) -> Result<(i64, i64)> {
         let out = match end {
             End::Present { seq, out } => return Ok((seq, out)),
             End::Ended { out } => out,
@@ -93,28 +93,32 @@ impl RedisClient {
         let other = if out == 0 { 1 } else { 0 };
         let (mut low, mut high) = (0, most);
         while low < high {
-            let step = (high - low).div_euclid(PLACES + 1).max(1);
-            // The highest place first: mostly nothing was lost.
-            let places: Vec<i64> = (0..PLACES).map(|n| high - n * step).filter(|place| *place > low).collect();
-            let asked: Vec<(&str, i64, i64)> = places.iter().map(|place| (epoch, *place, other)).collect();
+            let step = (high - low).div_euclid(CANDIDATES + 1).max(1);
+            // The highest first: mostly nothing was lost.
+            let candidates: Vec<i64> = (0..CANDIDATES).map(|n| high - n * step).filter(|seq| *seq > low).collect();
+            let asked: Vec<(&str, i64, i64)> = candidates.iter().map(|seq| (epoch, *seq, other)).collect();
             let answers = self.follow_up(pool, &asked).await?.context("the pool was deleted meanwhile")?.1;
-            for (place, answer) in places.iter().zip(answers) {
+            for (seq, answer) in candidates.iter().zip(answers) {
                 if answer.context("the pool was made anew meanwhile")? == other {
-                    low = low.max(*place);
+                    low = low.max(*seq);
                 } else {
-                    high = high.min(*place - 1);
+                    high = high.min(*seq - 1);
                 }
             }
         }
         Ok((low, out))
     }
 
-    /// For each place (epoch, number, `out`): the `out` that the pool would count from; none where
+    /// For each change (epoch, `seq`, `out`): the `out` that the pool would count from; none where
     /// it does not know the epoch. None: there is no pool.
-    async fn follow_up(&mut self, pool: &str, places: &[(&str, i64, i64)]) -> Result<Option<(Pool, Vec<Option<i64>>)>> {
+    async fn follow_up(
+        &mut self,
+        pool: &str,
+        changes: &[(&str, i64, i64)],
+    ) -> Result<Option<(Pool, Vec<Option<i64>>)>> {
         let (key, get) = command("STOCK.GET", pool);
         let mut commands = vec![get];
-        for (epoch, seq, out) in places {
+        for (epoch, seq, out) in changes {
             let position = Position { epoch: epoch.to_string(), seq: *seq, out: *out, ..Position::default() };
             // With 0 in the stock row, the answer is what has moved since then, and nothing else.
             commands.push(reconcile(pool, 0, &position, true).1);

@@ -157,26 +157,26 @@ impl RedisClient {
             if !self.settings.cluster {
                 by_node.insert(address(&self.info.addr), std::mem::take(&mut open));
             }
-            for place in open.drain(..) {
-                let key = commands.get(place).map(|(key, _)| key.as_slice()).unwrap_or_default();
-                by_node.entry(self.home_of(key)).or_default().push(place);
+            for index in open.drain(..) {
+                let key = commands.get(index).map(|(key, _)| key.as_slice()).unwrap_or_default();
+                by_node.entry(self.home_of(key)).or_default().push(index);
             }
-            for (node, places) in by_node {
-                for some in places.chunks(BULK) {
+            for (node, indexes) in by_node {
+                for some in indexes.chunks(BULK) {
                     let mut pipeline = Pipeline::with_capacity(some.len());
-                    for place in some {
-                        if let Some((_, command)) = commands.get_mut(*place) {
+                    for index in some {
+                        if let Some((_, command)) = commands.get_mut(*index) {
                             // Only a cluster may want it once more.
                             let again = self.settings.cluster.then(|| command.clone());
                             pipeline.add_command(std::mem::replace(command, again.unwrap_or_default()));
                         }
                     }
                     let given = self.send(&node, &pipeline).await?;
-                    for (place, answer) in some.iter().zip(given) {
+                    for (index, answer) in some.iter().zip(given) {
                         if self.settings.cluster && is_elsewhere(&answer) {
-                            open.push(*place);
+                            open.push(*index);
                         }
-                        if let Some(slot) = answers.get_mut(*place) {
+                        if let Some(slot) = answers.get_mut(*index) {
                             *slot = answer;
                         }
                     }
@@ -237,11 +237,11 @@ impl RedisClient {
         Ok(time_us.context("INFO without server_time_usec")? / 1000)
     }
 
-    /// What names the history of the server that has a key, and how many entries of streams it could
-    /// not write since its start.
+    /// What names the history of the server that has a key, and how many entries of streams it
+    /// could not write since its start.
     ///
-    /// A process and how often it has become primary: while neither changes, nobody else's data came
-    /// in. The replication id would change also where a copy is drawn of a primary that has no
+    /// A process and how often it has become primary: while neither changes, nobody else's data
+    /// came in. The replication id would change also where a copy is drawn of a primary that has no
     /// replica (`redis-cli --rdb`), so it serves only where the module does not count promotions.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ impl Reader {
                     Err(broken) => return Err(failed(broken)),
                 }
                 left -= 1;
-                self.from = cursor.place();
+                self.from = cursor.offset();
             }
             if left == 0 {
                 return Ok(number);
@@ -104,7 +104,7 @@ impl Reader {
             let mut cursor = Cursor::new(&self.buffer, self.from);
             match parse(&mut cursor) {
                 Ok(found) => {
-                    self.from = cursor.place();
+                    self.from = cursor.offset();
                     return Ok(found);
                 }
                 Err(Broken::Unfinished) => self.fill().await?,

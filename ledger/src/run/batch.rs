@@ -37,8 +37,8 @@ struct ReadEnd {
 }
 
 impl Batch {
-    /// Events that were found in another way than by reading, when everything up to `last_id` had been
-    /// read.
+    /// Events that were found in another way than by reading, when everything up to `last_id` had
+    /// been read.
     pub fn of(events: Vec<Event>, last_id: &str) -> Batch {
         Batch { events, last_id: last_id.to_string(), ..Batch::default() }
     }

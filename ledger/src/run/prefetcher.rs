@@ -45,8 +45,8 @@ impl Prefetcher {
         Prefetcher { batches, kept: None, _task: task }
     }
 
-    /// The next batch, in the order of the stream: up to `reads` reads, as many as are here already.
-    /// An empty one: the reader was at the end of the stream.
+    /// The next batch, in the order of the stream: up to `reads` reads, as many as are here
+    /// already. An empty one: the reader was at the end of the stream.
     ///
     /// # Errors
     /// The reader has failed, and everything that it read before was handed out.

@@ -16,9 +16,9 @@ use crate::redis_client::streams::parts;
 use crate::redis_client::RedisClient;
 use crate::text::unescape;
 
-/// So long a read waits for entries. Each time nothing came, the server is asked for its history and
-/// for the stream: three commands in two seconds when nothing happens. What comes is there at once,
-/// and a server that becomes a replica ends the wait.
+/// So long a read waits for entries. Each time nothing came, the server is asked for its history
+/// and for the stream: three commands in two seconds when nothing happens. What comes is there at
+/// once, and a server that becomes a replica ends the wait.
 const BLOCK_MS: usize = 2000;
 /// Stands before a history while the stream is being read from its start: whoever comes next goes
 /// on from there.
@@ -210,7 +210,7 @@ impl Session {
 /// Where reading begins: a replay, where that is the stream's start.
 async fn begin(redis: &mut RedisClient, stream: &str, row: &mut StreamRow, history: &str) -> Result<Option<Replay>> {
     let went_back = redis.last_id(stream).await?.is_some_and(|last| parts(&last) < parts(&row.entry));
-    // Another process, another primary: what stands before our place may be new. Identity drops
+    // Another process, another primary: what stands before our position may be new. Identity drops
     // what is not.
     let under_way = format!("{READING}{history}");
     if row.history == under_way && !went_back {

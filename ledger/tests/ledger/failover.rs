@@ -9,14 +9,6 @@ use crate::harness::{signal, Shop};
 /// Longer than it takes to make a replica and to pay, also on a busy machine.
 const HOLD_MS: &str = "6000";
 
-/// A primary, and a replica that has everything up to now and nothing from now on.
-fn part(shop: &Shop) -> RedisServer {
-    let replica = RedisServer::start(&[]);
-    replica.replicate(&shop.redis);
-    run(&mut replica.connect(), &["REPLICAOF", "NO", "ONE"]);
-    replica
-}
-
 /// What the last second holds: each way to lose a call.
 fn last_second(c: &mut redis::Connection) {
     for order in ["paid", "paid-late"] {
@@ -49,15 +41,13 @@ pub fn a_failover_is_repaired_in_order(kind: Kind) {
     before_the_last_second(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     reserve_for_a_moment(&mut c);
-    let mut replica = part(&shop);
+    let replica = shop.redis.fork();
     last_second(&mut c);
     Seller::new("lost", 20, 6).sell(400, &mut || shop.redis.connect());
     // The database has seen all of it.
     shop.ledger(&["run", "--once"]).ok();
     drop(c);
-    std::mem::swap(&mut shop.redis, &mut replica);
-    replica.kill();
-    shop.write_config(&shop.redis.url());
+    shop.fail_over(replica).kill();
     let mut c = shop.redis.connect();
     // The new primary goes on selling.
     Seller::new("new", 20, 7).sell(400, &mut || shop.redis.connect());
@@ -121,14 +111,12 @@ pub fn a_failover_before_anything_new_is_repaired(kind: Kind) {
     before_the_last_second(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     reserve_for_a_moment(&mut c);
-    let mut replica = part(&shop);
+    let replica = shop.redis.fork();
     last_second(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 40 - 2 - 1 - 3);
     drop(c);
-    std::mem::swap(&mut shop.redis, &mut replica);
-    replica.kill();
-    shop.write_config(&shop.redis.url());
+    shop.fail_over(replica).kill();
     // Nobody has bought anything: no entry tells of the new history.
     shop.ledger(&["run", "--once"]).ok();
     shop.ledger(&["reconcile"]).with(3);
@@ -155,7 +143,7 @@ pub fn what_is_repeated_by_its_token_counts_once(kind: Kind) {
     let mut c = shop.redis.connect();
     answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "10"]);
     assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]), "OK");
-    let mut replica = part(&shop);
+    let replica = shop.redis.fork();
     let restock = ["STOCK.ADD", "sku:1", "50", "TOKEN", "delivery 7 \u{e9}"];
     let back = |token: &'static str| ["STOCK.RETURN", "sku:1", "o1", "QTY", "2", "TOKEN", token];
     for call in [&restock[..], &["STOCK.ADD", "sku:1", "5"], &back("r1"), &back("r2")] {
@@ -165,9 +153,7 @@ pub fn what_is_repeated_by_its_token_counts_once(kind: Kind) {
     let stock_row = "SELECT on_hand FROM stock WHERE sku = '1'";
     assert_eq!(shop.database.number(stock_row), 90 + 50 + 5 + 4);
     drop(c);
-    std::mem::swap(&mut shop.redis, &mut replica);
-    replica.kill();
-    shop.write_config(&shop.redis.url());
+    shop.fail_over(replica).kill();
     let mut c = shop.redis.connect();
     for call in [&back("r3")[..], &restock, &back("r2"), &back("r1")] {
         assert_eq!(answer(&mut c, call), "OK", "{call:?}");
@@ -191,7 +177,7 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
     shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 5\n");
     open(&shop, 3, 10_000);
-    let mut other = part(&shop);
+    let other = shop.redis.fork();
     let mut follower = shop.follow(&[]);
     let (moved, over) = (AtomicBool::new(false), AtomicBool::new(false));
     let sell = |server: &RedisServer, name: &str, count: usize, units: &str| {
@@ -233,8 +219,7 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
     });
     signal(follower.id(), "TERM");
     assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
-    std::mem::swap(&mut shop.redis, &mut other);
-    shop.write_config(&shop.redis.url());
+    shop.fail_over(other);
     shop.ledger(&["run", "--once"]).ok();
     let stock_row = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
     assert_eq!(stock_row, 10_000 - 6 - 15 - 1, "{}", shop.run_log());
@@ -253,11 +238,10 @@ fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
         assert_eq!(answer(&mut c, &["STOCK.RESERVE", pool, "before", "2"]), "OK");
     }
     shop.ledger(&["run", "--once"]).ok();
-    let mut survivor = part(&shop);
+    let survivor = shop.redis.fork();
     if epochs {
-        let mut next = part(&shop);
-        std::mem::swap(&mut shop.redis, &mut next);
-        shop.write_config(&shop.redis.url());
+        let next = shop.redis.fork();
+        shop.fail_over(next);
         c = shop.redis.connect();
     }
     assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:1", "lost", "3"]), "OK");
@@ -266,9 +250,7 @@ fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
     run(&mut c, &["STOCK.SUSPEND", "sku:4"]);
     shop.ledger(&["run", "--once"]).ok();
     drop(c);
-    std::mem::swap(&mut shop.redis, &mut survivor);
-    survivor.kill();
-    shop.write_config(&shop.redis.url());
+    shop.fail_over(survivor).kill();
     let mut c = shop.redis.connect();
     shop.ledger(&["run", "--once"]).ok();
     let refused = shop.ledger(&["reconcile"]).with(3);

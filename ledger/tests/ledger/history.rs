@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::{field, run, RedisServer};
+use crate::harness::redis_server::{field, run};
 use crate::harness::shop::{answer, assert_agreement, open};
 use crate::harness::{wait_until, Shop};
 
@@ -173,15 +173,12 @@ pub fn a_restock_of_a_pool_made_anew(kind: Kind) {
     run(&mut c, &["DEL", "sku:1"]);
     run(&mut c, &["STOCK.SET", "sku:1", "95"]);
     run(&mut c, &["STOCK.SETPOLICY", "sku:1", POLICY]);
-    let mut other = RedisServer::start(&[]);
-    other.replicate(&shop.redis);
-    run(&mut other.connect(), &["REPLICAOF", "NO", "ONE"]);
+    let other = shop.redis.fork();
     let restock = ["STOCK.ADD", "sku:1", "50", "TOKEN", "t"];
     assert_eq!(answer(&mut c, &restock), "OK");
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(stock_row(&shop), 145);
-    std::mem::swap(&mut shop.redis, &mut other);
-    shop.write_config(&shop.redis.url());
+    shop.fail_over(other);
     let mut c = shop.redis.connect();
     assert_eq!(answer(&mut c, &restock), "OK");
     assert_right(&shop, &mut c, 145);

@@ -102,7 +102,7 @@ on_every_database![
 ];
 
 /// The same tests with another setup of the database, or with a pooler in front of it: the matrix
-/// in docs/guides/database.md.
+/// in docs/internals/ledger.md.
 macro_rules! in_setup {
     ($name:ident, $kind:ident, $setup:ident) => {
         in_setup! { @ $name, $kind, $setup,

@@ -29,11 +29,8 @@ fn sentinel_names_the_primary() {
     // It must not put the old primary back.
     drop(sentinel);
     // The replica is made the primary: the sentinel tells, and the feed goes on there.
-    let mut next = RedisServer::start(&[]);
-    next.replicate(&shop.redis);
-    run(&mut next.connect(), &["REPLICAOF", "NO", "ONE"]);
-    std::mem::swap(&mut shop.redis, &mut next);
-    next.kill();
+    let next = shop.redis.fork();
+    std::mem::replace(&mut shop.redis, next).kill();
     let sentinel = Sentinel::of(shop.redis.port);
     through(&sentinel, &shop);
     let mut c = shop.redis.connect();

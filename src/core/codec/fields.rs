@@ -1,4 +1,4 @@
-//! Parts that snapshots and effects share.
+//! Fields that snapshots and effects both have.
 
 use super::damage::Damage;
 use super::wire::{put, put_bytes, put_optional, put_signed, Read, Reader};
@@ -12,7 +12,7 @@ use crate::core::model::pool::Times;
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::MAX_REMEMBER;
 use crate::core::model::sale::{Sale, SalePhase, Schedule};
-use crate::core::model::shifts::{LimitShare, Shifted, Way, MAX_PEER};
+use crate::core::model::shifts::{LimitQuota, Shifted, Way, MAX_PEER};
 use crate::core::model::time::{MAX_AHEAD_MS, MAX_OFFSET_MIN, MAX_SECONDS};
 use crate::core::model::window::{Window, ROLLING_CODE, SECONDS_CODE};
 use crate::core::model::zone::{Tz, Zone};
@@ -241,17 +241,17 @@ pub fn tuple(reader: &mut Reader<'_>, dims: usize, pattern: bool) -> Read<Bytes>
     Ok(Bytes::new(bytes))
 }
 
-/// Who the other pool is, and which share shifts.
-pub fn put_lane(out: &mut Vec<u8>, peer: &[u8], share: Option<&LimitShare>) {
+/// Who the other pool is, and which quota shifts.
+pub fn put_lane(out: &mut Vec<u8>, peer: &[u8], quota: Option<&LimitQuota>) {
     put_bytes(out, peer);
-    out.push(u8::from(share.is_some()));
-    if let Some(share) = share {
-        put_identity(out, &share.identity);
-        put_bytes(out, share.value.as_slice());
+    out.push(u8::from(quota.is_some()));
+    if let Some(quota) = quota {
+        put_identity(out, &quota.identity);
+        put_bytes(out, quota.value.as_slice());
     }
 }
 
-pub fn lane<'a>(reader: &mut Reader<'a>) -> Read<(&'a [u8], Option<LimitShare>)> {
+pub fn lane<'a>(reader: &mut Reader<'a>) -> Read<(&'a [u8], Option<LimitQuota>)> {
     let peer = reader.bytes(MAX_PEER)?;
     if peer.is_empty() {
         return Err(Damage("a peer has no name"));
@@ -261,14 +261,14 @@ pub fn lane<'a>(reader: &mut Reader<'a>) -> Read<(&'a [u8], Option<LimitShare>)>
     }
     let identity = identity(reader)?;
     if identity.window == Window::Order {
-        return Err(Damage("a share is of a cap on one order"));
+        return Err(Damage("a quota is of a cap on one order"));
     }
     let value = tuple(reader, identity.dims.len(), false)?;
-    Ok((peer, Some(LimitShare::new(identity, value))))
+    Ok((peer, Some(LimitQuota::new(identity, value))))
 }
 
 pub fn put_shifted(out: &mut Vec<u8>, shifted: &Shifted<'_>) {
-    put_lane(out, shifted.peer, shifted.share.as_ref());
+    put_lane(out, shifted.peer, shifted.quota.as_ref());
     out.push(u8::from(shifted.way == Way::From));
     put_signed(out, shifted.total);
     if shifted.way == Way::To {
@@ -277,11 +277,11 @@ pub fn put_shifted(out: &mut Vec<u8>, shifted: &Shifted<'_>) {
 }
 
 pub fn shifted<'a>(reader: &mut Reader<'a>) -> Read<Shifted<'a>> {
-    let (peer, share) = lane(reader)?;
+    let (peer, quota) = lane(reader)?;
     let way = if reader.flag()? { Way::From } else { Way::To };
     let total = reader.within(1..=MAX_UNITS)?;
     let since_ms = if way == Way::To { reader.within(1..=MAX_UNITS)? } else { 0 };
-    Ok(Shifted { peer, share, way, total, since_ms })
+    Ok(Shifted { peer, quota, way, total, since_ms })
 }
 
 pub fn put_override(out: &mut Vec<u8>, pattern: &Bytes, cap: Cap) {

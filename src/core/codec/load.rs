@@ -9,7 +9,7 @@ use super::{record, shifts};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
-use crate::core::model::number::{LimitId, Number, OrderRow, UsageRow};
+use crate::core::model::number::{LimitId, LimitIndex, Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
@@ -31,7 +31,7 @@ pub struct Loader {
     pub(super) pool: Pool,
     /// The kind of the last record: kinds stand in the order of their numbers.
     last: u8,
-    /// What the header says is held; the orders must agree.
+    /// Units held, by the header: the orders must add up to it.
     pub(super) reserved: i64,
     /// The number of each entry in the table, and how many units and orders of it its orders
     /// explain.
@@ -44,7 +44,7 @@ pub struct Loader {
     /// The order whose tokens follow.
     tokens_of: Option<OrderRow>,
     last_time_ms: i64,
-    last_usage: (usize, i64),
+    last_usage: (LimitIndex, i64),
     last_token_ms: i64,
     last_credit: Option<u32>,
     last_finished: bool,
@@ -76,7 +76,7 @@ impl Loader {
             usage_bulk: Bulk::default(),
             tokens_of: None,
             last_time_ms: i64::MIN,
-            last_usage: (0, i64::MIN),
+            last_usage: (LimitIndex::FIRST, i64::MIN),
             last_token_ms: i64::MIN,
             last_credit: None,
             last_finished: false,
@@ -87,7 +87,7 @@ impl Loader {
     /// Takes the next chunk.
     ///
     /// # Errors
-    /// It is damaged. The loader is of no use any more.
+    /// [`Damage`]: it is damaged. The loader is of no use any more.
     pub fn feed(&mut self, chunk: &[u8]) -> Read<()> {
         let mut reader = Reader::new(chunk);
         while !reader.is_empty() {
@@ -106,7 +106,7 @@ impl Loader {
                     record::ORDER | record::RETURN | record::REMEMBERING_ORDER,
                     record::ORDER | record::RETURN | record::REMEMBERING_ORDER,
                 ) => true,
-                (last, kind) => record::place(kind) >= record::place(last),
+                (last, kind) => record::rank(kind) >= record::rank(last),
             };
             if !in_order {
                 return damage("records are out of order");
@@ -150,7 +150,7 @@ impl Loader {
     /// The pool.
     ///
     /// # Errors
-    /// It is incomplete, or contradicts itself.
+    /// [`Damage`]: it is incomplete, or contradicts itself.
     pub fn finish(self) -> Read<Pool> {
         if !self.finished {
             return damage("the end is missing");
@@ -288,16 +288,16 @@ impl Loader {
     }
 
     fn usage(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        let place = reader.small()? as usize;
-        let salt = self.pool.salt;
-        let Some(limit) = self.pool.limits.get_mut(place) else { return damage("usage has no limit") };
+        let index = u8::try_from(reader.small()?).map_err(|_| Damage("usage has no limit"))?;
+        let (index, salt) = (LimitIndex::of_byte(index), self.pool.salt);
+        let Some(limit) = self.pool.limits.get_mut(index) else { return damage("usage has no limit") };
         let value = tuple(reader, limit.identity.dims.len(), false)?;
         let window_ms = reader.bounded()?;
         let used = reader.within(0..=MAX_UNITS)?;
-        if (place, window_ms) < self.last_usage {
+        if (index, window_ms) < self.last_usage {
             return damage("usage is not in order of limit and window");
         }
-        self.last_usage = (place, window_ms);
+        self.last_usage = (index, window_ms);
         let hash = salt.usage(limit.id, value.as_slice());
         let (id, window) = (limit.id, limit.identity.window);
         let entry = RestoredEntry { value: value.clone(), window_ms, used, limit: id, state: EntryState::Indexed };
@@ -437,7 +437,7 @@ impl Loader {
         let entries = &mut self.pool.usage.entries;
         let Some(entry) = entries.get(at) else { return damage("a share has no usage") };
         if before.iter().any(|&other| entries.get(other).is_some_and(|e| e.limit == entry.limit)) {
-            return damage("an order has two shares of a limit");
+            return damage("an order has two shares in one limit");
         }
         let refs = entry.refs.checked_add(1).ok_or(Damage("usage has too many orders"))?;
         let numbers = UsageCounts { used: entry.used, refs };

@@ -22,20 +22,20 @@ impl Newest {
     /// is still there.
     ///
     /// # Errors
-    /// It is no part of its window, not younger than the one before, or too much so for both to
-    /// count.
+    /// [`Damage`]: it begins where no sub-window does, is not younger than the one before, or is so
+    /// much younger that both cannot count.
     pub fn add(&mut self, usage: &mut Usage, of: (LimitId, Bytes), row: UsageRow, window: Option<Window>) -> Read<()> {
         let began_ms = |row: UsageRow| usage.entries.counts(row).map_or(0, |(window_ms, _)| window_ms);
         if window.is_some_and(|window| window.counted(began_ms(row)).0 != began_ms(row)) {
-            return Err(Damage("a part of a rolling window begins elsewhere"));
+            return Err(Damage("a sub-window of a rolling window begins elsewhere"));
         }
         let Some(older) = self.rows.insert(of, row) else { return Ok(()) };
         if began_ms(older) >= began_ms(row) {
             return Err(Damage("duplicate usage"));
         }
         if let Some(since_ms) = window.and_then(|window| window.rolling_since_ms(began_ms(row))) {
-            if usage.parts(Some(older), i64::MIN).any(|(_, window_ms, _)| window_ms < since_ms) {
-                return Err(Damage("a part of a rolling window is beyond its span"));
+            if usage.sub_windows(Some(older), i64::MIN).any(|(_, window_ms, _)| window_ms < since_ms) {
+                return Err(Damage("a sub-window of a rolling window is beyond its span"));
             }
         }
         usage.chain(row, older);

@@ -30,7 +30,7 @@ pub const REMEMBERING_ORDER: u8 = 21;
 
 /// The kind behind which a record stands: kinds of version 1 stand in the order of their numbers,
 /// later ones between them.
-pub const fn place(kind: u8) -> (u8, u8) {
+pub const fn rank(kind: u8) -> (u8, u8) {
     match kind {
         LIMIT_ZONE => (LIMIT, kind),
         CREDIT => (DETACHED, kind),

@@ -175,9 +175,9 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
         }
         next = next.saturating_add(1);
     };
-    for (place, limit) in pool.limits.iter().enumerate() {
+    for (index, limit) in pool.limits.indexed() {
         for at in limit.entries.iter(entries) {
-            write(at, record::USAGE, place as u32, chunks);
+            write(at, record::USAGE, u32::from(index.byte()), chunks);
         }
     }
     for at in pool.usage.orphaned.iter(entries) {

@@ -10,7 +10,7 @@ use crate::core::model::shifts::{Lane, Totals, MAX_SHIFTS};
 
 /// Writes what has shifted in one lane.
 pub fn put(out: &mut Vec<u8>, lane: &Lane, totals: Totals) {
-    put_lane(out, lane.peer.as_slice(), lane.share.as_ref());
+    put_lane(out, lane.peer.as_slice(), lane.quota.as_ref());
     put_signed(out, totals.sent);
     put_signed(out, totals.received);
     put_signed(out, totals.since_ms);
@@ -19,10 +19,10 @@ pub fn put(out: &mut Vec<u8>, lane: &Lane, totals: Totals) {
 /// Reads what has shifted in one lane.
 ///
 /// # Errors
-/// It is damaged, out of order, or says nothing.
+/// [`Damage`]: it is damaged, out of order, or says nothing.
 pub fn read(reader: &mut Reader<'_>, pool: &mut Pool) -> Read<()> {
-    let (peer, share) = lane(reader)?;
-    let lane = Lane { peer: Bytes::new(peer), share };
+    let (peer, quota) = lane(reader)?;
+    let lane = Lane { peer: Bytes::new(peer), quota };
     let mut total = || reader.within(0..=MAX_UNITS);
     let totals = Totals { sent: total()?, received: total()?, since_ms: total()? };
     if (totals.sent == 0) != (totals.since_ms == 0) || (totals.sent == 0 && totals.received == 0) {
@@ -39,14 +39,14 @@ pub fn read(reader: &mut Reader<'_>, pool: &mut Pool) -> Read<()> {
 /// What all of them add up to, once: each sum goes through all of them.
 ///
 /// # Errors
-/// A sum is out of bounds.
+/// [`Damage`]: a sum is out of bounds.
 pub fn add_up(pool: &mut Pool) -> Read<()> {
     let Some(shifts) = &pool.shifts else { return Ok(()) };
     if shifts.net_units().is_none() {
         return Err(Damage("a sum is out of bounds"));
     }
-    for limit in &mut pool.limits {
-        limit.shifted = shifts.shares_of(&limit.text);
+    for limit in pool.limits.iter_mut() {
+        limit.shifted = shifts.quotas_of(&limit.text);
         if limit.shifted.as_ref().is_some_and(|shifted| !shifted.within_bounds()) {
             return Err(Damage("a sum is out of bounds"));
         }

@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
     /// One byte.
     ///
     /// # Errors
-    /// There is none.
+    /// [`Damage`]: no byte is left.
     pub fn byte(&mut self) -> Read<u8> {
         let (&first, rest) = self.rest.split_first().ok_or(Damage("ends too early"))?;
         self.rest = rest;
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
     /// A byte that is 0 or 1.
     ///
     /// # Errors
-    /// It is neither.
+    /// [`Damage`]: it is neither.
     pub fn flag(&mut self) -> Read<bool> {
         match self.byte()? {
             0 => Ok(false),
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
     /// An unsigned number.
     ///
     /// # Errors
-    /// It has more than 64 bits, or more bytes than it needs.
+    /// [`Damage`]: it has more than 64 bits, or more bytes than it needs.
     pub fn number(&mut self) -> Read<u64> {
         let mut n = 0u64;
         for shift in (0..64).step_by(7) {
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
     /// A signed number in ±(2^53 - 1): a sum, or a Unix time in ms.
     ///
     /// # Errors
-    /// It is outside.
+    /// [`Damage`]: it is outside.
     pub fn bounded(&mut self) -> Read<i64> {
         let n = self.signed()?;
         if (-MAX_UNITS..=MAX_UNITS).contains(&n) {
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
     /// A signed number within bounds.
     ///
     /// # Errors
-    /// It is outside.
+    /// [`Damage`]: it is outside.
     pub fn within(&mut self, bounds: std::ops::RangeInclusive<i64>) -> Read<i64> {
         let n = self.signed()?;
         if bounds.contains(&n) {
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
     /// An unsigned number of at most 32 bits.
     ///
     /// # Errors
-    /// It is larger.
+    /// [`Damage`]: it is larger.
     pub fn small(&mut self) -> Read<u32> {
         u32::try_from(self.number()?).map_err(|_| Damage("a number is too large"))
     }
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
     /// A string of at most so many bytes.
     ///
     /// # Errors
-    /// It is longer, or ends too early.
+    /// [`Damage`]: it is longer, or ends too early.
     pub fn bytes(&mut self, most: usize) -> Read<&'a [u8]> {
         let len = usize::try_from(self.number()?).map_err(|_| Damage("a string is too long"))?;
         if len > most {
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
     /// An order id, value or token.
     ///
     /// # Errors
-    /// It is empty or too long.
+    /// [`Damage`]: it is empty or too long.
     pub fn id(&mut self) -> Read<&'a [u8]> {
         let bytes = self.bytes(crate::core::model::ids::MAX_ID)?;
         if is_id(bytes) {
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
     /// A string that may be missing.
     ///
     /// # Errors
-    /// It is too long.
+    /// [`Damage`]: it is too long.
     pub fn optional_bytes(&mut self, most: usize) -> Read<Option<Bytes>> {
         Ok(if self.flag()? { Some(Bytes::new(self.bytes(most)?)) } else { None })
     }

@@ -46,19 +46,19 @@ impl Shape {
 #[derive(Clone, Copy, Debug)]
 struct KnownName {
     /// Where it stood, counted from 0.
-    place: u8,
+    position: u8,
     len: u8,
     bytes: [u8; MAX_NAME],
 }
 
 impl KnownName {
     /// `name` has at most [`MAX_NAME`] bytes.
-    fn new(name: &[u8], place: u8) -> Self {
+    fn new(name: &[u8], position: u8) -> Self {
         let mut bytes = [0; MAX_NAME];
-        if let Some(place) = bytes.get_mut(..name.len()) {
-            place.copy_from_slice(name);
+        if let Some(start) = bytes.get_mut(..name.len()) {
+            start.copy_from_slice(name);
         }
-        Self { place, len: name.len() as u8, bytes }
+        Self { position, len: name.len() as u8, bytes }
     }
 
     fn as_slice(&self) -> &[u8] {
@@ -78,7 +78,8 @@ impl KnownName {
     }
 }
 
-/// The names of a call, in their own order: mostly the next call has the same, at the same places.
+/// The names of a call, in their own order: mostly the next call has the same, at the same
+/// positions.
 #[derive(Clone, Debug, Default)]
 pub struct RecentNames {
     names: ArrayVec<KnownName, MAX_ATTRIBUTES>,
@@ -110,13 +111,13 @@ impl<'a> CommonNames<'a> {
     /// (`ids`).
     ///
     /// # Errors
-    /// More than 16, or the same dimension twice.
+    /// [`Rejected::TooMany`], [`Rejected::Twice`].
     pub fn add(&mut self, name: &'a [u8]) -> Result<(), Rejected> {
         self.shape = Shape::fresh();
-        let place = self.sorted.len() as u8;
+        let position = self.sorted.len() as u8;
         match self.sorted.binary_search_by_key(&name, |&(known, _)| known) {
             Ok(_) => Err(Rejected::Twice),
-            Err(at) => self.sorted.try_insert(at, (name, place)).map_err(|_| Rejected::TooMany),
+            Err(at) => self.sorted.try_insert(at, (name, position)).map_err(|_| Rejected::TooMany),
         }
     }
 
@@ -149,7 +150,7 @@ impl<'a> Attributes<'a> {
     /// Adds one; name and value have been checked (`ids`).
     ///
     /// # Errors
-    /// More than 16, or the same dimension twice.
+    /// [`Rejected::TooMany`], [`Rejected::Twice`].
     pub fn add(&mut self, name: &'a [u8], value: &'a [u8]) -> Result<(), Rejected> {
         self.shape = Shape::NONE;
         // From the end: callers mostly name them in order, and there are few.
@@ -161,9 +162,9 @@ impl<'a> Attributes<'a> {
         self.pairs.try_insert(at, (name, value)).map_err(|_| Rejected::TooMany)
     }
 
-    /// Takes the values of names that were taken before: `pairs` are names and values in turn, and
-    /// `recent` says which names they have to be. Whether all values are as `is_value` wants them;
-    /// `None`, and nothing is taken, where the names are others.
+    /// Takes the attributes of a call whose names are those of the call before. `pairs`: names and
+    /// values in turn; `recent`: the names that they must have. Returns whether `is_value` accepts
+    /// all values; `None`: the names differ, and nothing was taken.
     #[inline(always)]
     pub fn take_like(
         &mut self,
@@ -177,7 +178,7 @@ impl<'a> Attributes<'a> {
         }
         let mut all = true;
         for known in &recent.names {
-            let pair = usize::from(known.place).wrapping_mul(2);
+            let pair = usize::from(known.position).wrapping_mul(2);
             let &[name, value] = pairs.get(pair..pair.wrapping_add(2))? else { return None };
             if !known.is(name) {
                 self.pairs.clear();
@@ -196,8 +197,8 @@ impl<'a> Attributes<'a> {
     pub fn set(&mut self, names: &CommonNames<'a>, values: &[&'a [u8]]) {
         self.pairs.clear();
         self.shape = names.shape;
-        for &(name, place) in &names.sorted {
-            if let Some(value) = values.get(usize::from(place)) {
+        for &(name, position) in &names.sorted {
+            if let Some(value) = values.get(usize::from(position)) {
                 // There are at most 16 names.
                 let _ = self.pairs.try_push((name, value));
             }

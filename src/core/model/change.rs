@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Cap, Identity, Missing};
-use crate::core::model::number::{LimitId, OrderRow};
+use crate::core::model::number::{LimitId, LimitIndex, OrderRow};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::Policy;
@@ -63,8 +63,8 @@ pub struct Purged {
     pub tokens: u32,
     /// Usage entries of removed limits.
     pub orphaned: u32,
-    /// Usage entries of past windows: (place of the limit, how many), each limit at most once.
-    pub pruned: SmallVec<[(u8, u32); 4]>,
+    /// Usage entries of past windows: (which limit, how many), each limit at most once.
+    pub pruned: SmallVec<[(LimitIndex, u32); 4]>,
 }
 
 impl Purged {
@@ -267,7 +267,7 @@ pub enum PoolChange<'a> {
     Opened,
     /// The sale has ended.
     Ended,
-    /// Units, or a share of a limit, have left for another pool or come from one.
+    /// Units, or a quota of a limit, have left for another pool or come from one.
     Shifted(Box<Shifted<'a>>),
 }
 

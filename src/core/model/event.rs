@@ -131,9 +131,9 @@ fn pool_quantity(pool: &Pool, change: &PoolChange<'_>) -> i64 {
     }
 }
 
-/// Of a share of a limit no units shift.
+/// Of a quota of a limit no units shift.
 fn shifted_quantity(pool: &Pool, shifted: &Shifted<'_>) -> i64 {
-    if shifted.share.is_some() {
+    if shifted.quota.is_some() {
         return 0;
     }
     let units = shifted.total.saturating_sub(shifted.reached(pool.shifts()));

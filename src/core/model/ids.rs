@@ -35,8 +35,8 @@ impl Bytes {
     pub fn new(bytes: &[u8]) -> Self {
         let mut data = [0; INLINE];
         match data.get_mut(..bytes.len()) {
-            Some(place) => {
-                place.copy_from_slice(bytes);
+            Some(start) => {
+                start.copy_from_slice(bytes);
                 Self::Inline { len: bytes.len() as u8, data }
             }
             None => Self::Boxed(bytes.into()),
@@ -103,7 +103,7 @@ pub fn is_name(bytes: &[u8]) -> bool {
 }
 
 /// Which bytes a dimension name is made of. A table: every call asks of every name.
-#[allow(clippy::indexing_slicing, reason = "every byte has its place; it runs when this is compiled")]
+#[allow(clippy::indexing_slicing, reason = "every byte is within bounds; it runs when this is compiled")]
 static IN_NAMES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0u8;
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_word_has_every_byte_in_its_place() {
+    fn a_short_word_has_every_byte_in_order() {
         for len in 0..8usize {
             let bytes: Vec<u8> = (0..len as u8).map(|n| n.wrapping_mul(77).wrapping_add(130)).collect();
             let mut padded = bytes.clone();

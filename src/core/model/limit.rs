@@ -11,7 +11,7 @@ use crate::core::model::attributes::{Attributes, Shape};
 use crate::core::model::ids::Bytes;
 use crate::core::model::number::{LimitId, UsageRow};
 use crate::core::model::quantity::MAX_UNITS;
-use crate::core::model::shifted_shares::ShiftedShares;
+use crate::core::model::shifted_quotas::ShiftedQuotas;
 use crate::core::model::time::SLACK_MS;
 use crate::core::model::usage::{Joined, TupleAt};
 use crate::core::model::window::Window;
@@ -239,7 +239,7 @@ pub struct Limit {
     pub overrides: Overrides,
     /// What of it has shifted between this pool and its peers; `None` = nothing. Follows from the
     /// pool's shifts.
-    pub shifted: Option<Box<ShiftedShares>>,
+    pub shifted: Option<Box<ShiftedQuotas>>,
     /// Its usage entries by window.
     pub entries: Timeline<UsageRow>,
     /// Its name in answers.
@@ -259,12 +259,12 @@ pub struct Recent {
     /// A window by the limit's time zone: its beginning and its end.
     window: Cell<(i64, i64)>,
     /// Where its dimensions stood among the attributes.
-    places: Cell<Places>,
+    positions: Cell<Positions>,
 }
 
 /// Where the dimensions of a limit stand among attributes of one shape.
 #[derive(Clone, Copy, Debug, Default)]
-struct Places {
+struct Positions {
     shape: Shape,
     /// Counted from 0 in order of the names of the attributes.
     at: [u8; MAX_DIMENSIONS],
@@ -289,7 +289,7 @@ impl Limit {
     /// As [`Limit::tuple`]: where it stands. What is no single value is appended to `joined`.
     #[inline(always)]
     pub fn locate(&self, attributes: &Attributes<'_>, joined: &mut Joined) -> Option<TupleAt> {
-        let known = self.recent.places.get();
+        let known = self.recent.positions.get();
         if known.shape == attributes.shape() && known.shape != Shape::NONE && self.identity.dims.len() == 1 {
             return Some(TupleAt::Attribute(known.at[0]));
         }
@@ -297,19 +297,19 @@ impl Limit {
     }
 
     fn locate_any(&self, attributes: &Attributes<'_>, joined: &mut Joined) -> Option<TupleAt> {
-        let known = self.recent.places.get();
+        let known = self.recent.positions.get();
         let at = if known.shape == attributes.shape() && known.shape != Shape::NONE {
             known.at
         } else {
-            self.find_places(attributes, known.at)?
+            self.find_positions(attributes, known.at)?
         };
         let dims = self.identity.dims.len();
         if dims == 1 {
             return Some(TupleAt::Attribute(at[0]));
         }
         let start = joined.len();
-        for (nth, &place) in at.iter().take(dims).enumerate() {
-            let value = attributes.value(place);
+        for (nth, &position) in at.iter().take(dims).enumerate() {
+            let value = attributes.value(position);
             if nth.saturating_add(1) < dims {
                 joined.push(value.len() as u8);
             }
@@ -319,12 +319,12 @@ impl Limit {
     }
 
     /// Where its dimensions stand, probably at `hint`. `None`: one is missing.
-    fn find_places(&self, attributes: &Attributes<'_>, hint: [u8; MAX_DIMENSIONS]) -> Option<[u8; MAX_DIMENSIONS]> {
+    fn find_positions(&self, attributes: &Attributes<'_>, hint: [u8; MAX_DIMENSIONS]) -> Option<[u8; MAX_DIMENSIONS]> {
         let mut at = hint;
-        for (place, dim) in at.iter_mut().zip(&self.identity.dims) {
-            *place = attributes.position(dim.as_slice(), *place)?;
+        for (position, dim) in at.iter_mut().zip(&self.identity.dims) {
+            *position = attributes.position(dim.as_slice(), *position)?;
         }
-        self.recent.places.set(Places { shape: attributes.shape(), at });
+        self.recent.positions.set(Positions { shape: attributes.shape(), at });
         Some(at)
     }
 
@@ -342,7 +342,7 @@ impl Limit {
         if self.shifted.is_none() {
             return self.configured(tuple);
         }
-        self.share(tuple).map_or(Cap::Unlimited, |max| Cap::At(max.clamp(0, MAX_UNITS)))
+        self.quota(tuple).map_or(Cap::Unlimited, |max| Cap::At(max.clamp(0, MAX_UNITS)))
     }
 
     /// What the policy says for these values.
@@ -356,7 +356,7 @@ impl Limit {
     /// What the policy says for these values, with what has shifted: below 0 where more has left
     /// than there was. `None` = unlimited.
     #[must_use]
-    pub fn share(&self, tuple: &[u8]) -> Option<i64> {
+    pub fn quota(&self, tuple: &[u8]) -> Option<i64> {
         let shifted = self.shifted.as_ref().map_or(0, |shifted| shifted.get(tuple));
         match self.configured(tuple) {
             Cap::Unlimited => None,
@@ -364,8 +364,8 @@ impl Limit {
         }
     }
 
-    /// A share comes, or with a negative number leaves.
-    pub fn shift_share(&mut self, value: &Bytes, units: i64) {
+    /// Quota arrives, or with a negative number leaves.
+    pub fn shift_quota(&mut self, value: &Bytes, units: i64) {
         let shifted = self.shifted.get_or_insert_default();
         shifted.add(value, units);
         if shifted.is_empty() {
@@ -419,7 +419,7 @@ impl Limit {
     }
 
     /// From which window on usage counts when a change is applied at `now_ms`. With a named zone
-    /// the primary has said so: nobody who repeats its changes asks their own tables.
+    /// it is the window that the primary resolved: replicas ask no tables of their own.
     #[must_use]
     pub fn counted_since_ms(&self, now_ms: i64) -> i64 {
         if self.is_resolved() {
@@ -500,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn precedence_is_by_exactness_then_by_place() {
+    fn precedence_is_by_exactness_then_by_position() {
         for pair in PRECEDENCE.windows(2) {
             let [a, b] = pair else { continue };
             assert!(a.count_ones() > b.count_ones() || (a.count_ones() == b.count_ones() && a > b));

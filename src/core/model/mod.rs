@@ -1,10 +1,10 @@
 //! The words of the rules, and the pool itself as data. Nothing here decides or changes anything.
 //!
 //! Read in this order: `quantity`, `ids`, `tuple`, `time`, `window` and `attributes` (the words),
-//! `order`, `limit`, `usage`, `sale`, `remembered`, `shifts` and `shifted_shares` (what is kept),
-//! `pool`, `pool_attributes` and `pool_shifts` (the aggregate), `change` (what can happen to it),
-//! `refusal` (why it does not), `event` (what is published of a change), `context` and `view` (what
-//! a call sees), `returning` and `top_usage` (what operators ask for).
+//! `order`, `limit`, `limits`, `usage`, `sale`, `remembered`, `shifts` and `shifted_quotas` (what
+//! is kept), `pool`, `pool_attributes` and `pool_shifts` (the aggregate), `change` (what can happen
+//! to it), `refusal` (why it does not), `event` (what is published of a change), `context` and
+//! `view` (what a call sees), `returning` and `top_usage` (what operators ask for).
 
 pub mod attributes;
 pub mod change;
@@ -13,6 +13,7 @@ pub mod event;
 pub mod hash;
 pub mod ids;
 pub mod limit;
+pub mod limits;
 pub mod number;
 pub mod order;
 pub mod placement;
@@ -25,7 +26,7 @@ pub mod refusal;
 pub mod remembered;
 pub mod returning;
 pub mod sale;
-pub mod shifted_shares;
+pub mod shifted_quotas;
 pub mod shifts;
 pub mod time;
 pub mod top_usage;

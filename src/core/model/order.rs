@@ -79,14 +79,15 @@ pub struct ReturnContent {
     pub no_restock: bool,
 }
 
-/// What few orders have.
+/// Rare fields, stored outside the row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     /// Units that came back after payment.
     pub returned: i64,
     /// The partial returns.
     pub tokens: Vec<ReturnToken>,
-    /// It was forgotten when it came back: what it had is what the caller said.
+    /// Made by an unverified return: the pool had forgotten the order, and its quantity is what the
+    /// caller said.
     pub unverified: bool,
 }
 
@@ -121,7 +122,7 @@ pub struct NewOrder<'a> {
     pub state: OrderState,
     /// Whether it asked for less to be enough.
     pub partial: bool,
-    /// What few orders have.
+    /// Rare fields, stored outside the row.
     pub extra: Option<Extra>,
     /// Attributes that it keeps although no limit counts them (`model::remembered`).
     pub remembered: &'a [u8],
@@ -146,7 +147,7 @@ pub struct Order<'p> {
     pub fingerprint: u64,
     /// The usage entries in which it is (or was) counted, in the order of the limits of that time.
     pub shares: OrderShares<'p>,
-    /// What few orders have.
+    /// Rare fields, stored outside the row.
     pub extra: Option<&'p Extra>,
     /// Where it stands.
     pub state: OrderState,
@@ -161,7 +162,7 @@ impl Order<'_> {
         self.extra.map_or(0, |e| e.returned)
     }
 
-    /// Whether it lives on what the caller said of it.
+    /// Whether it was made by an unverified return.
     #[must_use]
     pub fn unverified(&self) -> bool {
         self.extra.is_some_and(|e| e.unverified)

@@ -9,7 +9,7 @@ use crate::core::model::change::{Change, OnHand, OrderRef, Transition, Transitio
 use crate::core::model::context::CallContext;
 use crate::core::model::hash::Salt;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::Limit;
+use crate::core::model::limits::Limits;
 use crate::core::model::number::{LimitId, Number, OrderRow};
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::quantity::{difference, sum, MAX_UNITS};
@@ -110,7 +110,7 @@ pub struct Pool {
     pub(in crate::core) shortest_retain_ms: i64,
     /// Dimensions whose values new orders keep although no limit counts them: sorted by name.
     pub(in crate::core) remember: Vec<Bytes>,
-    pub(in crate::core) limits: Vec<Limit>,
+    pub(in crate::core) limits: Limits,
     pub(in crate::core) next_limit: LimitId,
     /// While all windows of named zones hold that were resolved last: from then, and until then,
     /// Unix ms; see [`crate::core::ops::roll`]. Not part of the state.
@@ -157,7 +157,7 @@ impl Pool {
             purged_placed_ms: 0,
             shortest_retain_ms: i64::MAX,
             remember: Vec::new(),
-            limits: Vec::new(),
+            limits: Limits::default(),
             next_limit: LimitId::of(1),
             resolved_from_ms: Cell::new(i64::MIN),
             resolved_until_ms: Cell::new(i64::MIN),
@@ -239,7 +239,7 @@ impl Pool {
 
     /// The limits, in order.
     #[must_use]
-    pub fn limits(&self) -> &[Limit] {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -357,7 +357,7 @@ impl Pool {
     /// The bytes taken, in constant time.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let limits = self.limits.capacity().saturating_mul(size_of::<Limit>());
+        let limits = self.limits.table_bytes();
         let overrides: usize = self.limits.iter().map(|l| l.overrides.bytes().saturating_add(l.entries.bytes())).sum();
         size_of::<Self>()
             .saturating_add(self.sale.as_ref().map_or(0, |_| size_of::<Sale>()))
@@ -379,8 +379,8 @@ impl Pool {
         self.orders.len().saturating_add(self.usage.entries.len()).saturating_add(self.tokens.len()).saturating_add(1)
     }
 
-    /// A copy for another key: what the policy tells goes nowhere, so that no stream tells of two
-    /// pools as one.
+    /// A copy for another key. Where the policy names an event stream, the copy publishes to none,
+    /// so that one stream does not mix two pools.
     #[must_use]
     pub fn copy(&self) -> Self {
         Self { events: self.events.as_ref().map(|_| Bytes::default()), promotion: 0, ..self.clone() }

@@ -33,8 +33,8 @@ impl Pool {
             let entry = self.usage.entries.get(at)?;
             let limit = self.limits.iter().find(|l| l.id == entry.limit)?;
             let dims = &limit.identity.dims;
-            let place = dims.iter().position(|dim| dim.as_slice() == name)?;
-            values(entry.value, dims.len()).nth(place)
+            let index = dims.iter().position(|dim| dim.as_slice() == name)?;
+            values(entry.value, dims.len()).nth(index)
         };
         order.shares.iter().any(|at| counted(at) == Some(value))
             || remembered::pairs(self.orders.remembered(row)).any(|pair| pair == (name, value))

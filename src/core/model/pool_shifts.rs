@@ -29,8 +29,8 @@ impl Pool {
             return Err(Refusal::Bound(Bound::Shifts));
         }
         let units = shifted.units(shifts);
-        let net = match &shifted.share {
-            Some(share) => shifts.map_or(Some(0), |shifts| shifts.net_share(&share.text, &share.value)),
+        let net = match &shifted.quota {
+            Some(quota) => shifts.map_or(Some(0), |shifts| shifts.net_quota(&quota.text, &quota.value)),
             None => {
                 self.check_sums(&SumDeltas { on_hand: units, ..SumDeltas::default() })?;
                 shifts.map_or(Some(0), Shifts::net_units)

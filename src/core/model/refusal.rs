@@ -1,6 +1,7 @@
 //! Why a call does not do what it asks for, as values.
 
 use crate::core::model::ids::Bytes;
+use crate::core::model::number::LimitIndex;
 use crate::core::model::order::OrderState;
 
 /// What differs between a call and what is remembered.
@@ -109,8 +110,8 @@ pub enum Refusal {
     },
     /// A limit is reached.
     Limited {
-        /// Its place in the pool.
-        limit: usize,
+        /// Which one.
+        limit: LimitIndex,
         /// The value, as a tuple.
         value: Bytes,
         /// Used in the current window.
@@ -124,8 +125,8 @@ pub enum Refusal {
     Conflict(Conflict),
     /// A dimension of a limit is missing: a bug of the caller's.
     NoDim {
-        /// The limit's place in the pool.
-        limit: usize,
+        /// Which limit.
+        limit: LimitIndex,
         /// The first of its dimensions that the call lacks.
         dim: usize,
     },

@@ -1,6 +1,6 @@
 //! What has shifted between a pool and its peers: the other buckets of a sharded pool.
 //!
-//! For each peer, and each share of a limit, a pool keeps two totals that only grow: what it has
+//! For each peer, and each quota of a limit, a pool keeps two totals that only grow: what it has
 //! ever sent there, and what it has ever received from there. What is in flight between two pools
 //! is what one has sent less what the other has received. docs/internals/sharded-pools.md
 
@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::Identity;
 use crate::core::model::quantity::sum;
-use crate::core::model::shifted_shares::ShiftedShares;
+use crate::core::model::shifted_quotas::ShiftedQuotas;
 
 /// The most pairs of a peer and what shifts that a pool keeps.
 pub const MAX_SHIFTS: usize = 10_000;
 /// The longest name of a peer, in bytes.
 pub const MAX_PEER: usize = 512;
 
-/// Which share of a limit's `max` shifts.
+/// Of which limit, and for which values, quota shifts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LimitShare {
+pub struct LimitQuota {
     /// The limit's name in answers, which follows from its identity.
     pub text: Box<str>,
     /// The limit. It may be gone, and may come back.
@@ -27,8 +27,8 @@ pub struct LimitShare {
     pub value: Bytes,
 }
 
-impl LimitShare {
-    /// The share of a limit for these values.
+impl LimitQuota {
+    /// The quota of a limit for these values.
     #[must_use]
     pub fn new(identity: Identity, value: Bytes) -> Self {
         Self { text: identity.text().into(), identity, value }
@@ -40,8 +40,8 @@ impl LimitShare {
 pub struct Lane {
     /// The other pool.
     pub peer: Bytes,
-    /// A share of a limit; `None` = units.
-    pub share: Option<LimitShare>,
+    /// A quota of a limit; `None` = units.
+    pub quota: Option<LimitQuota>,
 }
 
 /// What has shifted in one lane over the life of the pool.
@@ -77,14 +77,14 @@ pub enum Way {
 pub struct Shifted<'a> {
     /// The other pool.
     pub peer: &'a [u8],
-    /// A share of a limit; `None` = units.
-    pub share: Option<LimitShare>,
+    /// A quota of a limit; `None` = units.
+    pub quota: Option<LimitQuota>,
     /// Which total.
     pub way: Way,
     /// The total from now on.
     pub total: i64,
     /// What is sent counted here until then, Unix ms: the time of the call, or the start of the
-    /// window in which a share was used, where that lies ahead. 0 where something is received.
+    /// window in which a quota was used, where that lies ahead. 0 where something is received.
     pub since_ms: i64,
 }
 
@@ -92,7 +92,7 @@ impl Shifted<'_> {
     /// What shifts.
     #[must_use]
     pub fn lane(&self) -> Lane {
-        Lane { peer: Bytes::new(self.peer), share: self.share.clone() }
+        Lane { peer: Bytes::new(self.peer), quota: self.quota.clone() }
     }
 
     /// The total before it.
@@ -130,30 +130,30 @@ pub struct Shifts {
 struct Nets {
     units: i128,
     /// By the limit's text, then by values; what is 0 is not kept.
-    shares: BTreeMap<Box<str>, BTreeMap<Bytes, i128>>,
+    quotas: BTreeMap<Box<str>, BTreeMap<Bytes, i128>>,
 }
 
 impl Nets {
-    fn add(&mut self, share: Option<&LimitShare>, units: i64) {
-        let Some(LimitShare { text, value, .. }) = share else {
+    fn add(&mut self, quota: Option<&LimitQuota>, units: i64) {
+        let Some(LimitQuota { text, value, .. }) = quota else {
             self.units = self.units.saturating_add(units.into());
             return;
         };
-        let values = self.shares.entry(text.clone()).or_default();
+        let values = self.quotas.entry(text.clone()).or_default();
         let net = values.entry(value.clone()).or_default();
         *net = net.saturating_add(units.into());
         if *net == 0 {
             values.remove(value);
         }
         if values.is_empty() {
-            self.shares.remove(text);
+            self.quotas.remove(text);
         }
     }
 
     fn of(lanes: &BTreeMap<Lane, Totals>) -> Self {
         let mut nets = Self::default();
         for (lane, totals) in lanes {
-            nets.add(lane.share.as_ref(), totals.net());
+            nets.add(lane.quota.as_ref(), totals.net());
         }
         nets
     }
@@ -161,11 +161,11 @@ impl Nets {
 
 /// What a lane takes on the heap, with its part of the sums.
 fn heap_bytes(lane: &Lane) -> usize {
-    let share = lane.share.as_ref().map_or(0, |share| {
-        let net = size_of::<(Bytes, i128)>().saturating_add(share.value.heap_bytes());
-        share.text.len().saturating_add(share.value.heap_bytes()).saturating_add(net)
+    let quota = lane.quota.as_ref().map_or(0, |quota| {
+        let net = size_of::<(Bytes, i128)>().saturating_add(quota.value.heap_bytes());
+        quota.text.len().saturating_add(quota.value.heap_bytes()).saturating_add(net)
     });
-    lane.peer.heap_bytes().saturating_add(share)
+    lane.peer.heap_bytes().saturating_add(quota)
 }
 
 impl Shifts {
@@ -179,13 +179,13 @@ impl Shifts {
     pub fn set(&mut self, lane: Lane, totals: Totals) {
         let bytes = heap_bytes(&lane);
         let before = self.get(&lane).unwrap_or_default();
-        self.nets.add(lane.share.as_ref(), totals.net().saturating_sub(before.net()));
+        self.nets.add(lane.quota.as_ref(), totals.net().saturating_sub(before.net()));
         if self.lanes.insert(lane, totals).is_none() {
             self.heap_bytes = self.heap_bytes.saturating_add(bytes);
         }
     }
 
-    /// All lanes, by peer; units before shares of limits.
+    /// All lanes, by peer; units before quotas of limits.
     pub fn iter(&self) -> impl Iterator<Item = (&Lane, Totals)> {
         self.lanes.iter().map(|(lane, &totals)| (lane, totals))
     }
@@ -220,17 +220,17 @@ impl Shifts {
         bounded(self.nets.units)
     }
 
-    /// Received less sent of one share, from all peers; `None` where that sum is out of bounds.
+    /// Received less sent of one quota, from all peers; `None` where that sum is out of bounds.
     #[must_use]
-    pub fn net_share(&self, text: &str, value: &Bytes) -> Option<i64> {
-        bounded(self.nets.shares.get(text).and_then(|values| values.get(value)).copied().unwrap_or(0))
+    pub fn net_quota(&self, text: &str, value: &Bytes) -> Option<i64> {
+        bounded(self.nets.quotas.get(text).and_then(|values| values.get(value)).copied().unwrap_or(0))
     }
 
-    /// What the shares of a limit have grown by, for each value; `None` where none has shifted.
+    /// What the quotas of a limit have grown by, for each value; `None` where none has shifted.
     #[must_use]
-    pub fn shares_of(&self, text: &str) -> Option<Box<ShiftedShares>> {
-        let mut shifted = ShiftedShares::default();
-        for (value, &net) in self.nets.shares.get(text)? {
+    pub fn quotas_of(&self, text: &str) -> Option<Box<ShiftedQuotas>> {
+        let mut shifted = ShiftedQuotas::default();
+        for (value, &net) in self.nets.quotas.get(text)? {
             shifted.add(value, i64::try_from(net).unwrap_or(i64::MAX));
         }
         Some(Box::new(shifted))
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_sum_that_is_not_that_of_the_lanes_is_noticed() {
-        let lane = |peer: &[u8]| Lane { peer: Bytes::new(peer), share: None };
+        let lane = |peer: &[u8]| Lane { peer: Bytes::new(peer), quota: None };
         let mut shifts = Shifts::default();
         for (peer, received) in [(&b"a"[..], 5), (b"b", 7), (b"a", 9)] {
             shifts.set(lane(peer), Totals { received, ..Totals::default() });
@@ -266,11 +266,11 @@ mod tests {
         shifts.nets = Nets::of(&shifts.lanes);
         let identity =
             Identity { dims: [Bytes::new(b"user")].into_iter().collect(), window: Window::Life, count: Count::Units };
-        let share = LimitShare { text: "user/life/units".into(), identity, value: Bytes::new(b"u") };
-        shifts.nets.add(Some(&share), 1);
+        let quota = LimitQuota { text: "user/life/units".into(), identity, value: Bytes::new(b"u") };
+        shifts.nets.add(Some(&quota), 1);
         assert!(!shifts.sums_are_right());
         // What came and went leaves nothing behind.
-        shifts.nets.add(Some(&share), -1);
+        shifts.nets.add(Some(&quota), -1);
         assert!(shifts.sums_are_right());
     }
 }

@@ -37,9 +37,9 @@ pub fn top_usage<'p>(
     let dims = &limit.identity.dims;
     let mut wanted: Vec<Option<&[u8]>> = vec![None; dims.len()];
     for (name, value) in attributes.iter() {
-        let place = dims.iter().position(|dim| dim.as_slice() == name);
-        let Some(place) = place.and_then(|place| wanted.get_mut(place)) else { return Vec::new() };
-        *place = Some(value);
+        let index = dims.iter().position(|dim| dim.as_slice() == name);
+        let Some(wanted) = index.and_then(|index| wanted.get_mut(index)) else { return Vec::new() };
+        *wanted = Some(value);
     }
     let fits = |tuple: &[u8]| {
         let mut pairs = values(tuple, dims.len()).zip(&wanted);
@@ -47,8 +47,8 @@ pub fn top_usage<'p>(
     };
     let mut kept: BinaryHeap<Ranked<'_>> = BinaryHeap::new();
     let entries = &view.pool.usage.entries;
-    // Of a rolling window the newest part stands for all of its value.
-    for at in limit.entries.iter(entries).filter(|&at| !view.pool.usage.is_older_part(at)) {
+    // Of a rolling window the newest sub-window stands for all of its value.
+    for at in limit.entries.iter(entries).filter(|&at| !view.pool.usage.is_older_sub_window(at)) {
         let tuple = entries.at(at).value;
         let (used, window_ms) = view.used(limit, view.pool.usage.found(at));
         if used == 0 || !fits(tuple) {

@@ -2,14 +2,14 @@
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::Bytes;
-use crate::core::model::number::{LimitId, UsageRow};
+use crate::core::model::number::{LimitId, LimitIndex, UsageRow};
 use crate::core::store::index::IndexPosition;
 
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryState {
     /// In its limit's list (or, when that limit is gone, in the list of what it left), and in the
-    /// index, unless it is an older part of a rolling window.
+    /// index, unless it is an older sub-window of a rolling window.
     Indexed,
     /// Only shares refer to it.
     Detached,
@@ -35,8 +35,8 @@ pub struct UsageEntry<'p> {
 /// What is to be counted for one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Index of the limit in the pool.
-    pub limit: u8,
+    /// Which limit.
+    pub limit: LimitIndex,
     /// Where the value stands.
     pub tuple: TupleAt,
     /// The window to count in, Unix ms.

@@ -152,7 +152,7 @@ impl<'p> View<'p> {
         let now_ms = self.context.clock.now_ms;
         let current_ms = limit.window_ms(now_ms);
         if let Some(since_ms) = limit.identity.window.rolling_since_ms(now_ms) {
-            return self.used_of_parts(limit, entry.map(|found| found.row), since_ms, share);
+            return self.used_of_sub_windows(limit, entry.map(|found| found.row), since_ms, share);
         }
         let (counted, window_ms) = counted(entry, current_ms);
         let own = share.filter(|&(row, _)| entry.is_some_and(|found| found.row == row && found.window_ms == window_ms));
@@ -169,8 +169,9 @@ impl<'p> View<'p> {
         (counted.saturating_sub(credit).max(0), if counted == 0 { current_ms } else { window_ms })
     }
 
-    /// The usage of a rolling window: the sum of the parts that count, and the part to count in.
-    fn used_of_parts(
+    /// The usage of a rolling window: the sum of the sub-windows that count, and the sub-window to
+    /// count in.
+    fn used_of_sub_windows(
         &self,
         limit: &Limit,
         entry: Option<UsageRow>,
@@ -179,7 +180,7 @@ impl<'p> View<'p> {
     ) -> (i64, i64) {
         let mut sum = 0i64;
         let mut newest_ms = limit.window_ms(self.context.clock.now_ms);
-        for (row, window_ms, used) in self.used_parts(limit, entry, since_ms) {
+        for (row, window_ms, used) in self.used_sub_windows(limit, entry, since_ms) {
             let less = share.filter(|&(at, _)| at == row).map_or(0, |(_, amount)| amount);
             let used = used.saturating_sub(less).max(0);
             sum = sum.saturating_add(used);
@@ -190,14 +191,15 @@ impl<'p> View<'p> {
         (sum, newest_ms)
     }
 
-    /// The parts of a rolling window that count, from the newest: row, beginning, and what is used.
-    fn used_parts<'v>(
+    /// The sub-windows of a rolling window that count, from the newest: row, beginning, and what is
+    /// used.
+    fn used_sub_windows<'v>(
         &'v self,
         limit: &'v Limit,
         entry: Option<UsageRow>,
         since_ms: i64,
     ) -> impl Iterator<Item = (UsageRow, i64, i64)> + 'v {
-        self.pool.usage.parts(entry, since_ms).map(|(row, window_ms, counts)| {
+        self.pool.usage.sub_windows(entry, since_ms).map(|(row, window_ms, counts)| {
             let orders = self.due.iter().map(|&due| self.pool.orders.at(due));
             let back: i64 = orders.filter(|o| o.shares.contains(row)).map(|o| limit.amount(o.qty)).sum();
             (row, window_ms, counts.used.saturating_sub(back).max(0))
@@ -207,19 +209,20 @@ impl<'p> View<'p> {
     /// When a limit allows `more` again to a value, as far as time alone does it, Unix ms; 0 =
     /// never. `window_ms`: of [`View::used`].
     ///
-    /// Windows that follow each other end; of one that rolls, units come back part by part.
+    /// Windows that follow each other end; of one that rolls, units come back sub-window by
+    /// sub-window.
     #[must_use]
     pub fn resets_ms(&self, limit: &Limit, tuple: &[u8], window_ms: i64, more: i64) -> i64 {
         let Some(since_ms) = limit.identity.window.rolling_since_ms(self.context.clock.now_ms) else {
             return limit.window_end_ms(window_ms);
         };
         let entry = self.pool.usage.find(self.pool.salt.usage(limit.id, tuple), limit.id, tuple);
-        let mut parts: Vec<(i64, i64)> =
-            self.used_parts(limit, entry, since_ms).map(|(_, window_ms, used)| (window_ms, used)).collect();
-        parts.reverse();
-        let mut used: i64 = parts.iter().fold(0, |sum, &(_, used)| sum.saturating_add(used));
-        for (window_ms, part) in parts.into_iter().filter(|&(_, part)| part > 0) {
-            used = used.saturating_sub(part);
+        let mut sub_windows: Vec<(i64, i64)> =
+            self.used_sub_windows(limit, entry, since_ms).map(|(_, window_ms, used)| (window_ms, used)).collect();
+        sub_windows.reverse();
+        let mut used: i64 = sub_windows.iter().fold(0, |sum, &(_, used)| sum.saturating_add(used));
+        for (window_ms, sub_window) in sub_windows.into_iter().filter(|&(_, sub_window)| sub_window > 0) {
+            used = used.saturating_sub(sub_window);
             if limit.cap(tuple).left(used).is_none_or(|left| left >= more) {
                 return limit.identity.window.comes_back_ms(window_ms);
             }

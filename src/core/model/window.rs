@@ -33,9 +33,9 @@ pub enum Window {
     Rolling(u32),
 }
 
-/// Into how many parts a rolling span is divided: units come back with their part, so at most that
-/// much of the span late, and each value has one usage more than this at most.
-pub const PARTS: i64 = 64;
+/// Into how many sub-windows a rolling span is divided: units come back with their sub-window, so
+/// at most that much of the span late, and each value has one usage more than this at most.
+pub const SUB_WINDOWS: i64 = 64;
 
 /// The windows that have a name: the word in `PER`, in policies and in the texts of limits, and the
 /// code in saved bytes. The next code is 8: two windows without a name follow.
@@ -54,14 +54,14 @@ pub const SECONDS_CODE: u8 = 6;
 /// The code of [`Window::Rolling`] in saved bytes; the number stands behind it.
 pub const ROLLING_CODE: u8 = 7;
 
-/// The part of a rolling span that holds this time: parts are counted since 1970.
-fn part(seconds: u32, at_ms: i64) -> i64 {
-    (at_ms * PARTS).div_euclid(span_ms(seconds))
+/// The sub-window of a rolling span that holds this time: sub-windows are counted since 1970.
+fn sub_window(seconds: u32, at_ms: i64) -> i64 {
+    (at_ms * SUB_WINDOWS).div_euclid(span_ms(seconds))
 }
 
-/// When a part begins: the first whole ms in it.
-fn part_ms(seconds: u32, part: i64) -> i64 {
-    -(-(part * span_ms(seconds))).div_euclid(PARTS)
+/// When a sub-window begins: the first whole ms in it.
+fn sub_window_ms(seconds: u32, sub_window: i64) -> i64 {
+    -(-(sub_window * span_ms(seconds))).div_euclid(SUB_WINDOWS)
 }
 
 fn span_ms(seconds: u32) -> i64 {
@@ -145,7 +145,7 @@ impl Window {
     }
 
     /// Beginning and end of the window that holds `at_ms`, where no clock decides it; of a rolling
-    /// one, of the part that holds it. (0, 0) for windows that never end.
+    /// one, of the sub-window that holds it. (0, 0) for windows that never end.
     #[must_use]
     pub fn counted(self, at_ms: i64) -> (i64, i64) {
         match self {
@@ -154,26 +154,26 @@ impl Window {
                 (start_ms, start_ms + span_ms(n))
             }
             Self::Rolling(n) => {
-                let part = part(n, at_ms);
-                (part_ms(n, part), part_ms(n, part + 1))
+                let sub_window = sub_window(n, at_ms);
+                (sub_window_ms(n, sub_window), sub_window_ms(n, sub_window + 1))
             }
             Self::Order | Self::Life | Self::Hour | Self::Day | Self::Week | Self::Month => (0, 0),
         }
     }
 
-    /// From which part on usage of a rolling window counts at this time: those of the span before
-    /// it, and the part that the span begins in. `None` for other windows.
+    /// From which sub-window on usage of a rolling window counts at this time: those of the span
+    /// before it, and the sub-window that the span begins in. `None` for other windows.
     #[must_use]
     pub fn rolling_since_ms(self, at_ms: i64) -> Option<i64> {
         let Self::Rolling(n) = self else { return None };
-        Some(part_ms(n, part(n, at_ms) - PARTS))
+        Some(sub_window_ms(n, sub_window(n, at_ms) - SUB_WINDOWS))
     }
 
-    /// When the usage of a part of a rolling window counts no more. 0 for other windows.
+    /// When the usage of a sub-window of a rolling window counts no more. 0 for other windows.
     #[must_use]
     pub fn comes_back_ms(self, window_ms: i64) -> i64 {
         let Self::Rolling(n) = self else { return 0 };
-        part_ms(n, part(n, window_ms) + PARTS + 1)
+        sub_window_ms(n, sub_window(n, window_ms) + SUB_WINDOWS + 1)
     }
 
     /// How long such a window is at most, in ms, in whichever time zone. 0 for windows that never
@@ -187,8 +187,8 @@ impl Window {
             Self::Week => 7 * DAY_MS + SET_BACK_MS,
             Self::Month => 31 * DAY_MS + SET_BACK_MS,
             Self::Seconds(n) => span_ms(n),
-            // A part counts until the last moment in it is a span ago.
-            Self::Rolling(n) => span_ms(n) + span_ms(n) / PARTS + 2,
+            // A sub-window counts until the last moment in it is a span ago.
+            Self::Rolling(n) => span_ms(n) + span_ms(n) / SUB_WINDOWS + 2,
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rolling_span_never_forgets_too_early_nor_more_than_a_part_late() {
+    fn a_rolling_span_never_forgets_too_early_nor_more_than_a_sub_window_late() {
         for seconds in [1u32, 2, 3, 7, 60, 3_600, 86_401, 315_360_000] {
             let window = Window::Rolling(seconds);
             let span = i64::from(seconds) * 1_000;
@@ -226,7 +226,7 @@ mod tests {
                 assert_eq!(window.counted(start_ms), (start_ms, end_ms));
                 let back_ms = window.comes_back_ms(start_ms);
                 assert!(back_ms >= end_ms - 1 + span, "{seconds} {at_ms}: too early");
-                assert!(back_ms <= start_ms + span + span / PARTS + 2, "{seconds} {at_ms}: too late");
+                assert!(back_ms <= start_ms + span + span / SUB_WINDOWS + 2, "{seconds} {at_ms}: too late");
                 // It counts until then, and no longer.
                 assert!(window.rolling_since_ms(back_ms - 1).is_some_and(|since| since <= start_ms));
                 assert!(window.rolling_since_ms(back_ms).is_some_and(|since| since > start_ms));

@@ -14,7 +14,7 @@ const DAY_MS: i64 = 86_400_000;
 /// More than any zone of today moves its clocks.
 const MARGIN_MS: i64 = DAY_MS / 8;
 
-/// A time zone by name, such as Europe/Berlin: its place in the table of those that are built in.
+/// A time zone by name, such as Europe/Berlin: its index in the table of those that are built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Zone(u16);
 

@@ -1,5 +1,5 @@
-//! Taking units for an order that the pool does not know: do stock and limits allow it, and where
-//! is it counted.
+//! Takes units for an order that the pool does not know: checks stock and limits, and says where
+//! the order is counted.
 
 use arrayvec::ArrayVec;
 
@@ -7,7 +7,7 @@ use crate::core::model::attributes::Attributes;
 use crate::core::model::change::OrderRef;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Count, Limit, Missing, MAX_LIMITS};
-use crate::core::model::number::UsageRow;
+use crate::core::model::number::{LimitIndex, UsageRow};
 use crate::core::model::order::{NewOrder, Numbers, OrderState};
 use crate::core::model::placement::Placement;
 use crate::core::model::pool::Pool;
@@ -42,7 +42,7 @@ pub struct Plan<'a> {
     /// The order, with the values that limits count. None of them where the stock does not suffice.
     placement: Placement<'a>,
     /// The first limit that lacks a dimension.
-    missing: Option<usize>,
+    missing: Option<LimitIndex>,
 }
 
 impl<'a> Plan<'a> {
@@ -66,7 +66,7 @@ impl<'a> Plan<'a> {
         let pool = view.pool;
         let Placement { shares, joined, attributes, .. } = &mut self.placement;
         let mut touched = 0;
-        for (at, limit) in pool.limits.iter().enumerate().filter(|(_, limit)| applies(limit)) {
+        for (at, limit) in pool.limits.indexed().filter(|(_, limit)| applies(limit)) {
             let Some(tuple) = limit.locate(attributes, joined) else {
                 if limit.missing == Missing::Refuse {
                     self.missing = Some(at);
@@ -84,7 +84,7 @@ impl<'a> Plan<'a> {
                     (position, slot) = pool.usage.begin(hash);
                     touched ^= slot;
                 }
-                shares.push(Share { limit: at as u8, tuple, window_ms: 0, hash, entry, current: false, position });
+                shares.push(Share { limit: at, tuple, window_ms: 0, hash, entry, current: false, position });
             }
         }
         std::hint::black_box(touched);
@@ -114,8 +114,8 @@ impl<'a> Plan<'a> {
 /// Filled into the plan in place, since it is large: [`Plan::placement`] hands it over.
 ///
 /// # Errors
-/// The first of: suspended, outside the sale window, a dimension missing, sold out, limited; then
-/// [`Bound::Sum`].
+/// The first of: what [`View::check_open`] says, [`Refusal::NoDim`], [`Refusal::SoldOut`],
+/// [`Refusal::Limited`], [`Bound::Sum`].
 #[inline]
 pub fn allocate(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     view.check_open()?;
@@ -125,7 +125,7 @@ pub fn allocate(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
 /// As [`allocate`], where the caller has checked whether the pool takes units.
 ///
 /// # Errors
-/// The first of: a dimension missing, sold out, limited; then [`Bound::Sum`].
+/// The first of [`Refusal::NoDim`], [`Refusal::SoldOut`], [`Refusal::Limited`], [`Bound::Sum`].
 #[inline(always)]
 pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     let pool = view.pool;
@@ -138,7 +138,7 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     let Placement { shares, attributes, joined, .. } = &mut plan.placement;
     let mut most_used = 0;
     for share in shares {
-        let at = usize::from(share.limit);
+        let at = share.limit;
         let Some(limit) = pool.limits.get(at) else { continue };
         let tuple = tuple_at(attributes, joined, share.tuple);
         let found = search(pool, limit, tuple, share);
@@ -163,8 +163,8 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The hash of a share whose entry was recalled, until it is asked for. An entry of the window that
-/// is counted in needs none. (Where a real hash is the same, it is made twice.)
+/// Stands for the hash of a share whose entry was found without one (`Usage::recall`). It is made
+/// where a new entry has to be indexed. (A real hash of this value is merely made twice.)
 const RECALLED: u64 = 0;
 
 /// Ends the search for a value, and says in its share where that was.
@@ -187,7 +187,7 @@ fn search(pool: &Pool, limit: &Limit, tuple: &[u8], share: &mut Share) -> Option
 }
 
 #[cold]
-fn no_dim(pool: &Pool, at: usize, attributes: &Attributes<'_>) -> Refusal {
+fn no_dim(pool: &Pool, at: LimitIndex, attributes: &Attributes<'_>) -> Refusal {
     let dims = pool.limits.get(at).map_or(&[][..], |limit| limit.identity.dims.as_slice());
     let lacks = |dim: &Bytes| attributes.get(dim.as_slice()).is_none();
     Refusal::NoDim { limit: at, dim: dims.iter().position(lacks).unwrap_or(0) }
@@ -208,7 +208,7 @@ pub fn check_limit(limit: &Limit, tuple: &[u8], used: i64, least: i64) -> Option
 pub fn limited(
     view: &View<'_>,
     limit: &Limit,
-    at: usize,
+    at: LimitIndex,
     tuple: &[u8],
     (used, window_ms): (i64, i64),
     more: i64,
@@ -226,7 +226,7 @@ pub fn limited(
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, placement: &Placement<'_>, state: OrderState, time_ms: i64) {
     let mut shares = ArrayVec::<UsageRow, MAX_LIMITS>::new();
     for share in &placement.shares {
-        let Some(limit) = pool.limits.get_mut(usize::from(share.limit)) else { continue };
+        let Some(limit) = pool.limits.get_mut(share.limit) else { continue };
         let amount = if limit.keeps_usage() { limit.amount(placement.qty) } else { 0 };
         shares.push(pool.usage.count(pool.salt, limit, share, || placement.tuple(share.tuple), amount));
     }

@@ -34,7 +34,10 @@ pub struct Late<'a> {
 /// What CONFIRM would do. Holds that are due have been returned before, also the named one.
 ///
 /// # Errors
-/// Every refusal that the state of the order, the stock or the limits give.
+/// By the state of the order [`Refusal::NoOrder`], [`Refusal::Expired`], [`Refusal::Closed`],
+/// [`Refusal::Exists`], [`Refusal::Conflict`]. Where units are taken (LATE) what
+/// [`View::check_open_late`] says, [`Refusal::NoDim`], [`Refusal::SoldOut`], [`Refusal::Limited`],
+/// [`Bound::Orders`]. [`Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refusal> {
     let order = view.pool.order_ref(call.order);
     let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
@@ -176,7 +179,7 @@ fn sell(pool: &mut Pool, qty: i64) {
     pool.out = pool.out.saturating_add(qty);
 }
 
-/// Sells `qty` units of a hold and gives the rest back.
+/// Sells `qty` units of a hold and returns the rest to stock.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
     let held = order_row::held(pool, row);

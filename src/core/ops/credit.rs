@@ -1,4 +1,5 @@
-//! The share of a forgotten order goes back to the limits that had counted it: RETURN … LATE FOR.
+//! Units of a forgotten order are taken off the usage of the limits that counted it: RETURN … LATE
+//! FOR.
 //!
 //! The caller's word is all there is, so `used` stays what the orders explain, and what comes back
 //! is kept in a side table: at most what is used, and never for a window that cannot have counted
@@ -14,8 +15,8 @@ use crate::core::model::window::Window;
 /// Which limits get units back from an order that was forgotten; `None`: none of them.
 ///
 /// A forgotten order was placed before the shortest retention there ever was. So a limit or a
-/// window that is younger has not counted it. Orders are not returned: nobody knows whether these
-/// units were all of theirs.
+/// window that is younger has not counted it. Limits that count orders return nothing: nobody
+/// knows whether these units were all of the order.
 #[must_use]
 pub fn decide<'a>(view: &View<'_>, qty: i64, attributes: &'a Attributes<'a>) -> Option<Change<'a>> {
     let pool = view.pool;
@@ -37,7 +38,7 @@ pub fn decide<'a>(view: &View<'_>, qty: i64, attributes: &'a Attributes<'a>) -> 
     (!limits.is_empty()).then_some(Change::Credited(Credit { qty, attributes, limits }))
 }
 
-/// Gives them back.
+/// Takes them off the usage.
 pub fn apply(pool: &mut Pool, credit: &Credit<'_>) {
     let mut buf = TupleBuf::new();
     for &id in &credit.limits {

@@ -33,7 +33,7 @@ pub fn change<'a>(pool: &Pool, context: &CallContext, row: OrderRow, id: &'a [u8
     Change::Order(order, OrderChange::Expired { forget_ms: pool.forget_ms(OrderState::Expired, context) })
 }
 
-/// Gives the units back.
+/// Returns the units.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
     let qty = order_row::held(pool, row);

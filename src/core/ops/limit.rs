@@ -13,7 +13,7 @@ use crate::core::model::zone::Tz;
 /// What LIMIT would do; `None` when nothing differs. What a new limit leaves open is resolved here.
 ///
 /// # Errors
-/// A bound is reached.
+/// [`Bound::Limits`], [`Bound::Overrides`].
 pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'static>>, Refusal> {
     let pool = view.pool;
     match pool.limits.iter().find(|l| l.identity == set.identity) {
@@ -44,7 +44,7 @@ pub fn decide_set(view: &View<'_>, mut set: LimitSet) -> Result<Option<Change<'s
 
 /// Sets it.
 pub fn apply_set(pool: &mut Pool, set: &LimitSet, now_ms: i64) {
-    let at = pool.limits.iter().position(|l| l.identity == set.identity).unwrap_or_else(|| {
+    if !pool.limits.iter().any(|l| l.identity == set.identity) {
         let wanted = PolicyLimit {
             identity: set.identity.clone(),
             tz: Tz::UTC,
@@ -54,9 +54,8 @@ pub fn apply_set(pool: &mut Pool, set: &LimitSet, now_ms: i64) {
         };
         let limit = super::policy::fresh(pool, &wanted, now_ms);
         pool.limits.push(limit);
-        pool.limits.len().saturating_sub(1)
-    });
-    let Some(limit) = pool.limits.get_mut(at) else { return };
+    }
+    let Some(limit) = pool.limits.iter_mut().find(|l| l.identity == set.identity) else { return };
     limit.set_tz(set.tz.unwrap_or(limit.tz));
     limit.missing = set.missing.unwrap_or(limit.missing);
     match &set.pattern {
@@ -80,13 +79,11 @@ pub fn decide_removed(pool: &Pool, identity: &Identity, pattern: Option<Bytes>) 
 
 /// Removes it.
 pub fn apply_removed(pool: &mut Pool, id: LimitId, pattern: Option<&Bytes>) {
-    let Some(at) = pool.limits.iter().position(|l| l.id == id) else { return };
-    if let Some(pattern) = pattern {
-        if let Some(limit) = pool.limits.get_mut(at) {
-            limit.overrides.remove(pattern, limit.identity.dims.len());
-        }
+    let Some(pattern) = pattern else {
+        pool.limits.remove(id).into_iter().for_each(|limit| pool.usage.orphan(limit.entries));
         return;
+    };
+    if let Some(limit) = pool.limits.iter_mut().find(|l| l.id == id) {
+        limit.overrides.remove(pattern, limit.identity.dims.len());
     }
-    let limit = pool.limits.remove(at);
-    pool.usage.orphan(limit.entries);
 }

@@ -31,13 +31,13 @@ use crate::core::model::number::OrderRow;
 use crate::core::model::order::{Extra, NewOrder};
 use crate::core::model::pool::Pool;
 
-/// Loading: puts an order that was checked into its tables; the index comes later. Its record's
-/// number.
+/// Loading: puts an order that was checked into its tables, and returns its row. The index is made
+/// when all orders are there.
 pub fn restore_order(pool: &mut Pool, order: &NewOrder<'_>) -> OrderRow {
     order_row::store(pool, order)
 }
 
-/// Loading: adds what few orders have.
+/// Loading: sets the rare fields of an order, which are stored outside its row.
 pub fn restore_extra(pool: &mut Pool, row: OrderRow, change: impl FnOnce(&mut Extra)) {
     order_row::with_extra(pool, row, change);
 }

@@ -90,8 +90,8 @@ pub fn remove(pool: &mut Pool, row: OrderRow) {
     pool.orders.remove(row);
 }
 
-/// Gives an order's usage back, as far as its windows are not over: so many units, and where
-/// `whole` the order itself.
+/// Takes so many units of an order off its usage, in windows that are not over; with `whole` the
+/// order itself, too, where orders are counted.
 pub fn uncount(pool: &mut Pool, row: OrderRow, units: i64, whole: bool, now_ms: i64) {
     let Some(order) = pool.orders.get(row) else { return };
     for at in order.shares.iter() {
@@ -113,8 +113,8 @@ pub fn uncount(pool: &mut Pool, row: OrderRow, units: i64, whole: bool, now_ms: 
     }
 }
 
-/// Lets another order take over some units of this one where they are counted; where orders are
-/// counted, it is one more. The shares of the other order.
+/// Makes another order, which takes over some units of this one, count where they are counted;
+/// where orders are counted, it is one more. Returns the shares of the other order.
 pub fn join_shares(pool: &mut Pool, row: OrderRow) -> ArrayVec<UsageRow, MAX_LIMITS> {
     let mut shares = ArrayVec::new();
     let Some(order) = pool.orders.get(row) else { return shares };
@@ -128,7 +128,7 @@ pub fn join_shares(pool: &mut Pool, row: OrderRow) -> ArrayVec<UsageRow, MAX_LIM
     shares
 }
 
-/// Changes what few orders have.
+/// Changes the rare fields of an order.
 pub fn with_extra(pool: &mut Pool, row: OrderRow, change: impl FnOnce(&mut Extra)) {
     pool.orders.with_extra(row, change);
 }

@@ -37,7 +37,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.packed_events = policy.packed_events;
     super::schedule::apply(pool, policy.schedule, now_ms);
     pool.remember.clone_from(&policy.remember);
-    let mut old = std::mem::take(&mut pool.limits);
+    let mut old = pool.limits.take();
     for wanted in &policy.limits {
         let kept = old.iter().position(|l| l.identity == wanted.identity);
         let limit = match kept {
@@ -69,7 +69,7 @@ pub fn fresh(pool: &mut Pool, wanted: &PolicyLimit, now_ms: i64) -> Limit {
     Limit {
         id,
         set_ms: now_ms,
-        shifted: pool.shifts.as_ref().and_then(|shifts| shifts.shares_of(&text)),
+        shifted: pool.shifts.as_ref().and_then(|shifts| shifts.quotas_of(&text)),
         text,
         identity: wanted.identity.clone(),
         tz: wanted.tz,

@@ -26,13 +26,13 @@ pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
         orphaned: pool.usage.orphaned.len().min(most) as u32,
         ..Purged::default()
     };
-    for (at, limit) in pool.limits.iter().enumerate() {
+    for (at, limit) in pool.limits.indexed() {
         if !limit.identity.window.repeats() {
             continue;
         }
         let stale = pool.usage.stale(limit, now_ms.saturating_sub(limit.kept_ms()), most);
         if stale > 0 {
-            purged.pruned.push((at as u8, stale as u32));
+            purged.pruned.push((at, stale as u32));
         }
     }
     purged
@@ -45,7 +45,7 @@ pub fn apply(pool: &mut Pool, purged: &Purged) {
     // Usage first: an order's end may free entries too, and the numbers count what the lists held
     // when it was planned.
     for &(at, n) in &purged.pruned {
-        if let Some(limit) = pool.limits.get_mut(usize::from(at)) {
+        if let Some(limit) = pool.limits.get_mut(at) {
             pool.usage.prune(salt, limit, n as usize);
         }
     }

@@ -30,7 +30,7 @@ pub fn share_of<'p>(pool: &'p Pool, order: &Order<'_>, limit: &Limit) -> Option<
 pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Result<Recount, Refusal> {
     let mut recount = Recount::new();
     let mut fits = true;
-    for (at, limit) in view.pool.limits.iter().enumerate() {
+    for (at, limit) in view.pool.limits.indexed() {
         let Some((own, entry)) = share_of(view.pool, order, limit) else { continue };
         let tuple = entry.value;
         let more = limit.amount(total);
@@ -59,7 +59,7 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
 pub fn apply(pool: &mut Pool, row: OrderRow, qty: i64, recount: &Recount) {
     let salt = pool.salt;
     for &(id, window_ms) in recount {
-        let Some(place) = pool.limits.iter().position(|l| l.id == id) else { continue };
+        let Some((index, _)) = pool.limits.find(id) else { continue };
         let Some(order) = pool.orders.get(row) else { return };
         let entries = &pool.usage.entries;
         let of_limit = |at: UsageRow| entries.get(at).is_some_and(|e| e.limit == id);
@@ -73,8 +73,8 @@ pub fn apply(pool: &mut Pool, row: OrderRow, qty: i64, recount: &Recount) {
         let entry = found.map(|found| found.row);
         let current = found.is_some_and(|found| found.window_ms == window_ms);
         let tuple_at = TupleAt::Attribute(0);
-        let share = Share { limit: place as u8, tuple: tuple_at, window_ms, hash, entry, current, position };
-        let Some(limit) = pool.limits.get_mut(place) else { continue };
+        let share = Share { limit: index, tuple: tuple_at, window_ms, hash, entry, current, position };
+        let Some(limit) = pool.limits.get_mut(index) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, || tuple, amount);
         pool.orders.set_share(row, nth, fresh);

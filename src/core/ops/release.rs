@@ -29,7 +29,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusa
     }
 }
 
-/// Gives the units back, if it still holds them.
+/// Returns the units, if the order still holds them.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
     let record = pool.orders.at(row);

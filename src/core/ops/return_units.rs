@@ -11,16 +11,16 @@ use crate::core::model::view::View;
 
 use super::{allocate, credit, order_row, reserve};
 
-/// A partial return.
+/// Some of the units, under the token of their refund.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
+pub struct Refund<'a> {
     /// Units.
     pub qty: i64,
     /// The caller's token, by which a retry is recognised.
     pub token: &'a [u8],
     /// LATE: accept the return of an order that the pool no longer knows.
     pub late: bool,
-    /// With LATE: who had bought, so that limits get their share back.
+    /// With LATE: who had bought, so that the limits return the units, too.
     pub attributes: Option<&'a Attributes<'a>>,
 }
 
@@ -29,8 +29,8 @@ pub struct Part<'a> {
 pub struct Return<'a> {
     /// The caller's id.
     pub order: &'a [u8],
-    /// Not all that is left.
-    pub part: Option<Part<'a>>,
+    /// `None`: all that is left comes back.
+    pub refund: Option<Refund<'a>>,
     /// The units stay counted in the limits.
     pub keep_usage: bool,
     /// The goods do not come back.
@@ -48,7 +48,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
     let forget_ms = pool.forget_ms(OrderState::Returned, &view.context);
     let content = |qty| ReturnContent { qty, keep_usage: call.keep_usage, no_restock: call.no_restock };
     let Some((known, state)) = view.known(order) else {
-        let Some(Part { qty, token, late: true, .. }) = call.part else { return Err(Refusal::NoOrder) };
+        let Some(Refund { qty, token, late: true, .. }) = call.refund else { return Err(Refusal::NoOrder) };
         allocate::check_capacity(view, order)?;
         check_return(pool, content(qty))?;
         return Ok(Change::Order(order, OrderChange::UnverifiedReturn { token, content: content(qty), forget_ms }));
@@ -59,7 +59,7 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
         OrderState::Confirmed | OrderState::Returned => {}
     }
     let tokens = known.extra.as_ref().map_or(&[][..], |e| &e.tokens);
-    let Some(part) = call.part else {
+    let Some(refund) = call.refund else {
         if state == OrderState::Returned {
             return Err(reserve::exists(&known, state));
         }
@@ -69,11 +69,11 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
     };
     // The limits know who bought: another buyer's name is the mistake of a caller.
     let other = |attributes: &Attributes<'_>| pool.salt.attributes(attributes) != known.fingerprint;
-    if !known.unverified() && part.attributes.is_some_and(other) {
+    if !known.unverified() && refund.attributes.is_some_and(other) {
         return Err(Refusal::Conflict(Conflict::Attributes));
     }
-    let content = content(part.qty);
-    if let Some(seen) = tokens.iter().find(|t| t.token.as_slice() == part.token) {
+    let content = content(refund.qty);
+    if let Some(seen) = tokens.iter().find(|t| t.token.as_slice() == refund.token) {
         return Err(if seen.content == content {
             reserve::exists(&known, state)
         } else {
@@ -81,28 +81,28 @@ pub fn decide<'a>(view: &View<'_>, call: Return<'a>) -> Result<Change<'a>, Refus
         });
     }
     if known.unverified() {
-        if !part.late {
+        if !refund.late {
             return Err(Refusal::Conflict(Conflict::AllReturned));
         }
-        if sum(known.qty, part.qty).is_none() {
+        if sum(known.qty, refund.qty).is_none() {
             return Err(Refusal::Bound(Bound::Sum));
         }
     } else if state == OrderState::Returned {
         return Err(Refusal::Conflict(Conflict::AllReturned));
-    } else if part.qty > known.qty.saturating_sub(known.returned()) {
+    } else if refund.qty > known.qty.saturating_sub(known.returned()) {
         return Err(Refusal::Conflict(Conflict::MoreThanLeft));
     }
     if tokens.len() >= MAX_TOKENS {
         return Err(Refusal::Bound(Bound::Tokens));
     }
     check_return(pool, content)?;
-    Ok(Change::Order(order, OrderChange::Returned { token: Some(part.token), content, forget_ms }))
+    Ok(Change::Order(order, OrderChange::Returned { token: Some(refund.token), content, forget_ms }))
 }
 
 /// What limits get back in addition to the return that [`decide`] has allowed.
 #[must_use]
 pub fn credit<'a>(view: &View<'_>, call: &Return<'a>) -> Option<Change<'a>> {
-    let Part { qty, attributes, .. } = call.part?;
+    let Refund { qty, attributes, .. } = call.refund?;
     let known = view.known(view.pool.order_ref(call.order));
     if known.is_some_and(|(order, _)| !order.unverified()) {
         return None;

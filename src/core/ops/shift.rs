@@ -1,11 +1,12 @@
-//! SHIFT: units, or a share of a limit, leave for another pool or arrive from one.
+//! SHIFT: units, or a quota of a limit, leave for another pool or arrive from one.
 
 use super::allocate::limited;
 use crate::core::model::change::{Change, PoolChange};
 use crate::core::model::limit::Limit;
+use crate::core::model::number::LimitIndex;
 use crate::core::model::pool::Pool;
 use crate::core::model::refusal::{Bound, Refusal};
-use crate::core::model::shifts::{LimitShare, Shifted, Way};
+use crate::core::model::shifts::{LimitQuota, Shifted, Way};
 use crate::core::model::view::View;
 use crate::core::model::window::Window;
 
@@ -36,8 +37,8 @@ impl Condition {
 pub struct Request<'a> {
     /// The other pool.
     pub peer: &'a [u8],
-    /// A share of a limit; `None` = units.
-    pub share: Option<LimitShare>,
+    /// A quota of a limit; `None` = units.
+    pub quota: Option<LimitQuota>,
     /// The total from now on, at least 1.
     pub total: i64,
     /// Which one, and under which condition.
@@ -51,11 +52,11 @@ pub struct Request<'a> {
 /// [`Refusal::SoldOut`], [`Refusal::Limited`], [`Bound::Shifts`], [`Bound::Sum`].
 pub fn decide<'a>(view: &View<'_>, request: Request<'a>) -> Result<Change<'a>, Refusal> {
     let pool = view.pool;
-    let Request { peer, share, total, condition } = request;
+    let Request { peer, quota, total, condition } = request;
     let way = condition.way();
-    let mut shifted = Shifted { peer, share, way, total, since_ms: 0 };
-    let limit = match &shifted.share {
-        Some(share) => Some(limit_of(pool, share).ok_or(Refusal::Bound(Bound::NoLimit))?),
+    let mut shifted = Shifted { peer, quota, way, total, since_ms: 0 };
+    let limit = match &shifted.quota {
+        Some(quota) => Some(limit_of(pool, quota).ok_or(Refusal::Bound(Bound::NoLimit))?),
         None => None,
     };
     let before = shifted.reached(pool.shifts());
@@ -68,30 +69,30 @@ pub fn decide<'a>(view: &View<'_>, request: Request<'a>) -> Result<Change<'a>, R
     }
     match condition {
         Condition::Since(from_ms) if view.context.clock.now_ms < from_ms => return Err(Refusal::Early { from_ms }),
-        Condition::Free => check_free(view, limit.zip(shifted.share.as_ref()), units)?,
+        Condition::Free => check_free(view, limit.zip(shifted.quota.as_ref()), units)?,
         Condition::Since(_) | Condition::Received => {}
     }
     if way == Way::To {
-        shifted.since_ms = since_ms(view, limit.zip(shifted.share.as_ref()));
+        shifted.since_ms = since_ms(view, limit.zip(shifted.quota.as_ref()));
     }
     pool.check_shift(&shifted)?;
     Ok(Change::Pool(PoolChange::Shifted(Box::new(shifted))))
 }
 
-/// The limit of a share with its place, where it is one whose `max` can be divided.
-fn limit_of<'p>(pool: &'p Pool, share: &LimitShare) -> Option<(usize, &'p Limit)> {
-    let divisible = share.identity.window != Window::Order;
-    pool.limits.iter().enumerate().find(|(_, limit)| divisible && limit.text == share.text)
+/// The limit of a quota with its index, where it is one whose `max` can be divided.
+fn limit_of<'p>(pool: &'p Pool, quota: &LimitQuota) -> Option<(LimitIndex, &'p Limit)> {
+    let divisible = quota.identity.window != Window::Order;
+    pool.limits.indexed().find(|(_, limit)| divisible && limit.text == quota.text)
 }
 
 /// Only what is not held, and not used, can leave.
-fn check_free(view: &View<'_>, share: Option<((usize, &Limit), &LimitShare)>, units: i64) -> Result<(), Refusal> {
-    let Some(((at, limit), share)) = share else {
+fn check_free(view: &View<'_>, quota: Option<((LimitIndex, &Limit), &LimitQuota)>, units: i64) -> Result<(), Refusal> {
+    let Some(((at, limit), quota)) = quota else {
         let enough = view.available().is_none_or(|available| available >= units);
         return enough.then_some(()).ok_or(Refusal::SoldOut { available: view.shown_available() });
     };
-    let value = share.value.as_slice();
-    let Some(max) = limit.share(value) else { return Err(Refusal::Bound(Bound::NoLimit)) };
+    let value = quota.value.as_slice();
+    let Some(max) = limit.quota(value) else { return Err(Refusal::Bound(Bound::NoLimit)) };
     let (used, window_ms) = view.usage_of(limit, value);
     if max.saturating_sub(used) < units {
         return Err(limited(view, limit, at, value, (used, window_ms), units));
@@ -99,11 +100,11 @@ fn check_free(view: &View<'_>, share: Option<((usize, &Limit), &LimitShare)>, un
     Ok(())
 }
 
-/// Until when what leaves now has counted here. After a step back of the clock a share is used in a
+/// Until when what leaves now has counted here. After a step back of the clock a quota is used in a
 /// window that lies ahead.
-fn since_ms(view: &View<'_>, share: Option<((usize, &Limit), &LimitShare)>) -> i64 {
+fn since_ms(view: &View<'_>, quota: Option<((LimitIndex, &Limit), &LimitQuota)>) -> i64 {
     let now_ms = view.context.clock.now_ms;
-    share.map_or(now_ms, |((_, limit), share)| now_ms.max(view.usage_of(limit, share.value.as_slice()).1))
+    quota.map_or(now_ms, |((_, limit), quota)| now_ms.max(view.usage_of(limit, quota.value.as_slice()).1))
 }
 
 /// Shifts it.
@@ -121,11 +122,11 @@ pub fn apply(pool: &mut Pool, shifted: &Shifted<'_>) {
     }
     shifts.set(lane, after);
     let units = after.net().saturating_sub(before.net());
-    let Some(share) = &shifted.share else {
+    let Some(quota) = &shifted.quota else {
         pool.on_hand = pool.on_hand.saturating_add(units);
         return;
     };
-    if let Some(limit) = pool.limits.iter_mut().find(|limit| limit.text == share.text) {
-        limit.shift_share(&share.value, units);
+    if let Some(limit) = pool.limits.iter_mut().find(|limit| limit.text == quota.text) {
+        limit.shift_quota(&quota.value, units);
     }
 }

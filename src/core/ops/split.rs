@@ -70,7 +70,7 @@ fn retry(view: &View<'_>, order: OrderRef<'_>, part: &Order<'_>, state: OrderSta
 /// Whether the limits that count orders, and counted this one in a window that is not over, allow
 /// one more.
 fn check_orders(view: &View<'_>, whole: &Order<'_>) -> Result<(), Refusal> {
-    for (at, limit) in view.pool.limits.iter().enumerate() {
+    for (at, limit) in view.pool.limits.indexed() {
         if limit.identity.count != Count::Orders {
             continue;
         }

@@ -1,16 +1,16 @@
-//! Where the usage of values is that are counted again and again: a region, a store, a channel. The
-//! next order that names one finds its entry without a hash and a search.
+//! The rows of values that are counted again and again: a region, a store, a channel. The next
+//! order that names one finds its entry without a hash and a search.
 //!
 //! Only a hint, and no part of the state: the entry in the row is compared at every use. A table of
-//! one word a place, since nothing is lost where two values displace each other.
+//! one word a cell, since nothing is lost where two values displace each other.
 
 use std::cell::Cell;
 
 use crate::core::model::ids::short_word;
 use crate::core::model::number::{LimitId, Number, UsageRow};
 
-/// How many values have a place.
-const PLACES: usize = 512;
+/// How many values have a cell.
+const CELLS: usize = 512;
 /// Longer values are mostly those of one buyer each.
 const LONGEST: usize = 7;
 /// No value.
@@ -20,10 +20,10 @@ const NOBODY: u64 = u64::MAX;
 #[derive(Clone, Debug, Default)]
 pub struct Frequent {
     /// Upper half: bits of the value; lower half: its row. Empty before [`Frequent::begin`].
-    places: Box<[Cell<u64>]>,
+    cells: Box<[Cell<u64>]>,
 }
 
-/// Place and bits of a value: any mixing will do, since nothing depends on it.
+/// The cell and the bits of a value: any mixing will do, since nothing depends on it.
 #[inline(always)]
 fn mixed(limit: LimitId, value: &[u8]) -> u64 {
     let word = short_word(value) ^ u64::from(limit.get()).rotate_right(8);
@@ -34,14 +34,14 @@ impl Frequent {
     /// Makes room.
     #[cold]
     pub fn begin(&mut self) {
-        self.places = vec![Cell::new(NOBODY); PLACES].into();
+        self.cells = vec![Cell::new(NOBODY); CELLS].into();
     }
 
     /// Whether there is room.
     #[must_use]
     #[inline(always)]
     pub fn has_begun(&self) -> bool {
-        !self.places.is_empty()
+        !self.cells.is_empty()
     }
 
     /// The row in which the entry of a value was, if it was noted.
@@ -52,7 +52,7 @@ impl Frequent {
             return None;
         }
         let mixed = mixed(limit, value);
-        let known = self.places.get((mixed >> 55) as usize)?.get();
+        let known = self.cells.get((mixed >> 55) as usize)?.get();
         (known >> 32 == mixed >> 23 & 0xffff_ffff).then_some(UsageRow::of(known as u32))
     }
 
@@ -63,15 +63,15 @@ impl Frequent {
             return;
         }
         let mixed = mixed(limit, value);
-        if let Some(place) = self.places.get((mixed >> 55) as usize) {
-            place.set(mixed >> 23 << 32 | u64::from(row.get()));
+        if let Some(cell) = self.cells.get((mixed >> 55) as usize) {
+            cell.set(mixed >> 23 << 32 | u64::from(row.get()));
         }
     }
 
     /// The bytes taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.places)
+        size_of_val(&*self.cells)
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn most_of_a_few_hundred_values_keep_their_place() {
+    fn most_of_a_few_hundred_values_keep_their_cell() {
         let mut frequent = Frequent::default();
         frequent.begin();
         let regions = (0..31).map(|n| format!("r{n:02}"));

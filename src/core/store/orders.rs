@@ -126,7 +126,7 @@ const fn most_bytes(shares: usize) -> usize {
     shares.div_ceil(4).saturating_add(shares.saturating_mul(size_of::<u32>()))
 }
 
-/// So many shares have most orders.
+/// Most orders have no more shares than this.
 const FEW: usize = 4;
 
 /// Shares as a row holds them: their widths, then they. How many bytes they take.
@@ -400,8 +400,8 @@ impl Orders {
         let shares = self.at(row).shares;
         let Some(room) = shares.room_for(nth, share) else {
             let mut all: Box<[UsageRow]> = shares.iter().collect();
-            if let Some(place) = all.get_mut(nth) {
-                *place = share;
+            if let Some(old) = all.get_mut(nth) {
+                *old = share;
             }
             self.update_side(row, |side| side.shares = Some(all));
             return;

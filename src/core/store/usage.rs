@@ -4,9 +4,10 @@
 //! window in which it was counted. When a value is counted in a new window while old shares remain,
 //! the old entry is detached: it leaves the index and ends with its last share.
 //!
-//! With a rolling window an entry is one part of the span, and older parts still count. So the
-//! newest part of a value is in the index, and the older ones hang on it as a chain, from new to
-//! old: at most 65, since a part that a new one puts beyond the span leaves the chain.
+//! With a rolling window an entry is one sub-window of the span, and older sub-windows still count.
+//! So the newest sub-window of a value is in the index, and the older ones hang on it as a chain,
+//! from new to old: at most 65, since a sub-window that a new one puts beyond the span leaves the
+//! chain.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use crate::core::store::list::{Links, List};
 use crate::core::store::timeline::Timeline;
 use crate::core::store::usage_entries::UsageEntries;
 
-/// The parts of a rolling window before and after one, of the same value.
+/// The sub-windows of a rolling window before and after one, of the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Neighbours {
     older: Option<UsageRow>,
@@ -39,7 +40,7 @@ pub struct Usage {
     pub detached: List<UsageRow>,
     /// Entries of removed limits, to be purged step by step.
     pub orphaned: List<UsageRow>,
-    /// The neighbours of the parts of rolling windows, where a value has more than one.
+    /// The neighbours of the sub-windows of rolling windows, where a value has more than one.
     chains: BTreeMap<UsageRow, Neighbours>,
     /// What callers have returned for forgotten orders, by row: more than 0, at most what is
     /// counted. Only entries in the index have any.
@@ -117,8 +118,8 @@ impl Usage {
     #[must_use]
     #[inline(always)]
     pub fn recalled(&self, row: UsageRow, limit: &Limit, tuple: &[u8]) -> Option<FoundEntry> {
-        // An entry that is not detached is the one in the index, older parts of rolling windows
-        // apart: those are never noted.
+        // An entry that is not detached is the one in the index, older sub-windows of rolling
+        // windows apart: those are never noted.
         let (window_ms, counts) = self.entries.current_counts_of(row, limit.id, tuple)?;
         Some(FoundEntry { row, window_ms, counts })
     }
@@ -154,21 +155,22 @@ impl Usage {
         }
     }
 
-    /// The parts of a rolling window that count from `since_ms` on: row, beginning and counts, from
-    /// the newest.
-    pub fn parts(
+    /// The sub-windows of a rolling window that count from `since_ms` on: row, beginning and
+    /// counts, from the newest.
+    pub fn sub_windows(
         &self,
         entry: Option<UsageRow>,
         since_ms: i64,
     ) -> impl Iterator<Item = (UsageRow, i64, UsageCounts)> + '_ {
         let rows = std::iter::successors(entry, |at| self.chains.get(at)?.older);
-        let parts = rows.map_while(|at| self.entries.counts(at).map(|(window_ms, counts)| (at, window_ms, counts)));
-        parts.take_while(move |&(_, window_ms, _)| window_ms >= since_ms)
+        let sub_windows =
+            rows.map_while(|at| self.entries.counts(at).map(|(window_ms, counts)| (at, window_ms, counts)));
+        sub_windows.take_while(move |&(_, window_ms, _)| window_ms >= since_ms)
     }
 
-    /// Whether it is a part of a rolling window that has a newer one: not in the index.
+    /// Whether it is a sub-window of a rolling window that has a newer one: not in the index.
     #[must_use]
-    pub fn is_older_part(&self, at: UsageRow) -> bool {
+    pub fn is_older_sub_window(&self, at: UsageRow) -> bool {
         !self.chains.is_empty() && self.chains.get(&at).is_some_and(|near| near.newer.is_some())
     }
 
@@ -198,16 +200,23 @@ impl Usage {
         }
     }
 
-    /// Hangs an older part on a newer one.
+    /// Hangs an older sub-window on a newer one.
     pub fn chain(&mut self, newer: UsageRow, older: UsageRow) {
         self.change_neighbours(newer, |near| near.older = Some(older));
         self.change_neighbours(older, |near| near.newer = Some(newer));
     }
 
-    /// Counts in a part of a rolling window; the share's entry is the newest part now.
-    fn count_part(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
+    /// Counts in a sub-window of a rolling window; the share's entry is the newest sub-window now.
+    fn count_sub_window(
+        &mut self,
+        salt: Salt,
+        limit: &mut Limit,
+        share: &Share,
+        tuple: &[u8],
+        amount: i64,
+    ) -> UsageRow {
         let mut newest = share.entry;
-        // Parts that lie ahead, after the clock stepped back, count nothing any more.
+        // Sub-windows that lie ahead, after the clock stepped back, count nothing any more.
         while let Some(at) = newest.filter(|&at| self.entries.at(at).window_ms > share.window_ms) {
             newest = self.chains.get(&at).and_then(|near| near.older);
             limit.entries.remove(&mut self.entries, at);
@@ -216,8 +225,8 @@ impl Usage {
         self.note(limit, share.window_ms);
         let (began_ms, counts) =
             newest.and_then(|at| self.entries.counts(at)).unwrap_or((i64::MIN, UsageCounts::default()));
-        let part = newest.filter(|_| began_ms == share.window_ms);
-        if let Some(at) = part {
+        let sub_window = newest.filter(|_| began_ms == share.window_ms);
+        if let Some(at) = sub_window {
             let UsageCounts { used, refs } = counts;
             let counted = UsageCounts { used: used.saturating_add(amount), refs: refs.saturating_add(1) };
             self.entries.set_counts(at, counted);
@@ -225,7 +234,7 @@ impl Usage {
                 return at;
             }
         }
-        let at = part.unwrap_or_else(|| {
+        let at = sub_window.unwrap_or_else(|| {
             let counted = UsageCounts { used: amount, refs: 1 };
             let links = limit.entries.links_at(share.window_ms);
             let at = self.entries.insert(tuple, limit.id, share.window_ms, counted, links);
@@ -237,7 +246,8 @@ impl Usage {
             self.index.insert(share.hash, at.get());
             at
         });
-        // What this part puts beyond the span ends, so that no value has more than 65 parts.
+        // What this sub-window puts beyond the span ends, so that no value has more than 65
+        // sub-windows.
         let since_ms = limit.identity.window.rolling_since_ms(share.window_ms).unwrap_or(i64::MIN);
         while newest.is_some_and(|row| self.entries.at(row).window_ms >= since_ms) {
             newest = newest.and_then(|row| self.chains.get(&row)?.older);
@@ -272,7 +282,7 @@ impl Usage {
     /// As [`Usage::count`], where there is no entry of this window whose counts have room.
     fn count_other(&mut self, salt: Salt, limit: &mut Limit, share: &Share, tuple: &[u8], amount: i64) -> UsageRow {
         if limit.identity.window.is_rolling() {
-            return self.count_part(salt, limit, share, tuple, amount);
+            return self.count_sub_window(salt, limit, share, tuple, amount);
         }
         if let Some(at) = share.entry {
             let (window_ms, UsageCounts { used, refs }) = self.entries.counts(at).unwrap_or_default();

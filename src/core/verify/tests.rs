@@ -145,11 +145,11 @@ fn each_lie_is_found() {
             p.usage.restore_index(crate::core::store::bulk::Bulk::default()).expect("an empty one")
         }),
         ("a limit is newer than the pool", |p| p.next_limit = LimitId::of(1)),
-        ("the shares of a limit that shifted being right", |p| p.limits[0].shift_share(&Bytes::new(b"u"), 1)),
+        ("the quotas of a limit that shifted being right", |p| p.limits[0].shift_quota(&Bytes::new(b"u"), 1)),
         ("a shift that shifted nothing is kept", |p| p.shifts = Some(Box::default())),
         ("the sum of what shifted is out of bounds", |p| {
             let totals = Totals { received: 1 << 60, ..Totals::default() };
-            let lane = Lane { peer: Bytes::new(b"peer"), share: None };
+            let lane = Lane { peer: Bytes::new(b"peer"), quota: None };
             p.shifts.get_or_insert_default().set(lane, totals);
         }),
         ("duplicate limit", |p| {

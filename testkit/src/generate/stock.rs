@@ -139,7 +139,7 @@ impl Generator {
         Some(self.now_ms + ahead)
     }
 
-    /// Units, or a share of a limit, between two of few peers: totals that grow a little, and repeated ones.
+    /// Units, or a quota of a limit, between two of few peers: totals that grow a little, and repeated ones.
     pub(super) fn shift_units(&mut self) -> Vec<Vec<u8>> {
         let key = self.any_pool();
         let mut argv = self.start("STOCK.SHIFT", key);
@@ -148,16 +148,16 @@ impl Generator {
         let itself = self.chance(1);
         let peers = ["peer:1", "peer:2", "a peer with a longer name than others"];
         argv.push(if itself { argv[1].clone() } else { self.one_of(&peers).into() });
-        let share = self.chance(60);
+        let quota = self.chance(60);
         let mut options = Vec::new();
         if sends && self.chance(20) {
             options.push(vec![self.word("RECEIVED")]);
         }
-        if share != self.chance(3) && !sends {
+        if quota != self.chance(3) && !sends {
             let ahead = self.one_of(&[-5_000, -1, 0, 0, 0, 1, 3_000]);
             options.push(vec![self.word("SINCE"), decimal(self.now_ms + ahead)]);
         }
-        if !share {
+        if !quota {
             let total = self.total(&argv);
             argv.push(total);
             self.push_shuffled(&mut argv, options);

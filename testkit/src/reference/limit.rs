@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::answers::{int, words};
 use super::base::{Attributes, Bytes, Shared, Values, MAX_QTY};
-use super::window::{part_ms, part_of, Window};
+use super::window::{sub_window_ms, sub_window_of, Window};
 use super::zone::Tz;
 use crate::reply::Reply;
 
@@ -48,8 +48,9 @@ pub(super) struct Limit {
     /// How many usages it has begun.
     pub(super) instances: u64,
     pub(super) set_ms: i128,
-    /// Of a rolling window, what was counted in each part, the oldest first; and the time by which that is looked at.
-    pub(super) parts: BTreeMap<Values, Vec<Usage>>,
+    /// Of a rolling window, what was counted in each sub-window, the oldest first; and the time by which that is
+    /// looked at.
+    pub(super) sub_windows: BTreeMap<Values, Vec<Usage>>,
     pub(super) looked_ms: i128,
 }
 
@@ -113,22 +114,22 @@ impl Limit {
             .map_or(self.max, |(_, max)| *max)
     }
 
-    /// Whether what was counted in a part counts still: not only parts within the span do, but the one in which it
-    /// begins.
-    pub(super) fn counts_still(&self, part: &Usage) -> bool {
+    /// Whether what was counted in a sub-window counts still: not only sub-windows within the span do, but the one in
+    /// which it begins.
+    pub(super) fn counts_still(&self, sub_window: &Usage) -> bool {
         let Window::Rolling(seconds) = self.window else { return true };
-        part_of(seconds, part.window_start) >= part_of(seconds, self.looked_ms) - 64
+        sub_window_of(seconds, sub_window.window_start) >= sub_window_of(seconds, self.looked_ms) - 64
     }
 
-    fn counted_parts(&self, values: &[Bytes]) -> Vec<&Usage> {
-        let parts = self.parts.get(values).into_iter().flatten();
-        parts.filter(|part| self.counts_still(part) && part.used > 0).collect()
+    fn counted_sub_windows(&self, values: &[Bytes]) -> Vec<&Usage> {
+        let sub_windows = self.sub_windows.get(values).into_iter().flatten();
+        sub_windows.filter(|sub_window| self.counts_still(sub_window) && sub_window.used > 0).collect()
     }
 
     /// What counts against it now. Usage of windows that are over is already gone.
     pub(super) fn used(&self, values: &[Bytes]) -> i128 {
         if matches!(self.window, Window::Rolling(_)) {
-            return self.counted_parts(values).iter().map(|part| part.used).sum();
+            return self.counted_sub_windows(values).iter().map(|sub_window| sub_window.used).sum();
         }
         self.usage.get(values).map_or(0, |usage| usage.used - usage.credit)
     }
@@ -136,12 +137,12 @@ impl Limit {
     /// The end of the window in which it is counted, which may lie ahead; of the current one where nothing is.
     pub(super) fn resets_ms(&self, now: i128, values: &[Bytes], more: i128) -> i128 {
         if let Window::Rolling(seconds) = self.window {
-            // The parts come back one by one, until there is enough.
+            // The sub-windows come back one by one, until there is enough.
             let mut used = self.used(values);
-            for part in self.counted_parts(values) {
-                used -= part.used;
+            for sub_window in self.counted_sub_windows(values) {
+                used -= sub_window.used;
                 if self.max_for(values).is_none_or(|max| (max - used).max(0) >= more) {
-                    return part_ms(seconds, part_of(seconds, part.window_start) + 65);
+                    return sub_window_ms(seconds, sub_window_of(seconds, sub_window.window_start) + 65);
                 }
             }
             return 0;
@@ -154,7 +155,12 @@ impl Limit {
     /// Where the window begins in which these values are counted: mostly the current one.
     pub(super) fn window_start(&self, now: i128, values: &[Bytes]) -> i128 {
         if matches!(self.window, Window::Rolling(_)) {
-            return self.counted_parts(values).iter().map(|part| part.window_start).max().unwrap_or(0);
+            return self
+                .counted_sub_windows(values)
+                .iter()
+                .map(|sub_window| sub_window.window_start)
+                .max()
+                .unwrap_or(0);
         }
         self.usage.get(values).map_or_else(|| self.tz.bounds(self.window, now).0, |usage| usage.window_start)
     }
@@ -186,7 +192,7 @@ impl Limit {
         }
         self.instances += 1;
         if matches!(self.window, Window::Rolling(_)) {
-            return Some(self.count_part(now, values, amount));
+            return Some(self.count_sub_window(now, values, amount));
         }
         let fresh =
             Usage { instance: self.instances, window_start: self.tz.bounds(self.window, now).0, used: 0, credit: 0 };
@@ -195,51 +201,53 @@ impl Limit {
         Some(usage.instance)
     }
 
-    /// In the current part, or in a later one that counts something, after the clock stepped back. A new part ends
-    /// those that lie 65 before it.
-    fn count_part(&mut self, now: i128, values: &[Bytes], amount: i128) -> u64 {
+    /// In the current sub-window, or in a later one that counts something, after the clock stepped back. A new
+    /// sub-window ends those that lie 65 before it.
+    fn count_sub_window(&mut self, now: i128, values: &[Bytes], amount: i128) -> u64 {
         let Window::Rolling(seconds) = self.window else { unreachable!("asked for rolling windows only") };
-        let newest = self.counted_parts(values).iter().map(|part| part.window_start).max();
+        let newest = self.counted_sub_windows(values).iter().map(|sub_window| sub_window.window_start).max();
         let window_start = newest.max(Some(self.window.bounds(0, now).0)).expect("one of them");
         let instance = self.instances;
-        let parts = self.parts.entry(values.into()).or_default();
-        if let Some(part) = parts.iter_mut().find(|part| part.window_start == window_start && part.used > 0) {
-            part.used += amount;
-            return part.instance;
+        let sub_windows = self.sub_windows.entry(values.into()).or_default();
+        if let Some(sub_window) =
+            sub_windows.iter_mut().find(|sub_window| sub_window.window_start == window_start && sub_window.used > 0)
+        {
+            sub_window.used += amount;
+            return sub_window.instance;
         }
-        parts.retain(|part| {
-            let behind = part_of(seconds, window_start) - part_of(seconds, part.window_start);
-            (1..=64).contains(&behind) && part.used > 0
+        sub_windows.retain(|sub_window| {
+            let behind = sub_window_of(seconds, window_start) - sub_window_of(seconds, sub_window.window_start);
+            (1..=64).contains(&behind) && sub_window.used > 0
         });
-        parts.push(Usage { instance, window_start, used: amount, credit: 0 });
+        sub_windows.push(Usage { instance, window_start, used: amount, credit: 0 });
         instance
     }
 
-    /// Whether this part of a rolling window counts still.
-    pub(super) fn counts_in_a_part(&self, values: &[Bytes], instance: Option<u64>) -> bool {
-        self.counted_parts(values).iter().any(|part| Some(part.instance) == instance)
+    /// Whether this sub-window of a rolling window counts still.
+    pub(super) fn counts_in_a_sub_window(&self, values: &[Bytes], instance: Option<u64>) -> bool {
+        self.counted_sub_windows(values).iter().any(|sub_window| Some(sub_window.instance) == instance)
     }
 
-    /// One more order in the part that counts another one.
+    /// One more order in the sub-window that counts another one.
     pub(super) fn count_again(&mut self, values: &[Bytes], instance: Option<u64>) {
-        for part in self.parts.get_mut(values).into_iter().flatten() {
-            if Some(part.instance) == instance {
-                part.used += 1;
+        for sub_window in self.sub_windows.get_mut(values).into_iter().flatten() {
+            if Some(sub_window.instance) == instance {
+                sub_window.used += 1;
             }
         }
     }
 
-    /// Gives back in the part where it was counted, where that counts still.
-    pub(super) fn uncount_part(&mut self, values: &[Bytes], instance: u64, amount: i128) {
+    /// Gives back in the sub-window where it was counted, where that counts still.
+    pub(super) fn uncount_sub_window(&mut self, values: &[Bytes], instance: u64, amount: i128) {
         let (window, looked_ms) = (self.window, self.looked_ms);
         let Window::Rolling(seconds) = window else { return };
-        let Some(parts) = self.parts.get_mut(values) else { return };
-        for part in parts.iter_mut().filter(|part| part.instance == instance) {
-            if part_of(seconds, part.window_start) >= part_of(seconds, looked_ms) - 64 {
-                part.used -= amount;
+        let Some(sub_windows) = self.sub_windows.get_mut(values) else { return };
+        for sub_window in sub_windows.iter_mut().filter(|sub_window| sub_window.instance == instance) {
+            if sub_window_of(seconds, sub_window.window_start) >= sub_window_of(seconds, looked_ms) - 64 {
+                sub_window.used -= amount;
             }
         }
-        parts.retain(|part| part.used > 0);
+        sub_windows.retain(|sub_window| sub_window.used > 0);
     }
 
     /// `held`: what of it is the order's own, which asks for `qty` in all.

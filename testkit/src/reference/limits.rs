@@ -26,7 +26,7 @@ pub(super) fn new_limit(dims: &[Bytes], window: Window, count: Count, config: &C
         shifted: BTreeMap::new(),
         instances: 0,
         set_ms: 0,
-        parts: BTreeMap::new(),
+        sub_windows: BTreeMap::new(),
         looked_ms: 0,
     }
 }
@@ -176,7 +176,7 @@ fn top_usage(now: i128, limit: &Limit, attributes: &Attributes, count: usize) ->
     let fits = |values: &[Bytes]| {
         limit.dims.iter().zip(values).all(|(dim, value)| attributes.get(dim).is_none_or(|wanted| wanted == value))
     };
-    let counted = limit.usage.keys().chain(limit.parts.keys()).map(|values| (values, limit.used(values)));
+    let counted = limit.usage.keys().chain(limit.sub_windows.keys()).map(|values| (values, limit.used(values)));
     let mut found: Vec<_> = counted.filter(|(values, used)| *used > 0 && fits(values)).collect();
     // Equal ones by their values: shorter first, but for the last of them.
     let lengths = |values: &[Bytes]| {

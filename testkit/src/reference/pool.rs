@@ -201,7 +201,7 @@ impl Pool {
         sums.extend(self.orders.values().map(|order| order.qty));
         for limit in &self.limits {
             sums.extend(limit.usage.values().map(|usage| usage.used));
-            sums.extend(limit.parts.keys().map(|values| limit.used(values)));
+            sums.extend(limit.sub_windows.keys().map(|values| limit.used(values)));
         }
         sums.iter().all(|sum| sum.abs() <= MAX_QTY)
     }
@@ -259,7 +259,7 @@ impl Pool {
             let amount = how_much(limit, charge);
             charge.amount -= amount;
             if let Some(instance) = charge.counted_in {
-                limit.uncount_part(&charge.values, instance, amount);
+                limit.uncount_sub_window(&charge.values, instance, amount);
             }
             let counted = limit.usage.get_mut(&charge.values);
             if let Some(usage) = counted.filter(|usage| Some(usage.instance) == charge.counted_in) {

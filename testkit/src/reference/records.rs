@@ -138,10 +138,10 @@ pub(super) enum Sale {
 }
 
 /// A limit, by its text, and values of its dimensions.
-pub(super) type Share = (String, Vec<Bytes>);
+pub(super) type Quota = (String, Vec<Bytes>);
 
-/// What shifts: the peer, and a share of a limit where it is not units.
-pub(super) type Lane = (Bytes, Option<Share>);
+/// What shifts: the peer, and a quota of a limit where it is not units.
+pub(super) type Lane = (Bytes, Option<Quota>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Totals {

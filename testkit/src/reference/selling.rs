@@ -267,7 +267,7 @@ pub(super) fn split_one(
                 charge.amount = 1;
                 let counts = limit.usage.get(&charge.values).map(|usage| usage.instance);
                 let is_over = charge.counted_in.is_some() && counts != charge.counted_in;
-                let is_over = is_over && !limit.counts_in_a_part(&charge.values, charge.counted_in);
+                let is_over = is_over && !limit.counts_in_a_sub_window(&charge.values, charge.counted_in);
                 if !is_over && !limit.allows(&charge.values, 1) {
                     return Err(limit.refusal(now, key, &charge.values, 1, 0));
                 }

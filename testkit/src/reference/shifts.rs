@@ -8,30 +8,30 @@ use super::base::{Answer, MAX_QTY};
 use super::limit::Count;
 use super::pool::Pool;
 use super::pools::Reference;
-use super::records::Share;
+use super::records::Quota;
 use super::window::Window;
 use crate::reply::Reply;
 
 impl Pool {
     /// Units that came from peers, less those that left.
     pub(super) fn shifted_units(&self) -> i128 {
-        let units = self.shifts.iter().filter(|((_, share), _)| share.is_none());
+        let units = self.shifts.iter().filter(|((_, quota), _)| quota.is_none());
         units.map(|(_, totals)| totals.received - totals.sent).sum()
     }
 
-    /// The same of a share of a limit.
-    fn shifted_share(&self, share: &Share) -> i128 {
-        let same = self.shifts.iter().filter(|((_, other), _)| other.as_ref() == Some(share));
+    /// The same of a quota of a limit.
+    fn shifted_quota(&self, quota: &Quota) -> i128 {
+        let same = self.shifts.iter().filter(|((_, other), _)| other.as_ref() == Some(quota));
         same.map(|(_, totals)| totals.received - totals.sent).sum()
     }
 
     /// Tells each limit what has shifted of it.
     pub(super) fn spread_shares(&mut self) {
-        let shares: Vec<Share> = self.shifts.keys().filter_map(|(_, share)| share.clone()).collect();
+        let quotas: Vec<Quota> = self.shifts.keys().filter_map(|(_, quota)| quota.clone()).collect();
         for at in 0..self.limits.len() {
             let text = self.limits[at].text();
-            let of_it = shares.iter().filter(|(limit, _)| *limit == text);
-            let shifted: BTreeMap<_, _> = of_it.map(|share| (share.1.clone(), self.shifted_share(share))).collect();
+            let of_it = quotas.iter().filter(|(limit, _)| *limit == text);
+            let shifted: BTreeMap<_, _> = of_it.map(|quota| (quota.1.clone(), self.shifted_quota(quota))).collect();
             if self.limits[at].shifted != shifted {
                 self.limits[at].shifted = shifted;
             }
@@ -56,7 +56,7 @@ impl Reference {
         let options = args.options(now, &["RECEIVED", "SINCE", "LIMIT", "PER", "ROLLING", "COUNT=", "FOR="])?;
         let window = options.window();
         let count = options.count_what.unwrap_or(Count::Units);
-        let share = match options.limit_by {
+        let quota = match options.limit_by {
             Some(ref by) => {
                 let window = window?;
                 let given = options.values.clone().unwrap_or_default();
@@ -86,7 +86,7 @@ impl Reference {
         }
         let fits = match sends {
             true => since.is_none(),
-            false => !options.received && since.is_some() == share.is_some(),
+            false => !options.received && since.is_some() == quota.is_some(),
         };
         if !fits {
             return Err(syntax());
@@ -95,7 +95,7 @@ impl Reference {
             return Err(error("a pool has no shifts with itself"));
         }
         self.write(now, &key, |pool, _| {
-            let limit = match &share {
+            let limit = match &quota {
                 None => None,
                 Some((dims, window, count, _)) => {
                     let place = pool.limits.iter().position(|limit| limit.is(dims, *window, *count));
@@ -105,7 +105,7 @@ impl Reference {
                     }
                 }
             };
-            let named = share.as_ref().zip(limit).map(|(share, place)| (pool.limits[place].text(), share.3.clone()));
+            let named = quota.as_ref().zip(limit).map(|(quota, place)| (pool.limits[place].text(), quota.3.clone()));
             let lane = (peer.clone(), named.clone());
             let known = pool.shifts.get(&lane).cloned();
             let mut totals = known.clone().unwrap_or_default();
@@ -148,7 +148,7 @@ impl Reference {
             if sends {
                 totals.sent = total;
                 let counted =
-                    limit.zip(named.as_ref()).map(|(place, share)| pool.limits[place].window_start(now, &share.1));
+                    limit.zip(named.as_ref()).map(|(place, quota)| pool.limits[place].window_start(now, &quota.1));
                 totals.since_ms = totals.since_ms.max(now).max(counted.unwrap_or(0));
             } else {
                 totals.received = total;
@@ -156,7 +156,7 @@ impl Reference {
             pool.shifts.insert(lane, totals);
             let units = if sends { -units } else { units };
             let net = match &named {
-                Some(share) => pool.shifted_share(share),
+                Some(quota) => pool.shifted_quota(quota),
                 None => pool.shifted_units(),
             };
             if net.abs() > MAX_QTY {
@@ -190,8 +190,8 @@ impl Reference {
             return Ok(Reply::Nil);
         };
         // Values that differ in length, but for the last, come in order of their lengths.
-        let order = |share: &Option<Share>| {
-            share.as_ref().map(|(text, values)| {
+        let order = |quota: &Option<Quota>| {
+            quota.as_ref().map(|(text, values)| {
                 let last = values.len().saturating_sub(1);
                 let lengths = values.iter().enumerate();
                 let values: Vec<_> =
@@ -200,15 +200,15 @@ impl Reference {
             })
         };
         let mut lanes: Vec<_> = pool.shifts.iter().collect();
-        lanes.sort_by_key(|((peer, share), _)| (peer.clone(), order(share)));
-        let shown = lanes.into_iter().map(|((peer, share), totals)| {
-            let values = share.iter().flat_map(|(_, values)| values.iter().map(Reply::bulk));
+        lanes.sort_by_key(|((peer, quota), _)| (peer.clone(), order(quota)));
+        let shown = lanes.into_iter().map(|((peer, quota), totals)| {
+            let values = quota.iter().flat_map(|(_, values)| values.iter().map(Reply::bulk));
             map(vec![
                 ("peer", Reply::bulk(peer)),
                 ("sent", int(totals.sent)),
                 ("received", int(totals.received)),
                 ("since_ms", int(totals.since_ms)),
-                ("limit", share.as_ref().map_or(Reply::Nil, |(text, _)| Reply::bulk(text))),
+                ("limit", quota.as_ref().map_or(Reply::Nil, |(text, _)| Reply::bulk(text))),
                 ("values", Reply::Array(values.collect())),
             ])
         });

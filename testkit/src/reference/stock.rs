@@ -149,7 +149,7 @@ impl Reference {
                         over_usage: old.over_usage,
                         shifted: old.shifted,
                         instances: old.instances,
-                        parts: old.parts,
+                        sub_windows: old.sub_windows,
                         looked_ms: old.looked_ms,
                         set_ms: old.set_ms,
                         ..limit

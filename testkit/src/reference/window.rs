@@ -42,8 +42,8 @@ impl Window {
                 (start, start + seconds * 1000)
             }
             Window::Rolling(seconds) => {
-                let part = part_of(seconds, at_ms);
-                (part_ms(seconds, part), part_ms(seconds, part + 1))
+                let sub_window = sub_window_of(seconds, at_ms);
+                (sub_window_ms(seconds, sub_window), sub_window_ms(seconds, sub_window + 1))
             }
             Window::Hour => {
                 let start = local_ms.div_euclid(HOUR_MS) * HOUR_MS - tz_ms;
@@ -63,15 +63,15 @@ impl Window {
     }
 }
 
-/// A rolling span has 64 parts; which one, counted from 1970, holds a time.
-pub(super) fn part_of(seconds: i128, at_ms: i128) -> i128 {
+/// A rolling span has 64 sub-windows; which one, counted from 1970, holds a time.
+pub(super) fn sub_window_of(seconds: i128, at_ms: i128) -> i128 {
     (at_ms * 64).div_euclid(seconds * 1000)
 }
 
-/// The first whole millisecond of a part.
-pub(super) fn part_ms(seconds: i128, part: i128) -> i128 {
-    let mut at_ms = (part * seconds * 1000).div_euclid(64);
-    while part_of(seconds, at_ms) < part {
+/// The first whole millisecond of a sub-window.
+pub(super) fn sub_window_ms(seconds: i128, sub_window: i128) -> i128 {
+    let mut at_ms = (sub_window * seconds * 1000).div_euclid(64);
+    while sub_window_of(seconds, at_ms) < sub_window {
         at_ms += 1;
     }
     at_ms

@@ -7,6 +7,9 @@ fn refusals_come_in_order() {
     let mut shop = Shop::with_stock(1_000_000, "10");
     shop.says("LIMIT k user 2", "OK");
     shop.says("LIMIT k region 3", "OK");
+    shop.says("SUSPEND k", "OK");
+    shop.says("RESERVE k o 11 FOR user u", "SUSPENDED k");
+    shop.says("RESUME k", "OK");
     shop.says("RESERVE k o 11 FOR user u", "-NODIM");
     shop.says("RESERVE k o 11 FOR user u region r", "SOLDOUT k 10");
     shop.says("RESERVE k o 4 FOR user u region r", "LIMITED k user/life/units [u] 0 2 0");
@@ -230,7 +233,9 @@ fn amend_counts_as_a_new_reservation_made_now() {
     shop.says("RELEASE k a", "OK 4 99");
     shop.usage("USAGE k FOR user u", &[&format!("1/5/4/{after_ms}")]);
     // A lowered max never stands in the way of less; a newer limit does not concern the order at all.
+    shop.says("AMEND k b 2", "OK 2 98");
     shop.says("LIMIT k user 0 PER DAY", "OK");
+    shop.says("AMEND k b 1", "OK 1 99");
     shop.says("LIMIT k * 0", "OK");
     shop.call("RESERVE k c 1 FOR user v");
     shop.says("UNLIMIT k user PER DAY", "1");

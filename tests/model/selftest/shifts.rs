@@ -134,10 +134,10 @@ fn the_database_knows_nothing_of_movements() {
 fn sums_and_the_number_of_peers_have_bounds() {
     let mut shop = two();
     shop.says("LIMIT k region 5 PER DAY", "OK");
-    let share = "SINCE 1 LIMIT region PER DAY FOR eu";
+    let quota = "SINCE 1 LIMIT region PER DAY FOR eu";
     // The sum of two lanes would be out of bounds, and so would on_hand.
-    shop.call(&format!("SHIFT k FROM p 9007199254740990 {share}"));
-    refuses(&mut shop, &format!("SHIFT k FROM q 2 {share}"), "-ERR");
+    shop.call(&format!("SHIFT k FROM p 9007199254740990 {quota}"));
+    refuses(&mut shop, &format!("SHIFT k FROM q 2 {quota}"), "-ERR");
     refuses(&mut shop, "SHIFT k FROM p 9007199254740990", "-ERR");
     // One lane is there. The core alone, without a look at all of them after each call.
     let mut core = |peer: &str, total: &str| {
@@ -149,7 +149,7 @@ fn sums_and_the_number_of_peers_have_bounds() {
         assert_eq!(show(&answer), format!("OK {} {}", 10 + peer, 10 + peer));
     }
     let (answer, effects) = core("another", "1");
-    assert_eq!(answer, Reply::Error("ERR too many peers and shares have shifted: at most 10000".into()));
+    assert_eq!(answer, Reply::Error("ERR too many peers and quotas have shifted: at most 10000".into()));
     assert!(effects.is_empty());
     assert_eq!(show(&core("p1", "2").0), "OK 10010 10010");
 }

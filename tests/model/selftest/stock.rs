@@ -61,6 +61,13 @@ fn add_keeps_held_units_and_knows_its_tokens() {
     shop.says("ADD k 3", "OK 7 0");
     shop.now_ms += 604_800_000;
     shop.says("ADD k 1 TOKEN a", "OK 8 3");
+    // Remembered for as long as the policy said when it was given.
+    shop.says("SETPOLICY k {\"retain_paid\":1}", "OK");
+    shop.says("ADD k 1 TOKEN short", "OK 9 9");
+    shop.now_ms += 999;
+    shop.says("ADD k 1 TOKEN short", "EXISTS k added 1 0 0");
+    shop.now_ms += 1;
+    shop.says("ADD k 1 TOKEN short", "OK 10 10");
 }
 
 #[test]
@@ -68,6 +75,8 @@ fn suspended_pools_take_no_units_but_let_orders_go_on() {
     let mut shop = Shop::with_stock(1_000_000, "10");
     shop.says("RESERVE k o 4 PX 1000", "OK 4 6 1001000");
     shop.says("RESERVE k late 2 PX 1", "OK 2 4 1000001");
+    shop.says("RESERVE k up 1", "OK 1 3 1900000");
+    shop.says("RESERVE k paid 1", "OK 1 2 1900000");
     shop.now_ms += 1;
     shop.says("SUSPEND k", "OK");
     shop.says("RESERVE k p 1", "SUSPENDED k");
@@ -78,6 +87,9 @@ fn suspended_pools_take_no_units_but_let_orders_go_on() {
     shop.says("RESERVE k o 9", "-CONFLICT");
     shop.says("AMEND k o 4", "EXISTS k reserved 4 0 1001000");
     shop.says("AMEND k o 5", "SUSPENDED k");
+    shop.says("RELEASE k up", "OK 1 5");
+    shop.says("CONFIRM k paid LATE", "OK 1 1");
+    shop.says("RETURN k paid", "OK 1 6 0");
     shop.says("AMEND k o 3", "OK 3 7");
     shop.says("CONFIRM k late LATE", "SUSPENDED k");
     shop.says("CONFIRM k gone LATE QTY 1 SINCE 1", "SUSPENDED k");
@@ -115,6 +127,26 @@ fn sums_stay_within_their_bounds() {
         shop.call(&format!("CONFIRM k {order}"));
     }
     shop.says("RESERVE k c 9007199254740990 FOR region r", "OK 9007199254740990 -1 1900000");
+}
+
+/// With a number on the shelf each sum has its bound, and what would leave it changes nothing.
+#[test]
+fn sums_of_a_counted_pool_stay_within_their_bounds() {
+    const MAX: &str = "9007199254740991";
+    let mut shop = Shop::with_stock(1_000_000, MAX);
+    refuses(&mut shop, &format!("SET k -{}", "9007199254740992"), "-ERR");
+    shop.says(&format!("RESERVE k o {MAX}"), &format!("OK {MAX} 0 1900000"));
+    shop.says("CONFIRM k o", &format!("OK {MAX} {MAX}"));
+    shop.says(&format!("ADD k {MAX}"), &format!("OK {MAX} {MAX}"));
+    shop.says("RESERVE k p 1", "OK 1 9007199254740990 1900000");
+    refuses(&mut shop, "CONFIRM k p", "-ERR");
+    refuses(&mut shop, "RETURN k o", "-ERR");
+    shop.says("RETURN k o NORESTOCK", &format!("OK {MAX} 9007199254740990 0"));
+    shop.says("CONFIRM k p", "OK 1 1");
+    shop.says(&format!("SET k -{MAX}"), "OK");
+    refuses(&mut shop, "ADD k -1", "SOLDOUT k 0");
+    shop.says("AVAILABLE k", "0");
+    shop.says("VERIFY k", "OK");
 }
 
 #[test]
@@ -160,10 +192,16 @@ fn a_pool_remembers_so_many_orders() {
     shop.says("RETURN k c QTY 1 TOKEN t LATE", "-ERR");
     // Giving back never fails; it is not remembered.
     shop.says("RELEASE k c", "NOORDER k");
+    shop.says("ORDER k c", "nil");
     assert_eq!(shop.call("GET k").field("seq").cloned(), seq, "nothing has changed");
     // What is known goes on.
     shop.says("RESERVE k b 1", "EXISTS k reserved 1 0 1900000");
+    shop.says("RESERVE k b 2", "-CONFLICT");
     shop.says("CONFIRM k b", "OK 1 1");
+    // Asked before anything else that refuses.
+    shop.says("SUSPEND k", "OK");
+    shop.says("RESERVE k c 1", "-ERR");
+    shop.says("RESUME k", "OK");
     shop.says("ADD k 1 TOKEN x", "OK 10 9");
     shop.says("ADD k 1 TOKEN y", "OK 11 10");
     shop.says("ADD k 1 TOKEN z", "OK 12 11");

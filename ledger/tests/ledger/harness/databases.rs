@@ -40,7 +40,7 @@ pub struct Server {
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 /// What stands between the ledger and its database, or how the database is set up: a column of the
-/// matrix in docs/guides/database.md.
+/// matrix in docs/internals/ledger.md.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Setup {
     #[default]

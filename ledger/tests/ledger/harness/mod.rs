@@ -128,6 +128,13 @@ impl Shop {
         shop
     }
 
+    /// Another Redis takes over, and the configuration names it. Returns the one before.
+    pub fn fail_over(&mut self, to: RedisServer) -> RedisServer {
+        let before = std::mem::replace(&mut self.redis, to);
+        self.write_config(&self.redis.url());
+        before
+    }
+
     /// Writes the configuration for a Redis.
     pub fn write_config(&self, redis_url: &str) {
         let text = format!(

@@ -34,6 +34,14 @@ impl RedisServer {
         self.try_connect().expect("a connection")
     }
 
+    /// Another primary, which has everything up to now and nothing from now on.
+    pub fn fork(&self) -> Self {
+        let fork = Self::start(&[]);
+        fork.replicate(self);
+        run(&mut fork.connect(), &["REPLICAOF", "NO", "ONE"]);
+        fork
+    }
+
     pub fn kill(&mut self) {
         self.server.kill();
     }

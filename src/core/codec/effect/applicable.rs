@@ -31,9 +31,10 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
             purged.orders as usize <= finished
                 && purged.tokens as usize <= pool.tokens.len()
                 && purged.orphaned as usize <= pool.usage.orphaned.len()
-                && purged.pruned.iter().all(|&(place, n)| {
-                    pool.limits.get(usize::from(place)).is_some_and(|l| n as usize <= l.entries.len())
-                })
+                && purged
+                    .pruned
+                    .iter()
+                    .all(|&(index, n)| pool.limits.get(index).is_some_and(|l| n as usize <= l.entries.len()))
         }
     }
 }
@@ -64,7 +65,7 @@ fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
 /// Totals only grow, and what follows from them stays within its bounds.
 fn shift_applicable(pool: &Pool, shifted: &Shifted<'_>) -> bool {
     let units = shifted.units(pool.shifts());
-    let countable = shifted.share.is_some() || !pool.unlimited;
+    let countable = shifted.quota.is_some() || !pool.unlimited;
     countable && units != 0 && (units > 0) == (shifted.way == Way::From) && pool.check_shift(shifted).is_ok()
 }
 

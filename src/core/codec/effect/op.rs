@@ -23,13 +23,13 @@ pub const PURGED: u8 = 20;
 pub const RECONCILED: u8 = 21;
 /// No change of its own: the stream entry in which the change before it was published.
 pub const EVENT_REF: u8 = 22;
-/// As RELEASED, for an order that takes units in the same step.
+/// As RELEASED, where another order takes units in the same step.
 pub const REPLACED: u8 = 23;
 /// As RESERVED, with the units that the order whose place it takes gave up.
 pub const REPLACING: u8 = 24;
-/// As AMENDED, for another order in the same step.
+/// As AMENDED, where another order takes the units in the same step.
 pub const PARTED: u8 = 25;
-/// The order that PARTED made room for.
+/// The order that takes the units which PARTED took from another one.
 pub const SPLIT: u8 = 26;
 /// No change of its own: the sale window of the policy before it, where it has one.
 pub const POLICY_SCHEDULE: u8 = 28;
@@ -47,5 +47,5 @@ pub const PACKED_EVENTS: u8 = 40;
 pub const ZONES: u8 = 34;
 pub const RESOLVED: u8 = 35;
 pub const CREDITED: u8 = 36;
-/// Units, or a share of a limit, leave for another pool or arrive from one.
+/// Units, or a quota of a limit, leave for another pool or arrive from one.
 pub const SHIFTED: u8 = 44;

@@ -14,7 +14,7 @@ use crate::core::model::change::{
 };
 use crate::core::model::ids::{MAX_KEY, MAX_NAME};
 use crate::core::model::limit::{Overrides, MAX_LIMITS};
-use crate::core::model::number::{LimitId, Number, OrderRow};
+use crate::core::model::number::{LimitId, LimitIndex, Number, OrderRow};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::Placement;
 use crate::core::model::policy::{Policy, PolicyLimit};
@@ -37,7 +37,8 @@ pub struct Effect<'a> {
     reader: Reader<'a>,
     /// The last reservation that was written whole: see `op::ALIKE`.
     whole: Option<Reader<'a>>,
-    /// The hold that the last change took units from, for a part that the next one makes of them.
+    /// The hold from which the last change took units, and how many: for an order that is split
+    /// off.
     parted: Option<(OrderRow, i64)>,
     /// The time of the call, Unix ms.
     pub now_ms: i64,
@@ -61,7 +62,7 @@ impl<'a> Effect<'a> {
     /// Reads the head of an effect.
     ///
     /// # Errors
-    /// It is damaged or of a newer version.
+    /// [`Damage`]: it is damaged or of a newer version.
     pub fn read(bytes: &'a [u8]) -> Read<Self> {
         let mut reader = Reader::new(bytes);
         if !(OLDEST_VERSION..=VERSION).contains(&i32::from(reader.byte()?)) {
@@ -82,7 +83,7 @@ impl<'a> Effect<'a> {
     /// reservation are put into `attributes`.
     ///
     /// # Errors
-    /// It is damaged: what follows cannot be read either.
+    /// [`Damage`]: it is damaged: what follows cannot be read either.
     pub fn next<'s>(&mut self, pool: &Pool, attributes: &'s mut Attributes<'a>) -> Read<Option<EffectChange<'s>>>
     where
         'a: 's,
@@ -127,7 +128,7 @@ impl<'a> Effect<'a> {
             policy.remember = remember;
         }
         set_zones(&mut change, &zones)?;
-        // The last is asked of what will be applied only: a hold that keeps its units gives none.
+        // Asked last, of a change that will be applied: only then has the hold given up its units.
         let applicable = known && applicable(pool, &change) && self.is_whole_split(pool, &change);
         let event_ref = event_ref(&mut self.reader, self.now_ms)?;
         Ok(Some(EffectChange {
@@ -138,8 +139,8 @@ impl<'a> Effect<'a> {
         }))
     }
 
-    /// Whether a part is made of exactly what the change before it took from the hold, which keeps
-    /// the usage of both explained.
+    /// Whether a split-off order gets exactly the units that the change before it took from the
+    /// hold: otherwise usage would be counted that no order explains.
     fn is_whole_split(&mut self, pool: &Pool, change: &Change<'_>) -> bool {
         let taken = self.parted.take();
         match change {
@@ -357,9 +358,7 @@ fn counted<'a>(
     for _ in 0..r.number()? {
         let id = LimitId::of(r.small()?);
         let window_ms = now_ms.saturating_sub(r.bounded()?);
-        let place = pool.limits.iter().position(|l| l.id == id);
-        let limit = place.and_then(|at| pool.limits.get(at));
-        let (Some(place), Some(limit)) = (place, limit) else {
+        let Some((index, limit)) = pool.limits.find(id) else {
             *known = false;
             continue;
         };
@@ -367,7 +366,7 @@ fn counted<'a>(
             *known = false;
             continue;
         };
-        if shares.len() >= MAX_LIMITS || shares.iter().any(|s: &Share| usize::from(s.limit) == place) {
+        if shares.len() >= MAX_LIMITS || shares.iter().any(|s: &Share| s.limit == index) {
             return Err(Damage("an order has too many shares"));
         }
         let tuple = tuple_at(attributes, joined, at);
@@ -375,7 +374,7 @@ fn counted<'a>(
         let (found, position) = pool.usage.find_from(hash, pool.usage.begin(hash).0, id, tuple);
         let entry = found.map(|found| found.row);
         let current = found.is_some_and(|found| found.window_ms == window_ms);
-        shares.push(Share { limit: place as u8, tuple: at, window_ms, hash, entry, current, position });
+        shares.push(Share { limit: index, tuple: at, window_ms, hash, entry, current, position });
     }
     Ok(placement)
 }
@@ -428,7 +427,7 @@ fn policy(r: &mut Reader<'_>) -> Read<Policy> {
     Ok(policy)
 }
 
-/// What stands behind a policy that has a sale window.
+/// The sale window, which stands behind a policy that has one.
 fn policy_schedule(r: &mut Reader<'_>) -> Read<Schedule> {
     let mut ahead = *r;
     if !ahead.byte().is_ok_and(|code| code == op::POLICY_SCHEDULE) {
@@ -447,13 +446,13 @@ fn limit_set(r: &mut Reader<'_>) -> Read<LimitSet> {
     Ok(LimitSet { identity, tz, missing, pattern, cap: cap(r)? })
 }
 
-/// The named zones of the limits in a change, by place.
-type Zones = ArrayVec<(u8, Zone), MAX_LIMITS>;
+/// The named zones of the limits in a change, by index.
+type Zones = ArrayVec<(LimitIndex, Zone), MAX_LIMITS>;
 
 fn read_zones(r: &mut Reader<'_>) -> Read<Zones> {
     let mut zones = Zones::new();
     for _ in 0..r.number()? {
-        let named = (r.byte()?, zone(r)?);
+        let named = (LimitIndex::of_byte(r.byte()?), zone(r)?);
         if zones.last().is_some_and(|&(before, _)| before >= named.0) {
             return Err(Damage("zones are not in order"));
         }
@@ -463,11 +462,11 @@ fn read_zones(r: &mut Reader<'_>) -> Read<Zones> {
 }
 
 fn set_zones(change: &mut Change<'_>, zones: &Zones) -> Read<()> {
-    for &(place, zone) in zones {
+    for &(index, zone) in zones {
         let tz = match change {
-            Change::Pool(PoolChange::LimitSet(set)) if place == 0 => set.tz.as_mut(),
+            Change::Pool(PoolChange::LimitSet(set)) if index == LimitIndex::FIRST => set.tz.as_mut(),
             Change::Pool(PoolChange::Policy(policy)) => {
-                policy.limits.get_mut(usize::from(place)).map(|limit| &mut limit.tz)
+                policy.limits.get_mut(usize::from(index)).map(|limit| &mut limit.tz)
             }
             _ => None,
         };
@@ -506,7 +505,7 @@ fn resolved(r: &mut Reader<'_>, now_ms: i64) -> Read<ResolvedWindows> {
 fn purged(r: &mut Reader<'_>) -> Read<Purged> {
     let mut purged = Purged { orders: r.small()?, tokens: r.small()?, orphaned: r.small()?, ..Purged::default() };
     for _ in 0..r.number()? {
-        let pair = (r.byte()?, r.small()?);
+        let pair = (LimitIndex::of_byte(r.byte()?), r.small()?);
         if purged.pruned.len() >= MAX_LIMITS {
             return Err(Damage("there are too many limits"));
         }

@@ -9,7 +9,7 @@ use crate::core::codec::wire::{put, put_bytes, put_signed, VERSION};
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, LimitSet, OrderChange, PoolChange, Purged, Recount};
 use crate::core::model::limit::MAX_LIMITS;
-use crate::core::model::number::Number;
+use crate::core::model::number::{LimitIndex, Number};
 use crate::core::model::order::ReturnContent;
 use crate::core::model::placement::{Placement, Shares};
 use crate::core::model::policy::Policy;
@@ -79,7 +79,7 @@ pub struct Common {
     /// `None`: none has been written.
     deadline_ms: Option<i64>,
     /// Limits with their windows.
-    shares: SmallVec<[(u8, i64); 4]>,
+    shares: SmallVec<[(LimitIndex, i64); 4]>,
 }
 
 impl Common {
@@ -268,10 +268,10 @@ fn put_pool_change(out: &mut Vec<u8>, now_ms: i64, change: &PoolChange<'_>) {
     }
 }
 
-/// The named zones of the limits that a change sets, each by its place in it.
+/// The named zones of the limits that a change sets, each by its index in it.
 fn put_zones(out: &mut Vec<u8>, change: &PoolChange<'_>) {
-    let named = |(place, tz): (usize, Tz)| if let Tz::Named(zone) = tz { Some((place as u8, zone)) } else { None };
-    let zones: ArrayVec<(u8, Zone), MAX_LIMITS> = match change {
+    let named = |(at, tz): (usize, Tz)| if let Tz::Named(zone) = tz { Some((LimitIndex::new(at), zone)) } else { None };
+    let zones: ArrayVec<(LimitIndex, Zone), MAX_LIMITS> = match change {
         PoolChange::LimitSet(set) => set.tz.and_then(|tz| named((0, tz))).into_iter().collect(),
         PoolChange::Policy(policy) => policy.limits.iter().map(|l| l.tz).enumerate().filter_map(named).collect(),
         _ => ArrayVec::new(),
@@ -281,8 +281,8 @@ fn put_zones(out: &mut Vec<u8>, change: &PoolChange<'_>) {
     }
     put_code(out, op::ZONES, None);
     put(out, zones.len() as u64);
-    for (place, zone) in zones {
-        out.push(place);
+    for (index, zone) in zones {
+        out.push(index.byte());
         put_zone(out, zone);
     }
 }
@@ -311,7 +311,7 @@ fn put_attributes(out: &mut Vec<u8>, attributes: &Attributes<'_>) {
 fn put_shares(out: &mut Vec<u8>, pool: &Pool, shares: &Shares, now_ms: i64) {
     put(out, shares.len() as u64);
     for share in shares {
-        let id = pool.limits.get(usize::from(share.limit)).map_or(0, |l| l.id.get());
+        let id = pool.limits.get(share.limit).map_or(0, |l| l.id.get());
         put(out, u64::from(id));
         put_signed(out, now_ms.saturating_sub(share.window_ms));
     }
@@ -371,8 +371,8 @@ fn put_purged(out: &mut Vec<u8>, purged: &Purged) {
     for n in [purged.orders, purged.tokens, purged.orphaned, purged.pruned.len() as u32] {
         put(out, u64::from(n));
     }
-    for &(place, n) in &purged.pruned {
-        out.push(place);
+    for &(index, n) in &purged.pruned {
+        out.push(index.byte());
         put(out, u64::from(n));
     }
 }

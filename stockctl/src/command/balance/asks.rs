@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use stock_balance::{Ask, Share};
+use stock_balance::{Ask, Quota};
 use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, sleep_until, Instant};
 
@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub struct Waiting {
     pub order: String,
     pub ask: Ask,
-    pub share: Option<Share>,
+    pub quota: Option<Quota>,
 }
 
 impl Waiting {
@@ -32,14 +32,14 @@ impl Waiting {
         let place = |at: usize| json.get(at);
         let bucket = usize::try_from(place(1)?.as_u64()?).ok().filter(|bucket| *bucket < buckets)?;
         let units = place(2)?.as_i64().filter(|units| *units > 0)?;
-        let share = match (place(3), place(4)) {
+        let quota = match (place(3), place(4)) {
             (Some(limit), Some(values)) => {
                 let values = values.as_array()?.iter().map(|value| Some(value.as_str()?.as_bytes().to_vec()));
-                Some(Share { limit: limit.as_str()?.to_string(), values: values.collect::<Option<_>>()? })
+                Some(Quota { limit: limit.as_str()?.to_string(), values: values.collect::<Option<_>>()? })
             }
             _ => None,
         };
-        Some(Waiting { order: place(0)?.as_str()?.to_string(), ask: Ask { bucket, units }, share })
+        Some(Waiting { order: place(0)?.as_str()?.to_string(), ask: Ask { bucket, units }, quota })
     }
 }
 
@@ -92,10 +92,10 @@ mod tests {
     #[test]
     fn buyers_ask_in_json() {
         let ask = |text: &str| Waiting::of(text.as_bytes(), 4);
-        let units = Waiting { order: "o".into(), ask: Ask { bucket: 3, units: 2 }, share: None };
+        let units = Waiting { order: "o".into(), ask: Ask { bucket: 3, units: 2 }, quota: None };
         assert_eq!(ask(r#"["o", 3, 2]"#), Some(units.clone()));
-        let share = Share { limit: "region/day/units".into(), values: vec![b"hk".to_vec()] };
-        assert_eq!(ask(r#"["o", 3, 2, "region/day/units", ["hk"]]"#), Some(Waiting { share: Some(share), ..units }));
+        let quota = Quota { limit: "region/day/units".into(), values: vec![b"hk".to_vec()] };
+        assert_eq!(ask(r#"["o", 3, 2, "region/day/units", ["hk"]]"#), Some(Waiting { quota: Some(quota), ..units }));
         for bad in ["", "{}", "[]", r#"["o", 4, 1]"#, r#"["o", -1, 1]"#, r#"["o", 0, 0]"#, r#"[1, 0, 1]"#, "\u{0}"] {
             assert_eq!(ask(bad), None, "{bad}");
         }

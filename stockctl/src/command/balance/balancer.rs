@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, Result};
 use redis::{Cmd, Value};
-use stock_balance::{gather, in_flight, level, settle, Ask, Bucket, Kind, Lane, Share, Step};
+use stock_balance::{gather, in_flight, level, settle, Ask, Bucket, Kind, Lane, Quota, Step};
 
 use super::args::Args;
 use super::asks::Waiting;
@@ -160,19 +160,19 @@ impl<'a> Balancer<'a> {
             buckets = self.look(&keys).await?;
         }
         let waiting = waiting(&asks, &keys, &buckets);
-        let units: Vec<Ask> = waiting.iter().filter(|one| one.share.is_none()).map(|one| one.ask).collect();
+        let units: Vec<Ask> = waiting.iter().filter(|one| one.quota.is_none()).map(|one| one.ask).collect();
         let arriving = self.send(level(&buckets, &units)).await;
         // A word that is late is left to whoever leads by now.
         let is_fresh = began.elapsed() < Duration::from_millis(GOOD_MS / 2);
         let published = if leads && is_fresh { self.sum(&keys) } else { Vec::new() };
         self.make(arriving, published).await;
         for one in waiting {
-            let Some(share) = one.share else { continue };
-            // Several may want the same share: each sees what the one before has left.
+            let Some(quota) = one.quota else { continue };
+            // Several may want the same quota: each sees what the one before has left.
             let seen = self.look(&keys).await?;
             let at = seen.iter().position(|bucket| buckets.get(one.ask.bucket).is_some_and(|b| b.key == bucket.key));
-            let (Some(bucket), Some(free)) = (at, self.free(&seen, &share).await) else { continue };
-            let arriving = self.send(gather(&seen, &share, &free, Ask { bucket, ..one.ask })).await;
+            let (Some(bucket), Some(free)) = (at, self.free(&seen, &quota).await) else { continue };
+            let arriving = self.send(gather(&seen, &quota, &free, Ask { bucket, ..one.ask })).await;
             self.make(arriving, Vec::new()).await;
         }
         self.calls.take_error().map_or(Ok(()), Err)
@@ -230,13 +230,13 @@ impl<'a> Balancer<'a> {
     }
 
     /// What each bucket has left of a limit for these values, where all of them say so.
-    async fn free(&mut self, buckets: &[Bucket], share: &Share) -> Option<Vec<i64>> {
-        let by = share.limit.split('/').next().unwrap_or_default();
+    async fn free(&mut self, buckets: &[Bucket], quota: &Quota) -> Option<Vec<i64>> {
+        let by = quota.limit.split('/').next().unwrap_or_default();
         let usage = |bucket: &Bucket| {
             let (key, mut usage) = call("STOCK.USAGE", &bucket.key);
             if by != "*" {
                 usage.arg("FOR");
-                for (dim, value) in by.split('+').zip(&share.values) {
+                for (dim, value) in by.split('+').zip(&quota.values) {
                     usage.arg(dim).arg(value);
                 }
             }
@@ -245,7 +245,7 @@ impl<'a> Balancer<'a> {
         let calls: Vec<KeyCall> = buckets.iter().map(usage).collect();
         let free = |answer: Option<Answer>| {
             let (_, lines) = answer?;
-            let line = list(&lines).iter().find(|line| name(field(line, "limit")) == share.limit);
+            let line = list(&lines).iter().find(|line| name(field(line, "limit")) == quota.limit);
             Some(line.map_or(0, |line| number(line, "remaining")))
         };
         self.calls.ask_all(&calls).await.into_iter().map(free).collect()
@@ -281,7 +281,7 @@ impl<'a> Balancer<'a> {
             if list(&answer).first().map(bytes) != Some(b"OK") {
                 continue;
             }
-            if step.share.is_none() && matches!(step.kind, Kind::Receive { .. }) {
+            if step.quota.is_none() && matches!(step.kind, Kind::Receive { .. }) {
                 self.shifts = self.shifts.saturating_add(1);
             }
             made.push((server, step));
@@ -291,16 +291,16 @@ impl<'a> Balancer<'a> {
 
     /// From when what was sent counts at its peer, as the source says it; units need no such time.
     async fn since_ms(&mut self, sent: &[Step]) -> Vec<Option<i64>> {
-        let is_share = |step: &&Step| step.share.is_some();
-        let calls: Vec<KeyCall> = sent.iter().filter(is_share).map(|step| call("STOCK.SHIFTS", &step.key)).collect();
+        let is_quota = |step: &&Step| step.quota.is_some();
+        let calls: Vec<KeyCall> = sent.iter().filter(is_quota).map(|step| call("STOCK.SHIFTS", &step.key)).collect();
         let mut answers = self.calls.ask_all(&calls).await.into_iter();
         let since = |step: &Step| {
-            if step.share.is_none() {
+            if step.quota.is_none() {
                 return Some(0);
             }
             let (_, shifts) = answers.next()??;
             let mut lanes = list(&shifts).iter().map(lane);
-            let found = lanes.find(|lane| lane.peer == step.peer && lane.share == step.share);
+            let found = lanes.find(|lane| lane.peer == step.peer && lane.quota == step.quota);
             Some(found.map_or(1, |lane| lane.since_ms.max(1)))
         };
         sent.iter().map(since).collect()
@@ -332,7 +332,7 @@ fn shift_call(step: &Step) -> KeyCall {
 /// arrived just then would be neither here nor in flight, and the sum too small.
 fn bucket(key: &str, pool: &Value, shifts: &Value, rate: i64) -> Bucket {
     let lanes: Vec<Lane> = list(shifts).iter().map(lane).collect();
-    let units = lanes.iter().filter(|lane| lane.share.is_none());
+    let units = lanes.iter().filter(|lane| lane.quota.is_none());
     let net = units.fold(0i64, |net, lane| net.saturating_add(lane.received).saturating_sub(lane.sent));
     let free = number(pool, "available").max(0).saturating_sub(number(pool, "shortfall"));
     let available = free.saturating_add(net.saturating_sub(number(pool, "shifted")));
@@ -350,7 +350,7 @@ fn lane(line: &Value) -> Lane {
     let values = || list(field(line, "values")).iter().map(|value| bytes(value).to_vec()).collect();
     Lane {
         peer: name(field(line, "peer")),
-        share: (limit != &Value::Nil).then(|| Share { limit: name(limit), values: values() }),
+        quota: (limit != &Value::Nil).then(|| Quota { limit: name(limit), values: values() }),
         sent: number(line, "sent"),
         received: number(line, "received"),
         since_ms: number(line, "since_ms"),
@@ -365,7 +365,7 @@ fn waiting(asks: &[Vec<u8>], keys: &[String], buckets: &[Bucket]) -> Vec<Waiting
         let Some(place) = buckets.iter().position(|bucket| bucket.key == *key) else { continue };
         one.ask.bucket = place;
         // A buyer who has waited for a while has asked several times.
-        if !waiting.iter().any(|other| other.order == one.order && other.share == one.share) {
+        if !waiting.iter().any(|other| other.order == one.order && other.quota == one.quota) {
             waiting.push(one);
         }
     }

@@ -9,11 +9,11 @@ use crate::core::model::quantity::sum;
 /// By how much the `max` of a limit has grown for some values: what was received less what was
 /// sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ShiftedShares {
+pub struct ShiftedQuotas {
     by_value: BTreeMap<Bytes, i64>,
 }
 
-impl ShiftedShares {
+impl ShiftedQuotas {
     /// Adds to one; what is 0 is not kept.
     pub fn add(&mut self, value: &Bytes, units: i64) {
         let net = self.get(value.as_slice()).saturating_add(units);
