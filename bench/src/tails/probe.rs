@@ -35,7 +35,8 @@ impl Noted {
     /// Reads what was noted, and begins anew.
     pub fn take(connection: &mut Connection) -> Result<Self> {
         let figures = connection.integers("BENCH.PROBE")?;
-        let [calls, slowest, slowest_at, slow_calls, turns, longest, longest_at, slow_turns, faults] = figures[..] else {
+        let [calls, slowest, slowest_at, slow_calls, turns, longest, longest_at, slow_turns, faults] = figures[..]
+        else {
             bail!("the stopwatch answered {figures:?}");
         };
         let times = |count, worst_ns: i64, worst_at, slow, worst_faults| {
