@@ -92,11 +92,12 @@ pub trait Keyspace {
     }
     /// The policy of a pool was changed: it may publish its changes elsewhere from now on.
     fn policy_changed(&mut self, _pool: Handle) {}
-    /// Checks that the caller may let this pool publish to this stream.
+    /// Checks that the caller may let the pool of a key publish to this stream. The key was opened;
+    /// the pool may be one that is still to be created.
     ///
     /// # Errors
     /// No permission, another type or hash slot, or a slot that is being migrated.
-    fn check_stream(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied>;
+    fn check_stream(&mut self, key: &[u8], stream: &[u8]) -> Result<(), StreamDenied>;
 }
 
 /// Where a call comes from.

@@ -209,7 +209,8 @@ fn cap(max: &MaxText) -> Parsed<Cap> {
 /// column, never bytes of the caller.
 pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
     let policy = checked_text(text)?;
-    if !serde_json::from_slice(text).is_ok_and(|value| is_named(&value)) {
+    // Without an array nothing can be one.
+    if text.contains(&b'[') && !serde_json::from_slice(text).is_ok_and(|value| is_named(&value)) {
         return Err(ARRAY);
     }
     policy_of(&policy, default_tz)

@@ -4,13 +4,14 @@ use super::args::{set_flag, set_once, Args};
 use super::commit::{announce_sale, commit_noted_and_purge, write_pool};
 use super::docs::{reply, Docs};
 use super::error::CommandError;
-use super::host::Handle;
+use super::host::{Handle, StreamDenied};
 use super::policy_json;
 use super::policy_merge::{self, Patch};
 use super::refusal;
 use super::reply::refused;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, NOTE};
 use crate::core::model::change::Change;
+use crate::core::model::ids::Bytes;
 use crate::core::model::policy::Policy;
 use crate::core::model::refusal::Refusal;
 use crate::core::ops::policy::{current, decide};
@@ -72,12 +73,34 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
         Given::Whole(policy) => policy,
         Given::Patch(patch) => policy_merge::merged(&current(call.keys.pool(handle)), patch, tz)?,
     };
-    let named = policy.events.as_ref().filter(|name| !name.as_slice().is_empty());
-    if let Some(name) = named.filter(|name| call.keys.pool(handle).events() != Some(name.as_slice())) {
-        call.keys.check_stream(handle, name.as_slice())?;
-    }
+    check_stream(call, key, Some(handle), &policy)?;
     let decision = decide(call.keys.pool(handle), policy);
     finish(call, key, handle, decision, note)
+}
+
+/// Checks that the caller may let a pool publish where the policy says, if that is news.
+/// `handle`: the pool, where there is one.
+///
+/// # Errors
+/// The caller may not, or the stream cannot be written to from there.
+pub fn check_stream(
+    call: &mut Call<'_>,
+    key: &[u8],
+    handle: Option<Handle>,
+    policy: &Policy,
+) -> Result<(), CommandError> {
+    let Some(name) = policy.events.as_ref().map(Bytes::as_slice).filter(|name| !name.is_empty()) else {
+        return Ok(());
+    };
+    if handle.is_none() && name == key {
+        // The key is empty yet.
+        return Err(StreamDenied::WrongType.into());
+    }
+    let known = handle.and_then(|handle| call.keys.pool(handle).events());
+    if known != Some(name) {
+        call.keys.check_stream(key, name)?;
+    }
+    Ok(())
 }
 
 /// Makes a change of the policy, which may open or end the sale at once, and replies OK; `None`:

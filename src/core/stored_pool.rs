@@ -12,7 +12,7 @@ use crate::core::model::pool::Pool;
 pub enum StoredPool {
     /// A pool.
     Complete(Pool),
-    /// The pieces of one so far. It holds, sells and tells nothing until it is whole.
+    /// The pieces of one so far. It holds, sells and publishes nothing until it is whole.
     Partial(Box<Loader>),
 }
 

@@ -105,7 +105,7 @@ impl Counted {
         if self.chunks.len() <= chunk {
             self.chunks.resize_with(chunk.saturating_add(1), Vec::new);
         }
-        // Just made, and made long enough.
+        // Both lists were made long enough for these indexes.
         #[allow(clippy::indexing_slicing)]
         let chunk = &mut self.chunks[chunk];
         if chunk.len() <= index {

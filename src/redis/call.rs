@@ -10,7 +10,7 @@ use super::reply::{self, Reply};
 use super::scratch::Scratch;
 use super::{log, notify, replicate, replication_consumers, state};
 use crate::command::error::CommandError;
-use crate::command::host::{Env, EventConfig, Origin};
+use crate::command::host::{Env, EventConfig, Origin, Out as _};
 use crate::command::journal::{Answer, Journal, Refused, Unread};
 use crate::command::refusal::Outcome;
 use crate::command::spec::{Access, Call, KeyPositions, Spec};
@@ -21,16 +21,19 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     let now_ms = api::now_ms();
     let begun = state::with(|state| {
         if state.writing && spec.access != Access::Read {
-            return None;
+            return Err(state.asks_for_user);
         }
         let scratch = state.take_scratch();
         if let Some(own) = &mut state.sweep.call {
             own.ran = true;
         }
-        Some((scratch, state.clock(now_ms), state.parameters.defaults(), state.promotion, state.parameters.events()))
+        Ok((scratch, state.clock(now_ms), state.parameters.defaults(), state.promotion, state.parameters.events()))
     });
-    let Some((mut scratch, clock, defaults, promotion, (stream, max_len))) = begun else {
-        return reply::error(ctx, &CommandError::NESTED_WRITE);
+    let (mut scratch, clock, defaults, promotion, (stream, max_len)) = match begun {
+        Ok(begun) => begun,
+        // That it got here is the answer.
+        Err(true) => return Reply(ctx).int(1),
+        Err(false) => return reply::error(ctx, &CommandError::NESTED_WRITE),
     };
     // Nobody asks for the name of the command, which comes first.
     scratch.args.push(&[]);

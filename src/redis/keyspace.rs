@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use redis_module::raw;
 
-use super::api::Ctx;
+use super::api::{self, Ctx};
 use super::data_type;
 use super::handles::KeyHandle;
 use super::open_key::OpenKey;
@@ -241,9 +241,12 @@ impl Keyspace for OpenKeys<'_> {
         self.note_stream(pool);
     }
 
-    fn check_stream(&mut self, pool: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
-        let Some(open) = self.open.get_mut(pool.0) else { return Err(StreamDenied::NoPermission) };
-        stream::check(self.ctx, open.name, stream, self.cluster)?;
+    fn check_stream(&mut self, key: &[u8], stream: &[u8]) -> Result<(), StreamDenied> {
+        let open = self.position(key).and_then(|index| self.open.get_mut(index));
+        let Some(open) = open else { return Err(StreamDenied::NoPermission) };
+        // SAFETY: arguments live as long as the call.
+        let command = self.argv.first().map_or(&[][..], |&name| unsafe { api::bytes(name) });
+        stream::check(self.ctx, command, open.name, stream, self.cluster)?;
         // From now on the pool publishes there.
         open.stream_unreachable = false;
         Ok(())

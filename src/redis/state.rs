@@ -69,6 +69,8 @@ pub struct State {
     pub cluster: bool,
     /// A write has pools open (see `OpenKeys`).
     pub writing: bool,
+    /// The write asks whether its caller is a user (see `stream::check`).
+    pub asks_for_user: bool,
     /// The load that is under way reads the server's own files.
     pub loading_from_disk: bool,
     last_ms: i64,
@@ -129,6 +131,7 @@ impl State {
             import_flag: 0,
             cluster: false,
             writing: false,
+            asks_for_user: false,
             loading_from_disk: false,
             last_ms: 0,
             grace_since: None,

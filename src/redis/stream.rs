@@ -1,7 +1,7 @@
 //! Event streams: entries are appended to ordinary streams of the server, in the same step as the
 //! change that they describe.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::raw::{c_char, c_int, c_long, c_longlong};
 
 use arrayvec::ArrayVec;
@@ -12,7 +12,7 @@ use super::api::{self, Ctx};
 use super::handles::{CallReply, KeyHandle, ModuleUser, OwnedString};
 use super::locked::Locked;
 use super::open_key::OpenKey;
-use crate::command::error::CommandError;
+use super::state;
 use crate::command::event::{pack, FieldValue, StreamEntry, StreamField, FIELDS, PACKED};
 use crate::command::host::{Append, StreamDenied};
 use crate::core::model::event::{EntryId, StreamPosition};
@@ -307,19 +307,21 @@ pub fn reachability(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u
     }
 }
 
-/// Checks that the caller may let a pool publish to this stream.
+/// Checks that the caller may let a pool publish to this stream. `command` is the name of the
+/// command that is running, whose first argument is the pool.
 ///
 /// # Errors
 /// The user has no permission, the stream is in another hash slot or is being migrated, or its key
 /// holds another type.
 pub fn check(
     ctx: Ctx<'_>,
+    command: &[u8],
     pool: *mut raw::RedisModuleString,
     stream: &[u8],
     cluster: bool,
 ) -> Result<(), StreamDenied> {
     let name = OwnedString::new(stream);
-    if !may_write(ctx, pool, &name) {
+    if !may_write(ctx, command, pool, &name) {
         return Err(StreamDenied::NoPermission);
     }
     if cluster && !same_slot(ctx, pool, &name) {
@@ -363,8 +365,8 @@ fn slot(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> Option<i64> {
 
 /// Whether the user of the caller may write to a key. A caller without a user (another module) may
 /// write to all.
-fn may_write(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &OwnedString) -> bool {
-    if !has_user(ctx, pool) {
+fn may_write(ctx: Ctx<'_>, command: &[u8], pool: *mut raw::RedisModuleString, stream: &OwnedString) -> bool {
+    if !has_user(ctx, command, pool) {
         return true;
     }
     // SAFETY: the caller has a user; the string with its name is ours to free.
@@ -378,14 +380,15 @@ fn may_write(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &OwnedStri
 }
 
 /// Whether the caller has a user at all. Asking for the name would crash the server if there is
-/// none, so a call in the user's name asks first: STOCK.SETPOLICY on the pool, which is the call
-/// that is running. The user may make it, so no denial is written to the ACL log; and it changes
-/// nothing, since nested writes are refused.
-fn has_user(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString) -> bool {
-    let (command, format) = (c"STOCK.SETPOLICY".as_ptr(), c"CEsc".as_ptr());
-    let policy: *const c_char = CStr::as_ptr(c"{}");
+/// none, so a call in the user's name asks first: of the command that is running, on the same pool.
+/// The user may make it, so no denial is written to the ACL log; and it does nothing (`call::run`).
+fn has_user(ctx: Ctx<'_>, command: &[u8], pool: *mut raw::RedisModuleString) -> bool {
+    let Ok(command) = CString::new(command) else { return true };
+    let (format, argument): (_, *const c_char) = (c"CEsc".as_ptr(), c"0".as_ptr());
+    state::with(|state| state.asks_for_user = true);
     // SAFETY: the context and the name are live; the format matches the arguments.
-    let reply = unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx.raw(), command, format, pool, policy))) };
-    let CommandError::Line(nested) = CommandError::NESTED_WRITE else { return false };
-    reply.is_some_and(|reply| reply.error() == Some(nested.as_bytes()))
+    let reply =
+        unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx.raw(), command.as_ptr(), format, pool, argument))) };
+    state::with(|state| state.asks_for_user = false);
+    reply.is_some_and(|reply| reply.integer().is_some())
 }

@@ -1,5 +1,5 @@
-//! The value of a key: a complete or partial pool, its place in the wake-up queue, and its share of
-//! the gauges.
+//! The value of a key: a complete or partial pool, when the wake-up queue has it, and what it adds
+//! to the gauges.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

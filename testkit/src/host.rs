@@ -116,7 +116,7 @@ impl Keyspace for Keys {
         stream.entries.push((seq, fields.collect()));
         Some(position(seq))
     }
-    fn check_stream(&mut self, _: Handle, stream: &[u8]) -> Result<(), StreamDenied> {
+    fn check_stream(&mut self, _: &[u8], stream: &[u8]) -> Result<(), StreamDenied> {
         if stream == b"forbidden" {
             return Err(StreamDenied::NoPermission);
         }

@@ -104,6 +104,9 @@ fn pool_and_stream_on_two_nodes(cluster: &Cluster, tag: &str, other: &str) {
     for elsewhere in [format!("{{{other}}}events"), "events".to_string()] {
         assert_ne!(slot_of(elsewhere.as_bytes()), slot);
         tell_in(&mut from, &a, &elsewhere, "-CROSSSLOT*");
+        let made = format!("STOCK.SET {{{tag}}}made 5 NX POLICY {{\"events\":\"{elsewhere}\"}}");
+        from.expect(&made, "-CROSSSLOT*");
+        from.expect(&format!("EXISTS {{{tag}}}made"), "0");
     }
     from.expect("CONFIG SET stock.events events", "-ERR*");
     tell_in(&mut from, &a, &stream, "OK");

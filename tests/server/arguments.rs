@@ -23,6 +23,7 @@ const CALLS: &[(&str, usize)] = &[
     ("STOCK.RETURN k o QTY 1 TOKEN t LATE KEEPUSAGE NORESTOCK", 3),
     ("STOCK.SET k 10 NX", 3),
     ("STOCK.SET k UNLIMITED XX", 3),
+    ("STOCK.SET k 10 NX NOTE n POLICY {\"safety\":1}", 3),
     ("STOCK.ADD k 5 TOKEN t", 3),
     ("STOCK.SUSPEND k", 2),
     ("STOCK.RESUME k", 2),

@@ -297,6 +297,78 @@ fn hold_and_retain_of_the_pool() {
 }
 
 /// Low stock, safety and what is on hand are kept apart.
+/// In one step, and one effect, on a replica and from the file as well; or there is no pool.
+#[test]
+fn a_pool_is_made_with_its_policy() {
+    let primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "all"]);
+    let replica = Server::replica_of(&primary, &[]);
+    let mut c = primary.client();
+    let given = json!({"hold": 30, "events": "ev", "limits": [{"by": ["user"], "max": 2}]});
+    let call = args!["STOCK.SET", "k", "10", "NX", "NOTE", "kim", "POLICY", given.to_string()];
+    assert_eq!(c.call(&call).to_string(), "OK");
+    assert_eq!(c.call(&call).to_string(), "nil");
+    // The same in two calls.
+    c.expect("STOCK.SET twice 10 NX NOTE kim", "OK");
+    let call = args!["STOCK.SETPOLICY", "twice", given.to_string(), "NOTE", "kim"];
+    assert_eq!(c.call(&call).to_string(), "OK");
+    assert_eq!(policy(&mut c, "k"), policy(&mut c, "twice"));
+    let entries = |c: &mut Client, stream: &str, pool: &str| {
+        let answer = c.call(&["XRANGE", stream, "-", "+"]);
+        let all = answer.items().iter().map(|entry| testkit::entry::fields(&entry.items()[1]));
+        let of_pool = all.filter(|fields| fields.iter().any(|(name, value)| name == "pool" && value == pool));
+        let same = |(name, _): &(String, String)| !["pool", "at", "epoch"].contains(&name.as_str());
+        of_pool.map(|fields| fields.into_iter().filter(same).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    for stream in ["all", "ev"] {
+        let one = entries(&mut c, stream, "k");
+        assert_eq!((one.len(), &one), (1, &entries(&mut c, stream, "twice")), "{stream}");
+    }
+    c.expect_pool("k", "on_hand=10 available=10 limits=1 seq=2 hold_seconds=30");
+    // A policy that changes nothing is no change.
+    c.expect("STOCK.SET plain 3 NX POLICY {}", "OK");
+    c.expect_pool("plain", "seq=1");
+    c.expect("STOCK.SET cap UNLIMITED NX POLICY {\"safety\":3,\"until\":5}", "OK");
+    c.expect("STOCK.RESERVE cap o 1", "[ENDED, cap, 5]");
+    let effects = c.say("INFO commandstats").text();
+    assert!(!effects.contains("cmdstat_stock.effect"), "{effects}");
+    let keys = ["k", "twice", "plain", "cap", "all", "ev"];
+    let digests = |c: &mut Client| keys.map(|key| c.digest(key));
+    let held = digests(&mut c);
+    replica.catch_up(&primary);
+    let mut r = replica.client();
+    assert_eq!(digests(&mut r), held);
+    c.expect("DEBUG LOADAOF", "OK");
+    assert_eq!(digests(&mut c), held);
+    keys[..4].iter().for_each(|key| c.verify(key));
+}
+
+/// What is refused makes no pool (tests/server/refusals.rs looks for other traces).
+#[test]
+fn a_pool_is_not_made_with_a_policy_that_is_refused() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.script(
+        "SET text v
+         STOCK.SET k 5
+         STOCK.SET no 5 POLICY {} => -ERR POLICY needs NX
+         STOCK.SET k 5 XX POLICY {} => -ERR POLICY needs NX
+         STOCK.SET no 5 NX POLICY => -ERR syntax error
+         STOCK.SET no 5 NX POLICY {} POLICY {} => -ERR syntax error
+         STOCK.SET no 5 NX POLICY {\"hold\":0} => -ERR invalid policy: *
+         STOCK.SET k 5 NX POLICY {\"hold\":0} => -ERR invalid policy: *
+         STOCK.SET no -9007199254740991 NX POLICY {\"safety\":1} => -ERR result would be out of range*
+         STOCK.SET no 5 NX POLICY {\"events\":\"text\"} => -WRONGTYPE *
+         STOCK.SET no 5 NX POLICY {\"events\":\"no\"} => -WRONGTYPE *
+         ACL SETUSER clerk on >x ~no +stock.set",
+    );
+    let mut clerk = server.client();
+    clerk.expect("AUTH clerk x", "OK");
+    clerk.expect("STOCK.SET no 5 NX POLICY {\"events\":\"ev\"}", "-NOPERM *");
+    c.expect("EXISTS no ev", "0");
+    clerk.expect("STOCK.SET no 5 NX POLICY {\"hold\":5}", "OK");
+    c.expect_pool("no", "on_hand=5 hold_seconds=5");
+}
+
 #[test]
 fn safety_is_never_sold() {
     let server = Server::start();

@@ -54,6 +54,14 @@ fn each_change_is_one_entry() {
     one_entry_for_each_change(STORY, "events");
 }
 
+/// A pool that is made with its policy publishes as one that gets it by the next call.
+#[test]
+fn a_pool_that_is_made_with_its_policy_publishes_it() {
+    let story = STORY.replacen("20\n    STOCK.SETPOLICY k ", "20 NX POLICY ", 1);
+    assert!(story.starts_with("STOCK.SET k 20 NX POLICY {"), "{story}");
+    one_entry_for_each_change(&story, "events");
+}
+
 /// In one field, with the same names, numbers and words.
 #[test]
 fn a_packed_entry_says_the_same() {

@@ -224,38 +224,36 @@ async fn load_page(
         started => started?,
     };
     done.joined += joined;
-    // 2. The pools themselves. Those that are there stay as they are; what a pool owes beyond its
-    // stock row is owed.
+    // 2. The pools themselves, each with its policy by one command. Those that are there stay as they
+    // are; what a pool owes beyond its stock row is owed.
     let owed = |pool: &str| positions.get(pool).map_or(0, |p| p.uncovered);
-    let calls: Vec<(&str, i64)> =
-        pools.iter().map(|(pool, _, on_hand)| (pool.as_str(), on_hand - owed(pool))).collect();
+    let streams: Vec<String> = pools.iter().map(|(pool, sku, _)| config.stream_of(sku, pool)).collect();
+    // There are few streams, and many pools.
+    let distinct: HashSet<&str> = streams.iter().map(String::as_str).collect();
+    let policies: HashMap<&str, String> =
+        distinct.into_iter().map(|stream| Ok((stream, config.policy(stream)?))).collect::<Result<_>>()?;
+    let policy = |stream: &str| policies.get(stream).map_or("{}", String::as_str);
+    let calls: Vec<(&str, i64, &str)> = pools
+        .iter()
+        .zip(&streams)
+        .map(|((pool, _, on_hand), stream)| (pool.as_str(), on_hand - owed(pool), policy(stream)))
+        .collect();
     let made = redis.make_pools(&calls).await?;
     done.made += made.iter().filter(|made| **made).count() as u64;
     done.existed += made.iter().filter(|made| !**made).count() as u64;
-    // 3. Policies: of new pools, and of those that a broken run of this command left without a
-    // stream.
-    let mut new: Vec<(&str, String)> = Vec::with_capacity(pools.len());
-    let mut existing = Vec::new();
-    for ((pool, sku, _), made) in pools.iter().zip(&made) {
-        if *made {
-            new.push((pool.as_str(), config.stream_of(sku, pool)));
-        } else if positions.get(pool).is_none_or(|p| p.epoch.is_empty()) {
-            existing.push((pool.as_str(), *sku));
-        }
-    }
+    // 3. The policies of those that are there without a stream, and that nobody followed: somebody has
+    // made them by hand, or an older build of this command that was broken off between two calls.
+    let existing: Vec<(&str, &str)> = calls
+        .iter()
+        .zip(&made)
+        .filter(|((pool, ..), made)| !**made && positions.get(*pool).is_none_or(|p| p.epoch.is_empty()))
+        .map(|((pool, _, policy), _)| (*pool, *policy))
+        .collect();
     let names: Vec<&str> = existing.iter().map(|(pool, _)| *pool).collect();
-    for ((pool, sku), found) in existing.iter().zip(redis.pools(&names).await?) {
-        if found.is_some_and(|found| found.events.is_empty()) {
-            new.push((pool, config.stream_of(sku, pool)));
-        }
-    }
-    // There are few streams, and many pools.
-    let streams: HashSet<&str> = new.iter().map(|(_, stream)| stream.as_str()).collect();
-    let policies: HashMap<&str, String> =
-        streams.into_iter().map(|stream| Ok((stream, config.policy(stream)?))).collect::<Result<_>>()?;
-    let policies: Vec<(&str, &str)> =
-        new.iter().filter_map(|(pool, stream)| Some((*pool, policies.get(stream.as_str())?.as_str()))).collect();
-    redis.set_policies(&policies).await
+    let found = redis.pools(&names).await?;
+    let silent = existing.iter().zip(&found).filter(|(_, found)| found.as_ref().is_some_and(|f| f.events.is_empty()));
+    let silent: Vec<(&str, &str)> = silent.map(|(existing, _)| *existing).collect();
+    redis.set_policies(&silent).await
 }
 
 /// Begins to follow the pools that are not followed yet. Answers where pools stand that have been

@@ -59,6 +59,13 @@ impl Db {
         Ok(row.number(0)? > 0)
     }
 
+    /// Whether an audit has noted that it settled what Redis lost of a pool from this change on.
+    pub async fn is_settled(&self, tx: &mut Tx, pool: &str, epoch: &str, from_seq: i64) -> Result<bool> {
+        let sql = "SELECT COUNT(*) FROM stock_incidents WHERE kind = 'fork' AND pool = ? AND epoch = ? AND seq = ?";
+        let sql = self.dialect.placeholders(sql);
+        Ok(query(&sql).bind(pool).bind(epoch).bind(from_seq).fetch_one(tx).await?.number(0)? > 0)
+    }
+
     /// Whether an audit has noted that a pool is gone.
     pub async fn is_gone(&self, tx: &mut Tx, pool: &str, epoch: &str) -> Result<bool> {
         let sql = "SELECT COUNT(*) FROM stock_incidents WHERE kind = 'gone' AND pool = ? AND epoch = ?";

@@ -32,6 +32,13 @@ pub enum Past {
         /// `out` after it.
         out: i64,
     },
+    /// The same, and an audit has settled what the database has behind that change.
+    Settled {
+        /// Its number.
+        seq: i64,
+        /// `out` after it.
+        out: i64,
+    },
     /// The pool knows none of the epochs: it was deleted, and made anew.
     Foreign,
 }
@@ -45,6 +52,26 @@ fn continues(event: &Event, (seq, out): (i64, i64)) -> bool {
 }
 
 impl Fork {
+    /// That an audit has settled what the database has and Redis lost, of a pool that has not gone on
+    /// since: `position` is the database's, `out` the pool's.
+    pub fn settled(&self, position: &Position, out: i64) -> Incident {
+        let units = position.out - out;
+        let detail = format!(
+            "Redis lost changes from {} on, up to {} of epoch {}, which the database has: {units} units stay out of the \
+             stock row; an audit has settled it",
+            self.from_seq, position.seq, position.epoch
+        );
+        Incident {
+            kind: "fork",
+            pool: self.pool.clone(),
+            order: String::new(),
+            epoch: position.epoch.clone(),
+            seq: self.from_seq,
+            units,
+            detail,
+        }
+    }
+
     /// What a person should know of restocks that were lost and that nobody can know again.
     pub fn incident(&self, lost: &[i64]) -> Option<Incident> {
         let units: i64 = lost.iter().sum();
@@ -105,9 +132,14 @@ impl Projection {
             return Some(0);
         }
         let alone = event.out - event.own_out();
+        // Nothing is missing between: what there is to say of it the audit has said.
+        let is_next = |seq: i64, out: i64| {
+            event.seq == seq + 1 && event.kind != Kind::State && before.is_none_or(|before| before == (seq, out))
+        };
         let (seq, base) = match (before, past) {
+            (_, Past::Settled { seq, out }) if is_next(seq, out) => return Some(out),
             (Some(before), _) => before,
-            (None, Past::Common { seq, out }) => (seq, out),
+            (None, Past::Common { seq, out } | Past::Settled { seq, out }) => (seq, out),
             _ if event.seq <= position.seq => (event.seq - 1, alone),
             // Nobody can tell. Units that are on no known way come back never by a guess.
             _ => (position.seq, position.out.min(alone)),

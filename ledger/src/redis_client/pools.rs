@@ -7,6 +7,7 @@ use redis::{Cmd, Value};
 
 use super::reply::{bytes, decision};
 use super::{slot, Fields, RedisClient};
+use crate::failure::Failure;
 use crate::projection::{Position, State};
 use crate::text::{escape, unescape};
 
@@ -261,17 +262,21 @@ impl RedisClient {
         Ok(answers.iter().any(|answer| !matches!(answer, Value::Int(0))))
     }
 
-    /// STOCK.SET NX of many pools: whether each was made. An error of the server ends it.
-    pub async fn make_pools(&mut self, pools: &[(&str, i64)]) -> Result<Vec<bool>> {
-        let commands = pools.iter().map(|(pool, on_hand)| {
+    /// STOCK.SET NX POLICY of many pools: whether each was made. An error of the server ends it.
+    pub async fn make_pools(&mut self, pools: &[(&str, i64, &str)]) -> Result<Vec<bool>> {
+        let commands = pools.iter().map(|(pool, on_hand, policy)| {
             let (key, mut call) = command("STOCK.SET", pool);
-            call.arg(*on_hand).arg("NX");
+            call.arg(*on_hand).arg("NX").arg("POLICY").arg(*policy);
             (key, call)
         });
         let answers = self.calls(commands.collect()).await?;
-        let made = answers.iter().zip(pools).map(|(answer, (pool, _))| match answer {
+        let made = answers.iter().zip(pools).map(|(answer, (pool, ..))| match answer {
             Value::Okay => Ok(true),
             Value::Nil => Ok(false),
+            Value::ServerError(error) if error.details() == Some("syntax error") => {
+                let text = "the module of the server is older than this program, and does not know POLICY in STOCK.SET";
+                Err(Failure::Order(format!("{text}: upgrade it")).into())
+            }
             other => bail!("STOCK.SET {pool} answers {}", decision(other).0),
         });
         made.collect()

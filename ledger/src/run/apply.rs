@@ -13,7 +13,8 @@ use crate::config::Config;
 use crate::db::{is_contention, is_unavailable, Db, StreamRow, Tx};
 use crate::event::{Event, Kind};
 use crate::projection::{
-    first_of, ByPool, HeldLine, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey, NO_ROW,
+    first_of, ByPool, HeldLine, LineageQuery, Mark, OrderLine, Past, Position, Projection, StockRow, Token, TokenKey,
+    NO_ROW,
 };
 use crate::redis_client::RedisClient;
 use crate::text::unescape;
@@ -95,7 +96,10 @@ pub async fn apply(
             continue;
         }
         let past = match projection.question(event, last) {
-            Some(question) => redis.past(&question).await?,
+            Some(question) => {
+                let past = redis.past(&question).await?;
+                with_audits(db, &mut tx, &question, past).await?
+            }
             None => Past::Unknown,
         };
         projection.apply(event, last, past);
@@ -138,6 +142,17 @@ pub async fn apply(
     let why =
         |pool: &str| projection.unfit.get(projection.row_name(pool)).cloned().unwrap_or_else(|| NO_ROW.to_string());
     Ok(Applied::Done { pending: pools.into_iter().map(|pool| (pool.to_string(), why(pool))).collect() })
+}
+
+/// What Redis said of a pool's past, where it lost what an audit has settled already.
+async fn with_audits(db: &Db, tx: &mut Tx, question: &LineageQuery, past: Past) -> Result<Past> {
+    let LineageQuery { pool, position, .. } = question;
+    let Past::Common { seq, out } = past else { return Ok(past) };
+    let is_settled = seq < position.seq
+        && !position.needs_audit
+        && db.is_settled(tx, pool, &position.epoch, seq + 1).await?
+        && !db.has_unsettled_behind(tx, pool, seq).await?;
+    Ok(if is_settled { Past::Settled { seq, out } } else { past })
 }
 
 /// Reads the rows that the events touch.

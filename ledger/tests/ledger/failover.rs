@@ -272,7 +272,20 @@ fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
     }
     let out = shop.ledger(&["reconcile"]).ok().out;
     assert!(out.contains("5 pools agreed"), "{out}");
-    // The delivery is told again, and the pools go on.
+    // The pools go on: each loss is told of once, and no further audit is asked for.
+    let forks = "SELECT pool FROM stock_incidents WHERE kind = 'fork' ORDER BY pool";
+    let noted = shop.database.rows(forks);
+    assert_eq!(noted, ["sku:1", "sku:2", "sku:3", "sku:4"].map(|pool| vec![pool.to_string()]));
+    for pool in ["sku:0", "sku:1", "sku:2", "sku:3", "sku:4"] {
+        assert_eq!(answer(&mut c, &["STOCK.RESERVE", pool, "behind", "1"]), "OK", "{pool}");
+        assert_eq!(answer(&mut c, &["STOCK.RELEASE", pool, "behind"]), "OK", "{pool}");
+    }
+    shop.ledger(&["run", "--once"]).ok();
+    assert_eq!(shop.database.rows(forks), noted);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_positions WHERE needs_audit = 1"), 0);
+    let out = shop.ledger(&["reconcile"]).ok().out;
+    assert!(out.contains("5 pools agreed"), "{out}");
+    // The delivery is told again.
     assert_eq!(answer(&mut c, &["STOCK.ADD", "sku:2", "5", "TOKEN", "delivery"]), "OK");
     assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:1", "lost", "3"]), "OK");
     assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", "lost"]), "OK");

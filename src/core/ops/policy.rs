@@ -1,6 +1,6 @@
 //! SETPOLICY: the whole policy, all or nothing. A limit that stays keeps its age and its usage.
 
-use crate::core::model::change::{Change, PoolChange};
+use crate::core::model::change::{Change, OnHand, PoolChange};
 use crate::core::model::limit::{Limit, Recent, MAX_LIMIT_ID};
 use crate::core::model::number::{LimitId, Number};
 use crate::core::model::policy::{Policy, PolicyLimit};
@@ -14,18 +14,33 @@ use crate::core::store::timeline::Timeline;
 /// # Errors
 /// [`Bound::Sum`], by the new safety.
 pub fn decide(pool: &Pool, policy: Policy) -> Result<Option<Change<'static>>, Refusal> {
+    plan(pool, policy).map_err(Refusal::Bound)
+}
+
+fn plan(pool: &Pool, policy: Policy) -> Result<Option<Change<'static>>, Bound> {
     if policy == current(pool) {
         return Ok(None);
     }
     let new = policy.limits.len() as u32;
     if pool.next_limit.get().checked_add(new).is_none_or(|next| next > MAX_LIMIT_ID) {
-        return Err(Refusal::Bound(Bound::Limits));
+        return Err(Bound::Limits);
     }
     let sellable = sellable(pool.on_hand, policy.safety);
     if !pool.unlimited && sellable.is_none_or(|units| difference(units, pool.reserved).is_none()) {
-        return Err(Refusal::Bound(Bound::Sum));
+        return Err(Bound::Sum);
     }
     Ok(Some(Change::Pool(PoolChange::Policy(Box::new(policy)))))
+}
+
+/// What SETPOLICY would do to a pool that is created with so much on hand; `None` when nothing
+/// differs from the policy of a new pool.
+///
+/// # Errors
+/// [`Bound::Sum`], by the safety.
+pub fn decide_new(on_hand: OnHand, policy: Policy) -> Result<Option<Change<'static>>, Bound> {
+    let mut pool = Pool::new(0);
+    pool.set_on_hand(on_hand);
+    plan(&pool, policy)
 }
 
 /// Replaces the policy.

@@ -143,7 +143,7 @@ impl Usage {
         self.next_expiry_ms.get()
     }
 
-    /// What [`Usage::next_expiry_ms`] knew is past, or may be.
+    /// Forgets what [`Usage::next_expiry_ms`] knew: it is found out anew.
     pub fn invalidate_next_expiry(&self) {
         self.next_expiry_ms.set(0);
     }
@@ -321,7 +321,7 @@ impl Usage {
         self.entries.set_counts(at, counts);
     }
 
-    /// Gives `amount` back to an entry whose window is not over.
+    /// Takes `amount` off an entry whose window is not over.
     pub fn return_units(&mut self, at: UsageRow, amount: i64) {
         let UsageEntry { used, refs, .. } = self.entries.at(at);
         let used = used.saturating_sub(amount).max(0);
@@ -347,7 +347,7 @@ impl Usage {
         entry.and_then(|at| self.credits.get(&at).copied()).unwrap_or(0)
     }
 
-    /// Gives units back for forgotten orders, at most what is counted.
+    /// Returns units for forgotten orders, at most what is counted.
     pub fn add_credit(&mut self, at: UsageRow, units: i64) {
         let used = self.entries.at(at).used;
         self.set_credit(at, self.credit(Some(at)).saturating_add(units).min(used));
@@ -391,7 +391,7 @@ impl Usage {
         }
     }
 
-    /// Takes an entry that is in no list out of the index and lets it float.
+    /// Takes an entry that is in no list out of the index, and detaches it.
     fn detach(&mut self, salt: Salt, at: UsageRow) {
         self.unindex(salt, at);
         self.entries.set_state(at, EntryState::Detached);
@@ -436,7 +436,7 @@ impl Usage {
     }
 
     /// Frees the first `n` entries of a limit's list, whose windows are over; those that shares
-    /// refer to float.
+    /// refer to are detached.
     pub fn prune(&mut self, salt: Salt, limit: &mut Limit, n: usize) {
         for _ in 0..n {
             let Some(at) = limit.entries.first() else { break };

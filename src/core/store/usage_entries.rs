@@ -232,7 +232,7 @@ impl UsageEntries {
         }
     }
 
-    /// Counts one more entry in a window of a limit. Its number.
+    /// Counts one more entry in a window of a limit. Returns the number of that window.
     fn join_window(&mut self, limit: LimitId, window_ms: i64) -> u32 {
         let nearly = self.recent.get(limit.get() as usize % RECENT).copied().unwrap_or(0);
         let window = self.windows.get_mut(nearly).filter(|w| w.limit == limit && w.window_ms == window_ms);

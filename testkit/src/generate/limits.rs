@@ -126,6 +126,14 @@ impl Generator {
             self.push_note(&mut argv);
             return argv;
         }
+        let text = self.policy();
+        argv.push(text);
+        self.push_note(&mut argv);
+        argv
+    }
+
+    /// A whole policy, as JSON.
+    pub(super) fn policy(&mut self) -> Vec<u8> {
         let mut policy = json!({});
         if self.chance(80) {
             policy["hold"] = self.rng.random_range(1..5).into();
@@ -184,9 +192,7 @@ impl Generator {
         if self.policies.len() > 4 {
             self.policies.pop_front();
         }
-        argv.push(text);
-        self.push_note(&mut argv);
-        argv
+        text
     }
 
     /// A patch of a policy: a few fields, and limits by name.

@@ -63,7 +63,11 @@ impl Generator {
                 words(&["STOCK.SETPOLICY", key, self.one_of(&texts)])
             }
             10 => {
-                let calls: [&[&str]; 67] = [
+                let calls: [&[&str]; 71] = [
+                    &["STOCK.SET", "pool:none", "1", "NX", "POLICY"],
+                    &["STOCK.SET", "pool:none", "1", "NX", "POLICY", "{}", "POLICY", "{}"],
+                    &["STOCK.SET", "pool:none", "1", "POLICY", "{}"],
+                    &["STOCK.SET", "pool:none", "1", "NX", "POLICY", "{\"hold\":0}"],
                     &["STOCK.RESERVEBATCH", key, "ORDERS", "1", "o1", bad],
                     &["STOCK.RESERVEBATCH", key, "ORDERS", bad, "o1", "1"],
                     &["STOCK.RESERVEBATCH", key, "ORDERS", "2", "o1", "1", "o2"],

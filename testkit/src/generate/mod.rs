@@ -53,6 +53,8 @@ const BYS: [&[&str]; 8] = [
 const POOLS: [&str; 5] = ["pool:a", "pool:b", "pool:c", "pool:d", "pool:e"];
 const WITHOUT_CARTS: usize = 2;
 const CROWDED: &str = "pool:crowded";
+/// Pools that are not there at the beginning, and are made with their policy.
+const LATER_POOLS: [&str; 6] = ["later:a", "later:b", "later:c", "later:d", "later:e", "later:f"];
 
 /// One call: first the clock moves, then the command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,12 @@
 //! Calls about the stock.
 
-use super::{by_of, by_text, decimal, pairs, words, Generator, Rng, CROWDED, MAX_QTY};
+use super::{by_of, by_text, decimal, pairs, words, Generator, Rng, CROWDED, LATER_POOLS, MAX_QTY};
 
 impl Generator {
     pub(super) fn set(&mut self) -> Vec<Vec<u8>> {
+        if self.chance(10) {
+            return self.set_with_policy();
+        }
         let key = if self.chance(4) { CROWDED } else { self.pool().1 };
         let mut argv = self.start("STOCK.SET", key);
         argv.push(match self.rng.random_range(0..100) {
@@ -18,6 +21,27 @@ impl Generator {
             let word = self.one_of(&["NX", "XX", "XX"]);
             argv.push(self.word(word));
         }
+        self.push_note(&mut argv);
+        argv
+    }
+
+    /// A pool that is made with its policy, mostly one that is not there yet.
+    fn set_with_policy(&mut self) -> Vec<Vec<u8>> {
+        let key = if self.chance(90) { self.one_of(&LATER_POOLS) } else { self.pool().1 };
+        let mut argv = self.start("STOCK.SET", key);
+        argv.push(match self.rng.random_range(0..20) {
+            0 => self.word("UNLIMITED"),
+            1 => decimal(-MAX_QTY),
+            2 => decimal(MAX_QTY),
+            _ => decimal(self.rng.random_range(0..70)),
+        });
+        if !self.chance(5) {
+            let word = if self.chance(97) { "NX" } else { "XX" };
+            argv.push(self.word(word));
+        }
+        argv.push(self.word("POLICY"));
+        let policy = self.policy();
+        argv.push(policy);
         self.push_note(&mut argv);
         argv
     }

@@ -28,6 +28,7 @@ pub(super) struct Options {
     pub(super) since_ms: Option<i128>,
     pub(super) keep_usage: bool,
     pub(super) no_restock: bool,
+    pub(super) policy: Option<Bytes>,
     pub(super) nx: bool,
     pub(super) xx: bool,
     pub(super) count: Option<usize>,
@@ -157,6 +158,7 @@ impl Args<'_> {
                 "SINCE" => options.since_ms = Some(self.positive()?),
                 "KEEPUSAGE" => options.keep_usage = true,
                 "NORESTOCK" => options.no_restock = true,
+                "POLICY" => options.policy = Some(self.next()?.clone()),
                 "NX" => options.nx = true,
                 "XX" => options.xx = true,
                 "STATE" => {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::answers::{conflict, error, int, ok, refusal, status_ok, syntax, words};
 use super::arguments::{number, within, Args, Options};
-use super::base::{Answer, Shared, MAX_QTY};
+use super::base::{Answer, Bytes, Shared, MAX_QTY};
 use super::limit::Limit;
 use super::merge::merged;
 use super::policy::parse_policy;
@@ -21,10 +21,21 @@ impl Reference {
             true => None,
             false => Some(within(number(&word)?, -MAX_QTY, MAX_QTY)?),
         };
-        let options = args.options(now, &["NX", "XX", "NOTE"])?;
+        let options = args.options(now, &["NX", "XX", "POLICY", "NOTE"])?;
         if options.nx && options.xx {
             return Err(syntax());
         }
+        if options.policy.is_some() && !options.nx {
+            return Err(error("a policy is for a new pool only"));
+        }
+        let whole = match &options.policy {
+            None => None,
+            Some(text) if text.len() > 4 << 20 => return Err(error("the policy is too long")),
+            Some(text) => {
+                let json = serde_json::from_slice(text).map_err(|_| error("the policy is not valid"))?;
+                Some(parse_policy(&json, &self.config).ok_or_else(|| error("the policy is not valid"))?)
+            }
+        };
         let Some(_) = self.pools.get(&key) else {
             if options.xx {
                 return Ok(Reply::Nil);
@@ -32,6 +43,12 @@ impl Reference {
             let mut pool = Pool { on_hand, seq: 1, could: Some(0), ..Pool::default() };
             pool.tell("set", None, on_hand.unwrap_or(0));
             pool.note(options.note.as_ref());
+            if let Some((policy, limits)) = whole {
+                pool.attempt(&self.config, |pool, _| {
+                    pool.take_policy(now, policy, limits, options.note.as_ref());
+                    Ok(status_ok())
+                })?;
+            }
             self.pools.insert(key, pool.into());
             return Ok(status_ok());
         };
@@ -139,40 +156,47 @@ impl Reference {
                 Some(whole) => whole,
                 None => merged(pool, &json, config).ok_or_else(invalid)?,
             };
-            let mut limits = Vec::new();
-            for limit in wanted {
-                let old = pool.limits.iter().find(|old| old.identity() == limit.identity());
-                limits.push(match old.map(|old| Limit::clone(old)) {
-                    Some(old) => Limit {
-                        id: old.id,
-                        usage: old.usage,
-                        over_usage: old.over_usage,
-                        shifted: old.shifted,
-                        instances: old.instances,
-                        sub_windows: old.sub_windows,
-                        looked_ms: old.looked_ms,
-                        set_ms: old.set_ms,
-                        ..limit
-                    },
-                    None => Limit { id: pool.next_serial(), set_ms: now, ..limit },
-                });
-            }
-            let same_limits = limits.len() == pool.limits.len()
-                && limits.iter().zip(&pool.limits).all(|(a, b)| a.settings() == b.settings());
-            if !same_limits || pool.policy != policy {
-                let window = |policy: &Policy| (policy.from_ms, policy.until_ms);
-                let other_window = window(&policy) != window(&pool.policy);
-                let changed = what_changes(pool, &policy, &limits);
-                pool.policy = policy;
-                pool.limits = limits.into_iter().map(Shared::from).collect();
-                pool.change();
-                pool.tell_policy(changed, note.as_ref());
-                if other_window {
-                    pool.sale_is_scheduled(now);
-                }
-            }
+            pool.take_policy(now, policy, wanted, note.as_ref());
             Ok(status_ok())
         })
+    }
+}
+
+impl Pool {
+    /// Takes a policy and its limits for its own, where they differ from what it has.
+    fn take_policy(&mut self, now: i128, policy: Policy, wanted: Vec<Limit>, note: Option<&Bytes>) {
+        let mut limits = Vec::new();
+        for limit in wanted {
+            let old = self.limits.iter().find(|old| old.identity() == limit.identity());
+            limits.push(match old.map(|old| Limit::clone(old)) {
+                Some(old) => Limit {
+                    id: old.id,
+                    usage: old.usage,
+                    over_usage: old.over_usage,
+                    shifted: old.shifted,
+                    instances: old.instances,
+                    sub_windows: old.sub_windows,
+                    looked_ms: old.looked_ms,
+                    set_ms: old.set_ms,
+                    ..limit
+                },
+                None => Limit { id: self.next_serial(), set_ms: now, ..limit },
+            });
+        }
+        let same_limits = limits.len() == self.limits.len()
+            && limits.iter().zip(&self.limits).all(|(a, b)| a.settings() == b.settings());
+        if !same_limits || self.policy != policy {
+            let window = |policy: &Policy| (policy.from_ms, policy.until_ms);
+            let other_window = window(&policy) != window(&self.policy);
+            let changed = what_changes(self, &policy, &limits);
+            self.policy = policy;
+            self.limits = limits.into_iter().map(Shared::from).collect();
+            self.change();
+            self.tell_policy(changed, note);
+            if other_window {
+                self.sale_is_scheduled(now);
+            }
+        }
     }
 }
 

@@ -32,6 +32,25 @@ fn a_policy_replaces_everything_and_keeps_the_usage_of_limits_that_stay() {
     }
 }
 
+#[test]
+fn a_pool_is_made_with_its_policy_or_not_at_all() {
+    let mut shop = Shop::at(1_000_000);
+    shop.says("SET k 5 POLICY {}", "-ERR");
+    shop.says("SET k 5 XX POLICY {}", "-ERR");
+    shop.says("SET k 5 NX POLICY", "-ERR");
+    shop.says("SET k 5 NX POLICY {\"hold\":0}", "-ERR");
+    shop.says("SET k -9007199254740991 NX POLICY {\"safety\":1}", "-ERR");
+    shop.says("GET k", "nil");
+    shop.says("SET k 5 NX POLICY {\"hold\":7,\"limits\":[{\"by\":[\"user\"],\"max\":1}]} NOTE kim", "OK");
+    shop.field("GET k", "hold_seconds", "7");
+    shop.field("GET k", "seq", "2");
+    shop.says("RESERVE k o 2 FOR user u", "LIMITED k user/life/units [u] 0 1 0");
+    shop.says("SET k 9 NX POLICY {}", "nil");
+    shop.field("GET k", "hold_seconds", "7");
+    shop.says("SET plain 5 NX POLICY {}", "OK");
+    shop.field("GET plain", "seq", "1");
+}
+
 /// The patch of the first column makes the policy of the second one, and of the third the limits with what is used.
 #[test]
 fn a_patch_changes_what_it_names() {

@@ -166,11 +166,13 @@ impl Audit<'_> {
         }
         let mut needs_audit = position.needs_audit;
         let mut lost_after = None;
-        let mut back = if pool.seq < position.seq { self.went_back(name, &position).await? } else { None };
-        if let Some(seq) = back {
+        let lost = if pool.seq < position.seq { self.went_back(name, &position).await? } else { None };
+        let (mut back, mut is_noted) = (None, true);
+        if let Some(seq) = lost {
             let mut tx = self.db.begin().await?;
             // Settled by an earlier audit, and nothing has happened to the pool since.
             back = self.db.has_unsettled_behind(&mut tx, name, seq).await?.then_some(seq);
+            is_noted = self.db.is_settled(&mut tx, name, &position.epoch, seq + 1).await?;
             tx.commit().await?;
         }
         if let Some(seq) = back {
@@ -197,15 +199,19 @@ impl Audit<'_> {
             repaired |= did;
             settled &= all;
         }
-        if needs_audit && self.repair && !repaired && settled {
+        if (needs_audit || !is_noted) && self.repair && !repaired && settled {
             let mut tx = self.db.begin().await?;
-            if let Some(seq) = lost_after {
+            if let Some(seq) = lost {
                 let now = self.db.lock_positions(&mut tx, &BTreeSet::from([name])).await?.remove(name);
                 if now.is_none_or(|now| now.epoch != position.epoch || now.seq != position.seq) {
                     // It goes on: what it says now is looked at in the next round.
                     return Ok(true);
                 }
                 self.db.settle_behind(&mut tx, name, seq).await?;
+                // The pool's next change tells of it no more, and asks for no audit.
+                let fork = Fork { pool: name.to_string(), epoch: String::new(), from_seq: seq + 1 };
+                let noted = (!is_noted).then(|| fork.settled(&position, pool.out));
+                self.db.write_incidents(&mut tx, noted.as_slice(), now_ms()).await?;
             }
             self.db.clear_audit_mark(&mut tx, name).await?;
             tx.commit().await?;
