@@ -21,6 +21,20 @@ pub struct Sizes {
     /// Calls of a row under callgrind; 0 to leave it out
     #[arg(long, default_value_t = 3_200, value_parser = clap::value_parser!(u64).range(0..=100_000))]
     pub callgrind_calls: u64,
+    /// Of tails: only these
+    #[arg(long, env = "ONLY", value_enum)]
+    pub only: Option<Tail>,
+}
+
+/// One kind of slow moment.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tail {
+    /// A pool grows, and is freed
+    Grow,
+    /// A day window rolls over
+    Rollover,
+    /// Very many holds are due at once
+    Due,
 }
 
 impl Sizes {
@@ -41,6 +55,15 @@ impl Sizes {
             full_ms / 5
         } else {
             full_ms
+        }
+    }
+
+    /// In how many runs the same is measured; a tiny one is for testing the bench.
+    pub fn runs(&self, full: usize) -> usize {
+        if self.scale < 0.01 {
+            1
+        } else {
+            full
         }
     }
 

@@ -29,16 +29,18 @@ struct Noted {
     /// Which one that was, from 1 on.
     max_at: u64,
     slow: u64,
+    /// How many pages of memory the kernel had to provide in it; of calls not noted.
+    max_faults: u64,
 }
 
 impl Noted {
-    const NONE: Self = Self { count: 0, max_ns: 0, max_at: 0, slow: 0 };
+    const NONE: Self = Self { count: 0, max_ns: 0, max_at: 0, slow: 0, max_faults: 0 };
 
-    fn add(mut self, ns: u64) -> Self {
+    fn add(mut self, ns: u64, faults: impl FnOnce() -> u64) -> Self {
         self.count = self.count.wrapping_add(1);
         self.slow = self.slow.wrapping_add(u64::from(ns > SLOW_NS));
         if ns > self.max_ns {
-            (self.max_ns, self.max_at) = (ns, self.count);
+            (self.max_ns, self.max_at, self.max_faults) = (ns, self.count, faults());
         }
         self
     }
@@ -52,6 +54,8 @@ thread_local! {
     /// When the thread woke up; 0 before its first turn, and after BENCH.PROBE, whose own turn does
     /// not count.
     static AWAKE_NS: Cell<u64> = const { Cell::new(0) };
+    /// The page faults of the thread until then.
+    static AWAKE_FAULTS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// What this thread has spent on the CPU so far.
@@ -60,6 +64,17 @@ fn cpu_ns() -> u64 {
     // SAFETY: the struct is ours to write.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut spent) };
     (spent.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(spent.tv_nsec as u64)
+}
+
+/// How many pages of memory the kernel has had to provide for this thread so far.
+fn page_faults() -> u64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the struct is ours to write, and all zeros are one.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    usage.ru_minflt.wrapping_add(usage.ru_majflt) as u64
 }
 
 /// `BENCH.TIMED command [arg ...]`: the command's own answer.
@@ -80,7 +95,7 @@ unsafe extern "C" fn timed(
         let begin = cpu_ns();
         let reply = call(ctx, name, c"v".as_ptr(), argv.add(2), given.saturating_sub(2));
         let spent = cpu_ns().saturating_sub(begin);
-        let calls = CALLS.get().add(spent);
+        let calls = CALLS.get().add(spent, || 0);
         CALLS.set(calls);
         if spent >= LONG_NS {
             LONG.with_borrow_mut(|long| {
@@ -99,8 +114,8 @@ unsafe extern "C" fn timed(
     OK
 }
 
-/// `BENCH.PROBE`: `[calls, slowest, its number, over 1 ms, turns, longest, its number, over 1 ms]`
-/// since the last time, in ns.
+/// `BENCH.PROBE`: `[calls, slowest, its number, over 1 ms, turns, longest, its number, over 1 ms,
+/// page faults of the longest]` since the last time, in ns.
 unsafe extern "C" fn probe(
     ctx: *mut raw::RedisModuleCtx,
     _argv: *mut *mut raw::RedisModuleString,
@@ -111,12 +126,13 @@ unsafe extern "C" fn probe(
     LONG.with_borrow_mut(Vec::clear);
     // SAFETY: the context is live.
     unsafe {
-        api!(RedisModule_ReplyWithArray(ctx, 8));
+        api!(RedisModule_ReplyWithArray(ctx, 9));
         for noted in [calls, turns] {
             for figure in [noted.count, noted.max_ns, noted.max_at, noted.slow] {
                 api!(RedisModule_ReplyWithLongLong(ctx, figure as i64));
             }
         }
+        api!(RedisModule_ReplyWithLongLong(ctx, turns.max_faults as i64));
     }
     OK
 }
@@ -152,9 +168,11 @@ unsafe extern "C" fn turn(
     _data: *mut c_void,
 ) {
     if subevent == raw::REDISMODULE_SUBEVENT_EVENTLOOP_AFTER_SLEEP {
+        AWAKE_FAULTS.set(page_faults());
         AWAKE_NS.set(cpu_ns());
     } else if AWAKE_NS.get() != 0 {
-        TURNS.set(TURNS.get().add(cpu_ns().saturating_sub(AWAKE_NS.replace(0))));
+        let spent = cpu_ns().saturating_sub(AWAKE_NS.replace(0));
+        TURNS.set(TURNS.get().add(spent, || page_faults().saturating_sub(AWAKE_FAULTS.get())));
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Times {
     pub worst_at: i64,
     /// How many took more than 1 ms.
     pub slow: i64,
+    /// How many pages of memory the kernel had to provide in the longest; of calls not noted.
+    pub worst_faults: i64,
 }
 
 /// What was noted since the last look.
@@ -33,25 +35,28 @@ impl Noted {
     /// Reads what was noted, and begins anew.
     pub fn take(connection: &mut Connection) -> Result<Self> {
         let figures = connection.integers("BENCH.PROBE")?;
-        let [calls, slowest, slowest_at, slow_calls, turns, longest, longest_at, slow_turns] = figures[..] else {
+        let [calls, slowest, slowest_at, slow_calls, turns, longest, longest_at, slow_turns, faults] = figures[..]
+        else {
             bail!("the stopwatch answered {figures:?}");
         };
-        let times =
-            |count, worst_ns: i64, worst_at, slow| Times { count, worst_ms: worst_ns as f64 / 1e6, worst_at, slow };
+        let times = |count, worst_ns: i64, worst_at, slow, worst_faults| {
+            let worst_ms = worst_ns as f64 / 1e6;
+            Times { count, worst_ms, worst_at, slow, worst_faults }
+        };
         Ok(Self {
-            calls: times(calls, slowest, slowest_at, slow_calls),
-            turns: times(turns, longest, longest_at, slow_turns),
+            calls: times(calls, slowest, slowest_at, slow_calls, 0),
+            turns: times(turns, longest, longest_at, slow_turns, faults),
         })
     }
 
     pub fn calls_text(&self) -> String {
-        let Times { count, worst_ms, worst_at, slow } = self.calls;
+        let Times { count, worst_ms, worst_at, slow, .. } = self.calls;
         format!("slowest call {worst_ms:.3} ms CPU (number {worst_at}), {slow} of {count} above 1 ms")
     }
 
     pub fn turns_text(&self) -> String {
-        let Times { count, worst_ms, slow, .. } = self.turns;
-        format!("longest turn {worst_ms:.3} ms CPU, {slow} of {count} above 1 ms")
+        let Times { count, worst_ms, slow, worst_faults, .. } = self.turns;
+        format!("longest turn {worst_ms:.3} ms CPU ({worst_faults} page faults), {slow} of {count} above 1 ms")
     }
 }
 
