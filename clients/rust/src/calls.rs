@@ -517,6 +517,12 @@ pub fn set(key: impl AsRef<[u8]>, on_hand: i64, only_if: OnlyIf) -> Call<bool> {
     words.flag("NX", only_if == OnlyIf::Absent).flag("XX", only_if == OnlyIf::Present).of(decode::written)
 }
 
+/// Makes the pool together with its policy (JSON), which is its own from its first moment on. A pool that exists stays as it is:
+/// `false`; after a lost answer that may have been the call's own doing.
+pub fn create(key: impl AsRef<[u8]>, on_hand: i64, policy: &str) -> Call<bool> {
+    on("STOCK.SET", key).amount(on_hand).arg("NX").arg("POLICY").arg(policy).of(decode::written)
+}
+
 /// A restock, or a write-off. The token, such as the delivery's number, makes it repeatable.
 pub fn add(key: impl AsRef<[u8]>, delta: i64, token: impl AsRef<[u8]>) -> Call<Outcome<Added>> {
     on("STOCK.ADD", key).arg(delta).arg("TOKEN").id(token).of(decode::added)

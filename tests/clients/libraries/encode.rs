@@ -130,7 +130,7 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
                 let orders = orders.collect();
                 put("orders", orders);
             }
-            "NOTE" | "REPLACES" => put(&option.to_lowercase(), words.text()),
+            "NOTE" | "REPLACES" | "POLICY" => put(&option.to_lowercase(), words.text()),
             "TOP" => put("top", words.number()),
             "DETAILS" | "MERGE" | "ROLLING" | "RETURNING" => put(&option.to_lowercase(), true.into()),
             "FROM" => put("from_ms", words.amount()),

@@ -145,7 +145,10 @@ fn without_note(method: &str, args: &Json) -> Call<Json> {
                 _ => OnlyIf::Always,
             };
             let wrote = |wrote| json!({"type": if wrote { "done" } else { "nothing" }});
-            set(key, amount(&args["on_hand"]), only_if).map(wrote)
+            match args["policy"].as_str() {
+                Some(policy) => create(key, amount(&args["on_hand"]), policy).map(wrote),
+                None => set(key, amount(&args["on_hand"]), only_if).map(wrote),
+            }
         }
         "transfer" => transfer(key, raw(&args["to"]), n("quantity"), token).map(|answer| {
             outcome(answer, |d| {
