@@ -13,9 +13,7 @@ fn the_image_does_not_start_empty_where_there_are_data() {
     let config = service.config().display().to_string();
     service.start().expect("SET customer 1", "OK");
     service.stop();
-    let output = service.image(&[&config], true).output().expect("sh");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = service.image_refuses(&[&config]);
     assert!(said.contains("would\nstart without these data") && said.contains("--appendonly no"), "{said}");
     // What it says to do.
     let mut command = service.image(&[&config, "--appendonly", "no"], true);
@@ -104,18 +102,9 @@ fn the_image_reads_settings_as_the_server_does() {
         let listens = service.placed("--port 0|--unixsocket PLACE/socket|--logfile PLACE/log");
         words.extend(listens.split('|').map(String::from));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let output = service.image(&words, true);
-        let (keys, said) = if is_refused {
-            let output = { output }.output().expect("sh");
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(1), "{file}{options:?}: {output:?}");
-            let mut command = service.image(&words, false);
-            (service.run(&mut command).say("DBSIZE").int(), said)
-        } else {
-            let mut command = output;
-            let mut client = service.run(&mut command);
-            (client.say("DBSIZE").int(), String::new())
-        };
+        let said = if is_refused { service.image_refuses(&words) } else { String::new() };
+        let mut command = service.image(&words, !is_refused);
+        let keys = service.run(&mut command).say("DBSIZE").int();
         let elsewhere = file.contains("other name") || file.contains("dir PLACE/away") && options.is_empty();
         assert_eq!(keys, i64::from(!is_refused && !elsewhere), "{file}{options:?}");
         assert_eq!(said.contains("append-only file: with"), is_refused, "{file}{options:?}: {said}");
@@ -140,9 +129,7 @@ fn the_image_does_not_guess() {
         let mut words = vec![service.file("file.conf").display().to_string()];
         words.extend(options.iter().map(|word| service.placed(word)));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let output = service.image(&words, true).output().expect("sh");
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let said = service.image_refuses(&words);
         assert!(said.contains(reason), "{reason}: {said}");
     }
 }

@@ -101,6 +101,23 @@ impl Service {
         command
     }
 
+    /// All that the image says where it starts no server, and ends with 1.
+    #[track_caller]
+    pub fn image_refuses(&self, arguments: &[&str]) -> String {
+        let mut command = self.image(arguments, true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("sh");
+        let status = poll("it ends, or a server answers", || {
+            let started = self.client().is_some();
+            started.then_some(None).or_else(|| child.try_wait().expect("its state").map(Some))
+        });
+        let _ = child.kill();
+        let output = child.wait_with_output().expect("its words");
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert_eq!(status.and_then(|status| status.code()), Some(1), "{arguments:?}: {said}");
+        said
+    }
+
     #[track_caller]
     pub fn run(&mut self, command: &mut Command) -> Client {
         let _ = fs::remove_file(self.file("socket"));
