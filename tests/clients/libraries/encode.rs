@@ -1,4 +1,5 @@
-//! A call of the vectors as its words, and as a typed call: the method and its arguments, by the names of clients/README.md.
+//! A call of the vectors as its words, and as a typed call: the method and its arguments, by the
+//! names of clients/README.md.
 
 use serde_json::{Map, Value as Json};
 

@@ -1,4 +1,5 @@
-//! Calls of the vectors as typed calls, and typed results as the vectors write them. In their strings a character is a byte.
+//! Calls of the vectors as typed calls, and typed results as the vectors write them. In their
+//! strings a character is a byte.
 
 use redis_stock_client::*;
 use serde_json::{json, Map, Value as Json};
