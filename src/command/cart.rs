@@ -61,7 +61,7 @@ pub struct CartPool<'a> {
 }
 
 /// The pools of a cart, each once, in the order of their first mention.
-pub type CartPools<'a> = SmallVec<[CartPool<'a>; 8]>;
+pub type CartPools<'a> = SmallVec<[CartPool<'a>; 4]>;
 
 /// The keys behind numkeys.
 ///

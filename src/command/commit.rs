@@ -146,7 +146,7 @@ fn commit_one(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, note: Op
         resolve_windows(call, handle, now_ms);
         pool = call.keys.pool_mut(handle);
     }
-    let about = changed(&mut call.journal.entry_text, pool, change);
+    let about = if let Change::Pool(_) = change { changed(&mut call.journal.entry_text, pool, change) } else { None };
     let fresh = change.kind().is_some() && pool.needs_epoch(call.env.promotion);
     // 0 is what a pool has before its first change.
     let new_epoch = fresh.then(|| (call.env.entropy)().max(1));
@@ -165,13 +165,17 @@ fn commit_one(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, note: Op
     }
     let stamp = Stamp { now_ms, promotion: call.env.promotion, new_epoch };
     // Before the change is applied. A new policy may change the stream, but is about no units.
-    let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
+    let publishes = stream(pool, call.env.events.default_stream).is_some();
+    let qty = if publishes { quantity(pool, change) } else { 0 };
     let announced = apply(pool, &stamp, change);
     let quiet = pool.is_quiet(now_ms);
     let Some((kind, transitions)) = announced else { return quiet };
     changed.notifications.push(Notification { kind, transitions });
     if kind == Kind::Expired {
         call.journal.expired = call.journal.expired.saturating_add(1);
+    }
+    if !publishes && !matches!(change, Change::Pool(_)) {
+        return quiet;
     }
     let Some(name) = stream(pool, call.env.events.default_stream) else { return quiet };
     // A copy, since appending borrows the keyspace that holds the pool. Short names need no
