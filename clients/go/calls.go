@@ -311,6 +311,12 @@ func Set(key string, onHand int64, onlyIf string, note ...string) Call[bool] {
 	return of(on("SET", key).add(amount(onHand)).flag(onlyIf, onlyIf != "").note(note), written)
 }
 
+// Create makes the pool together with its policy, which is its own from its first moment on. A pool that exists stays as it is.
+// Whether it wrote; after a lost answer that may have been the call's own doing.
+func Create(key string, onHand int64, policy string, note ...string) Call[bool] {
+	return of(on("SET", key).add(amount(onHand), "NX", "POLICY", policy).note(note), written)
+}
+
 // Add is a restock, or a write-off. The token, such as the delivery's number, makes it repeatable.
 func Add(key string, delta int64, token string, note ...string) Call[Outcome[Added]] {
 	return of(on("ADD", key).number(delta).add("TOKEN", token).note(note), added)

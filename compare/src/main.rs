@@ -47,8 +47,8 @@ struct Args {
     /// Connections of the pool to a database
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=90))]
     connections: u32,
-    /// When an answer is on the disk: as each is set up mostly (Redis within a second, databases before they answer), all within a
-    /// second, or all before they answer
+    /// When an answer is on the disk: as each is set up mostly (Redis within a second, databases
+    /// before they answer), all within a second, or all before they answer
     #[arg(long, value_enum, default_value_t = Disk::Usual)]
     disk: Disk,
     /// No process of the application dies or stands still

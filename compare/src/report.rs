@@ -77,7 +77,8 @@ const TOP: f64 = 56.0;
 const STEP: f64 = 24.0;
 const BAR: f64 = 15.0;
 
-/// Bars of orders a second; behind each what went wrong. Colours that can be read on white and black.
+/// Bars of orders a second; behind each what went wrong. Colours that can be read on white and
+/// black.
 pub fn chart(title: &str, rows: &[Row]) -> String {
     let most = rows.iter().map(Row::rate).fold(f64::MIN_POSITIVE, f64::max);
     let height = TOP + STEP * rows.len() as f64 + 12.0;

@@ -42,8 +42,8 @@ impl Backend {
         Self::Redis(Box::new(Server::on_port(&["--appendonly", "yes", "--appendfsync", fsync])))
     }
 
-    /// A database that reads what is committed, each statement anew: MariaDB's own default locks the
-    /// gaps between rows as well, for which shops have no use.
+    /// A database that reads what is committed, each statement anew: MariaDB's own default locks
+    /// the gaps between rows as well, for which shops have no use.
     pub fn database(engine: Engine, disk: Disk) -> Self {
         let mut args = Vec::new();
         match engine {

@@ -4,8 +4,8 @@
 //!
 //! In reading order: `text` and `event` (what comes in), `projection` (what it means, pure), `db`
 //! (where it is kept), `redis_client` (Redis, through the protocol only), `run` (the feed),
-//! `command` (what an operator calls), `config`, `buckets` (rows that are sold in several pools) and
-//! `cli`.
+//! `command` (what an operator calls), `config`, `buckets` (rows that are sold in several pools)
+//! and `cli`.
 
 /// As the standard one, which panics where nobody reads the answer any more (`stock-ledger status |
 /// head`).

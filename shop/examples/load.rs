@@ -11,8 +11,8 @@ use reqwest::Client;
 use serde_json::{json, Value};
 
 const SECONDS: Duration = Duration::from_secs(5);
-/// Orders of one buyer, the most that a shop's limit can be, and buyers of each connection: more than
-/// they can order in time.
+/// Orders of one buyer, the most that a shop's limit can be, and buyers of each connection: more
+/// than they can order in time.
 const ORDERS_EACH: usize = 100;
 const BUYERS_EACH: usize = 32;
 /// Connections that view pages, and that buy.

@@ -1,7 +1,8 @@
 //! What every product page shows: one value in memory, pushed to all of them.
 //!
-//! Three writers keep it true: the event stream says what is left (`feed`), keyspace events say that
-//! it is sold out (`mark`), and a look each half second makes up for what either missed (`look`).
+//! Three writers keep it true: the event stream says what is left (`feed`), keyspace events say
+//! that it is sold out (`mark`), and a look each half second makes up for what either missed
+//! (`look`).
 
 use std::sync::Arc;
 

@@ -10,8 +10,8 @@ use crate::entry::Entry;
 use crate::shop::Shop;
 use crate::stock::Pool;
 
-/// Follows the stream for ever. Pages look for themselves, too: what is missed here comes later, but
-/// comes.
+/// Follows the stream for ever. Pages look for themselves, too: what is missed here comes later,
+/// but comes.
 pub async fn follow(shop: Arc<Shop>) {
     let mut position = "0".to_owned();
     loop {

@@ -1,9 +1,9 @@
 //! A flash sale in the browser, sold with redis-stock: a product page, an order page and a back
 //! office.
 //!
-//! In reading order: `stock` (the calls), `shop` (what buyers can do), `web` (the
-//! pages), `mark`, `feed` and `entry` (what Redis pushes), `worker` (the order queue), `database`, `look` (the
-//! back office's figures), `visitors` (buyers by the thousand), `backstage` (the processes behind it).
+//! In reading order: `stock` (the calls), `shop` (what buyers can do), `web` (the pages), `mark`,
+//! `feed` and `entry` (what Redis pushes), `worker` (the order queue), `database`, `look` (the back
+//! office's figures), `visitors` (buyers by the thousand), `backstage` (the processes behind it).
 
 pub mod backstage;
 pub mod board;

@@ -46,7 +46,8 @@ struct Args {
     /// The shop's port; another one is taken where it is in use
     #[arg(long, default_value_t = PORT)]
     port: u16,
-    /// The address to listen on: another one inside a container only, whose port is published on 127.0.0.1 alone
+    /// The address to listen on: another one inside a container only, whose port is published on
+    /// 127.0.0.1 alone
     #[arg(long, default_value = "127.0.0.1")]
     bind: IpAddr,
     /// Units on the shelf
@@ -139,7 +140,8 @@ async fn run(args: &Args, dir: &Path) -> Result<()> {
     let mut connection = backstage::wait_for_redis(&url, dir).await?;
     worker::join(&mut connection, STREAM).await?;
 
-    // A database that is there may have the product of an earlier run: this one is called otherwise.
+    // A database that is there may have the product of an earlier run: this one is called
+    // otherwise.
     let (database_url, sku) = match args.database.as_str() {
         "sqlite" => (format!("sqlite:{}", dir.join("shop.db").display()), "lamp".to_owned()),
         other => (other.to_owned(), format!("lamp-{}", now_ms())),

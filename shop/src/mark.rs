@@ -1,8 +1,8 @@
 //! The sold-out mark in the shop's memory: set and cleared by keyspace events.
 //!
 //! While it is set, buyers are turned away without a call to Redis. It must never stay set by
-//! mistake: subscribe first, then read; without a subscription there is no mark; a silent connection
-//! is asked whether it lives. The messages of the workers come over the same connection.
+//! mistake: subscribe first, then read; without a subscription there is no mark; a silent
+//! connection is asked whether it lives. The messages of the workers come over the same connection.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -63,8 +63,8 @@ pub struct OrderView {
 
 impl Shop {
     /// Buys: one command that checks stock and limits, takes the units and remembers the order.
-    /// While the mark says sold out, Redis is not asked; except for a call that is made `again`: the
-    /// one before it, whose answer was lost, may have taken the last unit.
+    /// While the mark says sold out, Redis is not asked; except for a call that is made `again`:
+    /// the one before it, whose answer was lost, may have taken the last unit.
     pub async fn buy(&self, order: &str, qty: u32, buyer: &str, again: bool) -> Result<Answer, Error> {
         if self.board.now().sold_out && !again {
             self.office.asked_from_memory(buyer, "SOLDOUT");
@@ -87,7 +87,8 @@ impl Shop {
         }
     }
 
-    /// The payment came; `late` honours one that came after the deadline, where there still are units.
+    /// The payment came; `late` honours one that came after the deadline, where there still are
+    /// units.
     pub async fn pay(&self, order: &str, late: bool) -> Result<Answer, Error> {
         let answer = self.stock.confirm(order, late).await?;
         match &answer {
@@ -120,7 +121,8 @@ impl Shop {
         let step = match known.as_ref().map(|known| &known.state) {
             Some(OrderState::Reserved) => {
                 let mut queue = self.orders.queue(order);
-                // The database knows also where this process was started anew. While it is away: wait.
+                // The database knows also where this process was started anew. While it is away:
+                // wait.
                 if queue != Queue::Made && self.database.is_made(order).await.unwrap_or(false) {
                     self.orders.made(order);
                     queue = Queue::Made;

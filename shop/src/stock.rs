@@ -47,7 +47,8 @@ impl Stock {
         &self.key
     }
 
-    /// For connections of one's own: subscriptions, blocking reads, and buyers whose connection breaks.
+    /// For connections of one's own: subscriptions, blocking reads, and buyers whose connection
+    /// breaks.
     pub fn client(&self) -> &Client {
         &self.client
     }

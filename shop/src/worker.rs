@@ -1,7 +1,7 @@
 //! A worker of the order queue: `stock-shop work`, a process of its own that may die at any moment.
 //!
-//! The queue is the pool's event stream, read through a consumer group. An entry `reserved` is there
-//! if and only if the units are held. What a dead worker had taken, another one takes over.
+//! The queue is the pool's event stream, read through a consumer group. An entry `reserved` is
+//! there if and only if the units are held. What a dead worker had taken, another one takes over.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

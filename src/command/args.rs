@@ -225,7 +225,8 @@ impl<'a> Args<'a> {
     /// All arguments behind FOR, in pairs of dimension and value, into `attributes`.
     ///
     /// # Errors
-    /// No pair or half a pair, more than 16, an invalid name or value, a duplicate dimension.
+    /// `ERR syntax error: FOR takes pairs`, `ERR too many dimensions` (above 16), `ERR invalid
+    /// dimension name`, `ERR invalid dimension value`, `ERR duplicate dimension`.
     pub fn attributes(&mut self, attributes: &mut Attributes<'a>) -> Parsed<()> {
         let pairs = self.take_rest();
         if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
@@ -243,8 +244,8 @@ impl<'a> Args<'a> {
     /// The number behind DIMS, and so many names.
     ///
     /// # Errors
-    /// No integer, not 1 to 16, `SYNTAX` if there are fewer, an invalid name, a duplicate
-    /// dimension.
+    /// `ERR value is not an integer`, `ERR invalid number of dimensions` (1 to 16), `SYNTAX` if
+    /// there are fewer, `ERR invalid dimension name`, `ERR duplicate dimension`.
     pub fn common_names(&mut self) -> Parsed<CommonNames<'a>> {
         let outside = CommandError::line("ERR invalid number of dimensions: 1 to 16");
         let count = bounded(self.option_value()?, 1..=MAX_ATTRIBUTES as i64, outside)?;
@@ -363,7 +364,7 @@ pub fn bounded(bytes: &[u8], bounds: std::ops::RangeInclusive<i64>, outside: Com
 /// A quantity: 1 to 2^53 - 1.
 ///
 /// # Errors
-/// Not an integer, or out of bounds.
+/// `ERR value is not an integer`, `ERR quantity is out of range`.
 pub fn quantity(bytes: &[u8]) -> Parsed<i64> {
     bounded(bytes, 1..=MAX_UNITS, OUTSIDE)
 }
@@ -371,7 +372,7 @@ pub fn quantity(bytes: &[u8]) -> Parsed<i64> {
 /// A sum of units: -(2^53 - 1) to 2^53 - 1.
 ///
 /// # Errors
-/// Not an integer, or out of bounds.
+/// `ERR value is not an integer`, `ERR value is out of range`.
 pub fn units(bytes: &[u8]) -> Parsed<i64> {
     let outside = CommandError::line("ERR value is out of range: -9007199254740991 to 9007199254740991");
     bounded(bytes, -MAX_UNITS..=MAX_UNITS, outside)

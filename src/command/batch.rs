@@ -19,7 +19,8 @@ pub const ORDERS: Arg = Arg::integer("numorders").after("ORDERS");
 /// The number behind ORDERS and all that is left: so many words for each order.
 ///
 /// # Errors
-/// No integer, not 1 to 128, or `SYNTAX` if there are more words or fewer.
+/// `ERR value is not an integer`, `ERR invalid number of orders` (1 to 128), `SYNTAX` if there are
+/// more words or fewer.
 pub fn orders<'a>(args: &mut Args<'a>, words: usize) -> Parsed<std::slice::ChunksExact<'a, &'a [u8]>> {
     let outside = CommandError::line("ERR invalid number of orders: 1 to 128");
     let count = bounded(args.option_value()?, 1..=MAX_ORDERS as i64, outside)?;

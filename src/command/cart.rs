@@ -66,7 +66,8 @@ pub type CartPools<'a> = SmallVec<[CartPool<'a>; 4]>;
 /// The keys behind numkeys.
 ///
 /// # Errors
-/// numkeys is not a positive integer, more than the arguments left, or more than 128.
+/// `ERR value is not an integer`, `ERR numkeys should be greater than 0`, `ERR Number of keys can't
+/// be greater than number of args`, `ERR too many pools in one cart` (above 128).
 pub fn keys<'a>(args: &mut Args<'a>) -> Parsed<&'a [&'a [u8]]> {
     let none = CommandError::line("ERR numkeys should be greater than 0");
     let count = bounded(args.required()?, 1..=i64::MAX, none)?;
@@ -101,7 +102,8 @@ pub fn distinct<'a>(keys: &[&'a [u8]]) -> Distinct<'a> {
 /// sum where it was named twice.
 ///
 /// # Errors
-/// `SYNTAX` if there are fewer, a quantity or a sum that is out of bounds.
+/// `SYNTAX` if there are fewer, `ERR value is not an integer`, `ERR quantity is out of range`: of
+/// one or of a sum.
 pub fn sums<'a>(args: &mut Args<'_>, named: &[&'a [u8]], least: i64) -> Parsed<(Distinct<'a>, Quantities)> {
     let given = args.take_n(named.len()).ok_or(CommandError::SYNTAX)?;
     let (mut keys, mut totals, mut fits) = (Distinct::new(), Quantities::new(), true);

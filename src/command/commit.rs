@@ -34,7 +34,7 @@ pub fn view<'v>(call: &'v Call<'_>, handle: Handle) -> View<'v> {
 /// Opens a pool for a read. `None`: there is no such key, and the reply is nil.
 ///
 /// # Errors
-/// The key holds another type, or a partial pool.
+/// `WRONG_TYPE`, `PARTIAL`, `BROKEN` of [`CommandError`].
 pub fn read_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
     let handle = call.keys.open(key)?;
     if handle.is_none() {
@@ -47,7 +47,7 @@ pub fn read_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, Comm
 /// key, and the reply is NOPOOL.
 ///
 /// # Errors
-/// The key holds another type or a partial pool, or the event stream of the pool is being migrated.
+/// `WRONG_TYPE`, `PARTIAL`, `BROKEN` of [`CommandError`], and `TRY_AGAIN` while the slot moves.
 pub fn write_pool(call: &mut Call<'_>, key: &[u8]) -> Result<Option<Handle>, CommandError> {
     let handle = open_for_write(call, key)?;
     if handle.is_none() {

@@ -70,8 +70,8 @@ const UNREADABLE: CommandError =
 /// this server must see what this one saw.
 ///
 /// # Errors
-/// In a slot import, for what cannot be read: the server then cancels the migration, and deletes
-/// what it has brought, here and on the replicas. The source keeps the slot.
+/// `ERR effect cannot be read`, in a slot import only: the server then cancels the migration, and
+/// deletes what it has brought, here and on the replicas. The source keeps the slot.
 pub fn apply_effects(call: &mut Call<'_>, keys: &[&[u8]], effects: &[&[u8]]) -> Result<(), CommandError> {
     call.journal.outcome = Some(Outcome::Other);
     let mut pending = Vec::new();

@@ -58,13 +58,13 @@ pub trait Keyspace {
     /// a key twice in one call that writes returns the same handle.
     ///
     /// # Errors
-    /// The key holds another type or a partial pool, or the event stream of the pool is being
-    /// migrated.
+    /// [`OpenError::WrongType`], [`OpenError::Partial`], [`OpenError::Broken`]; for a write also
+    /// [`OpenError::SlotMoving`].
     fn open(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError>;
     /// Opens a key with a complete or partial pool (for `STOCK.LOAD` only).
     ///
     /// # Errors
-    /// The key holds another type.
+    /// [`OpenError::WrongType`].
     fn open_any(&mut self, key: &[u8]) -> Result<Option<Handle>, OpenError>;
     /// The pool behind a handle.
     fn pool(&self, handle: Handle) -> &Pool;
@@ -96,7 +96,7 @@ pub trait Keyspace {
     /// the pool may be one that is still to be created.
     ///
     /// # Errors
-    /// No permission, another type or hash slot, or a slot that is being migrated.
+    /// Each of [`StreamDenied`].
     fn check_stream(&mut self, key: &[u8], stream: &[u8]) -> Result<(), StreamDenied>;
 }
 

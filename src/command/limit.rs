@@ -84,7 +84,7 @@ fn missing(word: &[u8]) -> Parsed<Missing> {
 /// Reads the values behind FOR into the pattern of an override.
 ///
 /// # Errors
-/// Another number of values than of dimensions, or an invalid value.
+/// `ERR override needs one value per dimension`, `ERR invalid dimension value`.
 pub fn override_of(named: &Named<'_>, args: &mut Args<'_>) -> Parsed<Bytes> {
     let given = args.take_rest();
     if given.len() != named.len() {

@@ -205,8 +205,8 @@ fn cap(max: &MaxText) -> Parsed<Cap> {
 /// Reads a policy. `default_tz` is the time zone of limits that name none.
 ///
 /// # Errors
-/// Invalid JSON, an unknown or duplicate field, or a value out of bounds. The error names line and
-/// column, never bytes of the caller.
+/// `ERR invalid policy`: invalid JSON, an unknown or duplicate field, or a value out of bounds. The
+/// error names line and column, never bytes of the caller.
 pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
     let policy = checked_text(text)?;
     // Without an array nothing can be one.
@@ -219,8 +219,8 @@ pub fn read(text: &[u8], default_tz: Tz) -> Parsed<Policy> {
 /// Reads JSON of a bounded length.
 ///
 /// # Errors
-/// Longer than 4 MiB, invalid, or of another form. The error names line and column, never bytes of
-/// the caller.
+/// `ERR invalid policy`: longer than 4 MiB, invalid, or of another form. The error names line and
+/// column, never bytes of the caller.
 pub fn checked_text<T: DeserializeOwned>(text: &[u8]) -> Parsed<T> {
     if text.len() > MAX_TEXT {
         return Err(CommandError::line("ERR invalid policy: longer than 4 MiB"));
@@ -257,7 +257,7 @@ pub fn limit_from_value(value: Value, default_tz: Tz) -> Parsed<PolicyLimit> {
 /// Whether a policy, or (`of_limit`) a limit of one, has fields of these names.
 ///
 /// # Errors
-/// The error of a policy with an unknown field, where one has none.
+/// `ERR invalid policy`, where one is unknown.
 pub fn check_fields<'n>(mut names: impl Iterator<Item = &'n String>, of_limit: bool) -> Parsed<()> {
     let is_unknown = |name: &String| {
         // `null` is nothing that any field may be, so there is an error: it says whether by name.

@@ -29,7 +29,7 @@ pub struct Patch(Map<String, Value>);
 /// Reads a patch.
 ///
 /// # Errors
-/// Longer than 4 MiB, invalid JSON, a duplicate field, or no object.
+/// `ERR invalid policy`: longer than 4 MiB, invalid JSON, a duplicate field, or no object.
 pub fn read(text: &[u8]) -> Parsed<Patch> {
     let Value::Object(fields) = checked_text::<Strict>(text)?.0 else {
         return Err(CommandError::line("ERR invalid policy: a patch is an object"));
@@ -41,7 +41,7 @@ pub fn read(text: &[u8]) -> Parsed<Patch> {
 /// name none.
 ///
 /// # Errors
-/// The result is no policy, or the patch names a limit wrongly.
+/// `ERR invalid policy`: the result is none, or the patch names a limit wrongly.
 pub fn merged(current: &Policy, patch: Patch, default_tz: Tz) -> Parsed<Policy> {
     let Patch(mut fields) = patch;
     let named = match fields.swap_remove("limits") {

@@ -46,7 +46,7 @@ impl Visitor<'_> for WholeVisitor {
 /// An array. JSON libraries of Lua write an empty one as `{}`, which is accepted.
 ///
 /// # Errors
-/// Neither an array nor an empty object.
+/// serde's own (`invalid type`): neither an array nor an empty object.
 pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(ListVisitor(std::marker::PhantomData))
 }

@@ -25,7 +25,7 @@ pub const SPEC: Spec = Spec {
     args: &[
         Arg::KEY,
         Arg::ORDER,
-        PART,
+        SOME,
         Arg::word("keepusage", "KEEPUSAGE").optional(),
         Arg::word("norestock", "NORESTOCK").optional(),
         FOR,
@@ -55,8 +55,8 @@ pub const SPEC: Spec = Spec {
     run,
 };
 
-const PART: Arg = Arg::new("part", ArgKind::Block(PARTS)).optional();
-const PARTS: &[Arg] =
+const SOME: Arg = Arg::new("some", ArgKind::Block(SOME_ARGS)).optional();
+const SOME_ARGS: &[Arg] =
     &[Arg::integer("n").after("QTY"), Arg::string("token").after("TOKEN"), Arg::word("late", "LATE").optional()];
 
 fn parse<'a>(args: &mut Args<'a>, attributes: &mut Attributes<'a>) -> Parsed<(Return<'a>, bool)> {

@@ -82,7 +82,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 /// `handle`: the pool, where there is one.
 ///
 /// # Errors
-/// The caller may not, or the stream cannot be written to from there.
+/// Each of [`StreamDenied`], as an error reply.
 pub fn check_stream(
     call: &mut Call<'_>,
     key: &[u8],

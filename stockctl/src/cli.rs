@@ -10,9 +10,9 @@ use crate::failure::Ended;
 /// Answers an operator's questions about the pools of redis-stock: why can nobody buy it, who holds
 /// the units, which are sold out.
 ///
-/// It reads only (but for `balance`), with the rights of the user `operator` of docs/operating/deploy.md. Names of keys,
-/// orders and buyers are shown as text; what a terminal would not show as it is stands as \xNN, and
-/// a backslash as \\. Times are in UTC.
+/// It reads only (but for `balance`), with the rights of the user `operator` of
+/// docs/operating/deploy.md. Names of keys, orders and buyers are shown as text; what a terminal
+/// would not show as it is stands as \xNN, and a backslash as \\. Times are in UTC.
 ///
 /// Exit codes: 0 all is well; 1 what was asked about is not (no such pool, a refusal, a
 /// difference); 2 wrong call, or a server refuses it; 4 a server cannot be reached, or cannot serve

@@ -104,7 +104,8 @@ impl Client {
         self.say("EXEC")
     }
 
-    /// Whether a transaction that watches `key` survives what `meanwhile` does through another client.
+    /// Whether a transaction that watches `key` survives what `meanwhile` does through another
+    /// client.
     #[track_caller]
     pub fn watch_survives(&mut self, key: &str, meanwhile: impl FnOnce()) -> bool {
         self.expect(&format!("WATCH {key}"), "OK");

@@ -1,5 +1,5 @@
-//! A small blocking client that hides nothing: the exact bytes of a reply can be looked at, commands can be
-//! pipelined, and anything can be sent.
+//! A small blocking client that hides nothing: the exact bytes of a reply can be looked at,
+//! commands can be pipelined, and anything can be sent.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
-//! A server whose wall clock the test moves: windows of a month pass at once, and to the millisecond.
+//! A server whose wall clock the test moves: windows of a month pass at once, and to the
+//! millisecond.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -8,7 +9,8 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// The library that answers for the clock, built once per run. Whoever builds the module has a C compiler: it links.
+/// The library that answers for the clock, built once per run. Whoever builds the module has a C
+/// compiler: it links.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = LIBRARY.get_or_init(|| {

@@ -1,5 +1,5 @@
-//! PostgreSQL and MariaDB as Debian has them, each in a directory of its own and on a free port of this
-//! machine. They end with the process that started them, however it goes.
+//! PostgreSQL and MariaDB as Debian has them, each in a directory of its own and on a free port of
+//! this machine. They end with the process that started them, however it goes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -127,7 +127,8 @@ impl Drop for DatabaseServer {
     }
 }
 
-/// A shell that runs the program behind it, and ends it when nobody holds the shell's input any more.
+/// A shell that runs the program behind it, and ends it when nobody holds the shell's input any
+/// more.
 fn guard(program: &Path) -> Command {
     let mut command = Command::new("sh");
     let script = "\"$@\" & pid=$!; echo $pid >server.pid; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait";

@@ -2,7 +2,8 @@
 
 use crate::value::Value;
 
-/// The fields of an entry in order, as texts: those of a packed one, too, but for the version of its form, which must be 1.
+/// The fields of an entry in order, as texts: those of a packed one, too, but for the version of
+/// its form, which must be 1.
 pub fn fields(entry: &Value) -> Vec<(String, String)> {
     let [name, packed] = entry.items() else {
         return entry.items().chunks(2).map(|pair| (pair[0].text(), pair[1].text())).collect();

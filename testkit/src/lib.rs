@@ -1,12 +1,12 @@
 //! What the tests and tools of redis-stock share.
 //!
-//! Real servers: [`Server`] starts one in a fresh directory, [`Client`] speaks to it and shows the exact bytes,
-//! [`cluster::Cluster`] is six of them, [`proxy::Proxy`] loses or delays an answer,
+//! Real servers: [`Server`] starts one in a fresh directory, [`Client`] speaks to it and shows the
+//! exact bytes, [`cluster::Cluster`] is six of them, [`proxy::Proxy`] loses or delays an answer,
 //! [`databases::DatabaseServer`] is a database.
 //!
-//! In process: [`generate`] makes random calls, [`reference`] answers them naively and shares no code with the core
-//! (`tests/tidy.rs` checks it), [`host`] runs the real commands on plain maps, [`simulation`], [`scope`] and
-//! [`targets`] compare the two.
+//! In process: [`generate`] makes random calls, [`reference`] answers them naively and shares no
+//! code with the core (`tests/tidy.rs` checks it), [`host`] runs the real commands on plain maps,
+//! [`simulation`], [`scope`] and [`targets`] compare the two.
 //!
 //! Only for development: it panics where anything is not as expected.
 #![allow(missing_docs, reason = "for the tests of this project only")]

@@ -1,6 +1,6 @@
-//! The encoding of a pool taken apart into records and fields, so that it can be damaged with a plan: a number beyond its
-//! bound, a record twice, a sum that is wrong, all of it written as properly as the code writes. Shares nothing with the
-//! code's own reader.
+//! The encoding of a pool taken apart into records and fields, so that it can be damaged with a
+//! plan: a number beyond its bound, a record twice, a sum that is wrong, all of it written as
+//! properly as the code writes. Shares nothing with the code's own reader.
 
 use rand::rngs::SmallRng;
 use rand::Rng;
@@ -270,7 +270,8 @@ fn damage_field(field: &mut Field, rng: &mut SmallRng) {
     }
 }
 
-/// One to three damages, and then, half of the time, the sums made right again: what is left is harder to see.
+/// One to three damages, and then, half of the time, the sums made right again: what is left is
+/// harder to see.
 pub fn damage(records: &mut Vec<Record>, others: &[Record], rng: &mut SmallRng) {
     for _ in 0..rng.random_range(1..=3) {
         let last = records.len() - 1;

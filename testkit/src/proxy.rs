@@ -1,4 +1,5 @@
-//! Stands between a client and its server, and loses or delays one answer: the call was done, and the client does not know.
+//! Stands between a client and its server, and loses or delays one answer: the call was done, and
+//! the client does not know.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -20,7 +21,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The first answer about `order-lost` is cut off with its connection; the first about `order-slow` comes too late.
+    /// The first answer about `order-lost` is cut off with its connection; the first about
+    /// `order-slow` comes too late.
     pub fn before(server: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("its number").port();

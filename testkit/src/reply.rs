@@ -87,7 +87,8 @@ pub fn same(a: &Reply, b: &Reply) -> bool {
     }
 }
 
-/// As `same`, with what only one command knows: the parts of its answer whose order or spelling is free.
+/// As `same`, with what only one command knows: the parts of its answer whose order or spelling is
+/// free.
 pub fn same_for(command: &[u8], a: &Reply, b: &Reply) -> bool {
     match command.to_ascii_uppercase().as_slice() {
         b"STOCK.ORDERS" => match (listing(a), listing(b)) {
@@ -137,7 +138,8 @@ fn listing(reply: &Reply) -> Option<BTreeMap<Vec<u8>, Reply>> {
     Some(listed)
 }
 
-/// `STOCK.POLICY` as parsed JSON, with the defaults of absent fields filled in and the overrides sorted.
+/// `STOCK.POLICY` as parsed JSON, with the defaults of absent fields filled in and the overrides
+/// sorted.
 fn policy(reply: &Reply) -> Option<Value> {
     let mut json: Value = serde_json::from_slice(reply.bytes()?).ok()?;
     let fields = json.as_object_mut()?;
@@ -192,8 +194,8 @@ fn texts(reply: &Reply) -> Vec<Vec<u8>> {
     }
 }
 
-/// `STOCK.EXPLAIN` with an error that RESERVE would answer cut down to its code word, and without the number of orders
-/// in memory: forgotten ones that are not purged yet are among them.
+/// `STOCK.EXPLAIN` with an error that RESERVE would answer cut down to its code word, and without
+/// the number of orders in memory: forgotten ones that are not purged yet are among them.
 fn explained(reply: &Reply) -> Reply {
     let fields = match reply {
         Reply::Map(fields) => fields.clone(),

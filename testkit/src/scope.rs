@@ -1,5 +1,5 @@
-//! Every sequence of calls up to a length, over two orders, two dimensions, boundary quantities and boundary times: nothing is
-//! left to chance, and every answer is that of the reference.
+//! Every sequence of calls up to a length, over two orders, two dimensions, boundary quantities and
+//! boundary times: nothing is left to chance, and every answer is that of the reference.
 
 use redis_stock::command::host::Origin;
 use redis_stock::core::verify::verify;
@@ -90,7 +90,8 @@ impl Place {
     }
 }
 
-/// Walks all sequences up to this length over the first `letters` letters whose first letter is among `firsts`.
+/// Walks all sequences up to this length over the first `letters` letters whose first letter is
+/// among `firsts`.
 pub fn walk(letters: usize, length: usize, firsts: std::ops::Range<usize>) -> Counts {
     let mut place = Place {
         now_ms: START_MS,

@@ -45,23 +45,25 @@ impl Server {
         Server::launch_in(dir, args, None, None)
     }
 
-    /// A server that others can replicate from or to. It sends no pings to its replicas, so that every byte
-    /// of the replication stream comes from a command.
+    /// A server that others can replicate from or to. It sends no pings to its replicas, so that
+    /// every byte of the replication stream comes from a command.
     pub fn on_port(args: &[&str]) -> Server {
         let quiet = ["--repl-ping-replica-period", "3600", "--repl-diskless-sync-delay", "0"];
         let all: Vec<&str> = quiet.iter().chain(args).copied().collect();
         Server::launch(&all, Some(free_port()), None)
     }
 
-    /// A server that lives at the time `now_ms` until `set_clock` moves it. Its background work stands still.
-    /// None where the server asks for the time so rarely (Valkey 9, in its cron only) that a test cannot move it.
+    /// A server that lives at the time `now_ms` until `set_clock` moves it. Its background work
+    /// stands still. None where the server asks for the time so rarely (Valkey 9, in its cron only)
+    /// that a test cannot move it.
     pub fn at_time(now_ms: i64, args: &[&str]) -> Option<Server> {
         let server = Server::launch(args, None, Some(Clock::at(now_ms - 60_000)));
         server.client().pause_background();
         server.follows_the_clock(now_ms)
     }
 
-    /// The same, for one that others can replicate from or to, and with its background work going on.
+    /// The same, for one that others can replicate from or to, and with its background work going
+    /// on.
     pub fn on_port_at(now_ms: i64, args: &[&str]) -> Option<Server> {
         let quiet = ["--repl-ping-replica-period", "3600", "--repl-diskless-sync-delay", "0"];
         let all: Vec<&str> = quiet.iter().chain(args).copied().collect();
@@ -109,7 +111,8 @@ impl Server {
             if child.try_wait().expect("the state of the process").is_some() {
                 return Some(true);
             }
-            // The socket is there before the module is loaded; only an answer says that the server started.
+            // The socket is there before the module is loaded; only an answer says that the server
+            // started.
             let mut client = Client::unix(&dir.path().join("socket")).ok()?;
             client.try_call(&["PING"]).ok().map(|_| false)
         });

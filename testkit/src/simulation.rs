@@ -1,10 +1,11 @@
 //! A primary, two replicas and an append-only file in one process, under one seed.
 //!
-//! Random calls go to the primary, with a clock that jumps. The replicas lag and replay at other times and with other
-//! parameters. Now and then the primary is replaced by a replica that lacks the last effects, is restarted through the
-//! encoding, or comes back from its append-only file without the file's last lines; what then is the primary goes on, so
-//! histories fork. The auditor is the naive reference, wound back to what the new primary has seen: it predicts every
-//! answer. After every call the sums, indexes and epochs of the pools it changed are checked as well.
+//! Random calls go to the primary, with a clock that jumps. The replicas lag and replay at other
+//! times and with other parameters. Now and then the primary is replaced by a replica that lacks
+//! the last effects, is restarted through the encoding, or comes back from its append-only file
+//! without the file's last lines; what then is the primary goes on, so histories fork. The auditor
+//! is the naive reference, wound back to what the new primary has seen: it predicts every answer.
+//! After every call the sums, indexes and epochs of the pools it changed are checked as well.
 //!
 //! A seed is a whole history. What fails is told with the command that repeats it.
 
@@ -37,7 +38,8 @@ pub const PROFILES: [(&str, Profile); 5] = [
 
 /// A replica is never further behind than this, in effects.
 const MOST_LAG: u64 = 64;
-/// Pools up to this size are verified after every call that changes them, larger ones after every sixteenth.
+/// Pools up to this size are verified after every call that changes them, larger ones after every
+/// sixteenth.
 const SMALL_POOL: u64 = 64;
 
 /// What a history held.
@@ -260,7 +262,8 @@ impl World {
         pools.map(|(key, pool)| (key.clone(), pool.on_hand(), pool.out(), pool.available())).collect()
     }
 
-    /// Units are neither made nor lost: what leaves the shelf is what went out, and nothing takes what is not there.
+    /// Units are neither made nor lost: what leaves the shelf is what went out, and nothing takes
+    /// what is not there.
     fn conserve(&self, argv: &[Vec<u8>], sums: &[(Vec<u8>, OnHand, i64, Option<i64>)]) {
         let name = argv[0].to_ascii_uppercase();
         let corrects =
@@ -358,7 +361,8 @@ impl World {
         self.apply(which, self.end() - self.replicas[which].applied);
     }
 
-    /// The primary and a replica that has seen all of it hold the same bytes, and answer the same questions.
+    /// The primary and a replica that has seen all of it hold the same bytes, and answer the same
+    /// questions.
     fn compare(&mut self) {
         let which = self.rng.random_range(0..2);
         self.catch_up(which);
@@ -435,8 +439,8 @@ impl World {
         }
     }
 
-    /// What follows is decided by another primary, or by the same one after a start: each pool's next change is in a new
-    /// epoch. What came behind `at` has not happened.
+    /// What follows is decided by another primary, or by the same one after a start: each pool's
+    /// next change is in a new epoch. What came behind `at` has not happened.
     fn begin_reign(&mut self, at: u64) {
         self.counts.lost += self.end() - at;
         self.known = self.mark_at(at);
@@ -468,7 +472,8 @@ impl World {
         std::mem::swap(&mut self.primary, &mut self.replicas[which].host);
         self.primary.defaults = Defaults::default();
         self.replicas[which].host.defaults = odd_parameters();
-        // The old primary has seen everything; where that is more than the new one has, only a copy helps.
+        // The old primary has seen everything; where that is more than the new one has, only a copy
+        // helps.
         self.replicas[which].applied = self.end();
         self.begin_reign(at);
         if lost {

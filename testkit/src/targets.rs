@@ -1,5 +1,6 @@
-//! What hostile bytes are thrown at, in process: each target takes any bytes, and panics where anything goes wrong that must
-//! not. The tests, the campaign and the fuzzers of `fuzz/` all call these.
+//! What hostile bytes are thrown at, in process: each target takes any bytes, and panics where
+//! anything goes wrong that must not. The tests, the campaign and the fuzzers of `fuzz/` all call
+//! these.
 
 use redis_stock::command::host::Origin;
 use redis_stock::command::{policy_json, TABLE};
@@ -82,8 +83,8 @@ fn load(bytes: &[u8]) -> Option<Pool> {
     loader.finish().ok()
 }
 
-/// Bytes as an encoded pool. What is accepted is true, is written back so that it reads the same, and can be worked with.
-/// Whether it was accepted.
+/// Bytes as an encoded pool. What is accepted is true, is written back so that it reads the same,
+/// and can be worked with. Whether it was accepted.
 pub fn codec(data: &[u8]) -> bool {
     let Some(pool) = load(data) else { return false };
     assert_eq!(verify(&pool), Vec::<String>::new(), "what is accepted is true");
@@ -94,8 +95,9 @@ pub fn codec(data: &[u8]) -> bool {
     true
 }
 
-/// Bytes as what has arrived of a pool, then what follows. What is accepted is saved so that it reads the same and goes on the same,
-/// and a pool that comes of it is true. Whether it was accepted.
+/// Bytes as what has arrived of a pool, then what follows. What is accepted is saved so that it
+/// reads the same and goes on the same, and a pool that comes of it is true. Whether it was
+/// accepted.
 pub fn arriving(come: &[u8], to_come: &[u8]) -> bool {
     let mut loader = Loader::new();
     if loader.feed(come).is_err() || !loader.has_begun() {
@@ -160,7 +162,8 @@ pub const WORK: &[(i64, &str)] = &[
     (100_000_000_001, "STOCK.ORDERS k 0 COUNT 100"),
 ];
 
-/// Bytes as the effect of a call on another server. Whatever it says, nothing panics, and what is there can be saved.
+/// Bytes as the effect of a call on another server. Whatever it says, nothing panics, and what is
+/// there can be saved.
 pub fn effect(data: &[u8], shop: &Host) {
     let mut host = shop.twin();
     host.call(NOW_MS + 10, Origin::Replication, &[b"STOCK.EFFECT".to_vec(), b"k".to_vec(), data.to_vec()]);
@@ -180,8 +183,8 @@ pub fn policy(data: &[u8]) -> bool {
     true
 }
 
-/// Bytes as any command with any arguments: the first byte chooses the command, the rest is cut at bytes 0xfe. One whole
-/// answer, no panic, and the pools stay true.
+/// Bytes as any command with any arguments: the first byte chooses the command, the rest is cut at
+/// bytes 0xfe. One whole answer, no panic, and the pools stay true.
 pub fn arguments(data: &[u8], shop: &Host) -> bool {
     let Some((&first, rest)) = data.split_first() else { return false };
     let spec = &TABLE[usize::from(first) % TABLE.len()];
@@ -203,8 +206,8 @@ pub fn arguments(data: &[u8], shop: &Host) -> bool {
     !matches!(answer, Reply::Error(_)) || !effects.is_empty()
 }
 
-/// Bytes as a sequence of calls, three bytes each, on two pools: every answer is that of the reference, a replica follows.
-/// How many calls changed the state.
+/// Bytes as a sequence of calls, three bytes each, on two pools: every answer is that of the
+/// reference, a replica follows. How many calls changed the state.
 pub fn commands(data: &[u8]) -> u64 {
     let mut host = Host::new(3);
     let mut replica = Host::new(9);

@@ -1,5 +1,5 @@
-//! Examples in Python: a cart that changes before it is paid (clients/python/changing_cart.py), and a stock room that fills the
-//! shop (clients/python/stock_room.py).
+//! Examples in Python: a cart that changes before it is paid (clients/python/changing_cart.py), and
+//! a stock room that fills the shop (clients/python/stock_room.py).
 
 use crate::programs::{clients, printed, python};
 use testkit::Server;

@@ -1,4 +1,5 @@
-//! Collectors: many calls of an application in one call of the server, each with the answer of its own order.
+//! Collectors: many calls of an application in one call of the server, each with the answer of its
+//! own order.
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! A slot that stays half moved for two seconds, with one pool of a cart on each side: the server answers TRYAGAIN all the time.
+//! A slot that stays half moved for two seconds, with one pool of a cart on each side: the server
+//! answers TRYAGAIN all the time.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -9,8 +10,8 @@ use crate::programs::libraries;
 use testkit::cluster::{slot_of, tags_of, Cluster};
 use testkit::info;
 
-/// Carts in all, of a program that is started once, and of the shell. The first are sold before the move, and the rest must last until it
-/// begins, on a machine that is busy.
+/// Carts in all, of a program that is started once, and of the shell. The first are sold before the
+/// move, and the rest must last until it begins, on a machine that is busy.
 const CARTS: usize = 3_000;
 const CARTS_OF_THE_SHELL: usize = 200;
 const BEFORE: usize = 20;

@@ -1,4 +1,5 @@
-//! The client libraries under test, each a program that takes the same arguments: clients/README.md.
+//! The client libraries under test, each a program that takes the same arguments:
+//! clients/README.md.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -26,7 +27,8 @@ pub fn libraries() -> impl Iterator<Item = &'static Library> {
     wanted.filter(|one| is_built(one.language) && (one.name != "predis" || predis_is_here()))
 }
 
-/// Where scripts/deps.sh unpacks it, which is no part of what Debian 12 installs; without it its tests are skipped.
+/// Where scripts/deps.sh unpacks it, which is no part of what Debian 12 installs; without it its
+/// tests are skipped.
 fn predis() -> PathBuf {
     let exe = std::env::current_exe().expect("the path of this test");
     exe.ancestors().nth(3).expect("the target directory").join("predis/usr/share/php/Predis")
@@ -105,7 +107,8 @@ pub fn python() -> Command {
 }
 
 impl Library {
-    /// Whether its client gives, of an answer with an error in it, the error alone. The library then asks for each order.
+    /// Whether its client gives, of an answer with an error in it, the error alone. The library
+    /// then asks for each order.
     pub fn drops_answers(&self) -> bool {
         ["phpredis", "glide"].contains(&self.name)
     }

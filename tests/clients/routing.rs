@@ -18,8 +18,8 @@ const POOLS: usize = 12;
 /// One call: the key that decides about the slot, and the words.
 type Line = Vec<String>;
 
-/// Every command on one pool, for pools all over the slots. The arguments only have to be so many: a call that ends in an
-/// error of its own was routed all the same.
+/// Every command on one pool, for pools all over the slots. The arguments only have to be so many:
+/// a call that ends in an error of its own was routed all the same.
 fn single() -> Vec<Line> {
     let specs = || TABLE.iter().filter(|spec| spec.keys == KeyPositions::First && spec.access != Access::Replicated);
     let keys = (0..POOLS).map(|n| format!("sku:{n}"));
@@ -61,7 +61,8 @@ fn carts() -> Vec<Line> {
         .collect()
 }
 
-/// How often each command was called, how many redirects were answered, and how often clients asked where keys are.
+/// How often each command was called, how many redirects were answered, and how often clients asked
+/// where keys are.
 struct Counts {
     calls: BTreeMap<String, i64>,
     moved: i64,
@@ -94,7 +95,8 @@ fn count(cluster: &Cluster) -> Counts {
     counts
 }
 
-/// Sends the lines through a program, once to warm up and once counted: redirects, questions for keys.
+/// Sends the lines through a program, once to warm up and once counted: redirects, questions for
+/// keys.
 #[track_caller]
 fn through(cluster: &Cluster, command: &mut Command, lines: &[Line]) -> (i64, i64) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");

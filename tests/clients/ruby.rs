@@ -1,4 +1,5 @@
-//! What only the library for Ruby has: sharded pools (docs/guides/hot-sku.md), and no arguments out of an array.
+//! What only the library for Ruby has: sharded pools (docs/guides/hot-sku.md), and no arguments out
+//! of an array.
 
 use std::thread::scope;
 

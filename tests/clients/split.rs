@@ -1,4 +1,5 @@
-//! A cart whose pools cannot share a slot (clients/python/split_cart.py), with a client that dies at every step.
+//! A cart whose pools cannot share a slot (clients/python/split_cart.py), with a client that dies
+//! at every step.
 
 use std::process::{Child, Command, Stdio};
 
@@ -103,12 +104,13 @@ impl Shop {
     }
 }
 
-/// Before the payment a crash needs no repair: what was held comes back by itself. After it the same call again ends what was
-/// begun, however far it came.
+/// Before the payment a crash needs no repair: what was held comes back by itself. After it the
+/// same call again ends what was begun, however far it came.
 #[test]
 fn a_client_that_dies_leaves_nothing_behind() {
     let shop = Shop::open();
-    // Calls 0 to 2 reserve, 3 to 5 extend, 6 to 8 confirm; one that dies before call n has made n of them.
+    // Calls 0 to 2 reserve, 3 to 5 extend, 6 to 8 confirm; one that dies before call n has made n
+    // of them.
     let early: Vec<(String, i64)> = [1, 2, 4].map(|n| (format!("early-{n}"), n)).into();
     let paid: Vec<(String, i64)> = (0..=SHARDS).map(|n| (format!("paid-{n}"), 2 * SHARDS + n)).collect();
     assert_eq!(shop.run_all("buy", HOLD_MS, &early), [None, None, None], "they were to die");
@@ -159,10 +161,12 @@ fn a_refusal_gives_everything_back(shop: &Shop) {
     shop.sold(0);
 }
 
-/// The payment is in, the client dies when one shard is sold, the holds of the others end, and a rival takes what is left. The
-/// same call again honours what it can, or undoes everything; also when it dies on the way, at each step of it.
+/// The payment is in, the client dies when one shard is sold, the holds of the others end, and a
+/// rival takes what is left. The same call again honours what it can, or undoes everything; also
+/// when it dies on the way, at each step of it.
 fn a_payment_that_comes_too_late(shop: &Shop) {
-    // Call 0 of the second attempt finds one shard sold, call 1 is refused; then three MRELEASE and three MRETURN.
+    // Call 0 of the second attempt finds one shard sold, call 1 is refused; then three MRELEASE and
+    // three MRETURN.
     let deaths = [-1, 2, 4, 6];
     let orders: Vec<(String, i64)> = deaths.iter().map(|n| (format!("late-{n}"), 2 * SHARDS + 1)).collect();
     assert_eq!(shop.run_all("buy", 3_000, &orders), [None, None, None, None]);
@@ -174,7 +178,8 @@ fn a_payment_that_comes_too_late(shop: &Shop) {
     let honoured = &orders[0].0;
     assert_eq!(shop.run("finish", honoured, 0, -1), Some(format!("sold {SHARDS}")));
     assert!(shop.states(honoured).iter().all(|state| state == "confirmed"));
-    // Without, everything is undone. Which shard came first depends on the slots; the others are emptied.
+    // Without, everything is undone. Which shard came first depends on the slots; the others are
+    // emptied.
     let states = shop.states(&orders[1].0);
     assert!(states.contains(&"confirmed".to_string()) && states.contains(&"expired".to_string()), "{states:?}");
     for (key, _) in shop.keys.iter().zip(&states).filter(|(_, state)| *state == "expired") {

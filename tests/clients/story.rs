@@ -1,5 +1,6 @@
-//! One small shop, told in every language: preload, limits, a cart, pay, cancel, poll, a payment that comes too late, a refund.
-//! Behind a proxy that loses one answer and delays another, and against a cluster.
+//! One small shop, told in every language: preload, limits, a cart, pay, cancel, poll, a payment
+//! that comes too late, a refund. Behind a proxy that loses one answer and delays another, and
+//! against a cluster.
 
 use crate::programs::{libraries, printed};
 use testkit::cluster::{Cluster, PRIMARIES};
@@ -78,7 +79,8 @@ fn every_shop_sells_in_a_cluster() {
     }
 }
 
-/// What each library costs over its bare call: `cargo test --release --test clients overhead -- --ignored --nocapture`.
+/// What each library costs over its bare call:
+/// `cargo test --release --test clients overhead -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn overhead() {
@@ -86,7 +88,8 @@ fn overhead() {
     let mut client = server.client();
     for library in libraries().filter(|library| library.routes) {
         let mut program = library.program(server.port(), &["bench", "20000"]);
-        // The compiler that a server application of Java has after a minute, not that of a program that ends at once.
+        // The compiler that a server application of Java has after a minute, not that of a program
+        // that ends at once.
         print!("{}", printed(program.env("STOCK_TIERED", "4")));
         client.expect("FLUSHALL", "OK");
     }

@@ -18,8 +18,8 @@ pub fn told(ledger: &Ledger, key: &str, fate: Fate) -> HashMap<String, i64> {
     found
 }
 
-/// Every order that was paid is there, no other is, and the units add up. Nothing may be lost here: for changes
-/// of the cluster that lose nothing.
+/// Every order that was paid is there, no other is, and the units add up. Nothing may be lost here:
+/// for changes of the cluster that lose nothing.
 #[track_caller]
 pub fn nothing_is_lost(client: &mut Client, key: &str, put_in: i64, ledger: &Ledger) {
     settle(client, key);
@@ -41,8 +41,8 @@ pub fn adds_up(client: &mut Client, key: &str, put_in: i64) {
     client.verify(key);
 }
 
-/// Waits until no hold is open. Nothing but the background of the new owner brings the abandoned ones back: reads change
-/// nothing.
+/// Waits until no hold is open. Nothing but the background of the new owner brings the abandoned
+/// ones back: reads change nothing.
 #[track_caller]
 pub fn settle(client: &mut Client, key: &str) {
     let mut seq = String::new();
@@ -56,8 +56,8 @@ pub fn settle(client: &mut Client, key: &str) {
     });
 }
 
-/// The stream tells every change of each pool once, without a gap up to the last one, and what it tells adds up. A second
-/// stream, born on another node while a slot moved, would show as a gap.
+/// The stream tells every change of each pool once, without a gap up to the last one, and what it
+/// tells adds up. A second stream, born on another node while a slot moved, would show as a gap.
 #[track_caller]
 pub fn events_are_whole(client: &mut Client, stream: &str, keys: &[String]) {
     let mut seqs: HashMap<String, i64> = HashMap::new();
@@ -90,7 +90,8 @@ pub fn replicas_agree(cluster: &Cluster, keys: &[String]) {
         let mut reader = cluster.client(replica);
         reader.expect("READONLY", "OK");
         let mut primary = cluster.client(owner);
-        // A hold that comes back in between changes both, one after the other: such a look does not count.
+        // A hold that comes back in between changes both, one after the other: such a look does not
+        // count.
         let found = poll("nothing changes for a moment", || {
             let before = primary.digest(key);
             cluster.nodes[replica].catch_up(&cluster.nodes[owner]);

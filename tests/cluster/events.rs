@@ -1,4 +1,5 @@
-//! Event streams in a cluster: a stream shares the slot of its pools, and stays one while the slot moves.
+//! Event streams in a cluster: a stream shares the slot of its pools, and stays one while the slot
+//! moves.
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -65,7 +66,8 @@ fn info_knows_what_its_node_can_tell(cluster: &Cluster, tag: &str) {
     client.expect(&format!("DEL {pool} {stream}"), "2");
 }
 
-/// Such a policy comes from a server that is no cluster. Nothing is appended, and the policy can be mended.
+/// Such a policy comes from a server that is no cluster. Nothing is appended, and the policy can be
+/// mended.
 fn a_pool_that_names_a_stream_of_another_slot_sells_on(cluster: &Cluster, tag: &str) {
     let alone = Server::start();
     let mut origin = alone.client();
@@ -114,7 +116,8 @@ fn pool_and_stream_on_two_nodes(cluster: &Cluster, tag: &str, other: &str) {
     from.expect(&format!("STOCK.RESERVE {a} held 1 PX 600"), "[OK, *]");
     from.expect(&format!("STOCK.RESERVE {b} paid 1"), "[OK, *]");
 
-    // The stream goes first: what changes a pool here has nowhere to tell of it, and is refused whole.
+    // The stream goes first: what changes a pool here has nowhere to tell of it, and is refused
+    // whole.
     cluster.open_slot(slot, 0, 1);
     cluster.move_key(&stream, 0, 1);
     let digest = from.digest(&a);
@@ -187,7 +190,8 @@ fn one_stream_tells_all(cluster: &Cluster, stream: &str, pools: &[String], first
     assert_eq!(replica.digest(stream), c.digest(stream));
 }
 
-/// A slot moves there and back key by key, the stream first, in the middle and last, while orders and carts run.
+/// A slot moves there and back key by key, the stream first, in the middle and last, while orders
+/// and carts run.
 fn a_slot_with_a_stream_moves_while_orders_run(cluster: &Cluster, tag: &str) {
     const PUT_IN: i64 = 100_000;
     let slot = slot_of(tag.as_bytes());

@@ -38,8 +38,8 @@ fn open() -> Shop {
     Shop { cluster, shelves, keys }
 }
 
-/// What the shop does after a failover: it repeats every confirmation that it has noted, and where the order is unknown
-/// it vouches for it. Which orders had been lost.
+/// What the shop does after a failover: it repeats every confirmation that it has noted, and where
+/// the order is unknown it vouches for it. Which orders had been lost.
 fn repeat_confirmations(shop: &Shop, ledger: &Ledger) -> HashSet<String> {
     let mut shopper = Shopper::new(shop.cluster.ports());
     let mut lost = HashSet::new();
@@ -73,7 +73,8 @@ fn lines(order: &Order) -> HashMap<String, i64> {
     lines
 }
 
-/// Which orders a pool knows as paid are orders that were placed so: none is there twice or with another quantity.
+/// Which orders a pool knows as paid are orders that were placed so: none is there twice or with
+/// another quantity.
 #[track_caller]
 fn nothing_is_invented(client: &mut Client, key: &str, ledger: &Ledger) {
     let told = audit::told(ledger, key, Fate::Paid);
@@ -82,8 +83,9 @@ fn nothing_is_invented(client: &mut Client, key: &str, ledger: &Ledger) {
     }
 }
 
-/// What must be true when the dust has settled: before anything is repaired what is there adds up, and what a replica had
-/// acknowledged is there. After the repair every paid order is there, once. How many had been lost.
+/// What must be true when the dust has settled: before anything is repaired what is there adds up,
+/// and what a replica had acknowledged is there. After the repair every paid order is there, once.
+/// How many had been lost.
 #[track_caller]
 fn all_is_accounted_for(shop: &Shop, owners: [usize; PRIMARIES], ledger: &Ledger) -> usize {
     let mut clients: Vec<Client> = owners.iter().map(|&node| shop.cluster.client(node)).collect();
@@ -162,8 +164,8 @@ fn a_handover_and_a_hanging_primary() {
     a_primary_hangs_under_load(&shop, ledger);
 }
 
-/// A primary hangs, and goes on when another has taken over: what it then does with calls that waited in its sockets is lost,
-/// and nobody was told that a replica has it.
+/// A primary hangs, and goes on when another has taken over: what it then does with calls that
+/// waited in its sockets is lost, and nobody was told that a replica has it.
 fn a_primary_hangs_under_load(shop: &Shop, before: Ledger) {
     let slot = slot_of(tag_of(0).as_bytes());
     let load = Load::start("hang", &shop.cluster.ports(), &shop.shelves, true);
@@ -184,8 +186,8 @@ fn a_primary_hangs_under_load(shop: &Shop, before: Ledger) {
     audit::replicas_agree(&shop.cluster, &shop.keys);
 }
 
-/// `CLUSTER FAILOVER` hands over under load: the primary pauses its writes until the replica has everything, so nothing is
-/// lost, also without WAIT.
+/// `CLUSTER FAILOVER` hands over under load: the primary pauses its writes until the replica has
+/// everything, so nothing is lost, also without WAIT.
 fn a_handover_loses_nothing(shop: &Shop) -> Ledger {
     let slot = slot_of(tag_of(0).as_bytes());
     let load = Load::start("handover", &shop.cluster.ports(), &shop.shelves, false);

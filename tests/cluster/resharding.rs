@@ -1,4 +1,5 @@
-//! A slot moves key by key (`redis-cli --cluster reshard` does it so): ASK, TRYAGAIN, and orders that go on.
+//! A slot moves key by key (`redis-cli --cluster reshard` does it so): ASK, TRYAGAIN, and orders
+//! that go on.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -27,8 +28,8 @@ fn a_slot_moves_key_by_key() {
     a_slot_moves_while_orders_run(&cluster, &tag());
 }
 
-/// A pool whose stream is on the other side waits, and its due holds with it; when the stream is back, they come back by
-/// themselves.
+/// A pool whose stream is on the other side waits, and its due holds with it; when the stream is
+/// back, they come back by themselves.
 fn a_move_that_is_called_off(cluster: &Cluster, tag: &str) {
     let slot = slot_of(tag.as_bytes());
     let [key, stream] = ["sku", "events"].map(|name| format!("{{{tag}}}{name}"));
@@ -54,7 +55,8 @@ fn a_move_that_is_called_off(cluster: &Cluster, tag: &str) {
     assert_eq!(stock_info(&mut from, "events_dropped"), 0);
 }
 
-/// Each answer of an open slot, with the pools of one cart on both sides. A refused cart leaves no trace.
+/// Each answer of an open slot, with the pools of one cart on both sides. A refused cart leaves no
+/// trace.
 fn an_open_slot_answers_ask_and_tryagain(cluster: &Cluster, tag: &str) {
     let slot = slot_of(tag.as_bytes());
     let [a, b, new] = ["a", "b", "new"].map(|name| format!("{{{tag}}}{name}"));
@@ -120,8 +122,9 @@ fn an_open_slot_answers_ask_and_tryagain(cluster: &Cluster, tag: &str) {
     audit::replicas_agree(cluster, &[a, b, new]);
 }
 
-/// Holds that are due after their pool has moved come back on the new owner, by its background alone: in a pool that moved
-/// with its slot, and in one whose deadline passes while the slot is open.
+/// Holds that are due after their pool has moved come back on the new owner, by its background
+/// alone: in a pool that moved with its slot, and in one whose deadline passes while the slot is
+/// open.
 fn holds_come_back_on_the_new_owner(cluster: &Cluster, tag: &str) {
     let slot = slot_of(tag.as_bytes());
     let keys: Vec<String> = (0..2).map(|n| format!("{{{tag}}}{n}")).collect();
@@ -149,7 +152,8 @@ fn holds_come_back_on_the_new_owner(cluster: &Cluster, tag: &str) {
     audit::replicas_agree(cluster, &keys);
 }
 
-/// A slot moves there and back while orders run, single ones and carts whose pools are on both sides in between.
+/// A slot moves there and back while orders run, single ones and carts whose pools are on both
+/// sides in between.
 fn a_slot_moves_while_orders_run(cluster: &Cluster, tag: &str) {
     const PUT_IN: i64 = 100_000;
     const SCARCE: i64 = 40;
@@ -169,7 +173,8 @@ fn a_slot_moves_while_orders_run(cluster: &Cluster, tag: &str) {
     for (from, to) in [(0, 1), (1, 2), (2, 0)] {
         cluster.open_slot(slot, from, to);
         for key in shelf[..3].iter().chain([&stream]).chain(&shelf[3..]) {
-            // Carts between the two sides wait meanwhile, and pools whose stream is on the other one.
+            // Carts between the two sides wait meanwhile, and pools whose stream is on the other
+            // one.
             sleep(Duration::from_millis(60));
             cluster.move_key(key, from, to);
         }

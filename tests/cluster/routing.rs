@@ -88,8 +88,9 @@ fn carts_and_reads(cluster: &Cluster, one: &str, two: &str) {
     assert_eq!(reader.order(one, "o1", "state"), "confirmed");
 }
 
-/// WAIT speaks of what its own connection has written. After EXISTS that is nothing, and WAIT may say 1 although no replica
-/// has the order (docs/guides/clients.md): a small write of its own makes it speak of everything before it.
+/// WAIT speaks of what its own connection has written. After EXISTS that is nothing, and WAIT may
+/// say 1 although no replica has the order (docs/guides/clients.md): a small write of its own makes
+/// it speak of everything before it.
 fn wait_after_exists_needs_a_write(cluster: &Cluster) {
     let key = format!("{{{}}}wait", tag_of(0));
     let fence = format!("SET {{{}}}fence 1", tag_of(0));

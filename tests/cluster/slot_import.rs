@@ -1,5 +1,5 @@
-//! Valkey 9 (`CLUSTER MIGRATESLOTS`) and Redis 8.4 (`CLUSTER MIGRATION`) move whole slots at once: pools travel in pieces,
-//! with the effects of what is sold meanwhile behind them.
+//! Valkey 9 (`CLUSTER MIGRATESLOTS`) and Redis 8.4 (`CLUSTER MIGRATION`) move whole slots at once:
+//! pools travel in pieces, with the effects of what is sold meanwhile behind them.
 
 use std::time::Duration;
 
@@ -34,7 +34,8 @@ impl Mover {
         }
     }
 
-    /// Moves slots, and waits until they are there. A server that says that it cannot has refused the module.
+    /// Moves slots, and waits until they are there. A server that says that it cannot has refused
+    /// the module.
     #[track_caller]
     pub fn run(self, cluster: &Cluster, slots: &[u16], from: usize, to: usize) {
         let begun = self.begin(cluster, slots, from, to);
@@ -118,7 +119,8 @@ fn slots_move_while_orders_run() {
         return;
     };
     let cluster = Cluster::steady();
-    // The last shelf stays: what its carts replicate passes the eyes of the server that gives slots away.
+    // The last shelf stays: what its carts replicate passes the eyes of the server that gives slots
+    // away.
     let tags: Vec<String> = tags_of(0).take(3).collect();
     let slots: Vec<u16> = tags[..2].iter().map(|tag| slot_of(tag.as_bytes())).collect();
     let shelves: Vec<Vec<String>> =
@@ -179,7 +181,8 @@ pub fn fill(c: &mut Client, key: &str) {
     }
 }
 
-/// Holds whose deadline passes during or after the move come back on the new owner, by its background alone.
+/// Holds whose deadline passes during or after the move come back on the new owner, by its
+/// background alone.
 #[test]
 fn holds_of_imported_pools_come_back() {
     let Some(cluster) = cluster() else {

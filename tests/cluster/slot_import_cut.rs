@@ -1,5 +1,5 @@
-//! A slot that Valkey 9 moves at once, with a pool that is under way in pieces: whoever takes a copy of the new owner's data set between
-//! two of them has what the others have at the end.
+//! A slot that Valkey 9 moves at once, with a pool that is under way in pieces: whoever takes a
+//! copy of the new owner's data set between two of them has what the others have at the end.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,8 @@ use testkit::{info, stock_info, wait_until, Client};
 
 /// So many orders take a while to travel.
 const ORDERS: i64 = 150_000;
-/// In more than so many pieces: an order takes more than 60 bytes, a piece is a little larger than 32 KiB.
+/// In more than so many pieces: an order takes more than 60 bytes, a piece is a little larger than
+/// 32 KiB.
 const PIECES: i64 = ORDERS * 60 / 34_000;
 
 /// Moves from node 0 to node 1, whose replica is node 4.
@@ -109,7 +110,8 @@ fn arrived(c: &mut Client) -> i64 {
     calls.map_or(0, |calls| calls.parse().expect("a number"))
 }
 
-/// With the RDB preamble, as is the default: without it Valkey leaves out all keys of a slot that is on its way, of whatever type.
+/// With the RDB preamble, as is the default: without it Valkey leaves out all keys of a slot that
+/// is on its way, of whatever type.
 #[test]
 fn the_log_is_rewritten_between_two_pieces() {
     let Some(mut amid) = Move::prepare() else {
@@ -183,7 +185,8 @@ const FIRST: &[u8] =
 /// The end of it.
 const LAST: &[u8] = &[11, 0, 0];
 
-/// A source that sends pieces which do not fit: the move fails, and the new owner, its replica and its file hold the same.
+/// A source that sends pieces which do not fit: the move fails, and the new owner, its replica and
+/// its file hold the same.
 #[test]
 fn a_piece_that_does_not_fit_calls_the_move_off() {
     let Some(mut cluster) = cluster() else {

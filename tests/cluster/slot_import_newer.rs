@@ -1,4 +1,5 @@
-//! A slot that moves towards an older module: what that one cannot read it refuses, so that the source keeps the slot.
+//! A slot that moves towards an older module: what that one cannot read it refuses, so that the
+//! source keeps the slot.
 
 use redis_stock::core::codec::VERSION;
 
@@ -10,7 +11,8 @@ use testkit::{args, stock_info, wait_until, Client};
 const FROM: usize = 0;
 const TO: usize = 1;
 
-/// The source has, as far as its servers know, a newer module: another one says what that would replicate.
+/// The source has, as far as its servers know, a newer module: another one says what that would
+/// replicate.
 #[test]
 fn what_the_new_owner_cannot_read_calls_the_move_off() {
     let Some(mover) = Mover::of_this_server() else {

@@ -45,8 +45,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether it is the change behind the one with this number and `out`, in whichever epoch that was: the number is the next
-    /// one, and `out` moved by what the entry says. A pool made anew can have the number by chance.
+    /// Whether it is the change behind the one with this number and `out`, in whichever epoch that
+    /// was: the number is the next one, and `out` moved by what the entry says. A pool made anew
+    /// can have the number by chance.
     pub fn follows(&self, seq: u64, out: i64) -> bool {
         let moved = self.balances.out - out;
         let own = match self.kind.as_str() {

@@ -68,7 +68,8 @@ fn flag_becomes(shop: &mut Program, pool: &str, expected: &str) -> Duration {
     start.elapsed()
 }
 
-/// No buyer costs a call when the stock is gone; the flag follows each crossing, and what happened while nobody listened.
+/// No buyer costs a call when the stock is gone; the flag follows each crossing, and what happened
+/// while nobody listened.
 #[test]
 fn the_soldout_flag() {
     let mut server =
@@ -100,7 +101,8 @@ fn the_soldout_flag() {
     c.expect("STOCK.SET tea 0", "OK");
     flag_becomes(&mut shop, "tea", "gone");
 
-    // Crossings at random; now and then the subscription breaks in the same moment, so that the push is lost.
+    // Crossings at random; now and then the subscription breaks in the same moment, so that the
+    // push is lost.
     let seed = crate::seed("the_soldout_flag");
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut slowest = [Duration::ZERO; 2];
@@ -129,7 +131,8 @@ fn the_soldout_flag() {
     flag_becomes(&mut shop, "tea", "gone");
 }
 
-/// Every order that the pool has is made once, whatever happens to the workers; each ends as the pool says.
+/// Every order that the pool has is made once, whatever happens to the workers; each ends as the
+/// pool says.
 #[test]
 fn the_order_queue() {
     let seed = crate::seed("the_order_queue");

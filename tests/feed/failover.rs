@@ -15,8 +15,8 @@ use crate::load::Load;
 use crate::reader::Reader;
 use testkit::{stock_info, Server};
 
-/// A replica is promoted whose link has been broken for a while; the primary sells on until it dies, and both tell. Before
-/// and after it the stream cannot be written to for a while.
+/// A replica is promoted whose link has been broken for a while; the primary sells on until it
+/// dies, and both tell. Before and after it the stream cannot be written to for a while.
 #[test]
 fn a_fork_and_gaps() {
     let (calls, kills) = (crate::amount(16_000, 200_000), crate::amount(20, 200));
@@ -47,7 +47,8 @@ fn a_fork_and_gaps() {
     let fork: Vec<(u64, i64)> = pools.iter().map(|pool| (seq(&mut r, pool), balances(&mut r, pool).out)).collect();
     let load = Load::start(&primary, "lost", &pools, 2, seed ^ 1);
     at_work += kill_and_restart(&mut reader, &load, (0, calls / 16), kills / 8, &mut rng);
-    // The replica is promoted while the primary still lives: their entries have been written in the same seconds.
+    // The replica is promoted while the primary still lives: their entries have been written in the
+    // same seconds.
     r.expect("REPLICAOF NO ONE", "OK");
     let new = Load::start(&replica, "new", &pools, 2, seed ^ 2);
     new.allow(calls / 16);
@@ -79,7 +80,8 @@ fn a_fork_and_gaps() {
     let missed_after = stock_info(&mut r, "events_dropped");
     assert!(missed_before > 0 && missed_after > 0, "both whiles have gaps");
     assert_eq!(table.missing, (missed_before + missed_after).unsigned_abs());
-    // Each change of both histories once: those up to the fork, the lost ones, and those of the new history.
+    // Each change of both histories once: those up to the fork, the lost ones, and those of the new
+    // history.
     let changes: u64 = (0..pools.len()).map(|n| died_at[n].0 + seq(&mut r, &pools[n]) - fork[n].0).sum();
     assert_eq!(table.applied.len() as u64 + table.missing, changes);
     // The reader knows exactly what was lost.
@@ -91,7 +93,8 @@ fn a_fork_and_gaps() {
     assert!(lost.len() > pools.len(), "the failover has lost something");
     assert!(table.behind > 0, "entries stood behind the place where the reader was");
 
-    // The ledger has what left by the lost history, too, and by nothing else; RECONCILE says so to the unit, and repairs it.
+    // The ledger has what left by the lost history, too, and by nothing else; RECONCILE says so to
+    // the unit, and repairs it.
     for (n, pool) in pools.iter().enumerate() {
         let row = &table.rows[pool];
         let left_by_the_lost = died_at[n].1 - fork[n].1;

@@ -1,4 +1,5 @@
-//! A reader that is killed at random ends with exactly the server's balances, and sees each change once.
+//! A reader that is killed at random ends with exactly the server's balances, and sees each change
+//! once.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use testkit::{now_ms, stock_info, wait_until, Client, Server};
 /// On hand of each pool at the start, as the database knows it.
 pub const SHELF: i64 = 400;
 
-/// A server's pools, all telling in one stream from their first change on. The last one is unlimited.
+/// A server's pools, all telling in one stream from their first change on. The last one is
+/// unlimited.
 pub fn pools(client: &mut Client, count: usize) -> Vec<String> {
     let names: Vec<String> = (0..count).map(|n| format!("{{shop}}{n}")).collect();
     client.expect(&format!("CONFIG SET stock.events {STREAM}"), "OK");
@@ -27,7 +29,8 @@ pub fn pools(client: &mut Client, count: usize) -> Vec<String> {
     names
 }
 
-/// Starts and kills the reader while the load goes on from its call `from` to `to`. How often it was killed at work.
+/// Starts and kills the reader while the load goes on from its call `from` to `to`. How often it
+/// was killed at work.
 pub fn kill_and_restart(
     reader: &mut Reader,
     load: &Load,
@@ -53,7 +56,8 @@ pub fn kill_and_restart(
     at_work
 }
 
-/// While this is there, no entry can be written: the stream is set aside, and a string stands in its place.
+/// While this is there, no entry can be written: the stream is set aside, and a string stands in
+/// its place.
 pub fn block_the_stream(client: &mut Client) {
     client.transaction(&[&format!("RENAME {STREAM} aside"), &format!("SET {STREAM} text")]);
 }
@@ -73,7 +77,8 @@ pub fn close_the_day(client: &mut Client, pools: &[String]) {
 pub fn wait_for_quiet(client: &mut Client, pools: &[String]) {
     wait_until("short holds come back", || {
         pools.iter().all(|pool| {
-            // In this order: GET leaves out what is due already, and a hold may fall due between the two.
+            // In this order: GET leaves out what is due already, and a hold may fall due between
+            // the two.
             let next = client.call(&["STOCK.GET", pool]).field("next_deadline_ms").int();
             let returned = client.say(&format!("STOCK.SWEEP {pool} COUNT 100000")).int();
             returned == 0 && (next == 0 || next > now_ms() + 30_000)
@@ -113,8 +118,8 @@ fn killed_and_restarted() {
     for quarter in 0..4 {
         let (from, to) = (calls * quarter / 4, calls * (quarter + 1) / 4);
         at_work += kill_and_restart(&mut reader, &load, (from, to), kills / 4, &mut rng);
-        // A load from a file begins new epochs, and loses nothing. With another replication id, as after a promotion, all is
-        // read again, and nothing is seen twice.
+        // A load from a file begins new epochs, and loses nothing. With another replication id, as
+        // after a promotion, all is read again, and nothing is seen twice.
         if quarter < 3 {
             c.expect("DEBUG RELOAD", "OK");
         }
@@ -164,7 +169,8 @@ fn an_epoch_after_another() {
     }
 }
 
-/// The pool is deleted and made anew: what it sold before stays off the shelf, in the database and by RECONCILE.
+/// The pool is deleted and made anew: what it sold before stays off the shelf, in the database and
+/// by RECONCILE.
 #[test]
 fn a_pool_made_anew() {
     let server = Server::start();
@@ -172,7 +178,8 @@ fn a_pool_made_anew() {
     let mut reader = Reader::of(&server);
     let policy = format!("STOCK.SETPOLICY k {{\"events\":\"{STREAM}\"}}");
     let sell = |c: &mut Client, order: &str| c.play(&format!("STOCK.RESERVE k {order} 1\n STOCK.CONFIRM k {order}"));
-    // Told from its second, third … change on: also with the number that the old one's next change would have had.
+    // Told from its second, third … change on: also with the number that the old one's next change
+    // would have had.
     c.play(&format!("STOCK.SET k 100\n {policy}"));
     (0..3).for_each(|n| sell(&mut c, &format!("a{n}")));
     drop(reader.read_to_the_end());
@@ -190,7 +197,8 @@ fn a_pool_made_anew() {
     }
 }
 
-/// An older state of the pool is restored, the stream stays: what was sold since stays in the database, and RECONCILE tells the pool.
+/// An older state of the pool is restored, the stream stays: what was sold since stays in the
+/// database, and RECONCILE tells the pool.
 #[test]
 fn a_pool_that_went_back() {
     let server = Server::start();

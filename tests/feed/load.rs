@@ -1,4 +1,5 @@
-//! Random orders from several connections: everything that changes a pool and that a database follows.
+//! Random orders from several connections: everything that changes a pool and that a database
+//! follows.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,7 +13,8 @@ use rand::{Rng, SeedableRng};
 
 use testkit::{Client, Server};
 
-/// How many calls may be made: the test lets the load go on bit by bit, so that what it does meanwhile is spread over it.
+/// How many calls may be made: the test lets the load go on bit by bit, so that what it does
+/// meanwhile is spread over it.
 #[derive(Default)]
 struct Gate {
     allowed: AtomicU64,
@@ -92,7 +94,8 @@ impl Lane {
             let lines: Vec<Vec<String>> = (0..BATCH).map(|_| self.call()).collect();
             for (line, answer) in lines.iter().zip(client.pipeline(&lines)) {
                 let text = answer.to_string();
-                // An amended, sold or vouched order may be asked for in other words: that is a CONFLICT, and changes nothing.
+                // An amended, sold or vouched order may be asked for in other words: that is a
+                // CONFLICT, and changes nothing.
                 assert!(!answer.is_error() || text.starts_with("-CONFLICT"), "{line:?}: {text}");
             }
             calls += BATCH;

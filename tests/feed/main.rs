@@ -1,5 +1,6 @@
-//! Readers of the event streams: a plain table that follows the pools, killed over and over, through a failover and through
-//! entries that were never written; the database compared while sales run; the examples of docs/guides/events.md.
+//! Readers of the event streams: a plain table that follows the pools, killed over and over,
+//! through a failover and through entries that were never written; the database compared while
+//! sales run; the examples of docs/guides/events.md.
 //!
 //! `cargo test` runs small numbers. `make feed` runs the full ones; FEED_SEED repeats a run.
 

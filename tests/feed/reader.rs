@@ -127,7 +127,8 @@ fn read(dir: &Path, table: &mut Table) -> bool {
     }
 }
 
-/// Whether the server is still in the history that is being read. If not, the stream is read from its start.
+/// Whether the server is still in the history that is being read. If not, the stream is read from
+/// its start.
 fn look(client: &mut Client, table: &mut Table) -> io::Result<bool> {
     let info = client.try_call(&["INFO"])?.text();
     let last = match client.try_call(&["XINFO", "STREAM", STREAM])? {
@@ -144,8 +145,8 @@ fn take(client: &mut Client, table: &mut Table, entries: &[Entry]) -> io::Result
     table.apply(entries, |pool, before| counts_from(client, pool, before))
 }
 
-/// From which `out` the pool counts what the database has not seen, if that stands behind `before`; none where the pool does
-/// not come from there.
+/// From which `out` the pool counts what the database has not seen, if that stands behind `before`;
+/// none where the pool does not come from there.
 fn counts_from(client: &mut Client, pool: &str, before: &Heard) -> io::Result<Option<i64>> {
     let (seq, out) = (before.seq.to_string(), before.out.to_string());
     client.try_call(&["MULTI"])?;

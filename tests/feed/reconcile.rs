@@ -1,5 +1,5 @@
-//! The database is compared over and over while sales run and its feed is late. The job that most shops run instead stands
-//! beside it, with the same orders.
+//! The database is compared over and over while sales run and its feed is late. The job that most
+//! shops run instead stands beside it, with the same orders.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -67,8 +67,8 @@ impl Database {
     }
 }
 
-/// A counter in place of a pool, as most shops have it, with its orders told in a stream in the same step. `truth` is what the
-/// counter should be.
+/// A counter in place of a pool, as most shops have it, with its orders told in a stream in the
+/// same step. `truth` is what the counter should be.
 const ORDER_BY_COUNTER: &str = "if tonumber(redis.call('GET', KEYS[1])) < 1 then return 0 end
     redis.call('DECR', KEYS[1]) redis.call('DECR', KEYS[2]) redis.call('XADD', KEYS[3], '*', 'open', 1) return 1";
 const PAY_BY_COUNTER: &str = "redis.call('XADD', KEYS[1], '*', 'open', -1, 'paid', 1) return 1";
@@ -153,7 +153,8 @@ fn reconcile(client: &mut Client, pool: &str, product: &Product, rest: &str) -> 
     answer.items()[1].int()
 }
 
-/// The nightly job: reads the database, subtracts what is unpaid, and sets the counter. By how much it is then wrong.
+/// The nightly job: reads the database, subtracts what is unpaid, and sets the counter. By how much
+/// it is then wrong.
 fn nightly_job(client: &mut Client, database: &Mutex<Database>, pause: Duration) -> i64 {
     let counter = {
         let database = database.lock().expect("the database");

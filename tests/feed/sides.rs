@@ -1,4 +1,5 @@
-//! Long random histories, with carts, expiry and several streams: every side has the same pools and the same streams.
+//! Long random histories, with carts, expiry and several streams: every side has the same pools and
+//! the same streams.
 
 use crate::following::wait_for_quiet;
 use crate::load::Load;
@@ -27,7 +28,8 @@ fn pools(client: &mut Client) -> Vec<String> {
     names
 }
 
-/// Everything that must be the same: digests of pools and streams, and each stream whole, ids and fields.
+/// Everything that must be the same: digests of pools and streams, and each stream whole, ids and
+/// fields.
 fn all(client: &mut Client, pools: &[String]) -> Vec<String> {
     let digests: Vec<String> = pools.iter().map(String::as_str).chain(STREAMS).map(|key| client.digest(key)).collect();
     let streams = STREAMS.map(|stream| client.call(&["XRANGE", stream, "-", "+"]).to_string());

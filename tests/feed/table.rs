@@ -1,6 +1,6 @@
-//! The plain table of a reader, in a file: what a database's table would be. A transaction is a run of lines that ends with
-//! `C`; what has no `C` behind it never happened. So the position and what was applied change together, also when the
-//! reader is killed in between.
+//! The plain table of a reader, in a file: what a database's table would be. A transaction is a run
+//! of lines that ends with `C`; what has no `C` behind it never happened. So the position and what
+//! was applied change together, also when the reader is killed in between.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -29,7 +29,8 @@ pub struct Row {
     pub seq: u64,
     /// The mirror: what that entry said.
     pub balances: Balances,
-    /// The ledger: what has left the shelf, by the differences of `out`. It is not taken from an entry.
+    /// The ledger: what has left the shelf, by the differences of `out`. It is not taken from an
+    /// entry.
     pub left: i64,
     /// The last entry read, applied or dropped.
     pub heard: Option<Heard>,
@@ -109,13 +110,14 @@ impl Table {
         }
     }
 
-    /// Whether an entry is of an epoch of which nothing was applied: it may be of another history than the one being read.
+    /// Whether an entry is of an epoch of which nothing was applied: it may be of another history
+    /// than the one being read.
     pub fn is_new(&self, entry: &Entry) -> bool {
         !self.epochs.contains(&(entry.pool.clone(), entry.epoch.clone()))
     }
 
-    /// What the server's history is, and the last id of its stream. False: it is another history than the one that was read,
-    /// and the stream is read from its start.
+    /// What the server's history is, and the last id of its stream. False: it is another history
+    /// than the one that was read, and the stream is read from its start.
     pub fn meets(&mut self, history: &str, last: Option<Id>) -> bool {
         let same = self.history == history && last.is_none_or(|last| last >= self.position);
         self.history = history.to_string();
@@ -136,8 +138,9 @@ impl Table {
         self.commit(&pools, String::new());
     }
 
-    /// Applies entries in one transaction. `ask` answers from which `out` the pool counts what comes after an entry, as
-    /// RECONCILE does; none: it does not know that epoch. Where it fails, nothing has happened.
+    /// Applies entries in one transaction. `ask` answers from which `out` the pool counts what
+    /// comes after an entry, as RECONCILE does; none: it does not know that epoch. Where it fails,
+    /// nothing has happened.
     pub fn apply<E>(
         &mut self,
         entries: &[Entry],
@@ -181,7 +184,8 @@ impl Table {
             base = told.unwrap_or(0);
             self.anew += u64::from(told.is_none());
             self.missing += entry.seq.saturating_sub(before.seq + 1);
-            // What was applied of the epoch before, beyond its end here, is history that the server has lost.
+            // What was applied of the epoch before, beyond its end here, is history that the server
+            // has lost.
             let end = (before.seq + 1).min(entry.seq);
             for seq in (end..=row.seq).filter(|_| is_new && told.is_some()) {
                 let lost = (entry.pool.clone(), before.epoch.clone(), seq);
@@ -191,7 +195,8 @@ impl Table {
                 }
             }
         }
-        // What left since the entry before this one in the stream, whether that was applied now or long ago.
+        // What left since the entry before this one in the stream, whether that was applied now or
+        // long ago.
         row.left += entry.balances.out - base;
         row.balances = entry.balances;
         row.epoch.clone_from(&entry.epoch);
@@ -276,7 +281,8 @@ mod rules {
         assert_eq!(table.lost, [("k".to_string(), "a".to_string(), 5)]);
         // 9 by the lost history and 12 - 7 by the one that survived.
         assert_eq!((table.rows["k"].left, table.behind, table.missing, table.applied.len()), (14, 1, 1, 6));
-        // The same history again, also with a new epoch, is no reason to read again; a stream that is too short is one.
+        // The same history again, also with a new epoch, is no reason to read again; a stream that
+        // is too short is one.
         assert!(table.meets("two", Some(Id { ms: 10, seq: 0 })) && !table.meets("two", Some(Id { ms: 9, seq: 0 })));
     }
 

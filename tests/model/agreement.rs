@@ -1,5 +1,6 @@
-//! The core, through the command layer, against the reference: answer by answer, with a moving clock. Beside it a replica
-//! that only sees effects, at other times and with other parameters, and a server that restarts now and then.
+//! The core, through the command layer, against the reference: answer by answer, with a moving
+//! clock. Beside it a replica that only sees effects, at other times and with other parameters, and
+//! a server that restarts now and then.
 
 use redis_stock::command::host::Origin;
 
@@ -76,7 +77,8 @@ fn expected_fields(key: &[u8], epoch: u64, at_ms: i64, told: &EventRef) -> Field
     fields
 }
 
-/// Each stream has what the reference says, in this order, and nothing else. (`for` is looked at elsewhere.)
+/// Each stream has what the reference says, in this order, and nothing else. (`for` is looked at
+/// elsewhere.)
 fn check_told(reference: &mut Reference, host: &mut Host, now_ms: i64, told: &dyn Fn() -> String) {
     let mut expected = std::collections::BTreeMap::<(Vec<u8>, Vec<u8>), Vec<Fields>>::new();
     for (key, changes) in reference.take_told() {

@@ -1,4 +1,5 @@
-//! Pools that arrive in pieces: what is there between two pieces is a value like any other, which is saved, copied and replicated.
+//! Pools that arrive in pieces: what is there between two pieces is a value like any other, which
+//! is saved, copied and replicated.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -127,8 +128,8 @@ fn a_first_piece_replaces_what_was_under_way() {
     }
 }
 
-/// An import is told of it, so that the move is called off. In a log, and on a replica, it is what could not be read, by which the
-/// shell ends the server. Both hold the same afterwards.
+/// An import is told of it, so that the move is called off. In a log, and on a replica, it is what
+/// could not be read, by which the shell ends the server. Both hold the same afterwards.
 #[test]
 fn a_piece_that_does_not_fit() {
     let (come, to_come) = part();
@@ -192,7 +193,8 @@ fn a_pool_that_is_there() {
     assert!(host.find(b"k").is_none(), "a first piece begins anew");
 }
 
-/// Pieces say their encoding. Those of older builds say none, and are read; of a newer one nothing is, nor what has another form.
+/// Pieces say their encoding. Those of older builds say none, and are read; of a newer one nothing
+/// is, nor what has another form.
 #[test]
 fn a_piece_of_a_newer_module() {
     let (come, to_come) = part();
@@ -311,8 +313,9 @@ fn an_effect_on_it_does_not_fit() {
     }
 }
 
-/// The source of a slot may have a newer module. What this one cannot read it does not take: with an error the server cancels the
-/// migration, where OK would let the source delete the slot. From a log it is counted, and said.
+/// The source of a slot may have a newer module. What this one cannot read it does not take: with
+/// an error the server cancels the migration, where OK would let the source delete the slot. From a
+/// log it is counted, and said.
 #[test]
 fn a_slot_with_changes_that_cannot_be_read_stays_where_it_is() {
     let set = |host: &mut Host| host.call(NOW_MS, Origin::Client, &words("STOCK.SET k 10")).1;
@@ -339,7 +342,8 @@ fn a_slot_with_changes_that_cannot_be_read_stays_where_it_is() {
     assert_eq!((import.state(), import.divergences()), (source.state(), 0));
 }
 
-/// RESTORE takes what has arrived from anybody: it is refused, or it is saved as it is read and does no harm.
+/// RESTORE takes what has arrived from anybody: it is refused, or it is saved as it is read and
+/// does no harm.
 #[test]
 fn damaged_parts_are_refused_or_harmless() {
     let corpus = corpus();

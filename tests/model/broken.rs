@@ -1,4 +1,5 @@
-//! A pool that a panic has left half changed (`core/apply.rs` has the panic): nothing is served from it, and it is not saved.
+//! A pool that a panic has left half changed (`core/apply.rs` has the panic): nothing is served
+//! from it, and it is not saved.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 

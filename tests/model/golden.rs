@@ -1,8 +1,9 @@
-//! Golden files of the encoding: what a released version wrote is read for ever, and nothing that is damaged gets in.
+//! Golden files of the encoding: what a released version wrote is read for ever, and nothing that
+//! is damaged gets in.
 //!
-//! `tests/golden/pool-v2.bin` is a pool with something of everything, `effects-v2.bin` the effects that made it, and the same
-//! of version 1 in the files of its name. All are
-//! sequences of strings with their length (u32, little-endian) in front. `make golden` writes them anew: only with a new
+//! `tests/golden/pool-v2.bin` is a pool with something of everything, `effects-v2.bin` the effects
+//! that made it, and the same of version 1 in the files of its name. All are sequences of strings
+//! with their length (u32, little-endian) in front. `make golden` writes them anew: only with a new
 //! version of the encoding, beside the old files.
 
 use std::path::PathBuf;
@@ -237,7 +238,8 @@ fn reads(pool_file: &str, effects_file: &str, made: Option<Vec<Vec<u8>>>) {
     assert_eq!(replica.state().remove(b"k".as_slice()), Some(state));
 }
 
-/// A reservation that is written like the one before it: by its deadline, its names and its limits, and in the same effect.
+/// A reservation that is written like the one before it: by its deadline, its names and its limits,
+/// and in the same effect.
 #[test]
 fn a_reservation_like_another_needs_the_other() {
     const ALIKE: u8 = 41;

@@ -1,4 +1,5 @@
-//! The short tier of what hostile bytes and exhaustive sequences do; the campaigns run the same code for longer.
+//! The short tier of what hostile bytes and exhaustive sequences do; the campaigns run the same
+//! code for longer.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -100,7 +101,8 @@ fn one_of_each() -> Vec<Record> {
     parse(&bytes).expect("a pool is understood")
 }
 
-/// Each lie is refused for itself: the rest of the payload is true. What is true at its bound is accepted.
+/// Each lie is refused for itself: the rest of the payload is true. What is true at its bound is
+/// accepted.
 #[test]
 fn each_lie_of_a_payload_is_refused() {
     const TOKEN: u8 = 5;

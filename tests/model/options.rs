@@ -1,5 +1,5 @@
-//! What the table documents can be called: every form of every command is made from `SPEC.args`, and every keyword of it
-//! stands in a form that the command understands.
+//! What the table documents can be called: every form of every command is made from `SPEC.args`,
+//! and every keyword of it stands in a form that the command understands.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,8 @@ use testkit::reply::Reply;
 
 type Words = Vec<String>;
 
-/// What a caller may write for an argument. What may be left out is left out, too; what may be repeated stands once.
+/// What a caller may write for an argument. What may be left out is left out, too; what may be
+/// repeated stands once.
 fn forms(arg: &Arg) -> Vec<Words> {
     let mut forms = match arg.kind {
         ArgKind::Token => vec![Words::new()],

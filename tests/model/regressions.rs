@@ -37,7 +37,8 @@ fn due_holds_are_in_no_sum_of_a_check() {
     assert_eq!(reserved.word().as_deref(), Some("OK"));
 }
 
-/// Tables of every size are saved, loaded and walked whole: their last chunk is empty, partly filled, full.
+/// Tables of every size are saved, loaded and walked whole: their last chunk is empty, partly
+/// filled, full.
 #[test]
 fn every_number_of_orders_and_users_is_kept() {
     let mut host = shop(&["SET k 100000", "LIMIT k user 5"]);
@@ -78,7 +79,8 @@ fn late_is_honoured_while_much_is_being_forgotten() {
         call(host, now_ms, &format!("CONFIRM k {order} QTY 1 LATE SINCE {}", now_ms - ago_ms)).word()
     };
     assert_eq!(late(&mut host, "lost", 5_000).as_deref(), Some("OK"));
-    // More wait to be freed than are looked at: the pool errs on the safe side, since `old` may be among them.
+    // More wait to be freed than are looked at: the pool errs on the safe side, since `old` may be
+    // among them.
     assert_eq!(late(&mut host, "old", DAY_MS + 5_000).as_deref(), Some("NOORDER"));
 }
 
@@ -304,7 +306,8 @@ fn counters_of_a_payload_have_bounds() {
     assert_eq!(host.verify(), Vec::<String>::new());
 }
 
-/// Found by damaged payloads: a pool that was loaded with its last number could be changed once more, and was then refused.
+/// Found by damaged payloads: a pool that was loaded with its last number could be changed once
+/// more, and was then refused.
 #[test]
 fn a_pool_at_its_last_number_stays_loadable() {
     const LAST: u64 = 9_007_199_254_740_991;
@@ -336,7 +339,8 @@ fn amend_up_near_the_bound_is_refused_by_the_limit_that_refuses() {
     assert_eq!(call(&mut host, NOW_MS, "AMEND k a 9").word().as_deref(), Some("OK"));
 }
 
-/// Found by the simulation: usage that a change of TZ had ended was freed, or not yet, when TZ went back.
+/// Found by the simulation: usage that a change of TZ had ended was freed, or not yet, when TZ went
+/// back.
 #[test]
 fn usage_comes_back_with_tz_whatever_was_written_meanwhile() {
     const HOUR_MS: i64 = 3_600_000;

@@ -1,4 +1,5 @@
-//! Rolling windows: never more than MAX in any span, however it lies, and units that come back on time.
+//! Rolling windows: never more than MAX in any span, however it lies, and units that come back on
+//! time.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -138,14 +139,16 @@ fn units_go_back_to_the_sub_window_that_counted_them() {
     assert_eq!(say(&mut host, 20_000, "RESERVE k d 1 EX 9999 FOR user u"), "LIMITED");
     assert_eq!(say(&mut host, 30_000, "RELEASE k b"), "OK");
     assert_eq!(used(&mut host, 30_000), 3);
-    // The first two come back after 65 s, the one of 20 s after 85 s; what was released does not come back again.
+    // The first two come back after 65 s, the one of 20 s after 85 s; what was released does not
+    // come back again.
     assert_eq!((used(&mut host, 64_999), used(&mut host, 65_000)), (3, 1));
     assert_eq!((used(&mut host, 84_999), used(&mut host, 85_000)), (1, 0));
     // Units of a sub-window that is over are given up without effect.
     assert_eq!(say(&mut host, 70_000, "RESERVE k e 4 EX 9999 FOR user u"), "OK");
     assert_eq!(say(&mut host, 70_000, "RELEASE k a"), "OK");
     assert_eq!(used(&mut host, 70_000), 5);
-    // A return of paid units, and an order that grows: all of it counts in the sub-window of that time.
+    // A return of paid units, and an order that grows: all of it counts in the sub-window of that
+    // time.
     assert_eq!(say(&mut host, 71_000, "CONFIRM k c"), "OK");
     assert_eq!(say(&mut host, 72_000, "RETURN k c"), "OK");
     assert_eq!(used(&mut host, 72_000), 4);
@@ -172,8 +175,8 @@ fn a_removed_rolling_limit_leaves_nothing_behind() {
     assert_eq!(usages(&host), 0);
 }
 
-/// What a limit costs that everybody shares, when its value has as many sub-windows as it can have: each call adds
-/// them up.
+/// What a limit costs that everybody shares, when its value has as many sub-windows as it can have:
+/// each call adds them up.
 /// `cargo test --test model -- --ignored --nocapture --exact rolling::a_shared_limit_with_all_its_parts`
 #[test]
 #[ignore = "a measurement"]

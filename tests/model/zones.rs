@@ -1,4 +1,5 @@
-//! Time zones by name, against a table that another library has written: `testkit/src/reference/zones.txt`.
+//! Time zones by name, against a table that another library has written:
+//! `testkit/src/reference/zones.txt`.
 
 use redis_stock::command::host::Origin;
 use redis_stock::core::model::window::Window;
@@ -70,8 +71,8 @@ fn windows_follow_each_other_without_a_gap_for_seven_years() {
     }
 }
 
-/// The lengths of days in hours and minutes that occur from 2024 to 2030, and the zones in which a midnight is never
-/// shown.
+/// The lengths of days in hours and minutes that occur from 2024 to 2030, and the zones in which a
+/// midnight is never shown.
 #[test]
 fn days_are_as_long_as_people_there_say() {
     let lengths = |name: &str| {
@@ -165,11 +166,13 @@ fn each_limit_goes_by_its_own_window() {
     ];
     for (minute, word) in minutes {
         let now_ms = evening_ms + minute * 60_000;
-        // The first change of an hour finds its windows, the second one notes how long all of them hold.
+        // The first change of an hour finds its windows, the second one notes how long all of them
+        // hold.
         for user in ["u", "v"] {
             let call = format!("RESERVE k {user}{minute} 1 EX 99999999 FOR user {user}");
             assert_eq!(say(&mut host, now_ms, &call).0, word, "minute {minute}");
-            // A change is written down with every window in which it counts, or a replica counts elsewhere.
+            // A change is written down with every window in which it counts, or a replica counts
+            // elsewhere.
             if word == "OK" {
                 assert!(plan(host.pool(b"k"), now_ms).is_empty(), "minute {minute}");
             }
@@ -223,8 +226,8 @@ fn unknown_zones_change_nothing() {
     assert_eq!(host.state(), before);
 }
 
-/// A pool that a newer build has saved, with a zone that this one does not know, is refused: counting by another clock
-/// would be worse than a message.
+/// A pool that a newer build has saved, with a zone that this one does not know, is refused:
+/// counting by another clock would be worse than a message.
 #[test]
 fn a_saved_zone_that_is_not_known_is_refused_by_name_of_the_fault() {
     let host = host(&["SET k 100", "LIMIT k user 5 PER DAY TZ Europe/Berlin"]);

@@ -1,9 +1,11 @@
 //! Another module in the same server, for the tests: it does what others do to ours.
 //!
-//! - `SECOND.THREAD command [arg ...]`: calls a command from a thread of its own, under the server's lock.
-//! - `SECOND.ON event command [arg ...]`: from now on calls a command whenever this keyspace event comes. Modules should not
-//!   write then, and some do.
-//! - `SECOND.REPLICATE command [arg ...]`: sends this command to replicas and slot imports, and does nothing itself.
+//! - `SECOND.THREAD command [arg ...]`: calls a command from a thread of its own, under the
+//!   server's lock.
+//! - `SECOND.ON event command [arg ...]`: from now on calls a command whenever this keyspace event
+//!   comes. Modules should not write then, and some do.
+//! - `SECOND.REPLICATE command [arg ...]`: sends this command to replicas and slot imports, and
+//!   does nothing itself.
 
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int};
@@ -35,7 +37,8 @@ macro_rules! api {
 /// The context is live, and the server's lock is held.
 unsafe fn call(ctx: *mut raw::RedisModuleCtx, words: &[Vec<u8>]) {
     let name = std::ffi::CString::new(words[0].clone()).expect("a command");
-    // SAFETY: the context is live; the strings are ours until they are freed; the format matches the arguments.
+    // SAFETY: the context is live; the strings are ours until they are freed; the format matches
+    // the arguments.
     unsafe {
         let mut args: Vec<_> = words[1..]
             .iter()
@@ -73,7 +76,8 @@ unsafe extern "C" fn thread(
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    // SAFETY: what the server hands in is live; the thread has a context of its own, which it frees.
+    // SAFETY: what the server hands in is live; the thread has a context of its own, which it
+    // frees.
     unsafe {
         let words = words(argv, argc);
         std::thread::spawn(move || {

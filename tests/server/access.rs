@@ -1,5 +1,5 @@
-//! The users that the documents set up: each may call what its line names, on its keys, and nothing that could overwrite a
-//! pool.
+//! The users that the documents set up: each may call what its line names, on its keys, and nothing
+//! that could overwrite a pool.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use redis_stock::command::TABLE;
 use testkit::{Client, Server, Value};
 
 const PAGES: [&str; 2] = ["docs/operating/deploy.md", "docs/guides/database.md"];
-/// Writes of the server that a user of the documents may call on a pool's key: pools answer WRONGTYPE to them.
+/// Writes of the server that a user of the documents may call on a pool's key: pools answer
+/// WRONGTYPE to them.
 const STREAM_WRITES: [&str; 1] = ["xtrim"];
 
 /// The lines of the documents, and the user that each makes.

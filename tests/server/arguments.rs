@@ -6,7 +6,8 @@ use rand::{Rng, SeedableRng};
 use testkit::args;
 use testkit::{Client, Server, Value};
 
-/// Every command on one pool with all its options, and how many arguments it needs at least (its name included).
+/// Every command on one pool with all its options, and how many arguments it needs at least (its
+/// name included).
 const CALLS: &[(&str, usize)] = &[
     ("STOCK.RESERVE k o 2 EX 60 PARTIAL FOR user u region r", 4),
     ("STOCK.RESERVE k o 2 PX 60000", 4),

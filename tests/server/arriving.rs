@@ -1,4 +1,5 @@
-//! A pool that arrives in pieces, between two of them: it is part of the data set, wherever that goes.
+//! A pool that arrives in pieces, between two of them: it is part of the data set, wherever that
+//! goes.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,8 @@ use testkit::args;
 use testkit::client::encode;
 use testkit::{info, stock_info, Client, Server};
 
-/// A pool of many pieces as an append-only file without RDB preamble holds it, command by command, and its digest.
+/// A pool of many pieces as an append-only file without RDB preamble holds it, command by command,
+/// and its digest.
 fn pieces() -> (Vec<Vec<Vec<u8>>>, String) {
     let server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
     let mut c = server.client();
@@ -262,7 +264,8 @@ fn it_is_copied_weighed_and_freed() {
     assert_eq!(info(&mut c, "keyspace")["db0"].split(',').next(), Some("keys=1"));
 }
 
-/// Puts a body back into the frame of a DUMP: the version of the RDB and a checksum nobody looks at.
+/// Puts a body back into the frame of a DUMP: the version of the RDB and a checksum nobody looks
+/// at.
 fn framed(body: &[u8], payload: &[u8]) -> Vec<u8> {
     [body, &payload[payload.len() - 10..]].concat()
 }

@@ -1,4 +1,5 @@
-//! What INFO says of event streams: how many there are, the longest, and the longest backlog of a group of readers.
+//! What INFO says of event streams: how many there are, the longest, and the longest backlog of a
+//! group of readers.
 
 use std::collections::HashMap;
 
@@ -134,7 +135,8 @@ fn names_are_escaped() {
     assert_eq!(info(&mut c, "stock")["stock_pools"], "1");
 }
 
-/// Looking changes nothing: no key, no file, no miss, no error. It counts as a call of XINFO and a hit.
+/// Looking changes nothing: no key, no file, no miss, no error. It counts as a call of XINFO and a
+/// hit.
 #[test]
 fn looking_leaves_no_trace() {
     let server = Server::with(&["--appendonly", "yes", "--save", "3600 1"]);

@@ -1,5 +1,5 @@
-//! Many orders in one call: each is answered as by a call of its own; in the log, on replicas and in the stream there is all
-//! of the call or nothing.
+//! Many orders in one call: each is answered as by a call of its own; in the log, on replicas and
+//! in the stream there is all of the call or nothing.
 
 use testkit::{now_ms, pass, stock_info, Client, Events, Server, Value};
 

@@ -1,5 +1,5 @@
-//! Client-side caching (`CLIENT TRACKING`): which changes of an answer are pushed, and which are not, as docs/guides/clients.md
-//! says.
+//! Client-side caching (`CLIENT TRACKING`): which changes of an answer are pushed, and which are
+//! not, as docs/guides/clients.md says.
 
 use testkit::{now_ms, pass, wait_until, Client, Server};
 
@@ -63,7 +63,8 @@ fn forgetting_is_not_pushed() {
     cache.expect("STOCK.ORDER k o", "nil");
 }
 
-/// A hold that falls due while nothing may be written changes AVAILABLE without a push, until it can be expired.
+/// A hold that falls due while nothing may be written changes AVAILABLE without a push, until it
+/// can be expired.
 #[test]
 fn a_due_hold_is_pushed_when_it_expires() {
     let server = Server::start();

@@ -1,4 +1,5 @@
-//! Orders in several pools at once: all or none, in memory, in the log, on the replicas, and for the rights of a user.
+//! Orders in several pools at once: all or none, in memory, in the log, on the replicas, and for
+//! the rights of a user.
 
 use std::collections::BTreeSet;
 
@@ -193,7 +194,8 @@ fn setting(server: &Server) {
          STOCK.RELEASE b mixed => [OK, *]
          STOCK.MRESERVE big 2 a b QTY 90 5 PX 10 => [OK, *]",
     );
-    // The due holds come back before the test begins, so that no refused call is the one that returns them.
+    // The due holds come back before the test begins, so that no refused call is the one that
+    // returns them.
     pass(now_ms() + 10);
     c.say("STOCK.MRESERVE expired 2 a b QTY 1 1 PX 10");
     pass(now_ms() + 10);
@@ -335,7 +337,8 @@ fn due_holds_come_back_in_every_pool() {
     assert_eq!(digests(&mut replica.client(), &["a", "b"]), digests(&mut c, &["a", "b"]));
 }
 
-/// Wherever the log breaks off inside a cart, the cart is not there at all; with its last byte it is there as a whole.
+/// Wherever the log breaks off inside a cart, the cart is not there at all; with its last byte it
+/// is there as a whole.
 #[test]
 fn a_log_cut_inside_a_cart() {
     let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
@@ -688,8 +691,8 @@ fn replicas_and_logs_follow_carts() {
     }
 }
 
-/// One history of made-up calls until it has so many carts: model and server answer the same, and what is refused leaves
-/// all pools as they were.
+/// One history of made-up calls until it has so many carts: model and server answer the same, and
+/// what is refused leaves all pools as they were.
 fn compare(seed: u64, carts: usize) -> Option<usize> {
     let server = Server::at_time(START_MS, &["--appendonly", "yes"])?;
     let mut c = server.client();

@@ -1,5 +1,5 @@
-//! Everything at once: keys that move while their holds fall due, rewrites and transfers under load, failovers under load,
-//! and servers that refuse writes for a while.
+//! Everything at once: keys that move while their holds fall due, rewrites and transfers under
+//! load, failovers under load, and servers that refuse writes for a while.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,5 @@
-//! The server's clock, which the test moves, is the one that commands go by. What they make of time is in `tests/model`.
+//! The server's clock, which the test moves, is the one that commands go by. What they make of time
+//! is in `tests/model`.
 
 use testkit::{stock_info, Client, Server};
 
@@ -50,7 +51,8 @@ fn deadlines_to_the_millisecond() {
     c.verify("k");
 }
 
-/// The clock steps back behind a deadline that a write has already honoured: what is over stays over.
+/// The clock steps back behind a deadline that a write has already honoured: what is over stays
+/// over.
 #[test]
 fn expired_stays_expired() {
     let Some((server, mut c)) = server(MONDAY) else {

@@ -1,11 +1,13 @@
-//! Holds come back by themselves: without traffic, wherever the pool has gone, whoever is the primary.
+//! Holds come back by themselves: without traffic, wherever the pool has gone, whoever is the
+//! primary.
 
 use std::time::{Duration, Instant};
 
 use testkit::args;
 use testkit::{info, now_ms, pass, stock_info, wait_until, Client, Events, Server};
 
-/// Makes a new pool `k` with one hold of 4 units that falls due in `ms`; answers the deadline and the digest.
+/// Makes a new pool `k` with one hold of 4 units that falls due in `ms`; answers the deadline and
+/// the digest.
 fn held(c: &mut Client, ms: i64) -> (i64, String) {
     c.expect("DEL k", "*");
     c.expect("STOCK.SET k 10", "OK");
@@ -13,7 +15,8 @@ fn held(c: &mut Client, ms: i64) -> (i64, String) {
     (deadline, c.digest("k"))
 }
 
-/// Waits until the units of a hold have come back without a write of ours: only then the value has changed.
+/// Waits until the units of a hold have come back without a write of ours: only then the value has
+/// changed.
 #[track_caller]
 fn comes_back(c: &mut Client, key: &str, held: &str) {
     wait_until("the hold comes back by itself", || c.digest(key) != held);
@@ -149,7 +152,8 @@ fn after_rename_copy_move_and_swap() {
     }
 }
 
-/// In a transaction, where Valkey 9.1 tells of an arrival in another database as if it were in the client's.
+/// In a transaction, where Valkey 9.1 tells of an arrival in another database as if it were in the
+/// client's.
 #[test]
 fn after_copy_and_move_in_a_transaction() {
     let server = Server::start();
@@ -232,8 +236,8 @@ fn a_replica_does_not_expire_by_itself() {
     r.verify("k");
 }
 
-/// A replica that is promoted, since its primary died with a hold that falls due in `ms`: the hold's deadline, and the
-/// digest of its pool `k`.
+/// A replica that is promoted, since its primary died with a hold that falls due in `ms`: the
+/// hold's deadline, and the digest of its pool `k`.
 fn promoted(arguments: &[&str], ms: i64) -> (Server, i64, String) {
     let mut primary = Server::on_port(&[]);
     let replica = Server::replica_of(&primary, arguments);
@@ -254,7 +258,8 @@ fn after_a_promotion() {
     assert!(now_ms() >= deadline);
 }
 
-/// A failover that has to wait for its replica pauses writes; holds that fall due meanwhile do no harm.
+/// A failover that has to wait for its replica pauses writes; holds that fall due meanwhile do no
+/// harm.
 #[test]
 fn during_a_failover() {
     let a = Server::on_port(&[]);
@@ -312,7 +317,8 @@ fn during_a_shutdown() {
     comes_back(&mut a.client(), "k", &digest);
 }
 
-/// After a promotion or a restart no hold becomes due for a while: lost confirmations can be repeated.
+/// After a promotion or a restart no hold becomes due for a while: lost confirmations can be
+/// repeated.
 #[test]
 fn the_grace_after_a_restart() {
     let mut server = Server::with(&["--stock.failover-grace-ms", "2500", "--appendonly", "yes"]);
@@ -396,8 +402,8 @@ fn release_within_the_grace() {
     r.verify("k");
 }
 
-/// How long the server worked until it had answered a PING, for several PINGs. The time that other processes took from it
-/// does not count: it says something about the machine only.
+/// How long the server worked until it had answered a PING, for several PINGs. The time that other
+/// processes took from it does not count: it says something about the machine only.
 fn pings(server: &Server, c: &mut Client, count: usize) -> Vec<Duration> {
     let one = |_| {
         let before = server.worked();
@@ -407,7 +413,8 @@ fn pings(server: &Server, c: &mut Client, count: usize) -> Vec<Duration> {
     (0..count).map(one).collect()
 }
 
-/// Holds of a whole flash sale fall due in the same moment, and the server answers as if nothing were.
+/// Holds of a whole flash sale fall due in the same moment, and the server answers as if nothing
+/// were.
 #[test]
 fn two_hundred_thousand_at_once() {
     const HOLDS: usize = 200_000;

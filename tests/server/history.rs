@@ -1,4 +1,5 @@
-//! A random history over a few pools: what persistence and replication must carry over without a loss.
+//! A random history over a few pools: what persistence and replication must carry over without a
+//! loss.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -9,7 +10,8 @@ pub const POOLS: [&str; 3] = ["p0", "p1", "p2"];
 
 pub struct History {
     rng: SmallRng,
-    /// Holds shorter than this do not occur: tests that compare digests want none to fall due meanwhile.
+    /// Holds shorter than this do not occur: tests that compare digests want none to fall due
+    /// meanwhile.
     shortest_ms: i64,
 }
 

@@ -59,7 +59,8 @@ fn in_a_script() {
     c.verify("k");
 }
 
-/// Within a script or a transaction time stands still: what was held when it began is held until it ends.
+/// Within a script or a transaction time stands still: what was held when it began is held until it
+/// ends.
 #[test]
 fn a_hold_in_a_long_script() {
     let server = Server::start();
@@ -107,7 +108,8 @@ fn shapes_of_both_protocols() {
     }
     two.expect("STOCK.SET k 10", "OK");
     assert_eq!(two.last_raw(), b"+OK\r\n");
-    // A status word is a bulk string: some libraries show a simple string as `true` or as an object.
+    // A status word is a bulk string: some libraries show a simple string as `true` or as an
+    // object.
     two.say("STOCK.SET s 1");
     let words = [
         ("STOCK.RESERVE s o 1", "OK"),

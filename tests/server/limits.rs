@@ -2,7 +2,8 @@
 
 use testkit::{now_ms, pass, Client, Server};
 
-/// Lets a quarter of an hour that is nearly over pass, so that no calendar window ends inside a test.
+/// Lets a quarter of an hour that is nearly over pass, so that no calendar window ends inside a
+/// test.
 fn avoid_the_end_of_a_window() {
     let left = 900_000 - now_ms() % 900_000;
     if left < 5_000 {
@@ -38,7 +39,8 @@ fn the_time_zone_is_fixed_into_the_limit() {
     assert_eq!(tz(&mut c), ["+05:30", "+18:00"]);
 }
 
-/// A named zone: shown as it is written in the tables, kept by file and log, in the policy, and unknown ones refused.
+/// A named zone: shown as it is written in the tables, kept by file and log, in the policy, and
+/// unknown ones refused.
 #[test]
 fn limits_follow_the_clocks_of_a_zone() {
     let server = Server::with(&["--stock.timezone", "europe/berlin", "--appendonly", "yes"]);

@@ -25,7 +25,8 @@ fn a_type_of_its_own() {
     c.expect("EXISTS k", "0");
 }
 
-/// With the memory full, what takes units is refused, and what finishes an order or gives units back goes on.
+/// With the memory full, what takes units is refused, and what finishes an order or gives units
+/// back goes on.
 #[test]
 fn when_memory_is_full() {
     let server = Server::start();

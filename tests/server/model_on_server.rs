@@ -41,7 +41,8 @@ pub fn shown(argv: &[Vec<u8>]) -> String {
     words.join(" ")
 }
 
-/// Reloads or rewrites everything now and then: what is loaded must go on as if nothing had happened.
+/// Reloads or rewrites everything now and then: what is loaded must go on as if nothing had
+/// happened.
 pub fn interrupt(c: &mut Client, n: usize) {
     match n % 3 {
         0 => c.expect("DEBUG RELOAD", "OK"),
@@ -50,8 +51,8 @@ pub fn interrupt(c: &mut Client, n: usize) {
     };
 }
 
-/// Client libraries turn status replies into `true` or into objects, so that a refusal would read as
-/// success: the first word of an array is a bulk string.
+/// Client libraries turn status replies into `true` or into objects, so that a refusal would read
+/// as success: the first word of an array is a bulk string.
 fn only_ok_is_a_status(answer: &Value) -> bool {
     let holds_none = |items: &[Value]| items.iter().all(|item| !matches!(item, Value::Status(_)));
     match answer {

@@ -1,4 +1,5 @@
-//! Keyspace notifications: one per change, of the class of modules, and one more for each edge that was crossed.
+//! Keyspace notifications: one per change, of the class of modules, and one more for each edge that
+//! was crossed.
 
 use testkit::{now_ms, pass, Client, Events, Server};
 

@@ -1,4 +1,5 @@
-//! What is written is what is read again: RDB, AOF in both forms, DUMP and its kin; and damage is refused.
+//! What is written is what is read again: RDB, AOF in both forms, DUMP and its kin; and damage is
+//! refused.
 
 use crate::history::{digests, History, POOLS};
 use testkit::args;
@@ -213,7 +214,8 @@ fn a_copy_has_its_events_off() {
     c.expect_pool("twin", "safety=2 on_hand=10");
 }
 
-/// Puts a body back into the frame of a DUMP: the version of the RDB and a checksum nobody looks at.
+/// Puts a body back into the frame of a DUMP: the version of the RDB and a checksum nobody looks
+/// at.
 fn framed(body: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut whole = body.to_vec();
     whole.extend_from_slice(&payload[payload.len() - 10..]);

@@ -280,8 +280,8 @@ fn limits_and_policy_are_one() {
     assert_eq!(policy(&mut c, "a")["limits"][0]["overrides"][0]["for"], json!(["*", "u"]));
 }
 
-/// The policy in force when a hold was made decided its deadline; the one in force when an order finished decides
-/// how long it is remembered.
+/// The policy in force when a hold was made decided its deadline; the one in force when an order
+/// finished decides how long it is remembered.
 #[test]
 fn hold_and_retain_of_the_pool() {
     let server = Server::start();
@@ -389,7 +389,8 @@ fn safety_is_never_sold() {
     c.verify("k");
 }
 
-/// As languages write JSON that have one kind of number, or no empty array; and there and back through a script.
+/// As languages write JSON that have one kind of number, or no empty array; and there and back
+/// through a script.
 #[test]
 fn other_ways_to_write_json() {
     let server = Server::start();
@@ -410,7 +411,8 @@ fn other_ways_to_write_json() {
     assert!(c.say("STOCK.LIMITS k").to_string().contains("user/life/units, max, 3"));
 }
 
-/// What nobody says twice the same way: what a patch leaves, what it may not have, and how many limits it may make.
+/// What nobody says twice the same way: what a patch leaves, what it may not have, and how many
+/// limits it may make.
 #[test]
 fn a_patch_of_a_policy() {
     let server = Server::with(&["--appendonly", "yes"]);

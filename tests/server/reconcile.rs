@@ -86,8 +86,9 @@ fn epochs_that_ended_are_known() {
         let expected = if n < 1 { "[UNKNOWN, k]" } else { "[OK, 0, 982, 982]" };
         c.expect(&format!("STOCK.RECONCILE k {on_shelf} AFTER {epoch} {seq} {out}"), expected);
         if n >= 1 {
-            // The database has seen 3 more of them than this epoch has here, by which 5 units left: lost in a failover. They
-            // stay in the database, and counting begins where the epoch ends here.
+            // The database has seen 3 more of them than this epoch has here, by which 5 units left:
+            // lost in a failover. They stay in the database, and counting begins where the epoch
+            // ends here.
             let (seq, out): (i64, i64) = (seq.parse().expect("a number"), out.parse().expect("a number"));
             let lost = format!("STOCK.RECONCILE k {} AFTER {epoch} {} {} DRYRUN", on_shelf - 5, seq + 3, out + 5);
             c.expect(&lost, "[OK, -5, 977, 977]");

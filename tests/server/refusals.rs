@@ -1,5 +1,5 @@
-//! A refused call leaves no trace: no change of the value, no byte in the AOF or to the replicas, no event, no
-//! disturbed WATCH.
+//! A refused call leaves no trace: no change of the value, no byte in the AOF or to the replicas,
+//! no event, no disturbed WATCH.
 
 use testkit::{now_ms, pass, Events, Server, Value};
 
@@ -150,7 +150,8 @@ fn setting(server: &Server) {
          STOCK.CONFIRM k partly => [OK, *]
          STOCK.RETURN k partly QTY 1 TOKEN t => [OK, *]",
     );
-    // The due hold comes back before the test begins, so that no refused call is the one that returns it.
+    // The due hold comes back before the test begins, so that no refused call is the one that
+    // returns it.
     pass(now_ms().max(before) + 11);
     c.say("STOCK.SWEEP k");
     c.expect("STOCK.SWEEP k", "0");
@@ -250,7 +251,8 @@ fn a_change_leaves_its_traces() {
     }
 }
 
-/// Due holds come back before the call is decided: that is a change of its own, also when the call is refused.
+/// Due holds come back before the call is decided: that is a change of its own, also when the call
+/// is refused.
 #[test]
 fn due_holds_are_a_change_of_their_own() {
     let server = Server::on_port(&["--appendonly", "yes"]);

@@ -1,5 +1,5 @@
-//! Orders that take the place of others, on real servers: no moment in between, no trace of a refusal, in the log, on replicas and
-//! in the stream.
+//! Orders that take the place of others, on real servers: no moment in between, no trace of a
+//! refusal, in the log, on replicas and in the stream.
 
 use std::sync::Barrier;
 
@@ -135,7 +135,8 @@ fn a_refused_replacement_leaves_the_old_order_as_it_was() {
         assert_eq!((digests(&mut c, &pools), server.aof_bytes(), server.offset()), before, "{line} left a trace");
         assert_eq!(events.take(&server), [""; 0], "{line} was announced");
     }
-    // A login with a basket that the user may not have beside what is held: the guest keeps the basket.
+    // A login with a basket that the user may not have beside what is held: the guest keeps the
+    // basket.
     c.script(
         "STOCK.SET m 2
          STOCK.RESERVE m mine 1 FOR user u => [OK, *]
@@ -148,7 +149,8 @@ fn a_refused_replacement_leaves_the_old_order_as_it_was() {
     );
 }
 
-/// Two checkouts of one basket that log in at the same moment: one takes its place, the other is a plain one.
+/// Two checkouts of one basket that log in at the same moment: one takes its place, the other is a
+/// plain one.
 #[test]
 fn two_orders_replace_the_same_one_at_once() {
     let server = Server::start();
@@ -184,7 +186,8 @@ fn two_orders_replace_the_same_one_at_once() {
     }
 }
 
-/// Wherever the log breaks off inside a replacement, the old order stands and the new one is not there.
+/// Wherever the log breaks off inside a replacement, the old order stands and the new one is not
+/// there.
 #[test]
 fn a_log_cut_inside_a_replacement() {
     let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
@@ -193,7 +196,8 @@ fn a_log_cut_inside_a_replacement() {
     cut_inside(&mut server, MOVE, &NIGHTS);
 }
 
-/// The old hold is past its deadline, but the background has not come by: its units go to the new order.
+/// The old hold is past its deadline, but the background has not come by: its units go to the new
+/// order.
 #[test]
 fn a_hold_that_is_due_is_replaced() {
     let server = Server::with(&["--appendonly", "yes"]);

@@ -25,7 +25,8 @@ fn replicas_follow_a_random_history() {
     assert_eq!(stock_info(&mut r, "divergences"), 0);
 }
 
-/// A replica that comes later gets everything by a full transfer, and one that was cut off by the backlog.
+/// A replica that comes later gets everything by a full transfer, and one that was cut off by the
+/// backlog.
 #[test]
 fn full_and_partial_transfers() {
     let primary = Server::on_port(&[]);
@@ -69,7 +70,8 @@ fn epochs(c: &mut Client) -> Vec<String> {
     POOLS.iter().map(|pool| c.get(pool, "epoch")).collect()
 }
 
-/// Promotion changes nothing; the first change after it opens a new epoch in its pool, and only there.
+/// Promotion changes nothing; the first change after it opens a new epoch in its pool, and only
+/// there.
 #[test]
 fn promotion_opens_a_new_epoch() {
     let mut primary = Server::on_port(&[]);
@@ -308,7 +310,8 @@ fn wait_after_confirm() {
     assert_eq!(replica.client().order("k", "o", "state"), "confirmed");
 }
 
-/// WAIT inside a MULTI proves nothing on newer servers: docs/guides/clients.md says so, and gives the line that works.
+/// WAIT inside a MULTI proves nothing on newer servers: docs/guides/clients.md says so, and gives
+/// the line that works.
 #[test]
 fn wait_in_a_transaction_proves_nothing() {
     let primary = Server::on_port(&[]);

@@ -1,5 +1,6 @@
-//! While nobody listens nothing is written down for replication. Whoever begins to listen misses nothing: an append-only file that
-//! is switched on, a replica that attaches, each in the middle of sales.
+//! While nobody listens nothing is written down for replication. Whoever begins to listen misses
+//! nothing: an append-only file that is switched on, a replica that attaches, each in the middle of
+//! sales.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

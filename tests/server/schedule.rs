@@ -1,4 +1,5 @@
-//! Sale windows on a real server: what is announced without traffic, on replicas, after restarts, while writes are paused.
+//! Sale windows on a real server: what is announced without traffic, on replicas, after restarts,
+//! while writes are paused.
 
 use testkit::args;
 use testkit::{info, now_ms, pass, wait_until, Client, Events, Server};

@@ -1,5 +1,6 @@
-//! Selling as only a server shows it: deadlines by its clock and parameters, the words of a CONFLICT, crowds. What
-//! each call answers in each state, and which answer wins where several apply, is in `tests/model`.
+//! Selling as only a server shows it: deadlines by its clock and parameters, the words of a
+//! CONFLICT, crowds. What each call answers in each state, and which answer wins where several
+//! apply, is in `tests/model`.
 
 use testkit::args;
 use testkit::{now_ms, status_word, Server, Value};
@@ -124,7 +125,8 @@ fn missing_pools_are_named() {
     );
 }
 
-/// Syntax and bounds are judged before the key is opened. What comes behind that is in `tests/model`.
+/// Syntax and bounds are judged before the key is opened. What comes behind that is in
+/// `tests/model`.
 #[test]
 fn a_wrong_quantity_is_found_before_a_wrong_type() {
     let server = Server::start();

@@ -1,5 +1,5 @@
-//! What shifts between the buckets of a sharded pool, on a real server: kept, replicated and published; refused calls
-//! leave no trace.
+//! What shifts between the buckets of a sharded pool, on a real server: kept, replicated and
+//! published; refused calls leave no trace.
 
 use testkit::args;
 use testkit::{now_ms, Client, Events, Server};

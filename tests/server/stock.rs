@@ -1,4 +1,5 @@
-//! Stock as a server keeps it: tokens of any bytes, epochs, a long sweep. The rules are in `tests/model`.
+//! Stock as a server keeps it: tokens of any bytes, epochs, a long sweep. The rules are in
+//! `tests/model`.
 
 use testkit::args;
 use testkit::{now_ms, pass, status_word, Server};

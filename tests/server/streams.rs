@@ -111,8 +111,8 @@ fn one_entry_for_each_change(story: &str, first_changes: &str) {
     c.verify("k");
 }
 
-/// Who and why, in the entry of the change and in no other one; what a change of policy changed. The same on a replica and from
-/// the log.
+/// Who and why, in the entry of the change and in no other one; what a change of policy changed.
+/// The same on a replica and from the log.
 #[test]
 fn notes_and_what_a_policy_changes() {
     let primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "{k}ev"]);
@@ -195,8 +195,9 @@ fn notes_and_what_a_policy_changes() {
     assert_eq!((digests(&mut c), whole(&mut c, "{k}ev")), (held, told));
 }
 
-/// The format changes with a policy, from its own entry on; on a replica, from the log and after a load as on the primary, also
-/// where a hold expires in the call that changes it. Any bytes can be read back.
+/// The format changes with a policy, from its own entry on; on a replica, from the log and after a
+/// load as on the primary, also where a hold expires in the call that changes it. Any bytes can be
+/// read back.
 #[test]
 fn the_format_changes_with_the_policy() {
     let server = Server::on_port(&["--appendonly", "yes", "--stock.events", "ev"]);
@@ -285,7 +286,8 @@ fn refusals_tell_nothing() {
     }
 }
 
-/// Due holds are told of one by one, then what the call did; a call that is then refused has told of them all the same.
+/// Due holds are told of one by one, then what the call did; a call that is then refused has told
+/// of them all the same.
 #[test]
 fn due_holds_are_told_of() {
     let server = Server::start();
@@ -313,7 +315,8 @@ fn due_holds_are_told_of() {
     assert_eq!(entries(&mut c, "ev")[5], last);
 }
 
-/// The same entries with the same ids on a replica, after both kinds of append-only file, and after an RDB file.
+/// The same entries with the same ids on a replica, after both kinds of append-only file, and after
+/// an RDB file.
 #[test]
 fn every_side_has_the_same_stream() {
     for preamble in ["yes", "no"] {
@@ -381,7 +384,8 @@ fn a_load_begins_a_new_epoch() {
     assert_ne!(told[1]["epoch"], told[2]["epoch"]);
 }
 
-/// A stream that takes no entry never fails the sale: the gap in seq shows it, and the replica has the same gap.
+/// A stream that takes no entry never fails the sale: the gap in seq shows it, and the replica has
+/// the same gap.
 #[test]
 fn a_stream_that_takes_nothing() {
     let primary = Server::on_port(&[]);
@@ -518,7 +522,8 @@ fn the_stream_needs_a_permission() {
     let before = c.digest("sku:1");
     let policy = |stream: &str| format!(r#"STOCK.SETPOLICY sku:1 {{"events":"{stream}"}}"#);
     for (user, stream, answer) in
-        // Command and key must be allowed together: `split` may do all, and touch `theirs`, but not both.
+        // Command and key must be allowed together: `split` may do all, and touch `theirs`, but not
+        // both.
         [("shop", "theirs"), ("reader", "mine"), ("writer", "theirs"), ("split", "theirs")]
                 .map(|(u, s)| (u, s, "-NOPERM*"))
     {
@@ -553,7 +558,8 @@ fn the_stream_needs_a_permission() {
     c.expect(&policy(&"x".repeat(513)), "-ERR*");
 }
 
-/// Readers that wait are served in the moment of the sale; WATCH on the stream sees it; so do keyspace notifications.
+/// Readers that wait are served in the moment of the sale; WATCH on the stream sees it; so do
+/// keyspace notifications.
 #[test]
 fn the_stream_is_an_ordinary_one() {
     let server = Server::start();

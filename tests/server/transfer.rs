@@ -1,4 +1,5 @@
-//! TRANSFER on real servers: both pools or neither, in the log, on replicas and in the stream; many at once.
+//! TRANSFER on real servers: both pools or neither, in the log, on replicas and in the stream; many
+//! at once.
 
 use std::sync::Barrier;
 

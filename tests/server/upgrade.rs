@@ -1,9 +1,11 @@
-//! Data sets that other builds wrote: an older one's is read pool by pool as it was, a newer one's stops the server.
+//! Data sets that other builds wrote: an older one's is read pool by pool as it was, a newer one's
+//! stops the server.
 //!
-//! `tests/golden/upgrade-vN.rdb.gz` is what Redis 7.0.15 saved with a module of encoding version N: 1,000 random pools, and
-//! what that module said of each (`DEBUG DIGEST-VALUE` and `STOCK.GET`, in the hash `said`). `upgrade-vN.aof.gz` is an
-//! append-only file of 60 such pools, commands only. Version 1 is the build 906ba86, version 2 the build 0d0e170.
-//! [`write_the_files`] says how they are made; the files of a version that was released stay as they are.
+//! `tests/golden/upgrade-vN.rdb.gz` is what Redis 7.0.15 saved with a module of encoding version N:
+//! 1,000 random pools, and what that module said of each (`DEBUG DIGEST-VALUE` and `STOCK.GET`, in
+//! the hash `said`). `upgrade-vN.aof.gz` is an append-only file of 60 such pools, commands only.
+//! Version 1 is the build 906ba86, version 2 the build 0d0e170. [`write_the_files`] says how they
+//! are made; the files of a version that was released stay as they are.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -83,7 +85,8 @@ fn with_rdb(version: i32) {
     };
     let mut c = server.client().resp3();
     let keys = compare(&mut c, IN_RDB);
-    // They go on: holds fall due, goods come, orders are placed; and the newest encoding keeps them all.
+    // They go on: holds fall due, goods come, orders are placed; and the newest encoding keeps them
+    // all.
     server.set_clock(END_MS + 3_600_000);
     let mut calls: Vec<Vec<String>> = Vec::new();
     for key in &keys {
@@ -160,7 +163,8 @@ fn a_snapshot_of_a_newer_module_stops_the_server() {
     c.expect("STOCK.SET k 10", "OK*");
     c.expect("SAVE", "OK");
     let mut rdb = fs::read(server.dir().join("dump.rdb")).expect("the snapshot");
-    // The value's type: 0x81, then an id of 64 bits, of which the last ten are the version of the encoding.
+    // The value's type: 0x81, then an id of 64 bits, of which the last ten are the version of the
+    // encoding.
     let payload = c.call(&["DUMP", "k"]).bytes().to_vec();
     let id = payload[1..10].to_vec();
     assert_eq!((id[0], id[8]), (0x81, VERSION as u8), "a module's value");
@@ -180,7 +184,8 @@ fn a_snapshot_of_a_newer_module_stops_the_server() {
     assert!(log.contains(&line), "{log}");
 }
 
-/// The same for what was sold since the snapshot: an effect that cannot be read is a sale that would be lost.
+/// The same for what was sold since the snapshot: an effect that cannot be read is a sale that
+/// would be lost.
 #[test]
 fn an_append_only_file_of_a_newer_module_stops_the_server() {
     let server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--appendfsync", "always"]);
@@ -201,7 +206,8 @@ fn an_append_only_file_of_a_newer_module_stops_the_server() {
         let log = Server::refuses(&["--dir", dir.path().to_str().expect("a path"), "--appendonly", "yes"]);
         assert!(log.contains(line), "{log}");
     };
-    // A change that only a newer module of the same encoding knows: its number is behind the version, the time and the count.
+    // A change that only a newer module of the same encoding knows: its number is behind the
+    // version, the time and the count.
     let code = version + 1 + varint(&aof[version + 1..]) + varint(&aof[version + 1 + varint(&aof[version + 1..])..]);
     let known = std::mem::replace(&mut aof[code], 0x7f);
     refused(&aof, "an effect cannot be read: ");
@@ -211,7 +217,8 @@ fn an_append_only_file_of_a_newer_module_stops_the_server() {
     refused(&aof, &format!("encoding version {newer}; this module reads up to version {VERSION}: load a newer module"));
 }
 
-/// A file that was rewritten holds pools in pieces: one that cannot be read is a pool that would be lost.
+/// A file that was rewritten holds pools in pieces: one that cannot be read is a pool that would be
+/// lost.
 #[test]
 fn a_rewritten_file_with_a_piece_that_cannot_be_read_stops_the_server() {
     let mut server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--appendfsync", "always"]);
@@ -274,7 +281,8 @@ fn varint(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| byte & 0x80 == 0).expect("its end") + 1
 }
 
-/// A replica that is older than its primary cannot stop what has happened: it says so, and counts it.
+/// A replica that is older than its primary cannot stop what has happened: it says so, and counts
+/// it.
 #[test]
 fn effects_of_a_newer_primary_are_named() {
     let source = Server::start();
@@ -292,8 +300,9 @@ fn effects_of_a_newer_primary_are_named() {
     c.verify("k");
 }
 
-/// A slot moves to a newer primary: its replica would go on without the pool, until it is promoted. It ends; nothing of the piece
-/// is in its file, and once it is started again it copies what the primary has.
+/// A slot moves to a newer primary: its replica would go on without the pool, until it is promoted.
+/// It ends; nothing of the piece is in its file, and once it is started again it copies what the
+/// primary has.
 #[test]
 fn a_replica_that_gets_a_piece_of_a_newer_primary_ends() {
     let source = Server::start();
@@ -320,7 +329,8 @@ fn a_replica_that_gets_a_piece_of_a_newer_primary_ends() {
     assert_eq!(stock_info(&mut c, "divergences"), 0);
 }
 
-/// Says to a replica what a primary of a later version would say: a snapshot, then one command. Each connection gets the next.
+/// Says to a replica what a primary of a later version would say: a snapshot, then one command.
+/// Each connection gets the next.
 struct NewerPrimary {
     port: u16,
 }
@@ -356,7 +366,8 @@ impl NewerPrimary {
     }
 }
 
-/// Writes the files of the module in `STOCK_MODULE`, or of this build, whose version is named: `STOCK_WRITE_UPGRADE=2 cargo test
+/// Writes the files of the module in `STOCK_MODULE`, or of this build, whose version is named:
+/// `STOCK_WRITE_UPGRADE=2 cargo test
 /// --workspace --test server upgrade::write -- --ignored`. For version 1 the module of 906ba86 was given; what it does not
 /// know it refuses.
 #[test]
@@ -389,7 +400,8 @@ struct Growing {
     now_ms: i64,
 }
 
-/// So many pools, two of each seed, that have seen some sixty calls each; and what this server says of them.
+/// So many pools, two of each seed, that have seen some sixty calls each; and what this server says
+/// of them.
 fn grow(server: &Server, count: usize) {
     let mut c = server.client().resp3();
     let profile = Profile { steps_back: false, backlogs: false, ..Profile::default() };

@@ -1,7 +1,7 @@
 //! No circle between the files of a crate: a reader can start at the bottom and never goes round.
 //!
-//! Reads the paths that begin with `crate::`, `super::` or the name of a child module, also in groups
-//! (`super::{a, b::c}`). The tests at the end of a file may use anything.
+//! Reads the paths that begin with `crate::`, `super::` or the name of a child module, also in
+//! groups (`super::{a, b::c}`). The tests at the end of a file may use anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -150,7 +150,8 @@ fn tokens(code: &str) -> Vec<String> {
     tokens
 }
 
-/// A circle, if there is one: what uses nothing of the rest is taken away until only circles are left.
+/// A circle, if there is one: what uses nothing of the rest is taken away until only circles are
+/// left.
 fn circle(mut uses: Uses) -> Option<Vec<Module>> {
     loop {
         let left: BTreeSet<Module> = uses.keys().cloned().collect();

@@ -1,4 +1,5 @@
-//! The project keeps its own rules: layers, one table of commands, no file that must be scrolled for minutes.
+//! The project keeps its own rules: layers, one table of commands, no file that must be scrolled
+//! for minutes.
 
 mod circles;
 mod commands_page;
@@ -94,7 +95,8 @@ fn the_reference_model_shares_no_code_with_the_core() {
     }
 }
 
-/// A file that two crates include is compiled twice and belongs to nobody: what crates share is in testkit.
+/// A file that two crates include is compiled twice and belongs to nobody: what crates share is in
+/// testkit.
 #[test]
 fn no_crate_includes_a_file_of_another() {
     for below in ["src", "tests", "testkit", "bench", "campaign", "demo", "fuzz/fuzz_targets", "ledger"] {
@@ -131,7 +133,8 @@ fn names_are_unique_and_arities_fit_the_arguments() {
             (Some(_), _) => 2,
         });
         let least = 1 + required.sum::<i32>();
-        // EX 1 and the like: one of several pairs, of which DOCS sees one argument, or none where each is optional.
+        // EX 1 and the like: one of several pairs, of which DOCS sees one argument, or none where
+        // each is optional.
         let slack = i32::from(["STOCK.EXTEND", "STOCK.MEXTEND", "STOCK.LOAD", "STOCK.SCHEDULE"].contains(&spec.name));
         let arity = spec.arity.abs();
         assert!(arity == least || arity == least + slack, "{}: arity {arity}, arguments {least}", spec.name);

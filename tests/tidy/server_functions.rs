@@ -1,4 +1,5 @@
-//! The functions of the server that `src/redis` calls without a check are those that it checks at load.
+//! The functions of the server that `src/redis` calls without a check are those that it checks at
+//! load.
 
 use std::collections::BTreeSet;
 

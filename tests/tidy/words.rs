@@ -5,7 +5,17 @@ use super::sources;
 /// The folders that keep to all of it.
 const SRC: &[&str] = &["src"];
 /// The folders that keep to [`EVERYWHERE`] and to the length of comments.
-const OTHERS: &[&str] = &["bench/src", "campaign/src", "demo/src"];
+const OTHERS: &[&str] = &[
+    "ledger/src",
+    "stockctl/src",
+    "balance/src",
+    "shop/src",
+    "compare/src",
+    "testkit/src",
+    "bench/src",
+    "campaign/src",
+    "demo/src",
+];
 
 #[test]
 fn no_retired_word_and_no_long_line() {

@@ -140,6 +140,9 @@ func typed(method string, a args) stock.AnyCall {
 	case "mreturn":
 		return stock.ReturnCart(order, a.texts("keys"), a.is("keep_usage"), a.is("no_restock"))
 	case "set":
+		if policy := a.text("policy"); policy != "" {
+			return stock.Create(key, a.amount("on_hand"), policy, note)
+		}
 		return stock.Set(key, a.amount("on_hand"), a.text("only_if"), note)
 	case "add":
 		return stock.Add(key, a.n("delta"), a.text("token"), note)

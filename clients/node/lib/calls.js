@@ -159,10 +159,12 @@ export function refundCart(order, keys, options = {}) {
 // `note` says who and why: it is published with the change, in the pool's event stream, and kept nowhere else.
 
 /** Creates the pool, or corrects what is on hand (a number, or "UNLIMITED"). `onlyIf`: "NX" or "XX"; after a lost answer NX
- * may have been the call's own doing. Without it a repeat writes the number again: for quiet moments only. */
+ * may have been the call's own doing. Without it a repeat writes the number again: for quiet moments only. With NX, `policy`
+ * (JSON) is the pool's from its first moment on. */
 export function set(key, onHand, options = {}) {
   const words = ["STOCK.SET", key, onHand];
   flag(words, options.onlyIf, options.onlyIf);
+  option(words, "POLICY", options.policy);
   option(words, "NOTE", options.note);
   return make(words, key, a.done);
 }

@@ -266,10 +266,11 @@ final class Stock
 
     // `note` says who and why: it is published with the change, in the pool's event stream, and kept nowhere else.
 
-    /** Creates the pool, or corrects what is on hand. `onlyIf`: 'NX' or 'XX'. */
-    public function set(string $key, int|string $onHand, ?string $onlyIf = null, ?string $note = null): Answer
+    /** Creates the pool, or corrects what is on hand. `onlyIf`: 'NX' or 'XX'. With NX, `policy` (JSON) is the pool's from its first moment on. */
+    public function set(string $key, int|string $onHand, ?string $onlyIf = null, ?string $note = null, ?string $policy = null): Answer
     {
-        return $this->changed($key, ['STOCK.SET', $key, $onHand, ...($onlyIf === null ? [] : [$onlyIf])], $note);
+        $words = ['STOCK.SET', $key, $onHand, ...($onlyIf === null ? [] : [$onlyIf]), ...self::option('POLICY', $policy)];
+        return $this->changed($key, $words, $note);
     }
 
     /** A restock, or a write-off (negative). The token makes it repeatable. */

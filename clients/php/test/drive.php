@@ -66,7 +66,7 @@ function typed(Stock $stock, string $method, array $g): mixed
         'mrelease' => $stock->releaseCart($order, $keys),
         'mextend' => $stock->extendCart($order, $keys, $hold),
         'mreturn' => $stock->refundCart($order, $keys, ...$back),
-        'set' => $stock->set($key, $g['on_hand'], $g['only_if'] ?? null, $note),
+        'set' => $stock->set($key, $g['on_hand'], $g['only_if'] ?? null, $note, $g['policy'] ?? null),
         'add' => $stock->add($key, $g['delta'], $g['token'], $note),
         'transfer' => $stock->transfer($key, $g['to'], $quantity, $g['token'], $note),
         'reconcile' => $stock->reconcile($key, $g['on_hand'], isset($g['after']) ? array_values($g['after']) : null, $g['dry_run'] ?? false, $note),

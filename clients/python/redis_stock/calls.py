@@ -258,15 +258,18 @@ def refund_cart(
 
 
 def set_stock(
-    key: Bytes, on_hand: int | str, *, nx: bool = False, xx: bool = False, note: Optional[Bytes] = None
+    key: Bytes, on_hand: int | str, *, nx: bool = False, xx: bool = False, policy: Optional[str] = None,
+    note: Optional[Bytes] = None,
 ) -> Call[bool]:
     """Creates the pool, or corrects what is on hand ("UNLIMITED" too). False where NX or XX forbade it; after a lost answer
-    NX may have been the call's own doing."""
+    NX may have been the call's own doing. With NX, `policy` (JSON) is the pool's from its first moment on."""
     words = ["STOCK.SET", key, on_hand]
     if nx:
         words.append("NX")
     if xx:
         words.append("XX")
+    if policy is not None:
+        words += ("POLICY", policy)
     _note(words, note)
     return Call(words, key, a.done_or_not)
 

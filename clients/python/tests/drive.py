@@ -203,7 +203,7 @@ def make(method, g):
             return calls.refund_cart(order, keys, **refund)
         case "set":
             only_if = {g["only_if"].lower(): True} if "only_if" in g else {}
-            return calls.set_stock(key, g["on_hand"], **only_if, **note)
+            return calls.set_stock(key, g["on_hand"], **only_if, **some("policy"), **note)
         case "add":
             return calls.add(key, g["delta"], data(g["token"]), **note)
         case "transfer":

@@ -72,7 +72,7 @@ def typed(to, method, given)
   when "mreturn" then to.refund_cart(order, keys, **some.(:keep_usage, :no_restock))
   when "set"
     only_if = given.key?(:only_if) ? { given[:only_if].downcase.to_sym => true } : {}
-    to.set(key, given[:on_hand], **only_if, note: note)
+    to.set(key, given[:on_hand], **only_if, note: note, **some.(:policy))
   when "add" then to.add(key, given[:delta], given[:token], note: note)
   when "transfer" then to.transfer(key, given[:to], quantity, given[:token], note: note)
   when "reconcile" then to.reconcile(key, given[:on_hand], after: given[:after]&.values, note: note, **some.(:dry_run))

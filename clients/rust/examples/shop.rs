@@ -23,8 +23,8 @@ pub fn one_server(url: &str) -> redis::RedisResult<Stock> {
     Ok(Stock::new(ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?))
 }
 
-/// A connection to every node of a cluster; `url` is one of them. The library waits 1.3 s and longer after a TRYAGAIN, if it
-/// is not told otherwise.
+/// A connection to every node of a cluster; `url` is one of them. The library waits 1.3 s and
+/// longer after a TRYAGAIN, if it is not told otherwise.
 pub async fn cluster(url: &str, replicas: bool) -> redis::RedisResult<Stock> {
     let builder = ClusterClient::builder([url]).response_timeout(ANSWER).min_retry_wait(20).max_retry_wait(200);
     let builder = if replicas { builder.read_routing_strategy(RandomReplicaStrategy) } else { builder };

@@ -1,4 +1,5 @@
-//! What the server answers, as values. In numbers of units -1 means unlimited; times are milliseconds since 1970, UTC.
+//! What the server answers, as values. In numbers of units -1 means unlimited; times are
+//! milliseconds since 1970, UTC.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -19,9 +19,9 @@ pub fn bucket_of(value: impl AsRef<[u8]>, count: u32) -> u32 {
 }
 
 /// What a buyer puts down in `{NAME}asks` after this refusal of a reservation, so that a balancer
-/// brings it from other buckets. `None`: no other bucket can help, and the refusal is final. `by` is
-/// the dimension by which buckets are chosen: a limit that names it is whole in the bucket, and so is
-/// one on a single order. What is not UTF-8 cannot be asked for.
+/// brings it from other buckets. `None`: no other bucket can help, and the refusal is final. `by`
+/// is the dimension by which buckets are chosen: a limit that names it is whole in the bucket, and
+/// so is one on a single order. What is not UTF-8 cannot be asked for.
 #[must_use]
 pub fn ask_of(refused: &Refused, order: &str, bucket: u32, quantity: u64, by: &str) -> Option<String> {
     let mut ask = format!("[{},{bucket},", quoted(order));

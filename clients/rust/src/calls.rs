@@ -39,8 +39,9 @@ impl<T: 'static> Call<T> {
         Call { reads: true, ..self }
     }
 
-    /// Who and why. It is published with the change, in the pool's event stream, and kept nowhere else. For `set`, `add`, `transfer`,
-    /// `reconcile`, `suspend`, `resume`, `schedule` and the policy's calls; [`LimitOptions`] has its own. Others answer ERR.
+    /// Who and why. It is published with the change, in the pool's event stream, and kept nowhere
+    /// else. For `set`, `add`, `transfer`, `reconcile`, `suspend`, `resume`, `schedule` and the
+    /// policy's calls; [`LimitOptions`] has its own. Others answer ERR.
     #[must_use]
     pub fn note(mut self, note: impl AsRef<[u8]>) -> Call<T> {
         self.command.arg("NOTE").arg(note.as_ref());
@@ -90,7 +91,8 @@ pub enum Hold {
 /// When `set` writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnlyIf {
-    /// Also over a pool that sells: in a quiet moment only, since a repeat writes over what was sold in between.
+    /// Also over a pool that sells: in a quiet moment only, since a repeat writes over what was
+    /// sold in between.
     #[default]
     Always,
     /// Once, before the sale.
@@ -370,7 +372,8 @@ pub fn reserve_with(
 /// One order of [`reserve_batch`]: its id, its units, and a value for each dimension of the batch.
 pub type BatchOrder = (Text, i64, Vec<Text>);
 
-/// Holds units of one pool for up to 128 orders, each judged as by a [`reserve`] of its own. All have the same dimensions and hold.
+/// Holds units of one pool for up to 128 orders, each judged as by a [`reserve`] of its own. All
+/// have the same dimensions and hold.
 pub fn reserve_batch(
     key: impl AsRef<[u8]>,
     hold: Hold,
@@ -457,8 +460,8 @@ pub fn reserve_cart<K: AsRef<[u8]>>(
     on_lines("STOCK.MRESERVE", order, lines).hold(hold).by(&attributes).of_cart(decode::deadline)
 }
 
-/// [`reserve_cart`], and gives up in the same step what the cart `old` holds in these pools. A pool in which only `old` has units
-/// stands with 0.
+/// [`reserve_cart`], and gives up in the same step what the cart `old` holds in these pools. A pool
+/// in which only `old` has units stands with 0.
 pub fn replace_cart<K: AsRef<[u8]>>(
     old: impl AsRef<[u8]>,
     order: impl AsRef<[u8]>,
@@ -517,12 +520,20 @@ pub fn set(key: impl AsRef<[u8]>, on_hand: i64, only_if: OnlyIf) -> Call<bool> {
     words.flag("NX", only_if == OnlyIf::Absent).flag("XX", only_if == OnlyIf::Present).of(decode::written)
 }
 
+/// Makes the pool together with its policy (JSON), which is its own from its first moment on. A
+/// pool that exists stays as it is:
+/// `false`; after a lost answer that may have been the call's own doing.
+pub fn create(key: impl AsRef<[u8]>, on_hand: i64, policy: &str) -> Call<bool> {
+    on("STOCK.SET", key).amount(on_hand).arg("NX").arg("POLICY").arg(policy).of(decode::written)
+}
+
 /// A restock, or a write-off. The token, such as the delivery's number, makes it repeatable.
 pub fn add(key: impl AsRef<[u8]>, delta: i64, token: impl AsRef<[u8]>) -> Call<Outcome<Added>> {
     on("STOCK.ADD", key).arg(delta).arg("TOKEN").id(token).of(decode::added)
 }
 
-/// Moves free units to another pool of the same slot. The token, such as the movement's number, makes it repeatable.
+/// Moves free units to another pool of the same slot. The token, such as the movement's number,
+/// makes it repeatable.
 pub fn transfer(
     from: impl AsRef<[u8]>,
     to: impl AsRef<[u8]>,
@@ -604,7 +615,8 @@ pub fn usage(key: impl AsRef<[u8]>, attributes: Attributes) -> Call<Option<Vec<U
     on("STOCK.USAGE", key).by(&attributes).of(decode::usage).reading()
 }
 
-/// What the so many values have counted that used most of each limit; the attributes are those that must fit.
+/// What the so many values have counted that used most of each limit; the attributes are those that
+/// must fit.
 pub fn top_usage(key: impl AsRef<[u8]>, top: i64, attributes: Attributes) -> Call<Option<Vec<Usage>>> {
     on("STOCK.USAGE", key).arg("TOP").arg(top).by(&attributes).of(decode::usage).reading()
 }
@@ -632,7 +644,8 @@ pub fn check(key: impl AsRef<[u8]>, quantity: i64, attributes: Attributes) -> Ca
     on("STOCK.CHECK", key).arg(quantity).by(&attributes).of(decode::held).reading()
 }
 
-/// Why `reserve` of a new order would be answered as it would, step by step; `quantity` 0 is one unit.
+/// Why `reserve` of a new order would be answered as it would, step by step; `quantity` 0 is one
+/// unit.
 pub fn explain(key: impl AsRef<[u8]>, quantity: i64, attributes: Attributes) -> Call<Explanation> {
     let words = on("STOCK.EXPLAIN", key);
     let words = if quantity == 0 { words } else { words.arg(quantity) };

@@ -18,9 +18,10 @@ const MOST_ORDERS: usize = 128;
 
 type Answer<T> = Result<Outcome<T>, Error>;
 
-/// Makes one call of what many tasks ask for within a moment: one for each pool, hold and set of dimensions. Each gets the answer of
-/// its own order. That costs a buyer the wait, and spares the server most of a call's cost. A clone is cheap, and collects into the
-/// same batches. It needs a tokio runtime.
+/// Makes one call of what many tasks ask for within a moment: one for each pool, hold and set of
+/// dimensions. Each gets the answer of its own order. That costs a buyer the wait, and spares the
+/// server most of a call's cost. A clone is cheap, and collects into the same batches. It needs a
+/// tokio runtime.
 #[derive(Clone)]
 pub struct Collector {
     stock: Stock,
@@ -31,7 +32,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A batch is sent when it has so many orders (1 to 128), or so long after its first; 64 and a millisecond are good.
+    /// A batch is sent when it has so many orders (1 to 128), or so long after its first; 64 and a
+    /// millisecond are good.
     pub fn new(stock: Stock, most: usize, wait: Duration) -> Collector {
         let most = most.clamp(1, MOST_ORDERS);
         Collector { stock, most, wait, reserves: Arc::default(), confirms: Arc::default() }
@@ -72,7 +74,8 @@ impl Collector {
         answered.await.unwrap_or_else(|_| Err(Error::unknown_answer("the runtime has ended")))
     }
 
-    /// Puts an order into the batch of its group. The batch, where it is full now and nobody else will send it.
+    /// Puts an order into the batch of its group. The batch, where it is full now and nobody else
+    /// will send it.
     fn add<G: Group>(
         &self,
         gather: &Arc<Gather<G>>,
@@ -93,7 +96,8 @@ impl Collector {
         full.send(batch).err()
     }
 
-    /// A batch, and the task that sends it when it is full or the time is over. Whoever began it may go away.
+    /// A batch, and the task that sends it when it is full or the time is over. Whoever began it
+    /// may go away.
     fn begin<G: Group>(&self, gather: &Arc<Gather<G>>, group: &G) -> Batch<G> {
         let (full, mut is_full) = oneshot::channel::<Batch<G>>();
         let (stock, wait, gather, group) = (self.stock.clone(), self.wait, Arc::clone(gather), group.clone());
@@ -173,7 +177,8 @@ impl<G: Group> Batch<G> {
     async fn send(self, stock: &Stock, group: &G) {
         let answers = match stock.call(group.together(&self.orders)).await {
             Ok(answers) => answers,
-            // One order has arguments that the server refuses, and with it the whole call: it must not harm the others.
+            // One order has arguments that the server refuses, and with it the whole call: it must
+            // not harm the others.
             Err(error) if error.code.as_deref() == Some("ERR") => {
                 stock.pipeline(self.orders.iter().map(|order| group.alone(order))).await
             }

@@ -5,7 +5,8 @@ use redis::{ErrorKind, RedisError};
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Nobody knows whether the call was done, or the node could not serve it. The same call again is safe, also later.
+    /// Nobody knows whether the call was done, or the node could not serve it. The same call again
+    /// is safe, also later.
     Unsure,
     /// The server takes no such call now, and has done nothing. Raise an alarm, and try later.
     Unavailable,

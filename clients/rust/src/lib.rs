@@ -1,7 +1,8 @@
 //! Typed calls of redis-stock, over the async connections of redis-rs 1.x.
 //!
-//! A call without an answer is sent again, the same, until there is one or the time limit is over: that is safe, since each
-//! call carries an order id or a token. Refusals are values, errors are [`Error`].
+//! A call without an answer is sent again, the same, until there is one or the time limit is over:
+//! that is safe, since each call carries an order id or a token. Refusals are values, errors are
+//! [`Error`].
 //!
 //! ```no_run
 //! use redis_stock_client::{by, reserve, set, Hold, OnlyIf, Outcome, Stock};

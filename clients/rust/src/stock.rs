@@ -44,7 +44,8 @@ impl Stock {
         Stock { patience, ..self }
     }
 
-    /// Reads go to replicas: of a cluster whose `ClusterClientBuilder` has a `read_routing_strategy`.
+    /// Reads go to replicas: of a cluster whose `ClusterClientBuilder` has a
+    /// `read_routing_strategy`.
     #[must_use]
     pub fn reads_from_replicas(mut self) -> Stock {
         if let Wire::Cluster { replicas, .. } = &mut self.wire {
@@ -65,9 +66,9 @@ impl Stock {
         call.decode(&answer)
     }
 
-    /// All calls at once, over all nodes: a result for each. What got no answer is sent again by itself, so calls that follow
-    /// from each other do not belong into one pipeline. Calls of different types: [`Call::map`], or `tokio::join!` of
-    /// [`Stock::call`].
+    /// All calls at once, over all nodes: a result for each. What got no answer is sent again by
+    /// itself, so calls that follow from each other do not belong into one pipeline. Calls of
+    /// different types: [`Call::map`], or `tokio::join!` of [`Stock::call`].
     pub async fn pipeline<T: 'static>(&self, calls: impl IntoIterator<Item = Call<T>>) -> Vec<Result<T, Error>> {
         join_all(calls.into_iter().map(|call| self.call(call))).await
     }

@@ -1,6 +1,6 @@
 //! A distributed lock around the sale: SET NX PX with a token, and the usual script that only its
-//! owner's release counts. Inside of it everything is looked at, and then taken; the release goes with
-//! what is taken, in one round trip.
+//! owner's release counts. Inside of it everything is looked at, and then taken; the release goes
+//! with what is taken, in one round trip.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -69,8 +69,8 @@ impl<S: Selling> Shop for S {
     }
 }
 
-/// What two calls, or a transaction, look at first: the stock, what the user has, and what became of
-/// the order.
+/// What two calls, or a transaction, look at first: the stock, what the user has, and what became
+/// of the order.
 pub fn look(pipe: &mut Pipeline, order: &Order) {
     pipe.get(STOCK).get(user_key(order)).hget(order_key(order), "st");
 }

@@ -16,7 +16,8 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// With `events` every change is an entry of a stream, from which a database can be kept in step.
+    /// With `events` every change is an entry of a stream, from which a database can be kept in
+    /// step.
     pub async fn open(url: &str, workers: usize, sale: &Sale, events: bool) -> Result<Self> {
         let desks = Desks::open(url, workers).await?;
         let stream = if events { r#","events":"events","events_format":"packed""# } else { "" };

@@ -1,5 +1,5 @@
-//! The designs that keep the stock in a row of the database, each in PostgreSQL and MariaDB. The two
-//! drivers have no common types: `shop.rs` is compiled once for each.
+//! The designs that keep the stock in a row of the database, each in PostgreSQL and MariaDB. The
+//! two drivers have no common types: `shop.rs` is compiled once for each.
 
 pub mod mariadb;
 pub mod postgres;

@@ -224,8 +224,8 @@ async fn load_page(
         started => started?,
     };
     done.joined += joined;
-    // 2. The pools themselves, each with its policy by one command. Those that are there stay as they
-    // are; what a pool owes beyond its stock row is owed.
+    // 2. The pools themselves, each with its policy by one command. Those that are there stay as
+    // they are; what a pool owes beyond its stock row is owed.
     let owed = |pool: &str| positions.get(pool).map_or(0, |p| p.uncovered);
     let streams: Vec<String> = pools.iter().map(|(pool, sku, _)| config.stream_of(sku, pool)).collect();
     // There are few streams, and many pools.
@@ -241,8 +241,9 @@ async fn load_page(
     let made = redis.make_pools(&calls).await?;
     done.made += made.iter().filter(|made| **made).count() as u64;
     done.existed += made.iter().filter(|made| !**made).count() as u64;
-    // 3. The policies of those that are there without a stream, and that nobody followed: somebody has
-    // made them by hand, or an older build of this command that was broken off between two calls.
+    // 3. The policies of those that are there without a stream, and that nobody followed: somebody
+    // has made them by hand, or an older build of this command that was broken off between two
+    // calls.
     let existing: Vec<(&str, &str)> = calls
         .iter()
         .zip(&made)

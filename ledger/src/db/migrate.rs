@@ -9,26 +9,29 @@ use crate::dialect::Dialect;
 use crate::failure::Failure;
 
 /// The version of the tables that this program works with.
-pub const VERSION: i64 = 4;
+pub const VERSION: i64 = 5;
 
 /// The statements of each version.
-const SQLITE: [&str; 4] = [
+const SQLITE: [&str; 5] = [
     include_str!("../../migrations/sqlite.sql"),
     include_str!("../../migrations/sqlite-2.sql"),
     include_str!("../../migrations/sqlite-3.sql"),
     include_str!("../../migrations/sqlite-4.sql"),
+    include_str!("../../migrations/sqlite-5.sql"),
 ];
-const POSTGRES: [&str; 4] = [
+const POSTGRES: [&str; 5] = [
     include_str!("../../migrations/postgres.sql"),
     include_str!("../../migrations/postgres-2.sql"),
     include_str!("../../migrations/postgres-3.sql"),
     include_str!("../../migrations/postgres-4.sql"),
+    include_str!("../../migrations/postgres-5.sql"),
 ];
-const MYSQL: [&str; 4] = [
+const MYSQL: [&str; 5] = [
     include_str!("../../migrations/mysql.sql"),
     include_str!("../../migrations/mysql-2.sql"),
     include_str!("../../migrations/mysql-3.sql"),
     include_str!("../../migrations/mysql-4.sql"),
+    include_str!("../../migrations/mysql-5.sql"),
 ];
 
 impl Db {

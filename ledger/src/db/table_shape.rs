@@ -365,16 +365,16 @@ fn quantity_kind(dialect: Dialect, column: &Column, digits: u32) -> Result<bool,
         return match digits {
             0 => Ok(false),
             _ => Err(format!(
-                "the column is of the type {kind}, which holds whole numbers, and stock.unit is {}: leave stock.unit out, \
-                 and the pool's unit is the column's",
+                "the column is of the type {kind}, which holds whole numbers, and stock.unit is {}: leave stock.unit \
+                 out, and the pool's unit is the column's",
                 decimal(1, digits)
             )),
         };
     }
     if !is_decimal(dialect, kind) {
         return Err(format!(
-            "the quantity is of the type {kind}, which cannot be units_taken exactly. Take a whole-number type, or DECIMAL \
-             and stock.unit"
+            "the quantity is of the type {kind}, which cannot be counted exactly. Take a whole-number type, or \
+             DECIMAL and stock.unit"
         ));
     }
     match (dialect, digits, column.scale) {
@@ -404,8 +404,8 @@ fn version_kind(dialect: Dialect, column: &Column) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the version is of the type {kind}, and the ledger counts it up by 1: it must be a whole number. version = \"\" \
-         works without one, and compares the quantity itself"
+        "the version is of the type {kind}, and the ledger counts it up by 1: it must be a whole number. version = \
+         \"\" works without one, and compares the quantity itself"
     ))
 }
 

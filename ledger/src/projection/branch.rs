@@ -52,13 +52,13 @@ fn continues(event: &Event, (seq, out): (i64, i64)) -> bool {
 }
 
 impl Fork {
-    /// That an audit has settled what the database has and Redis lost, of a pool that has not gone on
-    /// since: `position` is the database's, `out` the pool's.
+    /// That an audit has settled what the database has and Redis lost, of a pool that has not gone
+    /// on since: `position` is the database's, `out` the pool's.
     pub fn settled(&self, position: &Position, out: i64) -> Incident {
         let units = position.out - out;
         let detail = format!(
-            "Redis lost changes from {} on, up to {} of epoch {}, which the database has: {units} units stay out of the \
-             stock row; an audit has settled it",
+            "Redis lost changes from {} on, up to {} of epoch {}, which the database has: {units} units stay out of \
+             the stock row; an audit has settled it",
             self.from_seq, position.seq, position.epoch
         );
         Incident {
@@ -76,8 +76,8 @@ impl Fork {
     pub fn incident(&self, lost: &[i64]) -> Option<Incident> {
         let units: i64 = lost.iter().sum();
         let detail = format!(
-            "Redis lost {} STOCK.ADD without a token, of {units} units in all ({}): they stay in the stock row, and reconcile \
-             tells Redis; whoever adds them again adds them twice",
+            "Redis lost {} STOCK.ADD without a token, of {units} units in all ({}): they stay in the stock row, and \
+             reconcile tells Redis; whoever adds them again adds them twice",
             lost.len(),
             lost.iter().take(20).map(i64::to_string).collect::<Vec<_>>().join(", ")
         );

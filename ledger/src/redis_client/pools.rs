@@ -23,8 +23,8 @@ pub struct Pool {
     pub safety: i64,
     /// Net units that left.
     pub out: i64,
-    /// In a bucket of a sharded pool: units received from other buckets less units sent to them. No row of the
-    /// stock table knows of them.
+    /// In a bucket of a sharded pool: units received from other buckets less units sent to them. No
+    /// row of the stock table knows of them.
     pub shifted: i64,
     /// The history.
     pub epoch: String,

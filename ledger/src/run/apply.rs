@@ -51,8 +51,8 @@ pub struct Feed<'a> {
     pub history: &'a str,
     /// Pools whose rows are left alone.
     pub set_aside: &'a SetAside,
-    /// Whether orders whose first event says `reserved` are looked up all the same. They have no line
-    /// unless their ids were used before, and then `OrderIsKnown` says so.
+    /// Whether orders whose first event says `reserved` are looked up all the same. They have no
+    /// line unless their ids were used before, and then `OrderIsKnown` says so.
     pub looks_up_all: bool,
 }
 

@@ -157,7 +157,8 @@ pub fn what_no_table_can_carry_stops_nothing(kind: Kind) {
     shop.ledger(&["adjust", "0", "-9223372036854775808", "--reason", "x"]).with(2);
 }
 
-/// A NUL byte in any field of an entry that somebody else wrote: no text of PostgreSQL can carry it.
+/// A NUL byte in any field of an entry that somebody else wrote: no text of PostgreSQL can carry
+/// it.
 pub fn a_nul_byte_anywhere_stops_nothing(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 1, 10);
@@ -194,7 +195,8 @@ pub fn a_nul_byte_anywhere_stops_nothing(kind: Kind) {
                 words.extend([field.to_string(), format!("{first}{nul}{rest}")]);
             }
             run(&mut c, &words.iter().map(String::as_str).collect::<Vec<_>>());
-            // `pool`, `order` and `token` are written as text; `on_hand` only says whether there is one.
+            // `pool`, `order` and `token` are written as text; `on_hand` only says whether there is
+            // one.
             unreadable += i64::from(!["pool", "order", "token", "on_hand"].contains(&name));
         }
     }
@@ -310,12 +312,13 @@ pub fn tables_are_brought_up_to_date(kind: Kind) {
     open(&shop, 600, 10);
     if kind != Kind::MariaDb {
         shop.database.execute("DROP INDEX stock_adjustments_synced");
+        shop.database.execute("DROP INDEX stock_incidents_pool");
     }
     shop.database.execute("DROP TABLE stock_outbox");
     shop.database.execute("DROP TABLE stock_pending");
     shop.database.execute("DELETE FROM stock_ledger_version WHERE version > 1");
     shop.ledger(&["status"]).with(3);
-    assert!(shop.ledger(&["init"]).ok().out.contains("were of version 1 and are of version 4 now"));
+    assert!(shop.ledger(&["init"]).ok().out.contains("were of version 1 and are of version 5 now"));
     shop.ledger(&["status"]).ok();
     shop.database.execute("DELETE FROM stock_ledger_version");
     shop.ledger(&["status"]).with(3);
@@ -334,6 +337,10 @@ pub fn tables_are_brought_up_to_date(kind: Kind) {
         let plan = "EXPLAIN QUERY PLAN UPDATE stock_adjustments SET synced = 1 WHERE synced = 0 AND sku IN ('1','2')";
         let plan = format!("{:?}", shop.database.rows(plan));
         assert!(plan.contains("stock_adjustments_synced"), "{plan}");
+        // What the feed asks within its transaction.
+        let plan = "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM stock_incidents WHERE kind = 'gone' AND pool = '1'";
+        let plan = format!("{:?}", shop.database.rows(plan));
+        assert!(plan.contains("stock_incidents_pool"), "{plan}");
     }
 }
 

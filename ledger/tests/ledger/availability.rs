@@ -241,7 +241,8 @@ fn what_a_newer_module_packs_is_waited_for() {
         redis::cmd("XADD").arg("events").arg("*").arg("event").arg(r#"{"v":2,"k":[7]}"#).query(&mut c).expect("XADD");
     sell(&shop, "o2");
     let before = length(&mut c);
-    // The second time it is the first entry that is read, where an empty read is the end of the stream.
+    // The second time it is the first entry that is read, where an empty read is the end of the
+    // stream.
     for _ in 0..2 {
         let began = Instant::now();
         let ended = shop.ledger(&["run", "--once"]).with(3);

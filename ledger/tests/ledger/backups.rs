@@ -63,7 +63,8 @@ fn a_standby_of_postgres_without_the_last_commits() {
     comes_right(&shop);
 }
 
-/// The database is restored from a backup, and Redis has sold, been trimmed and started again since.
+/// The database is restored from a backup, and Redis has sold, been trimmed and started again
+/// since.
 pub fn a_backup_is_restored(kind: Kind) {
     const TABLES: [&str; 6] =
         ["stock", "stock_streams", "stock_positions", "stock_epochs", "stock_lines", "stock_tokens"];

@@ -1,4 +1,5 @@
-//! A row that is sold in buckets: docs/guides/hot-sku.md. Whatever shifts between them, the row is their sum.
+//! A row that is sold in buckets: docs/guides/hot-sku.md. Whatever shifts between them, the row is
+//! their sum.
 
 use std::time::Duration;
 

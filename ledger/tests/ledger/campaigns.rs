@@ -296,8 +296,8 @@ fn median(numbers: &mut [f64]) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// So much of the bare loop's rate `run` has at least, which also starts, reads the stream from Redis
-/// and understands it: on PostgreSQL that takes more CPU than the statements do.
+/// So much of the bare loop's rate `run` has at least, which also starts, reads the stream from
+/// Redis and understands it: on PostgreSQL that takes more CPU than the statements do.
 const LEAST_OF_BARE: f64 = 0.25;
 
 /// Events a second, beside a bare loop that sends the same statements in the same batches through
@@ -446,8 +446,8 @@ fn preloaded(kind: Kind, program: &std::path::Path, rows: usize) -> [f64; 4] {
     measured
 }
 
-/// A million rows become pools; with STOCK_LEDGER_OLD those of an older build as well, in a database
-/// and a Redis of its own, alternating. ROUNDS says how often; the median counts.
+/// A million rows become pools; with STOCK_LEDGER_OLD those of an older build as well, in a
+/// database and a Redis of its own, alternating. ROUNDS says how often; the median counts.
 #[test]
 #[ignore = "long: make ledger-campaign"]
 fn a_million_rows_are_preloaded() {

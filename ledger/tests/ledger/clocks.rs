@@ -8,8 +8,8 @@ use crate::harness::Shop;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Orders that the pool has forgotten are no differences, and younger ones are, whatever the clock of
-/// the ledger says.
+/// Orders that the pool has forgotten are no differences, and younger ones are, whatever the clock
+/// of the ledger says.
 #[test]
 fn an_audit_goes_by_the_clock_of_redis() {
     let shop = Shop::new(Database::fresh(Kind::Sqlite));

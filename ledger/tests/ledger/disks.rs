@@ -1,5 +1,5 @@
-//! Disks of the databases: full for a while, or read-only. No row is at fault for it, so none is set
-//! aside: `run` waits, other commands end with 4, and nothing is trimmed.
+//! Disks of the databases: full for a while, or read-only. No row is at fault for it, so none is
+//! set aside: `run` waits, other commands end with 4, and nothing is trimmed.
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::disk::Disk;

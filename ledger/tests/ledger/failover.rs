@@ -228,8 +228,8 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
     assert_eq!(field(&mut shop.redis.connect(), "sku:1", "on_hand"), stock_row);
 }
 
-/// A failover loses changes that nobody has paid in, and nobody buys behind it: no event of the pools
-/// tells of it. `epochs`: another promotion, of which everything is lost, stands in between.
+/// A failover loses changes that nobody has paid in, and nobody buys behind it: no event of the
+/// pools tells of it. `epochs`: another promotion, of which everything is lost, stands in between.
 fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
     let mut shop = Shop::new(Database::fresh(kind));
     open(&shop, 5, 40);
@@ -263,8 +263,8 @@ fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
     let out = shop.ledger(&["reconcile"]).ok().out;
     assert!(out.contains("3 pools agreed, 2 were corrected"), "{out}");
     assert_eq!((field(&mut c, "sku:2", "on_hand"), field(&mut c, "sku:3", "on_hand")), (45, 47));
-    // It is over: what was settled is not asked for again, whether a pool has gone on (by reconcile) or
-    // not.
+    // It is over: what was settled is not asked for again, whether a pool has gone on (by
+    // reconcile) or not.
     shop.ledger(&["run", "--once"]).ok();
     for arguments in [&["audit", "--repair"][..], &["audit"]] {
         let out = shop.ledger(arguments).ok().out;

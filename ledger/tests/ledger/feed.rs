@@ -64,7 +64,8 @@ fn sold_more(c: &mut redis::Connection) {
     }
 }
 
-/// Both rows in one transaction, though a batch ends between the two entries; and a pool that has no row.
+/// Both rows in one transaction, though a batch ends between the two entries; and a pool that has
+/// no row.
 pub fn a_transfer_is_booked_in_one_transaction(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
     shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 1\n");
@@ -73,7 +74,8 @@ pub fn a_transfer_is_booked_in_one_transaction(kind: Kind) {
     let transfer = |c: &mut redis::Connection, from: &str, to: &str, token: &str| {
         assert_eq!(answer(c, &["STOCK.TRANSFER", from, to, "5", "TOKEN", token]), "OK");
     };
-    // The rows and what has been applied, and by how many transactions the stream's row was written.
+    // The rows and what has been applied, and by how many transactions the stream's row was
+    // written.
     let follow = |shop: &Shop| {
         shop.ledger(&["run", "--once"]).ok();
         let shelf = |sku: &str| shop.database.number(&format!("SELECT on_hand FROM stock WHERE sku = '{sku}'"));
@@ -277,8 +279,8 @@ pub fn the_stream_is_trimmed_behind_the_feed(kind: Kind) {
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
 }
 
-/// While entries wait, a transaction takes several reads; each read is of no more entries than it was
-/// told.
+/// While entries wait, a transaction takes several reads; each read is of no more entries than it
+/// was told.
 pub fn a_backlog_is_applied_in_few_transactions(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
     shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 50\n");
@@ -297,8 +299,8 @@ pub fn a_backlog_is_applied_in_few_transactions(kind: Kind) {
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
 }
 
-/// Orders that begin are not looked up: they have no line, unless their ids were used before. Then the
-/// same transaction is made again, whole, and looks.
+/// Orders that begin are not looked up: they have no line, unless their ids were used before. Then
+/// the same transaction is made again, whole, and looks.
 pub fn ids_of_orders_are_used_again(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
     shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 50\n");

@@ -61,8 +61,8 @@ fn galera_adjust_and_reconcile_at_two_nodes() {
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '0'"), 5_000 + 10 * ADJUSTMENTS - out);
     assert_agreement(&shop, &mut c);
     shop.ledger(&["audit"]).ok();
-    // One that has told Redis what it saw before somebody else adjusted at the other node is refused at
-    // its COMMIT, and would tell again.
+    // One that has told Redis what it saw before somebody else adjusted at the other node is
+    // refused at its COMMIT, and would tell again.
     let config = Config::read(Some(&shop.config_path())).expect("a configuration");
     block_on(async {
         let db = Db::open_prepared(&config).await.expect("the database");

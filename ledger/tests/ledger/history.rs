@@ -255,8 +255,8 @@ pub fn the_last_entries_of_a_pool_are_missing(kind: Kind) {
     }
 }
 
-/// `preload` dies again and again, while what it has made is sold already, before and after it has a
-/// stream: no unit is lost, none counts twice.
+/// `preload` dies again and again, while what it has made is sold already, before and after it has
+/// a stream: no unit is lost, none counts twice.
 pub fn preload_is_killed_and_run_again(kind: Kind) {
     const ROWS: usize = 20_000;
     let shop = Shop::new(Database::fresh(kind));

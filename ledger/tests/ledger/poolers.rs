@@ -31,15 +31,17 @@ fn other_clients_of_a_pooler_find_nothing_of_the_ledger() {
     });
 }
 
-/// With session pooling a server goes from client to client with whatever they have left in it, where
-/// the pooler is told not to clean up. Names of statements do not collide: the ledger has none.
+/// With session pooling a server goes from client to client with whatever they have left in it,
+/// where the pooler is told not to clean up. Names of statements do not collide: the ledger has
+/// none.
 #[test]
 fn names_that_another_client_left_do_not_collide() {
     in_setup(Setup::SessionPoolingWithoutReset, || {
         let shop = Shop::new(Database::fresh(Kind::Postgres));
         let named = || shop.database.rows("SELECT name FROM pg_prepared_statements");
-        // As the ledger's library would name its first one. The pooler may open another server before
-        // it knows that the client of the first one has gone: then that one gets the name, too.
+        // As the ledger's library would name its first one. The pooler may open another server
+        // before it knows that the client of the first one has gone: then that one gets the name,
+        // too.
         wait_until("the pooler lends a server with the name", || {
             shop.database.takes("PREPARE sqlx_s_1 AS SELECT 1");
             named() == [["sqlx_s_1"]]

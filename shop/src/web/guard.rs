@@ -1,5 +1,5 @@
-//! Who may do what: a buyer is a cookie, a change needs a token that only the shop's own pages have,
-//! and what comes in is bounded.
+//! Who may do what: a buyer is a cookie, a change needs a token that only the shop's own pages
+//! have, and what comes in is bounded.
 
 use std::sync::Arc;
 
@@ -81,7 +81,8 @@ impl IntoResponse for Fault {
     }
 }
 
-/// Redis gave no answer for seconds, or an error that a page's mistake or this program's has caused.
+/// Redis gave no answer for seconds, or an error that a page's mistake or this program's has
+/// caused.
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         if error.code.as_deref() == Some("CONFLICT") {

@@ -1,4 +1,5 @@
-//! Server-sent events: a page listens, and gets each new state, but not more often than it can show.
+//! Server-sent events: a page listens, and gets each new state, but not more often than it can
+//! show.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The shop in a real browser: `shop/tests/browser.py`, driven by Playwright with Debian's Chromium.
+//! The shop in a real browser: `shop/tests/browser.py`, driven by Playwright with Debian's
+//! Chromium.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -31,7 +31,8 @@ async fn an_order_goes_through_the_queue_and_is_paid_and_returned() {
     .await;
 }
 
-/// Halfway through the sale somebody lets the pool pack its entries: both kinds stand in one stream.
+/// Halfway through the sale somebody lets the pool pack its entries: both kinds stand in one
+/// stream.
 #[tokio::test]
 async fn packed_entries_are_read_as_well() {
     let world = World::open(&["--units", "5", "--limit", "5"]);

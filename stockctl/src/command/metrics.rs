@@ -37,7 +37,8 @@ const MOST_SAID: usize = 100;
 /// Serve the figures of all servers to Prometheus, at /metrics, in OpenMetrics
 ///
 /// Every server of a cluster or behind Sentinel has a label `node`. A server that does not answer
-/// has `stock_up` 0; the exporter goes on. It needs the user `exporter` of docs/operating/deploy.md.
+/// has `stock_up` 0; the exporter goes on. It needs the user `exporter` of
+/// docs/operating/deploy.md.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Where to listen
@@ -109,8 +110,8 @@ struct Exporter {
     /// Something has moved or is lost: look for the servers before the next scrape.
     stale: bool,
     last: Option<(Instant, String)>,
-    /// What was said of pools and streams that `--pool` and `--stream` name: once, and not with each
-    /// scrape.
+    /// What was said of pools and streams that `--pool` and `--stream` name: once, and not with
+    /// each scrape.
     said: BTreeSet<String>,
 }
 

@@ -15,9 +15,9 @@ use crate::text::escape;
 
 /// Recompute all pools of a replica (STOCK.VERIFY), and say what does not add up
 ///
-/// Each pool blocks its server while it is recomputed: about a second for each million of orders. So a
-/// replica of each primary is asked; where there is none, it needs --on-primary. Exit code 1: a
-/// pool differs.
+/// Each pool blocks its server while it is recomputed: about a second for each million of orders.
+/// So a replica of each primary is asked; where there is none, it needs --on-primary. Exit code 1:
+/// a pool differs.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Only keys that fit this pattern, as KEYS has them: 'sku:*'

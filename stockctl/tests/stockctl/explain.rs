@@ -103,7 +103,8 @@ fn json_has_what_the_server_answers() {
     assert_eq!((&none["explain"]["exists"], &none["stats"]), (&0.into(), &serde_json::Value::Null));
 }
 
-/// Names are any bytes: they go to the server as they are, and come out so that a terminal shows them.
+/// Names are any bytes: they go to the server as they are, and come out so that a terminal shows
+/// them.
 #[test]
 fn names_are_any_bytes_and_steer_no_terminal() {
     let server = Server::start();

@@ -1,5 +1,6 @@
-//! The files of deploy/ for Prometheus and Grafana, on the real programs: Debian's Prometheus 2.42 and its
-//! prometheus-redis-exporter 1.45, which scripts/deps.sh fetches. Where they cannot be had, these tests say so and pass.
+//! The files of deploy/ for Prometheus and Grafana, on the real programs: Debian's Prometheus 2.42
+//! and its prometheus-redis-exporter 1.45, which scripts/deps.sh fetches. Where they cannot be had,
+//! these tests say so and pass.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Where the servers are: several, a cluster, Sentinel, TLS, users; and what is said when they are not there.
+//! Where the servers are: several, a cluster, Sentinel, TLS, users; and what is said when they are
+//! not there.
 
 use std::process::{Child, Command, Stdio};
 

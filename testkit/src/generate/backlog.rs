@@ -3,7 +3,8 @@
 use super::{decimal, json, words, Generator, Rng, CROWDED};
 
 impl Generator {
-    /// Hundreds of holds with few deadlines in the crowded pool, then calls while most of them wait to be returned.
+    /// Hundreds of holds with few deadlines in the crowded pool, then calls while most of them wait
+    /// to be returned.
     pub(super) fn plan_backlog(&mut self) {
         let on_hand = self.one_of(&["UNLIMITED", "100000", "300"]);
         self.push(0, words(&["STOCK.SET", CROWDED, on_hand]));

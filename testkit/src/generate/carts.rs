@@ -81,8 +81,8 @@ impl Generator {
         Cart { order, parts, attributes, replaces }
     }
 
-    /// An order that a new cart replaces: mostly a cart of those named last, with its pools in which the new one takes
-    /// nothing.
+    /// An order that a new cart replaces: mostly a cart of those named last, with its pools in
+    /// which the new one takes nothing.
     fn replaced_by(&mut self, order: usize, parts: &mut Vec<(usize, i64)>) -> Option<usize> {
         if self.carts.is_empty() || self.chance(5) {
             return Some(self.rng.random_range(0..ORDERS));

@@ -1,8 +1,8 @@
 //! Random commands for the comparison of the product with the reference model.
 //!
-//! A generator is a function of its seed. It knows nothing of what the pools answer; it only remembers which orders it
-//! named last, so that its calls meet: few keys, few orders, few buyers, quantities near the stock, short holds, and a
-//! clock that likes the edges of windows.
+//! A generator is a function of its seed. It knows nothing of what the pools answer; it only
+//! remembers which orders it named last, so that its calls meet: few keys, few orders, few buyers,
+//! quantities near the stock, short holds, and a clock that likes the edges of windows.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -33,7 +33,8 @@ const ORDERS: usize = 12;
 /// The orders that carts are made of mostly, behind the ordinary ones.
 const CARTS: std::ops::Range<usize> = ORDERS..ORDERS + 60;
 const OFFSETS: [&str; 6] = ["+00:00", "+08:00", "-05:30", "+05:45", "+18:00", "-18:00"];
-/// Those of which the reference knows as far as the clock goes; the first is written as a careless caller does.
+/// Those of which the reference knows as far as the clock goes; the first is written as a careless
+/// caller does.
 const ZONES: [&str; 5] =
     ["europe/berlin", "America/Santiago", "Australia/Lord_Howe", "Africa/Casablanca", "America/Havana"];
 const WINDOWS: [&str; 11] = ["ORDER", "HOUR", "DAY", "WEEK", "MONTH", "LIFE", "1", "2", "10", "60", "3600"];
@@ -48,8 +49,8 @@ const BYS: [&[&str]; 8] = [
     &[],
 ];
 
-/// The pools of ordinary calls (the first two, all of them where there are carts), and the one in which backlogs of due
-/// holds build up.
+/// The pools of ordinary calls (the first two, all of them where there are carts), and the one in
+/// which backlogs of due holds build up.
 const POOLS: [&str; 5] = ["pool:a", "pool:b", "pool:c", "pool:d", "pool:e"];
 const WITHOUT_CARTS: usize = 2;
 const CROWDED: &str = "pool:crowded";

@@ -96,8 +96,8 @@ impl Generator {
         argv
     }
 
-    /// What the database has followed is written as `E1 S0 O0` (the last epoch but one, as far as it went, with its `out`):
-    /// who runs the call knows the numbers.
+    /// What the database has followed is written as `E1 S0 O0` (the last epoch but one, as far as
+    /// it went, with its `out`): who runs the call knows the numbers.
     pub(super) fn reconcile(&mut self) -> Vec<Vec<u8>> {
         let key = self.any_pool();
         let mut argv = self.start("STOCK.RECONCILE", key);
@@ -163,7 +163,8 @@ impl Generator {
         Some(self.now_ms + ahead)
     }
 
-    /// Units, or a quota of a limit, between two of few peers: totals that grow a little, and repeated ones.
+    /// Units, or a quota of a limit, between two of few peers: totals that grow a little, and
+    /// repeated ones.
     pub(super) fn shift_units(&mut self) -> Vec<Vec<u8>> {
         let key = self.any_pool();
         let mut argv = self.start("STOCK.SHIFT", key);

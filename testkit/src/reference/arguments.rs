@@ -121,8 +121,9 @@ impl Args<'_> {
         }
     }
 
-    /// Reads all that is left as options. `EX` stands for `EX`, `PX` and `PXAT`; `COUNT=n` for a count up to n, and
-    /// `COUNT=` for what a limit counts; `FOR` for attributes, and `FOR=` for the values of an override.
+    /// Reads all that is left as options. `EX` stands for `EX`, `PX` and `PXAT`; `COUNT=n` for a
+    /// count up to n, and `COUNT=` for what a limit counts; `FOR` for attributes, and `FOR=` for
+    /// the values of an override.
     pub(super) fn options(&mut self, now: i128, allowed: &[&str]) -> Result<Options, Reply> {
         let mut options = Options::default();
         let mut seen = BTreeSet::new();

@@ -24,7 +24,8 @@ pub(super) type Attributes = BTreeMap<Bytes, Bytes>;
 /// `Err` is a reply as well: a refusal or an error, after which nothing is changed.
 pub(super) type Answer = Result<Reply, Reply>;
 
-/// A value that copies share until one of them changes it: copies of pools are what this model is made of.
+/// A value that copies share until one of them changes it: copies of pools are what this model is
+/// made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shared<T>(Rc<T>);
 

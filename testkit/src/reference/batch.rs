@@ -1,4 +1,5 @@
-//! Many orders of one pool in one call: as so many single calls at the same moment, one after the other.
+//! Many orders of one pool in one call: as so many single calls at the same moment, one after the
+//! other.
 
 use super::answers::{error, refusal, syntax};
 use super::arguments::{identifier, number, valid_dim, within, Args, Options};
@@ -56,8 +57,8 @@ impl Reference {
         })
     }
 
-    /// One operation after the other on an existing pool; each keeps what it changed. The due holds come back once,
-    /// before the first.
+    /// One operation after the other on an existing pool; each keeps what it changed. The due holds
+    /// come back once, before the first.
     fn write_each<T>(
         &mut self,
         now: i128,

@@ -1,8 +1,8 @@
 //! Carts: one order in several pools, all or none.
 //!
-//! A cart works on copies of all its pools. First the due holds come back in each of them: these copies are kept, whatever is
-//! answered. Then each pool goes through what the single command does, on a second copy, and these are kept together or
-//! not at all.
+//! A cart works on copies of all its pools. First the due holds come back in each of them: these
+//! copies are kept, whatever is answered. Then each pool goes through what the single command does,
+//! on a second copy, and these are kept together or not at all.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,8 @@ impl Reference {
     }
 }
 
-/// `order numkeys key [key ...]`, for some of them `QTY qty [qty ...]`, and the options that the single command has.
+/// `order numkeys key [key ...]`, for some of them `QTY qty [qty ...]`, and the options that the
+/// single command has.
 fn read(now: i128, kind: Kind, mut args: Args) -> Result<Cart, Reply> {
     let order = args.id()?;
     let part = if kind == Kind::Split { Some(args.id()?) } else { None };
@@ -207,7 +208,8 @@ fn known(pools: &[Pool], now: i128, cart: &Cart, attributes: &Attributes) -> Res
     Err(pools[first].exists(&cart.keys[first], &cart.order))
 }
 
-/// The single command in each pool. A pool where it is done already is passed over; the first other refusal is the answer.
+/// The single command in each pool. A pool where it is done already is passed over; the first other
+/// refusal is the answer.
 fn repeat(pools: &mut [Pool], config: &Config, now: i128, kind: Kind, cart: &Cart) -> Answer {
     let id = &cart.order;
     if kind == Kind::Release {

@@ -17,7 +17,8 @@ pub(super) enum Count {
 
 #[derive(Debug, Clone)]
 pub(super) struct Usage {
-    /// Which one of its limit: a value may be counted in the same window twice, when the clock went back in between.
+    /// Which one of its limit: a value may be counted in the same window twice, when the clock went
+    /// back in between.
     pub(super) instance: u64,
     pub(super) window_start: i128,
     pub(super) used: i128,
@@ -48,8 +49,8 @@ pub(super) struct Limit {
     /// How many usages it has begun.
     pub(super) instances: u64,
     pub(super) set_ms: i128,
-    /// Of a rolling window, what was counted in each sub-window, the oldest first; and the time by which that is
-    /// looked at.
+    /// Of a rolling window, what was counted in each sub-window, the oldest first; and the time by
+    /// which that is looked at.
     pub(super) sub_windows: BTreeMap<Values, Vec<Usage>>,
     pub(super) looked_ms: i128,
 }
@@ -114,8 +115,8 @@ impl Limit {
             .map_or(self.max, |(_, max)| *max)
     }
 
-    /// Whether what was counted in a sub-window counts still: not only sub-windows within the span do, but the one in
-    /// which it begins.
+    /// Whether what was counted in a sub-window counts still: not only sub-windows within the span
+    /// do, but the one in which it begins.
     pub(super) fn counts_still(&self, sub_window: &Usage) -> bool {
         let Window::Rolling(seconds) = self.window else { return true };
         sub_window_of(seconds, sub_window.window_start) >= sub_window_of(seconds, self.looked_ms) - 64
@@ -134,7 +135,8 @@ impl Limit {
         self.usage.get(values).map_or(0, |usage| usage.used - usage.credit)
     }
 
-    /// The end of the window in which it is counted, which may lie ahead; of the current one where nothing is.
+    /// The end of the window in which it is counted, which may lie ahead; of the current one where
+    /// nothing is.
     pub(super) fn resets_ms(&self, now: i128, values: &[Bytes], more: i128) -> i128 {
         if let Window::Rolling(seconds) = self.window {
             // The sub-windows come back one by one, until there is enough.
@@ -185,7 +187,8 @@ impl Limit {
         }
     }
 
-    /// Adds to the usage of the current window and says which usage that is; none where none is kept.
+    /// Adds to the usage of the current window and says which usage that is; none where none is
+    /// kept.
     pub(super) fn count_usage(&mut self, now: i128, values: &[Bytes], amount: i128) -> Option<u64> {
         if self.window == Window::Order {
             return None;
@@ -201,8 +204,8 @@ impl Limit {
         Some(usage.instance)
     }
 
-    /// In the current sub-window, or in a later one that counts something, after the clock stepped back. A new
-    /// sub-window ends those that lie 65 before it.
+    /// In the current sub-window, or in a later one that counts something, after the clock stepped
+    /// back. A new sub-window ends those that lie 65 before it.
     fn count_sub_window(&mut self, now: i128, values: &[Bytes], amount: i128) -> u64 {
         let Window::Rolling(seconds) = self.window else { unreachable!("asked for rolling windows only") };
         let newest = self.counted_sub_windows(values).iter().map(|sub_window| sub_window.window_start).max();

@@ -1,5 +1,5 @@
-//! SETPOLICY … MERGE: a JSON merge patch, by the letter of RFC 7396. For the time of the merge the limits are an object by
-//! their names.
+//! SETPOLICY … MERGE: a JSON merge patch, by the letter of RFC 7396. For the time of the merge the
+//! limits are an object by their names.
 
 use serde_json::{Map, Value};
 

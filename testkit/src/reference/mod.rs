@@ -1,16 +1,18 @@
-//! The reference model: what every command answers, written as naively as possible. Here is which command
-//! is answered where; `pools.rs` says how a call gets at its pools.
+//! The reference model: what every command answers, written as naively as possible. Here is which
+//! command is answered where; `pools.rs` says how a call gets at its pools.
 //!
-//! It shares no code with the product. Everything is a plain map or a list, sums are made anew on every call, and a
-//! call works on a copy of the pool that is kept only where the call changes something. Its two questions to the
-//! contract are "what does the order's state say" and "in which order are the refusals".
+//! It shares no code with the product. Everything is a plain map or a list, sums are made anew on
+//! every call, and a call works on a copy of the pool that is kept only where the call changes
+//! something. Its two questions to the contract are "what does the order's state say" and "in which
+//! order are the refusals".
 //!
 //! Three rules hold it together:
 //!
 //! - every call first forgets what is over at its `now_ms` (`Pool::forget`) and returns due holds
 //!   (`Pool::return_due`), on the copy; a read throws the copy away;
-//! - a change counts in `seq`; a copy is kept when its `seq` moved. So forgetting happens in changes only: what was
-//!   over at the time of a change stays over, also when the clock steps back afterwards;
+//! - a change counts in `seq`; a copy is kept when its `seq` moved. So forgetting happens in
+//!   changes only: what was over at the time of a change stays over, also when the clock steps back
+//!   afterwards;
 //! - an operation that answers `Err` leaves nothing behind but the due holds returned before it.
 
 mod answers;

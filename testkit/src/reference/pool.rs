@@ -104,8 +104,9 @@ impl Pool {
         }
     }
 
-    /// Sets aside what is over: finished orders past their time, old tokens, usage of past windows. What was set aside
-    /// comes back where the clock has stepped back, unless something newer took its place.
+    /// Sets aside what is over: finished orders past their time, old tokens, usage of past windows.
+    /// What was set aside comes back where the clock has stepped back, unless something newer took
+    /// its place.
     pub(super) fn forget(&mut self, now: i128) {
         if !self.orders_stay(now) {
             for (id, order) in std::mem::take(&mut self.over_orders) {
@@ -285,8 +286,8 @@ impl Pool {
         });
     }
 
-    /// Gives units of a forgotten order back to the limits that can have counted it: those that are as old as any
-    /// forgotten order, whose window is, too.
+    /// Gives units of a forgotten order back to the limits that can have counted it: those that are
+    /// as old as any forgotten order, whose window is, too.
     pub(super) fn credit(&mut self, now: i128, qty: i128, attributes: &Attributes) {
         let Some(retain_ms) = self.shortest_retain_ms else { return };
         for limit in &mut self.limits {
@@ -339,7 +340,8 @@ impl Pool {
 
     // --- taking units ---
 
-    /// Which of these limits look at an order with these attributes; an error where one misses a dimension.
+    /// Which of these limits look at an order with these attributes; an error where one misses a
+    /// dimension.
     pub(super) fn applicable(
         &self,
         attributes: &Attributes,
@@ -359,8 +361,9 @@ impl Pool {
         Ok(places)
     }
 
-    /// SUSPENDED, EARLY, ENDED, NODIM, SOLDOUT, LIMITED, in this order; else the quantity that can be had and the limits
-    /// that count it. `placed`: when an order that is paid late had been placed.
+    /// SUSPENDED, EARLY, ENDED, NODIM, SOLDOUT, LIMITED, in this order; else the quantity that can
+    /// be had and the limits that count it. `placed`: when an order that is paid late had been
+    /// placed.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn judge(
         &self,

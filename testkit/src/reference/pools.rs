@@ -1,4 +1,5 @@
-//! All pools, and how a call gets at one: on a copy, which is kept where the call changes something.
+//! All pools, and how a call gets at one: on a copy, which is kept where the call changes
+//! something.
 
 use std::collections::BTreeMap;
 

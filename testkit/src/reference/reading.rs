@@ -44,7 +44,8 @@ impl Reference {
             ("unlimited", int(pool.on_hand.is_none().into())),
             ("next_deadline_ms", int(reserved().map(|order| order.deadline_ms).min().unwrap_or(0))),
             ("epoch", Reply::bulk("0000000000000000")),
-            // The number of the last change that has been made; what a write would return first is not yet one.
+            // The number of the last change that has been made; what a write would return first is
+            // not yet one.
             ("seq", Reply::Int(self.pools[&key].seq)),
             ("limits", int(pool.limits.len() as i128)),
             ("alert", int(policy.alert)),
@@ -249,7 +250,8 @@ pub(super) fn policy_to_json(pool: &Pool) -> Value {
     json
 }
 
-/// The attributes that the pool knows of an order: those that limits counted, and those that it was told to keep.
+/// The attributes that the pool knows of an order: those that limits counted, and those that it was
+/// told to keep.
 fn known_attributes(pool: &Pool, order: &Order) -> Attributes {
     let counting = pool.limits.iter().filter(|limit| order.counted.contains(&limit.id));
     let counted: BTreeSet<&Bytes> = counting.flat_map(|limit| limit.dims.iter()).collect();

@@ -19,7 +19,8 @@ impl Pool {
         }
     }
 
-    /// EARLY and ENDED. A late payment is judged by when its order had been placed: before the end is soon enough.
+    /// EARLY and ENDED. A late payment is judged by when its order had been placed: before the end
+    /// is soon enough.
     pub(super) fn refuse_outside_the_sale(&self, now: i128, key: &[u8], placed: Option<i128>) -> Result<(), Reply> {
         let with = |word: &str, at_ms: Option<i128>| {
             let Reply::Array(mut items) = refusal(word, key) else { unreachable!("a refusal is an array") };
@@ -52,7 +53,8 @@ impl Pool {
         }
     }
 
-    /// Another window: the pool tells at once what is different from before, but not that a sale is to come.
+    /// Another window: the pool tells at once what is different from before, but not that a sale is
+    /// to come.
     pub(super) fn sale_is_scheduled(&mut self, now: i128) {
         self.told_sale = match (self.told_sale, self.sale_at(now)) {
             (before, after) if before == after => before,

@@ -253,7 +253,8 @@ pub(super) fn split_one(
         return Err(conflict("the order holds no more than that"));
     }
     pool.refuse_too_many_orders(config)?;
-    // Units stay counted where they are. Where orders are counted there is one more of them, in the same usage.
+    // Units stay counted where they are. Where orders are counted there is one more of them, in the
+    // same usage.
     let mut charges = Vec::new();
     for place in 0..pool.limits.len() {
         let limit: &mut Limit = &mut pool.limits[place];
@@ -316,8 +317,8 @@ pub(super) fn refuse_paid(pool: &Pool, now: i128, key: &[u8], old: &[u8]) -> Res
     }
 }
 
-/// REPLACES: what the old order has comes back. `taken_again`: a new order takes units in the same step, and only what
-/// both do together is an edge.
+/// REPLACES: what the old order has comes back. `taken_again`: a new order takes units in the same
+/// step, and only what both do together is an edge.
 pub(super) fn give_up(
     pool: &mut Pool,
     config: &Config,
@@ -494,7 +495,8 @@ pub(super) fn confirm_expired(
     if attributes.is_some_and(|attributes| attributes != *order.attributes) {
         return Err(conflict("the attributes differ"));
     }
-    // As for AMEND: a limit that let it pass without the dimension does so still, whatever it says of others now.
+    // As for AMEND: a limit that let it pass without the dimension does so still, whatever it says
+    // of others now.
     let looked = |limit: &Limit| order.counted.contains(&limit.id);
     let (qty, places) = pool.judge(now, key, &order.attributes, qty, false, Some(order.placed_ms), looked)?;
     let charges = pool.charge(now, &order.attributes, qty, &places);
@@ -543,8 +545,8 @@ pub(super) fn open_order(pool: &Pool, now: i128, key: &[u8], id: &[u8]) -> Resul
     }
 }
 
-/// AMEND up: the new total is checked as if it were placed now, with the order's own share given back; then it counts
-/// in the current windows.
+/// AMEND up: the new total is checked as if it were placed now, with the order's own share given
+/// back; then it counts in the current windows.
 pub(super) fn amend_usage(pool: &mut Pool, now: i128, key: &[u8], id: &[u8], qty: i128) -> Result<(), Reply> {
     // A refusal shows what the buyer has used, with the order's own share.
     let before = pool.limits.clone();

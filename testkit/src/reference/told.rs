@@ -149,7 +149,8 @@ impl Reference {
         let decide = |pool: &mut Pool| {
             let mut moved = 0;
             if let Some((epoch, seq, out)) = &after {
-                // This call may have returned holds before it came here: in the current epoch, or in a new one.
+                // This call may have returned holds before it came here: in the current epoch, or
+                // in a new one.
                 let moved_on = !dry && pool.epochs.last().is_some_and(|&(_, seq, _)| seq < pool.seq);
                 let mut epochs = pool.epochs.clone();
                 match epochs.last_mut() {

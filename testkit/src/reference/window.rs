@@ -77,7 +77,8 @@ pub(super) fn sub_window_ms(seconds: i128, sub_window: i128) -> i128 {
     at_ms
 }
 
-/// The first day of the month in which a day since 1970-01-01 lies, and the first day of the next month.
+/// The first day of the month in which a day since 1970-01-01 lies, and the first day of the next
+/// month.
 pub fn month_of(day: i128) -> (i128, i128) {
     let leap = |year: i128| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     let days_of_year = |year| if leap(year) { 366 } else { 365 };

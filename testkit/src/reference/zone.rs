@@ -1,4 +1,5 @@
-//! Time zones, by a table that another library has written (`zones.txt`, made by `scripts/zones.py`).
+//! Time zones, by a table that another library has written (`zones.txt`, made by
+//! `scripts/zones.py`).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -70,7 +71,8 @@ impl Tz {
     }
 }
 
-/// The window of a word as LIMIT takes it, in a zone of the table: for tests that compare it with the product's.
+/// The window of a word as LIMIT takes it, in a zone of the table: for tests that compare it with
+/// the product's.
 pub fn zone_window(place: usize, word: &str, at_ms: i64) -> (i64, i64) {
     let window = calendar_window(word).expect("a window of the calendar");
     let (start_ms, end_ms) = walk(&tables()[place], window, at_ms.into());
@@ -91,8 +93,8 @@ fn remembered(place: usize, window: Window, at_ms: i128) -> (i128, i128) {
     })
 }
 
-/// Looks at the clock every quarter of an hour: back to when it first showed the window that it has reached at `at_ms`,
-/// and on to when it first shows a later one.
+/// Looks at the clock every quarter of an hour: back to when it first showed the window that it has
+/// reached at `at_ms`, and on to when it first shows a later one.
 fn walk(table: &Table, window: Window, at_ms: i128) -> (i128, i128) {
     // What the clock shows of the window: a later window is a greater number.
     let shown = |at_ms: i128| window.bounds(0, at_ms + table.offset_ms(at_ms)).0;

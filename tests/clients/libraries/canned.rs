@@ -1,5 +1,6 @@
-//! A server that answers the calls of the vectors as they stand there, in the protocol that a connection has chosen. Everything
-//! else is passed on to a real server, so that each client library opens its connection as it always does.
+//! A server that answers the calls of the vectors as they stand there, in the protocol that a
+//! connection has chosen. Everything else is passed on to a real server, so that each client
+//! library opens its connection as it always does.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};

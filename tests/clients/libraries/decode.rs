@@ -19,7 +19,8 @@ pub fn result_of(method: &str, value: &Value) -> Json {
     }
 }
 
-/// Whether the command answers an array with a status word, or may answer one where the pool is missing.
+/// Whether the command answers an array with a status word, or may answer one where the pool is
+/// missing.
 fn decides(method: &str) -> bool {
     !["limits", "usage", "get", "available", "order", "orders", "policy", "verify", "explain"].contains(&method)
 }
@@ -127,7 +128,8 @@ fn order_view(value: &Value) -> Json {
     order
 }
 
-/// EXPLAIN: its `answer` is the typed result of RESERVE. An error is shown there as its code and its text.
+/// EXPLAIN: its `answer` is the typed result of RESERVE. An error is shown there as its code and
+/// its text.
 fn explained(value: &Value) -> Json {
     let mut found = fields("explained", value);
     let answer = value.field("answer");

@@ -1,4 +1,5 @@
-//! A call of the vectors as its words, and as a typed call: the method and its arguments, by the names of clients/README.md.
+//! A call of the vectors as its words, and as a typed call: the method and its arguments, by the
+//! names of clients/README.md.
 
 use serde_json::{Map, Value as Json};
 
@@ -130,7 +131,7 @@ pub fn typed(call: &[Vec<u8>]) -> (String, Json) {
                 let orders = orders.collect();
                 put("orders", orders);
             }
-            "NOTE" | "REPLACES" => put(&option.to_lowercase(), words.text()),
+            "NOTE" | "REPLACES" | "POLICY" => put(&option.to_lowercase(), words.text()),
             "TOP" => put("top", words.number()),
             "DETAILS" | "MERGE" | "ROLLING" | "RETURNING" => put(&option.to_lowercase(), true.into()),
             "FROM" => put("from_ms", words.amount()),

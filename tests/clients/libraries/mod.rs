@@ -1,4 +1,5 @@
-//! The client libraries of `clients/`, each driven through one program: clients/README.md has the contract.
+//! The client libraries of `clients/`, each driven through one program: clients/README.md has the
+//! contract.
 
 mod canned;
 mod decode;

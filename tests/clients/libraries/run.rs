@@ -1,4 +1,5 @@
-//! What every library must do, on one server, behind a proxy that loses answers, and in a cluster whose slots move.
+//! What every library must do, on one server, behind a proxy that loses answers, and in a cluster
+//! whose slots move.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -56,7 +57,8 @@ fn every_answer_has_its_type() {
     }
 }
 
-/// The orders of a batch are told apart also where one is an error, and the errors of a whole batch from those of one order.
+/// The orders of a batch are told apart also where one is an error, and the errors of a whole batch
+/// from those of one order.
 #[test]
 fn a_batch_tells_each_order_its_answer() {
     let server = Server::on_port(&[]);
@@ -279,7 +281,8 @@ fn sell(driver: &mut Driver, keys: &[String], stop: &AtomicBool, sold: &AtomicUs
     notes
 }
 
-/// A slot moves through all primaries, and stays half moved for two seconds, while the seller goes on.
+/// A slot moves through all primaries, and stays half moved for two seconds, while the seller goes
+/// on.
 #[track_caller]
 fn sells_while_slots_move(library: &Library, cluster: &Cluster, tag: &str) {
     let slot = slot_of(tag.as_bytes());

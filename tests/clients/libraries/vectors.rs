@@ -1,5 +1,6 @@
-//! The test vectors of the client libraries: each call of clients/vectors/calls.txt, as a typed call, as words, as the bytes of
-//! its answer on a real server, and as the typed result that every library gives.
+//! The test vectors of the client libraries: each call of clients/vectors/calls.txt, as a typed
+//! call, as words, as the bytes of its answer on a real server, and as the typed result that every
+//! library gives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

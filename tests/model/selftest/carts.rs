@@ -141,7 +141,8 @@ fn a_cart_has_one_deadline() {
     shop.says("MEXTEND o 2 a b EX 9999", "EXPIRED a");
 }
 
-/// What each of four commands says to an order that is in one state in `a` and in another one in `b`.
+/// What each of four commands says to an order that is in one state in `a` and in another one in
+/// `b`.
 #[test]
 fn the_first_pool_that_refuses_is_named() {
     let columns = ["MCONFIRM o 2 a b", "MCONFIRM o 2 a b LATE", "MRELEASE o 2 a b", "MRETURN o 2 a b"];

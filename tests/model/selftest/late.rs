@@ -102,7 +102,8 @@ fn a_late_return_gives_the_share_of_a_forgotten_order_back() {
     }
     shop.says("RETURN k a QTY 2 TOKEN t LATE FOR user u", "OK 2 96 3");
     shop.says("RETURN k a QTY 2 TOKEN t LATE FOR user u", "EXISTS k returned 2 2 0");
-    // Not of today: that cannot have counted it. Not the orders: nobody knows whether it was all of one.
+    // Not of today: that cannot have counted it. Not the orders: nobody knows whether it was all of
+    // one.
     shop.usage("USAGE k FOR user u", &["2/5/3/0", &today, "2/3/1/0", &now]);
     // A second part of the same order. More than was used is not given back.
     shop.says("RETURN k a QTY 50 TOKEN t2 LATE FOR user u", "OK 50 146 -47");
@@ -127,7 +128,8 @@ fn a_late_return_gives_the_share_of_a_forgotten_order_back() {
     shop.usage("USAGE k FOR region r", &["2/5/3/0"]);
 }
 
-/// What was returned for a forgotten order stays returned when a hold of the same buyer is split: its units only change hands.
+/// What was returned for a forgotten order stays returned when a hold of the same buyer is split:
+/// its units only change hands.
 #[test]
 fn a_split_leaves_what_was_returned() {
     let mut shop = Shop::with_stock(NEW_YEAR_MS + 12 * HOUR_MS, "100");

@@ -120,7 +120,8 @@ fn order_windows_compare_the_order_itself() {
     shop.usage("USAGE k FOR user u", &["0/3/3/0", "0/0/0/0"]);
 }
 
-/// The limit `user 1 PER window TZ tz` is exhausted from `first_ms` to the last millisecond before `end_ms`.
+/// The limit `user 1 PER window TZ tz` is exhausted from `first_ms` to the last millisecond before
+/// `end_ms`.
 #[track_caller]
 fn window(window: &str, tz: &str, first_ms: i64, end_ms: i64) {
     for at_ms in [first_ms, first_ms + 1, end_ms - 1] {
@@ -144,7 +145,8 @@ fn windows_begin_and_end_where_the_calendar_says() {
     // Half past, by an offset of half an hour.
     window("HOUR", "+05:30", NEW_YEAR_MS + HOUR_MS / 2, NEW_YEAR_MS + HOUR_MS * 3 / 2);
     window("DAY", "+00:00", NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS);
-    // A day of Beijing begins at 16:00 UTC of the day before; one of New York's winter at 05:00 UTC.
+    // A day of Beijing begins at 16:00 UTC of the day before; one of New York's winter at 05:00
+    // UTC.
     window("DAY", "+08:00", NEW_YEAR_MS - 8 * HOUR_MS, NEW_YEAR_MS + 16 * HOUR_MS);
     window("DAY", "-05:00", NEW_YEAR_MS + 5 * HOUR_MS, NEW_YEAR_MS + 29 * HOUR_MS);
     window("DAY", "-18:00", NEW_YEAR_MS + 18 * HOUR_MS, NEW_YEAR_MS + 42 * HOUR_MS);
@@ -169,7 +171,8 @@ fn windows_begin_and_end_where_the_calendar_says() {
     window("MONTH", "+18:00", NEW_YEAR_MS + 761 * DAY_MS - 18 * HOUR_MS, NEW_YEAR_MS + 790 * DAY_MS - 18 * HOUR_MS);
     window("MONTH", "-18:00", NEW_YEAR_MS + 790 * DAY_MS + 18 * HOUR_MS, NEW_YEAR_MS + 821 * DAY_MS + 18 * HOUR_MS);
     window("WEEK", "-03:30", NEW_YEAR_MS + 4 * DAY_MS + 7 * HOUR_MS / 2, NEW_YEAR_MS + 11 * DAY_MS + 7 * HOUR_MS / 2);
-    // Windows in a row since the epoch, whatever the offset: 2026 begins at 1767225600 = 7 * 252460800.
+    // Windows in a row since the epoch, whatever the offset: 2026 begins at 1767225600 = 7 *
+    // 252460800.
     window("7", "+05:45", NEW_YEAR_MS, NEW_YEAR_MS + 7_000);
     window("86400", "+08:00", NEW_YEAR_MS, NEW_YEAR_MS + DAY_MS);
 }
@@ -232,7 +235,8 @@ fn amend_counts_as_a_new_reservation_made_now() {
     shop.usage("USAGE k FOR user u", &[&format!("5/5/0/{after_ms}")]);
     shop.says("RELEASE k a", "OK 4 99");
     shop.usage("USAGE k FOR user u", &[&format!("1/5/4/{after_ms}")]);
-    // A lowered max never stands in the way of less; a newer limit does not concern the order at all.
+    // A lowered max never stands in the way of less; a newer limit does not concern the order at
+    // all.
     shop.says("AMEND k b 2", "OK 2 98");
     shop.says("LIMIT k user 0 PER DAY", "OK");
     shop.says("AMEND k b 1", "OK 1 99");
@@ -359,7 +363,8 @@ fn a_change_of_offset_cuts_the_windows_anew() {
     let mut later = shop.clone();
     later.says("LIMIT k user 5 PER DAY TZ +08:00", "OK");
     later.usage("USAGE k FOR user u", &[&format!("0/5/5/{}", NEW_YEAR_MS + 40 * HOUR_MS)]);
-    // At 04:00 UTC today by -05:00 began at 05:00 UTC of the day before, earlier than the usage's window did: it counts.
+    // At 04:00 UTC today by -05:00 began at 05:00 UTC of the day before, earlier than the usage's
+    // window did: it counts.
     let mut early = Shop::with_stock(NEW_YEAR_MS + 4 * HOUR_MS, "100");
     early.says("LIMIT k user 5 PER DAY", "OK");
     early.call("RESERVE k a 3 EX 999999 FOR user u");

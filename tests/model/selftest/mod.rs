@@ -1,5 +1,6 @@
-//! The contract in tables: the state table cell by cell, windows, overrides, give-back, LATE, tokens, bounds. What they expect
-//! is written from the contract by hand. Each call goes to the reference and to the core: a second opinion on both.
+//! The contract in tables: the state table cell by cell, windows, overrides, give-back, LATE,
+//! tokens, bounds. What they expect is written from the contract by hand. Each call goes to the
+//! reference and to the core: a second opinion on both.
 
 use redis_stock::command::host::Origin;
 
@@ -102,7 +103,8 @@ impl Shop {
     }
 }
 
-/// A reply in one line: words as they are, arrays inside arrays in brackets, errors by their first word.
+/// A reply in one line: words as they are, arrays inside arrays in brackets, errors by their first
+/// word.
 fn show(reply: &Reply) -> String {
     let inner = |item: &Reply| match item {
         Reply::Array(_) | Reply::Map(_) => format!("[{}]", show(item)),

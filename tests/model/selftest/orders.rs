@@ -61,7 +61,8 @@ fn a_finished_order_is_forgotten_after_its_time() {
     }
 }
 
-/// `retain` counts from the last change: for an expired order from the moment its hold was returned.
+/// `retain` counts from the last change: for an expired order from the moment its hold was
+/// returned.
 #[test]
 fn how_long_each_order_is_remembered() {
     let mut shop = Shop::with_stock(1_000_000, "1000");

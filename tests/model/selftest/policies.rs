@@ -51,7 +51,8 @@ fn a_pool_is_made_with_its_policy_or_not_at_all() {
     shop.field("GET plain", "seq", "1");
 }
 
-/// The patch of the first column makes the policy of the second one, and of the third the limits with what is used.
+/// The patch of the first column makes the policy of the second one, and of the third the limits
+/// with what is used.
 #[test]
 fn a_patch_changes_what_it_names() {
     let mut shop = Shop::with_stock(1_000_000, "100");

@@ -100,7 +100,8 @@ fn a_due_hold_behind_too_many_others_expires_first() {
     // 128 have come back, and that of the old order; eleven more are still counted.
     shop.says("RESERVE k n 129 REPLACES x139", "OK 129 0 1900010");
     shop.field("ORDER k x139", "state", "released");
-    // Of the creation, 140 reservations, 128 expiries; and expired, released and reserved, one change each.
+    // Of the creation, 140 reservations, 128 expiries; and expired, released and reserved, one
+    // change each.
     shop.field("GET k", "seq", &(1 + 140 + 128 + 3).to_string());
 }
 
@@ -134,7 +135,8 @@ fn a_cart_takes_the_place_of_a_cart() {
     }
     shop.says("MRESERVE a 2 mon tue QTY 1 1", "OK 1900000");
     shop.says("MRESERVE z 1 wed QTY 1", "OK 1900000");
-    // A night later, in a full house: Tuesday changes hands, Monday is free, Wednesday is not to be had.
+    // A night later, in a full house: Tuesday changes hands, Monday is free, Wednesday is not to be
+    // had.
     refuses(&mut shop, "MRESERVE b 3 mon tue wed QTY 0 1 1 REPLACES a", "SOLDOUT wed 0");
     refuses(&mut shop, "MRESERVE b 3 mon tue wed QTY 0 1 1", "-ERR");
     shop.says("MRELEASE z 1 wed", "OK");

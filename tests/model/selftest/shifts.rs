@@ -87,7 +87,8 @@ fn a_share_that_was_used_in_a_window_ahead_waits_for_it() {
     }
     shop.now_ms += 1;
     shop.says("RESERVE k o 1", &format!("OK 1 9 {}", shop.now_ms + 900_000));
-    // The clock steps back over midnight: the order counts in the day ahead, and so does what is left.
+    // The clock steps back over midnight: the order counts in the day ahead, and so does what is
+    // left.
     shop.now_ms -= 1;
     shop.says("SHIFT k TO j 4 LIMIT * PER DAY", "OK 1 0");
     let since = NEW_YEAR_MS + DAY_MS;

@@ -1,11 +1,12 @@
-//! The table of an order's life, cell by cell: every command in every state, what it answers, what the same call
-//! answers again, and what it leaves behind.
+//! The table of an order's life, cell by cell: every command in every state, what it answers, what
+//! the same call answers again, and what it leaves behind.
 
 use super::*;
 
-/// state | command | answer | answer to the same call again | order: state qty returned, nil for an unknown one |
-/// pool: on_hand reserved sold out. `=` stands for "as before": the same answer, or nothing changed. `$n` is the time of
-/// the call, `$d` the deadline of the order, `$h` that of a hold which is made now, `$l` one that is later.
+/// state | command | answer | answer to the same call again | order: state qty returned, nil for an
+/// unknown one | pool: on_hand reserved sold out. `=` stands for "as before": the same answer, or
+/// nothing changed. `$n` is the time of the call, `$d` the deadline of the order, `$h` that of a
+/// hold which is made now, `$l` one that is later.
 const CELLS: &str = "
 unknown | RESERVE k o 5 FOR user u | OK 5 95 $h | EXISTS k reserved 5 0 $h | reserved 5 0 | 100 5 0 0
 unknown | RESERVE k o 101 | SOLDOUT k 100 | = | = | =
@@ -202,7 +203,8 @@ unverified | CONFIRM k o | EXISTS k returned 2 2 0 | = | = | =
 unverified | RELEASE k o | CLOSED k returned | = | = | =
 ";
 
-/// A pool of 100, and its order `o` of 5 in a state. The clock stands behind the deadline of those that are due.
+/// A pool of 100, and its order `o` of 5 in a state. The clock stands behind the deadline of those
+/// that are due.
 fn arranged(state: &str) -> Shop {
     let mut shop = Shop::with_stock(1_000_000, "100");
     let calls: &[&str] = match state {

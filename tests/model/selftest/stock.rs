@@ -120,7 +120,8 @@ fn sums_stay_within_their_bounds() {
     shop.field("ORDER k p", "state", "reserved");
     shop.says("RETURN k o", "OK 9007199254740991 -1 0");
     shop.says("CONFIRM k p", "OK 1 1");
-    // A limit that counts orders adds orders, not units: it is far from any bound when the units are not.
+    // A limit that counts orders adds orders, not units: it is far from any bound when the units
+    // are not.
     shop.says("LIMIT k region UNLIMITED COUNT ORDERS", "OK");
     for order in ["a", "b"] {
         shop.says(&format!("RESERVE k {order} 1 FOR region r"), "OK 1 -1 1900000");
@@ -158,7 +159,8 @@ fn numbers_are_strict() {
     shop.says("add k -1", "OK 9 9");
 }
 
-/// What was counted stays counted when goods come back with KEEPUSAGE: so the sum of a limit can be at its bound alone.
+/// What was counted stays counted when goods come back with KEEPUSAGE: so the sum of a limit can be
+/// at its bound alone.
 #[test]
 fn usage_stays_within_its_bound() {
     let mut shop = Shop::with_stock(1_000_000, "UNLIMITED");
@@ -210,7 +212,8 @@ fn a_pool_remembers_so_many_orders() {
     shop.says("ADD k 1", "OK 13 12");
 }
 
-/// A correction is no movement: `out` does not know it. Confirmed sales, returns and restocks are movements.
+/// A correction is no movement: `out` does not know it. Confirmed sales, returns and restocks are
+/// movements.
 #[test]
 fn out_follows_movements_only() {
     let mut shop = Shop::with_stock(1_000_000, "10");

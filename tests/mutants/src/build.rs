@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::place::{self, Place};
 use crate::plant::{plant, Planted, Refused};
 
-/// More rounds than the compiler has ever needed: it tells of types first, then of constants, then of borrows.
+/// More rounds than the compiler has ever needed: it tells of types first, then of constants, then
+/// of borrows.
 const MOST_ROUNDS: usize = 20;
 
 /// Puts all places into the copy. Those that do not fit are written down, a line each.

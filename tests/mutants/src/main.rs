@@ -1,8 +1,10 @@
-//! Puts all places of cargo-mutants into one build, each behind a switch, and runs the tests once for each place.
+//! Puts all places of cargo-mutants into one build, each behind a switch, and runs the tests once
+//! for each place.
 //!
-//! cargo-mutants builds anew for each place, which takes hours for the two thousand of the core. Here it lists the places
-//! (`cargo mutants --list --json`); each becomes a condition in a copy of the sources, which is built once. A place that
-//! does not fit behind a switch (its types are not those of a branch) is written to a file, for cargo-mutants itself.
+//! cargo-mutants builds anew for each place, which takes hours for the two thousand of the core.
+//! Here it lists the places (`cargo mutants --list --json`); each becomes a condition in a copy of
+//! the sources, which is built once. A place that does not fit behind a switch (its types are not
+//! those of a branch) is written to a file, for cargo-mutants itself.
 //!
 //!     stock-mutants plant COPY PLACES UNFIT     put the switches in; builds until the compiler is content
 //!     stock-mutants run TESTS PLACES UNFIT REPORT FILTER…   run the program of tests for each place

@@ -47,7 +47,8 @@ enum Kind {
     Const,
 }
 
-/// Puts the places of a file into its text; those that do not stand where one can be put are refused.
+/// Puts the places of a file into its text; those that do not stand where one can be put are
+/// refused.
 pub fn plant(text: &str, places: &[&Place], refused: &mut Refused) -> Planted {
     let lines = Lines::of(text);
     let mut open: BTreeMap<Position, Vec<&Place>> = BTreeMap::new();
@@ -70,8 +71,8 @@ pub fn plant(text: &str, places: &[&Place], refused: &mut Refused) -> Planted {
             refused.places.insert(place.id);
         }
     }
-    // Functions that stay constant hold nothing that is switched: their places were taken out above.
-    // What is put in front of something comes before it; then the outer before the inner.
+    // Functions that stay constant hold nothing that is switched: their places were taken out
+    // above. What is put in front of something comes before it; then the outer before the inner.
     sites.sort_by_key(|site| (site.range.start, !site.range.is_empty(), std::cmp::Reverse(site.range.end), site.inner));
     let mut planted = Planted { text: String::new(), stands: Vec::new() };
     render(text, &sites, 0..text.len(), &mut 0, &mut planted);

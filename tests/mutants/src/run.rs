@@ -21,7 +21,8 @@ enum Outcome {
     Caught,
 }
 
-/// Runs the tests for each place, as many at once as there are processors. Fails where a place is missed.
+/// Runs the tests for each place, as many at once as there are processors. Fails where a place is
+/// missed.
 pub fn all(tests: &Path, places: &Path, unfit: &Path, report: &Path, filters: &[&str]) -> ExitCode {
     let unfit = std::fs::read_to_string(unfit).expect("the places that do not fit");
     let unfit: BTreeSet<usize> = unfit.lines().filter_map(|line| line.split(' ').next()?.parse().ok()).collect();
@@ -74,7 +75,8 @@ pub fn all(tests: &Path, places: &Path, unfit: &Path, report: &Path, filters: &[
     }
 }
 
-/// One run with one place switched on, 0 for none. The memory of a run without end is bounded by the shell's `ulimit`.
+/// One run with one place switched on, 0 for none. The memory of a run without end is bounded by
+/// the shell's `ulimit`.
 fn run(tests: &Path, id: usize, filters: &[&str], patience: Duration) -> Outcome {
     let mut child = Command::new(tests)
         .args(filters)

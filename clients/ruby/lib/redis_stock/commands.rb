@@ -122,11 +122,12 @@ module RedisStock
     end
 
     # Creates the pool, or corrects what is on hand ("UNLIMITED", too). nil where `nx` or `xx` forbade it; after a lost answer NX may have
-    # been the call's own doing.
-    def set(key, on_hand, nx: false, xx: false, note: nil)
+    # been the call's own doing. With `nx`, `policy` (JSON) is the pool's from its first moment on.
+    def set(key, on_hand, nx: false, xx: false, policy: nil, note: nil)
       words = ["STOCK.SET", key, on_hand]
       words << "NX" if nx
       words << "XX" if xx
+      words << "POLICY" << policy if policy
       change(words, note)
     end
 

@@ -1,5 +1,5 @@
-//! What the tests ask of every client library: `drive redis-rs PORT [--cluster] [--resp3] [--replicas] MODE [ARGS]`, see
-//! clients/README.md.
+//! What the tests ask of every client library:
+//! `drive redis-rs PORT [--cluster] [--resp3] [--replicas] MODE [ARGS]`, see clients/README.md.
 
 use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
@@ -88,7 +88,8 @@ fn refused(json: &Json) -> Refused {
     Refused { word: json["word"].as_str().unwrap_or_default().into(), key: "k".into(), why }
 }
 
-/// Sends what it reads, one JSON list a line: the key, and the words. MARK tells that the warm-up is over.
+/// Sends what it reads, one JSON list a line: the key, and the words. MARK tells that the warm-up
+/// is over.
 async fn lines(stock: &Stock, replicas: bool) -> Ended {
     let mut input = io::stdin().lock().lines();
     while let Some(line) = input.next() {
@@ -127,7 +128,8 @@ async fn carts(stock: &Stock, tag: &str, count: usize) -> Ended {
     Ok(())
 }
 
-/// So many buyers ask at once, one unit each, two of them with what the server refuses: the answer of each, then the payments.
+/// So many buyers ask at once, one unit each, two of them with what the server refuses: the answer
+/// of each, then the payments.
 async fn collect(stock: &Stock, count: usize) -> Ended {
     let shop = Collector::new(stock.clone(), 32, Duration::from_millis(1));
     // One waiter that goes away does not take its batch with it.
@@ -161,7 +163,8 @@ async fn buy(shop: Collector, n: usize, count: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Single calls in turn, and the lower quarter of each, since whatever else runs on the machine only adds.
+/// Single calls in turn, and the lower quarter of each, since whatever else runs on the machine
+/// only adds.
 async fn bench(stock: &Stock, url: &str, count: usize) -> Ended {
     let mut bare = redis::aio::ConnectionManager::new(redis::Client::open(url)?).await?;
     stock.call(set("bench", UNLIMITED, OnlyIf::Absent)).await?;

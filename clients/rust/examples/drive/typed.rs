@@ -1,4 +1,5 @@
-//! Calls of the vectors as typed calls, and typed results as the vectors write them. In their strings a character is a byte.
+//! Calls of the vectors as typed calls, and typed results as the vectors write them. In their
+//! strings a character is a byte.
 
 use redis_stock_client::*;
 use serde_json::{json, Map, Value as Json};
@@ -145,7 +146,10 @@ fn without_note(method: &str, args: &Json) -> Call<Json> {
                 _ => OnlyIf::Always,
             };
             let wrote = |wrote| json!({"type": if wrote { "done" } else { "nothing" }});
-            set(key, amount(&args["on_hand"]), only_if).map(wrote)
+            match args["policy"].as_str() {
+                Some(policy) => create(key, amount(&args["on_hand"]), policy).map(wrote),
+                None => set(key, amount(&args["on_hand"]), only_if).map(wrote),
+            }
         }
         "transfer" => transfer(key, raw(&args["to"]), n("quantity"), token).map(|answer| {
             outcome(answer, |d| {

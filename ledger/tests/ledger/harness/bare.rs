@@ -23,7 +23,8 @@ fn config(shop: &Shop) -> Config {
     Config::read(Some(&shop.dir.path().join("stock-ledger.toml"))).expect("a configuration")
 }
 
-/// Reads the whole stream and computes what each batch writes: as many entries as `run` takes at most.
+/// Reads the whole stream and computes what each batch writes: as many entries as `run` takes at
+/// most.
 pub fn prepare(shop: &Shop) -> Vec<Step> {
     let config = config(shop);
     block_on(async {
@@ -69,7 +70,8 @@ pub fn prepare(shop: &Shop) -> Vec<Step> {
     })
 }
 
-/// How long it takes to read the stream as `run` reads it, and to understand it: no database, no rows.
+/// How long it takes to read the stream as `run` reads it, and to understand it: no database, no
+/// rows.
 pub fn read(shop: &Shop) -> Duration {
     let config = config(shop);
     block_on(async {

@@ -195,8 +195,8 @@ impl Server {
         Server { dir, port, kind, durable: false, arguments: Vec::new(), child, _keep: keep }
     }
 
-    /// Two nodes of a Galera cluster, of Debian's MariaDB and galera-4. The second one begins with a
-    /// copy of the first one's data: nothing has to be transferred.
+    /// Two nodes of a Galera cluster, of Debian's MariaDB and galera-4. The second one begins with
+    /// a copy of the first one's data: nothing has to be transferred.
     pub fn galera() -> [Server; 2] {
         let provider = find("libgalera_smm.so", &["/usr/lib/galera", "/usr/lib64/galera-4"]);
         let ports: [[u16; 3]; 2] = std::array::from_fn(|_| std::array::from_fn(|_| free_port()));

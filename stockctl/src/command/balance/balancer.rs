@@ -106,9 +106,9 @@ impl<'a> Balancer<'a> {
     }
 
     /// Whether this one fills buckets up, what these are, and what they say; a round for nobody, by
-    /// one who does not lead, sees none. All of it is one way to each server. Where the server of the
-    /// config does not answer nobody can say who leads, so this one does, with the buckets that it
-    /// knows.
+    /// one who does not lead, sees none. All of it is one way to each server. Where the server of
+    /// the config does not answer nobody can say who leads, so this one does, with the buckets that
+    /// it knows.
     async fn begin(&mut self, is_asked: bool) -> Result<(bool, Vec<String>, Vec<Bucket>)> {
         if self.args.once {
             // One round on demand is made whoever else is at work.
@@ -178,9 +178,9 @@ impl<'a> Balancer<'a> {
         self.calls.take_error().map_or(Ok(()), Err)
     }
 
-    /// The calls that write what all buckets have together, for the buyers' clients: sold out is final
-    /// where it says so. A bucket that cannot be reached has what it had last. The lease lasts on
-    /// with it.
+    /// The calls that write what all buckets have together, for the buyers' clients: sold out is
+    /// final where it says so. A bucket that cannot be reached has what it had last. The lease
+    /// lasts on with it.
     fn sum(&self, keys: &[String]) -> Vec<KeyCall> {
         let (lease, left_key) = (self.own("balancer"), self.own("left"));
         let mut calls = Vec::new();
@@ -251,8 +251,8 @@ impl<'a> Balancer<'a> {
         self.calls.ask_all(&calls).await.into_iter().map(free).collect()
     }
 
-    /// The first halves of these shifts, all at once; the second ones of those that were made. Where
-    /// a server does not answer units stay in flight: a later round ends it.
+    /// The first halves of these shifts, all at once; the second ones of those that were made.
+    /// Where a server does not answer units stay in flight: a later round ends it.
     async fn send(&mut self, steps: Vec<Step>) -> Vec<Step> {
         let mut made = self.make(steps, Vec::new()).await;
         made.retain(|(_, step)| step.kind == Kind::Send);

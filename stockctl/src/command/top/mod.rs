@@ -32,7 +32,8 @@ pub struct Args {
     /// The figures of `stock-ledger run --metrics`: http://host:port/metrics
     #[arg(long, env = "STOCKCTL_LEDGER", value_name = "URL")]
     ledger: Option<String>,
-    /// Look twice, write one picture of 80x24 to standard output, and end (with --json: the figures)
+    /// Look twice, write one picture of 80x24 to standard output, and end (with --json: the
+    /// figures)
     #[arg(long)]
     once: bool,
 }
@@ -40,8 +41,8 @@ pub struct Args {
 /// Shows the figures until `q`.
 ///
 /// # Errors
-/// [`Failure`]: standard output is no terminal, and neither --once nor --json was given; with these,
-/// a server that cannot be asked.
+/// [`Failure`]: standard output is no terminal, and neither --once nor --json was given; with
+/// these, a server that cannot be asked.
 pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<Ended> {
     if args.once || as_json {
         let view = twice(args, servers).await?;

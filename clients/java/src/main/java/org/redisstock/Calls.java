@@ -42,6 +42,11 @@ public final class Calls {
             return this;
         }
 
+        /** Null: unlimited. */
+        Words amount(Long units) {
+            return units == null ? add("UNLIMITED") : add(units);
+        }
+
         Words option(String name, String value) {
             return value == null ? this : add(name).add(value);
         }
@@ -218,13 +223,19 @@ public final class Calls {
 
     /** {@code onHand} null: unlimited. {@code onlyIf}: NX, XX or null. For a quiet moment, but with NX. Whether it wrote. */
     public Call<Boolean> set(String key, Long onHand, String onlyIf, String note) {
-        Words words = on(key);
-        if (onHand == null) {
-            words.add("UNLIMITED");
-        } else {
-            words.add(onHand);
-        }
-        return words.flag(onlyIf, onlyIf != null).note(note).of(Command.SET, decode::written);
+        return on(key).amount(onHand).flag(onlyIf, onlyIf != null).note(note).of(Command.SET, decode::written);
+    }
+
+    public Call<Boolean> create(String key, Long onHand, String policy) {
+        return create(key, onHand, policy, null);
+    }
+
+    /**
+     * Makes the pool together with its policy, which is its own from its first moment on; {@code onHand} null: unlimited. A pool that exists
+     * stays as it is. Whether it wrote; after a lost answer that may have been the call's own doing.
+     */
+    public Call<Boolean> create(String key, Long onHand, String policy, String note) {
+        return on(key).amount(onHand).add("NX").option("POLICY", policy).note(note).of(Command.SET, decode::written);
     }
 
     public Call<Outcome<Results.Added>> add(String key, long delta, String token) {
@@ -303,7 +314,7 @@ public final class Calls {
 
     /** {@code max} null: unlimited. */
     public Call<Outcome<Void>> limit(String key, String by, Long max, Options.Limit o) {
-        return on(key).add(by).add(max == null ? "UNLIMITED" : Long.toString(max)).option("PER", o.per()).flag("ROLLING", o.rolling())
+        return on(key).add(by).amount(max).option("PER", o.per()).flag("ROLLING", o.rolling())
                 .option("TZ", o.tz()).option("COUNT", o.count()).option("MISSING", o.missing()).note(o.note()).values(o.values())
                 .of(Command.LIMIT, decode::done);
     }

@@ -170,6 +170,11 @@ public class Stock {
         return run(calls.set(key, onHand, "NX"));
     }
 
+    /** The same, with the policy (JSON) that is the pool's from its first moment on. */
+    public boolean create(String key, long onHand, String policy) {
+        return run(calls.create(key, onHand, policy));
+    }
+
     /** A pool without a count, such as a campaign's cap. */
     public boolean createUnlimited(String key) {
         return run(calls.set(key, null, "NX"));

@@ -41,7 +41,8 @@ final class TypedCall {
             case "mrelease" -> calls.releaseCart(order, texts(args.get("keys")));
             case "mextend" -> calls.extendCart(order, texts(args.get("keys")), hold(args));
             case "mreturn" -> calls.returnCart(order, texts(args.get("keys")), args.has("keep_usage"), args.has("no_restock"));
-            case "set" -> calls.set(key, amount(args, "on_hand"), text(args, "only_if"), note);
+            case "set" -> args.has("policy") ? calls.create(key, amount(args, "on_hand"), text(args, "policy"), note)
+                    : calls.set(key, amount(args, "on_hand"), text(args, "only_if"), note);
             case "add" -> calls.add(key, args.get("delta").longValue(), text(args, "token"), note);
             case "transfer" -> calls.transfer(key, text(args, "to"), args.get("quantity").longValue(), text(args, "token"), note);
             case "reconcile" -> calls.reconcile(key, args.get("on_hand").longValue(), after(args), args.has("dry_run"), note);

@@ -1,0 +1,1 @@
+CREATE INDEX stock_incidents_pool ON stock_incidents (pool, kind)
