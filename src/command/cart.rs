@@ -61,7 +61,7 @@ pub struct CartPool<'a> {
 }
 
 /// The pools of a cart, each once, in the order of their first mention.
-pub type CartPools<'a> = SmallVec<[CartPool<'a>; 8]>;
+pub type CartPools<'a> = SmallVec<[CartPool<'a>; 4]>;
 
 /// The keys behind numkeys.
 ///
@@ -87,17 +87,13 @@ pub type Distinct<'a> = SmallVec<[(&'a [u8], usize); 4]>;
 /// The quantity of each key.
 pub type Quantities = SmallVec<[i64; 4]>;
 
-/// Each key once, with the positions of all its mentions passed to `mention` (position in the
-/// result, position among the keys).
-pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) -> Distinct<'a> {
+/// Each key once.
+pub fn distinct<'a>(keys: &[&'a [u8]]) -> Distinct<'a> {
     let mut distinct = Distinct::new();
-    for (at, key) in keys.iter().enumerate() {
-        let known = distinct.iter().position(|(other, _)| other == key);
-        let position = known.unwrap_or_else(|| {
+    for (at, &key) in keys.iter().enumerate() {
+        if distinct.iter().all(|&(other, _)| other != key) {
             distinct.push((key, at.saturating_add(1)));
-            distinct.len().saturating_sub(1)
-        });
-        mention(position, at);
+        }
     }
     distinct
 }
@@ -110,19 +106,22 @@ pub fn distinct<'a>(keys: &[&'a [u8]], mut mention: impl FnMut(usize, usize)) ->
 /// one or of a sum.
 pub fn sums<'a>(args: &mut Args<'_>, named: &[&'a [u8]], least: i64) -> Parsed<(Distinct<'a>, Quantities)> {
     let given = args.take_n(named.len()).ok_or(CommandError::SYNTAX)?;
-    let mut each = Quantities::new();
-    for qty in given {
-        each.push(bounded(qty, least..=MAX_UNITS, OUTSIDE)?);
-    }
-    let (mut totals, mut fits) = (Quantities::new(), true);
-    let keys = distinct(named, |index, at| {
-        let qty = each.get(at).copied().unwrap_or(0);
-        let Some(total) = totals.get_mut(index) else { return totals.push(qty) };
-        match sum(*total, qty) {
-            Some(both) => *total = both,
-            None => fits = false,
+    let (mut keys, mut totals, mut fits) = (Distinct::new(), Quantities::new(), true);
+    for (at, (&key, qty)) in named.iter().zip(given).enumerate() {
+        let qty = bounded(qty, least..=MAX_UNITS, OUTSIDE)?;
+        let known = keys.iter().position(|&(other, _)| other == key);
+        match known.and_then(|known| totals.get_mut(known)) {
+            None => {
+                keys.push((key, at.saturating_add(1)));
+                totals.push(qty);
+            }
+            // Not at once: a quantity behind it may be no number.
+            Some(total) => match sum(*total, qty) {
+                Some(both) => *total = both,
+                None => fits = false,
+            },
         }
-    });
+    }
     if fits {
         Ok((keys, totals))
     } else {

@@ -126,11 +126,7 @@ pub fn commit(call: &mut Call<'_>, handle: Handle, change: &Change<'_>) {
 /// As [`commit`], with what the caller noted, which is published with the change and kept nowhere
 /// else.
 pub fn commit_noted(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, note: Option<&[u8]>) {
-    let now_ms = call.env.clock.now_ms;
-    if !roll::is_resolved(call.keys.pool(handle), now_ms) {
-        resolve_windows(call, handle, now_ms);
-    }
-    commit_one(call, handle, now_ms, change, note);
+    commit_one(call, handle, change, note);
 }
 
 /// Says in which windows limits with a named zone count from now on, where that is news.
@@ -138,13 +134,19 @@ pub fn commit_noted(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, no
 fn resolve_windows(call: &mut Call<'_>, handle: Handle, now_ms: i64) {
     let windows = roll::plan(call.keys.pool(handle), now_ms);
     if !windows.is_empty() {
-        commit_one(call, handle, now_ms, &Change::Resolved(windows), None);
+        commit_one(call, handle, &Change::Resolved(windows), None);
     }
 }
 
-fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<'_>, note: Option<&[u8]>) {
-    let pool = call.keys.pool_mut(handle);
-    let about = changed(&mut call.journal.entry_text, pool, change);
+/// Makes one change. Returns whether nothing of the pool is due behind it.
+fn commit_one(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, note: Option<&[u8]>) -> bool {
+    let now_ms = call.env.clock.now_ms;
+    let mut pool = call.keys.pool_mut(handle);
+    if !roll::is_resolved(pool, now_ms) && !matches!(change, Change::Resolved(_)) {
+        resolve_windows(call, handle, now_ms);
+        pool = call.keys.pool_mut(handle);
+    }
+    let about = if let Change::Pool(_) = change { changed(&mut call.journal.entry_text, pool, change) } else { None };
     let fresh = change.kind().is_some() && pool.needs_epoch(call.env.promotion);
     // 0 is what a pool has before its first change.
     let new_epoch = fresh.then(|| (call.env.entropy)().max(1));
@@ -163,13 +165,19 @@ fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<
     }
     let stamp = Stamp { now_ms, promotion: call.env.promotion, new_epoch };
     // Before the change is applied. A new policy may change the stream, but is about no units.
-    let qty = if stream(pool, call.env.events.default_stream).is_some() { quantity(pool, change) } else { 0 };
-    let Some((kind, transitions)) = apply(pool, &stamp, change) else { return };
+    let publishes = stream(pool, call.env.events.default_stream).is_some();
+    let qty = if publishes { quantity(pool, change) } else { 0 };
+    let announced = apply(pool, &stamp, change);
+    let quiet = pool.is_quiet(now_ms);
+    let Some((kind, transitions)) = announced else { return quiet };
     changed.notifications.push(Notification { kind, transitions });
     if kind == Kind::Expired {
         call.journal.expired = call.journal.expired.saturating_add(1);
     }
-    let Some(name) = stream(pool, call.env.events.default_stream) else { return };
+    if !publishes && !matches!(change, Change::Pool(_)) {
+        return quiet;
+    }
+    let Some(name) = stream(pool, call.env.events.default_stream) else { return quiet };
     // A copy, since appending borrows the keyspace that holds the pool. Short names need no
     // allocation.
     let name = Bytes::new(name);
@@ -181,6 +189,7 @@ fn commit_one(call: &mut Call<'_>, handle: Handle, now_ms: i64, change: &Change<
             effect::put_event_ref(&mut call.journal.changes_of(handle).effect, now_ms, &event_ref);
         }
     }
+    quiet
 }
 
 /// The stream of a pool: that of its policy, or else that of the server.
@@ -252,6 +261,7 @@ pub fn commit_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>
 
 /// As [`commit_noted`], and purges a few records.
 pub fn commit_noted_and_purge(call: &mut Call<'_>, handle: Handle, change: &Change<'_>, note: Option<&[u8]>) {
-    commit_noted(call, handle, change, note);
-    purge(call, handle, purge::PER_WRITE);
+    if !commit_one(call, handle, change, note) {
+        purge_some(call, handle, purge::PER_WRITE);
+    }
 }

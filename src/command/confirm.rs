@@ -106,7 +106,8 @@ pub fn changes<'a>(
     let Some(row) = row.filter(|&row| expire::is_due(pool, row, call.env.clock)) else {
         return decide(&view(call, handle), request).map(|change| SmallVec::from_iter([change]));
     };
-    let change = decide(&View::without_hold(pool, context(call), row), request)?;
+    let held = pool.order(row).map_or(0, |order| order.qty);
+    let change = decide(&View::without_hold(pool, context(call), row, held), request)?;
     Ok(SmallVec::from_iter([expire::change(pool, &context(call), row, id), change]))
 }
 

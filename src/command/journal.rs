@@ -132,6 +132,7 @@ pub struct Journal {
 
 impl Journal {
     /// Clears it for the next call.
+    #[inline]
     pub fn clear(&mut self) {
         for changed in self.changed.iter_mut().take(self.used) {
             // One large call should not keep its memory for ever.

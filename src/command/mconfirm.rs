@@ -47,7 +47,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             _ => return Err(CommandError::SYNTAX),
         }
     }
-    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named))? else { return Ok(()) };
     let mut quantities = given.into_iter().flatten();
     all_or_none(call, &items, Outcome::Confirmed, |call, item| {
         let request = Confirm { order, qty: quantities.next(), late: late.then(Late::default) };

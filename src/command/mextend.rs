@@ -40,7 +40,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if !args.is_empty() {
         return Err(CommandError::SYNTAX);
     }
-    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named))? else { return Ok(()) };
     all_or_none(call, &items, Outcome::Extended, |call, item| {
         // A deadline that is as late already is neither changed nor published.
         decide(&view(call, item.handle), order, hold).map(|extension| match extension {

@@ -48,7 +48,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let order = args.order()?;
     let named = keys(&mut args)?;
     args.end()?;
-    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named))? else { return Ok(()) };
     let decisions: SmallVec<[Decision<'_>; 4]> = items.iter().map(|item| changes(call, item.handle, order)).collect();
     let over = |decision: &Decision<'_>| unknown(decision) || matches!(decision, Err(Refusal::Exists { .. }));
     let first = decisions.iter().position(unknown).and_then(|at| items.get(at));

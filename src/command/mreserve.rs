@@ -13,6 +13,7 @@ use super::reply::ok;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec, FOR, HOLD, REPLACES};
 use crate::core::model::attributes::{Attributes, RecentNames};
 use crate::core::model::change::{Change, OrderRef};
+use crate::core::model::hash::Message;
 use crate::core::model::refusal::Refusal;
 use crate::core::ops::replace;
 use crate::core::ops::reserve::{decide_new, retry, Hold, Reserve};
@@ -141,11 +142,11 @@ fn reserve(
     items: &CartPools<'_>,
     orders: &[OrderRef<'_>],
 ) -> Result<bool, CommandError> {
+    let message = Message::of(cart.attributes);
     let mut changes: SmallVec<[Change<'_>; 4]> = SmallVec::new();
     for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(orders) {
         let view = view(call, item.handle);
-        let request = cart.reserve(qty);
-        match decide_new(&view, order, request) {
+        match decide_new(&view, order, cart.reserve(qty, Some(&message))) {
             Ok(change) => changes.push(change),
             Err(refusal) => return refuse_pool(call, item, &refusal).map(|()| false),
         }
@@ -171,6 +172,7 @@ fn replace_all(
             Err(refusal) => return refuse_pool(call, item, &refusal).map(|()| false),
         }
     }
+    let message = Message::of(cart.attributes);
     let mut changes: SmallVec<[replace::Changes<'_>; 4]> = SmallVec::new();
     for (((item, &qty), &order), &old) in items.iter().zip(&cart.qty).zip(orders).zip(&given_up) {
         let view = view(call, item.handle);
@@ -178,7 +180,7 @@ fn replace_all(
             changes.push(replace::given_up(&view, old, false));
             continue;
         }
-        match replace::decide(&view, old, order, cart.reserve(qty)) {
+        match replace::decide(&view, old, order, cart.reserve(qty, Some(&message))) {
             Ok(decided) => changes.push(decided),
             Err(refusal) => return refuse_pool(call, item, &refusal).map(|()| false),
         }
@@ -189,9 +191,11 @@ fn replace_all(
     Ok(true)
 }
 
-impl<'a> Cart<'a> {
-    fn reserve(&self, qty: i64) -> Reserve<'a> {
-        Reserve { order: self.order, qty, hold: self.hold, partial: false, attributes: self.attributes }
+impl Cart<'_> {
+    /// The call on one of its pools.
+    fn reserve<'m>(&'m self, qty: i64, message: Option<&'m Message>) -> Reserve<'m> {
+        let Self { order, hold, attributes, .. } = *self;
+        Reserve { order, qty, hold, partial: false, attributes, message }
     }
 }
 
@@ -213,7 +217,7 @@ fn known(
     let mut first = None;
     for ((item, &qty), &order) in items.iter().zip(&cart.qty).zip(orders) {
         let view = view(call, item.handle);
-        let refusal = view.known(order).map(|(record, state)| retry(&view, &cart.reserve(qty), &record, state));
+        let refusal = view.known(order).map(|(record, state)| retry(&view, &cart.reserve(qty, None), &record, state));
         match refusal {
             // A pool in which it takes nothing need not know it.
             None if qty == 0 => {}

@@ -48,7 +48,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
             _ => return Err(CommandError::SYNTAX),
         }
     }
-    let Some(items) = write_pools(call, &distinct(named, |_, _| ()))? else { return Ok(()) };
+    let Some(items) = write_pools(call, &distinct(named))? else { return Ok(()) };
     all_or_none(call, &items, Outcome::Returned, |call, item| {
         let request = Return { order, refund: None, keep_usage, no_restock };
         CartStep::of(decide(&view(call, item.handle), request).map(|change| SmallVec::from_iter([change])))

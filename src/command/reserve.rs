@@ -88,7 +88,8 @@ fn parse<'r, 'a: 'r>(
             return Err(CommandError::SYNTAX);
         }
     }
-    Ok((Reserve { order, qty, hold: hold.unwrap_or(Hold::Default), partial, attributes }, old))
+    let hold = hold.unwrap_or(Hold::Default);
+    Ok((Reserve { order, qty, hold, partial, attributes, message: None }, old))
 }
 
 fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {

@@ -96,7 +96,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let mut attributes = Attributes::default();
     for order in &orders {
         attributes.set(&names, order.values);
-        let request = Reserve { order: order.id, qty: order.qty, hold, partial: false, attributes: &attributes };
+        let (order, qty) = (order.id, order.qty);
+        let request = Reserve { order, qty, hold, partial: false, attributes: &attributes, message: None };
         answers.push(match decide(&view(call, handle), request) {
             // By reference: a change is large, and is not moved.
             Ok(ref change) => {

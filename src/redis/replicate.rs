@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::api::Ctx;
 use super::handles::OwnedString;
 use super::keyspace::OpenKeys;
+use super::open_key::OpenKey;
 use crate::command::journal::{Journal, PoolChanges};
 
 /// The command that carries the effect of a call on one pool.
@@ -61,11 +62,20 @@ fn replicate_cart(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
 
 /// Signals the pools whose visible content has changed. Purging memory is no such change.
 fn signal(ctx: Ctx<'_>, keys: &OpenKeys<'_>, changed: &[PoolChanges]) {
-    let changed = changed.iter().filter(|changed| !changed.notifications.is_empty());
-    let changed = changed.filter_map(|changed| keys.at(changed.handle)).filter(|key| !key.replaced);
-    let replaced = keys.opened().iter().filter(|key| key.replaced);
-    for key in changed.chain(replaced) {
-        // SAFETY: the context and the name are live.
-        unsafe { api!(RedisModule_SignalModifiedKey(ctx.raw(), key.name)) };
+    for changed in changed {
+        let key = keys.at(changed.handle).filter(|key| !key.replaced && !changed.notifications.is_empty());
+        if let Some(key) = key {
+            signal_key(ctx, key);
+        }
     }
+    for key in keys.opened() {
+        if key.replaced {
+            signal_key(ctx, key);
+        }
+    }
+}
+
+fn signal_key(ctx: Ctx<'_>, key: &OpenKey) {
+    // SAFETY: the context and the name are live.
+    unsafe { api!(RedisModule_SignalModifiedKey(ctx.raw(), key.name)) };
 }

@@ -35,6 +35,24 @@ pub unsafe fn keep_words(ctx: *mut raw::RedisModuleCtx) {
 /// Writes the reply of one call, in the client's protocol version.
 pub struct Reply<'c>(pub Ctx<'c>);
 
+/// Replies with a reply that is kept.
+fn hand_on(ctx: Ctx<'_>, reply: *mut raw::RedisModuleCallReply) {
+    // SAFETY: the context is live, and so is the reply, which is never freed.
+    unsafe { api!(RedisModule_ReplyWithCallReply(ctx.raw(), reply)) };
+}
+
+impl Reply<'_> {
+    /// A word that stands elsewhere than in the table.
+    #[cold]
+    fn other_word(&mut self, word: &str) {
+        let same = |(known, _): &&(&str, CallReply)| *known == word;
+        match KEPT.with(|kept| kept.iter().find(same).map(|(_, reply)| reply.as_ptr())) {
+            Some(reply) => hand_on(self.0, reply),
+            None => self.bulk(word.as_bytes()),
+        }
+    }
+}
+
 impl Out for Reply<'_> {
     fn array(&mut self, len: usize) {
         // SAFETY: the context is live.
@@ -62,14 +80,12 @@ impl Out for Reply<'_> {
     }
 
     fn word(&mut self, word: &'static str) {
-        let is_word = |known: &str| std::ptr::eq(known, word) || known == word;
-        let kept = KEPT.with(|kept| kept.iter().find(|(known, _)| is_word(known)).map(|(_, reply)| reply.as_ptr()));
+        // Nearly always the very text of the table: the address says so.
+        let same = |(known, _): &&(&str, CallReply)| std::ptr::eq(*known, word);
+        let kept = KEPT.with(|kept| kept.iter().find(same).map(|(_, reply)| reply.as_ptr()));
         match kept {
-            // SAFETY: the context is live, and so is the reply, which is never freed.
-            Some(reply) => unsafe {
-                api!(RedisModule_ReplyWithCallReply(self.0.raw(), reply));
-            },
-            None => self.bulk(word.as_bytes()),
+            Some(reply) => hand_on(self.0, reply),
+            None => self.other_word(word),
         }
     }
 

@@ -118,7 +118,8 @@ fn reserve(pool: &mut Pool, n: u64, hold: Hold, now_ms: i64) {
     for (name, value) in [("user", user.as_str()), ("region", "r1"), ("store", "s1")] {
         attributes.add(name.as_bytes(), value.as_bytes()).unwrap();
     }
-    let call = Reserve { order: order.as_bytes(), qty: 1, hold, partial: false, attributes: &attributes };
+    let call =
+        Reserve { order: order.as_bytes(), qty: 1, hold, partial: false, attributes: &attributes, message: None };
     let change = decide(&View::of_write(pool, context(now_ms)), call).unwrap();
     commit(pool, now_ms, &change);
     tidy(pool, now_ms);

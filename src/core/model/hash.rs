@@ -5,6 +5,8 @@
 //! inputs that lie in one piece: a call hashes five short strings, and a general hasher costs three
 //! times as much for them.
 
+use smallvec::SmallVec;
+
 use crate::core::model::attributes::Attributes;
 use crate::core::model::ids::short_word;
 use crate::core::model::number::{LimitId, Number};
@@ -81,9 +83,27 @@ fn sip13(key: u64, domain: u64, bytes: &[u8]) -> u64 {
     state.finish(short_word(rest), bytes.len())
 }
 
-/// The same for bytes that come in pieces: they are put together in words, not in memory.
-struct SipPieces {
-    state: SipState,
+/// Takes a message word by word.
+trait Words {
+    fn word(&mut self, word: u64);
+}
+
+impl Words for SipState {
+    #[inline(always)]
+    fn word(&mut self, word: u64) {
+        SipState::word(self, word);
+    }
+}
+
+impl Words for SmallVec<[u64; MESSAGE]> {
+    fn word(&mut self, word: u64) {
+        self.push(word);
+    }
+}
+
+/// A message that comes in pieces: they are put together in words, not in memory.
+struct Pieces<W> {
+    words: W,
     /// The bytes that do not fill a word yet.
     word: u64,
     /// How many bits those have, below 64.
@@ -91,9 +111,9 @@ struct SipPieces {
     len: usize,
 }
 
-impl SipPieces {
-    const fn new(key: u64, domain: u64) -> Self {
-        Self { state: SipState::new(key, domain), word: 0, bits: 0, len: 0 }
+impl<W: Words> Pieces<W> {
+    const fn new(words: W) -> Self {
+        Self { words, word: 0, bits: 0, len: 0 }
     }
 
     /// Adds so many bytes, at most eight, as a number.
@@ -104,7 +124,7 @@ impl SipPieces {
         let bits = self.bits.wrapping_add((bytes as u32).wrapping_mul(8));
         self.bits = bits & 63;
         if bits >= 64 {
-            self.state.word(self.word);
+            self.words.word(self.word);
             // What did not fit: the upper `self.bits` bits of the number, of which there are none
             // where it ended with the word.
             let taken = (bytes as u32).wrapping_mul(8).wrapping_sub(self.bits);
@@ -122,8 +142,42 @@ impl SipPieces {
         self.push(short_word(rest), rest.len());
     }
 
-    fn finish(self) -> u64 {
-        self.state.finish(self.word, self.len)
+    #[inline(always)]
+    fn attributes(&mut self, attributes: &Attributes<'_>) {
+        for (name, value) in attributes.iter() {
+            // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart.
+            let lengths = (value.len() as u64) << 8 | name.len() as u64;
+            if name.len() <= 6 {
+                self.push(short_word(name) << 16 | lengths, name.len().wrapping_add(2));
+            } else {
+                self.push(lengths, 2);
+                self.bytes(name);
+            }
+            self.bytes(value);
+        }
+    }
+}
+
+/// So many words of a message stand in place.
+const MESSAGE: usize = 16;
+
+/// What is hashed of a set of attributes: the pools of a cart, whose salts differ, have it made
+/// once.
+#[derive(Clone, Debug)]
+pub struct Message {
+    words: SmallVec<[u64; MESSAGE]>,
+    /// The bytes behind the last whole word.
+    rest: u64,
+    len: usize,
+}
+
+impl Message {
+    /// That of these attributes.
+    #[must_use]
+    pub fn of(attributes: &Attributes<'_>) -> Self {
+        let mut pieces = Pieces::new(SmallVec::new());
+        pieces.attributes(attributes);
+        Self { words: pieces.words, rest: pieces.word, len: pieces.len }
     }
 }
 
@@ -156,19 +210,17 @@ impl Salt {
     /// retry.
     #[must_use]
     pub fn attributes(self, attributes: &Attributes<'_>) -> u64 {
-        let mut pieces = SipPieces::new(self.0, ATTRIBUTES);
-        for (name, value) in attributes.iter() {
-            // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart.
-            let lengths = (value.len() as u64) << 8 | name.len() as u64;
-            if name.len() <= 6 {
-                pieces.push(short_word(name) << 16 | lengths, name.len().wrapping_add(2));
-            } else {
-                pieces.push(lengths, 2);
-                pieces.bytes(name);
-            }
-            pieces.bytes(value);
-        }
-        pieces.finish()
+        let mut pieces = Pieces::new(SipState::new(self.0, ATTRIBUTES));
+        pieces.attributes(attributes);
+        pieces.words.finish(pieces.word, pieces.len)
+    }
+
+    /// As [`Salt::attributes`], of the message that they make.
+    #[must_use]
+    pub fn message(self, message: &Message) -> u64 {
+        let mut state = SipState::new(self.0, ATTRIBUTES);
+        message.words.iter().for_each(|&word| state.word(word));
+        state.finish(message.rest, message.len)
     }
 }
 
@@ -194,9 +246,13 @@ mod tests {
         let bytes: Vec<u8> = (0..128u8).map(|n| n.wrapping_mul(59)).collect();
         for piece in 1..20 {
             for len in 0..bytes.len() {
-                let mut pieces = SipPieces::new(7, 9);
+                let mut pieces = Pieces::new(SipState::new(7, 9));
                 bytes[..len].chunks(piece).for_each(|piece| pieces.bytes(piece));
-                assert_eq!(pieces.finish(), sip13(7, 9, &bytes[..len]), "{len} bytes in pieces of {piece}");
+                assert_eq!(
+                    pieces.words.finish(pieces.word, pieces.len),
+                    sip13(7, 9, &bytes[..len]),
+                    "{len} bytes in pieces of {piece}"
+                );
             }
         }
     }
@@ -228,6 +284,7 @@ mod tests {
             joined.extend_from_slice(name);
             joined.extend_from_slice(value);
             assert_eq!(Salt(5).attributes(&attributes), sip13(5, ATTRIBUTES, &joined));
+            assert_eq!(Salt(5).message(&Message::of(&attributes)), sip13(5, ATTRIBUTES, &joined));
         }
     }
 }

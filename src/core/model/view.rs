@@ -27,11 +27,10 @@ impl<'p> View<'p> {
         Self { pool, context, due: Vec::new(), due_units: 0 }
     }
 
-    /// For a write that names this hold, which is due but was not among those returned: as if it
-    /// had been.
+    /// For a write that names this hold of so many units, which is due but was not among those
+    /// returned: as if it had been.
     #[must_use]
-    pub fn without_hold(pool: &'p Pool, context: CallContext, row: OrderRow) -> Self {
-        let due_units = pool.orders.at(row).qty;
+    pub fn without_hold(pool: &'p Pool, context: CallContext, row: OrderRow, due_units: i64) -> Self {
         Self { pool, context, due: vec![row], due_units }
     }
 
@@ -129,9 +128,25 @@ impl<'p> View<'p> {
 
     /// A remembered order with its state.
     #[must_use]
+    #[inline(always)]
     pub fn known(&self, order: OrderRef<'_>) -> Option<(Order<'p>, OrderState)> {
-        let record = self.pool.orders.get(order.row?)?;
+        self.known_in(order.row?)
+    }
+
+    fn known_in(&self, row: OrderRow) -> Option<(Order<'p>, OrderState)> {
+        let record = self.pool.orders.get(row)?;
         self.state(&record).map(|state| (record, state))
+    }
+
+    /// The state of a remembered order.
+    #[must_use]
+    pub fn known_state(&self, order: OrderRef<'_>) -> Option<OrderState> {
+        let row = order.row?;
+        // Nearly always a hold that is not due: that stands in the head of its row.
+        if self.pool.orders.hold_at(row).is_some_and(|(at_ms, _)| !self.context.clock.is_due(at_ms)) {
+            return Some(OrderState::Reserved);
+        }
+        self.known(order).map(|(_, state)| state)
     }
 
     /// The usage of a value: what counts in its current window, and when that began. An entry that
@@ -140,9 +155,16 @@ impl<'p> View<'p> {
     #[inline(always)]
     pub fn used(&self, limit: &Limit, entry: Option<FoundEntry>) -> (i64, i64) {
         if !self.due.is_empty() || limit.identity.window.is_rolling() || self.pool.usage.has_credits() {
-            return self.used_without(limit, entry, None);
+            return self.used_in(limit, entry.map(|found| found.row));
         }
         counted(entry, limit.window_ms(self.context.clock.now_ms))
+    }
+
+    /// As [`View::used_without`], of the entry in this row. It is read again here, so that it stays
+    /// in registers on the usual way.
+    #[cold]
+    fn used_in(&self, limit: &Limit, row: Option<UsageRow>) -> (i64, i64) {
+        self.used_without(limit, row.and_then(|row| self.pool.usage.found(row)), None)
     }
 
     /// As [`View::used`], after the share of an order, in this entry and of this amount, has been
@@ -162,8 +184,8 @@ impl<'p> View<'p> {
             return (counted.saturating_sub(credit).max(0), window_ms);
         }
         let back: i64 = entry.map_or(0, |entry| {
-            let orders = self.due.iter().map(|&row| self.pool.orders.at(row));
-            orders.filter(|o| o.shares.contains(entry.row)).map(|o| limit.amount(o.qty)).sum()
+            let orders = self.due.iter().map(|&row| self.pool.orders.counted_at(row));
+            orders.filter(|(shares, _)| shares.contains(entry.row)).map(|(_, qty)| limit.amount(qty)).sum()
         });
         let counted = counted.saturating_sub(back).saturating_sub(less).max(0);
         (counted.saturating_sub(credit).max(0), if counted == 0 { current_ms } else { window_ms })
@@ -200,8 +222,8 @@ impl<'p> View<'p> {
         since_ms: i64,
     ) -> impl Iterator<Item = (UsageRow, i64, i64)> + 'v {
         self.pool.usage.sub_windows(entry, since_ms).map(|(row, window_ms, counts)| {
-            let orders = self.due.iter().map(|&due| self.pool.orders.at(due));
-            let back: i64 = orders.filter(|o| o.shares.contains(row)).map(|o| limit.amount(o.qty)).sum();
+            let orders = self.due.iter().map(|&due| self.pool.orders.counted_at(due));
+            let back: i64 = orders.filter(|(shares, _)| shares.contains(row)).map(|(_, qty)| limit.amount(qty)).sum();
             (row, window_ms, counts.used.saturating_sub(back).max(0))
         })
     }

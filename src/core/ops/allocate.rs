@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::OrderRef;
+use crate::core::model::hash::Message;
 use crate::core::model::ids::Bytes;
 use crate::core::model::limit::{Count, Limit, Missing, MAX_LIMITS};
 use crate::core::model::number::{LimitIndex, UsageRow};
@@ -76,15 +77,25 @@ impl<'a> Plan<'a> {
             };
             if self.granted.is_some() {
                 let value = tuple_at(attributes, joined, tuple);
-                let entry = pool.usage.recall(limit, value);
-                let (mut hash, mut position) = (RECALLED, IndexPosition::default());
-                if entry.is_none() {
-                    hash = pool.salt.usage(limit.id, value);
-                    let slot;
-                    (position, slot) = pool.usage.begin(hash);
+                let window_ms = 0;
+                // Each is composed where it stands.
+                if let Some(row) = pool.usage.recall(limit, value) {
+                    let (hash, position) = (RECALLED, IndexPosition::default());
+                    shares.push(Share {
+                        limit: at,
+                        tuple,
+                        window_ms,
+                        hash,
+                        entry: Some(row),
+                        current: false,
+                        position,
+                    });
+                } else {
+                    let hash = pool.salt.usage(limit.id, value);
+                    let (position, slot) = pool.usage.begin(hash);
                     touched ^= slot;
+                    shares.push(Share { limit: at, tuple, window_ms, hash, entry: None, current: false, position });
                 }
-                shares.push(Share { limit: at, tuple, window_ms: 0, hash, entry, current: false, position });
             }
         }
         std::hint::black_box(touched);
@@ -100,6 +111,12 @@ impl<'a> Plan<'a> {
     #[inline(always)]
     pub fn add_fingerprint(&mut self, pool: &Pool) {
         self.placement.fingerprint = pool.salt.attributes(self.placement.attributes);
+    }
+
+    /// As [`Plan::add_fingerprint`], where the message of the attributes is there.
+    #[inline(always)]
+    pub fn add_fingerprint_of(&mut self, pool: &Pool, message: &Message) {
+        self.placement.fingerprint = pool.salt.message(message);
     }
 
     /// The order, decided.

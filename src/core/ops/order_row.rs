@@ -74,6 +74,16 @@ pub fn held(pool: &Pool, row: OrderRow) -> i64 {
     pool.orders.hold_at(row).map_or_else(|| pool.orders.at(row).qty, |(_, qty)| qty)
 }
 
+/// The units of an order that may hold some. `None`: it is no hold.
+#[must_use]
+pub fn held_now(pool: &Pool, row: OrderRow) -> Option<i64> {
+    if let Some((_, qty)) = pool.orders.hold_at(row) {
+        return Some(qty);
+    }
+    let order = pool.orders.get(row)?;
+    (order.state == OrderState::Reserved).then_some(order.qty)
+}
+
 /// Forgets an order and frees its memory.
 pub fn remove(pool: &mut Pool, row: OrderRow) {
     delist(pool, row);
@@ -95,13 +105,12 @@ pub fn remove(pool: &mut Pool, row: OrderRow) {
 pub fn uncount(pool: &mut Pool, row: OrderRow, units: i64, whole: bool, now_ms: i64) {
     let Some(order) = pool.orders.get(row) else { return };
     for at in order.shares.iter() {
-        let Some(entry) = pool.usage.entries.get(at) else { continue };
-        if entry.state == EntryState::Detached {
+        let Some((id, window_ms, state)) = pool.usage.entries.window_of(at) else { continue };
+        if state == EntryState::Detached {
             continue;
         }
-        let id = entry.limit;
         let Some(limit) = pool.limits.iter().find(|l| l.id == id) else { continue };
-        if !limit.keeps_usage() || entry.window_ms < limit.counted_since_ms(now_ms) {
+        if !limit.keeps_usage() || window_ms < limit.counted_since_ms(now_ms) {
             continue;
         }
         let amount = match limit.identity.count {

@@ -32,9 +32,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8]) -> Result<Change<'a>, Refusa
 /// Returns the units, if the order still holds them.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, now_ms: i64, forget_ms: i64) {
     let Some(row) = order.row else { return };
-    let record = pool.orders.at(row);
-    if record.state == OrderState::Reserved {
-        let qty = record.qty;
+    if let Some(qty) = order_row::held_now(pool, row) {
         order_row::uncount(pool, row, qty, true, now_ms);
         pool.reserved = pool.reserved.saturating_sub(qty);
     }

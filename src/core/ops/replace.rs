@@ -8,6 +8,7 @@ use crate::core::model::refusal::Refusal;
 use crate::core::model::view::View;
 
 use super::expire;
+use super::order_row;
 use super::reserve::{self, Reserve};
 
 /// The changes of one pool, in order.
@@ -27,7 +28,7 @@ pub struct Old<'a> {
 /// [`Refusal::Confirmed`]: it is paid.
 pub fn find<'a>(view: &View<'_>, old: &'a [u8]) -> Result<Old<'a>, Refusal> {
     let order = view.pool.order_ref(old);
-    let state = view.known(order).map(|(_, state)| state);
+    let state = view.known_state(order);
     match state {
         Some(OrderState::Confirmed) => Err(Refusal::Confirmed),
         Some(OrderState::Released | OrderState::Returned) => Ok(Old { order, state: None }),
@@ -46,17 +47,15 @@ pub fn decide<'a>(
     order: OrderRef<'a>,
     call: Reserve<'a>,
 ) -> Result<Changes<'a>, Refusal> {
-    let held = old.order.row.filter(|_| old.state.is_some()).and_then(|row| {
-        let record = view.pool.order(row)?;
-        (record.state == OrderState::Reserved).then_some((row, record.qty))
-    });
+    let row = old.order.row.filter(|_| old.state.is_some());
+    let held = row.and_then(|row| Some((row, order_row::held_now(view.pool, row)?)));
     let Some((row, qty)) = held else {
         let change = reserve::decide_new(view, order, call)?;
         let mut changes = given_up(view, old, false);
         changes.push(change);
         return Ok(changes);
     };
-    let vacated = View::without_hold(view.pool, view.context, row);
+    let vacated = View::without_hold(view.pool, view.context, row, qty);
     let mut change = reserve::decide_new(&vacated, order, call)?;
     if let (Change::Order(_, OrderChange::Reserved { given_up, .. }), Some(OrderState::Reserved)) =
         (&mut change, old.state)

@@ -2,6 +2,7 @@
 
 use crate::core::model::attributes::Attributes;
 use crate::core::model::change::{Change, OrderChange, OrderRef};
+use crate::core::model::hash::Message;
 use crate::core::model::order::{Order, OrderState};
 use crate::core::model::placement::Placement;
 use crate::core::model::pool::{Pool, SumDeltas};
@@ -56,6 +57,8 @@ pub struct Reserve<'a> {
     pub partial: bool,
     /// Who buys.
     pub attributes: &'a Attributes<'a>,
+    /// What is hashed of the attributes, where several pools need it.
+    pub message: Option<&'a Message>,
 }
 
 /// What RESERVE would do.
@@ -87,7 +90,10 @@ pub fn decide_new<'a>(view: &View<'_>, order: OrderRef<'a>, call: Reserve<'a>) -
     let mut plan = Plan::asked(view, call.attributes, call.qty, call.partial);
     plan.search(view, |_| true);
     let deadline_ms = grant(view, order, &call, &mut plan)?;
-    plan.add_fingerprint(view.pool);
+    match call.message {
+        Some(message) => plan.add_fingerprint_of(view.pool, message),
+        None => plan.add_fingerprint(view.pool),
+    }
     Ok(reserved(order, plan, deadline_ms))
 }
 
@@ -103,7 +109,7 @@ fn reserved<'a>(order: OrderRef<'a>, plan: Plan<'a>, deadline_ms: i64) -> Change
 /// As [`decide_new`].
 pub fn check(view: &View<'_>, qty: i64, attributes: &Attributes<'_>) -> Result<i64, Refusal> {
     let nobody = OrderRef { id: &[], hash: 0, row: None, position: IndexPosition::default() };
-    let call = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes };
+    let call = Reserve { order: &[], qty, hold: Hold::Default, partial: false, attributes, message: None };
     let mut plan = Plan::asked(view, attributes, qty, false);
     plan.search(view, |_| true);
     grant(view, nobody, &call, &mut plan)

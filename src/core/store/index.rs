@@ -57,22 +57,25 @@ fn home(hash: u32, depth: u32, homes: u32) -> usize {
 }
 
 /// The slots that have a record.
-fn records(slots: &[u64]) -> impl Iterator<Item = u64> + Clone + '_ {
+fn records(slots: &[u64]) -> impl Iterator<Item = u64> + '_ {
     slots.iter().copied().filter(|&slot| slot != EMPTY)
 }
 
-/// Writes the records, which are in order, into empty slots: each at its home or behind the one
-/// before it. How many records there are; `None`: they do not fit.
+/// Writes the records among these slots, which are in order, into empty ones: each at its home or
+/// behind the one before it. False: they do not fit.
 #[inline]
-fn fill(slots: &mut [u64], records: impl Iterator<Item = u64>, home: impl Fn(u32) -> usize) -> Option<u32> {
-    let (mut live, mut next) = (0u32, 0usize);
-    for record in records {
+fn fill(slots: &mut [u64], records: &[u64], home: impl Fn(u32) -> usize) -> bool {
+    let mut next = 0usize;
+    for &record in records {
+        if record == EMPTY {
+            continue;
+        }
         let at = home(hash_of(record)).max(next);
-        *slots.get_mut(at)? = record;
+        let Some(slot) = slots.get_mut(at) else { return false };
+        *slot = record;
         next = at.wrapping_add(1);
-        live = live.wrapping_add(1);
     }
-    Some(live)
+    true
 }
 
 /// The first slot without a record. By fours: most runs are longer.
@@ -117,7 +120,8 @@ impl Segment {
     /// Whether one more record fits. Never more than seven eighths: otherwise searches and shifts
     /// become long.
     fn has_room(&self) -> bool {
-        (self.live as usize).saturating_add(1).saturating_mul(8) <= self.slots.len().saturating_mul(7)
+        // Far from the bounds of a usize: there are fewer than 2^32 records.
+        (self.live as usize).wrapping_add(1).wrapping_mul(8) <= self.slots.len().wrapping_mul(7)
     }
 
     /// Puts a record in; false where there is no room.
@@ -162,17 +166,18 @@ impl Segment {
         true
     }
 
-    fn records(&self) -> impl Iterator<Item = u64> + Clone + '_ {
+    fn records(&self) -> impl Iterator<Item = u64> + '_ {
         records(&self.slots)
     }
 
-    /// These records, which are in order, in a segment of at least so many slots.
-    fn of(records: impl Iterator<Item = u64> + Clone, mut slots: usize, depth: u32) -> Self {
+    /// The records among these slots, which are in order and so many, in a segment of at least so
+    /// many slots.
+    fn of(records: &[u64], live: u32, mut slots: usize, depth: u32) -> Self {
         loop {
-            let mut fresh = Self::sized(slots, depth);
+            let mut fresh = Self { live, ..Self::sized(slots, depth) };
             let homes = fresh.homes;
-            if let Some(live) = fill(&mut fresh.slots, records.clone(), |hash| home(hash, depth, homes)) {
-                return Self { live, ..fresh };
+            if fill(&mut fresh.slots, records, |hash| home(hash, depth, homes)) {
+                return fresh;
             }
             slots = larger(slots);
         }
@@ -288,7 +293,7 @@ impl Index {
     /// Makes the segments of these slots, in order.
     fn cut(&mut self, slots: &[u64], depth: u32, deepest: u32) {
         if slots.len() <= LARGEST / 5 * 4 || depth >= deepest {
-            let segment = Segment::of(slots.iter().copied(), fitting(slots.len()), depth);
+            let segment = Segment::of(slots, slots.len() as u32, fitting(slots.len()), depth);
             self.slots = self.slots.saturating_add(segment.slots.len());
             self.segments.push(segment);
             return;
@@ -437,7 +442,7 @@ impl Index {
     fn resize(&mut self, number: usize, slots: usize) {
         let Some(segment) = self.segments.get_mut(number) else { return };
         let before = segment.slots.len();
-        *segment = Segment::of(segment.records(), slots, segment.depth);
+        *segment = Segment::of(&segment.slots, segment.live, slots, segment.depth);
         self.slots = self.slots.saturating_sub(before).saturating_add(segment.slots.len());
     }
 
@@ -450,8 +455,8 @@ impl Index {
         let middle = old.slots.iter().position(is_high).unwrap_or(old.slots.len());
         let (low, high) = old.slots.split_at(middle);
         let side = |slots: &[u64]| {
-            let records = records(slots);
-            Segment::of(records.clone(), fitting(records.count()), depth)
+            let live = records(slots).count();
+            Segment::of(slots, live as u32, fitting(live), depth)
         };
         let (low, high) = (side(low), side(high));
         self.slots =

@@ -16,13 +16,39 @@ pub struct OrderShares<'p> {
 }
 
 /// How many bytes a share takes: 1 to 4.
-pub fn width(share: UsageRow) -> usize {
+fn width(share: UsageRow) -> usize {
     (u32::BITS.saturating_sub((share.get() | 1).leading_zeros())).div_ceil(8) as usize
 }
 
 /// By how much the width of a share is shifted within its byte.
-pub fn shift(nth: usize) -> u32 {
+fn shift(nth: usize) -> u32 {
     (nth % 4).wrapping_mul(2) as u32
+}
+
+/// The most bytes that so many shares take in a row.
+pub const fn most_bytes(shares: usize) -> usize {
+    shares.div_ceil(4).saturating_add(shares.saturating_mul(size_of::<u32>()))
+}
+
+/// Most orders have no more shares than this.
+pub const FEW: usize = 4;
+
+/// Shares as a row holds them: their widths, then they. How many bytes they take.
+#[inline(always)]
+pub fn compose_shares(shares: &[UsageRow], bytes: &mut [u8]) -> usize {
+    let mut end = shares.len().div_ceil(4);
+    for (nth, &share) in shares.iter().enumerate() {
+        let width = width(share);
+        if let Some(byte) = bytes.get_mut(nth / 4) {
+            *byte |= (width.wrapping_sub(1) as u8).wrapping_shl(shift(nth));
+        }
+        // Four bytes at once: what comes next overwrites those that are not used.
+        if let Some(four) = bytes.get_mut(end..).and_then(|rest| rest.first_chunk_mut::<4>()) {
+            *four = share.get().to_le_bytes();
+        }
+        end = end.wrapping_add(width);
+    }
+    end
 }
 
 impl<'p> OrderShares<'p> {

@@ -26,7 +26,7 @@ use crate::core::model::number::{LimitId, Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, Numbers, Order, OrderState, ReturnToken};
 use crate::core::store::layout::Field;
 use crate::core::store::list::{Linked, Links};
-use crate::core::store::order_shares::{shift, width, OrderShares};
+use crate::core::store::order_shares::{compose_shares, most_bytes, OrderShares, FEW};
 use crate::core::store::rows::{NewRow, Rows};
 
 type Flags = Field<0, 1>;
@@ -121,32 +121,6 @@ fn unpack(head: &Head) -> Numbers {
     }
 }
 
-/// The most bytes that so many shares take in a row.
-const fn most_bytes(shares: usize) -> usize {
-    shares.div_ceil(4).saturating_add(shares.saturating_mul(size_of::<u32>()))
-}
-
-/// Most orders have no more shares than this.
-const FEW: usize = 4;
-
-/// Shares as a row holds them: their widths, then they. How many bytes they take.
-#[inline(always)]
-fn compose_shares(shares: &[UsageRow], bytes: &mut [u8]) -> usize {
-    let mut end = shares.len().div_ceil(4);
-    for (nth, &share) in shares.iter().enumerate() {
-        let width = width(share);
-        if let Some(byte) = bytes.get_mut(nth / 4) {
-            *byte |= (width.wrapping_sub(1) as u8).wrapping_shl(shift(nth));
-        }
-        // Four bytes at once: what comes next overwrites those that are not used.
-        if let Some(four) = bytes.get_mut(end..).and_then(|rest| rest.first_chunk_mut::<4>()) {
-            *four = share.get().to_le_bytes();
-        }
-        end = end.wrapping_add(width);
-    }
-    end
-}
-
 impl Orders {
     /// How many there are.
     #[must_use]
@@ -226,8 +200,10 @@ impl Orders {
         plain.then(|| (unpack(head).time_ms, Qty::get(head) as i64))
     }
 
-    /// The order in this row. `None`: the row is free, or its bytes are no order.
+    /// The order in this row. `None`: the row is free, or its bytes are no order. Inlined: callers
+    /// want few of the fields, and the others are not read then.
     #[must_use]
+    #[inline(always)]
     pub fn get(&self, row: OrderRow) -> Option<Order<'_>> {
         let (head, rest) = self.rows.get(row.get())?.split_first_chunk::<HEAD>()?;
         let [flags, id_len, share_count, ..] = *head;
@@ -273,10 +249,25 @@ impl Orders {
     /// The row is free, which is a bug of this crate. No answer is better than one from a wrong
     /// order.
     #[must_use]
+    #[inline]
     #[allow(clippy::panic, reason = "see above; the shell turns it into an error reply")]
     pub fn at(&self, row: OrderRow) -> Order<'_> {
         match self.get(row) {
             Some(order) => order,
+            None => panic!("no order in row {row}"),
+        }
+    }
+
+    /// Shares and quantity of the order in a row that is in use, and nothing else of it.
+    ///
+    /// # Panics
+    /// As [`Orders::at`].
+    #[must_use]
+    #[inline(always)]
+    #[allow(clippy::panic, reason = "as `at`")]
+    pub fn counted_at(&self, row: OrderRow) -> (OrderShares<'_>, i64) {
+        match self.get(row) {
+            Some(Order { shares, qty, .. }) => (shares, qty),
             None => panic!("no order in row {row}"),
         }
     }
@@ -453,6 +444,8 @@ mod tests {
         assert_eq!(Numbers { qty, time_ms, placed_ms, limits_below }, *numbers);
         assert_eq!(order.asked, asked);
         assert_eq!(order.shares.iter().collect::<Vec<_>>(), shares);
+        let (counted, held) = orders.counted_at(at);
+        assert_eq!((counted.iter().collect::<Vec<_>>(), held), (shares.to_vec(), qty));
         assert_eq!(orders.time_ms(at), time_ms);
         assert!(orders.check_side_table());
     }

@@ -52,10 +52,6 @@ pub struct Usage {
     frequent: Frequent,
 }
 
-/// From so many values on those that are counted again and again are noted. Fewer in tests, whose
-/// pools are small.
-const MANY_VALUES: usize = if cfg!(debug_assertions) { 4 } else { 512 };
-
 impl Usage {
     /// The current entry of a value.
     #[must_use]
@@ -307,9 +303,7 @@ impl Usage {
         let counts = UsageCounts { used: amount, refs: 1 };
         let at = self.entries.insert(tuple, limit.id, share.window_ms, counts, links);
         self.index.insert_at(share.hash, at.get(), share.position);
-        if self.index.len() >= MANY_VALUES && !self.frequent.has_begun() {
-            self.frequent.begin();
-        }
+        self.frequent.fit(self.index.len());
         limit.entries.add_composed(&mut self.entries, at, share.window_ms);
         at
     }
@@ -323,9 +317,12 @@ impl Usage {
 
     /// Takes `amount` off an entry whose window is not over.
     pub fn return_units(&mut self, at: UsageRow, amount: i64) {
-        let UsageEntry { used, refs, .. } = self.entries.at(at);
-        let used = used.saturating_sub(amount).max(0);
-        self.entries.set_counts(at, UsageCounts { used, refs });
+        let used = self.entries.count_less(at, amount).unwrap_or_else(|| {
+            let UsageEntry { used, refs, .. } = self.entries.at(at);
+            let used = used.saturating_sub(amount).max(0);
+            self.entries.set_counts(at, UsageCounts { used, refs });
+            used
+        });
         if !self.credits.is_empty() {
             self.set_credit(at, self.credit(Some(at)).min(used));
         }
@@ -507,9 +504,7 @@ impl Usage {
     pub fn restore_index(&mut self, bulk: Bulk) -> Option<()> {
         let key = |at: u32| self.entries.get(UsageRow::of(at)).map(|e| (e.limit, e.value));
         self.index = bulk.build(key)?;
-        if self.index.len() >= MANY_VALUES {
-            self.frequent.begin();
-        }
+        self.frequent.fit(self.index.len());
         self.invalidate_next_expiry();
         Some(())
     }

@@ -192,6 +192,25 @@ impl UsageEntries {
         true
     }
 
+    /// Counts `amount` less, and returns what is left, where the counts stand in the row; `None`,
+    /// and nothing has changed, where not.
+    #[inline]
+    pub fn count_less(&mut self, at: UsageRow, amount: i64) -> Option<i64> {
+        let head = self.head_mut(at).filter(|head| head[0] & OVERFLOW == 0)?;
+        let left = (Used::get(head) as i64).saturating_sub(amount).max(0);
+        Used::set(head, Used::fit(left)?);
+        Some(left)
+    }
+
+    /// Limit, beginning of the window (Unix ms) and state of the entry in this row.
+    #[must_use]
+    #[inline]
+    pub fn window_of(&self, at: UsageRow) -> Option<(LimitId, i64, EntryState)> {
+        let head = self.head(at)?;
+        let state = if head[0] & DETACHED == 0 { EntryState::Indexed } else { EntryState::Detached };
+        self.windows.get(window_id(head)).map(|window| (window.limit, window.window_ms, state))
+    }
+
     /// The entry in this row. `None`: the row is free.
     #[must_use]
     pub fn get(&self, at: UsageRow) -> Option<UsageEntry<'_>> {
@@ -211,6 +230,7 @@ impl UsageEntries {
 
     /// Beginning of the window (Unix ms) and counts of the entry in this row.
     #[must_use]
+    #[inline]
     pub fn counts(&self, at: UsageRow) -> Option<(i64, UsageCounts)> {
         let head = self.head(at)?;
         let window_ms = self.windows.get(window_id(head))?.window_ms;
@@ -400,14 +420,20 @@ mod tests {
             let entry = entries.at(one);
             assert_eq!((UsageCounts { used: entry.used, refs: entry.refs }, entry.window_ms), (counts, -86_400_000));
             assert_eq!((entry.value, entry.limit, entry.state), (&value[..], id(3), EntryState::Indexed));
+            let window = (id(3), -86_400_000, EntryState::Indexed);
+            assert_eq!(entries.window_of(one), Some(window));
         }
         assert_eq!((entries.at(other).refs, entries.at(other).value.len()), (u32::MAX, 0));
         assert!(entries.is(one, id(3), &value) && !entries.is(one, id(4), &value) && !entries.is(one, id(3), b"v"));
+        assert_eq!((entries.count_less(one, 3), entries.at(one).used, entries.at(one).refs), (Some(4), 4, 1));
+        assert_eq!((entries.count_less(one, 5), entries.at(one).used), (Some(0), 0), "never below 0");
+        assert_eq!((entries.count_less(other, 1), entries.at(other).refs), (None, u32::MAX), "not in the row");
         entries.move_to(one, 0);
         assert_eq!(entries.at(one).window_ms, 0);
         assert!(entries.check_windows() && entries.windows.len() == 1);
         entries.set_state(one, EntryState::Detached);
         assert_eq!(entries.at(one).state, EntryState::Detached);
+        assert_eq!(entries.window_of(one), Some((id(3), 0, EntryState::Detached)));
         entries.remove(one);
         entries.remove(other);
         assert!(

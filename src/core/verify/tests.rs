@@ -33,7 +33,8 @@ fn reserve(pool: &mut Pool, order: &str, qty: i64) {
     let mut attributes = Attributes::default();
     attributes.add(b"user", b"u").expect("one");
     let hold = reserve::Hold::For(60_000);
-    let call = reserve::Reserve { order: order.as_bytes(), qty, hold, partial: false, attributes: &attributes };
+    let call =
+        reserve::Reserve { order: order.as_bytes(), qty, hold, partial: false, attributes: &attributes, message: None };
     let change = reserve::decide(&View::of_write(pool, context()), call).expect("there is enough");
     apply(pool, &STAMP, &change);
 }
