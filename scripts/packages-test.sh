@@ -18,6 +18,12 @@ before=$(ls "$target"/packages/redis-stock_*-0~before_*.deb)
 mkdir -p "$target/packages-before"
 mv "$before" "$target/packages-before/"
 before="$target/packages-before/$(basename "$before")"
+# As it was before: the file that the configuration includes loads the module itself.
+older="$target/packages-before/tree"
+rm -rf "$older"
+dpkg-deb -R "$before" "$older"
+echo "loadmodule /usr/lib/redis/modules/libredis_stock.so" >>"$older/etc/redis/redis-stock.conf"
+dpkg-deb --root-owner-group -b "$older" "$before" >/dev/null
 module=$(ls "$target"/packages/redis-stock_*.deb)
 ledger=$(ls "$target"/packages/stock-ledger_*.deb)
 stockctl=$(ls "$target"/packages/stockctl_*.deb)
@@ -133,6 +139,7 @@ inside rm -rf /var/lib/redis/appendonlydir /var/lib/redis/dump.rdb
 inside dpkg --purge redis-stock >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 inside apt-get install -y -q --no-install-recommends /tmp/redis-stock-before.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 inside redis-stock-enable
+if grep -q "^loadmodule" "$root/etc/redis/redis.conf"; then fail "the module would be loaded twice"; fi
 start
 expect "OK *" STOCK.SET sku:618 100
 expect "OK *" STOCK.LIMIT sku:618 user 3 PER DAY
@@ -149,6 +156,7 @@ encoding=$(echo "$answer" | grep -o 'stock_encoding_version:[0-9]*' || echo "sto
 say "upgrade ($encoding) while the server runs: it goes on selling, and is the new one after a restart"
 inside apt-get install -y -q /tmp/redis-stock.deb >"$root.log" 2>&1 || { tail -5 "$root.log"; exit 1; }
 grep -qF "include /etc/redis/redis-stock.conf" "$root/etc/redis/redis.conf" || fail "the upgrade turned the module off"
+[ "$(grep -c "^loadmodule" "$root/etc/redis/redis.conf")" = 1 ] || fail "redis.conf does not load the module once"
 expect "OK 1 95 *" STOCK.RESERVE sku:618 during 1 EX 86000 FOR user 44
 stop
 start
