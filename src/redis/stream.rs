@@ -379,12 +379,15 @@ fn may_write(ctx: Ctx<'_>, command: &[u8], pool: *mut raw::RedisModuleString, st
     unsafe { user.may_call(&mut [command.as_ptr(), stream.as_ptr(), policy.as_ptr()]) }
 }
 
+/// The argument of the call of [`has_user`], as MONITOR shows it.
+const PROBE: &CStr = c"asks-for-user";
+
 /// Whether the caller has a user at all. Asking for the name would crash the server if there is
 /// none, so a call in the user's name asks first: of the command that is running, on the same pool.
 /// The user may make it, so no denial is written to the ACL log; and it does nothing (`call::run`).
 fn has_user(ctx: Ctx<'_>, command: &[u8], pool: *mut raw::RedisModuleString) -> bool {
     let Ok(command) = CString::new(command) else { return true };
-    let (format, argument): (_, *const c_char) = (c"CEsc".as_ptr(), c"0".as_ptr());
+    let (format, argument): (_, *const c_char) = (c"CEsc".as_ptr(), PROBE.as_ptr());
     state::with(|state| state.asks_for_user = true);
     // SAFETY: the context and the name are live; the format matches the arguments.
     let reply =

@@ -161,3 +161,58 @@ fn the_operator_may_type_the_runbook() {
     );
     assert!(exporter.say("INFO stock").text().contains("stock_held_units:0"));
 }
+
+/// A pool is made with any policy by whoever may set its stock; but it publishes only where its
+/// maker may call SETPOLICY on the stream's key, both in one selector.
+#[test]
+fn who_may_set_stock_may_make_a_pool_with_a_policy() {
+    let server = Server::start();
+    let mut c = server.client();
+    for (n, (rights, may_publish)) in [
+        ("~sku:* +stock.set", false),
+        ("~sku:* ~ev +stock.set", false),
+        ("~sku:* +stock.set +stock.setpolicy", false),
+        ("~sku:* %R~ev +stock.set +stock.setpolicy", false),
+        ("~sku:* +stock.set +stock.setpolicy (~ev +stock.set +get)", false),
+        ("~sku:* ~ev +stock.set +stock.setpolicy", true),
+        ("~sku:* +stock.set (~ev +stock.setpolicy)", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        c.expect(&format!("ACL SETUSER u{n} on >x {rights}"), "OK");
+        let mut user = server.client();
+        user.expect(&format!("AUTH u{n} x"), "OK");
+        let policy = r#"{"hold":5,"limits":[{"by":["user"],"max":1}]}"#;
+        user.expect(&format!("STOCK.SET sku:{n} 5 NX POLICY {policy}"), "OK");
+        c.expect_pool(&format!("sku:{n}"), "hold_seconds=5");
+        c.expect(&format!("STOCK.RESERVE sku:{n} o 2 FOR user 1"), "[LIMITED, *]");
+        let answer = if may_publish { "OK" } else { "-NOPERM *" };
+        user.expect(&format!(r#"STOCK.SET sku:{n}:told 5 NX POLICY {{"events":"ev"}}"#), answer);
+        assert_eq!(c.say(&format!("EXISTS sku:{n}:told")).int(), i64::from(may_publish), "{rights}");
+    }
+}
+
+/// The call by which the module asks who calls is not taken for one of the user.
+#[test]
+fn the_question_for_the_user_says_what_it_is() {
+    let server = Server::start();
+    let mut monitor = server.client();
+    monitor.expect("MONITOR", "OK");
+    let mut c = server.client();
+    c.script(
+        r#"STOCK.SET sku:1 5 NX POLICY {"events":"ev"}
+           STOCK.SETPOLICY sku:1 {"events":"other"}
+           PING done => *"#,
+    );
+    let mut lines: Vec<String> = Vec::new();
+    while !lines.last().is_some_and(|line| line.contains("done")) {
+        lines.push(monitor.read().text().to_lowercase());
+    }
+    for command in ["stock.set", "stock.setpolicy"] {
+        let asked = format!(r#""{command}" "sku:1" "asks-for-user""#);
+        assert!(lines.iter().any(|line| line.ends_with(&asked)), "{lines:?}");
+        let calls = lines.iter().filter(|line| line.contains(&format!(r#""{command}""#))).count();
+        assert_eq!(calls, 2, "{lines:?}");
+    }
+}

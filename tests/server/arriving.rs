@@ -29,7 +29,7 @@ fn pieces() -> (Vec<Vec<Vec<u8>>>, String) {
 }
 
 /// A small pool with something of most in it, up to its end record.
-fn small() -> Vec<Vec<u8>> {
+pub(crate) fn small() -> Vec<Vec<u8>> {
     let server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
     let mut c = server.client();
     c.script(

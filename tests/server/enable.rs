@@ -1,147 +1,15 @@
-//! `redis-stock-enable` with a real server whose configuration it changes: what the server held is there
-//! after the restart, whatever kept it, and what could not be loaded any more is not turned off. The image
-//! on data that another image has written.
+//! `redis-stock-enable` with a real server whose configuration it changes: what the server held is
+//! there after the restart, whatever kept it, and what could not be loaded any more is not turned
+//! off.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-
-use tempfile::TempDir;
 use testkit::client::Client;
 use testkit::server::module;
-use testkit::{info, poll, wait_until};
+use testkit::{info, wait_until};
 
-const DROP_IN: &str = "/etc/redis/redis-stock.conf";
+use crate::service::Service;
 
-/// A server that starts with a configuration file, as a service does, and no service manager knows.
-struct Service {
-    dir: TempDir,
-    child: Option<Child>,
-}
-
-impl Service {
-    fn new(lines: &str) -> Service {
-        let dir = tempfile::Builder::new().prefix("stock-").tempdir().expect("a directory");
-        let service = Service { dir, child: None };
-        let place = service.dir.path().display();
-        let config = format!("port 0\nunixsocket {place}/socket\ndir {place}\nlogfile {place}/log\n{lines}");
-        fs::write(service.config(), config).expect("a configuration");
-        let drop_in = fs::read_to_string("packaging/redis-stock.conf").expect("what the package includes");
-        let loads = drop_in.replace("/usr/lib/redis/modules/libredis_stock.so", &module().to_string_lossy());
-        assert_ne!(loads, drop_in);
-        fs::write(service.file("drop-in.conf"), loads).expect("what is included");
-        let script = fs::read_to_string("packaging/redis-stock-enable").expect("the script");
-        let ours = service.file("drop-in.conf").display().to_string();
-        assert!(script.contains(DROP_IN));
-        fs::write(service.file("enable"), script.replace(DROP_IN, &ours)).expect("the script");
-        service
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn config(&self) -> PathBuf {
-        self.file("no-such-service.conf")
-    }
-
-    fn text(&self) -> String {
-        fs::read_to_string(self.config()).expect("the configuration")
-    }
-
-    #[track_caller]
-    fn start(&mut self) -> Client {
-        let mut command = Command::new(program());
-        command.arg(self.config());
-        self.run(&mut command)
-    }
-
-    /// As the image starts it, with these options behind the configuration.
-    fn image(&self, options: &[&str]) -> Command {
-        let script = fs::read_to_string("packaging/server-entrypoint").expect("the script");
-        let ours = script.replace("/usr/lib/redis/modules/libredis_stock.so", &module().to_string_lossy());
-        assert_ne!(script, ours);
-        // /data is the image's own.
-        let ours = ours.replace("--dir /data", &format!("--dir {}", self.dir.path().display()));
-        fs::write(self.file("entrypoint"), ours).expect("the script");
-        let _ = std::os::unix::fs::symlink(program(), self.file("redis-server"));
-        let path = format!("{}:{}", self.dir.path().display(), std::env::var("PATH").unwrap_or_default());
-        let mut command = Command::new("sh");
-        command.arg(self.file("entrypoint")).arg(self.config()).args(options).env("PATH", path);
-        command
-    }
-
-    #[track_caller]
-    fn run(&mut self, command: &mut Command) -> Client {
-        let _ = fs::remove_file(self.file("socket"));
-        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the server");
-        let client = poll("the server answers", || {
-            let log = || fs::read_to_string(self.file("log")).unwrap_or_default();
-            assert!(child.try_wait().expect("its state").is_none(), "the server does not start:\n{}", log());
-            let mut client = Client::unix(&self.file("socket")).ok()?;
-            let answer = client.try_call(&["PING"]).ok()?;
-            ["PONG", "NOAUTH"].iter().any(|word| answer.to_string().contains(word)).then_some(client)
-        });
-        self.child = Some(child);
-        client
-    }
-
-    /// As a service manager does it.
-    #[track_caller]
-    fn stop(&mut self) {
-        let mut child = self.child.take().expect("a server that runs");
-        assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill").success());
-        wait_until("the server ends", || child.try_wait().expect("its state").is_some());
-    }
-
-    #[track_caller]
-    fn restart(&mut self) -> Client {
-        self.stop();
-        self.start()
-    }
-
-    fn enable(&self, words: &[&str], password: &str) -> Output {
-        let mut command = Command::new("sh");
-        command.arg(self.file("enable")).args(words).arg(self.config());
-        // Where systemd runs, it knows no such service: the configuration is written by then.
-        command.env("REDISCLI_AUTH", password).output().expect("the script")
-    }
-
-    /// Refused: nothing is written, and the reason has these words.
-    #[track_caller]
-    fn refuses(&self, words: &[&str], password: &str, reason: &str) {
-        let before = self.text();
-        let output = self.enable(words, password);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{output:?}");
-        assert!(said.contains(reason), "{said}");
-        assert_eq!(self.text(), before);
-    }
-
-    #[track_caller]
-    fn is_on(&self) -> bool {
-        self.text().lines().any(|line| line.starts_with("include "))
-    }
-}
-
-/// The server's program, by its whole path.
-fn program() -> PathBuf {
-    let name = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
-    let output = Command::new("sh").args(["-c", "command -v \"$0\"", &name]).output().expect("sh");
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// With the module goes the append-only file, which a server that had none reads in place of its data.
+/// With the module goes the append-only file, which a server that had none reads in place of its
+/// data.
 #[test]
 fn what_a_server_held_is_there_when_the_module_is_on_and_when_it_is_off_again() {
     for (kept_by, lines) in [
@@ -225,28 +93,211 @@ fn a_cache_is_told_that_nothing_is_evicted_any_more() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("allkeys-lru"), "{output:?}");
 }
 
-/// A shop that puts the image in place of another has an RDB file in its volume.
+/// From now on the server writes each of its files for about a second.
+fn slow_down(client: &mut Client) {
+    for i in 0..20 {
+        client.expect(&format!("SET filler-{i} 1"), "OK");
+    }
+    client.expect("CONFIG SET rdb-key-save-delay 50000", "OK");
+}
+
+fn figure(client: &mut Client, name: &str) -> String {
+    info(client, "persistence")[name].clone()
+}
+
+/// `CONFIG GET appendonly` says yes from the moment on in which the file begins to be written.
 #[test]
-fn the_image_does_not_start_empty_where_there_are_data() {
-    let mut service = Service::new("save 3600 1\n");
-    service.start().expect("SET customer 1", "OK");
-    service.stop();
-    let output = service.image(&[]).output().expect("sh");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(said.contains("would\nstart without these data") && said.contains("--appendonly no"), "{said}");
-    // What it says to do.
-    let mut command = service.image(&["--appendonly", "no"]);
-    let mut client = service.run(&mut command);
-    client.expect("CONFIG SET appendonly yes", "OK");
-    wait_until("the file is written", || info(&mut client, "persistence")["aof_rewrite_in_progress"] == "0");
-    service.stop();
-    let mut command = service.image(&[]);
-    let mut client = service.run(&mut command);
+fn an_append_only_file_that_is_not_complete_is_waited_for() {
+    for is_scheduled in [false, true] {
+        let mut service = Service::new("save \"\"\n");
+        let mut client = service.start();
+        client.expect("SET customer 1", "OK");
+        slow_down(&mut client);
+        if is_scheduled {
+            client.expect("BGSAVE", "Background saving started");
+        }
+        client.expect("CONFIG SET appendonly yes", "OK");
+        let waiting = if is_scheduled { "aof_rewrite_scheduled" } else { "aof_rewrite_in_progress" };
+        assert_eq!(figure(&mut client, waiting), "1");
+        service.enabled(&[]);
+        assert!(service.is_on());
+        // As the script leaves it, without a moment more.
+        service.kill();
+        assert_eq!(service.start().say("GET customer").text(), "1", "{waiting}");
+    }
+}
+
+/// What `CONFIG REWRITE` makes of the configuration, as Sentinel calls it, loads the module once,
+/// and is taken back.
+#[test]
+fn a_server_that_rewrites_its_configuration_starts() {
+    let mut service = Service::new("save \"\"\n");
+    service.start();
+    service.enabled(&[]);
+    let mut client = service.restart();
+    client.script(
+        "STOCK.SET sku:618 5
+         CONFIG SET stock.hold-seconds 600
+         CONFIG REWRITE",
+    );
+    assert!(service.text().contains("stock.hold-seconds 600"), "{}", service.text());
+    assert!(service.is_on());
+    let mut client = service.restart();
+    client.expect("STOCK.AVAILABLE sku:618", "*5*");
+    client.expect("DEL sku:618", "1");
+    client.expect("SET customer 1", "OK");
+    service.enabled(&["--off"]);
+    assert!(!service.is_on() && !service.text().contains("stock."), "{}", service.text());
+    let mut client = service.restart();
+    client.expect("STOCK.AVAILABLE sku:618", "-ERR unknown command*");
     assert_eq!(client.say("GET customer").text(), "1");
-    client.expect("STOCK.SET sku:618 100", "*OK*");
-    service.stop();
-    // Both files are there now, and a file of its own says that none is wanted.
-    let mut command = service.image(&["--save", "3600 1"]);
-    service.run(&mut command).expect("STOCK.AVAILABLE sku:618", "*100*");
+}
+
+/// A configuration of an older package includes a file that loads the module itself. It gets the
+/// line when that file has it no longer.
+#[test]
+fn what_an_older_package_has_enabled_goes_on() {
+    let mut service = Service::new("");
+    let module = module().to_string_lossy().into_owned();
+    let drop_in = std::fs::read_to_string(service.file("drop-in.conf")).expect("the file");
+    let older = format!("loadmodule {module}\n{drop_in}");
+    std::fs::write(service.file("drop-in.conf"), &older).expect("the older file");
+    service.enabled(&[]);
+    assert!(service.text().contains("\ninclude ") && !service.text().contains("loadmodule"), "{}", service.text());
+    service.start().expect("STOCK.SET sku:618 5", "*OK*");
+    service.enabled(&[]);
+    service.restart().expect("STOCK.AVAILABLE sku:618", "*5*");
+    std::fs::write(service.file("drop-in.conf"), drop_in).expect("the newer file");
+    service.enabled(&[]);
+    assert!(service.is_on());
+    service.restart().expect("STOCK.AVAILABLE sku:618", "*5*");
+    // Both, and no server starts.
+    std::fs::write(service.file("drop-in.conf"), older).expect("the older file");
+    service.refuses(&[], "", "both load the module");
+}
+
+/// As the server reads them.
+#[test]
+fn values_in_quotes() {
+    for dir in ["'PLACE/da ta'", "\"PLACE/da ta\"", "\"PLACE/da\\x20ta\"", "PLACE/da\" ta\""] {
+        let socket = "UnixSocket 'PLACE/socket'";
+        let mut service = Service::with(&format!("port 0\n{socket}\n DIR\t{dir}\nlogfile PLACE/log\nSAVE '3600' 1\n"));
+        std::fs::create_dir(service.file("da ta")).expect("a directory");
+        let mut client = service.start();
+        client.expect("SET customer 1", "OK");
+        service.stop();
+        service.refuses(&[], "", &service.placed("has data in PLACE/da ta"));
+        service.start();
+        service.enabled(&[]);
+        assert_eq!(service.restart().say("GET customer").text(), "1", "{dir}");
+    }
+}
+
+/// Its address, too, may stand in a file that is included: then it is not found while it runs.
+#[test]
+fn a_server_that_runs_is_asked_for_what_is_included() {
+    let mut service = Service::with("include PLACE/more.conf\nunixsocket PLACE/socket\nport 0\n");
+    std::fs::write(service.file("more.conf"), service.placed("dir PLACE\nsave \"\"\nlogfile PLACE/log\n"))
+        .expect("a file");
+    service.start().expect("SET customer 1", "OK");
+    service.enabled(&[]);
+    let mut client = service.restart();
+    assert_eq!(client.say("GET customer").text(), "1");
+    client.expect("SET customer 2", "OK");
+    // The file that is included may say `appendonly` at any time.
+    for (more, value) in [("appendonly yes\n", "2"), ("appendonly no\n", "3")] {
+        service.enabled(&["--off"]);
+        client.expect("SET later 1", "OK");
+        let before = std::fs::read_to_string(service.file("more.conf")).expect("the file");
+        std::fs::write(service.file("more.conf"), format!("{before}{more}")).expect("a longer one");
+        client = service.restart();
+        assert_eq!(client.say("GET customer").text(), value, "{more}");
+        assert_eq!(client.say("GET later").text(), "1", "{more}");
+        client.expect("SET customer 3", "OK");
+        service.enabled(&[]);
+        client = service.restart();
+    }
+}
+
+/// A file that was begun while there were pools holds commands of the module.
+#[test]
+fn a_rewrite_from_before_does_not_count_when_it_is_turned_off() {
+    let mut service = Service::new("save \"\"\nappendonly yes\n");
+    service.start();
+    service.enabled(&[]);
+    let mut client = service.restart();
+    slow_down(&mut client);
+    client.script(
+        "STOCK.SET sku:618 5
+         BGREWRITEAOF => *
+         STOCK.RESERVE sku:618 o 1 => *
+         DEL sku:618 => 1",
+    );
+    assert_eq!(figure(&mut client, "aof_rewrite_in_progress"), "1");
+    service.enabled(&["--off"]);
+    assert_eq!(service.restart().say("DBSIZE").int(), 20);
+}
+
+/// The append-only file was turned off by hand, and the configuration, without the module, has it
+/// on.
+#[test]
+fn both_files_are_new_when_it_is_turned_off() {
+    let mut service = Service::new("save \"\"\nappendonly yes\n");
+    service.start();
+    service.enabled(&[]);
+    let mut client = service.restart();
+    client.script(
+        "STOCK.SET sku:618 5
+         CONFIG SET appendonly no
+         DEL sku:618 => 1
+         SET customer 1",
+    );
+    service.enabled(&["--off"]);
+    client.expect("SET later 1", "OK");
+    let mut client = service.restart();
+    assert_eq!(client.say("GET customer").text(), "1");
+    assert_eq!(client.say("GET later").text(), "1");
+}
+
+const RUNS: &str = "test -S PLACE/socket && redis-cli -s PLACE/socket ping >/dev/null";
+const STOPS: &str = "kill $(cat PLACE/pid); while [ -e PLACE/pid ]; do sleep 0.05; done";
+
+/// A service that is active is restarted, and what it says about that is true.
+#[test]
+fn a_service_that_does_not_start_again_is_an_error() {
+    let mut service = Service::new("save \"\"\npidfile PLACE/pid\n");
+    service.manager(RUNS, &format!("{STOPS}; SERVER PLACE/no-such-service.conf --daemonize yes >/dev/null 2>&1"));
+    service.start().expect("SET customer 1", "OK");
+    let output = service.enabled(&[]);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("Restart the server"), "{output:?}");
+    service.ended();
+    let mut client = service.client().expect("a server that answers");
+    assert_eq!(client.say("GET customer").text(), "1");
+    client.expect("STOCK.SET sku:618 5", "*OK*");
+    service.refuses(&["--off"], "", "the server has pools (1,");
+    client.expect("DEL sku:618", "1");
+    service.enabled(&["--off"]);
+    let mut client = service.client().expect("a server that answers");
+    client.expect("STOCK.AVAILABLE sku:618", "-ERR unknown command*");
+    // Writes are not paused any more.
+    client.expect("SET customer 2", "OK");
+    // It starts, as a manager sees it, and ends at once.
+    service.manager(RUNS, STOPS);
+    let output = service.enable(&[], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("no-such-service-server does not start again"), "{said}");
+    assert!(said.contains("--off --force") && service.is_on(), "{said}");
+    assert_eq!(service.start().say("GET customer").text(), "2");
+}
+
+/// What is stopped stays stopped.
+#[test]
+fn a_service_that_is_not_active_is_not_started() {
+    let service = Service::new("");
+    service.manager("exit 3", "touch PLACE/restarted");
+    service.enabled(&[]);
+    assert!(service.is_on());
+    service.enabled(&["--off"]);
+    assert!(!service.is_on() && !service.file("restarted").exists());
 }

@@ -80,7 +80,8 @@ fn workflows_name_what_there_is() {
         let path = file.expect("a file").path();
         let text = fs::read_to_string(&path).expect("its text");
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-            // `make one two NAME=three` names two targets; behind a name stands a colon in the Makefile.
+            // `make one two NAME=three` names two targets; behind a name stands a colon in the
+            // Makefile.
             let Some((_, words)) = line.split_once("make ").filter(|(before, _)| !before.contains("apt-get")) else {
                 continue;
             };
@@ -142,12 +143,12 @@ fn published_crates_are_complete() {
     assert_eq!(published, Vec::<&str>::new(), "no members of the workspace");
 }
 
-/// `redis-stock-enable` with these words, and a server of its own that says it is of this version. What
-/// the configuration is afterwards, and what the script said.
+/// `redis-stock-enable` with these words, and a server of its own that says it is of this version.
+/// What the configuration is afterwards, and what the script said.
 fn enabled(version: &str, text: &str, words: &[&str]) -> (String, Output) {
     use std::os::unix::fs::PermissionsExt as _;
-    // Nothing is restarted: there is no such service. Where systemd runs, it says so with an exit code;
-    // the file is written by then.
+    // Nothing is restarted: there is no such service. Where systemd runs, it says so with an exit
+    // code; the file is written by then.
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("enable");
     let (config, server) = (dir.join("no-such-service.conf"), dir.join("no-such-service-server"));
     fs::create_dir_all(&dir).expect("a directory");
@@ -161,20 +162,54 @@ fn enabled(version: &str, text: &str, words: &[&str]) -> (String, Output) {
     (fs::read_to_string(&config).expect("the configuration"), output)
 }
 
-/// The line that loads the module stands by itself, also where the file ends without a line break;
-/// and a server that could not load it is left alone.
+/// The lines that load the module stand by themselves, also where the file ends without a line
+/// break; and a server that could not load it is left alone.
 #[test]
 fn a_configuration_is_enabled_and_is_as_before_afterwards() {
-    let on = "port 1\ninclude /etc/redis/redis-stock.conf\n";
+    use std::os::unix::fs::PermissionsExt as _;
+    let before = format!("port 1\ndir {}\n", env!("CARGO_TARGET_TMPDIR"));
+    let ours = "include /etc/redis/redis-stock.conf\nloadmodule /usr/lib/redis/modules/libredis_stock.so\n";
+    let on = format!("{before}{ours}");
     for version in ["Redis server v=7.0.15", "Redis server v=10.0.0", "Valkey server v=9.1.2"] {
-        for text in ["port 1", "port 1\n", on] {
+        for text in [before.trim_end(), &before, &on] {
             let (written, output) = enabled(version, text, &[]);
             assert_eq!(written, on, "{version}: {output:?}");
         }
     }
-    let (written, output) = enabled("Redis server v=6.0.16", "port 1\n", &[]);
-    assert_eq!((written.as_str(), output.status.code()), ("port 1\n", Some(2)), "{output:?}");
+    let (written, output) = enabled("Redis server v=6.0.16", &before, &[]);
+    assert_eq!((written.as_str(), output.status.code()), (before.as_str(), Some(2)), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("needs Redis 7.0"), "{output:?}");
-    let (written, output) = enabled("Redis server v=6.0.16", on, &["--off"]);
-    assert_eq!(written, "port 1\n", "{output:?}");
+    let (written, output) = enabled("Redis server v=6.0.16", &on, &["--off"]);
+    assert_eq!(written, before, "{output:?}");
+    // What CONFIG REWRITE leaves of the module, however it writes it; a file keeps its mode.
+    let rewritten =
+        format!("{on}stock.hold-seconds 600\nSTOCK.retain-seconds \"5\"\n").replace("include /", "Include \"/");
+    let rewritten = rewritten.replace("stock.conf\n", "stock.conf\"\n");
+    let (written, output) = enabled("Redis server v=7.0.15", &rewritten, &["--off"]);
+    assert_eq!(written, before, "{output:?}");
+    let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join("enable/no-such-service.conf");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).expect("a mode");
+    enabled("Redis server v=7.0.15", &before, &[]);
+    assert_eq!(fs::metadata(&config).expect("a file").permissions().mode() & 0o777, 0o640);
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a mode");
+}
+
+/// Both scripts read configurations as the server does, by the same function.
+#[test]
+fn both_scripts_read_a_configuration_alike() {
+    let function = |name: &str| {
+        let text = read(name);
+        let begin = text.find("\nparsed() {").unwrap_or_else(|| panic!("{name} reads no configuration"));
+        let rest = &text[begin..];
+        rest[..rest.find("\n}\n").expect("its end")].to_string()
+    };
+    assert_eq!(function("packaging/redis-stock-enable"), function("packaging/server-entrypoint"));
+}
+
+/// The package's configuration loads no module: a server that rewrites its own writes that line
+/// there.
+#[test]
+fn what_is_included_loads_no_module() {
+    let text = read("packaging/redis-stock.conf");
+    assert!(text.contains("\nappendonly yes\n") && !text.contains("\nloadmodule"), "{text}");
 }
