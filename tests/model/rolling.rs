@@ -177,7 +177,8 @@ fn a_removed_rolling_limit_leaves_nothing_behind() {
 
 /// What a limit costs that everybody shares, when its value has as many sub-windows as it can have:
 /// each call adds them up.
-/// `cargo test --test model -- --ignored --nocapture --exact rolling::a_shared_limit_with_all_its_parts`
+/// `cargo test --test model -- --ignored --nocapture --exact
+/// rolling::a_shared_limit_with_all_its_parts`
 #[test]
 #[ignore = "a measurement"]
 fn a_shared_limit_with_all_its_sub_windows() {

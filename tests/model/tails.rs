@@ -1,5 +1,6 @@
-//! No call pays for the size of a pool: the slowest one, by the CPU time of the thread, while a pool grows to five million orders,
-//! while a day with a million users ends, and while a million holds fall due. Slow, so to be asked for:
+//! No call pays for the size of a pool: the slowest one, by the CPU time of the thread, while a
+//! pool grows to five million orders, while a day with a million users ends, and while a million
+//! holds fall due. Slow, so to be asked for:
 //! `cargo test --release --test model tails -- --ignored --nocapture --test-threads 1`
 
 use std::time::Duration;
@@ -38,8 +39,8 @@ fn cpu() -> Duration {
     Duration::new(time.seconds as u64, time.nanos as u32)
 }
 
-/// How long calls took, the slowest ones kept with their numbers; and as many calls that do nothing much, since a virtual machine
-/// that is shared charges a thread for what it did not do.
+/// How long calls took, the slowest ones kept with their numbers; and as many calls that do nothing
+/// much, since a virtual machine that is shared charges a thread for what it did not do.
 #[derive(Default)]
 struct Slowest {
     calls: u64,
@@ -66,7 +67,8 @@ impl Slowest {
         result
     }
 
-    /// Prints both, and says whether the slowest call was no slower than allowed, or than the slowest that did nothing.
+    /// Prints both, and says whether the slowest call was no slower than allowed, or than the
+    /// slowest that did nothing.
     fn within(&mut self, allowed: Duration, what: &str) -> bool {
         for times in [&mut self.took, &mut self.control] {
             times.sort_unstable_by(|a, b| b.cmp(a));

@@ -162,8 +162,8 @@ fn the_operator_may_type_the_runbook() {
     assert!(exporter.say("INFO stock").text().contains("stock_held_units:0"));
 }
 
-/// A pool is made with any policy by whoever may set its stock; but it publishes only where its maker may call SETPOLICY on the
-/// stream's key, both in one selector.
+/// A pool is made with any policy by whoever may set its stock; but it publishes only where its
+/// maker may call SETPOLICY on the stream's key, both in one selector.
 #[test]
 fn who_may_set_stock_may_make_a_pool_with_a_policy() {
     let server = Server::start();

@@ -228,7 +228,7 @@ fn hostile_values() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn nasty_values_at_every_place() {
+fn hostile_values_at_every_place() {
     let server = Server::start();
     let mut c = server.client();
     prepare(&mut c);

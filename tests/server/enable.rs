@@ -1,5 +1,6 @@
-//! `redis-stock-enable` with a real server whose configuration it changes: what the server held is there
-//! after the restart, whatever kept it, and what could not be loaded any more is not turned off.
+//! `redis-stock-enable` with a real server whose configuration it changes: what the server held is
+//! there after the restart, whatever kept it, and what could not be loaded any more is not turned
+//! off.
 
 use testkit::client::Client;
 use testkit::server::module;
@@ -7,7 +8,8 @@ use testkit::{info, wait_until};
 
 use crate::service::Service;
 
-/// With the module goes the append-only file, which a server that had none reads in place of its data.
+/// With the module goes the append-only file, which a server that had none reads in place of its
+/// data.
 #[test]
 fn what_a_server_held_is_there_when_the_module_is_on_and_when_it_is_off_again() {
     for (kept_by, lines) in [
@@ -125,8 +127,8 @@ fn an_append_only_file_that_is_not_complete_is_waited_for() {
     }
 }
 
-/// What `CONFIG REWRITE` makes of the configuration, as Sentinel calls it, loads the module once, and is
-/// taken back.
+/// What `CONFIG REWRITE` makes of the configuration, as Sentinel calls it, loads the module once,
+/// and is taken back.
 #[test]
 fn a_server_that_rewrites_its_configuration_starts() {
     let mut service = Service::new("save \"\"\n");
@@ -151,8 +153,8 @@ fn a_server_that_rewrites_its_configuration_starts() {
     assert_eq!(client.say("GET customer").text(), "1");
 }
 
-/// A configuration of an older package includes a file that loads the module itself. It gets the line
-/// when that file has it no longer.
+/// A configuration of an older package includes a file that loads the module itself. It gets the
+/// line when that file has it no longer.
 #[test]
 fn what_an_older_package_has_enabled_goes_on() {
     let mut service = Service::new("");
@@ -236,7 +238,8 @@ fn a_rewrite_from_before_does_not_count_when_it_is_turned_off() {
     assert_eq!(service.restart().say("DBSIZE").int(), 20);
 }
 
-/// The append-only file was turned off by hand, and the configuration, without the module, has it on.
+/// The append-only file was turned off by hand, and the configuration, without the module, has it
+/// on.
 #[test]
 fn both_files_are_new_when_it_is_turned_off() {
     let mut service = Service::new("save \"\"\nappendonly yes\n");

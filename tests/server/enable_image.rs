@@ -36,8 +36,8 @@ fn the_image_does_not_start_empty_where_there_are_data() {
     service.run(&mut command).expect("STOCK.AVAILABLE sku:618", "*100*");
 }
 
-/// The script takes from files and options what the server takes: where it starts the server, the data
-/// are there; and where it does not, the server would be empty.
+/// The script takes from files and options what the server takes: where it starts the server, the
+/// data are there; and where it does not, the server would be empty.
 #[test]
 fn the_image_reads_settings_as_the_server_does() {
     let away = ("dir PLACE/away\n", true);

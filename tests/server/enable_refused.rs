@@ -1,4 +1,5 @@
-//! Where `redis-stock-enable` cannot know what becomes of the data, it refuses, says why, and changes nothing.
+//! Where `redis-stock-enable` cannot know what becomes of the data, it refuses, says why, and
+//! changes nothing.
 
 use std::fs;
 use std::io::Write as _;
@@ -195,7 +196,8 @@ fn what_happens_while_it_is_turned_off() {
         client.expect("DEL sku:618", "1");
         refused.join().expect("the script");
     });
-    // As it was: writes go on, long before their pause would end, and nothing is saved that was not to be.
+    // As it was: writes go on, long before their pause would end, and nothing is saved that was not
+    // to be.
     let began = Instant::now();
     client.expect("SET customer 1", "OK");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());

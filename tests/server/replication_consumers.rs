@@ -113,7 +113,7 @@ fn an_append_only_file_that_is_switched_on_during_sales_misses_nothing() {
 
 /// Changes that go nowhere count for the server's save points all the same.
 #[test]
-fn unheard_changes_are_counted() {
+fn skipped_changes_are_counted() {
     let server = Server::start();
     let mut c = server.client();
     set_up(&mut c);

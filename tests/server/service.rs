@@ -1,5 +1,5 @@
-//! A server that starts with a configuration file, as a service does, with the scripts of the packages
-//! and of the image, whose paths are those of the test's own directory.
+//! A server that starts with a configuration file, as a service does, with the scripts of the
+//! packages and of the image, whose paths are those of the test's own directory.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,8 @@ use testkit::{poll, wait_until};
 const DROP_IN: &str = "/etc/redis/redis-stock.conf";
 const MODULE: &str = "/usr/lib/redis/modules/libredis_stock.so";
 
-/// A server that starts with a configuration file. No service manager knows it, or one that is a script.
+/// A server that starts with a configuration file. No service manager knows it, or one that is a
+/// script.
 pub struct Service {
     dir: TempDir,
     child: Option<Child>,

@@ -181,7 +181,7 @@ fn notes_and_what_a_policy_changes() {
     c.expect(&format!("STOCK.SET {{k}} 5 NOTE {}", "n".repeat(128)), "OK");
     // Published nowhere, a note is kept nowhere.
     let before = primary.offset();
-    c.expect("STOCK.SETPOLICY {k} {\"events\":\"\"} NOTE unheard", "OK");
+    c.expect("STOCK.SETPOLICY {k} {\"events\":\"\"} NOTE quiet", "OK");
     c.expect(&format!("STOCK.SUSPEND {{k}} NOTE {}", "n".repeat(128)), "OK");
     assert!(primary.offset() - before < 300, "{} bytes", primary.offset() - before);
     let told = whole(&mut c, "{k}ev");

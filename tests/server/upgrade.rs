@@ -367,9 +367,8 @@ impl NewerPrimary {
 }
 
 /// Writes the files of the module in `STOCK_MODULE`, or of this build, whose version is named:
-/// `STOCK_WRITE_UPGRADE=2 cargo test
-/// --workspace --test server upgrade::write -- --ignored`. For version 1 the module of 906ba86 was given; what it does not
-/// know it refuses.
+/// `STOCK_WRITE_UPGRADE=2 cargo test --workspace --test server upgrade::write -- --ignored`. For
+/// version 1 the module of 906ba86 was given; what it does not know it refuses.
 #[test]
 #[ignore = "writes tests/golden"]
 fn write_the_files() {

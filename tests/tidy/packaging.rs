@@ -80,7 +80,8 @@ fn workflows_name_what_there_is() {
         let path = file.expect("a file").path();
         let text = fs::read_to_string(&path).expect("its text");
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-            // `make one two NAME=three` names two targets; behind a name stands a colon in the Makefile.
+            // `make one two NAME=three` names two targets; behind a name stands a colon in the
+            // Makefile.
             let Some((_, words)) = line.split_once("make ").filter(|(before, _)| !before.contains("apt-get")) else {
                 continue;
             };
@@ -142,12 +143,12 @@ fn published_crates_are_complete() {
     assert_eq!(published, Vec::<&str>::new(), "no members of the workspace");
 }
 
-/// `redis-stock-enable` with these words, and a server of its own that says it is of this version. What
-/// the configuration is afterwards, and what the script said.
+/// `redis-stock-enable` with these words, and a server of its own that says it is of this version.
+/// What the configuration is afterwards, and what the script said.
 fn enabled(version: &str, text: &str, words: &[&str]) -> (String, Output) {
     use std::os::unix::fs::PermissionsExt as _;
-    // Nothing is restarted: there is no such service. Where systemd runs, it says so with an exit code;
-    // the file is written by then.
+    // Nothing is restarted: there is no such service. Where systemd runs, it says so with an exit
+    // code; the file is written by then.
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("enable");
     let (config, server) = (dir.join("no-such-service.conf"), dir.join("no-such-service-server"));
     fs::create_dir_all(&dir).expect("a directory");
@@ -161,8 +162,8 @@ fn enabled(version: &str, text: &str, words: &[&str]) -> (String, Output) {
     (fs::read_to_string(&config).expect("the configuration"), output)
 }
 
-/// The lines that load the module stand by themselves, also where the file ends without a line break;
-/// and a server that could not load it is left alone.
+/// The lines that load the module stand by themselves, also where the file ends without a line
+/// break; and a server that could not load it is left alone.
 #[test]
 fn a_configuration_is_enabled_and_is_as_before_afterwards() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -205,7 +206,8 @@ fn both_scripts_read_a_configuration_alike() {
     assert_eq!(function("packaging/redis-stock-enable"), function("packaging/server-entrypoint"));
 }
 
-/// The package's configuration loads no module: a server that rewrites its own writes that line there.
+/// The package's configuration loads no module: a server that rewrites its own writes that line
+/// there.
 #[test]
 fn what_is_included_loads_no_module() {
     let text = read("packaging/redis-stock.conf");

@@ -135,7 +135,7 @@ fn a_cart_takes_the_place_of_a_cart() {
     }
     shop.says("MRESERVE a 2 mon tue QTY 1 1", "OK 1900000");
     shop.says("MRESERVE z 1 wed QTY 1", "OK 1900000");
-    // A night later, in a full house: Tuesday changes hands, Monday is free, Wednesday is not to be
+    // A night later, in a full hotel: Tuesday changes hands, Monday is free, Wednesday is not to be
     // had.
     refuses(&mut shop, "MRESERVE b 3 mon tue wed QTY 0 1 1 REPLACES a", "SOLDOUT wed 0");
     refuses(&mut shop, "MRESERVE b 3 mon tue wed QTY 0 1 1", "-ERR");
