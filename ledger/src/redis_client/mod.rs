@@ -176,8 +176,8 @@ impl RedisClient {
                         if self.settings.cluster && is_elsewhere(&answer) {
                             open.push(*index);
                         }
-                        if let Some(slot) = answers.get_mut(*index) {
-                            *slot = answer;
+                        if let Some(unanswered) = answers.get_mut(*index) {
+                            *unanswered = answer;
                         }
                     }
                 }
