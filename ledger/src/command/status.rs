@@ -92,8 +92,8 @@ pub async fn status(config: &Config, incidents: i64, json: bool) -> Result<()> {
 /// Where everything stands; without Redis, what the database says.
 ///
 /// # Errors
-/// `Failure::Unreachable`: Redis, which answered before, does not any more. Where the database cannot
-/// be reached, its own error, of exit code 4.
+/// `Failure::Unreachable`: Redis, which answered before, does not any more. Where the database
+/// cannot be reached, its own error, of exit code 4.
 pub async fn look(db: &Db, mut redis: Option<&mut RedisClient>, incidents: i64) -> Result<Status> {
     let mut tx = db.begin().await?;
     let mut streams = Vec::new();

@@ -227,8 +227,8 @@ impl Db {
     /// Writes lines of orders that have none: that costs less than half of [`Db::write_lines`].
     ///
     /// # Errors
-    /// `sqlx::Error::Database`: a unique key says that one of them has a line, and nothing more can be
-    /// done in this transaction.
+    /// `sqlx::Error::Database`: a unique key says that one of them has a line, and nothing more can
+    /// be done in this transaction.
     pub async fn insert_lines(&self, tx: &mut Tx, lines: &[(&LineKey, &OrderLine)]) -> Result<()> {
         if self.dialect != Dialect::Postgres {
             let into = Insert { table: "stock_lines", columns: LINE, existing: Existing::Fail };

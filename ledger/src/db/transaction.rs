@@ -31,8 +31,8 @@ impl Tx {
     /// Begins a transaction on a connection of the pool.
     ///
     /// # Errors
-    /// That of sqlx, under `a transaction of the database`: no connection can be had, or BEGIN fails;
-    /// that connection is closed.
+    /// That of sqlx, under `a transaction of the database`: no connection can be had, or BEGIN
+    /// fails; that connection is closed.
     pub(super) async fn begin(pool: &Pool, begin: &str, generation: &Arc<AtomicU64>) -> Result<Tx> {
         const WHAT: &str = "a transaction of the database";
         let mut connection = pool.acquire().await.context(WHAT)?;

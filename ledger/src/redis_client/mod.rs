@@ -245,8 +245,8 @@ impl RedisClient {
     /// replica (`redis-cli --rdb`), so it serves only where the module does not count promotions.
     ///
     /// # Errors
-    /// `Failure::Unreachable`: the server does not answer, or is a replica. An answer without role or
-    /// run id is an error of exit code 1.
+    /// `Failure::Unreachable`: the server does not answer, or is a replica. An answer without role
+    /// or run id is an error of exit code 1.
     pub async fn history(&mut self, key: &[u8]) -> Result<History> {
         let mut info = redis::cmd("INFO");
         info.arg("server").arg("replication").arg("stock");

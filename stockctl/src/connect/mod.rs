@@ -100,8 +100,8 @@ impl Servers {
     /// Finds the servers again: after a failover, or when slots have moved.
     ///
     /// # Errors
-    /// [`Failure::Unreachable`]: none of the addresses answers. [`Failure::Refused`]: one that answers
-    /// refuses the user, or a sentinel does not watch the name.
+    /// [`Failure::Unreachable`]: none of the addresses answers. [`Failure::Refused`]: one that
+    /// answers refuses the user, or a sentinel does not watch the name.
     pub async fn discover(&mut self) -> Result<()> {
         let seeds = self.args.seeds()?;
         if let Some(name) = self.args.sentinel.clone() {
@@ -222,7 +222,8 @@ impl Servers {
     /// Commands to a server, pipelined; error replies stand among the answers.
     ///
     /// # Errors
-    /// [`Failure::Unreachable`]: the server does not answer. [`Failure::Refused`]: it refuses the user.
+    /// [`Failure::Unreachable`]: the server does not answer. [`Failure::Refused`]: it refuses the
+    /// user.
     pub async fn ask_many(&mut self, address: &str, commands: &[Cmd]) -> Result<Vec<Value>> {
         let answers = pipelined(self.connection(address).await?, address, commands).await;
         if answers.is_err() {

@@ -13,8 +13,8 @@ impl Servers {
     /// there goes to `to`, and the end of the connection, too.
     ///
     /// # Errors
-    /// [`failed`]: `Failure::Unreachable` where the server does not answer, `Failure::Refused` where it
-    /// refuses the user or a channel.
+    /// [`failed`]: `Failure::Unreachable` where the server does not answer, `Failure::Refused`
+    /// where it refuses the user or a channel.
     pub async fn subscribe(
         &self,
         address: &str,

@@ -147,8 +147,8 @@ impl<'a> Balancer<'a> {
     /// bucket that cannot be reached is missed; the others are served.
     ///
     /// # Errors
-    /// The first thing that went wrong: as [`Balancer::config`], [`Failure::Missing`] for a bucket that
-    /// is not there, or as [`Calls::ask`].
+    /// The first thing that went wrong: as [`Balancer::config`], [`Failure::Missing`] for a bucket
+    /// that is not there, or as [`Calls::ask`].
     pub async fn round(&mut self, asks: Vec<Vec<u8>>) -> Result<()> {
         self.calls.take_error();
         let began = Instant::now();
