@@ -32,7 +32,8 @@ impl Tx {
     /// Begins a transaction.
     ///
     /// # Errors
-    /// No connection can be had, or BEGIN fails; that connection is closed.
+    /// That of sqlx, under `a transaction of the database`: no connection can be had, or BEGIN
+    /// fails; that connection is closed.
     pub(super) async fn begin(lender: &Arc<Lender>, begin: &str) -> Result<Tx> {
         const WHAT: &str = "a transaction of the database";
         loop {
@@ -56,7 +57,8 @@ impl Tx {
     /// another connection.
     ///
     /// # Errors
-    /// COMMIT fails, or gets no answer; the connection is closed.
+    /// That of sqlx, under `COMMIT of the database`: it fails, or gets no answer; the connection is
+    /// closed.
     pub async fn commit(mut self) -> Result<()> {
         let Some(mut lent) = self.lent.take() else { return Ok(()) };
         if let Err(error) = query("COMMIT").execute(&mut lent.connection).await {
