@@ -125,18 +125,20 @@ pub struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// # Errors
+    /// Reads the page.
     ///
-    /// A page that cannot be read, or has no markers.
+    /// # Errors
+    /// That of the file, with its path, or `… has no markers`.
     pub fn open(path: &'a Path) -> Result<Self> {
         let old = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         between_markers(&old, "").with_context(|| format!("{} has no markers", path.display()))?;
         Ok(Self { path, old })
     }
 
-    /// # Errors
+    /// Writes the page and the chart.
     ///
-    /// Files that cannot be written.
+    /// # Errors
+    /// That of the file, with its path.
     pub fn write(&self, table: &str, chart: &str) -> Result<()> {
         let text = between_markers(&self.old, table).context("the markers are gone")?;
         std::fs::write(self.path, text).with_context(|| self.path.display().to_string())?;

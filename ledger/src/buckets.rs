@@ -33,7 +33,7 @@ impl Buckets {
     /// Checks what the types do not.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// `buckets.key needs one % …`, or `buckets.rows: … has 1 to … buckets`.
     pub fn check(&self) -> Result<()> {
         let ends = self.key.split_once('#').map(|(before, after)| (before.chars().next_back(), after.chars().next()));
         let is_plain = |c: Option<char>| c.is_none_or(|c| c != '%' && !c.is_ascii_digit());

@@ -250,7 +250,7 @@ impl Config {
     /// The policy of a pool that writes to `stream`: what is configured, and that.
     ///
     /// # Errors
-    /// What is configured is no JSON object.
+    /// That of `serde_json`: `pools.policy` is no JSON object.
     pub fn policy(&self, stream: &str) -> Result<String> {
         let mut policy: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&self.pools.policy)?;
         policy.insert("events".to_string(), stream.into());

@@ -22,7 +22,7 @@ impl<'e> Entry<'e> {
     /// Reads an entry of either kind.
     ///
     /// # Errors
-    /// It is packed, and in a form that this program does not know.
+    /// `… its event is no text`, `… is no JSON object`, or `… is packed in another version than …`.
     pub fn read(entry: &'e StreamId) -> Result<Self> {
         let Some(packed) = entry.map.get("event") else { return Ok(Entry::Fields(entry)) };
         let Value::BulkString(json) = packed else { bail!("entry {}: its event is no text", entry.id) };

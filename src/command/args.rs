@@ -382,8 +382,8 @@ pub fn units(bytes: &[u8]) -> Parsed<i64> {
 ///
 /// # Errors
 /// `SYNTAX` if it was given before.
-pub fn set_once<T>(slot: &mut Option<T>, value: T) -> Parsed<()> {
-    if slot.replace(value).is_some() {
+pub fn set_once<T>(option: &mut Option<T>, value: T) -> Parsed<()> {
+    if option.replace(value).is_some() {
         return Err(CommandError::SYNTAX);
     }
     Ok(())
@@ -393,8 +393,8 @@ pub fn set_once<T>(slot: &mut Option<T>, value: T) -> Parsed<()> {
 ///
 /// # Errors
 /// `SYNTAX` if it was given before.
-pub fn set_flag(slot: &mut bool) -> Parsed<()> {
-    if std::mem::replace(slot, true) {
+pub fn set_flag(option: &mut bool) -> Parsed<()> {
+    if std::mem::replace(option, true) {
         return Err(CommandError::SYNTAX);
     }
     Ok(())

@@ -13,7 +13,8 @@ use crate::command::TABLE;
 /// Registers every command of the table.
 ///
 /// # Errors
-/// The server refuses a command.
+/// The text for the server's log: `the command STOCK.… cannot be registered` (another module has
+/// one of that name, or the server refuses a flag), or `too many commands`.
 pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
     let own_category = add_category(ctx);
     for (index, spec) in TABLE.iter().enumerate() {

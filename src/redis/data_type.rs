@@ -36,7 +36,7 @@ const END_OF_PARTIAL: u64 = 3;
 /// Registers the type.
 ///
 /// # Errors
-/// The server refuses it.
+/// The text for the server's log: `the data type stockpool cannot be registered`.
 pub fn register(ctx: Ctx<'_>) -> Result<(), String> {
     let mut methods = raw::RedisModuleTypeMethods {
         // The version of this structure up to `copy2`, which Redis 7.0 knows.

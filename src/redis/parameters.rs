@@ -195,7 +195,8 @@ impl Arguments {
     /// Reads the arguments.
     ///
     /// # Errors
-    /// An unknown name, a name without a value, or a value that is not accepted.
+    /// The text for the server's log: `unknown argument …`, `missing value of the argument …`, `the
+    /// argument … must be a number from … to …`, or `invalid argument …` and why.
     pub fn parse(args: &[&[u8]], cluster: bool) -> Result<Self, String> {
         let mut parsed = Self { numbers: default_numbers(), texts: TEXTS.each_ref().map(|text| text.default.into()) };
         for pair in args.chunks(2) {

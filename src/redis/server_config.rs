@@ -19,7 +19,8 @@ use super::state;
 /// Registers the parameters and lets the server set them.
 ///
 /// # Errors
-/// An argument or a line of the configuration is not accepted, or the server refuses a parameter.
+/// The text for the server's log: that of [`Arguments::parse`]; `a parameter cannot be registered`;
+/// `a stock.* parameter of the configuration is not accepted (see above)`.
 pub fn register(ctx: Ctx<'_>, args: &[&[u8]]) -> Result<(), String> {
     let defaults = Arguments::parse(args, state::with(|state| state.cluster))?;
     for (index, (number, &default)) in NUMBERS.iter().zip(&defaults.numbers).enumerate() {

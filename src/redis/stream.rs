@@ -311,8 +311,8 @@ pub fn reachability(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u
 /// command that is running, whose first argument is the pool.
 ///
 /// # Errors
-/// The user has no permission, the stream is in another hash slot or is being migrated, or its key
-/// holds another type.
+/// [`StreamDenied`]: `NoPermission`; `OtherSlot` of a cluster; `SlotMoving` where the slot is being
+/// migrated and the stream is not here; `WrongType`.
 pub fn check(
     ctx: Ctx<'_>,
     command: &[u8],

@@ -50,7 +50,8 @@ pub const BUSY: u32 = raw::REDISMODULE_CTX_FLAGS_LOADING
 /// Sets the waker up, at load. Returns its context, which is outside of any call.
 ///
 /// # Errors
-/// The process has no file descriptors left.
+/// The text for the server's log: `no socket pair: …` (the process has no file descriptors left),
+/// or `the socket pair does not work: …`.
 pub fn set_up(ctx: Ctx<'_>) -> Result<*mut raw::RedisModuleCtx, String> {
     let (readable, mut writer) = UnixStream::pair().map_err(|error| format!("no socket pair: {error}"))?;
     std::io::Write::write_all(&mut writer, b"!").map_err(|error| format!("the socket pair does not work: {error}"))?;

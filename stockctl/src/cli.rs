@@ -50,7 +50,7 @@ impl Cli {
     /// Runs the command.
     ///
     /// # Errors
-    /// [`crate::failure::Failure`] has those with an exit code of their own.
+    /// Those of the command; [`crate::failure::exit_code`] says which exit code each has.
     pub async fn run(self) -> Result<Ended> {
         // Redis-rs takes the process's provider for TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();

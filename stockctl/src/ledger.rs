@@ -24,7 +24,8 @@ pub struct Lag {
 /// Asks the ledger.
 ///
 /// # Errors
-/// It does not answer, or answers something else.
+/// `… cannot be reached`, `… answers 404 …`, `… ends the connection`, or `… has no figures of a
+/// ledger`.
 pub async fn lag(url: &str) -> Result<Lag> {
     let rest = url.strip_prefix("http://").context("the ledger's address begins with http://")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, "metrics"));

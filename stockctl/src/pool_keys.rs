@@ -15,7 +15,7 @@ const PAGE: usize = 1000;
 /// The keys of a server's pools, each once (SCAN may say one twice), in order.
 ///
 /// # Errors
-/// [`crate::failure::Failure`].
+/// [`no_module`], which is `Failure::Refused`; else as [`Servers::ask`].
 pub async fn pool_keys(servers: &mut Servers, address: &str, pattern: Option<&str>) -> Result<BTreeSet<Vec<u8>>> {
     // Without the module there is no such type, and SCAN finds nothing.
     if bytes(&servers.ask(address, &info("stock")).await?).is_empty() {

@@ -38,6 +38,20 @@ fn no_retired_word_and_no_long_line() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn a_slot_is_a_clusters() {
+    let faults: Vec<_> =
+        sources("src/core").iter().flat_map(|(path, text)| names_a_slot(text, &path.display())).collect();
+    assert!(faults.is_empty(), "`slot` is a cluster's, a cell the index's:\n{}", faults.join("\n"));
+    assert_eq!(names_a_slot("let cell = 1; // its slot\n/// A slot.\nfn find_slot() {}", &"x").len(), 1);
+}
+
+fn names_a_slot(text: &str, path: &impl std::fmt::Display) -> Vec<String> {
+    let code = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+    let named = code.filter(|(_, line)| parts(&names_of(line)).iter().any(|part| NAMES_IN_CORE.contains(&&**part)));
+    named.map(|(number, _)| format!("{path}:{}", number + 1)).collect()
+}
+
 /// Retired in every folder, as whole words and as parts of a name (`StockAgenda`).
 const EVERYWHERE: &[(&str, &str)] = &[
     ("agenda", "wake-up queue"),
@@ -96,6 +110,9 @@ const PHRASES_IN_SRC: &[(&str, &str)] = &[
 /// Retired as names in the code of `src`: one word meant the index of a limit, the position of an
 /// entry in a stream, the list that holds a usage entry, and more. Comments may say "in place of".
 const NAMES_IN_SRC: &[(&str, &str)] = &[("place", "index, position or state"), ("places", "indexes or positions")];
+
+/// Retired as names in the code of `src/core`, which knows no cluster.
+const NAMES_IN_CORE: &[&str] = &["slot", "slots"];
 
 /// The longest line of code and of comments, in characters.
 const CODE: usize = 120;

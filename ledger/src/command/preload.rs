@@ -66,7 +66,7 @@ impl Preloaded {
     /// An error that names the rows that no pool was made of, where there are any.
     ///
     /// # Errors
-    /// `Failure::Differences`.
+    /// `Failure::Differences`, with the rows and why each was left out.
     pub fn named(&self) -> Result<()> {
         let (count, rows) = &self.unfit;
         if *count == 0 {

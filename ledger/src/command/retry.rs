@@ -14,7 +14,8 @@ const PAGE: i64 = 500;
 /// Tries all pools for which something waits, or those named.
 ///
 /// # Errors
-/// `Failure::Differences` where a row still does not take it; the database cannot be reached.
+/// `Failure::Differences`: a row still does not take it. Where the database cannot be reached or
+/// the row stays locked, its own error, of exit code 4.
 pub async fn retry(config: &Config, named: &[String]) -> Result<()> {
     let db = Db::open_prepared(config).await?;
     let (mut applied, mut pools) = (0, 0u64);

@@ -71,7 +71,8 @@ struct Incident {
 /// Prints the state; with `incidents` the last ones.
 ///
 /// # Errors
-/// Redis or the database cannot be reached; pools wait for an audit.
+/// `Failure::Differences`: pools wait for an audit. `Failure::Unreachable`: Redis does not answer.
+/// Where the database cannot be reached, its own error, of exit code 4.
 pub async fn status(config: &Config, incidents: i64, json: bool) -> Result<()> {
     let db = Db::open_prepared(config).await?;
     let mut redis = RedisClient::open(&config.redis).await;
@@ -91,7 +92,8 @@ pub async fn status(config: &Config, incidents: i64, json: bool) -> Result<()> {
 /// Where everything stands; without Redis, what the database says.
 ///
 /// # Errors
-/// Redis or the database cannot be reached.
+/// `Failure::Unreachable`: Redis, which answered before, does not any more. Where the database
+/// cannot be reached, its own error, of exit code 4.
 pub async fn look(db: &Db, mut redis: Option<&mut RedisClient>, incidents: i64) -> Result<Status> {
     let mut tx = db.begin().await?;
     let mut streams = Vec::new();

@@ -63,7 +63,8 @@ impl Pool {
     /// Opens a pool of at most so many connections. Each begins with the statements of `session`.
     ///
     /// # Errors
-    /// The URL is none, or no connection can be had.
+    /// `sqlx::Error::Configuration`: the URL is none. Else that with which the first connection was
+    /// refused.
     pub async fn open(url: &str, connections: u32, session: &[String]) -> Result<Pool> {
         let dialect = Dialect::of(url).map_err(|error| sqlx::Error::Configuration(error.into()))?;
         Ok(match dialect {
@@ -180,7 +181,7 @@ impl Connection {
     /// Closes it.
     ///
     /// # Errors
-    /// The server does not answer any more.
+    /// `sqlx::Error::Io`: the server does not answer any more.
     pub async fn close(self) -> Result<()> {
         each!(Connection, self, connection => connection.close().await)
     }

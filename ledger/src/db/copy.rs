@@ -11,7 +11,7 @@ use super::query::Value;
 /// Sends rows. Their values stand in the order of the columns.
 ///
 /// # Errors
-/// Those of the database: one of the rows is there already.
+/// `sqlx::Error::Database`: one of the rows is there already (23505). `only PostgreSQL has COPY`.
 pub(super) async fn copy<'q, const N: usize>(
     connection: &mut Connection,
     table: &str,

@@ -111,7 +111,8 @@ impl Db {
     /// later, or that would count wrong. `named` has the names as they are configured.
     ///
     /// # Errors
-    /// `Failure::Refused`, with the name of the table or column and what would do.
+    /// `Failure::Refused`, with the name of the database, table or column and what would do. Where
+    /// the database cannot be reached, its own error, of exit code 4.
     pub async fn inspect(&mut self, named: &StockTable) -> Result<()> {
         self.check_database().await?;
         let Some(facts) = self.facts(named).await? else {

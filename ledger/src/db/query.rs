@@ -156,7 +156,8 @@ impl<'q> Query<'q> {
     /// Runs it. Answers how many rows it wrote.
     ///
     /// # Errors
-    /// Those of the database.
+    /// `sqlx::Error::Database`: the database refuses the statement. `Io`, `Protocol` and `Tls`: the
+    /// connection is lost.
     pub async fn execute(self, connection: &mut Connection) -> sqlx::Result<u64> {
         Ok(match send!(self, connection, execute) {
             Answer::Sqlite(done) => done.rows_affected(),
@@ -168,7 +169,7 @@ impl<'q> Query<'q> {
     /// All rows.
     ///
     /// # Errors
-    /// Those of the database.
+    /// As [`Query::execute`].
     pub async fn fetch_all(self, connection: &mut Connection) -> sqlx::Result<Vec<Row>> {
         Ok(match send!(self, connection, fetch_all) {
             Answer::Sqlite(rows) => rows.into_iter().map(Row::Sqlite).collect(),
@@ -180,7 +181,7 @@ impl<'q> Query<'q> {
     /// The first row, where there is one.
     ///
     /// # Errors
-    /// Those of the database.
+    /// As [`Query::execute`].
     pub async fn fetch_optional(self, connection: &mut Connection) -> sqlx::Result<Option<Row>> {
         // All of them are read: rows that are left on the way belong to the next statement.
         Ok(self.fetch_all(connection).await?.into_iter().next())
@@ -189,7 +190,7 @@ impl<'q> Query<'q> {
     /// The one row.
     ///
     /// # Errors
-    /// Those of the database; there is none.
+    /// `sqlx::Error::RowNotFound`: there is none. Else as [`Query::execute`].
     pub async fn fetch_one(self, connection: &mut Connection) -> sqlx::Result<Row> {
         self.fetch_optional(connection).await?.ok_or(sqlx::Error::RowNotFound)
     }
@@ -259,7 +260,7 @@ impl Row {
     /// A column as text.
     ///
     /// # Errors
-    /// It is NULL, or no text.
+    /// `sqlx::Error::ColumnDecode`: it is NULL, or no text.
     pub fn text(&self, column: usize) -> Result<String> {
         cell!(self, column, String)
     }
@@ -267,7 +268,7 @@ impl Row {
     /// A column as text; none where it is NULL.
     ///
     /// # Errors
-    /// It is no text.
+    /// `sqlx::Error::ColumnDecode`: it is no text.
     pub fn optional_text(&self, column: usize) -> Result<Option<String>> {
         cell!(self, column, Option<String>)
     }
@@ -275,7 +276,7 @@ impl Row {
     /// A column as a number.
     ///
     /// # Errors
-    /// It is NULL, or no whole number.
+    /// `sqlx::Error::ColumnDecode`: it is NULL, or no whole number.
     pub fn number(&self, column: usize) -> Result<i64> {
         cell!(self, column, i64)
     }

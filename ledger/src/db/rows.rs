@@ -155,8 +155,8 @@ impl Db {
     /// stays as it is.
     ///
     /// # Errors
-    /// With `all_new`, which costs less: somebody else has written one meanwhile, and nothing more
-    /// can be done in this transaction.
+    /// `sqlx::Error::Database`: with `all_new`, which costs less, a unique key (23505) says that
+    /// somebody else has written one meanwhile, and nothing more can be done in this transaction.
     pub async fn start_positions(&self, tx: &mut Tx, positions: &[(&str, Position)], all_new: bool) -> Result<()> {
         if all_new && self.dialect == Dialect::Postgres {
             let rows = positions.iter().map(|(pool, position)| position_values(pool, position));
@@ -227,7 +227,8 @@ impl Db {
     /// Writes lines of orders that have none: that costs less than half of [`Db::write_lines`].
     ///
     /// # Errors
-    /// One of them has a line, and nothing more can be done in this transaction.
+    /// `sqlx::Error::Database`: a unique key says that one of them has a line, and nothing more can
+    /// be done in this transaction.
     pub async fn insert_lines(&self, tx: &mut Tx, lines: &[(&LineKey, &OrderLine)]) -> Result<()> {
         if self.dialect != Dialect::Postgres {
             let into = Insert { table: "stock_lines", columns: LINE, existing: Existing::Fail };

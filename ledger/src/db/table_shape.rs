@@ -113,7 +113,7 @@ impl Shape {
     /// The shape of a table, or why the ledger cannot work on it.
     ///
     /// # Errors
-    /// A sentence that names the table or the column, and says what would do.
+    /// The text of a `Failure::Refused`: it names the table or the column, and says what would do.
     pub fn of(dialect: Dialect, named: &StockTable, facts: &Facts) -> Result<Shape, String> {
         let table = &named.table;
         if facts.storage != Storage::Transactional {
@@ -249,7 +249,7 @@ impl Shape {
     /// The units that a quantity stands for, exactly.
     ///
     /// # Errors
-    /// It is missing, is not a whole number of units, or is beyond 2^53.
+    /// [`Unfit`]: `has no number`, or `says …, which is not a whole number of …`, also beyond 2^53.
     pub fn units(&self, quantity: Option<&str>) -> Result<i64, Unfit> {
         let quantity = quantity.ok_or_else(|| Unfit("has no number".to_string()))?;
         units(quantity, self.digits).ok_or_else(|| {

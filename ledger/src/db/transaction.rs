@@ -31,7 +31,8 @@ impl Tx {
     /// Begins a transaction on a connection of the pool.
     ///
     /// # Errors
-    /// No connection can be had, or BEGIN fails; that connection is closed.
+    /// That of sqlx, under `a transaction of the database`: no connection can be had, or BEGIN
+    /// fails; that connection is closed.
     pub(super) async fn begin(pool: &Pool, begin: &str, generation: &Arc<AtomicU64>) -> Result<Tx> {
         const WHAT: &str = "a transaction of the database";
         let mut connection = pool.acquire().await.context(WHAT)?;
@@ -47,7 +48,8 @@ impl Tx {
     /// another connection.
     ///
     /// # Errors
-    /// COMMIT fails, or gets no answer; the connection is closed.
+    /// That of sqlx, under `COMMIT of the database`: it fails, or gets no answer; the connection is
+    /// closed.
     pub async fn commit(mut self) -> Result<()> {
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
         if let Err(error) = query("COMMIT").execute(&mut connection).await {

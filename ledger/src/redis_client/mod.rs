@@ -176,8 +176,8 @@ impl RedisClient {
                         if self.settings.cluster && is_elsewhere(&answer) {
                             open.push(*index);
                         }
-                        if let Some(slot) = answers.get_mut(*index) {
-                            *slot = answer;
+                        if let Some(unanswered) = answers.get_mut(*index) {
+                            *unanswered = answer;
                         }
                     }
                 }
@@ -245,7 +245,8 @@ impl RedisClient {
     /// replica (`redis-cli --rdb`), so it serves only where the module does not count promotions.
     ///
     /// # Errors
-    /// The server cannot be reached, or is a replica.
+    /// `Failure::Unreachable`: the server does not answer, or is a replica. An answer without role
+    /// or run id is an error of exit code 1.
     pub async fn history(&mut self, key: &[u8]) -> Result<History> {
         let mut info = redis::cmd("INFO");
         info.arg("server").arg("replication").arg("stock");

@@ -40,8 +40,8 @@ impl RedisClient {
     /// Of which pools and epochs the entries from `from` to `to` are, at most `count` of them.
     ///
     /// # Errors
-    /// An entry is packed in a version that only a newer program reads (`Failure::Order`); Redis
-    /// cannot be reached.
+    /// `Failure::Order`: an entry is packed in a version that only a newer program reads.
+    /// `Failure::Unreachable`: Redis does not answer. An error reply ends with exit code 1.
     pub async fn epochs(&mut self, stream: &str, from: &str, to: &str, count: usize) -> Result<Vec<Passed>> {
         let key = unescape(stream);
         let mut command = redis::cmd("XRANGE");

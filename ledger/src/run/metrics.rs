@@ -53,7 +53,7 @@ pub fn count_retry() {
 /// Serves the figures at `/metrics`, in a task of its own, until asked to stop.
 ///
 /// # Errors
-/// The address cannot be listened on.
+/// `Failure::Refused`: `cannot listen on …`.
 pub async fn serve(listen: SocketAddr, config: &Config, mut stop: watch::Receiver<bool>) -> Result<()> {
     let refused = |error| Failure::Refused(format!("cannot listen on {listen}: {error}"));
     let listener = TcpListener::bind(listen).await.map_err(refused)?;

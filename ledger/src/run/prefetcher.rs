@@ -49,7 +49,8 @@ impl Prefetcher {
     /// already. An empty one: the reader was at the end of the stream.
     ///
     /// # Errors
-    /// The reader has failed, and everything that it read before was handed out.
+    /// That of the reader (`Failure::Unreachable`, `Failure::Order`, an error reply), when
+    /// everything that it read before was handed out; `the reader has ended` from then on.
     pub async fn next(&mut self, reads: usize) -> Result<Batch> {
         let next = match self.kept.take() {
             Some(kept) => Some(kept),

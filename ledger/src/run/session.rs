@@ -87,7 +87,8 @@ impl Session {
     /// where the server's history is another one than the database has followed.
     ///
     /// # Errors
-    /// Redis or the database cannot be reached; the server is a replica.
+    /// `Failure::Unreachable`: Redis does not answer, or is a replica. Where the database cannot be
+    /// reached, its own error, of exit code 4.
     pub async fn open(config: &Arc<Config>, db: &Arc<Db>, stream: &str, once: bool) -> Result<Session> {
         let mut redis = RedisClient::open(&config.redis).await?;
         let mut row = db.stream(stream).await?;

@@ -106,7 +106,8 @@ impl SetAside {
 /// applied.
 ///
 /// # Errors
-/// Why the row does not take the next one.
+/// That of the transaction with the next movement alone: there is no row, `row … has no number`, or
+/// what the database answers. Contention and a database that is away end it at once.
 pub async fn settle(db: &Db, config: &Config, pool: &str) -> Result<i64> {
     let mut applied = 0;
     let mut most = MOST_AT_ONCE;

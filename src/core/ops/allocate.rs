@@ -92,8 +92,8 @@ impl<'a> Plan<'a> {
                     });
                 } else {
                     let hash = pool.salt.usage(limit.id, value);
-                    let (position, slot) = pool.usage.begin(hash);
-                    touched ^= slot;
+                    let (position, cell) = pool.usage.begin(hash);
+                    touched ^= cell;
                     shares.push(Share { limit: at, tuple, window_ms, hash, entry: None, current: false, position });
                 }
             }

@@ -67,7 +67,7 @@ pub struct Reserve<'a> {
 /// As [`decide_new`]; for a known order what [`retry`] gives.
 pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let hash = view.pool.salt.order(call.order);
-    // Prefetch the index slot, so that its cache miss overlaps the limit lookups.
+    // Prefetch the index cell, so that its cache miss overlaps the limit lookups.
     let (from, touched) = view.pool.order_index.begin(hash);
     std::hint::black_box(touched);
     let mut plan = Plan::asked(view, call.attributes, call.qty, call.partial);

@@ -7,36 +7,36 @@ use super::index::Index;
 /// The records of an index to be.
 #[derive(Clone, Debug, Default)]
 pub struct Bulk {
-    /// As slots of the index: hash bits above, record number below.
-    slots: Vec<u64>,
+    /// As cells of the index: hash bits above, record number below.
+    cells: Vec<u64>,
 }
 
 impl Bulk {
     /// Adds a record.
     pub fn add(&mut self, hash: u64, record: u32) {
-        self.slots.push(hash >> 32 << 32 | u64::from(record));
+        self.cells.push(hash >> 32 << 32 | u64::from(record));
     }
 
     /// How much memory they take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.slots.capacity().saturating_mul(size_of::<u64>())
+        self.cells.capacity().saturating_mul(size_of::<u64>())
     }
 
     /// The index. `None`: two records have the same key.
     #[must_use]
     pub fn build<K: Ord>(mut self, key: impl Fn(u32) -> K) -> Option<Index> {
-        self.slots.sort_unstable();
-        let alike = self.slots.chunk_by(|a, b| a >> 32 == b >> 32).filter(|alike| alike.len() > 1);
+        self.cells.sort_unstable();
+        let alike = self.cells.chunk_by(|a, b| a >> 32 == b >> 32).filter(|alike| alike.len() > 1);
         for alike in alike {
             // Sorted again: whoever chose the hashes to be alike does not make this slow.
-            let mut keys: Vec<K> = alike.iter().map(|&slot| key(slot as u32)).collect();
+            let mut keys: Vec<K> = alike.iter().map(|&cell| key(cell as u32)).collect();
             keys.sort_unstable();
             if keys.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
                 return None;
             }
         }
-        Some(Index::of(&self.slots))
+        Some(Index::of(&self.cells))
     }
 }
 

@@ -1,14 +1,14 @@
 //! From a keyed hash to the number of a record, by extendible hashing: the table is cut into
-//! segments of about 500 slots that grow, split and shrink one at a time, so that no insert ever
+//! segments of about 500 cells that grow, split and shrink one at a time, so that no insert ever
 //! waits for the whole table.
 //!
 //! Source of the scheme: Fagin, Nievergelt, Pippenger, Strong, "Extendible hashing", 1979. Within a
 //! segment entries stand in order of their hash at or behind the place where it would put them
 //! (linear probing, as Knuth's algorithm 6.4 ordered), so that a search for what is not there ends
-//! early, and taking out leaves no marks. A slot holds 32 bits of the hash and the record's number:
+//! early, and taking out leaves no marks. A cell holds 32 bits of the hash and the record's number:
 //! growing reads no record, and nearly no record is read in vain.
 
-/// A segment of so many slots is split rather than grown.
+/// A segment of so many cells is split rather than grown.
 const LARGEST: usize = 512;
 const SMALLEST: usize = 8;
 /// Behind all records in order. Its bytes are not all alike, so that a small segment is filled by
@@ -18,8 +18,8 @@ const EMPTY: u64 = u64::MAX - 1;
 #[derive(Clone, Debug, Default)]
 struct Segment {
     /// Hash bits above, record number below; in order.
-    slots: Box<[u64]>,
-    /// How many of the slots are homes: follows from how many there are.
+    cells: Box<[u64]>,
+    /// How many of the cells are homes: follows from how many there are.
     homes: u32,
     live: u32,
     /// How many bits of the hash all of its records share.
@@ -30,22 +30,22 @@ fn short(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-fn hash_of(slot: u64) -> u32 {
-    (slot >> 32) as u32
+fn hash_of(cell: u64) -> u32 {
+    (cell >> 32) as u32
 }
 
-/// Whether a record with this hash belongs before this slot.
-fn comes_behind(slot: u64, hash: u32) -> bool {
-    slot == EMPTY || hash_of(slot) > hash
+/// Whether a record with this hash belongs before this cell.
+fn comes_behind(cell: u64, hash: u32) -> bool {
+    cell == EMPTY || hash_of(cell) > hash
 }
 
 fn prefix(hash: u32, bits: u32) -> usize {
     (u64::from(hash) << bits >> 32) as usize
 }
 
-/// How many of so many slots are homes: the rest takes what the last ones push out.
-const fn homes(slots: usize) -> usize {
-    slots.saturating_sub(slots / 20).saturating_sub(1)
+/// How many of so many cells are homes: the rest takes what the last ones push out.
+const fn homes(cells: usize) -> usize {
+    cells.saturating_sub(cells / 20).saturating_sub(1)
 }
 
 /// The home of a hash among so many, by the bits behind those that all share.
@@ -56,60 +56,60 @@ fn home(hash: u32, depth: u32, homes: u32) -> usize {
     (behind.wrapping_mul(u64::from(homes)) >> 32) as usize
 }
 
-/// The slots that have a record.
-fn records(slots: &[u64]) -> impl Iterator<Item = u64> + '_ {
-    slots.iter().copied().filter(|&slot| slot != EMPTY)
+/// The cells that have a record.
+fn records(cells: &[u64]) -> impl Iterator<Item = u64> + '_ {
+    cells.iter().copied().filter(|&cell| cell != EMPTY)
 }
 
-/// Writes the records among these slots, which are in order, into empty ones: each at its home or
+/// Writes the records among these cells, which are in order, into empty ones: each at its home or
 /// behind the one before it. False: they do not fit.
 #[inline]
-fn fill(slots: &mut [u64], records: &[u64], home: impl Fn(u32) -> usize) -> bool {
+fn fill(cells: &mut [u64], records: &[u64], home: impl Fn(u32) -> usize) -> bool {
     let mut next = 0usize;
     for &record in records {
         if record == EMPTY {
             continue;
         }
         let at = home(hash_of(record)).max(next);
-        let Some(slot) = slots.get_mut(at) else { return false };
-        *slot = record;
+        let Some(cell) = cells.get_mut(at) else { return false };
+        *cell = record;
         next = at.wrapping_add(1);
     }
     true
 }
 
-/// The first slot without a record. By fours: most runs are longer.
+/// The first cell without a record. By fours: most runs are longer.
 #[inline(always)]
 fn first_gap(run: &[u64]) -> Option<usize> {
     let mut rest = run;
     let before = |rest: &[u64]| run.len().wrapping_sub(rest.len());
     while let Some((four, more)) = rest.split_first_chunk::<4>() {
-        if let Some(at) = four.iter().position(|&slot| slot == EMPTY) {
+        if let Some(at) = four.iter().position(|&cell| cell == EMPTY) {
             return Some(before(rest).wrapping_add(at));
         }
         rest = more;
     }
-    rest.iter().position(|&slot| slot == EMPTY).map(|at| before(rest).wrapping_add(at))
+    rest.iter().position(|&cell| cell == EMPTY).map(|at| before(rest).wrapping_add(at))
 }
 
 /// The next larger size. The steps are those of the allocator, so that nothing is rounded up.
-const fn larger(slots: usize) -> usize {
-    let step = if slots < 16 { slots } else { (1 << slots.ilog2()) / 4 };
-    slots.saturating_add(step)
+const fn larger(cells: usize) -> usize {
+    let step = if cells < 16 { cells } else { (1 << cells.ilog2()) / 4 };
+    cells.saturating_add(step)
 }
 
 /// The smallest size in which so many records have room to grow.
 fn fitting(live: usize) -> usize {
-    let mut slots = SMALLEST;
-    while live.saturating_mul(5) > slots.saturating_mul(4) {
-        slots = larger(slots);
+    let mut cells = SMALLEST;
+    while live.saturating_mul(5) > cells.saturating_mul(4) {
+        cells = larger(cells);
     }
-    slots
+    cells
 }
 
 impl Segment {
-    fn sized(slots: usize, depth: u32) -> Self {
-        Self { slots: vec![EMPTY; slots].into(), homes: homes(slots) as u32, live: 0, depth }
+    fn sized(cells: usize, depth: u32) -> Self {
+        Self { cells: vec![EMPTY; cells].into(), homes: homes(cells) as u32, live: 0, depth }
     }
 
     /// Where the search for a hash begins.
@@ -121,7 +121,7 @@ impl Segment {
     /// become long.
     fn has_room(&self) -> bool {
         // Far from the bounds of a usize: there are fewer than 2^32 records.
-        (self.live as usize).wrapping_add(1).wrapping_mul(8) <= self.slots.len().wrapping_mul(7)
+        (self.live as usize).wrapping_add(1).wrapping_mul(8) <= self.cells.len().wrapping_mul(7)
     }
 
     /// Puts a record in; false where there is no room.
@@ -130,8 +130,8 @@ impl Segment {
             return false;
         }
         let home = self.home(hash);
-        let Some(run) = self.slots.get(home..) else { return false };
-        let Some(at) = run.iter().position(|&slot| comes_behind(slot, hash)) else { return false };
+        let Some(run) = self.cells.get(home..) else { return false };
+        let Some(at) = run.iter().position(|&cell| comes_behind(cell, hash)) else { return false };
         self.put_into(hash, record, home.saturating_add(at))
     }
 
@@ -141,10 +141,10 @@ impl Segment {
         let home = self.home(hash);
         // Entries are in order without gaps from their homes on: so the two next to it say it all.
         let follows = match at.checked_sub(1).filter(|_| at > home) {
-            Some(before) => self.slots.get(before).is_some_and(|&slot| !comes_behind(slot, hash)),
+            Some(before) => self.cells.get(before).is_some_and(|&cell| !comes_behind(cell, hash)),
             None => at == home,
         };
-        let precedes = self.slots.get(at).is_some_and(|&slot| comes_behind(slot, hash));
+        let precedes = self.cells.get(at).is_some_and(|&cell| comes_behind(cell, hash));
         follows && precedes && self.has_room() && self.put_into(hash, record, at)
     }
 
@@ -152,34 +152,34 @@ impl Segment {
     /// next gap; false, and nothing has changed, where there is no gap up to the end.
     #[inline]
     fn put_into(&mut self, hash: u32, record: u32, at: usize) -> bool {
-        let Some(run) = self.slots.get_mut(at..) else { return false };
+        let Some(run) = self.cells.get_mut(at..) else { return false };
         // Where the gap is before anything moves.
         let Some(gap) = first_gap(run) else { return false };
         let Some(moved) = run.get_mut(..=gap) else { return false };
         if gap > 0 {
             moved.copy_within(..gap, 1);
         }
-        if let Some(slot) = moved.first_mut() {
-            *slot = u64::from(hash) << 32 | u64::from(record);
+        if let Some(cell) = moved.first_mut() {
+            *cell = u64::from(hash) << 32 | u64::from(record);
         }
         self.live = self.live.wrapping_add(1);
         true
     }
 
     fn records(&self) -> impl Iterator<Item = u64> + '_ {
-        records(&self.slots)
+        records(&self.cells)
     }
 
-    /// The records among these slots, which are in order and so many, in a segment of at least so
-    /// many slots.
-    fn of(records: &[u64], live: u32, mut slots: usize, depth: u32) -> Self {
+    /// The records among these cells, which are in order and so many, in a segment of at least so
+    /// many cells.
+    fn of(records: &[u64], live: u32, mut cells: usize, depth: u32) -> Self {
         loop {
-            let mut fresh = Self { live, ..Self::sized(slots, depth) };
+            let mut fresh = Self { live, ..Self::sized(cells, depth) };
             let homes = fresh.homes;
-            if fill(&mut fresh.slots, records, |hash| home(hash, depth, homes)) {
+            if fill(&mut fresh.cells, records, |hash| home(hash, depth, homes)) {
                 return fresh;
             }
-            slots = larger(slots);
+            cells = larger(cells);
         }
     }
 
@@ -187,10 +187,10 @@ impl Segment {
     fn take_out(&mut self, mut at: usize) {
         loop {
             let next = at.saturating_add(1);
-            let follower = self.slots.get(next).copied().filter(|&slot| slot != EMPTY);
-            let moved = follower.filter(|&slot| self.home(hash_of(slot)) < next);
-            if let Some(slot) = self.slots.get_mut(at) {
-                *slot = moved.unwrap_or(EMPTY);
+            let follower = self.cells.get(next).copied().filter(|&cell| cell != EMPTY);
+            let moved = follower.filter(|&cell| self.home(hash_of(cell)) < next);
+            if let Some(cell) = self.cells.get_mut(at) {
+                *cell = moved.unwrap_or(EMPTY);
             }
             if moved.is_none() {
                 break;
@@ -265,23 +265,23 @@ pub struct Index {
     segments: Segments,
     depth: u32,
     live: usize,
-    slots: usize,
+    cells: usize,
     /// How often a record came in or went out: what was found before may have moved.
     changes: u32,
 }
 
 impl Index {
-    /// The index of these slots (hash bits above, record number below), which are in order and each
+    /// The index of these cells (hash bits above, record number below), which are in order and each
     /// of another record.
     #[must_use]
-    pub fn of(slots: &[u64]) -> Self {
-        let mut index = Self { live: slots.len(), ..Self::default() };
-        if slots.is_empty() {
+    pub fn of(cells: &[u64]) -> Self {
+        let mut index = Self { live: cells.len(), ..Self::default() };
+        if cells.is_empty() {
             return index;
         }
         // As [`Index::insert`] bounds it: hashes that are alike double nothing.
-        let deepest = slots.len().checked_div(64).and_then(usize::checked_ilog2).unwrap_or(0);
-        index.cut(slots, 0, deepest);
+        let deepest = cells.len().checked_div(64).and_then(usize::checked_ilog2).unwrap_or(0);
+        index.cut(cells, 0, deepest);
         index.depth = index.segments.iter().map(|s| s.depth).max().unwrap_or(0);
         for (number, segment) in index.segments.iter().enumerate() {
             let entries = 1usize.checked_shl(index.depth.saturating_sub(segment.depth)).unwrap_or(1);
@@ -290,17 +290,17 @@ impl Index {
         index
     }
 
-    /// Makes the segments of these slots, in order.
-    fn cut(&mut self, slots: &[u64], depth: u32, deepest: u32) {
-        if slots.len() <= LARGEST / 5 * 4 || depth >= deepest {
-            let segment = Segment::of(slots, slots.len() as u32, fitting(slots.len()), depth);
-            self.slots = self.slots.saturating_add(segment.slots.len());
+    /// Makes the segments of these cells, in order.
+    fn cut(&mut self, cells: &[u64], depth: u32, deepest: u32) {
+        if cells.len() <= LARGEST / 5 * 4 || depth >= deepest {
+            let segment = Segment::of(cells, cells.len() as u32, fitting(cells.len()), depth);
+            self.cells = self.cells.saturating_add(segment.cells.len());
             self.segments.push(segment);
             return;
         }
         let below = depth.saturating_add(1);
-        let middle = slots.partition_point(|&slot| prefix(hash_of(slot), below) & 1 == 0);
-        let (low, high) = slots.split_at(middle);
+        let middle = cells.partition_point(|&cell| prefix(hash_of(cell), below) & 1 == 0);
+        let (low, high) = cells.split_at(middle);
         self.cut(low, below, deepest);
         self.cut(high, below, deepest);
     }
@@ -320,7 +320,7 @@ impl Index {
     /// The bytes it has taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.slots
+        self.cells
             .saturating_mul(size_of::<u64>())
             .saturating_add(self.segments.bytes())
             .saturating_add(self.directory.capacity().saturating_mul(size_of::<u32>()))
@@ -346,9 +346,9 @@ impl Index {
         let Some(number) = self.segment(hash) else { return (IndexPosition::default(), 0) };
         let Some(segment) = self.segments.get(number) else { return (IndexPosition::default(), 0) };
         let home = segment.home(hash);
-        let slot = segment.slots.get(home).copied().unwrap_or(0);
+        let cell = segment.cells.get(home).copied().unwrap_or(0);
         let changes = self.changes.wrapping_sub(1);
-        (IndexPosition { segment: number as u32, at: home as u32, changes }, slot)
+        (IndexPosition { segment: number as u32, at: home as u32, changes }, cell)
     }
 
     /// As [`Index::find`], from where [`Index::begin`] said of the index as it is; and where the
@@ -377,9 +377,9 @@ impl Index {
     #[inline(always)]
     fn seek(&self, hash: u32, position: &mut IndexPosition) -> Option<u32> {
         let segment = self.segments.get(position.segment as usize)?;
-        for &slot in segment.slots.get(position.at as usize..)? {
-            if hash_of(slot) >= hash {
-                return (hash_of(slot) == hash && slot != EMPTY).then_some(slot as u32);
+        for &cell in segment.cells.get(position.at as usize..)? {
+            if hash_of(cell) >= hash {
+                return (hash_of(cell) == hash && cell != EMPTY).then_some(cell as u32);
             }
             position.at = position.at.wrapping_add(1);
         }
@@ -415,7 +415,7 @@ impl Index {
         if self.segments.len == 0 {
             self.segments.push(Segment::sized(SMALLEST, 0));
             self.directory.push(0);
-            self.slots = SMALLEST;
+            self.cells = SMALLEST;
         }
         loop {
             let Some(number) = self.segment(hash) else { return };
@@ -427,7 +427,7 @@ impl Index {
             }
             // Records of one hash prefix cannot be split apart, and would double the directory for
             // nothing: then the segment grows.
-            let size = segment.slots.len();
+            let size = segment.cells.len();
             let crowded = (segment.live as usize).saturating_mul(2) >= size;
             let doubles = segment.depth >= self.depth;
             let directory_fits = self.directory.len().saturating_mul(64) <= self.live;
@@ -439,11 +439,11 @@ impl Index {
         }
     }
 
-    fn resize(&mut self, number: usize, slots: usize) {
+    fn resize(&mut self, number: usize, cells: usize) {
         let Some(segment) = self.segments.get_mut(number) else { return };
-        let before = segment.slots.len();
-        *segment = Segment::of(&segment.slots, segment.live, slots, segment.depth);
-        self.slots = self.slots.saturating_sub(before).saturating_add(segment.slots.len());
+        let before = segment.cells.len();
+        *segment = Segment::of(&segment.cells, segment.live, cells, segment.depth);
+        self.cells = self.cells.saturating_sub(before).saturating_add(segment.cells.len());
     }
 
     fn split(&mut self, number: usize, hash: u32) {
@@ -451,16 +451,16 @@ impl Index {
         let shared = old.depth;
         let depth = shared.saturating_add(1);
         // In order of their hashes, which agree in the bits before this one.
-        let is_high = |&slot: &u64| slot != EMPTY && prefix(hash_of(slot), depth) & 1 == 1;
-        let middle = old.slots.iter().position(is_high).unwrap_or(old.slots.len());
-        let (low, high) = old.slots.split_at(middle);
-        let side = |slots: &[u64]| {
-            let live = records(slots).count();
-            Segment::of(slots, live as u32, fitting(live), depth)
+        let is_high = |&cell: &u64| cell != EMPTY && prefix(hash_of(cell), depth) & 1 == 1;
+        let middle = old.cells.iter().position(is_high).unwrap_or(old.cells.len());
+        let (low, high) = old.cells.split_at(middle);
+        let side = |cells: &[u64]| {
+            let live = records(cells).count();
+            Segment::of(cells, live as u32, fitting(live), depth)
         };
         let (low, high) = (side(low), side(high));
-        self.slots =
-            self.slots.saturating_sub(old.slots.len()).saturating_add(low.slots.len()).saturating_add(high.slots.len());
+        self.cells =
+            self.cells.saturating_sub(old.cells.len()).saturating_add(low.cells.len()).saturating_add(high.cells.len());
         if depth > self.depth {
             // In one pass over memory taken at once: this is the one step that grows with the
             // table.
@@ -471,8 +471,8 @@ impl Index {
         }
         let fresh = self.segments.len as u32;
         self.segments.push(high);
-        if let Some(slot) = self.segments.get_mut(number) {
-            *slot = low;
+        if let Some(segment) = self.segments.get_mut(number) {
+            *segment = low;
         }
         // The directory entries of one segment stand together; the upper half of them goes to the
         // new one.
@@ -489,14 +489,14 @@ impl Index {
         let hash = short(hash);
         let Some(number) = self.segment(hash) else { return false };
         let Some(segment) = self.segments.get_mut(number) else { return false };
-        let slot = u64::from(hash) << 32 | u64::from(record);
-        let run = segment.slots.get(segment.home(hash)..).unwrap_or(&[]);
-        let ahead = run.iter().take_while(|&&other| !comes_behind(other, hash)).position(|&other| other == slot);
+        let cell = u64::from(hash) << 32 | u64::from(record);
+        let run = segment.cells.get(segment.home(hash)..).unwrap_or(&[]);
+        let ahead = run.iter().take_while(|&&other| !comes_behind(other, hash)).position(|&other| other == cell);
         let Some(at) = ahead.map(|ahead| segment.home(hash).saturating_add(ahead)) else { return false };
         segment.take_out(at);
         self.live = self.live.saturating_sub(1);
         self.changes = self.changes.wrapping_add(1);
-        let (live, size) = (segment.live as usize, segment.slots.len());
+        let (live, size) = (segment.live as usize, segment.cells.len());
         // Looked at now and then: where many hashes are alike, it may not become smaller.
         if size > SMALLEST && live.saturating_mul(3) < size && live.is_multiple_of((size / 16).max(1)) {
             self.resize(number, fitting(live));
@@ -506,7 +506,7 @@ impl Index {
 
     /// Every record, in no particular order.
     pub fn records(&self) -> impl Iterator<Item = u32> + '_ {
-        self.segments.iter().flat_map(Segment::records).map(|slot| slot as u32)
+        self.segments.iter().flat_map(Segment::records).map(|cell| cell as u32)
     }
 }
 

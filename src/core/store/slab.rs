@@ -128,11 +128,11 @@ impl<T> Slab<T> {
             let cell = if home.free != NONE {
                 let cell = home.free as usize;
                 match home.cells.get_mut(cell) {
-                    Some(slot @ Cell::Free { .. }) => {
-                        if let Cell::Free { next } = *slot {
+                    Some(taken @ Cell::Free { .. }) => {
+                        if let Cell::Free { next } = *taken {
                             home.free = next;
                         }
-                        *slot = Cell::Used(record);
+                        *taken = Cell::Used(record);
                     }
                     _ => unreachable!("the free list of a chunk names a cell that is not free"),
                 }
@@ -157,11 +157,11 @@ impl<T> Slab<T> {
     pub fn remove(&mut self, at: u32) -> Option<T> {
         let (number, cell) = split(at);
         let chunk = self.chunks.get_mut(number)?;
-        let slot = chunk.cells.get_mut(cell)?;
-        if matches!(slot, Cell::Free { .. }) {
+        let freed = chunk.cells.get_mut(cell)?;
+        if matches!(freed, Cell::Free { .. }) {
             return None;
         }
-        let Cell::Used(record) = std::mem::replace(slot, Cell::Free { next: chunk.free }) else { return None };
+        let Cell::Used(record) = std::mem::replace(freed, Cell::Free { next: chunk.free }) else { return None };
         chunk.free = cell as u32;
         chunk.live = chunk.live.saturating_sub(1);
         self.live = self.live.saturating_sub(1);

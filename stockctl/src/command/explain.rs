@@ -34,7 +34,8 @@ pub struct Args {
 /// Asks, and shows the steps.
 ///
 /// # Errors
-/// [`crate::failure::Failure`].
+/// As [`Servers::ask_key`]: `Failure::Refused` for an error reply, such as that of an unknown
+/// dimension.
 pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<Ended> {
     let key = args.key.as_bytes();
     let mut ask = redis::cmd("STOCK.EXPLAIN");

@@ -51,7 +51,7 @@ struct Hold {
 /// Walks the pool, and shows what it found.
 ///
 /// # Errors
-/// [`Failure`].
+/// [`Failure::Missing`]: there is no such pool. Else as [`Servers::ask_key`].
 pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<Ended> {
     let key = args.key.as_bytes();
     let Some(mut holds) = walk(args, servers).await? else {

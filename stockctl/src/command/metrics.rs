@@ -61,7 +61,8 @@ pub struct Args {
 /// Serves until SIGTERM.
 ///
 /// # Errors
-/// [`Failure`]: the address cannot be listened on; with `--once`, a server cannot be asked.
+/// [`Failure::Refused`]: `cannot listen on …`, or an address of `--url` is none. With `--once` as
+/// [`Servers::open`].
 pub async fn run(args: Args, connect: &ConnectArgs) -> Result<Ended> {
     let once = args.once;
     let listen = args.listen;

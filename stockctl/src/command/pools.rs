@@ -51,7 +51,7 @@ struct Found {
 /// Walks all servers, and shows what it found, also where one is lost.
 ///
 /// # Errors
-/// [`Failure`]; of a server that is lost, when the others have been shown.
+/// [`Failure::Refused`], at once; [`Failure::Unreachable`] when the other servers have been shown.
 pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<Ended> {
     let mut found = Found::default();
     let mut lost = None;

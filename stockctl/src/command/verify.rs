@@ -45,7 +45,8 @@ struct Found {
 /// Recomputes one pool after the other.
 ///
 /// # Errors
-/// [`Failure`]: there is no replica; a server cannot be asked.
+/// [`Failure::Refused`]: a primary has no replica, and --on-primary was not given. Else as
+/// `pool_keys` and [`Servers::ask_many`].
 pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<Ended> {
     let nodes = to_ask(args, servers)?;
     let mut found = Found::default();

@@ -30,7 +30,7 @@ impl Slots {
     /// Reads the answer of CLUSTER SLOTS. A server without a host is the one that was asked.
     ///
     /// # Errors
-    /// It is no such answer.
+    /// `no slot`, `a range without a server`, or what [`address`] says.
     pub fn read(answer: &Value, asked: &str) -> Result<Slots> {
         let ranges = list(answer).iter().map(|row| {
             let row = list(row);

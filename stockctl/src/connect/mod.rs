@@ -80,7 +80,8 @@ impl Servers {
     /// Finds the servers.
     ///
     /// # Errors
-    /// [`Failure`]: none of the addresses answers, or one refuses.
+    /// [`Failure::Refused`]: an address is none, or a server refuses the user or INFO. Else as
+    /// [`Servers::discover`].
     pub async fn open(args: &ConnectArgs) -> Result<Servers> {
         let seeds = args.seeds()?;
         let first = seeds.first().context("no address")?.clone();
@@ -99,7 +100,8 @@ impl Servers {
     /// Finds the servers again: after a failover, or when slots have moved.
     ///
     /// # Errors
-    /// None of the addresses answers.
+    /// [`Failure::Unreachable`]: none of the addresses answers. [`Failure::Refused`]: one that
+    /// answers refuses the user, or a sentinel does not watch the name.
     pub async fn discover(&mut self) -> Result<()> {
         let seeds = self.args.seeds()?;
         if let Some(name) = self.args.sentinel.clone() {
@@ -211,7 +213,7 @@ impl Servers {
     /// One command to a server.
     ///
     /// # Errors
-    /// [`Failure`], with the address; an error reply is one, too.
+    /// As [`Servers::ask_many`]; an error reply is [`failed`].
     pub async fn ask(&mut self, address: &str, command: &Cmd) -> Result<Value> {
         let answer = self.ask_many(address, std::slice::from_ref(command)).await?.pop();
         whole(address, answer.context("no answer")?)
@@ -220,7 +222,8 @@ impl Servers {
     /// Commands to a server, pipelined; error replies stand among the answers.
     ///
     /// # Errors
-    /// [`Failure`]: it cannot be reached, or refuses the user.
+    /// [`Failure::Unreachable`]: the server does not answer. [`Failure::Refused`]: it refuses the
+    /// user.
     pub async fn ask_many(&mut self, address: &str, commands: &[Cmd]) -> Result<Vec<Value>> {
         let answers = pipelined(self.connection(address).await?, address, commands).await;
         if answers.is_err() {
@@ -337,7 +340,8 @@ pub fn info(section: &str) -> Cmd {
 /// An answer that is no error reply.
 ///
 /// # Errors
-/// [`Failure`], with the address.
+/// [`failed`]: [`Failure::Unreachable`] where the server cannot serve at the moment (LOADING,
+/// CLUSTERDOWN, …), else [`Failure::Refused`]; both with the address.
 pub fn whole(address: &str, answer: Value) -> Result<Value> {
     answer.extract_error().map_err(|error: RedisError| failed(address, &error))
 }

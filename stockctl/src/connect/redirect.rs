@@ -15,7 +15,8 @@ impl Servers {
     /// Who has a key.
     ///
     /// # Errors
-    /// [`Failure`]: several servers were named that do not belong together, or nobody has the slot.
+    /// [`Failure::Refused`]: several servers were named that do not belong together.
+    /// [`Failure::Unreachable`]: no server has the slot.
     pub fn home_of(&self, key: &[u8]) -> Result<String> {
         match &self.topology {
             Topology::Alone(nodes) => match nodes.as_slice() {
@@ -40,7 +41,8 @@ impl Servers {
     /// A command on a key: the answer, and who gave it.
     ///
     /// # Errors
-    /// [`Failure`], with the address; an error reply is one, too.
+    /// As [`Servers::home_of`] and [`Servers::ask`]; MOVED, ASK and TRYAGAIN are followed up to six
+    /// times.
     pub async fn ask_key(&mut self, key: &[u8], command: &Cmd) -> Result<(String, Value)> {
         let mut address = self.home_of(key)?;
         let mut asking = false;

@@ -29,7 +29,8 @@ impl Watched {
 /// Asks the sentinels in turn.
 ///
 /// # Errors
-/// [`Failure`]: none answers, or none watches that name.
+/// That of the last one: [`Failure::Unreachable`], it does not answer; [`Failure::Refused`], it
+/// does not watch that name, or refuses the user.
 pub async fn find(sentinels: &[ConnectionInfo], name: &str, patience: Duration) -> Result<Watched> {
     let mut last = Failure::Refused("no sentinel".to_string()).into();
     for sentinel in sentinels {

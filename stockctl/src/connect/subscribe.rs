@@ -13,7 +13,8 @@ impl Servers {
     /// there goes to `to`, and the end of the connection, too.
     ///
     /// # Errors
-    /// [`crate::failure::Failure`]: the server cannot be reached, or refuses the user.
+    /// [`failed`]: `Failure::Unreachable` where the server does not answer, `Failure::Refused`
+    /// where it refuses the user or a channel.
     pub async fn subscribe(
         &self,
         address: &str,

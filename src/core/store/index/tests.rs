@@ -11,13 +11,13 @@ impl Index {
             live += segment.live as usize;
             assert_eq!(segment.records().count(), segment.live as usize);
             assert!(segment.records().map(hash_of).is_sorted());
-            for (at, &slot) in segment.slots.iter().enumerate().filter(|(_, &slot)| slot != EMPTY) {
-                let home = segment.home(hash_of(slot));
-                assert!(home <= at && segment.slots[home..at].iter().all(|&s| s != EMPTY));
+            for (at, &cell) in segment.cells.iter().enumerate().filter(|(_, &cell)| cell != EMPTY) {
+                let home = segment.home(hash_of(cell));
+                assert!(home <= at && segment.cells[home..at].iter().all(|&s| s != EMPTY));
             }
         }
         assert_eq!(live, self.len());
-        assert_eq!(self.slots, self.segments.iter().map(|s| s.slots.len()).sum::<usize>());
+        assert_eq!(self.cells, self.segments.iter().map(|s| s.cells.len()).sum::<usize>());
         assert_eq!(self.directory.len(), if self.segments.len == 0 { 0 } else { 1 << self.depth });
     }
 }
@@ -112,14 +112,14 @@ fn nothing_moves_where_no_gap_takes_it() {
     while segment.put(high(n), n) {
         n += 1;
     }
-    let before = segment.slots.clone();
+    let before = segment.cells.clone();
     assert!(segment.has_room() && before.last() != Some(&EMPTY));
     assert!(!segment.put_at(high(0), 99, home + 1));
     assert!(!segment.put_at(high(0) - 1, 99, home));
-    assert_eq!(segment.slots, before);
+    assert_eq!(segment.cells, before);
     // Where it does not belong it does not go either.
     assert!(!segment.put_at(0, 99, 1) && !segment.put_at(0, 99, SMALLEST));
-    assert_eq!(segment.slots, before);
+    assert_eq!(segment.cells, before);
 }
 
 #[test]

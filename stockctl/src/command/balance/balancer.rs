@@ -60,7 +60,7 @@ impl<'a> Balancer<'a> {
     /// Finds the servers again.
     ///
     /// # Errors
-    /// None of them answers.
+    /// As [`Servers::discover`].
     pub async fn discover(&mut self) -> Result<()> {
         self.calls.discover().await
     }
@@ -72,7 +72,8 @@ impl<'a> Balancer<'a> {
     /// The buckets' keys, in order.
     ///
     /// # Errors
-    /// [`Failure`]: there is no config, or it is none; its server cannot be reached.
+    /// [`Failure::Missing`]: there is no config. [`Failure::Refused`]: it is none. Else as
+    /// [`Calls::ask`].
     pub async fn config(&mut self) -> Result<Vec<String>> {
         let (key, get) = self.get("shards");
         let (_, answer) = self.calls.ask(&key, &get).await?;
@@ -146,7 +147,8 @@ impl<'a> Balancer<'a> {
     /// bucket that cannot be reached is missed; the others are served.
     ///
     /// # Errors
-    /// [`Failure`]: the first thing that went wrong.
+    /// The first thing that went wrong: as [`Balancer::config`], [`Failure::Missing`] for a bucket
+    /// that is not there, or as [`Calls::ask`].
     pub async fn round(&mut self, asks: Vec<Vec<u8>>) -> Result<()> {
         self.calls.take_error();
         let began = Instant::now();
@@ -203,7 +205,7 @@ impl<'a> Balancer<'a> {
     /// The buckets that can be reached.
     ///
     /// # Errors
-    /// [`Failure::Missing`]: one of them is not there.
+    /// [`Failure::Missing`]: the server of one of them answers, and it is not there.
     async fn look(&mut self, keys: &[String]) -> Result<Vec<Bucket>> {
         let answers = self.calls.ask_all(&look_calls(keys)).await;
         self.seen(keys, &answers)

@@ -36,7 +36,7 @@ impl<'a> Calls<'a> {
     /// Finds the servers again.
     ///
     /// # Errors
-    /// None of them answers.
+    /// As [`Servers::discover`].
     pub async fn discover(&mut self) -> Result<()> {
         self.servers.discover().await
     }
@@ -77,7 +77,8 @@ impl<'a> Calls<'a> {
     /// One call.
     ///
     /// # Errors
-    /// [`Failure`]: the server cannot be reached, or refuses; so does an error reply.
+    /// As [`Servers::ask_key`]; [`Failure::Unreachable`] at once for a server that did not answer a
+    /// moment ago.
     pub async fn ask(&mut self, key: &str, command: &Cmd) -> Result<Answer> {
         let home = self.servers.home_of(key.as_bytes())?;
         self.check_up(&home)?;

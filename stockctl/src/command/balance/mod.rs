@@ -81,8 +81,8 @@ async fn reached(connect: &ConnectArgs) -> Servers {
 /// Balances until it is ended, or once.
 ///
 /// # Errors
-/// [`crate::failure::Failure`]: there is no such sharded pool, or with `--once` a server cannot be
-/// reached.
+/// As [`Balancer::config`] at the start, where a server that is away is waited for; later ones are
+/// written to stderr. With `--once` as [`Balancer::round`].
 pub async fn run(args: &Args, servers: &mut Servers, connect: &ConnectArgs, as_json: bool) -> Result<Ended> {
     let every = Duration::from_millis(args.every);
     let mut balancer = Balancer::new(args, servers);

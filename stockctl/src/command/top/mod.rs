@@ -41,8 +41,8 @@ pub struct Args {
 /// Shows the figures until `q`.
 ///
 /// # Errors
-/// [`Failure`]: standard output is no terminal, and neither --once nor --json was given; with
-/// these, a server that cannot be asked.
+/// [`Failure::Refused`]: standard output is no terminal, and neither --once nor --json was given.
+/// With these [`Failure::Unreachable`]: no server answers.
 pub async fn run(args: &Args, servers: &mut Servers, as_json: bool) -> Result<Ended> {
     if args.once || as_json {
         let view = twice(args, servers).await?;
