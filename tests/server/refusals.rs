@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use super::carts::digests;
 use super::replication::log_of;
-use testkit::value::fits;
 use testkit::{now_ms, pass, Client, Events, Server, Value};
 
 /// Calls, some with the answer that `tests/model` cannot see: the words of an error, and which
