@@ -61,15 +61,19 @@ impl Lender {
     pub async fn lend(&self) -> Result<Lent> {
         let waiting = {
             let mut kept = self.kept();
-            if let Some(lent) = kept.lent.take() {
-                return Ok(lent);
+            match kept.lent.take() {
+                Some(lent) if self.is_current(&lent) => return Ok(lent),
+                // Given up while it was on its way back.
+                Some(mut lent) => lent.connection.close_on_drop(),
+                None => {}
             }
             kept.waiting += 1;
             Waiting(self)
         };
+        // Before the connection is here: one that is given up on the way is not current.
+        let generation = self.generation.load(Ordering::Relaxed);
         let connection = self.pool.acquire().await;
         drop(waiting);
-        let generation = self.generation.load(Ordering::Relaxed);
         Ok(Lent { connection: connection?, since: Instant::now(), generation, is_untested: false })
     }
 
@@ -119,8 +123,13 @@ impl Lender {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::timeout;
+
     use super::*;
     use crate::config::Config;
+    use crate::db::transaction::Tx;
     use crate::db::{query, Db};
 
     async fn database(dir: &tempfile::TempDir, connections: u32) -> Db {
@@ -142,13 +151,13 @@ mod tests {
             query("INSERT INTO only_here VALUES (1)").execute(&mut tx).await.expect("the same connection");
             tx.commit().await.expect("a commit");
         }
-        tokio::time::timeout(Duration::from_secs(5), db.close()).await.expect("closed");
+        timeout(Duration::from_secs(5), db.close()).await.expect("closed");
     }
 
     #[tokio::test]
     async fn whoever_waits_comes_before_what_is_kept() {
         let dir = tempfile::tempdir().expect("a directory");
-        let db = std::sync::Arc::new(database(&dir, 1).await);
+        let db = Arc::new(database(&dir, 1).await);
         let first = db.begin().await.expect("a transaction");
         let waits = tokio::spawn({
             let db = db.clone();
@@ -156,7 +165,7 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         first.commit().await.expect("a commit");
-        let waited = tokio::time::timeout(Duration::from_secs(5), waits).await;
+        let waited = timeout(Duration::from_secs(5), waits).await;
         waited.expect("in time").expect("no defect").expect("a commit");
         // What is kept is lent to whoever sends a statement of its own, too.
         db.send("SELECT 1").await.expect("a row");
@@ -180,5 +189,38 @@ mod tests {
         db.give_up_connections().await;
         let mut tx = db.begin().await.expect("a transaction");
         query("INSERT INTO only_here VALUES (1)").execute(&mut tx).await.expect_err("another connection");
+    }
+
+    async fn lender(dir: &tempfile::TempDir, connections: u32) -> Arc<Lender> {
+        let url = format!("sqlite:{}?mode=rwc", dir.path().join("shop.db").display());
+        Arc::new(Lender::new(Pool::open(&url, connections, &[]).await.expect("a database")))
+    }
+
+    #[tokio::test]
+    async fn one_that_was_given_up_on_its_way_back_is_not_lent() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let lender = lender(&dir, 8).await;
+        let mut lent = lender.lend().await.expect("a connection");
+        query("CREATE TEMP TABLE only_here (n)").execute(&mut lent.connection).await.expect("a table");
+        lender.give_back(lent);
+        // As if `give_up` had looked for it a moment before it came back.
+        lender.generation.fetch_add(1, Ordering::Relaxed);
+        let mut lent = lender.lend().await.expect("a connection");
+        query("INSERT INTO only_here VALUES (1)").execute(&mut lent.connection).await.expect_err("another connection");
+    }
+
+    #[tokio::test]
+    async fn a_begin_that_was_given_up_leaves_no_transaction_open() {
+        // It has begun, and does not end.
+        const ENDLESS: &str = "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+        let dir = tempfile::tempdir().expect("a directory");
+        let lender = lender(&dir, 1).await;
+        // On a connection of the pool, and on the one that is kept.
+        for _ in 0..2 {
+            let begun = timeout(Duration::from_millis(20), Tx::begin(&lender, ENDLESS)).await;
+            assert!(begun.is_err(), "it has ended");
+            let tx = Tx::begin(&lender, "BEGIN").await.expect("a transaction");
+            tx.commit().await.expect("a commit");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Transactions whose end is certain: a connection on which BEGIN, COMMIT or ROLLBACK failed is
-//! closed, never used again.
+//! closed, never used again, and one that nobody waits for any more is rolled back first.
 //!
 //! The driver's own transactions count their depth. After a COMMIT that failed, and that SQLite
 //! rolled back by itself (a full disk), that count is wrong: every later BEGIN of the connection
@@ -37,19 +37,22 @@ impl Tx {
     pub(super) async fn begin(lender: &Arc<Lender>, begin: &str) -> Result<Tx> {
         const WHAT: &str = "a transaction of the database";
         loop {
-            let mut lent = lender.lend().await.context(WHAT)?;
-            if lent.is_untested {
-                let begun = timeout(BEGIN_TIMEOUT, query(begin).execute(&mut lent.connection)).await;
+            let lent = lender.lend().await.context(WHAT)?;
+            let is_untested = lent.is_untested;
+            // Whoever does not wait until BEGIN ends has it rolled back.
+            let mut tx = Tx { lent: Some(lent), lender: lender.clone() };
+            if is_untested {
+                let begun = timeout(BEGIN_TIMEOUT, query(begin).execute(&mut tx)).await;
                 if !matches!(begun, Ok(Ok(_))) {
                     // It died while nobody used it: the pool has others, or says why not.
-                    lent.connection.close_on_drop();
+                    tx.close();
                     continue;
                 }
-            } else if let Err(error) = query(begin).execute(&mut lent.connection).await {
-                lent.connection.close_on_drop();
+            } else if let Err(error) = query(begin).execute(&mut tx).await {
+                tx.close();
                 return Err(error).context(WHAT);
             }
-            return Ok(Tx { lent: Some(lent), lender: lender.clone() });
+            return Ok(tx);
         }
     }
 
@@ -60,20 +63,31 @@ impl Tx {
     /// That of sqlx, under `COMMIT of the database`: it fails, or gets no answer; the connection is
     /// closed.
     pub async fn commit(mut self) -> Result<()> {
-        let Some(mut lent) = self.lent.take() else { return Ok(()) };
-        if let Err(error) = query("COMMIT").execute(&mut lent.connection).await {
-            lent.connection.close_on_drop();
+        if let Err(error) = query("COMMIT").execute(&mut self).await {
+            self.close();
             return Err(error).context("COMMIT of the database");
         }
-        self.lender.give_back(lent);
+        if let Some(lent) = self.lent.take() {
+            self.lender.give_back(lent);
+        }
         Ok(())
+    }
+
+    /// Closes the connection.
+    fn close(mut self) {
+        if let Some(mut lent) = self.lent.take() {
+            lent.connection.close_on_drop();
+        }
     }
 }
 
 impl Deref for Tx {
     type Target = Connection;
 
-    #[allow(clippy::expect_used, reason = "only `commit` and `drop` take the connection, and both own the value")]
+    #[allow(
+        clippy::expect_used,
+        reason = "`commit`, `close` and `drop` take the connection, and nobody has the value afterwards"
+    )]
     fn deref(&self) -> &Connection {
         &self.lent.as_ref().expect("an open transaction").connection
     }
