@@ -1,6 +1,6 @@
 #!/bin/sh
-# sqlx 0.9.0, MariaDB and MySQL: where begin() is given up, the connection goes back to the pool
-# inside the transaction, and what the next callers write there is lost.
+# sqlx 0.9.0, MariaDB (MySQL has the same driver): where begin() is given up, the connection goes
+# back to the pool inside the transaction, and what the next callers write there is lost.
 #
 # sqlx counts open transactions itself, from when BEGIN was answered. If the caller does not wait
 # for that (a timeout, a select, a request that was broken off), the count is 0: nothing rolls back,

@@ -2,9 +2,10 @@
 //! are behind. Reads only, in short slices from the server's cron.
 //!
 //! The server tells of groups by XINFO GROUPS alone, so that is called, as the module: no user
-//! needs a permission for it, and nothing is replicated. What it does leave is one call of XINFO
-//! and one keyspace hit in the server's statistics. The key is looked at first, without a trace, so
-//! that a stream that is not there is no miss.
+//! needs a permission for it, and nothing is replicated. What it does leave in the server's
+//! statistics is one call of XINFO, one of XRANGE for each group that has entries to read, and a
+//! keyspace hit for each. The key is looked at first, without a trace, so that a stream that is not
+//! there is no miss.
 
 use std::os::raw::c_longlong;
 use std::time::{Duration, Instant};
