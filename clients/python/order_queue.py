@@ -76,9 +76,12 @@ def worker(c, orders, name):
             entries = []
             if time.monotonic() - claimed_at > CLAIM_AFTER_MS / 1000:
                 claimed_at = time.monotonic()
-                entries = c.xautoclaim(STREAM, GROUP, name, CLAIM_AFTER_MS, count=100)[1]
+                _, entries, gone = c.xautoclaim(STREAM, GROUP, name, CLAIM_AFTER_MS, count=100)
                 if entries:
                     print(f"{name} claims {len(entries)}", flush=True)
+                if gone:
+                    # The server names them this once. The pool still knows the orders: STOCK.ORDERS.
+                    print(f"{name} lost {len(gone)}, trimmed before they were acknowledged: {gone}", flush=True)
             if not entries:
                 answer = c.xreadgroup(GROUP, name, {STREAM: ">"}, count=20, block=100)
                 entries = answer[0][1] if answer else []

@@ -6,6 +6,7 @@
 //! and one keyspace hit in the server's statistics. The key is looked at first, without a trace, so
 //! that a stream that is not there is no miss.
 
+use std::os::raw::c_longlong;
 use std::time::{Duration, Instant};
 
 use redis_module::raw;
@@ -17,6 +18,9 @@ use super::{rescan, state, sweep};
 
 /// How long one slice may take. One stream is always looked at.
 const SLICE: Duration = Duration::from_micros(200);
+
+/// So many entries that a group has not read are counted; of more, the server's number is taken.
+const COUNTED: u64 = 100;
 
 /// From the server's cron: looks at some streams, if a pass is due or under way.
 pub fn tick(ctx: Ctx<'_>) {
@@ -54,7 +58,7 @@ fn look(ctx: Ctx<'_>, db: i32, name: &[u8], answers: bool) -> Option<Backlog> {
     }
     let name = OwnedString::new(name);
     let entries = entries(ctx, &name)?;
-    let groups = if answers { groups(ctx, &name) } else { None };
+    let groups = if answers { groups(ctx, &name, entries) } else { None };
     Some(Backlog { entries, groups })
 }
 
@@ -70,10 +74,11 @@ fn entries(ctx: Ctx<'_>, name: &OwnedString) -> Option<u64> {
 }
 
 /// What XINFO GROUPS says. `None`: an error, such as that of a slot that has moved.
-fn groups(ctx: Ctx<'_>, name: &OwnedString) -> Option<Groups> {
+fn groups(ctx: Ctx<'_>, stream: &OwnedString, entries: u64) -> Option<Groups> {
     let (command, format, what) = (c"XINFO".as_ptr(), c"Ecs".as_ptr(), c"GROUPS".as_ptr());
     // SAFETY: the context and the name are live; the format matches the arguments.
-    let reply = unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx.raw(), command, format, what, name.as_ptr()))) };
+    let reply =
+        unsafe { CallReply::from_raw(api!(RedisModule_Call(ctx.raw(), command, format, what, stream.as_ptr()))) };
     let reply = reply.filter(|reply| reply.error().is_none())?;
     let mut groups = Groups::default();
     for group in reply.elements() {
@@ -84,7 +89,43 @@ fn groups(ctx: Ctx<'_>, name: &OwnedString) -> Option<Groups> {
         let count = |wanted: &[u8]| field(wanted)?.integer().and_then(|n| u64::try_from(n).ok());
         let name = field(b"name");
         let name = name.as_ref().and_then(|name| name.text()).unwrap_or_default();
-        groups.add(name, count(b"lag"), count(b"pending").unwrap_or(0));
+        let lag = count(b"lag").map(|lag| {
+            let delivered = field(b"last-delivered-id");
+            let delivered = delivered.as_ref().and_then(|id| id.text()).unwrap_or_default();
+            unread(ctx, stream, delivered, lag.min(entries))
+        });
+        groups.add(name, lag, count(b"pending").unwrap_or(0));
     }
     Some(groups)
+}
+
+/// Entries behind `delivered`, if they are few, else `lag`.
+///
+/// Where entries were trimmed that a group had not read, Redis 7.0 calls as many unread for ever,
+/// and Valkey 9.1 until the group reads the next one. So the last ones are counted: a group that
+/// has read everything has a lag of 0.
+fn unread(ctx: Ctx<'_>, stream: &OwnedString, delivered: &[u8], lag: u64) -> u64 {
+    if lag == 0 {
+        return 0;
+    }
+    let after = [b"(", delivered].concat();
+    let (command, format, end, option) = (c"XRANGE".as_ptr(), c"Esbccl".as_ptr(), c"+".as_ptr(), c"COUNT".as_ptr());
+    let (id, id_len, at_most) = (after.as_ptr(), after.len(), COUNTED as c_longlong);
+    // SAFETY: the context, the name and the id are live; the format matches the arguments.
+    let reply = unsafe {
+        let stream = stream.as_ptr();
+        CallReply::from_raw(api!(RedisModule_Call(
+            ctx.raw(),
+            command,
+            format,
+            stream,
+            id,
+            id_len,
+            end,
+            option,
+            at_most
+        )))
+    };
+    let counted = reply.filter(|reply| reply.error().is_none()).map(|reply| reply.elements().count() as u64);
+    counted.filter(|&counted| counted < COUNTED).unwrap_or(lag)
 }

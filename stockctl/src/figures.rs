@@ -196,9 +196,10 @@ pub fn of_stream(all: &mut Exposition, node: &str, stream: &[u8], entries: i64, 
             labels
         };
         all.add(&PENDING, labels(), number(group, "pending") as f64);
-        // The server does not know it of a group that began in the middle, or after XDEL.
+        // The server does not know it of a group that began in the middle, or after XDEL. After a
+        // trim it may count entries that are gone.
         if let Some(lag) = int(field(group, "lag")) {
-            all.add(&LAG, labels(), lag as f64);
+            all.add(&LAG, labels(), lag.min(entries) as f64);
         }
     }
 }

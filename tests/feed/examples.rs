@@ -234,6 +234,31 @@ fn the_order_queue() {
     }
 }
 
+/// What was trimmed while a worker had it cannot be made; the next worker says so.
+#[test]
+fn the_order_queue_tells_of_entries_that_were_trimmed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("orders.db");
+    let path = path.to_str().expect("a path");
+    let server = Server::on_port(&[]);
+    let mut c = server.client();
+    c.script(
+        r#"STOCK.SET {sale}tea 100
+         STOCK.SETPOLICY {sale}tea {"events":"{sale}events"}
+         XGROUP CREATE {sale}events orders 0
+         STOCK.RESERVE {sale}tea o1 1 => [OK, *]
+         STOCK.RESERVE {sale}tea o2 1 => [OK, *]
+         XREADGROUP GROUP orders dead COUNT 2 STREAMS {sale}events > => *
+         XTRIM {sale}events MAXLEN 1 => 2"#,
+    );
+    let mut worker = Program::start("order_queue.py", &[&url(&server), path, "worker", "w1"]);
+    let mut said = String::new();
+    worker.stdout.read_line(&mut said).expect("a line");
+    assert!(said.starts_with("w1 lost 2, trimmed before they were acknowledged: ["), "{said}");
+    wait_until("the rest is made", || backlog(&mut c).1 == 0 && recorded(path).len() == 1);
+    assert_eq!(recorded(path)[0][1], "o2");
+}
+
 /// Entries not yet delivered, and delivered but not acknowledged.
 fn backlog(c: &mut Client) -> (i64, i64) {
     let group = c.call(&["XINFO", "GROUPS", "{sale}events"]).items()[0].clone();

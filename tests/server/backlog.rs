@@ -117,6 +117,54 @@ fn the_longest_stream_and_the_longest_backlog() {
     shows(&mut c, "streams=0");
 }
 
+/// Where entries were trimmed before a group had read them, Redis 7.0 and Valkey 9.1 report a lag
+/// of a group that has read all there is.
+#[test]
+fn a_group_that_a_trim_overtook_has_no_lag_once_it_has_read_the_rest() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.script(
+        r#"STOCK.SET a 10
+         STOCK.SETPOLICY a {"events":"ev"}
+         XGROUP CREATE ev mail 0
+         STOCK.RESERVE a o1 1 => [OK, *]
+         STOCK.RESERVE a o2 1 => [OK, *]
+         STOCK.RESERVE a o3 1 => [OK, *]
+         STOCK.RESERVE a o4 1 => [OK, *]
+         XREADGROUP GROUP mail worker COUNT 1 STREAMS ev > => *
+         XTRIM ev MAXLEN 2 => 3"#,
+    );
+    shows(&mut c, "longest_lag_entries=2");
+    c.expect("XREADGROUP GROUP mail worker STREAMS ev >", "*");
+    shows(&mut c, "longest_lag_entries=0");
+    c.expect("STOCK.RESERVE a o5 1", "[OK, *]");
+    shows(&mut c, "longest_lag_entries=1");
+    c.expect("XTRIM ev MAXLEN 0", "3");
+    shows(
+        &mut c,
+        "longest_stream_entries=0
+         longest_lag_entries=0",
+    );
+}
+
+/// More than a hundred unread entries are not counted, but never more than there are.
+#[test]
+fn no_lag_is_longer_than_the_stream() {
+    let server = Server::start();
+    let mut c = server.client();
+    c.script(
+        r#"STOCK.SET a 1000
+         STOCK.SETPOLICY a {"events":"ev"}
+         XGROUP CREATE ev mail 0"#,
+    );
+    for order in 0..300 {
+        c.expect(&format!("STOCK.RESERVE a o{order} 1"), "[OK, *]");
+    }
+    c.expect("XREADGROUP GROUP mail worker COUNT 1 STREAMS ev >", "*");
+    c.expect("XTRIM ev MAXLEN 150", "151");
+    shows(&mut c, "longest_lag_entries=150");
+}
+
 /// A name cannot write a field of its own.
 #[test]
 fn names_are_escaped() {

@@ -168,6 +168,8 @@ fn pools_and_streams_have_series_of_their_own() {
          STOCK.SETPOLICY ahead {\"safety\":-10}
          STOCK.RESERVE ahead o 3 => [OK, *]
          STOCK.CONFIRM ahead o => [OK, *]
+         STOCK.RELEASE hot o1 => [OK, *]
+         STOCK.RESERVE hot o4 2 FOR user u => [OK, *]
          XGROUP CREATE events mail 0",
     );
     c.call(&[&b"STOCK.SET"[..], b"a\"\\\n\xff", b"3"]);
@@ -202,6 +204,13 @@ fn pools_and_streams_have_series_of_their_own() {
     assert!(entries >= 2.0);
     assert_eq!(of("stock_stream_group_lag_entries", "stream=\"events\",group=\"mail\""), Some(entries));
     assert_eq!(of("stock_stream_group_pending_entries", "stream=\"events\",group=\"mail\""), Some(0.0));
+    // A group has no more to read than there is, whatever the server says after a trim.
+    c.script("XREADGROUP GROUP mail worker COUNT 1 NOACK STREAMS events > => *");
+    c.expect("XTRIM events MAXLEN 1", "*");
+    let text = run(&server, &["metrics", "--once", "--stream", "events"]).ok().out;
+    let lag =
+        samples(&text).get(&at(&server, "stock_stream_group_lag_entries", "stream=\"events\",group=\"mail\"")).copied();
+    assert_eq!(lag, Some(1.0));
     // Only what is asked for.
     let few = run(&server, &["metrics", "--once", "--top", "0"]).ok().out;
     assert!(!few.contains("stock_pool_") && !few.contains("stock_hot_key_calls"));
