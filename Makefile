@@ -38,7 +38,7 @@ help:
 	@echo "make mutants                 cargo-mutants over the core: all places that fit behind a switch, in one build;"
 	@echo "                             ARGS='--shard 0/100' or ARGS='--re PATTERN': one build a place, as cargo mutants takes it"
 	@echo "make docs    docs/reference/commands.md from the table of commands, and the answers in the guides"
-	@echo "make miri    the unit tests under miri, where a nightly toolchain has it"
+	@echo "make miri    the unit tests under miri, where a nightly toolchain has it; TESTS=core::store for some of them"
 	@echo "make suites  Redis's own test suites, with the module and without"
 	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the summary in performance.md."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
@@ -171,11 +171,11 @@ model: deps
 feed: deps-tests
 	FEED_FULL=1 cargo test --workspace --test feed -- --nocapture --test-threads 1
 
-# The unit tests under miri: the core, and the parts of the shell that need no server. Needs a nightly
-# toolchain with miri. Slow, so property tests run few cases.
+# The unit tests under miri: core, command, and the parts of the shell that need no server. Needs a nightly toolchain
+# with miri. Slow: TESTS=core::store for those of one folder; what counts tens of thousands counts hundreds there.
 miri:
 	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "This needs miri: rustup toolchain install nightly --component miri" >&2; exit 1; }
-	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib
+	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib -- $(TESTS)
 
 demo: deps
 	@echo "Building; the first time this takes some minutes."

@@ -34,6 +34,8 @@ impl Dialect {
                 "PRAGMA synchronous = FULL".to_string(),
                 // In KiB. A transaction of the feed touches more pages than the usual 2 MB hold.
                 "PRAGMA cache_size = -32768".to_string(),
+                // What a statement of many rows would have to undo goes to a file otherwise.
+                "PRAGMA temp_store = MEMORY".to_string(),
             ],
             // A pooler may lend another server's session for each transaction: see `begin`.
             Dialect::Postgres => Vec::new(),

@@ -8,6 +8,9 @@ use stock_ledger::cli::Cli;
 use stock_ledger::exit_code::exit_code;
 use stock_ledger::failure::error_chain;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_new(cli.log()).unwrap_or_else(|_| "info".into());

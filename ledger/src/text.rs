@@ -55,6 +55,9 @@ pub fn ascii(bytes: &[u8]) -> String {
 
 /// The bytes of an escaped text. What is not an escape stands for itself.
 pub fn unescape(text: &str) -> Vec<u8> {
+    if !text.contains('\\') {
+        return text.into();
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

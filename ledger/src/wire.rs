@@ -51,9 +51,27 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A line of this kind that holds a short number, as nearly all are. None: it is another one,
+    /// and nothing was read.
+    fn short(&mut self, kind: u8) -> Option<usize> {
+        let rest = self.bytes.get(self.at..)?.strip_prefix(&[kind])?;
+        let digits = rest.iter().take(9).take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, end) = rest.split_at_checked(digits)?;
+        if digits.is_empty() || !end.starts_with(b"\r\n") {
+            return None;
+        }
+        self.at += digits.len() + 3;
+        Some(digits.iter().fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0')))
+    }
+
     fn bulk(&mut self) -> Result<&'a [u8], Broken> {
-        let (b'$', length) = self.line()? else { return Err(Broken::Unknown) };
-        let length = usize::try_from(number(length).ok_or(Broken::Unknown)?).map_err(|_| Broken::Unknown)?;
+        let length = match self.short(b'$') {
+            Some(length) => length,
+            None => {
+                let (b'$', length) = self.line()? else { return Err(Broken::Unknown) };
+                usize::try_from(number(length).ok_or(Broken::Unknown)?).map_err(|_| Broken::Unknown)?
+            }
+        };
         let end = self.at.checked_add(length).ok_or(Broken::Unknown)?;
         if self.bytes.len() < end.saturating_add(2) {
             return Err(Broken::Unfinished);
@@ -65,6 +83,9 @@ impl<'a> Cursor<'a> {
 
     /// How many items follow; none for nil.
     fn array(&mut self) -> Result<Option<usize>, Broken> {
+        if let Some(length) = self.short(b'*') {
+            return Ok(Some(length));
+        }
         let (b'*', length) = self.line()? else { return Err(Broken::Unknown) };
         Ok(usize::try_from(number(length).ok_or(Broken::Unknown)?).ok())
     }

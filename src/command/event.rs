@@ -383,10 +383,11 @@ mod tests {
     #[test]
     fn what_needs_an_escape_is_found_at_every_index() {
         let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
-        for len in 0..40 {
+        let (lens, bytes) = if cfg!(miri) { (13, 17) } else { (1, 1) };
+        for len in (0..40).step_by(lens) {
             assert!(is_plain(&vec![b'x'; len]));
             for at in 0..len {
-                for byte in 0..=u8::MAX {
+                for byte in (0..=u8::MAX).step_by(bytes) {
                     let mut text = vec![b'x'; len];
                     text.get_mut(at).into_iter().for_each(|one| *one = byte);
                     assert_eq!(is_plain(&text), plain(byte), "{byte} at {at} of {len}");

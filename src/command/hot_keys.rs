@@ -251,6 +251,7 @@ mod tests {
 
     /// Many pools, called the more often the smaller their number is: the hottest are all there.
     #[test]
+    #[cfg_attr(miri, ignore = "100,000 calls take miri too long")]
     fn the_hottest_pools_are_kept_whatever_else_is_called() {
         let mut hot = HotKeys::new();
         let mut all: Vec<PoolStats> = (0..5_000).map(|_| PoolStats::new(NOON)).collect();

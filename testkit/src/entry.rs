@@ -1,5 +1,6 @@
 //! Entries of event streams, as the server gives them.
 
+use crate::client::Client;
 use crate::value::Value;
 
 /// The fields of an entry in order, as texts: those of a packed one, too, but for the version of
@@ -22,4 +23,14 @@ pub fn fields(entry: &Value) -> Vec<(String, String)> {
         (name.clone(), value)
     });
     fields.collect()
+}
+
+/// What each entry of a stream says under these names, in order; `-` where it says nothing.
+pub fn told(c: &mut Client, stream: &str, names: &[&str]) -> Vec<String> {
+    let answer = c.call(&["XRANGE", stream, "-", "+"]);
+    let entries = answer.items().iter().map(|entry| fields(&entry.items()[1]));
+    let said = |fields: &[(String, String)], name: &str| {
+        fields.iter().find(|(known, _)| known == name).map_or("-".to_string(), |(_, value)| value.clone())
+    };
+    entries.map(|fields| names.iter().map(|name| said(&fields, name)).collect::<Vec<_>>().join(" ")).collect()
 }

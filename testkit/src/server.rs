@@ -188,6 +188,15 @@ impl Server {
         files.map(|f| f.expect("a file").metadata().expect("its size").len()).sum()
     }
 
+    /// The append-only file that is written to.
+    pub fn growing_aof(&self) -> PathBuf {
+        let files = fs::read_dir(self.dir.path().join("appendonlydir")).expect("the files of the log");
+        let mut logs: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+        logs.retain(|path| path.to_string_lossy().ends_with(".incr.aof"));
+        assert_eq!(logs.len(), 1, "{logs:?}");
+        logs.remove(0)
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the state of the process").is_none()
     }

@@ -168,7 +168,7 @@ fn every_arity() {
     verify_all(&mut c);
 }
 
-fn hostile_values() -> Vec<Vec<u8>> {
+pub fn hostile_values() -> Vec<Vec<u8>> {
     let mut values = args![
         "",
         " ",
@@ -293,7 +293,6 @@ fn the_wire() {
     c.expect_silence();
 }
 
-/// A return with a thousand tokens is the last.
 /// Each option here is one that is known, so an error says which other one it needs.
 #[test]
 fn options_that_need_others_say_which() {
@@ -324,6 +323,7 @@ fn options_that_need_others_say_which() {
     assert_eq!(c.digest("{s}k"), digest, "a refused call has changed something");
 }
 
+/// A return with a thousand tokens is the last.
 #[test]
 fn the_bound_on_return_tokens() {
     let server = Server::start();

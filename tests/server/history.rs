@@ -4,7 +4,7 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use testkit::{now_ms, Client};
+use testkit::{now_ms, stock_info, Client, Server};
 
 pub const POOLS: [&str; 3] = ["p0", "p1", "p2"];
 
@@ -135,4 +135,30 @@ pub fn digests(c: &mut Client) -> Vec<String> {
             c.digest(pool)
         })
         .collect()
+}
+
+/// These keys are the same on the replica, read back from both forms of the append-only file and
+/// from an RDB file, and after a restart, which is the last.
+#[track_caller]
+pub fn kept(server: &mut Server, replica: &Server, keys: &[&str]) {
+    let digests = |c: &mut Client| keys.iter().map(|key| c.digest(key)).collect::<Vec<_>>();
+    let (mut c, mut r) = (server.client(), replica.client());
+    for key in keys.iter().filter(|key| c.say(&format!("TYPE {key}")).text() == "stockpool").collect::<Vec<_>>() {
+        c.verify(key);
+    }
+    let held = digests(&mut c);
+    replica.catch_up(server);
+    assert_eq!(digests(&mut r), held, "on the replica");
+    assert_eq!(stock_info(&mut r, "divergences"), 0);
+    for line in ["DEBUG LOADAOF", "a rewrite", "DEBUG LOADAOF", "DEBUG RELOAD"] {
+        match line {
+            "a rewrite" => c.rewrite_aof(),
+            line => drop(c.expect(line, "OK")),
+        }
+        assert_eq!(digests(&mut c), held, "{line}");
+    }
+    server.restart("NOSAVE");
+    let mut c = server.client();
+    assert_eq!(digests(&mut c), held, "after a restart");
+    assert_eq!(stock_info(&mut c, "divergences"), 0);
 }

@@ -84,7 +84,7 @@ fn shapes_of_both_protocols() {
          STOCK.LIMIT k user 5
          STOCK.RESERVE k o 2 FOR user u => [OK, 2, 8, *]",
     );
-    for line in ["STOCK.GET k", "STOCK.ORDER k o"] {
+    for line in ["STOCK.GET k", "STOCK.ORDER k o", "STOCK.EXPLAIN k 1"] {
         let (flat, map) = (two.say(line), three.say(line));
         assert!(two.last_raw().starts_with(b"*") && three.last_raw().starts_with(b"%"), "{line}");
         assert!(matches!(flat, Value::Array(_)) && matches!(map, Value::Map(_)), "{line}");

@@ -1,5 +1,5 @@
-//! Keyspace notifications: one per change, of the class of modules, and one more for each edge that
-//! was crossed.
+//! Keyspace notifications beside those of one change (refusals.rs has them): each edge that was
+//! crossed, due holds, transactions, replicas.
 
 use testkit::{now_ms, pass, Client, Events, Server};
 
@@ -14,63 +14,6 @@ fn announces(server: &Server, c: &mut Client, events: &mut Events, line: &str, e
     expected.sort();
     found.sort();
     assert_eq!(found, expected, "{line} answered {answer}");
-}
-
-#[test]
-fn every_change_has_its_event() {
-    let server = Server::start();
-    let mut c = server.client();
-    let mut events = Events::listen(&server, "Ed");
-    c.expect("STOCK.SET k 100", "OK");
-    assert!(events.take(&server).contains(&"stock.set k".to_string()));
-    for (line, expected) in [
-        ("STOCK.SET k 100", "set"),
-        ("STOCK.ADD k 5", "add"),
-        ("STOCK.RESERVE k o 3 FOR user u", "reserve"),
-        ("STOCK.AMEND k o 4", "amend"),
-        ("STOCK.RESERVE k o2 1 REPLACES o3 FOR user u", "reserve"),
-        ("STOCK.EXTEND k o EX 5000", "extend"),
-        ("STOCK.CONFIRM k o", "confirm"),
-        ("STOCK.RETURN k o QTY 1 TOKEN t", "return"),
-        ("STOCK.RETURN k o", "return"),
-        ("STOCK.RESERVE k p 1", "reserve"),
-        ("STOCK.RELEASE k p", "release"),
-        ("STOCK.RELEASE k never", "cancel"),
-        ("STOCK.CONFIRM k late QTY 1 LATE SINCE 5", "late"),
-        ("STOCK.RETURN k vouched QTY 1 TOKEN t LATE", "return"),
-        ("STOCK.SETPOLICY k {\"alert\":5}", "policy"),
-        ("STOCK.LIMIT k user 5 MISSING ALLOW", "policy"),
-        ("STOCK.UNLIMIT k user", "policy"),
-        ("STOCK.SUSPEND k", "suspend"),
-        ("STOCK.RESUME k", "resume"),
-        ("STOCK.SCHEDULE k FROM 4102444800000", "policy"),
-        ("STOCK.SHIFT k TO peer 1", "shift"),
-    ] {
-        announces(&server, &mut c, &mut events, line, &[expected]);
-    }
-    // The same again changes nothing and says nothing.
-    for line in [
-        "STOCK.CONFIRM k late",
-        "STOCK.RELEASE k p",
-        "STOCK.RELEASE k never",
-        "STOCK.RESUME k",
-        "STOCK.SCHEDULE k FROM 4102444800000",
-        "STOCK.RESERVE k early 1",
-        "STOCK.GET k",
-        "STOCK.SWEEP k",
-        "STOCK.RESERVE k q 1000",
-        "STOCK.SET k 5 NX",
-    ] {
-        announces(&server, &mut c, &mut events, line, &[]);
-    }
-    announces(&server, &mut c, &mut events, "STOCK.SCHEDULE k FROM NONE", &["policy", "open"]);
-    announces(&server, &mut c, &mut events, "STOCK.SCHEDULE k UNTIL 5", &["policy", "ended"]);
-    announces(&server, &mut c, &mut events, "STOCK.SCHEDULE k UNTIL NONE", &["policy", "open"]);
-    c.pause_background();
-    let due = c.expect("STOCK.RESERVE k q 1 PX 20", "[OK, *]").items()[3].int();
-    pass(due);
-    events.take(&server);
-    announces(&server, &mut c, &mut events, "STOCK.CONFIRM k q LATE", &["expire", "late"]);
 }
 
 /// Sold out, back in stock and low: exactly once for each crossing.
@@ -134,6 +77,11 @@ fn edges_of_expiry() {
     assert_eq!(restocks, 1, "{found:?}");
     assert_eq!(found.iter().filter(|e| *e == "stock.soldout k").count(), 1, "{found:?}");
     assert_eq!(found.iter().filter(|e| *e == "stock.reserve k").count(), 1, "{found:?}");
+    c.expect("STOCK.SET k 5", "OK");
+    let due = c.expect("STOCK.RESERVE k d 1 PX 20", "[OK, *]").items()[3].int();
+    pass(due);
+    events.take(&server);
+    announces(&server, &mut c, &mut events, "STOCK.CONFIRM k d LATE", &["expire", "late"]);
     c.verify("k");
 }
 

@@ -3,7 +3,9 @@
 use serde_json::{json, Value as Json};
 
 use testkit::args;
-use testkit::{pass, Client, Server};
+use testkit::{Client, Server};
+
+use super::history::kept;
 
 fn policy(c: &mut Client, key: &str) -> Json {
     let text = c.call(&["STOCK.POLICY", key]).text();
@@ -24,19 +26,6 @@ fn refused(c: &mut Client, key: &str, text: &[u8]) {
     let shown = String::from_utf8_lossy(text);
     assert!(answer.to_string().starts_with("-ERR "), "{shown}\n  answered {answer}");
     assert_eq!(c.digest(key), before, "a refused policy changed something: {shown}");
-}
-
-#[test]
-fn a_new_pool_has_the_defaults() {
-    let server = Server::start();
-    let mut c = server.client();
-    c.expect("STOCK.SET k 10", "OK");
-    assert_eq!(policy(&mut c, "k"), json!({"safety": 0, "alert": 0, "limits": []}));
-    c.expect("STOCK.POLICY no", "nil");
-    c.expect("STOCK.SETPOLICY no {}", "[NOPOOL, no]");
-    c.expect("EXISTS no", "0");
-    c.expect_pool("k", "safety=0 alert=0 limits=0 hold_seconds=900 retain_seconds=86400");
-    c.expect_pool("k", "retain_paid_seconds=604800");
 }
 
 #[test]
@@ -83,51 +72,27 @@ fn every_field_comes_back() {
     assert_eq!(texts, ["user/day/units", "*/3600/orders", "group+user/order/units"]);
 }
 
-/// An absent field is its default: a policy is set as a whole.
+/// An absent field is its default, in a new pool and where a policy is set as a whole.
 #[test]
 fn absent_fields_are_defaults() {
     let server = Server::start();
     let mut c = server.client();
-    c.expect("STOCK.SET k 100", "OK");
-    set(&mut c, "k", &json!({"hold": 60, "safety": 7, "alert": 3, "limits": [{"by": ["user"], "max": 1}]}));
-    set(&mut c, "k", &json!({}));
-    assert_eq!(policy(&mut c, "k"), json!({"safety": 0, "alert": 0, "limits": []}));
-    c.expect_pool("k", "hold_seconds=900 safety=0 limits=0 available=100");
+    c.script(
+        "STOCK.POLICY no => nil
+         STOCK.SETPOLICY no {} => [NOPOOL, no]
+         EXISTS no => 0
+         STOCK.SET k 100",
+    );
+    for before in [json!({}), json!({"hold": 60, "safety": 7, "alert": 3, "limits": [{"by": ["user"], "max": 1}]})] {
+        set(&mut c, "k", &before);
+        set(&mut c, "k", &json!({}));
+        assert_eq!(policy(&mut c, "k"), json!({"safety": 0, "alert": 0, "limits": []}));
+        c.expect_pool("k", "safety=0 alert=0 limits=0 available=100 hold_seconds=900 retain_seconds=86400");
+        c.expect_pool("k", "retain_paid_seconds=604800");
+    }
     set(&mut c, "k", &json!({"limits": [{"by": ["user"]}]}));
     c.expect("STOCK.RESERVE k o 50 FOR user u", "[OK, *]");
-    set(&mut c, "k", &json!({"safety": -20}));
-    c.expect("STOCK.AVAILABLE k", "[70]");
-    c.expect("STOCK.RESERVE k p 70", "[OK, 70, 0, *]");
-    c.expect_pool("k", "on_hand=100 reserved=120 safety=-20 shortfall=0");
     c.verify("k");
-}
-
-#[test]
-fn a_limit_that_stays_keeps_its_usage() {
-    let server = Server::start();
-    let mut c = server.client();
-    c.script(
-        "STOCK.SET k 100
-         STOCK.LIMIT k user 5
-         STOCK.LIMIT k region 5
-         STOCK.RESERVE k o 4 FOR user u region r => [OK, *]",
-    );
-    set(
-        &mut c,
-        "k",
-        &json!({"limits": [
-            {"by": ["region"], "max": 9, "per": "day"},
-            {"by": ["user"], "max": 9},
-        ]}),
-    );
-    c.script(
-        "STOCK.RESERVE k p 6 FOR user u region r => [LIMITED, k, user/life/units, [u], 4, 9, 0]
-         STOCK.RESERVE k p 5 FOR user u region r => [OK, *]
-         STOCK.RELEASE k o => [OK, 4, *]
-         STOCK.RESERVE k q 5 FOR user u region r => [LIMITED, k, region/day/units, [r], 5, 9, *]
-         STOCK.RESERVE k q 4 FOR user u region r => [OK, *]
-         STOCK.VERIFY k",
-    );
 }
 
 #[test]
@@ -168,6 +133,10 @@ fn what_is_not_a_policy() {
         "{\"retain_paid\":0}",
         "{\"retain_paid\":315360001}",
         "{\"events\":5}",
+        "{\"remember\":[\"User\"]}",
+        "{\"remember\":[\"u\",\"u\"]}",
+        "{\"remember\":[1]}",
+        "{\"remember\":\"u\"}",
         "{\"limits\":{\"by\":[]}}",
         "{\"limits\":[5]}",
         "{\"limits\":[null]}",
@@ -205,6 +174,8 @@ fn what_is_not_a_policy() {
         ]
         .map(limit),
     );
+    let seventeen: Vec<String> = (0..17).map(|n| format!("d{n}")).collect();
+    bad.push(format!("{{\"remember\":{seventeen:?}}}"));
     let many: Vec<String> = (0..33).map(|i| format!("{{\"by\":[\"d{i}\"]}}")).collect();
     bad.push(limit(&many.join(",")));
     bad.push(limit(&format!("{{\"by\":[\"u\"],\"overrides\":[{{\"for\":[\"{}\"],\"max\":1}}]}}", "x".repeat(129))));
@@ -280,27 +251,10 @@ fn limits_and_policy_are_one() {
     assert_eq!(policy(&mut c, "a")["limits"][0]["overrides"][0]["for"], json!(["*", "u"]));
 }
 
-/// The policy in force when a hold was made decided its deadline; the one in force when an order
-/// finished decides how long it is remembered.
-#[test]
-fn hold_and_retain_of_the_pool() {
-    let server = Server::start();
-    let mut c = server.client();
-    c.expect("STOCK.SET k 10", "OK");
-    set(&mut c, "k", &json!({"hold": 1}));
-    let deadline = c.expect("STOCK.RESERVE k o 1", "[OK, *]").items()[3].int();
-    set(&mut c, "k", &json!({"hold": 500}));
-    assert_eq!(c.order("k", "o", "deadline_ms"), deadline.to_string());
-    pass(deadline);
-    c.expect("STOCK.CONFIRM k o", "[EXPIRED, k]");
-    c.verify("k");
-}
-
-/// Low stock, safety and what is on hand are kept apart.
 /// In one step, and one effect, on a replica and from the file as well; or there is no pool.
 #[test]
 fn a_pool_is_made_with_its_policy() {
-    let primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "all"]);
+    let mut primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "all"]);
     let replica = Server::replica_of(&primary, &[]);
     let mut c = primary.client();
     let given = json!({"hold": 30, "events": "ev", "limits": [{"by": ["user"], "max": 2}]});
@@ -331,15 +285,7 @@ fn a_pool_is_made_with_its_policy() {
     c.expect("STOCK.RESERVE cap o 1", "[ENDED, cap, 5]");
     let effects = c.say("INFO commandstats").text();
     assert!(!effects.contains("cmdstat_stock.effect"), "{effects}");
-    let keys = ["k", "twice", "plain", "cap", "all", "ev"];
-    let digests = |c: &mut Client| keys.map(|key| c.digest(key));
-    let held = digests(&mut c);
-    replica.catch_up(&primary);
-    let mut r = replica.client();
-    assert_eq!(digests(&mut r), held);
-    c.expect("DEBUG LOADAOF", "OK");
-    assert_eq!(digests(&mut c), held);
-    keys[..4].iter().for_each(|key| c.verify(key));
+    kept(&mut primary, &replica, &["k", "twice", "plain", "cap", "all", "ev"]);
 }
 
 /// What is refused makes no pool (tests/server/refusals.rs looks for other traces).
@@ -367,26 +313,6 @@ fn a_pool_is_not_made_with_a_policy_that_is_refused() {
     c.expect("EXISTS no ev", "0");
     clerk.expect("STOCK.SET no 5 NX POLICY {\"hold\":5}", "OK");
     c.expect_pool("no", "on_hand=5 hold_seconds=5");
-}
-
-#[test]
-fn safety_is_never_sold() {
-    let server = Server::start();
-    let mut c = server.client();
-    c.expect("STOCK.SET k 10", "OK");
-    set(&mut c, "k", &json!({"safety": 4}));
-    c.script(
-        "STOCK.RESERVE k a 7 => [SOLDOUT, k, 6]
-         STOCK.RESERVE k a 6 => [OK, 6, 0, *]
-         STOCK.CONFIRM k a => [OK, 6, 6]
-         STOCK.AVAILABLE k => [0]",
-    );
-    c.expect_pool("k", "on_hand=4 safety=4 available=0 shortfall=0");
-    set(&mut c, "k", &json!({"safety": 9}));
-    c.expect_pool("k", "available=0 shortfall=5");
-    set(&mut c, "k", &json!({"safety": 0}));
-    c.expect("STOCK.RESERVE k b 4", "[OK, 4, 0, *]");
-    c.verify("k");
 }
 
 /// As languages write JSON that have one kind of number, or no empty array; and there and back

@@ -1,77 +1,8 @@
-//! The commands that only read: shapes, views, missing pools.
+//! The commands that only read: many keys, many orders, no trace. What they show is in
+//! `tests/model`, their shapes are in inside.rs.
 
 use testkit::args;
-use testkit::{now_ms, pass, Server, Value};
-
-#[test]
-fn missing_pools_read_as_nil() {
-    let server = Server::start();
-    server.client().script(
-        "STOCK.GET no => nil
-         STOCK.AVAILABLE no => [nil]
-         STOCK.CHECK no 1 => [NOPOOL, no]
-         STOCK.ORDER no o => nil
-         STOCK.ORDERS no 0 => nil
-         STOCK.POLICY no => nil
-         STOCK.VERIFY no => nil
-         STOCK.LIMITS no => nil
-         STOCK.USAGE no => nil
-         STOCK.USAGE no FOR user u => nil
-         EXISTS no => 0",
-    );
-}
-
-#[test]
-fn get_shows_everything() {
-    let server = Server::start();
-    let mut c = server.client().resp3();
-    c.script(
-        "STOCK.SET k 100
-         STOCK.RESERVE k held 5 => [OK, *]
-         STOCK.RESERVE k paid 6 => [OK, *]
-         STOCK.CONFIRM k paid => [OK, *]
-         STOCK.RESERVE k back 7 => [OK, *]
-         STOCK.CONFIRM k back => [OK, *]
-         STOCK.RETURN k back => [OK, *]
-         STOCK.RELEASE k never => [NOORDER, k]
-         STOCK.RESERVE k gone 8 PX 20 => [OK, *]",
-    );
-    pass(now_ms() + 20);
-    let map = c.say("STOCK.GET k");
-    let Value::Map(_) = &map else { panic!("a RESP3 map: {map}") };
-    let names: Vec<String> = map.pairs().into_iter().map(|(name, _)| name).collect();
-    for name in [
-        "on_hand",
-        "reserved",
-        "safety",
-        "available",
-        "shortfall",
-        "sold",
-        "out",
-        "orders",
-        "suspended",
-        "unlimited",
-        "next_deadline_ms",
-        "epoch",
-        "seq",
-        "limits",
-        "alert",
-        "hold_seconds",
-        "retain_seconds",
-        "retain_paid_seconds",
-        "events",
-    ] {
-        assert!(names.iter().any(|n| n == name), "no {name} in {names:?}");
-    }
-    c.expect_pool("k", "on_hand=94 reserved=5 safety=0 available=89 shortfall=0 sold=6 out=6");
-    c.expect_pool("k", "suspended=0 unlimited=0 limits=0 alert=0");
-    let orders = map.field("orders");
-    for (state, count) in [("reserved", 1), ("confirmed", 1), ("returned", 1), ("released", 1), ("expired", 1)] {
-        assert_eq!(orders.field(state).int(), count, "{state} in {orders}");
-    }
-    let deadline = c.order("k", "held", "deadline_ms");
-    assert_eq!(c.get("k", "next_deadline_ms"), deadline);
-}
+use testkit::{pass, Server};
 
 #[test]
 fn available_of_many() {
@@ -91,92 +22,6 @@ fn available_of_many() {
     many.push(b"a".to_vec());
     c.expect_silence();
     assert!(c.call(&many).to_string().starts_with("-ERR "));
-}
-
-/// CHECK answers what RESERVE of an unknown order would, to the last field.
-#[test]
-fn check_answers_as_reserve_would() {
-    let server = Server::start();
-    let mut c = server.client();
-    c.script(
-        "STOCK.SET k 10
-         STOCK.LIMIT k user 3 PER DAY
-         STOCK.LIMIT k region 100 MISSING ALLOW",
-    );
-    for (n, call) in [
-        "2 FOR user u",
-        "1 FOR user u",
-        "1 FOR user u",
-        "3 FOR user v region r",
-        "11 FOR user w",
-        "1",
-        "9 FOR user w",
-        "4 FOR user w",
-        "0",
-        "x",
-        "1 FOR",
-        "1 FOR user",
-        "1 FOR user a user b",
-        "1 FOR User a",
-        "-1",
-        "9007199254740992",
-        "2 FOR user w",
-        "3 FOR user x",
-        "3 FOR user y",
-        "2 FOR user y",
-    ]
-    .iter()
-    .enumerate()
-    {
-        let before = c.digest("k");
-        let checked = c.say(&format!("STOCK.CHECK k {call}"));
-        assert_eq!(c.digest("k"), before);
-        let reserved = c.say(&format!("STOCK.RESERVE k o{n} {call}"));
-        let blank = |value: &Value| {
-            let mut value = value.clone();
-            if let Value::Array(items) = &mut value {
-                if items[0].text() == "OK" {
-                    let deadline = items.pop().expect("a deadline").int();
-                    items.push(Value::Bool((deadline - now_ms() - 900_000).abs() < 10_000));
-                }
-            }
-            if value.is_error() {
-                "an error".into()
-            } else {
-                value.to_string()
-            }
-        };
-        assert_eq!(blank(&checked), blank(&reserved), "{call}: {checked} but {reserved}");
-    }
-    c.expect("STOCK.SUSPEND k", "OK");
-    c.expect("STOCK.CHECK k 1 FOR user z", "[SUSPENDED, k]");
-    c.expect("STOCK.CHECK k 1 EX 5", "-ERR *");
-    c.expect("STOCK.CHECK k 1 PARTIAL", "-ERR *");
-}
-
-#[test]
-fn an_order_for_the_page_that_polls() {
-    let server = Server::start();
-    let mut c = server.client().resp3();
-    c.script(
-        "STOCK.SET k 10
-         STOCK.LIMIT k user 5
-         STOCK.RESERVE k o 2 FOR user u color red => [OK, *]
-         STOCK.ORDER k no => nil",
-    );
-    let order = c.say("STOCK.ORDER k o");
-    let Value::Map(fields) = &order else { panic!("a RESP3 map: {order}") };
-    let names: Vec<String> = fields.iter().map(|(k, _)| k.text()).collect();
-    for name in ["state", "qty", "returned", "deadline_ms", "for"] {
-        assert!(names.iter().any(|n| n == name), "no {name} in {names:?}");
-    }
-    let counted = order.field("for");
-    assert_eq!(counted.to_string(), "{user: u}", "only what limits counted");
-    c.expect("STOCK.CONFIRM k o", "[OK, *]");
-    c.expect("STOCK.RETURN k o QTY 1 TOKEN t", "[OK, *]");
-    assert_eq!(c.order("k", "o", "state"), "confirmed");
-    assert_eq!(c.order("k", "o", "returned"), "1");
-    assert_eq!(c.order("k", "o", "deadline_ms"), "0");
 }
 
 #[test]
@@ -244,35 +89,6 @@ fn orders_by_cursor() {
          STOCK.ORDERS k 18446744073709551616 => -ERR *",
     );
     c.expect_silence();
-}
-
-#[test]
-fn usage_for_those_who_ask() {
-    let server = Server::start();
-    let mut c = server.client().resp3();
-    c.script(
-        "STOCK.SET k 100
-         STOCK.USAGE k => []
-         STOCK.LIMIT k user 5
-         STOCK.LIMIT k * 50
-         STOCK.LIMIT k region+user 4
-         STOCK.LIMIT k user 2 PER ORDER
-         STOCK.RESERVE k o 2 FOR user u region r => [OK, *]
-         STOCK.USAGE k => [{limit: */life/units, used: 2, max: 50, remaining: 48, resets_ms: 0}]",
-    );
-    let limits = |c: &mut testkit::Client, who: &str| {
-        let all = c.say(&format!("STOCK.USAGE k FOR {who}"));
-        let texts = all.items().iter();
-        texts.map(|m| format!("{} {}", m.field("limit").text(), m.field("used"))).collect::<Vec<_>>()
-    };
-    assert_eq!(limits(&mut c, "user u"), ["user/life/units 2", "*/life/units 2", "user/order/units 0"]);
-    assert_eq!(
-        limits(&mut c, "region r user u"),
-        ["user/life/units 2", "*/life/units 2", "region+user/life/units 2", "user/order/units 0"]
-    );
-    c.expect("STOCK.LIMIT k user 1", "OK");
-    let used = c.say("STOCK.USAGE k FOR user u");
-    assert_eq!(used.items()[0].field("remaining").int(), 0, "never below 0");
 }
 
 /// Reads work on a replica and leave no trace on a primary.

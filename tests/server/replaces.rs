@@ -3,25 +3,15 @@
 
 use std::sync::Barrier;
 
-use testkit::{now_ms, stock_info, Client, Events, Server, Value};
+use testkit::entry::told;
+use testkit::{now_ms, stock_info, Client, Events, Server};
 
-use super::carts::{cut_inside, digests};
+use super::carts::cut_inside;
+use super::history::kept;
 
 const NIGHTS: [&str; 3] = ["mon", "tue", "wed"];
-
-/// Type, order, quantity and edge of the entries of a stream.
-fn entries(c: &mut Client, stream: &str) -> Vec<String> {
-    let range = c.call(&["XRANGE", stream, "-", "+"]);
-    let entries = range.items().iter().map(|entry| {
-        let fields: Vec<String> = entry.items()[1].items().iter().map(Value::text).collect();
-        let field = |name: &str| {
-            let at = fields.iter().step_by(2).position(|field| field == name);
-            at.map_or("-", |at| fields[2 * at + 1].as_str()).to_string()
-        };
-        ["type", "pool", "order", "qty", "edge"].map(field).join(" ")
-    });
-    entries.collect()
-}
+/// Of the entries of a stream.
+const SHOWN: [&str; 5] = ["type", "pool", "order", "qty", "edge"];
 
 /// A hotel with one room, full on Monday and Tuesday.
 fn full_hotel(c: &mut Client) {
@@ -35,7 +25,7 @@ const MOVE: &str = "STOCK.MRESERVE stay-2 3 mon tue wed QTY 0 1 1 REPLACES stay-
 
 #[test]
 fn a_guest_of_a_full_hotel_moves_by_a_night() {
-    let server = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
+    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
     let mut c = server.client();
@@ -45,9 +35,8 @@ fn a_guest_of_a_full_hotel_moves_by_a_night() {
     let deadline = c.expect(MOVE, "[OK, *]").items()[1].int();
     c.expect("STOCK.AVAILABLE mon tue wed", "[1, 0, 0]");
     // Tuesday was never free: nobody is told that it was.
-    let told = events.take(&server);
     assert_eq!(
-        told,
+        events.take(&server),
         [
             "stock.release mon",
             "stock.restock mon",
@@ -58,7 +47,7 @@ fn a_guest_of_a_full_hotel_moves_by_a_night() {
         ]
     );
     assert_eq!(
-        entries(&mut c, "feed"),
+        told(&mut c, "feed", &SHOWN),
         [
             "released mon stay-1 1 restocked",
             "released tue stay-1 1 -",
@@ -72,81 +61,7 @@ fn a_guest_of_a_full_hotel_moves_by_a_night() {
          STOCK.MCONFIRM stay-2 2 tue wed => [OK]
          STOCK.MRESERVE stay-3 2 mon tue QTY 1 0 REPLACES stay-2 => [CONFIRMED, tue]",
     );
-    for night in NIGHTS {
-        c.verify(night);
-    }
-    let held = digests(&mut c, &[&NIGHTS[..], &["feed"]].concat());
-    replica.catch_up(&server);
-    let mut r = replica.client();
-    assert_eq!(digests(&mut r, &[&NIGHTS[..], &["feed"]].concat()), held, "on the replica");
-    assert_eq!(stock_info(&mut r, "divergences"), 0);
-    c.expect("DEBUG LOADAOF", "OK");
-    assert_eq!(digests(&mut c, &[&NIGHTS[..], &["feed"]].concat()), held, "from the log");
-}
-
-/// What is refused, and a call that is right but was made before: no byte, no event, no WATCH.
-#[test]
-fn a_refused_replacement_leaves_the_old_order_as_it_was() {
-    let server = Server::on_port(&["--appendonly", "yes"]);
-    let mut c = server.client();
-    c.script(
-        "STOCK.SET m 1
-         STOCK.SET l 0
-         STOCK.LIMIT m user 1
-         STOCK.SET asleep 5
-         STOCK.RESERVE m o1 1 FOR user guest => [OK, *]
-         STOCK.RESERVE asleep o1 1 => [OK, *]
-         STOCK.SUSPEND asleep
-         STOCK.SET done 5
-         STOCK.RESERVE done paid 1 => [OK, *]
-         STOCK.CONFIRM done paid => [OK, *]
-         STOCK.RESERVE done o2 1 => [OK, *]
-         STOCK.RESERVE done o3 1 REPLACES o2 => [OK, *]",
-    );
-    let pools = ["m", "l", "asleep", "done"];
-    let mut events = Events::listen(&server, "KEA");
-    let mut watcher = server.client();
-    for (line, answer) in [
-        ("STOCK.RESERVE l o2 1 REPLACES o1", "[SOLDOUT, l, 0]"),
-        ("STOCK.MRESERVE o2 2 m l QTY 0 1 REPLACES o1", "[SOLDOUT, l, 0]"),
-        ("STOCK.MRESERVE o2 2 m l QTY 1 1 REPLACES o1 FOR user u", "[SOLDOUT, l, 0]"),
-        ("STOCK.RESERVE m o2 2 REPLACES o1 FOR user u", "[SOLDOUT, m, 1]"),
-        ("STOCK.RESERVE m o2 1 REPLACES o1", "-NODIM *"),
-        ("STOCK.RESERVE asleep o2 1 REPLACES o1", "[SUSPENDED, asleep]"),
-        ("STOCK.RESERVE done o4 1 REPLACES paid", "[CONFIRMED, done]"),
-        ("STOCK.RESERVE done o3 1 REPLACES o2", "[EXISTS, done, reserved, 1, 0, *]"),
-        ("STOCK.RESERVE done o3 2 REPLACES o2", "-CONFLICT *"),
-        ("STOCK.RESERVE done o2 1 REPLACES o3", "[CLOSED, done, released]"),
-        ("STOCK.RESERVE none o2 1 REPLACES o1", "[NOPOOL, none]"),
-        ("STOCK.RESERVE m o2 1 PXAT 5 REPLACES o1 FOR user u", "-ERR invalid expire time*"),
-        ("STOCK.RESERVE m o1 1 REPLACES o1", "-ERR order cannot replace itself"),
-        ("STOCK.MRESERVE o1 1 m QTY 1 REPLACES o1", "-ERR order cannot replace itself"),
-        ("STOCK.RESERVE m o2 1 REPLACES", "-ERR syntax error"),
-        ("STOCK.RESERVE m o2 1 REPLACES o1 REPLACES o1", "-ERR syntax error"),
-        ("STOCK.MRESERVE o2 1 m QTY 0", "-ERR quantity is out of range*"),
-        ("STOCK.MRESERVE o2 1 m QTY 0 REPLACES o1", "-ERR quantity is out of range*"),
-    ] {
-        events.take(&server);
-        let before = (digests(&mut c, &pools), server.aof_bytes(), server.offset());
-        let survived = watcher.watch_survives(&pools.join(" "), || {
-            c.expect(line, answer);
-        });
-        assert!(survived, "{line} disturbed a WATCH");
-        assert_eq!((digests(&mut c, &pools), server.aof_bytes(), server.offset()), before, "{line} left a trace");
-        assert_eq!(events.take(&server), [""; 0], "{line} was announced");
-    }
-    // A login with a basket that the user may not have beside what is held: the guest keeps the
-    // basket.
-    c.script(
-        "STOCK.SET m 2
-         STOCK.RESERVE m mine 1 FOR user u => [OK, *]
-         STOCK.RESERVE m o2 1 REPLACES o1 FOR user u => [LIMITED, m, user/life/units, [u], 1, 1, 0]
-         STOCK.ORDER m o1 => [state, reserved, *]
-         STOCK.RELEASE m mine => [OK, *]
-         STOCK.RESERVE m o2 1 REPLACES o1 FOR user u => [OK, 1, 1, *]
-         STOCK.USAGE m FOR user guest => [[limit, user/life/units, used, 0, *]]
-         STOCK.USAGE m FOR user u => [[limit, user/life/units, used, 1, *]]",
-    );
+    kept(&mut server, &replica, &["mon", "tue", "wed", "feed"]);
 }
 
 /// Two checkouts of one basket that log in at the same moment: one takes its place, the other is a
@@ -218,8 +133,6 @@ fn a_hold_that_is_due_is_replaced() {
     assert_eq!(c.digest("k"), held);
 }
 
-const CART: [&str; 2] = ["{c}tea", "{c}cup"];
-
 /// Part of a cart goes its own way: one step, in the log, on a replica and in the stream.
 #[test]
 fn a_cart_is_split_and_paid_in_parts() {
@@ -243,12 +156,11 @@ fn a_cart_is_split_and_paid_in_parts() {
         ["stock.amend {c}tea", "stock.reserve {c}tea", "stock.amend {c}cup", "stock.reserve {c}cup"]
     );
     assert_eq!(
-        entries(&mut c, "{c}feed"),
+        told(&mut c, "{c}feed", &SHOWN),
         ["amended {c}tea o 3 -", "reserved {c}tea p 1 -", "amended {c}cup o 2 -", "reserved {c}cup p 1 -"]
     );
-    let range = c.call(&["XRANGE", "{c}feed", "-", "+"]);
-    let sent = range.items()[3].items()[1].items().iter().map(Value::text).any(|field| field == "{\"user\":\"u\"}");
-    assert!(sent, "the attributes that are counted stand in the entry: {range}");
+    // The attributes that are counted stand in the entry.
+    assert_eq!(told(&mut c, "{c}feed", &["for"])[3], "{\"user\":\"u\"}");
     c.script(
         "STOCK.MSPLIT o p 2 {c}tea {c}cup QTY 1 1 => [EXISTS, {c}tea, reserved, 1, 0, *]
          STOCK.SPLIT {c}cup o q 1 => [LIMITED, {c}cup, user/life/orders, [u], 2, 2, 0]
@@ -262,16 +174,6 @@ fn a_cart_is_split_and_paid_in_parts() {
          STOCK.RESERVE {c}cup p 1 FOR user u => -CONFLICT attributes *
          STOCK.MCONFIRM p 2 {c}tea {c}cup => [OK]",
     );
-    for pool in CART {
-        c.verify(pool);
-    }
-    let keys = ["{c}tea", "{c}cup", "{c}feed"];
-    let held = digests(&mut c, &keys);
-    replica.catch_up(&server);
-    let mut r = replica.client();
-    assert_eq!(digests(&mut r, &keys), held, "on the replica");
-    assert_eq!(stock_info(&mut r, "divergences"), 0);
     assert_eq!(stock_info(&mut c, "replies_split"), 1);
-    server.restart("NOSAVE");
-    assert_eq!(digests(&mut server.client(), &keys), held, "from the log");
+    kept(&mut server, &replica, &["{c}tea", "{c}cup", "{c}feed"]);
 }

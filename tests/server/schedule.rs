@@ -16,8 +16,7 @@ fn scheduled(c: &mut Client, from: Option<i64>, until: Option<i64>) -> (i64, i64
 
 /// The types of the entries in the stream of the server, in order.
 fn types(c: &mut Client) -> Vec<String> {
-    let entries = c.say("XRANGE feed - +");
-    entries.items().iter().map(|entry| entry.items()[1].items()[1].to_string()).collect()
+    testkit::entry::told(c, "feed", &["type"])
 }
 
 #[test]

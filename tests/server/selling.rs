@@ -109,35 +109,6 @@ fn binary_names() {
     c.verify(key);
 }
 
-#[test]
-fn missing_pools_are_named() {
-    let server = Server::start();
-    server.client().script(
-        "STOCK.RESERVE no o 1 => [NOPOOL, no]
-         STOCK.CONFIRM no o => [NOPOOL, no]
-         STOCK.CONFIRM no o QTY 1 LATE SINCE 1 => [NOPOOL, no]
-         STOCK.RELEASE no o => [NOPOOL, no]
-         STOCK.AMEND no o 1 => [NOPOOL, no]
-         STOCK.EXTEND no o EX 1 => [NOPOOL, no]
-         STOCK.RETURN no o => [NOPOOL, no]
-         STOCK.RETURN no o QTY 1 TOKEN t LATE => [NOPOOL, no]
-         EXISTS no => 0",
-    );
-}
-
-/// Syntax and bounds are judged before the key is opened. What comes behind that is in
-/// `tests/model`.
-#[test]
-fn a_wrong_quantity_is_found_before_a_wrong_type() {
-    let server = Server::start();
-    let mut c = server.client();
-    c.script(
-        "SET text v
-         STOCK.RESERVE text o 0 => -ERR *
-         STOCK.RESERVE text o 1 => -WRONGTYPE *",
-    );
-}
-
 /// The parameter holds from the next call on.
 #[test]
 fn the_bound_on_orders() {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use testkit::entry::told;
 use testkit::{now_ms, pass, stock_info, Client, Server};
+
+use super::history::kept;
 
 /// One entry as text: `type=reserved seq=2 …`, without what differs from run to run.
 fn entries(c: &mut Client, stream: &str) -> Vec<String> {
@@ -115,7 +118,7 @@ fn one_entry_for_each_change(story: &str, first_changes: &str) {
 /// The same on a replica and from the log.
 #[test]
 fn notes_and_what_a_policy_changes() {
-    let primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "{k}ev"]);
+    let mut primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "{k}ev"]);
     let replica = Server::replica_of(&primary, &[]);
     let mut c = primary.client();
     c.pause_background();
@@ -143,12 +146,8 @@ fn notes_and_what_a_policy_changes() {
         STOCK.UNLIMIT {k} store NOTE gone
         STOCK.SETPOLICY {k} {}"#,
     );
-    let told: Vec<String> = fields(&mut c, "{k}ev")
-        .iter()
-        .map(|entry| ["type", "changed", "note"].map(|name| entry.get(name).map_or("-", String::as_str)).join(" "))
-        .collect();
     assert_eq!(
-        told,
+        told(&mut c, "{k}ev", &["type", "changed", "note"]),
         [
             "set - opening",
             "reserved - -",
@@ -184,15 +183,8 @@ fn notes_and_what_a_policy_changes() {
     c.expect("STOCK.SETPOLICY {k} {\"events\":\"\"} NOTE quiet", "OK");
     c.expect(&format!("STOCK.SUSPEND {{k}} NOTE {}", "n".repeat(128)), "OK");
     assert!(primary.offset() - before < 300, "{} bytes", primary.offset() - before);
-    let told = whole(&mut c, "{k}ev");
-    let digests = |c: &mut Client| ["{k}", "{k}2", "{k}ev"].map(|key| c.digest(key));
-    let held = digests(&mut c);
-    replica.catch_up(&primary);
-    let mut r = replica.client();
-    assert_eq!((digests(&mut r), whole(&mut r, "{k}ev")), (held.clone(), told.clone()));
-    assert_eq!(stock_info(&mut r, "divergences"), 0);
-    c.expect("DEBUG LOADAOF", "OK");
-    assert_eq!((digests(&mut c), whole(&mut c, "{k}ev")), (held, told));
+    c.resume_background();
+    kept(&mut primary, &replica, &["{k}", "{k}2", "{k}ev"]);
 }
 
 /// The format changes with a policy, from its own entry on; on a replica, from the log and after a
@@ -200,7 +192,7 @@ fn notes_and_what_a_policy_changes() {
 /// read back.
 #[test]
 fn the_format_changes_with_the_policy() {
-    let server = Server::on_port(&["--appendonly", "yes", "--stock.events", "ev"]);
+    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "ev"]);
     let replica = Server::replica_of(&server, &[]);
     let mut c = server.client();
     c.pause_background();
@@ -220,8 +212,10 @@ fn the_format_changes_with_the_policy() {
     let shapes: Vec<usize> =
         c.say("XRANGE ev - +").items().iter().map(|entry| entry.items()[1].items().len()).collect();
     assert_eq!(shapes.iter().map(|len| *len == 2).collect::<Vec<_>>(), [false, false, false, true, true, false, false]);
-    let kinds: Vec<String> = fields(&mut c, "ev").iter().map(|fields| fields["type"].clone()).collect();
-    assert_eq!(kinds, ["set", "reserved", "expired", "policy", "reserved", "policy", "reserved"]);
+    assert_eq!(
+        told(&mut c, "ev", &["type"]),
+        ["set", "reserved", "expired", "policy", "reserved", "policy", "reserved"]
+    );
     let odd = fields(&mut c, "ev").remove(4);
     assert_eq!(odd["order"], r#"{"base64":"/yIK"}"#);
     assert_eq!(odd["for"], r#"{"user":{"base64":"/yIK"}}"#);
@@ -230,17 +224,10 @@ fn the_format_changes_with_the_policy() {
     let before = (whole(&mut c, "ev"), server.aof_bytes());
     c.play(packed);
     assert_eq!((whole(&mut c, "ev"), server.aof_bytes()), before);
-    let (told, digest) = (whole(&mut c, "ev"), c.digest("k"));
-    replica.catch_up(&server);
-    let mut r = replica.client();
-    assert_eq!(
-        (whole(&mut r, "ev"), r.digest("k"), stock_info(&mut r, "divergences")),
-        (told.clone(), digest.clone(), 0)
-    );
-    for line in ["DEBUG LOADAOF", "DEBUG RELOAD"] {
-        c.expect(line, "OK");
-        assert_eq!((whole(&mut c, "ev"), c.digest("k")), (told.clone(), digest.clone()), "{line}");
-    }
+    let digest = c.digest("k");
+    c.resume_background();
+    kept(&mut server, &replica, &["k", "ev"]);
+    let mut c = server.client();
     assert!(c.say("STOCK.POLICY k").text().contains(r#""events_format":"packed""#));
     c.expect("COPY k k2", "1");
     assert_eq!(c.digest("k2"), digest, "a copy keeps the format");
@@ -253,37 +240,6 @@ fn the_format_changes_with_the_policy() {
     c.play(r#"STOCK.SETPOLICY one {"events":"","events_format":"packed"}"#);
     assert_ne!(c.digest("one"), dump);
     c.verify("k");
-}
-
-/// What is refused, and what only looks, tells nothing.
-#[test]
-fn refusals_tell_nothing() {
-    let server = Server::start();
-    let mut c = server.client();
-    c.play(
-        r#"STOCK.SET k 2
-        STOCK.SETPOLICY k {"events":"ev","limits":[{"by":["user"],"max":1}]}
-        STOCK.RESERVE k a 1 FOR user u"#,
-    );
-    let before = whole(&mut c, "ev");
-    for line in [
-        "STOCK.RESERVE k a 1 FOR user u",
-        "STOCK.RESERVE k a 2 FOR user u",
-        "STOCK.RESERVE k b 1 FOR user u",
-        "STOCK.RESERVE k b 5 FOR user v",
-        "STOCK.RESERVE k b 1",
-        "STOCK.CONFIRM k none",
-        "STOCK.CHECK k 1 FOR user u",
-        "STOCK.RECONCILE k 2",
-        "STOCK.RECONCILE k 9 DRYRUN",
-        "STOCK.SWEEP k",
-        "STOCK.SET k 3 NX",
-        "STOCK.RESUME k",
-        "STOCK.MRESERVE cart 2 k none QTY 1 1 FOR user w",
-    ] {
-        c.say(line);
-        assert_eq!(whole(&mut c, "ev"), before, "{line}");
-    }
 }
 
 /// Due holds are told of one by one, then what the call did; a call that is then refused has told
@@ -457,9 +413,7 @@ fn who_tells_where() {
     for key in ["own", "silent", "plain"] {
         c.expect(&format!("STOCK.RESERVE {key} o 1"), "[OK, *]");
     }
-    let pools = |c: &mut Client, stream: &str| {
-        fields(c, stream).into_iter().map(|entry| format!("{} {}", entry["pool"], entry["type"])).collect::<Vec<_>>()
-    };
+    let pools = |c: &mut Client, stream: &str| told(c, stream, &["pool", "type"]);
     assert_eq!(pools(&mut c, "mine"), ["own policy", "own reserved"]);
     assert_eq!(pools(&mut c, "all"), ["own set", "silent set", "plain set", "plain reserved"]);
     // A copy tells nobody where its original did; a renamed pool tells under its new name.
@@ -602,8 +556,10 @@ fn transactions_and_scripts_tell_in_order() {
         "1",
         "k",
     ]);
-    let told: Vec<String> = fields(&mut c, "ev").iter().map(|e| format!("{} {}", e["seq"], e["type"])).collect();
-    assert_eq!(told, ["2 policy", "3 reserved", "4 confirmed", "5 reserved", "6 reserved", "7 released"]);
+    assert_eq!(
+        told(&mut c, "ev", &["seq", "type"]),
+        ["2 policy", "3 reserved", "4 confirmed", "5 reserved", "6 reserved", "7 released"]
+    );
     // What carries any bytes is JSON all the same.
     c.call(&[&b"STOCK.RESERVE"[..], b"k", b"\xff\r\n", b"1", b"FOR", b"user", b"\xfe\"", b"region", b"a\"b\\"]);
     let last = fields(&mut c, "ev").pop().expect("an entry");

@@ -3,12 +3,12 @@
 
 use std::sync::Barrier;
 
-use testkit::{stock_info, Events, Server, Value};
+use testkit::{entry, Events, Server};
 
-use super::carts::{cut_inside, digests};
+use super::carts::cut_inside;
+use super::history::kept;
 
 const POOLS: [&str; 2] = ["{t}from", "{t}to"];
-const KEYS: [&str; 3] = ["{t}from", "{t}to", "{t}feed"];
 const MOVE: &str = "STOCK.TRANSFER {t}from {t}to 10 TOKEN m1";
 
 #[test]
@@ -27,19 +27,9 @@ fn both_pools_tell_of_it_and_replicas_have_it() {
     c.expect(MOVE, "[OK, 0, 0, 10, 10]");
     let told = ["stock.transfer {t}from", "stock.soldout {t}from", "stock.transfer {t}to", "stock.restock {t}to"];
     assert_eq!(events.take(&server), told);
-    let range = c.say("XRANGE {t}feed - +");
-    let about: Vec<String> = range
-        .items()
-        .iter()
-        .map(|entry| {
-            let fields: Vec<String> = entry.items()[1].items().iter().map(Value::text).collect();
-            let shown = ["type", "pool", "seq", "qty", "on_hand", "out", "token", "peer", "edge"];
-            let at = |name: &str| fields.iter().step_by(2).position(|field| field == name).expect("the field");
-            shown.map(|name| fields[2 * at(name) + 1].clone()).join(" ")
-        })
-        .collect();
+    let shown = ["type", "pool", "seq", "qty", "on_hand", "out", "token", "peer", "edge"];
     assert_eq!(
-        about,
+        entry::told(&mut c, "{t}feed", &shown),
         ["transferred {t}from 2 -10 0 10 m1 {t}to soldout", "transferred {t}to 2 10 10 -10 m1 {t}from restocked"]
     );
     c.script(&format!(
@@ -50,20 +40,9 @@ fn both_pools_tell_of_it_and_replicas_have_it() {
          STOCK.TRANSFER {{t}}other {{t}}to 1 TOKEN m2 => [NOPOOL, {{t}}other]
          STOCK.TRANSFER {{t}}to {{t}}feed 1 TOKEN m2 => -WRONGTYPE *"
     ));
-    let held = digests(&mut c, &KEYS);
-    replica.catch_up(&server);
-    let mut r = replica.client();
-    assert_eq!(digests(&mut r, &KEYS), held, "on the replica");
-    assert_eq!(stock_info(&mut r, "divergences"), 0);
-    r.expect(MOVE, "-READONLY *");
-    for line in ["DEBUG LOADAOF", "DEBUG RELOAD"] {
-        c.expect(line, "OK");
-        assert_eq!(digests(&mut c, &KEYS), held, "{line}");
-        c.expect(MOVE, "[EXISTS, {t}from, transferred, 10, 0, 0]");
-    }
-    POOLS.iter().for_each(|pool| c.verify(pool));
-    server.restart("NOSAVE");
-    assert_eq!(digests(&mut server.client(), &KEYS), held, "from the log");
+    kept(&mut server, &replica, &["{t}from", "{t}to", "{t}feed"]);
+    replica.client().expect(MOVE, "-READONLY *");
+    server.client().expect(MOVE, "[EXISTS, {t}from, transferred, 10, 0, 0]");
 }
 
 /// One of the pools was deleted and made anew: the other one still knows that the units went.
@@ -102,26 +81,6 @@ fn a_log_cut_inside_a_transfer() {
     );
     let tail = cut_inside(&mut server, MOVE, &POOLS);
     assert!(tail.contains("STOCK.MEFFECT"), "{tail:?}");
-}
-
-/// A caller needs both keys.
-#[test]
-fn a_user_needs_rights_on_both_pools() {
-    let server = Server::start();
-    let mut c = server.client();
-    c.script(
-        "STOCK.SET a 10
-         STOCK.SET b 0
-         ACL SETUSER half on >x ~a %R~b +stock.transfer
-         ACL SETUSER both on >x ~a ~b +stock.transfer",
-    );
-    let mut half = server.client();
-    half.expect("AUTH half x", "OK");
-    half.expect("STOCK.TRANSFER a b 1 TOKEN t", "-NOPERM *");
-    half.expect("STOCK.TRANSFER b a 1 TOKEN t", "-NOPERM *");
-    let mut both = server.client();
-    both.expect("AUTH both x", "OK");
-    both.expect("STOCK.TRANSFER a b 1 TOKEN t", "[OK, 9, 9, 1, 1]");
 }
 
 /// Back and forth through eight connections, each call made twice: no unit is made or lost.

@@ -19,8 +19,10 @@ use crate::failure::Failure;
 use crate::projection::{Incident, Position, StockRow};
 use crate::redis_client::RedisClient;
 
-/// Rows that one transaction covers.
+/// Rows that one transaction covers. The first one covers few, so that Redis has soon something to
+/// do, and each one after it twice as many.
 const PAGE: i64 = 8192;
+const FIRST_PAGE: i64 = 1024;
 /// Pages in hand: one is in the database and one in Redis, and one is between them.
 const WORKERS: usize = 3;
 
@@ -151,11 +153,12 @@ impl Work {
     /// Reads the table from its beginning to its end.
     async fn read_pages(self: Arc<Work>, sender: mpsc::Sender<Page>) -> Result<Preloaded> {
         let mut after: Option<String> = None;
-        let mut read = Preloaded::default();
+        let (mut read, mut size) = (Preloaded::default(), FIRST_PAGE);
         loop {
             let mut tx = self.db.begin().await?;
-            let page = self.db.stock_rows_after(&mut tx, after.as_deref(), PAGE).await?;
+            let page = self.db.stock_rows_after(&mut tx, after.as_deref(), size).await?;
             tx.commit().await?;
+            size = (size * 2).min(PAGE);
             let Some((last, _)) = page.last() else { return Ok(read) };
             after = Some(last.clone());
             let mut rows = Vec::with_capacity(page.len());

@@ -178,6 +178,15 @@ where
 }
 
 impl Connection {
+    /// Which SQL it speaks.
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Connection::Sqlite(_) => Dialect::Sqlite,
+            Connection::Postgres(_) => Dialect::Postgres,
+            Connection::Mysql(_) => Dialect::Mysql,
+        }
+    }
+
     /// Closes it.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 //! The database with what is configured about it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
 use super::connection::Pool;
 use super::faults::is_refused_login;
+use super::lender::Lender;
 use super::query::{query, Row};
 use super::table_shape::Shape;
 use super::transaction::Tx;
@@ -20,9 +20,7 @@ const LONGEST_LOCK_WAIT_S: u64 = 10;
 
 /// The database with what is configured about it.
 pub struct Db {
-    pub(super) pool: Pool,
-    /// Counts how often all connections were given up: one of an earlier number is closed.
-    generation: Arc<AtomicU64>,
+    lender: Arc<Lender>,
     /// For connections beside the pool.
     url: String,
     /// What each of them begins with, and what each transaction begins with.
@@ -84,10 +82,9 @@ impl Db {
             negative: named.negative,
             unit: named.unit.clone(),
         };
-        let (begin, generation, shape) = (dialect.begin(lock_seconds), Arc::default(), Shape::plain(dialect));
+        let (begin, shape) = (dialect.begin(lock_seconds), Shape::plain(dialect));
         Ok(Db {
-            pool,
-            generation,
+            lender: Arc::new(Lender::new(pool)),
             url,
             session,
             begin,
@@ -134,33 +131,29 @@ impl Db {
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Tx> {
-        Tx::begin(&self.pool, &self.begin, &self.generation).await
+        Tx::begin(&self.lender, &self.begin).await
     }
 
     /// Gives all connections up, so that the next ones reach whoever serves now: behind a proxy or
     /// a moving address that is another server.
     pub async fn give_up_connections(&self) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
-        while let Some(connection) = self.pool.try_acquire() {
-            // It is not needed any more, whatever closing it says.
-            let _ = connection.close().await;
-        }
+        self.lender.give_up().await;
     }
 
     /// A connection beside the pool, on which nothing has happened yet: it sees what others have
     /// committed, and no more.
     pub(super) async fn witness(&self) -> Result<Tx> {
         let pool = Pool::open(&self.url, 1, &self.session).await.context("a connection of the database")?;
-        Tx::begin(&pool, &self.begin, &self.generation).await
+        Tx::begin(&Arc::new(Lender::new(pool)), &self.begin).await
     }
 
     /// A statement of its own, without values.
     pub(super) async fn send(&self, sql: &str) -> sqlx::Result<Vec<Row>> {
-        query(sql).fetch_all(&mut self.pool.acquire().await?).await
+        query(sql).fetch_all(&mut self.lender.lend().await?.connection).await
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.lender.close().await;
     }
 }

@@ -3,6 +3,8 @@
 //! that prepared statements are used again; where a row may stand there twice without harm, the
 //! last one fills a statement up.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 
 use super::database::Db;
@@ -43,10 +45,19 @@ impl Db {
             Existing::Fail => sliced(rows).map(|some| (some, some.len())).collect(),
             Existing::Keep(_) | Existing::Replace(_) => filled(rows).collect(),
         };
-        for (some, placeholders) in portions {
-            let sql = self.dialect.insert_rows(table, columns, *existing, placeholders);
-            let values: Vec<Value<'q>> = repeated(some, placeholders).flat_map(&values).collect();
-            query(&sql).bind_all(values).execute(tx).await?;
+        let (mut portions, mut texts) = (portions.into_iter(), HashMap::new());
+        let mut encode = || {
+            let (some, placeholders) = portions.next()?;
+            let text = || self.dialect.insert_rows(table, columns, *existing, placeholders);
+            let sql = texts.entry(placeholders).or_insert_with(text);
+            Some(query(sql).bind_all(repeated(some, placeholders).flat_map(&values)).encoded(self.dialect))
+        };
+        // While the database has one in hand, the next one is made.
+        let mut next = encode();
+        while let Some(statement) = next {
+            let (done, following) = tokio::join!(statement?.execute(tx), async { encode() });
+            done?;
+            next = following;
         }
         Ok(())
     }

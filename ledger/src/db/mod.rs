@@ -8,6 +8,7 @@ mod database;
 mod faults;
 mod feed;
 mod incidents;
+mod lender;
 mod many;
 mod migrate;
 mod outbox;

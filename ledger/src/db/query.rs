@@ -16,6 +16,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Encode, Row as _, Type};
 
 use super::connection::Connection;
+use crate::dialect::Dialect;
 
 /// A value of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,31 +105,40 @@ pub fn query(sql: &str) -> Query<'_> {
     Query { sql, values: Vec::new() }
 }
 
+/// A statement with its values in the form of one driver.
+pub(super) struct Encoded {
+    sql: String,
+    values: Values,
+}
+
+/// Values, as a driver sends them.
+enum Values {
+    /// There are none: the statement goes as plain text.
+    None,
+    Sqlite(SqliteArguments),
+    Postgres(PgArguments),
+    Mysql(MySqlArguments),
+}
+
 /// Sends a statement by one method of the drivers.
 macro_rules! send {
     ($query:expr, $connection:expr, $method:ident) => {{
-        let Query { sql, values } = $query;
-        let plain = values.is_empty();
-        match $connection {
-            Connection::Sqlite(c) if plain => {
-                Answer::Sqlite(sqlx::raw_sql(AssertSqlSafe(sql)).$method(&mut **c).await?)
+        let Encoded { sql, values } = $query;
+        let sql = AssertSqlSafe(sql);
+        match ($connection, values) {
+            (Connection::Sqlite(c), Values::None) => Answer::Sqlite(sqlx::raw_sql(sql).$method(&mut **c).await?),
+            (Connection::Postgres(c), Values::None) => Answer::Postgres(sqlx::raw_sql(sql).$method(&mut **c).await?),
+            (Connection::Mysql(c), Values::None) => Answer::Mysql(sqlx::raw_sql(sql).$method(&mut **c).await?),
+            (Connection::Sqlite(c), Values::Sqlite(values)) => {
+                Answer::Sqlite(sqlx::query_with(sql, values).$method(&mut **c).await?)
             }
-            Connection::Postgres(c) if plain => {
-                Answer::Postgres(sqlx::raw_sql(AssertSqlSafe(sql)).$method(&mut **c).await?)
+            (Connection::Postgres(c), Values::Postgres(values)) => {
+                Answer::Postgres(sqlx::query_with(sql, values).persistent(false).$method(&mut **c).await?)
             }
-            Connection::Mysql(c) if plain => Answer::Mysql(sqlx::raw_sql(AssertSqlSafe(sql)).$method(&mut **c).await?),
-            Connection::Sqlite(c) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), scalars::<SqliteArguments>(&values)?);
-                Answer::Sqlite(query.$method(&mut **c).await?)
+            (Connection::Mysql(c), Values::Mysql(values)) => {
+                Answer::Mysql(sqlx::query_with(sql, values).$method(&mut **c).await?)
             }
-            Connection::Postgres(c) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), with_arrays(&values)?);
-                Answer::Postgres(query.persistent(false).$method(&mut **c).await?)
-            }
-            Connection::Mysql(c) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), scalars::<MySqlArguments>(&values)?);
-                Answer::Mysql(query.$method(&mut **c).await?)
-            }
+            _ => return Err(sqlx::Error::Encode("the values of another driver".into())),
         }
     }};
 }
@@ -148,9 +158,23 @@ impl<'q> Query<'q> {
     }
 
     /// The next values.
-    pub fn bind_all(mut self, values: impl IntoIterator<Item = Value<'q>>) -> Query<'q> {
-        self.values.extend(values);
+    pub fn bind_all<'v: 'q>(mut self, values: impl IntoIterator<Item = Value<'v>>) -> Query<'q> {
+        let values = values.into_iter();
+        self.values.reserve(values.size_hint().0);
+        values.for_each(|value| self.values.push(value));
         self
+    }
+
+    /// Brings the values into the form in which a database takes them.
+    pub(super) fn encoded(self, dialect: Dialect) -> sqlx::Result<Encoded> {
+        let Query { sql, values } = self;
+        let values = match dialect {
+            _ if values.is_empty() => Values::None,
+            Dialect::Sqlite => Values::Sqlite(scalars(&values)?),
+            Dialect::Postgres => Values::Postgres(with_arrays(&values)?),
+            Dialect::Mysql => Values::Mysql(scalars(&values)?),
+        };
+        Ok(Encoded { sql: sql.to_string(), values })
     }
 
     /// Runs it. Answers how many rows it wrote.
@@ -159,11 +183,7 @@ impl<'q> Query<'q> {
     /// `sqlx::Error::Database`: the database refuses the statement. `Io`, `Protocol` and `Tls`: the
     /// connection is lost.
     pub async fn execute(self, connection: &mut Connection) -> sqlx::Result<u64> {
-        Ok(match send!(self, connection, execute) {
-            Answer::Sqlite(done) => done.rows_affected(),
-            Answer::Postgres(done) => done.rows_affected(),
-            Answer::Mysql(done) => done.rows_affected(),
-        })
+        self.encoded(connection.dialect())?.execute(connection).await
     }
 
     /// All rows.
@@ -171,7 +191,8 @@ impl<'q> Query<'q> {
     /// # Errors
     /// As [`Query::execute`].
     pub async fn fetch_all(self, connection: &mut Connection) -> sqlx::Result<Vec<Row>> {
-        Ok(match send!(self, connection, fetch_all) {
+        let encoded = self.encoded(connection.dialect())?;
+        Ok(match send!(encoded, connection, fetch_all) {
             Answer::Sqlite(rows) => rows.into_iter().map(Row::Sqlite).collect(),
             Answer::Postgres(rows) => rows.into_iter().map(Row::Postgres).collect(),
             Answer::Mysql(rows) => rows.into_iter().map(Row::Mysql).collect(),
@@ -193,6 +214,17 @@ impl<'q> Query<'q> {
     /// `sqlx::Error::RowNotFound`: there is none. Else as [`Query::execute`].
     pub async fn fetch_one(self, connection: &mut Connection) -> sqlx::Result<Row> {
         self.fetch_optional(connection).await?.ok_or(sqlx::Error::RowNotFound)
+    }
+}
+
+impl Encoded {
+    /// Runs it. Answers how many rows it wrote.
+    pub async fn execute(self, connection: &mut Connection) -> sqlx::Result<u64> {
+        Ok(match send!(self, connection, execute) {
+            Answer::Sqlite(done) => done.rows_affected(),
+            Answer::Postgres(done) => done.rows_affected(),
+            Answer::Mysql(done) => done.rows_affected(),
+        })
     }
 }
 

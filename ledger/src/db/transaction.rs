@@ -7,41 +7,50 @@
 //! are, and the server alone knows the state.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{Connection, Pool};
+use super::connection::Connection;
+use super::lender::{Lender, Lent};
 use super::query::query;
 use anyhow::{Context, Result};
+use tokio::time::timeout;
 
 /// A ROLLBACK that takes longer ends with the connection.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
+/// So does a BEGIN on a connection that may be dead: a server that has vanished does not say so.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A transaction. Dropped without a commit, it is rolled back.
 pub struct Tx {
     /// Empty once the transaction has ended.
-    connection: Option<Connection>,
-    /// How often all connections had been given up when it began, and by now.
-    began_in: u64,
-    generation: Arc<AtomicU64>,
+    lent: Option<Lent>,
+    lender: Arc<Lender>,
 }
 
 impl Tx {
-    /// Begins a transaction on a connection of the pool.
+    /// Begins a transaction.
     ///
     /// # Errors
     /// That of sqlx, under `a transaction of the database`: no connection can be had, or BEGIN
     /// fails; that connection is closed.
-    pub(super) async fn begin(pool: &Pool, begin: &str, generation: &Arc<AtomicU64>) -> Result<Tx> {
+    pub(super) async fn begin(lender: &Arc<Lender>, begin: &str) -> Result<Tx> {
         const WHAT: &str = "a transaction of the database";
-        let mut connection = pool.acquire().await.context(WHAT)?;
-        if let Err(error) = query(begin).execute(&mut connection).await {
-            connection.close_on_drop();
-            return Err(error).context(WHAT);
+        loop {
+            let mut lent = lender.lend().await.context(WHAT)?;
+            if lent.is_untested {
+                let begun = timeout(BEGIN_TIMEOUT, query(begin).execute(&mut lent.connection)).await;
+                if !matches!(begun, Ok(Ok(_))) {
+                    // It died while nobody used it: the pool has others, or says why not.
+                    lent.connection.close_on_drop();
+                    continue;
+                }
+            } else if let Err(error) = query(begin).execute(&mut lent.connection).await {
+                lent.connection.close_on_drop();
+                return Err(error).context(WHAT);
+            }
+            return Ok(Tx { lent: Some(lent), lender: lender.clone() });
         }
-        let began_in = generation.load(Ordering::Relaxed);
-        Ok(Tx { connection: Some(connection), began_in, generation: generation.clone() })
     }
 
     /// Commits. After an error nobody knows whether the transaction is in the database: ask it on
@@ -51,11 +60,12 @@ impl Tx {
     /// That of sqlx, under `COMMIT of the database`: it fails, or gets no answer; the connection is
     /// closed.
     pub async fn commit(mut self) -> Result<()> {
-        let Some(mut connection) = self.connection.take() else { return Ok(()) };
-        if let Err(error) = query("COMMIT").execute(&mut connection).await {
-            connection.close_on_drop();
+        let Some(mut lent) = self.lent.take() else { return Ok(()) };
+        if let Err(error) = query("COMMIT").execute(&mut lent.connection).await {
+            lent.connection.close_on_drop();
             return Err(error).context("COMMIT of the database");
         }
+        self.lender.give_back(lent);
         Ok(())
     }
 }
@@ -65,27 +75,27 @@ impl Deref for Tx {
 
     #[allow(clippy::expect_used, reason = "only `commit` and `drop` take the connection, and both own the value")]
     fn deref(&self) -> &Connection {
-        self.connection.as_ref().expect("an open transaction")
+        &self.lent.as_ref().expect("an open transaction").connection
     }
 }
 
 impl DerefMut for Tx {
     #[allow(clippy::expect_used, reason = "see `deref`")]
     fn deref_mut(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("an open transaction")
+        &mut self.lent.as_mut().expect("an open transaction").connection
     }
 }
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut lent) = self.lent.take() else { return };
         // Whoever waits for a connection of the pool waits for this one, too.
-        let (began_in, generation) = (self.began_in, self.generation.clone());
+        let lender = self.lender.clone();
         tokio::spawn(async move {
-            let ended = tokio::time::timeout(ROLLBACK_TIMEOUT, query("ROLLBACK").execute(&mut connection)).await;
+            let ended = timeout(ROLLBACK_TIMEOUT, query("ROLLBACK").execute(&mut lent.connection)).await;
             // SQLite answers so when it has rolled back by itself.
-            if !matches!(ended, Ok(Ok(_))) || began_in != generation.load(Ordering::Relaxed) {
-                connection.close_on_drop();
+            if !matches!(ended, Ok(Ok(_))) || !lender.is_current(&lent) {
+                lent.connection.close_on_drop();
             }
         });
     }

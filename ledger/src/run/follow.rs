@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::apply::{apply, Applied, Feed, OrderIsKnown};
 use super::batch::Batch;
 use super::metrics;
+use super::prefetcher::LEAST_READS;
 use super::session::{Session, CHECK_EVERY};
 use super::set_aside::{broken, RowsNotWritten, SetAside};
 use crate::config::Config;
@@ -75,7 +76,17 @@ enum Written {
 impl Follower {
     /// A follower of `stream`.
     pub fn new(config: Arc<Config>, db: Arc<Db>, stream: String, once: bool, stop: watch::Receiver<bool>) -> Follower {
-        Follower { config, db, stream, once, stop, failing: None, set_aside: SetAside::default(), reads: 1, careful: 0 }
+        Follower {
+            config,
+            db,
+            stream,
+            once,
+            stop,
+            failing: None,
+            set_aside: SetAside::default(),
+            reads: LEAST_READS,
+            careful: 0,
+        }
     }
 
     fn stopping(&self) -> bool {

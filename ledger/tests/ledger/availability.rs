@@ -31,6 +31,42 @@ fn refuses_for_now(shop: &Shop, arguments: &[&str], code: &str) {
     assert_eq!(on_hand(shop), 10);
 }
 
+/// An administrator, a firewall or a server's patience ends connections that nobody uses: the next
+/// transaction is on another one, as if nothing had been.
+#[test]
+fn connections_that_end_while_nobody_uses_them() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let mut shop = Shop::new(Database::fresh(kind));
+        shop.configure(POOLS, "");
+        open(&shop, 1, 10);
+        let mut run = shop.follow(&[]);
+        sell(&shop, "o1");
+        wait_until("the first sale is there", || on_hand(&shop) == 7);
+        let find = match kind {
+            Kind::Postgres => {
+                "SELECT CAST(COUNT(pg_terminate_backend(pid)) AS TEXT) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND application_name = 'stock-ledger' AND pid <> pg_backend_pid()"
+            }
+            _ => {
+                "SELECT CAST(id AS CHAR) FROM information_schema.processlist \
+                 WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+            }
+        };
+        let found = shop.database.rows(find);
+        if kind == Kind::MariaDb {
+            for row in &found {
+                shop.database.execute(&format!("KILL {}", row[0]));
+            }
+        }
+        assert!(found.iter().any(|row| row[0] != "0"), "{found:?}");
+        sell(&shop, "o2");
+        wait_until("the second sale is there", || on_hand(&shop) == 4);
+        assert!(!shop.run_log().contains("a transaction of the database"), "{}", shop.run_log());
+        signal(run.id(), "TERM");
+        assert!(run.wait().expect("an end").success());
+    }
+}
+
 /// A standby, or a primary that steps down, and then another server behind the same address: only a
 /// new connection reaches it. A setting of the database, which only new connections see, stands for
 /// it.

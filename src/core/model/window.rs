@@ -238,9 +238,10 @@ mod tests {
     #[test]
     fn months_follow_each_other_for_eight_centuries() {
         // Every month but one in February has a known length; a walk meets each first day once.
+        const YEARS: i64 = if cfg!(miri) { 40 } else { 800 };
         let mut day = -146_097;
         let mut months = 0;
-        while day < 146_097 {
+        while months < YEARS * 12 {
             let (first, next) = month_around(day);
             assert_eq!(first, day);
             assert!((28..=31).contains(&(next - first)));
@@ -248,6 +249,6 @@ mod tests {
             day = next;
             months += 1;
         }
-        assert_eq!(months, 800 * 12);
+        assert!(cfg!(miri) || day == 146_097, "{day}");
     }
 }

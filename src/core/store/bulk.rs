@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_index_is_as_if_it_had_grown() {
-        for count in [0, 1, 2, 8, 300, 409, 410, 5_000, 200_000] {
+        for count in [0, 1, 2, 8, 300, 409, 410, 5_000, if cfg!(miri) { 600 } else { 200_000 }] {
             let mut bulk = Bulk::default();
             let mut grown = Index::default();
             for n in 0..count {
@@ -79,12 +79,13 @@ mod tests {
 
     #[test]
     fn equal_hashes_are_no_equal_keys() {
+        let all = 0..if cfg!(miri) { 100 } else { 3_000 };
         for equal in [0, 7 << 32, u64::MAX] {
             let mut bulk = Bulk::default();
-            (0..3_000).for_each(|n| bulk.add(equal, n));
+            all.clone().for_each(|n| bulk.add(equal, n));
             let index = bulk.build(|n| n).unwrap();
             index.check_invariants();
-            assert!((0..3_000).all(|n| index.find(equal, |r| r == n) == Some(n)));
+            assert!(all.clone().all(|n| index.find(equal, |r| r == n) == Some(n)));
         }
         let mut bulk = Bulk::default();
         [(7 << 32, 1), (9 << 32, 2), (7 << 32, 3), (7 << 32, 4)].into_iter().for_each(|(h, n)| bulk.add(h, n));

@@ -327,6 +327,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "rows of whole chunks take miri minutes")]
     fn numbers_are_stable_and_memory_comes_back() {
         let mut rows = Rows::default();
         let len = |n: u32| 20 + n as usize % 50;
@@ -369,6 +370,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "memory is measured with a million rows")]
     fn a_row_costs_its_bytes() {
         let mut rows = Rows::default();
         (0..1_000_000).for_each(|n| _ = add(&mut rows, 62, n));

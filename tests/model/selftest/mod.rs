@@ -15,6 +15,7 @@ mod late;
 mod limits;
 mod orders;
 mod policies;
+mod reading;
 mod replace;
 mod schedule;
 mod shifts;

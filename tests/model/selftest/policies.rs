@@ -124,3 +124,35 @@ fn a_patch_changes_what_it_names() {
     shop.says("SETPOLICY none {} MERGE", "NOPOOL none");
     shop.says("SETPOLICY none 1 MERGE", "-ERR");
 }
+
+/// What is kept back is not sold; below zero, so much more is sold than there is.
+#[test]
+fn safety_is_never_sold() {
+    let mut shop = Shop::with_stock(1_000_000, "10");
+    for (call, answer, available, shortfall) in [
+        ("SETPOLICY k {\"safety\":4}", "OK", "6", "0"),
+        ("RESERVE k a 7", "SOLDOUT k 6", "6", "0"),
+        ("RESERVE k a 6", "OK 6 0 1900000", "0", "0"),
+        ("CONFIRM k a", "OK 6 6", "0", "0"),
+        ("SETPOLICY k {\"safety\":9}", "OK", "0", "5"),
+        ("SETPOLICY k {\"safety\":0}", "OK", "4", "0"),
+        ("RESERVE k b 4", "OK 4 0 1900000", "0", "0"),
+        ("SETPOLICY k {\"safety\":-20}", "OK", "20", "0"),
+        ("RESERVE k c 20", "OK 20 0 1900000", "0", "0"),
+    ] {
+        shop.says(call, answer);
+        shop.field("GET k", "available", available);
+        shop.field("GET k", "shortfall", shortfall);
+    }
+}
+
+#[test]
+fn a_hold_keeps_the_deadline_that_a_policy_gave_it() {
+    let mut shop = Shop::with_stock(1_000_000, "10");
+    shop.says("SETPOLICY k {\"hold\":1}", "OK");
+    shop.says("RESERVE k o 1", "OK 1 9 1001000");
+    shop.says("SETPOLICY k {\"hold\":500}", "OK");
+    shop.field("ORDER k o", "deadline_ms", "1001000");
+    shop.now_ms = 1_001_000;
+    shop.says("CONFIRM k o", "EXPIRED k");
+}
