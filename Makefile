@@ -43,6 +43,7 @@ help:
 	@echo "make bench   all measurements, below half an hour a server; writes docs/internals/benchmarks.md and the summary in performance.md."
 	@echo "             SERVERS=\"redis-server path/of/valkey-server\"; ROUNDS=1 CALLS=20000 SCALE=0.05 OUT=dir: a short run;"
 	@echo "             PART=rows, tails, memory, rdb or shards: that part alone, printed (of tails ONLY=grow, rollover or due); IO_THREADS=2: the server's"
+	@echo "             PART=cold: lines that the caches lack in a large pool; PART=against BEFORE=other.so: that build in turns with this one"
 	@echo "make clients  the client libraries; CLIENT=python for one"
 	@echo "make vectors  writes clients/vectors/vectors.json anew, from a real server"
 	@echo "make dist    stripped release builds, a tarball, checksums: target/dist; make dist-again builds it elsewhere, and compares"

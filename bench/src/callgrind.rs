@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
 
@@ -17,6 +19,9 @@ use crate::wire::Calls;
 
 /// Calls before counting begins.
 const WARM: u64 = 480;
+/// Behind them the server's cron is waited for, which runs once a second here: it makes the answers
+/// that are kept.
+const CRON: Duration = Duration::from_millis(1_200);
 
 /// Adds the figures to the lines.
 pub fn add(plan: &Plan<'_>, sizes: &Sizes, comparison: &mut Comparison) -> Result<()> {
@@ -44,10 +49,16 @@ fn dump(server: &Server, scripts: &Scripts, row: &Row, calls: u64) -> Result<Str
     let make = |first, count| Calls::of(first, count, |calls, n| (row.make)(scripts, calls, n));
     load.run(&make(0, WARM), DEPTH, row.reply)?;
     let ready = make(WARM, calls);
-    let dumps = dumps(server)?;
+    sleep(CRON);
     control(server, &["-i", "on"])?;
     load.run(&ready, DEPTH, row.reply)?;
     control(server, &["-i", "off"])?;
+    take_dump(server)
+}
+
+/// Writes what was counted since the last dump, and reads it.
+pub fn take_dump(server: &Server) -> Result<String> {
+    let dumps = dumps(server)?;
     control(server, &["-d"])?;
     fs::read_to_string(server.dir().join(format!("callgrind.{}", dumps + 1))).context("the dump")
 }
@@ -58,7 +69,8 @@ fn dumps(server: &Server) -> Result<usize> {
     Ok(names.filter(|name| name.to_string_lossy().starts_with("callgrind.")).count())
 }
 
-fn control(server: &Server, args: &[&str]) -> Result<()> {
+/// Tells the callgrind of a server what to do.
+pub fn control(server: &Server, args: &[&str]) -> Result<()> {
     let pid = server.pid().to_string();
     let output = Command::new("callgrind_control").args(args).arg(pid).stdin(Stdio::null()).output()?;
     if !output.status.success() || !String::from_utf8_lossy(&output.stdout).contains("OK") {
@@ -67,9 +79,16 @@ fn control(server: &Server, args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// What a dump counted in all.
+/// How many instructions a dump counted in all.
 fn total(dump: &str) -> Option<f64> {
-    dump.lines().find_map(|line| line.strip_prefix("totals: ")).and_then(|figure| figure.trim().parse().ok())
+    events(dump, "Ir")
+}
+
+/// How often a dump counted this event in all.
+pub fn events(dump: &str, event: &str) -> Option<f64> {
+    let line = |head| dump.lines().find_map(|line| line.strip_prefix(head)).map(str::split_whitespace);
+    let nth = line("events: ")?.position(|name| name == event)?;
+    line("totals: ")?.nth(nth)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -78,5 +97,7 @@ mod tests {
     fn a_dump_has_a_total() {
         assert_eq!(super::total("events: Ir\nsummary: 7\n\ntotals: 1234\n"), Some(1234.0));
         assert_eq!(super::total("events: Ir\n"), None);
+        let dump = "events: Ir DLmr DLmw\ntotals: 9 5 3\n";
+        assert_eq!((super::events(dump, "DLmw"), super::events(dump, "ILmr")), (Some(3.0), None));
     }
 }

@@ -2,9 +2,11 @@
 //! nothing, and beside the Lua scripts that it replaces. Everything runs on servers of its own, on
 //! unix sockets in fresh directories.
 
+mod against;
 mod callgrind;
 mod chart;
 mod client;
+mod cold;
 mod compare;
 mod goals;
 mod ids;
@@ -49,6 +51,9 @@ struct Args {
     /// The module with the command that does nothing
     #[arg(long, value_name = "SO", default_value = "target/release/libstock_floor.so")]
     floor: PathBuf,
+    /// Of `against`: the module of the other build
+    #[arg(long, env = "BEFORE", value_name = "SO", required_if_eq("part", "against"))]
+    before: Option<PathBuf>,
     /// Write benchmarks.md and benchmarks.svg into this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -78,6 +83,10 @@ enum Part {
     Rdb,
     /// One SKU in several buckets, and its balancer
     Shards,
+    /// Lines that the caches lack in a large pool; only where it is asked for
+    Cold,
+    /// This build and another one in turns; only where it is asked for
+    Against,
 }
 
 /// All that was measured on one server.
@@ -94,6 +103,7 @@ fn main() -> Result<()> {
         path.canonicalize().with_context(|| format!("no module at {}: `make bench` builds it", path.display()))
     };
     let (module, floor) = (library(&args.module)?, library(&args.floor)?);
+    let before = args.before.as_deref().map(library).transpose()?;
     let threads = (args.io_threads > 1).then(|| format!("io-threads {}", args.io_threads));
     let notes: Vec<&str> = args.note.as_deref().into_iter().chain(threads.as_deref()).collect();
     let note = (!notes.is_empty()).then(|| notes.join("; "));
@@ -106,7 +116,7 @@ fn main() -> Result<()> {
         let program = path.as_deref().and_then(Path::to_str).unwrap_or(program);
         let plan = Plan { program, module: &module, floor: &floor, io_threads: args.io_threads };
         let scale = args.sizes.scales.get(at).or(args.sizes.scales.last()).copied().unwrap_or(1.0);
-        all.push(measure(&plan, args.part, &Sizes { scale, ..args.sizes.clone() })?);
+        all.push(measure(&plan, args.part, before.as_deref(), &Sizes { scale, ..args.sizes.clone() })?);
         // After each server: a run takes long, and may be ended.
         write(&args, &head, &all)?;
     }
@@ -115,7 +125,7 @@ fn main() -> Result<()> {
 }
 
 /// Runs the parts. One that fails is named in the report; the others go on.
-fn measure(plan: &Plan<'_>, part: Option<Part>, sizes: &Sizes) -> Result<Measured> {
+fn measure(plan: &Plan<'_>, part: Option<Part>, before: Option<&Path>, sizes: &Sizes) -> Result<Measured> {
     let server = machine::server_name(&mut Server::start(plan, Options::default())?.connection()?)?;
     eprintln!("{server}");
     let wanted = |this| part.is_none_or(|only| only == this);
@@ -127,12 +137,19 @@ fn measure(plan: &Plan<'_>, part: Option<Part>, sizes: &Sizes) -> Result<Measure
         measured.sections.extend(report::comparison(&comparison, counted));
         measured.comparison = Some(comparison);
     }
-    for part in [Part::Memory, Part::Tails, Part::Rdb, Part::Shards].into_iter().filter(|part| wanted(*part)) {
+    let always = [Part::Memory, Part::Tails, Part::Rdb, Part::Shards].into_iter().filter(|part| wanted(*part));
+    let asked = [Part::Cold, Part::Against].into_iter().filter(|asked| part == Some(*asked));
+    for part in always.chain(asked) {
         let (title, section) = match part {
             Part::Memory => ("Memory per live order", memory::run(plan, sizes)),
             Part::Tails => ("Tails", tails::run(plan, sizes)),
             Part::Rdb => ("RDB", rdb::run(plan, sizes)),
             Part::Shards => ("Shards", shards::run(plan, sizes)),
+            Part::Cold => ("Cold lines", cold::run(plan, sizes)),
+            Part::Against => {
+                let before = before.context("the other build: --before");
+                ("Against another build", before.and_then(|before| against::run(plan, before, sizes)))
+            }
             Part::Rows => continue,
         };
         let mut section = section.unwrap_or_else(|error| {

@@ -38,6 +38,8 @@ pub struct Options {
     pub probe: bool,
     /// Under callgrind.
     pub callgrind: bool,
+    /// Callgrind simulates the caches as well.
+    pub caches: bool,
     /// With a clock of its own.
     pub clock: Option<Clock>,
     /// The most memory that its data may take. None for short runs: looking at it costs time.
@@ -140,6 +142,9 @@ fn command(plan: &Plan<'_>, options: &Options) -> Result<impl Fn(&Path) -> Comma
         say(&["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=callgrind"]);
         // With the address of each instruction, as plain text.
         say(&["--dump-instr=yes", "--compress-pos=no", "--compress-strings=no"]);
+    }
+    if options.callgrind && options.caches {
+        say(&["--cache-sim=yes", "--LL=8388608,16,64"]);
     }
     say(&[plan.program, "--port", "0", "--unixsocket", "socket", "--logfile", "log", "--daemonize", "no"]);
     say(&["--save", "", "--appendonly", if options.aof { "yes" } else { "no" }, "--appendfsync", "everysec"]);

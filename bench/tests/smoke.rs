@@ -60,6 +60,22 @@ fn rows_have_figures_and_a_chart() {
 }
 
 #[test]
+fn two_builds_are_compared_in_turns() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let module = std::env::var_os("STOCK_MODULE").map_or_else(|| library("libredis_stock.so"), PathBuf::from);
+    let report = bench(&["against", "--before", module.to_str().expect("UTF-8")], dir.path());
+    for case in [
+        "RESERVE, 3 limits",
+        "with the append-only file",
+        "with packed events (the other build: fields)",
+        "in a large pool",
+    ] {
+        assert!((1..=3).all(|column| cell(&report, case, column) > 0.0), "{case}:\n{report}");
+    }
+    assert!(!report.contains("Not measured"), "{report}");
+}
+
+#[test]
 fn the_long_parts_measure_something() {
     let dir = tempfile::tempdir().expect("a directory");
     let found = |part: &str, goals: &[&str]| {

@@ -155,6 +155,10 @@ pub trait Out {
     fn word(&mut self, word: &'static str) {
         self.bulk(word.as_bytes());
     }
+    /// `[SOLDOUT, key, 0]`, if it is ready as a whole; false, and nothing is replied, if not.
+    fn sold_out(&mut self, _key: &[u8]) -> bool {
+        false
+    }
     /// The null of the protocol version.
     fn nil(&mut self);
     /// An error of this text as one element of an array: of one order of many. A call that fails

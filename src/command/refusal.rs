@@ -166,6 +166,9 @@ pub fn begin(out: &mut dyn Out, (word, elements): (&'static str, usize), key: &[
 /// # Errors
 /// CONFLICT, NODIM and bounds (ERR) are error replies.
 pub fn refuse(out: &mut dyn Out, key: &[u8], pool: &Pool, refusal: &Refusal) -> Result<Outcome, CommandError> {
+    if matches!(refusal, Refusal::SoldOut { available: 0 }) && out.sold_out(key) {
+        return Ok(Outcome::SoldOut);
+    }
     let mut begin = |shape| begin(out, shape, key);
     match refusal {
         Refusal::Exists { state, qty, returned, deadline_ms } => {

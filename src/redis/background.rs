@@ -20,7 +20,7 @@ pub struct Sweep {
     pub waiting_since_ms: Option<i64>,
 }
 
-/// A call of the background to `STOCK.SWEEP`.
+/// A call of the background to a command of this module.
 #[derive(Clone, Copy, Default)]
 pub struct BackgroundCall {
     /// The command has begun: the server did not refuse it.
@@ -28,6 +28,8 @@ pub struct BackgroundCall {
     /// The time at which the wake-up queue has the pool after the call. Set once: a module that
     /// hears of what the call announces may run commands on other pools.
     pub scheduled_ms: Option<Option<i64>>,
+    /// The command is to reply that nothing is left of its key (`kept_refusals`), whatever it is.
+    pub wants_sold_out: bool,
 }
 
 /// A socket pair that is always readable: while it is in the event loop, the loop turns without

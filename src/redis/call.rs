@@ -8,7 +8,7 @@ use super::handles::CallReply;
 use super::keyspace::OpenKeys;
 use super::reply::{self, Reply};
 use super::scratch::Scratch;
-use super::{log, notify, replicate, replication_consumers, state};
+use super::{kept_refusals, log, notify, replicate, replication_consumers, state};
 use crate::command::error::CommandError;
 use crate::command::host::{Env, EventConfig, Origin, Out as _};
 use crate::command::journal::{Answer, Journal, Refused, Unread};
@@ -21,19 +21,20 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
     let now_ms = api::now_ms();
     let begun = state::with(|state| {
         if state.writing && spec.access != Access::Read {
-            return Err(state.asks_for_user);
+            return Err(if state.asks_for_user { Instead::One } else { Instead::Nested });
         }
-        let scratch = state.take_scratch();
         if let Some(own) = &mut state.sweep.call {
             own.ran = true;
+            if own.wants_sold_out {
+                return Err(Instead::SoldOut);
+            }
         }
+        let scratch = state.take_scratch();
         Ok((scratch, state.clock(now_ms), state.parameters.defaults(), state.promotion, state.parameters.events()))
     });
     let (mut scratch, clock, defaults, promotion, (stream, max_len)) = match begun {
         Ok(begun) => begun,
-        // That it got here is the answer.
-        Err(true) => return Reply(ctx).int(1),
-        Err(false) => return reply::error(ctx, &CommandError::NESTED_WRITE),
+        Err(instead) => return reply_instead(ctx, instead, argv),
     };
     // Nobody asks for the name of the command, which comes first.
     scratch.args.push(&[]);
@@ -68,6 +69,29 @@ pub fn run(spec: &'static Spec, ctx: Ctx<'_>, argv: &[*mut raw::RedisModuleStrin
         // SAFETY: as above.
         let key = argv.get(1).map_or(&[][..], |&key| unsafe { api::bytes(key) });
         handle_unread(ctx, unread, env.origin, key);
+    }
+}
+
+/// What is replied in place of running the command.
+enum Instead {
+    /// That the call got here is the answer (see `stream::check`).
+    One,
+    /// Another write has pools open.
+    Nested,
+    /// What `kept_refusals` keeps.
+    SoldOut,
+}
+
+#[cold]
+fn reply_instead(ctx: Ctx<'_>, instead: Instead, argv: &[*mut raw::RedisModuleString]) {
+    match instead {
+        Instead::One => Reply(ctx).int(1),
+        Instead::Nested => reply::error(ctx, &CommandError::NESTED_WRITE),
+        Instead::SoldOut => {
+            // SAFETY: the arguments are live until the command returns.
+            let key = argv.get(1).map_or(&[][..], |&key| unsafe { api::bytes(key) });
+            kept_refusals::answer(&mut Reply(ctx), key);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use redis_module::raw;
 use super::api::{self, Ctx};
 use super::panic::guarded;
 use super::state::{self, State};
-use super::{backlog, log, replication_consumers, sweep};
+use super::{backlog, kept_refusals, log, replication_consumers, sweep};
 
 /// Subscribes to the events; false if the server does not know one of them.
 pub fn subscribe(ctx: Ctx<'_>) -> bool {
@@ -110,6 +110,7 @@ unsafe extern "C" fn on_cron(ctx: *mut raw::RedisModuleCtx, _: raw::RedisModuleE
         let ctx = unsafe { Ctx::new(ctx) };
         replication_consumers::refresh(ctx);
         sweep::tick();
+        kept_refusals::make();
         backlog::tick(ctx);
     });
 }

@@ -35,6 +35,7 @@ mod event_streams;
 mod events;
 mod handles;
 mod info;
+mod kept_refusals;
 mod keyspace;
 mod locked;
 mod log;

@@ -4,6 +4,7 @@ use redis_module::raw;
 
 use super::api::Ctx;
 use super::handles::CallReply;
+use super::kept_refusals;
 use super::locked::Locked;
 use crate::command::error::CommandError;
 use crate::command::host::Out;
@@ -37,7 +38,8 @@ pub struct Reply<'c>(pub Ctx<'c>);
 
 /// Replies with a reply that is kept.
 fn hand_on(ctx: Ctx<'_>, reply: *mut raw::RedisModuleCallReply) {
-    // SAFETY: the context is live, and so is the reply, which is never freed.
+    // SAFETY: the context is live, and so is the reply: a word is never freed, and a refusal not
+    // before another one is looked for.
     unsafe { api!(RedisModule_ReplyWithCallReply(ctx.raw(), reply)) };
 }
 
@@ -87,6 +89,14 @@ impl Out for Reply<'_> {
             Some(reply) => hand_on(self.0, reply),
             None => self.other_word(word),
         }
+    }
+
+    fn sold_out(&mut self, key: &[u8]) -> bool {
+        let kept = kept_refusals::find(key);
+        if let Some(reply) = kept {
+            hand_on(self.0, reply);
+        }
+        kept.is_some()
     }
 
     fn nil(&mut self) {

@@ -17,6 +17,7 @@ mod expiry;
 mod explain;
 mod history;
 mod inside;
+mod kept_refusals;
 mod limit_bounds;
 mod limits;
 mod memory;

@@ -4,7 +4,7 @@
 //! `BENCH.TIMED command [arg ...]` runs a command and notes what the thread spent in it. Beside it
 //! every turn of the event loop is noted, from waking up to going to sleep: calls, their sockets,
 //! timers, cron and sweeps. `BENCH.SLOWEST` answers which calls took long, `BENCH.PROBE` how many
-//! and how long, and begins anew.
+//! and how long, and begins anew. `BENCH.CLOCK` shows what the clock does by itself.
 
 use std::cell::{Cell, RefCell};
 use std::os::raw::{c_int, c_void};
@@ -160,6 +160,33 @@ unsafe extern "C" fn slowest(
     OK
 }
 
+/// For how much CPU time `BENCH.CLOCK` reads the clock.
+const CLOCK_NS: u64 = 500_000_000;
+
+/// `BENCH.CLOCK`: reads the clock for half a second, and does nothing else: `[readings, the most
+/// that it went on from one to the next, how often by more than 1 ms]`, in ns.
+unsafe extern "C" fn clock(
+    ctx: *mut raw::RedisModuleCtx,
+    _argv: *mut *mut raw::RedisModuleString,
+    _argc: c_int,
+) -> c_int {
+    let begin = cpu_ns();
+    let (mut noted, mut last) = (Noted::NONE, begin);
+    while last.saturating_sub(begin) < CLOCK_NS {
+        let now = cpu_ns();
+        noted = noted.add(now.saturating_sub(last), || 0);
+        last = now;
+    }
+    // SAFETY: the context is live.
+    unsafe {
+        api!(RedisModule_ReplyWithArray(ctx, 3));
+        for figure in [noted.count, noted.max_ns, noted.slow] {
+            api!(RedisModule_ReplyWithLongLong(ctx, figure as i64));
+        }
+    }
+    OK
+}
+
 /// The event loop wakes up or goes to sleep.
 unsafe extern "C" fn turn(
     _ctx: *mut raw::RedisModuleCtx,
@@ -186,6 +213,7 @@ pub unsafe fn register(ctx: *mut raw::RedisModuleCtx) -> c_int {
     unsafe {
         if crate::register(ctx, c"BENCH.TIMED", timed, c"write", (0, 0, 0)) != OK
             || crate::register(ctx, c"BENCH.PROBE", probe, c"readonly", (0, 0, 0)) != OK
+            || crate::register(ctx, c"BENCH.CLOCK", clock, c"readonly", (0, 0, 0)) != OK
             || crate::register(ctx, c"BENCH.SLOWEST", slowest, c"readonly", (0, 0, 0)) != OK
         {
             return ERR;

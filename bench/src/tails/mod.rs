@@ -1,6 +1,7 @@
 //! The slow moments: single calls while a pool grows, a window that rolls over, a million holds due
 //! at once, freeing.
 
+mod clock;
 mod due;
 mod freeing;
 mod grow;
@@ -26,6 +27,7 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
         section.attempt("rolling over", |section| rollover::run(plan, sizes, section));
     }
     if wanted(Tail::Due) {
+        section.attempt("the clock", |section| clock::run(plan, sizes, section));
         section.attempt("due holds, events off", |section| due::run(plan, sizes, false, section));
         section.attempt("due holds, events on", |section| due::run(plan, sizes, true, section));
     }

@@ -9,10 +9,29 @@ use crate::core::model::ids::{short_word, MAX_NAME};
 /// The most attributes that one call may carry.
 pub const MAX_ATTRIBUTES: usize = 16;
 
+/// A dimension's name with its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pair<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    /// [`name_word`] of the name.
+    word: u64,
+}
+
+/// A name of fewer than eight bytes as a number; of a longer one nothing.
+#[inline(always)]
+fn name_word(name: &[u8]) -> u64 {
+    if name.len() < 8 {
+        short_word(name)
+    } else {
+        0
+    }
+}
+
 /// Dimension names with their values, sorted by name, each name once. Borrowed from the call.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes<'a> {
-    pairs: ArrayVec<(&'a [u8], &'a [u8]), MAX_ATTRIBUTES>,
+    pairs: ArrayVec<Pair<'a>, MAX_ATTRIBUTES>,
     shape: Shape,
 }
 
@@ -65,16 +84,19 @@ impl KnownName {
         self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
-    /// Most names are short: one compare in place of a call.
+    /// The word of this name ([`name_word`]), if it is the same. Most are short: one compare in
+    /// place of a call.
     #[inline(always)]
-    fn is(&self, name: &[u8]) -> bool {
+    fn word_of(&self, name: &[u8]) -> Option<u64> {
         if usize::from(self.len) != name.len() {
-            return false;
+            return None;
         }
+        let word = name_word(name);
         match (name.len() < 8, self.bytes.first_chunk::<8>()) {
-            (true, Some(&word)) => short_word(name) == u64::from_le_bytes(word),
+            (true, Some(&known)) => word == u64::from_le_bytes(known),
             _ => self.as_slice() == name,
         }
+        .then_some(word)
     }
 }
 
@@ -102,7 +124,7 @@ impl RecentNames {
 /// among those of an order.
 #[derive(Clone, Debug, Default)]
 pub struct CommonNames<'a> {
-    sorted: ArrayVec<(&'a [u8], u8), MAX_ATTRIBUTES>,
+    sorted: ArrayVec<(&'a [u8], u8, u64), MAX_ATTRIBUTES>,
     shape: Shape,
 }
 
@@ -115,9 +137,9 @@ impl<'a> CommonNames<'a> {
     pub fn add(&mut self, name: &'a [u8]) -> Result<(), Rejected> {
         self.shape = Shape::fresh();
         let position = self.sorted.len() as u8;
-        match self.sorted.binary_search_by_key(&name, |&(known, _)| known) {
+        match self.sorted.binary_search_by_key(&name, |&(known, ..)| known) {
             Ok(_) => Err(Rejected::Twice),
-            Err(at) => self.sorted.try_insert(at, (name, position)).map_err(|_| Rejected::TooMany),
+            Err(at) => self.sorted.try_insert(at, (name, position, name_word(name))).map_err(|_| Rejected::TooMany),
         }
     }
 
@@ -154,12 +176,12 @@ impl<'a> Attributes<'a> {
     pub fn add(&mut self, name: &'a [u8], value: &'a [u8]) -> Result<(), Rejected> {
         self.shape = Shape::NONE;
         // From the end: callers mostly name them in order, and there are few.
-        let ahead = self.pairs.iter().rposition(|&(n, _)| n <= name);
-        if ahead.and_then(|at| self.pairs.get(at)).is_some_and(|&(n, _)| n == name) {
+        let ahead = self.pairs.iter().rposition(|pair| pair.name <= name);
+        if ahead.and_then(|at| self.pairs.get(at)).is_some_and(|pair| pair.name == name) {
             return Err(Rejected::Twice);
         }
         let at = ahead.map_or(0, |at| at.saturating_add(1));
-        self.pairs.try_insert(at, (name, value)).map_err(|_| Rejected::TooMany)
+        self.pairs.try_insert(at, Pair { name, value, word: name_word(name) }).map_err(|_| Rejected::TooMany)
     }
 
     /// Takes the attributes of a call whose names are those of the call before. `pairs`: names and
@@ -180,13 +202,13 @@ impl<'a> Attributes<'a> {
         for known in &recent.names {
             let pair = usize::from(known.position).wrapping_mul(2);
             let &[name, value] = pairs.get(pair..pair.wrapping_add(2))? else { return None };
-            if !known.is(name) {
+            let Some(word) = known.word_of(name) else {
                 self.pairs.clear();
                 return None;
-            }
+            };
             all &= is_value(value);
             // There are as many as were taken before.
-            let _ = self.pairs.try_push((name, value));
+            let _ = self.pairs.try_push(Pair { name, value, word });
         }
         self.shape = recent.shape;
         Some(all)
@@ -197,10 +219,10 @@ impl<'a> Attributes<'a> {
     pub fn set(&mut self, names: &CommonNames<'a>, values: &[&'a [u8]]) {
         self.pairs.clear();
         self.shape = names.shape;
-        for &(name, position) in &names.sorted {
+        for &(name, position, word) in &names.sorted {
             if let Some(value) = values.get(usize::from(position)) {
                 // There are at most 16 names.
-                let _ = self.pairs.try_push((name, value));
+                let _ = self.pairs.try_push(Pair { name, value, word });
             }
         }
     }
@@ -214,7 +236,7 @@ impl<'a> Attributes<'a> {
     /// The value of a dimension.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
-        self.pairs.iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
+        self.pairs.iter().find(|pair| pair.name == name).map(|pair| pair.value)
     }
 
     /// What is known of the names.
@@ -227,21 +249,27 @@ impl<'a> Attributes<'a> {
     /// does.
     #[must_use]
     pub fn position(&self, name: &[u8], hint: u8) -> Option<u8> {
-        if self.pairs.get(usize::from(hint)).is_some_and(|&(n, _)| n == name) {
+        if self.pairs.get(usize::from(hint)).is_some_and(|pair| pair.name == name) {
             return Some(hint);
         }
-        self.pairs.iter().position(|(n, _)| *n == name).map(|at| at as u8)
+        self.pairs.iter().position(|pair| pair.name == name).map(|at| at as u8)
     }
 
     /// The value that stands there; nothing behind the last.
     #[must_use]
     pub fn value(&self, nth: u8) -> &'a [u8] {
-        self.pairs.get(usize::from(nth)).map_or(&[], |&(_, value)| value)
+        self.pairs.get(usize::from(nth)).map_or(&[], |pair| pair.value)
     }
 
     /// Names and values, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + '_ {
-        self.pairs.iter().copied()
+        self.pairs.iter().map(|pair| (pair.name, pair.value))
+    }
+
+    /// As [`Attributes::iter`], with each name of fewer than eight bytes as a number before it.
+    #[inline(always)]
+    pub fn iter_with_words(&self) -> impl Iterator<Item = (u64, &'a [u8], &'a [u8])> + '_ {
+        self.pairs.iter().map(|pair| (pair.word, pair.name, pair.value))
     }
 }
 

@@ -144,11 +144,11 @@ impl<W: Words> Pieces<W> {
 
     #[inline(always)]
     fn attributes(&mut self, attributes: &Attributes<'_>) {
-        for (name, value) in attributes.iter() {
+        for (word, name, value) in attributes.iter_with_words() {
             // Lengths are below 256: one byte each keeps ("a", "bc") and ("ab", "c") apart.
             let lengths = (value.len() as u64) << 8 | name.len() as u64;
             if name.len() <= 6 {
-                self.push(short_word(name) << 16 | lengths, name.len().wrapping_add(2));
+                self.push(word << 16 | lengths, name.len().wrapping_add(2));
             } else {
                 self.push(lengths, 2);
                 self.bytes(name);

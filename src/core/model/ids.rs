@@ -116,7 +116,7 @@ static IN_NAMES: [bool; 256] = {
 
 /// Fewer than eight bytes as a number.
 #[inline(always)]
-pub(in crate::core) fn short_word(bytes: &[u8]) -> u64 {
+pub fn short_word(bytes: &[u8]) -> u64 {
     let len = bytes.len();
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         // Where the two overlap they have the same bits.
@@ -142,7 +142,7 @@ fn same_long(one: &[u8], other: &[u8]) -> bool {
 
 /// Whether two strings are equal. Most ids and values are short, and are compared without a call.
 #[inline(always)]
-pub(in crate::core) fn same_bytes(one: &[u8], other: &[u8]) -> bool {
+pub fn same_bytes(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }

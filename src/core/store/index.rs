@@ -1,5 +1,5 @@
 //! From a keyed hash to the number of a record, by extendible hashing: the table is cut into
-//! segments of about 500 cells that grow, split and shrink one at a time, so that no insert ever
+//! segments of 320 to 512 cells that grow, split and shrink one at a time, so that no insert ever
 //! waits for the whole table.
 //!
 //! Source of the scheme: Fagin, Nievergelt, Pippenger, Strong, "Extendible hashing", 1979. Within a
@@ -8,9 +8,10 @@
 //! early, and taking out leaves no marks. A cell holds 32 bits of the hash and the record's number:
 //! growing reads no record, and nearly no record is read in vain.
 
-/// A segment of so many cells is split rather than grown.
-const LARGEST: usize = 512;
-const SMALLEST: usize = 8;
+mod sizes;
+
+use sizes::{Sizes, SMALLEST};
+
 /// Behind all records in order. Its bytes are not all alike, so that a small segment is filled by
 /// plain stores: the C library's fill begins slowly.
 const EMPTY: u64 = u64::MAX - 1;
@@ -45,7 +46,7 @@ fn prefix(hash: u32, bits: u32) -> usize {
 
 /// How many of so many cells are homes: the rest takes what the last ones push out.
 const fn homes(cells: usize) -> usize {
-    cells.saturating_sub(cells / 20).saturating_sub(1)
+    cells.saturating_sub(cells / 40).saturating_sub(1)
 }
 
 /// The home of a hash among so many, by the bits behind those that all share.
@@ -92,21 +93,6 @@ fn first_gap(run: &[u64]) -> Option<usize> {
     rest.iter().position(|&cell| cell == EMPTY).map(|at| before(rest).wrapping_add(at))
 }
 
-/// The next larger size. The steps are those of the allocator, so that nothing is rounded up.
-const fn larger(cells: usize) -> usize {
-    let step = if cells < 16 { cells } else { (1 << cells.ilog2()) / 4 };
-    cells.saturating_add(step)
-}
-
-/// The smallest size in which so many records have room to grow.
-fn fitting(live: usize) -> usize {
-    let mut cells = SMALLEST;
-    while live.saturating_mul(5) > cells.saturating_mul(4) {
-        cells = larger(cells);
-    }
-    cells
-}
-
 impl Segment {
     fn sized(cells: usize, depth: u32) -> Self {
         Self { cells: vec![EMPTY; cells].into(), homes: homes(cells) as u32, live: 0, depth }
@@ -117,11 +103,11 @@ impl Segment {
         home(hash, self.depth, self.homes)
     }
 
-    /// Whether one more record fits. Never more than seven eighths: otherwise searches and shifts
+    /// Whether one more record fits. Never more than eleven twelfths: otherwise searches and shifts
     /// become long.
     fn has_room(&self) -> bool {
         // Far from the bounds of a usize: there are fewer than 2^32 records.
-        (self.live as usize).wrapping_add(1).wrapping_mul(8) <= self.cells.len().wrapping_mul(7)
+        (self.live as usize).wrapping_add(1).wrapping_mul(12) <= self.cells.len().wrapping_mul(11)
     }
 
     /// Puts a record in; false where there is no room.
@@ -172,14 +158,14 @@ impl Segment {
 
     /// The records among these cells, which are in order and so many, in a segment of at least so
     /// many cells.
-    fn of(records: &[u64], live: u32, mut cells: usize, depth: u32) -> Self {
+    fn of(records: &[u64], live: u32, sizes: Sizes, mut cells: usize, depth: u32) -> Self {
         loop {
             let mut fresh = Self { live, ..Self::sized(cells, depth) };
             let homes = fresh.homes;
             if fill(&mut fresh.cells, records, |hash| home(hash, depth, homes)) {
                 return fresh;
             }
-            cells = larger(cells);
+            cells = sizes.larger(cells);
         }
     }
 
@@ -292,8 +278,9 @@ impl Index {
 
     /// Makes the segments of these cells, in order.
     fn cut(&mut self, cells: &[u64], depth: u32, deepest: u32) {
-        if cells.len() <= LARGEST / 5 * 4 || depth >= deepest {
-            let segment = Segment::of(cells, cells.len() as u32, fitting(cells.len()), depth);
+        let (live, sizes) = (cells.len(), Sizes::of(cells.first().map_or(0, |&cell| hash_of(cell)), depth));
+        if live.saturating_mul(5) <= sizes.largest.saturating_mul(4) || depth >= deepest {
+            let segment = Segment::of(cells, live as u32, sizes, sizes.fitting(live), depth);
             self.cells = self.cells.saturating_add(segment.cells.len());
             self.segments.push(segment);
             return;
@@ -431,18 +418,19 @@ impl Index {
             let crowded = (segment.live as usize).saturating_mul(2) >= size;
             let doubles = segment.depth >= self.depth;
             let directory_fits = self.directory.len().saturating_mul(64) <= self.live;
-            if crowded && size >= LARGEST && (!doubles || directory_fits) {
+            let sizes = Sizes::of(hash, segment.depth);
+            if crowded && size >= sizes.largest && (!doubles || directory_fits) {
                 self.split(number, hash);
             } else {
-                self.resize(number, larger(size));
+                self.resize(number, sizes, sizes.larger(size));
             }
         }
     }
 
-    fn resize(&mut self, number: usize, cells: usize) {
+    fn resize(&mut self, number: usize, sizes: Sizes, cells: usize) {
         let Some(segment) = self.segments.get_mut(number) else { return };
         let before = segment.cells.len();
-        *segment = Segment::of(&segment.cells, segment.live, cells, segment.depth);
+        *segment = Segment::of(&segment.cells, segment.live, sizes, cells, segment.depth);
         self.cells = self.cells.saturating_sub(before).saturating_add(segment.cells.len());
     }
 
@@ -454,9 +442,10 @@ impl Index {
         let is_high = |&cell: &u64| cell != EMPTY && prefix(hash_of(cell), depth) & 1 == 1;
         let middle = old.cells.iter().position(is_high).unwrap_or(old.cells.len());
         let (low, high) = old.cells.split_at(middle);
+        let sizes = Sizes::of(hash, depth);
         let side = |cells: &[u64]| {
             let live = records(cells).count();
-            Segment::of(cells, live as u32, fitting(live), depth)
+            Segment::of(cells, live as u32, sizes, sizes.fitting_half(live), depth)
         };
         let (low, high) = (side(low), side(high));
         self.cells =
@@ -499,7 +488,8 @@ impl Index {
         let (live, size) = (segment.live as usize, segment.cells.len());
         // Looked at now and then: where many hashes are alike, it may not become smaller.
         if size > SMALLEST && live.saturating_mul(3) < size && live.is_multiple_of((size / 16).max(1)) {
-            self.resize(number, fitting(live));
+            let sizes = Sizes::of(hash, segment.depth);
+            self.resize(number, sizes, sizes.fitting(live));
         }
         true
     }
