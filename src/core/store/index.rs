@@ -1,6 +1,6 @@
 //! From a keyed hash to the number of a record, by extendible hashing: the table is cut into
-//! segments of 320 to 512 cells that grow, split and shrink one at a time, so that no insert ever
-//! waits for the whole table.
+//! segments that grow, split and shrink one at a time, so that no insert ever waits for the whole
+//! table. `sizes` says how many cells they have: by quarter of the hashes, up to 320 to 512.
 //!
 //! Source of the scheme: Fagin, Nievergelt, Pippenger, Strong, "Extendible hashing", 1979. Within a
 //! segment entries stand in order of their hash at or behind the place where it would put them
