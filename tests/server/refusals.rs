@@ -54,6 +54,8 @@ const REFUSED: &[&str] = &[
     "STOCK.RESERVEBATCH k DIMS 1 user DIMS 1 user ORDERS 1 a 1 u u => -ERR syntax error",
     "STOCK.CONFIRMBATCH k ORDERS 2 a => -ERR syntax error",
     "STOCK.CONFIRMBATCH k a b c => -ERR syntax error",
+    "STOCK.MRETURN paid 1 k KEEPUSAGE KEEPUSAGE => -ERR syntax error",
+    "STOCK.MRETURN paid 1 k NORESTOCK NORESTOCK => -ERR syntax error",
     "STOCK.RESERVEBATCH text ORDERS 1 a 1 => -WRONGTYPE *",
     "STOCK.CONFIRM k paid",
     "STOCK.CONFIRM k paid QTY 3",

@@ -108,6 +108,22 @@ fn a_position_serves_however_old_it_is() {
 }
 
 #[test]
+fn a_position_is_old_when_a_record_was_taken_out() {
+    const MANY: u32 = 20_000 / SCALE;
+    let mut index = Index::default();
+    for n in 0..MANY {
+        index.insert(hash(n), n);
+    }
+    for n in MANY..2 * MANY {
+        let position = position(&index, n);
+        assert!(index.remove(hash(n - MANY), n - MANY));
+        index.insert_at(hash(n), n, position);
+    }
+    index.check_invariants();
+    assert!((MANY..2 * MANY).all(|n| index.find(hash(n), |r| r == n) == Some(n)));
+}
+
+#[test]
 fn nothing_moves_where_no_gap_takes_it() {
     // The run reaches the end of the segment: what is put into it would push the last one out.
     let mut segment = Segment::sized(SMALLEST, 0);
