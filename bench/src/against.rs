@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::client::{Connection, Load};
+use crate::client::Connection;
 use crate::compare::{DEPTH, WIDTH};
 use crate::report::Section;
 use crate::rows::calls::{reserve, POOLS};
@@ -88,15 +88,11 @@ fn cpu_us(plan: &Plan<'_>, sizes: &Sizes, case: &Case) -> Result<f64> {
     let filled = if case.orders == 0 { 0 } else { sizes.scaled(case.orders) };
     load.fill(0, filled, RESERVED, call)?;
     let warm = sizes.calls / 10;
-    run_calls(&mut load, filled, warm)?;
+    load.run(&Calls::of(filled, warm, call), DEPTH, RESERVED)?;
     let ready = Calls::of(filled + warm, sizes.calls, call);
     let begin = connection.cpu_us()?;
     load.run(&ready, DEPTH, RESERVED)?;
     Ok((connection.cpu_us()? - begin) / sizes.calls as f64)
-}
-
-fn run_calls(load: &mut Load, first: u64, count: u64) -> Result<()> {
-    load.run(&Calls::of(first, count, call), DEPTH, RESERVED).map(drop)
 }
 
 fn call(calls: &mut Calls, n: u64) {

@@ -46,6 +46,6 @@ pub fn run(plan: &Plan<'_>, sizes: &Sizes) -> Result<Section> {
         section.line(&format!("| {orders} | {read:.2} | {written:.2} | {:.2} |", read + written));
         (made, sum) = (orders + warm + counted, sum + read + written);
     }
-    section.line(&format!("\nIn the middle: {:.2}.", sum / SIZES.len() as f64));
+    section.line(&format!("\nOn average: {:.2}.", sum / SIZES.len() as f64));
     Ok(section)
 }
