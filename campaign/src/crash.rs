@@ -276,8 +276,7 @@ impl Shop {
         let fsync = if mode == Mode::Always { "always" } else { "everysec" };
         // A save takes long enough to be hit.
         let slow_save = ["--rdb-key-save-delay", "20000"];
-        let server = Server::with(&[&append_only(fsync, seed)[..], &slow_save].concat());
-        let mut client = server.client();
+        let (server, mut client) = Server::with(&[&append_only(fsync, seed)[..], &slow_save].concat()).with_client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} {ON_HAND}"), "OK");
             client.expect(&format!("STOCK.LIMIT {pool} user 100000000"), "OK");

@@ -489,8 +489,7 @@ impl FullDisk<'_> {
             Keeps::FileAlways => args.extend(["--appendonly", "yes", "--appendfsync", "always"]),
             Keeps::Snapshots => args.extend(["--save", "3600 1"]),
         }
-        let server = Server::below(&disk.path, &args);
-        let mut client = server.client();
+        let (server, mut client) = Server::below(&disk.path, &args).with_client();
         let version = version(&mut client);
         let expected = ExpectedState::open(&mut client, &POOLS, ON_HAND, POLICY);
         FullDisk { server, expected, keeps, version, rounds: 0, log, disk, counts }

@@ -54,8 +54,7 @@ struct Counts {
 /// How much went wrong.
 pub fn run(options: &Options, ledger: &Ledger) -> u64 {
     let first = options.seed.unwrap_or_else(|| ledger.next_seed(NAME));
-    let mut server = Server::with(&["--rdbcompression", "no", "--loglevel", "warning"]);
-    let mut client = server.client();
+    let (mut server, mut client) = Server::with(&["--rdbcompression", "no", "--loglevel", "warning"]).with_client();
     let version = version(&mut client);
     client.expect("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1", "OK");
     client.pause_background();

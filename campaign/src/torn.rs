@@ -61,8 +61,7 @@ struct Torn<'c> {
 
 impl<'c> Torn<'c> {
     fn open(seed: u64, step: u64, counts: &'c RefCell<Counts>) -> Self {
-        let server = Server::with(&append_only("always", seed));
-        let mut client = server.client();
+        let (server, mut client) = Server::with(&append_only("always", seed)).with_client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} 1000000"), "OK");
             client.expect(&format!("STOCK.SETPOLICY {pool} {POLICY}"), "OK");

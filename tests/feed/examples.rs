@@ -140,8 +140,7 @@ fn the_order_queue() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("orders.db");
     let path = path.to_str().expect("a path");
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     let pools = ["{sale}tea", "{sale}tin"];
     for pool in pools {
         c.expect(&format!("STOCK.SET {pool} 100"), "OK");
@@ -240,8 +239,7 @@ fn the_order_queue_tells_of_entries_that_were_trimmed() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("orders.db");
     let path = path.to_str().expect("a path");
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     c.script(
         r#"STOCK.SET {sale}tea 100
          STOCK.SETPOLICY {sale}tea {"events":"{sale}events"}

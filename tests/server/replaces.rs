@@ -68,8 +68,7 @@ fn a_guest_of_a_full_hotel_moves_by_a_night() {
 /// plain one.
 #[test]
 fn two_orders_replace_the_same_one_at_once() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     for round in 0..20 {
         c.script(
             "DEL k => *
@@ -105,8 +104,7 @@ fn two_orders_replace_the_same_one_at_once() {
 /// there.
 #[test]
 fn a_log_cut_inside_a_replacement() {
-    let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]).with_client();
     full_hotel(&mut c);
     cut_inside(&mut server, MOVE, &NIGHTS);
 }
@@ -115,8 +113,7 @@ fn a_log_cut_inside_a_replacement() {
 /// order.
 #[test]
 fn a_hold_that_is_due_is_replaced() {
-    let server = Server::with(&["--appendonly", "yes"]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::with(&["--appendonly", "yes"]).with_client();
     c.pause_background();
     c.script(
         "STOCK.SET k 1

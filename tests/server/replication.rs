@@ -29,8 +29,7 @@ fn replicas_follow_a_random_history() {
 /// backlog.
 #[test]
 fn full_and_partial_transfers() {
-    let primary = Server::on_port(&[]);
-    let mut c = primary.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     let mut history = History::new(72, 60_000);
     history.run(&mut c, 1000);
     let replica = Server::replica_of(&primary, &[]);
@@ -75,8 +74,7 @@ fn epochs(c: &mut Client) -> Vec<String> {
 /// there.
 #[test]
 fn promotion_opens_a_new_epoch() {
-    let mut primary = Server::on_port(&[]);
-    let mut c = primary.client();
+    let (mut primary, mut c) = Server::on_port(&[]).with_client();
     History::new(73, 60_000).run(&mut c, 600);
     let replica = Server::replica_of(&primary, &[]);
     let (old, held) = (epochs(&mut c), digests(&mut c));
@@ -102,8 +100,7 @@ fn promotion_opens_a_new_epoch() {
 
 #[test]
 fn a_restart_opens_a_new_epoch() {
-    let mut server = Server::start();
-    let mut c = server.client();
+    let (mut server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 10
          STOCK.ADD k 1 => [OK, 11, 11]",
@@ -195,8 +192,7 @@ pub fn log_of(server: &Server) -> Vec<Vec<Vec<u8>>> {
 /// What the primary sends is for replicas and logs only: from anybody else it is an error.
 #[test]
 fn effects_are_refused_from_clients() {
-    let server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
-    let mut c = server.client();
+    let (server, mut c) = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]).with_client();
     History::new(75, 60_000).run(&mut c, 400);
     c.expect("STOCK.MRELEASE never-in-two 2 p0 p1", "[NOORDER, p0]");
     let mut effects = log_of(&server);

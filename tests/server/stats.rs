@@ -138,8 +138,7 @@ fn the_hottest_keys_also_those_without_a_pool() {
 
 #[test]
 fn gauges_of_info() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::on_port(&[]).with_client();
     c.script(
         "CONFIG SET stock.pool-max-orders 10
          STOCK.SET gone 0

@@ -74,8 +74,7 @@ fn a_packed_entry_says_the_same() {
 
 /// `first_changes` is what the first policy of the story changes beside its alert and its limit.
 fn one_entry_for_each_change(story: &str, first_changes: &str) {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(story);
     let expected = [
         &format!(
@@ -246,8 +245,7 @@ fn the_format_changes_with_the_policy() {
 /// of them all the same.
 #[test]
 fn due_holds_are_told_of() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.pause_background();
     c.play(
         r#"STOCK.SET k 2
@@ -325,8 +323,7 @@ fn every_side_has_the_same_stream() {
 /// A new history is told of by its epoch, and seq goes on.
 #[test]
 fn a_load_begins_a_new_epoch() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(
         r#"STOCK.SET k 9
         STOCK.SETPOLICY k {"events":"ev"}
@@ -397,8 +394,7 @@ fn a_replica_with_another_stream() {
 
 #[test]
 fn who_tells_where() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(
         r#"CONFIG SET stock.events all
         STOCK.SET own 5
@@ -464,8 +460,7 @@ fn streams_are_trimmed() {
 /// To let a pool tell of its changes in a stream one must be allowed to write to it.
 #[test]
 fn the_stream_needs_a_permission() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.play(
         "STOCK.SET sku:1 5
         ACL SETUSER shop on >x ~sku:* ~mine +@all
@@ -516,8 +511,7 @@ fn the_stream_needs_a_permission() {
 /// keyspace notifications.
 #[test]
 fn the_stream_is_an_ordinary_one() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.play(
         r#"STOCK.SET k 5
         STOCK.SETPOLICY k {"events":"ev"}
@@ -543,8 +537,7 @@ fn the_stream_is_an_ordinary_one() {
 
 #[test]
 fn transactions_and_scripts_tell_in_order() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(
         r#"STOCK.SET k 5
         STOCK.SETPOLICY k {"events":"ev"}"#,
@@ -568,8 +561,7 @@ fn transactions_and_scripts_tell_in_order() {
 
 #[test]
 fn parameters_of_the_server() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("CONFIG GET stock.events", "[stock.events, \"\"]");
     c.expect("CONFIG SET stock.events-maxlen -1", "-ERR*");
     let long = c.call(&["CONFIG", "SET", "stock.events", &"x".repeat(513)]).to_string();

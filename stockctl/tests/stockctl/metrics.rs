@@ -107,8 +107,7 @@ fn writes_that_the_server_refuses_are_counted() {
 /// A field that INFO gains is a figure, too.
 #[test]
 fn every_number_of_info_is_exported() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 5
          STOCK.RESERVE k o 2 => [OK, *]
@@ -152,8 +151,7 @@ fn every_number_of_info_is_exported() {
 
 #[test]
 fn pools_and_streams_have_series_of_their_own() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET hot 10
          STOCK.SETPOLICY hot {\"events\":\"events\"}

@@ -58,8 +58,7 @@ fn a_server_without_the_module_says_so() {
 /// Who may do what the documents say has every answer, and a name; nobody else has one.
 #[test]
 fn users_of_the_documents_have_answers() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     let page = std::fs::read_to_string("../docs/operating/deploy.md").expect("the page is there");
     for line in page.lines().filter(|line| line.starts_with("ACL SETUSER")) {
         c.expect(line, "OK");
@@ -254,8 +253,7 @@ impl Drop for Sentinel {
 
 #[test]
 fn sentinel_leads_to_the_primary_and_its_replica() {
-    let primary = Server::on_port(&[]);
-    let mut c = primary.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     c.script(
         "CONFIG SET requirepass S3CRET
          SELECT 1
@@ -322,8 +320,7 @@ fn tls_trusts_whom_it_is_told_to() {
 /// The operator may type every line of the runbook.
 #[test]
 fn the_operator_may_type_the_runbook() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     let read = |page: &str| std::fs::read_to_string(format!("../docs/operating/{page}.md")).expect("the page is there");
     let users = read("deploy");
     c.expect(users.lines().find(|line| line.starts_with("ACL SETUSER operator ")).expect("the operator's line"), "OK");
