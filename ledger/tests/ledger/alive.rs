@@ -8,15 +8,8 @@ use stock_ledger::db::{is_conflict, query, Db};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{answer, assert_agreement, open};
-use crate::harness::{signal, wait_until, Shop};
-
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
-
-fn sell(c: &mut redis::Connection, pool: &str, order: &str, qty: &str) {
-    assert_eq!(answer(c, &["STOCK.RESERVE", pool, order, qty]), "OK");
-    assert_eq!(answer(c, &["STOCK.CONFIRM", pool, order]), "OK");
-}
+use crate::harness::shop::{answer, assert_agreement, length, open, sell};
+use crate::harness::{wait_until, Shop};
 
 fn follow(c: &mut redis::Connection, pool: &str) {
     run(c, &["STOCK.SETPOLICY", pool, "{\"events\":\"events\"}"]);
@@ -24,8 +17,7 @@ fn follow(c: &mut redis::Connection, pool: &str) {
 
 /// The database refuses every batch: reading works all the time, and that is not enough.
 pub fn whoever_reads_and_cannot_write_gives_up(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, "[run]\npatience_seconds = 1\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\npatience_seconds = 1\n");
     open(&shop, 1, 10);
     sell(&mut shop.redis.connect(), "sku:0", "o1", "1");
     shop.database.execute("DROP TABLE stock_lines");
@@ -41,8 +33,7 @@ pub fn whoever_reads_and_cannot_write_gives_up(kind: Kind) {
 }
 
 pub fn nothing_is_trimmed_off_a_stream_that_is_not_there(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, "[run]\npatience_seconds = 2\nstreams = [\"events\", \"other\"]\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\npatience_seconds = 2\nstreams = [\"events\", \"other\"]\n");
     shop.ledger(&["init"]).ok();
     shop.ledger(&["run", "--once", "--trim"]).ok();
 }
@@ -50,8 +41,8 @@ pub fn nothing_is_trimmed_off_a_stream_that_is_not_there(kind: Kind) {
 /// Rows that cannot be written: their pools are set aside, and the feed goes on. Nothing of them is
 /// lost or counted twice.
 pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, "[run]\npatience_seconds = 20\nbatch = 10\n[stock]\ntable = \"inventory\"\n");
+    let shop =
+        Shop::with(Database::fresh(kind), "[run]\npatience_seconds = 20\nbatch = 10\n[stock]\ntable = \"inventory\"\n");
     shop.database.touch();
     shop.database.execute(
         "CREATE TABLE inventory (sku VARCHAR(40) NOT NULL, warehouse VARCHAR(10) NOT NULL, on_hand INTEGER NOT NULL, \
@@ -78,7 +69,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
     for sql in undo {
         shop.database.execute(sql);
     }
-    let mut run = shop.follow(&[]);
+    let run = shop.follow(&[]);
     let mut c = shop.redis.connect();
     for n in 0..8 {
         for pool in ["sku:6", "sku:7", "sku:8"] {
@@ -87,7 +78,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
     }
     let on_hand = |sku: &str| shop.database.number(&format!("SELECT on_hand FROM inventory WHERE sku = '{sku}'"));
     wait_until("the good row is at its end", || on_hand("8") == 52);
-    let length: i64 = redis::cmd("XLEN").arg("events").query(&mut c).expect("XLEN");
+    let length = length(&shop);
     wait_until("everything is applied", || shop.database.number("SELECT applied FROM stock_streams") == length);
     assert_eq!(on_hand("7"), 50);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE state = 'confirmed'"), 24);
@@ -121,8 +112,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
     wait_until("the row is well again", || on_hand("7") == 42);
     assert_eq!(shop.database.number("SELECT uncovered FROM stock_positions WHERE pool = 'sku:7'"), 0);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_pending WHERE pool = 'sku:7'"), 0);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
     shop.ledger(&["reconcile"]).ok();
     for pool in ["sku:6", "sku:7", "sku:8"] {
         let there = field(&mut c, pool, "on_hand");
@@ -133,8 +123,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
 /// Entries that no table can carry, and numbers that nobody can add up.
 pub fn what_no_table_can_carry_stops_nothing(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 1, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 1, 10);
     let long = format!("sku:{}", "x".repeat(4000));
     run(&mut c, &["STOCK.SET", &long, "10"]);
     follow(&mut c, &long);
@@ -161,8 +150,7 @@ pub fn what_no_table_can_carry_stops_nothing(kind: Kind) {
 /// it.
 pub fn a_nul_byte_anywhere_stops_nothing(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 1, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 1, 10);
     let entry = [
         ("type", "added"),
         ("pool", "sku:9"),
@@ -221,8 +209,7 @@ pub fn a_nul_byte_anywhere_stops_nothing(kind: Kind) {
 /// A pool that somebody overwrote: its own trouble, and no other's.
 pub fn a_key_that_is_no_pool_any_more_stops_nothing(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 2, 10);
     run(&mut c, &["STOCK.SET", "sku:0", "20"]);
     sell(&mut c, "sku:0", "o1", "15");
     run(&mut c, &["SET", "sku:0", "5"]);
@@ -243,8 +230,7 @@ pub fn a_key_that_is_no_pool_any_more_stops_nothing(kind: Kind) {
 /// A campaign cap has no row in the stock table, and needs none.
 pub fn a_pool_without_a_row_by_design_has_no_stock_row(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 1, 100);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 1, 100);
     run(&mut c, &["STOCK.SET", "cap", "50"]);
     follow(&mut c, "cap");
     for n in 0..5 {
@@ -274,8 +260,7 @@ pub fn a_pool_without_a_row_by_design_has_no_stock_row(kind: Kind) {
 /// A deleted pool is found until it is noted, and then no more.
 pub fn a_deleted_pool_is_noted_once(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 2, 10);
     sell(&mut c, "sku:0", "paid", "1");
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "open", "1"]);
     shop.ledger(&["run", "--once"]).ok();

@@ -2,10 +2,9 @@
 
 use crate::harness::databases::{is_mysql, Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::answer;
-use crate::harness::Shop;
+use crate::harness::shop;
+use crate::harness::{Shop, POOLS};
 
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
 const GOODS: &str = "[stock]\ntable = \"goods\"\n";
 
 fn shop_with(kind: Kind, columns: &str, more: &str) -> Shop {
@@ -17,9 +16,7 @@ fn shop_with(kind: Kind, columns: &str, more: &str) -> Shop {
 }
 
 fn sell(shop: &Shop, pool: &str, order: &str, qty: &str) {
-    let mut c = shop.redis.connect();
-    assert_eq!(answer(&mut c, &["STOCK.RESERVE", pool, order, qty]), "OK");
-    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", pool, order]), "OK");
+    shop::sell(&mut shop.redis.connect(), pool, order, qty);
 }
 
 fn quantity(shop: &Shop, sku: &str) -> String {

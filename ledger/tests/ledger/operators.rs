@@ -2,13 +2,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{assert_agreement, open, pools, settle, Seller};
-use crate::harness::{signal, Shop};
+use crate::harness::shop::{assert_agreement, open, settle, Seller};
+use crate::harness::Shop;
 
 /// Operators adjust one SKU at the same time, some twice with the same token, while it sells.
 pub fn operators(shop: &Shop, people: usize, calls: usize) {
     open(shop, 1, 5000);
-    let mut follower = shop.follow(&[]);
+    let follower = shop.follow(&[]);
     let failed = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| Seller::new("o", 1, 8).sell(calls, &mut || shop.redis.connect()));
@@ -31,11 +31,9 @@ pub fn operators(shop: &Shop, people: usize, calls: usize) {
         }
     });
     assert_eq!(failed.load(Ordering::Relaxed), 0);
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(follower);
     let mut c = shop.redis.connect();
-    let names = pools(&mut c);
-    settle(&mut c, &names);
+    settle(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(shop, &mut c);
     let adjusted: i64 = (0..people).map(|person| if person % 5 == 4 { -3 } else { 10 }).sum();
@@ -97,8 +95,7 @@ pub fn adjust_refuses_what_is_not_there(kind: Kind) {
 
 pub fn what_redis_refuses_is_not_synced(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 2, 10);
     run(&mut c, &["ACL", "SETUSER", "clerk", "on", ">pw", "~*", "&*", "+@all", "-stock.reconcile"]);
     shop.write_config(&format!("redis://clerk:pw@127.0.0.1:{}/0", shop.redis.port));
     let words = ["adjust", "1", "5", "--reason", "delivery", "--token", "d1"];

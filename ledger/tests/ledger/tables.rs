@@ -1,6 +1,6 @@
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{answer, assert_agreement, open};
+use crate::harness::shop::{answer, assert_agreement, open, sell};
 use crate::harness::Shop;
 
 /// A table of the shop's, with other names and types, other columns, and no version.
@@ -24,10 +24,8 @@ pub fn a_shop_has_its_own_table(kind: Kind) {
     shop.ledger(&["preload"]).ok();
     let mut c = shop.redis.connect();
     assert_eq!(field(&mut c, "p:tea:pool", "hold_seconds"), 77);
-    answer(&mut c, &["STOCK.RESERVE", "p:tea:pool", "o1", "4"]);
-    answer(&mut c, &["STOCK.CONFIRM", "p:tea:pool", "o1"]);
-    answer(&mut c, &["STOCK.RESERVE", "p:cup:pool", "o1", "1"]);
-    answer(&mut c, &["STOCK.CONFIRM", "p:cup:pool", "o1"]);
+    sell(&mut c, "p:tea:pool", "o1", "4");
+    sell(&mut c, "p:cup:pool", "o1", "1");
     shop.ledger(&["run", "--once"]).ok();
     let rows = shop.database.rows("SELECT code, name, amount FROM goods ORDER BY code");
     assert_eq!(rows, [["cup", "Cup", "4"], ["tea", "Tea", "6"]]);
@@ -40,8 +38,7 @@ pub fn a_shop_has_its_own_table(kind: Kind) {
 
 pub fn what_the_stock_row_cannot_carry(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 5);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 2, 5);
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "3"]);
     answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "3"]);
     // Somebody counts again: only 1 is there. The holds stay, and are paid.
@@ -50,8 +47,7 @@ pub fn what_the_stock_row_cannot_carry(kind: Kind) {
     // A pre-sale: the policy allows to sell what has not arrived.
     run(&mut c, &["STOCK.SETPOLICY", "sku:1", "{\"safety\":-10,\"events\":\"events\"}"]);
     answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
-    answer(&mut c, &["STOCK.RESERVE", "sku:1", "o2", "6"]);
-    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o2"]), "OK");
+    sell(&mut c, "sku:1", "o2", "6");
     shop.ledger(&["run", "--once"]).ok();
     let rows = shop.database.rows("SELECT kind, pool, order_id, units FROM stock_incidents");
     assert_eq!(rows, [["uncovered", "sku:0", "o1", "2"]]);
@@ -72,8 +68,7 @@ pub fn what_the_stock_row_cannot_carry(kind: Kind) {
 /// Pools and orders whose names no database would take as they are.
 pub fn ids_of_any_bytes(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 50);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 2, 50);
     let ids: [&[u8]; 8] = [b"a", b"A", b"a ", b"a\0", b"\xff\xfe", "é".as_bytes(), "e\u{301}".as_bytes(), b"\\x00'\""];
     for id in ids {
         let mut call = redis::cmd("STOCK.RESERVE");
@@ -143,8 +138,7 @@ pub fn a_shop_names_its_columns_as_it_likes(kind: Kind) {
     shop.ledger(&["init"]).ok();
     shop.ledger(&["preload"]).ok();
     let mut c = shop.redis.connect();
-    answer(&mut c, &["STOCK.RESERVE", "sku:tea", "o1", "4"]);
-    answer(&mut c, &["STOCK.CONFIRM", "sku:tea", "o1"]);
+    sell(&mut c, "sku:tea", "o1", "4");
     shop.ledger(&["run", "--once"]).ok();
     let rows = shop.database.rows(&format!("SELECT {q}key{q}, {q}onHand{q}, {q}group{q} FROM {q}Order{q}"));
     assert_eq!(rows, [["tea", "6", "1"]]);
@@ -172,8 +166,7 @@ pub fn a_row_without_a_number_is_named(kind: Kind) {
     for pool in ["sku:1", "sku:2"] {
         run(&mut c, &["STOCK.SET", pool, "5"]);
         run(&mut c, &["STOCK.SETPOLICY", pool, "{\"events\":\"events\"}"]);
-        answer(&mut c, &["STOCK.RESERVE", pool, "o1", "2"]);
-        answer(&mut c, &["STOCK.CONFIRM", pool, "o1"]);
+        sell(&mut c, pool, "o1", "2");
     }
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(shop.database.number("SELECT on_hand FROM goods WHERE sku = '1'"), 3);

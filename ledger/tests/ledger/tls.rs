@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{run, RedisServer};
-use crate::harness::shop::{answer, open};
+use crate::harness::shop::{open, sell};
 use crate::harness::Shop;
 
 /// A certificate of its own for this machine.
@@ -33,8 +33,7 @@ fn redis_is_reached_through_tls() {
     open(&shop, 2, 10);
     for host in ["127.0.0.1", "localhost"] {
         let order = format!("o-{host}");
-        answer(&mut c, &["STOCK.RESERVE", "sku:1", &order, "2"]);
-        answer(&mut c, &["STOCK.CONFIRM", "sku:1", &order]);
+        sell(&mut c, "sku:1", &order, "2");
         shop.write_config(&format!("rediss://{host}:{port}/0"));
         // Whom the system does not know is not talked to.
         shop.ledger(&["preload"]).with(4);

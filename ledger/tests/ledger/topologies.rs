@@ -4,8 +4,8 @@ use redis::Value;
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{run, word, RedisServer, Sentinel};
-use crate::harness::shop::assert_agreement;
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::shop::{assert_agreement, sell};
+use crate::harness::{wait_until, Shop};
 
 #[test]
 fn sentinel_names_the_primary() {
@@ -22,8 +22,7 @@ fn sentinel_names_the_primary() {
     through(&sentinel, &shop);
     crate::harness::shop::open(&shop, 3, 10);
     let mut c = shop.redis.connect();
-    run(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
-    run(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+    sell(&mut c, "sku:1", "o1", "2");
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(&shop, &mut c);
     // It must not put the old primary back.
@@ -34,8 +33,7 @@ fn sentinel_names_the_primary() {
     let sentinel = Sentinel::of(shop.redis.port);
     through(&sentinel, &shop);
     let mut c = shop.redis.connect();
-    run(&mut c, &["STOCK.RESERVE", "sku:1", "o2", "1"]);
-    run(&mut c, &["STOCK.CONFIRM", "sku:1", "o2"]);
+    sell(&mut c, "sku:1", "o2", "1");
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(&shop, &mut c);
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 7);
@@ -50,8 +48,7 @@ fn every_way_in_is_open_to_the_feed() {
     fn sells(shop: &Shop, url: &str, c: &mut redis::Connection) {
         shop.write_config(url);
         crate::harness::shop::open(shop, 3, 10);
-        run(c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
-        run(c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+        sell(c, "sku:1", "o1", "2");
         shop.ledger(&["run", "--once"]).ok();
         assert_agreement(shop, c);
         assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 8);
@@ -143,7 +140,7 @@ fn a_cluster_has_a_stream_for_each_shard() {
     });
     // The slot moves to another node, with pools and stream in it, while it is followed: the feed
     // finds them there.
-    let mut follower = shop.follow(&[]);
+    let follower = shop.follow(&[]);
     assert_eq!(word(&anywhere(&nodes, &["STOCK.RESERVE", &pools[0], "before", "1"])), "OK");
     let followed = "SELECT COUNT(*) FROM stock_lines WHERE order_id = 'before'";
     wait_until("the feed has begun", || shop.database.number(followed) == 1);
@@ -152,8 +149,7 @@ fn a_cluster_has_a_stream_for_each_shard() {
     assert_eq!(word(&anywhere(&nodes, &["STOCK.CONFIRM", &pools[0], "moved"])), "OK");
     let followed = "SELECT COUNT(*) FROM stock_lines WHERE order_id = 'moved' AND state = 'confirmed'";
     wait_until("the feed goes on at the other node", || shop.database.number(followed) == 1);
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(follower);
     assert_eq!(shop.database.number("SELECT SUM(on_hand) FROM stock"), 40 * (100 - 5 * 2) - 2);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
     shop.ledger(&["audit"]).ok();
