@@ -10,7 +10,6 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use crate::crash::{append_only, file_of};
-use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, digest, errors, no_internal_error, Bounds, Scene};
 use testkit::{Client, Server, Value};
@@ -54,7 +53,6 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
 
 struct Torn<'c> {
     server: Server,
-    version: String,
     step: u64,
     counts: &'c RefCell<Counts>,
 }
@@ -66,8 +64,7 @@ impl<'c> Torn<'c> {
             client.expect(&format!("STOCK.SET {pool} 1000000"), "OK");
             client.expect(&format!("STOCK.SETPOLICY {pool} {POLICY}"), "OK");
         }
-        let version = version(&mut client);
-        Self { server, version, step, counts }
+        Self { server, step, counts }
     }
 }
 
@@ -105,6 +102,8 @@ fn carry_out(client: &mut Client, calls: &[Vec<String>]) {
 }
 
 impl Scene for Torn<'_> {
+    const ROUNDS: u64 = 1;
+
     fn round(&mut self, seed: u64) {
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut client = self.server.client();
@@ -143,11 +142,7 @@ impl Scene for Torn<'_> {
         counts.bytes += end - first;
     }
 
-    fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    fn is_worn(&self) -> bool {
-        true
+    fn client(&self) -> Client {
+        self.server.client()
     }
 }
