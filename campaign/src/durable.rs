@@ -146,9 +146,8 @@ impl Shop<'_> {
             "--repl-timeout",
             "20",
         ];
-        let primary = Server::on_port(&args);
+        let (primary, mut client) = Server::on_port(&args).with_client();
         let replica = Server::replica_of(&primary, &args);
-        let mut client = primary.client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} {ON_HAND}"), "OK");
             client.expect(&format!("STOCK.LIMIT {pool} user 100000 PER DAY"), "OK");

@@ -179,9 +179,8 @@ impl Squeeze<'_> {
             "--repl-backlog-size",
             "16384",
         ];
-        let primary = Server::on_port(&args);
+        let (primary, mut client) = Server::on_port(&args).with_client();
         let replica = Server::replica_of(&primary, &args);
-        let mut client = primary.client();
         let expected = ExpectedState::open(&mut client, &POOLS, ON_HAND, POLICY);
         Squeeze { primary, replica, expected, evicts, counts }
     }

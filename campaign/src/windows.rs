@@ -129,9 +129,8 @@ impl Pair<'_> {
             "--repl-backlog-size",
             "16384",
         ];
-        let primary = Server::on_port(&args);
+        let (primary, mut client) = Server::on_port(&args).with_client();
         let replica = Server::replica_of(&primary, &args);
-        let mut client = primary.client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} 100000000"), "OK");
             client.expect(&format!("STOCK.LIMIT {pool} user 1000000 PER 10"), "OK");

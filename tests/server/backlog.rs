@@ -270,9 +270,8 @@ fn streams_are_known_after_a_restart_and_where_pools_arrive() {
 /// A replica tells of what it has: the groups are replicated.
 #[test]
 fn a_replica_knows_as_much() {
-    let primary = Server::on_port(&["--repl-diskless-sync-delay", "0"]);
-    let replica = Server::replica_of(&primary, &[]);
-    let (mut c, mut r) = (primary.client(), replica.client());
+    let (primary, mut c) = Server::on_port(&["--repl-diskless-sync-delay", "0"]).with_client();
+    let (_replica, mut r) = Server::replica_of(&primary, &[]).with_client();
     // The pool is in the wake-up queue already when its policy names a stream.
     c.script(
         r#"STOCK.SET a 10

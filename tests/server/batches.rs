@@ -127,10 +127,9 @@ const ANSWERS: &str = "[[OK, 2, 4, *], [SOLDOUT, k, 4], [OK, 1, 3, *], [EXISTS, 
 
 #[test]
 fn a_batch_is_one_step_for_log_and_replicas_and_an_entry_for_each_order() {
-    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]).with_client();
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
-    let mut c = server.client();
     c.script("STOCK.SET k 6\nSTOCK.LIMIT k user 3");
     events.take(&server);
     c.expect("DEL feed", "1");

@@ -31,10 +31,9 @@ pub fn digests(c: &mut Client, keys: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_cart_from_the_basket_to_the_return() {
-    let mut server = Server::on_port(&["--appendonly", "yes"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
-    let mut c = server.client();
     c.script(
         "STOCK.SET {618}sku:1 10
          STOCK.SET {618}sku:2 10
@@ -353,9 +352,8 @@ const PROFILE: Profile = Profile { steps_back: true, backlogs: false, retain_cha
 /// Made-up carts in the server's own time: the replica and the log agree with it.
 #[test]
 fn replicas_and_logs_follow_carts() {
-    let primary = Server::on_port(&["--appendonly", "yes"]);
-    let replica = Server::replica_of(&primary, &[]);
-    let (mut c, mut r) = (primary.client(), replica.client());
+    let (primary, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &[]).with_client();
     for seed in 0..3 {
         let mut generator = Generator::with(seed, PROFILE);
         let calls: Vec<Vec<Vec<u8>>> = (0..4_000).map(|_| generator.next().argv).collect();

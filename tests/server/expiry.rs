@@ -207,9 +207,8 @@ fn while_clients_are_paused() {
 
 #[test]
 fn a_replica_does_not_expire_by_itself() {
-    let primary = Server::on_port(&[]);
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     c.pause_background();
     let (deadline, digest) = held(&mut c, 300);
     replica.catch_up(&primary);
@@ -256,9 +255,8 @@ fn after_a_promotion() {
 /// harm.
 #[test]
 fn during_a_failover() {
-    let a = Server::on_port(&[]);
+    let (a, mut c) = Server::on_port(&[]).with_client();
     let b = Server::replica_of(&a, &[]);
-    let mut c = a.client();
     c.pause_background();
     let (deadline, digest) = held(&mut c, 300);
     b.catch_up(&a);
@@ -294,9 +292,8 @@ fn during_a_failover() {
 /// SIGTERM waits for a lagging replica, and is paused meanwhile.
 #[test]
 fn during_a_shutdown() {
-    let mut a = Server::on_port(&["--appendonly", "yes", "--shutdown-timeout", "20"]);
+    let (mut a, mut c) = Server::on_port(&["--appendonly", "yes", "--shutdown-timeout", "20"]).with_client();
     let b = Server::replica_of(&a, &[]);
-    let mut c = a.client();
     let (deadline, digest) = held(&mut c, 1_500);
     b.catch_up(&a);
     b.freeze();

@@ -249,9 +249,8 @@ fn limits_and_policy_are_one() {
 /// In one step, and one effect, on a replica and from the file as well; or there is no pool.
 #[test]
 fn a_pool_is_made_with_its_policy() {
-    let mut primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "all"]);
+    let (mut primary, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "all"]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     let given = json!({"hold": 30, "events": "ev", "limits": [{"by": ["user"], "max": 2}]});
     let call = args!["STOCK.SET", "k", "10", "NX", "NOTE", "kim", "POLICY", given.to_string()];
     assert_eq!(c.call(&call).to_string(), "OK");

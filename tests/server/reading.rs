@@ -92,9 +92,8 @@ fn orders_by_cursor() {
 /// Reads work on a replica and leave no trace on a primary.
 #[test]
 fn reads_leave_no_trace() {
-    let server = Server::on_port(&["--appendonly", "yes"]);
+    let (server, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
     let replica = Server::replica_of(&server, &[]);
-    let mut c = server.client();
     c.pause_background();
     c.script(
         "STOCK.SET k 100

@@ -6,10 +6,8 @@ use testkit::{info, now_ms, pass, stock_info, wait_until, Client, Server};
 
 #[test]
 fn replicas_follow_a_random_history() {
-    let primary = Server::on_port(&["--appendonly", "yes"]);
-    let replica = Server::replica_of(&primary, &["--appendonly", "yes"]);
-    let mut c = primary.client();
-    let mut r = replica.client();
+    let (primary, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &["--appendonly", "yes"]).with_client();
     let mut history = History::new(71, 30);
     for round in 0..10 {
         history.run(&mut c, 300);
@@ -233,10 +231,8 @@ fn effects_are_refused_from_clients() {
 /// Where an effect does not fit, the replica counts it and lives.
 #[test]
 fn divergences_are_counted() {
-    let primary = Server::on_port(&[]);
-    let replica = Server::replica_of(&primary, &["--replica-read-only", "no"]);
-    let mut c = primary.client();
-    let mut r = replica.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &["--replica-read-only", "no"]).with_client();
     for spoil in ["DEL k", "SET k text", "STOCK.SET k 3", "STOCK.RELEASE k o"] {
         c.script(
             "DEL k => *
@@ -264,9 +260,8 @@ fn divergences_are_counted() {
 /// the line that works.
 #[test]
 fn wait_in_a_transaction_proves_nothing() {
-    let primary = Server::on_port(&[]);
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     c.script(
         "STOCK.SET k 10
          STOCK.RESERVE k o1 1 => [OK, *]
@@ -292,9 +287,8 @@ fn wait_in_a_transaction_proves_nothing() {
 /// Deadlines are resolved on the primary: a replica that applies an effect later has the same one.
 #[test]
 fn deadlines_are_resolved() {
-    let primary = Server::on_port(&[]);
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     c.expect("STOCK.SET k 10", "OK");
     replica.catch_up(&primary);
     replica.freeze();

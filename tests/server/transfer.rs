@@ -13,10 +13,9 @@ const MOVE: &str = "STOCK.TRANSFER {t}from {t}to 10 TOKEN m1";
 
 #[test]
 fn both_pools_tell_of_it_and_replicas_have_it() {
-    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "{t}feed"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "{t}feed"]).with_client();
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
-    let mut c = server.client();
     c.script(
         "STOCK.SET {t}from 10
          STOCK.SET {t}to 0
