@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("delta"), Arg::string("token").after("TOKEN").optional(), NOTE],
     docs: Docs {
         details: "A negative `delta` writes units off, but none that are held. With a `TOKEN`, the id of the \

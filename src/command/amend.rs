@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("qty")],
     docs: Docs {
         details: "`qty` is the new total of the hold. More is checked as a new reservation is, by the limits \

@@ -22,7 +22,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("qty"), FOR],
     docs: Docs {
         details: "Do not call it before each `STOCK.RESERVE`: that checks everything itself. Works on \

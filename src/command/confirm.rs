@@ -27,7 +27,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("n").after("QTY").optional(), LATE],
     docs: Docs {
         details: "`QTY` less than what is held sells that much and releases the rest. With `LATE`, `QTY` and `SINCE` \

@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, ORDERS, Arg::ORDER.multiple()],
     docs: Docs {
         details: "For payments that are reported in batches. The orders are judged one after the other, as by so \

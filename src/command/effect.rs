@@ -27,7 +27,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Replicated,
     fast: true,
     keys: KeyPositions::First,
-    inserts: true,
     args: &[Arg::KEY, Arg::string("effect")],
     docs: Docs {
         details: "Not for clients. Replicas and the append-only file get the effect of a call in this form, \

@@ -24,7 +24,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("qty").optional(), FOR],
     docs: Docs {
         details: "For operators: \"why can nobody buy it\". `qty` is 1 where it is left out. Nothing is changed, and \

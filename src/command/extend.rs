@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER, HOLD],
     docs: Docs {
         details: "Extend a hold when the buyer goes to a payment page that takes long. A deadline at or before \

@@ -21,7 +21,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::word("returning", "RETURNING").optional()],
     docs: Docs {
         details: "Due holds are left out, as a write would return them first. `on_hand` is what is on the shelf \

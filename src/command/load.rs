@@ -29,7 +29,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Replicated,
     fast: false,
     keys: KeyPositions::First,
-    inserts: true,
     args: &[
         Arg::KEY,
         Arg::new("piece", ArgKind::OneOf(&[Arg::string("chunk").after("MORE"), Arg::word("end", "END")])),

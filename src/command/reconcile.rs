@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("on_hand"), AFTER, Arg::word("dryrun", "DRYRUN").optional(), NOTE],
     docs: Docs {
         details: "`AFTER` names the last event that the database has followed; what has moved since then is no \

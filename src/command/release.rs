@@ -27,7 +27,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
     docs: Docs {
         details: "Do not release a hold because one payment attempt is stale: another attempt may still pay. Let \

@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, HOLD.optional(), DIMS, ORDERS, ORDER],
     docs: Docs {
         details: "For who has many orders at hand: a queue of orders, a gateway that collects for a millisecond, an \

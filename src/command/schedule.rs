@@ -22,7 +22,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[
         Arg::KEY,
         Arg::new("from", ArgKind::OneOf(BOUND)).after("FROM").optional(),

@@ -22,10 +22,9 @@ pub const SPEC: Spec = Spec {
     complexity: "O(1); with POLICY O(N) where N is the size of the policy.",
     since: "0.1.0",
     arity: -3,
-    access: Access::Write,
+    access: Access::WriteNew,
     fast: true,
     keys: KeyPositions::First,
-    inserts: true,
     args: &[
         Arg::KEY,
         Arg::new("on_hand", ArgKind::OneOf(&[Arg::integer("units"), Arg::word("unlimited", "UNLIMITED")])),

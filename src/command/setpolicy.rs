@@ -25,7 +25,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::string("json"), Arg::word("merge", "MERGE").optional(), NOTE],
     docs: Docs {
         details: "**It replaces everything.** A field or limit that is absent is back to its default, or gone. \

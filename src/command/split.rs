@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER, PART, Arg::integer("qty")],
     docs: Docs {
         details: "`qty` units go from `order` to `part`, an id that is new: to pay for them, ship them or give them \

@@ -17,7 +17,6 @@ pub const SUSPEND: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, NOTE],
     docs: Docs {
         details: "`STOCK.CONFIRM`, `STOCK.EXTEND`, `STOCK.RELEASE`, `STOCK.RETURN` and a `STOCK.AMEND` to less \

@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("n").after("COUNT").optional()],
     docs: Docs {
         details: "Nobody needs to call this: writes return due holds, and a background task does so for idle \

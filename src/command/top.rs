@@ -16,7 +16,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::None,
-    inserts: false,
     args: &[Arg::new("by", ArgKind::OneOf(BY)).after("BY").optional(), Arg::integer("n").after("COUNT").optional()],
     docs: Docs {
         details: "For operators: \"which SKUs are hot\". Calls of every kind that `STOCK.STATS` counts, in \

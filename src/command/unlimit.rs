@@ -20,7 +20,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::string("by"), PER, ROLLING, COUNT_WHAT, NOTE, FOR_VALUES],
     docs: Docs {
         details: "The limit is named by its dimensions, window and `COUNT`. With `FOR` one override goes and \

@@ -22,7 +22,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("n").after("TOP").optional(), FOR],
     docs: Docs {
         details: "Shows the limits all of whose dimensions are given, in the order in which they were set.\n\n`TOP n` \
