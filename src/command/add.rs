@@ -36,8 +36,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let delta = units(args.required()?)?;
     if delta == 0 {
         return Err(CommandError::line("ERR delta can't be 0"));

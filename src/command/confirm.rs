@@ -111,8 +111,7 @@ pub fn changes<'a>(
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let mut attributes = Attributes::default();
     let request = parse(&mut args, &mut attributes)?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };

@@ -38,8 +38,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let order = args.order()?;
     let option = args.option(SPEC.args)?.ok_or(CommandError::Arity)?;
     let hold = args.hold(option, call.env.clock.now_ms)?;

@@ -45,8 +45,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let with_returning = args.option(SPEC.args)?.is_some();
     args.end()?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };

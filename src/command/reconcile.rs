@@ -56,8 +56,7 @@ fn epoch(text: &[u8]) -> Parsed<u64> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let on_hand = units(args.required()?)?;
     let (mut followed, mut dry, mut note) = (None, false, None);
     while let Some(option) = args.option(SPEC.args)? {

@@ -52,8 +52,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let amount = args.required()?;
     let unlimited = keyword(SPEC.args, amount) == Some("UNLIMITED");
     let on_hand = if unlimited { OnHand::Unlimited } else { OnHand::Units(units(amount)?) };

@@ -53,8 +53,7 @@ enum Given {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let json = args.required()?;
     let (mut merges, mut note) = (false, None);
     while let Some(option) = args.option(SPEC.args)? {

@@ -50,8 +50,7 @@ pub const PART: Arg = Arg::string("part");
 pub const SAME: CommandError = CommandError::line("ERR part needs an order id of its own");
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let order = args.order()?;
     let part = args.order()?;
     let qty = quantity(args.required()?)?;

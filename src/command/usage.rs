@@ -56,8 +56,7 @@ struct LimitUsage<'p> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let (mut top, mut attributes) = (None, Attributes::default());
     while let Some(option) = args.option(SPEC.args)? {
         match option {
