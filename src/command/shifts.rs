@@ -45,23 +45,18 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     out.array(shifts.map_or(0, Shifts::len));
     for (lane, totals) in shifts.iter().flat_map(|shifts| shifts.iter()) {
         out.map(6);
-        out.bulk(b"peer");
-        out.bulk(lane.peer.as_slice());
+        out.field("peer").bulk(lane.peer.as_slice());
         for (name, value) in [("sent", totals.sent), ("received", totals.received), ("since_ms", totals.since_ms)] {
-            out.bulk(name.as_bytes());
-            out.int(value);
+            out.field(name).int(value);
         }
-        out.bulk(b"limit");
+        out.field("limit");
         match &lane.quota {
             Some(quota) => out.bulk(quota.text.as_bytes()),
             None => out.nil(),
         }
-        out.bulk(b"values");
         let dims = lane.quota.as_ref().map_or(0, |quota| quota.identity.dims.len());
-        out.array(dims);
-        for value in lane.quota.iter().flat_map(|quota| values(quota.value.as_slice(), dims)) {
-            out.bulk(value);
-        }
+        let values = lane.quota.iter().flat_map(|quota| values(quota.value.as_slice(), dims));
+        out.field("values").bulks(dims, values);
     }
     Ok(())
 }

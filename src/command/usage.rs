@@ -96,22 +96,16 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     out.array(lines.len());
     for line in lines {
         out.map(if line.tuple.is_some() { 6 } else { 5 });
-        out.bulk(b"limit");
-        out.bulk(line.limit.text.as_bytes());
+        out.field("limit").bulk(line.limit.text.as_bytes());
         if let Some(tuple) = line.tuple {
             let dims = line.limit.identity.dims.len();
-            out.bulk(b"values");
-            out.array(dims);
-            for value in values(tuple, dims) {
-                out.bulk(value);
-            }
+            out.field("values").bulks(dims, values(tuple, dims));
         }
         let remaining = line.cap.left(line.used).unwrap_or(-1);
         for (name, value) in
             [("used", line.used), ("max", line.cap.shown()), ("remaining", remaining), ("resets_ms", line.resets_ms)]
         {
-            out.bulk(name.as_bytes());
-            out.int(value);
+            out.field(name).int(value);
         }
     }
     Ok(())
