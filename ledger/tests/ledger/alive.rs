@@ -48,8 +48,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
         "CREATE TABLE inventory (sku VARCHAR(40) NOT NULL, warehouse VARCHAR(10) NOT NULL, on_hand INTEGER NOT NULL, \
          version INTEGER NOT NULL DEFAULT 0, CHECK (sku <> '6' OR on_hand >= 5), PRIMARY KEY (sku, warehouse))",
     );
-    let refused = shop.ledger(&["init"]).with(2);
-    assert!(refused.err.contains("inventory.sku: no primary key or unique index"), "{}", refused.err);
+    shop.ledger(&["init"]).with(2).err_has("inventory.sku: no primary key or unique index");
     shop.database.execute("CREATE UNIQUE INDEX one ON inventory (sku)");
     shop.database.execute("INSERT INTO inventory VALUES ('6', 'bj', 9, 0), ('7', 'bj', 50, 0), ('8', 'sh', 60, 0)");
     shop.ledger(&["init"]).ok();
@@ -96,8 +95,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
     let orders: Vec<Vec<String>> = (0..8).map(|n| vec![format!("o{n}"), "1".to_string()]).collect();
     assert_eq!(shop.database.rows(waiting), orders);
     // Row 6 takes some of it, as far as its CHECK lets it.
-    let tried = shop.ledger(&["retry"]).with(1);
-    assert!(tried.out.contains("sku:6") && tried.out.contains("sku:7"), "{}", tried.out);
+    shop.ledger(&["retry"]).with(1).out_has("sku:6").out_has("sku:7");
     let left = "SELECT COUNT(*) FROM stock_pending WHERE pool = 'sku:6'";
     wait_until("it goes down to 5", || on_hand("6") == 5 && shop.database.number(left) == 4);
     assert_eq!(
@@ -105,7 +103,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
         [["o4"]]
     );
     assert_eq!(on_hand("7"), 50);
-    assert!(shop.ledger(&["status"]).ok().out.contains("movements of 2 pools"));
+    shop.ledger(&["status"]).ok().out_has("movements of 2 pools");
     // The rows are put right: the feed makes up for what they could not take, by itself.
     let drop_it = if kind == Kind::Postgres { "DROP TRIGGER und0 ON inventory" } else { "DROP TRIGGER und0" };
     shop.database.execute(drop_it);
@@ -223,8 +221,7 @@ pub fn a_key_that_is_no_pool_any_more_stops_nothing(kind: Kind) {
     assert!(ended.out.contains("1 were corrected") && ended.out.contains("the key is no pool"), "{}", ended.out);
     assert_eq!(field(&mut c, "sku:1", "on_hand"), 9);
     shop.ledger(&["run", "--once"]).ok();
-    let out = shop.ledger(&["audit"]).with(1).out;
-    assert!(out.contains("sku:0") && out.contains("1 pools, "), "{out}");
+    shop.ledger(&["audit"]).with(1).out_has("sku:0").out_has("1 pools, ");
 }
 
 /// A campaign cap has no row in the stock table, and needs none.
@@ -265,12 +262,9 @@ pub fn a_deleted_pool_is_noted_once(kind: Kind) {
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "open", "1"]);
     shop.ledger(&["run", "--once"]).ok();
     run(&mut c, &["DEL", "sku:0"]);
-    let out = shop.ledger(&["audit"]).with(1).out;
-    assert!(out.contains("0 differences repaired, 2 open"), "{out}");
-    let out = shop.ledger(&["audit", "--repair"]).ok().out;
-    assert!(out.contains("2 differences repaired, 0 open"), "{out}");
-    let out = shop.ledger(&["audit"]).ok().out;
-    assert!(out.contains("0 open") && out.contains("1 pools are not in Redis any more"), "{out}");
+    shop.ledger(&["audit"]).with(1).out_has("0 differences repaired, 2 open");
+    shop.ledger(&["audit", "--repair"]).ok().out_has("2 differences repaired, 0 open");
+    shop.ledger(&["audit"]).ok().out_has("0 open").out_has("1 pools are not in Redis any more");
     shop.ledger(&["audit", "--repair"]).ok();
     let rows = shop.database.rows("SELECT order_id, state FROM stock_lines ORDER BY order_id");
     assert_eq!(rows, [["open", "lost"], ["paid", "confirmed"]]);
@@ -284,8 +278,7 @@ pub fn an_audit_waits_for_reservations_too(kind: Kind) {
     shop.ledger(&["audit", "--wait", "1"]).ok();
     let mut c = shop.redis.connect();
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "1"]);
-    let ended = shop.ledger(&["audit", "--wait", "1"]).with(3);
-    assert!(ended.err.contains("1 pools are ahead of the database"), "{}", ended.err);
+    shop.ledger(&["audit", "--wait", "1"]).with(3).err_has("1 pools are ahead of the database");
     shop.ledger(&["run", "--once"]).ok();
     shop.ledger(&["audit", "--wait", "1"]).ok();
     assert_agreement(&shop, &mut c);
@@ -303,11 +296,11 @@ pub fn tables_are_brought_up_to_date(kind: Kind) {
     shop.database.execute("DROP TABLE stock_pending");
     shop.database.execute("DELETE FROM stock_ledger_version WHERE version > 1");
     shop.ledger(&["status"]).with(3);
-    assert!(shop.ledger(&["init"]).ok().out.contains("were of version 1 and are of version 5 now"));
+    shop.ledger(&["init"]).ok().out_has("were of version 1 and are of version 5 now");
     shop.ledger(&["status"]).ok();
     shop.database.execute("DELETE FROM stock_ledger_version");
     shop.ledger(&["status"]).with(3);
-    assert!(shop.ledger(&["init"]).ok().out.contains("tables are made"));
+    shop.ledger(&["init"]).ok().out_has("tables are made");
     // In the database and not in Redis, in more pools than one page has.
     for sku in 0..300 {
         let row = format!("('t{sku}','{sku}',5,'r','o',15,1,0)");
@@ -334,7 +327,7 @@ pub fn only_missing_tables_ask_for_init(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 1, 10);
     shop.database.execute("DROP TABLE stock_ledger_version");
-    assert!(shop.ledger(&["status"]).with(3).err.contains("stock-ledger init"));
+    shop.ledger(&["status"]).with(3).err_has("stock-ledger init");
     shop.database.execute("CREATE TABLE stock_ledger_version (other INTEGER)");
     let ended = shop.ledger(&["status"]).with(1);
     assert!(!ended.err.contains("init") && ended.err.contains("version"), "{}", ended.err);
@@ -384,7 +377,7 @@ fn an_audit_looks_at_many_pools_at_once() {
     shop.ledger(&["run", "--once"]).ok();
     let mut c = shop.redis.connect();
     run(&mut c, &["CONFIG", "RESETSTAT"]);
-    assert!(shop.ledger(&["audit"]).ok().out.contains("120 pools, 0 orders"));
+    shop.ledger(&["audit"]).ok().out_has("120 pools, 0 orders");
     let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut c).expect("INFO");
     assert!(!stats.contains("cmdstat_exec"), "{stats}");
 }

@@ -204,11 +204,9 @@ fn adjust_gives_up_on_a_locked_file() {
     open(&shop, 1, 10);
     let lock = shop.database.lock();
     let began = Instant::now();
-    let ended = shop.ledger(&["adjust", "0", "1", "--reason", "x"]).with(4);
-    assert!(ended.err.contains("--token") && ended.err.contains("trying again"), "{}", ended.err);
+    shop.ledger(&["adjust", "0", "1", "--reason", "x"]).with(4).err_has("--token").err_has("trying again");
     sell(&shop, "o1");
-    let ended = shop.ledger(&["run", "--once"]).with(4);
-    assert!(ended.err.contains("locked"), "{}", ended.err);
+    shop.ledger(&["run", "--once"]).with(4).err_has("locked");
     // What each has begun to wait for when its patience ends takes a second more.
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     drop(lock);
@@ -271,8 +269,8 @@ fn what_a_newer_module_packs_is_waited_for() {
             assert!(ended.err.contains(part), "{part}: {}", ended.err);
         }
     }
-    assert!(shop.ledger(&["preload"]).with(3).err.contains("Upgrade stock-ledger"));
-    assert!(shop.ledger(&["audit", "--repair"]).with(3).err.contains("Upgrade stock-ledger"));
+    shop.ledger(&["preload"]).with(3).err_has("Upgrade stock-ledger");
+    shop.ledger(&["audit", "--repair"]).with(3).err_has("Upgrade stock-ledger");
     let mut follower = shop.follow(&[]);
     wait_until("run waits", || shop.run_log().matches("Upgrade stock-ledger").count() >= 3);
     assert!(follower.try_wait().expect("its state").is_none(), "{}", shop.run_log());

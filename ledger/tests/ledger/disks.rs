@@ -45,8 +45,7 @@ fn a_full_disk(kind: Kind, word: &str) {
     disk.fill();
     sell(&shop, &mut seller, 4_000);
     let waiting = length(&shop);
-    let ended = shop.ledger(&["run", "--once"]).with(4);
-    assert!(ended.err.contains(word), "{}", ended.err);
+    shop.ledger(&["run", "--once"]).with(4).err_has(word);
     let (reached, left) = (applied(&shop), length(&shop));
     assert!(left > 1, "it never reached the end of the disk");
     let mut run = shop.follow(&[]);
@@ -78,8 +77,7 @@ fn meanwhile(shop: &Shop, word: &str, mend: impl FnOnce()) {
     let mut c = shop.redis.connect();
     shop::sell(&mut c, "sku:0", "while", "3");
     let left = length(shop);
-    let ended = shop.ledger(&["run", "--once"]).with(4);
-    assert!(ended.err.contains(word), "{}", ended.err);
+    shop.ledger(&["run", "--once"]).with(4).err_has(word);
     let run = shop.follow(&[]);
     wait_until("run waits", || shop.run_log().matches(word).count() >= 2);
     assert_eq!(length(shop), left, "what is not in the database was trimmed");

@@ -232,8 +232,8 @@ pub fn the_last_entries_of_a_pool_are_missing(kind: Kind) {
             assert_eq!(shop.database.number(&on_hand), 40, "round {round}");
             let gaps = format!("SELECT pool, units FROM stock_incidents WHERE kind = 'gap' AND pool = '{pool}'");
             assert_eq!(shop.database.rows(&gaps), [[pool, "10"]], "round {round}");
-            assert!(shop.ledger(&["status"]).with(1).out.contains("pools wait for an audit"));
-            assert!(shop.ledger(&["reconcile"]).with(3).err.contains("wait for an audit"));
+            shop.ledger(&["status"]).with(1).out_has("pools wait for an audit");
+            shop.ledger(&["reconcile"]).with(3).err_has("wait for an audit");
             shop.ledger(&["audit", "--repair"]).ok();
             assert_eq!(
                 shop.database
@@ -288,8 +288,7 @@ pub fn preload_is_killed_and_run_again(kind: Kind) {
         }
     }
     assert!(kills >= 2, "{kills} kills");
-    let made = shop.ledger(&["preload"]).ok().out;
-    assert!(made.contains(&format!("{ROWS} rows: ")), "{made}");
+    shop.ledger(&["preload"]).ok().out_has(&format!("{ROWS} rows: "));
     shop.ledger(&["run", "--once"]).ok();
     let sold: i64 = (0..ROWS).step_by(97).map(|sku| field(&mut c, &format!("sku:{sku:05}"), "out")).sum();
     assert!(sold > 0);

@@ -39,7 +39,7 @@ pub fn what_became_of_orders(kind: Kind) {
     run(&mut c, &["DEBUG", "RELOAD"]);
     shop.ledger(&["run", "--once", "--notify"]).ok();
     assert_eq!(notices(&shop).len(), 4);
-    assert!(shop.ledger(&["status"]).ok().out.contains("4 notices wait in stock_outbox"));
+    shop.ledger(&["status"]).ok().out_has("4 notices wait in stock_outbox");
     let json: serde_json::Value = serde_json::from_str(&shop.ledger(&["status", "--json"]).ok().out).expect("JSON");
     assert_eq!((&json["outbox_waiting"], &json["streams"][0]["behind"]), (&4.into(), &0.into()), "{json}");
     assert_agreement(&shop, &mut c);

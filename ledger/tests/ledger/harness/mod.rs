@@ -116,6 +116,18 @@ impl Ended {
         assert_eq!(self.code, code, "out:\n{}\nerr:\n{}", self.out, self.err);
         self
     }
+
+    #[track_caller]
+    pub fn out_has(self, text: &str) -> Ended {
+        assert!(self.out.contains(text), "no {text} in out:\n{}", self.out);
+        self
+    }
+
+    #[track_caller]
+    pub fn err_has(self, text: &str) -> Ended {
+        assert!(self.err.contains(text), "no {text} in err:\n{}", self.err);
+        self
+    }
 }
 
 impl Shop {
