@@ -8,13 +8,13 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::audit::{check, End};
-use super::balancer::{settle, Balancer};
+use super::balancer::{balancer, settle};
 use super::buyer::{Buyer, Order};
 use super::sale::{Delivery, Sale, EACH};
 use super::trouble::{Site, Trouble, ALL, PRIMARIES};
 use crate::rounds::Scene;
 use testkit::cluster::{share_of, tags_within};
-use testkit::{wait_until, Client};
+use testkit::{wait_until, Client, Running};
 
 pub const BUCKETS: usize = 8;
 const BUYERS: u64 = 3;
@@ -121,7 +121,7 @@ impl<'a> Sales<'a> {
 
     /// The sale, with everything that goes wrong; whether a failover can have lost something.
     fn sell(&mut self, sale: &Sale, seed: u64, rng: &mut SmallRng) -> (Vec<Order>, Vec<Delivery>, bool) {
-        let mut balancers: Vec<Balancer> = (0..2).map(|_| Balancer::start(sale)).collect();
+        let mut balancers: Vec<Running> = (0..2).map(|_| balancer(sale)).collect();
         let mut deliveries: Vec<Delivery> = Vec::new();
         let mut is_lossy = false;
         let mut primaries = self.site.primaries();
@@ -135,7 +135,7 @@ impl<'a> Sales<'a> {
                 let bucket = rng.random_range(0..BUCKETS);
                 let old = rng.random_range(0..2);
                 // One of the balancers dies in the middle of it.
-                balancers[old] = Balancer::start(sale);
+                balancers[old] = balancer(sale);
                 sale.down.store(trouble != Trouble::Move, Ordering::Relaxed);
                 // A primary that was given up although nobody had killed it.
                 is_lossy |= self.site.primaries() != primaries;

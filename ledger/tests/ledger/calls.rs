@@ -2,8 +2,10 @@
 
 use std::process::Stdio;
 
+use testkit::Sentinel;
+
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::{run, Sentinel};
+use crate::harness::redis_server::run;
 use crate::harness::shop::{answer, open, sell};
 use crate::harness::Shop;
 
@@ -49,7 +51,7 @@ fn whoever_stops_reading_the_answer_is_no_failure() {
 #[test]
 fn sentinel_leads_to_a_logical_database_and_a_password() {
     let shop = Shop::new(Database::fresh(Kind::Sqlite));
-    let sentinel = Sentinel::of(shop.redis.port);
+    let sentinel = Sentinel::of(shop.redis.port, "");
     let mut c = shop.redis.connect();
     run(&mut c, &["CONFIG", "SET", "requirepass", "open"]);
     let text = format!(

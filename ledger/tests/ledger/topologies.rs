@@ -1,20 +1,21 @@
 //! Sentinel and cluster.
 
 use redis::Value;
+use testkit::Sentinel;
 
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::{run, word, RedisServer, Sentinel};
+use crate::harness::redis_server::{run, word, RedisServer};
 use crate::harness::shop::{assert_agreement, sell};
 use crate::harness::{wait_until, Shop};
 
 #[test]
 fn sentinel_names_the_primary() {
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    let sentinel = Sentinel::of(shop.redis.port);
+    let sentinel = Sentinel::of(shop.redis.port, "");
     let through = |sentinel: &Sentinel, shop: &Shop| {
         let text = format!(
-            "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n[redis]\nurl = \"redis://127.0.0.1:1/0\"\nmore = [\"{}\"]\nsentinel = \"shop\"\n[database]\nurl = \"{}\"\n",
-            sentinel.url(),
+            "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n[redis]\nurl = \"redis://127.0.0.1:1/0\"\nmore = [\"redis://127.0.0.1:{}/0\"]\nsentinel = \"shop\"\n[database]\nurl = \"{}\"\n",
+            sentinel.port,
             shop.database.url()
         );
         std::fs::write(shop.dir.path().join("stock-ledger.toml"), text).expect("a configuration");
@@ -30,7 +31,7 @@ fn sentinel_names_the_primary() {
     // The replica is made the primary: the sentinel tells, and the feed goes on there.
     let next = shop.redis.fork();
     std::mem::replace(&mut shop.redis, next).kill();
-    let sentinel = Sentinel::of(shop.redis.port);
+    let sentinel = Sentinel::of(shop.redis.port, "");
     through(&sentinel, &shop);
     let mut c = shop.redis.connect();
     sell(&mut c, "sku:1", "o2", "1");
@@ -131,8 +132,7 @@ fn a_cluster_has_a_stream_for_each_shard() {
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_streams WHERE applied > 0"), 8);
     shop.ledger(&["audit"]).ok();
     anywhere(&nodes, &["STOCK.SET", &pools[0], "500"]);
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("39 pools agreed, 1 were corrected"), "{out}");
+    shop.ledger(&["reconcile"]).ok().out_has("39 pools agreed, 1 were corrected");
     let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(&pools[0]).query(&mut nodes[0].connect()).expect("a slot");
     assert_eq!(slot, stock_ledger::redis_client::slot(pools[0].as_bytes()));
     assert_eq!(stock_ledger::redis_client::slot(b"foo{}{bar}"), {

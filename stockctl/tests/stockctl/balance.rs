@@ -1,7 +1,7 @@
 //! `stockctl balance` in a real cluster: buyers in three buckets of three primaries, balancers that
 //! are killed.
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -9,22 +9,12 @@ use std::time::{Duration, Instant};
 use crate::harness::command;
 use stock_balance::bucket_of;
 use testkit::cluster::{tag_of, Cluster, PRIMARIES};
-use testkit::{info, status_word, wait_until, Client, Server};
+use testkit::{info, status_word, wait_until, Client, Running, Server};
 
 const NAME: &str = "sku";
 const UNITS: i64 = 900;
 /// How long a buyer waits for units of other buckets.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// A balancer; kill -9 when it is let go.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().expect("killed");
-        self.0.wait().expect("its end");
-    }
-}
 
 struct Sale {
     cluster: Cluster,
