@@ -22,6 +22,16 @@ STREAM, GROUP = "{sale}events", "orders"
 # An entry that nobody has acknowledged for so long is taken from the worker that has it: longer than one order ever takes.
 CLAIM_AFTER_MS = 500
 
+# What a worker waits out, beside a read that ends with `UNBLOCKED`: no answer, a server that loads, and one that has become
+# a replica (a failover), until it is the primary again or its address leads to another one.
+WAIT_OUT = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+)
+
 # What each type means for the order; the others (extended, policy, ...) do not concern it.
 STATES = {
     "reserved": "reserved",
@@ -85,13 +95,17 @@ def worker(c, orders, name):
             if not entries:
                 answer = c.xreadgroup(GROUP, name, {STREAM: ">"}, count=20, block=100)
                 entries = answer[0][1] if answer else []
-        except (redis.ConnectionError, redis.TimeoutError):
+            for id, entry in entries:
+                record(orders, fields(entry))
+                # Only now: whoever dies before leaves the entry to the others. What is not acknowledged is claimed again.
+                c.xack(STREAM, GROUP, id)
+        except WAIT_OUT:
             time.sleep(0.1)
-            continue
-        for id, entry in entries:
-            record(orders, fields(entry))
-            # Only now: whoever dies before leaves the entry to the others.
-            c.xack(STREAM, GROUP, id)
+        except redis.ResponseError as error:
+            # Of a read that waited while its server became a replica. redis-py has no class for it.
+            if not str(error).startswith("UNBLOCKED"):
+                raise
+            time.sleep(0.1)
 
 
 def web(c, orders):

@@ -250,6 +250,38 @@ fn the_order_queue_tells_of_entries_that_were_trimmed() {
     assert_eq!(recorded(path)[0][1], "o2");
 }
 
+/// A failover makes the server a replica for a while: the read that waits there ends with an error,
+/// and so does each one that follows. The worker goes on when it can.
+#[test]
+fn a_worker_of_the_order_queue_outlasts_a_change_of_roles() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("orders.db");
+    let path = path.to_str().expect("a path");
+    let server = Server::on_port(&[]);
+    let mut c = server.client();
+    c.script(
+        r#"STOCK.SET {sale}tea 100
+         STOCK.SETPOLICY {sale}tea {"events":"{sale}events"}"#,
+    );
+    let worker = Program::start("order_queue.py", &[&url(&server), path, "worker", "w1"]);
+    // Both of a read that waits, and of one that comes later.
+    wait_until("it has met both errors", || {
+        wait_until("it waits", || info(&mut c, "clients")["blocked_clients"] == "1");
+        // Nobody is there, so it keeps its data.
+        c.expect("REPLICAOF 127.0.0.1 1", "OK");
+        let seen = |c: &mut Client| {
+            let errors = info(c, "errorstats");
+            (errors.contains_key("errorstat_UNBLOCKED"), errors.contains_key("errorstat_READONLY"))
+        };
+        wait_until("it is refused", || seen(&mut c).1);
+        c.expect("REPLICAOF NO ONE", "OK");
+        seen(&mut c) == (true, true)
+    });
+    c.expect("STOCK.RESERVE {sale}tea o1 1", "[OK, *]");
+    wait_until("the order is made", || backlog(&mut c) == (0, 0) && recorded(path).len() == 1);
+    worker.kill();
+}
+
 /// Entries not yet delivered, and delivered but not acknowledged.
 fn backlog(c: &mut Client) -> (i64, i64) {
     let group = c.call(&["XINFO", "GROUPS", "{sale}events"]).items()[0].clone();
