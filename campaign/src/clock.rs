@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
 use testkit::{now_ms, status_word, stock_info, Client, Server};
@@ -25,8 +24,6 @@ const POLICY: &str = r#"{"retain":315360000,"retain_paid":315360000,"limits":[{"
 const SECOND: i64 = 1_000;
 const HOUR: i64 = 3_600 * SECOND;
 const DAY: i64 = 24 * HOUR;
-/// Rounds before the servers are new.
-const ROUNDS: u64 = 12;
 /// Steps of the clock in a round.
 const STEPS: u64 = 25;
 
@@ -90,16 +87,15 @@ struct Pair<'a> {
     /// What their clocks show.
     now_ms: i64,
     other_ms: i64,
-    version: String,
-    rounds: u64,
     orders: BTreeMap<String, Order>,
     serial: u64,
     counts: &'a RefCell<Counts>,
 }
 
 impl Scene for Pair<'_> {
+    const ROUNDS: u64 = 12;
+
     fn round(&mut self, seed: u64) {
-        self.rounds += 1;
         let mut rng = SmallRng::seed_from_u64(seed);
         for _ in 0..STEPS {
             self.step(&mut rng);
@@ -117,12 +113,8 @@ impl Scene for Pair<'_> {
         self.audit();
     }
 
-    fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    fn is_worn(&self) -> bool {
-        self.rounds >= ROUNDS
+    fn client(&self) -> Client {
+        self.primary.client()
     }
 }
 
@@ -139,9 +131,8 @@ impl Pair<'_> {
             client.expect(&format!("STOCK.SET {pool} {ON_HAND}"), "OK");
             client.expect(&format!("STOCK.SETPOLICY {pool} {POLICY}"), "OK");
         }
-        let version = version(&mut client);
         let orders = BTreeMap::new();
-        Pair { primary, replica, now_ms: start_ms, other_ms: start_ms, version, rounds: 0, orders, serial: 0, counts }
+        Pair { primary, replica, now_ms: start_ms, other_ms: start_ms, orders, serial: 0, counts }
     }
 
     /// Sets the clock of the primary, and now and then that of the replica.

@@ -10,6 +10,7 @@
 //! be there, and the sums must fit. `--mode everysec`: the sale goes on for some seconds, and every
 //! call that was acknowledged two seconds before the kill must be there.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -18,25 +19,18 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::payloads::version;
-use crate::record::{grouped, share, Ledger, Row};
+use crate::record::{grouped, share, Ledger};
+use crate::rounds::{self, Bounds, Scene};
 use testkit::client::encode;
 use testkit::{Client, Server, Value};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// The first seed; by default the one behind the last row of the table.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// How many crashes that count; each has a seed.
-    #[arg(long, default_value_t = 10)]
-    seeds: u64,
+    #[command(flatten)]
+    bounds: Bounds,
     /// How the file is written, and whether its end is lost.
     #[arg(long, value_enum, default_value_t = Mode::Always)]
     mode: Mode,
-    /// End earlier, after so many seconds.
-    #[arg(long)]
-    seconds: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -56,8 +50,6 @@ const IN_FLIGHT: usize = 16;
 /// for a slow disk.
 const MAY_BE_LOST: Duration = Duration::from_secs(2);
 const POOLS: [&str; 3] = ["{s}a", "{s}b", "{s}c"];
-/// A server is started anew, with an empty directory, after so many crashes.
-const CRASHES_PER_SERVER: u64 = 40;
 
 #[derive(Default)]
 struct Counts {
@@ -205,86 +197,70 @@ fn call(line: &str, order: String, pools: Vec<usize>, after: State) -> Call {
 
 /// How much went wrong.
 pub fn run(options: &Options, ledger: &Ledger) -> u64 {
-    let name = match options.mode {
-        Mode::Always => "kill -9, appendfsync always",
-        Mode::Cut => "kill -9, end of the file cut off",
-        Mode::EverySecond => "kill -9, appendfsync everysec",
+    let mode = options.mode;
+    let (name, command) = match mode {
+        Mode::Always => ("kill -9, appendfsync always", "crash"),
+        Mode::Cut => ("kill -9, end of the file cut off", "crash --mode cut"),
+        Mode::EverySecond => ("kill -9, appendfsync everysec", "crash --mode everysec"),
     };
-    let first = options.seed.unwrap_or_else(|| ledger.next_seed(name));
-    let start = Instant::now();
-    let mut counts = Counts { least_in_flight: u64::MAX, ..Counts::default() };
-    let (mut found, mut last) = (0, first);
-    let mut shop: Option<Shop> = None;
-    let mut version = String::new();
-    for seed in first..first + options.seeds {
-        if options.seconds.is_some_and(|seconds| seed > first && start.elapsed().as_secs() >= seconds) {
-            break;
+    let counts = RefCell::new(Counts { least_in_flight: u64::MAX, ..Counts::default() });
+    let open = |seed| Shop::open(mode, seed, &counts);
+    rounds::run(name, command, &options.bounds, ledger, open, |_| {
+        let counts = counts.borrow();
+        let mut text = format!(
+            "{} crashes that count ({} more were idle), {} calls acknowledged, {} of them changed the state, {} in flight at the kill (at least {}), {} of these had happened, {} during a save or rewrite",
+            grouped(counts.crashes),
+            counts.idle,
+            grouped(counts.acknowledged),
+            share(counts.changed, counts.acknowledged),
+            grouped(counts.in_flight),
+            counts.least_in_flight,
+            grouped(counts.happened),
+            grouped(counts.during_save),
+        );
+        if mode == Mode::EverySecond {
+            text.push_str(&format!("; {} acknowledged calls lost, none of them older than 2 s", grouped(counts.lost)));
         }
-        last = seed;
-        if (seed - first).is_multiple_of(CRASHES_PER_SERVER) {
-            shop = None;
-        }
-        let here = shop.get_or_insert_with(|| Shop::open(options.mode, seed));
-        version.clone_from(&here.version);
-        let crash = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| here.crash(seed, &mut counts)));
-        let wrong = match crash {
-            Ok(Ok(())) => continue,
-            Ok(Err(wrong)) => wrong,
-            Err(_) => "the server did not come back, or hung".into(),
-        };
-        found += 1;
-        eprintln!("seed {seed}: {wrong}\n(a crash is not repeatable to the call; the history of this server began at a multiple of {CRASHES_PER_SERVER})");
-        shop = None;
-        if found >= 10 {
-            break;
-        }
-    }
-    if counts.crashes == 0 {
-        eprintln!("no crash counts: the campaign proves nothing");
-        found += 1;
-    }
-    let Counts {
-        crashes, idle, acknowledged, in_flight, least_in_flight, happened, during_save, changed, lost, ..
-    } = counts;
-    let mut text = format!(
-        "{} crashes that count ({idle} more were idle), {} calls acknowledged, {} of them changed the state, {} in flight at the kill (at least {least_in_flight}), {} of these had happened, {} during a save or rewrite",
-        grouped(crashes),
-        grouped(acknowledged),
-        share(changed, acknowledged),
-        grouped(in_flight),
-        grouped(happened),
-        grouped(during_save),
-    );
-    if options.mode == Mode::EverySecond {
-        text.push_str(&format!("; {} acknowledged calls lost, none of them older than 2 s", grouped(lost)));
-    }
-    ledger.write(&Row { campaign: name, server: version, seeds: (first, last), counts: text, found });
-    found
+        (counts.crashes > 0).then_some(text)
+    })
 }
 
-struct Shop {
+struct Shop<'a> {
     server: Server,
     buyers: Vec<Buyer>,
     mode: Mode,
-    version: String,
+    counts: &'a RefCell<Counts>,
 }
 
 const ON_HAND: i64 = 1_000_000_000;
 
-impl Shop {
-    fn open(mode: Mode, seed: u64) -> Shop {
+impl Scene for Shop<'_> {
+    const ROUNDS: u64 = 40;
+
+    fn round(&mut self, seed: u64) {
+        let crash = self.crash(seed, &mut self.counts.borrow_mut());
+        crash.unwrap_or_else(|wrong| {
+            panic!("{wrong}\n(a crash is not repeatable to the call, and rounds on the same server came before it)")
+        });
+    }
+
+    fn client(&self) -> Client {
+        self.server.client()
+    }
+}
+
+impl Shop<'_> {
+    fn open(mode: Mode, seed: u64, counts: &RefCell<Counts>) -> Shop<'_> {
         let fsync = if mode == Mode::Always { "always" } else { "everysec" };
         // A save takes long enough to be hit.
         let slow_save = ["--rdb-key-save-delay", "20000"];
-        let server = Server::with(&[&append_only(fsync, seed)[..], &slow_save].concat());
-        let mut client = server.client();
+        let (server, mut client) = Server::with(&[&append_only(fsync, seed)[..], &slow_save].concat()).with_client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} {ON_HAND}"), "OK");
             client.expect(&format!("STOCK.LIMIT {pool} user 100000000"), "OK");
         }
-        let version = version(&mut client);
         let buyers = (0..CONNECTIONS).map(|name| Buyer { name, next: 0, open: Vec::new(), sold: [0; 3] }).collect();
-        Shop { server, buyers, mode, version }
+        Shop { server, buyers, mode, counts }
     }
 
     fn crash(&mut self, seed: u64, counts: &mut Counts) -> Result<(), String> {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
 use testkit::{now_ms, pass, status_word, stock_info, wait_until, Client, Server, Value};
@@ -20,8 +19,6 @@ const POOLS: [&str; 2] = ["{d}a", "{d}b"];
 const ON_HAND: i64 = 1_000_000;
 /// How long no hold becomes due after a promotion.
 const GRACE_MS: i64 = 1_200;
-/// Rounds before the servers are new.
-const ROUNDS: u64 = 12;
 
 #[derive(Default)]
 struct Counts {
@@ -98,10 +95,8 @@ impl Position {
 struct Shop<'a> {
     primary: Server,
     replica: Server,
-    version: String,
     /// Whether the server has WAITAOF.
     waits_for_files: bool,
-    rounds: u64,
     orders: BTreeMap<String, Order>,
     serial: u64,
     /// What the database believes to have been delivered, beyond the first units.
@@ -110,8 +105,9 @@ struct Shop<'a> {
 }
 
 impl Scene for Shop<'_> {
+    const ROUNDS: u64 = 12;
+
     fn round(&mut self, seed: u64) {
-        self.rounds += 1;
         let mut rng = SmallRng::seed_from_u64(seed);
         self.sell_and_wait(&mut rng);
         let known = self.lose(&mut rng);
@@ -131,12 +127,8 @@ impl Scene for Shop<'_> {
         self.carry_on();
     }
 
-    fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    fn is_worn(&self) -> bool {
-        self.rounds >= ROUNDS
+    fn client(&self) -> Client {
+        self.primary.client()
     }
 }
 
@@ -154,17 +146,15 @@ impl Shop<'_> {
             "--repl-timeout",
             "20",
         ];
-        let primary = Server::on_port(&args);
+        let (primary, mut client) = Server::on_port(&args).with_client();
         let replica = Server::replica_of(&primary, &args);
-        let mut client = primary.client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} {ON_HAND}"), "OK");
             client.expect(&format!("STOCK.LIMIT {pool} user 100000 PER DAY"), "OK");
         }
-        let version = version(&mut client);
         let waits_for_files = client.say("COMMAND INFO WAITAOF").items()[0] != Value::Nil;
         let (orders, delivered) = (BTreeMap::new(), [0; 2]);
-        Shop { primary, replica, version, waits_for_files, rounds: 0, orders, serial: 0, delivered, counts }
+        Shop { primary, replica, waits_for_files, orders, serial: 0, delivered, counts }
     }
 
     fn reserve(&mut self, client: &mut Client, rng: &mut SmallRng, px: i64) -> String {

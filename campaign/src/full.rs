@@ -11,7 +11,6 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::expected_state::{CallMix, ExpectedState, State};
-use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, Bounds, Scene};
 use testkit::{info, now_ms, pass, poll, status_word, stock_info, wait_until, Client, Server, Value};
@@ -40,8 +39,6 @@ const ON_HAND: i64 = 1_000_000_000;
 const POLICY: &str = r#"{"events":"{f}ev","limits":[{"by":["user"],"max":1000000000,"per":"day"}]}"#;
 /// The longest short hold of an expected order.
 const SHORT_MS: i64 = 160;
-/// Rounds before the servers are new.
-const ROUNDS: u64 = 20;
 
 #[derive(Default)]
 struct Counts {
@@ -146,16 +143,15 @@ fn used_memory(client: &mut Client) -> u64 {
 struct Squeeze<'a> {
     primary: Server,
     replica: Server,
-    version: String,
-    rounds: u64,
     expected: ExpectedState,
     evicts: bool,
     counts: &'a RefCell<Counts>,
 }
 
 impl Scene for Squeeze<'_> {
+    const ROUNDS: u64 = 20;
+
     fn round(&mut self, seed: u64) {
-        self.rounds += 1;
         let mut rng = SmallRng::seed_from_u64(seed);
         if self.evicts {
             self.evict(&mut rng);
@@ -164,12 +160,8 @@ impl Scene for Squeeze<'_> {
         }
     }
 
-    fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    fn is_worn(&self) -> bool {
-        self.rounds >= ROUNDS
+    fn client(&self) -> Client {
+        self.primary.client()
     }
 }
 
@@ -187,12 +179,10 @@ impl Squeeze<'_> {
             "--repl-backlog-size",
             "16384",
         ];
-        let primary = Server::on_port(&args);
+        let (primary, mut client) = Server::on_port(&args).with_client();
         let replica = Server::replica_of(&primary, &args);
-        let mut client = primary.client();
-        let version = version(&mut client);
         let expected = ExpectedState::open(&mut client, &POOLS, ON_HAND, POLICY);
-        Squeeze { primary, replica, version, rounds: 0, expected, evicts, counts }
+        Squeeze { primary, replica, expected, evicts, counts }
     }
 
     fn squeeze(&mut self, rng: &mut SmallRng) {
@@ -439,8 +429,6 @@ struct FullDisk<'a> {
     server: Server,
     expected: ExpectedState,
     keeps: Keeps,
-    version: String,
-    rounds: u64,
     log: PathBuf,
     // Let go after the server.
     disk: Disk,
@@ -448,8 +436,10 @@ struct FullDisk<'a> {
 }
 
 impl Scene for FullDisk<'_> {
+    // Then another way to keep the data.
+    const ROUNDS: u64 = 3;
+
     fn round(&mut self, seed: u64) {
-        self.rounds += 1;
         let mut rng = SmallRng::seed_from_u64(seed);
         let done = catch_unwind(AssertUnwindSafe(|| match self.keeps {
             Keeps::FileEverySecond => self.every_second(&mut rng),
@@ -467,13 +457,8 @@ impl Scene for FullDisk<'_> {
         }
     }
 
-    fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    fn is_worn(&self) -> bool {
-        // Another way to keep the data each time.
-        self.rounds >= 3
+    fn client(&self) -> Client {
+        self.server.client()
     }
 }
 
@@ -489,11 +474,9 @@ impl FullDisk<'_> {
             Keeps::FileAlways => args.extend(["--appendonly", "yes", "--appendfsync", "always"]),
             Keeps::Snapshots => args.extend(["--save", "3600 1"]),
         }
-        let server = Server::below(&disk.path, &args);
-        let mut client = server.client();
-        let version = version(&mut client);
+        let (server, mut client) = Server::below(&disk.path, &args).with_client();
         let expected = ExpectedState::open(&mut client, &POOLS, ON_HAND, POLICY);
-        FullDisk { server, expected, keeps, version, rounds: 0, log, disk, counts }
+        FullDisk { server, expected, keeps, log, disk, counts }
     }
 
     /// Sells until the first refusal; how many calls were acknowledged.

@@ -2,43 +2,26 @@
 //! without a fuzzer's feedback. The same targets run under libFuzzer from `fuzz/`.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::time::Instant;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::record::{grouped, share, Ledger, Row};
+use crate::rounds::Bounds;
 use testkit::payload::{damage, parse, scramble, write};
 use testkit::targets;
 
 const NAME: &str = "random bytes, in process";
 
-#[derive(clap::Args)]
-pub struct Options {
-    /// The first seed; by default the one behind the last row of the table.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// How many seeds; each is 10,000 executions over the five targets.
-    #[arg(long, default_value_t = 10)]
-    seeds: u64,
-    /// End earlier, after so many seconds.
-    #[arg(long)]
-    seconds: Option<u64>,
-}
-
+/// Executions over the five targets, for each seed.
 const PER_SEED: u64 = 10_000;
 
 /// How many seeds went wrong.
-pub fn run(options: &Options, ledger: &Ledger) -> u64 {
-    let first = options.seed.unwrap_or_else(|| ledger.next_seed(NAME));
+pub fn run(bounds: &Bounds, ledger: &Ledger) -> u64 {
+    let mut seeds = bounds.seeds(NAME, 10, ledger);
     let corpus = Corpus::new();
-    let start = Instant::now();
-    let (mut executions, mut useful, mut found, mut last) = (0, 0, 0, first);
-    for seed in first..first + options.seeds {
-        if options.seconds.is_some_and(|seconds| seed > first && start.elapsed().as_secs() >= seconds) {
-            break;
-        }
-        last = seed;
+    let (mut executions, mut useful, mut found) = (0, 0, 0);
+    for seed in seeds.by_ref() {
         match catch_unwind(AssertUnwindSafe(|| corpus.throw(seed))) {
             Ok(good) => {
                 executions += PER_SEED;
@@ -58,7 +41,7 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
         grouped(executions),
         share(useful, executions)
     );
-    ledger.write(&Row { campaign: NAME, server: "in process".into(), seeds: (first, last), counts, found });
+    ledger.write(&Row { campaign: NAME, server: "in process".into(), seeds: seeds.ran(), counts, found });
     found
 }
 

@@ -5,21 +5,15 @@ use std::panic::catch_unwind;
 use std::time::Instant;
 
 use crate::record::{grouped, Ledger, Row};
+use crate::rounds::Bounds;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// The first seed; by default the one behind the last row of the table.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// How many histories; by default 25, of sharded pools 200.
-    #[arg(long)]
-    seeds: Option<u64>,
+    #[command(flatten)]
+    bounds: Bounds,
     /// Calls, or steps, of each history.
     #[arg(long, default_value_t = 4_000)]
     steps: u64,
-    /// End earlier, after so many seconds.
-    #[arg(long)]
-    seconds: Option<u64>,
 }
 
 /// One of the simulations.
@@ -41,16 +35,11 @@ pub struct Simulation<C> {
 /// How many histories went wrong.
 pub fn run<C: Default + AddAssign>(simulation: &Simulation<C>, options: &Options, ledger: &Ledger) -> u64 {
     let Simulation { name, target, history, .. } = *simulation;
-    let first = options.seed.unwrap_or_else(|| ledger.next_seed(name));
+    let mut seeds = options.bounds.seeds(name, simulation.seeds, ledger);
     let start = Instant::now();
     let mut sum = C::default();
     let mut found = 0;
-    let mut last = first;
-    for seed in first..first + options.seeds.unwrap_or(simulation.seeds) {
-        if options.seconds.is_some_and(|seconds| seed > first && start.elapsed().as_secs() >= seconds) {
-            break;
-        }
-        last = seed;
+    for seed in seeds.by_ref() {
         match catch_unwind(|| history(seed, options.steps)) {
             Ok(counts) => sum += counts,
             Err(_) => {
@@ -69,6 +58,6 @@ pub fn run<C: Default + AddAssign>(simulation: &Simulation<C>, options: &Options
         }
     }
     let counts = (simulation.text)(sum);
-    ledger.write(&Row { campaign: name, server: "in process".into(), seeds: (first, last), counts, found });
+    ledger.write(&Row { campaign: name, server: "in process".into(), seeds: seeds.ran(), counts, found });
     found
 }

@@ -48,9 +48,9 @@ enum Campaign {
     /// sale.
     HotSku(rounds::Bounds),
     /// Random and damaged bytes against parsers and decoders, in process.
-    Fuzz(fuzz::Options),
+    Fuzz(rounds::Bounds),
     /// Damaged RESTORE payloads at a server.
-    Payloads(payloads::Options),
+    Payloads(rounds::Bounds),
     /// kill -9 under load.
     Crash(crash::Options),
     /// Pauses, failovers, terminations and broken resyncs while holds fall due.
@@ -80,8 +80,8 @@ fn carry_out(cli: Cli) -> u64 {
         Campaign::Sequences(options) => sequences::run(&options, &ledger),
         Campaign::Shards(options) => histories::run(&shards::SHARDS, &options, &ledger),
         Campaign::HotSku(bounds) => hot_sku::run(&bounds, &ledger),
-        Campaign::Fuzz(options) => fuzz::run(&options, &ledger),
-        Campaign::Payloads(options) => payloads::run(&options, &ledger),
+        Campaign::Fuzz(bounds) => fuzz::run(&bounds, &ledger),
+        Campaign::Payloads(bounds) => payloads::run(&bounds, &ledger),
         Campaign::Crash(options) => crash::run(&options, &ledger),
         Campaign::Windows(options) => windows::run(&options, &ledger),
         Campaign::Storms(bounds) => storms::run(&bounds, &ledger),

@@ -5,26 +5,15 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::record::{grouped, share, Ledger, Row};
+use crate::rounds::{version, Bounds};
 use testkit::client::encode;
 use testkit::payload::{damage, parse, scramble, write};
 use testkit::targets;
-use testkit::{info, Client, Server, Value};
+use testkit::{Client, Server, Value};
 
 const NAME: &str = "damaged RESTORE";
 
-#[derive(clap::Args)]
-pub struct Options {
-    /// The first seed; by default the one behind the last row of the table.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// How many seeds; each is 1,000 payloads.
-    #[arg(long, default_value_t = 20)]
-    seeds: u64,
-    /// End earlier, after so many seconds.
-    #[arg(long)]
-    seconds: Option<u64>,
-}
-
+/// Payloads, for each seed.
 const PER_SEED: usize = 1_000;
 const BATCH: usize = 200;
 
@@ -52,23 +41,16 @@ struct Counts {
 }
 
 /// How much went wrong.
-pub fn run(options: &Options, ledger: &Ledger) -> u64 {
-    let first = options.seed.unwrap_or_else(|| ledger.next_seed(NAME));
-    let mut server = Server::with(&["--rdbcompression", "no", "--loglevel", "warning"]);
-    let mut client = server.client();
+pub fn run(bounds: &Bounds, ledger: &Ledger) -> u64 {
+    let mut seeds = bounds.seeds(NAME, 20, ledger);
+    let (mut server, mut client) = Server::with(&["--rdbcompression", "no", "--loglevel", "warning"]).with_client();
     let version = version(&mut client);
     client.expect("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1", "OK");
     client.pause_background();
     let envelope = Envelope::learn(&mut client);
     let corpus = targets::pools(1..60);
-    let start = std::time::Instant::now();
-    let mut counts = Counts::default();
-    let (mut found, mut last) = (0, first);
-    for seed in first..first + options.seeds {
-        if options.seconds.is_some_and(|seconds| seed > first && start.elapsed().as_secs() >= seconds) {
-            break;
-        }
-        last = seed;
+    let (mut counts, mut found) = (Counts::default(), 0);
+    for seed in seeds.by_ref() {
         if let Err(wrong) = throw(seed, &mut client, &envelope, &corpus, &mut counts) {
             found += 1;
             eprintln!("{wrong}\nto repeat: make campaign NAME=payloads ARGS='--seed {seed} --seeds 1'");
@@ -95,17 +77,8 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
         share(counts.planned_accepted, counts.planned),
         share(counts.blind_accepted, counts.blind),
     );
-    ledger.write(&Row { campaign: NAME, server: version, seeds: (first, last), counts: text, found });
+    ledger.write(&Row { campaign: NAME, server: version, seeds: seeds.ran(), counts: text, found });
     found
-}
-
-/// The name and version of a server.
-pub fn version(client: &mut Client) -> String {
-    let fields = info(client, "server");
-    match fields.get("valkey_version") {
-        Some(version) => format!("Valkey {version}"),
-        None => format!("Redis {}", fields.get("redis_version").map_or("unknown", String::as_str)),
-    }
 }
 
 /// What the server puts around the encoding of a pool.

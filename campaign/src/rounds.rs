@@ -1,8 +1,8 @@
-//! What campaigns of rounds at servers share: how long, from which seed, and what becomes of a
-//! round that went wrong.
+//! What campaigns share: how long they run and from which seed; and of those that go through rounds
+//! at servers, what becomes of a round that went wrong.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::record::{Ledger, Row};
 use testkit::{info, stock_info, wait_until, Client, Server, Value};
@@ -13,26 +13,67 @@ pub struct Bounds {
     /// The first seed; by default the one behind the last row of the table.
     #[arg(long)]
     seed: Option<u64>,
-    /// How many rounds; each has a seed.
-    #[arg(long, default_value_t = 5)]
-    seeds: u64,
+    /// How many seeds, each for one round or history; by default some minutes of them.
+    #[arg(long)]
+    seeds: Option<u64>,
     /// End earlier, after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
 }
 
-/// Something that goes through rounds, and is thrown away after one that went wrong.
-pub trait Scene {
-    /// One round; it panics where something is wrong.
-    fn round(&mut self, seed: u64);
-    /// The server, for the row.
-    fn version(&self) -> String;
-    /// Whether the next round shall begin with fresh servers.
-    fn is_worn(&self) -> bool;
+/// The seeds of a campaign, until its time is over.
+pub struct Seeds {
+    first: u64,
+    next: u64,
+    end: u64,
+    until: Option<Instant>,
 }
 
-/// Runs the rounds and writes the row; how much went wrong. `counts` says what was counted; it is
-/// `None` where that proves nothing.
+impl Bounds {
+    /// The seeds of a campaign: `usual` of them, unless the options say.
+    pub fn seeds(&self, name: &str, usual: u64, ledger: &Ledger) -> Seeds {
+        let first = self.seed.unwrap_or_else(|| ledger.next_seed(name));
+        let until = self.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        Seeds { first, next: first, end: first + self.seeds.unwrap_or(usual), until }
+    }
+}
+
+impl Iterator for Seeds {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        let is_late = self.next > self.first && self.until.is_some_and(|until| Instant::now() >= until);
+        if is_late || self.next == self.end {
+            return None;
+        }
+        self.next += 1;
+        Some(self.next - 1)
+    }
+}
+
+impl Seeds {
+    /// The first one and the last one that ran.
+    pub fn ran(&self) -> (u64, u64) {
+        (self.first, self.next.saturating_sub(1).max(self.first))
+    }
+}
+
+/// Something that goes through rounds, and is thrown away after one that went wrong.
+pub trait Scene {
+    /// After so many rounds the next one begins with fresh servers.
+    const ROUNDS: u64;
+    /// One round; it panics where something is wrong.
+    fn round(&mut self, seed: u64);
+    /// A client of one of its servers.
+    fn client(&self) -> Client;
+    /// Whether the round of this seed needs other servers.
+    fn is_unfit(&self, _seed: u64) -> bool {
+        false
+    }
+}
+
+/// Runs the rounds, five where the options do not say, and writes the row; how much went wrong.
+/// `counts` says what was counted; it is `None` where that proves nothing.
 pub fn run<S: Scene>(
     name: &'static str,
     command: &str,
@@ -41,21 +82,20 @@ pub fn run<S: Scene>(
     mut open: impl FnMut(u64) -> S,
     counts: impl FnOnce(u64) -> Option<String>,
 ) -> u64 {
-    let first = bounds.seed.unwrap_or_else(|| ledger.next_seed(name));
-    let start = Instant::now();
-    let (mut rounds, mut found, mut last, mut server) = (0, 0, first, String::new());
-    let mut scene: Option<S> = None;
-    for seed in first..first + bounds.seeds {
-        if bounds.seconds.is_some_and(|seconds| seed > first && start.elapsed().as_secs() >= seconds) {
-            break;
-        }
-        last = seed;
+    let mut seeds = bounds.seeds(name, 5, ledger);
+    let (mut rounds, mut found, mut server) = (0, 0, String::new());
+    let (mut scene, mut age): (Option<S>, u64) = (None, 0);
+    for seed in seeds.by_ref() {
         let done = catch_unwind(AssertUnwindSafe(|| {
-            if scene.as_ref().is_some_and(Scene::is_worn) {
+            if scene.as_ref().is_some_and(|scene| age == S::ROUNDS || scene.is_unfit(seed)) {
                 scene = None;
             }
-            let here = scene.get_or_insert_with(|| open(seed));
-            server = here.version();
+            let here = scene.get_or_insert_with(|| {
+                let fresh = open(seed);
+                (server, age) = (version(&mut fresh.client()), 0);
+                fresh
+            });
+            age += 1;
             here.round(seed);
         }));
         match done {
@@ -79,8 +119,17 @@ pub fn run<S: Scene>(
         found += 1;
         "nothing that proves anything".into()
     });
-    ledger.write(&Row { campaign: name, server, seeds: (first, last), counts: text, found });
+    ledger.write(&Row { campaign: name, server, seeds: seeds.ran(), counts: text, found });
     found
+}
+
+/// The name and version of a server.
+pub fn version(client: &mut Client) -> String {
+    let fields = info(client, "server");
+    match fields.get("valkey_version") {
+        Some(version) => format!("Valkey {version}"),
+        None => format!("Redis {}", fields.get("redis_version").map_or("unknown", String::as_str)),
+    }
 }
 
 /// All errors in an answer, also those inside a transaction.

@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::payloads::version;
 use crate::record::{grouped, share, Ledger};
 use crate::rounds::{self, Bounds, Scene};
 use testkit::{now_ms, pass, stock_info, Client, Server, Value};
@@ -19,8 +18,6 @@ const DBS: usize = 3;
 const KEYS: [&str; 6] = ["{k}a", "{k}b", "{k}c", "{k}d", "{k}e", "{k}ev"];
 /// No short hold and no time to live is longer.
 const SHORT_MS: i64 = 60;
-/// Rounds before the servers are new.
-const ROUNDS: u64 = 40;
 const BATCHES: usize = 14;
 
 #[derive(Default)]
@@ -61,8 +58,6 @@ pub fn run(bounds: &Bounds, ledger: &Ledger) -> u64 {
 struct Storm<'a> {
     primary: Server,
     replica: Server,
-    version: String,
-    rounds: u64,
     /// Payloads of DUMP, which may come back at any time.
     dumps: Vec<Vec<u8>>,
     next_order: u64,
@@ -83,8 +78,9 @@ fn is_storm(command: &Words) -> bool {
 }
 
 impl Scene for Storm<'_> {
+    const ROUNDS: u64 = 40;
+
     fn round(&mut self, seed: u64) {
-        self.rounds += 1;
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut client = self.primary.client();
         self.stock_up(&mut client, &mut rng);
@@ -98,12 +94,8 @@ impl Scene for Storm<'_> {
         self.audit(&mut client, &mut rng);
     }
 
-    fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    fn is_worn(&self) -> bool {
-        self.rounds >= ROUNDS
+    fn client(&self) -> Client {
+        self.primary.client()
     }
 }
 
@@ -125,8 +117,7 @@ impl Storm<'_> {
         ];
         let primary = Server::on_port(&args);
         let replica = Server::replica_of(&primary, &args);
-        let version = version(&mut primary.client());
-        Storm { primary, replica, version, rounds: 0, dumps: Vec::new(), next_order: 0, expired_before: 0, counts }
+        Storm { primary, replica, dumps: Vec::new(), next_order: 0, expired_before: 0, counts }
     }
 
     /// What the last round has left is made into pools again.

@@ -10,7 +10,6 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use crate::crash::{append_only, file_of};
-use crate::payloads::version;
 use crate::record::{grouped, Ledger};
 use crate::rounds::{self, digest, errors, no_internal_error, Bounds, Scene};
 use testkit::{Client, Server, Value};
@@ -54,21 +53,18 @@ pub fn run(options: &Options, ledger: &Ledger) -> u64 {
 
 struct Torn<'c> {
     server: Server,
-    version: String,
     step: u64,
     counts: &'c RefCell<Counts>,
 }
 
 impl<'c> Torn<'c> {
     fn open(seed: u64, step: u64, counts: &'c RefCell<Counts>) -> Self {
-        let server = Server::with(&append_only("always", seed));
-        let mut client = server.client();
+        let (server, mut client) = Server::with(&append_only("always", seed)).with_client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} 1000000"), "OK");
             client.expect(&format!("STOCK.SETPOLICY {pool} {POLICY}"), "OK");
         }
-        let version = version(&mut client);
-        Self { server, version, step, counts }
+        Self { server, step, counts }
     }
 }
 
@@ -106,6 +102,8 @@ fn carry_out(client: &mut Client, calls: &[Vec<String>]) {
 }
 
 impl Scene for Torn<'_> {
+    const ROUNDS: u64 = 1;
+
     fn round(&mut self, seed: u64) {
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut client = self.server.client();
@@ -144,11 +142,7 @@ impl Scene for Torn<'_> {
         counts.bytes += end - first;
     }
 
-    fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    fn is_worn(&self) -> bool {
-        true
+    fn client(&self) -> Client {
+        self.server.client()
     }
 }

@@ -2,31 +2,24 @@
 //! a replica which is stopped. In each, holds fall due. The server must live, and once the window
 //! is over both sides must hold the same bytes and have returned the same holds.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::cell::RefCell;
 use std::thread;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::payloads::version;
-use crate::record::{grouped, Ledger, Row};
+use crate::record::{grouped, Ledger};
+use crate::rounds::{self, Bounds, Scene};
 use testkit::{info, now_ms, wait_until, Client, Server};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// The first seed; by default the one behind the last row of the table.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// How many windows.
-    #[arg(long, default_value_t = 5)]
-    seeds: u64,
+    #[command(flatten)]
+    bounds: Bounds,
     /// Which window.
     #[arg(long, value_enum, default_value_t = Kind::Pause)]
     kind: Kind,
-    /// End earlier, after so many seconds.
-    #[arg(long)]
-    seconds: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,7 +36,6 @@ pub enum Kind {
 
 #[derive(Default)]
 struct Counts {
-    windows: u64,
     /// Holds that fell due while the window was open.
     due: u64,
     /// Full resyncs that began and were not finished.
@@ -54,83 +46,72 @@ struct Counts {
 
 /// How much went wrong.
 pub fn run(options: &Options, ledger: &Ledger) -> u64 {
-    let name = match options.kind {
-        Kind::Pause => "CLIENT PAUSE",
-        Kind::Failover => "FAILOVER",
-        Kind::Sigterm => "SIGTERM, replica stopped",
-        Kind::Resync => "resyncs broken off",
+    let kind = options.kind;
+    let (name, command) = match kind {
+        Kind::Pause => ("CLIENT PAUSE", "windows --kind pause"),
+        Kind::Failover => ("FAILOVER", "windows --kind failover"),
+        Kind::Sigterm => ("SIGTERM, replica stopped", "windows --kind sigterm"),
+        Kind::Resync => ("resyncs broken off", "windows --kind resync"),
     };
-    let first = options.seed.unwrap_or_else(|| ledger.next_seed(name));
-    let start = std::time::Instant::now();
-    let mut counts = Counts::default();
-    let (mut found, mut last, mut server) = (0, first, String::new());
-    let mut pair: Option<Pair> = None;
-    for seed in first..first + options.seeds {
-        if options.seconds.is_some_and(|seconds| seed > first && start.elapsed().as_secs() >= seconds) {
-            break;
+    let counts = RefCell::new(Counts::default());
+    let open = |seed| Pair::open(mode_of(seed), kind, &counts);
+    rounds::run(name, command, &options.bounds, ledger, open, |rounds| {
+        let counts = counts.borrow();
+        let mut text = format!("{} windows, {} holds fell due inside", grouped(rounds), grouped(counts.due));
+        if kind == Kind::Resync {
+            text = format!(
+                "{} rounds, {} full resyncs broken off, {} partial ones, diskless sync and load in turns, {} holds fell due meanwhile",
+                grouped(rounds),
+                grouped(counts.aborted),
+                grouped(counts.partial),
+                grouped(counts.due)
+            );
         }
-        last = seed;
-        let mode = (seed / 20 % 3) as usize;
-        // Another mode, and now and then fresh servers.
-        if pair.as_ref().is_some_and(|pair| pair.mode != mode && options.kind == Kind::Resync || pair.rounds >= 60) {
-            pair = None;
-        }
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            let here = pair.get_or_insert_with(|| Pair::open(mode, options.kind));
-            here.rounds += 1;
-            server.clone_from(&here.version);
-            let mut rng = SmallRng::seed_from_u64(seed);
-            match options.kind {
-                Kind::Pause => here.pause(&mut rng, &mut counts),
-                Kind::Failover => here.failover(&mut rng, &mut counts),
-                Kind::Sigterm => here.sigterm(&mut rng, &mut counts),
-                Kind::Resync => here.resync(&mut rng, &mut counts),
-            }
-        }));
-        match done {
-            Ok(()) => counts.windows += 1,
-            Err(_) => {
-                found += 1;
-                eprintln!("window {seed} went wrong, see above");
-                let _ = catch_unwind(AssertUnwindSafe(|| pair = None));
-                if found >= 5 {
-                    break;
-                }
-            }
-        }
-    }
-    if counts.windows == 0 {
-        eprintln!("no window was opened: the campaign proves nothing");
-        found += 1;
-    }
-    let mut text = format!("{} windows, {} holds fell due inside", grouped(counts.windows), grouped(counts.due));
-    if options.kind == Kind::Resync {
-        text = format!(
-            "{} rounds, {} full resyncs broken off, {} partial ones, diskless sync and load in turns, {} holds fell due meanwhile",
-            grouped(counts.windows),
-            grouped(counts.aborted),
-            grouped(counts.partial),
-            grouped(counts.due)
-        );
-    }
-    let text = format!("{text}; digests equal after each");
-    ledger.write(&Row { campaign: name, server, seeds: (first, last), counts: text, found });
-    found
+        (rounds > 0).then(|| format!("{text}; digests equal after each"))
+    })
 }
 
-struct Pair {
+/// Which of the diskless modes, in turns.
+fn mode_of(seed: u64) -> usize {
+    (seed / 20 % 3) as usize
+}
+
+struct Pair<'a> {
     primary: Server,
     replica: Server,
+    kind: Kind,
     mode: usize,
-    rounds: u64,
     serial: u64,
-    version: String,
+    counts: &'a RefCell<Counts>,
 }
 
 const POOLS: [&str; 3] = ["{w}a", "{w}b", "{w}c"];
 
-impl Pair {
-    fn open(mode: usize, kind: Kind) -> Pair {
+impl Scene for Pair<'_> {
+    const ROUNDS: u64 = 60;
+
+    fn round(&mut self, seed: u64) {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let mut counts = self.counts.borrow_mut();
+        match self.kind {
+            Kind::Pause => self.pause(&mut rng, &mut counts),
+            Kind::Failover => self.failover(&mut rng, &mut counts),
+            Kind::Sigterm => self.sigterm(&mut rng, &mut counts),
+            Kind::Resync => self.resync(&mut rng, &mut counts),
+        }
+    }
+
+    fn client(&self) -> Client {
+        self.primary.client()
+    }
+
+    fn is_unfit(&self, seed: u64) -> bool {
+        self.kind == Kind::Resync && self.mode != mode_of(seed)
+    }
+}
+
+impl Pair<'_> {
+    fn open(mode: usize, kind: Kind, counts: &RefCell<Counts>) -> Pair<'_> {
         // (diskless sync of the primary, diskless load of the replica)
         let (sync, load) = [("yes", "disabled"), ("no", "swapdb"), ("yes", "swapdb")][mode];
         let delay = if kind == Kind::Resync { "2000" } else { "0" };
@@ -148,17 +129,15 @@ impl Pair {
             "--repl-backlog-size",
             "16384",
         ];
-        let primary = Server::on_port(&args);
+        let (primary, mut client) = Server::on_port(&args).with_client();
         let replica = Server::replica_of(&primary, &args);
-        let mut client = primary.client();
         for pool in POOLS {
             client.expect(&format!("STOCK.SET {pool} 100000000"), "OK");
             client.expect(&format!("STOCK.LIMIT {pool} user 1000000 PER 10"), "OK");
             let policy = r#"{"retain":2,"retain_paid":2,"limits":[{"by":["user"],"max":1000000,"per":10}]}"#;
             client.call(&["STOCK.SETPOLICY", pool, policy]);
         }
-        let version = version(&mut client);
-        Pair { primary, replica, mode, rounds: 0, serial: 0, version }
+        Pair { primary, replica, kind, mode, serial: 0, counts }
     }
 
     /// Holds that fall due from now until `within_ms`, spread over the pools; when the last one

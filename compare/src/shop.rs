@@ -91,28 +91,26 @@ impl Trips {
     }
 }
 
+/// What a design promises to answer.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, Stop>>;
+
 /// A design. `desk` is the number of the connection, where each of them has its own.
 pub trait Shop: Send + Sync {
     /// Takes the units of the order and holds them. The same order again answers what became of it.
-    fn reserve<'a>(
-        &'a self,
-        desk: usize,
-        order: &'a Order,
-        trips: &'a mut Trips,
-    ) -> BoxFuture<'a, Result<Verdict, Stop>>;
+    fn reserve<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict>;
 
     /// Books the payment. True: the buyer gets the goods. The same again answers the same.
-    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>>;
+    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, bool>;
 
     /// Gives the units of a held order back.
-    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>>;
+    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> Answer<'a, ()>;
 
     /// The nightly correction: so many units are not there.
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>>;
+    fn correct(&self, missing: i64) -> Answer<'_, ()>;
 
     /// The background task, which runs every 50 ms: gives units of abandoned orders back.
-    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>>;
+    fn sweep(&self) -> Answer<'_, ()>;
 
     /// How many units the shop would still sell.
-    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>>;
+    fn left(&self) -> Answer<'_, i64>;
 }

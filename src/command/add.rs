@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("delta"), Arg::string("token").after("TOKEN").optional(), NOTE],
     docs: Docs {
         details: "A negative `delta` writes units off, but none that are held. With a `TOKEN`, the id of the \
@@ -37,8 +36,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let delta = units(args.required()?)?;
     if delta == 0 {
         return Err(CommandError::line("ERR delta can't be 0"));

@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("qty")],
     docs: Docs {
         details: "`qty` is the new total of the hold. More is checked as a new reservation is, by the limits \
@@ -40,8 +39,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let order = args.order()?;
     let qty = quantity(args.required()?)?;
     args.end()?;

@@ -110,6 +110,27 @@ impl<'a> Args<'a> {
         Self { rest: all.get(1..).unwrap_or(&[]) }
     }
 
+    /// The key, which is the first argument, and what is behind it.
+    ///
+    /// # Errors
+    /// `Arity` if there is none.
+    #[inline]
+    pub fn behind_key(all: &'a [&'a [u8]]) -> Parsed<(Self, &'a [u8])> {
+        let mut args = Self::new(all);
+        let key = args.required()?;
+        Ok((args, key))
+    }
+
+    /// The key, which is the only argument.
+    ///
+    /// # Errors
+    /// `Arity` if there is none, or more.
+    pub fn only_key(all: &'a [&'a [u8]]) -> Parsed<&'a [u8]> {
+        let (args, key) = Self::behind_key(all)?;
+        args.end()?;
+        Ok(key)
+    }
+
     /// The number of arguments left.
     #[must_use]
     pub const fn len(&self) -> usize {

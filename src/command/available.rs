@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: true,
     keys: KeyPositions::All,
-    inserts: false,
     args: &[Arg::KEY.multiple()],
     docs: Docs {
         details: "At most 10,000 keys. Works on replicas, which may lag.",

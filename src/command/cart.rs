@@ -42,7 +42,6 @@ pub const fn finishing(
         access: Access::WriteAllowOom,
         fast: false,
         keys: KeyPositions::Counted(2),
-        inserts: false,
         args,
         docs,
         run,

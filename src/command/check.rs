@@ -22,7 +22,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("qty"), FOR],
     docs: Docs {
         details: "Do not call it before each `STOCK.RESERVE`: that checks everything itself. Works on \
@@ -43,8 +42,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let qty = quantity(args.required()?)?;
     let mut attributes = Attributes::default();
     if args.option(SPEC.args)?.is_some() {

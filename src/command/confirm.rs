@@ -27,7 +27,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER, Arg::integer("n").after("QTY").optional(), LATE],
     docs: Docs {
         details: "`QTY` less than what is held sells that much and releases the rest. With `LATE`, `QTY` and `SINCE` \
@@ -112,8 +111,7 @@ pub fn changes<'a>(
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let mut attributes = Attributes::default();
     let request = parse(&mut args, &mut attributes)?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };

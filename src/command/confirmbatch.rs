@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, ORDERS, Arg::ORDER.multiple()],
     docs: Docs {
         details: "For payments that are reported in batches. The orders are judged one after the other, as by so \
@@ -47,8 +46,7 @@ fn parse<'a>(args: &mut Args<'a>) -> Parsed<Vec<&'a [u8]>> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let orders = parse(&mut args)?;
     let Some(handle) = batch::write_pool(call, key, orders.len())? else { return Ok(()) };
     let mut answers = Vec::with_capacity(orders.len());

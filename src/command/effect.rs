@@ -27,7 +27,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Replicated,
     fast: true,
     keys: KeyPositions::First,
-    inserts: true,
     args: &[Arg::KEY, Arg::string("effect")],
     docs: Docs {
         details: "Not for clients. Replicas and the append-only file get the effect of a call in this form, \
@@ -54,8 +53,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if call.env.origin == Origin::Client {
         return Err(NOT_FOR_CLIENTS);
     }
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let bytes = args.required()?;
     args.end()?;
     apply_effects(call, &[key], &[bytes])

@@ -24,7 +24,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("qty").optional(), FOR],
     docs: Docs {
         details: "For operators: \"why can nobody buy it\". `qty` is 1 where it is left out. Nothing is changed, and \
@@ -53,8 +52,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let mut qty = 1;
     let mut attributes = Attributes::default();
     let mut ahead = args;
@@ -66,14 +64,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     }
     let handle = call.keys.open(key)?;
     let out = &mut *call.out;
-    let int = |out: &mut dyn Out, name: &str, value: i64| {
-        out.bulk(name.as_bytes());
-        out.int(value);
-    };
+    let int = |out: &mut dyn Out, name: &str, value: i64| out.field(name).int(value);
     let Some(handle) = handle else {
         out.map(2);
         int(out, "exists", 0);
-        out.bulk(b"answer");
+        out.field("answer");
         refusal::begin(out, const { refusal::NOPOOL.shape() }, key);
         return Ok(());
     };
@@ -94,9 +89,8 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     missing.sort_unstable();
     missing.dedup();
     names(out, &missing);
-    out.bulk(b"stock");
-    out.map(4);
-    out.bulk(b"on_hand");
+    out.field("stock").map(4);
+    out.field("on_hand");
     match pool.on_hand() {
         OnHand::Units(units) => out.int(units),
         OnHand::Unlimited => out.nil(),
@@ -104,12 +98,11 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     int(out, "held", view.reserved());
     int(out, "safety", pool.safety());
     int(out, "available", view.shown_available());
-    out.bulk(b"limits");
-    out.array(pool.limits().len());
+    out.field("limits").array(pool.limits().len());
     for limit in pool.limits() {
         limit_map(out, &view, limit, &attributes, qty);
     }
-    out.bulk(b"answer");
+    out.field("answer");
     answer(out, &view, key, qty, &attributes);
     returning::field(out, &view);
     Ok(())
@@ -122,11 +115,7 @@ fn lacking<'l>(limit: &'l Limit, attributes: &Attributes<'_>) -> Vec<&'l [u8]> {
 }
 
 fn names(out: &mut dyn Out, names: &[&[u8]]) {
-    out.bulk(b"missing");
-    out.array(names.len());
-    for name in names {
-        out.bulk(name);
-    }
+    out.field("missing").bulks(names.len(), names.iter().copied());
 }
 
 /// One limit, and what it says of the call by itself.
@@ -145,29 +134,18 @@ fn limit_map(out: &mut dyn Out, view: &View<'_>, limit: &Limit, attributes: &Att
         (None, Missing::Allow) => "skipped",
     };
     out.map(8);
-    out.bulk(b"limit");
-    out.bulk(limit.text.as_bytes());
-    out.bulk(b"verdict");
-    out.bulk(verdict.as_bytes());
+    out.field("limit").bulk(limit.text.as_bytes());
+    out.field("verdict").bulk(verdict.as_bytes());
     names(out, &lacking(limit, attributes));
-    out.bulk(b"values");
+    let dims = limit.identity.dims.len();
+    out.field("values");
     match tuple {
-        Some(tuple) => {
-            let dims = limit.identity.dims.len();
-            out.array(dims);
-            for value in values(tuple, dims) {
-                out.bulk(value);
-            }
-        }
+        Some(tuple) => out.bulks(dims, values(tuple, dims)),
         None => out.nil(),
     }
     let numbers = counted.map(|(used, cap, left, resets_ms)| [used, cap.shown(), left.unwrap_or(-1), resets_ms]);
     for (at, name) in ["used", "max", "remaining", "resets_ms"].into_iter().enumerate() {
-        out.bulk(name.as_bytes());
-        match numbers.as_ref().and_then(|numbers| numbers.get(at)) {
-            Some(&number) => out.int(number),
-            None => out.nil(),
-        }
+        out.field(name).int_or_nil(numbers.as_ref().and_then(|numbers| numbers.get(at)).copied());
     }
 }
 

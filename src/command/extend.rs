@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER, HOLD],
     docs: Docs {
         details: "Extend a hold when the buyer goes to a payment page that takes long. A deadline at or before \
@@ -39,8 +38,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let order = args.order()?;
     let option = args.option(SPEC.args)?.ok_or(CommandError::Arity)?;
     let hold = args.hold(option, call.env.clock.now_ms)?;

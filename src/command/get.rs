@@ -21,7 +21,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::word("returning", "RETURNING").optional()],
     docs: Docs {
         details: "Due holds are left out, as a write would return them first. `on_hand` is what is on the shelf \
@@ -46,8 +45,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let with_returning = args.option(SPEC.args)?.is_some();
     args.end()?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
@@ -57,7 +55,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let out = &mut *call.out;
     let has_shifted = pool.shifts().is_some();
     out.map(21usize.saturating_add(usize::from(with_returning)).saturating_add(usize::from(has_shifted)));
-    out.bulk(b"on_hand");
+    out.field("on_hand");
     match pool.on_hand() {
         OnHand::Units(units) => out.int(units),
         OnHand::Unlimited => out.nil(),
@@ -65,10 +63,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     let available = view.available();
     let times = pool.times();
     let seconds = |ms: Option<i64>, default: i64| ms.unwrap_or(default).checked_div(1_000).unwrap_or(0);
-    let mut field = |name: &str, value: i64| {
-        out.bulk(name.as_bytes());
-        out.int(value);
-    };
+    let mut field = |name: &str, value: i64| out.field(name).int(value);
     field("reserved", view.reserved());
     field("safety", pool.safety());
     field("available", view.shown_available());
@@ -89,18 +84,15 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     field("hold_seconds", seconds(times.hold_ms, context.defaults.hold_ms));
     field("retain_seconds", seconds(times.retain_ms, context.defaults.retain_ms));
     field("retain_paid_seconds", seconds(times.retain_paid_ms, context.defaults.retain_paid_ms));
-    out.bulk(b"epoch");
-    out.bulk(format!("{:016x}", pool.epoch()).as_bytes());
-    out.bulk(b"events");
+    out.field("epoch").bulk(format!("{:016x}", pool.epoch()).as_bytes());
+    out.field("events");
     match pool.events() {
         Some(stream) => out.bulk(stream),
         None => out.nil(),
     }
-    out.bulk(b"orders");
-    out.map(OrderState::ALL.len());
+    out.field("orders").map(OrderState::ALL.len());
     for (state, count) in OrderState::ALL.iter().zip(view.counts()) {
-        out.bulk(state.word().as_bytes());
-        out.int(i64::try_from(count).unwrap_or(i64::MAX));
+        out.field(state.word()).count(count);
     }
     if with_returning {
         returning::field(out, &view);

@@ -165,3 +165,30 @@ pub trait Out {
     /// as a whole returns its error instead.
     fn error(&mut self, text: &str);
 }
+
+impl dyn Out + '_ {
+    /// The name of a field of a map; its value follows.
+    pub fn field(&mut self, name: &str) -> &mut Self {
+        self.bulk(name.as_bytes());
+        self
+    }
+
+    /// An integer, or the null.
+    pub fn int_or_nil(&mut self, value: Option<i64>) {
+        match value {
+            Some(value) => self.int(value),
+            None => self.nil(),
+        }
+    }
+
+    /// An integer that cannot be negative.
+    pub fn count(&mut self, count: u64) {
+        self.int(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// An array of `len` bulk strings.
+    pub fn bulks<'v>(&mut self, len: usize, values: impl Iterator<Item = &'v [u8]>) {
+        self.array(len);
+        values.for_each(|value| self.bulk(value));
+    }
+}

@@ -27,7 +27,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[
         Arg::KEY,
         Arg::string("by"),
@@ -118,8 +117,7 @@ fn parse<'a>(args: &mut Args<'a>) -> Parsed<(LimitSet, Option<&'a [u8]>)> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let (request, note) = parse(&mut args)?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     match decide_set(&view(call, handle), request) {

@@ -17,7 +17,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY],
     docs: Docs {
         details: "",
@@ -36,35 +35,26 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
-    args.end()?;
+    let key = Args::only_key(call.args)?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let limits = call.keys.pool(handle).limits();
     let out = &mut *call.out;
     out.array(limits.len());
     for limit in limits {
         out.map(5);
-        out.bulk(b"limit");
-        out.bulk(limit.text.as_bytes());
-        out.bulk(b"max");
-        out.int(limit.base.shown());
-        out.bulk(b"tz");
-        out.bulk(time_zone_text(limit.tz).as_bytes());
-        out.bulk(b"missing");
-        out.bulk(match limit.missing {
+        out.field("limit").bulk(limit.text.as_bytes());
+        out.field("max").int(limit.base.shown());
+        out.field("tz").bulk(time_zone_text(limit.tz).as_bytes());
+        out.field("missing").bulk(match limit.missing {
             Missing::Refuse => b"refuse",
             Missing::Allow => b"allow",
         });
-        out.bulk(b"overrides");
-        out.array(limit.overrides.len());
+        out.field("overrides").array(limit.overrides.len());
         let dims = limit.identity.dims.len();
         for (pattern, cap) in limit.overrides.iter() {
             out.array(2);
-            out.array(dims);
-            for value in values(pattern.as_slice(), dims) {
-                out.bulk(if value.is_empty() { b"*" } else { value });
-            }
+            let values = values(pattern.as_slice(), dims);
+            out.bulks(dims, values.map(|value| if value.is_empty() { b"*" } else { value }));
             out.int(cap.shown());
         }
     }

@@ -29,7 +29,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Replicated,
     fast: false,
     keys: KeyPositions::First,
-    inserts: true,
     args: &[
         Arg::KEY,
         Arg::new("piece", ArgKind::OneOf(&[Arg::string("chunk").after("MORE"), Arg::word("end", "END")])),
@@ -86,8 +85,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     if call.env.origin == Origin::Client {
         return Err(NOT_FOR_CLIENTS);
     }
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     call.journal.outcome = Some(Outcome::Other);
     let load = match piece(&mut args) {
         Ok(piece) => load(call, key, &piece),

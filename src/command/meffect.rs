@@ -25,7 +25,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Replicated,
     fast: false,
     keys: KeyPositions::Pairs,
-    inserts: true,
     args: &[Arg::new("pool", ArgKind::Block(POOL)).multiple()],
     docs: Docs {
         details: "Not for clients. The effect of a cart, for all its pools.",

@@ -27,7 +27,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: false,
     keys: KeyPositions::Counted(2),
-    inserts: false,
     args: &[Arg::ORDER, NUMKEYS, KEYS, Arg::integer("qty").after("QTY").multiple(), HOLD.optional(), REPLACES, FOR],
     docs: Docs {
         details: "The keys stand together behind their number, then come as many quantities. A pool that is \

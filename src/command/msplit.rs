@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: false,
     keys: KeyPositions::Counted(3),
-    inserts: false,
     args: &[Arg::ORDER, PART, NUMKEYS, KEYS, Arg::integer("qty").after("QTY").multiple()],
     docs: Docs {
         details: "`STOCK.SPLIT` in each pool. Pools in which it is done already count as done. A pool that is named \

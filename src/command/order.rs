@@ -17,7 +17,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
     docs: Docs {
         details: "Pages that poll an order read this, from any replica.",
@@ -37,8 +36,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let id = args.order()?;
     args.end()?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };

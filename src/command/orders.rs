@@ -20,7 +20,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[
         Arg::KEY,
         Arg::integer("cursor"),
@@ -73,8 +72,7 @@ fn state_in_walk(view: &View<'_>, row: OrderRow, order: &Order<'_>) -> Option<Or
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let cursor = integer(args.required()?).and_then(|n| u32::try_from(n).ok());
     let cursor = cursor.ok_or(CommandError::line("ERR invalid cursor"))?;
     let (mut only, mut count, mut details) = (None, None, false);

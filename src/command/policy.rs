@@ -17,7 +17,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY],
     docs: Docs {
         details: "",
@@ -29,9 +28,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
-    args.end()?;
+    let key = Args::only_key(call.args)?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     call.out.bulk(policy_json::write(&current(call.keys.pool(handle))).as_bytes());
     Ok(())

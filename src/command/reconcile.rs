@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("on_hand"), AFTER, Arg::word("dryrun", "DRYRUN").optional(), NOTE],
     docs: Docs {
         details: "`AFTER` names the last event that the database has followed; what has moved since then is no \
@@ -57,8 +56,7 @@ fn epoch(text: &[u8]) -> Parsed<u64> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let on_hand = units(args.required()?)?;
     let (mut followed, mut dry, mut note) = (None, false, None);
     while let Some(option) = args.option(SPEC.args)? {

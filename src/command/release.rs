@@ -27,7 +27,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER],
     docs: Docs {
         details: "Do not release a hold because one payment attempt is stale: another attempt may still pay. Let \
@@ -63,8 +62,7 @@ pub fn changes<'a>(call: &Call<'_>, handle: Handle, order: &'a [u8]) -> Result<S
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let order = args.order()?;
     args.end()?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };

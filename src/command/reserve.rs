@@ -23,7 +23,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[
         Arg::KEY,
         Arg::ORDER,
@@ -93,8 +92,7 @@ fn parse<'r, 'a: 'r>(
 }
 
 fn run<'a>(call: &mut Call<'a>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let mut attributes = Attributes::default();
     let (request, old) = parse(&mut args, call.env.clock.now_ms, &mut call.journal.recent_names, &mut attributes)?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };

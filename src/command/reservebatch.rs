@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, HOLD.optional(), DIMS, ORDERS, ORDER],
     docs: Docs {
         details: "For who has many orders at hand: a queue of orders, a gateway that collects for a millisecond, an \
@@ -87,8 +86,7 @@ fn order<'a>(words: &'a [&'a [u8]]) -> Parsed<Order<'a>> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let Batch { hold, names, orders } = parse(&mut args, call.env.clock.now_ms)?;
     let Some(handle) = batch::write_pool(call, key, orders.len())? else { return Ok(()) };
     call.journal.alike = true;

@@ -21,7 +21,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[
         Arg::KEY,
         Arg::ORDER,
@@ -95,8 +94,7 @@ fn parse<'a>(args: &mut Args<'a>, attributes: &mut Attributes<'a>) -> Parsed<(Re
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let mut attributes = Attributes::default();
     let (mut request, named) = parse(&mut args, &mut attributes)?;
     if let Some(refund) = request.refund.as_mut().filter(|_| named) {

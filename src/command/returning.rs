@@ -9,14 +9,9 @@ const SPANS: [&str; SPANS_MS.len()] = ["within_1m", "within_5m", "within_15m", "
 /// Replies with the field `returning`.
 pub fn field(out: &mut dyn Out, view: &View<'_>) {
     let sums = returning(view, MAX_HOLDS);
-    out.bulk(b"returning");
-    out.map(SPANS.len().saturating_add(1));
+    out.field("returning").map(SPANS.len().saturating_add(1));
     let spans = SPANS.into_iter().zip(sums.within);
     for (name, units) in spans.chain(std::iter::once(("later", sums.later))) {
-        out.bulk(name.as_bytes());
-        match units {
-            Some(units) => out.int(units),
-            None => out.nil(),
-        }
+        out.field(name).int_or_nil(units);
     }
 }

@@ -22,7 +22,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[
         Arg::KEY,
         Arg::new("from", ArgKind::OneOf(BOUND)).after("FROM").optional(),
@@ -55,8 +54,7 @@ fn bound(argument: &[u8]) -> Parsed<Option<i64>> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let (mut from_ms, mut until_ms): (NewBound, NewBound) = (None, None);
     let mut note = None;
     while let Some(option) = args.option(SPEC.args)? {

@@ -22,10 +22,9 @@ pub const SPEC: Spec = Spec {
     complexity: "O(1); with POLICY O(N) where N is the size of the policy.",
     since: "0.1.0",
     arity: -3,
-    access: Access::Write,
+    access: Access::WriteNew,
     fast: true,
     keys: KeyPositions::First,
-    inserts: true,
     args: &[
         Arg::KEY,
         Arg::new("on_hand", ArgKind::OneOf(&[Arg::integer("units"), Arg::word("unlimited", "UNLIMITED")])),
@@ -53,8 +52,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let amount = args.required()?;
     let unlimited = keyword(SPEC.args, amount) == Some("UNLIMITED");
     let on_hand = if unlimited { OnHand::Unlimited } else { OnHand::Units(units(amount)?) };

@@ -25,7 +25,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::string("json"), Arg::word("merge", "MERGE").optional(), NOTE],
     docs: Docs {
         details: "**It replaces everything.** A field or limit that is absent is back to its default, or gone. \
@@ -54,8 +53,7 @@ enum Given {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let json = args.required()?;
     let (mut merges, mut note) = (false, None);
     while let Some(option) = args.option(SPEC.args)? {

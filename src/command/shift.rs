@@ -24,7 +24,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[
         Arg::KEY,
         Arg::new("way", ArgKind::OneOf(WAYS)),
@@ -150,8 +149,7 @@ fn request<'a>(args: &mut Args<'a>) -> Parsed<Request<'a>> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let request = request(&mut args)?;
     another(key, request.peer, CommandError::line("ERR a pool cannot shift to or from itself"))?;
     let quota = request.quota.clone();

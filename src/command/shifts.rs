@@ -17,7 +17,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY],
     docs: Docs {
         details: "What one bucket has sent to another, less what that one has received from it, is in flight: \
@@ -39,32 +38,25 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
-    args.end()?;
+    let key = Args::only_key(call.args)?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let shifts = call.keys.pool(handle).shifts();
     let out = &mut *call.out;
     out.array(shifts.map_or(0, Shifts::len));
     for (lane, totals) in shifts.iter().flat_map(|shifts| shifts.iter()) {
         out.map(6);
-        out.bulk(b"peer");
-        out.bulk(lane.peer.as_slice());
+        out.field("peer").bulk(lane.peer.as_slice());
         for (name, value) in [("sent", totals.sent), ("received", totals.received), ("since_ms", totals.since_ms)] {
-            out.bulk(name.as_bytes());
-            out.int(value);
+            out.field(name).int(value);
         }
-        out.bulk(b"limit");
+        out.field("limit");
         match &lane.quota {
             Some(quota) => out.bulk(quota.text.as_bytes()),
             None => out.nil(),
         }
-        out.bulk(b"values");
         let dims = lane.quota.as_ref().map_or(0, |quota| quota.identity.dims.len());
-        out.array(dims);
-        for value in lane.quota.iter().flat_map(|quota| values(quota.value.as_slice(), dims)) {
-            out.bulk(value);
-        }
+        let values = lane.quota.iter().flat_map(|quota| values(quota.value.as_slice(), dims));
+        out.field("values").bulks(dims, values);
     }
     Ok(())
 }

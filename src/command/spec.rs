@@ -30,11 +30,13 @@ pub enum Access {
     Read,
     /// Writes, and may take memory: refused when the server is out of memory.
     Write,
+    /// The same, and it may create its key.
+    WriteNew,
     /// Writes, and takes little memory: finishes orders, returns units, corrects. Also works when
     /// the server is out of memory.
     WriteAllowOom,
     /// Applies what was replicated: accepted from the primary, the append-only file or a slot
-    /// import only.
+    /// import only. It may create its keys.
     Replicated,
 }
 
@@ -108,8 +110,6 @@ pub struct Spec {
     pub fast: bool,
     /// Which arguments are keys.
     pub keys: KeyPositions,
-    /// It may create its key (key spec flag INSERT).
-    pub inserts: bool,
     /// The arguments.
     pub args: &'static [Arg],
     /// What the manual says of it.

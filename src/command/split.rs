@@ -19,7 +19,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::ORDER, PART, Arg::integer("qty")],
     docs: Docs {
         details: "`qty` units go from `order` to `part`, an id that is new: to pay for them, ship them or give them \
@@ -51,8 +50,7 @@ pub const PART: Arg = Arg::string("part");
 pub const SAME: CommandError = CommandError::line("ERR part needs an order id of its own");
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let order = args.order()?;
     let part = args.order()?;
     let qty = quantity(args.required()?)?;

@@ -17,7 +17,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY],
     docs: Docs {
         details: "Counted since the first call on the pool after the start of this server, or since the key was made \
@@ -44,40 +43,33 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
-    args.end()?;
+    let key = Args::only_key(call.args)?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let now_ms = call.env.clock.now_ms;
     let stats = call.keys.stats(handle);
     let last = |minutes: i64| stats.map_or_else(Counts::default, |stats| stats.last(minutes, now_ms));
     let out = &mut *call.out;
     out.map(6);
-    out.bulk(b"since_ms");
-    out.int(stats.map_or(0, |stats| stats.since_ms));
+    out.field("since_ms").int(stats.map_or(0, |stats| stats.since_ms));
     for (name, counts) in
         [("total", stats.map(|stats| stats.totals).unwrap_or_default()), ("last_1m", last(1)), ("last_5m", last(5))]
     {
-        out.bulk(name.as_bytes());
+        out.field(name);
         answers(out, &counts);
     }
     let limits = call.keys.pool(handle).limits();
-    out.bulk(b"limits");
-    out.array(limits.len());
+    out.field("limits").array(limits.len());
     for limit in limits {
         let refused = stats.and_then(|stats| stats.refused.iter().find(|(id, _)| *id == limit.id));
         out.map(2);
-        out.bulk(b"limit");
-        out.bulk(limit.text.as_bytes());
-        out.bulk(b"refused");
-        count(out, refused.map_or(0, |&(_, count)| count));
+        out.field("limit").bulk(limit.text.as_bytes());
+        out.field("refused").count(refused.map_or(0, |&(_, count)| count));
     }
     let lacked = stats.map_or(&[][..], |stats: &PoolStats| &stats.lacked);
-    out.bulk(b"nodim");
-    out.map(lacked.len());
+    out.field("nodim").map(lacked.len());
     for (name, times) in lacked {
         out.bulk(name.as_slice());
-        count(out, *times);
+        out.count(*times);
     }
     Ok(())
 }
@@ -85,11 +77,6 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
 fn answers(out: &mut dyn Out, counts: &Counts<u64>) {
     out.map(ANSWERS.len());
     for (name, &times) in ANSWERS.iter().zip(counts) {
-        out.bulk(name.as_bytes());
-        count(out, times);
+        out.field(name).count(times);
     }
-}
-
-fn count(out: &mut dyn Out, count: u64) {
-    out.int(i64::try_from(count).unwrap_or(i64::MAX));
 }

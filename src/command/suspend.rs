@@ -17,7 +17,6 @@ pub const SUSPEND: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: true,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, NOTE],
     docs: Docs {
         details: "`STOCK.CONFIRM`, `STOCK.EXTEND`, `STOCK.RELEASE`, `STOCK.RETURN` and a `STOCK.AMEND` to less \
@@ -45,8 +44,7 @@ pub const RESUME: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>, suspended: bool) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let note = args.only_note()?;
     let Some(handle) = write_pool(call, key)? else { return Ok(()) };
     if let Some(change) = decide(call.keys.pool(handle), suspended) {

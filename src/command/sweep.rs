@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("n").after("COUNT").optional()],
     docs: Docs {
         details: "Nobody needs to call this: writes return due holds, and a background task does so for idle \
@@ -35,8 +34,7 @@ const DEFAULT_COUNT: i64 = 1_000;
 const MAX_COUNT: i64 = 100_000;
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let mut count = DEFAULT_COUNT;
     if args.option(SPEC.args)?.is_some() {
         let outside = CommandError::line("ERR COUNT is out of range: 1 to 100000");

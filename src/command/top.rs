@@ -16,7 +16,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::None,
-    inserts: false,
     args: &[Arg::new("by", ArgKind::OneOf(BY)).after("BY").optional(), Arg::integer("n").after("COUNT").optional()],
     docs: Docs {
         details: "For operators: \"which SKUs are hot\". Calls of every kind that `STOCK.STATS` counts, in \
@@ -93,19 +92,15 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     out.array(keys.len());
     for hot in &keys {
         out.map(12);
-        out.bulk(b"key");
-        out.bulk(&hot.key);
-        out.bulk(b"db");
-        out.int(i64::from(hot.db));
-        out.bulk(b"exists");
-        out.int(i64::from(hot.exists));
+        out.field("key").bulk(&hot.key);
+        out.field("db").int(i64::from(hot.db));
+        out.field("exists").int(i64::from(hot.exists));
         let answers = ["reserved", "soldout", "limited"].map(|answer| (answer, of(hot, answer)));
         let size = [("orders", hot.size.orders), ("memory_bytes", hot.size.memory_bytes), ("error", hot.error)];
         let numbers = std::iter::once(("calls", hot.calls())).chain(answers);
         let numbers = numbers.chain([("nopool", hot.missing), ("held", hot.size.held.max(0).unsigned_abs())]);
         for (name, number) in numbers.chain(size) {
-            out.bulk(name.as_bytes());
-            out.int(i64::try_from(number).unwrap_or(i64::MAX));
+            out.field(name).count(number);
         }
     }
     Ok(())

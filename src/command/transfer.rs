@@ -20,7 +20,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Write,
     fast: true,
     keys: KeyPositions::FirstTwo,
-    inserts: false,
     args: &[FROM, TO, Arg::integer("qty"), Arg::string("token").after("TOKEN"), NOTE],
     docs: Docs {
         details: "Both pools change, or none. Units are free that RESERVE could take and that lie on the shelf: \

@@ -20,7 +20,6 @@ pub const SPEC: Spec = Spec {
     access: Access::WriteAllowOom,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::string("by"), PER, ROLLING, COUNT_WHAT, NOTE, FOR_VALUES],
     docs: Docs {
         details: "The limit is named by its dimensions, window and `COUNT`. With `FOR` one override goes and \
@@ -34,8 +33,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let named = dimensions(args.required()?)?;
     let mut rolls = false;
     let (mut per, mut what, mut special, mut note) = (None, None, None, None);

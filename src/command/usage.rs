@@ -22,7 +22,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY, Arg::integer("n").after("TOP").optional(), FOR],
     docs: Docs {
         details: "Shows the limits all of whose dimensions are given, in the order in which they were set.\n\n`TOP n` \
@@ -57,8 +56,7 @@ struct LimitUsage<'p> {
 }
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
+    let (mut args, key) = Args::behind_key(call.args)?;
     let (mut top, mut attributes) = (None, Attributes::default());
     while let Some(option) = args.option(SPEC.args)? {
         match option {
@@ -98,22 +96,16 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     out.array(lines.len());
     for line in lines {
         out.map(if line.tuple.is_some() { 6 } else { 5 });
-        out.bulk(b"limit");
-        out.bulk(line.limit.text.as_bytes());
+        out.field("limit").bulk(line.limit.text.as_bytes());
         if let Some(tuple) = line.tuple {
             let dims = line.limit.identity.dims.len();
-            out.bulk(b"values");
-            out.array(dims);
-            for value in values(tuple, dims) {
-                out.bulk(value);
-            }
+            out.field("values").bulks(dims, values(tuple, dims));
         }
         let remaining = line.cap.left(line.used).unwrap_or(-1);
         for (name, value) in
             [("used", line.used), ("max", line.cap.shown()), ("remaining", remaining), ("resets_ms", line.resets_ms)]
         {
-            out.bulk(name.as_bytes());
-            out.int(value);
+            out.field(name).int(value);
         }
     }
     Ok(())

@@ -16,7 +16,6 @@ pub const SPEC: Spec = Spec {
     access: Access::Read,
     fast: false,
     keys: KeyPositions::First,
-    inserts: false,
     args: &[Arg::KEY],
     docs: Docs {
         details: "It blocks the server while it runs: run it on a replica.",
@@ -28,9 +27,7 @@ pub const SPEC: Spec = Spec {
 };
 
 fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
-    let mut args = Args::new(call.args);
-    let key = args.required()?;
-    args.end()?;
+    let key = Args::only_key(call.args)?;
     let Some(handle) = read_pool(call, key)? else { return Ok(()) };
     let lines = verify(call.keys.pool(handle));
     if lines.is_empty() {

@@ -48,7 +48,7 @@ fn register_one(ctx: Ctx<'_>, spec: &Spec, entry: trampoline::CommandFn, own_cat
 fn flags(spec: &Spec) -> String {
     let access = match spec.access {
         Access::Read => "readonly",
-        Access::Write => "write deny-oom",
+        Access::Write | Access::WriteNew => "write deny-oom",
         Access::WriteAllowOom | Access::Replicated => "write",
     };
     let fast = if spec.fast { " fast" } else { "" };

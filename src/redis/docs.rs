@@ -46,11 +46,12 @@ pub fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
 
 /// What a command does with its keys (`REDISMODULE_CMD_KEY_*`).
 pub fn key_flags(spec: &Spec) -> u32 {
-    let writes = if spec.inserts { raw::REDISMODULE_CMD_KEY_INSERT } else { raw::REDISMODULE_CMD_KEY_UPDATE };
+    let (access, update) = (raw::REDISMODULE_CMD_KEY_ACCESS, raw::REDISMODULE_CMD_KEY_UPDATE);
     match spec.access {
-        Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
-        Access::Write | Access::WriteAllowOom => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | writes,
-        Access::Replicated => raw::REDISMODULE_CMD_KEY_RW | writes,
+        Access::Read => raw::REDISMODULE_CMD_KEY_RO | access,
+        Access::Write | Access::WriteAllowOom => raw::REDISMODULE_CMD_KEY_RW | access | update,
+        Access::WriteNew => raw::REDISMODULE_CMD_KEY_RW | access | raw::REDISMODULE_CMD_KEY_INSERT,
+        Access::Replicated => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT,
     }
 }
 

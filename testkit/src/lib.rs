@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod databases;
 pub mod entry;
 pub mod proxy;
+pub mod sentinel;
 pub mod server;
 pub mod shopper;
 pub mod value;
@@ -33,14 +34,17 @@ pub mod simulation;
 pub mod targets;
 
 mod calls;
+mod certificate;
 mod notifications;
 mod program;
 mod wait;
 
 pub use calls::{info, orders_in, stock_info};
+pub use certificate::certificate;
 pub use client::Client;
 pub use notifications::Events;
-pub use program::program;
+pub use program::{program, Running};
+pub use sentinel::Sentinel;
 pub use server::Server;
 pub use value::{fits, status_word, Value};
 pub use wait::{now_ms, pass, poll, wait_until};

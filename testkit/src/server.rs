@@ -172,6 +172,13 @@ impl Server {
         }
     }
 
+    /// The server, and a client of it.
+    #[track_caller]
+    pub fn with_client(self) -> (Server, Client) {
+        let client = self.client();
+        (self, client)
+    }
+
     pub fn log(&self) -> String {
         let bytes = fs::read(self.dir.path().join("log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()

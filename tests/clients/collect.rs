@@ -12,8 +12,7 @@ const UNITS: usize = 100;
 
 /// A pool of 100 units, at most one for each user; two orders have the same user.
 fn sells(collector: impl FnOnce(u16) -> Command) {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     c.script(&format!("STOCK.SET k {UNITS}\nSTOCK.LIMIT k user 1"));
     let said = printed(&mut collector(server.port()));
     let mut answers = BTreeMap::new();

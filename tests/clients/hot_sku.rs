@@ -1,10 +1,10 @@
 //! `clients/python/hot_sku.py`, as docs/guides/hot-sku.md tells a shop to use it, with a balancer.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::programs::{clients, libraries, python};
 use testkit::cluster::{tag_of, Cluster, PRIMARIES};
-use testkit::{program, wait_until, Value};
+use testkit::{program, wait_until, Running, Value};
 
 /// Buys one unit for each of so many users, and prints what each is answered. A busy machine gets
 /// more time than a shop would give.
@@ -15,15 +15,6 @@ pool = hot_sku.ShardedPool(redis.RedisCluster.from_url(sys.argv[1], decode_respo
 for n in range(int(sys.argv[2])):
     print(type(pool.reserve(f"o-{n}", 1, {"user": n, "region": "hk"}, ex=900)).__name__)
 "#;
-
-struct Balancer(Child);
-
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        self.0.kill().expect("killed");
-        self.0.wait().expect("its end");
-    }
-}
 
 /// All units lie in one bucket, and each has a third of what the region may buy: every buyer gets
 /// one, whatever bucket is theirs, and then it is sold out.
@@ -46,7 +37,7 @@ fn units_and_shares_come_to_whoever_asks() {
     config.call(&["SET", "{sku}shards", &format!(r#"{{"version":1,"by":"user","buckets":[{}]}}"#, list.join(","))]);
     let mut stockctl = Command::new(program("stockctl"));
     stockctl.args(["--url", &url, "balance", "sku"]).stdout(Stdio::null()).stderr(Stdio::null());
-    let _balancer = Balancer(stockctl.spawn().expect("it starts"));
+    let _balancer = Running(stockctl.spawn().expect("it starts"));
     wait_until("a balancer is at work", || config.say("GET {sku}left") != Value::Nil);
     let mut buy = python();
     buy.args(["-c", BUY, &url, "13"]).current_dir(clients("python"));

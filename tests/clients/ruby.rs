@@ -14,8 +14,7 @@ fn ruby() -> impl Iterator<Item = &'static Library> {
 #[test]
 fn a_bucket_that_is_sold_out_gets_units_of_another_one() {
     for library in ruby() {
-        let server = Server::on_port(&[]);
-        let mut client = server.client();
+        let (server, mut client) = Server::on_port(&[]).with_client();
         client.play("STOCK.SET {b0}s 1\nSTOCK.SET {b1}s 0");
         let config = r#"{"version":1,"by":"user","buckets":["{b0}s","{b1}s"]}"#;
         client.call(&["SET", "{s}shards", config]);

@@ -42,8 +42,7 @@ fn sold_right(client: &mut Client) {
 /// Behind the proxy, both answers that did not arrive are asked for again.
 #[test]
 fn every_shop_survives_lost_answers() {
-    let server = Server::on_port(&[]);
-    let mut client = server.client();
+    let (server, mut client) = Server::on_port(&[]).with_client();
     for library in libraries() {
         let proxy = Proxy::before(server.port());
         let repeated = stock_info(&mut client, "replies_exists");
@@ -56,8 +55,7 @@ fn every_shop_survives_lost_answers() {
 
 #[test]
 fn every_shop_speaks_the_newer_protocol() {
-    let server = Server::on_port(&[]);
-    let mut client = server.client();
+    let (server, mut client) = Server::on_port(&[]).with_client();
     for library in libraries().filter(|library| library.routes) {
         assert_eq!(printed(&mut library.program(server.port(), &["--resp3", "shop"])), STORY, "{}", library.name);
         sold_right(&mut client);
@@ -84,8 +82,7 @@ fn every_shop_sells_in_a_cluster() {
 #[test]
 #[ignore = "a measurement"]
 fn overhead() {
-    let server = Server::on_port(&[]);
-    let mut client = server.client();
+    let (server, mut client) = Server::on_port(&[]).with_client();
     for library in libraries().filter(|library| library.routes) {
         let mut program = library.program(server.port(), &["bench", "20000"]);
         // The compiler that a server application of Java has after a minute, not that of a program

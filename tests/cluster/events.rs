@@ -69,8 +69,7 @@ fn info_knows_what_its_node_can_tell(cluster: &Cluster, tag: &str) {
 /// Such a policy comes from a server that is no cluster. Nothing is appended, and the policy can be
 /// mended.
 fn a_pool_that_names_a_stream_of_another_slot_sells_on(cluster: &Cluster, tag: &str) {
-    let alone = Server::start();
-    let mut origin = alone.client();
+    let (_alone, mut origin) = Server::start().with_client();
     let pool = format!("{{{tag}}}restored");
     origin.expect(&format!("STOCK.SET {pool} 10"), "OK");
     tell_in(&mut origin, &pool, "feed", "OK");

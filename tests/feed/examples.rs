@@ -2,17 +2,17 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use testkit::{info, poll, wait_until, Client, Server};
+use testkit::{info, poll, wait_until, Client, Running, Server};
 
 /// A program that answers each line with a line.
 struct Program {
-    child: Child,
+    process: Running,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
@@ -29,7 +29,7 @@ impl Program {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
         let stdin = child.stdin.take().expect("its input");
         let stdout = BufReader::new(child.stdout.take().expect("its output"));
-        Program { child, stdin, stdout }
+        Program { process: Running(child), stdin, stdout }
     }
 
     #[track_caller]
@@ -43,16 +43,9 @@ impl Program {
 
     /// Kills it; what it has said.
     fn kill(mut self) -> String {
-        assert!(self.child.try_wait().expect("its state").is_none(), "the program ended by itself");
-        self.child.kill().expect("kill");
+        assert!(self.process.0.try_wait().expect("its state").is_none(), "the program ended by itself");
+        self.process.0.kill().expect("kill");
         std::io::read_to_string(&mut self.stdout).expect("what it said")
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -140,8 +133,7 @@ fn the_order_queue() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("orders.db");
     let path = path.to_str().expect("a path");
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     let pools = ["{sale}tea", "{sale}tin"];
     for pool in pools {
         c.expect(&format!("STOCK.SET {pool} 100"), "OK");
@@ -240,8 +232,7 @@ fn the_order_queue_tells_of_entries_that_were_trimmed() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("orders.db");
     let path = path.to_str().expect("a path");
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     c.script(
         r#"STOCK.SET {sale}tea 100
          STOCK.SETPOLICY {sale}tea {"events":"{sale}events"}

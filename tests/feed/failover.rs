@@ -22,9 +22,8 @@ fn a_fork_and_gaps() {
     let (calls, kills) = (crate::amount(16_000, 200_000), crate::amount(20, 200));
     let seed = crate::seed("a_fork_and_gaps");
     let mut rng = SmallRng::seed_from_u64(seed);
-    let mut primary = Server::on_port(&[]);
-    let replica = Server::replica_of(&primary, &[]);
-    let (mut c, mut r) = (primary.client(), replica.client());
+    let (mut primary, mut c) = Server::on_port(&[]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &[]).with_client();
     let pools = pools(&mut c, 8);
     r.expect("CONFIG SET stock.events feed", "OK");
     let counted = &pools[..pools.len() - 1];

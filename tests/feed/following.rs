@@ -109,8 +109,7 @@ fn killed_and_restarted() {
     let (calls, kills) = (crate::amount(16_000, 200_000), crate::amount(20, 200));
     let seed = crate::seed("killed_and_restarted");
     let mut rng = SmallRng::seed_from_u64(seed);
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let pools = pools(&mut c, 8);
     let mut reader = Reader::of(&server);
     let load = Load::start(&server, "o", &pools, 4, seed);
@@ -156,8 +155,7 @@ fn killed_and_restarted() {
 /// A fork is the first entry of a batch: the reader has read all before it, and goes on.
 #[test]
 fn an_epoch_after_another() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let pools = pools(&mut c, 2);
     let mut reader = Reader::of(&server);
     for round in 0..4 {
@@ -173,8 +171,7 @@ fn an_epoch_after_another() {
 /// by RECONCILE.
 #[test]
 fn a_pool_made_anew() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let mut reader = Reader::of(&server);
     let policy = format!("STOCK.SETPOLICY k {{\"events\":\"{STREAM}\"}}");
     let sell = |c: &mut Client, order: &str| c.play(&format!("STOCK.RESERVE k {order} 1\n STOCK.CONFIRM k {order}"));
@@ -201,8 +198,7 @@ fn a_pool_made_anew() {
 /// database, and RECONCILE tells the pool.
 #[test]
 fn a_pool_that_went_back() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let mut reader = Reader::of(&server);
     c.play(&format!("STOCK.SET k 100\n STOCK.SETPOLICY k {{\"events\":\"{STREAM}\",\"events_format\":\"packed\"}}"));
     let sell = |c: &mut Client, order: &str| c.play(&format!("STOCK.RESERVE k {order} 1\n STOCK.CONFIRM k {order}"));

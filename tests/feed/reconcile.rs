@@ -170,8 +170,7 @@ fn the_database_is_compared_while_sales_run() {
     let rounds = crate::amount(150, 1_000);
     let seed = crate::seed("the_database_is_compared_while_sales_run");
     let mut rng = SmallRng::seed_from_u64(seed);
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.play(&format!("CONFIG SET stock.events feed\n SET counter {COUNTER}\n SET truth {COUNTER}"));
     let pools: Vec<String> = (0..SHELVES.len()).map(|n| format!("sku:{n}")).collect();
     let database = Arc::new(Mutex::new(Database::default()));

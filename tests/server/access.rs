@@ -67,8 +67,7 @@ fn granted(c: &mut Client, user: &str, commands: &[(String, usize, bool)], key: 
 
 #[test]
 fn documented_users_may_do_what_their_line_says() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let commands = commands(&mut c);
     assert!(commands.len() > 200 + TABLE.len());
     let users = users();
@@ -116,8 +115,7 @@ fn documented_users_may_do_what_their_line_says() {
 /// The operator may type every line of the runbook, and the exporter reads figures, and no order.
 #[test]
 fn the_operator_may_type_the_runbook() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     for (user, line) in users() {
         if ["operator", "exporter"].contains(&user.as_str()) {
             c.expect(&line, "OK");
@@ -166,8 +164,7 @@ fn the_operator_may_type_the_runbook() {
 /// maker may call SETPOLICY on the stream's key, both in one selector.
 #[test]
 fn who_may_set_stock_may_make_a_pool_with_a_policy() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     for (n, (rights, may_publish)) in [
         ("~sku:* +stock.set", false),
         ("~sku:* ~ev +stock.set", false),
@@ -196,8 +193,7 @@ fn who_may_set_stock_may_make_a_pool_with_a_policy() {
 /// The call by which the module asks who calls is not taken for one of the user.
 #[test]
 fn the_question_for_the_user_says_what_it_is() {
-    let server = Server::start();
-    let mut monitor = server.client();
+    let (server, mut monitor) = Server::start().with_client();
     monitor.expect("MONITOR", "OK");
     let mut c = server.client();
     c.script(

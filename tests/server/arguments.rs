@@ -97,8 +97,7 @@ fn verify_all(c: &mut Client) {
 
 #[test]
 fn wrong_types_are_told() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "SET k v
          RPUSH list 1 => 1
@@ -125,8 +124,7 @@ fn wrong_types_are_told() {
 
 #[test]
 fn a_missing_key_is_not_created() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     for (call, _) in CALLS {
         let mut call = words(call);
         if call[0] == b"STOCK.SET" && call[3] == b"NX" {
@@ -141,8 +139,7 @@ fn a_missing_key_is_not_created() {
 
 #[test]
 fn every_arity() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     prepare(&mut c);
     for (call, least) in CALLS {
         let full = words(call);
@@ -229,8 +226,7 @@ pub fn hostile_values() -> Vec<Vec<u8>> {
 
 #[test]
 fn hostile_values_at_every_place() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     prepare(&mut c);
     for (call, _) in CALLS {
         let full = words(call);
@@ -249,8 +245,7 @@ fn hostile_values_at_every_place() {
 /// Random sentences from the vocabulary of the commands.
 #[test]
 fn random_sentences() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     prepare(&mut c);
     let mut vocabulary: Vec<Vec<u8>> = CALLS.iter().flat_map(|(call, _)| words(call)).collect();
     vocabulary.extend(hostile_values().into_iter().filter(|v| v.len() < 200));
@@ -279,8 +274,7 @@ fn random_sentences() {
 /// Calls that come in one piece, in fragments and as inline text.
 #[test]
 fn the_wire() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.send_raw(b"STOCK.SET k 10\r\nSTOCK.RESERVE k o 2\r\n");
     assert_eq!(c.read().to_string(), "OK");
     assert_eq!(c.read().items()[1].int(), 2);
@@ -296,8 +290,7 @@ fn the_wire() {
 /// Each option here is one that is known, so an error says which other one it needs.
 #[test]
 fn options_that_need_others_say_which() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET {s}k 10
          STOCK.RESERVE {s}k o 3 FOR user u => [OK, *]
@@ -326,8 +319,7 @@ fn options_that_need_others_say_which() {
 /// A return with a thousand tokens is the last.
 #[test]
 fn the_bound_on_return_tokens() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 5000
          STOCK.RESERVE k o 2000 => [OK, *]

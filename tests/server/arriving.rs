@@ -12,8 +12,7 @@ use testkit::{info, stock_info, Client, Server};
 /// A pool of many pieces as an append-only file without RDB preamble holds it, command by command,
 /// and its digest.
 fn pieces() -> (Vec<Vec<Vec<u8>>>, String) {
-    let server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
-    let mut c = server.client();
+    let (server, mut c) = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]).with_client();
     c.script(
         "STOCK.SET k 100000
          STOCK.LIMIT k user 5",
@@ -31,8 +30,7 @@ fn pieces() -> (Vec<Vec<Vec<u8>>>, String) {
 
 /// A small pool with something of most in it, up to its end record.
 pub(crate) fn small() -> Vec<Vec<u8>> {
-    let server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
-    let mut c = server.client();
+    let (server, mut c) = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]).with_client();
     c.script(
         "STOCK.SET k 50
          STOCK.LIMIT k user 9 PER DAY FOR v

@@ -33,8 +33,7 @@ fn shows(c: &mut Client, expected: &str) {
 
 #[test]
 fn the_longest_stream_and_the_longest_backlog() {
-    let server = Server::with(&["--stock.events", "all"]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::with(&["--stock.events", "all"]).with_client();
     shows(
         &mut c,
         "streams=0
@@ -121,8 +120,7 @@ fn the_longest_stream_and_the_longest_backlog() {
 /// of a group that has read all there is.
 #[test]
 fn a_group_that_a_trim_overtook_has_no_lag_once_it_has_read_the_rest() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         r#"STOCK.SET a 10
          STOCK.SETPOLICY a {"events":"ev"}
@@ -150,8 +148,7 @@ fn a_group_that_a_trim_overtook_has_no_lag_once_it_has_read_the_rest() {
 /// More than a hundred unread entries are not counted, but never more than there are.
 #[test]
 fn no_lag_is_longer_than_the_stream() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         r#"STOCK.SET a 1000
          STOCK.SETPOLICY a {"events":"ev"}
@@ -168,8 +165,7 @@ fn no_lag_is_longer_than_the_stream() {
 /// A name cannot write a field of its own.
 #[test]
 fn names_are_escaped() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET a 10", "OK");
     let policy = r#"{"events":"e\r\nstock_pools:99\n\"ü"}"#;
     assert_eq!(c.call(&["STOCK.SETPOLICY", "a", policy]).to_string(), "OK");
@@ -187,8 +183,7 @@ fn names_are_escaped() {
 /// hit.
 #[test]
 fn looking_leaves_no_trace() {
-    let server = Server::with(&["--appendonly", "yes", "--save", "3600 1"]);
-    let mut c = server.client();
+    let (server, mut c) = Server::with(&["--appendonly", "yes", "--save", "3600 1"]).with_client();
     c.script(
         r#"STOCK.SET a 10
          STOCK.SETPOLICY a {"events":"ev"}
@@ -219,8 +214,7 @@ fn looking_leaves_no_trace() {
 /// The module looks, whoever may do what; and it only reads, also where nothing may be written.
 #[test]
 fn neither_users_nor_a_pause_are_in_its_way() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::on_port(&[]).with_client();
     c.pause_background();
     c.script(
         r#"STOCK.SET a 10
@@ -245,8 +239,7 @@ fn neither_users_nor_a_pause_are_in_its_way() {
 /// A stream that has expired does not count.
 #[test]
 fn an_expired_stream_does_not_count() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("DEBUG SET-ACTIVE-EXPIRE 0", "OK");
     c.script(
         r#"STOCK.SET a 10
@@ -259,8 +252,7 @@ fn an_expired_stream_does_not_count() {
 
 #[test]
 fn streams_are_known_after_a_restart_and_where_pools_arrive() {
-    let mut server = Server::with(&["--appendonly", "yes"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--appendonly", "yes"]).with_client();
     c.script(
         r#"STOCK.SET a 10
          STOCK.SETPOLICY a {"events":"ev"}"#,
@@ -269,8 +261,7 @@ fn streams_are_known_after_a_restart_and_where_pools_arrive() {
     server.restart("NOSAVE");
     shows(&mut server.client(), "streams=1");
 
-    let other = Server::start();
-    let mut c = other.client();
+    let (_other, mut c) = Server::start().with_client();
     c.expect("XADD ev * it 1", "*");
     assert_eq!(c.call(&[b"RESTORE".as_slice(), b"arrived", b"0", &payload]).to_string(), "OK");
     shows(&mut c, "longest_stream_entries=1");
@@ -279,9 +270,8 @@ fn streams_are_known_after_a_restart_and_where_pools_arrive() {
 /// A replica tells of what it has: the groups are replicated.
 #[test]
 fn a_replica_knows_as_much() {
-    let primary = Server::on_port(&["--repl-diskless-sync-delay", "0"]);
-    let replica = Server::replica_of(&primary, &[]);
-    let (mut c, mut r) = (primary.client(), replica.client());
+    let (primary, mut c) = Server::on_port(&["--repl-diskless-sync-delay", "0"]).with_client();
+    let (_replica, mut r) = Server::replica_of(&primary, &[]).with_client();
     // The pool is in the wake-up queue already when its policy names a stream.
     c.script(
         r#"STOCK.SET a 10
@@ -304,8 +294,7 @@ fn a_replica_knows_as_much() {
 /// There is a limit on streams. Those that are gone make way.
 #[test]
 fn so_many_streams_are_looked_at_and_no_more() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let calls = |n: usize| {
         let (pool, policy) = (format!("pool{n}"), format!(r#"{{"events":"ev{n}"}}"#));
         [vec!["STOCK.SET".into(), pool.clone(), "1".into()], vec!["STOCK.SETPOLICY".to_string(), pool, policy]]

@@ -96,8 +96,7 @@ fn replies(c: &mut Client, name: &str) -> i64 {
 /// Arguments that are wrong in one order are an error of the whole call, which names the order.
 #[test]
 fn what_is_wrong_in_one_order_is_an_error_of_the_call() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let long = "x".repeat(129);
     c.expect("STOCK.SET k 10", "OK");
     let digest = c.digest("k");
@@ -128,10 +127,9 @@ const ANSWERS: &str = "[[OK, 2, 4, *], [SOLDOUT, k, 4], [OK, 1, 3, *], [EXISTS, 
 
 #[test]
 fn a_batch_is_one_step_for_log_and_replicas_and_an_entry_for_each_order() {
-    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]).with_client();
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
-    let mut c = server.client();
     c.script("STOCK.SET k 6\nSTOCK.LIMIT k user 3");
     events.take(&server);
     c.expect("DEL feed", "1");
@@ -149,8 +147,7 @@ fn a_batch_is_one_step_for_log_and_replicas_and_an_entry_for_each_order() {
 /// Wherever the log breaks off inside a batch, none of its orders is there.
 #[test]
 fn a_log_cut_inside_a_batch() {
-    let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]).with_client();
     c.script("STOCK.SET k 6\nSTOCK.LIMIT k user 3");
     cut_inside_answered(&mut server, BATCH, ANSWERS, &["k"]);
 }
@@ -158,8 +155,7 @@ fn a_log_cut_inside_a_batch() {
 /// In a transaction, in a script, and while writes are paused, as any other write.
 #[test]
 fn a_batch_waits_and_nests_as_any_write() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     let answers = c.transaction(&["STOCK.RESERVEBATCH k ORDERS 2 a 1 a 2", "STOCK.CONFIRMBATCH k ORDERS 1 a"]);
     let answers: Vec<String> = answers.items().iter().flat_map(|one| one.items()).map(text).collect();
@@ -181,8 +177,7 @@ fn a_batch_waits_and_nests_as_any_write() {
 /// Due holds come back before the first order is judged.
 #[test]
 fn due_holds_come_back_before_a_batch() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.pause_background();
     c.script(
         "STOCK.SET k 2

@@ -24,8 +24,7 @@ fn hears(cache: &mut Client, key: &str) {
 /// The end of a window changes CHECK and USAGE without a push; resets_ms says when.
 #[test]
 fn the_end_of_a_window_is_not_pushed() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     c.expect("STOCK.LIMIT k user 1 PER 3", "OK");
     // The whole second of a window's beginning, so that the window does not end in between.
@@ -50,8 +49,7 @@ fn the_end_of_a_window_is_not_pushed() {
 /// An order is forgotten without a push.
 #[test]
 fn forgetting_is_not_pushed() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     c.expect("STOCK.SETPOLICY k {\"retain\":1}", "OK");
     c.expect("STOCK.RESERVE k o 1", "[OK, *]");
@@ -67,8 +65,7 @@ fn forgetting_is_not_pushed() {
 /// can be expired.
 #[test]
 fn a_due_hold_is_pushed_when_it_expires() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     let deadline = c.expect("STOCK.RESERVE k o 2 PX 200", "[OK, *]").items()[3].int();
     c.expect("CLIENT PAUSE 60000 WRITE", "OK");

@@ -31,10 +31,9 @@ pub fn digests(c: &mut Client, keys: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_cart_from_the_basket_to_the_return() {
-    let mut server = Server::on_port(&["--appendonly", "yes"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
-    let mut c = server.client();
     c.script(
         "STOCK.SET {618}sku:1 10
          STOCK.SET {618}sku:2 10
@@ -81,8 +80,7 @@ fn a_cart_from_the_basket_to_the_return() {
 /// is there as a whole.
 #[test]
 fn a_log_cut_inside_a_cart() {
-    let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]).with_client();
     c.script(
         "STOCK.SET a 10
          STOCK.SET b 10
@@ -125,8 +123,7 @@ pub fn cut_inside_answered(server: &mut Server, call: &str, answer: &str, pools:
 
 #[test]
 fn bounds() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let names: Vec<String> = (0..129).map(|n| format!("p{n}")).collect();
     for name in &names {
         c.expect(&format!("STOCK.SET {name} 5"), "OK");
@@ -191,8 +188,7 @@ fn bounds() {
 /// Any bytes in any place: one answer, and nothing of the caller's in an error.
 #[test]
 fn hostile_arguments() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let odd_key = b"\r\n+OK\r\n\x00\xff".to_vec();
     let odd_order = b"\r\n-ERR x\r\n$5".to_vec();
     assert_eq!(c.call(&args!["STOCK.SET", &odd_key, 9]).to_string(), "OK");
@@ -245,8 +241,7 @@ fn hostile_arguments() {
 
 #[test]
 fn what_the_server_knows_of_carts() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     for name in CARTS {
         for keys in [&["a"][..], &["a", "b"], &["b", "a", "b"]] {
             let shown = format!("[{}]", keys.join(", "));
@@ -303,8 +298,7 @@ fn what_the_server_knows_of_carts() {
 /// A user who may not touch one of the pools touches none, wherever its key stands.
 #[test]
 fn rights_on_every_key() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET a1 10
          STOCK.SET a2 10
@@ -358,9 +352,8 @@ const PROFILE: Profile = Profile { steps_back: true, backlogs: false, retain_cha
 /// Made-up carts in the server's own time: the replica and the log agree with it.
 #[test]
 fn replicas_and_logs_follow_carts() {
-    let primary = Server::on_port(&["--appendonly", "yes"]);
-    let replica = Server::replica_of(&primary, &[]);
-    let (mut c, mut r) = (primary.client(), replica.client());
+    let (primary, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &[]).with_client();
     for seed in 0..3 {
         let mut generator = Generator::with(seed, PROFILE);
         let calls: Vec<Vec<Vec<u8>>> = (0..4_000).map(|_| generator.next().argv).collect();

@@ -53,8 +53,7 @@ fn settle(c: &mut Client, databases: usize) {
 
 #[test]
 fn keys_that_move_while_holds_fall_due() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let mut rng = SmallRng::seed_from_u64(5);
     let end = now_ms() + 4_000;
     let mut n = 0;
@@ -94,8 +93,7 @@ fn keys_that_move_while_holds_fall_due() {
 /// Random commands and their holds, with dumps that are put back as they were some time ago.
 #[test]
 fn restores_of_an_older_self() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     begin(&mut c);
     let mut history = History::new(8, 15);
     let mut old = c.say("DUMP p0").bytes().to_vec();
@@ -135,8 +133,7 @@ fn rewrites_under_load() {
 /// Replicas that attach, lose their link and load beside the data in use, while sales go on.
 #[test]
 fn transfers_under_load() {
-    let primary = Server::on_port(&["--repl-backlog-size", "16kb"]);
-    let mut c = primary.client();
+    let (primary, mut c) = Server::on_port(&["--repl-backlog-size", "16kb"]).with_client();
     begin(&mut c);
     let panics = ["--propagation-error-behavior", "panic"];
     let one = Server::on_port(&[&panics[..], &["--repl-diskless-load", "swapdb"]].concat());
@@ -200,8 +197,7 @@ fn failovers_under_load() {
 /// Where the server refuses writes, the background does not insist, and goes on as soon as it may.
 #[test]
 fn too_few_replicas() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.pause_background();
     c.expect("STOCK.SET k 10", "OK");
     let due = c.expect("STOCK.RESERVE k o 1 PX 50", "[OK, *]").items()[3].int();
@@ -220,8 +216,7 @@ fn too_few_replicas() {
 /// A full memory does not keep holds from coming back.
 #[test]
 fn expiry_with_the_memory_full() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     c.expect("STOCK.RESERVE k o 1 PX 300", "[OK, *]");
     let digest = c.digest("k");

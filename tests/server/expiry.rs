@@ -62,8 +62,7 @@ fn without_traffic() {
 /// A hold that is extended, confirmed or released does not come back a second time.
 #[test]
 fn what_is_settled_stays() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 10
          STOCK.RESERVE k paid 1 PX 200 => [OK, *]
@@ -108,8 +107,7 @@ fn what_fell_due_while_the_server_was_down() {
 
 #[test]
 fn after_reload_and_flush() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let (_, digest) = held(&mut c, 300);
     c.expect("DEBUG RELOAD", "OK");
     comes_back(&mut c, "k", &digest);
@@ -126,8 +124,7 @@ fn after_reload_and_flush() {
 
 #[test]
 fn after_rename_copy_move_and_swap() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let (_, digest) = held(&mut c, 400);
     for db in 0..5 {
         if db > 0 {
@@ -156,8 +153,7 @@ fn after_rename_copy_move_and_swap() {
 /// client's.
 #[test]
 fn after_copy_and_move_in_a_transaction() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let (_, digest) = held(&mut c, 400);
     c.expect("COPY k moved", "1");
     for line in ["MULTI", "COPY k copied DB 1", "MOVE moved 2", "SWAPDB 3 2", "COPY k k DB 4", "EXEC"] {
@@ -173,8 +169,7 @@ fn after_copy_and_move_in_a_transaction() {
 /// A key that was overwritten by a pool of another life, or by something else altogether.
 #[test]
 fn after_the_key_changed_its_life() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     held(&mut c, 150);
     c.expect("SET k text", "OK");
     pass(now_ms() + 350);
@@ -194,8 +189,7 @@ fn after_the_key_changed_its_life() {
 /// While writes are paused nothing is written, and nothing breaks.
 #[test]
 fn while_clients_are_paused() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.pause_background();
     let (deadline, digest) = held(&mut c, 100);
     c.expect("CLIENT PAUSE 60000 WRITE", "OK");
@@ -213,9 +207,8 @@ fn while_clients_are_paused() {
 
 #[test]
 fn a_replica_does_not_expire_by_itself() {
-    let primary = Server::on_port(&[]);
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     c.pause_background();
     let (deadline, digest) = held(&mut c, 300);
     replica.catch_up(&primary);
@@ -262,9 +255,8 @@ fn after_a_promotion() {
 /// harm.
 #[test]
 fn during_a_failover() {
-    let a = Server::on_port(&[]);
+    let (a, mut c) = Server::on_port(&[]).with_client();
     let b = Server::replica_of(&a, &[]);
-    let mut c = a.client();
     c.pause_background();
     let (deadline, digest) = held(&mut c, 300);
     b.catch_up(&a);
@@ -300,9 +292,8 @@ fn during_a_failover() {
 /// SIGTERM waits for a lagging replica, and is paused meanwhile.
 #[test]
 fn during_a_shutdown() {
-    let mut a = Server::on_port(&["--appendonly", "yes", "--shutdown-timeout", "20"]);
+    let (mut a, mut c) = Server::on_port(&["--appendonly", "yes", "--shutdown-timeout", "20"]).with_client();
     let b = Server::replica_of(&a, &[]);
-    let mut c = a.client();
     let (deadline, digest) = held(&mut c, 1_500);
     b.catch_up(&a);
     b.freeze();
@@ -321,8 +312,7 @@ fn during_a_shutdown() {
 /// repeated.
 #[test]
 fn the_grace_after_a_restart() {
-    let mut server = Server::with(&["--stock.failover-grace-ms", "2500", "--appendonly", "yes"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--stock.failover-grace-ms", "2500", "--appendonly", "yes"]).with_client();
     c.expect("STOCK.SET k 10", "OK");
     for order in ["o", "paid", "gone", "more"] {
         c.expect(&format!("STOCK.RESERVE k {order} 1 PX 200"), "[OK, *]");
@@ -352,8 +342,7 @@ fn the_grace_after_a_restart() {
 /// A payment provider is down: nobody loses units until the time that the operator has set.
 #[test]
 fn a_pause_of_expiry() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let until = now_ms() + 1_500;
     c.expect(&format!("CONFIG SET stock.pause-expiry-until-ms {until}"), "OK");
     let (deadline, digest) = held(&mut c, 100);
@@ -418,8 +407,7 @@ fn pings(server: &Server, c: &mut Client, count: usize) -> Vec<Duration> {
 #[test]
 fn two_hundred_thousand_at_once() {
     const HOLDS: usize = 200_000;
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     // All holds must be made before the first falls due, however slow the machine is.
     let at = [8_000, 16_000, 32_000, 64_000].into_iter().find_map(|ahead_ms| {
         c.expect("DEL k", "*");
@@ -472,8 +460,7 @@ fn many_pools() {
 /// While nothing may be written the lag is the age of the oldest due hold, and of nothing else.
 #[test]
 fn the_lag_grows_while_the_sweep_is_refused() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let lag = |c: &mut Client| stock_info(c, "sweep_lag_ms");
     c.expect("STOCK.SET idle 10", "OK");
     c.expect("CONFIG SET min-replicas-to-write 0", "OK");

@@ -6,8 +6,7 @@ use testkit::{args, now_ms, Server};
 /// An error of RESERVE is an answer, too.
 #[test]
 fn errors_are_in_the_answer() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 10
          STOCK.LIMIT k user 3
@@ -25,8 +24,7 @@ fn errors_are_in_the_answer() {
 
 #[test]
 fn held_units_by_deadline() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 1000", "OK");
     let now = now_ms();
     let holds = [(30, 1), (50, 2), (200, 4), (800, 8), (3_000, 16), (3_700, 32), (90_000, 64)];

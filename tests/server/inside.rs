@@ -4,8 +4,7 @@ use testkit::{pass, Client, Server, Value};
 
 #[test]
 fn in_a_transaction() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     let answers = c.transaction(&[
         "STOCK.RESERVE k a 4",
@@ -33,8 +32,7 @@ fn in_a_transaction() {
 
 #[test]
 fn in_a_script() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     let script = "local r = redis.call('STOCK.RESERVE', KEYS[1], ARGV[1], ARGV[2])
         local word = type(r[1]) == 'table' and r[1].ok or r[1]
@@ -63,8 +61,7 @@ fn in_a_script() {
 /// ends.
 #[test]
 fn a_hold_in_a_long_script() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     let due = c.expect("STOCK.RESERVE k a 4 PX 30", "[OK, *]").items()[3].int();
     pass(due);
@@ -76,8 +73,7 @@ fn a_hold_in_a_long_script() {
 
 #[test]
 fn shapes_of_both_protocols() {
-    let server = Server::start();
-    let mut two = server.client();
+    let (server, mut two) = Server::start().with_client();
     let mut three = server.client().resp3();
     two.script(
         "STOCK.SET k 10
@@ -146,8 +142,7 @@ fn shapes_of_both_protocols() {
 /// In RESP3 a missing pool ends a Lua table: docs/guides/clients.md warns of it.
 #[test]
 fn a_missing_pool_in_lua() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET a 1", "OK");
     c.expect("STOCK.SET c 3", "OK");
     let available = "redis.call('STOCK.AVAILABLE', 'a', 'none', 'c')";
@@ -162,8 +157,7 @@ fn a_missing_pool_in_lua() {
 /// Clients that cache on their side hear of changes, and of nothing else.
 #[test]
 fn client_side_caching() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     c.expect("STOCK.RESERVE k o 2 PX 60000", "[OK, *]");
     let mut cache = server.client().resp3();
@@ -188,8 +182,7 @@ fn client_side_caching() {
 /// A script that promises not to write may read only.
 #[test]
 fn scripts_without_writes() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     let script = |call: &str| format!("#!lua flags=no-writes\nreturn redis.call({call})");
     let read = c.call(&["EVAL", &script("'STOCK.AVAILABLE', KEYS[1]"), "1", "k"]);
@@ -201,8 +194,7 @@ fn scripts_without_writes() {
 
 #[test]
 fn pipelines() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let mut calls = vec![testkit::args!["STOCK.SET", "k", 100_000]];
     calls.extend((0..5_000).map(|i| testkit::args!["STOCK.RESERVE", "k", format!("o{i}"), 1]));
     calls.extend((0..5_000).map(|i| testkit::args!["STOCK.CONFIRM", "k", format!("o{i}")]));

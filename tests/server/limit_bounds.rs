@@ -9,8 +9,7 @@ fn pool(c: &mut Client) {
 
 #[test]
 fn bounds_of_limits() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     pool(&mut c);
     c.expect("STOCK.LIMIT k a+b+c+d 1 MISSING ALLOW", "OK");
     for bad in ["a+b+c+d+e", "a+a", "A", "a+", "+a", "", "a+*", "a b", "ümlaut"] {
@@ -39,8 +38,7 @@ fn bounds_of_limits() {
 
 #[test]
 fn many_overrides() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     pool(&mut c);
     let calls: Vec<_> = (0..10_000).map(|i| args!["STOCK.LIMIT", "k", "user", i, "FOR", format!("u{i}")]).collect();
     for answer in c.pipeline(&calls) {

@@ -19,8 +19,7 @@ fn pool(c: &mut Client) {
 /// Calendar windows follow the server's time zone as it was when the limit was set.
 #[test]
 fn the_time_zone_is_fixed_into_the_limit() {
-    let server = Server::with(&["--stock.timezone", "+05:30"]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::with(&["--stock.timezone", "+05:30"]).with_client();
     pool(&mut c);
     c.expect("STOCK.LIMIT k user 1 PER DAY", "OK");
     c.expect("CONFIG SET stock.timezone -01:00", "OK");
@@ -43,8 +42,7 @@ fn the_time_zone_is_fixed_into_the_limit() {
 /// unknown ones refused.
 #[test]
 fn limits_follow_the_clocks_of_a_zone() {
-    let server = Server::with(&["--stock.timezone", "europe/berlin", "--appendonly", "yes"]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::with(&["--stock.timezone", "europe/berlin", "--appendonly", "yes"]).with_client();
     pool(&mut c);
     c.script(
         "STOCK.LIMIT k user 2 PER DAY => OK
@@ -71,8 +69,7 @@ fn limits_follow_the_clocks_of_a_zone() {
 
 #[test]
 fn a_rolling_window_counts_the_last_seconds() {
-    let server = Server::with(&["--appendonly", "yes"]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::with(&["--appendonly", "yes"]).with_client();
     pool(&mut c);
     c.script(
         "STOCK.LIMIT k user 2 PER 2 ROLLING => OK

@@ -5,8 +5,7 @@ use testkit::{now_ms, pass, stock_info, wait_until, Server};
 
 #[test]
 fn a_type_of_its_own() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 10
          TYPE k => stockpool
@@ -29,8 +28,7 @@ fn a_type_of_its_own() {
 /// back goes on.
 #[test]
 fn when_memory_is_full() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.pause_background();
     c.script(
         "STOCK.SET k 100
@@ -60,8 +58,7 @@ fn when_memory_is_full() {
 /// Pools of a flash sale are freed without anybody waiting for it.
 #[test]
 fn big_pools_are_freed_aside() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     for how in ["UNLINK k", "DEL k", "FLUSHALL ASYNC", "FLUSHDB", "RENAME small k"] {
         c.script(
             "STOCK.SET k UNLIMITED

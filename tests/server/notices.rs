@@ -19,8 +19,7 @@ fn announces(server: &Server, c: &mut Client, events: &mut Events, line: &str, e
 /// Sold out, back in stock and low: exactly once for each crossing.
 #[test]
 fn edges() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.pause_background();
     c.script(
         "STOCK.SET k 20
@@ -62,8 +61,7 @@ fn edges() {
 /// A hold that comes back restocks, and a call behind it may sell out again.
 #[test]
 fn edges_of_expiry() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.pause_background();
     c.expect("STOCK.SET k 2", "OK");
     c.expect("STOCK.RESERVE k a 1 PX 30", "[OK, *]");
@@ -94,8 +92,7 @@ fn every_write_returns_due_holds() {
         RETURN k x / RETURN k v QTY 1 TOKEN t LATE / SET k 50 / SET k 50 NX / ADD k 1 / ADD k -1000
         SUSPEND k / RESUME k / SETPOLICY k {} / SWEEP k / LIMIT k user 5 / UNLIMIT k user
         CONFIRM k due / RELEASE k due / CONFIRM k due LATE / AMEND k due 2";
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.pause_background();
     let mut events = Events::listen(&server, "Ed");
     for line in WRITES.split(['/', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
@@ -116,8 +113,7 @@ fn every_write_returns_due_holds() {
 
 #[test]
 fn only_in_the_class_of_modules() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     for (flags, heard) in [("KEg$lshzxet", false), ("Ed", true), ("KEA", true), ("E$", false)] {
         let mut events = Events::listen(&server, flags);
         c.expect("STOCK.SET k 100", "OK");
@@ -128,8 +124,7 @@ fn only_in_the_class_of_modules() {
 /// Within a transaction the events come with it; a discarded one is silent.
 #[test]
 fn in_transactions_and_other_databases() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.expect("SELECT 3", "OK");
     c.expect("STOCK.SET k 10", "OK");
     let mut events = Events::listen(&server, "Ed");

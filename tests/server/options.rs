@@ -7,8 +7,7 @@ use testkit::Server;
 /// What is named like an option is not taken for one.
 #[test]
 fn orders_and_users_named_like_options() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET FOR 100
          STOCK.LIMIT FOR user 1
@@ -49,8 +48,7 @@ fn permutations(items: &[&'static str]) -> Vec<Vec<&'static str>> {
 
 #[test]
 fn options_in_every_order() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 100000", "OK");
     let mut n = 0;
     for (call, options, tail, expected) in [
@@ -83,8 +81,7 @@ fn options_in_every_order() {
 
 #[test]
 fn combinations_that_make_no_sense() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     prepare(&mut c);
     let digest = c.digest("k");
     for line in [

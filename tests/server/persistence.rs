@@ -9,8 +9,7 @@ const DAY_MS: i64 = 86_400_000;
 
 #[test]
 fn reload() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     for seed in 0..4 {
         History::new(seed, DAY_MS).run(&mut c, 800);
         let before = digests(&mut c);
@@ -22,8 +21,7 @@ fn reload() {
 /// Holds that are due are loaded as they were saved.
 #[test]
 fn reload_with_due_holds() {
-    let server = Server::with(&["--appendonly", "yes"]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::with(&["--appendonly", "yes"]).with_client();
     for seed in 10..14 {
         History::new(seed, 5).run(&mut c, 800);
         c.pause_background();
@@ -38,8 +36,7 @@ fn reload_with_due_holds() {
 
 #[test]
 fn restart_from_rdb() {
-    let mut server = Server::start();
-    let mut c = server.client();
+    let (mut server, mut c) = Server::start().with_client();
     History::new(21, DAY_MS).run(&mut c, 1500);
     let before = digests(&mut c);
     server.restart("SAVE");
@@ -81,8 +78,7 @@ fn restart_from_aof_of_commands_only() {
 /// A pool that takes many commands to write down.
 #[test]
 fn rewrite_of_a_big_pool() {
-    let mut server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]).with_client();
     c.expect("STOCK.SET big UNLIMITED", "OK");
     c.expect("STOCK.LIMIT big user 5", "OK");
     let calls: Vec<_> =
@@ -115,8 +111,7 @@ fn a_kill_loses_nothing_that_was_answered() {
 /// A kill in the midst of the stream leaves a log that is read up to its last whole effect.
 #[test]
 fn a_truncated_aof() {
-    let mut server = Server::with(&["--appendonly", "yes"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--appendonly", "yes"]).with_client();
     History::new(41, DAY_MS).run(&mut c, 400);
     c.expect("STOCK.ADD p0 1", "[OK, *]");
     server.kill();
@@ -160,8 +155,7 @@ fn dump_and_restore() {
 
 #[test]
 fn copy_rename_move_swap() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     History::new(61, DAY_MS).run(&mut c, 1000);
     let before = c.digest("p0");
     c.expect("COPY p0 twin", "1");
@@ -196,8 +190,7 @@ fn copy_rename_move_swap() {
 /// The copy of a pool does not write into the stream of the original.
 #[test]
 fn a_copy_has_its_events_off() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 10
          STOCK.SETPOLICY k {\"events\":\"log\",\"safety\":2}
@@ -265,8 +258,7 @@ pub fn damaged(c: &mut Client, payload: &[u8], look: impl Fn(&mut Client)) -> us
 /// What is read is whole in itself, or it is refused.
 #[test]
 fn damaged_payloads_are_refused() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.pause_background();
     a_pool_with_everything(&mut c);
     let payload = dump(&mut c, "k");
@@ -293,8 +285,7 @@ fn damaged_payloads_are_refused() {
 /// A payload of a version to come is refused, and the log says why.
 #[test]
 fn a_newer_version_is_refused() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     a_pool_with_everything(&mut c);
     let payload = dump(&mut c, "k");
     let mut body = payload[..payload.len() - 10].to_vec();
@@ -313,8 +304,7 @@ fn a_newer_version_is_refused() {
 /// A pool is a key like any other: it can have a time to live.
 #[test]
 fn a_pool_with_a_ttl() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 10
          PEXPIRE k 50 => 1

@@ -30,8 +30,7 @@ fn refused(c: &mut Client, key: &str, text: &[u8]) {
 
 #[test]
 fn every_field_comes_back() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 100", "OK");
     let full = json!({
         "hold": 60, "retain": 100, "retain_paid": 200, "safety": 5, "alert": 10, "events": "{k}events",
@@ -75,8 +74,7 @@ fn every_field_comes_back() {
 /// An absent field is its default, in a new pool and where a policy is set as a whole.
 #[test]
 fn absent_fields_are_defaults() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.POLICY no => nil
          STOCK.SETPOLICY no {} => [NOPOOL, no]
@@ -97,8 +95,7 @@ fn absent_fields_are_defaults() {
 
 #[test]
 fn what_is_not_a_policy() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 100", "OK");
     set(&mut c, "k", &json!({"safety": 3, "limits": [{"by": ["user"], "max": 1}]}));
     let limit = |text: &str| format!("{{\"limits\":[{text}]}}");
@@ -201,8 +198,7 @@ fn what_is_not_a_policy() {
 /// Values that are no text travel as base64, in and out.
 #[test]
 fn values_that_are_not_utf8() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 100", "OK");
     let ok = c.call(&args!["STOCK.LIMIT", "k", "user", 4, "FOR", b"\xff\x00"]);
     assert_eq!(ok.to_string(), "OK");
@@ -228,8 +224,7 @@ fn values_that_are_not_utf8() {
 /// Limits set one by one read as the same policy as limits set by JSON.
 #[test]
 fn limits_and_policy_are_one() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET a 100
          STOCK.SET b 100
@@ -254,9 +249,8 @@ fn limits_and_policy_are_one() {
 /// In one step, and one effect, on a replica and from the file as well; or there is no pool.
 #[test]
 fn a_pool_is_made_with_its_policy() {
-    let mut primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "all"]);
+    let (mut primary, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "all"]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     let given = json!({"hold": 30, "events": "ev", "limits": [{"by": ["user"], "max": 2}]});
     let call = args!["STOCK.SET", "k", "10", "NX", "NOTE", "kim", "POLICY", given.to_string()];
     assert_eq!(c.call(&call).to_string(), "OK");
@@ -291,8 +285,7 @@ fn a_pool_is_made_with_its_policy() {
 /// What is refused makes no pool (tests/server/refusals.rs looks for other traces).
 #[test]
 fn a_pool_is_not_made_with_a_policy_that_is_refused() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "SET text v
          STOCK.SET k 5
@@ -319,8 +312,7 @@ fn a_pool_is_not_made_with_a_policy_that_is_refused() {
 /// through a script.
 #[test]
 fn other_ways_to_write_json() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let policy = r#"{"hold":900.0,"retain":6e2,"safety":-0,"alert":2.0,"limits":[{"by":{},"max":5.0,"per":"life","overrides":{}},{"by":["user"],"max":1,"per":60.0}]}"#;
     c.expect("STOCK.SET k 5", "OK");
     assert_eq!(c.call(&["STOCK.SETPOLICY", "k", policy]).to_string(), "OK");
@@ -341,8 +333,7 @@ fn other_ways_to_write_json() {
 /// limits it may make.
 #[test]
 fn a_patch_of_a_policy() {
-    let server = Server::with(&["--appendonly", "yes"]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::with(&["--appendonly", "yes"]).with_client();
     c.expect("STOCK.SET k 100", "OK");
     set(
         &mut c,

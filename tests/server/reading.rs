@@ -6,8 +6,7 @@ use testkit::{pass, Server};
 
 #[test]
 fn available_of_many() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET a 3
          STOCK.SET b UNLIMITED
@@ -26,8 +25,7 @@ fn available_of_many() {
 
 #[test]
 fn orders_by_cursor() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 5000
          STOCK.ORDERS k 0 => [\"0\", []]",
@@ -94,9 +92,8 @@ fn orders_by_cursor() {
 /// Reads work on a replica and leave no trace on a primary.
 #[test]
 fn reads_leave_no_trace() {
-    let server = Server::on_port(&["--appendonly", "yes"]);
+    let (server, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
     let replica = Server::replica_of(&server, &[]);
-    let mut c = server.client();
     c.pause_background();
     c.script(
         "STOCK.SET k 100

@@ -10,8 +10,7 @@ fn followed(c: &mut Client, key: &str) -> (String, String, String) {
 
 #[test]
 fn drift_is_exact_and_repaired_once() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let mut events = Events::listen(&server, "Ed");
     c.play(
         "STOCK.SET k 10
@@ -38,8 +37,7 @@ fn drift_is_exact_and_repaired_once() {
 /// What moved in the pool and has not reached the database is no drift.
 #[test]
 fn what_is_on_its_way_is_no_drift() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(
         "STOCK.SET k 100
         STOCK.RESERVE k a 5
@@ -70,8 +68,7 @@ fn what_is_on_its_way_is_no_drift() {
 /// The pool keeps its last 16 epochs, with the seq and `out` at which each ended.
 #[test]
 fn epochs_that_ended_are_known() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 1000", "OK");
     let mut known = Vec::new();
     for n in 0..18 {
@@ -100,8 +97,7 @@ fn epochs_that_ended_are_known() {
 
 #[test]
 fn due_holds_and_dry_runs() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.pause_background();
     c.expect("STOCK.SET k 5", "OK");
     c.expect("STOCK.RESERVE k a 2 PX 10", "[OK, *]");

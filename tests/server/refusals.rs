@@ -295,9 +295,8 @@ const KEYS: [&str; 15] =
 
 /// A primary that writes a file and a stream, with its pools; and its replica.
 fn setting() -> (Server, Server) {
-    let server = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
+    let (server, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]).with_client();
     let replica = Server::replica_of(&server, &[]);
-    let mut c = server.client();
     c.script(
         "SET text v
          STOCK.SET full 0

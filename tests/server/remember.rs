@@ -8,9 +8,8 @@ use super::history::kept;
 /// Remembered attributes are part of the state: on a replica, after RDB and AOF, in the digest.
 #[test]
 fn what_orders_remember_is_kept() {
-    let mut server = Server::on_port(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]).with_client();
     let replica = Server::replica_of(&server, &[]);
-    let mut c = server.client();
     let mut call = args!["STOCK.RESERVE", "k", "long", 1, "FOR"];
     let dims: Vec<String> = (0..16).map(|n| format!("{n:02}{}", "d".repeat(30))).collect();
     for dim in &dims {

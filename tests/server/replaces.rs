@@ -25,10 +25,9 @@ const MOVE: &str = "STOCK.MRESERVE stay-2 3 mon tue wed QTY 0 1 1 REPLACES stay-
 
 #[test]
 fn a_guest_of_a_full_hotel_moves_by_a_night() {
-    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]).with_client();
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
-    let mut c = server.client();
     full_hotel(&mut c);
     events.take(&server);
     c.expect("DEL feed", "1");
@@ -68,8 +67,7 @@ fn a_guest_of_a_full_hotel_moves_by_a_night() {
 /// plain one.
 #[test]
 fn two_orders_replace_the_same_one_at_once() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     for round in 0..20 {
         c.script(
             "DEL k => *
@@ -105,8 +103,7 @@ fn two_orders_replace_the_same_one_at_once() {
 /// there.
 #[test]
 fn a_log_cut_inside_a_replacement() {
-    let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]).with_client();
     full_hotel(&mut c);
     cut_inside(&mut server, MOVE, &NIGHTS);
 }
@@ -115,8 +112,7 @@ fn a_log_cut_inside_a_replacement() {
 /// order.
 #[test]
 fn a_hold_that_is_due_is_replaced() {
-    let server = Server::with(&["--appendonly", "yes"]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::with(&["--appendonly", "yes"]).with_client();
     c.pause_background();
     c.script(
         "STOCK.SET k 1
@@ -136,10 +132,9 @@ fn a_hold_that_is_due_is_replaced() {
 /// Part of a cart goes its own way: one step, in the log, on a replica and in the stream.
 #[test]
 fn a_cart_is_split_and_paid_in_parts() {
-    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "{c}feed"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "{c}feed"]).with_client();
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
-    let mut c = server.client();
     c.script(
         "STOCK.SET {c}tea 4
          STOCK.SET {c}cup 10

@@ -6,10 +6,8 @@ use testkit::{info, now_ms, pass, stock_info, wait_until, Client, Server};
 
 #[test]
 fn replicas_follow_a_random_history() {
-    let primary = Server::on_port(&["--appendonly", "yes"]);
-    let replica = Server::replica_of(&primary, &["--appendonly", "yes"]);
-    let mut c = primary.client();
-    let mut r = replica.client();
+    let (primary, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &["--appendonly", "yes"]).with_client();
     let mut history = History::new(71, 30);
     for round in 0..10 {
         history.run(&mut c, 300);
@@ -29,8 +27,7 @@ fn replicas_follow_a_random_history() {
 /// backlog.
 #[test]
 fn full_and_partial_transfers() {
-    let primary = Server::on_port(&[]);
-    let mut c = primary.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     let mut history = History::new(72, 60_000);
     history.run(&mut c, 1000);
     let replica = Server::replica_of(&primary, &[]);
@@ -75,8 +72,7 @@ fn epochs(c: &mut Client) -> Vec<String> {
 /// there.
 #[test]
 fn promotion_opens_a_new_epoch() {
-    let mut primary = Server::on_port(&[]);
-    let mut c = primary.client();
+    let (mut primary, mut c) = Server::on_port(&[]).with_client();
     History::new(73, 60_000).run(&mut c, 600);
     let replica = Server::replica_of(&primary, &[]);
     let (old, held) = (epochs(&mut c), digests(&mut c));
@@ -102,8 +98,7 @@ fn promotion_opens_a_new_epoch() {
 
 #[test]
 fn a_restart_opens_a_new_epoch() {
-    let mut server = Server::start();
-    let mut c = server.client();
+    let (mut server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 10
          STOCK.ADD k 1 => [OK, 11, 11]",
@@ -195,8 +190,7 @@ pub fn log_of(server: &Server) -> Vec<Vec<Vec<u8>>> {
 /// What the primary sends is for replicas and logs only: from anybody else it is an error.
 #[test]
 fn effects_are_refused_from_clients() {
-    let server = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
-    let mut c = server.client();
+    let (server, mut c) = Server::with(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]).with_client();
     History::new(75, 60_000).run(&mut c, 400);
     c.expect("STOCK.MRELEASE never-in-two 2 p0 p1", "[NOORDER, p0]");
     let mut effects = log_of(&server);
@@ -237,10 +231,8 @@ fn effects_are_refused_from_clients() {
 /// Where an effect does not fit, the replica counts it and lives.
 #[test]
 fn divergences_are_counted() {
-    let primary = Server::on_port(&[]);
-    let replica = Server::replica_of(&primary, &["--replica-read-only", "no"]);
-    let mut c = primary.client();
-    let mut r = replica.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &["--replica-read-only", "no"]).with_client();
     for spoil in ["DEL k", "SET k text", "STOCK.SET k 3", "STOCK.RELEASE k o"] {
         c.script(
             "DEL k => *
@@ -268,9 +260,8 @@ fn divergences_are_counted() {
 /// the line that works.
 #[test]
 fn wait_in_a_transaction_proves_nothing() {
-    let primary = Server::on_port(&[]);
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     c.script(
         "STOCK.SET k 10
          STOCK.RESERVE k o1 1 => [OK, *]
@@ -296,9 +287,8 @@ fn wait_in_a_transaction_proves_nothing() {
 /// Deadlines are resolved on the primary: a replica that applies an effect later has the same one.
 #[test]
 fn deadlines_are_resolved() {
-    let primary = Server::on_port(&[]);
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     c.expect("STOCK.SET k 10", "OK");
     replica.catch_up(&primary);
     replica.freeze();

@@ -52,8 +52,7 @@ fn while_selling(server: &Server, from: u32, meanwhile: impl FnOnce()) -> u32 {
 
 #[test]
 fn a_replica_that_attaches_during_sales_misses_nothing() {
-    let primary = Server::on_port(&[]);
-    let mut c = primary.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     set_up(&mut c);
     let never = AtomicBool::new(false);
     let mut n = sell(&mut c, 0, 500, &never);
@@ -81,8 +80,7 @@ fn a_replica_that_attaches_during_sales_misses_nothing() {
 
 #[test]
 fn an_append_only_file_that_is_switched_on_during_sales_misses_nothing() {
-    let server = Server::with(&["--appendfsync", "always"]);
-    let mut c = server.client();
+    let (server, mut c) = Server::with(&["--appendfsync", "always"]).with_client();
     set_up(&mut c);
     let mut n = sell(&mut c, 0, 500, &AtomicBool::new(false));
     quiet_down();
@@ -114,8 +112,7 @@ fn an_append_only_file_that_is_switched_on_during_sales_misses_nothing() {
 /// Changes that go nowhere count for the server's save points all the same.
 #[test]
 fn skipped_changes_are_counted() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     set_up(&mut c);
     quiet_down();
     let changes = |c: &mut Client| info(c, "persistence")["rdb_changes_since_last_save"].parse::<u64>().unwrap_or(0);

@@ -72,10 +72,8 @@ fn the_first_write_announces() {
 
 #[test]
 fn a_window_is_kept_and_replicated() {
-    let mut primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
-    let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
-    let mut r = replica.client();
+    let (mut primary, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &[]).with_client();
     let (from, _) = scheduled(&mut c, Some(2_000), Some(90_000));
     let early = format!("[EARLY, k, {from}]");
     replica.catch_up(&primary);
@@ -133,9 +131,8 @@ fn what_passed_meanwhile_is_announced() {
 
 #[test]
 fn a_replica_reads_by_its_own_clock_and_announces_after_its_promotion() {
-    let mut primary = Server::on_port(&["--stock.events", "feed"]);
+    let (mut primary, mut c) = Server::on_port(&["--stock.events", "feed"]).with_client();
     let replica = Server::replica_of(&primary, &["--stock.events", "feed"]);
-    let mut c = primary.client();
     c.pause_background();
     let (from, _) = scheduled(&mut c, Some(2_000), None);
     replica.catch_up(&primary);

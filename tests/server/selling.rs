@@ -7,8 +7,7 @@ use testkit::{now_ms, status_word, Server, Value};
 
 #[test]
 fn deadlines_are_what_was_asked() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 100", "OK");
     let mut held = |line: &str| {
         let before = now_ms();
@@ -41,8 +40,7 @@ fn deadlines_are_what_was_asked() {
 /// A CONFLICT says what differs: the quantity first, then PARTIAL, then the attributes.
 #[test]
 fn conflicts_name_what_differs() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     c.expect("STOCK.RESERVE k o 2 FOR user u", "[OK, *]");
     let quantity = c.expect("STOCK.RESERVE k o 3 PARTIAL FOR user v", "-CONFLICT *").error();
@@ -57,8 +55,7 @@ fn conflicts_name_what_differs() {
 /// Units never vanish and never come from nowhere, whatever order a crowd calls in.
 #[test]
 fn a_crowd_does_not_oversell() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 500", "OK");
     c.expect("STOCK.LIMIT k user 3", "OK");
     let won: i64 = std::thread::scope(|scope| {
@@ -92,8 +89,7 @@ fn a_crowd_does_not_oversell() {
 
 #[test]
 fn binary_names() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let key = b"k\0\xff \r\n%n";
     let order = b"o\0\xff\r\n%s%n";
     c.call(&args!["STOCK.SET", key, 5]);
@@ -112,8 +108,7 @@ fn binary_names() {
 /// The parameter holds from the next call on.
 #[test]
 fn the_bound_on_orders() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "CONFIG SET stock.pool-max-orders 2
          STOCK.SET k 10

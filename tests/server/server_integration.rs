@@ -68,8 +68,7 @@ fn texts(value: &Value) -> Vec<String> {
 
 #[test]
 fn command_info() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let (categories, own) = (has_categories(&mut c), has_own_category(&mut c));
     for name in WRITES.iter().chain(READS) {
         let answer = c.say(&format!("COMMAND INFO STOCK.{name}"));
@@ -114,8 +113,7 @@ fn command_info() {
 
 #[test]
 fn command_docs() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     for name in WRITES.iter().chain(READS) {
         let answer = c.say(&format!("COMMAND DOCS STOCK.{name}"));
         let docs = &answer.items()[1];
@@ -145,8 +143,7 @@ fn command_docs() {
 
 #[test]
 fn getkeys() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     for name in WRITES.iter().chain(READS) {
         c.expect(&format!("COMMAND GETKEYS {}", call(name)), "[k]");
     }
@@ -167,8 +164,7 @@ fn user(server: &Server, rights: &str) -> Client {
 
 #[test]
 fn rights() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let categories = has_categories(&mut c);
     c.script(
         "STOCK.SET k 10
@@ -223,8 +219,7 @@ fn rights() {
 
 #[test]
 fn parameters() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     for (name, default, good, bad) in [
         ("hold-seconds", "900", &["1", "315360000"][..], &["0", "-1", "315360001", "x", ""][..]),
         ("retain-seconds", "86400", &["1", "315360000"], &["0", "-1", "315360001", "1.5"]),
@@ -259,8 +254,7 @@ fn parameters() {
 
 #[test]
 fn parameters_of_events() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "CONFIG GET stock.events => [stock.events, \"\"]
          CONFIG GET stock.events-maxlen => [stock.events-maxlen, \"0\"]
@@ -298,8 +292,7 @@ fn parameters_at_the_start() {
 
 #[test]
 fn info_tells_what_happened() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let all = info(&mut c, "stock");
     for word in [
         "pools",
@@ -345,8 +338,7 @@ fn info_tells_what_happened() {
 
 #[test]
 fn the_module_is_listed() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     let modules = c.say("MODULE LIST");
     let stock = modules.items().iter().find(|m| m.field("name").text() == "stock");
     assert!(stock.is_some(), "{modules}");

@@ -17,9 +17,8 @@ fn buckets(c: &mut Client) {
 
 #[test]
 fn what_has_shifted_is_kept_replicated_and_published() {
-    let mut primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]);
-    let replica = Server::replica_of(&primary, &["--stock.events", "feed"]);
-    let (mut c, mut r) = (primary.client(), replica.client());
+    let (mut primary, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "feed"]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &["--stock.events", "feed"]).with_client();
     buckets(&mut c);
     let before_ms = now_ms();
     c.expect("STOCK.SHIFT {b0}x TO {b1}x 4", "[OK, 6, 6]");

@@ -65,9 +65,8 @@ fn every_answer_is_counted_where_it_was_given() {
 /// They are no part of the data: no digest, no replication, no file, no copy.
 #[test]
 fn statistics_are_local() {
-    let server = Server::on_port(&["--appendonly", "yes"]);
+    let (server, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
     let replica = Server::replica_of(&server, &[]);
-    let mut c = server.client();
     c.expect("STOCK.SET k 1", "OK");
     let (digest, bytes) = (c.digest("k"), server.aof_bytes());
     for n in 0..20 {
@@ -138,8 +137,7 @@ fn the_hottest_keys_also_those_without_a_pool() {
 
 #[test]
 fn gauges_of_info() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (_server, mut c) = Server::on_port(&[]).with_client();
     c.script(
         "CONFIG SET stock.pool-max-orders 10
          STOCK.SET gone 0

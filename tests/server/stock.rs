@@ -6,8 +6,7 @@ use testkit::{now_ms, pass, status_word, Server};
 
 #[test]
 fn tokens_are_any_bytes() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK");
     let odd = b"\0\xff\r\n";
     assert_eq!(c.call(&args!["STOCK.ADD", "k", 1, "TOKEN", odd]).to_string(), "[OK, 11, 11]");
@@ -18,8 +17,7 @@ fn tokens_are_any_bytes() {
 /// An epoch is 16 hex digits, stays for the life of a history, and is another one for each pool.
 #[test]
 fn epochs() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET a 1
          STOCK.SET b 1",
@@ -39,8 +37,7 @@ fn epochs() {
 
 #[test]
 fn sweep_is_bounded() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.pause_background();
     c.expect("STOCK.SET k 5000", "OK");
     let at = now_ms() + 2_000;

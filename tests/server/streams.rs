@@ -74,8 +74,7 @@ fn a_packed_entry_says_the_same() {
 
 /// `first_changes` is what the first policy of the story changes beside its alert and its limit.
 fn one_entry_for_each_change(story: &str, first_changes: &str) {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(story);
     let expected = [
         &format!(
@@ -118,9 +117,8 @@ fn one_entry_for_each_change(story: &str, first_changes: &str) {
 /// The same on a replica and from the log.
 #[test]
 fn notes_and_what_a_policy_changes() {
-    let mut primary = Server::on_port(&["--appendonly", "yes", "--stock.events", "{k}ev"]);
+    let (mut primary, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "{k}ev"]).with_client();
     let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
     c.pause_background();
     c.play(
         r#"STOCK.SET {k} 20 NOTE opening
@@ -192,9 +190,8 @@ fn notes_and_what_a_policy_changes() {
 /// read back.
 #[test]
 fn the_format_changes_with_the_policy() {
-    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "ev"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "ev"]).with_client();
     let replica = Server::replica_of(&server, &[]);
-    let mut c = server.client();
     c.pause_background();
     c.script(
         "STOCK.SET k 9
@@ -246,8 +243,7 @@ fn the_format_changes_with_the_policy() {
 /// of them all the same.
 #[test]
 fn due_holds_are_told_of() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.pause_background();
     c.play(
         r#"STOCK.SET k 2
@@ -277,9 +273,8 @@ fn due_holds_are_told_of() {
 fn every_side_has_the_same_stream() {
     for preamble in ["yes", "no"] {
         let primary = Server::on_port(&["--appendonly", "yes", "--aof-use-rdb-preamble", preamble]);
-        let replica = Server::replica_of(&primary, &[]);
+        let (replica, mut r) = Server::replica_of(&primary, &[]).with_client();
         let mut c = primary.client();
-        let mut r = replica.client();
         c.play(STORY);
         c.play(
             r#"STOCK.SET {k}2 100
@@ -325,8 +320,7 @@ fn every_side_has_the_same_stream() {
 /// A new history is told of by its epoch, and seq goes on.
 #[test]
 fn a_load_begins_a_new_epoch() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(
         r#"STOCK.SET k 9
         STOCK.SETPOLICY k {"events":"ev"}
@@ -344,10 +338,8 @@ fn a_load_begins_a_new_epoch() {
 /// the same gap.
 #[test]
 fn a_stream_that_takes_nothing() {
-    let primary = Server::on_port(&[]);
-    let replica = Server::replica_of(&primary, &[]);
-    let mut c = primary.client();
-    let mut r = replica.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &[]).with_client();
     c.play(
         r#"STOCK.SET k 9
         STOCK.SETPOLICY k {"events":"ev"}
@@ -378,10 +370,8 @@ fn a_stream_that_takes_nothing() {
 /// A replica whose stream is another one counts it and goes on.
 #[test]
 fn a_replica_with_another_stream() {
-    let primary = Server::on_port(&[]);
-    let replica = Server::replica_of(&primary, &["--replica-read-only", "no"]);
-    let mut c = primary.client();
-    let mut r = replica.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &["--replica-read-only", "no"]).with_client();
     c.play(
         r#"STOCK.SET k 9
         STOCK.SETPOLICY k {"events":"ev"}"#,
@@ -397,8 +387,7 @@ fn a_replica_with_another_stream() {
 
 #[test]
 fn who_tells_where() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(
         r#"CONFIG SET stock.events all
         STOCK.SET own 5
@@ -438,10 +427,8 @@ fn who_tells_where() {
 /// The bound keeps about so many entries, and a replica exactly as many as the primary.
 #[test]
 fn streams_are_trimmed() {
-    let primary = Server::on_port(&["--appendonly", "yes"]);
-    let replica = Server::replica_of(&primary, &["--stream-node-max-entries", "7"]);
-    let mut c = primary.client();
-    let mut r = replica.client();
+    let (primary, mut c) = Server::on_port(&["--appendonly", "yes"]).with_client();
+    let (replica, mut r) = Server::replica_of(&primary, &["--stream-node-max-entries", "7"]).with_client();
     c.play(
         r#"CONFIG SET stock.events-maxlen 300
         STOCK.SET k 100000
@@ -464,8 +451,7 @@ fn streams_are_trimmed() {
 /// To let a pool tell of its changes in a stream one must be allowed to write to it.
 #[test]
 fn the_stream_needs_a_permission() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.play(
         "STOCK.SET sku:1 5
         ACL SETUSER shop on >x ~sku:* ~mine +@all
@@ -516,8 +502,7 @@ fn the_stream_needs_a_permission() {
 /// keyspace notifications.
 #[test]
 fn the_stream_is_an_ordinary_one() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.play(
         r#"STOCK.SET k 5
         STOCK.SETPOLICY k {"events":"ev"}
@@ -543,8 +528,7 @@ fn the_stream_is_an_ordinary_one() {
 
 #[test]
 fn transactions_and_scripts_tell_in_order() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.play(
         r#"STOCK.SET k 5
         STOCK.SETPOLICY k {"events":"ev"}"#,
@@ -568,8 +552,7 @@ fn transactions_and_scripts_tell_in_order() {
 
 #[test]
 fn parameters_of_the_server() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("CONFIG GET stock.events", "[stock.events, \"\"]");
     c.expect("CONFIG SET stock.events-maxlen -1", "-ERR*");
     let long = c.call(&["CONFIG", "SET", "stock.events", &"x".repeat(513)]).to_string();

@@ -5,8 +5,7 @@ use testkit::{Events, Server, Value};
 
 #[test]
 fn replies_of_both_protocols() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     c.expect("PING", "PONG");
     c.expect("GET nothing", "nil");
     assert_eq!(c.last_raw(), b"$-1\r\n");
@@ -54,8 +53,7 @@ fn replicas_and_restarts() {
 
 #[test]
 fn the_work_of_a_server_is_seen() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let before = server.worked();
     c.call(&["EVAL", "local n = 0 for i = 1, 20000000 do n = n + i end return n", "0"]);
     let worked = server.worked() - before;

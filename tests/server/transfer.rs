@@ -13,10 +13,9 @@ const MOVE: &str = "STOCK.TRANSFER {t}from {t}to 10 TOKEN m1";
 
 #[test]
 fn both_pools_tell_of_it_and_replicas_have_it() {
-    let mut server = Server::on_port(&["--appendonly", "yes", "--stock.events", "{t}feed"]);
+    let (mut server, mut c) = Server::on_port(&["--appendonly", "yes", "--stock.events", "{t}feed"]).with_client();
     let replica = Server::replica_of(&server, &[]);
     let mut events = Events::listen(&server, "Ed");
-    let mut c = server.client();
     c.script(
         "STOCK.SET {t}from 10
          STOCK.SET {t}to 0
@@ -48,8 +47,7 @@ fn both_pools_tell_of_it_and_replicas_have_it() {
 /// One of the pools was deleted and made anew: the other one still knows that the units went.
 #[test]
 fn a_pool_made_anew_gets_nothing_twice() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (_server, mut c) = Server::start().with_client();
     for (pool, known_by) in [("{t}from", "{t}to"), ("{t}to", "{t}from")] {
         c.script(&format!(
             "DEL {{t}}from {{t}}to => *
@@ -73,8 +71,7 @@ fn a_pool_made_anew_gets_nothing_twice() {
 /// Wherever the log breaks off inside a transfer, no unit has gone, and none has come.
 #[test]
 fn a_log_cut_inside_a_transfer() {
-    let mut server = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]);
-    let mut c = server.client();
+    let (mut server, mut c) = Server::with(&["--appendonly", "yes", "--aof-load-truncated", "yes"]).with_client();
     c.script(
         "STOCK.SET {t}from 10
          STOCK.SET {t}to 1",
@@ -86,8 +83,7 @@ fn a_log_cut_inside_a_transfer() {
 /// Back and forth through eight connections, each call made twice: no unit is made or lost.
 #[test]
 fn transfers_at_once_keep_the_sum() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let pools = ["{t}a", "{t}b", "{t}c"];
     for pool in pools {
         c.expect(&format!("STOCK.SET {pool} 20"), "OK");

@@ -158,8 +158,7 @@ fn every_version_has_its_files() {
 /// Going back to an older module: the server does not start on half of the data.
 #[test]
 fn a_snapshot_of_a_newer_module_stops_the_server() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.expect("STOCK.SET k 10", "OK*");
     c.expect("SAVE", "OK");
     let mut rdb = fs::read(server.dir().join("dump.rdb")).expect("the snapshot");
@@ -290,8 +289,7 @@ fn effects_of_a_newer_primary_are_named() {
     let rdb = fs::read(source.dir().join("dump.rdb")).expect("the snapshot");
     let effect = [VERSION as u8 + 1, 1, 1];
     let primary = NewerPrimary::serving(rdb, vec![encode(&args!["STOCK.EFFECT", "k", &effect])]);
-    let replica = Server::on_port(&[]);
-    let mut c = replica.client();
+    let (replica, mut c) = Server::on_port(&[]).with_client();
     c.expect(&format!("REPLICAOF 127.0.0.1 {}", primary.port), "OK*");
     wait_until("the effect has come", || stock_info(&mut c, "divergences") == 1);
     let line = format!("encoding version {}; this module reads up to version {VERSION}", VERSION + 1);

@@ -132,7 +132,7 @@ fn section(spec: &Spec) -> String {
     for reply in spec.docs.replies {
         add(&format!("| `{}` | {} |\n", reply.form, reply.when.replace('|', "\\|")));
     }
-    let memory = (spec.access == Access::Write).then_some("OOM: the server is out of memory.");
+    let memory = matches!(spec.access, Access::Write | Access::WriteNew).then_some("OOM: the server is out of memory.");
     let errors: Vec<&str> = spec.docs.errors.iter().copied().chain(memory).collect();
     if !errors.is_empty() {
         add("\nErrors:\n\n");

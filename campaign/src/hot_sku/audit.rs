@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::balancer::{settle, Balancer};
+use super::balancer::{balancer, settle};
 use super::buyer::{pay, Fate, Order};
 use super::sale::{Delivery, Sale, EACH};
 use super::trouble::Site;
@@ -36,7 +36,7 @@ pub fn check(end: &End<'_>, mut orders: Vec<Order>) -> Found {
     end.repair(&mut shop, &mut orders, &mut found);
     settle(sale);
     {
-        let _balancer = Balancer::start(sale);
+        let _balancer = balancer(sale);
         end.sell_the_rest(&mut shop, &mut orders);
     }
     settle(sale);

@@ -1,25 +1,16 @@
 //! Processes of `stockctl balance`.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
+
+use testkit::Running;
 
 use super::sale::Sale;
 
 /// A balancer; kill -9 when it is let go.
-pub struct Balancer(Child);
-
-impl Balancer {
-    pub fn start(sale: &Sale) -> Balancer {
-        Balancer(stockctl(sale, &["--every", "50"]).spawn().expect("stockctl starts"))
-    }
-}
-
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        self.0.kill().expect("killed");
-        self.0.wait().expect("its end");
-    }
+pub fn balancer(sale: &Sale) -> Running {
+    Running(stockctl(sale, &["--every", "50"]).spawn().expect("stockctl starts"))
 }
 
 /// What was begun is ended, as an operator does it.

@@ -8,21 +8,18 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::audit::{check, End};
-use super::balancer::{settle, Balancer};
+use super::balancer::{balancer, settle};
 use super::buyer::{Buyer, Order};
 use super::sale::{Delivery, Sale, EACH};
 use super::trouble::{Site, Trouble, ALL, PRIMARIES};
-use crate::payloads::version;
 use crate::rounds::Scene;
 use testkit::cluster::{share_of, tags_within};
-use testkit::wait_until;
+use testkit::{wait_until, Client, Running};
 
 pub const BUCKETS: usize = 8;
 const BUYERS: u64 = 3;
 /// Interruptions of a round.
 const TROUBLES: usize = 3;
-/// Rounds before the servers are new.
-const ROUNDS: u64 = 10;
 
 /// What happened in all rounds.
 #[derive(Default)]
@@ -53,14 +50,13 @@ pub struct Counts {
 /// A cluster, and one sale after the other.
 pub struct Sales<'a> {
     site: Site,
-    version: String,
-    rounds: u64,
     counts: &'a RefCell<Counts>,
 }
 
 impl Scene for Sales<'_> {
+    const ROUNDS: u64 = 10;
+
     fn round(&mut self, seed: u64) {
-        self.rounds += 1;
         let mut rng = SmallRng::seed_from_u64(seed);
         let sale = self.set_up(seed, &mut rng);
         let (orders, deliveries, is_lossy) = self.sell(&sale, seed, &mut rng);
@@ -73,12 +69,8 @@ impl Scene for Sales<'_> {
         counts.exact += u64::from(!is_lossy);
     }
 
-    fn version(&self) -> String {
-        self.version.clone()
-    }
-
-    fn is_worn(&self) -> bool {
-        self.rounds >= ROUNDS
+    fn client(&self) -> Client {
+        self.site.cluster.client(0)
     }
 }
 
@@ -94,8 +86,7 @@ impl Drop for Closing<'_> {
 impl<'a> Sales<'a> {
     pub fn open(counts: &'a RefCell<Counts>) -> Self {
         let site = Site::open();
-        let version = version(&mut site.cluster.client(0));
-        Sales { site, version, rounds: 0, counts }
+        Sales { site, counts }
     }
 
     /// Two buckets on each primary of the beginning; the units lie anywhere.
@@ -130,7 +121,7 @@ impl<'a> Sales<'a> {
 
     /// The sale, with everything that goes wrong; whether a failover can have lost something.
     fn sell(&mut self, sale: &Sale, seed: u64, rng: &mut SmallRng) -> (Vec<Order>, Vec<Delivery>, bool) {
-        let mut balancers: Vec<Balancer> = (0..2).map(|_| Balancer::start(sale)).collect();
+        let mut balancers: Vec<Running> = (0..2).map(|_| balancer(sale)).collect();
         let mut deliveries: Vec<Delivery> = Vec::new();
         let mut is_lossy = false;
         let mut primaries = self.site.primaries();
@@ -144,7 +135,7 @@ impl<'a> Sales<'a> {
                 let bucket = rng.random_range(0..BUCKETS);
                 let old = rng.random_range(0..2);
                 // One of the balancers dies in the middle of it.
-                balancers[old] = Balancer::start(sale);
+                balancers[old] = balancer(sale);
                 sale.down.store(trouble != Trouble::Move, Ordering::Relaxed);
                 // A primary that was given up although nobody had killed it.
                 is_lossy |= self.site.primaries() != primaries;

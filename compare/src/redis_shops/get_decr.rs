@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::{cmd, pipe};
 
 use super::records::{self, order_key, user_key, Look, Selling, DUE, ON_HAND, STOCK};
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Stop, Trips, Verdict};
+use crate::shop::{Answer, Trips, Verdict};
 
 pub struct GetDecr {
     desks: Desks,
@@ -38,7 +37,7 @@ impl Selling for GetDecr {
         self.refill
     }
 
-    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>> {
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict> {
         async move {
             let mut connection = self.desks.desk(desk);
             let user = user_key(order);
@@ -78,7 +77,7 @@ impl Selling for GetDecr {
     }
 
     /// The nightly job: `SET stock = on_hand - unpaid`.
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+    fn correct(&self, missing: i64) -> Answer<'_, ()> {
         async move {
             let mut connection = self.desks.back_office();
             if !self.refill {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::aio::MultiplexedConnection;
 use redis::{cmd, pipe, Pipeline};
@@ -14,7 +13,7 @@ use redis::{cmd, pipe, Pipeline};
 use super::records::{self, user_key, Look, Selling, STOCK};
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Stop, Trips, Verdict, LOCK_LIVES, PATIENCE};
+use crate::shop::{Answer, Stop, Trips, Verdict, LOCK_LIVES, PATIENCE};
 
 const LOCK: &str = "lock";
 const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -89,7 +88,7 @@ impl Selling for Lock {
         &self.desks
     }
 
-    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>> {
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict> {
         async move {
             let mut connection = self.desks.desk(desk);
             let Some(token) = self.take(&mut connection, trips).await? else { return Ok(Verdict::Unanswered) };

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::{cmd, from_redis_value, pipe, Pipeline, Value};
 use testkit::now_ms;
@@ -12,7 +11,7 @@ use testkit::now_ms;
 use super::records::{self, order_key, user_key, DUE, STOCK};
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Shop, Stop, Trips, Verdict};
+use crate::shop::{Answer, Shop, Trips, Verdict};
 
 /// KEYS: order, deadlines; ARGV: order id. 1: paid.
 const PAY: &str = "
@@ -67,12 +66,7 @@ impl LuaC {
 }
 
 impl Shop for LuaC {
-    fn reserve<'a>(
-        &'a self,
-        desk: usize,
-        order: &'a Order,
-        trips: &'a mut Trips,
-    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+    fn reserve<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict> {
         async move {
             let mut command = cmd("EVALSHA");
             command.arg(&self.reserve).arg(4);
@@ -95,7 +89,7 @@ impl Shop for LuaC {
         .boxed()
     }
 
-    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
+    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, bool> {
         async move {
             let mut command = cmd("EVALSHA");
             command.arg(&self.pay).arg(2).arg(order_key(order)).arg(DUE).arg(&order.id);
@@ -106,7 +100,7 @@ impl Shop for LuaC {
         .boxed()
     }
 
-    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
+    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> Answer<'a, ()> {
         async move {
             let mut back = pipe();
             self.give_back(&mut back, &order.id);
@@ -115,11 +109,11 @@ impl Shop for LuaC {
         .boxed()
     }
 
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+    fn correct(&self, missing: i64) -> Answer<'_, ()> {
         async move { records::correct(&mut self.desks.back_office(), missing).await }.boxed()
     }
 
-    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
+    fn sweep(&self) -> Answer<'_, ()> {
         async move {
             let mut connection = self.desks.back_office();
             let mut command = cmd("ZRANGEBYSCORE");
@@ -135,7 +129,7 @@ impl Shop for LuaC {
         .boxed()
     }
 
-    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
+    fn left(&self) -> Answer<'_, i64> {
         async move { records::left(&mut self.desks.back_office()).await }.boxed()
     }
 }

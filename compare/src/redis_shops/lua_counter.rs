@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::aio::MultiplexedConnection;
 use redis::{cmd, pipe};
@@ -14,7 +13,7 @@ use redis::{cmd, pipe};
 use super::records::{self, order_key, user_key, Selling, STOCK};
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Stop, Trips, Verdict};
+use crate::shop::{Answer, Stop, Trips, Verdict};
 
 pub struct LuaCounter {
     desks: Desks,
@@ -63,7 +62,7 @@ impl Selling for LuaCounter {
         &self.desks
     }
 
-    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>> {
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict> {
         async move {
             let mut connection = self.desks.desk(desk);
             let mut claim = pipe();

@@ -3,7 +3,6 @@
 //! payment, cancellation and the end of the hold never meet.
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::aio::MultiplexedConnection;
 use redis::{cmd, pipe, Pipeline};
@@ -11,7 +10,7 @@ use testkit::now_ms;
 
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Shop, Stop, Trips, Verdict};
+use crate::shop::{Answer, Shop, Stop, Trips, Verdict};
 
 pub const STOCK: &str = "stock";
 /// What the database says is on the shelf: a key plays the database's column.
@@ -30,41 +29,36 @@ pub trait Selling: Send + Sync {
     }
 
     /// [`Shop::reserve`].
-    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>>;
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict>;
 
     /// [`Shop::correct`].
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+    fn correct(&self, missing: i64) -> Answer<'_, ()> {
         async move { correct(&mut self.desks().back_office(), missing).await }.boxed()
     }
 }
 
 impl<S: Selling> Shop for S {
-    fn reserve<'a>(
-        &'a self,
-        desk: usize,
-        order: &'a Order,
-        trips: &'a mut Trips,
-    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+    fn reserve<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict> {
         self.sell(desk, order, trips)
     }
 
-    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
+    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, bool> {
         async move { pay(&mut self.desks().desk(desk), order, self.keeps_books(), trips).await }.boxed()
     }
 
-    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
+    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> Answer<'a, ()> {
         async move { give_back(&mut self.desks().desk(desk), std::slice::from_ref(&order.id)).await }.boxed()
     }
 
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+    fn correct(&self, missing: i64) -> Answer<'_, ()> {
         Selling::correct(self, missing)
     }
 
-    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
+    fn sweep(&self) -> Answer<'_, ()> {
         async move { sweep(&mut self.desks().back_office()).await }.boxed()
     }
 
-    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
+    fn left(&self) -> Answer<'_, i64> {
         async move { left(&mut self.desks().back_office()).await }.boxed()
     }
 }

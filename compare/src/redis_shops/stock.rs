@@ -1,13 +1,12 @@
 //! redis-stock: one command a step.
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::{cmd, from_redis_value, Value};
 
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Shop, Stop, Trips, Verdict};
+use crate::shop::{Answer, Shop, Stop, Trips, Verdict};
 
 const KEY: &str = "sku:618";
 
@@ -39,12 +38,7 @@ impl Stock {
 }
 
 impl Shop for Stock {
-    fn reserve<'a>(
-        &'a self,
-        desk: usize,
-        order: &'a Order,
-        trips: &'a mut Trips,
-    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+    fn reserve<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict> {
         async move {
             let mut command = cmd("STOCK.RESERVE");
             command.arg(KEY).arg(&order.id).arg(order.qty).arg("FOR").arg("user").arg(order.user);
@@ -56,7 +50,7 @@ impl Shop for Stock {
         .boxed()
     }
 
-    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
+    fn pay<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, bool> {
         async move {
             let (word, _) = self.ask(desk, cmd("STOCK.CONFIRM").arg(KEY).arg(&order.id)).await?;
             trips.trip().await?;
@@ -65,7 +59,7 @@ impl Shop for Stock {
         .boxed()
     }
 
-    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
+    fn cancel<'a>(&'a self, desk: usize, order: &'a Order) -> Answer<'a, ()> {
         async move {
             self.ask(desk, cmd("STOCK.RELEASE").arg(KEY).arg(&order.id)).await?;
             Ok(())
@@ -73,7 +67,7 @@ impl Shop for Stock {
         .boxed()
     }
 
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+    fn correct(&self, missing: i64) -> Answer<'_, ()> {
         async move {
             let mut command = cmd("STOCK.ADD");
             command.arg(KEY).arg(-missing).arg("TOKEN").arg("count-of-tonight");
@@ -83,11 +77,11 @@ impl Shop for Stock {
         .boxed()
     }
 
-    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
+    fn sweep(&self) -> Answer<'_, ()> {
         async { Ok(()) }.boxed()
     }
 
-    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
+    fn left(&self) -> Answer<'_, i64> {
         async move {
             let left: Vec<i64> = cmd("STOCK.AVAILABLE").arg(KEY).query_async(&mut self.desks.back_office()).await?;
             Ok(left.into_iter().next().unwrap_or_default())

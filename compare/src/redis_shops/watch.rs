@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use redis::{pipe, Value};
 
 use super::records::{self, order_key, user_key, Look, Selling, STOCK};
 use super::Desks;
 use crate::buyers::{Order, Sale};
-use crate::shop::{Stop, Trips, Verdict, PATIENCE};
+use crate::shop::{Answer, Trips, Verdict, PATIENCE};
 
 pub struct Watch {
     desks: Desks,
@@ -35,7 +34,7 @@ impl Selling for Watch {
         &self.desks
     }
 
-    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<Verdict, Stop>> {
+    fn sell<'a>(&'a self, desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict> {
         async move {
             let mut connection = self.watching.desk(desk);
             let (user, key, start) = (user_key(order), order_key(order), Instant::now());

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt;
 use sqlx::pool::PoolConnection;
 use sqlx::{query, query_as, query_scalar, raw_sql, Connection, Transaction};
@@ -13,7 +12,7 @@ use testkit::now_ms;
 use super::super::{Style, HELD, OVER, PAID, SKU};
 use super::{Driver, Options, Pool, TEXTS};
 use crate::buyers::{Order, Sale};
-use crate::shop::{Shop, Stop, Trips, Verdict, LOCK_LIVES, PATIENCE};
+use crate::shop::{Answer, Shop, Stop, Trips, Verdict, LOCK_LIVES, PATIENCE};
 
 pub struct SqlShop {
     pool: Pool,
@@ -193,12 +192,7 @@ fn verdict_of(state: Option<i16>) -> Verdict {
 }
 
 impl Shop for SqlShop {
-    fn reserve<'a>(
-        &'a self,
-        _desk: usize,
-        order: &'a Order,
-        trips: &'a mut Trips,
-    ) -> BoxFuture<'a, Result<Verdict, Stop>> {
+    fn reserve<'a>(&'a self, _desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, Verdict> {
         async move {
             match self.style {
                 Style::Function => return self.function(order, trips).await,
@@ -221,7 +215,7 @@ impl Shop for SqlShop {
         .boxed()
     }
 
-    fn pay<'a>(&'a self, _desk: usize, order: &'a Order, trips: &'a mut Trips) -> BoxFuture<'a, Result<bool, Stop>> {
+    fn pay<'a>(&'a self, _desk: usize, order: &'a Order, trips: &'a mut Trips) -> Answer<'a, bool> {
         async move {
             let paid = query(TEXTS.end_order).bind(PAID).bind(&order.id).execute(&self.pool).await?.rows_affected();
             trips.trip().await?;
@@ -235,11 +229,11 @@ impl Shop for SqlShop {
         .boxed()
     }
 
-    fn cancel<'a>(&'a self, _desk: usize, order: &'a Order) -> BoxFuture<'a, Result<(), Stop>> {
+    fn cancel<'a>(&'a self, _desk: usize, order: &'a Order) -> Answer<'a, ()> {
         async move { self.give_back(&[(order.id.clone(), i64::from(order.user), order.qty)]).await }.boxed()
     }
 
-    fn correct(&self, missing: i64) -> BoxFuture<'_, Result<(), Stop>> {
+    fn correct(&self, missing: i64) -> Answer<'_, ()> {
         async move {
             query(TEXTS.change_stock).bind(-missing).bind(SKU).execute(&self.pool).await?;
             Ok(())
@@ -247,7 +241,7 @@ impl Shop for SqlShop {
         .boxed()
     }
 
-    fn sweep(&self) -> BoxFuture<'_, Result<(), Stop>> {
+    fn sweep(&self) -> Answer<'_, ()> {
         async move {
             if self.style == Style::LockTable {
                 let old = now_ms() - LOCK_LIVES.as_millis() as i64;
@@ -262,7 +256,7 @@ impl Shop for SqlShop {
         .boxed()
     }
 
-    fn left(&self) -> BoxFuture<'_, Result<i64, Stop>> {
+    fn left(&self) -> Answer<'_, i64> {
         async move { Ok(query_scalar(TEXTS.stock).bind(SKU).fetch_one(&self.pool).await?) }.boxed()
     }
 }

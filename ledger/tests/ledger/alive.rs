@@ -8,15 +8,8 @@ use stock_ledger::db::{is_conflict, query, Db};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{answer, assert_agreement, open};
-use crate::harness::{signal, wait_until, Shop};
-
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
-
-fn sell(c: &mut redis::Connection, pool: &str, order: &str, qty: &str) {
-    assert_eq!(answer(c, &["STOCK.RESERVE", pool, order, qty]), "OK");
-    assert_eq!(answer(c, &["STOCK.CONFIRM", pool, order]), "OK");
-}
+use crate::harness::shop::{answer, assert_agreement, length, open, sell};
+use crate::harness::{wait_until, Shop};
 
 fn follow(c: &mut redis::Connection, pool: &str) {
     run(c, &["STOCK.SETPOLICY", pool, "{\"events\":\"events\"}"]);
@@ -24,8 +17,7 @@ fn follow(c: &mut redis::Connection, pool: &str) {
 
 /// The database refuses every batch: reading works all the time, and that is not enough.
 pub fn whoever_reads_and_cannot_write_gives_up(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, "[run]\npatience_seconds = 1\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\npatience_seconds = 1\n");
     open(&shop, 1, 10);
     sell(&mut shop.redis.connect(), "sku:0", "o1", "1");
     shop.database.execute("DROP TABLE stock_lines");
@@ -41,8 +33,7 @@ pub fn whoever_reads_and_cannot_write_gives_up(kind: Kind) {
 }
 
 pub fn nothing_is_trimmed_off_a_stream_that_is_not_there(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, "[run]\npatience_seconds = 2\nstreams = [\"events\", \"other\"]\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\npatience_seconds = 2\nstreams = [\"events\", \"other\"]\n");
     shop.ledger(&["init"]).ok();
     shop.ledger(&["run", "--once", "--trim"]).ok();
 }
@@ -50,15 +41,14 @@ pub fn nothing_is_trimmed_off_a_stream_that_is_not_there(kind: Kind) {
 /// Rows that cannot be written: their pools are set aside, and the feed goes on. Nothing of them is
 /// lost or counted twice.
 pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, "[run]\npatience_seconds = 20\nbatch = 10\n[stock]\ntable = \"inventory\"\n");
+    let shop =
+        Shop::with(Database::fresh(kind), "[run]\npatience_seconds = 20\nbatch = 10\n[stock]\ntable = \"inventory\"\n");
     shop.database.touch();
     shop.database.execute(
         "CREATE TABLE inventory (sku VARCHAR(40) NOT NULL, warehouse VARCHAR(10) NOT NULL, on_hand INTEGER NOT NULL, \
          version INTEGER NOT NULL DEFAULT 0, CHECK (sku <> '6' OR on_hand >= 5), PRIMARY KEY (sku, warehouse))",
     );
-    let refused = shop.ledger(&["init"]).with(2);
-    assert!(refused.err.contains("inventory.sku: no primary key or unique index"), "{}", refused.err);
+    shop.ledger(&["init"]).with(2).err_has("inventory.sku: no primary key or unique index");
     shop.database.execute("CREATE UNIQUE INDEX one ON inventory (sku)");
     shop.database.execute("INSERT INTO inventory VALUES ('6', 'bj', 9, 0), ('7', 'bj', 50, 0), ('8', 'sh', 60, 0)");
     shop.ledger(&["init"]).ok();
@@ -78,7 +68,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
     for sql in undo {
         shop.database.execute(sql);
     }
-    let mut run = shop.follow(&[]);
+    let run = shop.follow(&[]);
     let mut c = shop.redis.connect();
     for n in 0..8 {
         for pool in ["sku:6", "sku:7", "sku:8"] {
@@ -87,7 +77,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
     }
     let on_hand = |sku: &str| shop.database.number(&format!("SELECT on_hand FROM inventory WHERE sku = '{sku}'"));
     wait_until("the good row is at its end", || on_hand("8") == 52);
-    let length: i64 = redis::cmd("XLEN").arg("events").query(&mut c).expect("XLEN");
+    let length = length(&shop);
     wait_until("everything is applied", || shop.database.number("SELECT applied FROM stock_streams") == length);
     assert_eq!(on_hand("7"), 50);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_lines WHERE state = 'confirmed'"), 24);
@@ -105,8 +95,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
     let orders: Vec<Vec<String>> = (0..8).map(|n| vec![format!("o{n}"), "1".to_string()]).collect();
     assert_eq!(shop.database.rows(waiting), orders);
     // Row 6 takes some of it, as far as its CHECK lets it.
-    let tried = shop.ledger(&["retry"]).with(1);
-    assert!(tried.out.contains("sku:6") && tried.out.contains("sku:7"), "{}", tried.out);
+    shop.ledger(&["retry"]).with(1).out_has("sku:6").out_has("sku:7");
     let left = "SELECT COUNT(*) FROM stock_pending WHERE pool = 'sku:6'";
     wait_until("it goes down to 5", || on_hand("6") == 5 && shop.database.number(left) == 4);
     assert_eq!(
@@ -114,15 +103,14 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
         [["o4"]]
     );
     assert_eq!(on_hand("7"), 50);
-    assert!(shop.ledger(&["status"]).ok().out.contains("movements of 2 pools"));
+    shop.ledger(&["status"]).ok().out_has("movements of 2 pools");
     // The rows are put right: the feed makes up for what they could not take, by itself.
     let drop_it = if kind == Kind::Postgres { "DROP TRIGGER und0 ON inventory" } else { "DROP TRIGGER und0" };
     shop.database.execute(drop_it);
     wait_until("the row is well again", || on_hand("7") == 42);
     assert_eq!(shop.database.number("SELECT uncovered FROM stock_positions WHERE pool = 'sku:7'"), 0);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_pending WHERE pool = 'sku:7'"), 0);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
     shop.ledger(&["reconcile"]).ok();
     for pool in ["sku:6", "sku:7", "sku:8"] {
         let there = field(&mut c, pool, "on_hand");
@@ -133,8 +121,7 @@ pub fn a_row_that_cannot_be_written_stops_no_other(kind: Kind) {
 /// Entries that no table can carry, and numbers that nobody can add up.
 pub fn what_no_table_can_carry_stops_nothing(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 1, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 1, 10);
     let long = format!("sku:{}", "x".repeat(4000));
     run(&mut c, &["STOCK.SET", &long, "10"]);
     follow(&mut c, &long);
@@ -161,8 +148,7 @@ pub fn what_no_table_can_carry_stops_nothing(kind: Kind) {
 /// it.
 pub fn a_nul_byte_anywhere_stops_nothing(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 1, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 1, 10);
     let entry = [
         ("type", "added"),
         ("pool", "sku:9"),
@@ -221,8 +207,7 @@ pub fn a_nul_byte_anywhere_stops_nothing(kind: Kind) {
 /// A pool that somebody overwrote: its own trouble, and no other's.
 pub fn a_key_that_is_no_pool_any_more_stops_nothing(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 2, 10);
     run(&mut c, &["STOCK.SET", "sku:0", "20"]);
     sell(&mut c, "sku:0", "o1", "15");
     run(&mut c, &["SET", "sku:0", "5"]);
@@ -236,15 +221,13 @@ pub fn a_key_that_is_no_pool_any_more_stops_nothing(kind: Kind) {
     assert!(ended.out.contains("1 were corrected") && ended.out.contains("the key is no pool"), "{}", ended.out);
     assert_eq!(field(&mut c, "sku:1", "on_hand"), 9);
     shop.ledger(&["run", "--once"]).ok();
-    let out = shop.ledger(&["audit"]).with(1).out;
-    assert!(out.contains("sku:0") && out.contains("1 pools, "), "{out}");
+    shop.ledger(&["audit"]).with(1).out_has("sku:0").out_has("1 pools, ");
 }
 
 /// A campaign cap has no row in the stock table, and needs none.
 pub fn a_pool_without_a_row_by_design_has_no_stock_row(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 1, 100);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 1, 100);
     run(&mut c, &["STOCK.SET", "cap", "50"]);
     follow(&mut c, "cap");
     for n in 0..5 {
@@ -274,18 +257,14 @@ pub fn a_pool_without_a_row_by_design_has_no_stock_row(kind: Kind) {
 /// A deleted pool is found until it is noted, and then no more.
 pub fn a_deleted_pool_is_noted_once(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 2, 10);
     sell(&mut c, "sku:0", "paid", "1");
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "open", "1"]);
     shop.ledger(&["run", "--once"]).ok();
     run(&mut c, &["DEL", "sku:0"]);
-    let out = shop.ledger(&["audit"]).with(1).out;
-    assert!(out.contains("0 differences repaired, 2 open"), "{out}");
-    let out = shop.ledger(&["audit", "--repair"]).ok().out;
-    assert!(out.contains("2 differences repaired, 0 open"), "{out}");
-    let out = shop.ledger(&["audit"]).ok().out;
-    assert!(out.contains("0 open") && out.contains("1 pools are not in Redis any more"), "{out}");
+    shop.ledger(&["audit"]).with(1).out_has("0 differences repaired, 2 open");
+    shop.ledger(&["audit", "--repair"]).ok().out_has("2 differences repaired, 0 open");
+    shop.ledger(&["audit"]).ok().out_has("0 open").out_has("1 pools are not in Redis any more");
     shop.ledger(&["audit", "--repair"]).ok();
     let rows = shop.database.rows("SELECT order_id, state FROM stock_lines ORDER BY order_id");
     assert_eq!(rows, [["open", "lost"], ["paid", "confirmed"]]);
@@ -299,8 +278,7 @@ pub fn an_audit_waits_for_reservations_too(kind: Kind) {
     shop.ledger(&["audit", "--wait", "1"]).ok();
     let mut c = shop.redis.connect();
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "1"]);
-    let ended = shop.ledger(&["audit", "--wait", "1"]).with(3);
-    assert!(ended.err.contains("1 pools are ahead of the database"), "{}", ended.err);
+    shop.ledger(&["audit", "--wait", "1"]).with(3).err_has("1 pools are ahead of the database");
     shop.ledger(&["run", "--once"]).ok();
     shop.ledger(&["audit", "--wait", "1"]).ok();
     assert_agreement(&shop, &mut c);
@@ -318,11 +296,11 @@ pub fn tables_are_brought_up_to_date(kind: Kind) {
     shop.database.execute("DROP TABLE stock_pending");
     shop.database.execute("DELETE FROM stock_ledger_version WHERE version > 1");
     shop.ledger(&["status"]).with(3);
-    assert!(shop.ledger(&["init"]).ok().out.contains("were of version 1 and are of version 5 now"));
+    shop.ledger(&["init"]).ok().out_has("were of version 1 and are of version 5 now");
     shop.ledger(&["status"]).ok();
     shop.database.execute("DELETE FROM stock_ledger_version");
     shop.ledger(&["status"]).with(3);
-    assert!(shop.ledger(&["init"]).ok().out.contains("tables are made"));
+    shop.ledger(&["init"]).ok().out_has("tables are made");
     // In the database and not in Redis, in more pools than one page has.
     for sku in 0..300 {
         let row = format!("('t{sku}','{sku}',5,'r','o',15,1,0)");
@@ -349,7 +327,7 @@ pub fn only_missing_tables_ask_for_init(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
     open(&shop, 1, 10);
     shop.database.execute("DROP TABLE stock_ledger_version");
-    assert!(shop.ledger(&["status"]).with(3).err.contains("stock-ledger init"));
+    shop.ledger(&["status"]).with(3).err_has("stock-ledger init");
     shop.database.execute("CREATE TABLE stock_ledger_version (other INTEGER)");
     let ended = shop.ledger(&["status"]).with(1);
     assert!(!ended.err.contains("init") && ended.err.contains("version"), "{}", ended.err);
@@ -399,7 +377,7 @@ fn an_audit_looks_at_many_pools_at_once() {
     shop.ledger(&["run", "--once"]).ok();
     let mut c = shop.redis.connect();
     run(&mut c, &["CONFIG", "RESETSTAT"]);
-    assert!(shop.ledger(&["audit"]).ok().out.contains("120 pools, 0 orders"));
+    shop.ledger(&["audit"]).ok().out_has("120 pools, 0 orders");
     let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut c).expect("INFO");
     assert!(!stats.contains("cmdstat_exec"), "{stats}");
 }

@@ -4,17 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{answer, assert_agreement, open};
-use crate::harness::{free_port, signal, wait_until, Shop};
+use crate::harness::shop::{self, assert_agreement, length, open};
+use crate::harness::{free_port, wait_until, Shop};
 use crate::metrics::figures;
 
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
 const LITTLE_PATIENCE: &str = "[run]\npatience_seconds = 1\n";
 
 fn sell(shop: &Shop, order: &str) {
-    let mut c = shop.redis.connect();
-    assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:0", order, "3"]), "OK");
-    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:0", order]), "OK");
+    shop::sell(&mut shop.redis.connect(), "sku:0", order, "3");
 }
 
 fn on_hand(shop: &Shop) -> i64 {
@@ -36,10 +33,9 @@ fn refuses_for_now(shop: &Shop, arguments: &[&str], code: &str) {
 #[test]
 fn connections_that_end_while_nobody_uses_them() {
     for kind in [Kind::Postgres, Kind::MariaDb] {
-        let mut shop = Shop::new(Database::fresh(kind));
-        shop.configure(POOLS, "");
+        let shop = Shop::with(Database::fresh(kind), "");
         open(&shop, 1, 10);
-        let mut run = shop.follow(&[]);
+        let run = shop.follow(&[]);
         sell(&shop, "o1");
         wait_until("the first sale is there", || on_hand(&shop) == 7);
         let find = match kind {
@@ -62,8 +58,7 @@ fn connections_that_end_while_nobody_uses_them() {
         sell(&shop, "o2");
         wait_until("the second sale is there", || on_hand(&shop) == 4);
         assert!(!shop.run_log().contains("a transaction of the database"), "{}", shop.run_log());
-        signal(run.id(), "TERM");
-        assert!(run.wait().expect("an end").success());
+        shop.end(run);
     }
 }
 
@@ -72,8 +67,7 @@ fn connections_that_end_while_nobody_uses_them() {
 /// it.
 #[test]
 fn a_primary_of_postgres_that_became_read_only() {
-    let mut shop = Shop::new(Database::fresh(Kind::Postgres));
-    shop.configure(POOLS, LITTLE_PATIENCE);
+    let shop = Shop::with(Database::fresh(Kind::Postgres), LITTLE_PATIENCE);
     open(&shop, 1, 10);
     shop.ledger(&["run", "--once"]).ok();
     let (_, name) = shop.database.url().rsplit_once('/').expect("a name");
@@ -85,18 +79,16 @@ fn a_primary_of_postgres_that_became_read_only() {
     set("on");
     sell(&shop, "o1");
     refuses_for_now(&shop, &[], "read-only transaction");
-    let mut run = shop.follow(&[]);
+    let run = shop.follow(&[]);
     wait_until("run tries", || shop.run_log().contains("read-only transaction"));
     set("off");
     wait_until("run reaches the one that writes", || on_hand(&shop) == 7);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
 }
 
 #[test]
 fn a_primary_of_mariadb_that_became_read_only() {
-    let mut shop = Shop::new(Database::alone(Kind::MariaDb));
-    shop.configure(POOLS, LITTLE_PATIENCE);
+    let shop = Shop::with(Database::alone(Kind::MariaDb), LITTLE_PATIENCE);
     open(&shop, 1, 10);
     shop.ledger(&["run", "--once"]).ok();
     // Root may write all the same.
@@ -107,18 +99,16 @@ fn a_primary_of_mariadb_that_became_read_only() {
     shop.database.execute("SET GLOBAL read_only = 1");
     sell(&shop, "o1");
     refuses_for_now(&shop, &["--database", &url], "1290");
-    let mut run = shop.follow(&["--database", &url]);
+    let run = shop.follow(&["--database", &url]);
     wait_until("run tries", || shop.run_log().contains("1290"));
     shop.database.execute("SET GLOBAL read_only = 0");
     wait_until("run goes on", || on_hand(&shop) == 7);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
 }
 
 /// A permission on the whole table that was taken away is no fault of any row: none is set aside.
 fn a_permission_that_was_taken_away(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, LITTLE_PATIENCE);
+    let shop = Shop::with(Database::fresh(kind), LITTLE_PATIENCE);
     open(&shop, 1, 10);
     let (_, name) = shop.database.url().rsplit_once('/').expect("a name");
     let user = format!("ledger_of_{name}");
@@ -157,8 +147,7 @@ fn a_permission_of_mariadb_that_was_taken_away() {
 /// A service that starts before its database waits for it; a wrong login ends it.
 #[test]
 fn run_waits_for_its_database() {
-    let mut shop = Shop::new(Database::alone(Kind::Postgres));
-    shop.configure(POOLS, LITTLE_PATIENCE);
+    let mut shop = Shop::with(Database::alone(Kind::Postgres), LITTLE_PATIENCE);
     open(&shop, 1, 10);
     sell(&shop, "o1");
     let mut server = shop.database.take_server().expect("a server");
@@ -170,15 +159,14 @@ fn run_waits_for_its_database() {
         assert!(ended.err.contains("refused"), "the reason, not the end of somebody's patience: {}", ended.err);
     }
     let metrics = format!("127.0.0.1:{}", free_port());
-    let mut run = shop.follow(&["--metrics", &metrics]);
+    let run = shop.follow(&["--metrics", &metrics]);
     wait_until("run tries", || shop.run_log().contains("trying again"));
     let found = figures(&metrics);
     let up = |part: &str| found.get(&format!("stock_ledger_up{{part=\"{part}\"}}")).copied();
     assert_eq!((up("database"), up("redis")), (Some(0.0), Some(1.0)), "{found:?}");
     server.start_again();
     wait_until("run goes on", || on_hand(&shop) == 7);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
     let wrong = shop.database.url().replace("shop@", "nobody@");
     let ended = shop.ledger(&["--database", &wrong, "run"]).with(2);
     assert!(ended.err.contains("nobody") && !ended.err.contains(" at line "), "{}", ended.err);
@@ -212,16 +200,13 @@ fn sessions_are_the_same_on_every_server() {
 /// patience ends.
 #[test]
 fn adjust_gives_up_on_a_locked_file() {
-    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    shop.configure(POOLS, "[run]\npatience_seconds = 3\n");
+    let shop = Shop::with(Database::fresh(Kind::Sqlite), "[run]\npatience_seconds = 3\n");
     open(&shop, 1, 10);
     let lock = shop.database.lock();
     let began = Instant::now();
-    let ended = shop.ledger(&["adjust", "0", "1", "--reason", "x"]).with(4);
-    assert!(ended.err.contains("--token") && ended.err.contains("trying again"), "{}", ended.err);
+    shop.ledger(&["adjust", "0", "1", "--reason", "x"]).with(4).err_has("--token").err_has("trying again");
     sell(&shop, "o1");
-    let ended = shop.ledger(&["run", "--once"]).with(4);
-    assert!(ended.err.contains("locked"), "{}", ended.err);
+    shop.ledger(&["run", "--once"]).with(4).err_has("locked");
     // What each has begun to wait for when its patience ends takes a second more.
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     drop(lock);
@@ -230,8 +215,7 @@ fn adjust_gives_up_on_a_locked_file() {
 /// A row of the stock table that somebody else holds: `run --once`, `adjust` and `reconcile` say so
 /// and end when their patience does; nothing is half done, and the next call works.
 pub fn commands_give_up_on_a_locked_row(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, "[run]\npatience_seconds = 2\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\npatience_seconds = 2\n");
     open(&shop, 1, 10);
     shop.ledger(&["run", "--once"]).ok();
     sell(&shop, "o1");
@@ -265,18 +249,16 @@ fn commands_give_up_on_a_locked_row_of_mariadb() {
 /// not know: nothing behind the first of them is applied or trimmed, and nothing passes it by.
 #[test]
 fn what_a_newer_module_packs_is_waited_for() {
-    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    shop.configure(POOLS, "[run]\ntrim = true\n");
+    let shop = Shop::with(Database::fresh(Kind::Sqlite), "[run]\ntrim = true\n");
     open(&shop, 1, 10);
     sell(&shop, "o1");
     let mut c = shop.redis.connect();
-    let length = |c: &mut redis::Connection| -> i64 { redis::cmd("XLEN").arg("events").query(c).expect("XLEN") };
     // Its fields are of a form that nobody has thought of yet. Deleting it stands for a ledger that
     // reads it.
     let id: String =
         redis::cmd("XADD").arg("events").arg("*").arg("event").arg(r#"{"v":2,"k":[7]}"#).query(&mut c).expect("XADD");
     sell(&shop, "o2");
-    let before = length(&mut c);
+    let before = length(&shop);
     // The second time it is the first entry that is read, where an empty read is the end of the
     // stream.
     for _ in 0..2 {
@@ -287,18 +269,17 @@ fn what_a_newer_module_packs_is_waited_for() {
             assert!(ended.err.contains(part), "{part}: {}", ended.err);
         }
     }
-    assert!(shop.ledger(&["preload"]).with(3).err.contains("Upgrade stock-ledger"));
-    assert!(shop.ledger(&["audit", "--repair"]).with(3).err.contains("Upgrade stock-ledger"));
+    shop.ledger(&["preload"]).with(3).err_has("Upgrade stock-ledger");
+    shop.ledger(&["audit", "--repair"]).with(3).err_has("Upgrade stock-ledger");
     let mut follower = shop.follow(&[]);
     wait_until("run waits", || shop.run_log().matches("Upgrade stock-ledger").count() >= 3);
     assert!(follower.try_wait().expect("its state").is_none(), "{}", shop.run_log());
     assert_eq!((on_hand(&shop), shop.database.number("SELECT COUNT(*) FROM stock_lines")), (7, 1));
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
-    assert_eq!(length(&mut c), before, "something was trimmed");
+    assert_eq!(length(&shop), before, "something was trimmed");
     run(&mut c, &["XDEL", "events", &id]);
     wait_until("run goes on", || on_hand(&shop) == 4);
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success());
+    shop.end(follower);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
     assert_agreement(&shop, &mut c);
 }
@@ -306,16 +287,14 @@ fn what_a_newer_module_packs_is_waited_for() {
 /// A file on a disk that was mounted again, read-only.
 #[test]
 fn a_file_that_became_read_only() {
-    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    shop.configure(POOLS, "[run]\npatience_seconds = 1\ntrim = true\n");
+    let shop = Shop::with(Database::fresh(Kind::Sqlite), "[run]\npatience_seconds = 1\ntrim = true\n");
     open(&shop, 1, 10);
     shop.ledger(&["run", "--once"]).ok();
     sell(&shop, "o1");
-    let length = || -> i64 { redis::cmd("XLEN").arg("events").query(&mut shop.redis.connect()).expect("XLEN") };
-    let before = length();
+    let before = length(&shop);
     let url = format!("{}?mode=ro", shop.database.url());
     refuses_for_now(&shop, &["--database", &url], "readonly");
-    assert_eq!(length(), before, "what is not in the database was trimmed");
+    assert_eq!(length(&shop), before, "what is not in the database was trimmed");
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(on_hand(&shop), 7);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);

@@ -2,21 +2,15 @@
 //! What they do not have was trimmed off the stream long ago.
 
 use crate::harness::databases::{Database, Kind, Server};
-use crate::harness::shop::{differences, open, pools, settle, Seller};
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::shop::{differences, length, open, settle, Seller};
+use crate::harness::{wait_until, Shop};
 
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
 const TRIM: &str = "[run]\nreport_seconds = 1\ntrim = true\nbatch = 50\n";
-
-fn length(shop: &Shop) -> i64 {
-    redis::cmd("XLEN").arg("events").query(&mut shop.redis.connect()).expect("XLEN")
-}
 
 /// The stock rows are right by the feed alone, from `out`; the order lines after the audit.
 fn comes_right(shop: &Shop) {
     let mut c = shop.redis.connect();
-    let names = pools(&mut c);
-    settle(&mut c, &names);
+    settle(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     let gaps = shop.database.number("SELECT COUNT(*) FROM stock_incidents WHERE kind = 'gap'");
     assert!(gaps > 0, "what was trimmed is an incident");
@@ -36,12 +30,11 @@ fn comes_right(shop: &Shop) {
 /// trims and goes on with the new primary.
 #[test]
 fn a_standby_of_postgres_without_the_last_commits() {
-    let mut shop = Shop::new(Database::alone(Kind::Postgres));
-    shop.configure(POOLS, TRIM);
+    let mut shop = Shop::with(Database::alone(Kind::Postgres), TRIM);
     open(&shop, 30, 2_000);
     let mut primary = shop.database.take_server().expect("a server");
     let mut standby = Server::standby(&primary);
-    let mut run = shop.follow(&[]);
+    let run = shop.follow(&[]);
     let mut seller = Seller::new("s", 30, 3);
     seller.sell(1_500, &mut || shop.redis.connect());
     wait_until("some of it is applied and trimmed", || length(&shop) < 60);
@@ -58,8 +51,7 @@ fn a_standby_of_postgres_without_the_last_commits() {
     assert!(shop.database.number(seen) < lost, "the new primary lacks commits");
     seller.sell(300, &mut || shop.redis.connect());
     wait_until("run goes on with the new primary", || length(&shop) < 60);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(run);
     comes_right(&shop);
 }
 
@@ -68,8 +60,7 @@ fn a_standby_of_postgres_without_the_last_commits() {
 pub fn a_backup_is_restored(kind: Kind) {
     const TABLES: [&str; 6] =
         ["stock", "stock_streams", "stock_positions", "stock_epochs", "stock_lines", "stock_tokens"];
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, TRIM);
+    let shop = Shop::with(Database::fresh(kind), TRIM);
     open(&shop, 30, 2_000);
     let mut seller = Seller::new("s", 30, 4);
     seller.sell(1_000, &mut || shop.redis.connect());

@@ -75,8 +75,7 @@ pub fn a_row_is_the_sum_of_its_buckets(kind: Kind) {
     assert_eq!(says(&shop, "STOCK.SHIFT {b2}sku:618 FROM {b0}sku:618 1"), "OK");
     // A unit that is missing on the shelf, and a delivery, are found to the unit: in the sum.
     shop.database.execute("UPDATE stock SET on_hand = 8, version = version + 1 WHERE sku = '618'");
-    let dry = shop.ledger(&["reconcile", "--dry-run"]).with(1);
-    assert!(dry.out.contains("618 (3 buckets)") && dry.out.contains("1 would be corrected"), "{}", dry.out);
+    shop.ledger(&["reconcile", "--dry-run"]).with(1).out_has("618 (3 buckets)").out_has("1 would be corrected");
     assert_eq!(owned(&shop), 9);
     shop.ledger(&["reconcile", BUCKETS[1]]).with(0);
     assert_eq!(owned(&shop), 8);
@@ -95,8 +94,7 @@ pub fn a_row_is_the_sum_of_its_buckets(kind: Kind) {
     // Without all of them there is no sum, and nothing is corrected.
     assert_eq!(says(&shop, "DEL {b2}sku:618"), "1");
     shop.database.execute("UPDATE stock SET on_hand = 8, version = version + 1 WHERE sku = '618'");
-    let left = shop.ledger(&["reconcile"]).with(0);
-    assert!(left.out.contains("1 pools agreed, 0 were corrected, 3 were left alone"), "{}", left.out);
+    shop.ledger(&["reconcile"]).with(0).out_has("1 pools agreed, 0 were corrected, 3 were left alone");
     shop.ledger(&["adjust", "618", "1", "--reason", "delivery"]).with(2);
     assert_eq!(BUCKETS[..2].iter().map(|key| field(&mut c, key, "on_hand")).sum::<i64>(), 0);
 }
@@ -108,8 +106,7 @@ pub fn buckets_that_are_there_stay(kind: Kind) {
     shop.ledger(&["init"]).ok();
     shop.database.execute("INSERT INTO stock (sku, on_hand) VALUES ('618', 10)");
     assert_eq!(says(&shop, "STOCK.SET {b1}sku:618 2"), "OK");
-    let preload = shop.ledger(&["preload"]).with(0);
-    assert!(preload.out.contains("1 rows: 2 pools made, 1 existed already"), "{}", preload.out);
+    shop.ledger(&["preload"]).with(0).out_has("1 rows: 2 pools made, 1 existed already");
     let mut c = shop.redis.connect();
     assert_eq!(BUCKETS.map(|key| field(&mut c, key, "on_hand")), [0, 2, 0]);
     shop.ledger(&["run", "--once"]).ok();
@@ -137,6 +134,5 @@ pub fn each_sale_in_a_bucket_leaves_the_row_once(kind: Kind) {
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!((row(&shop), owned(&shop)), (120, 120));
     shop.ledger(&["audit"]).with(0);
-    let agreed = shop.ledger(&["reconcile"]).with(0);
-    assert!(agreed.out.contains("2 pools agreed"), "{}", agreed.out);
+    shop.ledger(&["reconcile"]).with(0).out_has("2 pools agreed");
 }

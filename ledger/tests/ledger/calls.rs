@@ -2,10 +2,12 @@
 
 use std::process::Stdio;
 
+use testkit::Sentinel;
+
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::{run, Sentinel};
-use crate::harness::shop::{answer, open};
-use crate::harness::{signal, Shop};
+use crate::harness::redis_server::run;
+use crate::harness::shop::{answer, open, sell};
+use crate::harness::Shop;
 
 /// A wrong configuration is a wrong call, at once, and nothing of it is shown that must not be.
 #[test]
@@ -49,7 +51,7 @@ fn whoever_stops_reading_the_answer_is_no_failure() {
 #[test]
 fn sentinel_leads_to_a_logical_database_and_a_password() {
     let shop = Shop::new(Database::fresh(Kind::Sqlite));
-    let sentinel = Sentinel::of(shop.redis.port);
+    let sentinel = Sentinel::of(shop.redis.port, "");
     let mut c = shop.redis.connect();
     run(&mut c, &["CONFIG", "SET", "requirepass", "open"]);
     let text = format!(
@@ -61,8 +63,7 @@ fn sentinel_leads_to_a_logical_database_and_a_password() {
     std::fs::write(shop.config_path(), text).expect("a configuration");
     open(&shop, 3, 10);
     run(&mut c, &["SELECT", "1"]);
-    answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
-    answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+    sell(&mut c, "sku:1", "o1", "2");
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 8);
 }
@@ -83,8 +84,7 @@ fn the_user_of_the_manual_may_do_what_is_needed() {
     run(&mut c, &["XGROUP", "CREATE", "stock:events", "parcels", "0"]);
     run(&mut c, &["XREADGROUP", "GROUP", "parcels", "me", "COUNT", "1", "STREAMS", "stock:events", ">"]);
     for order in ["o1", "o2", "o3", "o4"] {
-        answer(&mut c, &["STOCK.RESERVE", "sku:1", order, "1"]);
-        answer(&mut c, &["STOCK.CONFIRM", "sku:1", order]);
+        sell(&mut c, "sku:1", order, "1");
     }
     shop.ledger(&["run", "--once"]).ok();
     // Each of the audit's own calls: a payment, one that is late, one that came back, and one that
@@ -106,9 +106,8 @@ fn the_user_of_the_manual_may_do_what_is_needed() {
         assert!([0, 1].contains(&ended.code), "{words:?} {} {}", ended.out, ended.err);
     }
     shop.ledger(&["adjust", "1", "5", "--reason", "delivery"]).ok();
-    let mut child = shop.follow(&[]);
-    signal(child.id(), "TERM");
-    assert!(child.wait().expect("an end").success(), "{}", shop.run_log());
+    let child = shop.follow(&[]);
+    shop.end(child);
     assert!(!shop.run_log().contains("NOPERM"), "{}", shop.run_log());
     // None of its calls was refused, and all of them were made.
     let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut c).expect("INFO");

@@ -13,8 +13,7 @@ const HOUR_MS: i64 = 3_600_000;
 #[test]
 fn an_audit_goes_by_the_clock_of_redis() {
     let shop = Shop::new(Database::fresh(Kind::Sqlite));
-    open(&shop, 1, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 1, 10);
     let policy = "{\"events\":\"events\",\"retain\":3600,\"retain_paid\":3600}";
     assert_eq!(answer(&mut c, &["STOCK.SETPOLICY", "sku:0", policy]), "OK");
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "1"]);

@@ -8,15 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::proxy::{Proxy, Verdict};
-use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
-use crate::harness::{program, signal, wait_until, Shop};
+use crate::harness::shop::{self, applied, assert_agreement, length, open, settle, Seller};
+use crate::harness::{program, wait_until, Shop};
 
 const TRIM: &str = "[run]\nreport_seconds = 1\ntrim = true\nbatch = 50\n";
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
-
-fn length(shop: &Shop) -> i64 {
-    redis::cmd("XLEN").arg("events").query(&mut shop.redis.connect()).expect("XLEN")
-}
 
 /// Sells, and says how many events that made.
 fn sell(shop: &Shop, seller: &mut Seller, calls: usize) -> i64 {
@@ -27,27 +22,21 @@ fn sell(shop: &Shop, seller: &mut Seller, calls: usize) -> i64 {
         fields.number("entries-added").expect("a number")
     };
     seller.sell(calls, &mut || shop.redis.connect());
-    let names = pools(&mut shop.redis.connect());
-    settle(&mut shop.redis.connect(), &names);
+    settle(&mut shop.redis.connect());
     added()
-}
-
-fn applied(shop: &Shop) -> i64 {
-    shop.database.number("SELECT COALESCE(MAX(applied), 0) FROM stock_streams")
 }
 
 /// A disk that is full for a moment. The limit on the size of a file stands for it: writes beyond
 /// it fail.
 #[test]
 fn a_full_disk_loses_nothing_and_trims_nothing() {
-    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    shop.configure(POOLS, TRIM);
+    let shop = Shop::with(Database::fresh(Kind::Sqlite), TRIM);
     open(&shop, 50, 2_000);
     let mut seller = Seller::new("s", 50, 1);
     let log = std::fs::File::create(shop.dir.path().join("run.log")).expect("a log");
     // In blocks of 512 bytes: 300 KB are enough for a while.
     let script = "trap '' XFSZ; ulimit -S -f 600; exec \"$@\"";
-    let mut run = Command::new("sh")
+    let run = Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(program())
         .arg("--config")
@@ -72,16 +61,14 @@ fn a_full_disk_loses_nothing_and_trims_nothing() {
     while applied(&shop) < events && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(100));
     }
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
     assert_eq!(applied(&shop), events, "the log:\n{}", shop.run_log());
     assert_agreement(&shop, &mut shop.redis.connect());
 }
 
 /// Connections that end at COMMIT, before it reaches the server or before its answer does.
 pub fn a_connection_that_ends_at_commit(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, TRIM);
+    let shop = Shop::with(Database::fresh(kind), TRIM);
     open(&shop, 50, 2_000);
     let port = shop.database.port();
     let cuts = Arc::new(AtomicUsize::new(0));
@@ -100,13 +87,12 @@ pub fn a_connection_that_ends_at_commit(kind: Kind) {
         verdict
     });
     let url = shop.database.url().replace(&port.to_string(), &proxy.port.to_string());
-    let mut run = shop.follow(&["--database", &url]);
+    let run = shop.follow(&["--database", &url]);
     let mut seller = Seller::new("s", 50, 2);
     sell(&shop, &mut seller, 3_000);
     let events = sell(&shop, &mut seller, 1_000);
     wait_until("all is applied", || applied(&shop) == events);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
     assert!(cuts.load(Ordering::Relaxed) > 5, "hardly a COMMIT was cut:\n{}", shop.run_log());
     assert_eq!(shop.database.rows("SELECT kind FROM stock_incidents"), Vec::<Vec<String>>::new());
     assert_agreement(&shop, &mut shop.redis.connect());
@@ -115,8 +101,7 @@ pub fn a_connection_that_ends_at_commit(kind: Kind) {
 /// A constraint that is looked at only by COMMIT: the batch is not in the database, and the
 /// connection is not used again.
 pub fn a_constraint_that_fails_at_commit(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, &format!("{TRIM}patience_seconds = 2\n[stock]\ntable = \"goods\"\n"));
+    let shop = Shop::with(Database::fresh(kind), &format!("{TRIM}patience_seconds = 2\n[stock]\ntable = \"goods\"\n"));
     shop.database.touch();
     shop.database.execute("CREATE TABLE levels (level INTEGER PRIMARY KEY)");
     shop.database.execute("INSERT INTO levels VALUES (10), (9), (8)");
@@ -130,8 +115,7 @@ pub fn a_constraint_that_fails_at_commit(kind: Kind) {
     let mut c = shop.redis.connect();
     shop.ledger(&["run", "--once"]).ok();
     let before = applied(&shop);
-    answer(&mut c, &["STOCK.RESERVE", "sku:0", "o1", "5"]);
-    answer(&mut c, &["STOCK.CONFIRM", "sku:0", "o1"]);
+    shop::sell(&mut c, "sku:0", "o1", "5");
     let ended = shop.ledger(&["run", "--once"]);
     assert_ne!(ended.code, 0);
     assert_eq!(applied(&shop), before);

@@ -3,16 +3,14 @@
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::disk::Disk;
-use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::shop::{self, answer, applied, assert_agreement, length, open, settle, Seller};
+use crate::harness::{wait_until, Shop};
 
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
 const TRIM: &str = "[run]\nreport_seconds = 1\ntrim = true\nbatch = 50\npatience_seconds = 1\n";
 
 /// A shop whose order lines are on a small disk.
 fn on_a_small_disk(kind: Kind) -> Option<(Shop, Disk, tempfile::TempDir)> {
-    let mut shop = Shop::new(Database::alone(kind));
-    shop.configure(POOLS, TRIM);
+    let shop = Shop::with(Database::alone(kind), TRIM);
     let keep = tempfile::tempdir().expect("a directory");
     let disk = match kind {
         Kind::Postgres => {
@@ -33,19 +31,10 @@ fn on_a_small_disk(kind: Kind) -> Option<(Shop, Disk, tempfile::TempDir)> {
     Some((shop, disk, keep))
 }
 
-fn applied(shop: &Shop) -> i64 {
-    shop.database.number("SELECT COALESCE(MAX(applied), 0) FROM stock_streams")
-}
-
-fn length(shop: &Shop) -> i64 {
-    redis::cmd("XLEN").arg("events").query(&mut shop.redis.connect()).expect("XLEN")
-}
-
 fn sell(shop: &Shop, seller: &mut Seller, calls: usize) {
     seller.sell(calls, &mut || shop.redis.connect());
     let mut c = shop.redis.connect();
-    let names = pools(&mut c);
-    settle(&mut c, &names);
+    settle(&mut c);
 }
 
 fn a_full_disk(kind: Kind, word: &str) {
@@ -56,8 +45,7 @@ fn a_full_disk(kind: Kind, word: &str) {
     disk.fill();
     sell(&shop, &mut seller, 4_000);
     let waiting = length(&shop);
-    let ended = shop.ledger(&["run", "--once"]).with(4);
-    assert!(ended.err.contains(word), "{}", ended.err);
+    shop.ledger(&["run", "--once"]).with(4).err_has(word);
     let (reached, left) = (applied(&shop), length(&shop));
     assert!(left > 1, "it never reached the end of the disk");
     let mut run = shop.follow(&[]);
@@ -68,8 +56,7 @@ fn a_full_disk(kind: Kind, word: &str) {
     disk.make_room();
     let mut c = shop.redis.connect();
     wait_until("all is applied and trimmed", || length(&shop) <= 1);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_pending"), 0);
     assert_agreement(&shop, &mut c);
@@ -88,18 +75,15 @@ fn a_full_disk_of_mariadb() {
 /// Sells one order while the database cannot write. Afterwards it can, and all is as it should be.
 fn meanwhile(shop: &Shop, word: &str, mend: impl FnOnce()) {
     let mut c = shop.redis.connect();
-    assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:0", "while", "3"]), "OK");
-    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:0", "while"]), "OK");
+    shop::sell(&mut c, "sku:0", "while", "3");
     let left = length(shop);
-    let ended = shop.ledger(&["run", "--once"]).with(4);
-    assert!(ended.err.contains(word), "{}", ended.err);
-    let mut run = shop.follow(&[]);
+    shop.ledger(&["run", "--once"]).with(4).err_has(word);
+    let run = shop.follow(&[]);
     wait_until("run waits", || shop.run_log().matches(word).count() >= 2);
     assert_eq!(length(shop), left, "what is not in the database was trimmed");
     mend();
     wait_until("run goes on", || length(shop) <= 1);
-    signal(run.id(), "TERM");
-    assert!(run.wait().expect("an end").success());
+    shop.end(run);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_pending"), 0);
     assert_agreement(shop, &mut c);
@@ -125,8 +109,7 @@ fn a_read_only_disk_of_postgres() {
 /// InnoDB serves and does not write (`innodb_read_only`, `innodb_force_recovery`).
 #[test]
 fn an_innodb_that_is_read_only() {
-    let mut shop = Shop::new(Database::alone(Kind::MariaDb));
-    shop.configure(POOLS, TRIM);
+    let mut shop = Shop::with(Database::alone(Kind::MariaDb), TRIM);
     open(&shop, 20, 2_000);
     shop.ledger(&["run", "--once"]).ok();
     let mut server = shop.database.take_server().expect("a server");
@@ -141,8 +124,7 @@ fn an_innodb_that_is_read_only() {
 /// 1792: every transaction of a new session is read-only unless it says otherwise.
 #[test]
 fn transactions_of_mariadb_that_are_read_only() {
-    let mut shop = Shop::new(Database::alone(Kind::MariaDb));
-    shop.configure(POOLS, TRIM);
+    let shop = Shop::with(Database::alone(Kind::MariaDb), TRIM);
     open(&shop, 20, 2_000);
     shop.ledger(&["run", "--once"]).ok();
     shop.database.execute("SET GLOBAL tx_read_only = 1");
@@ -154,8 +136,7 @@ fn transactions_of_mariadb_that_are_read_only() {
 /// A file on a disk that was mounted again, read-only.
 #[test]
 fn a_read_only_disk_of_sqlite() {
-    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    shop.configure(POOLS, TRIM);
+    let shop = Shop::with(Database::fresh(Kind::Sqlite), TRIM);
     let Some(disk) = Disk::at(&shop.database.directory()) else { return };
     open(&shop, 20, 2_000);
     shop.ledger(&["run", "--once"]).ok();

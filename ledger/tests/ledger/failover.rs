@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run, RedisServer};
-use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
-use crate::harness::{signal, Shop};
+use crate::harness::shop::{answer, assert_agreement, open, sell, settle, Seller};
+use crate::harness::Shop;
 
 /// Longer than it takes to make a replica and to pay, also on a busy machine.
 const HOLD_MS: &str = "6000";
@@ -36,8 +36,7 @@ fn reserve_for_a_moment(c: &mut redis::Connection) {
 
 pub fn a_failover_is_repaired_in_order(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
-    open(&shop, 20, 400);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 20, 400);
     before_the_last_second(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     reserve_for_a_moment(&mut c);
@@ -53,18 +52,16 @@ pub fn a_failover_is_repaired_in_order(kind: Kind) {
     Seller::new("new", 20, 7).sell(400, &mut || shop.redis.connect());
     // The hold of one that has been paid, in a history that is gone, ends.
     crate::harness::wait_until("a hold ends", || {
-        settle(&mut c, &["sku:1".to_string()]);
+        settle(&mut c);
         let order = run(&mut c, &["STOCK.ORDER", "sku:1", "paid-late"]);
         stock_ledger::redis_client::Fields::of(&order).and_then(|o| o.text("state")).as_deref() == Some("expired")
     });
-    let names = pools(&mut c);
-    settle(&mut c, &names);
+    settle(&mut c);
     // The order is enforced: nothing is reconciled before the feed is read and the orders are
     // audited.
     shop.ledger(&["reconcile"]).with(3);
     shop.ledger(&["run", "--once"]).ok();
-    let refused = shop.ledger(&["reconcile"]).with(3);
-    assert!(refused.err.contains("audit --repair"), "{}", refused.err);
+    shop.ledger(&["reconcile"]).with(3).err_has("audit --repair");
     shop.ledger(&["status"]).with(1);
     let listed = shop.ledger(&["audit"]).with(1).out;
     for text in ["paid here and only reserved there", "paid here and unknown there", "reserved here and unknown there"]
@@ -86,8 +83,7 @@ pub fn a_failover_is_repaired_in_order(kind: Kind) {
     }
     shop.ledger(&["reconcile"]).ok();
     shop.ledger(&["run", "--once"]).ok();
-    let again = shop.ledger(&["reconcile", "--dry-run"]).ok().out;
-    assert!(again.contains("20 pools agreed"), "{again}");
+    shop.ledger(&["reconcile", "--dry-run"]).ok().out_has("20 pools agreed");
     assert!(shop.database.number("SELECT COUNT(*) FROM stock_incidents WHERE kind = 'fork'") > 0);
     let lines = shop.database.rows("SELECT order_id, state FROM stock_lines WHERE pool = 'sku:1' ORDER BY order_id");
     for (order, state) in
@@ -106,8 +102,7 @@ pub fn a_failover_is_repaired_in_order(kind: Kind) {
 
 pub fn a_failover_before_anything_new_is_repaired(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
-    open(&shop, 20, 40);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 20, 40);
     before_the_last_second(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     reserve_for_a_moment(&mut c);
@@ -120,14 +115,11 @@ pub fn a_failover_before_anything_new_is_repaired(kind: Kind) {
     // Nobody has bought anything: no entry tells of the new history.
     shop.ledger(&["run", "--once"]).ok();
     shop.ledger(&["reconcile"]).with(3);
-    let repaired = shop.ledger(&["audit", "--repair"]).ok().out;
-    assert!(repaired.contains("new-paid") && repaired.contains("new-open"), "{repaired}");
+    shop.ledger(&["audit", "--repair"]).ok().out_has("new-paid").out_has("new-open");
     let mut c = shop.redis.connect();
-    let names = pools(&mut c);
-    settle(&mut c, &names);
+    settle(&mut c);
     shop.ledger(&["run", "--once"]).ok();
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("20 pools agreed, 0 were corrected"), "{out}");
+    shop.ledger(&["reconcile"]).ok().out_has("20 pools agreed, 0 were corrected");
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 40 - 2 - 1 - 3);
     assert_eq!(field(&mut c, "sku:1", "on_hand"), 40 - 2 - 1 - 3);
     // The line of the lost reservation is all that differs.
@@ -139,10 +131,8 @@ pub fn a_failover_before_anything_new_is_repaired(kind: Kind) {
 /// Restocks and returns in the last second, which their callers make again.
 pub fn what_is_repeated_by_its_token_counts_once(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 100);
-    let mut c = shop.redis.connect();
-    answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "10"]);
-    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]), "OK");
+    let mut c = open(&shop, 2, 100);
+    sell(&mut c, "sku:1", "o1", "10");
     let replica = shop.redis.fork();
     let restock = ["STOCK.ADD", "sku:1", "50", "TOKEN", "delivery 7 \u{e9}"];
     let back = |token: &'static str| ["STOCK.RETURN", "sku:1", "o1", "QTY", "2", "TOKEN", token];
@@ -163,8 +153,7 @@ pub fn what_is_repeated_by_its_token_counts_once(kind: Kind) {
     let lost = shop.database.rows("SELECT kind, units FROM stock_incidents WHERE kind = 'lost'");
     assert_eq!(lost, [["lost", "5"]]);
     shop.ledger(&["audit", "--repair"]).ok();
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("1 were corrected"), "{out}");
+    shop.ledger(&["reconcile"]).ok().out_has("1 were corrected");
     assert_eq!(field(&mut c, "sku:1", "on_hand"), 90 + 50 + 5 + 6);
     assert_agreement(&shop, &mut c);
 }
@@ -174,18 +163,16 @@ pub fn what_is_repeated_by_its_token_counts_once(kind: Kind) {
 /// its start without meeting its end.
 #[test]
 fn what_a_former_primary_holds_is_read_from_its_start() {
-    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 5\n");
+    let mut shop = Shop::with(Database::fresh(Kind::Sqlite), "[run]\nbatch = 5\n");
     open(&shop, 3, 10_000);
     let other = shop.redis.fork();
-    let mut follower = shop.follow(&[]);
+    let follower = shop.follow(&[]);
     let (moved, over) = (AtomicBool::new(false), AtomicBool::new(false));
-    let sell = |server: &RedisServer, name: &str, count: usize, units: &str| {
+    let sell_some = |server: &RedisServer, name: &str, count: usize, units: &str| {
         let mut c = server.connect();
         for n in 0..count {
             let order = format!("{name}{n}");
-            assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:1", &order, units]), "OK");
-            assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", &order]), "OK");
+            sell(&mut c, "sku:1", &order, units);
         }
     };
     let second = Duration::from_secs(1);
@@ -204,8 +191,8 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
             }
         });
         std::thread::sleep(second);
-        sell(&other, "b", 3, "5");
-        sell(&shop.redis, "a", 6, "1");
+        sell_some(&other, "b", 3, "5");
+        sell_some(&shop.redis, "a", 6, "1");
         std::thread::sleep(second);
         // The database is slow just now.
         let slow = scope.spawn(|| shop.database.lock_for(second * 2));
@@ -213,12 +200,11 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
         moved.store(true, Ordering::SeqCst);
         run(&mut shop.redis.connect(), &["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
         slow.join().expect("the lock");
-        sell(&other, "c", 1, "1");
+        sell_some(&other, "c", 1, "1");
         std::thread::sleep(second * 2);
         over.store(true, Ordering::SeqCst);
     });
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(follower);
     shop.fail_over(other);
     shop.ledger(&["run", "--once"]).ok();
     let stock_row = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
@@ -232,8 +218,7 @@ fn what_a_former_primary_holds_is_read_from_its_start() {
 /// pools tells of it. `epochs`: another promotion, of which everything is lost, stands in between.
 fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
     let mut shop = Shop::new(Database::fresh(kind));
-    open(&shop, 5, 40);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 5, 40);
     for pool in ["sku:0", "sku:1", "sku:2", "sku:3", "sku:4"] {
         assert_eq!(answer(&mut c, &["STOCK.RESERVE", pool, "before", "2"]), "OK");
     }
@@ -260,8 +245,7 @@ fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
     assert!(repaired.contains("1 differences repaired, 0 open"), "{repaired}");
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents WHERE kind = 'lost' AND units = 7"), 1);
     // What was delivered, and is not in Redis, can be sold again.
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("3 pools agreed, 2 were corrected"), "{out}");
+    shop.ledger(&["reconcile"]).ok().out_has("3 pools agreed, 2 were corrected");
     assert_eq!((field(&mut c, "sku:2", "on_hand"), field(&mut c, "sku:3", "on_hand")), (45, 47));
     // It is over: what was settled is not asked for again, whether a pool has gone on (by
     // reconcile) or not.
@@ -270,8 +254,7 @@ fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
         let out = shop.ledger(arguments).ok().out;
         assert!(out.contains(" 0 differences repaired, 0 open"), "{arguments:?}: {out}");
     }
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("5 pools agreed"), "{out}");
+    shop.ledger(&["reconcile"]).ok().out_has("5 pools agreed");
     // The pools go on: each loss is told of once, and no further audit is asked for.
     let forks = "SELECT pool FROM stock_incidents WHERE kind = 'fork' ORDER BY pool";
     let noted = shop.database.rows(forks);
@@ -283,12 +266,10 @@ fn nothing_is_to_be_confirmed(kind: Kind, epochs: bool) {
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(shop.database.rows(forks), noted);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_positions WHERE needs_audit = 1"), 0);
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("5 pools agreed"), "{out}");
+    shop.ledger(&["reconcile"]).ok().out_has("5 pools agreed");
     // The delivery is told again.
     assert_eq!(answer(&mut c, &["STOCK.ADD", "sku:2", "5", "TOKEN", "delivery"]), "OK");
-    assert_eq!(answer(&mut c, &["STOCK.RESERVE", "sku:1", "lost", "3"]), "OK");
-    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", "sku:1", "lost"]), "OK");
+    sell(&mut c, "sku:1", "lost", "3");
     shop.ledger(&["audit", "--repair"]).ok();
     shop.ledger(&["reconcile"]).ok();
     shop.ledger(&["run", "--once"]).ok();

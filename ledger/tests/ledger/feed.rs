@@ -6,8 +6,8 @@ use stock_ledger::db::{is_conflict, Db, StreamRow};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::shop::{answer, applied, assert_agreement, length, open, sell, settle, Seller};
+use crate::harness::{wait_until, Shop};
 
 fn sold(shop: &Shop, seed: u64, calls: usize) {
     Seller::new("o", 20, seed).sell(calls, &mut || shop.redis.connect());
@@ -20,17 +20,16 @@ pub fn a_sale_from_preload_to_reconcile(kind: Kind) {
     assert!(out.contains("20 rows: 0 pools made, 20 existed already"), "{out}");
     sold(&shop, 1, 3000);
     let mut c = shop.redis.connect();
-    let pools = pools(&mut c);
-    settle(&mut c, &pools);
+    settle(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(&shop, &mut c);
     let applied = shop.database.number("SELECT applied FROM stock_streams");
-    assert_eq!(applied, run_len(&mut c));
+    assert_eq!(applied, length(&shop));
     // Again: nothing is new.
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), applied);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
-    assert!(shop.ledger(&["reconcile", "--dry-run"]).ok().out.contains("20 pools agreed, 0 would be corrected"));
+    shop.ledger(&["reconcile", "--dry-run"]).ok().out_has("20 pools agreed, 0 would be corrected");
     shop.ledger(&["audit"]).ok();
     // A pool that somebody has set, and a stock row that somebody has counted again.
     let before = field(&mut c, "sku:3", "on_hand");
@@ -38,22 +37,14 @@ pub fn a_sale_from_preload_to_reconcile(kind: Kind) {
     shop.database.execute("UPDATE stock SET on_hand = on_hand + 50, version = version + 1 WHERE sku = '4'");
     // Units that leave while the feed is late are no drift.
     sold_more(&mut c);
-    let out = shop.ledger(&["reconcile", "--dry-run"]).with(1).out;
-    assert!(out.contains("18 pools agreed, 2 would be corrected"), "{out}");
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("18 pools agreed, 2 were corrected"), "{out}");
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("20 pools agreed, 0 were corrected"), "{out}");
+    shop.ledger(&["reconcile", "--dry-run"]).with(1).out_has("18 pools agreed, 2 would be corrected");
+    shop.ledger(&["reconcile"]).ok().out_has("18 pools agreed, 2 were corrected");
+    shop.ledger(&["reconcile"]).ok().out_has("20 pools agreed, 0 were corrected");
     let taken = i64::from(answer(&mut c, &["STOCK.CONFIRM", "sku:3", "late-3"]) == "EXISTS");
     assert_eq!(field(&mut c, "sku:3", "on_hand"), before - taken);
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(&shop, &mut c);
-    let out = shop.ledger(&["status", "--incidents", "5"]).ok().out;
-    assert!(out.contains("events") && out.contains("0.0 s"), "{out}");
-}
-
-fn run_len(c: &mut redis::Connection) -> i64 {
-    redis::cmd("XLEN").arg("events").query(c).expect("XLEN")
+    shop.ledger(&["status", "--incidents", "5"]).ok().out_has("events").out_has("0.0 s");
 }
 
 fn sold_more(c: &mut redis::Connection) {
@@ -67,10 +58,8 @@ fn sold_more(c: &mut redis::Connection) {
 /// Both rows in one transaction, though a batch ends between the two entries; and a pool that has
 /// no row.
 pub fn a_transfer_is_booked_in_one_transaction(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 1\n");
-    open(&shop, 2, 20);
-    let mut c = shop.redis.connect();
+    let shop = Shop::with(Database::fresh(kind), "[run]\nbatch = 1\n");
+    let mut c = open(&shop, 2, 20);
     let transfer = |c: &mut redis::Connection, from: &str, to: &str, token: &str| {
         assert_eq!(answer(c, &["STOCK.TRANSFER", from, to, "5", "TOKEN", token]), "OK");
     };
@@ -109,8 +98,7 @@ pub fn a_transfer_is_booked_in_one_transaction(kind: Kind) {
 }
 
 pub fn every_event_once_though_run_is_killed(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 37\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\nbatch = 37\n");
     open(&shop, 20, 200);
     std::thread::scope(|scope| {
         let selling = scope.spawn(|| sold(&shop, 2, 6000));
@@ -125,8 +113,7 @@ pub fn every_event_once_though_run_is_killed(kind: Kind) {
         selling.join().expect("the seller");
     });
     let mut c = shop.redis.connect();
-    let pools = pools(&mut c);
-    settle(&mut c, &pools);
+    settle(&mut c);
     // The last one is asked to stop, and finishes.
     let mut child = shop.follow(&[]);
     let last: String = {
@@ -137,10 +124,9 @@ pub fn every_event_once_though_run_is_killed(kind: Kind) {
         assert!(child.try_wait().expect("its state").is_none(), "{}", shop.run_log());
         shop.database.rows("SELECT entry, event_ms FROM stock_streams").first().is_some_and(|r| r[0] == last)
     });
-    signal(child.id(), "TERM");
-    assert!(child.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(child);
     assert_agreement(&shop, &mut c);
-    assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), run_len(&mut c));
+    assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), length(&shop));
 }
 
 /// Programs that begin in the same moment all find no row of the stream; none may begin what
@@ -180,32 +166,28 @@ pub fn a_stream_begins_once(kind: Kind) {
 }
 
 pub fn two_that_follow_do_not_count_twice(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 20\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\nbatch = 20\n");
     open(&shop, 20, 100);
     let mut followers = [shop.follow(&[]), shop.follow(&[])];
     sold(&shop, 3, 1500);
     let mut c = shop.redis.connect();
-    let pools = pools(&mut c);
-    settle(&mut c, &pools);
+    settle(&mut c);
     wait_until("the feed is at its end", || {
         for child in &mut followers {
             assert!(child.try_wait().expect("its state").is_none(), "it ended by itself:\n{}", shop.run_log());
         }
-        shop.database.number("SELECT COALESCE(MAX(applied), 0) FROM stock_streams") >= run_len(&mut c)
+        applied(&shop) >= length(&shop)
     });
-    for child in &mut followers {
-        signal(child.id(), "TERM");
-        assert!(child.wait().expect("an end").success(), "{}", shop.run_log());
+    for child in followers {
+        shop.end(child);
     }
     assert_agreement(&shop, &mut c);
-    assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), run_len(&mut c));
+    assert_eq!(shop.database.number("SELECT applied FROM stock_streams"), length(&shop));
 }
 
 pub fn a_missing_entry_is_made_up_for(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 20, 100);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 20, 100);
     run(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2", "FOR", "user", "7"]);
     run(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
     run(&mut c, &["STOCK.RESERVE", "sku:1", "o2", "5"]);
@@ -223,16 +205,14 @@ pub fn a_missing_entry_is_made_up_for(kind: Kind) {
     let out = shop.ledger(&["audit"]).with(1).out;
     assert!(out.contains("known there and missing here") && out.contains("the feed missed a change"), "{out}");
     assert!(out.contains("0 differences repaired, 2 open"), "{out}");
-    let out = shop.ledger(&["audit", "--repair"]).ok().out;
-    assert!(out.contains("2 differences repaired, 0 open"), "{out}");
+    shop.ledger(&["audit", "--repair"]).ok().out_has("2 differences repaired, 0 open");
     assert_agreement(&shop, &mut c);
     shop.ledger(&["audit"]).ok();
 }
 
 pub fn what_cannot_be_read_is_told_once(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 20, 100);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 20, 100);
     run(&mut c, &["XADD", "events", "*", "type", "from the future", "pool", "sku:1"]);
     run(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
     shop.ledger(&["run", "--once"]).ok();
@@ -245,14 +225,12 @@ pub fn what_cannot_be_read_is_told_once(kind: Kind) {
 
 pub fn the_stream_is_trimmed_behind_the_feed(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 20, 100);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 20, 100);
     run(&mut c, &["XGROUP", "CREATE", "events", "parcels", "0"]);
     sold(&shop, 4, 300);
     // Nothing is to expire while the entries are counted.
-    let names = crate::harness::shop::pools(&mut c);
-    settle(&mut c, &names);
-    let before = run_len(&mut c);
+    settle(&mut c);
+    let before = length(&shop);
     // Somebody else has read 10 entries, and acknowledged all but the fourth.
     let read = run(&mut c, &["XREADGROUP", "GROUP", "parcels", "me", "COUNT", "10", "STREAMS", "events", ">"]);
     type Entries = Vec<(String, Vec<String>)>;
@@ -263,17 +241,16 @@ pub fn the_stream_is_trimmed_behind_the_feed(kind: Kind) {
         }
     }
     shop.ledger(&["run", "--once"]).ok();
-    assert_eq!(run_len(&mut c), before);
+    assert_eq!(length(&shop), before);
     shop.ledger(&["run", "--once", "--trim"]).ok();
-    assert_eq!(run_len(&mut c), before - 3);
+    assert_eq!(length(&shop), before - 3);
     run(&mut c, &["XGROUP", "DESTROY", "events", "parcels"]);
     shop.ledger(&["run", "--once", "--trim"]).ok();
-    assert_eq!(run_len(&mut c), 1);
+    assert_eq!(length(&shop), 1);
     // Redis starts again (here: loads its data again), and the pools go on in new epochs.
     run(&mut c, &["DEBUG", "RELOAD"]);
     Seller::new("p", 20, 5).sell(300, &mut || shop.redis.connect());
-    let pools = pools(&mut c);
-    settle(&mut c, &pools);
+    settle(&mut c);
     shop.ledger(&["run", "--once", "--trim"]).ok();
     assert_agreement(&shop, &mut c);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
@@ -282,14 +259,12 @@ pub fn the_stream_is_trimmed_behind_the_feed(kind: Kind) {
 /// While entries wait, a transaction takes several reads; each read is of no more entries than it
 /// was told.
 pub fn a_backlog_is_applied_in_few_transactions(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 50\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\nbatch = 50\n");
     open(&shop, 20, 1000);
     sold(&shop, 3, 2000);
     let mut c = shop.redis.connect();
-    let pools = pools(&mut c);
-    settle(&mut c, &pools);
-    let reads = run_len(&mut c) / 50;
+    settle(&mut c);
+    let reads = length(&shop) / 50;
     shop.ledger(&["run", "--once"]).ok();
     // One more notes that the stream was read from its start.
     let transactions = shop.database.number("SELECT version FROM stock_streams") - 1;
@@ -302,21 +277,18 @@ pub fn a_backlog_is_applied_in_few_transactions(kind: Kind) {
 /// Orders that begin are not looked up: they have no line, unless their ids were used before. Then
 /// the same transaction is made again, whole, and looks.
 pub fn ids_of_orders_are_used_again(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 50\n");
-    open(&shop, 20, 1000);
-    let mut c = shop.redis.connect();
+    let shop = Shop::with(Database::fresh(kind), "[run]\nbatch = 50\n");
+    let mut c = open(&shop, 20, 1000);
     let mut ids = Vec::new();
     for n in 0..200 {
         let (pool, order) = (format!("sku:{}", n % 20), format!("again-{n}"));
-        run(&mut c, &["STOCK.RESERVE", &pool, &order, "2"]);
-        run(&mut c, &["STOCK.CONFIRM", &pool, &order]);
+        sell(&mut c, &pool, &order, "2");
         if n % 3 == 0 {
             ids.push(format!("('{pool}','{order}','expired',7,0,0,0,'old',1,1,'00000000000000aa',1)"));
         }
     }
     shop.database.execute(&format!("INSERT INTO stock_lines VALUES {}", ids.join(",")));
-    let reads = run_len(&mut c) / 50;
+    let reads = length(&shop) / 50;
     shop.ledger(&["run", "--once"]).ok();
     let transactions = shop.database.number("SELECT version FROM stock_streams") - 1;
     assert!(transactions <= reads / 2, "{transactions} transactions of {reads} reads");
@@ -330,19 +302,16 @@ pub fn ids_of_orders_are_used_again(kind: Kind) {
 /// The shop's own programs write the stock table, too: between what the feed has read and what it
 /// writes.
 pub fn another_program_writes_the_stock_table(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nbatch = 5\n");
+    let shop = Shop::with(Database::fresh(kind), "[run]\nbatch = 5\n");
     open(&shop, 2, 5000);
-    let mut follower = shop.follow(&[]);
+    let follower = shop.follow(&[]);
     std::thread::scope(|scope| {
         scope.spawn(|| Seller::new("o", 2, 11).sell(3000, &mut || shop.redis.connect()));
         shop.database.repeat("UPDATE stock SET on_hand = on_hand + 1, version = version + 1 WHERE sku = '1'", 1000);
     });
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(follower);
     let mut c = shop.redis.connect();
-    let pools = pools(&mut c);
-    settle(&mut c, &pools);
+    settle(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     let out = field(&mut c, "sku:1", "out");
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 6000 - out);
@@ -361,8 +330,7 @@ pub fn another_logical_database(kind: Kind) {
             open(&shop, 2, 10);
         }
         let order = format!("o{round}");
-        answer(&mut c, &["STOCK.RESERVE", "sku:1", &order, "1"]);
-        answer(&mut c, &["STOCK.CONFIRM", "sku:1", &order]);
+        sell(&mut c, "sku:1", &order, "1");
         shop.ledger(&["run", "--once"]).ok();
         let stock_row = shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'");
         assert_eq!(stock_row, 9 - round as i64, "{end}");
@@ -372,6 +340,5 @@ pub fn another_logical_database(kind: Kind) {
     let words: Vec<&str> =
         ["XADD", "events", "*"].iter().chain(&entry).chain(&["at", "1", "on_hand", "1", "out", "0"]).copied().collect();
     run(&mut c, &words);
-    let shown = shop.ledger(&["run", "--once"]).ok().err;
-    assert!(shown.contains("other logical databases"), "{shown}");
+    shop.ledger(&["run", "--once"]).ok().err_has("other logical databases");
 }

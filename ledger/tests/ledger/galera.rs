@@ -12,8 +12,8 @@ use stock_ledger::redis_client::RedisClient;
 
 use crate::harness::databases::{block_on, Database, Server};
 use crate::harness::redis_server::field;
-use crate::harness::shop::{answer, assert_agreement, open, pools, settle, Seller};
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::shop::{assert_agreement, open, sell, settle, Seller};
+use crate::harness::{wait_until, Shop};
 
 #[test]
 #[ignore = "needs galera-4: make ledger-databases"]
@@ -23,11 +23,10 @@ fn galera_adjust_and_reconcile_at_two_nodes() {
     let database = Database::of(&first);
     let other = second.url_like(&database);
     let mut shop = Shop::new(database);
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nreport_seconds = 1\n");
     open(&shop, 3, 5_000);
     let at_second = |words: &[&str]| shop.ledger(&[&["--database", &other], words].concat());
     wait_until("the other node has the tables", || at_second(&["status"]).code == 0);
-    let mut follower = shop.follow(&[]);
+    let follower = shop.follow(&[]);
     let (selling, reconciled) = (AtomicBool::new(true), AtomicU64::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| Seller::new("o", 3, 8).sell(3_000, &mut || shop.redis.connect()));
@@ -50,11 +49,9 @@ fn galera_adjust_and_reconcile_at_two_nodes() {
         selling.store(false, Ordering::Relaxed);
     });
     println!("{} reconciles beside {ADJUSTMENTS} adjustments", reconciled.load(Ordering::Relaxed));
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(follower);
     let mut c = shop.redis.connect();
-    let names = pools(&mut c);
-    settle(&mut c, &names);
+    settle(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     // Before anybody reconciles once more: no older snapshot has come last.
     let out = field(&mut c, "sku:0", "out");
@@ -78,8 +75,7 @@ fn galera_adjust_and_reconcile_at_two_nodes() {
     // A node that has lost its cluster takes no writes: that is no difference, but a time to wait.
     let mut first = first;
     first.kill();
-    answer(&mut c, &["STOCK.RESERVE", "sku:1", "last", "1"]);
-    answer(&mut c, &["STOCK.CONFIRM", "sku:1", "last"]);
+    sell(&mut c, "sku:1", "last", "1");
     shop.more = "[run]\npatience_seconds = 2\n".to_string();
     shop.write_config(&shop.redis.url());
     let ended = shop.ledger(&["--database", &other, "run", "--once"]).with(4);

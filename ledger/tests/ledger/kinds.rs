@@ -2,10 +2,9 @@
 
 use crate::harness::databases::{is_mysql, Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::answer;
-use crate::harness::Shop;
+use crate::harness::shop;
+use crate::harness::{Shop, POOLS};
 
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
 const GOODS: &str = "[stock]\ntable = \"goods\"\n";
 
 fn shop_with(kind: Kind, columns: &str, more: &str) -> Shop {
@@ -17,9 +16,7 @@ fn shop_with(kind: Kind, columns: &str, more: &str) -> Shop {
 }
 
 fn sell(shop: &Shop, pool: &str, order: &str, qty: &str) {
-    let mut c = shop.redis.connect();
-    assert_eq!(answer(&mut c, &["STOCK.RESERVE", pool, order, qty]), "OK");
-    assert_eq!(answer(&mut c, &["STOCK.CONFIRM", pool, order]), "OK");
+    shop::sell(&mut shop.redis.connect(), pool, order, qty);
 }
 
 fn quantity(shop: &Shop, sku: &str) -> String {
@@ -58,8 +55,7 @@ fn tables_without_transactions_are_refused() {
         shop.database.execute("ALTER TABLE goods ENGINE=InnoDB");
         // The ledger's own are as important.
         shop.database.execute(&format!("ALTER TABLE stock_ledger_version ENGINE={engine}"));
-        let refused = shop.ledger(&["run", "--once"]).with(2).err;
-        assert!(refused.contains("stock_ledger_version is a table of the engine"), "{refused}");
+        shop.ledger(&["run", "--once"]).with(2).err_has("stock_ledger_version is a table of the engine");
         shop.database.execute("ALTER TABLE stock_ledger_version ENGINE=InnoDB");
         shop.ledger(&["run", "--once"]).ok();
         assert_eq!(quantity(&shop, "a"), "97");
@@ -71,7 +67,7 @@ fn tables_without_transactions_are_refused() {
 fn an_unlogged_table_is_refused() {
     let shop = shop_with(Kind::Postgres, "sku TEXT PRIMARY KEY, on_hand INT, version BIGINT DEFAULT 0", "");
     shop.database.execute("ALTER TABLE goods SET UNLOGGED");
-    assert!(shop.ledger(&["init"]).with(2).err.contains("ALTER TABLE goods SET LOGGED"));
+    shop.ledger(&["init"]).with(2).err_has("ALTER TABLE goods SET LOGGED");
     shop.database.execute("ALTER TABLE goods SET LOGGED");
     shop.ledger(&["init"]).ok();
 }
@@ -82,7 +78,7 @@ fn an_invalid_index_makes_no_key_unique() {
     let shop = shop_with(Kind::Postgres, "sku TEXT NOT NULL, on_hand INT NOT NULL, version BIGINT DEFAULT 0", "");
     shop.database.execute("INSERT INTO goods VALUES ('a', 1), ('a', 2)");
     assert!(!shop.database.takes("CREATE UNIQUE INDEX CONCURRENTLY goods_sku ON goods (sku)"));
-    assert!(shop.ledger(&["init"]).with(2).err.contains("no primary key or unique index has this column alone"));
+    shop.ledger(&["init"]).with(2).err_has("no primary key or unique index has this column alone");
     shop.database.execute("DELETE FROM goods WHERE on_hand = 2");
     shop.ledger(&["init"]).with(2);
     shop.database.execute("REINDEX INDEX goods_sku");
@@ -94,8 +90,7 @@ pub fn a_view_is_refused(kind: Kind) {
     let shop = shop_with(kind, "sku VARCHAR(40) NOT NULL PRIMARY KEY, n INT NOT NULL, v INT NOT NULL", "");
     shop.database.execute("ALTER TABLE goods RENAME TO base");
     shop.database.execute("CREATE VIEW goods AS SELECT sku, n AS on_hand, v AS version FROM base");
-    let refused = shop.ledger(&["init"]).with(2).err;
-    assert!(refused.contains("goods is a view") && refused.contains("Name the table itself"), "{refused}");
+    shop.ledger(&["init"]).with(2).err_has("goods is a view").err_has("Name the table itself");
 }
 
 /// Types that are no exact numbers, by name, with what would do.
@@ -141,8 +136,7 @@ pub fn a_row_with_a_fraction_is_named_and_stops_no_other(kind: Kind) {
         let shop = shop_with(kind, columns, &format!("version = \"{version}\"\n"));
         shop.database.execute("INSERT INTO goods (sku, on_hand) VALUES ('a', 10), ('b', 4.5), ('c', 20)");
         shop.ledger(&["init"]).ok();
-        let ended = shop.ledger(&["preload"]).with(1);
-        assert!(ended.err.contains("row b of the stock table says 4.5"), "{}", ended.err);
+        shop.ledger(&["preload"]).with(1).err_has("row b of the stock table says 4.5");
         assert_eq!(shop.database.rows("SELECT kind FROM stock_incidents"), [["unfit"]]);
         let mut c = shop.redis.connect();
         run(&mut c, &["STOCK.SET", "sku:b", "5"]);
@@ -157,9 +151,8 @@ pub fn a_row_with_a_fraction_is_named_and_stops_no_other(kind: Kind) {
         assert!(quantity(&shop, "b").starts_with("4.5"), "nothing is rounded: {}", quantity(&shop, "b"));
         let incident = &shop.database.rows("SELECT detail FROM stock_incidents WHERE kind = 'uncovered'")[0][0];
         assert!(incident.contains("row b says 4.5"), "{incident}");
-        let shown = shop.ledger(&["reconcile"]).with(1).err;
-        assert!(shown.contains("sku:b: its row of the stock table says 4.5"), "{shown}");
-        assert!(shop.ledger(&["adjust", "b", "1", "--reason", "x"]).with(2).err.contains("row b of goods says 4.5"));
+        shop.ledger(&["reconcile"]).with(1).err_has("sku:b: its row of the stock table says 4.5");
+        shop.ledger(&["adjust", "b", "1", "--reason", "x"]).with(2).err_has("row b of goods says 4.5");
         // It is put right: what was sold meanwhile is made up for with the next change.
         shop.database.execute("UPDATE goods SET on_hand = 5, version = version + 1 WHERE sku = 'b'");
         sell(&shop, "sku:b", "o2", "1");
@@ -185,11 +178,9 @@ pub fn goods_that_are_weighed(kind: Kind) {
             "INSERT INTO goods (sku, on_hand) VALUES ('tea', 4.5), ('big', 900719925474.099), ('odd', 1.0005)",
         );
         shop.ledger(&["init"]).ok();
-        let named = shop.ledger(&["preload"]).with(1).err;
-        assert!(
-            named.contains("row odd of the stock table says 1.0005, which is not a whole number of 0.001"),
-            "{named}"
-        );
+        shop.ledger(&["preload"])
+            .with(1)
+            .err_has("row odd of the stock table says 1.0005, which is not a whole number of 0.001");
         let mut c = shop.redis.connect();
         assert_eq!(field(&mut c, "sku:tea", "on_hand"), 4500);
         assert_eq!(field(&mut c, "sku:big", "on_hand"), 900_719_925_474_099);
@@ -207,7 +198,7 @@ pub fn goods_that_are_weighed(kind: Kind) {
         assert_eq!(field(&mut c, "sku:tea", "on_hand"), 2750);
     }
     let narrow = shop_with(kind, &columns.replace("16,4", "16,2"), "unit = \"0.001\"\n");
-    assert!(narrow.ledger(&["init"]).with(2).err.contains("2 digits behind the point"));
+    narrow.ledger(&["init"]).with(2).err_has("2 digits behind the point");
 }
 
 /// Integers and UUIDs are keys like any others; what is not exact is refused, with what would do.
@@ -243,11 +234,11 @@ pub fn keys_of_other_types(kind: Kind) {
     }
     if kind == Kind::Postgres {
         let shop = shop_with(kind, "sku CHAR(10) PRIMARY KEY, on_hand INT, version INT", "");
-        assert!(shop.ledger(&["init"]).with(2).err.contains("goods.sku: the key is of the type bpchar"));
+        shop.ledger(&["init"]).with(2).err_has("goods.sku: the key is of the type bpchar");
     }
     if kind == Kind::Sqlite {
         let shop = shop_with(kind, "sku NUMERIC PRIMARY KEY, on_hand INT, version INT", "");
-        assert!(shop.ledger(&["init"]).with(2).err.contains("declare it TEXT"));
+        shop.ledger(&["init"]).with(2).err_has("declare it TEXT");
     }
 }
 
@@ -281,7 +272,7 @@ fn a_key_column_of_few_letters() {
         "sku VARCHAR(40) CHARACTER SET gbk NOT NULL PRIMARY KEY, on_hand INT NOT NULL, version INT NOT NULL DEFAULT 0",
         "",
     );
-    assert!(shop.ledger(&["init"]).with(2).err.contains("character set gbk"));
+    shop.ledger(&["init"]).with(2).err_has("character set gbk");
 }
 
 /// What buyers write is UTF-8: a database of another encoding would stop at the first name it
@@ -295,6 +286,7 @@ fn a_database_of_another_encoding_is_refused() {
     let url = shop.database.url().to_string();
     let (server, _) = url.rsplit_once('/').expect("a URL");
     shop.configure(POOLS, "");
-    let refused = shop.ledger(&["--database", &format!("{server}/{name}"), "init"]).with(2).err;
-    assert!(refused.contains(&format!("the database {name} has the encoding LATIN1")), "{refused}");
+    shop.ledger(&["--database", &format!("{server}/{name}"), "init"])
+        .with(2)
+        .err_has(&format!("the database {name} has the encoding LATIN1"));
 }

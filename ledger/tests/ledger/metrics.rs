@@ -6,8 +6,8 @@ use std::net::TcpStream;
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::run;
-use crate::harness::shop::{answer, open};
-use crate::harness::{free_port, signal, wait_until, Shop};
+use crate::harness::shop::{answer, length, open, sell};
+use crate::harness::{free_port, wait_until, Shop};
 
 /// The samples that are served, by name and labels; empty where nobody listens yet.
 pub fn figures(address: &str) -> BTreeMap<String, f64> {
@@ -25,27 +25,24 @@ pub fn figures(address: &str) -> BTreeMap<String, f64> {
 }
 
 pub fn figures_of_a_sale(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\nnotify = true\n");
+    let mut shop = Shop::with(Database::fresh(kind), "[run]\nnotify = true\n");
     open(&shop, 2, 5);
     let address = format!("127.0.0.1:{}", free_port());
-    let mut feed = shop.follow(&["--metrics", &address]);
+    let feed = shop.follow(&["--metrics", &address]);
     let mut c = shop.redis.connect();
     for order in ["o1", "o2"] {
-        answer(&mut c, &["STOCK.RESERVE", "sku:0", order, "2"]);
-        answer(&mut c, &["STOCK.CONFIRM", "sku:0", order]);
+        sell(&mut c, "sku:0", order, "2");
     }
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "o3", "1"]);
     // A pool whose row is missing: 3 units are owed, one movement waits.
     run(&mut c, &["STOCK.SET", "sku:9", "50"]);
     run(&mut c, &["STOCK.SETPOLICY", "sku:9", "{\"events\":\"events\"}"]);
-    answer(&mut c, &["STOCK.RESERVE", "sku:9", "o4", "3"]);
-    answer(&mut c, &["STOCK.CONFIRM", "sku:9", "o4"]);
+    sell(&mut c, "sku:9", "o4", "3");
     shop.database.execute(
         "INSERT INTO stock_adjustments (token, sku, delta, reason, operator, on_hand, at_ms, synced) \
          VALUES ('t', '1', 5, 'r', 'o', 10, 1, 0)",
     );
-    let length: i64 = redis::cmd("XLEN").arg("events").query(&mut c).expect("XLEN");
+    let length = length(&shop);
     let applied = "stock_ledger_events_applied_total{stream=\"events\"}";
     wait_until("all is applied", || figures(&address).get(applied) == Some(&(length as f64)));
     let found = figures(&address);
@@ -69,8 +66,7 @@ pub fn figures_of_a_sale(kind: Kind) {
     assert!(found["stock_ledger_batches_total"] >= 1.0, "{found:?}");
     // What waits without anybody who follows is seen by whoever asks the database: `status` says
     // the same as the figures did.
-    let status = shop.ledger(&["status", "--json"]).ok().out;
-    assert!(status.contains("\"uncovered_units\":3,") && status.contains("\"pending_movements\":1,"), "{status}");
+    shop.ledger(&["status", "--json"]).ok().out_has("\"uncovered_units\":3,").out_has("\"pending_movements\":1,");
     // Redis dies: what the database says is served all the same.
     shop.redis.kill();
     let up = "stock_ledger_up{part=\"redis\"}";
@@ -81,6 +77,5 @@ pub fn figures_of_a_sale(kind: Kind) {
     assert!(!found.contains_key("stock_ledger_lag_entries{stream=\"events\"}"), "nobody knows: {found:?}");
     shop.redis.start_again();
     wait_until("Redis is seen again", || figures(&address).get(up) == Some(&1.0));
-    signal(feed.id(), "TERM");
-    assert!(feed.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(feed);
 }

@@ -2,13 +2,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{field, run};
-use crate::harness::shop::{assert_agreement, open, pools, settle, Seller};
-use crate::harness::{signal, Shop};
+use crate::harness::shop::{assert_agreement, open, settle, Seller};
+use crate::harness::Shop;
 
 /// Operators adjust one SKU at the same time, some twice with the same token, while it sells.
 pub fn operators(shop: &Shop, people: usize, calls: usize) {
     open(shop, 1, 5000);
-    let mut follower = shop.follow(&[]);
+    let follower = shop.follow(&[]);
     let failed = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| Seller::new("o", 1, 8).sell(calls, &mut || shop.redis.connect()));
@@ -31,11 +31,9 @@ pub fn operators(shop: &Shop, people: usize, calls: usize) {
         }
     });
     assert_eq!(failed.load(Ordering::Relaxed), 0);
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(follower);
     let mut c = shop.redis.connect();
-    let names = pools(&mut c);
-    settle(&mut c, &names);
+    settle(&mut c);
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(shop, &mut c);
     let adjusted: i64 = (0..people).map(|person| if person % 5 == 4 { -3 } else { 10 }).sum();
@@ -59,13 +57,12 @@ pub fn an_adjustment_can_be_repeated(kind: Kind) {
     shop.write_config("redis://127.0.0.1:1/0");
     let words = ["adjust", "1", "5", "--reason", "delivery", "--token", "d1"];
     // The database has it, Redis is away.
-    let ended = shop.ledger(&words).with(4);
-    assert!(ended.err.contains("--token d1"), "{}", ended.err);
+    shop.ledger(&words).with(4).err_has("--token d1");
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 15);
     shop.write_config(&format!("redis://127.0.0.1:{port}/0"));
     let mut c = shop.redis.connect();
     assert_eq!(field(&mut c, "sku:1", "on_hand"), 10);
-    assert!(shop.ledger(&["status"]).ok().out.contains("1 adjustments are in the database and not in Redis"));
+    shop.ledger(&["status"]).ok().out_has("1 adjustments are in the database and not in Redis");
     for _ in 0..3 {
         shop.ledger(&words).ok();
     }
@@ -85,8 +82,7 @@ pub fn adjust_refuses_what_is_not_there(kind: Kind) {
         let refused = shop.ledger(&["adjust", sku, "1", "--reason", "unknown"]).with(2);
         assert!(refused.err.contains(text) && !refused.err.contains("repeat"), "{}", refused.err);
     }
-    let left = shop.ledger(&["reconcile", "1"]).with(2);
-    assert!(left.err.contains("the pool is sku:1"), "{}", left.err);
+    shop.ledger(&["reconcile", "1"]).with(2).err_has("the pool is sku:1");
     shop.ledger(&["adjust", "1", "1"]).with(2);
     shop.ledger(&["adjust", "1", "-4", "--reason", "broken", "--token", "b"]).ok();
     shop.ledger(&["adjust", "1", "-5", "--reason", "broken", "--token", "b"]).with(2);
@@ -97,21 +93,19 @@ pub fn adjust_refuses_what_is_not_there(kind: Kind) {
 
 pub fn what_redis_refuses_is_not_synced(kind: Kind) {
     let shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 10);
-    let mut c = shop.redis.connect();
+    let mut c = open(&shop, 2, 10);
     run(&mut c, &["ACL", "SETUSER", "clerk", "on", ">pw", "~*", "&*", "+@all", "-stock.reconcile"]);
     shop.write_config(&format!("redis://clerk:pw@127.0.0.1:{}/0", shop.redis.port));
     let words = ["adjust", "1", "5", "--reason", "delivery", "--token", "d1"];
-    let ended = shop.ledger(&words).with(1);
-    assert!(ended.err.contains("NOPERM") && ended.err.contains("--token d1"), "{}", ended.err);
+    shop.ledger(&words).with(1).err_has("NOPERM").err_has("--token d1");
     for call in [&["reconcile"][..], &["reconcile", "--dry-run"]] {
-        assert!(shop.ledger(call).with(1).err.contains("NOPERM"));
+        shop.ledger(call).with(1).err_has("NOPERM");
     }
     let synced = "SELECT COUNT(*) FROM stock_adjustments WHERE synced = 1";
     assert_eq!((shop.database.number(synced), field(&mut c, "sku:1", "on_hand")), (0, 10));
     shop.write_config(&shop.redis.url());
     run(&mut c, &["CONFIG", "SET", "min-replicas-to-write", "1"]);
-    assert!(shop.ledger(&["reconcile"]).with(1).err.contains("NOREPLICAS"));
+    shop.ledger(&["reconcile"]).with(1).err_has("NOREPLICAS");
     assert_eq!(shop.database.number(synced), 0);
     run(&mut c, &["CONFIG", "SET", "min-replicas-to-write", "0"]);
     // Whoever names a pool wants that one reconciled.

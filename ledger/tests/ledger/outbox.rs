@@ -2,11 +2,10 @@
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::run;
-use crate::harness::shop::{answer, assert_agreement, open};
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::shop::{answer, assert_agreement, open, sell};
+use crate::harness::{wait_until, Shop, POOLS};
 
 const NOTIFY: &str = "[run]\nnotify = true\n";
-const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
 
 fn notices(shop: &Shop) -> Vec<Vec<String>> {
     shop.database.rows("SELECT order_id, kind, qty FROM stock_outbox ORDER BY id")
@@ -16,15 +15,12 @@ fn notices(shop: &Shop) -> Vec<Vec<String>> {
 /// stream is read again, and nothing where it was not asked for.
 pub fn what_became_of_orders(kind: Kind) {
     let mut shop = Shop::new(Database::fresh(kind));
-    open(&shop, 2, 50);
-    let mut c = shop.redis.connect();
-    answer(&mut c, &["STOCK.RESERVE", "sku:0", "before", "1"]);
-    answer(&mut c, &["STOCK.CONFIRM", "sku:0", "before"]);
+    let mut c = open(&shop, 2, 50);
+    sell(&mut c, "sku:0", "before", "1");
     shop.ledger(&["run", "--once"]).ok();
     assert_eq!(notices(&shop), Vec::<Vec<String>>::new());
     shop.configure(POOLS, NOTIFY);
-    answer(&mut c, &["STOCK.RESERVE", "sku:0", "paid", "3"]);
-    answer(&mut c, &["STOCK.CONFIRM", "sku:0", "paid"]);
+    sell(&mut c, "sku:0", "paid", "3");
     answer(&mut c, &["STOCK.RETURN", "sku:0", "paid", "QTY", "1", "TOKEN", "t"]);
     answer(&mut c, &["STOCK.RESERVE", "sku:1", "gone", "2", "PX", "1"]);
     answer(&mut c, &["STOCK.RESERVE", "sku:1", "left", "4"]);
@@ -43,7 +39,7 @@ pub fn what_became_of_orders(kind: Kind) {
     run(&mut c, &["DEBUG", "RELOAD"]);
     shop.ledger(&["run", "--once", "--notify"]).ok();
     assert_eq!(notices(&shop).len(), 4);
-    assert!(shop.ledger(&["status"]).ok().out.contains("4 notices wait in stock_outbox"));
+    shop.ledger(&["status"]).ok().out_has("4 notices wait in stock_outbox");
     let json: serde_json::Value = serde_json::from_str(&shop.ledger(&["status", "--json"]).ok().out).expect("JSON");
     assert_eq!((&json["outbox_waiting"], &json["streams"][0]["behind"]), (&4.into(), &0.into()), "{json}");
     assert_agreement(&shop, &mut c);
@@ -51,13 +47,10 @@ pub fn what_became_of_orders(kind: Kind) {
 
 /// What the stream lost, the audit finds, and tells.
 pub fn what_only_an_audit_finds(kind: Kind) {
-    let mut shop = Shop::new(Database::fresh(kind));
-    shop.configure(POOLS, NOTIFY);
-    open(&shop, 1, 50);
-    let mut c = shop.redis.connect();
+    let shop = Shop::with(Database::fresh(kind), NOTIFY);
+    let mut c = open(&shop, 1, 50);
     shop.ledger(&["run", "--once"]).ok();
-    answer(&mut c, &["STOCK.RESERVE", "sku:0", "paid", "3"]);
-    answer(&mut c, &["STOCK.CONFIRM", "sku:0", "paid"]);
+    sell(&mut c, "sku:0", "paid", "3");
     answer(&mut c, &["STOCK.RESERVE", "sku:0", "open", "3"]);
     run(&mut c, &["XTRIM", "events", "MAXLEN", "0"]);
     shop.ledger(&["run", "--once"]).ok();
@@ -75,10 +68,9 @@ fn the_guides_statement_takes_what_is_booked() {
     let guide = include_str!("../../../docs/guides/database.md");
     let (_, code) = guide.split_once("TAKE = \"\"\"").expect("a statement");
     let (take, _) = code.split_once("\"\"\"").expect("its end");
-    let mut shop = Shop::new(Database::fresh(Kind::Postgres));
-    shop.configure(POOLS, NOTIFY);
+    let shop = Shop::with(Database::fresh(Kind::Postgres), NOTIFY);
     open(&shop, 2, 500);
-    let mut follower = shop.follow(&[]);
+    let follower = shop.follow(&[]);
     let mut c = shop.redis.connect();
     wait_until("CLIENT LIST knows who reads", || {
         let clients: String = redis::cmd("CLIENT").arg("LIST").query(&mut c).expect("clients");
@@ -86,8 +78,7 @@ fn the_guides_statement_takes_what_is_booked() {
     });
     for n in 0..200 {
         let (pool, order) = (format!("sku:{}", n % 2), format!("o{n}"));
-        answer(&mut c, &["STOCK.RESERVE", &pool, &order, "1"]);
-        answer(&mut c, &["STOCK.CONFIRM", &pool, &order]);
+        sell(&mut c, &pool, &order, "1");
     }
     let mut taken: Vec<String> = Vec::new();
     wait_until("all are taken", || {
@@ -98,7 +89,6 @@ fn the_guides_statement_takes_what_is_booked() {
     taken.sort();
     taken.dedup();
     assert_eq!(taken.len(), 200);
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success());
+    shop.end(follower);
     assert_eq!(notices(&shop), Vec::<Vec<String>>::new());
 }

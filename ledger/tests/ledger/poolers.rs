@@ -1,8 +1,8 @@
 //! Poolers between the ledger and PostgreSQL.
 
 use crate::harness::databases::{in_setup, Database, Kind, Setup};
-use crate::harness::shop::{answer, assert_agreement, open};
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::shop::{assert_agreement, open, sell};
+use crate::harness::{wait_until, Shop};
 
 /// What the ledger tells a server's session holds for its transaction only: the pooler's other
 /// clients find the server as it was, and no statement that they did not prepare.
@@ -12,19 +12,17 @@ fn other_clients_of_a_pooler_find_nothing_of_the_ledger() {
         let shop = Shop::new(Database::fresh(Kind::Postgres));
         let usual = shop.database.rows("SHOW lock_timeout");
         open(&shop, 3, 50);
-        let mut run = shop.follow(&[]);
+        let run = shop.follow(&[]);
         let mut c = shop.redis.connect();
         for n in 0..20 {
             let (pool, order) = (format!("sku:{}", n % 3), format!("o{n}"));
-            answer(&mut c, &["STOCK.RESERVE", &pool, &order, "1"]);
-            answer(&mut c, &["STOCK.CONFIRM", &pool, &order]);
+            sell(&mut c, &pool, &order, "1");
             assert_eq!(shop.database.rows("SHOW lock_timeout"), usual);
             let named = shop.database.rows("SELECT CAST(COUNT(*) AS TEXT) FROM pg_prepared_statements");
             assert_eq!(named, [["0"]]);
         }
         wait_until("all is applied", || shop.database.number("SELECT SUM(on_hand) FROM stock") == 130);
-        signal(run.id(), "TERM");
-        assert!(run.wait().expect("an end").success());
+        shop.end(run);
         assert_agreement(&shop, &mut c);
         shop.ledger(&["audit"]).ok();
         shop.ledger(&["status"]).ok();
@@ -46,10 +44,8 @@ fn names_that_another_client_left_do_not_collide() {
             shop.database.takes("PREPARE sqlx_s_1 AS SELECT 1");
             named() == [["sqlx_s_1"]]
         });
-        open(&shop, 3, 50);
-        let mut c = shop.redis.connect();
-        answer(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
-        answer(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+        let mut c = open(&shop, 3, 50);
+        sell(&mut c, "sku:1", "o1", "2");
         shop.ledger(&["run", "--once"]).ok();
         shop.ledger(&["adjust", "1", "5", "--reason", "x"]).ok();
         shop.ledger(&["reconcile"]).ok();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::run;
-use crate::harness::shop::{answer, open};
+use crate::harness::shop::{answer, open, sell};
 use crate::harness::{signal, wait_until, Shop};
 
 /// Calls of each command since CONFIG RESETSTAT, without that one.
@@ -23,21 +23,15 @@ fn calls(c: &mut redis::Connection) -> Vec<(String, u64)> {
 #[test]
 fn a_quiet_feed_asks_little_and_reads_on_after_a_copy() {
     const SECONDS: u64 = 6;
-    let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    shop.configure("[pools]\nkey = \"sku:%\"\nevents = \"events\"\n", "[run]\ntrim = true\n");
-    open(&shop, 600, 10);
-    let mut c = shop.redis.connect();
-    let sell = |c: &mut redis::Connection, order: &str| {
-        answer(c, &["STOCK.RESERVE", "sku:1", order, "1"]);
-        answer(c, &["STOCK.CONFIRM", "sku:1", order]);
-    };
+    let shop = Shop::with(Database::fresh(Kind::Sqlite), "[run]\ntrim = true\n");
+    let mut c = open(&shop, 600, 10);
     let on_hand = |expected: i64| {
         let sql = "SELECT on_hand FROM stock WHERE sku = '1'";
         wait_until("it is applied", || shop.database.number(sql) == expected);
     };
-    sell(&mut c, "o1");
+    sell(&mut c, "sku:1", "o1", "1");
     run(&mut c, &["CONFIG", "RESETSTAT"]);
-    let mut feed = shop.follow(&[]);
+    let feed = shop.follow(&[]);
     on_hand(9);
     // At the start all pools are asked where they stand, a page a second.
     wait_until("all pools were asked", || calls(&mut c).iter().any(|(name, n)| name == "stock.get" && *n >= 600));
@@ -61,7 +55,7 @@ fn a_quiet_feed_asks_little_and_reads_on_after_a_copy() {
     assert_ne!(id(&mut c), before, "a copy changes the replication id");
     run(&mut c, &["CONFIG", "RESETSTAT"]);
     wait_until("the feed has asked again", || calls(&mut c).iter().any(|(name, n)| name == "xread" && *n >= 2));
-    sell(&mut c, "o2");
+    sell(&mut c, "sku:1", "o2", "1");
     on_hand(8);
     // An entry that is added and gone before it was read: all pools are asked again.
     answer(&mut c, &["STOCK.RESERVE", "sku:2", "o3", "3"]);
@@ -70,8 +64,7 @@ fn a_quiet_feed_asks_little_and_reads_on_after_a_copy() {
     run(&mut c, &["XTRIM", "events", "MAXLEN", "0"]);
     signal(feed.id(), "CONT");
     wait_until("it is made up for", || shop.database.number("SELECT on_hand FROM stock WHERE sku = '2'") == 7);
-    signal(feed.id(), "TERM");
-    assert!(feed.wait().expect("an end").success());
+    shop.end(feed);
     let log = shop.run_log();
     assert_eq!(log.matches("reading from the start").count(), 1, "{log}");
 }

@@ -1,29 +1,14 @@
 //! TLS to Redis and to the databases.
 
-use std::process::Command;
-
 use crate::harness::databases::{Database, Kind};
 use crate::harness::redis_server::{run, RedisServer};
-use crate::harness::shop::{answer, open};
+use crate::harness::shop::{open, sell};
 use crate::harness::Shop;
-
-/// A certificate of its own for this machine.
-fn certificate(dir: &std::path::Path) -> (String, String) {
-    let path = |name: &str| dir.join(name).display().to_string();
-    let mut make = Command::new("openssl");
-    make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
-    make.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
-    make.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-    make.args(["-keyout", &path("key.pem"), "-out", &path("cert.pem")]);
-    let made = make.output().expect("openssl");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    (path("cert.pem"), path("key.pem"))
-}
 
 #[test]
 fn redis_is_reached_through_tls() {
     let keep = tempfile::tempdir().expect("a directory");
-    let (certificate, key) = certificate(keep.path());
+    let (certificate, key) = testkit::certificate(keep.path());
     let port = crate::harness::free_port();
     let words = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &certificate];
     let port_text = port.to_string();
@@ -33,8 +18,7 @@ fn redis_is_reached_through_tls() {
     open(&shop, 2, 10);
     for host in ["127.0.0.1", "localhost"] {
         let order = format!("o-{host}");
-        answer(&mut c, &["STOCK.RESERVE", "sku:1", &order, "2"]);
-        answer(&mut c, &["STOCK.CONFIRM", "sku:1", &order]);
+        sell(&mut c, "sku:1", &order, "2");
         shop.write_config(&format!("rediss://{host}:{port}/0"));
         // Whom the system does not know is not talked to.
         shop.ledger(&["preload"]).with(4);
@@ -64,7 +48,6 @@ fn a_database_without_tls_is_refused_where_tls_is_asked_for() {
         }
         let text = format!("{}[database]\nurl = \"{}?{wish}\"\n", shop.config, shop.database.url());
         std::fs::write(shop.config_path(), text).expect("a configuration");
-        let ended = shop.ledger(&["run"]).with(2);
-        assert!(ended.err.contains("database.url") && ended.err.contains("TLS"), "{}", ended.err);
+        shop.ledger(&["run"]).with(2).err_has("database.url").err_has("TLS");
     }
 }

@@ -1,20 +1,21 @@
 //! Sentinel and cluster.
 
 use redis::Value;
+use testkit::Sentinel;
 
 use crate::harness::databases::{Database, Kind};
-use crate::harness::redis_server::{run, word, RedisServer, Sentinel};
-use crate::harness::shop::assert_agreement;
-use crate::harness::{signal, wait_until, Shop};
+use crate::harness::redis_server::{run, word, RedisServer};
+use crate::harness::shop::{assert_agreement, sell};
+use crate::harness::{wait_until, Shop};
 
 #[test]
 fn sentinel_names_the_primary() {
     let mut shop = Shop::new(Database::fresh(Kind::Sqlite));
-    let sentinel = Sentinel::of(shop.redis.port);
+    let sentinel = Sentinel::of(shop.redis.port, "");
     let through = |sentinel: &Sentinel, shop: &Shop| {
         let text = format!(
-            "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n[redis]\nurl = \"redis://127.0.0.1:1/0\"\nmore = [\"{}\"]\nsentinel = \"shop\"\n[database]\nurl = \"{}\"\n",
-            sentinel.url(),
+            "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n[redis]\nurl = \"redis://127.0.0.1:1/0\"\nmore = [\"redis://127.0.0.1:{}/0\"]\nsentinel = \"shop\"\n[database]\nurl = \"{}\"\n",
+            sentinel.port,
             shop.database.url()
         );
         std::fs::write(shop.dir.path().join("stock-ledger.toml"), text).expect("a configuration");
@@ -22,8 +23,7 @@ fn sentinel_names_the_primary() {
     through(&sentinel, &shop);
     crate::harness::shop::open(&shop, 3, 10);
     let mut c = shop.redis.connect();
-    run(&mut c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
-    run(&mut c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+    sell(&mut c, "sku:1", "o1", "2");
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(&shop, &mut c);
     // It must not put the old primary back.
@@ -31,11 +31,10 @@ fn sentinel_names_the_primary() {
     // The replica is made the primary: the sentinel tells, and the feed goes on there.
     let next = shop.redis.fork();
     std::mem::replace(&mut shop.redis, next).kill();
-    let sentinel = Sentinel::of(shop.redis.port);
+    let sentinel = Sentinel::of(shop.redis.port, "");
     through(&sentinel, &shop);
     let mut c = shop.redis.connect();
-    run(&mut c, &["STOCK.RESERVE", "sku:1", "o2", "1"]);
-    run(&mut c, &["STOCK.CONFIRM", "sku:1", "o2"]);
+    sell(&mut c, "sku:1", "o2", "1");
     shop.ledger(&["run", "--once"]).ok();
     assert_agreement(&shop, &mut c);
     assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 7);
@@ -50,8 +49,7 @@ fn every_way_in_is_open_to_the_feed() {
     fn sells(shop: &Shop, url: &str, c: &mut redis::Connection) {
         shop.write_config(url);
         crate::harness::shop::open(shop, 3, 10);
-        run(c, &["STOCK.RESERVE", "sku:1", "o1", "2"]);
-        run(c, &["STOCK.CONFIRM", "sku:1", "o1"]);
+        sell(c, "sku:1", "o1", "2");
         shop.ledger(&["run", "--once"]).ok();
         assert_agreement(shop, c);
         assert_eq!(shop.database.number("SELECT on_hand FROM stock WHERE sku = '1'"), 8);
@@ -134,8 +132,7 @@ fn a_cluster_has_a_stream_for_each_shard() {
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_streams WHERE applied > 0"), 8);
     shop.ledger(&["audit"]).ok();
     anywhere(&nodes, &["STOCK.SET", &pools[0], "500"]);
-    let out = shop.ledger(&["reconcile"]).ok().out;
-    assert!(out.contains("39 pools agreed, 1 were corrected"), "{out}");
+    shop.ledger(&["reconcile"]).ok().out_has("39 pools agreed, 1 were corrected");
     let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(&pools[0]).query(&mut nodes[0].connect()).expect("a slot");
     assert_eq!(slot, stock_ledger::redis_client::slot(pools[0].as_bytes()));
     assert_eq!(stock_ledger::redis_client::slot(b"foo{}{bar}"), {
@@ -143,7 +140,7 @@ fn a_cluster_has_a_stream_for_each_shard() {
     });
     // The slot moves to another node, with pools and stream in it, while it is followed: the feed
     // finds them there.
-    let mut follower = shop.follow(&[]);
+    let follower = shop.follow(&[]);
     assert_eq!(word(&anywhere(&nodes, &["STOCK.RESERVE", &pools[0], "before", "1"])), "OK");
     let followed = "SELECT COUNT(*) FROM stock_lines WHERE order_id = 'before'";
     wait_until("the feed has begun", || shop.database.number(followed) == 1);
@@ -152,8 +149,7 @@ fn a_cluster_has_a_stream_for_each_shard() {
     assert_eq!(word(&anywhere(&nodes, &["STOCK.CONFIRM", &pools[0], "moved"])), "OK");
     let followed = "SELECT COUNT(*) FROM stock_lines WHERE order_id = 'moved' AND state = 'confirmed'";
     wait_until("the feed goes on at the other node", || shop.database.number(followed) == 1);
-    signal(follower.id(), "TERM");
-    assert!(follower.wait().expect("an end").success(), "{}", shop.run_log());
+    shop.end(follower);
     assert_eq!(shop.database.number("SELECT SUM(on_hand) FROM stock"), 40 * (100 - 5 * 2) - 2);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM stock_incidents"), 0);
     shop.ledger(&["audit"]).ok();

@@ -1,7 +1,7 @@
 //! `stockctl balance` in a real cluster: buyers in three buckets of three primaries, balancers that
 //! are killed.
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -9,22 +9,12 @@ use std::time::{Duration, Instant};
 use crate::harness::command;
 use stock_balance::bucket_of;
 use testkit::cluster::{tag_of, Cluster, PRIMARIES};
-use testkit::{info, status_word, wait_until, Client, Server};
+use testkit::{info, status_word, wait_until, Client, Running, Server};
 
 const NAME: &str = "sku";
 const UNITS: i64 = 900;
 /// How long a buyer waits for units of other buckets.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// A balancer; kill -9 when it is let go.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().expect("killed");
-        self.0.wait().expect("its end");
-    }
-}
 
 struct Sale {
     cluster: Cluster,
@@ -342,8 +332,7 @@ fn a_bucket_that_is_gone_holds_up_no_other() {
 /// begun, with the rights that the page gives it.
 #[test]
 fn once_ends_what_was_begun() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     let page = std::fs::read_to_string("../docs/operating/stockctl.md").expect("the page");
     let user = page.lines().find(|line| line.starts_with("ACL SETUSER balancer")).expect("its user");
     c.expect(&user.replace("sku:618", "x"), "OK");
@@ -374,8 +363,7 @@ fn once_ends_what_was_begun() {
 /// What a bucket owes since a failover is made good out of the others before more is sold.
 #[test]
 fn what_a_bucket_owes_is_made_good() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     c.call(&["SET", "{x}shards", r#"{"version":1,"by":"user","buckets":["{b0}x","{b1}x"]}"#]);
     c.expect("STOCK.SET {b0}x 4", "OK");
     c.expect("STOCK.SET {b1}x 2", "OK");
@@ -393,8 +381,7 @@ fn what_a_bucket_owes_is_made_good() {
 #[test]
 fn shifts_of_a_round_wake_a_server_once_for_each_half() {
     const BUCKETS: usize = 12;
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     let keys: Vec<String> = (0..BUCKETS).map(|n| format!("{{b{n}}}x")).collect();
     let list: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
     c.call(&["SET", "{x}shards", &format!(r#"{{"version":1,"by":"user","buckets":[{}]}}"#, list.join(","))]);

@@ -9,8 +9,7 @@ use crate::harness::{command, ended, run, url};
 
 #[test]
 fn a_pool_that_sells_ends_with_0_and_shows_every_step() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET sku:618 10
          STOCK.LIMIT sku:618 user 3
@@ -46,8 +45,7 @@ fn a_presale_is_not_short_and_a_safety_that_is_missing_is() {
 
 #[test]
 fn a_pool_that_would_refuse_ends_with_1_and_says_why() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 3
          STOCK.LIMIT k user 2 PER DAY
@@ -86,8 +84,7 @@ fn a_pool_that_would_refuse_ends_with_1_and_says_why() {
 
 #[test]
 fn json_has_what_the_server_answers() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 3
          STOCK.LIMIT k user 2",
@@ -107,8 +104,7 @@ fn json_has_what_the_server_answers() {
 /// them.
 #[test]
 fn names_are_any_bytes_and_steer_no_terminal() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let key = b"a\x1b[2J\xff";
     c.call(&[&b"STOCK.SET"[..], key, b"1"]);
     c.call(&[&b"STOCK.LIMIT"[..], key, b"user", b"2"]);

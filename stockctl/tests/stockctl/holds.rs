@@ -6,8 +6,7 @@ use crate::harness::{command, ended, run, url};
 
 /// Three buyers with 2, 1 and 1 orders; one order is paid and one is over.
 fn sale() -> Server {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 100
          STOCK.LIMIT k user 50
@@ -48,8 +47,7 @@ fn one_buyer_and_sums_of_buyers() {
 
 #[test]
 fn csv_and_json_have_every_order_once() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 10000
          STOCK.SETPOLICY k {\"remember\":[\"user\"]}",

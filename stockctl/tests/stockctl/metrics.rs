@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use testkit::server::free_port;
-use testkit::{info, poll, Server};
+use testkit::{info, poll, Running, Server};
 
 use crate::harness::{command, run, url};
 
@@ -26,7 +26,7 @@ pub fn samples(text: &str) -> BTreeMap<String, f64> {
 
 /// An exporter that runs until the test ends.
 pub struct Exporter {
-    child: Child,
+    _process: Running,
     pub address: String,
 }
 
@@ -38,19 +38,12 @@ impl Exporter {
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
         let address = line.trim().strip_prefix("Figures at http://").and_then(|rest| rest.strip_suffix("/metrics"));
         let address = address.unwrap_or_else(|| panic!("{line}")).to_string();
-        Exporter { child, address }
+        Exporter { _process: Running(child), address }
     }
 
     /// The head and the body of an answer.
     pub fn get(&self, path: &str) -> (String, String) {
         get(&self.address, path)
-    }
-}
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -107,8 +100,7 @@ fn writes_that_the_server_refuses_are_counted() {
 /// A field that INFO gains is a figure, too.
 #[test]
 fn every_number_of_info_is_exported() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET k 5
          STOCK.RESERVE k o 2 => [OK, *]
@@ -152,8 +144,7 @@ fn every_number_of_info_is_exported() {
 
 #[test]
 fn pools_and_streams_have_series_of_their_own() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "STOCK.SET hot 10
          STOCK.SETPOLICY hot {\"events\":\"events\"}

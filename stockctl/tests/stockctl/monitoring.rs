@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde_json::Value;
 use testkit::server::free_port;
-use testkit::{poll, Server};
+use testkit::{poll, Running, Server};
 
 use crate::harness::run;
 use crate::metrics::{get, samples, Exporter};
@@ -28,15 +28,6 @@ fn program(name: &str) -> Option<PathBuf> {
         eprintln!("skipped: {name} is not there (scripts/deps.sh tests fetches it)");
     }
     found.map(|path| path.canonicalize().expect("a path"))
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 fn deploy(path: &str) -> PathBuf {

@@ -10,8 +10,7 @@ fn keys(all: &serde_json::Value) -> Vec<&str> {
 
 #[test]
 fn pools_are_found_by_what_is_wrong_with_them() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     c.script(
         "SET text v
          STOCK.SET sku:1 10
@@ -43,8 +42,7 @@ fn pools_are_found_by_what_is_wrong_with_them() {
 
 #[test]
 fn every_pool_of_many_is_there_once() {
-    let server = Server::start();
-    let mut c = server.client();
+    let (server, mut c) = Server::start().with_client();
     let calls: Vec<Vec<String>> =
         (0..3000).map(|n| ["STOCK.SET".to_string(), format!("p{n:04}"), "1".to_string()].to_vec()).collect();
     c.pipeline(&calls);

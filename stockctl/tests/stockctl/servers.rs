@@ -1,11 +1,11 @@
 //! Where the servers are: several, a cluster, Sentinel, TLS, users; and what is said when they are
 //! not there.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use testkit::cluster::{slot_of, tag_of, Cluster};
 use testkit::server::free_port;
-use testkit::{wait_until, Client, Server};
+use testkit::{certificate, wait_until, Client, Sentinel, Server};
 
 use crate::fake::Fake;
 use crate::harness::{command, ended, run, url, Ended};
@@ -58,8 +58,7 @@ fn a_server_without_the_module_says_so() {
 /// Who may do what the documents say has every answer, and a name; nobody else has one.
 #[test]
 fn users_of_the_documents_have_answers() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     let page = std::fs::read_to_string("../docs/operating/deploy.md").expect("the page is there");
     for line in page.lines().filter(|line| line.starts_with("ACL SETUSER")) {
         c.expect(line, "OK");
@@ -212,50 +211,9 @@ fn a_cluster_is_found_from_any_node_and_asked_whole() {
     cluster.close_slot(slot, 1);
 }
 
-/// A sentinel that watches a primary as `shop`.
-struct Sentinel {
-    dir: tempfile::TempDir,
-    port: u16,
-    child: Child,
-}
-
-impl Sentinel {
-    fn of(primary: &Server, password: &str) -> Sentinel {
-        let (dir, port) = (tempfile::tempdir().expect("a directory"), free_port());
-        let config = dir.path().join("sentinel.conf");
-        let text = format!(
-            "port {port}\nbind 127.0.0.1\nsentinel monitor shop 127.0.0.1 {} 1\nsentinel auth-pass shop {password}\n",
-            primary.port()
-        );
-        std::fs::write(&config, text).expect("a configuration");
-        let server = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-        let log = std::fs::File::create(dir.path().join("log")).expect("a log");
-        let mut command = Command::new(server);
-        command.arg(&config).arg("--sentinel").stdin(Stdio::null()).stdout(log).stderr(Stdio::null());
-        let child = command.spawn().expect("a sentinel");
-        let sentinel = Sentinel { dir, port, child };
-        wait_until("the sentinel knows the replica", || {
-            let Ok(mut client) = Client::tcp(port) else { return false };
-            client.try_call(&["SENTINEL", "REPLICAS", "shop"]).is_ok_and(|answer| answer.items().len() == 1)
-        });
-        sentinel
-    }
-}
-
-impl Drop for Sentinel {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("{}", std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default());
-        }
-    }
-}
-
 #[test]
 fn sentinel_leads_to_the_primary_and_its_replica() {
-    let primary = Server::on_port(&[]);
-    let mut c = primary.client();
+    let (primary, mut c) = Server::on_port(&[]).with_client();
     c.script(
         "CONFIG SET requirepass S3CRET
          SELECT 1
@@ -264,7 +222,11 @@ fn sentinel_leads_to_the_primary_and_its_replica() {
     let replica = Server::on_port(&["--masterauth", "S3CRET"]);
     replica.client().expect(&format!("REPLICAOF 127.0.0.1 {}", primary.port()), "OK*");
     replica.wait_for_link();
-    let sentinel = Sentinel::of(&primary, "S3CRET");
+    let sentinel = Sentinel::of(primary.port(), "sentinel auth-pass shop S3CRET\n");
+    wait_until("the sentinel knows the replica", || {
+        let mut client = Client::tcp(sentinel.port).expect("a connection");
+        client.call(&["SENTINEL", "REPLICAS", "shop"]).items().len() == 1
+    });
     let urls = format!("redis://127.0.0.1:{},redis://127.0.0.1:{}/1", free_port(), sentinel.port);
     let asked = |urls: &str, more: &[&str]| {
         let words = [&["--url", urls, "--sentinel", "shop", "explain", "k", "--json"], more].concat();
@@ -288,16 +250,8 @@ fn sentinel_leads_to_the_primary_and_its_replica() {
 #[test]
 fn tls_trusts_whom_it_is_told_to() {
     let keep = tempfile::tempdir().expect("a directory");
-    let path = |name: &str| keep.path().join(name).display().to_string();
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", &path("key.pem"), "-out", &path("cert.pem")])
-        .output()
-        .expect("openssl");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let (certificate, key, port) = (path("cert.pem"), path("key.pem"), free_port());
+    let (certificate, key) = certificate(keep.path());
+    let port = free_port();
     let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &certificate];
     let server = Server::with(&[&files[..], &["--tls-port", &port.to_string()]].concat());
     server.client().expect("STOCK.SET k 5", "OK");
@@ -322,8 +276,7 @@ fn tls_trusts_whom_it_is_told_to() {
 /// The operator may type every line of the runbook.
 #[test]
 fn the_operator_may_type_the_runbook() {
-    let server = Server::on_port(&[]);
-    let mut c = server.client();
+    let (server, mut c) = Server::on_port(&[]).with_client();
     let read = |page: &str| std::fs::read_to_string(format!("../docs/operating/{page}.md")).expect("the page is there");
     let users = read("deploy");
     c.expect(users.lines().find(|line| line.starts_with("ACL SETUSER operator ")).expect("the operator's line"), "OK");

@@ -51,17 +51,28 @@ impl Generator {
         (by, options)
     }
 
+    /// The name of a limit: so often in a hundred one that was set before.
+    pub(super) fn some_limit(&mut self, percent: u32) -> (&'static [&'static str], Vec<Vec<Vec<u8>>>) {
+        let known = self.limits.len();
+        if known == 0 || !self.chance(percent) {
+            return self.limit_name();
+        }
+        let name = self.limits[self.rng.random_range(0..known)].clone();
+        (by_of(&name[0]), pairs(&name[1..]))
+    }
+
+    /// So often in a hundred `FOR` and the values of an override, where there are dimensions.
+    pub(super) fn push_override(&mut self, argv: &mut Vec<Vec<u8>>, by: &[&str], percent: u32) {
+        if !by.is_empty() && self.chance(percent) {
+            argv.push(self.word("FOR"));
+            argv.extend(self.override_values(by));
+        }
+    }
+
     pub(super) fn limit(&mut self) -> Vec<Vec<u8>> {
         let key = if self.chance(5) { CROWDED } else { self.pool().1 };
         let mut argv = self.start("STOCK.LIMIT", key);
-        let known = self.limits.len();
-        let (by, mut options) = match known > 0 && self.chance(40) {
-            true => {
-                let name = self.limits[self.rng.random_range(0..known)].clone();
-                (by_of(&name[0]), pairs(&name[1..]))
-            }
-            false => self.limit_name(),
-        };
+        let (by, mut options) = self.some_limit(40);
         argv.push(by_text(by));
         let mut name = vec![by_text(by)];
         name.extend(options.iter().flatten().cloned());
@@ -83,31 +94,18 @@ impl Generator {
         }
         self.push_shuffled(&mut argv, options);
         self.push_note(&mut argv);
-        if !by.is_empty() && self.chance(40) {
-            argv.push(self.word("FOR"));
-            argv.extend(self.override_values(by));
-        }
+        self.push_override(&mut argv, by, 40);
         argv
     }
 
     pub(super) fn unlimit(&mut self) -> Vec<Vec<u8>> {
         let key = self.any_pool();
         let mut argv = self.start("STOCK.UNLIMIT", key);
-        let known = self.limits.len();
-        let (by, options) = match known > 0 && self.chance(85) {
-            true => {
-                let name = self.limits[self.rng.random_range(0..known)].clone();
-                (by_of(&name[0]), pairs(&name[1..]))
-            }
-            false => self.limit_name(),
-        };
+        let (by, options) = self.some_limit(85);
         argv.push(by_text(by));
         self.push_shuffled(&mut argv, options);
         self.push_note(&mut argv);
-        if !by.is_empty() && self.chance(20) {
-            argv.push(self.word("FOR"));
-            argv.extend(self.override_values(by));
-        }
+        self.push_override(&mut argv, by, 20);
         argv
     }
 

@@ -41,12 +41,17 @@ impl Generator {
         vec![self.word("REPLACES"), order_id(old)]
     }
 
-    pub(super) fn confirm(&mut self) -> Vec<Vec<u8>> {
+    /// A pool and an order that is held there. Mostly None where none is.
+    fn held(&mut self) -> Option<(usize, &'static str, usize)> {
         let (place, key) = self.pool();
         if self.reserved[place].is_empty() && self.chance(80) {
-            return self.reserve();
+            return None;
         }
-        let order = self.order_of(&self.reserved[place].clone());
+        Some((place, key, self.order_of(&self.reserved[place].clone())))
+    }
+
+    pub(super) fn confirm(&mut self) -> Vec<Vec<u8>> {
+        let Some((place, key, order)) = self.held() else { return self.reserve() };
         remember(&mut self.confirmed[place], order);
         let mut argv = self.start("STOCK.CONFIRM", key);
         argv.push(order_id(order));
@@ -75,22 +80,14 @@ impl Generator {
     }
 
     pub(super) fn release(&mut self) -> Vec<Vec<u8>> {
-        let (place, key) = self.pool();
-        if self.reserved[place].is_empty() && self.chance(80) {
-            return self.reserve();
-        }
-        let order = self.order_of(&self.reserved[place].clone());
+        let Some((_, key, order)) = self.held() else { return self.reserve() };
         let mut argv = self.start("STOCK.RELEASE", key);
         argv.push(order_id(order));
         argv
     }
 
     pub(super) fn amend(&mut self) -> Vec<Vec<u8>> {
-        let (place, key) = self.pool();
-        if self.reserved[place].is_empty() && self.chance(80) {
-            return self.reserve();
-        }
-        let order = self.order_of(&self.reserved[place].clone());
+        let Some((_, key, order)) = self.held() else { return self.reserve() };
         let mut argv = self.start("STOCK.AMEND", key);
         argv.push(order_id(order));
         argv.push(match self.chance(85) {
@@ -101,11 +98,7 @@ impl Generator {
     }
 
     pub(super) fn split(&mut self) -> Vec<Vec<u8>> {
-        let (place, key) = self.pool();
-        if self.reserved[place].is_empty() && self.chance(80) {
-            return self.reserve();
-        }
-        let order = self.order_of(&self.reserved[place].clone());
+        let Some((place, key, order)) = self.held() else { return self.reserve() };
         let part = match self.chance(60) {
             true => (order + 1) % ORDERS,
             false => self.rng.random_range(0..ORDERS),
@@ -122,11 +115,7 @@ impl Generator {
     }
 
     pub(super) fn extend(&mut self) -> Vec<Vec<u8>> {
-        let (place, key) = self.pool();
-        if self.reserved[place].is_empty() && self.chance(80) {
-            return self.reserve();
-        }
-        let order = self.order_of(&self.reserved[place].clone());
+        let Some((_, key, order)) = self.held() else { return self.reserve() };
         let mut argv = self.start("STOCK.EXTEND", key);
         argv.push(order_id(order));
         argv.extend(self.deadline());

@@ -1,6 +1,6 @@
 //! Calls about the stock.
 
-use super::{by_of, by_text, decimal, pairs, words, Generator, Rng, CROWDED, LATER_POOLS, MAX_QTY};
+use super::{by_text, decimal, words, Generator, Rng, CROWDED, LATER_POOLS, MAX_QTY};
 
 impl Generator {
     pub(super) fn set(&mut self) -> Vec<Vec<u8>> {
@@ -188,14 +188,7 @@ impl Generator {
             self.push_shuffled(&mut argv, options);
             return argv;
         }
-        let known = self.limits.len();
-        let (by, name) = match known > 0 && self.chance(95) {
-            true => {
-                let name = self.limits[self.rng.random_range(0..known)].clone();
-                (by_of(&name[0]), pairs(&name[1..]))
-            }
-            false => self.limit_name(),
-        };
+        let (by, name) = self.some_limit(95);
         options.push(vec![self.word("LIMIT"), by_text(by)]);
         let mut lane = argv.clone();
         lane.push(by_text(by));
@@ -204,10 +197,7 @@ impl Generator {
         let total = self.total(&lane);
         argv.push(total);
         self.push_shuffled(&mut argv, options);
-        if !by.is_empty() && self.chance(97) {
-            argv.push(self.word("FOR"));
-            argv.extend(self.override_values(by));
-        }
+        self.push_override(&mut argv, by, 97);
         argv
     }
 

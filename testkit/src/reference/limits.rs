@@ -42,10 +42,7 @@ impl Reference {
         };
         let options = args.options(now, &["PER", "ROLLING", "TZ", "COUNT=", "MISSING", "NOTE", "FOR="])?;
         let (window, count) = (options.window()?, options.count_what.unwrap_or(Count::Units));
-        let pattern = match &options.values {
-            Some(values) => Some(override_pattern(&by, values)?),
-            None => None,
-        };
+        let pattern = options.values.as_ref().map(|values| override_pattern(&by, values)).transpose()?;
         let mut dims = by;
         dims.sort();
         self.write(now, &key, |pool, config| {
@@ -88,10 +85,7 @@ impl Reference {
         let by = args.by()?;
         let options = args.options(now, &["PER", "ROLLING", "COUNT=", "NOTE", "FOR="])?;
         let (window, count) = (options.window()?, options.count_what.unwrap_or(Count::Units));
-        let pattern = match &options.values {
-            Some(values) => Some(override_pattern(&by, values)?),
-            None => None,
-        };
+        let pattern = options.values.as_ref().map(|values| override_pattern(&by, values)).transpose()?;
         let mut dims = by;
         dims.sort();
         self.write(now, &key, |pool, _| {

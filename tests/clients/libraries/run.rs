@@ -61,8 +61,7 @@ fn every_answer_has_its_type() {
 /// from those of one order.
 #[test]
 fn a_batch_tells_each_order_its_answer() {
-    let server = Server::on_port(&[]);
-    let mut client = server.client();
+    let (server, mut client) = Server::on_port(&[]).with_client();
     for library in libraries().filter(|library| library.typed) {
         client.play("STOCK.SET k 10\nSTOCK.LIMIT k user 2\nSTOCK.RESERVE k known 1 FOR user 1");
         let mut driver = driver(library, server.port(), &[]);

@@ -77,6 +77,9 @@ fn listens_for_sigterm(pid: u32) -> bool {
         || caught.and_then(|c| u64::from_str_radix(c.trim(), 16).ok()).is_none_or(|c| c & SIGTERM != 0)
 }
 
+/// The pools of a shop and their stream, as most configurations name them.
+pub const POOLS: &str = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n";
+
 /// A shop: Redis, a database, and a configuration.
 pub struct Shop {
     pub redis: RedisServer,
@@ -113,6 +116,18 @@ impl Ended {
         assert_eq!(self.code, code, "out:\n{}\nerr:\n{}", self.out, self.err);
         self
     }
+
+    #[track_caller]
+    pub fn out_has(self, text: &str) -> Ended {
+        assert!(self.out.contains(text), "no {text} in out:\n{}", self.out);
+        self
+    }
+
+    #[track_caller]
+    pub fn err_has(self, text: &str) -> Ended {
+        assert!(self.err.contains(text), "no {text} in err:\n{}", self.err);
+        self
+    }
 }
 
 impl Shop {
@@ -120,9 +135,16 @@ impl Shop {
         Shop::on(RedisServer::start(&[]), database)
     }
 
+    /// One whose configuration has `more` behind [`POOLS`].
+    pub fn with(database: Database, more: &str) -> Shop {
+        let mut shop = Shop::new(database);
+        shop.configure(POOLS, more);
+        shop
+    }
+
     pub fn on(redis: RedisServer, database: Database) -> Shop {
         let dir = tempfile::tempdir().expect("a directory");
-        let config = "[pools]\nkey = \"sku:%\"\nevents = \"events\"\n".to_string();
+        let config = POOLS.to_string();
         let shop = Shop { redis, database, dir, config, more: "[run]\nreport_seconds = 1\n".to_string() };
         shop.write_config(&shop.redis.url());
         shop
@@ -182,6 +204,13 @@ impl Shop {
         let mut command = self.command(&["run"]);
         command.args(arguments).stdout(Stdio::null()).stderr(log.expect("a log"));
         command.spawn().expect("stock-ledger run")
+    }
+
+    /// Ends what follows, as an administrator does.
+    #[track_caller]
+    pub fn end(&self, mut follower: Child) {
+        signal(follower.id(), "TERM");
+        assert!(follower.wait().expect("an end").success(), "{}", self.run_log());
     }
 
     pub fn run_log(&self) -> String {

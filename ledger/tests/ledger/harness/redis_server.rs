@@ -1,12 +1,7 @@
 //! A Redis with the module, spoken to through the client library that stock-ledger has, too.
 
-use std::fs::File;
-use std::process::{Child, Command, Stdio};
-
 use redis::{Connection, Value};
 use testkit::Server;
-
-use super::{free_port, wait_until};
 
 pub struct RedisServer {
     pub server: Server,
@@ -64,44 +59,6 @@ impl RedisServer {
     pub fn catch_up(&self, primary: &RedisServer) {
         self.server.wait_for_link();
         self.server.catch_up(&primary.server);
-    }
-}
-
-/// A sentinel that watches a primary called `shop`.
-pub struct Sentinel {
-    _dir: tempfile::TempDir,
-    pub port: u16,
-    child: Child,
-}
-
-impl Sentinel {
-    pub fn of(primary: u16) -> Sentinel {
-        let dir = tempfile::tempdir().expect("a directory");
-        let port = free_port();
-        let config = dir.path().join("sentinel.conf");
-        let text = format!("port {port}\nbind 127.0.0.1\nsentinel monitor shop 127.0.0.1 {primary} 1\n");
-        std::fs::write(&config, text).expect("a configuration");
-        let log = File::create(dir.path().join("log")).expect("a log");
-        let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-        let mut command = Command::new(program);
-        command.arg(&config).arg("--sentinel").stdin(Stdio::null());
-        command.stdout(log.try_clone().expect("the log")).stderr(log);
-        let child = command.spawn().expect("a sentinel");
-        wait_until("the sentinel answers", || {
-            try_connect(port).is_some_and(|mut c| redis::cmd("PING").query::<String>(&mut c).is_ok())
-        });
-        Sentinel { _dir: dir, port, child }
-    }
-
-    pub fn url(&self) -> String {
-        url(self.port)
-    }
-}
-
-impl Drop for Sentinel {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

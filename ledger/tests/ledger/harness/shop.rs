@@ -1,6 +1,7 @@
 //! Selling at random, and comparing both sides to the unit.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -8,7 +9,7 @@ use redis::{Connection, Value};
 use stock_ledger::redis_client::Fields;
 
 use super::redis_server::{run, word};
-use super::Shop;
+use super::{program, Shop};
 
 /// Who sells, the same way for the same seed.
 pub struct Seller {
@@ -107,29 +108,51 @@ impl Seller {
     }
 }
 
-/// Fills the stock table and makes the pools.
-pub fn open(shop: &Shop, skus: usize, each: i64) {
-    shop.ledger(&["init"]).ok();
+/// Fills the stock table and makes the pools. Returns a connection to Redis.
+pub fn open(shop: &Shop, skus: usize, each: i64) -> Connection {
+    open_by(&program(), shop, skus, each)
+}
+
+/// The same by another build of the program.
+pub fn open_by(program: &Path, shop: &Shop, skus: usize, each: i64) -> Connection {
+    shop.by(program, &["init"]).ok();
     let rows: Vec<String> = (0..skus).map(|sku| format!("('{sku}',{each})")).collect();
     for some in rows.chunks(1000) {
         shop.database.execute(&format!("INSERT INTO stock (sku, on_hand) VALUES {}", some.join(",")));
     }
-    shop.ledger(&["preload"]).ok();
+    shop.by(program, &["preload"]).ok();
+    shop.redis.connect()
+}
+
+/// One order, reserved and paid.
+#[track_caller]
+pub fn sell(connection: &mut Connection, pool: &str, order: &str, units: &str) {
+    assert_eq!(answer(connection, &["STOCK.RESERVE", pool, order, units]), "OK");
+    assert_eq!(answer(connection, &["STOCK.CONFIRM", pool, order]), "OK");
 }
 
 /// Returns every due hold, so that nothing moves while both sides are compared.
-pub fn settle(connection: &mut Connection, pools: &[String]) {
+pub fn settle(connection: &mut Connection) {
     // The shortest holds are of a millisecond: the last one of them is to be due, too.
     std::thread::sleep(std::time::Duration::from_millis(20));
-    for pool in pools {
-        run(connection, &["STOCK.SWEEP", pool, "COUNT", "100000"]);
+    for pool in pools(connection) {
+        run(connection, &["STOCK.SWEEP", &pool, "COUNT", "100000"]);
     }
 }
 
 /// The pools of the feed.
 pub fn pools(connection: &mut Connection) -> Vec<String> {
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*sku:*").query(connection).expect("KEYS");
-    keys
+    redis::cmd("KEYS").arg("*sku:*").query(connection).expect("KEYS")
+}
+
+/// How many entries the stream has.
+pub fn length(shop: &Shop) -> i64 {
+    redis::cmd("XLEN").arg("events").query(&mut shop.redis.connect()).expect("XLEN")
+}
+
+/// How many entries the database has applied.
+pub fn applied(shop: &Shop) -> i64 {
+    shop.database.number("SELECT COALESCE(MAX(applied), 0) FROM stock_streams")
 }
 
 /// Every difference between the database and the pools.
