@@ -4,6 +4,7 @@ mod changing;
 mod collect;
 mod half_moved;
 mod hot_sku;
+mod java;
 mod libraries;
 mod programs;
 mod routing;

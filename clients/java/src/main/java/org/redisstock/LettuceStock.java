@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
+import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisFuture;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.async.BaseRedisAsyncCommands;
@@ -30,11 +31,13 @@ public final class LettuceStock extends Stock {
 
     /**
      * What a client of a cluster needs: it learns of slots that have moved, and knows which of our commands a replica may answer (with
-     * {@code connection.setReadFrom(ReadFrom.REPLICA)}).
+     * {@code connection.setReadFrom(ReadFrom.REPLICA)}). And it keeps no call whose connection is gone: Lettuce 7.7 would send it again after
+     * it has failed, as often as the connection breaks. The library repeats what was rejected.
      */
     public static ClusterClientOptions.Builder clusterOptions() {
         return ClusterClientOptions.builder()
                 .topologyRefreshOptions(ClusterTopologyRefreshOptions.builder().enableAllAdaptiveRefreshTriggers().build())
+                .disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
                 .readOnlyCommands(command -> isRead(command.getType().toString()));
     }
 
