@@ -152,7 +152,8 @@ fn getkeys() {
          COMMAND GETKEYS STOCK.RESERVE k o 1 EX 5 FOR user u => [k]",
     );
     c.expect("COMMAND GETKEYSANDFLAGS STOCK.GET k", "[[k, [RO*]]]");
-    c.expect("COMMAND GETKEYSANDFLAGS STOCK.RESERVE k o 1", "[[k, [RW*]]]");
+    c.expect("COMMAND GETKEYSANDFLAGS STOCK.RESERVE k o 1", "[[k, [RW, access, update]]]");
+    c.expect("COMMAND GETKEYSANDFLAGS STOCK.SET k 1", "[[k, [RW, access, insert]]]");
 }
 
 fn user(server: &Server, rights: &str) -> Client {

@@ -338,12 +338,12 @@ fn once_ends_what_was_begun() {
     c.expect(&user.replace("sku:618", "x"), "OK");
     let url = format!("redis://balancer:CHANGE-ME@127.0.0.1:{}", server.port());
     let once = || crate::harness::ended(&mut command(&["--url", &url, "balance", "x", "--once", "--wait", "0"]));
-    assert!(once().with(1).err.contains("there is no {x}shards"));
+    once().with(1).err_has("there is no {x}shards");
     c.call(&["SET", "{x}shards", r#"{"version":1,"by":"user","buckets":["{b0}x","{b0}x"]}"#]);
-    assert!(once().with(2).err.contains("{x}shards names the bucket {b0}x twice"));
+    once().with(2).err_has("{x}shards names the bucket {b0}x twice");
     c.call(&["SET", "{x}shards", r#"{"version":1,"by":"user","buckets":["{b0}x","{b1}x"]}"#]);
     c.expect("STOCK.SET {b0}x 10", "OK");
-    assert!(once().with(1).err.contains("the bucket {b1}x is not there"));
+    once().with(1).err_has("the bucket {b1}x is not there");
     c.expect("STOCK.SET {b1}x 0", "OK");
     // Somebody died between the halves; and a failover of b1 has lost what it had sent.
     c.expect("STOCK.SHIFT {b0}x TO {b1}x 2", "[OK, 8, 8]");

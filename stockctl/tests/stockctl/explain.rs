@@ -127,7 +127,7 @@ fn wrong_calls_end_with_2() {
         let ended = run(&server, words).with(2);
         assert!(ended.err.contains("Usage") || ended.err.contains("--help"), "{}", ended.err);
     }
-    assert!(run(&server, &["explain", "text"]).with(2).err.contains("answers WRONGTYPE"));
+    run(&server, &["explain", "text"]).with(2).err_has("answers WRONGTYPE");
     // A dimension that the module refuses.
-    assert!(run(&server, &["explain", "text", "--for", "=1"]).with(2).err.contains("write it as user=42"));
+    run(&server, &["explain", "text", "--for", "=1"]).with(2).err_has("write it as user=42");
 }

@@ -40,6 +40,13 @@ impl Ended {
         }
         self
     }
+
+    /// This stands on standard error.
+    #[track_caller]
+    pub fn err_has(self, text: &str) -> Ended {
+        assert!(self.err.contains(text), "{text} is not in\n{}", self.err);
+        self
+    }
 }
 
 /// stockctl with these words, and nothing of its own in the environment.

@@ -87,7 +87,7 @@ fn what_is_no_pool_has_no_holds() {
     let server = Server::start();
     server.client().expect("SET text v", "OK");
     assert_eq!(run(&server, &["holds", "none"]).with(1).err, "error: there is no pool none\n");
-    assert!(run(&server, &["holds", "text"]).with(2).err.contains("WRONGTYPE"));
+    run(&server, &["holds", "text"]).with(2).err_has("WRONGTYPE");
     run(&server, &["holds", "k", "--csv", "--json"]).with(2);
     let both = ended(&mut command(&["--url", &url(&server), "holds", "k", "--csv", "--by", "user"]));
     both.with(2);

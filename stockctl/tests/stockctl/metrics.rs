@@ -232,6 +232,7 @@ fn a_lost_server_is_a_figure_and_comes_back() {
     let early = Exporter::start(&["--url", &format!("redis://127.0.0.1:{port}"), "metrics"]);
     assert_eq!(samples(&early.get("/metrics").1)[&format!("stock_up{{node=\"127.0.0.1:{port}\"}}")], 0.0);
     // An address that is taken is a wrong call.
-    let taken = run(&server, &["metrics", "--listen", &exporter.address]).with(2);
-    assert!(taken.err.contains(&format!("cannot listen on {}", exporter.address)), "{}", taken.err);
+    run(&server, &["metrics", "--listen", &exporter.address])
+        .with(2)
+        .err_has(&format!("cannot listen on {}", exporter.address));
 }

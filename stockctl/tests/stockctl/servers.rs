@@ -26,8 +26,7 @@ fn a_server_that_is_not_there_is_named() {
     // One that takes connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = silent.local_addr().expect("its address").port();
-    let ended = at(port, &["pools", "--timeout", "1"]).with(4);
-    assert!(ended.err.contains(&format!("127.0.0.1:{port} cannot be reached")), "{}", ended.err);
+    at(port, &["pools", "--timeout", "1"]).with(4).err_has(&format!("127.0.0.1:{port} cannot be reached"));
     for url in ["nonsense://u:S3CRET@h", "redis://u:S3CRET@h:99999", ""] {
         let ended = ended_of(&["--url", url, "pools"]).with(2);
         assert!(!ended.err.contains("S3CRET") && ended.err.contains("--url"), "{}", ended.err);
@@ -50,8 +49,7 @@ fn a_server_without_the_module_says_so() {
     let _ = bare.kill();
     let _ = bare.wait();
     for ended in [explain, pools] {
-        let ended = ended.with(2);
-        assert!(ended.err.contains("has not loaded the redis-stock module"), "{}", ended.err);
+        ended.with(2).err_has("has not loaded the redis-stock module");
     }
 }
 
@@ -89,7 +87,7 @@ fn users_of_the_documents_have_answers() {
     assert_eq!(pools["pools"][0]["key"], "sku:618");
     with("operator", "CHANGE-ME", &["pools"]).ok().says(&["1 of 2 pools.", "1 may not be read by this user."]);
     let denied = with("operator", "CHANGE-ME", &["explain", "other:1"]).with(2);
-    assert!(denied.err.contains(&format!("127.0.0.1:{port} answers NOPERM")), "{}", denied.err);
+    let denied = denied.err_has(&format!("127.0.0.1:{port} answers NOPERM"));
     assert!(denied.err.ends_with(" (user operator)\n"), "{}", denied.err);
     with("exporter", "CHANGE-ME", &["pools"]).with(2);
     with("", "S3CRET", &["pools"]).ok();
@@ -121,8 +119,7 @@ fn several_servers_are_each_shown() {
     assert_eq!(sorted, ["sku:1 10", "sku:1 20", "sku:2 30"]);
     ended_of(&["--url", &both, "pools"]).ok().says(&["server", &one.socket().display().to_string()]);
     // Which of them has the key is not guessed.
-    let refused = ended_of(&["--url", &both, "explain", "sku:1"]).with(2);
-    assert!(refused.err.contains("name one --url"), "{}", refused.err);
+    ended_of(&["--url", &both, "explain", "sku:1"]).with(2).err_has("name one --url");
     // A view without one of them does not pass for the whole.
     let lost = format!("127.0.0.1:{}", free_port());
     let with_lost = format!("{both},redis://{lost}");
@@ -194,8 +191,7 @@ fn a_cluster_is_found_from_any_node_and_asked_whole() {
     assert_eq!((&shown["pools"], shown["servers"].as_array().map(Vec::len)), (&3.into(), Some(6)));
     // This node alone.
     assert_eq!(at(cluster.ports()[1], &["pools", "--json", "--single"]).ok().json()["seen"], 1);
-    let moved = at(cluster.ports()[1], &["explain", &keys[0], "--single"]).with(2);
-    assert!(moved.err.contains("answers MOVED"), "{}", moved.err);
+    at(cluster.ports()[1], &["explain", &keys[0], "--single"]).with(2).err_has("answers MOVED");
     // A slot that is half moved: what is there and what has gone are both found, and once.
     let slot = slot_of(keys[0].as_bytes());
     let twin = format!("{}-2", keys[0]);
@@ -239,12 +235,9 @@ fn sentinel_leads_to_the_primary_and_its_replica() {
     assert_eq!(found["server"], format!("127.0.0.1:{}", primary.port()));
     let found = asked(&url, &["--replicas"]).ok().json();
     assert_eq!(found["server"], format!("127.0.0.1:{}", replica.port()));
-    let other = ended_of(&["--url", &url, "--sentinel", "other", "pools"]).with(2);
-    assert!(
-        other.err.contains(&format!("the sentinel at 127.0.0.1:{} does not watch other", sentinel.port)),
-        "{}",
-        other.err
-    );
+    ended_of(&["--url", &url, "--sentinel", "other", "pools"])
+        .with(2)
+        .err_has(&format!("the sentinel at 127.0.0.1:{} does not watch other", sentinel.port));
 }
 
 #[test]
@@ -260,17 +253,15 @@ fn tls_trusts_whom_it_is_told_to() {
     // Whom the system does not know is not talked to; and this server wants a certificate.
     let unknown = asked(&[]).with(4);
     assert!(unknown.err.ends_with("; --tls-ca FILE says whom to trust\n"), "{}", unknown.err);
-    let wanted = asked(&["--tls-ca", &certificate]).with(4);
-    assert!(wanted.err.contains("cannot be reached"), "{}", wanted.err);
+    asked(&["--tls-ca", &certificate]).with(4).err_has("cannot be reached");
     // Without TLS to a server that speaks it.
     let plain = ended_of(&["--url", &format!("redis://localhost:{port}"), "explain", "k"]).with(4);
     assert!(plain.err.ends_with("; if it speaks TLS, its address is rediss://\n"), "{}", plain.err);
-    assert!(ended_of(&["--url", &format!("localhost:{port}"), "explain", "k"]).with(2).err.contains("write redis://"));
+    ended_of(&["--url", &format!("localhost:{port}"), "explain", "k"]).with(2).err_has("write redis://");
     asked(&["--tls-ca", &certificate, "--tls-cert", &certificate, "--tls-key", &key]).ok();
     asked(&["--tls-cert", &certificate]).with(2);
-    assert!(asked(&["--tls-ca", "/nonexistent"]).with(2).err.contains("cannot read /nonexistent"));
-    let plain = run(&server, &["pools", "--tls-ca", &certificate]).with(2);
-    assert!(plain.err.contains("is not rediss://"), "{}", plain.err);
+    asked(&["--tls-ca", "/nonexistent"]).with(2).err_has("cannot read /nonexistent");
+    run(&server, &["pools", "--tls-ca", &certificate]).with(2).err_has("is not rediss://");
 }
 
 /// The operator may type every line of the runbook.

@@ -17,8 +17,7 @@ fn a_replica_is_verified_and_a_primary_is_left_alone() {
     );
     let replica = Server::replica_of(&primary, &[]);
     replica.catch_up(&primary);
-    let at_primary = run(&primary, &["verify"]).with(2);
-    assert!(at_primary.err.contains("is a primary") && at_primary.err.contains("--on-primary"), "{}", at_primary.err);
+    run(&primary, &["verify"]).with(2).err_has("is a primary").err_has("--on-primary");
     run(&primary, &["verify", "--on-primary"]).ok().says(&["3 pools verified at ", "(primary): 0 differ."]);
     run(&replica, &["verify"]).ok().says(&["3 pools verified at ", "(replica): 0 differ."]);
     let all = run(&replica, &["verify", "--match", "sku:*", "--pause", "1", "--json"]).ok().json();
