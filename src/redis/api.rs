@@ -71,6 +71,7 @@ pub fn missing() -> Option<&'static str> {
         RedisModule_FreeModuleUser,
         RedisModule_FreeString,
         RedisModule_GetClientId,
+        RedisModule_GetClientUserNameById,
         RedisModule_GetCommand,
         RedisModule_GetContextFlags,
         RedisModule_GetCurrentUserName,

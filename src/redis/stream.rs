@@ -155,6 +155,8 @@ struct SharedStrings {
     epoch: (u64, OwnedString),
     /// The name of the stream that was written to last.
     stream: OwnedString,
+    /// The call that a user must be allowed who names a stream; its key stands between the two.
+    set_policy: [OwnedString; 2],
     /// The last number of each field that was not a small one: most balances stay as they are from
     /// one change to the next, and many changes share a time.
     recent: [Option<(i64, OwnedString)>; FIELDS],
@@ -177,6 +179,7 @@ impl SharedStrings {
             small_numbers: (0..SMALL_NUMBERS).map(|n| OwnedString::new(n.to_string().as_bytes())).collect(),
             epoch: (0, OwnedString::new(b"0000000000000000")),
             stream: OwnedString::new(b""),
+            set_policy: [b"STOCK.SETPOLICY".as_slice(), b"{}"].map(OwnedString::new),
             packed_name: OwnedString::new(PACKED.as_bytes()),
             packed: Vec::new(),
             recent: [const { None }; FIELDS],
@@ -203,7 +206,7 @@ impl SharedStrings {
 
     fn epoch(&mut self, epoch: u64) -> *mut raw::RedisModuleString {
         if self.epoch.0 != epoch {
-            self.epoch = (epoch, OwnedString::new(format!("{epoch:016x}").as_bytes()));
+            self.epoch = (epoch, OwnedString::new(&hex(epoch)));
         }
         self.epoch.1.as_ptr()
     }
@@ -218,6 +221,12 @@ impl SharedStrings {
             _ => recent.insert((number, OwnedString::of_number(number))).1.as_ptr(),
         }
     }
+}
+
+/// A number in 16 hexadecimal digits. Each pool has its own epoch, and each of its entries says it.
+fn hex(number: u64) -> [u8; 16] {
+    let digit = |at: usize| b"0123456789abcdef"[(number >> (60 - 4 * at) & 15) as usize];
+    std::array::from_fn(digit)
 }
 
 /// The name of a stream as a string of the server.
@@ -308,7 +317,8 @@ pub fn reachability(ctx: Ctx<'_>, pool: *mut raw::RedisModuleString, stream: &[u
 }
 
 /// Checks that the caller may let a pool publish to this stream. `command` is the name of the
-/// command that is running, whose first argument is the pool.
+/// command that is running, whose first argument is the pool. The stream is closed again: that the
+/// pool is made is announced, and another module that hears of it may delete the stream.
 ///
 /// # Errors
 /// [`StreamDenied`]: `NoPermission`; `OtherSlot` of a cluster; `SlotMoving` where the slot is being
@@ -320,7 +330,7 @@ pub fn check(
     stream: &[u8],
     cluster: bool,
 ) -> Result<(), StreamDenied> {
-    let name = OwnedString::new(stream);
+    let name = stream_name(stream);
     if !may_write(ctx, command, pool, &name) {
         return Err(StreamDenied::NoPermission);
     }
@@ -366,17 +376,33 @@ fn slot(ctx: Ctx<'_>, name: *mut raw::RedisModuleString) -> Option<i64> {
 /// Whether the user of the caller may write to a key. A caller without a user (another module) may
 /// write to all.
 fn may_write(ctx: Ctx<'_>, command: &[u8], pool: *mut raw::RedisModuleString, stream: &OwnedString) -> bool {
-    if !has_user(ctx, command, pool) {
-        return true;
-    }
-    // SAFETY: the caller has a user; the string with its name is ours to free.
-    let user_name = unsafe { OwnedString::from_raw(api!(RedisModule_GetCurrentUserName(ctx.raw()))) };
+    let Some(user_name) = user_name(ctx, command, pool) else { return true };
     let Some(user) = ModuleUser::find(&user_name) else { return false };
     // Command and key together, as the server checks a call: one selector of the user must allow
     // both.
-    let (command, policy) = (OwnedString::new(b"STOCK.SETPOLICY"), OwnedString::new(b"{}"));
-    // SAFETY: all three strings are live.
-    unsafe { user.may_call(&mut [command.as_ptr(), stream.as_ptr(), policy.as_ptr()]) }
+    SHARED.with(|shared| {
+        let [command, policy] = &shared.get_or_insert_with(SharedStrings::new).set_policy;
+        // SAFETY: all three strings are live.
+        unsafe { user.may_call(&mut [command.as_ptr(), stream.as_ptr(), policy.as_ptr()]) }
+    })
+}
+
+/// The name of the caller's user. `None`: the caller has none.
+fn user_name(ctx: Ctx<'_>, command: &[u8], pool: *mut raw::RedisModuleString) -> Option<OwnedString> {
+    // The server looks the id up among the clients that are connected, and answers nothing for one
+    // without a user. Scripts and other modules call by clients of their own, which it does not
+    // find by their ids.
+    // SAFETY: the context is live; the string is ours to free.
+    let connected = unsafe {
+        let client = api!(RedisModule_GetClientId(ctx.raw()));
+        let name = api!(RedisModule_GetClientUserNameById(ctx.raw(), client));
+        (!name.is_null()).then(|| OwnedString::from_raw(name))
+    };
+    connected.or_else(|| {
+        // SAFETY: the caller has a user; the string with its name is ours to free.
+        has_user(ctx, command, pool)
+            .then(|| unsafe { OwnedString::from_raw(api!(RedisModule_GetCurrentUserName(ctx.raw()))) })
+    })
 }
 
 /// The argument of the call of [`has_user`], as MONITOR shows it.

@@ -177,7 +177,7 @@ fn who_may_set_stock_may_make_a_pool_with_a_policy() {
     .into_iter()
     .enumerate()
     {
-        c.expect(&format!("ACL SETUSER u{n} on >x {rights}"), "OK");
+        c.expect(&format!("ACL SETUSER u{n} on >x +eval {rights}"), "OK");
         let mut user = server.client();
         user.expect(&format!("AUTH u{n} x"), "OK");
         let policy = r#"{"hold":5,"limits":[{"by":["user"],"max":1}]}"#;
@@ -187,28 +187,39 @@ fn who_may_set_stock_may_make_a_pool_with_a_policy() {
         let answer = if may_publish { "OK" } else { "-NOPERM *" };
         user.expect(&format!(r#"STOCK.SET sku:{n}:told 5 NX POLICY {{"events":"ev"}}"#), answer);
         assert_eq!(c.say(&format!("EXISTS sku:{n}:told")).int(), i64::from(may_publish), "{rights}");
+        let script = "return redis.call('stock.set', KEYS[1], 5, 'NX', 'POLICY', ARGV[1])";
+        let reply = user.call(&["EVAL", script, "1", &format!("sku:{n}:script"), r#"{"events":"ev"}"#]).to_string();
+        assert!(reply.starts_with(answer.trim_end_matches(" *")), "{reply}, {rights}");
+        assert_eq!(c.say(&format!("EXISTS sku:{n}:script")).int(), i64::from(may_publish), "{rights}");
     }
 }
 
-/// The call by which the module asks who calls is not taken for one of the user.
+/// Who calls is known of a client that is connected. For a script the module asks by a call, which
+/// is not taken for one of the user.
 #[test]
 fn the_question_for_the_user_says_what_it_is() {
     let (server, mut monitor) = Server::start().with_client();
     monitor.expect("MONITOR", "OK");
     let mut c = server.client();
     c.script(
-        r#"STOCK.SET sku:1 5 NX POLICY {"events":"ev"}
-           STOCK.SETPOLICY sku:1 {"events":"other"}
-           PING done => *"#,
+        r#"STOCK.SET sku:0 5 NX POLICY {"events":"ev"}
+           STOCK.SETPOLICY sku:0 {"events":"other"}
+           PING direct => *"#,
     );
+    let script = "redis.call('stock.set', KEYS[1], 5, 'NX', 'POLICY', ARGV[1]) \
+                  redis.call('stock.setpolicy', KEYS[1], ARGV[2])";
+    c.call(&["EVAL", script, "1", "sku:1", r#"{"events":"ev"}"#, r#"{"events":"other"}"#]);
+    c.expect("PING done", "*");
     let mut lines: Vec<String> = Vec::new();
     while !lines.last().is_some_and(|line| line.contains("done")) {
         lines.push(monitor.read().text().to_lowercase());
     }
+    let direct = lines.iter().position(|line| line.contains("direct")).expect("the first half");
+    assert_eq!(direct, 2, "{lines:?}");
     for command in ["stock.set", "stock.setpolicy"] {
         let asked = format!(r#""{command}" "sku:1" "asks-for-user""#);
         assert!(lines.iter().any(|line| line.ends_with(&asked)), "{lines:?}");
-        let calls = lines.iter().filter(|line| line.contains(&format!(r#""{command}""#))).count();
+        let calls = lines.iter().filter(|line| line.contains(&format!(r#" "{command}" "sku:1""#))).count();
         assert_eq!(calls, 2, "{lines:?}");
     }
 }
