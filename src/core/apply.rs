@@ -31,7 +31,7 @@ pub fn apply(pool: &mut Pool, stamp: &Stamp, change: &Change<'_>) -> Option<(Kin
         (kind, transitions(pool, before, change))
     });
     if let Some(next_ms) = next_wake_ms(change) {
-        let usage_ms = pool.usage.next_expiry_ms(&pool.limits);
+        let usage_ms = pool.next_usage_expiry_ms();
         pool.quiet_until_ms.set(quiet_until_ms.min(next_ms).min(usage_ms));
     }
     pool.applying = false;
@@ -141,7 +141,7 @@ mod tests {
         assert!(!pool.is_broken());
         let order = pool.order_ref(b"o");
         // A row that a list and the index know is gone: no call can do that.
-        pool.orders.remove(order.row.unwrap());
+        pool.placed.orders.remove(order.row.unwrap());
         let confirmed = Change::Order(order, OrderChange::Confirmed { qty: 2, forget_ms: 9_000 });
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| apply(&mut pool, &stamp, &confirmed)));
         assert!(panic.is_err());

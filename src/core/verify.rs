@@ -6,7 +6,10 @@ use crate::core::model::order::OrderState;
 use crate::core::model::pool::Pool;
 use crate::core::model::sale::{Sale, SalePhase};
 use crate::core::model::usage::EntryState;
+use crate::core::store::placed_orders::PlacedOrders;
 use crate::core::store::slab::NONE;
+use crate::core::store::tokens::Tokens;
+use crate::core::store::usage::Usage;
 
 /// A line for each difference; none when all is well. Lines are ASCII and name no user bytes. At
 /// most 100.
@@ -40,19 +43,21 @@ impl Report {
 }
 
 fn orders(pool: &Pool, report: &mut Report) {
+    let none = PlacedOrders::default();
+    let placed = pool.placed.get().unwrap_or(&none);
     let mut reserved = 0i64;
     let mut sold = pool.sold_before;
     let mut counts = [0u32; 5];
     let mut listed = 0usize;
     let lists: [(&str, Vec<OrderRow>, &[OrderState]); 2] = [
-        ("of holds", pool.holds.iter(&pool.orders).collect(), &[OrderState::Reserved]),
-        ("of finished orders", pool.finished.iter(&pool.orders).collect(), FINISHED),
+        ("of holds", placed.holds().collect(), &[OrderState::Reserved]),
+        ("of finished orders", placed.finished().collect(), FINISHED),
     ];
     for (name, rows, states) in &lists {
         let mut last_ms = i64::MIN;
         listed = listed.saturating_add(rows.len());
         for &row in rows {
-            let Some(order) = pool.orders.get(row) else {
+            let Some(order) = placed.orders.get(row) else {
                 report.say(format!("the list {name} names an order that is not there"));
                 continue;
             };
@@ -81,11 +86,11 @@ fn orders(pool: &Pool, report: &mut Report) {
             report.equal("the index of an order", found.map_or(NONE, Number::get), row.get());
         }
     }
-    report.equal("the number of listed orders", listed, pool.orders.len());
-    report.equal("the number of indexed orders", pool.order_index.len(), pool.orders.len());
+    report.equal("the number of listed orders", listed, placed.orders.len());
+    report.equal("the number of indexed orders", placed.index.len(), placed.orders.len());
     report.equal("reserved", pool.reserved, reserved);
     report.equal("sold", pool.sold, sold);
-    report.equal("the side table of orders being right", pool.orders.check_side_table(), true);
+    report.equal("the side table of orders being right", placed.orders.check_side_table(), true);
     for (state, (is, should)) in OrderState::ALL.iter().zip(pool.counts.iter().zip(counts)) {
         report.equal(&format!("the count of {} orders", state.word()), *is, should);
     }
@@ -120,11 +125,15 @@ const FINISHED: &[OrderState] =
     &[OrderState::Confirmed, OrderState::Returned, OrderState::Released, OrderState::Expired];
 
 fn usage(pool: &Pool, report: &mut Report) {
+    let (none, no_orders, no_tokens) = (Usage::default(), PlacedOrders::default(), Tokens::default());
+    let usage = pool.usage.get().unwrap_or(&none);
+    let placed = pool.placed.get().unwrap_or(&no_orders);
+    let tokens = pool.tokens.get().unwrap_or(&no_tokens);
     let mut counted = Counted::default();
-    for row in pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders)) {
-        let Some(order) = pool.orders.get(row) else { continue };
+    for row in placed.holds().chain(placed.finished()) {
+        let Some(order) = placed.orders.get(row) else { continue };
         for at in order.shares.iter() {
-            let Some(entry) = pool.usage.entries.get(at) else {
+            let Some(entry) = usage.entries.get(at) else {
                 report.say("an order has a share that is not there".into());
                 continue;
             };
@@ -142,16 +151,16 @@ fn usage(pool: &Pool, report: &mut Report) {
     let mut check = |list: Vec<UsageRow>, state: EntryState, limit: Option<LimitId>, report: &mut Report| {
         for at in list {
             listed = listed.saturating_add(1);
-            let Some(entry) = pool.usage.entries.get(at) else { continue };
+            let Some(entry) = usage.entries.get(at) else { continue };
             if entry.state != state || limit.is_some_and(|id| id != entry.limit) {
                 report.say("usage is in a list of others".into());
             }
             let (refs, least) = *counted.at(at);
             report.equal("the orders of a usage", entry.refs, refs);
             let tuple = entry.value;
-            let found = pool.usage.find(pool.salt.usage(entry.limit, tuple), entry.limit, tuple);
+            let found = usage.find(pool.salt.usage(entry.limit, tuple), entry.limit, tuple);
             if state == EntryState::Indexed {
-                if pool.usage.is_older_sub_window(at) {
+                if usage.is_older_sub_window(at) {
                     report.equal("an older sub-window being in the index", found == Some(at), false);
                 } else {
                     indexed = indexed.saturating_add(1);
@@ -169,21 +178,21 @@ fn usage(pool: &Pool, report: &mut Report) {
         }
     };
     for limit in &pool.limits {
-        check(limit.entries.iter(&pool.usage.entries).collect(), EntryState::Indexed, Some(limit.id), report);
+        check(limit.entries.iter(&usage.entries).collect(), EntryState::Indexed, Some(limit.id), report);
     }
-    check(pool.usage.orphaned.iter(&pool.usage.entries).collect(), EntryState::Indexed, None, report);
-    check(pool.usage.detached.iter(&pool.usage.entries).collect(), EntryState::Detached, None, report);
-    for (at, units) in pool.usage.credits() {
-        let entry = pool.usage.entries.get(at);
+    check(usage.orphaned.iter(&usage.entries).collect(), EntryState::Indexed, None, report);
+    check(usage.detached.iter(&usage.entries).collect(), EntryState::Detached, None, report);
+    for (at, units) in usage.credits() {
+        let entry = usage.entries.get(at);
         if entry.is_none_or(|e| e.state == EntryState::Detached || units < 1 || units > e.used) {
             report.say("more was returned than was used".into());
         }
     }
-    report.equal("the sub-windows of rolling windows being right", pool.usage.check_chains(), true);
-    report.equal("the windows of usage being right", pool.usage.entries.check_windows(), true);
-    report.equal("the tokens being right", pool.tokens.check_invariants(pool.salt), true);
-    report.equal("the number of listed usages", listed, pool.usage.entries.len());
-    report.equal("the number of indexed usages", pool.usage.indexed(), indexed);
+    report.equal("the sub-windows of rolling windows being right", usage.check_chains(), true);
+    report.equal("the windows of usage being right", usage.entries.check_windows(), true);
+    report.equal("the tokens being right", tokens.check_invariants(pool.salt), true);
+    report.equal("the number of listed usages", listed, usage.entries.len());
+    report.equal("the number of indexed usages", usage.indexed(), indexed);
 }
 
 fn limits(pool: &Pool, report: &mut Report) {

@@ -76,16 +76,16 @@ pub struct StoredValue {
 /// What one value adds to the gauges.
 #[derive(Clone, Copy, Default)]
 struct Gauged {
-    pools: u64,
-    partial: u64,
     open_holds: u64,
     remembered: u64,
     memory_bytes: u64,
     held: u64,
-    sold_out: u64,
-    suspended: u64,
-    short: u64,
-    nearly_full: u64,
+    pool: bool,
+    partial: bool,
+    sold_out: bool,
+    suspended: bool,
+    short: bool,
+    nearly_full: bool,
 }
 
 impl StoredValue {
@@ -102,20 +102,20 @@ impl StoredValue {
     pub fn update_gauges(&mut self, whole: bool) {
         let Some(pool) = self.stored.pool() else {
             let memory_bytes = self.memory_bytes() as u64;
-            return self.set_gauged(Gauged { partial: 1, memory_bytes, ..Gauged::default() });
+            return self.set_gauged(Gauged { partial: true, memory_bytes, ..Gauged::default() });
         };
         let remembered = pool.remembered();
         let measure = whole || remembered < LARGE_POOL_ORDERS || pool.seq().is_multiple_of(16);
         self.set_gauged(Gauged {
-            pools: 1,
-            partial: 0,
+            pool: true,
+            partial: false,
             open_holds: pool.open_holds(),
             remembered,
             held: pool.reserved().max(0).unsigned_abs(),
-            sold_out: u64::from(pool.available().is_some_and(|units| units <= 0)),
-            suspended: u64::from(pool.is_suspended()),
-            short: u64::from(pool.available().is_some_and(|units| units < 0)),
-            nearly_full: u64::from(remembered >= NEARLY_FULL.load(Ordering::Relaxed)),
+            sold_out: pool.available().is_some_and(|units| units <= 0),
+            suspended: pool.is_suspended(),
+            short: pool.available().is_some_and(|units| units < 0),
+            nearly_full: remembered >= NEARLY_FULL.load(Ordering::Relaxed),
             memory_bytes: if measure { self.memory_bytes() as u64 } else { self.gauged.memory_bytes },
         });
     }
@@ -169,16 +169,16 @@ impl StoredValue {
     }
 
     fn set_gauged(&mut self, now: Gauged) {
-        POOLS.change(self.gauged.pools, now.pools);
-        PARTIAL_POOLS.change(self.gauged.partial, now.partial);
+        POOLS.change(self.gauged.pool.into(), now.pool.into());
+        PARTIAL_POOLS.change(self.gauged.partial.into(), now.partial.into());
         OPEN_HOLDS.change(self.gauged.open_holds, now.open_holds);
         REMEMBERED_ORDERS.change(self.gauged.remembered, now.remembered);
         MEMORY_BYTES.change(self.gauged.memory_bytes, now.memory_bytes);
         HELD_UNITS.change(self.gauged.held, now.held);
-        SOLD_OUT_POOLS.change(self.gauged.sold_out, now.sold_out);
-        SUSPENDED_POOLS.change(self.gauged.suspended, now.suspended);
-        SHORT_POOLS.change(self.gauged.short, now.short);
-        NEARLY_FULL_POOLS.change(self.gauged.nearly_full, now.nearly_full);
+        SOLD_OUT_POOLS.change(self.gauged.sold_out.into(), now.sold_out.into());
+        SUSPENDED_POOLS.change(self.gauged.suspended.into(), now.suspended.into());
+        SHORT_POOLS.change(self.gauged.short.into(), now.short.into());
+        NEARLY_FULL_POOLS.change(self.gauged.nearly_full.into(), now.nearly_full.into());
         self.gauged = now;
     }
 }

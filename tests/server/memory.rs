@@ -24,6 +24,40 @@ fn a_type_of_its_own() {
     c.expect("EXISTS k", "0");
 }
 
+/// A shop has many pools that nobody buys from. Whoever looks at one makes it no larger; what it
+/// keeps of orders and of limits is made by the first that needs it.
+#[test]
+fn a_pool_without_orders_takes_little() {
+    let server = Server::start();
+    let mut c = server.client();
+    let policy = r#"{"hold":60,"safety":1,"events":"ev"}"#;
+    c.expect(&format!("STOCK.SET k 10 NX POLICY {policy}"), "OK");
+    let empty = c.say("MEMORY USAGE k").int();
+    assert!((300..=460).contains(&empty), "{empty} bytes");
+    c.script(
+        "STOCK.ADD k 5 => *
+         STOCK.SUSPEND k => *
+         STOCK.RESUME k => *
+         COPY k other => 1
+         STOCK.RESERVE other o 99 => [SOLDOUT, *]
+         STOCK.CONFIRM other o => [NOORDER, *]
+         STOCK.CHECK other 1 => [OK, *]
+         STOCK.ORDER other o => nil
+         STOCK.ORDERS other 0 => *
+         STOCK.GET other => *
+         STOCK.AVAILABLE other => [14]
+         STOCK.LIMITS other => *
+         STOCK.EXPLAIN other 1 => *
+         STOCK.SWEEP other => 0
+         STOCK.VERIFY other
+         DEBUG RELOAD => OK
+         STOCK.VERIFY other",
+    );
+    assert_eq!(c.say("MEMORY USAGE other").int(), empty);
+    c.expect("STOCK.RESERVE other o 1", "[OK, *]");
+    assert!(c.say("MEMORY USAGE other").int() > empty + 300);
+}
+
 /// With the memory full, what takes units is refused, and what finishes an order or gives units
 /// back goes on.
 #[test]

@@ -8,13 +8,13 @@ use super::wire::{Read, Reader};
 use super::{record, shifts};
 use crate::core::model::change::OnHand;
 use crate::core::model::ids::Bytes;
-use crate::core::model::limit::{MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
+use crate::core::model::limit::{Limit, MAX_LIMITS, MAX_LIMIT_ID, MAX_TUPLE};
 use crate::core::model::number::{LimitId, LimitIndex, Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, Numbers, OrderState, ReturnContent, ReturnToken, MAX_TOKENS};
 use crate::core::model::pool::{EndedEpoch, Pool, SumDeltas, MAX_EPOCHS};
 use crate::core::model::quantity::MAX_UNITS;
 use crate::core::model::remembered::{self, MAX_REMEMBERED};
-use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts};
+use crate::core::model::usage::{EntryState, RestoredEntry, UsageCounts, UsageEntry};
 use crate::core::model::window::Window;
 use crate::core::store::bulk::Bulk;
 use crate::core::store::tokens::AddToken;
@@ -451,13 +451,8 @@ impl Loader {
         for &ordinal in ordinals {
             let Some((at, counted)) = self.entries.get_mut(ordinal as usize) else { continue };
             let Some(entry) = self.pool.usage.entries.get(*at) else { continue };
-            if entry.state == EntryState::Detached {
-                continue;
-            }
-            let Some(limit) = self.pool.limits.iter().find(|l| l.id == entry.limit) else { continue };
-            if !limit.keeps_usage() {
-                continue;
-            }
+            let counts = |l: &&Limit| l.id == entry.limit && l.keeps_usage() && entry.state != EntryState::Detached;
+            let Some(limit) = self.pool.limits.iter().find(counts) else { continue };
             *counted = counted.saturating_add(limit.amount(qty));
             if *counted > entry.used {
                 return damage("usage is less than its orders");
@@ -493,7 +488,7 @@ impl Loader {
     fn end(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         let (entries, orders) = (reader.number()?, reader.number()?);
         let pool = &mut self.pool;
-        if entries != pool.usage.entries.len() as u64 || orders != pool.orders.len() as u64 {
+        if entries != pool.usage_entries() as u64 || orders != pool.remembered() {
             return damage("records are missing");
         }
         if pool.reserved != self.reserved {
@@ -502,16 +497,19 @@ impl Loader {
         if pool.check_sums(&SumDeltas::default()).is_err() {
             return damage("a sum is out of bounds");
         }
-        if pool.usage.entries.iter().any(|e| e.refs == 0 && (e.used == 0 || e.state == EntryState::Detached)) {
+        let empty = |e: UsageEntry<'_>| e.refs == 0 && (e.used == 0 || e.state == EntryState::Detached);
+        if pool.usage.get().is_some_and(|usage| usage.entries.iter().any(empty)) {
             return damage("usage that counts nothing");
         }
         std::mem::take(&mut self.newest).index(pool.salt, &mut self.usage_bulk);
-        let id_of = |row: u32| pool.orders.get(OrderRow::of(row)).map(|o| o.id);
+        let id_of = |row: u32| pool.placed.orders.get(OrderRow::of(row)).map(|o| o.id);
         let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {
             return damage("duplicate order");
         };
-        pool.order_index = index;
-        if pool.usage.restore_index(std::mem::take(&mut self.usage_bulk)).is_none() {
+        if orders > 0 {
+            pool.placed.index = index;
+        }
+        if entries > 0 && pool.usage.restore_index(std::mem::take(&mut self.usage_bulk)).is_none() {
             return damage("duplicate usage");
         }
         self.finished = true;

@@ -15,6 +15,8 @@ use crate::core::model::pool::Pool;
 use crate::core::model::usage::UsageEntry;
 use crate::core::model::zone::Tz;
 use crate::core::store::slab::NONE;
+use crate::core::store::tokens::Tokens;
+use crate::core::store::usage::Usage;
 
 /// A chunk is handed over when it has reached this size; no record is larger than the rest up to 64
 /// KiB.
@@ -98,7 +100,7 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
             put_override(chunks.record(record::OVERRIDE), pattern, cap);
         }
     }
-    for token in pool.tokens.iter() {
+    for token in pool.tokens.get().into_iter().flat_map(Tokens::iter) {
         let out = chunks.record(if token.peer.is_some() { record::TRANSFER_TOKEN } else { record::TOKEN });
         put_bytes(out, token.token.as_slice());
         put_signed(out, token.delta);
@@ -111,24 +113,24 @@ fn records(pool: &Pool, reserved: i64, chunks: &mut Chunks<'_>) {
         shifts::put(chunks.record(record::SHIFTS), lane, totals);
     }
     let ordinals = usage(pool, chunks);
-    let mut credits: Vec<(u32, i64)> =
-        pool.usage.credits().map(|(at, units)| (ordinal(&ordinals, at), units)).collect();
+    let credits = pool.usage.get().into_iter().flat_map(Usage::credits);
+    let mut credits: Vec<(u32, i64)> = credits.map(|(at, units)| (ordinal(&ordinals, at), units)).collect();
     credits.sort_unstable();
     for (usage, units) in credits {
         let out = chunks.record(record::CREDIT);
         put(out, u64::from(usage));
         put_signed(out, units);
     }
-    let lists = pool.holds.iter(&pool.orders).chain(pool.finished.iter(&pool.orders));
-    for row in lists {
-        order(&pool.orders.at(row), pool.orders.remembered(row), &ordinals, chunks);
+    let Some(placed) = pool.placed.get() else { return };
+    for row in placed.holds().chain(placed.finished()) {
+        order(&placed.orders.at(row), placed.orders.remembered(row), &ordinals, chunks);
     }
 }
 
 fn end(pool: &Pool, chunks: &mut Chunks<'_>) {
     let out = chunks.record(record::END);
-    put(out, pool.usage.entries.len() as u64);
-    put(out, pool.orders.len() as u64);
+    put(out, pool.usage_entries() as u64);
+    put(out, pool.remembered());
 }
 
 fn header(pool: &Pool, reserved: i64, out: &mut Vec<u8>) {
@@ -160,7 +162,8 @@ fn put_limit(limit: &Limit, out: &mut Vec<u8>) {
 
 /// Writes the usage entries; tells for each record number which one in the file it is.
 fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
-    let entries = &pool.usage.entries;
+    let Some(usage) = pool.usage.get() else { return Vec::new() };
+    let entries = &usage.entries;
     let mut ordinals = vec![NONE; entries.span().get() as usize];
     let mut next = 0u32;
     let mut write = |at: UsageRow, kind: u8, limit: u32, chunks: &mut Chunks<'_>| {
@@ -180,10 +183,10 @@ fn usage(pool: &Pool, chunks: &mut Chunks<'_>) -> Vec<u32> {
             write(at, record::USAGE, u32::from(index.byte()), chunks);
         }
     }
-    for at in pool.usage.orphaned.iter(entries) {
+    for at in usage.orphaned.iter(entries) {
         write(at, record::ORPHANED, entries.at(at).limit.get(), chunks);
     }
-    for at in pool.usage.detached.iter(entries) {
+    for at in usage.detached.iter(entries) {
         write(at, record::DETACHED, entries.at(at).limit.get(), chunks);
     }
     ordinals

@@ -16,9 +16,9 @@ use crate::core::model::quantity::{difference, sum, MAX_UNITS};
 use crate::core::model::refusal::{Bound, Refusal};
 use crate::core::model::sale::{Sale, Schedule};
 use crate::core::model::time::SLACK_MS;
-use crate::core::store::index::{Index, IndexPosition};
-use crate::core::store::orders::Orders;
-use crate::core::store::timeline::Timeline;
+use crate::core::store::index::IndexPosition;
+use crate::core::store::on_demand::OnDemand;
+use crate::core::store::placed_orders::PlacedOrders;
 use crate::core::store::tokens::Tokens;
 use crate::core::store::usage::Usage;
 
@@ -116,15 +116,10 @@ pub struct Pool {
     /// Unix ms; see [`crate::core::ops::roll`]. Not part of the state.
     pub(in crate::core) resolved_from_ms: Cell<i64>,
     pub(in crate::core) resolved_until_ms: Cell<i64>,
-    pub(in crate::core) orders: Orders,
-    pub(in crate::core) order_index: Index,
-    /// Open holds by deadline.
-    pub(in crate::core) holds: Timeline<OrderRow>,
-    /// Finished orders by when they are forgotten.
-    pub(in crate::core) finished: Timeline<OrderRow>,
+    pub(in crate::core) placed: OnDemand<PlacedOrders>,
     pub(in crate::core) counts: [u32; 5],
-    pub(in crate::core) usage: Usage,
-    pub(in crate::core) tokens: Tokens,
+    pub(in crate::core) usage: OnDemand<Usage>,
+    pub(in crate::core) tokens: OnDemand<Tokens>,
     /// What has shifted between this pool and its peers; `None` = nothing.
     pub(in crate::core) shifts: Option<Box<crate::core::model::shifts::Shifts>>,
 }
@@ -161,13 +156,10 @@ impl Pool {
             next_limit: LimitId::of(1),
             resolved_from_ms: Cell::new(i64::MIN),
             resolved_until_ms: Cell::new(i64::MIN),
-            orders: Orders::default(),
-            order_index: Index::default(),
-            holds: Timeline::default(),
-            finished: Timeline::default(),
+            placed: OnDemand::default(),
             counts: [0; 5],
-            usage: Usage::default(),
-            tokens: Tokens::default(),
+            usage: OnDemand::default(),
+            tokens: OnDemand::default(),
             shifts: None,
         }
     }
@@ -308,32 +300,40 @@ impl Pool {
     #[must_use]
     pub fn order_ref<'a>(&self, id: &'a [u8]) -> OrderRef<'a> {
         let hash = self.salt.order(id);
-        self.order_ref_from(id, hash, self.order_index.begin(hash).0)
+        self.order_ref_from(id, hash, self.begin_order(hash).0)
+    }
+
+    /// Begins the search for an order: see [`crate::core::store::index::Index::begin`].
+    #[inline(always)]
+    pub(in crate::core) fn begin_order(&self, hash: u64) -> (IndexPosition, u64) {
+        self.placed.get().map_or_else(Default::default, |placed| placed.index.begin(hash))
     }
 
     /// As [`Pool::order_ref`], where the search has begun already.
     #[inline(always)]
     pub(in crate::core) fn order_ref_from<'a>(&self, id: &'a [u8], hash: u64, from: IndexPosition) -> OrderRef<'a> {
-        let (row, position) = self.order_index.find_from(hash, from, |at| self.orders.is(OrderRow::of(at), id));
+        let (row, position) = self.placed.get().map_or_else(Default::default, |placed| {
+            placed.index.find_from(hash, from, |at| placed.orders.is(OrderRow::of(at), id))
+        });
         OrderRef { id, hash, row: row.map(OrderRow::of), position }
     }
 
     /// A remembered order by its record's number.
     #[must_use]
     pub fn order(&self, row: OrderRow) -> Option<Order<'_>> {
-        self.orders.get(row)
+        self.placed.get()?.orders.get(row)
     }
 
     /// One more than the largest number of an order's record.
     #[must_use]
     pub fn order_rows_end(&self) -> u32 {
-        self.orders.span()
+        self.placed.get().map_or(0, |placed| placed.orders.span())
     }
 
     /// The first number from `at` on at which there may be an order's record.
     #[must_use]
     pub fn next_order_row(&self, at: u32) -> u32 {
-        self.orders.skip_empty(at)
+        self.placed.get().map_or(at, |placed| placed.orders.skip_empty(at))
     }
 
     /// Orders that hold units.
@@ -345,13 +345,13 @@ impl Pool {
     /// Orders in memory.
     #[must_use]
     pub fn remembered(&self) -> u64 {
-        self.orders.len() as u64
+        self.placed.get().map_or(0, |placed| placed.orders.len()) as u64
     }
 
     /// Values that have used something of a limit, past windows included.
     #[must_use]
     pub fn usage_entries(&self) -> usize {
-        self.usage.entries.len()
+        self.usage.get().map_or(0, |usage| usage.entries.len())
     }
 
     /// The bytes taken, in constant time.
@@ -364,19 +364,17 @@ impl Pool {
             .saturating_add(self.remember.capacity().saturating_mul(size_of::<Bytes>()))
             .saturating_add(limits)
             .saturating_add(overrides)
-            .saturating_add(self.orders.bytes())
-            .saturating_add(self.order_index.bytes())
-            .saturating_add(self.holds.bytes())
-            .saturating_add(self.finished.bytes())
-            .saturating_add(self.usage.bytes())
-            .saturating_add(self.tokens.bytes())
+            .saturating_add(self.placed.bytes(PlacedOrders::bytes))
+            .saturating_add(self.usage.bytes(Usage::bytes))
+            .saturating_add(self.tokens.bytes(Tokens::bytes))
             .saturating_add(self.shifts_bytes())
     }
 
     /// What freeing it costs, in allocations of size.
     #[must_use]
     pub fn free_effort(&self) -> usize {
-        self.orders.len().saturating_add(self.usage.entries.len()).saturating_add(self.tokens.len()).saturating_add(1)
+        let tokens = self.tokens.get().map_or(0, Tokens::len);
+        (self.remembered() as usize).saturating_add(self.usage_entries()).saturating_add(tokens).saturating_add(1)
     }
 
     /// A copy for another key. Where the policy names an event stream, the copy publishes to none,
@@ -390,7 +388,7 @@ impl Pool {
     /// or rows to purge here, Unix ms; `None` = never.
     #[must_use]
     pub fn next_wake_ms(&self) -> Option<i64> {
-        let (due_ms, purge_ms) = (self.holds.next_ms(), self.next_purge_ms());
+        let (due_ms, purge_ms) = (self.next_deadline_ms(), self.next_purge_ms());
         let sale_ms = self.sale.as_ref().and_then(|sale| sale.next_ms());
         [due_ms, purge_ms, sale_ms].into_iter().flatten().min()
     }
@@ -425,20 +423,26 @@ impl Pool {
     /// When rows can be purged, Unix ms, or earlier; 0 while removed limits have left entries.
     #[must_use]
     pub fn next_purge_ms(&self) -> Option<i64> {
-        if !self.usage.orphaned.is_empty() {
+        if self.usage.get().is_some_and(|usage| !usage.orphaned.is_empty()) {
             return Some(0);
         }
         // Every write asks: plain numbers with the largest for "never" are the cheapest.
-        let token_ms = self.tokens.iter().next().map_or(i64::MAX, |t| t.forget_ms);
-        let other_ms = self.finished.next_ms().map_or(token_ms, |at| at.min(token_ms));
-        let at_ms = self.usage.next_expiry_ms(&self.limits).min(other_ms.saturating_add(SLACK_MS));
+        let token_ms = self.tokens.get().and_then(|tokens| tokens.iter().next()).map_or(i64::MAX, |t| t.forget_ms);
+        let finished_ms = self.placed.get().and_then(|placed| placed.finished.next_ms());
+        let other_ms = finished_ms.map_or(token_ms, |at| at.min(token_ms));
+        let at_ms = self.next_usage_expiry_ms().min(other_ms.saturating_add(SLACK_MS));
         (at_ms < i64::MAX).then_some(at_ms)
     }
 
     /// The earliest deadline of a hold.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.holds.next_ms()
+        self.placed.get()?.holds.next_ms()
+    }
+
+    /// From when usage may be over for good, Unix ms; `i64::MAX` = never.
+    pub(in crate::core) fn next_usage_expiry_ms(&self) -> i64 {
+        self.usage.get().map_or(i64::MAX, |usage| usage.next_expiry_ms(&self.limits))
     }
 
     /// Replay: what follows was the primary's change after this one.

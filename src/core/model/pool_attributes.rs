@@ -20,7 +20,7 @@ impl Pool {
             let dims = &limit.identity.dims;
             attributes.extend(dims.iter().map(Bytes::as_slice).zip(values(entry.value, dims.len())));
         }
-        attributes.extend(remembered::pairs(self.orders.remembered(row)));
+        attributes.extend(remembered::pairs(self.placed.orders.remembered(row)));
         attributes.sort_unstable();
         attributes.dedup_by_key(|(name, _)| *name);
         attributes
@@ -37,6 +37,6 @@ impl Pool {
             values(entry.value, dims.len()).nth(index)
         };
         order.shares.iter().any(|at| counted(at) == Some(value))
-            || remembered::pairs(self.orders.remembered(row)).any(|pair| pair == (name, value))
+            || remembered::pairs(self.placed.orders.remembered(row)).any(|pair| pair == (name, value))
     }
 }

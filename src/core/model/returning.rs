@@ -26,7 +26,7 @@ pub fn returning(view: &View<'_>, max_holds: usize) -> Returning {
     for (sum, span_ms) in returning.within.iter_mut().zip(SPANS_MS) {
         let until_ms = view.context.clock.now_ms.saturating_add(span_ms);
         while let Some((nth, row)) = rows.peek() {
-            let hold = view.pool.orders.at(*row);
+            let hold = view.pool.placed.orders.at(*row);
             if hold.time_ms > until_ms {
                 break;
             }

@@ -8,6 +8,7 @@ use crate::core::model::order::{Order, OrderState};
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
 use crate::core::model::usage::FoundEntry;
+use crate::core::store::placed_orders::PlacedOrders;
 
 /// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself;
 /// for a read, which changes nothing, those holds are taken off on the way.
@@ -39,9 +40,9 @@ impl<'p> View<'p> {
     pub fn of_read(pool: &'p Pool, context: CallContext) -> Self {
         let mut view = Self::of_write(pool, context);
         if pool.next_deadline_ms().is_some_and(|at| context.clock.is_due(at)) {
-            let rows = pool.holds.iter(&pool.orders).take(DUE_PER_WRITE);
+            let rows = pool.placed.holds().take(DUE_PER_WRITE);
             for row in rows {
-                let order = pool.orders.at(row);
+                let order = pool.placed.orders.at(row);
                 if !context.clock.is_due(order.time_ms) {
                     break;
                 }
@@ -134,7 +135,7 @@ impl<'p> View<'p> {
     }
 
     fn known_in(&self, row: OrderRow) -> Option<(Order<'p>, OrderState)> {
-        let record = self.pool.orders.get(row)?;
+        let record = self.pool.placed.orders.get(row)?;
         self.state(&record).map(|state| (record, state))
     }
 
@@ -143,7 +144,7 @@ impl<'p> View<'p> {
     pub fn known_state(&self, order: OrderRef<'_>) -> Option<OrderState> {
         let row = order.row?;
         // Nearly always a hold that is not due: that stands in the head of its row.
-        if self.pool.orders.hold_at(row).is_some_and(|(at_ms, _)| !self.context.clock.is_due(at_ms)) {
+        if self.pool.placed.orders.hold_at(row).is_some_and(|(at_ms, _)| !self.context.clock.is_due(at_ms)) {
             return Some(OrderState::Reserved);
         }
         self.known(order).map(|(_, state)| state)
@@ -184,7 +185,7 @@ impl<'p> View<'p> {
             return (counted.saturating_sub(credit).max(0), window_ms);
         }
         let back: i64 = entry.map_or(0, |entry| {
-            let orders = self.due.iter().map(|&row| self.pool.orders.counted_at(row));
+            let orders = self.due.iter().map(|&row| self.pool.placed.orders.counted_at(row));
             orders.filter(|(shares, _)| shares.contains(entry.row)).map(|(_, qty)| limit.amount(qty)).sum()
         });
         let counted = counted.saturating_sub(back).saturating_sub(less).max(0);
@@ -222,7 +223,7 @@ impl<'p> View<'p> {
         since_ms: i64,
     ) -> impl Iterator<Item = (UsageRow, i64, i64)> + 'v {
         self.pool.usage.sub_windows(entry, since_ms).map(|(row, window_ms, counts)| {
-            let orders = self.due.iter().map(|&due| self.pool.orders.counted_at(due));
+            let orders = self.due.iter().map(|&due| self.pool.placed.orders.counted_at(due));
             let back: i64 = orders.filter(|(shares, _)| shares.contains(row)).map(|(_, qty)| limit.amount(qty)).sum();
             (row, window_ms, counts.used.saturating_sub(back).max(0))
         })
@@ -277,8 +278,9 @@ impl<'p> View<'p> {
         less(OrderState::Reserved, self.due.len());
         // What is forgotten but not freed stands at the head. Bounded: an answer must not cost more
         // than a sweep's slice.
-        for row in self.pool.finished.iter(&self.pool.orders).take(FORGOTTEN_PER_READ) {
-            let order = self.pool.orders.at(row);
+        let Some(placed) = self.pool.placed.get() else { return counts };
+        for row in placed.finished().take(FORGOTTEN_PER_READ) {
+            let order = placed.orders.at(row);
             if !self.is_forgotten(&order) {
                 break;
             }
@@ -293,12 +295,13 @@ impl<'p> View<'p> {
     /// The earliest deadline that is not among the due ones.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.open_holds().next().map(|row| self.pool.orders.at(row).time_ms)
+        let placed = self.pool.placed.get()?;
+        self.open_holds().next().map(|row| placed.orders.at(row).time_ms)
     }
 
     /// The rows of the holds that are not among the due ones, by deadline.
     pub(in crate::core) fn open_holds(&self) -> impl Iterator<Item = OrderRow> + '_ {
-        self.pool.holds.iter(&self.pool.orders).skip(self.due.len())
+        self.pool.placed.get().into_iter().flat_map(PlacedOrders::holds).skip(self.due.len())
     }
 }
 

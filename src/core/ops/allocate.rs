@@ -26,7 +26,7 @@ use super::order_row;
 /// # Errors
 /// [`Bound::Orders`].
 pub fn check_capacity(view: &View<'_>, order: OrderRef<'_>) -> Result<(), Refusal> {
-    let full = view.pool.orders.len() >= view.context.defaults.max_orders as usize;
+    let full = view.pool.remembered() >= u64::from(view.context.defaults.max_orders);
     if full && order.row.is_none() {
         return Err(Refusal::Bound(Bound::Orders));
     }

@@ -36,7 +36,7 @@ pub fn decide<'a>(view: &View<'_>, order: &'a [u8], qty: i64) -> Result<Change<'
 /// Holds the new total.
 pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: Option<&Recount>, now_ms: i64) {
     let Some(row) = order.row else { return };
-    let held = pool.orders.at(row).qty;
+    let held = pool.placed.orders.at(row).qty;
     match counted {
         Some(counted) => {
             order_row::uncount(pool, row, held, true, now_ms);
@@ -45,5 +45,5 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: Option<&Re
         None => order_row::uncount(pool, row, held.saturating_sub(qty), false, now_ms),
     }
     pool.reserved = pool.reserved.saturating_sub(held).saturating_add(qty);
-    pool.orders.set_qty(row, qty);
+    pool.placed.orders.set_qty(row, qty);
 }

@@ -43,7 +43,9 @@ pub fn decide<'a>(view: &View<'_>, call: Confirm<'a>) -> Result<Change<'a>, Refu
     let forget_ms = view.pool.forget_ms(OrderState::Confirmed, &view.context);
     // Nearly always: all that is asked stands in the head of the order's row.
     if let (Some(row), None) = (order.row, &call.late) {
-        if let Some((_, held)) = view.pool.orders.hold_at(row).filter(|&(at_ms, _)| !view.context.clock.is_due(at_ms)) {
+        if let Some((_, held)) =
+            view.pool.placed.orders.hold_at(row).filter(|&(at_ms, _)| !view.context.clock.is_due(at_ms))
+        {
             return pay(view, order, held, call.qty, forget_ms);
         }
     }
@@ -156,8 +158,8 @@ fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     if pool.purged_placed_ms >= since_ms {
         return true;
     }
-    let rows = pool.finished.iter(&pool.orders);
-    let mut forgotten = rows.map(|row| pool.orders.at(row)).take_while(|o| view.is_forgotten(o));
+    let rows = pool.placed.finished();
+    let mut forgotten = rows.map(|row| pool.placed.orders.at(row)).take_while(|o| view.is_forgotten(o));
     if forgotten.by_ref().take(MAX_SCAN).any(|o| o.placed_ms >= since_ms) {
         return true;
     }
@@ -186,7 +188,7 @@ pub fn apply(pool: &mut Pool, order: OrderRef<'_>, qty: i64, now_ms: i64, forget
     let rest = held.saturating_sub(qty);
     if rest > 0 {
         order_row::uncount(pool, row, rest, false, now_ms);
-        pool.orders.set_qty(row, qty);
+        pool.placed.orders.set_qty(row, qty);
     }
     pool.reserved = pool.reserved.saturating_sub(held);
     sell(pool, qty);
@@ -198,7 +200,7 @@ pub fn apply_late(pool: &mut Pool, order: OrderRef<'_>, qty: i64, counted: &Reco
     let Some(row) = order.row else { return };
     recount::apply(pool, row, qty, counted);
     sell(pool, qty);
-    pool.orders.set_qty(row, qty);
+    pool.placed.orders.set_qty(row, qty);
     order_row::set_state(pool, row, OrderState::Confirmed, forget_ms);
 }
 

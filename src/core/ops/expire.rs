@@ -13,11 +13,11 @@ use super::order_row;
 /// The record of the hold that is to be returned next, if one is due.
 #[must_use]
 pub fn next_due(pool: &Pool, clock: Clock) -> Option<OrderRow> {
-    let deadline_ms = pool.holds.next_ms()?;
+    let deadline_ms = pool.next_deadline_ms()?;
     if !clock.is_due(deadline_ms) {
         return None;
     }
-    pool.holds.first()
+    pool.placed.holds.first()
 }
 
 /// Whether this record is a hold whose deadline has passed.

@@ -8,13 +8,14 @@ use crate::core::model::number::{Number, OrderRow, UsageRow};
 use crate::core::model::order::{Extra, NewOrder, OrderState};
 use crate::core::model::pool::Pool;
 use crate::core::model::usage::EntryState;
+use crate::core::store::placed_orders::PlacedOrders;
 use crate::core::store::timeline::Timeline;
 
 /// Puts a new record into the table, the index and the list that its state asks for. Another record
 /// of this id, whose order is forgotten, ends.
 pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
     let row = store(pool, order);
-    pool.order_index.insert_at(order_ref.hash, row.get(), order_ref.position);
+    pool.placed.index.insert_at(order_ref.hash, row.get(), order_ref.position);
     // Last, since the new order's shares may keep entries alive that the old one's end would free.
     if let Some(old) = order_ref.row {
         remove(pool, old);
@@ -24,9 +25,10 @@ pub fn insert(pool: &mut Pool, order_ref: OrderRef<'_>, order: &NewOrder<'_>) {
 /// Puts a new record into the table and the list that its state asks for.
 pub fn store(pool: &mut Pool, order: &NewOrder<'_>) -> OrderRow {
     let time_ms = order.numbers.time_ms;
-    let list = list_of(&mut pool.holds, &mut pool.finished, order.state);
-    let row = pool.orders.insert(order, list.links_at(time_ms));
-    list.add_composed(&mut pool.orders, row, time_ms);
+    let PlacedOrders { orders, holds, finished, .. } = &mut *pool.placed;
+    let list = list_of(holds, finished, order.state);
+    let row = orders.insert(order, list.links_at(time_ms));
+    list.add_composed(orders, row, time_ms);
     count(pool, order.state);
     row
 }
@@ -51,8 +53,9 @@ fn count(pool: &mut Pool, state: OrderState) {
 }
 
 fn delist(pool: &mut Pool, row: OrderRow) {
-    let (state, time_ms) = pool.orders.listed_at(row);
-    list_of(&mut pool.holds, &mut pool.finished, state).remove_at(&mut pool.orders, row, time_ms);
+    let PlacedOrders { orders, holds, finished, .. } = &mut *pool.placed;
+    let (state, time_ms) = orders.listed_at(row);
+    list_of(holds, finished, state).remove_at(orders, row, time_ms);
     if let Some(count) = pool.counts.get_mut(state as usize) {
         *count = count.saturating_sub(1);
     }
@@ -62,25 +65,26 @@ fn delist(pool: &mut Pool, row: OrderRow) {
 /// in.
 pub fn set_state(pool: &mut Pool, row: OrderRow, state: OrderState, time_ms: i64) {
     delist(pool, row);
-    let list = list_of(&mut pool.holds, &mut pool.finished, state);
-    pool.orders.set_state(row, state, time_ms, list.links_at(time_ms));
-    list.add_composed(&mut pool.orders, row, time_ms);
+    let PlacedOrders { orders, holds, finished, .. } = &mut *pool.placed;
+    let list = list_of(holds, finished, state);
+    orders.set_state(row, state, time_ms, list.links_at(time_ms));
+    list.add_composed(orders, row, time_ms);
     count(pool, state);
 }
 
 /// The units of a hold.
 #[must_use]
 pub fn held(pool: &Pool, row: OrderRow) -> i64 {
-    pool.orders.hold_at(row).map_or_else(|| pool.orders.at(row).qty, |(_, qty)| qty)
+    pool.placed.orders.hold_at(row).map_or_else(|| pool.placed.orders.at(row).qty, |(_, qty)| qty)
 }
 
 /// The units of an order that may hold some. `None`: it is no hold.
 #[must_use]
 pub fn held_now(pool: &Pool, row: OrderRow) -> Option<i64> {
-    if let Some((_, qty)) = pool.orders.hold_at(row) {
+    if let Some((_, qty)) = pool.placed.orders.hold_at(row) {
         return Some(qty);
     }
-    let order = pool.orders.get(row)?;
+    let order = pool.placed.orders.get(row)?;
     (order.state == OrderState::Reserved).then_some(order.qty)
 }
 
@@ -88,8 +92,9 @@ pub fn held_now(pool: &Pool, row: OrderRow) -> Option<i64> {
 pub fn remove(pool: &mut Pool, row: OrderRow) {
     delist(pool, row);
     let salt = pool.salt;
-    let order = pool.orders.at(row);
-    pool.order_index.remove(salt.order(order.id), row.get());
+    let PlacedOrders { orders, index, .. } = &mut *pool.placed;
+    let order = orders.at(row);
+    index.remove(salt.order(order.id), row.get());
     pool.purged_placed_ms = pool.purged_placed_ms.max(order.placed_ms);
     if order.state.is_paid() {
         pool.sold_before = pool.sold_before.saturating_add(order.qty.saturating_sub(order.returned()));
@@ -97,13 +102,13 @@ pub fn remove(pool: &mut Pool, row: OrderRow) {
     for entry in order.shares.iter() {
         pool.usage.release_ref(salt, &mut pool.limits, entry);
     }
-    pool.orders.remove(row);
+    orders.remove(row);
 }
 
 /// Takes so many units of an order off its usage, in windows that are not over; with `whole` the
 /// order itself, too, where orders are counted.
 pub fn uncount(pool: &mut Pool, row: OrderRow, units: i64, whole: bool, now_ms: i64) {
-    let Some(order) = pool.orders.get(row) else { return };
+    let Some(order) = pool.placed.orders.get(row) else { return };
     for at in order.shares.iter() {
         let Some((id, window_ms, state)) = pool.usage.entries.window_of(at) else { continue };
         if state == EntryState::Detached {
@@ -126,7 +131,7 @@ pub fn uncount(pool: &mut Pool, row: OrderRow, units: i64, whole: bool, now_ms: 
 /// where orders are counted, it is one more. Returns the shares of the other order.
 pub fn join_shares(pool: &mut Pool, row: OrderRow) -> ArrayVec<UsageRow, MAX_LIMITS> {
     let mut shares = ArrayVec::new();
-    let Some(order) = pool.orders.get(row) else { return shares };
+    let Some(order) = pool.placed.orders.get(row) else { return shares };
     for at in order.shares.iter().take(MAX_LIMITS) {
         let Some(entry) = pool.usage.entries.get(at) else { continue };
         let limit = pool.limits.iter().find(|l| l.id == entry.limit && l.keeps_usage());
@@ -139,5 +144,5 @@ pub fn join_shares(pool: &mut Pool, row: OrderRow) -> ArrayVec<UsageRow, MAX_LIM
 
 /// Changes the rare fields of an order.
 pub fn with_extra(pool: &mut Pool, row: OrderRow, change: impl FnOnce(&mut Extra)) {
-    pool.orders.with_extra(row, change);
+    pool.placed.orders.with_extra(row, change);
 }

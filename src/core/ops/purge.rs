@@ -4,6 +4,8 @@ use crate::core::model::change::Purged;
 use crate::core::model::context::CallContext;
 use crate::core::model::pool::Pool;
 use crate::core::model::time::SLACK_MS;
+use crate::core::store::placed_orders::PlacedOrders;
+use crate::core::store::tokens::Tokens;
 
 use super::order_row;
 
@@ -17,20 +19,24 @@ pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
     if pool.is_quiet(now_ms) || pool.next_purge_ms().is_none_or(|at| now_ms < at) {
         return Purged::default();
     }
-    pool.usage.invalidate_next_expiry();
     let over = |time_ms: i64| now_ms >= time_ms.saturating_add(SLACK_MS);
-    let finished = pool.finished.iter(&pool.orders).take(most);
+    let finished = |placed: &PlacedOrders| {
+        placed.finished().take(most).take_while(|&row| over(placed.orders.at(row).time_ms)).count() as u32
+    };
+    let tokens = |tokens: &Tokens| tokens.iter().take(most).take_while(|t| over(t.forget_ms)).count() as u32;
     let mut purged = Purged {
-        orders: finished.take_while(|&row| over(pool.orders.at(row).time_ms)).count() as u32,
-        tokens: pool.tokens.iter().take(most).take_while(|t| over(t.forget_ms)).count() as u32,
-        orphaned: pool.usage.orphaned.len().min(most) as u32,
+        orders: pool.placed.get().map_or(0, finished),
+        tokens: pool.tokens.get().map_or(0, tokens),
         ..Purged::default()
     };
+    let Some(usage) = pool.usage.get() else { return purged };
+    usage.invalidate_next_expiry();
+    purged.orphaned = usage.orphaned.len().min(most) as u32;
     for (at, limit) in pool.limits.indexed() {
         if !limit.identity.window.repeats() {
             continue;
         }
-        let stale = pool.usage.stale(limit, now_ms.saturating_sub(limit.kept_ms()), most);
+        let stale = usage.stale(limit, now_ms.saturating_sub(limit.kept_ms()), most);
         if stale > 0 {
             purged.pruned.push((at, stale as u32));
         }
@@ -41,7 +47,9 @@ pub fn plan(pool: &Pool, context: &CallContext, most: usize) -> Purged {
 /// Purges it.
 pub fn apply(pool: &mut Pool, purged: &Purged) {
     let salt = pool.salt;
-    pool.usage.invalidate_next_expiry();
+    if let Some(usage) = pool.usage.get() {
+        usage.invalidate_next_expiry();
+    }
     // Usage first: an order's end may free entries too, and the numbers count what the lists held
     // when it was planned.
     for &(at, n) in &purged.pruned {
@@ -49,10 +57,14 @@ pub fn apply(pool: &mut Pool, purged: &Purged) {
             pool.usage.prune(salt, limit, n as usize);
         }
     }
-    pool.usage.purge_orphaned(salt, purged.orphaned as usize);
+    if purged.orphaned > 0 {
+        pool.usage.purge_orphaned(salt, purged.orphaned as usize);
+    }
     for _ in 0..purged.orders {
-        let Some(row) = pool.finished.first() else { break };
+        let Some(row) = pool.placed.finished.first() else { break };
         order_row::remove(pool, row);
     }
-    pool.tokens.free(salt, purged.tokens as usize);
+    if purged.tokens > 0 {
+        pool.tokens.free(salt, purged.tokens as usize);
+    }
 }

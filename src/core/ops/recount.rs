@@ -60,7 +60,7 @@ pub fn apply(pool: &mut Pool, row: OrderRow, qty: i64, recount: &Recount) {
     let salt = pool.salt;
     for &(id, window_ms) in recount {
         let Some((index, _)) = pool.limits.find(id) else { continue };
-        let Some(order) = pool.orders.get(row) else { return };
+        let Some(order) = pool.placed.orders.get(row) else { return };
         let entries = &pool.usage.entries;
         let of_limit = |at: UsageRow| entries.get(at).is_some_and(|e| e.limit == id);
         let Some(nth) = order.shares.iter().position(of_limit) else { continue };
@@ -77,6 +77,6 @@ pub fn apply(pool: &mut Pool, row: OrderRow, qty: i64, recount: &Recount) {
         let Some(limit) = pool.limits.get_mut(index) else { continue };
         let amount = limit.amount(qty);
         let fresh = pool.usage.count(salt, limit, &share, || tuple, amount);
-        pool.orders.set_share(row, nth, fresh);
+        pool.placed.orders.set_share(row, nth, fresh);
     }
 }

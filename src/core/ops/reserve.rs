@@ -68,7 +68,7 @@ pub struct Reserve<'a> {
 pub fn decide<'a>(view: &View<'_>, call: Reserve<'a>) -> Result<Change<'a>, Refusal> {
     let hash = view.pool.salt.order(call.order);
     // Prefetch the index cell, so that its cache miss overlaps the limit lookups.
-    let (from, touched) = view.pool.order_index.begin(hash);
+    let (from, touched) = view.pool.begin_order(hash);
     std::hint::black_box(touched);
     let mut plan = Plan::asked(view, call.attributes, call.qty, call.partial);
     plan.search(view, |_| true);

@@ -144,13 +144,13 @@ pub fn apply(
             extra.tokens.push(ReturnToken { token: Bytes::new(token), content });
         }
     });
-    let known = pool.orders.at(row);
+    let known = pool.placed.orders.at(row);
     if known.unverified() {
         let qty = known.qty.saturating_add(content.qty);
-        pool.orders.set_asked(row, qty, qty);
+        pool.placed.orders.set_asked(row, qty, qty);
         pool.sold_before = pool.sold_before.saturating_sub(content.qty);
     }
-    let known = pool.orders.at(row);
+    let known = pool.placed.orders.at(row);
     let last = known.returned() >= known.qty;
     if !content.keep_usage {
         order_row::uncount(pool, row, content.qty, last, now_ms);

@@ -98,9 +98,9 @@ fn check_orders(view: &View<'_>, whole: &Order<'_>) -> Result<(), Refusal> {
 /// returned for forgotten orders of the same value is not touched.
 pub fn apply_parted(pool: &mut Pool, order: OrderRef<'_>, qty: i64) {
     let Some(row) = order.row else { return };
-    let held = pool.orders.at(row).qty;
+    let held = pool.placed.orders.at(row).qty;
     pool.reserved = pool.reserved.saturating_sub(held).saturating_add(qty);
-    pool.orders.set_qty(row, qty);
+    pool.placed.orders.set_qty(row, qty);
 }
 
 /// Holds units that have just left another hold: with its deadline and attributes, counted where it
@@ -108,9 +108,9 @@ pub fn apply_parted(pool: &mut Pool, order: OrderRef<'_>, qty: i64) {
 pub fn apply(pool: &mut Pool, part: OrderRef<'_>, from: OrderRef<'_>, qty: i64, now_ms: i64) {
     let Some(row) = from.row else { return };
     let shares = order_row::join_shares(pool, row);
-    let Some(whole) = pool.orders.get(row) else { return };
+    let Some(whole) = pool.placed.orders.get(row) else { return };
     // A copy, since the table of the orders changes.
-    let remembered = pool.orders.remembered(row).to_vec();
+    let remembered = pool.placed.orders.remembered(row).to_vec();
     let order = NewOrder {
         id: part.id,
         // Placed now: a payment that names a later time cannot mean an order that was forgotten.

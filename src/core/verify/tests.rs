@@ -82,7 +82,7 @@ fn row(pool: &Pool, order: &str) -> OrderRow {
 
 /// The entry in which the user's units are counted.
 fn entry(pool: &Pool) -> UsageRow {
-    pool.orders.at(row(pool, "held")).shares.iter().next().expect("it counts")
+    pool.placed.orders.at(row(pool, "held")).shares.iter().next().expect("it counts")
 }
 
 #[test]
@@ -99,33 +99,34 @@ fn each_lie_is_found() {
         ("the count of reserved orders is 1, should be 2", |p| p.counts[0] = 1),
         ("an order being returned", |p| {
             let at = row(p, "back");
-            p.orders.with_extra(at, |extra| extra.returned = 3);
+            p.placed.orders.with_extra(at, |extra| extra.returned = 3);
         }),
         ("the list of holds holds an order that is confirmed", |p| {
             let at = row(p, "held");
-            let links = p.orders.links(at);
-            p.orders.set_state(at, OrderState::Confirmed, 5, links);
+            let links = p.placed.orders.links(at);
+            p.placed.orders.set_state(at, OrderState::Confirmed, 5, links);
         }),
         ("the list of finished orders is not in order of time", |p| {
             let (at, time_ms) = (row(p, "given up"), 95_000);
-            let links = p.orders.links(at);
-            p.orders.set_state(at, OrderState::Released, time_ms, links);
+            let links = p.placed.orders.links(at);
+            p.placed.orders.set_state(at, OrderState::Released, time_ms, links);
         }),
         ("the list of holds names an order that is not there", |p| {
             let at = row(p, "held");
-            p.orders.remove(at);
+            p.placed.orders.remove(at);
         }),
         ("the number of listed orders is 4, should be 5", |p| {
             let at = row(p, "held");
-            p.holds.remove(&mut p.orders, at);
+            let placed = &mut *p.placed;
+            placed.holds.remove(&mut placed.orders, at);
         }),
         ("the index of an order", |p| {
             let (at, hash) = (row(p, "held"), p.salt.order(b"held"));
-            p.order_index.remove(hash, at.get());
+            p.placed.index.remove(hash, at.get());
         }),
         ("the number of indexed orders is 6, should be 5", |p| {
             let at = row(p, "held");
-            p.order_index.insert(p.salt.order(b"another"), at.get());
+            p.placed.index.insert(p.salt.order(b"another"), at.get());
         }),
         ("the orders of a usage is 4, should be 5", |p| {
             let (at, used) = (entry(p), 6);
@@ -175,7 +176,7 @@ fn a_report_is_bounded() {
     for n in 0..150 {
         cancel(&mut pool, n);
     }
-    pool.order_index = crate::core::store::index::Index::default();
+    pool.placed.index = crate::core::store::index::Index::default();
     assert_eq!(verify(&pool).len(), 100);
 }
 

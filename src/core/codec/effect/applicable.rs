@@ -27,7 +27,7 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
             windows.iter().all(|&(id, ..)| named(id))
         }
         Change::Purged(purged) => {
-            let finished = pool.orders.len().saturating_sub(pool.open_holds() as usize);
+            let finished = pool.placed.orders.len().saturating_sub(pool.open_holds() as usize);
             purged.orders as usize <= finished
                 && purged.tokens as usize <= pool.tokens.len()
                 && purged.orphaned as usize <= pool.usage.orphaned.len()
@@ -41,7 +41,7 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
 
 fn pool_applicable(pool: &Pool, change: &PoolChange<'_>) -> bool {
     match change {
-        PoolChange::Created { .. } => pool.seq == 0 && pool.orders.is_empty(),
+        PoolChange::Created { .. } => pool.seq == 0 && pool.remembered() == 0,
         PoolChange::Set(_)
         | PoolChange::Suspended
         | PoolChange::Resumed
@@ -70,7 +70,7 @@ fn shift_applicable(pool: &Pool, shifted: &Shifted<'_>) -> bool {
 }
 
 fn order_applicable(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) -> bool {
-    let record = || order.row.and_then(|row| pool.orders.get(row));
+    let record = || order.row.and_then(|row| pool.placed.orders.get(row));
     let held = || record().filter(|o| o.state == OrderState::Reserved);
     // Exactly the limits that counted the order, and are still there, count it anew.
     let counted = |recount: &Recount, o: &Order<'_>| {
@@ -90,7 +90,7 @@ fn order_applicable(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) 
         }),
         OrderChange::Parted { qty } => held().is_some_and(|o| *qty < o.qty),
         OrderChange::Split { from, .. } => {
-            let source = from.row.and_then(|row| pool.orders.get(row));
+            let source = from.row.and_then(|row| pool.placed.orders.get(row));
             held().is_none() && source.is_some_and(|o| o.state == OrderState::Reserved)
         }
         OrderChange::Extended { deadline_ms } => held().is_some_and(|o| *deadline_ms > o.time_ms),

@@ -145,7 +145,7 @@ impl<'a> Effect<'a> {
         let taken = self.parted.take();
         match change {
             Change::Order(order, OrderChange::Parted { qty }) => {
-                let held = order.row.and_then(|row| Some((row, pool.orders.get(row)?.qty)));
+                let held = order.row.and_then(|row| Some((row, pool.placed.orders.get(row)?.qty)));
                 self.parted = held.map(|(row, held)| (row, held.saturating_sub(*qty)));
                 true
             }
