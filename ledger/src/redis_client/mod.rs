@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail, Context, Result};
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, Value};
+use redis::{Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError, RedisResult, Value};
 
 use crate::config;
 use crate::failure::Failure;
@@ -28,6 +29,9 @@ pub use reply::Fields;
 pub use slots::slot;
 
 const BULK: usize = 1000;
+/// So many of these are with one server: it works on the next one while the answers of the one
+/// before are read. They are sent in order.
+const SENT_AHEAD: usize = 2;
 const REDIRECTS: usize = 8;
 
 /// Connections to wherever the pools are.
@@ -162,16 +166,16 @@ impl RedisClient {
                 by_node.entry(self.home_of(key)).or_default().push(index);
             }
             for (node, indexes) in by_node {
+                let mut sent = FuturesOrdered::new();
+                let mut rest = indexes.chunks(BULK);
                 for some in indexes.chunks(BULK) {
-                    let mut pipeline = Pipeline::with_capacity(some.len());
-                    for index in some {
-                        if let Some((_, command)) = commands.get_mut(*index) {
-                            // Only a cluster may want it once more.
-                            let again = self.settings.cluster.then(|| command.clone());
-                            pipeline.add_command(std::mem::replace(command, again.unwrap_or_default()));
-                        }
+                    for next in rest.by_ref().take(SENT_AHEAD - sent.len()) {
+                        // Only a cluster may want them once more.
+                        let pipeline = pipeline_of(&mut commands, next, self.settings.cluster);
+                        sent.push_back(send(self.connection(&node).await?.clone(), pipeline));
                     }
-                    let given = self.send(&node, &pipeline).await?;
+                    let given = sent.next().await.context("an answer for each pipeline")?;
+                    let given = given.map_err(|error| self.lost(&node, error))?;
                     for (index, answer) in some.iter().zip(given) {
                         if self.settings.cluster && is_elsewhere(&answer) {
                             open.push(*index);
@@ -198,14 +202,15 @@ impl RedisClient {
         Ok(answers)
     }
 
-    async fn send(&mut self, node: &str, pipeline: &Pipeline) -> Result<Vec<Value>> {
-        let connection = self.connection(node).await?;
-        let count = pipeline.cmd_iter().count();
-        let answer = connection.send_packed_commands(pipeline, 0, count).await;
-        answer.map_err(|error| {
-            self.open.remove(node);
-            unreachable(error)
-        })
+    async fn send(&mut self, node: &str, pipeline: Pipeline) -> Result<Vec<Value>> {
+        let connection = self.connection(node).await?.clone();
+        send(connection, pipeline).await.map_err(|error| self.lost(node, error))
+    }
+
+    /// A connection that has failed is not used again.
+    fn lost(&mut self, node: &str, error: RedisError) -> anyhow::Error {
+        self.open.remove(node);
+        unreachable(error)
     }
 
     /// MULTI, the commands, EXEC on one key's server: their answers.
@@ -218,7 +223,7 @@ impl RedisClient {
             pipeline.add_command(command);
         }
         pipeline.cmd("EXEC");
-        match self.send(&node, &pipeline).await?.pop() {
+        match self.send(&node, pipeline).await?.pop() {
             Some(Value::Array(answers)) if answers.len() == count => Ok(answers),
             other => bail!("EXEC answers {other:?}"),
         }
@@ -231,7 +236,7 @@ impl RedisClient {
         let node = self.home_of(key);
         let mut pipeline = Pipeline::with_capacity(1);
         pipeline.add_command(ask);
-        let answer = self.send(&node, &pipeline).await?;
+        let answer = self.send(&node, pipeline).await?;
         let text: String = answer.first().and_then(|v| redis::from_redis_value(v).ok()).unwrap_or_default();
         let time_us = text.lines().find_map(|line| line.strip_prefix("server_time_usec:")?.trim().parse::<i64>().ok());
         Ok(time_us.context("INFO without server_time_usec")? / 1000)
@@ -253,7 +258,7 @@ impl RedisClient {
         let node = self.home_of(key);
         let mut pipeline = Pipeline::with_capacity(1);
         pipeline.add_command(info);
-        let answers = self.send(&node, &pipeline).await?;
+        let answers = self.send(&node, pipeline).await?;
         let text: String = answers.first().and_then(|v| redis::from_redis_value(v).ok()).unwrap_or_default();
         let find = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
         let field = |name: &str| find(name).with_context(|| format!("INFO without {name}"));
@@ -267,6 +272,23 @@ impl RedisClient {
         let dropped = find("stock_events_dropped").and_then(|n| n.parse().ok()).unwrap_or(0);
         Ok(History { name: format!("{}:{term}", field("run_id")?), dropped })
     }
+}
+
+/// The commands of these indexes, which stay where they are if `keep` says so.
+fn pipeline_of(commands: &mut [(Vec<u8>, Cmd)], indexes: &[usize], keep: bool) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(indexes.len());
+    for index in indexes {
+        if let Some((_, command)) = commands.get_mut(*index) {
+            let kept = if keep { command.clone() } else { Cmd::default() };
+            pipeline.add_command(std::mem::replace(command, kept));
+        }
+    }
+    pipeline
+}
+
+async fn send(mut connection: MultiplexedConnection, pipeline: Pipeline) -> RedisResult<Vec<Value>> {
+    let count = pipeline.cmd_iter().count();
+    connection.send_packed_commands(&pipeline, 0, count).await
 }
 
 /// See [`RedisClient::history`].
