@@ -56,6 +56,19 @@ fn a_pool_without_orders_takes_little() {
     assert_eq!(c.say("MEMORY USAGE other").int(), empty);
     c.expect("STOCK.RESERVE other o 1", "[OK, *]");
     assert!(c.say("MEMORY USAGE other").int() > empty + 300);
+    // Limits have the room that they take, as set and as loaded.
+    let limits = |n: usize| {
+        let limits: Vec<String> = (0..n).map(|n| format!(r#"{{"by":["a{n}"],"max":9}}"#)).collect();
+        format!(r#"STOCK.SETPOLICY l{n} {{"limits":[{}]}}"#, limits.join(","))
+    };
+    let with = [3, 4].map(|n| {
+        c.expect(&format!("STOCK.SET l{n} 9"), "OK");
+        c.expect(&limits(n), "OK");
+        c.say(&format!("MEMORY USAGE l{n}")).int()
+    });
+    assert!(with[1] > with[0] + 100, "{with:?}");
+    c.expect("DEBUG RELOAD", "OK");
+    assert_eq!([3, 4].map(|n| c.say(&format!("MEMORY USAGE l{n}")).int()), with);
 }
 
 /// With the memory full, what takes units is refused, and what finishes an order or gives units

@@ -501,6 +501,7 @@ impl Loader {
         if pool.usage.get().is_some_and(|usage| usage.entries.iter().any(empty)) {
             return damage("usage that counts nothing");
         }
+        pool.limits.fit();
         std::mem::take(&mut self.newest).index(pool.salt, &mut self.usage_bulk);
         let id_of = |row: u32| pool.placed.orders.get(OrderRow::of(row)).map(|o| o.id);
         let Some(index) = std::mem::take(&mut self.order_bulk).build(id_of) else {

@@ -41,6 +41,17 @@ impl Limits {
         self.0.capacity().saturating_mul(size_of::<Limit>())
     }
 
+    /// An empty table with room for so many, and no more: a policy is set once, and most pools of a
+    /// shop have one.
+    pub(in crate::core) fn with_room(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    /// Gives room back that no limit takes.
+    pub(in crate::core) fn fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     /// Adds a limit as the last one.
     pub(in crate::core) fn push(&mut self, limit: Limit) {
         self.0.push(limit);
