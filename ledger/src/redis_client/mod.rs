@@ -16,6 +16,7 @@ use anyhow::{anyhow, bail, Context, Result};
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError, RedisResult, Value};
+use tokio::task::unconstrained;
 
 use crate::config;
 use crate::failure::Failure;
@@ -172,7 +173,8 @@ impl RedisClient {
                     for next in rest.by_ref().take(SENT_AHEAD - sent.len()) {
                         // Only a cluster may want them once more.
                         let pipeline = pipeline_of(&mut commands, next, self.settings.cluster);
-                        sent.push_back(send(self.connection(&node).await?.clone(), pipeline));
+                        // What has used its turn up would be woken in reverse order: no turns here.
+                        sent.push_back(unconstrained(send(self.connection(&node).await?.clone(), pipeline)));
                     }
                     let given = sent.next().await.context("an answer for each pipeline")?;
                     let given = given.map_err(|error| self.lost(&node, error))?;
@@ -303,4 +305,29 @@ pub struct History {
 fn is_elsewhere(answer: &Value) -> bool {
     let Value::ServerError(error) = answer else { return false };
     ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"].contains(&error.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// tokio makes a task that has done much wait, and wakes what waits in reverse order.
+    #[tokio::test]
+    async fn pipelines_are_sent_in_order_whatever_the_task_has_done_before() {
+        let server = testkit::Server::on_port(&[]);
+        let url = format!("redis://127.0.0.1:{}", server.port());
+        let mut redis =
+            RedisClient::open(&config::Redis { url, ..config::Redis::default() }).await.expect("it is there");
+        for done in 0..=128 {
+            tokio::task::yield_now().await;
+            for _ in 0..done {
+                tokio::task::consume_budget().await;
+            }
+            let push = |number: usize| (b"k".to_vec(), redis::cmd("RPUSH").arg("k").arg(number).to_owned());
+            let lengths = redis.calls((1..=2 * BULK).map(push).collect()).await.expect("answers");
+            let in_order: Vec<Value> = (1..=2 * BULK as i64).map(Value::Int).collect();
+            assert!(lengths == in_order, "after {done} the first one found {:?}", lengths.first());
+            redis.call(b"k", redis::cmd("DEL").arg("k").to_owned()).await.expect("an answer");
+        }
+    }
 }
