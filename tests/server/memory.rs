@@ -1,7 +1,7 @@
 //! What pools cost, what happens when memory runs out, and how they are freed.
 
 use testkit::args;
-use testkit::{now_ms, pass, stock_info, wait_until, Server};
+use testkit::{now_ms, pass, stock_info, wait_until, Client, Server};
 
 #[test]
 fn a_type_of_its_own() {
@@ -69,6 +69,37 @@ fn a_pool_without_orders_takes_little() {
     assert!(with[1] > with[0] + 100, "{with:?}");
     c.expect("DEBUG RELOAD", "OK");
     assert_eq!([3, 4].map(|n| c.say(&format!("MEMORY USAGE l{n}")).int()), with);
+}
+
+/// The same of one with limits, by all that reads usage, and by what is refused.
+#[test]
+fn whoever_asks_what_is_left_makes_no_pool_larger() {
+    let (_server, mut c) = Server::start().with_client();
+    let policy = r#"{"limits":[{"by":["user"],"max":3},{"by":["user"],"max":2,"per":60,"rolling":true}]}"#;
+    c.expect(&format!("STOCK.SET k 10 NX POLICY {policy}"), "OK");
+    let size = |c: &mut Client| {
+        // A copy has no counters of answers.
+        c.expect("COPY k copied REPLACE", "1");
+        c.say("MEMORY USAGE copied").int()
+    };
+    let empty = size(&mut c);
+    for (call, answer) in [
+        ("STOCK.CHECK k 1 FOR user u", "[OK, *]"),
+        ("STOCK.CHECK k 3 FOR user u", "[LIMITED, *]"),
+        ("STOCK.EXPLAIN k 3 FOR user u", "*"),
+        ("STOCK.USAGE k FOR user u", "*"),
+        ("STOCK.USAGE k TOP 5", "*"),
+        ("STOCK.LIMITS k", "*"),
+        ("STOCK.GET k RETURNING", "*"),
+        ("STOCK.RESERVE k o 3 FOR user u", "[LIMITED, *]"),
+        ("STOCK.CONFIRM k o QTY 99 LATE SINCE 5 FOR user u", "[SOLDOUT, *]"),
+        ("STOCK.ADD k -99 TOKEN t", "[SOLDOUT, *]"),
+    ] {
+        c.expect(call, answer);
+        assert_eq!(size(&mut c), empty, "{call}");
+    }
+    c.expect("STOCK.RESERVE k o 1 FOR user u", "[OK, *]");
+    assert!(size(&mut c) > empty + 300);
 }
 
 /// With the memory full, what takes units is refused, and what finishes an order or gives units

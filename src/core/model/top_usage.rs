@@ -46,11 +46,12 @@ pub fn top_usage<'p>(
         pairs.all(|(value, wanted)| wanted.is_none_or(|wanted| wanted == value))
     };
     let mut kept: BinaryHeap<Ranked<'_>> = BinaryHeap::new();
-    let entries = &view.pool.usage.entries;
+    let Some(usage) = view.pool.usage.get() else { return Vec::new() };
+    let entries = &usage.entries;
     // Of a rolling window the newest sub-window stands for all of its value.
-    for at in limit.entries.iter(entries).filter(|&at| !view.pool.usage.is_older_sub_window(at)) {
+    for at in limit.entries.iter(entries).filter(|&at| !usage.is_older_sub_window(at)) {
         let tuple = entries.at(at).value;
-        let (used, window_ms) = view.used(limit, view.pool.usage.found(at));
+        let (used, window_ms) = view.used(limit, usage.found(at));
         if used == 0 || !fits(tuple) {
             continue;
         }

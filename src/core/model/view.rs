@@ -9,6 +9,7 @@ use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::Refusal;
 use crate::core::model::usage::FoundEntry;
 use crate::core::store::placed_orders::PlacedOrders;
+use crate::core::store::usage::Usage;
 
 /// A pool at one moment. For a write, whose due holds have been returned, it is the pool itself;
 /// for a read, which changes nothing, those holds are taken off on the way.
@@ -155,10 +156,15 @@ impl<'p> View<'p> {
     #[must_use]
     #[inline(always)]
     pub fn used(&self, limit: &Limit, entry: Option<FoundEntry>) -> (i64, i64) {
-        if !self.due.is_empty() || limit.identity.window.is_rolling() || self.pool.usage.has_credits() {
+        if !self.due.is_empty() || limit.identity.window.is_rolling() || self.has_credits() {
             return self.used_in(limit, entry.map(|found| found.row));
         }
         counted(entry, limit.window_ms(self.context.clock.now_ms))
+    }
+
+    #[inline(always)]
+    fn has_credits(&self) -> bool {
+        self.pool.usage.get().is_some_and(Usage::has_credits)
     }
 
     /// As [`View::used_without`], of the entry in this row. It is read again here, so that it stays
@@ -180,7 +186,7 @@ impl<'p> View<'p> {
         let (counted, window_ms) = counted(entry, current_ms);
         let own = share.filter(|&(row, _)| entry.is_some_and(|found| found.row == row && found.window_ms == window_ms));
         let less = own.map_or(0, |(_, amount)| amount);
-        let credit = self.pool.usage.credit(entry.map(|found| found.row));
+        let credit = entry.map_or(0, |found| self.pool.usage.credit(Some(found.row)));
         if self.due.is_empty() && less == 0 {
             return (counted.saturating_sub(credit).max(0), window_ms);
         }
@@ -222,7 +228,8 @@ impl<'p> View<'p> {
         entry: Option<UsageRow>,
         since_ms: i64,
     ) -> impl Iterator<Item = (UsageRow, i64, i64)> + 'v {
-        self.pool.usage.sub_windows(entry, since_ms).map(|(row, window_ms, counts)| {
+        let usage = self.pool.usage.get().into_iter();
+        usage.flat_map(move |usage| usage.sub_windows(entry, since_ms)).map(|(row, window_ms, counts)| {
             let orders = self.due.iter().map(|&due| self.pool.placed.orders.counted_at(due));
             let back: i64 = orders.filter(|(shares, _)| shares.contains(row)).map(|(_, qty)| limit.amount(qty)).sum();
             (row, window_ms, counts.used.saturating_sub(back).max(0))
@@ -239,7 +246,8 @@ impl<'p> View<'p> {
         let Some(since_ms) = limit.identity.window.rolling_since_ms(self.context.clock.now_ms) else {
             return limit.window_end_ms(window_ms);
         };
-        let entry = self.pool.usage.find(self.pool.salt.usage(limit.id, tuple), limit.id, tuple);
+        let hash = self.pool.salt.usage(limit.id, tuple);
+        let entry = self.pool.usage.get().and_then(|usage| usage.find(hash, limit.id, tuple));
         let mut sub_windows: Vec<(i64, i64)> =
             self.used_sub_windows(limit, entry, since_ms).map(|(_, window_ms, used)| (window_ms, used)).collect();
         sub_windows.reverse();
@@ -257,7 +265,7 @@ impl<'p> View<'p> {
     #[must_use]
     pub fn usage_of(&self, limit: &Limit, tuple: &[u8]) -> (i64, i64) {
         let hash = self.pool.salt.usage(limit.id, tuple);
-        self.used(limit, self.pool.usage.find_counts(hash, limit.id, tuple))
+        self.used(limit, self.pool.usage.get().and_then(|usage| usage.find_counts(hash, limit.id, tuple)))
     }
 
     /// Whether this hold is among those that a write would return first.

@@ -5,7 +5,7 @@ use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 use crate::core::model::view::View;
-use crate::core::store::tokens::AddToken;
+use crate::core::store::tokens::{AddToken, Tokens};
 
 /// What ADD would do.
 ///
@@ -34,7 +34,8 @@ pub fn decide<'a>(view: &View<'_>, delta: i64, token: Option<&'a [u8]>) -> Resul
 
 /// The use of a token that the pool remembers.
 pub fn known_token<'v>(view: &View<'v>, token: &[u8]) -> Option<&'v AddToken> {
-    let seen = view.pool.tokens.find(view.pool.salt, token).map(|(_, seen)| seen);
+    let tokens = view.pool.tokens.get()?;
+    let seen = tokens.find(view.pool.salt, token).map(|(_, seen)| seen);
     seen.filter(|seen| view.context.clock.now_ms < seen.forget_ms)
 }
 
@@ -43,9 +44,9 @@ pub fn known_token<'v>(view: &View<'v>, token: &[u8]) -> Option<&'v AddToken> {
 /// # Errors
 /// [`Bound::Orders`].
 pub fn check_tokens(view: &View<'_>, token: &[u8]) -> Result<(), Refusal> {
-    let tokens = &view.pool.tokens;
-    let full = tokens.len() >= view.context.defaults.max_orders as usize;
-    if full && tokens.find(view.pool.salt, token).is_none() {
+    let tokens = view.pool.tokens.get();
+    let full = tokens.map_or(0, Tokens::len) >= view.context.defaults.max_orders as usize;
+    if full && tokens.and_then(|tokens| tokens.find(view.pool.salt, token)).is_none() {
         return Err(Refusal::Bound(Bound::Orders));
     }
     Ok(())

@@ -65,6 +65,7 @@ impl<'a> Plan<'a> {
     #[inline(always)]
     pub fn search(&mut self, view: &View<'_>, applies: impl Fn(&Limit) -> bool) {
         let pool = view.pool;
+        let usage = pool.usage.get();
         let Placement { shares, joined, attributes, .. } = &mut self.placement;
         let mut touched = 0;
         for (at, limit) in pool.limits.indexed().filter(|(_, limit)| applies(limit)) {
@@ -79,7 +80,7 @@ impl<'a> Plan<'a> {
                 let value = tuple_at(attributes, joined, tuple);
                 let window_ms = 0;
                 // Each is composed where it stands.
-                if let Some(row) = pool.usage.recall(limit, value) {
+                if let Some(row) = usage.and_then(|usage| usage.recall(limit, value)) {
                     let (hash, position) = (RECALLED, IndexPosition::default());
                     shares.push(Share {
                         limit: at,
@@ -92,7 +93,7 @@ impl<'a> Plan<'a> {
                     });
                 } else {
                     let hash = pool.salt.usage(limit.id, value);
-                    let (position, cell) = pool.usage.begin(hash);
+                    let (position, cell) = usage.map_or_else(Default::default, |usage| usage.begin(hash));
                     touched ^= cell;
                     shares.push(Share { limit: at, tuple, window_ms, hash, entry: None, current: false, position });
                 }
@@ -170,7 +171,8 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
         };
         if limit.identity.count == Count::Units {
             granted = left.map_or(granted, |left| granted.min(left));
-            most_used = most_used.max(used.saturating_add(pool.usage.credit(share.entry)));
+            let credit = share.entry.map_or(0, |row| pool.usage.credit(Some(row)));
+            most_used = most_used.max(used.saturating_add(credit));
         }
     }
     if sum(most_used, granted).is_none() {
@@ -187,18 +189,19 @@ const RECALLED: u64 = 0;
 /// Ends the search for a value, and says in its share where that was.
 #[inline(always)]
 fn search(pool: &Pool, limit: &Limit, tuple: &[u8], share: &mut Share) -> Option<FoundEntry> {
+    let usage = pool.usage.get()?;
     if let Some(row) = share.entry {
-        let found = pool.usage.recalled(row, limit, tuple);
+        let found = usage.recalled(row, limit, tuple);
         if found.is_some() {
             return found;
         }
         share.hash = pool.salt.usage(limit.id, tuple);
-        share.position = pool.usage.begin(share.hash).0;
+        share.position = usage.begin(share.hash).0;
     }
     let found;
-    (found, share.position) = pool.usage.find_from(share.hash, share.position, limit.id, tuple);
+    (found, share.position) = usage.find_from(share.hash, share.position, limit.id, tuple);
     if let Some(found) = found {
-        pool.usage.note_frequent(limit, tuple, found.row);
+        usage.note_frequent(limit, tuple, found.row);
     }
     found
 }

@@ -158,8 +158,8 @@ fn has_forgotten(view: &View<'_>, since_ms: i64) -> bool {
     if pool.purged_placed_ms >= since_ms {
         return true;
     }
-    let rows = pool.placed.finished();
-    let mut forgotten = rows.map(|row| pool.placed.orders.at(row)).take_while(|o| view.is_forgotten(o));
+    let Some(placed) = pool.placed.get() else { return false };
+    let mut forgotten = placed.finished().map(|row| placed.orders.at(row)).take_while(|o| view.is_forgotten(o));
     if forgotten.by_ref().take(MAX_SCAN).any(|o| o.placed_ms >= since_ms) {
         return true;
     }
