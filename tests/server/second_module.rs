@@ -71,3 +71,23 @@ fn a_write_that_answers_an_event_of_ours_is_refused() {
     assert_eq!(replica.client().say("DEBUG DIGEST").text(), c.say("DEBUG DIGEST").text());
     assert_eq!(stock_info(&mut replica.client(), "divergences"), 0);
 }
+
+/// A pool that is made with its policy: the server tells of the new key before the entry is
+/// appended, and the stream that was found then may be gone.
+#[test]
+fn a_stream_that_another_module_deletes_while_the_pool_is_made() {
+    let server = with_second_module(&[]);
+    let mut c = server.client();
+    c.script("XADD st 1-1 a b => 1-1");
+    let once = "if redis.call('DEL', 'once') == 1 then redis.call('DEL', 'st') end";
+    c.expect("SET once 1", "OK");
+    assert_eq!(c.call(&["SECOND.ON", "new", "EVAL", once, "0"]).to_string(), "OK");
+    c.script(
+        r#"STOCK.SET k 10 NX POLICY {"events":"st"}
+         SECOND.ON none PING
+         EXISTS once => 0
+         XLEN st => 1
+         STOCK.RESERVE k a 1 => [OK, *]
+         XLEN st => 2"#,
+    );
+}
