@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 
 /// Not there before its first use. Whoever reads it makes it, but for [`OnDemand::get`]. What may
-/// come before the first use asks by that: every check and refusal, and each walk through all pools.
+/// come before the first use asks by that: each check, each refusal, each walk through all pools.
 /// What holds a row of the table need not.
 #[derive(Clone, Debug)]
 pub struct OnDemand<T>(OnceCell<Box<T>>);
