@@ -185,7 +185,10 @@ fn number(text: &mut Vec<u8>, value: i64) {
     text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn hex(number: u64) -> [u8; 16] {
+/// A number in 16 hexadecimal digits, as an epoch is shown. Each pool has its own, so each entry of
+/// an event stream may have to write another one.
+#[must_use]
+pub fn hex(number: u64) -> [u8; 16] {
     let mut digits = [0; 16];
     let mut rest = number;
     for digit in &mut digits {

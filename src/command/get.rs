@@ -4,6 +4,7 @@ use super::args::Args;
 use super::commit::{context, read_pool};
 use super::docs::{self, reply, Docs};
 use super::error::CommandError;
+use super::event::hex;
 use super::returning;
 use super::spec::{Access, Arg, Call, KeyPositions, Spec};
 use crate::core::model::change::OnHand;
@@ -84,7 +85,7 @@ fn run(call: &mut Call<'_>) -> Result<(), CommandError> {
     field("hold_seconds", seconds(times.hold_ms, context.defaults.hold_ms));
     field("retain_seconds", seconds(times.retain_ms, context.defaults.retain_ms));
     field("retain_paid_seconds", seconds(times.retain_paid_ms, context.defaults.retain_paid_ms));
-    out.field("epoch").bulk(format!("{:016x}", pool.epoch()).as_bytes());
+    out.field("epoch").bulk(&hex(pool.epoch()));
     out.field("events");
     match pool.events() {
         Some(stream) => out.bulk(stream),

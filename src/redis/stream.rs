@@ -13,7 +13,7 @@ use super::handles::{CallReply, KeyHandle, ModuleUser, OwnedString};
 use super::locked::Locked;
 use super::open_key::OpenKey;
 use super::state;
-use crate::command::event::{pack, FieldValue, StreamEntry, StreamField, FIELDS, PACKED};
+use crate::command::event::{hex, pack, FieldValue, StreamEntry, StreamField, FIELDS, PACKED};
 use crate::command::host::{Append, StreamDenied};
 use crate::core::model::event::{EntryId, StreamPosition};
 
@@ -221,12 +221,6 @@ impl SharedStrings {
             _ => recent.insert((number, OwnedString::of_number(number))).1.as_ptr(),
         }
     }
-}
-
-/// A number in 16 hexadecimal digits. Each pool has its own epoch, and each of its entries says it.
-fn hex(number: u64) -> [u8; 16] {
-    let digit = |at: usize| b"0123456789abcdef"[(number >> (60 - 4 * at) & 15) as usize];
-    std::array::from_fn(digit)
 }
 
 /// The name of a stream as a string of the server.
