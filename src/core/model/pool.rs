@@ -354,6 +354,11 @@ impl Pool {
         self.usage.get().map_or(0, |usage| usage.entries.len())
     }
 
+    /// Tokens of ADD and TRANSFER in memory.
+    pub(in crate::core) fn token_count(&self) -> usize {
+        self.tokens.get().map_or(0, Tokens::len)
+    }
+
     /// The bytes taken, in constant time.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -373,8 +378,8 @@ impl Pool {
     /// What freeing it costs, in allocations of size.
     #[must_use]
     pub fn free_effort(&self) -> usize {
-        let tokens = self.tokens.get().map_or(0, Tokens::len);
-        (self.remembered() as usize).saturating_add(self.usage_entries()).saturating_add(tokens).saturating_add(1)
+        let orders = self.remembered() as usize;
+        orders.saturating_add(self.usage_entries()).saturating_add(self.token_count()).saturating_add(1)
     }
 
     /// A copy for another key. Where the policy names an event stream, the copy publishes to none,

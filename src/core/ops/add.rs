@@ -5,7 +5,7 @@ use crate::core::model::order::OrderState;
 use crate::core::model::pool::{Pool, SumDeltas};
 use crate::core::model::refusal::{Bound, Conflict, Refusal};
 use crate::core::model::view::View;
-use crate::core::store::tokens::{AddToken, Tokens};
+use crate::core::store::tokens::AddToken;
 
 /// What ADD would do.
 ///
@@ -44,9 +44,8 @@ pub fn known_token<'v>(view: &View<'v>, token: &[u8]) -> Option<&'v AddToken> {
 /// # Errors
 /// [`Bound::Orders`].
 pub fn check_tokens(view: &View<'_>, token: &[u8]) -> Result<(), Refusal> {
-    let tokens = view.pool.tokens.get();
-    let full = tokens.map_or(0, Tokens::len) >= view.context.defaults.max_orders as usize;
-    if full && tokens.and_then(|tokens| tokens.find(view.pool.salt, token)).is_none() {
+    let full = view.pool.token_count() >= view.context.defaults.max_orders as usize;
+    if full && view.pool.tokens.find(view.pool.salt, token).is_none() {
         return Err(Refusal::Bound(Bound::Orders));
     }
     Ok(())

@@ -27,10 +27,11 @@ pub fn applicable(pool: &Pool, change: &Change<'_>) -> bool {
             windows.iter().all(|&(id, ..)| named(id))
         }
         Change::Purged(purged) => {
-            let finished = pool.placed.orders.len().saturating_sub(pool.open_holds() as usize);
-            purged.orders as usize <= finished
-                && purged.tokens as usize <= pool.tokens.len()
-                && purged.orphaned as usize <= pool.usage.orphaned.len()
+            let finished = pool.remembered().saturating_sub(pool.open_holds());
+            let orphaned = pool.usage.get().map_or(0, |usage| usage.orphaned.len());
+            u64::from(purged.orders) <= finished
+                && purged.tokens as usize <= pool.token_count()
+                && purged.orphaned as usize <= orphaned
                 && purged
                     .pruned
                     .iter()
@@ -106,5 +107,21 @@ fn order_applicable(pool: &Pool, order: OrderRef<'_>, change: &OrderChange<'_>) 
             let left = o.qty.saturating_sub(o.returned());
             o.unverified() || (o.state == OrderState::Confirmed && content.qty <= left)
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::change::Purged;
+
+    /// Replicas and the append-only file ask of each effect: a pool without orders stays as small as
+    /// it is on the primary.
+    #[test]
+    fn asking_of_a_purge_makes_no_table() {
+        let pool = Pool::new(0);
+        assert!(applicable(&pool, &Change::Purged(Purged::default())));
+        assert!(!applicable(&pool, &Change::Purged(Purged { tokens: 1, ..Purged::default() })));
+        assert_eq!(pool.memory_bytes(), size_of::<Pool>());
     }
 }
