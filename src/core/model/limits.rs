@@ -41,12 +41,6 @@ impl Limits {
         self.0.capacity().saturating_mul(size_of::<Limit>())
     }
 
-    /// An empty table with room for so many, and no more: a policy is set once, and most pools of a
-    /// shop have one.
-    pub(in crate::core) fn with_room(count: usize) -> Self {
-        Self(Vec::with_capacity(count))
-    }
-
     /// Gives room back that no limit takes.
     pub(in crate::core) fn fit(&mut self) {
         self.0.shrink_to_fit();
@@ -62,9 +56,9 @@ impl Limits {
         self.0.iter().position(|limit| limit.id == id).map(|at| self.0.remove(at))
     }
 
-    /// All of them; the table is empty then.
-    pub(in crate::core) fn take(&mut self) -> Vec<Limit> {
-        std::mem::take(&mut self.0)
+    /// All of them. The table is empty then, with room for `room` and no more: a policy is set once.
+    pub(in crate::core) fn take(&mut self, room: usize) -> Vec<Limit> {
+        std::mem::replace(&mut self.0, Vec::with_capacity(room))
     }
 }
 

@@ -186,7 +186,7 @@ impl<'p> View<'p> {
         let (counted, window_ms) = counted(entry, current_ms);
         let own = share.filter(|&(row, _)| entry.is_some_and(|found| found.row == row && found.window_ms == window_ms));
         let less = own.map_or(0, |(_, amount)| amount);
-        let credit = entry.map_or(0, |found| self.pool.usage.credit(Some(found.row)));
+        let credit = entry.map_or(0, |found| self.pool.usage.credit(found.row));
         if self.due.is_empty() && less == 0 {
             return (counted.saturating_sub(credit).max(0), window_ms);
         }

@@ -171,7 +171,7 @@ pub fn grant(view: &View<'_>, plan: &mut Plan<'_>) -> Result<(), Refusal> {
         };
         if limit.identity.count == Count::Units {
             granted = left.map_or(granted, |left| granted.min(left));
-            let credit = share.entry.map_or(0, |row| pool.usage.credit(Some(row)));
+            let credit = share.entry.map_or(0, |row| pool.usage.credit(row));
             most_used = most_used.max(used.saturating_add(credit));
         }
     }

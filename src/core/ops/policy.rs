@@ -2,7 +2,6 @@
 
 use crate::core::model::change::{Change, OnHand, PoolChange};
 use crate::core::model::limit::{Limit, Recent, MAX_LIMIT_ID};
-use crate::core::model::limits::Limits;
 use crate::core::model::number::{LimitId, Number};
 use crate::core::model::policy::{Policy, PolicyLimit};
 use crate::core::model::pool::{sellable, Pool, Times};
@@ -53,7 +52,7 @@ pub fn apply(pool: &mut Pool, policy: &Policy, now_ms: i64) {
     pool.packed_events = policy.packed_events;
     super::schedule::apply(pool, policy.schedule, now_ms);
     pool.remember.clone_from(&policy.remember);
-    let mut old = std::mem::replace(&mut pool.limits, Limits::with_room(policy.limits.len())).take();
+    let mut old = pool.limits.take(policy.limits.len());
     for wanted in &policy.limits {
         let kept = old.iter().position(|l| l.identity == wanted.identity);
         let limit = match kept {

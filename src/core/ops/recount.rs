@@ -47,7 +47,8 @@ pub fn decide(view: &View<'_>, order: &Order<'_>, total: i64, holds: bool) -> Re
         let more = more.saturating_sub(shown.0.saturating_sub(used));
         allocate::check_limit(limit, tuple, used, total)
             .ok_or_else(|| allocate::limited(view, limit, at, tuple, shown, more))?;
-        let counted = used.saturating_add(view.pool.usage.credit(current.map(|found| found.row)));
+        let credit = current.map_or(0, |found| view.pool.usage.credit(found.row));
+        let counted = used.saturating_add(credit);
         fits &= sum(counted, limit.amount(total)).is_some();
         recount.push((limit.id, window_ms));
     }

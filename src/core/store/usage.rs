@@ -324,7 +324,7 @@ impl Usage {
             used
         });
         if !self.credits.is_empty() {
-            self.set_credit(at, self.credit(Some(at)).min(used));
+            self.set_credit(at, self.credit(at).min(used));
         }
     }
 
@@ -337,17 +337,17 @@ impl Usage {
 
     /// What callers have returned for forgotten orders: so much less is used than counted.
     #[must_use]
-    pub fn credit(&self, entry: Option<UsageRow>) -> i64 {
+    pub fn credit(&self, entry: UsageRow) -> i64 {
         if self.credits.is_empty() {
             return 0;
         }
-        entry.and_then(|at| self.credits.get(&at).copied()).unwrap_or(0)
+        self.credits.get(&entry).copied().unwrap_or(0)
     }
 
     /// Returns units for forgotten orders, at most what is counted.
     pub fn add_credit(&mut self, at: UsageRow, units: i64) {
         let used = self.entries.at(at).used;
-        self.set_credit(at, self.credit(Some(at)).saturating_add(units).min(used));
+        self.set_credit(at, self.credit(at).saturating_add(units).min(used));
     }
 
     fn set_credit(&mut self, at: UsageRow, units: i64) {
