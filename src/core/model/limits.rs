@@ -56,7 +56,8 @@ impl Limits {
         self.0.iter().position(|limit| limit.id == id).map(|at| self.0.remove(at))
     }
 
-    /// All of them. The table is empty then, with room for `room` and no more: a policy is set once.
+    /// All of them. The table is empty then, with room for so many and no more: a policy is set
+    /// once.
     pub(in crate::core) fn take(&mut self, room: usize) -> Vec<Limit> {
         std::mem::replace(&mut self.0, Vec::with_capacity(room))
     }

@@ -115,8 +115,8 @@ mod tests {
     use super::*;
     use crate::core::model::change::Purged;
 
-    /// Replicas and the append-only file ask of each effect: a pool without orders stays as small as
-    /// it is on the primary.
+    /// Replicas and the append-only file ask of each effect: a pool without orders stays as small
+    /// as it is on the primary.
     #[test]
     fn asking_of_a_purge_makes_no_table() {
         let pool = Pool::new(0);
